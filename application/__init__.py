@@ -1,0 +1,1 @@
+"""What the program can do, in terms of ports that `infrastructure` makes real."""

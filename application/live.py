@@ -1,0 +1,205 @@
+"""Who hears of new events in this process, without a database connection while nothing happens.
+
+A channel stands for a session that somebody follows. It remembers the newest events, so that the
+usual reader, who is only waiting for the next one, never asks the database; a reader who is further
+behind reads the table at its own pace. Nothing is queued for a reader, so a slow one costs nothing.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from application.ports import Append, StoredEvent
+
+_REMEMBERED_EVENTS = 256
+_REMEMBERED_BYTES = 1024 * 1024
+_REMEMBERED_PIECES = 256
+
+
+@dataclass(slots=True)
+class Bell:
+    """Wakes all who wait, once."""
+
+    _waiting: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
+
+    def ring(self) -> None:
+        """Wake everybody who waits now."""
+        waiting, self._waiting = self._waiting, []
+        for one in waiting:
+            if not one.done():
+                one.set_result(None)
+
+    async def wait(self, timeout: float | None) -> bool:  # noqa: ASYNC109 - one timer, no scope
+        """Return True when woken, False after `timeout` seconds."""
+        loop = asyncio.get_running_loop()
+        woken = loop.create_future()
+        self._waiting.append(woken)
+        timer = None
+        if timeout is not None:
+            timer = loop.call_later(timeout, _time_out, woken)
+        try:
+            await woken
+        except TimeoutError:
+            self._forget(woken)
+            return False
+        except asyncio.CancelledError:
+            self._forget(woken)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+        return True
+
+    def _forget(self, woken: asyncio.Future[None]) -> None:
+        if woken in self._waiting:
+            self._waiting.remove(woken)
+
+
+def _time_out(woken: asyncio.Future[None]) -> None:
+    if not woken.done():
+        woken.set_exception(TimeoutError())
+
+
+@dataclass(slots=True)
+class Channel:
+    """One session that is followed.
+
+    `head` is the newest sequence heard of, 0 when none was heard since somebody follows.
+    """
+
+    bell: Bell = field(default_factory=Bell)
+    head: int = 0
+    followers: int = 0
+    pieces_seen: int = 0
+    _newest: deque[StoredEvent] = field(default_factory=deque[StoredEvent])
+    _bytes: int = 0
+    _pieces: deque[bytes] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_PIECES))
+
+    def add(self, events: Sequence[StoredEvent]) -> None:
+        """Remember events that follow what is known, and wake the followers."""
+        if events[-1].sequence <= self.head:
+            return
+        if self._newest and events[0].sequence != self._newest[-1].sequence + 1:
+            self._newest.clear()
+            self._bytes = 0
+        self._newest.extend(events)
+        self._bytes += sum(len(event.record) for event in events)
+        while len(self._newest) > _REMEMBERED_EVENTS or self._bytes > _REMEMBERED_BYTES:
+            self._bytes -= len(self._newest.popleft().record)
+        self.advance(events[-1].sequence)
+
+    def advance(self, sequence: int) -> None:
+        """Hear that the session has reached a sequence, and wake the followers."""
+        if sequence > self.head:
+            self.head = sequence
+            self.bell.ring()
+
+    def after(self, sequence: int) -> list[StoredEvent]:
+        """Return remembered events that follow a sequence without a gap; maybe none."""
+        newest = self._newest
+        if not newest or not newest[0].sequence <= sequence + 1 <= newest[-1].sequence:
+            return []
+        skip = sequence + 1 - newest[0].sequence
+        return [newest[index] for index in range(skip, len(newest))]
+
+    def add_piece(self, piece: bytes) -> None:
+        """Pass on a piece of a message that is still being streamed."""
+        self._pieces.append(piece)
+        self.pieces_seen += 1
+        self.bell.ring()
+
+    def pieces_after(self, seen: int) -> list[bytes]:
+        """Return the pieces since the `seen`-th, as far as they are still remembered."""
+        missed = min(self.pieces_seen - seen, len(self._pieces))
+        return [
+            self._pieces[index] for index in range(len(self._pieces) - missed, len(self._pieces))
+        ]
+
+
+class Hub:
+    """All channels of this process, and the bell of the whole log."""
+
+    def __init__(self) -> None:
+        self._channels: dict[UUID, Channel] = {}
+        self.log = Bell()
+        self.position = 0
+        self.closing = asyncio.Event()
+        self.on_piece: Callable[[UUID, bytes], None] = lambda *_: None
+
+    @property
+    def followed(self) -> int:
+        """How many followers there are."""
+        return sum(channel.followers for channel in self._channels.values())
+
+    @property
+    def anybody(self) -> bool:
+        """Whether any session is followed."""
+        return bool(self._channels)
+
+    @contextmanager
+    def follow(self, session_id: UUID) -> Iterator[Channel]:
+        """Follow a session while the context lasts.
+
+        Args:
+            session_id: Which one.
+        """
+        channel = self._channels.get(session_id)
+        if channel is None:
+            channel = self._channels[session_id] = Channel()
+        channel.followers += 1
+        try:
+            yield channel
+        finally:
+            channel.followers -= 1
+            if not channel.followers:
+                del self._channels[session_id]
+
+    def publish(self, session_id: UUID, append: Append, position: int) -> None:
+        """Hand over what this process has just made durable.
+
+        Args:
+            session_id: Whose log grew.
+            append: By what.
+            position: The position of its last event.
+        """
+        channel = self._channels.get(session_id)
+        if channel is None:
+            return
+        first = position - len(append.events) + 1
+        channel.add(
+            [
+                StoredEvent(
+                    session_id, append.before + 1 + i, first + i, event.type, event.record,
+                    event.digest,
+                )
+                for i, event in enumerate(append.events)
+            ]
+        )  # fmt: skip
+
+    def advance(self, session_id: UUID, sequence: int) -> None:
+        """Hear that a session has reached a sequence, through whatever process."""
+        channel = self._channels.get(session_id)
+        if channel is not None:
+            channel.advance(sequence)
+
+    def reached(self, position: int) -> None:
+        """Hear that the log has reached a position."""
+        if position > self.position:
+            self.position = position
+            self.log.ring()
+
+    def piece(self, session_id: UUID, piece: bytes) -> None:
+        """Pass a streamed piece to the followers in this process."""
+        channel = self._channels.get(session_id)
+        if channel is not None:
+            channel.add_piece(piece)
+
+    def close(self) -> None:
+        """Tell every stream to say goodbye."""
+        self.closing.set()
+        self.log.ring()
+        for channel in list(self._channels.values()):
+            channel.bell.ring()

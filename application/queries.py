@@ -1,0 +1,197 @@
+"""What can be read of sessions: lists, status, snapshots, transcripts, history and shared state."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from application.errors import CursorAhead
+from application.handle import Handler, Loaded
+from application.listing import app_scope, session_document, user_scope
+from application.ports import After, ListedSession, SessionFilter, SessionOrder, Store
+from domain.errors import SessionNotFound
+from domain.session.state import Session
+from domain.session.transcript import Transcript
+
+_PAGE = 1000
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A transcript that was read before, each entry beside its JSON."""
+
+    transcript: Transcript = field(default_factory=Transcript)
+    json: list[bytes] = field(default_factory=list[bytes])
+    sequence: int = 0
+    size: int = 0
+
+
+class Transcripts:
+    """Folds transcripts, and keeps those that were read last.
+
+    Args:
+        store: Where the log is.
+        most_bytes: The most JSON that is kept, over all sessions.
+    """
+
+    def __init__(self, store: Store, *, most_bytes: int = 64 * 1024 * 1024) -> None:
+        self._log = store.log
+        self._codec = store.codec
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
+        self._turns: dict[UUID, asyncio.Lock] = {}
+
+    async def entries(self, session_id: UUID, sequence: int) -> Sequence[bytes]:
+        """Return the JSON of each entry as of a sequence.
+
+        Args:
+            session_id: Whose transcript.
+            sequence: The last event that counts; the log has it.
+        """
+        kept = self._kept.get(session_id)
+        if kept is not None and kept.sequence > sequence:
+            past = _Kept()
+            await self._fold(session_id, past, sequence)
+            return past.json
+        lock = self._turns.setdefault(session_id, asyncio.Lock())
+        async with lock:
+            kept = self._kept.pop(session_id, None) or _Kept()
+            self._bytes -= kept.size
+            if kept.sequence < sequence:
+                await self._fold(session_id, kept, sequence)
+            self._keep(session_id, kept)
+        if not lock.locked():
+            self._turns.pop(session_id, None)
+        # Readers of the list must not see it grow under a later reader.
+        return tuple(kept.json) if kept.sequence == sequence else kept.json
+
+    async def _fold(self, session_id: UUID, kept: _Kept, upto: int) -> None:
+        while kept.sequence < upto:
+            page = await self._log.read(session_id, after=kept.sequence, upto=upto, limit=_PAGE)
+            if not page:
+                return
+            for stored in page:
+                index = kept.transcript.apply(self._codec.decode(stored))
+                if index is None:
+                    continue
+                entry = self._codec.to_json(kept.transcript.entries[index])
+                kept.size += len(entry)
+                if index == len(kept.json):
+                    kept.json.append(entry)
+                else:
+                    kept.size -= len(kept.json[index])
+                    kept.json[index] = entry
+            kept.sequence = page[-1].sequence
+
+    def _keep(self, session_id: UUID, kept: _Kept) -> None:
+        self._kept[session_id] = kept
+        self._bytes += kept.size
+        while self._bytes > self._most_bytes:
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= oldest.size
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A session at one sequence.
+
+    Args:
+        document: What clients see of the session.
+        session: Its state.
+        sequence: What it is true at.
+        position: That event's position.
+        transcript: JSON entries.
+        state: Its own keys with the shared ones as they were then.
+    """
+
+    document: Mapping[str, Any]
+    session: Session
+    sequence: int
+    position: int
+    transcript: Sequence[bytes]
+    state: Mapping[str, Any]
+
+
+class Queries:
+    """Reads.
+
+    Args:
+        store: Where everything is.
+        handler: Who knows the newest states.
+        transcripts: Who folds what readers see.
+    """
+
+    def __init__(self, store: Store, handler: Handler, transcripts: Transcripts) -> None:
+        self._store = store
+        self._handler = handler
+        self._transcripts = transcripts
+
+    async def session(self, session_id: UUID) -> ListedSession:
+        """Return a session as lists show it.
+
+        Raises:
+            SessionNotFound: There is none, or it was deleted.
+        """
+        row = await self._store.read_models.session(session_id)
+        if row is None:
+            raise SessionNotFound
+        if row.status == "deleted":
+            raise SessionNotFound("the session was deleted; only its events can still be read")
+        return row
+
+    async def sessions(
+        self, where: SessionFilter, order: SessionOrder, after: After | None, limit: int
+    ) -> Sequence[ListedSession]:
+        """Return a page of sessions."""
+        return await self._store.read_models.sessions(where, order, after, limit)
+
+    async def snapshot(self, session_id: UUID, at: int | None = None) -> Snapshot:
+        """Return a session as it is, or as it was after a past event.
+
+        Args:
+            session_id: Which one.
+            at: A sequence; None is the newest.
+
+        Raises:
+            SessionNotFound: There is none, or it was deleted.
+            CursorAhead: The session has not come to that sequence.
+        """
+        row = await self.session(session_id)
+        if at is not None and at > row.sequence:
+            raise CursorAhead(None, head=row.sequence, cursor=at)
+        if at is None or at == row.sequence:
+            loaded, shared_at = await self._handler.load(session_id), None
+        else:
+            loaded = await self._handler.load_at(session_id, at)
+            shared_at = loaded.position
+        session = loaded.session
+        return Snapshot(
+            session_document(session_id, session),
+            session,
+            session.sequence,
+            loaded.position,
+            await self._transcripts.entries(session_id, session.sequence),
+            await self._whole_state(loaded, shared_at),
+        )
+
+    async def transcript(self, session_id: UUID) -> tuple[int, Sequence[bytes]]:
+        """Return the newest sequence and the JSON of each entry at it."""
+        row = await self.session(session_id)
+        return row.sequence, await self._transcripts.entries(session_id, row.sequence)
+
+    async def state(self, session_id: UUID) -> tuple[Loaded, Mapping[str, Any]]:
+        """Return the session and its state with the shared keys."""
+        await self.session(session_id)
+        loaded = await self._handler.load(session_id)
+        return loaded, await self._whole_state(loaded, None)
+
+    async def _whole_state(self, loaded: Loaded, at: int | None) -> Mapping[str, Any]:
+        owner = loaded.session.lifecycle.owner
+        state = dict(loaded.session.state)
+        for scope in (app_scope(owner), user_scope(owner)):
+            shared = await self._store.read_models.shared_state(scope, at=at)
+            state |= {key: self._store.codec.from_json(value) for key, value in shared.items()}
+        return state

@@ -1,0 +1,408 @@
+"""The tail: events of a session since a sequence, as a page, a long poll or a stream.
+
+One way of reading serves all three. What is remembered of the newest events is used where it
+follows the cursor without a gap; everything else is read from the table. So no reader can miss an
+event or get one twice, whatever was lost on the way to waking it.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from application.errors import CursorAhead, StoreUnavailable
+from application.live import Channel, Hub
+from application.ports import Codec, Store, StoredEvent
+from domain.errors import SessionNotFound
+
+_READ = 500
+_SCANNED = 10_000
+_AWAY = 1.0
+_DELETED = "session.deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events a reader wants; filters never change sequences.
+
+    Args:
+        types: Stored names; empty wants all.
+        turn: Only events of this turn.
+    """
+
+    types: frozenset[str] = frozenset()
+    turn: str | None = None
+
+    def select(self, events: Sequence[StoredEvent], codec: Codec) -> Sequence[StoredEvent]:
+        """Return the wanted ones."""
+        if self.types:
+            events = [event for event in events if event.type in self.types]
+        if self.turn is not None:
+            events = [e for e in events if codec.from_json(e.record).get("turn_id") == self.turn]
+        return events
+
+
+ALL = Filter()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events and where to go on.
+
+    Args:
+        events: In order.
+        next: The cursor for the page after this one.
+        head: The newest sequence, or position of the global feed.
+        up_to_date: Nothing was beyond this page when it was read.
+        closed: Nothing will ever be beyond it.
+    """
+
+    events: Sequence[StoredEvent]
+    next: int
+    head: int
+    up_to_date: bool
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """The reader has everything up to here; what follows is live."""
+
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Nothing happened for a while; the cursor moves on to `sequence` under filters too."""
+
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Part of a message that is still being streamed: no sequence, never stored."""
+
+    json: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The session was deleted: the end."""
+
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """The server ends this stream; go on from `sequence` with another one."""
+
+    sequence: int
+    reason: str
+
+
+StreamItem = Sequence[StoredEvent] | CaughtUp | Ping | Piece | Closed | Closing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """How long a stream waits and lasts, in seconds."""
+
+    ping: float = 15.0
+    longest: float = 3600.0
+    away: float = field(default=_AWAY)
+
+
+class Tails:
+    """Reads the tail of one session.
+
+    Args:
+        store: Where the log is.
+        hub: Who tells that it has grown.
+        rhythm: How long streams wait and last.
+    """
+
+    def __init__(self, store: Store, hub: Hub, rhythm: Rhythm | None = None) -> None:
+        self._log = store.log
+        self._read_models = store.read_models
+        self._codec = store.codec
+        self._clock = store.clock
+        self._hub = hub
+        self._rhythm = rhythm or Rhythm()
+
+    async def newest(self, session_id: UUID, last: int, wanted: Filter) -> Page:
+        """Return the newest events.
+
+        Args:
+            session_id: Whose log.
+            last: How many, at most.
+            wanted: Which ones.
+
+        Raises:
+            SessionNotFound: There is no such session.
+        """
+        head, closed = await self._head(session_id)
+        events = await self._log.read_newest(
+            session_id, last=last, types=sorted(wanted.types), turn=wanted.turn
+        )
+        head = max(head, events[-1].sequence if events else 0)
+        return Page(events, head, head, up_to_date=True, closed=closed)
+
+    async def start_of(self, session_id: UUID, since: int | None) -> int:
+        """Return the sequence that a cursor stands for.
+
+        Args:
+            session_id: Whose log.
+            since: Exclusive; None is the head.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            CursorAhead: The cursor is beyond the head.
+        """
+        head, _ = await self._head(session_id)
+        if since is None:
+            return head
+        if since > head:
+            raise CursorAhead(None, head=head, cursor=since)
+        return since
+
+    async def page(
+        self, session_id: UUID, since: int, limit: int, wanted: Filter, wait: float = 0.0
+    ) -> Page:
+        """Return events after a cursor.
+
+        Args:
+            session_id: Whose log.
+            since: The sequence to go on from, exclusive.
+            limit: The most events.
+            wanted: Which ones.
+            wait: Seconds to wait for the first one when there is none; then the page is empty.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            CursorAhead: The cursor is beyond the head.
+        """
+        if not wait:
+            return await self._page(session_id, since, limit, wanted)
+        deadline = _Deadline(wait)
+        with self._hub.follow(session_id) as channel:
+            while True:
+                page = await self._page(session_id, since, limit, wanted)
+                if page.events or page.closed or self._hub.closing.is_set():
+                    return page
+                since = page.next
+                if page.up_to_date and not await self._wait(channel, since, deadline.left()):
+                    return page
+
+    async def stream(
+        self, session_id: UUID, since: int, wanted: Filter
+    ) -> AsyncIterator[StreamItem]:
+        """Yield events after a cursor for as long as the session and the reader last.
+
+        Args:
+            session_id: Whose log; it exists.
+            since: The sequence to go on from, exclusive, not beyond the head.
+            wanted: Which events.
+        """
+        age = _Deadline(self._rhythm.longest)
+        cursor, caught_up = since, False
+        with self._hub.follow(session_id) as channel:
+            seen = channel.pieces_seen
+            while True:
+                events = channel.after(cursor)
+                if not events and (not caught_up or channel.head > cursor):
+                    events = await self._read_when_possible(session_id, cursor)
+                if events:
+                    cursor = events[-1].sequence
+                    selected = wanted.select(events, self._codec)
+                    if selected:
+                        yield selected
+                    if events[-1].type == _DELETED:
+                        yield Closed(cursor)
+                        return
+                    seen = channel.pieces_seen if not caught_up else seen
+                    continue
+                if not caught_up:
+                    caught_up = True
+                    yield CaughtUp(cursor)
+                    if cursor and await self._was_deleted(session_id, cursor):
+                        yield Closed(cursor)
+                        return
+                if self._hub.closing.is_set() or not age.left():
+                    why = "server_shutdown" if self._hub.closing.is_set() else "maximum_age"
+                    yield Closing(cursor, why)
+                    return
+                for piece in channel.pieces_after(seen):
+                    yield Piece(piece)
+                seen = channel.pieces_seen
+                if channel.head <= cursor and not self._hub.closing.is_set():
+                    patience = min(self._rhythm.ping, age.left())
+                    if not await channel.bell.wait(patience):
+                        yield Ping(cursor)
+
+    async def _was_deleted(self, session_id: UUID, cursor: int) -> bool:
+        newest = await self._read_when_possible(session_id, cursor - 1)
+        return bool(newest) and newest[-1].type == _DELETED
+
+    async def _read_when_possible(self, session_id: UUID, after: int) -> Sequence[StoredEvent]:
+        """Read on, however long the database is away: the reader need not notice."""
+        while True:
+            try:
+                return await self._log.read(session_id, after=after, limit=_READ)
+            except StoreUnavailable:
+                if self._hub.closing.is_set():
+                    return []
+
+    async def _page(self, session_id: UUID, since: int, limit: int, wanted: Filter) -> Page:
+        found: list[StoredEvent] = []
+        cursor = since
+        for _ in range(max(_SCANNED // max(limit, 1), 1)):
+            read = limit + 1 if wanted == ALL else _READ
+            events = await self._log.read(session_id, after=cursor, limit=read)
+            if not events:
+                return await self._end(session_id, since, cursor, found)
+            for event in events:
+                if len(found) == limit:
+                    head, _ = await self._head(session_id)
+                    return Page(found, cursor, head, up_to_date=False)
+                cursor = event.sequence
+                found += wanted.select((event,), self._codec)
+            if len(events) < read:
+                closed = events[-1].type == _DELETED
+                return Page(found, cursor, cursor, up_to_date=True, closed=closed)
+        head, closed = await self._head(session_id)
+        up_to_date = cursor >= head
+        return Page(found, cursor, head, up_to_date, closed and up_to_date)
+
+    async def _end(
+        self, session_id: UUID, since: int, cursor: int, found: Sequence[StoredEvent]
+    ) -> Page:
+        head, closed = await self._head(session_id)
+        if since > head:
+            raise CursorAhead(None, head=head, cursor=since)
+        up_to_date = cursor >= head
+        return Page(found, cursor, head, up_to_date, closed and up_to_date)
+
+    async def _head(self, session_id: UUID) -> tuple[int, bool]:
+        row = await self._read_models.session(session_id)
+        if row is None:
+            raise SessionNotFound
+        return row.sequence, row.status == "deleted"
+
+    async def _wait(self, channel: Channel, cursor: int, seconds: float) -> bool:
+        """Wait until the session moves beyond a cursor; False when time is up."""
+        deadline = _Deadline(seconds)
+        while channel.head <= cursor and not self._hub.closing.is_set():
+            if not await channel.bell.wait(deadline.left()):
+                return False
+        return True
+
+
+class _Deadline:
+    def __init__(self, seconds: float) -> None:
+        from time import monotonic
+
+        self._now = monotonic
+        self._end = monotonic() + seconds
+
+    def left(self) -> float:
+        return max(self._end - self._now(), 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedFilter:
+    """Which events of the global feed a reader wants."""
+
+    types: tuple[str, ...] = ()
+    app: str | None = None
+    user: str | None = None
+
+
+class Feed:
+    """Reads the global feed, by position.
+
+    Args:
+        store: Where the log is.
+        hub: Who tells that it has grown.
+        rhythm: How long streams wait and last.
+    """
+
+    def __init__(self, store: Store, hub: Hub, rhythm: Rhythm | None = None) -> None:
+        self._log = store.log
+        self._hub = hub
+        self._rhythm = rhythm or Rhythm()
+
+    async def page(self, after: int | None, limit: int, wanted: FeedFilter, wait: float) -> Page:
+        """Return events after a position.
+
+        Args:
+            after: Exclusive; None is the head.
+            limit: The most events.
+            wanted: Which ones.
+            wait: Seconds to wait for the first one when there is none.
+
+        Raises:
+            CursorAhead: The position is beyond the head.
+        """
+        head = await self._log.head()
+        cursor = head if after is None else after
+        if cursor > head:
+            raise CursorAhead(None, head=head, cursor=cursor)
+        deadline = _Deadline(wait)
+        while True:
+            page = await self._page(cursor, limit, wanted)
+            if page.events or not page.up_to_date or self._hub.closing.is_set():
+                return page
+            cursor = page.next
+            if not await self._wait(cursor, deadline.left()):
+                return page
+
+    async def stream(self, after: int, wanted: FeedFilter) -> AsyncIterator[StreamItem]:
+        """Yield events after a position for as long as the reader lasts.
+
+        Args:
+            after: Exclusive, not beyond the head.
+            wanted: Which events.
+        """
+        age = _Deadline(self._rhythm.longest)
+        cursor, caught_up = after, False
+        while True:
+            try:
+                page = await self._page(cursor, _READ, wanted)
+            except StoreUnavailable:
+                if not self._hub.closing.is_set():
+                    continue
+                page = Page((), cursor, cursor, up_to_date=True)
+            cursor = page.next
+            if page.events:
+                yield page.events
+            if not page.up_to_date:
+                continue
+            if not caught_up:
+                caught_up = True
+                yield CaughtUp(cursor)
+            if self._hub.closing.is_set() or not age.left():
+                why = "server_shutdown" if self._hub.closing.is_set() else "maximum_age"
+                yield Closing(cursor, why)
+                return
+            if not await self._wait(cursor, min(self._rhythm.ping, age.left())):
+                yield Ping(cursor)
+
+    async def _page(self, after: int, limit: int, wanted: FeedFilter) -> Page:
+        head = await self._log.head()
+        upto = min(head, after + _SCANNED)
+        events = await self._log.read_all(
+            after=after,
+            upto=upto,
+            limit=limit,
+            types=wanted.types,
+            app=wanted.app,
+            user=wanted.user,
+        )
+        reached = events[-1].position if len(events) == limit else max(upto, after)
+        return Page(events, reached, head, up_to_date=reached >= head)
+
+    async def _wait(self, cursor: int, seconds: float) -> bool:
+        deadline = _Deadline(seconds)
+        while self._hub.position <= cursor and not self._hub.closing.is_set():
+            if not await self._hub.log.wait(deadline.left()):
+                return False
+        return True

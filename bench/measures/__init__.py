@@ -1,0 +1,26 @@
+"""What is measured, in the order in which it is run: small stores first, full ones last."""
+
+from collections.abc import Awaitable, Callable
+
+from bench import floors
+from bench.figures import Figure
+from bench.lab import Lab
+from bench.measures import append, log, reads, safety, streams
+
+Measure = Callable[[Lab], Awaitable[list[Figure]]]
+
+MEASURES: dict[str, Measure] = {
+    "floors": floors.measure,
+    "throughput": append.throughput,
+    "tail-latency": append.tail_latency,
+    "log": log.alone,
+    "history": append.history,
+    "snapshot": reads.snapshot,
+    "stream-1": streams.one_process,
+    "stream-2": streams.two_processes,
+    "burst": safety.burst,
+    "kill": safety.kill_nine,
+    "tail": reads.tail,
+    "memory": streams.memory,
+    "list": reads.listing,
+}

@@ -1,0 +1,146 @@
+"""Appending over HTTP: how many a second, how late at worst, and whether history slows it."""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain, islice
+from statistics import median
+
+from bench import cairn, floors, load
+from bench.figures import Figure, at_least, at_most
+from bench.lab import Lab
+from bench.wire import Request
+
+_INSERT = "bare ASGI + one INSERT"
+
+
+async def throughput(lab: Lab) -> list[Figure]:
+    """64 connections over 64 sessions, against an INSERT per request and a validated no-op."""
+    server, floor, litestar = await lab.cairn(), await lab.floor(), await lab.litestar()
+    requests = [cairn.append(session) for session in await cairn.new_sessions(server, 64)]
+    seconds, rounds = lab.sizes.seconds, lab.sizes.rounds
+    sides = (
+        (server.port, requests),
+        (floor.port, floors.writes("insert")),
+        (litestar.port, floors.writes("noop")),
+    )
+    for port, plan in sides:
+        await load.run(port, plan, 64, 1)
+    runs = await load.alternate(
+        rounds, *(partial(load.run, port, plan, 64, seconds) for port, plan in sides)
+    )
+    ours, insert, noop = (load.median_load(side) for side in runs)
+    rates: dict[str, object] = {
+        "cairn": [run.rate for run in runs[0]],
+        "insert": [run.rate for run in runs[1]],
+        "litestar": [run.rate for run in runs[2]],
+        "cairn_p50_ms": ours.p50,
+        "cairn_p99_ms": ours.p99,
+    }
+    title = "HTTP append, 64 connections"
+    return [
+        Figure(
+            measure="throughput",
+            title=title,
+            value=ours.rate,
+            unit="/s",
+            floor=insert.rate,
+            floor_name=_INSERT,
+            target=at_least(ours.rate, insert.rate, "at least the floor"),
+            detail=rates,
+        ),
+        Figure(
+            measure="throughput",
+            title=f"{title}, beside a framework that stores nothing",
+            value=ours.rate,
+            unit="/s",
+            floor=noop.rate,
+            floor_name="Litestar + pydantic, no store",
+            target=at_least(ours.rate, noop.rate / 2, "at least half of the floor"),
+        ),
+    ]
+
+
+async def tail_latency(lab: Lab) -> list[Figure]:
+    """16 connections: the slowest one in a hundred."""
+    server, floor = await lab.cairn(), await lab.floor()
+    requests = [cairn.append(session) for session in await cairn.new_sessions(server, 64)]
+    sides = ((server.port, requests), (floor.port, floors.writes("insert")))
+    for port, plan in sides:
+        await load.run(port, plan, 16, 1)
+    runs = await load.alternate(
+        lab.sizes.rounds,
+        *(partial(load.run, port, plan, 16, lab.sizes.seconds) for port, plan in sides),
+    )
+    ours, insert = (load.median_load(side) for side in runs)
+    return [
+        Figure(
+            measure="tail-latency",
+            title="HTTP append, 16 connections, p99",
+            value=ours.p99,
+            unit="ms",
+            floor=insert.p99,
+            floor_name=_INSERT,
+            target=at_most(ours.p99, 2 * insert.p99, "at most 2 x the floor"),
+            detail={"rate": ours.rate, "p50_ms": ours.p50, "floor_rate": insert.rate},
+        )
+    ]
+
+
+async def history(lab: Lab) -> list[Figure]:
+    """One client, sessions of three lengths: the longest must cost what the shortest costs."""
+    server, floor = await lab.cairn(), await lab.floor()
+    sizes = lab.sizes
+    each = sizes.samples // sizes.rounds
+    short, middle, long = sizes.prior_events
+    sessions = {
+        # A short session grows by what is measured, so there is one for every few appends.
+        short: await cairn.new_sessions(server, max(1, sizes.samples // short)),
+        middle: await cairn.new_sessions(server, 1),
+        long: await cairn.new_sessions(server, 1),
+    }
+    for events, its_sessions in sessions.items():
+        await cairn.grow(server, its_sessions, events - 1)
+    appends = {events: cairn.endless(own) for events, own in sessions.items()}
+    inserts = [floors.write("insert", "s0")] * each
+    # Once unmeasured: a session's first append after others may have to be read in again.
+    for events in sessions:
+        await load.latencies(server.port, islice(appends[events], len(sessions[events])))
+    *runs, floor_runs = await load.alternate(
+        sizes.rounds,
+        *(partial(_take, server.port, appends[events], each) for events in sessions),
+        partial(load.latencies, floor.port, inserts),
+    )
+    p50 = {
+        events: median(chain.from_iterable(side))
+        for events, side in zip(sessions, runs, strict=True)
+    }
+    floor_p50 = median(chain.from_iterable(floor_runs))
+    flat = p50[long] / p50[short]
+    rows = [
+        Figure(
+            measure="history",
+            title=f"HTTP append after {events:,} events, 1 client, p50",
+            value=value,
+            unit="ms",
+            floor=floor_p50,
+            floor_name=_INSERT,
+            target=at_most(value, 1.2 * p50[short], f"within 20 % of {short:,} events"),
+        )
+        for events, value in p50.items()
+    ]
+    return [
+        *rows,
+        Figure(
+            measure="history",
+            title=f"append after {long:,} events as a multiple of after {short:,}",
+            value=flat,
+            unit="x",
+            floor=1.0,
+            floor_name="flat",
+            target=at_most(flat, 1.2, "at most 1.2"),
+        ),
+    ]
+
+
+async def _take(port: int, requests: Iterator[Request], count: int) -> list[float]:
+    return await load.latencies(port, islice(requests, count))

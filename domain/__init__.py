@@ -1,0 +1,1 @@
+"""The rules of a session: pure functions over the standard library. Start in `session/events.py`."""

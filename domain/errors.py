@@ -1,0 +1,147 @@
+"""Why a command was refused.
+
+    DomainError
+    ├── Invalid          the command itself makes no sense, whatever the state
+    ├── NotFound         it names something that this session does not have
+    └── Conflict         it makes sense, but not in the state the session is in
+
+`code` is a stable word that clients may test for; the doors map it to their own status.
+"""
+
+from typing import Any, ClassVar
+
+
+class DomainError(Exception):
+    """A refusal: nothing was recorded.
+
+    Args:
+        detail: One sentence for the person who reads it; the class docstring when absent.
+        **facts: What helps to go on, such as the id of the running turn; JSON values.
+    """
+
+    code: ClassVar[str] = "refused"
+
+    def __init__(self, detail: str | None = None, **facts: Any) -> None:
+        self.detail = detail or (self.__doc__ or "").strip().split("\n")[0]
+        self.facts = facts
+        super().__init__(self.detail)
+
+
+class Invalid(DomainError):
+    """The command is not valid."""
+
+    code = "invalid"
+
+
+class NotFound(DomainError):
+    """There is no such thing in this session."""
+
+    code = "not_found"
+
+
+class Conflict(DomainError):
+    """The session is not in a state that allows this."""
+
+    code = "conflict"
+
+
+class SessionNotFound(NotFound):
+    """No session has this id."""
+
+    code = "session_not_found"
+
+
+class SessionExists(Conflict):
+    """A different session already has this id; leave the id out or choose another."""
+
+    code = "session_exists"
+
+
+class SessionDeleted(Conflict):
+    """The session was deleted; its log can still be read, but nothing can be added."""
+
+    code = "session_deleted"
+
+
+class SessionStopped(Conflict):
+    """The session is stopped; resume it first."""
+
+    code = "session_stopped"
+
+
+class MessageNotFound(NotFound):
+    """This session has no message with this id."""
+
+    code = "message_not_found"
+
+
+class MessageExists(Conflict):
+    """This session already has a different message with this id."""
+
+    code = "message_exists"
+
+
+class TurnNotFound(NotFound):
+    """This session has no turn with this id."""
+
+    code = "turn_not_found"
+
+
+class TurnExists(Conflict):
+    """This session already had a turn with this id."""
+
+    code = "turn_exists"
+
+
+class TurnInProgress(Conflict):
+    """Another turn is running; wait for its end or cancel it."""
+
+    code = "turn_in_progress"
+
+
+class TurnEnded(Conflict):
+    """The turn has already ended; nothing more can be recorded in it."""
+
+    code = "turn_ended"
+
+
+class ToolCallNotOpen(Conflict):
+    """No open tool call of this turn has this id; record `tool.called` first."""
+
+    code = "tool_call_not_open"
+
+
+class ToolCallExists(Conflict):
+    """This turn already has a tool call with this id."""
+
+    code = "tool_call_exists"
+
+
+class InteractionNotFound(NotFound):
+    """This session has no interaction with this id."""
+
+    code = "interaction_not_found"
+
+
+class InteractionExists(Conflict):
+    """This session already has an interaction with this id."""
+
+    code = "interaction_exists"
+
+
+class InteractionDecided(Conflict):
+    """The interaction was already decided; the first decision stands."""
+
+    code = "interaction_decided"
+
+
+class OptionNotOffered(Invalid):
+    """The chosen option is not one of those offered; the request is still pending."""
+
+    code = "option_not_offered"
+
+
+class TooMany(Conflict):
+    """The session holds as many of these as it may."""
+
+    code = "limit_reached"

@@ -1,0 +1,99 @@
+"""An immutable map whose updates cost the same however much it holds, near enough.
+
+A session with ten thousand messages must take the next one as fast as the first, and old states
+must stay as they were: a plain dict would be copied whole at each step.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Generic, TypeVar, cast
+
+_V = TypeVar("_V")
+
+_BITS = 5
+_MASK = (1 << _BITS) - 1
+_LEAF = 16
+_DEEPEST = 64 // _BITS
+
+_Node = dict[str, Any] | tuple[Any, ...]
+
+
+class PersistentMap(Mapping[str, _V], Generic[_V]):
+    """A hash tree: leaves of up to 16 entries, branches of 32; `put` and `drop` return a new map.
+
+    Args:
+        entries: What it holds at first.
+    """
+
+    __slots__ = ("_root", "_size")
+
+    def __init__(self, entries: Mapping[str, _V] | None = None) -> None:
+        self._root: _Node = {}
+        self._size = 0
+        for key, value in (entries or {}).items():
+            self._root = _put(self._root, key, value, 0)
+            self._size += 1
+
+    def put(self, key: str, value: _V) -> "PersistentMap[_V]":
+        """Return a map in which `key` has `value`."""
+        return self._with(_put(self._root, key, value, 0), self._size + (key not in self))
+
+    def drop(self, key: str) -> "PersistentMap[_V]":
+        """Return a map without `key`; the same map when it has none."""
+        if key not in self:
+            return self
+        return self._with(_drop(self._root, key, 0), self._size - 1)
+
+    def _with(self, root: _Node, size: int) -> "PersistentMap[_V]":
+        new: PersistentMap[_V] = PersistentMap.__new__(PersistentMap)
+        new._root, new._size = root, size
+        return new
+
+    def __getitem__(self, key: str) -> _V:
+        node, bits = self._root, hash(key)
+        while isinstance(node, tuple):
+            node, bits = node[bits & _MASK], bits >> _BITS
+        return cast("_V", node[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return _keys(self._root)
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __repr__(self) -> str:
+        return f"PersistentMap({dict(self)!r})"
+
+
+def _slot(key: str, level: int) -> int:
+    return hash(key) >> (_BITS * level) & _MASK
+
+
+def _put(node: _Node, key: str, value: Any, level: int) -> _Node:
+    if isinstance(node, tuple):
+        at = _slot(key, level)
+        return (*node[:at], _put(node[at], key, value, level + 1), *node[at + 1 :])
+    leaf = {**node, key: value}
+    # Below the deepest level two hashes are equal in every bit and stay in one leaf.
+    return leaf if len(leaf) <= _LEAF or level > _DEEPEST else _split(leaf, level)
+
+
+def _split(leaf: dict[str, Any], level: int) -> _Node:
+    branch: list[dict[str, Any]] = [{} for _ in range(_MASK + 1)]
+    for key, value in leaf.items():
+        branch[_slot(key, level)][key] = value
+    return tuple(branch)
+
+
+def _drop(node: _Node, key: str, level: int) -> _Node:
+    if isinstance(node, tuple):
+        at = _slot(key, level)
+        return (*node[:at], _drop(node[at], key, level + 1), *node[at + 1 :])
+    return {k: v for k, v in node.items() if k != key}
+
+
+def _keys(node: _Node) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from node
+    else:
+        for child in node:
+            yield from _keys(child)

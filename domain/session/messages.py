@@ -1,0 +1,48 @@
+"""What is allowed with messages outside an agent's turn: add and revise."""
+
+from collections.abc import Sequence
+
+from domain.errors import MessageExists, MessageNotFound
+from domain.session.commands import AddMessage, ReviseMessage
+from domain.session.events import MessageAdded, MessageRevised, SessionEvent
+from domain.session.guards import require_active, require_present
+from domain.session.state import Session
+from domain.values import Part, require_name, require_parts
+
+
+def add(session: Session, command: AddMessage) -> list[SessionEvent]:
+    """Add a message; its id is new in this session."""
+    require_active(session)
+    require_message(command.message_id, command.parts)
+    require_name(command.author, "author")
+    require_new_message(session, command.message_id)
+    return [
+        MessageAdded(
+            message_id=command.message_id,
+            role=command.role,
+            parts=command.parts,
+            author=command.author,
+            implicit=command.implicit,
+        )
+    ]
+
+
+def revise(session: Session, command: ReviseMessage) -> list[SessionEvent]:
+    """Replace what a message of this very session says."""
+    require_present(session)
+    require_message(command.message_id, command.parts)
+    if command.message_id not in session.messages:
+        raise MessageNotFound(None, message_id=command.message_id)
+    return [MessageRevised(message_id=command.message_id, parts=command.parts)]
+
+
+def require_message(message_id: str, parts: Sequence[Part]) -> None:
+    """Refuse a message without a proper id or without content."""
+    require_name(message_id, "message_id")
+    require_parts(parts)
+
+
+def require_new_message(session: Session, message_id: str) -> None:
+    """Refuse an id that another message of this session has."""
+    if message_id in session.messages:
+        raise MessageExists(None, message_id=message_id)

@@ -1,0 +1,133 @@
+"""What was said and done, as a reader sees it: a fold of the log that no rule depends on."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.session.events import (
+    AgentMessage,
+    AgentThought,
+    MessageAdded,
+    MessageRevised,
+    Recorded,
+    ToolCalled,
+    ToolProgressed,
+    ToolReturned,
+    TurnStarted,
+)
+
+Entry = dict[str, Any]
+"""A message, a thought or a tool call with its result, as JSON."""
+
+
+@dataclass(slots=True)
+class Transcript:
+    """The entries so far; grows in place, because a long one is shared by many reads."""
+
+    entries: list[Entry] = field(default_factory=list[Entry])
+    _messages: dict[str, int] = field(default_factory=dict[str, int])
+    _calls: dict[tuple[str | None, str], int] = field(
+        default_factory=dict[tuple[str | None, str], int]
+    )
+
+    def apply(self, recorded: Recorded) -> int | None:
+        """Take in the next event.
+
+        Args:
+            recorded: The event after the last one taken in.
+
+        Returns:
+            The index of the entry that is new or different now; None when nothing changed.
+        """
+        event = recorded.event
+        match event:
+            case AgentMessage():
+                return self._said(recorded, event, "message")
+            case AgentThought():
+                return self._said(recorded, event, "thought")
+            case ToolCalled():
+                return self._called(recorded, event)
+            case ToolProgressed():
+                news = {"title": event.title, "content": event.content}
+                return self._update_call(recorded, event.tool_call_id, news)
+            case ToolReturned():
+                news = {"status": event.status, "output": event.output}
+                return self._update_call(recorded, event.tool_call_id, news)
+            case MessageAdded():
+                entry = _message(recorded, event.message_id, event.role, event.parts)
+                if event.author is not None:
+                    entry["author"] = event.author
+                if event.implicit:
+                    entry["implicit"] = True
+                return self._add_message(entry)
+            case TurnStarted():
+                return self._add_message(_message(recorded, event.message_id, "user", event.parts))
+            case MessageRevised():
+                return self._revise(recorded, event)
+            case _:
+                return None
+
+    def _add(self, entry: Entry) -> int:
+        self.entries.append(entry)
+        return len(self.entries) - 1
+
+    def _add_message(self, entry: Entry) -> int:
+        index = self._messages[entry["id"]] = self._add(entry)
+        return index
+
+    def _said(self, recorded: Recorded, event: AgentMessage | AgentThought, kind: str) -> int:
+        last = self.entries[-1] if self.entries else {}
+        if (
+            event.message_id is not None
+            and last.get("id") == event.message_id
+            and last.get("kind") == kind
+            and last.get("turn_id") == recorded.turn_id
+        ):
+            self.entries[-1] = {**last, "parts": [*last["parts"], *event.parts]}
+            return len(self.entries) - 1
+        message_id = event.message_id or f"event-{recorded.sequence}"
+        return self._add(_message(recorded, message_id, "agent", event.parts, kind))
+
+    def _called(self, recorded: Recorded, event: ToolCalled) -> int:
+        entry = _entry(recorded, "tool_call", event.tool_call_id, "agent")
+        entry |= {"name": event.name, "status": "open"}
+        if event.title is not None:
+            entry["title"] = event.title
+        if event.input is not None:
+            entry["input"] = event.input
+        index = self._calls[recorded.turn_id, event.tool_call_id] = self._add(entry)
+        return index
+
+    def _update_call(self, recorded: Recorded, call: str, news: dict[str, Any]) -> int | None:
+        index = self._calls.get((recorded.turn_id, call))
+        if index is not None:
+            known = {name: value for name, value in news.items() if value is not None}
+            self.entries[index] = {**self.entries[index], **known}
+        return index
+
+    def _revise(self, recorded: Recorded, event: MessageRevised) -> int | None:
+        index = self._messages.get(event.message_id)
+        if index is not None:
+            changed = {"parts": list(event.parts), "revised_at_sequence": recorded.sequence}
+            self.entries[index] = {**self.entries[index], **changed}
+        return index
+
+
+def _entry(recorded: Recorded, kind: str, entry_id: str, role: str) -> Entry:
+    entry: Entry = {
+        "id": entry_id,
+        "kind": kind,
+        "role": role,
+        "sequence": recorded.sequence,
+        "at": recorded.at,
+    }
+    if recorded.turn_id is not None:
+        entry["turn_id"] = recorded.turn_id
+    return entry
+
+
+def _message(
+    recorded: Recorded, message_id: str, role: str, parts: Any, kind: str = "message"
+) -> Entry:
+    entry = _entry(recorded, kind, message_id, role)
+    entry["parts"] = list(parts)
+    return entry

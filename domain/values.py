@@ -1,0 +1,136 @@
+"""The values that events and commands share, and the limits that hold for them everywhere."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from domain.errors import Invalid
+
+JsonObject = Mapping[str, Any]
+Part = Mapping[str, Any]
+"""One piece of a message: an object with a `type` of text, reasoning, image, file, tool_call,
+tool_result or data, and the fields of that type."""
+
+Role = Literal["user", "agent", "system"]
+TurnSource = Literal["user", "network", "synthetic", "followup"]
+StopCause = Literal[
+    "completed",
+    "failed",
+    "user_requested",
+    "shutdown",
+    "hook_denied",
+    "process_exited",
+    "timeout",
+    "clear_conversation",
+]
+StopReason = Literal[
+    "completed",
+    "user_canceled",
+    "max_iterations",
+    "loop_detected",
+    "timeout",
+    "budget_exceeded",
+    "error",
+    "agent_crashed",
+    "hook_stopped",
+    "shutdown",
+]
+ToolOutcome = Literal["completed", "failed", "cancelled", "abandoned"]
+
+MAX_NAME = 200
+MAX_TITLE = 500
+MAX_TAGS = 50
+MAX_STATE_KEYS = 10_000
+MAX_SUMMARY = 2048
+
+_PART_CONTENT: Mapping[str, str] = {"text": "text", "reasoning": "text"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """To whom a session belongs; what lists are filtered by."""
+
+    app: str
+    user: str
+    workspace: str | None = None
+    team: str | None = None
+    scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """The program that answers in a session, and the model behind it."""
+
+    name: str
+    provider: str | None = None
+    model: str | None = None
+    reasoning_effort: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens and cost, each absent when the runtime did not say."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost: float | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why something failed: a stable kind and a bounded summary for a person."""
+
+    kind: str
+    summary: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One answer that a permission request offers."""
+
+    option_id: str
+    name: str
+    kind: str
+
+
+def require_name(value: str | None, field: str, *, most: int = MAX_NAME) -> None:
+    """Refuse a name that lists could not hold or show.
+
+    Args:
+        value: The name; None passes.
+        field: What to call it in the refusal.
+        most: The longest allowed, in characters.
+
+    Raises:
+        Invalid: It is blank, longer than `most`, or has control characters.
+    """
+    if value is None:
+        return
+    if not value.strip():
+        raise Invalid(f"{field} must not be blank", field=field)
+    if len(value) > most:
+        raise Invalid(f"{field} has {len(value)} characters; at most {most}", field=field)
+    if any(ord(character) < 32 or ord(character) == 127 for character in value):
+        raise Invalid(f"{field} must not have control characters", field=field)
+
+
+def require_parts(parts: Sequence[Part], field: str = "parts") -> None:
+    """Refuse a message that says nothing.
+
+    Args:
+        parts: The pieces of the message.
+        field: What to call them in the refusal.
+
+    Raises:
+        Invalid: There is no part, or a text part is empty.
+    """
+    if not parts:
+        raise Invalid(f"{field} must have at least one part", field=field)
+    for index, part in enumerate(parts):
+        content = _PART_CONTENT.get(part.get("type", ""))
+        if content is not None and not part.get(content):
+            raise Invalid(f"{field}[{index}].{content} must not be empty", field=field)

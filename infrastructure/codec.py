@@ -1,0 +1,120 @@
+"""Between events and their records: literal names, UTF-8 JSON, lenient reading."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from application.ports import Envelope, StoredEvent
+from domain.session.events import NAMES, Recorded, SessionEvent, Unrecognised
+from infrastructure.upcasters import upcast
+
+_json = msgspec.json.Encoder().encode
+_Plain = Callable[[Any], Any]
+
+
+class _Record(msgspec.Struct):
+    at: datetime
+    v: int
+    data: msgspec.Raw
+    turn_id: str | None = None
+
+
+_record = msgspec.json.Decoder(_Record).decode
+
+
+def timestamp(moment: datetime) -> str:
+    """Return a time as RFC 3339 UTC with microseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON may hold it, leaving out what is None in our own classes."""
+    if is_dataclass(value):
+        return {
+            field.name: plain(item)
+            for field in fields(value)
+            if (item := getattr(value, field.name)) is not None
+        }
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+class JsonCodec:
+    """The codec of the log: what it writes is the public form of an event, byte for byte."""
+
+    def __init__(self) -> None:
+        self._known = {
+            name: (version, msgspec.json.Decoder(cls).decode, cls)
+            for cls, (name, version) in NAMES.items()
+        }
+        self._plain: Mapping[type[Any], tuple[str, ...]] = {
+            cls: tuple(field.name for field in fields(cls)) for cls in NAMES
+        }
+
+    def encode(self, event: SessionEvent, envelope: Envelope) -> tuple[str, bytes]:
+        """Return the stored type and record of an event.
+
+        Args:
+            event: Of a class in the catalogue.
+            envelope: What it says about itself.
+        """
+        cls = type(event)
+        name, version = NAMES[cls]
+        data = {
+            field: plain(value) if is_dataclass(value) or type(value) is tuple else value
+            for field in self._plain[cls]
+            if (value := getattr(event, field)) is not None
+        }
+        record: dict[str, Any] = {
+            "id": envelope.id,
+            "type": name,
+            "v": version,
+            "at": timestamp(envelope.at),
+            "actor": envelope.actor,
+            "origin": envelope.origin,
+        }
+        if envelope.turn_id is not None:
+            record["turn_id"] = envelope.turn_id
+        if envelope.causation is not None:
+            record["causation"] = envelope.causation
+        if envelope.idempotency_key is not None:
+            record["idempotency_key"] = envelope.idempotency_key
+        record["data"] = data
+        return name, _json(record)
+
+    def decode(self, stored: StoredEvent) -> Recorded:
+        """Return the event of a record.
+
+        Unknown fields are passed over and an unknown type becomes `Unrecognised`, so that an older
+        program can read what a newer one wrote.
+
+        Args:
+            stored: A row of the log.
+        """
+        record = _record(stored.record)
+        known = self._known.get(stored.type)
+        if known is None or record.v > known[0]:
+            data = msgspec.json.decode(record.data)
+            event: SessionEvent = Unrecognised(type=stored.type, data=data)
+        elif record.v == known[0]:
+            event = known[1](record.data)
+        else:
+            data = upcast(stored.type, record.v, msgspec.json.decode(record.data), known[0])
+            event = msgspec.convert(data, known[2])
+        return Recorded(stored.sequence, record.at, event, record.turn_id)
+
+    def to_json(self, value: Any) -> bytes:
+        """Return a value as UTF-8 JSON.
+
+        Args:
+            value: JSON values, times, UUIDs, and our own dataclasses.
+        """
+        return _json(value)
+
+    def from_json(self, raw: bytes | str) -> Any:
+        """Return the value of a JSON text."""
+        return msgspec.json.decode(raw)

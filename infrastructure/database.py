@@ -1,0 +1,99 @@
+"""Connections to Postgres, and the one place where its errors become ours."""
+
+import asyncio
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from application.errors import StoreUnavailable
+
+_LOST = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+_PAUSE = 0.1
+
+
+class Database:
+    """A pool for reads, which are simply asked again when a connection is lost.
+
+    Args:
+        url: What psycopg connects to.
+        readers: The most connections of the pool.
+        patience: Seconds a read waits for a database that is away.
+    """
+
+    def __init__(self, url: str, *, readers: int = 8, patience: float = 5.0) -> None:
+        self._url = url
+        self._patience = patience
+        self._pool = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=readers,
+            open=False,
+            timeout=patience,
+            max_waiting=2000,
+            reconnect_timeout=0,
+            kwargs={"autocommit": True, "application_name": "cairn reader"},
+        )
+
+    async def open(self) -> None:
+        """Open the pool; the database need not answer yet."""
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self._pool.close()
+
+    async def connect(self, name: str) -> AsyncConnection:
+        """Open a connection of its own, in autocommit mode.
+
+        Args:
+            name: What the server shows it as.
+        """
+        return await AsyncConnection.connect(
+            self._url, autocommit=True, application_name=name, connect_timeout=5
+        )
+
+    async def fetch(
+        self, query: LiteralString, values: Mapping[str, Any], *, planned_anew: bool = False
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of a read.
+
+        Args:
+            query: The statement.
+            values: Its parameters.
+            planned_anew: Have it planned for these very values: for filters that may be null.
+
+        Raises:
+            StoreUnavailable: The database did not answer in time.
+        """
+        deadline = monotonic() + self._patience
+        while True:
+            try:
+                async with self._pool.connection() as connection:
+                    cursor = connection.cursor(binary=True)
+                    await cursor.execute(query, values, prepare=False if planned_anew else None)
+                    return await cursor.fetchall()
+            except _LOST as lost:
+                if monotonic() > deadline:
+                    raise StoreUnavailable from lost
+                await asyncio.sleep(_PAUSE)
+
+    async def run(self, query: LiteralString, values: Mapping[str, Any]) -> None:
+        """Run a statement that returns nothing, once."""
+        try:
+            async with self._pool.connection() as connection:
+                await connection.execute(query, values)
+        except _LOST as lost:
+            raise StoreUnavailable from lost
+
+    async def answers(self) -> bool:
+        """Return whether the database answers now, within a second."""
+        try:
+            async with asyncio.timeout(1), self._pool.connection(timeout=1) as connection:
+                await connection.execute("select 1")
+        except (*_LOST, TimeoutError):
+            return False
+        return True

@@ -1,0 +1,417 @@
+"""The write path: appends that arrive while a transaction is written go together into the next one.
+
+    append() ─┐                                          ┌─ commit: every append has its position
+    append() ─┼─ queue ─ batch ─ one call of append_batch┤
+    append() ─┘                                          └─ refused: judge, fail the guilty, go on
+
+A batch is written whole or not at all. When it is refused, one query says which appends are to
+blame; they fail and the others are written again. When the connection is lost while a batch is on
+its way, nobody knows whether it was committed: the same query, asked of the database once it is
+back, finds an append by the digest of its last event, so that a retry never doubles and an
+acknowledgement never lies.
+
+Two connections take turns: while the database flushes one batch, the next is being encoded and
+sent. `log_head`, locked first by each batch, keeps them in order.
+"""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, AsyncCursor
+
+from application.errors import (
+    ApplicationError,
+    Busy,
+    KeysTaken,
+    OutcomeUnknown,
+    StoreUnavailable,
+    VersionConflict,
+)
+from application.ports import Append
+from infrastructure import sql
+from infrastructure.arrays import (
+    BigintArray,
+    ByteaArray,
+    TextArray,
+    TimestampArray,
+    UuidArray,
+    register_arrays,
+)
+from infrastructure.metrics import APPEND_BATCH, APPENDS, CONFLICTS, EVENTS_APPENDED
+
+_STATEMENTS = sql.load("log")
+_STALE = "CN001"
+_LOST = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
+
+Connect = Callable[[], Awaitable[AsyncConnection]]
+Committed = Callable[[int], None]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    append: Append
+    done: asyncio.Future[int]
+    since: float
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much may wait, and how long.
+
+    Args:
+        events: The most events in one batch.
+        waiting_bytes: The most bytes of records that wait for a batch.
+        patience: Seconds an append waits for a database that is away before it is refused.
+        recovery: Seconds a batch on its way waits for its outcome to become known.
+    """
+
+    events: int = 2000
+    waiting_bytes: int = 64 * 1024 * 1024
+    patience: float = 5.0
+    recovery: float = 60.0
+
+
+@dataclass(slots=True)
+class _Batch:
+    waiting: list[_Waiting] = field(default_factory=list[_Waiting])
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arrays and JSON that `append_batch` takes."""
+        sessions: list[bytes] = []
+        sequences: list[int] = []
+        types: list[bytes] = []
+        records: list[bytes] = []
+        digests: list[bytes] = []
+        touched: tuple[list[Any], ...] = ([], [], [], [], [], [])
+        rows: list[dict[str, Any]] = []
+        keys: list[dict[str, Any]] = []
+        shared: list[dict[str, Any]] = []
+        for waiting in self.waiting:
+            append = waiting.append
+            session = append.session_id.bytes
+            first = len(sequences)
+            sequence = append.before
+            for event in append.events:
+                sequence += 1
+                sessions.append(session)
+                sequences.append(sequence)
+                types.append(event.type.encode())
+                records.append(event.record)
+                digests.append(event.digest)
+            if append.row is not None:
+                rows.append(_row_json(append, len(sequences)))
+            elif append.events:
+                moved = (session, append.before, sequence, len(sequences), digests[-1], append.at)
+                for column, value in zip(touched, moved, strict=True):
+                    column.append(value)
+            if append.keys:
+                keys += _key_json(append, first)
+            if append.shared:
+                shared += _shared_json(append, first)
+        return {
+            "e_session": UuidArray(sessions),
+            "e_sequence": BigintArray(sequences),
+            "e_type": TextArray(types),
+            "e_record": ByteaArray(records),
+            "e_digest": ByteaArray(digests),
+            "t_session": UuidArray(touched[0]),
+            "t_before": BigintArray(touched[1]),
+            "t_after": BigintArray(touched[2]),
+            "t_offset": BigintArray(touched[3]),
+            "t_digest": ByteaArray(touched[4]),
+            "t_at": TimestampArray(touched[5]),
+            "rows": json.dumps(rows) if rows else None,
+            "keys": json.dumps(keys) if keys else None,
+            "shared": json.dumps(shared) if shared else None,
+        }
+
+
+def _row_json(append: Append, offset: int) -> dict[str, Any]:
+    row = append.row
+    assert row is not None  # noqa: S101 - the caller looked
+    return {
+        "id": str(append.session_id),
+        "before": append.before,
+        "after": append.before + len(append.events),
+        "off": offset,
+        "digest": append.events[-1].digest.hex(),
+        "at": append.at.isoformat(),
+        "created_at": row.created_at.isoformat(),
+        "app": row.app,
+        "user_id": row.user,
+        "workspace": row.workspace,
+        "team": row.team,
+        "scope": row.scope,
+        "agent": row.agent,
+        "type": row.type,
+        "status": row.status,
+        "title": row.title,
+        "starred": row.starred,
+        "tags": row.tags,
+        "deleted": row.deleted,
+        "doc": row.doc,
+    }
+
+
+def _key_json(append: Append, first: int) -> list[dict[str, Any]]:
+    # An answer without events of its own keeps the position it was given; one with events counts
+    # on from the position that the batch is about to get.
+    return [
+        {
+            "scope": str(key.scope),
+            "key": key.key,
+            "fingerprint": key.fingerprint.hex(),
+            "session_id": str(key.session_id),
+            "sequence": key.sequence,
+            "off": first + key.sequence - append.before if key.sequence > append.before else None,
+            "position": key.position,
+            "answer": key.answer.decode(),
+            "at": append.at.isoformat(),
+        }
+        for key in append.keys
+    ]
+
+
+def _shared_json(append: Append, first: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "scope_id": str(write.scope_id),
+            "key": write.key,
+            "off": first + write.offset + 1,
+            "value": None if write.value is None else write.value.decode(),
+            "session_id": str(append.session_id),
+            "sequence": append.before + write.offset + 1,
+        }
+        for write in append.shared
+    ]
+
+
+class GroupCommit:
+    """Writes appends in batches.
+
+    Args:
+        connect: Opens a connection in autocommit mode.
+        committed: Called with the newest position after each commit.
+        limits: How much may wait, and how long.
+        writers: How many connections take turns.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        committed: Committed = lambda _: None,
+        *,
+        limits: Limits | None = None,
+        writers: int = 2,
+    ) -> None:
+        self._connect = connect
+        self._committed = committed
+        self._limits = limits or Limits()
+        self._writers = writers
+        self._queue: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._arrived = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closing = False
+
+    async def start(self) -> None:
+        """Begin to write."""
+        self._tasks = [asyncio.create_task(self._write()) for _ in range(self._writers)]
+        self._tasks.append(asyncio.create_task(self._give_up_on_the_old()))
+
+    async def stop(self) -> None:
+        """Write what waits, then close the connections."""
+        self._closing = True
+        self._arrived.set()
+        *writers, watch = self._tasks
+        watch.cancel()
+        _, late = await asyncio.wait(writers, timeout=self._limits.patience)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._refuse(self._queue, StoreUnavailable("the server is stopping; try again"))
+        self._queue.clear()
+
+    async def append(self, append: Append) -> int:
+        """Make an append durable; see `application.ports.EventLog.append`."""
+        size = sum(len(event.record) for event in append.events)
+        if self._closing:
+            raise StoreUnavailable("the server is stopping; try again")
+        if self._waiting_bytes + size > self._limits.waiting_bytes:
+            raise Busy
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(append, done, monotonic(), size))
+        self._waiting_bytes += size
+        self._arrived.set()
+        return await done
+
+    async def _give_up_on_the_old(self) -> None:
+        """Refuse appends which the database has kept waiting: nothing of them was ever sent."""
+        while True:
+            await asyncio.sleep(self._limits.patience / 10)
+            overdue = monotonic() - self._limits.patience
+            old: list[_Waiting] = []
+            while self._queue and self._queue[0].since < overdue:
+                old.append(self._queue.popleft())
+            self._waiting_bytes -= sum(waiting.size for waiting in old)
+            self._refuse(old, StoreUnavailable())
+
+    def _refuse(self, waiting: Sequence[_Waiting] | deque[_Waiting], why: Exception) -> None:
+        for one in waiting:
+            if not one.done.done():
+                one.done.set_exception(why)
+
+    async def _write(self) -> None:
+        connection: AsyncConnection | None = None
+        try:
+            while not (self._closing and not self._queue):
+                if not self._queue:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                    continue
+                if connection is None or connection.closed:
+                    connection = await self._reconnect()
+                    continue
+                batch = self._take()
+                if batch.waiting:
+                    connection = await self._settle(connection, batch)
+                else:
+                    await asyncio.sleep(0)
+        finally:
+            if connection is not None:
+                await connection.close()
+
+    async def _reconnect(self) -> AsyncConnection | None:
+        try:
+            connection = await self._connect()
+        except _LOST:
+            await asyncio.sleep(0.1)
+            return None
+        connection.prepare_threshold = 0
+        register_arrays(connection)
+        return connection
+
+    def _take(self) -> _Batch:
+        batch = _Batch()
+        events = 0
+        seen: set[bytes] = set()
+        later: list[_Waiting] = []
+        while self._queue and events < self._limits.events:
+            waiting = self._queue.popleft()
+            session = waiting.append.session_id.bytes
+            if session in seen:
+                # It was decided on a state that the first one is about to change: let it conflict.
+                later.append(waiting)
+                continue
+            seen.add(session)
+            events += len(waiting.append.events)
+            self._waiting_bytes -= waiting.size
+            batch.waiting.append(waiting)
+        self._queue.extendleft(reversed(later))
+        return batch
+
+    async def _settle(
+        self, current: AsyncConnection | None, batch: _Batch
+    ) -> AsyncConnection | None:
+        """Write a batch until every append in it is written or refused."""
+        deadline = monotonic() + self._limits.recovery
+        uncertain = False
+        while batch.waiting:
+            try:
+                if current is None or current.closed:
+                    current = await self._reconnect()
+                    if current is None and monotonic() > deadline:
+                        self._refuse(batch.waiting, OutcomeUnknown())
+                        return None
+                    continue
+                cursor = current.cursor(binary=True)
+                if uncertain:
+                    batch.waiting = await self._judge(cursor, batch.waiting)
+                    uncertain = False
+                    continue
+                await cursor.execute(_STATEMENTS["append"], batch.arguments())
+                row = await cursor.fetchone()
+            except (psycopg.errors.UniqueViolation, psycopg.errors.RaiseException) as refused:
+                CONFLICTS.inc()
+                if refused.sqlstate not in (_STALE, psycopg.errors.UniqueViolation.sqlstate):
+                    raise
+                uncertain = True
+            except _LOST:
+                uncertain = True
+                if monotonic() > deadline:
+                    self._refuse(batch.waiting, OutcomeUnknown())
+                    return None
+                if current is not None:
+                    await current.close()
+            except asyncio.CancelledError:
+                self._refuse(batch.waiting, OutcomeUnknown())
+                raise
+            except Exception as unforeseen:  # noqa: BLE001 - one bad append must not end the writer
+                if len(batch.waiting) == 1:
+                    self._refuse(batch.waiting, unforeseen)
+                    return current
+                for one in batch.waiting:
+                    current = await self._settle(current, _Batch([one]))
+                return current
+            else:
+                self._acknowledge(batch, row[0] if row else 0)
+                return current
+        return current
+
+    def _acknowledge(self, batch: _Batch, base: int) -> None:
+        position = base
+        for waiting in batch.waiting:
+            position += len(waiting.append.events)
+            if not waiting.done.done():
+                waiting.done.set_result(position)
+        APPENDS.inc(len(batch.waiting))
+        EVENTS_APPENDED.inc(position - base)
+        APPEND_BATCH.observe(position - base)
+        self._committed(position)
+
+    async def _judge(self, cursor: AsyncCursor[Any], waiting: list[_Waiting]) -> list[_Waiting]:
+        """Answer the appends whose fate is known and return the innocent, to be written again."""
+        sessions = [one.append.session_id.bytes for one in waiting]
+        lasts = [one.append.before + len(one.append.events) for one in waiting]
+        await cursor.execute(
+            _STATEMENTS["judge"], {"session": UuidArray(sessions), "last": BigintArray(lasts)}
+        )
+        found = await cursor.fetchall()
+        taken = await self._keys_taken(cursor, waiting)
+        innocent: list[_Waiting] = []
+        for one, (head, digest, position) in zip(waiting, found, strict=True):
+            append = one.append
+            if append.events and digest == append.events[-1].digest:
+                if not one.done.done():
+                    one.done.set_result(position)
+                self._committed(position)
+                continue
+            repeated = frozenset(key.key for key in append.keys if (key.scope, key.key) in taken)
+            refusal: ApplicationError | None = None
+            if repeated:
+                refusal = KeysTaken(repeated)
+            elif append.events and head != append.before:
+                refusal = VersionConflict(None, head=head)
+            if refusal is None:
+                innocent.append(one)
+            elif not one.done.done():
+                one.done.set_exception(refusal)
+        return innocent
+
+    async def _keys_taken(
+        self, cursor: AsyncCursor[Any], waiting: list[_Waiting]
+    ) -> set[tuple[Any, str]]:
+        keys = [key for one in waiting for key in one.append.keys]
+        if not keys:
+            return set()
+        scopes = UuidArray([key.scope.bytes for key in keys])
+        names = TextArray([key.key.encode() for key in keys])
+        await cursor.execute(_STATEMENTS["keys_taken"], {"scope": scopes, "key": names})
+        return {(scope, name) for scope, name in await cursor.fetchall()}

@@ -1,0 +1,12 @@
+"""What is counted, for `/metrics`."""
+
+from prometheus_client import Counter, Histogram
+
+APPENDS = Counter("cairn_appends_total", "Appends made durable.")
+EVENTS_APPENDED = Counter("cairn_events_appended_total", "Events made durable.")
+APPEND_BATCH = Histogram(
+    "cairn_append_batch_events",
+    "Events written by one transaction.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048),
+)
+CONFLICTS = Counter("cairn_append_conflicts_total", "Batches refused and judged.")

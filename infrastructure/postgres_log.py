@@ -1,0 +1,113 @@
+"""The log on Postgres: group commit for writing, keyset ranges for reading."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from psycopg import AsyncConnection
+
+from application.ports import Append, StoredEvent
+from infrastructure import sql
+from infrastructure.database import Database
+from infrastructure.group_commit import Committed, GroupCommit, Limits
+
+_STATEMENTS = sql.load("log")
+_LAST_SEQUENCE = 2**63 - 1
+
+
+class PostgresEventLog:
+    """The log; see `application.ports.EventLog`.
+
+    Args:
+        database: Where it is kept.
+        committed: Called with the newest position after each commit of this process.
+        limits: How much may wait to be written, and how long.
+    """
+
+    def __init__(
+        self, database: Database, committed: Committed, *, limits: Limits | None = None
+    ) -> None:
+        self._database = database
+        self._commits = GroupCommit(self._connect, committed, limits=limits)
+
+    async def start(self) -> None:
+        """Begin to write."""
+        await self._commits.start()
+
+    async def stop(self) -> None:
+        """Write what waits, then stop."""
+        await self._commits.stop()
+
+    async def _connect(self) -> AsyncConnection:
+        connection = await self._database.connect("cairn writer")
+        # The few sessions of a batch are looked up by key however small the table was when the
+        # statement was planned.
+        await connection.execute("set enable_seqscan = off")
+        await connection.execute("set enable_hashjoin = off")
+        await connection.execute("set enable_mergejoin = off")
+        return connection
+
+    async def append(self, append: Append) -> int:
+        """Make an append durable and return the position of its last event."""
+        return await self._commits.append(append)
+
+    async def read(
+        self, session_id: UUID, *, after: int = 0, upto: int | None = None, limit: int
+    ) -> Sequence[StoredEvent]:
+        """Return events of one session in order of sequence."""
+        rows = await self._database.fetch(
+            _STATEMENTS["read_session"],
+            {
+                "session": session_id,
+                "after": after,
+                "upto": _LAST_SEQUENCE if upto is None else upto,
+                "limit": limit,
+            },
+        )
+        return [StoredEvent(*row) for row in rows]
+
+    async def read_newest(
+        self, session_id: UUID, *, last: int, types: Sequence[str] = (), turn: str | None = None
+    ) -> Sequence[StoredEvent]:
+        """Return the newest events of one session, in order of sequence."""
+        rows = await self._database.fetch(
+            _STATEMENTS["read_newest"],
+            {"session": session_id, "limit": last, "types": list(types), "turn": turn},
+            planned_anew=True,
+        )
+        return [StoredEvent(*row) for row in reversed(rows)]
+
+    async def read_all(
+        self,
+        *,
+        after: int,
+        upto: int,
+        limit: int,
+        types: Sequence[str] = (),
+        app: str | None = None,
+        user: str | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return events of all sessions in order of position."""
+        rows = await self._database.fetch(
+            _STATEMENTS["read_all"],
+            {
+                "after": after,
+                "upto": upto,
+                "limit": limit,
+                "types": list(types),
+                "app": app,
+                "user": user,
+            },
+            planned_anew=True,
+        )
+        return [StoredEvent(*row) for row in rows]
+
+    async def head(self) -> int:
+        """Return the newest position."""
+        rows = await self._database.fetch(_STATEMENTS["head"], {})
+        return int(rows[0][0])
+
+    async def changed_since(self, position: int) -> tuple[int, Mapping[UUID, int]]:
+        """Return the newest position and the sessions that changed since another one."""
+        rows = await self._database.fetch(_STATEMENTS["changed_since"], {"after": position})
+        head = int(rows[0][0])
+        return head, {session: sequence for _, session, sequence in rows if session is not None}

@@ -1,0 +1,98 @@
+"""The read models and kept states on Postgres."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from application.ports import (
+    After,
+    ListedSession,
+    SessionFilter,
+    SessionOrder,
+    StoredAnswer,
+)
+from domain.session.state import Session
+from infrastructure import sql
+from infrastructure.database import Database
+from infrastructure.state_codec import FORMAT, decode_state, encode_state
+
+_STATEMENTS = sql.load("read_models")
+_LAST_SEQUENCE = 2**63 - 1
+
+
+class PostgresReadModels:
+    """Rows written with the events; see `application.ports.ReadModels`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def session(self, session_id: UUID) -> ListedSession | None:
+        """Return a session's row."""
+        rows = await self._database.fetch(_STATEMENTS["session"], {"session": session_id})
+        return ListedSession(*rows[0]) if rows else None
+
+    async def sessions(
+        self, where: SessionFilter, order: SessionOrder, after: After | None, limit: int
+    ) -> Sequence[ListedSession]:
+        """Return a page of rows."""
+        direction = "desc" if order.descending else "asc"
+        values: dict[str, Any] = asdict(where)
+        values["text"] = None if where.text is None else f"%{_literal(where.text)}%"
+        values["value"] = after.value if after else None
+        values["id"] = after.session_id if after else None
+        values["limit"] = limit
+        rows = await self._database.fetch(
+            _STATEMENTS[f"sessions_by_{order.by}_{direction}"], values, planned_anew=True
+        )
+        return [ListedSession(*row) for row in rows]
+
+    async def answer(self, scope: UUID, key: str) -> StoredAnswer | None:
+        """Return what a request with this idempotency key was answered."""
+        rows = await self._database.fetch(_STATEMENTS["answer"], {"scope": scope, "key": key})
+        return StoredAnswer(*rows[0]) if rows else None
+
+    async def shared_state(self, scope_id: UUID, *, at: int | None = None) -> Mapping[str, bytes]:
+        """Return the keys of a shared scope."""
+        if at is None:
+            rows = await self._database.fetch(_STATEMENTS["shared_state"], {"scope": scope_id})
+        else:
+            rows = await self._database.fetch(
+                _STATEMENTS["shared_state_at"], {"scope": scope_id, "at": at}
+            )
+        return {str(key): bytes(value) for key, value in rows}
+
+
+def _literal(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+class PostgresSnapshots:
+    """Kept states; see `application.ports.SnapshotStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self, session_id: UUID, *, upto: int | None = None) -> Session | None:
+        """Return the newest kept state of the present format."""
+        rows = await self._database.fetch(
+            _STATEMENTS["load_snapshot"],
+            {
+                "session": session_id,
+                "upto": _LAST_SEQUENCE if upto is None else upto,
+                "format": FORMAT,
+            },
+        )
+        return decode_state(rows[0][0]) if rows else None
+
+    async def save(self, session_id: UUID, session: Session) -> None:
+        """Keep a state."""
+        await self._database.run(
+            _STATEMENTS["save_snapshot"],
+            {
+                "session": session_id,
+                "sequence": session.sequence,
+                "format": FORMAT,
+                "state": encode_state(session),
+            },
+        )

@@ -1,0 +1,66 @@
+-- name: append
+-- Writes a batch; $1.. are arrays of events and of moved-on sessions, then JSON of the rest.
+select append_batch(
+  %(e_session)b, %(e_sequence)b, %(e_type)b, %(e_record)b, %(e_digest)b,
+  %(t_session)b, %(t_before)b, %(t_after)b, %(t_offset)b, %(t_digest)b, %(t_at)b,
+  %(rows)s::json, %(keys)s::json, %(shared)s::json)
+
+-- name: judge
+-- After a refused or interrupted batch: where each of its sessions is, and whether the event that
+-- an append would have ended with is already there.
+select coalesce(s.sequence, 0), e.digest, e.notification_id
+from unnest(%(session)b::uuid[], %(last)b::bigint[]) with ordinality as a (session, last, o)
+left join sessions as s on s.session_id = a.session
+left join events as e on e.originator_id = a.session and e.originator_version = a.last
+order by a.o
+
+-- name: keys_taken
+select k.scope, k.key
+from unnest(%(scope)b::uuid[], %(key)b::text[]) as a (scope, key)
+join idempotency_keys as k on k.scope = a.scope and k.key = a.key
+
+-- name: head
+select head from log_head where log_id = 0
+
+-- name: changed_since
+-- The sessions that have events beyond a position, up to the head seen in the same snapshot.
+select l.head, e.originator_id, max(e.originator_version)
+from log_head as l
+left join events as e on e.notification_id > %(after)s and e.notification_id <= l.head
+where l.log_id = 0
+group by l.head, e.originator_id
+
+-- name: read_session
+select originator_id, originator_version, notification_id, topic, state, digest
+from events
+where originator_id = %(session)s and originator_version > %(after)s
+  and originator_version <= %(upto)s
+order by originator_version
+limit %(limit)s
+
+-- name: read_newest
+select originator_id, originator_version, notification_id, topic, state, digest
+from events
+where originator_id = %(session)s
+  and (%(types)s::text[] = '{}' or topic = any(%(types)s))
+  and (%(turn)s::text is null
+       or convert_from(state, 'UTF8')::json ->> 'turn_id' = %(turn)s)
+order by originator_version desc
+limit %(limit)s
+
+-- name: read_all
+-- Positions are dense, so a window of them bounds the work whatever the filters let through.
+select e.originator_id, e.originator_version, e.notification_id, e.topic, e.state, e.digest
+from events as e
+where e.notification_id > %(after)s and e.notification_id <= %(upto)s
+  and (%(types)s::text[] = '{}' or e.topic = any(%(types)s))
+  and ((%(app)s::text is null and %(user)s::text is null)
+       or exists (select from sessions as s
+                  where s.session_id = e.originator_id
+                    and (%(app)s::text is null or s.app = %(app)s)
+                    and (%(user)s::text is null or s.user_id = %(user)s)))
+order by e.notification_id
+limit %(limit)s
+
+-- name: store_identity
+select identity from store
