@@ -212,6 +212,28 @@ class Handler:
             desk.loaded = loaded
         return loaded
 
+    async def check(self, session_id: UUID, command: Command) -> int:
+        """Have a command decided without recording anything, and return the session's sequence.
+
+        Args:
+            session_id: To which session.
+            command: What is asked.
+
+        Raises:
+            DomainError: A rule refuses it.
+        """
+        desk = self._desk(session_id)
+        if desk.loaded is None:
+            await self.load(session_id)
+        session = desk.loaded.session if desk.loaded else ABSENT
+        try:
+            decide(session, command)
+        except DomainError:
+            # What is kept may be behind another process: only the newest state may refuse.
+            session = (await self.load(session_id)).session
+            decide(session, command)
+        return session.sequence
+
     async def load_at(self, session_id: UUID, sequence: int) -> Loaded:
         """Return the state as it was after a past event."""
         return await self._fold(session_id, None, upto=sequence)

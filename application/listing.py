@@ -8,9 +8,10 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from application.ports import Codec, SessionRow, SharedWrite
 from domain.session.events import SessionCreated, SessionEvent, StatePatched
 from domain.session.state import Session, scope_of
-from domain.values import Owner
+from domain.values import Owner, rfc3339
 
 _SCOPES = uuid5(NAMESPACE_URL, "cairn:scopes")
+_NEVER = datetime.fromtimestamp(0, UTC)
 
 
 def session_document(session_id: UUID, session: Session) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def session_document(session_id: UUID, session: Session) -> dict[str, Any]:
         "metadata": description.metadata,
         "turn_id": running.turn_id if running else None,
         "activation": lifecycle.activation,
+        "epoch": lifecycle.epoch,
         "turns": totals.turns,
         "usage": {
             "input_tokens": totals.input_tokens,
@@ -62,7 +64,7 @@ def session_document(session_id: UUID, session: Session) -> dict[str, Any]:
         "failure": None
         if lifecycle.failure is None
         else {"kind": lifecycle.failure.kind, "summary": lifecycle.failure.summary},
-        "created_at": lifecycle.created_at,
+        "created_at": rfc3339(lifecycle.created_at or _NEVER),
     }
     return document
 
@@ -86,7 +88,7 @@ def session_row(session_id: UUID, session: Session, codec: Codec) -> SessionRow:
         title=description.title,
         starred=description.starred,
         tags=description.tags,
-        created_at=lifecycle.created_at or datetime.fromtimestamp(0, UTC),
+        created_at=lifecycle.created_at or _NEVER,
         deleted=lifecycle.phase == "deleted",
         doc=codec.to_json(session_document(session_id, session)).decode(),
     )

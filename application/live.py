@@ -6,17 +6,20 @@ behind reads the table at its own pace. Nothing is queued for a reader, so a slo
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from application.pieces import Streamed
 from application.ports import Append, StoredEvent
 
 _REMEMBERED_EVENTS = 256
 _REMEMBERED_BYTES = 1024 * 1024
 _REMEMBERED_PIECES = 256
+_DRAFTS = 1024
+_DRAFT_CHARACTERS = 256 * 1024
 
 
 @dataclass(slots=True)
@@ -119,6 +122,14 @@ class Channel:
         ]
 
 
+@dataclass(slots=True)
+class _Draft:
+    turn_id: str
+    after: int
+    texts: list[str] = field(default_factory=list[str])
+    size: int = 0
+
+
 class Hub:
     """All channels of this process, and the bell of the whole log."""
 
@@ -127,7 +138,7 @@ class Hub:
         self.log = Bell()
         self.position = 0
         self.closing = asyncio.Event()
-        self.on_piece: Callable[[UUID, bytes], None] = lambda *_: None
+        self._drafts: OrderedDict[UUID, _Draft] = OrderedDict()
 
     @property
     def followed(self) -> int:
@@ -140,7 +151,7 @@ class Hub:
         return bool(self._channels)
 
     @contextmanager
-    def follow(self, session_id: UUID) -> Iterator[Channel]:
+    def follow(self, session_id: UUID) -> Generator[Channel]:
         """Follow a session while the context lasts.
 
         Args:
@@ -191,11 +202,38 @@ class Hub:
             self.position = position
             self.log.ring()
 
-    def piece(self, session_id: UUID, piece: bytes) -> None:
-        """Pass a streamed piece to the followers in this process."""
+    def show(self, session_id: UUID, piece: Streamed) -> None:
+        """Pass a piece of a message that is still being streamed to the followers here.
+
+        Args:
+            session_id: Whose turn it belongs to.
+            piece: What to show; its text is part of snapshots until something is recorded.
+        """
         channel = self._channels.get(session_id)
         if channel is not None:
-            channel.add_piece(piece)
+            channel.add_piece(piece.json)
+        draft = self._drafts.get(session_id)
+        if draft is None or (draft.turn_id, draft.after) != (piece.turn_id, piece.after):
+            draft = self._drafts[session_id] = _Draft(piece.turn_id, piece.after)
+        self._drafts.move_to_end(session_id)
+        if draft.size < _DRAFT_CHARACTERS:
+            draft.texts.append(piece.text)
+            draft.size += len(piece.text)
+        if len(self._drafts) > _DRAFTS:
+            self._drafts.popitem(last=False)
+
+    def draft(self, session_id: UUID, turn_id: str, sequence: int) -> str:
+        """Return the text that was streamed in a turn since its last recorded event.
+
+        Args:
+            session_id: Whose turn.
+            turn_id: The running turn.
+            sequence: The newest recorded event.
+        """
+        draft = self._drafts.get(session_id)
+        if draft is None or (draft.turn_id, draft.after) != (turn_id, sequence):
+            return ""
+        return "".join(draft.texts)
 
     def close(self) -> None:
         """Tell every stream to say goodbye."""

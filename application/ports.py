@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
+from application.pieces import Streamed
 from domain.session.events import Recorded, SessionEvent
 from domain.session.state import Session
 
@@ -323,7 +324,7 @@ class Announcer(Protocol):
         """Say that the log has reached a position; returns at once."""
         ...
 
-    def announce_partial(self, session_id: UUID, piece: bytes) -> None:
+    def announce_piece(self, session_id: UUID, piece: Streamed) -> None:
         """Pass a piece of a message that is still being streamed; returns at once, may be lost."""
         ...
 

@@ -6,7 +6,8 @@ event or get one twice, whatever was lost on the way to waking it.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from time import monotonic
 from uuid import UUID
 
 from application.errors import CursorAhead, StoreUnavailable
@@ -16,7 +17,6 @@ from domain.errors import SessionNotFound
 
 _READ = 500
 _SCANNED = 10_000
-_AWAY = 1.0
 _DELETED = "session.deleted"
 
 
@@ -108,7 +108,6 @@ class Rhythm:
 
     ping: float = 15.0
     longest: float = 3600.0
-    away: float = field(default=_AWAY)
 
 
 class Tails:
@@ -209,7 +208,7 @@ class Tails:
             while True:
                 events = channel.after(cursor)
                 if not events and (not caught_up or channel.head > cursor):
-                    events = await self._read_when_possible(session_id, cursor)
+                    events = list(await self._read_when_possible(session_id, cursor))
                 if events:
                     cursor = events[-1].sequence
                     selected = wanted.select(events, self._codec)
@@ -258,7 +257,7 @@ class Tails:
             read = limit + 1 if wanted == ALL else _READ
             events = await self._log.read(session_id, after=cursor, limit=read)
             if not events:
-                return await self._end(session_id, since, cursor, found)
+                return await self._end(session_id, cursor, found)
             for event in events:
                 if len(found) == limit:
                     head, _ = await self._head(session_id)
@@ -272,12 +271,10 @@ class Tails:
         up_to_date = cursor >= head
         return Page(found, cursor, head, up_to_date, closed and up_to_date)
 
-    async def _end(
-        self, session_id: UUID, since: int, cursor: int, found: Sequence[StoredEvent]
-    ) -> Page:
+    async def _end(self, session_id: UUID, cursor: int, found: Sequence[StoredEvent]) -> Page:
         head, closed = await self._head(session_id)
-        if since > head:
-            raise CursorAhead(None, head=head, cursor=since)
+        if cursor > head:
+            raise CursorAhead(None, head=head, cursor=cursor)
         up_to_date = cursor >= head
         return Page(found, cursor, head, up_to_date, closed and up_to_date)
 
@@ -298,13 +295,10 @@ class Tails:
 
 class _Deadline:
     def __init__(self, seconds: float) -> None:
-        from time import monotonic
-
-        self._now = monotonic
         self._end = monotonic() + seconds
 
     def left(self) -> float:
-        return max(self._end - self._now(), 0.0)
+        return max(self._end - monotonic(), 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,6 +324,20 @@ class Feed:
         self._hub = hub
         self._rhythm = rhythm or Rhythm()
 
+    async def start_of(self, after: int | None) -> int:
+        """Return the position that a cursor stands for.
+
+        Args:
+            after: Exclusive; None is the head.
+
+        Raises:
+            CursorAhead: The position is beyond the head.
+        """
+        head = await self._log.head()
+        if after is not None and after > head:
+            raise CursorAhead(None, head=head, cursor=after)
+        return head if after is None else after
+
     async def page(self, after: int | None, limit: int, wanted: FeedFilter, wait: float) -> Page:
         """Return events after a position.
 
@@ -342,10 +350,7 @@ class Feed:
         Raises:
             CursorAhead: The position is beyond the head.
         """
-        head = await self._log.head()
-        cursor = head if after is None else after
-        if cursor > head:
-            raise CursorAhead(None, head=head, cursor=cursor)
+        cursor = await self.start_of(after)
         deadline = _Deadline(wait)
         while True:
             page = await self._page(cursor, limit, wanted)

@@ -2,9 +2,12 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 import traceback
+from collections.abc import Coroutine
 from time import perf_counter
+from typing import Any
 
 import uvloop
 
@@ -21,7 +24,18 @@ _ALL: dict[str, Measure] = {**MEASURES, "peers": peers.measure}
 def main() -> int:
     """Run what was asked for; 1 when something could not be measured."""
     options = _options()
-    return uvloop.run(_run(options))
+    try:
+        return uvloop.run(_until_terminated(_run(options)))
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        _say("interrupted; everything that was started is ended")
+        return 130
+
+
+async def _until_terminated(run: Coroutine[Any, Any, int]) -> int:
+    """On SIGTERM unwind like on control-C, so that no server is left behind."""
+    task = asyncio.ensure_future(run)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
 
 
 async def _run(options: argparse.Namespace) -> int:
@@ -38,6 +52,7 @@ async def _run(options: argparse.Namespace) -> int:
             run.figures += await _measured(name, lab, _WITHIN[options.quick])
         run.wide = peers.quoted()
         if options.peers is not None:
+            _say("the wide comparison, which may take an hour ...")
             try:
                 run.wide = await peers.wide(lab.postgres, options.peers)
             except RuntimeError as error:

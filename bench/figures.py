@@ -27,8 +27,10 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """The figure in units of the floor."""
-        return self.value / self.floor if self.value is not None and self.floor else None
+        """The figure in units of the floor; none where either is nothing or less."""
+        if self.value is None or self.floor is None or self.value <= 0 or self.floor <= 0:
+            return None
+        return self.value / self.floor
 
 
 def at_least(value: float, limit: float, text: str) -> Target:

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 import uuid
@@ -17,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import IO
 from urllib.parse import quote
 
 from eventsourcing.persistence import StoredEvent
@@ -153,6 +155,8 @@ async def wide(postgres: Postgres, names: list[str]) -> WideTables:
         script = [str(folder / "run_all.sh"), "--quick", *names]
         try:
             await _run(script, _WIDE_WITHIN, environment)
+            if not list((folder / "tables").glob("*.json")):
+                raise RuntimeError("the peer benchmark gave no results")
             report = [sys.executable, str(folder / "report.py"), str(folder / "tables")]
             tables = await _run(report, 60, environment)
         finally:
@@ -180,26 +184,44 @@ def quoted() -> WideTables | None:
 
 
 async def _run(argv: list[str], within: float, environment: dict[str, str] | None = None) -> str:
-    """A program's output; a failure or too long a time is an error."""
+    """A program's output; a failure or too long a time is an error.
+
+    The output goes through files: a server that it leaves running would keep a pipe open for ever.
+    """
+    out, err = WORK / f"{Path(argv[0]).name}.out", WORK / f"{Path(argv[0]).name}.err"
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        code = await _end_of(argv, within, environment, stdout, stderr)
+    if code:
+        said = err.read_text(errors="replace")[-300:].strip()
+        raise RuntimeError(f"{Path(argv[0]).name} failed with code {code}: {said}")
+    return out.read_text(errors="replace")
+
+
+async def _end_of(
+    argv: list[str],
+    within: float,
+    environment: dict[str, str] | None,
+    stdout: IO[bytes],
+    stderr: IO[bytes],
+) -> int:
     process = await asyncio.create_subprocess_exec(
         *argv,
         cwd=ROOT,
         env={**os.environ, **(environment or {})},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,  # so that it can be ended together with what it started
     )
     try:
         async with asyncio.timeout(within):
-            output, errors = await process.communicate()
+            return await process.wait()
     except TimeoutError:
         raise RuntimeError(f"{Path(argv[0]).name} took more than {within:g} s") from None
     finally:
         if process.returncode is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
-    if process.returncode:
-        raise RuntimeError(f"{Path(argv[0]).name} failed: {errors.decode()[-300:].strip()}")
-    return output.decode()
 
 
 def recorder_rates(parameters: dict[str, str], seconds: float) -> dict[int, float]:

@@ -16,7 +16,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from bench.wire import HOST, Client, get
+from bench.wire import HOST, WORKER_HEADER, Client, get
 from infrastructure.embedded_postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,7 +97,8 @@ class Postgres:
         """Whether anybody is connected to Cairn's database, as the program must be."""
         with self._connect() as connection:
             row = connection.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE datname = %s AND pid <> pg_backend_pid()",
                 [self._database],
             ).fetchone()
         return row is not None and row[0] > 0
@@ -133,40 +134,50 @@ class Server:
     """One HTTP server process, with the workers below it."""
 
     def __init__(
-        self, name: str, argv: Sequence[str], environment: Mapping[str, str], log: Path
+        self,
+        name: str,
+        argv: Sequence[str],
+        log: Path,
+        *,
+        workers: int,
+        environment: Mapping[str, str],
     ) -> None:
         self.name = name
+        self.workers = workers
         self.port = 0
         self._argv = argv
         self._environment = environment
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
-    async def start(self, ready: str = "/ready") -> Self:
-        """Start on a free port and wait until it says that it is ready."""
+    async def start(self) -> Self:
+        """Start on a free port and wait until each worker says that it is ready."""
         self.port = free_port()
         argv = [part.replace("{port}", str(self.port)) for part in self._argv]
         said_before = self._log.stat().st_size if self._log.exists() else 0
         try:
-            with self._log.open("ab") as log:
+            with self._log.open("ab") as output:
                 self._process = subprocess.Popen(
                     argv,
                     cwd=ROOT,
                     env={**os.environ, **self._environment},
                     stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
+                    stdout=output,
+                    stderr=output,
                 )
             async with asyncio.timeout(_READY_WITHIN):
-                while not await self._answers(ready):
+                while len(await self._ready_workers()) < self.workers:
                     if self._process.poll() is not None:
                         raise RuntimeError(f"ended with code {self._process.returncode}")
                     await asyncio.sleep(0.1)
         except (OSError, RuntimeError) as error:  # TimeoutError is an OSError
             await self.stop()
-            tail = self._log.read_bytes()[said_before:][-800:].decode(errors="replace").strip()
-            said = f"{type(error).__name__} {error}; it said: {tail or 'nothing'}"
-            raise RuntimeError(f"{self.name} did not become ready: {said}") from error
+            log = self._log.read_bytes()[said_before:].decode(errors="replace").strip()
+            last = log.splitlines()[-1][-160:] if log else "nothing"
+            what = f"{type(error).__name__} {error}".strip()
+            raise RuntimeError(
+                f"{self.name} did not become ready: {what}; its last words: {last}"
+            ) from error
         return self
 
     async def stop(self) -> None:
@@ -196,16 +207,17 @@ class Server:
         table = _processes()
         return sum(table[pid][1] for pid in self._tree() if pid in table) / 1024
 
-    async def _answers(self, path: str) -> bool:
+    async def _ready_workers(self) -> set[str | None]:
+        """The workers that answer, as far as a handful of connections at once find them."""
+        tries = (self._ready_worker() for _ in range(8 * self.workers - 7))
+        found = await asyncio.gather(*tries, return_exceptions=True)
+        return {worker for worker in found if not isinstance(worker, BaseException)}
+
+    async def _ready_worker(self) -> str | None:
+        client = await Client.connect(self.port)
         try:
-            client = await Client.connect(self.port)
-        except OSError:
-            return False
-        try:
-            async with asyncio.timeout(2):
-                return (await client.send(get(path))).status < 300
-        except (OSError, TimeoutError):
-            return False
+            async with asyncio.timeout(5):
+                return (await client.send(get("/ready"))).expect(200).header(WORKER_HEADER)
         finally:
             client.close()
 
@@ -225,8 +237,9 @@ def cairn_server(workers: int, data_dir: Path, url: str | None, log: Path) -> Se
     argv = [program, "serve", "--host", HOST]
     argv += ["--port", "{port}", "--workers", str(workers), "--log-format", "json"]
     if url is None:
-        return Server("cairn", [*argv, "--data-dir", str(data_dir)], {}, log)
-    return Server("cairn", argv, {"DATABASE_URL": url}, log)
+        argv += ["--data-dir", str(data_dir)]
+    environment = {} if url is None else {"DATABASE_URL": url}
+    return Server("cairn", argv, log, workers=workers, environment=environment)
 
 
 def floor_server(kind: str, workers: int, conninfo: str, log: Path) -> Server:
@@ -234,9 +247,8 @@ def floor_server(kind: str, workers: int, conninfo: str, log: Path) -> Server:
     argv = [sys.executable, "-m", "uvicorn", f"bench.floor_app:{kind}", "--host", HOST]
     argv += ["--port", "{port}", "--workers", str(workers), "--loop", "uvloop"]
     argv += ["--http", "httptools", "--no-access-log", "--log-level", "error"]
-    return Server(
-        f"floor {kind}", argv, {"FLOOR_DSN": conninfo, "FLOOR_WORKERS": str(workers)}, log
-    )
+    environment = {"FLOOR_DSN": conninfo, "FLOOR_WORKERS": str(workers)}
+    return Server(f"floor {kind}", argv, log, workers=workers, environment=environment)
 
 
 def _processes() -> dict[int, tuple[int, int]]:

@@ -14,7 +14,7 @@ _MASK = (1 << _BITS) - 1
 _LEAF = 16
 _DEEPEST = 64 // _BITS
 
-_Node = dict[str, Any] | tuple[Any, ...]
+_Node = dict[str, Any] | tuple["_Node", ...]
 
 
 class PersistentMap(Mapping[str, _V], Generic[_V]):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from domain.errors import Invalid
@@ -97,6 +98,15 @@ class Option:
     kind: str
 
 
+def rfc3339(moment: datetime) -> str:
+    """Return a time as RFC 3339 in UTC, always with microseconds.
+
+    Args:
+        moment: With a time zone.
+    """
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
 def require_name(value: str | None, field: str, *, most: int = MAX_NAME) -> None:
     """Refuse a name that lists could not hold or show.
 
@@ -118,6 +128,21 @@ def require_name(value: str | None, field: str, *, most: int = MAX_NAME) -> None
         raise Invalid(f"{field} must not have control characters", field=field)
 
 
+def require_agent(agent: Agent | None, field: str) -> None:
+    """Refuse an agent that lists could not show.
+
+    Args:
+        agent: The agent; None passes.
+        field: What to call it in the refusal.
+
+    Raises:
+        Invalid: One of its names is no name.
+    """
+    if agent is not None:
+        for part in ("name", "provider", "model", "reasoning_effort"):
+            require_name(getattr(agent, part), f"{field}.{part}")
+
+
 def require_parts(parts: Sequence[Part], field: str = "parts") -> None:
     """Refuse a message that says nothing.
 
@@ -126,11 +151,14 @@ def require_parts(parts: Sequence[Part], field: str = "parts") -> None:
         field: What to call them in the refusal.
 
     Raises:
-        Invalid: There is no part, or a text part is empty.
+        Invalid: There is no part, one does not say its type, or a text part is empty.
     """
     if not parts:
         raise Invalid(f"{field} must have at least one part", field=field)
     for index, part in enumerate(parts):
-        content = _PART_CONTENT.get(part.get("type", ""))
+        kind = part.get("type")
+        if not isinstance(kind, str):
+            raise Invalid(f"{field}[{index}].type must be a string", field=field)
+        content = _PART_CONTENT.get(kind)
         if content is not None and not part.get(content):
             raise Invalid(f"{field}[{index}].{content} must not be empty", field=field)

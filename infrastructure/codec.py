@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from application.ports import Envelope, StoredEvent
 from domain.session.events import NAMES, Recorded, SessionEvent, Unrecognised
+from domain.values import rfc3339
 from infrastructure.upcasters import upcast
 
 _json = msgspec.json.Encoder().encode
@@ -23,11 +24,6 @@ class _Record(msgspec.Struct):
 
 
 _record = msgspec.json.Decoder(_Record).decode
-
-
-def timestamp(moment: datetime) -> str:
-    """Return a time as RFC 3339 UTC with microseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def plain(value: Any) -> Any:
@@ -73,7 +69,7 @@ class JsonCodec:
             "id": envelope.id,
             "type": name,
             "v": version,
-            "at": timestamp(envelope.at),
+            "at": rfc3339(envelope.at),
             "actor": envelope.actor,
             "origin": envelope.origin,
         }

@@ -46,7 +46,7 @@ from infrastructure.arrays import (
 from infrastructure.metrics import APPEND_BATCH, APPENDS, CONFLICTS, EVENTS_APPENDED
 
 _STATEMENTS = sql.load("log")
-_STALE = "CN001"
+_REFUSED = ("CN001", psycopg.errors.UniqueViolation.sqlstate)
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
 
 Connect = Callable[[], Awaitable[AsyncConnection]]
@@ -323,46 +323,51 @@ class GroupCommit:
         """Write a batch until every append in it is written or refused."""
         deadline = monotonic() + self._limits.recovery
         uncertain = False
+        refusal: Exception | None = None
         while batch.waiting:
+            if monotonic() > deadline:
+                self._refuse(batch.waiting, OutcomeUnknown())
+                break
             try:
                 if current is None or current.closed:
                     current = await self._reconnect()
-                    if current is None and monotonic() > deadline:
-                        self._refuse(batch.waiting, OutcomeUnknown())
-                        return None
                     continue
                 cursor = current.cursor(binary=True)
                 if uncertain:
-                    batch.waiting = await self._judge(cursor, batch.waiting)
-                    uncertain = False
+                    innocent = await self._judge(cursor, batch.waiting)
+                    if refusal is not None and len(innocent) == len(batch.waiting):
+                        # Nothing stored is in its way: the batch contradicts itself.
+                        return await self._settle_apart(current, batch, refusal)
+                    batch.waiting, uncertain, refusal = innocent, False, None
                     continue
                 await cursor.execute(_STATEMENTS["append"], batch.arguments())
                 row = await cursor.fetchone()
-            except (psycopg.errors.UniqueViolation, psycopg.errors.RaiseException) as refused:
-                CONFLICTS.inc()
-                if refused.sqlstate not in (_STALE, psycopg.errors.UniqueViolation.sqlstate):
-                    raise
-                uncertain = True
             except _LOST:
                 uncertain = True
-                if monotonic() > deadline:
-                    self._refuse(batch.waiting, OutcomeUnknown())
-                    return None
                 if current is not None:
                     await current.close()
             except asyncio.CancelledError:
                 self._refuse(batch.waiting, OutcomeUnknown())
                 raise
-            except Exception as unforeseen:  # noqa: BLE001 - one bad append must not end the writer
-                if len(batch.waiting) == 1:
-                    self._refuse(batch.waiting, unforeseen)
-                    return current
-                for one in batch.waiting:
-                    current = await self._settle(current, _Batch([one]))
-                return current
+            except Exception as error:  # noqa: BLE001 - one bad append must not end the writer
+                if getattr(error, "sqlstate", None) not in _REFUSED:
+                    return await self._settle_apart(current, batch, error)
+                CONFLICTS.inc()
+                uncertain, refusal = True, error
             else:
                 self._acknowledge(batch, row[0] if row else 0)
-                return current
+                break
+        return current
+
+    async def _settle_apart(
+        self, current: AsyncConnection | None, batch: _Batch, why: Exception
+    ) -> AsyncConnection | None:
+        """Write appends one by one, so that the one to blame is the only one that fails."""
+        if len(batch.waiting) == 1:
+            self._refuse(batch.waiting, why)
+            return current
+        for one in batch.waiting:
+            current = await self._settle(current, _Batch([one]))
         return current
 
     def _acknowledge(self, batch: _Batch, base: int) -> None:

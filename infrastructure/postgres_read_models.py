@@ -96,3 +96,9 @@ class PostgresSnapshots:
                 "state": encode_state(session),
             },
         )
+
+
+async def store_identity(database: Database) -> str:
+    """Return the identity of the log: another database is another log."""
+    rows = await database.fetch(_STATEMENTS["store_identity"], {})
+    return str(rows[0][0])

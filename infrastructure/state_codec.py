@@ -2,6 +2,7 @@
 
 import dataclasses
 from hashlib import sha256
+from types import GenericAlias
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -33,8 +34,9 @@ def _to_plain(value: Any) -> Any:
 
 def _from_plain(kind: type[Any], value: Any) -> Any:
     if (get_origin(kind) or kind) is PersistentMap:
-        (element,) = get_args(kind) or (Any,)
-        return PersistentMap(msgspec.convert(value, dict[str, element], dec_hook=_from_plain))
+        element: Any = (get_args(kind) or (Any,))[0]
+        entries = GenericAlias(dict, (str, element))
+        return PersistentMap(msgspec.convert(value, entries, dec_hook=_from_plain))
     raise NotImplementedError(f"a state holds a {kind}")
 
 

@@ -1,5 +1,6 @@
 """Reading: a long session at once, nothing new, one user's list, and the whole tail."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import chain
 from statistics import median
@@ -17,7 +18,7 @@ _UNCHANGED_MS = 2.0
 _LIST_MS = 5.0
 _EVENTS_PER_SECOND = 50_000
 _PAGE = 1_000
-_GROW = 50  # sessions over which the events of the tail are spread
+_TAIL_SESSIONS = 50  # over which the events of the tail are spread
 
 
 async def snapshot(lab: Lab) -> list[Figure]:
@@ -107,23 +108,21 @@ async def listing(lab: Lab) -> list[Figure]:
 async def tail(lab: Lab) -> list[Figure]:
     """Many events through JSON pages: the global feed, and session by session."""
     server, floor = await lab.cairn(), await lab.floor()
-    per_session = lab.sizes.tail_events // _GROW
+    per_session = lab.sizes.tail_events // _TAIL_SESSIONS
     client = await Client.connect(server.port)
     head = (await client.send(cairn.page_of_all(0, 1))).expect(200).json()["head"]
     limit = await cairn.page_limit(client, _PAGE)
-    sessions = await cairn.new_sessions(server, _GROW)
+    client.close()  # a server may close what is idle for as long as the seeding takes
+    sessions = await cairn.new_sessions(server, _TAIL_SESSIONS)
     await cairn.grow(server, sessions, per_session - 1)
     floors.seed_log(lab.floor_database, "feed", lab.sizes.tail_events)
     lab.postgres.settle()
-    bare = await Client.connect(floor.port)
     everything, by_session, least = await load.alternate(
         lab.sizes.rounds,
-        partial(_read_all, client, head, limit),
-        partial(_read_sessions, client, sessions, limit),
-        partial(_read_floor, bare, lab.sizes.tail_events),
+        partial(_timed, server.port, partial(_read_all, after=head, limit=limit)),
+        partial(_timed, server.port, partial(_read_sessions, sessions=sessions, limit=limit)),
+        partial(_timed, floor.port, partial(_read_floor, events=lab.sizes.tail_events)),
     )
-    client.close()
-    bare.close()
     names = ("GET /v1/events", "GET /v1/sessions/{id}/events")
     return [
         Figure(
@@ -158,19 +157,29 @@ async def _alternate(
     return list(chain.from_iterable(ours)), list(chain.from_iterable(least))
 
 
-async def _read_all(client: Client, after: int, limit: int) -> float:
-    started, read = perf_counter(), 0
+async def _timed(port: int, read: Callable[[Client], Awaitable[int]]) -> float:
+    """Events per second of one reader, on a connection of its own."""
+    client = await Client.connect(port)
+    started = perf_counter()
+    events = await read(client)
+    took = perf_counter() - started
+    client.close()
+    return events / took
+
+
+async def _read_all(client: Client, after: int, limit: int) -> int:
+    read = 0
     while True:
         answer = await client.send(cairn.page_of_all(after, limit))
         page = cairn.read_page(answer.expect(200).body)
         read += len(page.events)
         if not page.events or page.next == after:
-            return read / (perf_counter() - started)
+            return read
         after = page.next
 
 
-async def _read_sessions(client: Client, sessions: list[str], limit: int) -> float:
-    started, read = perf_counter(), 0
+async def _read_sessions(client: Client, sessions: list[str], limit: int) -> int:
+    read = 0
     for session in sessions:
         since = 0
         while True:
@@ -180,17 +189,17 @@ async def _read_sessions(client: Client, sessions: list[str], limit: int) -> flo
             since = page.next
             if len(page.events) < limit:
                 break
-    return read / (perf_counter() - started)
+    return read
 
 
 class _Rows(msgspec.Struct):
     events: list[msgspec.Raw]
 
 
-async def _read_floor(client: Client, events: int) -> float:
-    started, read = perf_counter(), 0
+async def _read_floor(client: Client, events: int) -> int:
+    read = 0
     decode = msgspec.json.Decoder(_Rows).decode
     while read < events:
         answer = await client.send(get(f"/page/feed/{read}/{_PAGE}"))
         read += len(decode(answer.expect(200).body).events)
-    return read / (perf_counter() - started)
+    return read

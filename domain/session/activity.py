@@ -4,6 +4,7 @@ from domain.errors import Invalid, ToolCallExists, ToolCallNotOpen
 from domain.session.commands import RecordActivity
 from domain.session.events import (
     AgentMessage,
+    AgentSwitched,
     AgentThought,
     SessionEvent,
     ToolCalled,
@@ -12,7 +13,7 @@ from domain.session.events import (
 )
 from domain.session.guards import require_running
 from domain.session.state import Session
-from domain.values import require_name, require_parts
+from domain.values import require_agent, require_name, require_parts
 
 MAX_BATCH = 1000
 
@@ -31,6 +32,8 @@ def record(session: Session, command: RecordActivity) -> list[SessionEvent]:
         match event:
             case AgentMessage() | AgentThought():
                 require_parts(event.parts, f"{field}.data.parts")
+            case AgentSwitched(agent=agent):
+                require_agent(agent, f"{field}.data.agent")
             case ToolCalled(tool_call_id=call):
                 require_name(call, f"{field}.data.tool_call_id")
                 require_name(event.name, f"{field}.data.name")

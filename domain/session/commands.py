@@ -1,6 +1,7 @@
 """What may be asked of a session: imperative, complete, with every new id already chosen."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from domain.session.events import ActivityEvent
 from domain.values import (
@@ -35,8 +36,8 @@ class CreateSession:
     title: str | None = None
     tags: tuple[str, ...] = ()
     agent: Agent | None = None
-    state: JsonObject = field(default_factory=dict)
-    metadata: JsonObject = field(default_factory=dict)
+    state: JsonObject = field(default_factory=dict[str, Any])
+    metadata: JsonObject = field(default_factory=dict[str, Any])
     messages: tuple[FirstMessage, ...] = ()
 
 
@@ -155,7 +156,7 @@ class DecidePermission:
 class PatchState:
     """Set and take away keys; `temp:` keys live in the caller only and are never stored."""
 
-    set: JsonObject = field(default_factory=dict)
+    set: JsonObject = field(default_factory=dict[str, Any])
     delete: tuple[str, ...] = ()
 
 

@@ -54,8 +54,8 @@ class SessionCreated:
     title: str | None = None
     tags: tuple[str, ...] = ()
     agent: Agent | None = None
-    state: JsonObject = field(default_factory=dict)
-    metadata: JsonObject = field(default_factory=dict)
+    state: JsonObject = field(default_factory=dict[str, Any])
+    metadata: JsonObject = field(default_factory=dict[str, Any])
 
 
 @_event("session.stopped")
@@ -89,7 +89,7 @@ LifecycleEvent = SessionCreated | SessionStopped | SessionResumed | SessionDelet
 class SessionRenamed:
     """The title changed; None took it away."""
 
-    title: str | None
+    title: str | None = None
 
 
 @_event("session.starred")
@@ -325,7 +325,7 @@ InteractionEvent = PermissionRequested | PermissionDecided
 class StatePatched:
     """Keys were set and taken away; `app:` and `user:` keys are shared by other sessions."""
 
-    set: JsonObject = field(default_factory=dict)
+    set: JsonObject = field(default_factory=dict[str, Any])
     delete: tuple[str, ...] = ()
 
 

@@ -1,7 +1,7 @@
 """How each event changes the state: total and pure, it never refuses and never raises."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, assert_never
 
 from domain.persistent_map import PersistentMap
@@ -220,7 +220,7 @@ def _activity(session: Session, event: ActivityEvent, recorded: Recorded) -> Ses
             return replace(
                 session,
                 sequence=recorded.sequence,
-                turns=replace(session.turns, running=replace(turn, usage=event)),
+                turns=replace(session.turns, running=replace(turn, usage=_plain_usage(event))),
                 totals=_add_usage(session.totals, event),
             )
         case AgentSwitched():
@@ -232,6 +232,11 @@ def _activity(session: Session, event: ActivityEvent, recorded: Recorded) -> Ses
         case _:
             return replace(session, sequence=recorded.sequence)
     return replace(session, sequence=recorded.sequence, turns=replace(session.turns, running=turn))
+
+
+def _plain_usage(event: UsageReported) -> Usage:
+    # A state that is kept as bytes comes back with the class that its field names.
+    return Usage(**{field.name: getattr(event, field.name) for field in fields(Usage)})
 
 
 def _add_usage(totals: Totals, usage: Usage | None) -> Totals:

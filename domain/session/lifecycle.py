@@ -18,7 +18,7 @@ from domain.session.messages import require_message
 from domain.session.shared_state import require_state, storable
 from domain.session.state import Session
 from domain.session.turns import close_turn
-from domain.values import MAX_SUMMARY, MAX_TITLE, StopCause, StopReason, require_name
+from domain.values import MAX_SUMMARY, MAX_TITLE, StopCause, StopReason, require_agent, require_name
 
 REASONS: Mapping[StopCause, StopReason] = {
     "completed": "completed",
@@ -38,8 +38,7 @@ def create(session: Session, command: CreateSession) -> list[SessionEvent]:
     owner, agent = command.owner, command.agent
     for field in ("app", "user", "workspace", "team", "scope"):
         require_name(getattr(owner, field), field)
-    for field in ("name", "provider", "model", "reasoning_effort"):
-        require_name(getattr(agent, field, None), f"agent.{field}")
+    require_agent(agent, "agent")
     require_name(command.title, "title", most=MAX_TITLE)
     require_tags(command.tags)
     require_state(command.state)

@@ -7,7 +7,7 @@ from domain.errors import Invalid, TooMany
 from domain.session.commands import PatchState
 from domain.session.events import SessionEvent, StatePatched
 from domain.session.guards import require_present
-from domain.session.state import Session, scope_of
+from domain.session.state import Session, own_keys, scope_of
 from domain.values import MAX_STATE_KEYS, require_name
 
 _ABSENT = object()
@@ -26,12 +26,17 @@ def patch(session: Session, command: PatchState) -> list[SessionEvent]:
         for key, value in storable(command.set).items()
         if scope_of(key) != "session" or not _same(session.state.get(key, _ABSENT), value)
     }
+    # A key named twice is deleted once: each write of an event has a place of its own in the log.
     deleted = tuple(
-        key for key in command.delete if scope_of(key) in ("app", "user") or key in session.state
+        key
+        for key in dict.fromkeys(command.delete)
+        if scope_of(key) in ("app", "user") or key in session.state
     )
     if not changed and not deleted:
         return []
-    if len(session.state) + len(changed) > MAX_STATE_KEYS:
+    added = sum(key not in session.state for key in own_keys(changed))
+    dropped = sum(key in session.state for key in deleted)
+    if added and len(session.state) + added - dropped > MAX_STATE_KEYS:
         raise TooMany(f"a session's state has at most {MAX_STATE_KEYS} keys")
     return [StatePatched(set=changed, delete=deleted)]
 

@@ -26,6 +26,7 @@ class Lifecycle:
     owner: Owner = field(default_factory=lambda: Owner(app="", user=""))
     created_at: datetime | None = None
     activation: int = 1
+    epoch: int = 0
     stop_cause: StopCause | None = None
     stop_reason: str | None = None
     stop_detail: str | None = None
@@ -40,7 +41,7 @@ class Description:
     starred: bool = False
     tags: tuple[str, ...] = ()
     agent: Agent | None = None
-    metadata: JsonObject = field(default_factory=dict)
+    metadata: JsonObject = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from domain.session.events import (
     ToolReturned,
     TurnStarted,
 )
+from domain.values import rfc3339
 
 Entry = dict[str, Any]
 """A message, a thought or a tool call with its result, as JSON."""
@@ -118,7 +119,7 @@ def _entry(recorded: Recorded, kind: str, entry_id: str, role: str) -> Entry:
         "kind": kind,
         "role": role,
         "sequence": recorded.sequence,
-        "at": recorded.at,
+        "at": rfc3339(recorded.at),
     }
     if recorded.turn_id is not None:
         entry["turn_id"] = recorded.turn_id

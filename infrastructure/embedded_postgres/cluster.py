@@ -2,27 +2,26 @@
 
 import fcntl
 import os
-import subprocess
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from threading import Event, Thread
 from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+from infrastructure.embedded_postgres.launch import KeeperLaunch
 from infrastructure.embedded_postgres.layout import (
     PORT,
     EmbeddedPostgresError,
     Layout,
-    last_line,
     open_lock,
     try_lock,
 )
 
 _POLL = 0.02
 _LONGEST_STOP = 5.0
-_IMPORT_ROOT = Path(__file__).resolve().parents[2]
+_WATCH_EVERY = 1.0
 
 
 class EmbeddedPostgres:
@@ -46,6 +45,8 @@ class EmbeddedPostgres:
         self._share: int | None = None
         self._share_holder = 0
         self._socket_directory: Path | None = None
+        self._stopped = Event()
+        self._watch: Thread | None = None
 
     def start(self) -> str:
         """Attach to the server, started if need be, and return the URL for the application.
@@ -63,12 +64,18 @@ class EmbeddedPostgres:
         except BaseException:
             self._release_share()
             raise
+        self._stopped.clear()
+        self._watch = Thread(target=self._keep_kept, name="embedded-postgres", daemon=True)
+        self._watch.start()
         return self.url
 
     def stop(self) -> None:
         """Give the share back; if it was the last, wait at most 5 s for the server to be gone."""
         self._socket_directory = None
+        self._stopped.set()
         if self._release_share():
+            if self._watch is not None:
+                self._watch.join()
             deadline = time.monotonic() + _LONGEST_STOP
             while self._is_unused_but_running() and time.monotonic() < deadline:
                 time.sleep(_POLL)
@@ -150,8 +157,16 @@ class EmbeddedPostgres:
         finally:
             os.close(lock)
 
+    def _keep_kept(self) -> None:
+        """Start another keeper if ours is killed; one that was asked to stop is left in peace."""
+        while not self._stopped.wait(_WATCH_EVERY):
+            # Whatever is wrong with it is in its log, and may be gone the next time.
+            with suppress(EmbeddedPostgresError, OSError):
+                if self._layout.is_abandoned():
+                    KeeperLaunch(self._layout, durable=self._durable).forget()
+
     def _wait_until_ready(self, deadline: float) -> Path:
-        launch: _Launch | None = None
+        launch: KeeperLaunch | None = None
         refusal = "no server was there to connect to"
         try:
             while True:
@@ -161,7 +176,7 @@ class EmbeddedPostgres:
                     if refusal == "":
                         return owner.socket_directory
                 elif launch is None and not self._layout.is_owned():
-                    launch = _Launch(self._layout, durable=self._durable)
+                    launch = KeeperLaunch(self._layout, durable=self._durable)
                 if launch is not None and launch.has_ended():
                     launch = None
                 if time.monotonic() > deadline:
@@ -173,60 +188,6 @@ class EmbeddedPostgres:
         finally:
             if launch is not None:
                 launch.forget()
-
-
-class _Launch:
-    """A keeper we have started, as long as we care what becomes of it."""
-
-    def __init__(self, layout: Layout, *, durable: bool) -> None:
-        command = [sys.executable, "-P", "-m", "infrastructure.embedded_postgres.keeper"]
-        command += [str(layout.home), *([] if durable else ["--not-durable"])]
-        paths = [str(_IMPORT_ROOT), os.environ.get("PYTHONPATH", "")]
-        self._said = b""
-        self._output, output = os.pipe()
-        os.set_blocking(self._output, False)
-        try:
-            with layout.keeper_log.open("ab") as log:
-                # Returns once the keeper is in the background, so that it is nobody's zombie later.
-                status = subprocess.run(  # noqa: S603 - our own interpreter and module
-                    command,
-                    check=False,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=log,
-                    cwd="/",
-                    env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-                    start_new_session=True,
-                ).returncode
-        finally:
-            os.close(output)
-        if status != 0:
-            self.forget()
-            raise EmbeddedPostgresError(
-                f"The keeper of Postgres did not start: {last_line(layout.keeper_log)};"
-                f" see {layout.keeper_log}."
-            )
-
-    def has_ended(self) -> bool:
-        """Whether the keeper has gone without complaint: another was faster, or it was killed.
-
-        Raises:
-            EmbeddedPostgresError: It has gone, and this is what it complained of.
-        """
-        with suppress(BlockingIOError):
-            while chunk := os.read(self._output, 4096):
-                self._said += chunk
-            self.forget()
-            if self._said:
-                raise EmbeddedPostgresError(self._said.decode(errors="replace"))
-            return True
-        return False
-
-    def forget(self) -> None:
-        """Stop listening to the keeper, which goes on."""
-        output, self._output = self._output, -1
-        if output >= 0:
-            os.close(output)
 
 
 def _url(socket_directory: Path, role: str, database: str) -> str:

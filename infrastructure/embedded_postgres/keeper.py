@@ -67,6 +67,7 @@ class Keeper:
                 time.sleep(_POLL)
         finally:
             server.stop()
+            os.ftruncate(self._owner, 0)
             if server.socket_directory != self._layout.home:
                 with suppress(OSError):
                     server.socket_directory.rmdir()

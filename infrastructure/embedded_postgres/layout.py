@@ -144,6 +144,12 @@ class Layout:
             return None
         return Owner(int(pid), Path(directory))
 
+    def is_abandoned(self) -> bool:
+        """Whether the last keeper was killed: one that stops takes back what it published."""
+        with suppress(FileNotFoundError):
+            return self.owner_lock.stat().st_size > 0 and not self.is_owned()
+        return False
+
     def is_owned(self) -> bool:
         """Whether a keeper lives, even one that has published nothing yet."""
         if not self.owner_lock.exists():

@@ -22,7 +22,7 @@ def server_processes(pgdata: Path) -> list[int]:
     if not Path("/proc/self/cwd").exists():
         return _servers_by_command_line(pgdata)
     found: list[int] = []
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError, NotADirectoryError):
         cluster = pgdata.stat()
         for process in Path("/proc").iterdir():
             with suppress(OSError):

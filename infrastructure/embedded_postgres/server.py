@@ -29,7 +29,6 @@ _SETTINGS = {
     "unix_socket_permissions": "0700",
     "max_connections": "200",
     "shared_buffers": "256MB",
-    "wal_compression": "on",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }

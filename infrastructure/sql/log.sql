@@ -61,6 +61,3 @@ where e.notification_id > %(after)s and e.notification_id <= %(upto)s
                     and (%(user)s::text is null or s.user_id = %(user)s)))
 order by e.notification_id
 limit %(limit)s
-
--- name: store_identity
-select identity from store

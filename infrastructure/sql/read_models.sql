@@ -120,3 +120,6 @@ insert into snapshots (session_id, sequence, format, state)
 values (%(session)s, %(sequence)s, %(format)s, %(state)s)
 on conflict (session_id, sequence) do update
   set format = excluded.format, state = excluded.state
+
+-- name: store_identity
+select identity from store

@@ -1,0 +1,1 @@
+"""The doors: HTTP routes and their wire models, and the `cairn` command."""

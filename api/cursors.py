@@ -1,0 +1,72 @@
+"""List cursors: opaque, good for the very list that gave them out, and refused when changed."""
+
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from dataclasses import asdict
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+import msgspec
+
+from application.errors import InvalidCursor
+from application.ports import After, ListedSession, SessionFilter, SessionOrder
+
+_TAG = 16
+
+
+def list_key(store: str, where: SessionFilter, order: SessionOrder) -> bytes:
+    """Return what marks the cursors of one list: its store, filters and sort.
+
+    Args:
+        store: The identity of the log.
+        where: The filters.
+        order: The sort.
+    """
+    described = msgspec.json.encode([store, asdict(where), order.by, order.descending])
+    return sha256(b"cairn list cursor" + described).digest()
+
+
+def encode(last: ListedSession, order: SessionOrder, key: bytes) -> str:
+    """Return the cursor that goes on after a row.
+
+    Args:
+        last: The last row of the page.
+        order: How the list is sorted.
+        key: What marks the list's cursors.
+    """
+    match order.by:
+        case "updated_at":
+            value = last.updated_at.isoformat()
+        case "created_at":
+            value = last.created_at.isoformat()
+        case "title":
+            value = last.title or ""
+    content = msgspec.json.encode([order.by, value, last.session_id])
+    return urlsafe_b64encode(_tag(content, key) + content).decode().rstrip("=")
+
+
+def decode(cursor: str, key: bytes) -> After:
+    """Return where a cursor goes on.
+
+    Args:
+        cursor: What a client sent.
+        key: What marks the list's cursors.
+
+    Raises:
+        InvalidCursor: It is not one of this list's, or was changed.
+    """
+    try:
+        raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+    except (NotBase64, ValueError):
+        raise InvalidCursor from None
+    tag, content = raw[:_TAG], raw[_TAG:]
+    if not hmac.compare_digest(tag, _tag(content, key)):
+        raise InvalidCursor
+    by, value, session_id = msgspec.json.decode(content)
+    return After(value if by == "title" else datetime.fromisoformat(value), UUID(session_id))
+
+
+def _tag(content: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, content, "sha256")[:_TAG]

@@ -1,0 +1,228 @@
+"""The composition root: settings → adapters → use cases → the ASGI app.
+
+The only module of `api` that knows `infrastructure`.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+import psycopg
+from litestar import Litestar
+from litestar.types import ASGIApp
+
+from api.drain import on_shutdown_signal
+from api.edge import Edge
+from api.problems import handle_exception
+from api.routes import events, interactions, messages, operations, sessions, state, turns
+from api.services import Services
+from api.settings import Settings
+from api.streams import GOODBYE, open_streams
+from application.handle import Handler
+from application.live import Hub
+from application.ports import Store
+from application.queries import Queries, Transcripts
+from application.tail import Feed, Rhythm, Tails
+from infrastructure.clock import SystemClock
+from infrastructure.codec import JsonCodec
+from infrastructure.database import Database
+from infrastructure.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from infrastructure.group_commit import Limits
+from infrastructure.listener import Listener
+from infrastructure.migrations import MigrationError, migrate
+from infrastructure.postgres_log import PostgresEventLog
+from infrastructure.postgres_read_models import (
+    PostgresReadModels,
+    PostgresSnapshots,
+    store_identity,
+)
+
+_logger = logging.getLogger("cairn")
+
+ROUTES = [
+    sessions.create_session,
+    sessions.list_sessions,
+    sessions.get_session,
+    sessions.describe_session,
+    sessions.delete_session,
+    sessions.stop_session,
+    sessions.resume_session,
+    sessions.get_status,
+    sessions.get_snapshot,
+    messages.add_message,
+    messages.list_messages,
+    messages.get_message,
+    messages.revise_message,
+    messages.get_history,
+    turns.start_turn,
+    turns.record_activity,
+    turns.complete_turn,
+    turns.fail_turn,
+    turns.cancel_turn,
+    interactions.list_interactions,
+    interactions.request_permission,
+    interactions.decide_interaction,
+    state.get_state,
+    state.patch_state,
+    events.get_events,
+    events.get_feed,
+    operations.health,
+    operations.ready,
+    operations.get_version,
+    operations.metrics,
+]
+
+
+class StartError(Exception):
+    """The server cannot start; the message says why and what to do."""
+
+
+@contextmanager
+def database_of(settings: Settings) -> Generator[str]:
+    """Give the URL of the database: the one that is set, or else that of the embedded Postgres.
+
+    Args:
+        settings: Say which.
+
+    Raises:
+        StartError: The embedded Postgres does not start.
+    """
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    try:
+        cluster = EmbeddedPostgres(settings.data_dir.absolute())
+        url = cluster.start()
+    except EmbeddedPostgresError as error:
+        raise StartError(str(error)) from error
+    try:
+        yield url
+    finally:
+        cluster.stop()
+
+
+def bring_up_to_date(url: str, *, dry_run: bool = False) -> list[str]:
+    """Apply the migrations that are missing, and return their names.
+
+    Args:
+        url: The database.
+        dry_run: Only say which.
+
+    Raises:
+        StartError: The database cannot be reached, or is not one this program can use.
+    """
+    try:
+        return migrate(url, dry_run=dry_run)
+    except MigrationError as error:
+        raise StartError(str(error)) from error
+    except psycopg.OperationalError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise StartError(
+            f"the database cannot be reached ({reason}); check --database-url"
+        ) from error
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services]:
+    """Put the program together over a database, and take it apart in order.
+
+    Args:
+        settings: How it runs.
+        url: The database, up to date.
+    """
+    database = Database(url, readers=settings.database_readers, patience=settings.patience_seconds)
+    await database.open()
+    hub = Hub()
+    listener = Listener(database, hub)
+    log = PostgresEventLog(
+        database, listener.announce, limits=Limits(patience=settings.patience_seconds)
+    )
+    store = Store(
+        identity=await store_identity(database),
+        log=log,
+        read_models=PostgresReadModels(database),
+        snapshots=PostgresSnapshots(database),
+        codec=JsonCodec(),
+        clock=SystemClock(),
+        announcer=listener,
+    )
+    rhythm = Rhythm(ping=settings.ping_seconds, longest=settings.stream_seconds)
+    handler = Handler(store, hub, kept=settings.kept_sessions, largest=settings.max_record_bytes)
+    transcripts = Transcripts(store, most_bytes=settings.kept_transcript_bytes)
+    await log.start()
+    await listener.start(log)
+    try:
+        yield Services(
+            settings=settings,
+            store=store,
+            hub=hub,
+            handler=handler,
+            queries=Queries(store, hub, handler, transcripts),
+            tails=Tails(store, hub, rhythm),
+            feed=Feed(store, hub, rhythm),
+            database_answers=database.answers,
+        )
+    finally:
+        hub.close()
+        await log.stop()
+        await listener.stop()
+        await database.close()
+
+
+def create_app(settings: Settings | None = None) -> ASGIApp:
+    """Return the ASGI app; its lifespan starts and stops everything.
+
+    Args:
+        settings: How it runs; from the environment by default.
+
+    Raises:
+        StartError: The file of the bearer token cannot be used.
+    """
+    chosen = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncGenerator[None]:
+        with database_of(chosen) as url:
+            await asyncio.to_thread(bring_up_to_date, url)
+            async with open_services(chosen, url) as services:
+                edge.services = services
+                with on_shutdown_signal(_goodbye(services.hub)):
+                    yield
+
+    app = Litestar(
+        ROUTES,
+        lifespan=[lifespan],
+        openapi_config=None,
+        logging_config=None,
+        exception_handlers={Exception: handle_exception},
+        request_max_body_size=chosen.max_body_bytes,
+    )
+    edge = Edge(app, token=_token(chosen), access_log=chosen.access_log)
+    return edge
+
+
+def _goodbye(hub: Hub) -> Callable[[], None]:
+    """Return what ends all streams when the server is told to stop: kindly first, then for good."""
+
+    def close() -> None:
+        hub.close()
+        asyncio.get_running_loop().call_later(GOODBYE, cut)
+
+    def cut() -> None:
+        for stream in list(open_streams):
+            stream.cut()
+
+    return close
+
+
+def _token(settings: Settings) -> str | None:
+    if settings.auth_token_file is None:
+        return None
+    try:
+        token = settings.auth_token_file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"the token file cannot be read: {error}") from error
+    if len(token) < 16:
+        raise StartError("the token file must hold one token of at least 16 characters")
+    return token

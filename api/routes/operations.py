@@ -1,0 +1,63 @@
+"""For those who run it: health, readiness, metrics and version."""
+
+import os
+from importlib.metadata import version
+
+from litestar import get
+from litestar.response.base import ASGIResponse
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from api.problems import Problem
+from api.requests import AnyRequest
+from api.responses import json_response, to_json
+from api.services import services_of
+
+VERSION = version("cairn")
+
+
+@get("/health")
+async def health(request: AnyRequest) -> ASGIResponse:
+    """Say that the process lives, and whether its database answers."""
+    database = await services_of(request).database_answers()
+    document = {
+        "status": "ok" if database else "degraded",
+        "database": "up" if database else "down",
+    }
+    return json_response(to_json(document))
+
+
+@get("/ready")
+async def ready(request: AnyRequest) -> ASGIResponse:
+    """Say whether requests can be served now."""
+    services = services_of(request)
+    if services.hub.closing.is_set():
+        raise Problem("not_ready", "the server is stopping")
+    if not await services.database_answers():
+        raise Problem("not_ready", "the database does not answer")
+    return json_response(to_json({"status": "ready"}))
+
+
+@get("/version")
+async def get_version(request: AnyRequest) -> ASGIResponse:
+    """Say what runs here, and over which log."""
+    document = {"name": "cairn", "version": VERSION, "store": services_of(request).store.identity}
+    return json_response(to_json(document))
+
+
+@get("/metrics")
+async def metrics() -> ASGIResponse:
+    """Count, for Prometheus."""
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+
+    return ASGIResponse(
+        body=generate_latest(registry), media_type=CONTENT_TYPE_LATEST
+    )

@@ -1,0 +1,1 @@
+"""The wire models: what bodies must be, and what answers look like in the OpenAPI document."""

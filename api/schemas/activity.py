@@ -1,0 +1,189 @@
+"""What an agent may report of its turn: the data of each type of event."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from api.problems import Problem
+from api.requests import validated
+from api.schemas.base import Body, JsonMap, Name
+from api.schemas.parts import Parts
+from domain.session import events as e
+from domain.values import Agent
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class SaidData(Body):
+    """The data of `agent.message` and `agent.thought`."""
+
+    parts: Parts
+    message_id: Name | None = None
+    meta: JsonMap | None = None
+
+
+class ToolCalledData(Body):
+    """The data of `tool.called`."""
+
+    tool_call_id: Name
+    name: Name
+    input: Any = None
+    title: str | None = None
+    kind: str | None = None
+    meta: JsonMap | None = None
+
+
+class ToolProgressedData(Body):
+    """The data of `tool.progressed`."""
+
+    tool_call_id: Name
+    title: str | None = None
+    content: Any = None
+    meta: JsonMap | None = None
+
+
+class ToolReturnedData(Body):
+    """The data of `tool.returned`."""
+
+    tool_call_id: Name
+    status: Literal["completed", "failed", "cancelled", "abandoned"] = "completed"
+    output: Any = None
+    meta: JsonMap | None = None
+
+
+class PlanUpdatedData(Body):
+    """The data of `plan.updated`."""
+
+    entries: Annotated[list[JsonMap], Field(max_length=1000)]
+    meta: JsonMap | None = None
+
+
+class UsageData(Body):
+    """Tokens and cost."""
+
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    total_tokens: Count | None = None
+    cached_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
+    cost: Annotated[float, Field(ge=0, le=1e12, strict=False)] | None = None
+    currency: Annotated[str, Field(max_length=10)] | None = None
+
+
+class UsageReportedData(UsageData):
+    """The data of `usage.reported`."""
+
+    meta: JsonMap | None = None
+
+
+class RuntimeNoticeData(Body):
+    """The data of `runtime.notice`."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    text: Annotated[str, Field(min_length=1)]
+    meta: JsonMap | None = None
+
+
+class AgentData(Body):
+    """An agent and the model behind it."""
+
+    name: Name
+    provider: Name | None = None
+    model: Name | None = None
+    reasoning_effort: Name | None = None
+
+    def to_domain(self) -> Agent:
+        """Return the value it stands for."""
+        return Agent(
+            name=self.name,
+            provider=self.provider,
+            model=self.model,
+            reasoning_effort=self.reasoning_effort,
+        )
+
+
+class AgentSwitchedData(Body):
+    """The data of `agent.switched`."""
+
+    agent: AgentData
+    reason: str | None = None
+    meta: JsonMap | None = None
+
+
+class ContextCompactedData(Body):
+    """The data of `context.compacted`."""
+
+    summary: str | None = None
+    meta: JsonMap | None = None
+
+
+class ActivityBody(Body):
+    """One event: `data` is checked by its `type`; an unknown type is kept verbatim."""
+
+    type: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}$")]
+    data: Any = Field(default_factory=dict[str, Any])
+
+
+DATA: Mapping[str, type[Body]] = {
+    "agent.message": SaidData,
+    "agent.thought": SaidData,
+    "tool.called": ToolCalledData,
+    "tool.progressed": ToolProgressedData,
+    "tool.returned": ToolReturnedData,
+    "plan.updated": PlanUpdatedData,
+    "usage.reported": UsageReportedData,
+    "runtime.notice": RuntimeNoticeData,
+    "agent.switched": AgentSwitchedData,
+    "context.compacted": ContextCompactedData,
+}
+"""The wire model of the data of each type that may be reported."""
+
+_RESERVED = frozenset(name for name, _ in e.NAMES.values()) - DATA.keys()
+
+
+def activity_of(body: ActivityBody, at: str) -> e.ActivityEvent:
+    """Return the event that a report stands for.
+
+    Args:
+        body: Its type and data.
+        at: Where in the request it stands, for the refusal.
+
+    Raises:
+        Problem: The data does not fit the type, or the type is not an agent's to report.
+    """
+    model = DATA.get(body.type)
+    if model is None:
+        if body.type in _RESERVED:
+            detail = f"{at}.type: {body.type} has a command of its own and cannot be reported"
+            raise Problem("invalid", detail, errors=[{"field": f"{at}.type", "message": detail}])
+        return e.RuntimeEvent(kind=body.type, data=body.data)
+    return _to_domain(body.type, validated(model, body.data, f"{at}.data"))
+
+
+def _to_domain(name: str, data: Any) -> e.ActivityEvent:
+    match name:
+        case "agent.message":
+            return e.AgentMessage(
+                parts=tuple(data.parts), message_id=data.message_id, meta=data.meta
+            )
+        case "agent.thought":
+            return e.AgentThought(
+                parts=tuple(data.parts), message_id=data.message_id, meta=data.meta
+            )
+        case "tool.called":
+            return e.ToolCalled(**dict(data))
+        case "tool.progressed":
+            return e.ToolProgressed(**dict(data))
+        case "tool.returned":
+            return e.ToolReturned(**dict(data))
+        case "plan.updated":
+            return e.PlanUpdated(entries=tuple(data.entries), meta=data.meta)
+        case "usage.reported":
+            return e.UsageReported(**dict(data))
+        case "runtime.notice":
+            return e.RuntimeNotice(**dict(data))
+        case "agent.switched":
+            return e.AgentSwitched(agent=data.agent.to_domain(), reason=data.reason, meta=data.meta)
+        case _:
+            return e.ContextCompacted(**dict(data))

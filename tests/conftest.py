@@ -1,0 +1,76 @@
+"""Async tests run on asyncio by anyio's plugin; all databases of a run come from one server."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from application.ports import Store
+from infrastructure.memory import MemoryStore
+from tests.support.postgres import Choice, DockerRequired, Server, choose, serve
+from tests.support.stores import no_task_left, open_postgres_store
+
+_CHOICE = pytest.StashKey[Choice]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # What `anyio_mode = "auto"` says: every coroutine function that is a test is run.
+    config.option.anyio_mode = "auto"
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    try:
+        choice = config.stash[_CHOICE] = choose()
+    except DockerRequired as missing:
+        pytest.exit(str(missing), returncode=pytest.ExitCode.USAGE_ERROR)
+    return f"postgres: {choice}"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    def say(words: str) -> None:
+        reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(f"postgres: {words}")
+
+    # With -qq there is no header.
+    choice = request.config.stash.get(_CHOICE, None) or choose()
+    with serve(choice, say) as server:
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres_server: Server) -> Iterator[str]:
+    """A migrated database of this test's own, as the role that owns it."""
+    with postgres_server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def commits() -> list[int]:
+    """The positions that a store has said to have committed."""
+    return []
+
+
+@pytest.fixture
+async def memory_store(commits: list[int]) -> AsyncIterator[Store]:
+    with no_task_left():
+        yield MemoryStore(commits.append)
+
+
+@pytest.fixture
+async def postgres_store(database_url: str, commits: list[int]) -> AsyncIterator[Store]:
+    with no_task_left():
+        async with open_postgres_store(database_url, commits.append) as store:
+            yield store
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """Each test that asks for it runs on both."""
+    chosen: Store = request.getfixturevalue(f"{request.param}_store")
+    return chosen

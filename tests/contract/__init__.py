@@ -1,0 +1,1 @@
+"""What every store promises, written once; and what only the database can promise."""

@@ -1,0 +1,359 @@
+"""The list of sessions: filters, orders, and pages that stay right while sessions move."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from application.ports import After, ListedSession, SessionFilter, SessionOrder, SortKey, Store
+from domain.session.events import Recorded, SessionCreated, StatePatched
+from domain.session.evolve import evolve
+from domain.session.state import ABSENT
+from domain.values import Owner
+from tests.support.appends import START, Chain, at, row
+
+SORTS: list[SortKey] = ["updated_at", "created_at", "title"]
+ORDERS = [SessionOrder(by, descending) for by in SORTS for descending in (True, False)]
+EVERY_ORDER = pytest.mark.parametrize(
+    "order", ORDERS, ids=lambda o: f"{o.by}-{'desc' if o.descending else 'asc'}"
+)
+
+
+async def make(
+    store: Store, chain: Chain | None = None, updated: float = 0, **shown: object
+) -> UUID:
+    chain = chain or Chain()
+    await store.log.append(chain.next(at=at(updated), row=row(**shown)))
+    return chain.session_id
+
+
+async def found(store: Store, **where: object) -> set[UUID]:
+    rows = await store.read_models.sessions(
+        SessionFilter(**where),  # type: ignore[arg-type]
+        SessionOrder(),
+        None,
+        1000,
+    )
+    return {listed.session_id for listed in rows}
+
+
+def cursor(listed: ListedSession, order: SessionOrder) -> After:
+    return After(getattr(listed, order.by) or "", listed.session_id)
+
+
+def place(listed: ListedSession, order: SessionOrder) -> tuple[object, UUID]:
+    return getattr(listed, order.by) or "", listed.session_id
+
+
+# ── one row ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_row_has_what_was_appended(store: Store) -> None:
+    chain = Chain()
+    assert await store.read_models.session(chain.session_id) is None
+    await store.log.append(Chain().next(4))
+    shown = row(app="desk", user="bob", title="Hi", status="running", doc='{"ü":1}')
+    await store.log.append(chain.next(3, at=at(1.25), row=shown))
+    expected = ListedSession(
+        session_id=chain.session_id,
+        sequence=3,
+        position=7,
+        digest=chain.digest,
+        created_at=START,
+        updated_at=at(1.25),
+        status="running",
+        app="desk",
+        user="bob",
+        doc='{"ü":1}',
+        title="Hi",
+    )
+    assert await store.read_models.session(chain.session_id) == expected
+    (listed,) = await store.read_models.sessions(
+        SessionFilter(app="desk"), SessionOrder(), None, 10
+    )
+    assert listed == expected
+
+
+async def test_a_deleted_session_has_a_row_but_is_in_no_list(store: Store) -> None:
+    chain = Chain()
+    await make(store, chain, tags=("x",))
+    await store.log.append(chain.next(row=row(deleted=True, status="deleted", tags=("x",))))
+    listed = await store.read_models.session(chain.session_id)
+    assert listed is not None
+    assert (listed.status, listed.sequence) == ("deleted", 2)
+    for where in ({}, {"tag": "x"}, {"app": "shop"}, {"status": "deleted"}):
+        assert await found(store, **where) == set()
+
+
+async def test_an_append_that_was_answered_is_in_every_list(store: Store) -> None:
+    async def write_and_look() -> None:
+        chain = Chain()
+        await make(store, chain, tags=("new",), title="Fresh")
+        assert chain.session_id in await found(store, tag="new")
+        await store.log.append(chain.next(at=at(5), row=row(status="running")))
+        assert chain.session_id in await found(store, status="running", updated_after=at(5))
+        assert chain.session_id not in await found(store, tag="new")
+
+    await asyncio.gather(*(write_and_look() for _ in range(25)))
+
+
+# ── filters ──────────────────────────────────────────────────────────────────────────────────
+
+TELLING = {
+    "app": "desk",
+    "user": "bob",
+    "workspace": "w1",
+    "team": "t1",
+    "scope": "s1",
+    "agent": "coder",
+    "status": "running",
+    "type": "background",
+    "starred": True,
+}
+
+
+@pytest.mark.parametrize("name", TELLING)
+async def test_a_list_is_filtered_by_what_rows_are(store: Store, name: str) -> None:
+    one = await make(store, **{name: TELLING[name]})
+    other = await make(store)
+    assert await found(store, **{name: TELLING[name]}) == {one}
+    assert await found(store) == {one, other}
+    if name not in ("starred",):
+        assert await found(store, **{name: "of nobody"}) == set()
+    else:
+        assert await found(store, starred=False) == {other}
+
+
+async def test_a_filter_follows_what_changes(store: Store) -> None:
+    chain = Chain()
+    await make(store, chain, agent="a1", tags=("x",))
+    changed = row(agent="a2", tags=("y", "z"), starred=True, status="waiting", title="New")
+    await store.log.append(chain.next(row=changed))
+    here = {chain.session_id}
+    assert await found(store, agent="a1") == await found(store, tag="x") == set()
+    for where in ({"agent": "a2"}, {"tag": "z"}, {"starred": True}, {"text": "new"}):
+        assert await found(store, **where) == here
+
+
+async def test_filters_are_all_to_be_met(store: Store) -> None:
+    both = await make(store, app="desk", user="bob", tags=("a", "b"), starred=True)
+    await make(store, app="desk", user="ada", tags=("a",), starred=True)
+    await make(store, app="shop", user="bob", tags=("b",))
+    assert await found(store, app="desk", user="bob", tag="b", starred=True) == {both}
+    assert await found(store, app="shop", user="ada") == set()
+
+
+async def test_a_tag_is_compared_whole(store: Store) -> None:
+    one = await make(store, tags=("red", "dark green"))
+    await make(store, tags=())
+    assert await found(store, tag="dark green") == {one}
+    for tag in ("green", "Red", "", "%", "{red}"):
+        assert await found(store, tag=tag) == set()
+
+
+async def test_a_title_is_searched_literally_and_in_either_case(store: Store) -> None:
+    titles = ["100% done", "1000 done", "snake_case", "snakeXcase", "back\\slash", "Hello World"]
+    ids = {title: await make(store, title=title) for title in titles}
+    await make(store, title=None)
+    expected: dict[str, Sequence[str]] = {
+        "0%": ["100% done"],
+        "%": ["100% done"],
+        "_": ["snake_case"],
+        "e_c": ["snake_case"],
+        "\\": ["back\\slash"],
+        "k\\s": ["back\\slash"],
+        "hELLO w": ["Hello World"],
+        "DONE": ["100% done", "1000 done"],
+        "": titles,
+        "h%o": [],
+        "'; drop table events; --": [],
+    }
+    for text, matching in expected.items():
+        assert await found(store, text=text) == {ids[title] for title in matching}, text
+
+
+async def test_times_are_from_inclusive_to_exclusive_to_the_microsecond(store: Store) -> None:
+    a_moment = timedelta(microseconds=1)
+    moment = at(10.25)
+    chain = Chain()
+    one = await make(store, chain, created_at=moment)
+    await store.log.append(chain.next(at=moment))
+    for kind in ("created", "updated"):
+        for start, end, is_in in (
+            (moment, moment + a_moment, True),
+            (moment - a_moment, moment, False),
+            (moment + a_moment, moment + timedelta(days=1), False),
+            (at(0), at(60), True),
+            (at(10.9), at(60), False),
+            (at(0), at(10.1), False),
+        ):
+            times = {f"{kind}_after": start, f"{kind}_before": end}
+            assert await found(store, **times) == ({one} if is_in else set()), times
+            assert (one in await found(store, **{f"{kind}_after": start})) == (start <= moment)
+            assert (one in await found(store, **{f"{kind}_before": end})) == (moment < end)
+
+
+# ── orders and pages ─────────────────────────────────────────────────────────────────────────
+
+
+async def scatter(store: Store, many: int) -> list[Chain]:
+    """Make sessions with many equal times and titles, and times within one second."""
+    chains = [Chain() for _ in range(many)]
+    titles = [None, "", "b", "B", "a", "a b", "é", "z"]
+    await asyncio.gather(
+        *(
+            store.log.append(
+                chain.next(
+                    at=at((n * 7 % 11) / 4),
+                    row=row(
+                        title=titles[n % len(titles)],
+                        created_at=at((n * 5 % 9) / 2),
+                        user="ada" if n % 3 else "bob",
+                    ),
+                )
+            )
+            for n, chain in enumerate(chains)
+        )
+    )
+    return chains
+
+
+async def pages(
+    store: Store, order: SessionOrder, size: int, where: SessionFilter | None = None
+) -> list[list[ListedSession]]:
+    after, read = None, []
+    while True:
+        page = list(await store.read_models.sessions(where or SessionFilter(), order, after, size))
+        if not page:
+            return read
+        read.append(page)
+        after = cursor(page[-1], order)
+
+
+@EVERY_ORDER
+async def test_pages_together_are_the_whole_list_in_order(
+    store: Store, order: SessionOrder
+) -> None:
+    chains = await scatter(store, 60)
+    for size in (1, 7, 60):
+        rows = [listed for page in await pages(store, order, size) for listed in page]
+        places = [place(listed, order) for listed in rows]
+        assert places == sorted(places, reverse=order.descending)  # type: ignore[type-var]
+        assert {listed.session_id for listed in rows} == {chain.session_id for chain in chains}
+        assert len(rows) == 60
+
+
+@EVERY_ORDER
+async def test_pages_of_a_filtered_list_are_in_order_too(store: Store, order: SessionOrder) -> None:
+    await scatter(store, 40)
+    bobs = [
+        listed
+        for page in await pages(store, order, 3, SessionFilter(app="shop", user="bob"))
+        for listed in page
+    ]
+    assert len(bobs) == 14
+    assert {listed.user for listed in bobs} == {"bob"}
+    places = [place(listed, order) for listed in bobs]
+    assert places == sorted(places, reverse=order.descending)  # type: ignore[type-var]
+
+
+@EVERY_ORDER
+async def test_a_page_after_the_last_row_is_empty(store: Store, order: SessionOrder) -> None:
+    await scatter(store, 5)
+    (page,) = await pages(store, order, 10)
+    assert (
+        await store.read_models.sessions(SessionFilter(), order, cursor(page[-1], order), 5) == []
+    )
+    assert await store.read_models.sessions(SessionFilter(), order, None, 0) == []
+
+
+@EVERY_ORDER
+async def test_what_stays_in_place_is_listed_once_while_others_move(
+    store: Store, order: SessionOrder
+) -> None:
+    chains = {chain.session_id: chain for chain in await scatter(store, 45)}
+    movers = sorted(chains)[::3]
+    still = set(chains) - set(movers)
+    seen: list[UUID] = []
+    after, step = None, 0
+    while True:
+        page = await store.read_models.sessions(SessionFilter(), order, after, 4)
+        if not page:
+            break
+        seen += [listed.session_id for listed in page]
+        after = cursor(page[-1], order)
+        # Between two pages some jump about, one is new and one is deleted.
+        for mover in movers[step % 5 :: 5]:
+            await store.log.append(
+                chains[mover].next(at=at(step * 0.4), row=row(title="abz"[step % 3]))
+            )
+        gone = movers[step % len(movers)]
+        await store.log.append(chains[gone].next(at=at(9), row=row(deleted=True)))
+        await make(store, updated=step * 0.3, title="m", created_at=at(step * 0.3))
+        step += 1
+    assert [one for one in seen if one in still].__len__() == len(still)
+    assert set(seen) >= still
+
+
+@pytest.mark.parametrize("by", SORTS)
+async def test_the_row_a_cursor_stands_on_may_be_gone(store: Store, by: SortKey) -> None:
+    order = SessionOrder(by, descending=False)
+    chains = {chain.session_id: chain for chain in await scatter(store, 9)}
+    everything = [listed for page in await pages(store, order, 9) for listed in page]
+    after = cursor(everything[3], order)
+    await store.log.append(chains[everything[3].session_id].next(row=row(deleted=True)))
+    rest = await store.read_models.sessions(SessionFilter(), order, after, 100)
+    assert [r.session_id for r in rest] == [e.session_id for e in everything[4:]]
+
+
+async def test_a_list_of_many_is_cut_by_its_limit(store: Store) -> None:
+    await scatter(store, 12)
+    newest = await store.read_models.sessions(SessionFilter(), SessionOrder(), None, 5)
+    assert len(newest) == 5
+    assert newest[0].updated_at == at(2.5)
+
+
+# ── kept states ──────────────────────────────────────────────────────────────────────────────
+
+
+def folded(upto: int) -> tuple[UUID, list]:
+    """Return a session and its states after each of its first events."""
+    session, states = ABSENT, []
+    created = SessionCreated(owner=Owner(app="shop", user="ada"), title="T", state={"k": [1, None]})
+    for sequence in range(1, upto + 1):
+        event = created if sequence == 1 else StatePatched(set={f"k{sequence}": {"n": sequence}})
+        session = evolve(session, Recorded(sequence, at(sequence), event, None))
+        states.append(session)
+    return uuid4(), states
+
+
+async def test_the_newest_kept_state_of_use_is_loaded(store: Store) -> None:
+    session_id, states = folded(30)
+    kept = store.snapshots
+    assert await kept.load(session_id) is None
+    for sequence in (20, 10):
+        await kept.save(session_id, states[sequence - 1])
+    assert await kept.load(session_id) == states[19]
+    assert await kept.load(session_id, upto=20) == states[19]
+    assert await kept.load(session_id, upto=19) == states[9]
+    assert await kept.load(session_id, upto=10) == states[9]
+    assert await kept.load(session_id, upto=9) is None
+    assert await kept.load(uuid4()) is None
+
+
+async def test_a_kept_state_goes_on_like_the_one_it_was(store: Store) -> None:
+    session_id, states = folded(12)
+    await store.snapshots.save(session_id, states[10])
+    kept = await store.snapshots.load(session_id)
+    assert kept is not None
+    event = StatePatched(set={"k12": {"n": 12}})
+    assert evolve(kept, Recorded(12, at(12), event, None)) == states[11]
+
+
+async def test_a_state_may_be_kept_again(store: Store) -> None:
+    session_id, states = folded(3)
+    for _ in range(2):
+        await store.snapshots.save(session_id, states[2])
+    assert await store.snapshots.load(session_id) == states[2]

@@ -1,0 +1,1 @@
+"""What holds whatever is asked, in whatever order."""

@@ -1,0 +1,1 @@
+"""What several suites need: databases, stores, appends, and processes that write."""

@@ -1,0 +1,1 @@
+"""One file per topic: what one function does with one input."""

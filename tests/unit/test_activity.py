@@ -1,0 +1,150 @@
+"""What an agent does in its turn."""
+
+import pytest
+
+from domain.errors import (
+    Invalid,
+    ToolCallExists,
+    ToolCallNotOpen,
+    TurnEnded,
+    TurnNotFound,
+)
+from domain.session import events as e
+from domain.session.activity import MAX_BATCH
+from domain.session.commands import RecordActivity
+from domain.values import Agent, Usage
+from tests.support.builders import (
+    SAMPLES,
+    called,
+    completed,
+    created,
+    returned,
+    started,
+    state_after,
+    text,
+)
+from tests.support.given import given
+
+RUNNING = [created(), started()]
+NOTICE = e.RuntimeNotice(level="info", text="hm")
+
+
+def record(*events: e.ActivityEvent, turn_id: str = "t1") -> RecordActivity:
+    return RecordActivity(turn_id=turn_id, events=events)
+
+
+def news(call: str = "c1") -> e.ToolProgressed:
+    return e.ToolProgressed(tool_call_id=call)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        event
+        for event in SAMPLES
+        if isinstance(event, e.ActivityEvent)
+        and not isinstance(event, e.ToolProgressed | e.ToolReturned)
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_whatever_an_agent_does_is_recorded_as_it_was_told(event):
+    given(RUNNING).when(record(event)).then([event])
+
+
+def test_many_events_are_recorded_in_their_order():
+    events = [called("c1"), news("c1"), returned("c1"), e.AgentMessage(parts=text()), NOTICE]
+
+    given(RUNNING).when(record(*events)).then(events)
+
+
+def test_a_batch_is_recorded_whole_or_not_at_all():
+    given(RUNNING).when(record(NOTICE, returned("nowhere"))).then_refused(
+        ToolCallNotOpen, tool_call_id="nowhere"
+    )
+
+
+@pytest.mark.parametrize("past", [[called()], [called(), returned()]])
+def test_a_turn_has_one_tool_call_of_an_id(past):
+    given([*RUNNING, *past]).when(record(called())).then_refused(ToolCallExists, tool_call_id="c1")
+
+
+@pytest.mark.parametrize("batch", [[called(), called()], [called(), returned(), called()]])
+def test_a_batch_has_one_tool_call_of_an_id(batch):
+    given(RUNNING).when(record(*batch)).then_refused(ToolCallExists, tool_call_id="c1")
+
+
+def test_the_next_turn_may_use_the_id_of_a_tool_call_again():
+    past = [*RUNNING, called(), completed(), started("t2")]
+
+    given(past).when(record(called(), turn_id="t2")).then([called()])
+
+
+def test_a_tool_call_returns_once():
+    given([*RUNNING, called()]).when(record(returned())).then([returned()])
+    given([*RUNNING, called(), returned()]).when(record(returned())).then_refused(ToolCallNotOpen)
+    given([*RUNNING, called()]).when(record(returned(), returned())).then_refused(ToolCallNotOpen)
+
+
+def test_a_tool_call_cannot_return_before_it_was_made():
+    given(RUNNING).when(record(returned(), called())).then_refused(
+        ToolCallNotOpen, tool_call_id="c1"
+    )
+
+
+@pytest.mark.parametrize("past", [[called()], [called(), returned()]])
+def test_news_of_a_tool_call_may_come_late(past):
+    given([*RUNNING, *past]).when(record(news())).then([news()])
+
+
+def test_news_needs_a_tool_call_of_this_turn():
+    given([*RUNNING, called(), completed(), started("t2")]).when(
+        record(news(), turn_id="t2")
+    ).then_refused(ToolCallNotOpen, tool_call_id="c1")
+
+
+def test_nothing_is_recorded_in_a_turn_that_has_ended_or_never_was():
+    given([*RUNNING, completed()]).when(record(NOTICE)).then_refused(
+        TurnEnded, turn_id="t1", outcome="completed"
+    )
+    given(RUNNING).when(record(NOTICE, turn_id="t2")).then_refused(TurnNotFound, turn_id="t2")
+
+
+def test_a_batch_is_neither_empty_nor_boundless():
+    given(RUNNING).when(record()).then_refused(Invalid, field="events")
+    given(RUNNING).when(record(*[NOTICE] * (MAX_BATCH + 1))).then_refused(Invalid, field="events")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        (e.AgentMessage(parts=()), "events[0].data.parts"),
+        (e.AgentThought(parts=({"type": "text", "text": ""},)), "events[0].data.parts"),
+        (called(""), "events[0].data.tool_call_id"),
+        (called(name=" "), "events[0].data.name"),
+        (e.AgentSwitched(agent=Agent(name="a\x00b")), "events[0].data.agent.name"),
+        (e.AgentSwitched(agent=Agent(name="a", model="")), "events[0].data.agent.model"),
+    ],
+)
+def test_the_refusal_names_the_event_and_the_field(wrong, field):
+    given(RUNNING).when(record(wrong)).then_refused(Invalid, field=field)
+
+
+def test_the_running_turn_knows_its_calls_its_plan_and_its_last_usage():
+    plan = e.PlanUpdated(entries=({"step": 1},))
+    usage = e.UsageReported(input_tokens=1, meta={"k": 1})
+    past = [*RUNNING, called("c1"), called("c2", title="T", input=[1]), returned("c1"), plan, usage]
+    turn = state_after(past).turns.running
+
+    assert turn is not None
+    assert list(turn.open_calls) == ["c2"]
+    assert (turn.open_calls["c2"].title, turn.open_calls["c2"].input) == ("T", [1])
+    assert dict(turn.closed_calls) == {"c1": True}
+    assert turn.plan == ({"step": 1},)
+    assert turn.usage == Usage(input_tokens=1)
+
+
+@pytest.mark.parametrize(
+    "event", [event for event in SAMPLES if isinstance(event, e.ActivityEvent)], ids=str
+)
+def test_activity_outside_a_turn_moves_the_sequence_and_raises_nothing(event):
+    assert state_after([created(), event]).sequence == 2

@@ -1,0 +1,84 @@
+"""Messages outside an agent's turn."""
+
+import pytest
+
+from domain.errors import Invalid, MessageExists, MessageNotFound, SessionStopped
+from domain.session import events as e
+from domain.session.commands import AddMessage, ReviseMessage
+from tests.support.builders import added, created, started, state_after, stopped, text
+from tests.support.given import given
+
+
+def add(message_id: str = "m1", **fields) -> AddMessage:
+    return AddMessage(**{"message_id": message_id, "role": "user", "parts": text()} | fields)
+
+
+def test_a_message_is_added_as_it_was_given():
+    given([created()]).when(add(author="ada", implicit=True)).then(
+        [added(author="ada", implicit=True)]
+    )
+
+
+def test_a_message_can_be_added_while_a_turn_runs():
+    given([created(), started()]).when(add()).then([added()])
+
+
+@pytest.mark.parametrize("past", [[added("m1")], [started("t1", "m1")]])
+def test_a_message_id_belongs_to_one_message(past):
+    given([created(), *past]).when(add("m1")).then_refused(MessageExists, message_id="m1")
+
+
+def test_a_stopped_session_takes_no_message_and_tells_why_it_stopped():
+    given([created(), stopped()]).when(add()).then_refused(SessionStopped, cause="user_requested")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        add(""),
+        add("x" * 201),
+        add(parts=()),
+        add(parts=({"type": "text", "text": ""},)),
+        add(parts=({"type": "reasoning"},)),
+        add(parts=({"text": "of no type"},)),
+        add(parts=({"type": ["text"]},)),
+        add(author="\x00"),
+    ],
+)
+def test_a_message_that_says_nothing_or_has_no_proper_id_is_refused(wrong):
+    given([created()]).when(wrong).then_refused(Invalid)
+
+
+def test_the_refusal_names_the_part_that_is_empty():
+    parts = ({"type": "image", "uri": "x"}, {"type": "text", "text": ""})
+
+    refusal = given([created()]).when(add(parts=parts)).then_refused(Invalid)
+
+    assert refusal.detail == "parts[1].text must not be empty"
+
+
+@pytest.mark.parametrize(
+    "past", [[added("m1")], [started("t1", "m1")], [added("m1"), stopped()]], ids=str
+)
+def test_a_message_of_the_session_can_be_revised(past):
+    given([created(), *past]).when(ReviseMessage(message_id="m1", parts=text("b"))).then(
+        [e.MessageRevised(message_id="m1", parts=text("b"))]
+    )
+
+
+def test_only_a_message_of_the_session_can_be_revised():
+    given([created()]).when(ReviseMessage(message_id="m1", parts=text())).then_refused(
+        MessageNotFound, message_id="m1"
+    )
+
+
+def test_a_revision_that_says_nothing_is_refused():
+    given([created(), added()]).when(ReviseMessage(message_id="m1", parts=())).then_refused(
+        Invalid, field="parts"
+    )
+
+
+def test_the_state_knows_where_each_message_was_added():
+    now = state_after([created(), added("m1"), started("t1", "m2"), added("m3")])
+
+    assert dict(now.messages) == {"m1": 2, "m2": 3, "m3": 4}

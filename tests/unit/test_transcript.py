@@ -1,0 +1,153 @@
+"""What was said and done, as a reader sees it."""
+
+from collections.abc import Iterable
+
+from domain.session import events as e
+from domain.session.transcript import Entry, Transcript
+from tests.support.builders import (
+    SAMPLES,
+    added,
+    called,
+    completed,
+    created,
+    history,
+    returned,
+    started,
+    text,
+)
+
+
+def read(events: Iterable[e.SessionEvent]) -> list[Entry]:
+    transcript = Transcript()
+    for recorded in history([created(), *events]):
+        transcript.apply(recorded)
+    return transcript.entries
+
+
+def said(content: str, message_id: str | None = None) -> e.AgentMessage:
+    return e.AgentMessage(parts=text(content), message_id=message_id)
+
+
+def thought(content: str, message_id: str | None = None) -> e.AgentThought:
+    return e.AgentThought(parts=text(content), message_id=message_id)
+
+
+def texts(entries: Iterable[Entry]) -> list[str]:
+    return ["".join(part["text"] for part in entry["parts"]) for entry in entries]
+
+
+def test_messages_inputs_and_answers_stand_in_the_order_they_came():
+    entries = read([added("m1", "hi"), started("t1", "m2"), said("hello"), completed()])
+
+    assert [entry["role"] for entry in entries] == ["user", "user", "agent"]
+    assert [entry["id"] for entry in entries] == ["m1", "m2", "event-4"]
+    assert [entry["sequence"] for entry in entries] == [2, 3, 4]
+    assert [entry.get("turn_id") for entry in entries] == [None, "t1", "t1"]
+    assert texts(entries) == ["hi", "go", "hello"]
+
+
+def test_author_and_implicit_are_told_when_they_are_known():
+    plain, full = read([added("m1"), added("m2", author="ada", implicit=True)])
+
+    assert "author" not in plain
+    assert "implicit" not in plain
+    assert (full["author"], full["implicit"]) == ("ada", True)
+
+
+def test_pieces_of_one_message_are_one_entry():
+    entries = read([started(), said("Hel", "a1"), said("lo", "a1"), said("Bye", "a2")])[1:]
+
+    assert texts(entries) == ["Hello", "Bye"]
+    assert entries[0]["sequence"] == 3
+
+
+def test_pieces_without_an_id_are_entries_of_their_own():
+    assert texts(read([started(), said("a"), said("b")])[1:]) == ["a", "b"]
+
+
+def test_a_thought_and_a_message_are_never_one_entry():
+    entries = read([started(), thought("hm", "a1"), said("so", "a1")])[1:]
+
+    assert [entry["kind"] for entry in entries] == ["thought", "message"]
+
+
+def test_pieces_of_different_turns_are_never_one_entry():
+    past = [started("t1"), said("a", "x"), completed("t1"), started("t2"), said("b", "x")]
+
+    assert texts(read(past)) == ["go", "a", "go", "b"]
+
+
+def test_a_tool_call_is_open_until_it_returns_and_stays_where_it_was_made():
+    call = called("c1", title="List", input={"a": 1})
+    _, entry, after = read([started(), call, said("meanwhile")])
+    assert (entry["kind"], entry["name"], entry["status"]) == ("tool_call", "shell", "open")
+    assert (entry["title"], entry["input"]) == ("List", {"a": 1})
+
+    progressed = e.ToolProgressed(tool_call_id="c1", title="Listing", content="50 %")
+    done = returned("c1", status="failed", output=[1])
+    _, entry, after = read([started(), call, said("meanwhile"), progressed, done])
+    assert (entry["title"], entry["content"]) == ("Listing", "50 %")
+    assert (entry["status"], entry["output"]) == ("failed", [1])
+    assert texts([after]) == ["meanwhile"]
+
+
+def test_a_tool_call_belongs_to_its_turn():
+    past = [started("t1"), called("c1"), returned("c1", status="abandoned"), completed("t1")]
+    entries = read([*past, started("t2"), called("c1")])
+
+    assert [x["status"] for x in entries if x["kind"] == "tool_call"] == ["abandoned", "open"]
+
+
+def test_a_revised_message_says_the_new_thing_at_its_old_place():
+    revised = e.MessageRevised(message_id="m1", parts=text("new"))
+    first, second = read([added("m1", "old"), added("m2", "next"), revised])
+
+    assert texts([first, second]) == ["new", "next"]
+    assert (first["sequence"], first["revised_at_sequence"]) == (2, 4)
+
+
+def test_the_input_of_a_turn_can_be_revised():
+    revised = e.MessageRevised(message_id="m1", parts=text("new"))
+
+    assert texts(read([started("t1", "m1"), revised])) == ["new"]
+
+
+def test_it_tells_which_entry_is_new_or_different():
+    transcript = Transcript()
+    revised = e.MessageRevised(message_id="m1", parts=text("new"))
+    log = history([created(), added("m1"), started(), called(), revised, returned(), completed()])
+
+    assert [transcript.apply(one) for one in log] == [None, 0, 1, 2, 0, 2, None]
+
+
+def test_an_entry_that_was_handed_out_does_not_change_afterwards():
+    transcript = Transcript()
+    log = history([created(), started(), said("a", "x"), said("b", "x")])
+    for recorded in log[:3]:
+        transcript.apply(recorded)
+    before = transcript.entries[1]
+
+    transcript.apply(log[3])
+
+    assert texts([before]) == ["a"]
+    assert texts([transcript.entries[1]]) == ["ab"]
+
+
+def test_events_about_what_was_never_there_change_nothing():
+    transcript = Transcript()
+    strays = [
+        returned("c1"),
+        e.ToolProgressed(tool_call_id="c1"),
+        e.MessageRevised(message_id="m1", parts=text()),
+        e.Unrecognised(type="future.event"),
+    ]
+
+    assert [transcript.apply(one) for one in history(strays)] == [None] * 4
+    assert transcript.entries == []
+
+
+def test_it_takes_in_every_event_there_is():
+    transcript = Transcript()
+
+    for recorded in history(SAMPLES):
+        transcript.apply(recorded)

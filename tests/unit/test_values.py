@@ -1,0 +1,94 @@
+"""The limits that hold everywhere."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from domain.errors import Invalid
+from domain.values import MAX_NAME, Agent, require_agent, require_name, require_parts, rfc3339
+
+
+@pytest.mark.parametrize("name", [None, "a", "x" * MAX_NAME, " padded ", "Grüße 🪨", "a:b/c"])
+def test_a_name_that_can_be_shown_passes(name):
+    require_name(name, "title")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", "title must not be blank"),
+        (" \t", "title must not be blank"),
+        ("x" * (MAX_NAME + 1), "title has 201 characters; at most 200"),
+        ("a\nb", "title must not have control characters"),
+        ("a\x00b", "title must not have control characters"),
+        ("a\x7f", "title must not have control characters"),
+    ],
+)
+def test_a_name_that_cannot_be_shown_is_refused_with_the_reason(name, why):
+    with pytest.raises(Invalid) as refusal:
+        require_name(name, "title")
+
+    assert refusal.value.detail == why
+    assert refusal.value.facts == {"field": "title"}
+
+
+def test_a_name_may_have_another_limit():
+    require_name("abc", "title", most=3)
+    with pytest.raises(Invalid):
+        require_name("abcd", "title", most=3)
+
+
+def test_every_name_of_an_agent_is_looked_at():
+    require_agent(None, "agent")
+    require_agent(Agent(name="coder", provider="acme"), "agent")
+    for wrong in ("provider", "model", "reasoning_effort"):
+        with pytest.raises(Invalid) as refusal:
+            require_agent(Agent(**{"name": "coder", wrong: ""}), "agent")
+        assert refusal.value.facts == {"field": f"agent.{wrong}"}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"type": "text", "text": "a"}],
+        [{"type": "image", "uri": "file:///a.png"}],
+        [{"type": "data"}],
+        [{"type": "of the future", "text": ""}],
+        [{"type": "text", "text": " "}],
+    ],
+)
+def test_parts_that_say_something_pass(parts):
+    require_parts(parts)
+
+
+@pytest.mark.parametrize(
+    ("parts", "why"),
+    [
+        ([], "input must have at least one part"),
+        ([{"type": "text"}], "input[0].text must not be empty"),
+        ([{"type": "reasoning", "text": ""}], "input[0].text must not be empty"),
+        ([{"type": "data"}, {}], "input[1].type must be a string"),
+        ([{"type": None}], "input[0].type must be a string"),
+        ([{"type": {}}], "input[0].type must be a string"),
+    ],
+)
+def test_parts_that_say_nothing_are_refused_with_the_reason(parts, why):
+    with pytest.raises(Invalid) as refusal:
+        require_parts(parts, "input")
+
+    assert refusal.value.detail == why
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05.000000Z"),
+        (datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC), "2026-01-02T03:04:05.000006Z"),
+        (
+            datetime(2026, 1, 2, 1, 0, tzinfo=timezone(timedelta(hours=2))),
+            "2026-01-01T23:00:00.000000Z",
+        ),
+    ],
+)
+def test_a_time_is_written_in_utc_to_the_microsecond(moment, text):
+    assert rfc3339(moment) == text
