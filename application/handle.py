@@ -10,7 +10,7 @@ the commands are decided again on what it wrote. This is the only place that ret
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -145,7 +145,7 @@ class _Plan:
 class _Desk:
     loaded: Loaded | None = None
     waiting: list[_Ticket] = field(default_factory=list[_Ticket])
-    serving: asyncio.Task[None] | None = None
+    busy: bool = False
 
 
 class Handler:
@@ -208,7 +208,7 @@ class Handler:
         if desk.loaded is not None and desk.loaded.session.sequence >= row.sequence:
             return desk.loaded
         loaded = await self._fold(session_id, desk.loaded)
-        if desk.serving is None:
+        if not desk.busy:
             desk.loaded = loaded
         return loaded
 
@@ -222,32 +222,27 @@ class Handler:
         Raises:
             DomainError: A rule refuses it.
         """
-        desk = self._desk(session_id)
-        if desk.loaded is None:
-            await self.load(session_id)
-        session = desk.loaded.session if desk.loaded else ABSENT
-        try:
-            decide(session, command)
-        except DomainError:
-            # What is kept may be behind another process: only the newest state may refuse.
-            session = (await self.load(session_id)).session
-            decide(session, command)
+        # What is kept may be behind another process.
+        session = (await self.load(session_id)).session
+        decide(session, command)
         return session.sequence
 
     async def load_at(self, session_id: UUID, sequence: int) -> Loaded:
         """Return the state as it was after a past event."""
         return await self._fold(session_id, None, upto=sequence)
 
-    def _queue(self, request: Request) -> asyncio.Future[Outcome]:
+    async def _queue(self, request: Request) -> Outcome:
         desk = self._desk(request.session_id)
         if len(desk.waiting) >= self._most_waiting:
             raise Busy
         ticket = _Ticket(request, asyncio.get_running_loop().create_future())
-        desk.waiting.append(ticket)
-        if desk.serving is None:
-            # A task of its own: a client that hangs up must not end what others wait for.
-            desk.serving = asyncio.create_task(self._serve(request.session_id, desk))
-        return ticket.done
+        if desk.busy:
+            desk.waiting.append(ticket)
+        else:
+            # Whoever finds the desk free serves itself; a task would double the cost of waiting.
+            desk.busy = True
+            await self._serve(request.session_id, desk, [ticket])
+        return await ticket.done
 
     def _desk(self, session_id: UUID) -> _Desk:
         desk = self._desks.get(session_id)
@@ -261,26 +256,28 @@ class Handler:
 
     def _forget_the_oldest(self) -> None:
         for session_id, desk in self._desks.items():
-            if desk.serving is None and not desk.waiting:
+            if not desk.busy:
                 del self._desks[session_id]
                 return
 
-    async def _serve(self, session_id: UUID, desk: _Desk) -> None:
-        tickets: list[_Ticket] = []
+    async def _serve(self, session_id: UUID, desk: _Desk, tickets: list[_Ticket]) -> None:
+        """Serve those at the desk, then leave it to a task if others have come meanwhile."""
         try:
-            while desk.waiting:
-                tickets, desk.waiting = desk.waiting[:_TOGETHER], desk.waiting[_TOGETHER:]
-                try:
-                    await self._serve_together(session_id, desk, tickets)
-                except Exception as error:  # noqa: BLE001 - it is the answer of those who wait
-                    desk.loaded = None
-                    _refuse(tickets, error)
+            await self._serve_together(session_id, desk, tickets)
+        except Exception as error:  # noqa: BLE001 - it is the answer of those who wait
+            desk.loaded = None
+            _refuse(tickets, error)
         finally:
-            desk.serving = None
-            if desk.waiting or any(not ticket.done.done() for ticket in tickets):
+            # A client that hung up, and was served by its own request, may have interrupted this.
+            unserved = [ticket for ticket in tickets if not ticket.done.done()]
+            if unserved:
                 desk.loaded = None
-                _refuse([*tickets, *desk.waiting], asyncio.CancelledError())
-                desk.waiting = []
+            desk.waiting[:0] = unserved
+            if desk.waiting:
+                tickets, desk.waiting = desk.waiting[:_TOGETHER], desk.waiting[_TOGETHER:]
+                self._do(self._serve(session_id, desk, tickets))
+            else:
+                desk.busy = False
 
     async def _serve_together(self, session_id: UUID, desk: _Desk, tickets: list[_Ticket]) -> None:
         for _ in range(_ATTEMPTS):
@@ -469,17 +466,18 @@ class Handler:
         if before.sequence // _SNAPSHOT_EVERY == after.sequence // _SNAPSHOT_EVERY:
             return
 
-        async def save() -> None:
-            await self._store.snapshots.save(session_id, after)
+        self._do(self._store.snapshots.save(session_id, after))
 
-        chore = asyncio.create_task(save())
-        self._chores.add(chore)
-        chore.add_done_callback(self._forget_chore)
+    def _do(self, chore: Coroutine[Any, Any, None]) -> None:
+        """Have something done that nobody waits for."""
+        task = asyncio.create_task(chore)
+        self._chores.add(task)
+        task.add_done_callback(self._forget_chore)
 
-    def _forget_chore(self, chore: asyncio.Task[None]) -> None:
-        self._chores.discard(chore)
-        if not chore.cancelled():
-            chore.exception()  # a state that was not kept costs a longer fold, nothing else
+    def _forget_chore(self, task: asyncio.Task[None]) -> None:
+        self._chores.discard(task)
+        if not task.cancelled():
+            task.exception()  # a state that was not kept costs a longer fold, nothing else
 
 
 def _turn_of(session: Session, event: SessionEvent) -> str | None:

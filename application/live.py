@@ -83,9 +83,10 @@ class Channel:
 
     def add(self, events: Sequence[StoredEvent]) -> None:
         """Remember events that follow what is known, and wake the followers."""
-        if events[-1].sequence <= self.head:
+        known = self._newest[-1].sequence if self._newest else 0
+        if events[-1].sequence <= known:
             return
-        if self._newest and events[0].sequence != self._newest[-1].sequence + 1:
+        if events[0].sequence != known + 1:
             self._newest.clear()
             self._bytes = 0
         self._newest.extend(events)
@@ -98,6 +99,8 @@ class Channel:
         """Hear that the session has reached a sequence, and wake the followers."""
         if sequence > self.head:
             self.head = sequence
+            # What was shown of a message is in its event now: who has not seen it need not.
+            self._pieces.clear()
             self.bell.ring()
 
     def after(self, sequence: int) -> list[StoredEvent]:
@@ -211,8 +214,13 @@ class Hub:
         """
         channel = self._channels.get(session_id)
         if channel is not None:
-            channel.add_piece(piece.json)
+            # A reader gets what was recorded before the piece first, and no piece that is late.
+            channel.advance(piece.after)
+            if channel.head == piece.after:
+                channel.add_piece(piece.json)
         draft = self._drafts.get(session_id)
+        if draft is not None and draft.turn_id == piece.turn_id and draft.after > piece.after:
+            return
         if draft is None or (draft.turn_id, draft.after) != (piece.turn_id, piece.after):
             draft = self._drafts[session_id] = _Draft(piece.turn_id, piece.after)
         self._drafts.move_to_end(session_id)

@@ -206,9 +206,7 @@ class Tails:
         with self._hub.follow(session_id) as channel:
             seen = channel.pieces_seen
             while True:
-                events = channel.after(cursor)
-                if not events and (not caught_up or channel.head > cursor):
-                    events = list(await self._read_when_possible(session_id, cursor))
+                events = await self._beyond(session_id, channel, cursor, look=not caught_up)
                 if events:
                     cursor = events[-1].sequence
                     selected = wanted.select(events, self._codec)
@@ -225,17 +223,32 @@ class Tails:
                     if cursor and await self._was_deleted(session_id, cursor):
                         yield Closed(cursor)
                         return
-                if self._hub.closing.is_set() or not age.left():
-                    why = "server_shutdown" if self._hub.closing.is_set() else "maximum_age"
-                    yield Closing(cursor, why)
+                    continue
+                goodbye = age.goodbye(self._hub)
+                if goodbye:
+                    yield Closing(cursor, goodbye)
                     return
-                for piece in channel.pieces_after(seen):
+                pieces, seen = channel.pieces_after(seen), channel.pieces_seen
+                for piece in pieces:
                     yield Piece(piece)
-                seen = channel.pieces_seen
+                if pieces:
+                    continue
                 if channel.head <= cursor and not self._hub.closing.is_set():
                     patience = min(self._rhythm.ping, age.left())
                     if not await channel.bell.wait(patience):
                         yield Ping(cursor)
+
+    async def _beyond(
+        self, session_id: UUID, channel: Channel, cursor: int, *, look: bool
+    ) -> Sequence[StoredEvent]:
+        """Return what follows a cursor: remembered, or read if there is more or one must `look`."""
+        events: Sequence[StoredEvent] = channel.after(cursor)
+        if not events and (look or channel.head > cursor):
+            events = await self._read_when_possible(session_id, cursor)
+            if events:
+                # The table may be ahead of what was heard: pieces from before are late now.
+                channel.advance(events[-1].sequence)
+        return events
 
     async def _was_deleted(self, session_id: UUID, cursor: int) -> bool:
         newest = await self._read_when_possible(session_id, cursor - 1)
@@ -299,6 +312,12 @@ class _Deadline:
 
     def left(self) -> float:
         return max(self._end - monotonic(), 0.0)
+
+    def goodbye(self, hub: Hub) -> str:
+        """Why a stream of this age has to end now; empty when it goes on."""
+        if hub.closing.is_set():
+            return "server_shutdown"
+        return "" if self.left() else "maximum_age"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -384,9 +403,9 @@ class Feed:
             if not caught_up:
                 caught_up = True
                 yield CaughtUp(cursor)
-            if self._hub.closing.is_set() or not age.left():
-                why = "server_shutdown" if self._hub.closing.is_set() else "maximum_age"
-                yield Closing(cursor, why)
+            goodbye = age.goodbye(self._hub)
+            if goodbye:
+                yield Closing(cursor, goodbye)
                 return
             if not await self._wait(cursor, min(self._rhythm.ping, age.left())):
                 yield Ping(cursor)

@@ -162,7 +162,9 @@ async def wide(postgres: Postgres, names: list[str]) -> WideTables:
         finally:
             if (folder / "pg" / "postmaster.pid").exists():
                 await _run([str(folder / "pg.sh"), "stop"], 60, environment)
-    return WideTables(tables.replace("\n## ", "\n#### "), "measured in this run, quick sizes")
+    return WideTables(
+        re.sub(r"^## ", "#### ", tables, flags=re.MULTILINE), "measured in this run, quick sizes"
+    )
 
 
 def quoted() -> WideTables | None:

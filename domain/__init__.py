@@ -1,1 +1,1 @@
-"""The rules of a session: pure functions over the standard library. Start in `session/events.py`."""
+"""The rules of a session: pure functions, standard library only. Start in `session/events.py`."""

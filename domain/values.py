@@ -1,5 +1,6 @@
 """The values that events and commands share, and the limits that hold for them everywhere."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,6 +45,7 @@ MAX_TAGS = 50
 MAX_STATE_KEYS = 10_000
 MAX_SUMMARY = 2048
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PART_CONTENT: Mapping[str, str] = {"text": "text", "reasoning": "text"}
 
 
@@ -104,7 +106,9 @@ def rfc3339(moment: datetime) -> str:
     Args:
         moment: With a time zone.
     """
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def require_name(value: str | None, field: str, *, most: int = MAX_NAME) -> None:
@@ -124,7 +128,7 @@ def require_name(value: str | None, field: str, *, most: int = MAX_NAME) -> None
         raise Invalid(f"{field} must not be blank", field=field)
     if len(value) > most:
         raise Invalid(f"{field} has {len(value)} characters; at most {most}", field=field)
-    if any(ord(character) < 32 or ord(character) == 127 for character in value):
+    if _CONTROL.search(value):
         raise Invalid(f"{field} must not have control characters", field=field)
 
 

@@ -1,9 +1,9 @@
 """Between events and their records: literal names, UTF-8 JSON, lenient reading."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -13,7 +13,7 @@ from domain.values import rfc3339
 from infrastructure.upcasters import upcast
 
 _json = msgspec.json.Encoder().encode
-_Plain = Callable[[Any], Any]
+_PLAIN = frozenset({str, int, float, bool, dict, list})
 
 
 class _Record(msgspec.Struct):
@@ -28,15 +28,22 @@ _record = msgspec.json.Decoder(_Record).decode
 
 def plain(value: Any) -> Any:
     """Return a value as JSON may hold it, leaving out what is None in our own classes."""
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
     if is_dataclass(value):
         return {
             field.name: plain(item)
             for field in fields(value)
             if (item := getattr(value, field.name)) is not None
         }
-    if isinstance(value, tuple):
-        return [plain(item) for item in value]
     return value
+
+
+def _holds_ours(kind: Any) -> bool:
+    """Return whether values of a field's type may hold one of our own classes."""
+    return is_dataclass(kind) or any(map(_holds_ours, get_args(kind)))
 
 
 class JsonCodec:
@@ -47,8 +54,9 @@ class JsonCodec:
             name: (version, msgspec.json.Decoder(cls).decode, cls)
             for cls, (name, version) in NAMES.items()
         }
-        self._plain: Mapping[type[Any], tuple[str, ...]] = {
-            cls: tuple(field.name for field in fields(cls)) for cls in NAMES
+        self._fields: Mapping[type[Any], tuple[tuple[str, bool], ...]] = {
+            cls: tuple((field.name, _holds_ours(field.type)) for field in fields(cls))
+            for cls in NAMES
         }
 
     def encode(self, event: SessionEvent, envelope: Envelope) -> tuple[str, bytes]:
@@ -60,11 +68,11 @@ class JsonCodec:
         """
         cls = type(event)
         name, version = NAMES[cls]
-        data = {
-            field: plain(value) if is_dataclass(value) or type(value) is tuple else value
-            for field in self._plain[cls]
-            if (value := getattr(event, field)) is not None
-        }
+        data: dict[str, Any] = {}
+        for field, ours in self._fields[cls]:
+            value = getattr(event, field)
+            if value is not None:
+                data[field] = plain(value) if ours else value
         record: dict[str, Any] = {
             "id": envelope.id,
             "type": name,

@@ -18,7 +18,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
@@ -33,7 +33,7 @@ from application.errors import (
     StoreUnavailable,
     VersionConflict,
 )
-from application.ports import Append
+from application.ports import Append, SessionRow
 from infrastructure import sql
 from infrastructure.arrays import (
     BigintArray,
@@ -46,8 +46,11 @@ from infrastructure.arrays import (
 from infrastructure.metrics import APPEND_BATCH, APPENDS, CONFLICTS, EVENTS_APPENDED
 
 _STATEMENTS = sql.load("log")
-_REFUSED = ("CN001", psycopg.errors.UniqueViolation.sqlstate)
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
+
+_REFUSALS = frozenset({"CN001", "23505"})
+"""What `append_batch` raises when a session is elsewhere, and a unique violation."""
+_PAUSE = 0.05
 
 Connect = Callable[[], Awaitable[AsyncConnection]]
 Committed = Callable[[int], None]
@@ -78,64 +81,75 @@ class Limits:
     recovery: float = 60.0
 
 
-@dataclass(slots=True)
-class _Batch:
-    waiting: list[_Waiting] = field(default_factory=list[_Waiting])
+def _arguments(batch: Sequence[_Waiting]) -> dict[str, Any]:
+    """Return the arrays and JSON that `append_batch` takes."""
+    events: list[tuple[Any, ...]] = []
+    touched: list[tuple[Any, ...]] = []
+    keys: list[tuple[Any, ...]] = []
+    rows: list[dict[str, Any]] = []
+    shared: list[dict[str, Any]] = []
+    count = 0
+    for waiting in batch:
+        append = waiting.append
+        session, sequence, first = append.session_id.bytes, append.before, count
+        for event in append.events:
+            sequence += 1
+            events.append((session, sequence, event.type.encode(), event.record, event.digest))
+        count += len(append.events)
+        if append.row is not None:
+            rows.append(_row_json(append, append.row, count))
+        elif append.events:
+            digest = append.events[-1].digest
+            touched.append((session, append.before, sequence, count, digest, append.at))
+        for key in append.keys:
+            made = key.sequence - append.before
+            keys.append(
+                (
+                    key.scope.bytes,
+                    key.key.encode(),
+                    key.fingerprint,
+                    key.session_id.bytes,
+                    key.sequence,
+                    first + made if made else 0,
+                    key.position,
+                    key.answer,
+                    append.at,
+                )
+            )
+        if append.shared:
+            shared += _shared_json(append, first)
+    e, t, k = _columns(events, 5), _columns(touched, 6), _columns(keys, 9)
+    return {
+        "e_session": UuidArray(e[0]),
+        "e_sequence": BigintArray(e[1]),
+        "e_type": TextArray(e[2]),
+        "e_record": ByteaArray(e[3]),
+        "e_digest": ByteaArray(e[4]),
+        "t_session": UuidArray(t[0]),
+        "t_before": BigintArray(t[1]),
+        "t_after": BigintArray(t[2]),
+        "t_offset": BigintArray(t[3]),
+        "t_digest": ByteaArray(t[4]),
+        "t_at": TimestampArray(t[5]),
+        "k_scope": UuidArray(k[0]),
+        "k_key": TextArray(k[1]),
+        "k_fingerprint": ByteaArray(k[2]),
+        "k_session": UuidArray(k[3]),
+        "k_sequence": BigintArray(k[4]),
+        "k_offset": BigintArray(k[5]),
+        "k_position": BigintArray(k[6]),
+        "k_answer": ByteaArray(k[7]),
+        "k_at": TimestampArray(k[8]),
+        "rows": json.dumps(rows) if rows else None,
+        "shared": json.dumps(shared) if shared else None,
+    }
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the arrays and JSON that `append_batch` takes."""
-        sessions: list[bytes] = []
-        sequences: list[int] = []
-        types: list[bytes] = []
-        records: list[bytes] = []
-        digests: list[bytes] = []
-        touched: tuple[list[Any], ...] = ([], [], [], [], [], [])
-        rows: list[dict[str, Any]] = []
-        keys: list[dict[str, Any]] = []
-        shared: list[dict[str, Any]] = []
-        for waiting in self.waiting:
-            append = waiting.append
-            session = append.session_id.bytes
-            first = len(sequences)
-            sequence = append.before
-            for event in append.events:
-                sequence += 1
-                sessions.append(session)
-                sequences.append(sequence)
-                types.append(event.type.encode())
-                records.append(event.record)
-                digests.append(event.digest)
-            if append.row is not None:
-                rows.append(_row_json(append, len(sequences)))
-            elif append.events:
-                moved = (session, append.before, sequence, len(sequences), digests[-1], append.at)
-                for column, value in zip(touched, moved, strict=True):
-                    column.append(value)
-            if append.keys:
-                keys += _key_json(append, first)
-            if append.shared:
-                shared += _shared_json(append, first)
-        return {
-            "e_session": UuidArray(sessions),
-            "e_sequence": BigintArray(sequences),
-            "e_type": TextArray(types),
-            "e_record": ByteaArray(records),
-            "e_digest": ByteaArray(digests),
-            "t_session": UuidArray(touched[0]),
-            "t_before": BigintArray(touched[1]),
-            "t_after": BigintArray(touched[2]),
-            "t_offset": BigintArray(touched[3]),
-            "t_digest": ByteaArray(touched[4]),
-            "t_at": TimestampArray(touched[5]),
-            "rows": json.dumps(rows) if rows else None,
-            "keys": json.dumps(keys) if keys else None,
-            "shared": json.dumps(shared) if shared else None,
-        }
+
+def _columns(rows: list[tuple[Any, ...]], width: int) -> Sequence[Sequence[Any]]:
+    return list(zip(*rows, strict=True)) if rows else [()] * width
 
 
-def _row_json(append: Append, offset: int) -> dict[str, Any]:
-    row = append.row
-    assert row is not None  # noqa: S101 - the caller looked
+def _row_json(append: Append, row: SessionRow, offset: int) -> dict[str, Any]:
     return {
         "id": str(append.session_id),
         "before": append.before,
@@ -158,25 +172,6 @@ def _row_json(append: Append, offset: int) -> dict[str, Any]:
         "deleted": row.deleted,
         "doc": row.doc,
     }
-
-
-def _key_json(append: Append, first: int) -> list[dict[str, Any]]:
-    # An answer without events of its own keeps the position it was given; one with events counts
-    # on from the position that the batch is about to get.
-    return [
-        {
-            "scope": str(key.scope),
-            "key": key.key,
-            "fingerprint": key.fingerprint.hex(),
-            "session_id": str(key.session_id),
-            "sequence": key.sequence,
-            "off": first + key.sequence - append.before if key.sequence > append.before else None,
-            "position": key.position,
-            "answer": key.answer.decode(),
-            "at": append.at.isoformat(),
-        }
-        for key in append.keys
-    ]
 
 
 def _shared_json(append: Append, first: int) -> list[dict[str, Any]]:
@@ -280,7 +275,7 @@ class GroupCommit:
                     connection = await self._reconnect()
                     continue
                 batch = self._take()
-                if batch.waiting:
+                if batch:
                     connection = await self._settle(connection, batch)
                 else:
                     await asyncio.sleep(0)
@@ -298,8 +293,8 @@ class GroupCommit:
         register_arrays(connection)
         return connection
 
-    def _take(self) -> _Batch:
-        batch = _Batch()
+    def _take(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
         events = 0
         seen: set[bytes] = set()
         later: list[_Waiting] = []
@@ -313,73 +308,79 @@ class GroupCommit:
             seen.add(session)
             events += len(waiting.append.events)
             self._waiting_bytes -= waiting.size
-            batch.waiting.append(waiting)
+            batch.append(waiting)
         self._queue.extendleft(reversed(later))
         return batch
 
     async def _settle(
-        self, current: AsyncConnection | None, batch: _Batch
+        self, connection: AsyncConnection | None, batch: list[_Waiting]
     ) -> AsyncConnection | None:
-        """Write a batch until every append in it is written or refused."""
+        """Write a batch until each append in it is written or refused; return the connection."""
         deadline = monotonic() + self._limits.recovery
-        uncertain = False
-        refusal: Exception | None = None
-        while batch.waiting:
-            if monotonic() > deadline:
-                self._refuse(batch.waiting, OutcomeUnknown())
-                break
-            try:
-                if current is None or current.closed:
-                    current = await self._reconnect()
-                    continue
-                cursor = current.cursor(binary=True)
-                if uncertain:
-                    innocent = await self._judge(cursor, batch.waiting)
-                    if refusal is not None and len(innocent) == len(batch.waiting):
-                        # Nothing stored is in its way: the batch contradicts itself.
-                        return await self._settle_apart(current, batch, refusal)
-                    batch.waiting, uncertain, refusal = innocent, False, None
-                    continue
-                await cursor.execute(_STATEMENTS["append"], batch.arguments())
-                row = await cursor.fetchone()
-            except _LOST:
-                uncertain = True
-                if current is not None:
-                    await current.close()
-            except asyncio.CancelledError:
-                self._refuse(batch.waiting, OutcomeUnknown())
-                raise
-            except Exception as error:  # noqa: BLE001 - one bad append must not end the writer
-                if getattr(error, "sqlstate", None) not in _REFUSED:
-                    return await self._settle_apart(current, batch, error)
-                CONFLICTS.inc()
-                uncertain, refusal = True, error
+        tried = False
+        try:
+            while batch:
+                if connection is None or connection.closed:
+                    connection = await self._reconnect()
+                if connection is not None:
+                    batch = await self._attempt(connection, batch, judge=tried)
+                    tried = True
+                if monotonic() > deadline:
+                    self._refuse(batch, OutcomeUnknown() if tried else StoreUnavailable())
+                    break
+        except asyncio.CancelledError:
+            self._refuse(batch, OutcomeUnknown())
+            raise
+        except Exception as unforeseen:  # noqa: BLE001 - one bad append must not end the writer
+            if len(batch) == 1:
+                self._refuse(batch, unforeseen)
             else:
-                self._acknowledge(batch, row[0] if row else 0)
-                break
-        return current
+                for one in batch:
+                    connection = await self._settle(connection, [one])
+        return connection
 
-    async def _settle_apart(
-        self, current: AsyncConnection | None, batch: _Batch, why: Exception
-    ) -> AsyncConnection | None:
-        """Write appends one by one, so that the one to blame is the only one that fails."""
-        if len(batch.waiting) == 1:
-            self._refuse(batch.waiting, why)
-            return current
-        for one in batch.waiting:
-            current = await self._settle(current, _Batch([one]))
-        return current
+    async def _attempt(
+        self, connection: AsyncConnection, batch: list[_Waiting], *, judge: bool
+    ) -> list[_Waiting]:
+        """Write a batch, and return what of it is still to be settled."""
+        try:
+            if judge:
+                batch = await self._judge(connection.cursor(binary=True), batch)
+            while batch and (refusal := await self._send(connection, batch)):
+                CONFLICTS.inc()
+                innocent = await self._judge(connection.cursor(binary=True), batch)
+                if len(innocent) == len(batch):
+                    # Nothing stored is in its way: the batch contradicts itself.
+                    raise refusal
+                batch = innocent
+        except _LOST:
+            await connection.close()
+            await asyncio.sleep(_PAUSE)
+            return batch
+        return []
 
-    def _acknowledge(self, batch: _Batch, base: int) -> None:
+    async def _send(
+        self, connection: AsyncConnection, batch: list[_Waiting]
+    ) -> psycopg.Error | None:
+        cursor = connection.cursor(binary=True)
+        try:
+            await cursor.execute(_STATEMENTS["append"], _arguments(batch))
+        except psycopg.Error as error:
+            if error.sqlstate in _REFUSALS:
+                return error
+            raise
+        row = await cursor.fetchone()
+        base: int = row[0] if row else 0
         position = base
-        for waiting in batch.waiting:
+        for waiting in batch:
             position += len(waiting.append.events)
             if not waiting.done.done():
                 waiting.done.set_result(position)
-        APPENDS.inc(len(batch.waiting))
+        APPENDS.inc(len(batch))
         EVENTS_APPENDED.inc(position - base)
         APPEND_BATCH.observe(position - base)
         self._committed(position)
+        return None
 
     async def _judge(self, cursor: AsyncCursor[Any], waiting: list[_Waiting]) -> list[_Waiting]:
         """Answer the appends whose fate is known and return the innocent, to be written again."""

@@ -8,7 +8,6 @@ takes a lock at commit that all of the server's notifying transactions share.
 
 import asyncio
 import logging
-from base64 import b64decode, b64encode
 from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
@@ -23,6 +22,7 @@ from application.pieces import Streamed
 from application.ports import EventLog
 from infrastructure import sql
 from infrastructure.database import Database
+from infrastructure.metrics import LAG
 
 _STATEMENTS = sql.load("listener")
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
@@ -86,7 +86,7 @@ class Listener:
         if not self._others:
             return
         payload = msgspec.json.encode(
-            [self._name, session_id, piece.turn_id, piece.after, piece.text, b64encode(piece.json)]
+            [self._name, session_id, piece.turn_id, piece.after, piece.text, piece.json.decode()]
         )
         if len(payload) <= _LARGEST_PAYLOAD and len(self._pieces) < 1000:
             self._pieces.append(payload.decode())
@@ -101,12 +101,14 @@ class Listener:
                 try:
                     if connection is None or connection.closed:
                         connection = await self._database.connect("cairn announcer")
-                    if self._position > self._announced:
-                        self._announced = self._position
-                        await connection.execute(_STATEMENTS["announce"], {"from": self._name})
-                    pieces, self._pieces = self._pieces, []
+                    # Pieces first: what is recorded replaces what was shown of it.
+                    position, pieces = self._position, self._pieces
+                    self._pieces = []
                     for piece in pieces:
                         await connection.execute(_STATEMENTS["pass_on"], {"piece": piece})
+                    if position > self._announced:
+                        self._announced = position
+                        await connection.execute(_STATEMENTS["announce"], {"from": self._name})
                 except _LOST:
                     await asyncio.sleep(_LOOK_EVERY)
         finally:
@@ -123,6 +125,8 @@ class Listener:
             try:
                 await connection.execute(_STATEMENTS["listen"])
                 await connection.execute(_STATEMENTS["listen_pieces"])
+                # Whoever believed to be alone hears that there is somebody to tell.
+                await connection.execute(_STATEMENTS["announce"], {"from": self._name})
                 self._to_look.set()
                 async for heard in connection.notifies():
                     self._hear(heard)
@@ -135,11 +139,15 @@ class Listener:
     def _hear(self, heard: psycopg.Notify) -> None:
         if heard.channel == "cairn_log":
             if heard.payload != self._name:
+                self._others = True
                 self._to_look.set()
             return
-        speaker, session_id, turn_id, after, text, json = msgspec.json.decode(heard.payload)
-        if speaker != self._name:
-            self._hub.show(UUID(session_id), Streamed(turn_id, after, text, b64decode(json)))
+        try:
+            speaker, session_id, turn_id, after, text, json = msgspec.json.decode(heard.payload)
+            if speaker != self._name:
+                self._hub.show(UUID(session_id), Streamed(turn_id, after, text, json.encode()))
+        except (ValueError, TypeError, AttributeError):
+            _logger.warning("a piece that another program has passed on is not understood")
 
     async def _look(self, log: EventLog) -> None:
         """Wake those whose sessions changed: when told so, and once a second anyway."""
@@ -154,15 +162,22 @@ class Listener:
             try:
                 if on_time:
                     self._others = await self._anybody_else()
-                if not self._hub.anybody:
-                    self._seen = await log.head()
+                known = max(self._seen, self._hub.position)
+                head = None if self._hub.anybody else await log.head()
+                # Whoever came meanwhile may have read less than that head: see what has changed.
+                if head is not None and not self._hub.anybody:
+                    self._seen = head
                 else:
                     self._seen, changed = await log.changed_since(self._seen)
                     for session_id, sequence in changed.items():
                         self._hub.advance(session_id, sequence)
+                LAG.set(max(self._seen - known, 0))
                 self._hub.reached(self._seen)
             except StoreUnavailable:
                 continue
+            except Exception:
+                # Whoever follows a session depends on this task: nothing may end it.
+                _logger.exception("the log could not be looked at; trying again")
 
     async def _anybody_else(self) -> bool:
         rows: list[tuple[Any, ...]] = await self._database.fetch(_STATEMENTS["listeners"], {})

@@ -1,6 +1,6 @@
 """What is counted, for `/metrics`."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 APPENDS = Counter("cairn_appends_total", "Appends made durable.")
 EVENTS_APPENDED = Counter("cairn_events_appended_total", "Events made durable.")
@@ -8,5 +8,10 @@ APPEND_BATCH = Histogram(
     "cairn_append_batch_events",
     "Events written by one transaction.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048),
+)
+LAG = Gauge(
+    "cairn_lag_events",
+    "Events that the last look at the log found, and of which this process had not heard.",
+    multiprocess_mode="livemax",
 )
 CONFLICTS = Counter("cairn_append_conflicts_total", "Batches refused and judged.")

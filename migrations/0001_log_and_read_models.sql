@@ -83,7 +83,6 @@ create table idempotency_keys (
   created_at timestamptz not null,
   primary key (scope, key)
 );
-create index idempotency_keys_by_age on idempotency_keys (created_at);
 
 -- The keys that sessions share, now and as they were; a null value was deleted.
 create table shared_state (
@@ -119,7 +118,9 @@ create function append_batch(
   e_session uuid[], e_sequence bigint[], e_type text[], e_record bytea[], e_digest bytea[],
   t_session uuid[], t_before bigint[], t_after bigint[], t_offset bigint[], t_digest bytea[],
   t_at timestamptz[],
-  p_rows json, p_keys json, p_shared json
+  k_scope uuid[], k_key text[], k_fingerprint bytea[], k_session uuid[], k_sequence bigint[],
+  k_offset bigint[], k_position bigint[], k_answer bytea[], k_at timestamptz[],
+  p_rows json, p_shared json
 ) returns bigint language plpgsql as $$
 declare
   base bigint;
@@ -177,15 +178,16 @@ begin
     end if;
   end if;
 
-  if p_keys is not null then
+  -- An answer to a command with events has its position from this batch, one without keeps the
+  -- position of the session.
+  if cardinality(k_key) > 0 then
     insert into idempotency_keys (
         scope, key, fingerprint, session_id, sequence, position, answer, created_at)
-      select k.scope, k.key, decode(k.fingerprint, 'hex'), k.session_id, k.sequence,
-        case when k.off is null then k.position else base + k.off end,
-        convert_to(k.answer, 'UTF8'), k.at
-      from json_to_recordset(p_keys) as k (
-        scope uuid, key text, fingerprint text, session_id uuid, sequence bigint, off bigint,
-        position bigint, answer text, at timestamptz);
+      select k.scope, k.key, k.fingerprint, k.session, k.sequence,
+        case when k.off > 0 then base + k.off else k.pos end, k.answer, k.at
+      from unnest(k_scope, k_key, k_fingerprint, k_session, k_sequence, k_offset, k_position,
+                  k_answer, k_at)
+        as k (scope, key, fingerprint, session, sequence, off, pos, answer, at);
   end if;
 
   if p_shared is not null then

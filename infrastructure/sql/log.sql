@@ -1,9 +1,11 @@
 -- name: append
--- Writes a batch; $1.. are arrays of events and of moved-on sessions, then JSON of the rest.
+-- Writes a batch: arrays of events, of sessions that moved on and of keys, then JSON of the rest.
 select append_batch(
   %(e_session)b, %(e_sequence)b, %(e_type)b, %(e_record)b, %(e_digest)b,
   %(t_session)b, %(t_before)b, %(t_after)b, %(t_offset)b, %(t_digest)b, %(t_at)b,
-  %(rows)s::json, %(keys)s::json, %(shared)s::json)
+  %(k_scope)b, %(k_key)b, %(k_fingerprint)b, %(k_session)b, %(k_sequence)b,
+  %(k_offset)b, %(k_position)b, %(k_answer)b, %(k_at)b,
+  %(rows)s::json, %(shared)s::json)
 
 -- name: judge
 -- After a refused or interrupted batch: where each of its sessions is, and whether the event that
@@ -49,15 +51,15 @@ order by originator_version desc
 limit %(limit)s
 
 -- name: read_all
--- Positions are dense, so a window of them bounds the work whatever the filters let through.
+-- Positions are dense, so a window of them bounds the work whatever the filters let through. An
+-- owner is looked up event by event: for `exists` all sessions would be read into a hash table.
 select e.originator_id, e.originator_version, e.notification_id, e.topic, e.state, e.digest
 from events as e
 where e.notification_id > %(after)s and e.notification_id <= %(upto)s
   and (%(types)s::text[] = '{}' or e.topic = any(%(types)s))
-  and ((%(app)s::text is null and %(user)s::text is null)
-       or exists (select from sessions as s
-                  where s.session_id = e.originator_id
-                    and (%(app)s::text is null or s.app = %(app)s)
-                    and (%(user)s::text is null or s.user_id = %(user)s)))
+  and (%(app)s::text is null
+       or %(app)s = (select s.app from sessions as s where s.session_id = e.originator_id))
+  and (%(user)s::text is null
+       or %(user)s = (select s.user_id from sessions as s where s.session_id = e.originator_id))
 order by e.notification_id
 limit %(limit)s
