@@ -10,6 +10,7 @@ from collections import OrderedDict, deque
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
 from uuid import UUID
 
 from application.pieces import Streamed
@@ -79,7 +80,7 @@ class Channel:
     pieces_seen: int = 0
     _newest: deque[StoredEvent] = field(default_factory=deque[StoredEvent])
     _bytes: int = 0
-    _pieces: deque[bytes] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_PIECES))
+    _pieces: deque[Streamed] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_PIECES))
 
     def add(self, events: Sequence[StoredEvent]) -> None:
         """Remember events that follow what is known, and wake the followers."""
@@ -111,18 +112,27 @@ class Channel:
         skip = sequence + 1 - newest[0].sequence
         return [newest[index] for index in range(skip, len(newest))]
 
-    def add_piece(self, piece: bytes) -> None:
+    def add_piece(self, piece: Streamed) -> None:
         """Pass on a piece of a message that is still being streamed."""
         self._pieces.append(piece)
         self.pieces_seen += 1
         self.bell.ring()
 
-    def pieces_after(self, seen: int) -> list[bytes]:
-        """Return the pieces since the `seen`-th, as far as they are still remembered."""
-        missed = min(self.pieces_seen - seen, len(self._pieces))
-        return [
-            self._pieces[index] for index in range(len(self._pieces) - missed, len(self._pieces))
-        ]
+    def pieces_after(self, seen: int, cursor: int) -> tuple[list[Streamed], int]:
+        """Return pieces that a follower has not had, as far as they are remembered.
+
+        Args:
+            seen: How many it has had or missed.
+            cursor: Its newest event: pieces that were shown after a later one must wait for it.
+
+        Returns:
+            The pieces, and how many it has had or missed then.
+        """
+        count = len(self._pieces)
+        missed = min(self.pieces_seen - seen, count)
+        pieces = [self._pieces[index] for index in range(count - missed, count)]
+        ready = [*takewhile(lambda piece: piece.after <= cursor, pieces)]
+        return ready, self.pieces_seen - (missed - len(ready))
 
 
 @dataclass(slots=True)
@@ -217,7 +227,7 @@ class Hub:
             # A reader gets what was recorded before the piece first, and no piece that is late.
             channel.advance(piece.after)
             if channel.head == piece.after:
-                channel.add_piece(piece.json)
+                channel.add_piece(piece)
         draft = self._drafts.get(session_id)
         if draft is not None and draft.turn_id == piece.turn_id and draft.after > piece.after:
             return

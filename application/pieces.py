@@ -8,12 +8,14 @@ class Streamed:
     """A piece of a message: no event, no sequence, never stored.
 
     Args:
+        type: Of the event that it will be part of.
         turn_id: The running turn.
         after: The sequence of the session when it was shown.
         text: What it adds to the message.
         json: What followers get.
     """
 
+    type: str
     turn_id: str
     after: int
     text: str

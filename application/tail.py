@@ -12,6 +12,7 @@ from uuid import UUID
 
 from application.errors import CursorAhead, StoreUnavailable
 from application.live import Channel, Hub
+from application.pieces import Streamed
 from application.ports import Codec, Store, StoredEvent
 from domain.errors import SessionNotFound
 
@@ -39,6 +40,10 @@ class Filter:
         if self.turn is not None:
             events = [e for e in events if codec.from_json(e.record).get("turn_id") == self.turn]
         return events
+
+    def wants(self, piece: Streamed) -> bool:
+        """Return whether a streamed piece is wanted."""
+        return (not self.types or piece.type in self.types) and self.turn in (None, piece.turn_id)
 
 
 ALL = Filter()
@@ -202,56 +207,38 @@ class Tails:
             wanted: Which events.
         """
         age = _Deadline(self._rhythm.longest)
-        cursor, caught_up = since, False
+        cursor = since
         with self._hub.follow(session_id) as channel:
+            while events := await self._read_when_possible(session_id, cursor):
+                cursor = events[-1].sequence
+                if selected := wanted.select(events, self._codec):
+                    yield selected
             seen = channel.pieces_seen
-            while True:
-                events = await self._beyond(session_id, channel, cursor, look=not caught_up)
-                if events:
-                    cursor = events[-1].sequence
-                    selected = wanted.select(events, self._codec)
-                    if selected:
-                        yield selected
-                    if events[-1].type == _DELETED:
-                        yield Closed(cursor)
-                        return
-                    seen = channel.pieces_seen if not caught_up else seen
-                    continue
-                if not caught_up:
-                    caught_up = True
-                    yield CaughtUp(cursor)
-                    if cursor and await self._was_deleted(session_id, cursor):
-                        yield Closed(cursor)
-                        return
-                    continue
-                goodbye = age.goodbye(self._hub)
-                if goodbye:
-                    yield Closing(cursor, goodbye)
-                    return
-                pieces, seen = channel.pieces_after(seen), channel.pieces_seen
+            yield CaughtUp(cursor)
+            deleted = await self._was_deleted(session_id, cursor)
+            while not (deleted or self._hub.closing.is_set() or age.is_over):
+                pieces, seen = channel.pieces_after(seen, cursor)
                 for piece in pieces:
-                    yield Piece(piece)
-                if pieces:
-                    continue
-                if channel.head <= cursor and not self._hub.closing.is_set():
-                    patience = min(self._rhythm.ping, age.left())
-                    if not await channel.bell.wait(patience):
-                        yield Ping(cursor)
-
-    async def _beyond(
-        self, session_id: UUID, channel: Channel, cursor: int, *, look: bool
-    ) -> Sequence[StoredEvent]:
-        """Return what follows a cursor: remembered, or read if there is more or one must `look`."""
-        events: Sequence[StoredEvent] = channel.after(cursor)
-        if not events and (look or channel.head > cursor):
-            events = await self._read_when_possible(session_id, cursor)
-            if events:
-                # The table may be ahead of what was heard: pieces from before are late now.
-                channel.advance(events[-1].sequence)
-        return events
+                    if wanted.wants(piece):
+                        yield Piece(piece.json)
+                events = channel.after(cursor)
+                if not events and channel.head > cursor:
+                    events = await self._read_when_possible(session_id, cursor)
+                if events:
+                    cursor, deleted = events[-1].sequence, events[-1].type == _DELETED
+                    if selected := wanted.select(events, self._codec):
+                        yield selected
+                elif channel.pieces_seen == seen and not await channel.bell.wait(
+                    min(self._rhythm.ping, age.left())
+                ):
+                    yield Ping(cursor)
+            if deleted:
+                yield Closed(cursor)
+            else:
+                yield Closing(cursor, "maximum_age" if age.is_over else "server_shutdown")
 
     async def _was_deleted(self, session_id: UUID, cursor: int) -> bool:
-        newest = await self._read_when_possible(session_id, cursor - 1)
+        newest = await self._read_when_possible(session_id, max(cursor - 1, 0))
         return bool(newest) and newest[-1].type == _DELETED
 
     async def _read_when_possible(self, session_id: UUID, after: int) -> Sequence[StoredEvent]:
@@ -312,6 +299,10 @@ class _Deadline:
 
     def left(self) -> float:
         return max(self._end - monotonic(), 0.0)
+
+    @property
+    def is_over(self) -> bool:
+        return monotonic() >= self._end
 
     def goodbye(self, hub: Hub) -> str:
         """Why a stream of this age has to end now; empty when it goes on."""

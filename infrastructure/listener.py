@@ -86,7 +86,15 @@ class Listener:
         if not self._others:
             return
         payload = msgspec.json.encode(
-            [self._name, session_id, piece.turn_id, piece.after, piece.text, piece.json.decode()]
+            [
+                self._name,
+                session_id,
+                piece.type,
+                piece.turn_id,
+                piece.after,
+                piece.text,
+                piece.json.decode(),
+            ]
         )
         if len(payload) <= _LARGEST_PAYLOAD and len(self._pieces) < 1000:
             self._pieces.append(payload.decode())
@@ -143,9 +151,9 @@ class Listener:
                 self._to_look.set()
             return
         try:
-            speaker, session_id, turn_id, after, text, json = msgspec.json.decode(heard.payload)
+            speaker, session_id, *piece, json = msgspec.json.decode(heard.payload)
             if speaker != self._name:
-                self._hub.show(UUID(session_id), Streamed(turn_id, after, text, json.encode()))
+                self._hub.show(UUID(session_id), Streamed(*piece, json.encode()))
         except (ValueError, TypeError, AttributeError):
             _logger.warning("a piece that another program has passed on is not understood")
 
