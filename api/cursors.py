@@ -57,6 +57,48 @@ def decode(cursor: str, key: bytes) -> After:
     Raises:
         InvalidCursor: It is not one of this list's, or was changed.
     """
+    by, value, session_id = msgspec.json.decode(_content(cursor, key))
+    return After(value if by == "title" else datetime.fromisoformat(value), UUID(session_id))
+
+
+def transcript_key(store: str, session_id: UUID, *form: str) -> bytes:
+    """Return what marks the cursors of one transcript: its session and the form it is read in.
+
+    Args:
+        store: The identity of the log.
+        session_id: Whose transcript.
+        *form: Its order and format.
+    """
+    described = msgspec.json.encode([store, session_id, *form])
+    return sha256(b"cairn transcript cursor" + described).digest()
+
+
+def encode_index(index: int, key: bytes) -> str:
+    """Return the cursor that goes on at an index.
+
+    Args:
+        index: Of an entry; those before it never move.
+        key: What marks the transcript's cursors.
+    """
+    content = msgspec.json.encode(index)
+    return urlsafe_b64encode(_tag(content, key) + content).decode().rstrip("=")
+
+
+def decode_index(cursor: str, key: bytes) -> int:
+    """Return the index at which a cursor goes on.
+
+    Args:
+        cursor: What a client sent.
+        key: What marks the transcript's cursors.
+
+    Raises:
+        InvalidCursor: It is not one of this transcript's, or was changed.
+    """
+    index: int = msgspec.json.decode(_content(cursor, key))
+    return index
+
+
+def _content(cursor: str, key: bytes) -> bytes:
     try:
         raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
     except (NotBase64, ValueError):
@@ -64,8 +106,7 @@ def decode(cursor: str, key: bytes) -> After:
     tag, content = raw[:_TAG], raw[_TAG:]
     if not hmac.compare_digest(tag, _tag(content, key)):
         raise InvalidCursor
-    by, value, session_id = msgspec.json.decode(content)
-    return After(value if by == "title" else datetime.fromisoformat(value), UUID(session_id))
+    return content
 
 
 def _tag(content: bytes, key: bytes) -> bytes:

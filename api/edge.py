@@ -4,8 +4,11 @@ import hmac
 import logging
 import os
 import re
+from functools import cache
+from random import getrandbits
 from time import perf_counter
 from typing import Any, cast
+from urllib.parse import unquote
 
 from litestar import Request
 from litestar.enums import ScopeType
@@ -13,6 +16,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
 from api.problems import Problem, respond
+from api.requests import SLASH_IN_A_NAME
 from api.services import Services
 
 _REQUESTS = Counter("cairn_http_requests_total", "Requests answered.", ["method", "status"])
@@ -22,11 +26,22 @@ _SECONDS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,100}")
+_SLASH = re.compile("%2f", re.IGNORECASE)
 _OPEN_PATHS = frozenset({"/health", "/ready", "/version"})
 _SLOW_SECONDS = 1.0
 _ANONYMOUS, _BEARER = "anonymous", "bearer"
 
 _logger = logging.getLogger("cairn.http")
+
+
+@cache
+def _counter(method: str, status: int) -> Counter:
+    return _REQUESTS.labels(method, status)
+
+
+def _path_of(raw: bytes) -> str:
+    """Return a path in which the slash of an id does not part it."""
+    return SLASH_IN_A_NAME.join(map(unquote, _SLASH.split(raw.decode("latin-1"))))
 
 
 class Edge:
@@ -51,12 +66,16 @@ class Edge:
             await self._app(scope, receive, send)
             return
         began = perf_counter()
+        if b"%2" in scope["raw_path"]:
+            scope = {**scope, "path": _path_of(scope["raw_path"])}
         extra = cast("dict[str, Any]", scope)
         headers = dict(scope["headers"])
         request_id = headers.get(b"x-request-id", b"")
         if not _REQUEST_ID.fullmatch(request_id):
-            request_id = os.urandom(12).hex().encode()
+            # A name for one line of a log, not a secret: a system call each would be a waste.
+            request_id = b"%024x" % getrandbits(96)
         extra["cairn"] = self.services
+        extra["cairn_headers"] = headers
         extra["cairn_request_id"] = request_id.decode()
         extra["cairn_actor"] = _ANONYMOUS if self._token is None else _BEARER
         status = 0
@@ -82,7 +101,7 @@ class Edge:
         else:
             await self._app(scope, receive, answer)
         seconds = perf_counter() - began
-        _REQUESTS.labels(scope["method"], status).inc()
+        _counter(scope["method"], status).inc()
         if not streamed and b"wait=" not in scope["query_string"]:
             _SECONDS.observe(seconds)
             if seconds > _SLOW_SECONDS or status >= 500 or self._access_log:

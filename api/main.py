@@ -5,25 +5,39 @@ The only module of `api` that knows `infrastructure`.
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
+from threading import Thread
 
 import psycopg
 from litestar import Litestar
 from litestar.types import ASGIApp
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.drain import on_shutdown_signal
 from api.edge import Edge
 from api.problems import handle_exception
-from api.routes import events, interactions, messages, operations, sessions, state, turns
+from api.routes import (
+    documents,
+    events,
+    interactions,
+    messages,
+    operations,
+    sessions,
+    state,
+    turns,
+)
 from api.services import Services
 from api.settings import Settings
 from api.streams import GOODBYE, open_streams
+from application.feed import Feed
 from application.handle import Handler
 from application.live import Hub
 from application.ports import Store
 from application.queries import Queries, Transcripts
-from application.tail import Feed, Rhythm, Tails
+from application.reading import Rhythm
+from application.tail import Tails
 from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
 from infrastructure.database import Database
@@ -39,6 +53,10 @@ from infrastructure.postgres_read_models import (
 )
 
 _logger = logging.getLogger("cairn")
+
+_CONNECT_SECONDS = 10
+_PATIENCE_AT_THE_END = 1.0
+_TOKEN = re.compile(r"[\x21-\x7e]{16,}")
 
 ROUTES = [
     sessions.create_session,
@@ -72,6 +90,7 @@ ROUTES = [
     operations.get_version,
     operations.metrics,
 ]
+ROUTES.extend(documents.documents(ROUTES))
 
 
 class StartError(Exception):
@@ -99,7 +118,10 @@ def database_of(settings: Settings) -> Generator[str]:
     try:
         yield url
     finally:
-        cluster.stop()
+        # Its keeper shuts it down whether or not anybody looks on.
+        stopping = Thread(target=cluster.stop, daemon=True)
+        stopping.start()
+        stopping.join(_PATIENCE_AT_THE_END)
 
 
 def bring_up_to_date(url: str, *, dry_run: bool = False) -> list[str]:
@@ -113,14 +135,17 @@ def bring_up_to_date(url: str, *, dry_run: bool = False) -> list[str]:
         StartError: The database cannot be reached, or is not one this program can use.
     """
     try:
-        return migrate(url, dry_run=dry_run)
-    except MigrationError as error:
-        raise StartError(str(error)) from error
-    except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[0]
+        timeout = conninfo_to_dict(url).get("connect_timeout", _CONNECT_SECONDS)
+    except psycopg.ProgrammingError:
+        # Its message has the whole URL in it, and so the password.
         raise StartError(
-            f"the database cannot be reached ({reason}); check --database-url"
-        ) from error
+            "The database URL is not understood; write it like postgresql://user@host:5432/name"
+            " (--database-url, CAIRN_DATABASE_URL or DATABASE_URL)."
+        ) from None
+    try:
+        return migrate(make_conninfo(url, connect_timeout=timeout), dry_run=dry_run)
+    except MigrationError as error:
+        raise StartError(error.message) from error
 
 
 @asynccontextmanager
@@ -198,7 +223,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         exception_handlers={Exception: handle_exception},
         request_max_body_size=chosen.max_body_bytes,
     )
-    edge = Edge(app, token=_token(chosen), access_log=chosen.access_log)
+    edge = Edge(app, token=token_of(chosen), access_log=chosen.access_log)
     return edge
 
 
@@ -216,13 +241,30 @@ def _goodbye(hub: Hub) -> Callable[[], None]:
     return close
 
 
-def _token(settings: Settings) -> str | None:
-    if settings.auth_token_file is None:
+def token_of(settings: Settings) -> str | None:
+    """Return the bearer token that is asked for; None when none is.
+
+    Args:
+        settings: Say where it lies.
+
+    Raises:
+        StartError: The file cannot be used.
+    """
+    path = settings.auth_token_file
+    if path is None:
         return None
+    remedy = (
+        "put one token into it, 16 or more printable ASCII characters"
+        " (--auth-token-file or CAIRN_AUTH_TOKEN_FILE)."
+    )
     try:
-        token = settings.auth_token_file.read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StartError(f"the token file cannot be read: {error}") from error
-    if len(token) < 16:
-        raise StartError("the token file must hold one token of at least 16 characters")
+        token = path.read_text("utf-8").strip()
+    except OSError as error:
+        raise StartError(
+            f"The token file {path} cannot be read ({error.strerror}); {remedy}"
+        ) from None
+    except UnicodeDecodeError:
+        raise StartError(f"The token file {path} is not a text; {remedy}") from None
+    if not _TOKEN.fullmatch(token):
+        raise StartError(f"The token file {path} holds no token that can be sent; {remedy}")
     return token

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, cast
 
 import msgspec
@@ -29,7 +28,6 @@ _STATUS: Mapping[str, int] = {
     "method_not_allowed": 405,
     "not_acceptable": 406,
     "cursor_ahead": 409,
-    "version_conflict": 409,
     "idempotency_key_in_flight": 409,
     "stale_sequence": 412,
     "body_too_large": 413,
@@ -67,6 +65,13 @@ _CODE_OF_STATUS: Mapping[int, str] = {
 }
 
 
+_DETAIL_OF_CODE: Mapping[str, str] = {
+    "not_found": "there is no such path; /docs lists those there are",
+    "method_not_allowed": "this path does not take this method; see the header Allow",
+}
+_UNFORESEEN = "something went wrong here; the log has the details"
+
+
 class Problem(Exception):
     """A request that a door refuses.
 
@@ -88,16 +93,19 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
+        case Invalid() if "field" in error.facts:
+            named = {"field": error.facts["field"], "message": error.detail, "code": error.code}
+            return Problem(error.code, error.detail, errors=[named], **error.facts)
         case DomainError() | ApplicationError():
             return Problem(error.code, error.detail, **error.facts)
         case RecursionError():
             return Problem("malformed_json", "the JSON is nested too deeply")
         case HTTPException():
             code = _CODE_OF_STATUS.get(error.status_code, "internal_error")
-            detail = str(error.detail) if error.status_code < 500 else ""
-            return Problem(code, detail or HTTPStatus(error.status_code).phrase)
+            detail = _DETAIL_OF_CODE.get(code) or str(error.detail)
+            return Problem(code, detail if error.status_code < 500 else _UNFORESEEN)
         case _:
-            return Problem("internal_error", "something went wrong here; the log has the details")
+            return Problem("internal_error", _UNFORESEEN)
 
 
 def status_of(code: str, error: Exception | None = None) -> int:
@@ -107,27 +115,43 @@ def status_of(code: str, error: Exception | None = None) -> int:
         code: Of a problem.
         error: What it came from: the branch of the domain's tree decides for its leaves.
     """
-    if code in _STATUS:
-        return _STATUS[code]
-    if isinstance(error, NotFound):
+    return _STATUS[code] if code in _STATUS else _status_of_branch(type(error))
+
+
+def _status_of_branch(cls: type[Any]) -> int:
+    if issubclass(cls, NotFound):
         return 404
-    if isinstance(error, Conflict):
+    if issubclass(cls, Conflict):
         return 409
-    if isinstance(error, Invalid):
-        return 422
-    return 500
+    return 422 if issubclass(cls, Invalid) else 500
+
+
+def statuses() -> Mapping[str, int]:
+    """Return the HTTP status of every code that a client can meet."""
+    table = dict(_STATUS)
+    waiting: list[type[Any]] = [DomainError, ApplicationError]
+    while waiting:
+        branches = waiting.pop()
+        leaves = branches.__subclasses__()
+        waiting += leaves
+        status = _status_of_branch(branches)
+        # What no branch stands for is caught inside, and never an answer.
+        if not leaves and status != 500:
+            table.setdefault(branches.code, status)
+    return table
 
 
 def document(problem: Problem, status: int, request_id: str) -> dict[str, Any]:
     """Return the JSON object of a problem."""
     return {
+        # First, so that a fact that has the name of a member does not take its place.
+        **problem.facts,
         "type": TYPE_BASE + problem.code.replace("_", "-"),
         "title": problem.code.replace("_", " ").capitalize(),
         "status": status,
         "detail": problem.detail,
         "code": problem.code,
         "request_id": request_id,
-        **problem.facts,
     }
 
 

@@ -12,7 +12,7 @@ from litestar import Request
 from pydantic import BaseModel, ValidationError
 
 from api.problems import Problem
-from application.handle import Idempotency
+from application.request import Idempotency
 from domain.errors import SessionNotFound
 
 AnyRequest = Request[Any, Any, Any]
@@ -23,6 +23,8 @@ MAX_LIMIT = 200
 MAX_WAIT = 60.0
 MAX_DEPTH = 100
 NIL = UUID(int=0)
+SLASH_IN_A_NAME = "\udc2f"
+"""Stands for the slash of an id on its way through the router; no text of a client has it."""
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _ETAG = re.compile(r'\s*(?:W/)?"(\d{1,19})"\s*')
@@ -41,12 +43,15 @@ async def body_of(request: AnyRequest, model: type[_M]) -> _M:
         model: What it must be.
 
     Raises:
-        Problem: 400 it is no JSON, 413 too large, 415 of another type, 422 not valid.
+        Problem: 400 it is no JSON or has a query, 413 too large, 415 of another type, 422 not
+            valid.
     """
-    raw = await request.body()
+    if scope_of(request)["query_string"]:
+        Parameters(request, ())
+    raw = await read_body(request)
     if not raw:
         return validated(model, {})
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = (header(request, b"content-type") or "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         # Also what keeps a web page from sending commands to a server on its reader's machine.
         raise Problem(
@@ -54,6 +59,59 @@ async def body_of(request: AnyRequest, model: type[_M]) -> _M:
             "send JSON with the header `Content-Type: application/json`",
         )
     return validated(model, decode(raw))
+
+
+async def read_body(request: AnyRequest) -> bytes:
+    """Return the body as it came; asked again, it is the same.
+
+    Args:
+        request: Whose body. Read from the connection itself: the framework's way to it costs more
+            than all of the validation.
+
+    Raises:
+        Problem: 413, it is larger than the server takes; 400, the client hung up.
+    """
+    scope = scope_of(request)
+    body: bytes | None = scope.get("cairn_body")
+    if body is not None:
+        return body
+    most: int = scope["cairn"].settings.max_body_bytes
+    told = header(request, b"content-length")
+    if told is not None and told.isdigit() and int(told) > most:
+        raise _too_large(most)
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message: Any = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Problem("malformed_request", "the connection ended before the body did")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > most:
+            raise _too_large(most)
+        more = message.get("more_body", False)
+    body = scope["cairn_body"] = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return body
+
+
+def _too_large(most: int) -> Problem:
+    return Problem("body_too_large", f"the body has more than {most} bytes", limit=most)
+
+
+def scope_of(request: AnyRequest) -> dict[str, Any]:
+    """Return the ASGI scope of a request, with what `api/edge.py` put into it."""
+    return cast("dict[str, Any]", request.scope)
+
+
+def header(request: AnyRequest, name: bytes) -> str | None:
+    """Return a header, None when absent.
+
+    Args:
+        request: Whose header.
+        name: In lower case.
+    """
+    value: bytes | None = scope_of(request)["cairn_headers"].get(name)
+    return None if value is None else value.decode("latin-1")
 
 
 def decode(raw: bytes) -> Any:
@@ -77,18 +135,19 @@ def decode(raw: bytes) -> Any:
 
 
 def _deeper_than(value: Any, most: int) -> bool:
-    level: list[Any] = [value]
-    for _ in range(most + 1):
-        level = [child for parent in level for child in _children(parent)]
+    level: list[Any] = [value] if isinstance(value, dict | list) else []
+    for _ in range(most):
+        level = [child for parent in level for child in _nested(parent)]
         if not level:
             return False
     return True
 
 
-def _children(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return cast("dict[str, Any]", value).values()
-    return cast("list[Any]", value) if isinstance(value, list) else ()
+def _nested(value: Any) -> Iterable[Any]:
+    """Return the arrays and objects directly in an array or object."""
+    mapping = isinstance(value, dict)
+    children = cast("dict[str, Any]", value).values() if mapping else cast("list[Any]", value)
+    return (child for child in children if isinstance(child, dict | list))
 
 
 def validated(model: type[_M], value: Any, at: str = "") -> _M:
@@ -112,7 +171,7 @@ def invalid(error: ValidationError, at: str = "") -> Problem:
     """Return the refusal of a value, field by field."""
     errors = [
         {
-            "field": ".".join([*([at] if at else []), *_path(one["loc"])]),
+            "field": _joined([*([at] if at else []), *_path(one["loc"])]),
             "message": "unknown field" if one["type"] == "extra_forbidden" else one["msg"],
             "code": one["type"],
         }
@@ -132,6 +191,24 @@ def _path(location: tuple[int | str, ...]) -> list[str]:
         for i, step in enumerate(location)
         if not (i > 1 and location[i - 2] == "parts" and isinstance(location[i - 1], int))
     ]
+
+
+def _joined(steps: list[str]) -> str:
+    """Return `events[0].data.parts[1].text`: the way that the domain names fields too."""
+    return "".join(
+        f"[{step}]" if step.isdigit() else f".{step}" if i else step for i, step in enumerate(steps)
+    )
+
+
+def name_of(request: AnyRequest, parameter: str) -> str:
+    """Return an id that the path names.
+
+    Args:
+        request: Whose path.
+        parameter: Such as `turn_id`.
+    """
+    name: str = request.path_params[parameter]
+    return name.replace(SLASH_IN_A_NAME, "/")
 
 
 def session_id_of(request: AnyRequest) -> UUID:
@@ -255,10 +332,10 @@ def expected_of(request: AnyRequest) -> frozenset[int] | None:
     Raises:
         Problem: 400, it is not a list of strong ETags.
     """
-    header = request.headers.get("if-match")
-    if header is None or header.strip() == "*":
+    given = header(request, b"if-match")
+    if given is None or given.strip() == "*":
         return None
-    matches = [_STRONG_ETAG.fullmatch(etag) for etag in header.split(",")]
+    matches = [_STRONG_ETAG.fullmatch(etag) for etag in given.split(",")]
     if not all(matches):
         raise Problem(
             "malformed_header", 'If-Match must be an ETag such as "7", several of them, or *'
@@ -268,12 +345,12 @@ def expected_of(request: AnyRequest) -> frozenset[int] | None:
 
 def is_current(request: AnyRequest, sequence: int) -> bool:
     """Return whether the client has this very sequence already, by If-None-Match."""
-    header = request.headers.get("if-none-match")
-    if header is None:
+    given = header(request, b"if-none-match")
+    if given is None:
         return False
-    if header.strip() == "*":
+    if given.strip() == "*":
         return True
-    matches = (_ETAG.fullmatch(etag) for etag in header.split(","))
+    matches = (_ETAG.fullmatch(etag) for etag in given.split(","))
     return any(match and int(match[1]) == sequence for match in matches)
 
 
@@ -287,28 +364,31 @@ async def idempotency_of(request: AnyRequest, scope: UUID) -> Idempotency | None
     Raises:
         Problem: 400, the key is not 1 to 255 printable ASCII characters.
     """
-    key = request.headers.get("idempotency-key")
+    key = header(request, b"idempotency-key")
     if key is None:
         return None
     if len(key) > 255 or not _PRINTABLE.fullmatch(key):
         raise Problem(
             "malformed_header", "Idempotency-Key must be 1 to 255 printable ASCII characters"
         )
-    content = f"{request.method} {request.url.path}\n".encode() + await request.body()
+    target = f"{request.method} {scope_of(request)['path']}\n"
+    content = target.encode("utf-8", "surrogatepass") + await read_body(request)
     return Idempotency(scope=scope, key=key, fingerprint=sha256(content).digest())
 
 
-def header_text(request: AnyRequest, name: str) -> str | None:
+def header_text(request: AnyRequest, name: bytes) -> str | None:
     """Return a header that goes into the log.
 
     Raises:
         Problem: 400, it is not 1 to 200 printable ASCII characters.
     """
-    value = request.headers.get(name)
+    value = header(request, name)
     if value is None:
         return None
     if len(value) > 200 or not _PRINTABLE.fullmatch(value):
-        raise Problem("malformed_header", f"{name} must be 1 to 200 printable ASCII characters")
+        raise Problem(
+            "malformed_header", f"{name.decode()} must be 1 to 200 printable ASCII characters"
+        )
     return value
 
 
@@ -320,7 +400,7 @@ def cursor_of(request: AnyRequest, parameters: Parameters, name: str = "since") 
     Raises:
         Problem: 400, it is neither a whole number nor `now`.
     """
-    resumed = request.headers.get("last-event-id")
+    resumed = header(request, b"last-event-id")
     if resumed is not None and resumed != "":
         if not (resumed.isascii() and resumed.isdigit() and len(resumed) < 20):
             raise Problem("malformed_header", "Last-Event-ID must be a whole number, 0 or more")

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote, urlencode
+from uuid import UUID
 
 import msgspec
 from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Scope, Send
 
-from application.handle import Outcome
 from application.ports import ListedSession, StoredEvent
+from application.request import Outcome
 from domain.values import rfc3339
 
 JSON = "application/json"
 _encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
 def to_json(value: Any) -> bytes:
@@ -19,36 +23,102 @@ def to_json(value: Any) -> bytes:
     return _encode(value)
 
 
+def from_json(stored: bytes) -> Any:
+    """Return the value of JSON that was stored, and so need not be judged again."""
+    return _decode(stored)
+
+
 def etag(sequence: int) -> str:
     """Return the ETag of a session at a sequence."""
     return f'"{sequence}"'
 
 
+class Reply(ASGIResponse):
+    """An answer whose body is there already, sent without the framework's work on headers.
+
+    Args:
+        body: All of it.
+        status: The HTTP status.
+        media_type: Of the body.
+        headers: Beside content-type and content-length; ASCII.
+    """
+
+    def __init__(
+        self,
+        body: bytes,
+        *,
+        status: int = 200,
+        media_type: str = JSON,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.body = body
+        self.status_code = status
+        self._head = [(b"content-length", b"%d" % len(body))]
+        if body:
+            self._head.append((b"content-type", media_type.encode()))
+        for name, value in (headers or {}).items():
+            self._head.append((name.lower().encode(), value.encode()))
+
+    async def __call__(
+        self,
+        scope: Scope,  # noqa: ARG002 - ASGI
+        receive: Receive,  # noqa: ARG002 - ASGI
+        send: Send,
+    ) -> None:
+        """Send it."""
+        await send(
+            {"type": "http.response.start", "status": self.status_code, "headers": self._head}
+        )
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
+
 def json_response(
     body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None
-) -> ASGIResponse:
+) -> Reply:
     """Return an answer with a JSON body."""
-    return ASGIResponse(body=body, status_code=status, media_type=JSON, headers=dict(headers or {}))
+    return Reply(body, status=status, headers=headers)
 
 
-def not_modified(sequence: int) -> ASGIResponse:
+def location(session_id: UUID, *names: str) -> str:
+    """Return the path of a session, or of something in it.
+
+    Args:
+        session_id: Which session.
+        *names: The rest of the path; ids may hold any character.
+    """
+    return "/".join((f"/v1/sessions/{session_id}", *(quote(name, safe="") for name in names)))
+
+
+def next_link(path: str, query: Iterable[tuple[str, str]], **changed: Any) -> dict[str, str]:
+    """Return the header that leads to the next page.
+
+    Args:
+        path: Of this page.
+        query: Of this page.
+        **changed: What is different in the query of the next one.
+    """
+    kept = [(name, value) for name, value in query if name not in changed]
+    return {"Link": f'<{path}?{urlencode([*kept, *changed.items()])}>; rel="next"'}
+
+
+def not_modified(sequence: int) -> Reply:
     """Return 304: the client has this sequence already."""
-    return ASGIResponse(status_code=304, headers={"ETag": etag(sequence)})
+    return Reply(b"", status=304, headers={"ETag": etag(sequence)})
 
 
 def outcome_response(
     outcome: Outcome,
     *,
     status: int = 200,
-    location: str | None = None,
+    made: str | None = None,
     first_sequence: bool = False,
-) -> ASGIResponse:
+) -> Reply:
     """Return the answer to an accepted command.
 
     Args:
         outcome: What became of it.
         status: 201 when it made something.
-        location: Where that is.
+        made: Where that is.
         first_sequence: Say where its events begin too.
     """
     body: dict[str, Any] = {**outcome.answer}
@@ -56,8 +126,8 @@ def outcome_response(
         body["first_sequence"] = outcome.first_sequence
     body["sequence"], body["position"] = outcome.sequence, outcome.position
     headers = {"ETag": etag(outcome.sequence)}
-    if location is not None:
-        headers["Location"] = location
+    if made is not None:
+        headers["Location"] = made
     if outcome.replayed:
         headers["Idempotent-Replayed"] = "true"
     return json_response(_encode(body), status=status, headers=headers)

@@ -2,18 +2,28 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, cast
 from uuid import UUID
 
-from api.requests import AnyRequest, expected_of, header_text, idempotency_of, session_id_of
+from api.requests import (
+    AnyRequest,
+    expected_of,
+    header_text,
+    idempotency_of,
+    scope_of,
+    session_id_of,
+)
 from api.settings import Settings
-from application.handle import Answer, Handler, Outcome
-from application.handle import Request as CommandRequest
+from application.feed import Feed
+from application.handle import Handler
 from application.live import Hub
 from application.ports import Clock, Store
 from application.queries import Queries
-from application.tail import Feed, Tails
+from application.request import Answer, Outcome
+from application.request import Request as CommandRequest
+from application.tail import Tails
 from domain.session.commands import Command
+
+_CONDITIONS = frozenset({b"if-match", b"idempotency-key", b"cairn-actor", b"cairn-causation"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +55,6 @@ def services_of(request: AnyRequest) -> Services:
     return services
 
 
-def scope_of(request: AnyRequest) -> dict[str, Any]:
-    """Return the ASGI scope of a request, with what `api/edge.py` put into it."""
-    return cast("dict[str, Any]", request.scope)
-
-
 async def handle(
     request: AnyRequest,
     command: Command,
@@ -74,22 +79,16 @@ async def handle(
     """
     if session_id is None:
         session_id = session_id_of(request)
-    headers = request.headers
-    plain = not (
-        "if-match" in headers
-        or "idempotency-key" in headers
-        or "cairn-actor" in headers
-        or "cairn-causation" in headers
-    )
-    actor: str = scope_of(request)["cairn_actor"]
-    if plain:
+    scope = scope_of(request)
+    actor: str = scope["cairn_actor"]
+    if _CONDITIONS.isdisjoint(scope["cairn_headers"]):
         asked = CommandRequest(session_id=session_id, command=command, actor=actor, answer=answer)
     else:
         asked = CommandRequest(
             session_id=session_id,
             command=command,
-            actor=header_text(request, "cairn-actor") or actor,
-            causation=header_text(request, "cairn-causation"),
+            actor=header_text(request, b"cairn-actor") or actor,
+            causation=header_text(request, b"cairn-causation"),
             expected=expected_of(request),
             idempotency=await idempotency_of(request, idempotency_scope or session_id),
             answer=answer,

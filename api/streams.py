@@ -8,11 +8,12 @@ from typing import Any
 
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
+from prometheus_client import Gauge
 
 from api.problems import document, problem_of, status_of
 from api.responses import record_json, to_json
 from application.ports import StoredEvent
-from application.tail import CaughtUp, Closed, Closing, Piece, Ping, StreamItem
+from application.reading import CaughtUp, Closed, Closing, Piece, Ping, StreamItem
 from domain.values import rfc3339
 
 _HEADERS = [
@@ -24,6 +25,7 @@ _RETRY = b"retry: 2000\n\n"
 GOODBYE = 0.7
 """Seconds a stream has to say goodbye when the server stops; a reader that takes none is cut."""
 
+_OPEN = Gauge("cairn_streams_open", "Event streams open now.", multiprocess_mode="livesum")
 open_streams: set["EventStream"] = set()
 
 
@@ -78,10 +80,12 @@ class EventStream(ASGIResponse):
         self._sender = asyncio.create_task(self._send(send))
         watcher = asyncio.create_task(_hung_up(receive))
         open_streams.add(self)
+        _OPEN.inc()
         try:
             await asyncio.wait((self._sender, watcher), return_when=asyncio.FIRST_COMPLETED)
         finally:
             open_streams.discard(self)
+            _OPEN.dec()
             self._sender.cancel()
             watcher.cancel()
             await asyncio.gather(self._sender, watcher, return_exceptions=True)

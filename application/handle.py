@@ -10,7 +10,7 @@ the commands are decided again on what it wrote. This is the only place that ret
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -20,131 +20,27 @@ from application.errors import (
     IdempotencyKeyInFlight,
     IdempotencyKeyReused,
     KeysTaken,
-    RecordTooLarge,
-    StaleSequence,
     VersionConflict,
 )
-from application.listing import listed_differently, session_row, shared_writes
 from application.live import Hub
-from application.ports import Append, Envelope, NewEvent, SharedWrite, Store, StoredAnswer
-from domain.chain import genesis, link
-from domain.errors import DomainError
+from application.load import Loaded, Loader
+from application.plan import Decision, Planner, Ticket
+from application.ports import Store
+from application.request import Outcome, Request
+from domain.chain import genesis
 from domain.session.commands import Command
 from domain.session.decide import decide
-from domain.session.events import ActivityEvent, PermissionDecided, Recorded, SessionEvent
-from domain.session.evolve import evolve
 from domain.session.state import ABSENT, Session
 
 _ATTEMPTS = 50
 _TOGETHER = 128
-_PAGE = 1000
 _SNAPSHOT_EVERY = 500
-
-Answer = Callable[[Session], Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Idempotency:
-    """A client's idempotency key.
-
-    Args:
-        scope: The session, or nil for a request that makes one.
-        key: As the client sent it.
-        fingerprint: SHA-256 of the request.
-    """
-
-    scope: UUID
-    key: str
-    fingerprint: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A command with what is known about who asks.
-
-    Args:
-        session_id: To which session.
-        command: What is asked.
-        actor: Who asks.
-        origin: Through which door.
-        expected: The sequences that the caller allows, from If-Match; None allows any.
-        causation: Why.
-        idempotency: The client's key.
-        answer: What the command produced, given the state after it.
-    """
-
-    session_id: UUID
-    command: Command
-    actor: str
-    origin: str = "http"
-    expected: frozenset[int] | None = None
-    causation: str | None = None
-    idempotency: Idempotency | None = None
-    answer: Answer = field(default=lambda _: {})
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of an accepted command.
-
-    Args:
-        session_id: The session it made or changed.
-        first_sequence: The first event it made; beyond `sequence` when it made none.
-        sequence: The sequence of the session after it.
-        position: The position of its last event.
-        answer: What it produced.
-        replayed: The answer is the stored one of an earlier request with the same key.
-        changed: It made an event.
-    """
-
-    session_id: UUID
-    first_sequence: int
-    sequence: int
-    position: int
-    answer: Mapping[str, Any]
-    replayed: bool = False
-
-    @property
-    def changed(self) -> bool:
-        """Whether the command made an event."""
-        return self.first_sequence <= self.sequence
-
-
-@dataclass(slots=True)
-class Loaded:
-    """A session's state and the end of its log."""
-
-    session: Session
-    digest: bytes
-    position: int
-
-
-@dataclass(slots=True)
-class _Ticket:
-    request: Request
-    done: asyncio.Future[Outcome]
-
-
-@dataclass(slots=True)
-class _Decision:
-    ticket: _Ticket
-    before: int = 0
-    after: int = 0
-    answer: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    refusal: Exception | None = None
-
-
-@dataclass(slots=True)
-class _Plan:
-    append: Append
-    after: Loaded
-    decisions: list[_Decision]
 
 
 @dataclass(slots=True)
 class _Desk:
     loaded: Loaded | None = None
-    waiting: list[_Ticket] = field(default_factory=list[_Ticket])
+    waiting: list[Ticket] = field(default_factory=list[Ticket])
     busy: bool = False
 
 
@@ -172,7 +68,8 @@ class Handler:
         self._hub = hub
         self._kept = kept
         self._most_waiting = waiting
-        self._largest = largest
+        self._loader = Loader(store)
+        self._planner = Planner(store, largest=largest)
         self._desks: OrderedDict[UUID, _Desk] = OrderedDict()
         self._in_flight: set[tuple[UUID, str]] = set()
         self._chores: set[asyncio.Task[None]] = set()
@@ -207,7 +104,7 @@ class Handler:
         desk = self._desk(session_id)
         if desk.loaded is not None and desk.loaded.session.sequence >= row.sequence:
             return desk.loaded
-        loaded = await self._fold(session_id, desk.loaded)
+        loaded = await self._loader.load(session_id, desk.loaded)
         if not desk.busy:
             desk.loaded = loaded
         return loaded
@@ -229,13 +126,13 @@ class Handler:
 
     async def load_at(self, session_id: UUID, sequence: int) -> Loaded:
         """Return the state as it was after a past event."""
-        return await self._fold(session_id, None, upto=sequence)
+        return await self._loader.load(session_id, None, upto=sequence)
 
     async def _queue(self, request: Request) -> Outcome:
         desk = self._desk(request.session_id)
         if len(desk.waiting) >= self._most_waiting:
             raise Busy
-        ticket = _Ticket(request, asyncio.get_running_loop().create_future())
+        ticket = Ticket(request, asyncio.get_running_loop().create_future())
         if desk.busy:
             desk.waiting.append(ticket)
         else:
@@ -260,7 +157,7 @@ class Handler:
                 del self._desks[session_id]
                 return
 
-    async def _serve(self, session_id: UUID, desk: _Desk, tickets: list[_Ticket]) -> None:
+    async def _serve(self, session_id: UUID, desk: _Desk, tickets: list[Ticket]) -> None:
         """Serve those at the desk, then leave it to a task if others have come meanwhile."""
         try:
             await self._serve_together(session_id, desk, tickets)
@@ -279,17 +176,17 @@ class Handler:
             else:
                 desk.busy = False
 
-    async def _serve_together(self, session_id: UUID, desk: _Desk, tickets: list[_Ticket]) -> None:
+    async def _serve_together(self, session_id: UUID, desk: _Desk, tickets: list[Ticket]) -> None:
         for _ in range(_ATTEMPTS):
             if desk.loaded is None:
-                desk.loaded = await self._fold(session_id, None)
-            plan = self._plan(session_id, desk.loaded, tickets)
+                desk.loaded = await self._loader.load(session_id, None)
+            plan = self._planner.plan(session_id, desk.loaded, tickets)
             append = plan.append
             if append.events or append.keys:
                 try:
                     position = await self._store.log.append(append)
                 except VersionConflict:
-                    desk.loaded = await self._fold(session_id, desk.loaded)
+                    desk.loaded = await self._loader.load(session_id, desk.loaded)
                     continue
                 except KeysTaken as taken:
                     tickets = await self._answer_the_repeated(tickets, taken.keys)
@@ -304,84 +201,7 @@ class Handler:
             return
         raise Busy("too many processes write to this session at once; try again")
 
-    def _plan(self, session_id: UUID, loaded: Loaded, tickets: list[_Ticket]) -> _Plan:
-        """Decide commands one after the other, each on the state that the ones before it leave."""
-        now = self._store.clock.now()
-        session, digest = loaded.session, loaded.digest
-        events: list[NewEvent] = []
-        shared: list[SharedWrite] = []
-        keys: list[StoredAnswer] = []
-        decisions: list[_Decision] = []
-        for ticket in tickets:
-            request = ticket.request
-            decision = _Decision(ticket, before=session.sequence)
-            decisions.append(decision)
-            try:
-                if request.expected is not None and session.sequence not in request.expected:
-                    raise StaleSequence(None, head=session.sequence)
-                decided = decide(session, request.command)
-                made: list[NewEvent] = []
-                written: list[SharedWrite] = []
-                after, end = session, digest
-                for event in decided:
-                    recorded = Recorded(after.sequence + 1, now, event, _turn_of(after, event))
-                    name, record = self._encode(request, recorded)
-                    end = link(end, record)
-                    after = evolve(after, recorded)
-                    offset = len(events) + len(made)
-                    owner = after.lifecycle.owner
-                    written += shared_writes(owner, event, offset, self._store.codec)
-                    made.append(NewEvent(name, record, end))
-                decision.answer = request.answer(after)
-            except (DomainError, StaleSequence, RecordTooLarge) as refusal:
-                decision.refusal = refusal
-                continue
-            session, digest = after, end
-            events += made
-            shared += written
-            decision.after = session.sequence
-            if request.idempotency is not None:
-                keys.append(self._kept_answer(request.idempotency, session_id, decision, loaded))
-        append = Append(session_id, loaded.session.sequence, events, now)
-        append.shared, append.keys = shared, keys
-        if events and listed_differently(loaded.session, session):
-            append.row = session_row(session_id, session, self._store.codec)
-        return _Plan(append, Loaded(session, digest, loaded.position), decisions)
-
-    def _encode(self, request: Request, recorded: Recorded) -> tuple[str, bytes]:
-        envelope = Envelope(
-            self._store.clock.new_id(),
-            recorded.at,
-            request.actor,
-            request.origin,
-            recorded.turn_id,
-            request.causation,
-            request.idempotency.key if request.idempotency else None,
-        )
-        name, record = self._store.codec.encode(recorded.event, envelope)
-        if len(record) > self._largest:
-            raise RecordTooLarge(
-                f"a {name} event of {len(record)} bytes; at most {self._largest}",
-                size=len(record),
-                limit=self._largest,
-            )
-        return name, record
-
-    def _kept_answer(
-        self, idempotency: Idempotency, session_id: UUID, decision: _Decision, loaded: Loaded
-    ) -> StoredAnswer:
-        answer = {"first_sequence": decision.before + 1, "answer": decision.answer}
-        return StoredAnswer(
-            idempotency.scope,
-            idempotency.key,
-            idempotency.fingerprint,
-            session_id,
-            decision.after,
-            loaded.position,
-            self._store.codec.to_json(answer),
-        )
-
-    async def _settle(self, session_id: UUID, decision: _Decision, after: Loaded) -> None:
+    async def _settle(self, session_id: UUID, decision: Decision, after: Loaded) -> None:
         ticket = decision.ticket
         if ticket.done.done():
             return
@@ -402,10 +222,10 @@ class Handler:
         )
 
     async def _answer_the_repeated(
-        self, tickets: list[_Ticket], keys: frozenset[str]
-    ) -> list[_Ticket]:
+        self, tickets: list[Ticket], keys: frozenset[str]
+    ) -> list[Ticket]:
         """Answer the requests whose keys are stored, and return the others."""
-        others: list[_Ticket] = []
+        others: list[Ticket] = []
         for ticket in tickets:
             idempotency = ticket.request.idempotency
             if idempotency is None or idempotency.key not in keys:
@@ -442,26 +262,6 @@ class Handler:
             replayed=True,
         )
 
-    async def _fold(
-        self, session_id: UUID, start: Loaded | None, *, upto: int | None = None
-    ) -> Loaded:
-        """Return the state after the log, from a known state or else from a kept one."""
-        if start is None:
-            kept = await self._store.snapshots.load(session_id, upto=upto)
-            start = Loaded(kept or ABSENT, b"", 0)
-        # The last event before the start is read again for the digest that the next one follows.
-        session, after = start.session, max(start.session.sequence - 1, 0)
-        digest, position = genesis(session_id), 0
-        while True:
-            page = await self._store.log.read(session_id, after=after, upto=upto, limit=_PAGE)
-            for stored in page:
-                if stored.sequence > session.sequence:
-                    session = evolve(session, self._store.codec.decode(stored))
-            if page:
-                after, digest, position = page[-1].sequence, page[-1].digest, page[-1].position
-            if len(page) < _PAGE:
-                return Loaded(session, digest, position)
-
     def _keep_snapshot(self, session_id: UUID, before: Session, after: Session) -> None:
         if before.sequence // _SNAPSHOT_EVERY == after.sequence // _SNAPSHOT_EVERY:
             return
@@ -480,14 +280,7 @@ class Handler:
             task.exception()  # a state that was not kept costs a longer fold, nothing else
 
 
-def _turn_of(session: Session, event: SessionEvent) -> str | None:
-    running = session.turns.running
-    if isinstance(event, ActivityEvent | PermissionDecided):
-        return running.turn_id if running else None
-    return getattr(event, "turn_id", None)
-
-
-def _refuse(tickets: list[_Ticket], error: BaseException) -> None:
+def _refuse(tickets: list[Ticket], error: BaseException) -> None:
     for ticket in tickets:
         if ticket.done.done():
             continue

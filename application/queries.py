@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from application.errors import CursorAhead
-from application.handle import Handler, Loaded
+from application.handle import Handler
 from application.listing import app_scope, session_document, user_scope
 from application.live import Hub
+from application.load import Loaded
 from application.ports import After, ListedSession, SessionFilter, SessionOrder, Store
 from domain.errors import MessageNotFound, SessionNotFound
 from domain.session.state import Session

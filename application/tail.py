@@ -7,13 +7,23 @@ event or get one twice, whatever was lost on the way to waking it.
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from time import monotonic
 from uuid import UUID
 
 from application.errors import CursorAhead, StoreUnavailable
 from application.live import Channel, Hub
 from application.pieces import Streamed
 from application.ports import Codec, Store, StoredEvent
+from application.reading import (
+    CaughtUp,
+    Closed,
+    Closing,
+    Deadline,
+    Page,
+    Piece,
+    Ping,
+    Rhythm,
+    StreamItem,
+)
 from domain.errors import SessionNotFound
 
 _READ = 500
@@ -47,72 +57,6 @@ class Filter:
 
 
 ALL = Filter()
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Events and where to go on.
-
-    Args:
-        events: In order.
-        next: The cursor for the page after this one.
-        head: The newest sequence, or position of the global feed.
-        up_to_date: Nothing was beyond this page when it was read.
-        closed: Nothing will ever be beyond it.
-    """
-
-    events: Sequence[StoredEvent]
-    next: int
-    head: int
-    up_to_date: bool
-    closed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CaughtUp:
-    """The reader has everything up to here; what follows is live."""
-
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ping:
-    """Nothing happened for a while; the cursor moves on to `sequence` under filters too."""
-
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Part of a message that is still being streamed: no sequence, never stored."""
-
-    json: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The session was deleted: the end."""
-
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class Closing:
-    """The server ends this stream; go on from `sequence` with another one."""
-
-    sequence: int
-    reason: str
-
-
-StreamItem = Sequence[StoredEvent] | CaughtUp | Ping | Piece | Closed | Closing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rhythm:
-    """How long a stream waits and lasts, in seconds."""
-
-    ping: float = 15.0
-    longest: float = 3600.0
 
 
 class Tails:
@@ -186,7 +130,7 @@ class Tails:
         """
         if not wait:
             return await self._page(session_id, since, limit, wanted)
-        deadline = _Deadline(wait)
+        deadline = Deadline(wait)
         with self._hub.follow(session_id) as channel:
             while True:
                 page = await self._page(session_id, since, limit, wanted)
@@ -206,7 +150,7 @@ class Tails:
             since: The sequence to go on from, exclusive, not beyond the head.
             wanted: Which events.
         """
-        age = _Deadline(self._rhythm.longest)
+        age = Deadline(self._rhythm.longest)
         cursor = since
         with self._hub.follow(session_id) as channel:
             while events := await self._read_when_possible(session_id, cursor):
@@ -286,138 +230,8 @@ class Tails:
 
     async def _wait(self, channel: Channel, cursor: int, seconds: float) -> bool:
         """Wait until the session moves beyond a cursor; False when time is up."""
-        deadline = _Deadline(seconds)
+        deadline = Deadline(seconds)
         while channel.head <= cursor and not self._hub.closing.is_set():
             if not await channel.bell.wait(deadline.left()):
-                return False
-        return True
-
-
-class _Deadline:
-    def __init__(self, seconds: float) -> None:
-        self._end = monotonic() + seconds
-
-    def left(self) -> float:
-        return max(self._end - monotonic(), 0.0)
-
-    @property
-    def is_over(self) -> bool:
-        return monotonic() >= self._end
-
-    def goodbye(self, hub: Hub) -> str:
-        """Why a stream of this age has to end now; empty when it goes on."""
-        if hub.closing.is_set():
-            return "server_shutdown"
-        return "" if self.left() else "maximum_age"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedFilter:
-    """Which events of the global feed a reader wants."""
-
-    types: tuple[str, ...] = ()
-    app: str | None = None
-    user: str | None = None
-
-
-class Feed:
-    """Reads the global feed, by position.
-
-    Args:
-        store: Where the log is.
-        hub: Who tells that it has grown.
-        rhythm: How long streams wait and last.
-    """
-
-    def __init__(self, store: Store, hub: Hub, rhythm: Rhythm | None = None) -> None:
-        self._log = store.log
-        self._hub = hub
-        self._rhythm = rhythm or Rhythm()
-
-    async def start_of(self, after: int | None) -> int:
-        """Return the position that a cursor stands for.
-
-        Args:
-            after: Exclusive; None is the head.
-
-        Raises:
-            CursorAhead: The position is beyond the head.
-        """
-        head = await self._log.head()
-        if after is not None and after > head:
-            raise CursorAhead(None, head=head, cursor=after)
-        return head if after is None else after
-
-    async def page(self, after: int | None, limit: int, wanted: FeedFilter, wait: float) -> Page:
-        """Return events after a position.
-
-        Args:
-            after: Exclusive; None is the head.
-            limit: The most events.
-            wanted: Which ones.
-            wait: Seconds to wait for the first one when there is none.
-
-        Raises:
-            CursorAhead: The position is beyond the head.
-        """
-        cursor = await self.start_of(after)
-        deadline = _Deadline(wait)
-        while True:
-            page = await self._page(cursor, limit, wanted)
-            if page.events or not page.up_to_date or self._hub.closing.is_set():
-                return page
-            cursor = page.next
-            if not await self._wait(cursor, deadline.left()):
-                return page
-
-    async def stream(self, after: int, wanted: FeedFilter) -> AsyncIterator[StreamItem]:
-        """Yield events after a position for as long as the reader lasts.
-
-        Args:
-            after: Exclusive, not beyond the head.
-            wanted: Which events.
-        """
-        age = _Deadline(self._rhythm.longest)
-        cursor, caught_up = after, False
-        while True:
-            try:
-                page = await self._page(cursor, _READ, wanted)
-            except StoreUnavailable:
-                if not self._hub.closing.is_set():
-                    continue
-                page = Page((), cursor, cursor, up_to_date=True)
-            cursor = page.next
-            if page.events:
-                yield page.events
-            if not page.up_to_date:
-                continue
-            if not caught_up:
-                caught_up = True
-                yield CaughtUp(cursor)
-            goodbye = age.goodbye(self._hub)
-            if goodbye:
-                yield Closing(cursor, goodbye)
-                return
-            if not await self._wait(cursor, min(self._rhythm.ping, age.left())):
-                yield Ping(cursor)
-
-    async def _page(self, after: int, limit: int, wanted: FeedFilter) -> Page:
-        head = await self._log.head()
-        upto = min(head, after + _SCANNED)
-        events = await self._log.read_all(
-            after=after,
-            upto=upto,
-            limit=limit,
-            types=wanted.types,
-            app=wanted.app,
-            user=wanted.user,
-        )
-        reached = events[-1].position if len(events) == limit else max(upto, after)
-        return Page(events, reached, head, up_to_date=reached >= head)
-
-    async def _wait(self, cursor: int, seconds: float) -> bool:
-        deadline = _Deadline(seconds)
-        while self._hub.position <= cursor and not self._hub.closing.is_set():
-            if not await self._hub.log.wait(deadline.left()):
                 return False
         return True

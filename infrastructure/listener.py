@@ -151,9 +151,11 @@ class Listener:
                 self._to_look.set()
             return
         try:
-            speaker, session_id, *piece, json = msgspec.json.decode(heard.payload)
+            speaker, session_id, *rest = msgspec.json.decode(heard.payload)
+            kind, turn_id, after, text, json = rest
             if speaker != self._name:
-                self._hub.show(UUID(session_id), Streamed(*piece, json.encode()))
+                piece = Streamed(kind, turn_id, after, text, json.encode())
+                self._hub.show(UUID(session_id), piece)
         except (ValueError, TypeError, AttributeError):
             _logger.warning("a piece that another program has passed on is not understood")
 

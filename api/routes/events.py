@@ -3,19 +3,70 @@
 from litestar import get
 from litestar.response.base import ASGIResponse
 
+from api.describe import (
+    LAST,
+    LAST_EVENT_ID,
+    LIMIT,
+    STREAM,
+    TYPES,
+    WAIT,
+    Describes,
+    Parameter,
+    cursor_parameter,
+)
 from api.problems import Problem
-from api.requests import MAX_LIMIT, AnyRequest, Parameters, cursor_of, decode, session_id_of
-from api.responses import etag, json_response, record_json, records_json, to_json
-from api.services import scope_of, services_of
+from api.requests import (
+    MAX_LIMIT,
+    AnyRequest,
+    Parameters,
+    cursor_of,
+    header,
+    is_current,
+    scope_of,
+    session_id_of,
+)
+from api.responses import (
+    Reply,
+    etag,
+    from_json,
+    json_response,
+    location,
+    next_link,
+    not_modified,
+    record_json,
+    records_json,
+    to_json,
+)
+from api.schemas.events import CloudEventBatch, EventPage, FeedPage
+from api.services import services_of
 from api.streams import EventStream
+from application.feed import FeedFilter
 from application.ports import StoredEvent
-from application.tail import FeedFilter, Filter, Page
+from application.reading import Page
+from application.tail import Filter
 
 _SSE = "text/event-stream"
 _CLOUDEVENTS = "application/cloudevents-batch+json"
 
 
 @get("/v1/sessions/{session_id:str}/events")
+@Describes(
+    "Events",
+    answers={200: EventPage},
+    problems=("cursor_ahead", "malformed_header"),
+    parameters=(
+        cursor_parameter("since", "sequence"),
+        LAST,
+        LIMIT,
+        WAIT,
+        TYPES,
+        Parameter("turn", "only events of this turn"),
+        LAST_EVENT_ID,
+    ),
+    conditional=True,
+    linked=True,
+    other_forms={_SSE: STREAM, _CLOUDEVENTS: CloudEventBatch},
+)
 async def get_events(request: AnyRequest) -> ASGIResponse:
     """Read the events of a session since a sequence."""
     services = services_of(request)
@@ -45,12 +96,34 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
         if since is None:
             since = await services.tails.start_of(session_id, None)
         page = await services.tails.page(session_id, since, limit, wanted, wait)
+    if not wait and is_current(request, page.head):
+        return not_modified(page.head)
+    headers = {"ETag": etag(page.head)}
+    if not page.up_to_date:
+        path = location(session_id, "events")
+        headers |= next_link(path, parameters.pairs(), since=page.next)
     if accepted == _CLOUDEVENTS:
-        return _cloudevents(page)
-    return _page(page, closed=page.closed)
+        return _cloudevents(page, headers)
+    return _page(page, headers, closed=page.closed)
 
 
 @get("/v1/events")
+@Describes(
+    "Events",
+    answers={200: FeedPage},
+    problems=("cursor_ahead", "malformed_header"),
+    parameters=(
+        cursor_parameter("after", "position"),
+        LIMIT,
+        WAIT,
+        TYPES,
+        Parameter("app", "only of sessions of this app"),
+        Parameter("user", "only of sessions of this user"),
+        LAST_EVENT_ID,
+    ),
+    linked=True,
+    other_forms={_SSE: STREAM, _CLOUDEVENTS: CloudEventBatch},
+)
 async def get_feed(request: AnyRequest) -> ASGIResponse:
     """Read the events of all sessions since a position."""
     services = services_of(request)
@@ -69,21 +142,24 @@ async def get_feed(request: AnyRequest) -> ASGIResponse:
             lambda event: event.position,
         )
     page = await services.feed.page(after, parameters.limit(), wanted, parameters.wait())
+    headers: dict[str, str] = {}
+    if not page.up_to_date:
+        headers = next_link("/v1/events", parameters.pairs(), after=page.next)
     if accepted == _CLOUDEVENTS:
-        return _cloudevents(page)
-    return _page(page)
+        return _cloudevents(page, headers)
+    return _page(page, headers)
 
 
 def _accepted(request: AnyRequest) -> str:
     """Return the form that the client asks for; JSON unless it names another."""
-    accept = request.headers.get("accept", "").lower()
+    accept = (header(request, b"accept") or "").lower()
     for form in (_SSE, _CLOUDEVENTS):
         if form in accept:
             return form
     return "application/json"
 
 
-def _page(page: Page, *, closed: bool | None = None) -> ASGIResponse:
+def _page(page: Page, headers: dict[str, str], *, closed: bool | None = None) -> ASGIResponse:
     rest: dict[str, int | bool] = {
         "next": page.next,
         "head": page.head,
@@ -92,16 +168,16 @@ def _page(page: Page, *, closed: bool | None = None) -> ASGIResponse:
     if closed is not None:
         rest["closed"] = closed
     body = b'{"events":%s,%s' % (records_json(page.events), to_json(rest)[1:])
-    return json_response(body, headers={"ETag": etag(page.head)} if closed is not None else None)
+    return json_response(body, headers=headers)
 
 
-def _cloudevents(page: Page) -> ASGIResponse:
+def _cloudevents(page: Page, headers: dict[str, str]) -> ASGIResponse:
     body = b"[%s]" % b",".join(map(_cloudevent, page.events))
-    return ASGIResponse(body=body, media_type=_CLOUDEVENTS)
+    return Reply(body, media_type=_CLOUDEVENTS, headers=headers)
 
 
 def _cloudevent(event: StoredEvent) -> bytes:
-    record = decode(event.record)
+    record = from_json(event.record)
     head = {
         "specversion": "1.0",
         "id": record["id"],

@@ -6,31 +6,52 @@ from typing import Any
 from litestar import get, patch, post
 from litestar.response.base import ASGIResponse
 
+from api import cursors
+from api.describe import (
+    CURSOR,
+    LAST_EVENT_ID,
+    LIMIT,
+    Describes,
+    choice,
+    cursor_parameter,
+)
 from api.requests import (
     AnyRequest,
     Parameters,
     body_of,
     cursor_of,
-    decode,
     is_current,
+    name_of,
     session_id_of,
 )
 from api.responses import (
     array_json,
     etag,
+    from_json,
     json_response,
+    location,
+    next_link,
     not_modified,
     outcome_response,
     record_json,
     to_json,
 )
+from api.schemas.answers import MessageDone, MessagePage, TranscriptEntry
 from api.schemas.commands import AddMessageBody, ReviseMessageBody
+from api.schemas.events import HistoryPage
 from api.services import handle, services_of
+from api.ui_messages import ui_messages
 from application.tail import ALL
 from domain.session.commands import AddMessage, ReviseMessage
 
 
 @post("/v1/sessions/{session_id:str}/messages")
+@Describes(
+    "Messages",
+    body=AddMessageBody,
+    answers={201: MessageDone},
+    problems=("session_stopped", "message_exists"),
+)
 async def add_message(request: AnyRequest) -> ASGIResponse:
     """Add a message to the transcript."""
     body = await body_of(request, AddMessageBody)
@@ -43,69 +64,126 @@ async def add_message(request: AnyRequest) -> ASGIResponse:
         implicit=body.implicit,
     )
     outcome = await handle(request, command, answer=lambda _: {"message_id": message_id})
-    location = f"/v1/sessions/{outcome.session_id}/messages/{outcome.answer['message_id']}"
-    return outcome_response(outcome, status=201, location=location)
+    made = location(outcome.session_id, "messages", outcome.answer["message_id"])
+    return outcome_response(outcome, status=201, made=made)
 
 
 @patch("/v1/sessions/{session_id:str}/messages/{message_id:str}")
+@Describes(
+    "Messages",
+    body=ReviseMessageBody,
+    answers={200: MessageDone},
+    problems=("message_not_found",),
+)
 async def revise_message(request: AnyRequest) -> ASGIResponse:
     """Replace what a message says."""
     body = await body_of(request, ReviseMessageBody)
-    message_id: str = request.path_params["message_id"]
+    message_id = name_of(request, "message_id")
     command = ReviseMessage(message_id=message_id, parts=tuple(body.parts))
     outcome = await handle(request, command, answer=lambda _: {"message_id": message_id})
     return outcome_response(outcome)
 
 
 @get("/v1/sessions/{session_id:str}/messages")
+@Describes(
+    "Messages",
+    answers={200: MessagePage},
+    problems=("invalid_cursor",),
+    parameters=(
+        LIMIT,
+        CURSOR,
+        choice("order", "`asc` when absent: the oldest first", "asc", "desc"),
+        choice("format", "`ui`: messages of the AI SDK UI", "entries", "ui"),
+    ),
+    conditional=True,
+    linked=True,
+)
 async def list_messages(request: AnyRequest) -> ASGIResponse:
     """Page through the transcript, oldest first or newest first."""
-    parameters = Parameters(request, ("limit", "cursor", "order"))
+    services = services_of(request)
+    parameters = Parameters(request, ("limit", "cursor", "order", "format"))
     limit = parameters.limit()
-    backwards = parameters.one_of("order", ("asc", "desc")) == "desc"
-    skip = parameters.count("cursor")
-    sequence, entries = await services_of(request).queries.transcript(session_id_of(request))
+    order = parameters.one_of("order", ("asc", "desc")) or "asc"
+    form = parameters.one_of("format", ("entries", "ui")) or "entries"
+    session_id = session_id_of(request)
+    key = cursors.transcript_key(services.store.identity, session_id, order, form)
+    given = parameters.text("cursor", most=200)
+    at = None if given is None else cursors.decode_index(given, key)
+    sequence, entries = await services.queries.transcript(session_id)
     if is_current(request, sequence):
         return not_modified(sequence)
-    if backwards:
-        end = len(entries) if skip is None else min(skip, len(entries))
+    if form == "ui":
+        entries = [to_json(one) for one in ui_messages(map(from_json, entries))]
+    if order == "desc":
+        end = len(entries) if at is None else at
         start = max(end - limit, 0)
-        page, following = entries[start:end][::-1], str(start) if start else None
+        page, following = entries[start:end][::-1], start or None
     else:
-        start = skip or 0
+        start = at or 0
         end = start + limit
-        page, following = entries[start:end], str(end) if end < len(entries) else None
+        page, following = entries[start:end], end if end < len(entries) else None
+    cursor = None if following is None else cursors.encode_index(following, key)
     body = b'{"messages":%s,"next_cursor":%s,"sequence":%d}' % (
         array_json(page),
-        to_json(following),
+        to_json(cursor),
         sequence,
     )
-    return json_response(body, headers={"ETag": etag(sequence)})
+    headers = {"ETag": etag(sequence)}
+    if cursor is not None:
+        path = location(session_id, "messages")
+        headers |= next_link(path, parameters.pairs(), cursor=cursor)
+    return json_response(body, headers=headers)
 
 
 @get("/v1/sessions/{session_id:str}/messages/{message_id:str}")
+@Describes(
+    "Messages",
+    answers={200: TranscriptEntry},
+    problems=("message_not_found",),
+    conditional=True,
+)
 async def get_message(request: AnyRequest) -> ASGIResponse:
     """Read one entry of the transcript."""
+    Parameters(request, ())
     services = services_of(request)
-    message_id: str = request.path_params["message_id"]
+    message_id = name_of(request, "message_id")
     sequence, entry = await services.queries.entry(session_id_of(request), message_id)
+    if is_current(request, sequence):
+        return not_modified(sequence)
     return json_response(entry, headers={"ETag": etag(sequence)})
 
 
 @get("/v1/sessions/{session_id:str}/history")
+@Describes(
+    "Messages",
+    answers={200: HistoryPage},
+    problems=("cursor_ahead", "malformed_header"),
+    parameters=(cursor_parameter("since", "sequence"), LIMIT, LAST_EVENT_ID),
+    conditional=True,
+    linked=True,
+)
 async def get_history(request: AnyRequest) -> ASGIResponse:
     """Read the events, grouped by turn."""
     services = services_of(request)
     parameters = Parameters(request, ("since", "limit"))
     since = cursor_of(request, parameters) or 0
-    page = await services.tails.page(session_id_of(request), since, parameters.limit(), ALL)
+    session_id = session_id_of(request)
+    page = await services.tails.page(session_id, since, parameters.limit(), ALL)
+    if is_current(request, page.head):
+        return not_modified(page.head)
     groups = [
         b'{"turn_id":%s,"events":%s}' % (to_json(turn), array_json([*map(record_json, events)]))
         for turn, events in groupby(page.events, key=lambda event: _turn_of(event.record))
     ]
     rest = {"next": page.next, "head": page.head, "up_to_date": page.up_to_date}
-    return json_response(b'{"groups":%s,%s' % (array_json(groups), to_json(rest)[1:]))
+    headers = {"ETag": etag(page.head)}
+    if not page.up_to_date:
+        path = location(session_id, "history")
+        headers |= next_link(path, parameters.pairs(), since=page.next)
+    return json_response(
+        b'{"groups":%s,%s' % (array_json(groups), to_json(rest)[1:]), headers=headers
+    )
 
 
 def _turn_of(record: bytes) -> Any:
-    return decode(record).get("turn_id")
+    return from_json(record).get("turn_id")

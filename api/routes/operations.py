@@ -13,15 +13,18 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from api.describe import Describes
 from api.problems import Problem
 from api.requests import AnyRequest
-from api.responses import json_response, to_json
+from api.responses import Reply, json_response, to_json
+from api.schemas.answers import Health, Ready, Version
 from api.services import services_of
 
 VERSION = version("cairn")
 
 
 @get("/health")
+@Describes("Operations", answers={200: Health})
 async def health(request: AnyRequest) -> ASGIResponse:
     """Say that the process lives, and whether its database answers."""
     database = await services_of(request).database_answers()
@@ -33,6 +36,7 @@ async def health(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/ready")
+@Describes("Operations", answers={200: Ready}, problems=("not_ready",))
 async def ready(request: AnyRequest) -> ASGIResponse:
     """Say whether requests can be served now."""
     services = services_of(request)
@@ -44,6 +48,7 @@ async def ready(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/version")
+@Describes("Operations", answers={200: Version})
 async def get_version(request: AnyRequest) -> ASGIResponse:
     """Say what runs here, and over which log."""
     document = {"name": "cairn", "version": VERSION, "store": services_of(request).store.identity}
@@ -51,6 +56,7 @@ async def get_version(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/metrics")
+@Describes("Operations", answers={200: None}, media_type=CONTENT_TYPE_LATEST)
 async def metrics() -> ASGIResponse:
     """Count, for Prometheus."""
     registry = REGISTRY
@@ -58,6 +64,4 @@ async def metrics() -> ASGIResponse:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
 
-    return ASGIResponse(
-        body=generate_latest(registry), media_type=CONTENT_TYPE_LATEST
-    )
+    return Reply(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,18 +1,19 @@
 """Sessions: create, list, read, describe, delete, stop and resume."""
 
 from typing import Any, get_args
-from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import delete, get, patch, post
 from litestar.response.base import ASGIResponse
 
 from api import cursors
+from api.describe import AT, CURSOR, LIMIT, WAIT, Describes, Parameter, choice, moment
 from api.requests import (
     NIL,
     AnyRequest,
     Parameters,
     body_of,
+    header,
     is_current,
     session_id_of,
 )
@@ -20,10 +21,20 @@ from api.responses import (
     array_json,
     etag,
     json_response,
+    location,
+    next_link,
     not_modified,
     outcome_response,
     session_json,
     to_json,
+)
+from api.schemas.answers import (
+    Done,
+    SessionAnswer,
+    SessionPage,
+    SessionStatus,
+    Snapshot,
+    StatusDone,
 )
 from api.schemas.commands import (
     CreateSessionBody,
@@ -45,27 +56,20 @@ from domain.session.commands import (
 from domain.session.state import Session, Status
 from domain.values import Failure, Owner, rfc3339
 
-_FILTERS = (
-    "app",
-    "user",
-    "workspace",
-    "team",
-    "scope",
-    "agent",
-    "status",
-    "type",
-    "tag",
-    "starred",
-    "text",
-    "created_after",
-    "created_before",
-    "updated_after",
-    "updated_before",
-)
+_NAMED = ("app", "user", "workspace", "team", "scope", "agent", "type", "tag")
+_RANGES = ("created_after", "created_before", "updated_after", "updated_before")
+_FILTERS = (*_NAMED, *_RANGES, "status", "starred", "text")
+_STATUSES = tuple(status for status in get_args(Status) if status != "deleted")
 _SORTS = tuple(sign + key for key in get_args(SortKey) for sign in ("", "-"))
 
 
 @post("/v1/sessions")
+@Describes(
+    "Sessions",
+    body=CreateSessionBody,
+    answers={201: SessionAnswer, 200: SessionAnswer},
+    problems=("session_exists",),
+)
 async def create_session(request: AnyRequest) -> ASGIResponse:
     """Begin a session."""
     services = services_of(request)
@@ -107,11 +111,27 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
     return outcome_response(
         outcome,
         status=201 if outcome.changed else 200,
-        location=f"/v1/sessions/{outcome.session_id}",
+        made=location(outcome.session_id),
     )
 
 
 @get("/v1/sessions")
+@Describes(
+    "Sessions",
+    answers={200: SessionPage},
+    problems=("invalid_cursor",),
+    parameters=(
+        *(Parameter(name, f"only those of this {name}") for name in _NAMED),
+        choice("status", "only those in this state", *_STATUSES),
+        choice("starred", "only those that are marked, or are not", "true", "false"),
+        Parameter("text", "only those with this in their title"),
+        *(moment(name, f"only those {name.replace('_', ' ')} this time") for name in _RANGES),
+        choice("sort", "`-` is descending; `-updated_at` when absent", *_SORTS),
+        LIMIT,
+        CURSOR,
+    ),
+    linked=True,
+)
 async def list_sessions(request: AnyRequest) -> ASGIResponse:
     """List sessions, newest change first unless asked otherwise."""
     services = services_of(request)
@@ -123,7 +143,7 @@ async def list_sessions(request: AnyRequest) -> ASGIResponse:
         team=parameters.text("team"),
         scope=parameters.text("scope"),
         agent=parameters.text("agent"),
-        status=parameters.one_of("status", (s for s in get_args(Status) if s != "deleted")),
+        status=parameters.one_of("status", _STATUSES),
         type=parameters.text("type"),
         tag=parameters.text("tag"),
         starred=parameters.flag("starred"),
@@ -148,9 +168,7 @@ async def list_sessions(request: AnyRequest) -> ASGIResponse:
     )
     headers: dict[str, str] = {}
     if following is not None:
-        query = [(name, value) for name, value in parameters.pairs() if name != "cursor"]
-        query.append(("cursor", following))
-        headers["Link"] = f'</v1/sessions?{urlencode(query)}>; rel="next"'
+        headers = next_link("/v1/sessions", parameters.pairs(), cursor=following)
     return json_response(body, headers=headers)
 
 
@@ -161,8 +179,10 @@ def _order(parameters: Parameters) -> SessionOrder:
 
 
 @get("/v1/sessions/{session_id:str}")
+@Describes("Sessions", answers={200: SessionAnswer}, conditional=True)
 async def get_session(request: AnyRequest) -> ASGIResponse:
     """Read what lists show of one session."""
+    Parameters(request, ())
     row = await services_of(request).queries.session(session_id_of(request))
     if is_current(request, row.sequence):
         return not_modified(row.sequence)
@@ -175,6 +195,7 @@ async def get_session(request: AnyRequest) -> ASGIResponse:
 
 
 @patch("/v1/sessions/{session_id:str}")
+@Describes("Sessions", body=DescribeSessionBody, answers={200: Done})
 async def describe_session(request: AnyRequest) -> ASGIResponse:
     """Change the title, the mark or the tags."""
     body = await body_of(request, DescribeSessionBody)
@@ -188,6 +209,7 @@ async def describe_session(request: AnyRequest) -> ASGIResponse:
 
 
 @delete("/v1/sessions/{session_id:str}", status_code=200)
+@Describes("Sessions", body=EmptyBody, answers={200: Done})
 async def delete_session(request: AnyRequest) -> ASGIResponse:
     """Set the tombstone; the log stays."""
     await body_of(request, EmptyBody)
@@ -195,6 +217,7 @@ async def delete_session(request: AnyRequest) -> ASGIResponse:
 
 
 @post("/v1/sessions/{session_id:str}/stop")
+@Describes("Sessions", body=StopSessionBody, answers={200: StatusDone})
 async def stop_session(request: AnyRequest) -> ASGIResponse:
     """End the activation, with its running turn; the first cause stands."""
     body = await body_of(request, StopSessionBody)
@@ -208,6 +231,7 @@ async def stop_session(request: AnyRequest) -> ASGIResponse:
 
 
 @post("/v1/sessions/{session_id:str}/resume")
+@Describes("Sessions", body=EmptyBody, answers={200: StatusDone})
 async def resume_session(request: AnyRequest) -> ASGIResponse:
     """Make a stopped session active again."""
     await body_of(request, EmptyBody)
@@ -223,6 +247,7 @@ def _status_answer(session: Session) -> dict[str, Any]:
 
 
 @get("/v1/sessions/{session_id:str}/status")
+@Describes("Sessions", answers={200: SessionStatus}, parameters=(WAIT,), conditional=True)
 async def get_status(request: AnyRequest) -> ASGIResponse:
     """Read the light status; with `wait`, when it has changed or time is up."""
     services = services_of(request)
@@ -245,12 +270,19 @@ async def get_status(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/v1/sessions/{session_id:str}/snapshot")
+@Describes(
+    "Sessions",
+    answers={200: Snapshot},
+    problems=("cursor_ahead",),
+    parameters=(AT,),
+    conditional=True,
+)
 async def get_snapshot(request: AnyRequest) -> ASGIResponse:
     """Read all of a session at one sequence, now or in the past."""
     services = services_of(request)
     at = Parameters(request, ("at",)).count("at", least=1)
     session_id = session_id_of(request)
-    if at is None and "if-none-match" in request.headers:
+    if at is None and header(request, b"if-none-match") is not None:
         row = await services.queries.session(session_id)
         if is_current(request, row.sequence):
             return not_modified(row.sequence)

@@ -3,14 +3,17 @@
 from litestar import get, patch
 from litestar.response.base import ASGIResponse
 
+from api.describe import Describes
 from api.requests import AnyRequest, Parameters, body_of, session_id_of
 from api.responses import etag, json_response, outcome_response, to_json
+from api.schemas.answers import Done, State
 from api.schemas.commands import PatchStateBody
 from api.services import handle, services_of
 from domain.session.commands import PatchState
 
 
 @get("/v1/sessions/{session_id:str}/state")
+@Describes("State", answers={200: State}, etag=True)
 async def get_state(request: AnyRequest) -> ASGIResponse:
     """Read all keys that the session sees."""
     Parameters(request, ())
@@ -21,6 +24,7 @@ async def get_state(request: AnyRequest) -> ASGIResponse:
 
 
 @patch("/v1/sessions/{session_id:str}/state")
+@Describes("State", body=PatchStateBody, answers={200: Done}, problems=("limit_reached",))
 async def patch_state(request: AnyRequest) -> ASGIResponse:
     """Set and delete keys."""
     body = await body_of(request, PatchStateBody)

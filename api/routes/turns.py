@@ -5,9 +5,11 @@ from typing import Any
 from litestar import post
 from litestar.response.base import ASGIResponse
 
-from api.requests import AnyRequest, body_of, session_id_of
-from api.responses import json_response, outcome_response, to_json
+from api.describe import Describes
+from api.requests import AnyRequest, body_of, name_of, session_id_of
+from api.responses import etag, json_response, location, outcome_response, to_json
 from api.schemas.activity import activity_of
+from api.schemas.answers import ActivityAnswer, Done, TurnAnswer
 from api.schemas.commands import (
     CancelTurnBody,
     CompleteTurnBody,
@@ -28,6 +30,12 @@ from domain.values import Failure
 
 
 @post("/v1/sessions/{session_id:str}/turns")
+@Describes(
+    "Turns",
+    body=StartTurnBody,
+    answers={201: TurnAnswer},
+    problems=("session_stopped", "turn_in_progress", "turn_exists", "message_exists"),
+)
 async def start_turn(request: AnyRequest) -> ASGIResponse:
     """Give the agent input."""
     services = services_of(request)
@@ -42,15 +50,21 @@ async def start_turn(request: AnyRequest) -> ASGIResponse:
     outcome = await handle(
         request, command, answer=lambda _: {"turn_id": turn_id, "disposition": "started"}
     )
-    location = f"/v1/sessions/{outcome.session_id}/turns/{outcome.answer['turn_id']}"
-    return outcome_response(outcome, status=201, location=location)
+    made = location(outcome.session_id, "turns", outcome.answer["turn_id"])
+    return outcome_response(outcome, status=201, made=made)
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/events", status_code=200)
+@Describes(
+    "Turns",
+    body=RecordActivityBody,
+    answers={200: ActivityAnswer},
+    problems=("turn_not_found", "turn_ended", "tool_call_exists", "tool_call_not_open"),
+)
 async def record_activity(request: AnyRequest) -> ASGIResponse:
     """Record what the agent did; or, with `partial`, only show it to those who follow."""
     body = await body_of(request, RecordActivityBody)
-    turn_id: str = request.path_params["turn_id"]
+    turn_id = name_of(request, "turn_id")
     events = tuple(activity_of(one, f"events.{i}") for i, one in enumerate(body.events))
     command = RecordActivity(turn_id=turn_id, events=events)
     if body.partial:
@@ -73,10 +87,11 @@ async def _show(
             "data": event.data,
         }
         text = _text_of(event.data) if event.type == "agent.message" else ""
-        streamed = Streamed(command.turn_id, head, text, to_json(piece))
+        streamed = Streamed(event.type, command.turn_id, head, text, to_json(piece))
         services.hub.show(session_id, streamed)
         services.store.announcer.announce_piece(session_id, streamed)
-    return json_response(to_json({"partial": True, "sequence": head}))
+    shown = to_json({"partial": True, "sequence": head})
+    return json_response(shown, headers={"ETag": etag(head)})
 
 
 def _text_of(data: Any) -> str:
@@ -84,11 +99,17 @@ def _text_of(data: Any) -> str:
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/complete", status_code=200)
+@Describes(
+    "Turns",
+    body=CompleteTurnBody,
+    answers={200: Done},
+    problems=("turn_not_found", "turn_ended"),
+)
 async def complete_turn(request: AnyRequest) -> ASGIResponse:
     """End the turn as finished."""
     body = await body_of(request, CompleteTurnBody)
     command = CompleteTurn(
-        turn_id=request.path_params["turn_id"],
+        turn_id=name_of(request, "turn_id"),
         stop_reason=body.stop_reason,
         usage=body.usage_to_domain(),
     )
@@ -96,19 +117,31 @@ async def complete_turn(request: AnyRequest) -> ASGIResponse:
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/fail", status_code=200)
+@Describes(
+    "Turns",
+    body=FailTurnBody,
+    answers={200: Done},
+    problems=("turn_not_found", "turn_ended"),
+)
 async def fail_turn(request: AnyRequest) -> ASGIResponse:
     """End the turn as broken."""
     body = await body_of(request, FailTurnBody)
     command = FailTurn(
-        turn_id=request.path_params["turn_id"],
+        turn_id=name_of(request, "turn_id"),
         failure=Failure(kind=body.kind, summary=body.summary),
     )
     return outcome_response(await handle(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/cancel", status_code=200)
+@Describes(
+    "Turns",
+    body=CancelTurnBody,
+    answers={200: Done},
+    problems=("turn_not_found", "turn_ended"),
+)
 async def cancel_turn(request: AnyRequest) -> ASGIResponse:
     """End this very turn."""
     body = await body_of(request, CancelTurnBody)
-    command = CancelTurn(turn_id=request.path_params["turn_id"], reason=body.reason)
+    command = CancelTurn(turn_id=name_of(request, "turn_id"), reason=body.reason)
     return outcome_response(await handle(request, command))

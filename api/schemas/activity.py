@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, GetJsonSchemaHandler, TypeAdapter, create_model
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from api.problems import Problem
 from api.requests import validated
-from api.schemas.base import Body, JsonMap, Name
+from api.schemas.base import Body, JsonMap, Name, one_of
 from api.schemas.parts import Parts
 from domain.session import events as e
 from domain.values import Agent
@@ -67,7 +69,7 @@ class UsageData(Body):
     total_tokens: Count | None = None
     cached_tokens: Count | None = None
     reasoning_tokens: Count | None = None
-    cost: Annotated[float, Field(ge=0, le=1e12, strict=False)] | None = None
+    cost: Annotated[float, Field(ge=0, le=1e12)] | None = None
     currency: Annotated[str, Field(max_length=10)] | None = None
 
 
@@ -118,13 +120,6 @@ class ContextCompactedData(Body):
     meta: JsonMap | None = None
 
 
-class ActivityBody(Body):
-    """One event: `data` is checked by its `type`; an unknown type is kept verbatim."""
-
-    type: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}$")]
-    data: Any = Field(default_factory=dict[str, Any])
-
-
 DATA: Mapping[str, type[Body]] = {
     "agent.message": SaidData,
     "agent.thought": SaidData,
@@ -139,7 +134,48 @@ DATA: Mapping[str, type[Body]] = {
 }
 """The wire model of the data of each type that may be reported."""
 
+Kind = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}$")]
+
+
+class ActivityBody(Body):
+    """One event: `data` is checked by its `type`; an unknown type is kept verbatim."""
+
+    type: Kind
+    data: Any = Field(default_factory=dict[str, Any])
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls,
+        core_schema: CoreSchema,
+        handler: GetJsonSchemaHandler,
+    ) -> JsonSchemaValue:
+        """Tell what `activity_of` asks for: which data goes with which type."""
+        return handler(_reports.core_schema)
+
+
 _RESERVED = frozenset(name for name, _ in e.NAMES.values()) - DATA.keys()
+
+
+def _report(name: str, model: type[Body]) -> type[Body]:
+    needed = any(field.is_required() for field in model.model_fields.values())
+    data = (model, ...) if needed else (model, Field(default_factory=dict[str, Any]))
+    fields: dict[str, Any] = {"type": (Literal[name], ...), "data": data}
+    title = name.title().replace(".", "")
+    return create_model(f"{title}Report", __base__=Body, __doc__=f"A `{name}`.", **fields)
+
+
+class OtherReport(Body):
+    """Any other type: it is recorded as a `runtime.event` of this kind."""
+
+    type: Annotated[
+        Kind, Field(json_schema_extra={"not": {"enum": [*sorted({*DATA, *_RESERVED})]}})
+    ]
+    data: Any = Field(default_factory=dict[str, Any])
+
+
+_reports: TypeAdapter[Any] = TypeAdapter(
+    one_of([*(_report(name, model) for name, model in DATA.items()), OtherReport])
+)
 
 
 def activity_of(body: ActivityBody, at: str) -> e.ActivityEvent:

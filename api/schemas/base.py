@@ -1,14 +1,31 @@
 """What every wire model has in common."""
 
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated, Any, Union, cast
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from domain.values import MAX_STATE_KEYS
+
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Title = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+NAME_PATTERN = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
+"""What the domain takes as a name: not blank, no control characters. It judges; this only tells."""
+
+_Told = Field(json_schema_extra={"pattern": NAME_PATTERN})
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), _Told]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=500), _Told]
 JsonMap = dict[str, Any]
+StateMap = Annotated[
+    JsonMap,
+    Field(
+        json_schema_extra={
+            "propertyNames": {"minLength": 1, "maxLength": 200, "pattern": NAME_PATTERN},
+            "maxProperties": MAX_STATE_KEYS,
+        }
+    ),
+]
 Sequence = Annotated[int, Field(ge=0, description="1, 2, 3 ... in this session; 0 before any")]
 Position = Annotated[int, Field(ge=0, description="1, 2, 3 ... over all sessions")]
 
@@ -23,3 +40,16 @@ class Shape(BaseModel):
     """Part of an answer, for the document; answers themselves are built from stored bytes."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def one_of(models: Iterable[type[BaseModel]], discriminator: str | None = None) -> Any:
+    """Return the type that is one of some models, for models that are made and not written.
+
+    Args:
+        models: At least two.
+        discriminator: The field that tells them apart.
+    """
+    union = cast("Any", Union)[tuple(models)]
+    if discriminator is None:
+        return union
+    return cast("Any", Annotated)[union, Field(discriminator=discriminator)]

@@ -6,11 +6,11 @@ from uuid import UUID
 from pydantic import Field
 
 from api.schemas.activity import ActivityBody, AgentData, UsageData
-from api.schemas.base import Body, JsonMap, Name, Title
+from api.schemas.base import Body, JsonMap, Name, StateMap, Title
 from api.schemas.parts import Parts
 from domain.values import MAX_SUMMARY, MAX_TAGS, Usage
 
-Tags = Annotated[list[Name], Field(max_length=MAX_TAGS)]
+Tags = Annotated[list[Name], Field(max_length=MAX_TAGS, json_schema_extra={"uniqueItems": True})]
 Detail = Annotated[str, Field(max_length=MAX_SUMMARY)]
 
 
@@ -35,7 +35,7 @@ class CreateSessionBody(Body):
     tags: Tags = []
     title: Title | None = None
     agent: AgentData | None = None
-    state: JsonMap = {}
+    state: StateMap = {}
     messages: Annotated[list[NewMessage], Field(max_length=200)] = []
     metadata: JsonMap = {}
 
@@ -165,5 +165,5 @@ class DecideBody(Body):
 class PatchStateBody(Body):
     """Keys to set, a null being a value like any other, and keys to delete."""
 
-    set: JsonMap = {}
+    set: StateMap = {}
     delete: Annotated[list[Name], Field(max_length=10_000)] = []

@@ -26,7 +26,7 @@ def sequences(found: list[StoredEvent]) -> list[int]:
 
 
 def piece(text: str = "a", turn_id: str = "t1", after: int = 5) -> Streamed:
-    return Streamed(turn_id, after, text, text.encode())
+    return Streamed("agent.message", turn_id, after, text, text.encode())
 
 
 async def settle() -> None:
@@ -149,12 +149,23 @@ async def test_followers_are_woken_only_by_what_is_new_to_them():
 async def test_pieces_are_passed_on_as_far_as_they_are_remembered():
     channel = Channel()
     for n in range(live._REMEMBERED_PIECES + 5):
-        channel.add_piece(str(n).encode())
+        channel.add_piece(piece(str(n)))
     seen = channel.pieces_seen
 
-    assert channel.pieces_after(seen) == []
-    assert channel.pieces_after(seen - 2) == [b"259", b"260"]
-    assert len(channel.pieces_after(0)) == live._REMEMBERED_PIECES
+    assert channel.pieces_after(seen, 5) == ([], seen)
+    assert channel.pieces_after(seen - 2, 5) == ([piece("259"), piece("260")], seen)
+    late, caught_up = channel.pieces_after(0, 5)
+    assert (len(late), caught_up) == (live._REMEMBERED_PIECES, seen)
+
+
+async def test_a_piece_waits_for_the_event_after_which_it_was_shown():
+    channel = Channel()
+    channel.add_piece(piece("before", after=5))
+    channel.add_piece(piece("after", after=6))
+
+    assert channel.pieces_after(0, 5) == ([piece("before", after=5)], 1)
+    assert channel.pieces_after(1, 5) == ([], 1)
+    assert channel.pieces_after(1, 6) == ([piece("after", after=6)], 2)
 
 
 async def test_an_append_is_handed_over_with_its_sequences_and_positions():
@@ -231,7 +242,8 @@ async def test_a_streamed_piece_reaches_the_followers_of_its_session():
     with hub.follow(SESSION_ID) as channel, hub.follow(OTHER) as other:
         hub.show(SESSION_ID, piece("a"))
 
-        assert (channel.pieces_after(0), other.pieces_after(0)) == ([b"a"], [])
+        assert channel.pieces_after(0, 5) == ([piece("a")], 1)
+        assert other.pieces_after(0, 5) == ([], 0)
 
 
 async def test_what_was_streamed_is_one_draft_until_something_is_recorded():

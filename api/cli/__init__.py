@@ -1,0 +1,151 @@
+"""The command `cairn`: what can be asked of it; each command's work is in a file of its own.
+
+Those files are imported when they are needed, so that help and version answer at once.
+"""
+
+from collections.abc import Sequence
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.options import (
+    AccessLog,
+    AuthTokenFile,
+    DatabaseUrl,
+    DataDir,
+    Host,
+    LogFormat,
+    Port,
+    Workers,
+    complaining,
+    settings_of,
+)
+
+app = typer.Typer(
+    name="cairn",
+    help="Keeps the sessions of AI agents: an event-sourced log on Postgres, behind HTTP.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Url = Annotated[str, typer.Option(metavar="URL", help="Where the server is.", envvar="CAIRN_URL")]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Holds the bearer token to send.", envvar="CAIRN_TOKEN_FILE"),
+]
+
+
+@app.command(short_help="Run the server.")
+def serve(
+    host: Host = None,
+    port: Port = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    workers: Workers = None,
+    log_format: LogFormat = None,
+    access_log: AccessLog = None,
+    auth_token_file: AuthTokenFile = None,
+) -> None:
+    """Run the server, with a Postgres of its own unless a database is given.
+
+    Every option can also be set by the environment variable behind it; the option wins. Ctrl-C
+    stops it within two seconds, a second Ctrl-C at once.
+    """
+    with complaining():
+        from api.cli.serve import serve as run
+
+        run(
+            settings_of(
+                host=host,
+                port=port,
+                data_dir=data_dir,
+                database_url=database_url,
+                workers=workers,
+                log_format=log_format,
+                access_log=access_log,
+                auth_token_file=auth_token_file,
+            )
+        )
+
+
+@app.command(short_help="Bring the database up to this program.")
+def migrate(
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is missing.")] = False,
+) -> None:
+    """Bring the database up to this program; `cairn serve` does it too when it starts."""
+    with complaining():
+        from api.cli.migrate import migrate as run
+
+        run(settings_of(data_dir=data_dir, database_url=database_url), dry_run=dry_run)
+
+
+@app.command(short_help="Follow a session across disconnects and restarts.")
+def tail(
+    session: Annotated[str, typer.Argument(help="The id of a session.")],
+    url: Url = "http://127.0.0.1:8080",
+    since: Annotated[
+        str,
+        typer.Option(
+            metavar="SEQUENCE",
+            help="Show what follows this sequence; `now` shows only what is new.",
+        ),
+    ] = "0",
+    token_file: TokenFile = None,
+    json: Annotated[bool, typer.Option("--json", help="One record of the log per line.")] = False,
+) -> None:
+    """Follow a session over HTTP, across disconnects and restarts of the server."""
+    with complaining():
+        from api.cli.tail import tail as run
+
+        run(session, url=url, since=since, token_file=token_file, as_json=json)
+
+
+@app.command(short_help="Play a recorded agent, kill the server, lose nothing.")
+def demo(
+    url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="A server that runs already; without it one is started, and killed."
+        ),
+    ] = None,
+    speed: Annotated[
+        float,
+        typer.Option(
+            metavar="FACTOR", min=0, help="How much faster than it happened; 0 does not wait."
+        ),
+    ] = 4.0,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIRECTORY", help="Keep the data here; without it they are thrown away."
+        ),
+    ] = None,
+    token_file: TokenFile = None,
+) -> None:
+    """Play a recorded agent session, kill the server in a turn, and prove that nothing is lost."""
+    with complaining():
+        from api.cli.demo import demo as run
+
+        run(url=url, speed=speed, data_dir=data_dir, token_file=token_file)
+
+
+@app.command()
+def version() -> None:
+    """Say which version this is."""
+    typer.echo(f"cairn {version_of('cairn')}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command.
+
+    Args:
+        arguments: What stands behind `cairn`; those of this process by default.
+    """
+    app(args=arguments, prog_name="cairn")

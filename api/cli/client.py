@@ -1,0 +1,391 @@
+"""A client that loses nothing: it follows a session across whatever happens to the connection."""
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from api.cli.options import Failure, UsageError
+
+_SILENCE = 45.0
+"""Seconds without a word, not even a ping, after which a stream is dead."""
+
+_ANSWER = 15.0
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+_PAGE = 200
+_AGAIN = frozenset({408, 429, 502, 503, 504})
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class Refused(Exception):
+    """The server has understood, and says no; asking again is of no use.
+
+    Args:
+        status: Of the answer.
+        code: The stable word of the problem.
+        detail: What was wrong.
+    """
+
+    def __init__(self, status: int, code: str, detail: str) -> None:
+        super().__init__(f"{detail or code} ({status})")
+        self.status = status
+        self.code = code
+
+
+class Hole(Exception):
+    """The server has left out an event, which it promises never to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One record of the log.
+
+    Args:
+        sequence: Its place in the session.
+        raw: Exactly as it was sent, in JSON.
+    """
+
+    sequence: int
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Part of a message that is still being streamed; it is in no log."""
+
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """Everything up to here has been yielded, and what follows is live."""
+
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The connection has ended; another one follows.
+
+    Args:
+        why: In words.
+        pause: Seconds until then.
+    """
+
+    why: str
+    pause: float
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The session was deleted: nothing will ever follow."""
+
+    sequence: int
+
+
+Item = Event | Piece | CaughtUp | Lost | Closed
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a command.
+
+    Args:
+        sequence: Of the session after it, 0 for what leaves no event.
+        replayed: It had been done already, and this is the answer of then.
+        attempts: How often it was sent.
+    """
+
+    sequence: int
+    replayed: bool
+    attempts: int
+
+
+class Client:
+    """Speaks to one server.
+
+    Args:
+        url: Where it is.
+        token: Its bearer token.
+    """
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            headers=headers,
+            timeout=_ANSWER,
+            # A proxy has no way to this machine.
+            trust_env=urlsplit(url).hostname not in _LOOPBACK,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def send(
+        self, method: str, path: str, body: Mapping[str, Any], *, key: str, patience: float = 30.0
+    ) -> Answer:
+        """Send a command until it is answered; its key makes that safe.
+
+        Args:
+            method: Of the request.
+            path: Of the request.
+            body: A JSON object.
+            key: Idempotency key, one for each command.
+            patience: Seconds to go on trying.
+
+        Raises:
+            Refused: The answer is no.
+            Failure: There was none in time.
+        """
+        content = msgspec.json.encode(body)
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience
+        attempts = 0
+        while True:
+            attempts += 1
+            try:
+                answer = await self._http.request(method, path, content=content, headers=headers)
+                refusal = _refusal(answer.status_code, answer.content)
+            except httpx.TransportError as error:
+                why = _words(error)
+            else:
+                if refusal is None:
+                    replayed = answer.headers.get("idempotent-replayed") == "true"
+                    return Answer(answer.json().get("sequence", 0), replayed, attempts)
+                if refusal.status not in _AGAIN and refusal.code != "idempotency_key_in_flight":
+                    raise refusal
+                why = str(refusal)
+            if loop.time() > deadline:
+                raise Failure(f"The server does not answer: {why}.")
+            await asyncio.sleep(_pause(attempts))
+
+    async def show(self, path: str, body: Mapping[str, Any]) -> None:
+        """Send pieces, which are for live readers only: a lost one is not sent again.
+
+        Args:
+            path: Of the request.
+            body: A JSON object.
+
+        Raises:
+            Refused: The answer is no.
+        """
+        try:
+            answer = await self._http.post(path, json=body)
+        except httpx.TransportError:
+            return
+        refusal = _refusal(answer.status_code, answer.content)
+        if refusal is not None and refusal.status not in _AGAIN:
+            raise refusal
+
+    async def records(self, session_id: str) -> list[bytes]:
+        """Return the log of a session, each record exactly as it was sent.
+
+        Args:
+            session_id: Whose.
+
+        Raises:
+            Refused: The server does not give it.
+        """
+        found: list[bytes] = []
+        since = 0
+        while True:
+            parameters = {"since": str(since), "limit": str(_PAGE)}
+            answer = await self._http.get(_events(session_id), params=parameters)
+            refusal = _refusal(answer.status_code, answer.content)
+            if refusal is not None:
+                raise refusal
+            page = msgspec.json.decode(answer.content, type=_Page)
+            found += [bytes(record) for record in page.events]
+            if page.up_to_date:
+                return found
+            since = page.next
+
+    async def follow(self, session_id: str, since: int | None = 0) -> AsyncGenerator[Item]:
+        """Yield what follows a sequence, each event once and none left out, until the session ends.
+
+        Args:
+            session_id: Whose.
+            since: Exclusive; None begins with what is new.
+
+        Raises:
+            Refused: There is no such session, or `since` is beyond its head.
+            Hole: An event is missing.
+        """
+        cursor, failures = since, 0
+        while True:
+            try:
+                async with aclosing(self._stream(session_id, cursor)) as frames:
+                    why = "the stream ended"
+                    async for frame in frames:
+                        if frame.name == "stream.closing":
+                            why = "the server ended the stream"
+                            continue
+                        if frame.name == "error":
+                            why = str(_problem(0, frame.data))
+                            continue
+                        for item in _items(frame, cursor):
+                            yield item
+                            if isinstance(item, Closed):
+                                return
+                        if frame.name not in {"partial", "ping"}:
+                            failures = 0
+                        cursor = frame.cursor if frame.cursor is not None else cursor
+            except httpx.TransportError as error:
+                why = _words(error)
+            except Refused as refusal:
+                if refusal.status not in _AGAIN:
+                    raise
+                why = str(refusal)
+            failures += 1
+            pause = _pause(failures)
+            yield Lost(why, pause)
+            await asyncio.sleep(pause)
+
+    async def _stream(self, session_id: str, since: int | None) -> AsyncGenerator["_Frame"]:
+        parameters = {"since": "now" if since is None else str(since)}
+        timeout = httpx.Timeout(_ANSWER, read=_SILENCE)
+        request = self._http.stream(
+            "GET",
+            _events(session_id),
+            params=parameters,
+            headers={"Accept": "text/event-stream"},
+            timeout=timeout,
+        )
+        async with request as answer:
+            if answer.status_code != 200:
+                raise _problem(answer.status_code, await answer.aread())
+            frames = _Frames()
+            # Leaving the request closes them, and this generator is itself closed by `follow`.
+            async for chunk in answer.aiter_bytes():
+                for frame in frames.feed(chunk):
+                    yield frame
+
+
+class _Page(msgspec.Struct):
+    events: list[msgspec.Raw]
+    next: int
+    up_to_date: bool
+
+
+class _Problem(msgspec.Struct):
+    code: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    name: str
+    data: bytes
+    cursor: int | None
+
+
+class _Frames:
+    """Takes a stream of server-sent events apart, in bytes: a text may hold any line separator."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, chunk: bytes) -> list[_Frame]:
+        """Return the frames that are whole."""
+        searched = max(len(self._rest) - 1, 0)
+        self._rest += chunk
+        frames: list[_Frame] = []
+        while (end := self._rest.find(b"\n\n", searched)) >= 0:
+            frame = _frame(bytes(self._rest[:end]))
+            del self._rest[: end + 2]
+            searched = 0
+            if frame is not None:
+                frames.append(frame)
+        return frames
+
+
+def _frame(text: bytes) -> _Frame | None:
+    fields: dict[bytes, bytes] = {}
+    for line in text.split(b"\n"):
+        name, _, value = line.partition(b":")
+        fields[name] = value.removeprefix(b" ")
+    if b"data" not in fields:
+        return None
+    cursor = int(fields[b"id"]) if b"id" in fields else None
+    return _Frame(fields.get(b"event", b"message").decode(), fields[b"data"], cursor)
+
+
+def _items(frame: _Frame, cursor: int | None) -> list[Item]:
+    """Return what a frame means to somebody who has everything up to a cursor."""
+    match frame.name:
+        case "partial":
+            return [Piece(frame.data)]
+        case "caught-up":
+            return [CaughtUp(frame.cursor or 0)]
+        case "session.closed":
+            return [Closed(frame.cursor or 0)]
+        case "ping":
+            return []
+        case _:
+            pass
+    if frame.cursor is None or (cursor is not None and frame.cursor <= cursor):
+        return []
+    if cursor is not None and frame.cursor != cursor + 1:
+        raise Hole(f"event {frame.cursor} came after {cursor}")
+    return [Event(frame.cursor, frame.data)]
+
+
+def _events(session_id: str) -> str:
+    return f"/v1/sessions/{session_id}/events"
+
+
+def _refusal(status: int, content: bytes) -> Refused | None:
+    return None if status < 400 else _problem(status, content)
+
+
+def _problem(status: int, content: bytes) -> Refused:
+    try:
+        problem = msgspec.json.decode(content, type=_Problem)
+    except msgspec.MsgspecError:
+        problem = _Problem(detail="this is no answer of Cairn")
+    return Refused(status, problem.code, problem.detail)
+
+
+def _pause(failures: int) -> float:
+    longest = min(_FIRST_PAUSE * 2 ** min(failures, 10), _LONGEST_PAUSE)
+    # Spread out, so that all the clients of a server that starts again do not come at once.
+    return random.uniform(longest / 2, longest)  # noqa: S311 - nothing is kept secret by it
+
+
+def _words(error: httpx.TransportError) -> str:
+    match error:
+        case httpx.ConnectError() | httpx.ConnectTimeout():
+            return "nobody answers there"
+        case httpx.ReadTimeout():
+            return "nothing was heard for too long"
+        case _:
+            return "the connection broke"
+
+
+def token_in(path: Path | None) -> str | None:
+    """Return the bearer token in a file; None without one.
+
+    Raises:
+        UsageError: It cannot be read.
+    """
+    if path is None:
+        return None
+    try:
+        return path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(
+            f"The token file {path} cannot be read; check --token-file or CAIRN_TOKEN_FILE."
+        ) from None

@@ -1,0 +1,123 @@
+"""The options that commands share, and how they become the one settings object."""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    from api.settings import Settings
+
+Host = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="Address to listen on, 127.0.0.1 unless set. [CAIRN_HOST]"
+    ),
+]
+Port = Annotated[
+    str | None,
+    typer.Option(metavar="PORT", help="Port, 8080 unless set; 0 takes a free one. [CAIRN_PORT]"),
+]
+DataDir = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DIRECTORY",
+        help="Where Postgres keeps the data, .cairn unless set. [CAIRN_DATA_DIR]",
+    ),
+]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", help="Use this Postgres instead. [CAIRN_DATABASE_URL or DATABASE_URL]"
+    ),
+]
+Workers = Annotated[
+    str | None,
+    typer.Option(metavar="NUMBER", help="Processes that answer, 1 unless set. [CAIRN_WORKERS]"),
+]
+LogFormat = Annotated[
+    str | None,
+    typer.Option(metavar="FORMAT", help="text or json, on standard error. [CAIRN_LOG_FORMAT]"),
+]
+AccessLog = Annotated[
+    bool | None,
+    typer.Option(
+        "--access-log/--no-access-log",
+        help="Log every request, not only failed and slow ones. [CAIRN_ACCESS_LOG]",
+    ),
+]
+AuthTokenFile = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="Ask for the bearer token in this file. [CAIRN_AUTH_TOKEN_FILE]"
+    ),
+]
+
+_WRONG_USE = 2
+_SECRET = {"database_url"}
+_OPTIONS = frozenset(
+    (
+        "host",
+        "port",
+        "data_dir",
+        "database_url",
+        "workers",
+        "log_format",
+        "access_log",
+        "auth_token_file",
+    )
+)
+
+
+class UsageError(Exception):
+    """Something was asked for that makes no sense; the message says what and where."""
+
+
+class Failure(Exception):
+    """A command cannot do its work; the message says why and what to do."""
+
+
+@contextmanager
+def complaining() -> Generator[None]:
+    """End the program with one sentence, without a traceback, when it cannot do its work."""
+    try:
+        yield
+    except (UsageError, Failure) as error:
+        typer.echo(f"cairn: {error}", err=True)
+        sys.exit(_WRONG_USE if isinstance(error, UsageError) else 1)
+
+
+def settings_of(**options: str | bool | None) -> "Settings":
+    """Return the settings: options beat the environment, which beats the defaults.
+
+    Args:
+        **options: By the names of their fields; None where one was not given.
+
+    Raises:
+        UsageError: A value is not usable.
+    """
+    from pydantic import ValidationError
+
+    from api.settings import Settings
+
+    given: dict[str, Any] = {name: one for name, one in options.items() if one is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        refusals = error.errors(include_url=False, include_context=False)
+        raise UsageError(" ".join(map(_sentence, refusals))) from None
+
+
+def _sentence(refusal: "ErrorDetails") -> str:
+    name = str(refusal["loc"][0]).lower().removeprefix("cairn_")
+    option = f"--{name.replace('_', '-')}"
+    where = f"CAIRN_{name.upper()}"
+    if name in _OPTIONS:
+        where = f"{option} or {where}"
+    given = "" if name in _SECRET else f", and it is {refusal['input']!r}"
+    what = refusal["msg"].partition(",")[0].replace("Input should be", "it must be")
+    return f"{where} is not usable: {what[0].lower()}{what[1:]}{given}."

@@ -1,0 +1,113 @@
+"""`cairn serve`: what is needed, in order, each fault told in one sentence."""
+
+import os
+import shlex
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
+
+from api.cli.listening import is_loopback, listen, url_of
+from api.cli.options import Failure
+from api.cli.server import run_server
+from api.cli.supervisor import Supervisor
+from api.logs import configure_logs
+from api.main import StartError, bring_up_to_date, create_app, database_of, token_of
+from api.settings import Settings
+
+
+def serve(settings: Settings) -> None:
+    """Run the server until SIGINT or SIGTERM.
+
+    Args:
+        settings: How.
+
+    Raises:
+        Failure: It cannot start.
+    """
+    configure_logs(settings.log_format)
+    try:
+        token_of(settings)
+        with (
+            _stoppable(),
+            listen(settings.host, settings.port) as listening,
+            database_of(settings) as url,
+        ):
+            bring_up_to_date(url)
+            if not is_loopback(listening) and settings.auth_token_file is None:
+                _warn(settings.host)
+            _run(settings, url, listening)
+    except StartError as error:
+        raise Failure(str(error)) from error
+
+
+def _run(settings: Settings, url: str, listening: socket.socket) -> None:
+    words = _announcement(settings, url, url_of(listening))
+
+    def ready() -> None:
+        with suppress(OSError):
+            sys.stdout.write(words)
+            sys.stdout.flush()
+
+    attached = settings.model_copy(update={"database_url": SecretStr(url)})
+    if settings.workers == 1:
+        run_server(create_app(attached), listening, ready)
+        return
+    with tempfile.TemporaryDirectory(prefix="cairn-metrics-", ignore_cleanup_errors=True) as shared:
+        Supervisor(attached, listening, Path(shared), ready).run()
+
+
+@contextmanager
+def _stoppable() -> Generator[None]:
+    """Let SIGTERM and SIGINT unwind this process as long as nothing else listens to them."""
+
+    def stop(number: int, _: object) -> NoReturn:
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _warn(host: str) -> None:
+    typer.echo(
+        f"cairn: warning: {host} can be reached from other machines, and no token is asked for:"
+        " whoever can connect can read and write every session; set --auth-token-file"
+        " (CAIRN_AUTH_TOKEN_FILE), or use --host 127.0.0.1.",
+        err=True,
+    )
+
+
+def _announcement(settings: Settings, database_url: str, url: str) -> str:
+    if settings.database_url is None:
+        data = f"{settings.data_dir.absolute()} (with its own Postgres)"
+    else:
+        parts = conninfo_to_dict(database_url)
+        database = parts.get("dbname") or parts.get("user") or "its default"
+        data = f"the database {database} on {parts.get('host') or 'this machine'}"
+    token = ""
+    if settings.auth_token_file is not None:
+        path = shlex.quote(str(settings.auth_token_file))
+        token = f' -H "Authorization: Bearer $(cat {path})"'
+    body = '{"app":"hello","user":"me"}'
+    lines = [
+        f"Cairn {version('cairn')} is ready on {url}",
+        f"  data   {data}",
+        f"  try    curl{token} -H 'Content-Type: application/json' -d '{body}' {url}/v1/sessions",
+        "  stop   Ctrl-C",
+    ]
+    if settings.workers > 1:
+        lines.insert(2, f"  runs   {settings.workers} workers, process {os.getpid()} over them")
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,55 @@
+"""One of several worker processes: `python -m api.cli.worker SOCKET READY PARENT`.
+
+SOCKET and READY are descriptors it has inherited, PARENT the process that started it. Its settings
+come in the environment. It ends when the parent does, however that ends.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+
+from api.cli.server import LONGEST_STOP, run_server
+from api.logs import configure_logs
+from api.main import create_app
+from api.settings import Settings
+
+_PR_SET_PDEATHSIG = 1
+_LOOK_EVERY = 0.5
+
+
+def main() -> None:
+    """Serve on the parent's socket."""
+    shared, ready, parent = map(int, sys.argv[1:])
+    _end_with(parent)
+    settings = Settings()
+    configure_logs(settings.log_format)
+
+    def say_ready() -> None:
+        os.write(ready, b"1")
+        os.close(ready)
+
+    run_server(create_app(settings), socket.socket(fileno=shared), say_ready)
+
+
+def _end_with(parent: int) -> None:
+    """Have this process asked to end as soon as its parent is gone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    """See to it where the kernel does not, and where a process no longer takes SIGTERM."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_EVERY)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(LONGEST_STOP)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""The documents that describe this server, and the page that shows them without a network."""
+
+from functools import cache
+from pathlib import Path
+
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+from litestar.response.base import ASGIResponse
+
+from api.asyncapi import streams
+from api.describe import Describes
+from api.docs_page import CONTENT_SECURITY_POLICY, page
+from api.openapi import document
+from api.problems import Problem
+from api.requests import AnyRequest, Parameters, name_of
+from api.responses import Reply, json_response, to_json
+from api.schemas.answers import JsonDocument
+from api.services import services_of
+
+_ASSETS = Path(__file__).parents[1] / "assets"
+_TYPES = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript; charset=utf-8"}
+_HTML = "text/html; charset=utf-8"
+
+
+def documents(routes: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+    """Return the routes that describe all routes.
+
+    Args:
+        routes: All of them; read when a document is asked for, so that these can be among them.
+    """
+
+    @cache
+    def openapi(*, token: bool) -> bytes:
+        return to_json(document(routes, token=token))
+
+    @cache
+    def asyncapi() -> bytes:
+        return to_json(streams(routes))
+
+    @cache
+    def html() -> bytes:
+        return page(document(routes)).encode()
+
+    @get("/schema/openapi.json")
+    @Describes("Documents", answers={200: JsonDocument})
+    async def get_openapi(request: AnyRequest) -> ASGIResponse:
+        """Read this document."""
+        Parameters(request, ())
+        token = services_of(request).settings.auth_token_file is not None
+        return json_response(openapi(token=token))
+
+    @get("/schema/asyncapi.json")
+    @Describes("Documents", answers={200: JsonDocument})
+    async def get_asyncapi(request: AnyRequest) -> ASGIResponse:
+        """Read the document of the streams."""
+        Parameters(request, ())
+        return json_response(asyncapi())
+
+    @get("/docs")
+    @Describes("Documents", answers={200: None}, media_type=_HTML)
+    async def get_docs(request: AnyRequest) -> ASGIResponse:
+        """Read all of this as a page."""
+        Parameters(request, ())
+        headers = {
+            "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+        }
+        return Reply(html(), media_type=_HTML, headers=headers)
+
+    @get("/docs/assets/{name:str}")
+    @Describes(
+        "Documents",
+        answers={200: None},
+        problems=("not_found",),
+        media_type=_TYPES["docs.css"],
+        other_forms={_TYPES["docs.js"]: {"type": "string"}},
+    )
+    async def get_asset(request: AnyRequest) -> ASGIResponse:
+        """Read the style or the script of the page."""
+        Parameters(request, ())
+        name = name_of(request, "name")
+        if name not in _TYPES:
+            raise Problem("not_found", "there is no such file")
+        headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "max-age=3600"}
+        return Reply((_ASSETS / name).read_bytes(), media_type=_TYPES[name], headers=headers)
+
+    return [get_openapi, get_asyncapi, get_docs, get_asset]
