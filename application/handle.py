@@ -24,7 +24,7 @@ from application.errors import (
 )
 from application.live import Hub
 from application.load import Loaded, Loader
-from application.plan import Decision, Planner, Ticket
+from application.plan import Decision, Plan, Planner, Ticket
 from application.ports import Store
 from application.request import Outcome, Request
 from domain.chain import genesis
@@ -164,12 +164,12 @@ class Handler:
         except Exception as error:  # noqa: BLE001 - it is the answer of those who wait
             desk.loaded = None
             _refuse(tickets, error)
+        except asyncio.CancelledError:
+            # Whether it was written is not known here any more: it must not be written again.
+            desk.loaded = None
+            _refuse(tickets, asyncio.CancelledError())
+            raise
         finally:
-            # A client that hung up, and was served by its own request, may have interrupted this.
-            unserved = [ticket for ticket in tickets if not ticket.done.done()]
-            if unserved:
-                desk.loaded = None
-            desk.waiting[:0] = unserved
             if desk.waiting:
                 tickets, desk.waiting = desk.waiting[:_TOGETHER], desk.waiting[_TOGETHER:]
                 self._do(self._serve(session_id, desk, tickets))
@@ -180,8 +180,13 @@ class Handler:
         for _ in range(_ATTEMPTS):
             if desk.loaded is None:
                 desk.loaded = await self._loader.load(session_id, None)
+            # Who has hung up while waiting is not recorded behind its own back.
+            tickets = [ticket for ticket in tickets if not ticket.done.done()]
             plan = self._planner.plan(session_id, desk.loaded, tickets)
             append = plan.append
+            if not append.events and not await self._is_newest(session_id, desk.loaded):
+                desk.loaded = await self._loader.load(session_id, desk.loaded)
+                continue
             if append.events or append.keys:
                 try:
                     position = await self._store.log.append(append)
@@ -197,11 +202,19 @@ class Handler:
                     self._keep_snapshot(session_id, desk.loaded.session, plan.after.session)
             desk.loaded = plan.after
             for decision in plan.decisions:
-                await self._settle(session_id, decision, plan.after)
+                await self._settle(session_id, decision, plan)
             return
         raise Busy("too many processes write to this session at once; try again")
 
-    async def _settle(self, session_id: UUID, decision: Decision, after: Loaded) -> None:
+    async def _is_newest(self, session_id: UUID, loaded: Loaded) -> bool:
+        """Return whether no other process has moved on: only then may a state refuse anything.
+
+        An append needs no such question: it is refused itself when the state was not the newest.
+        """
+        row = await self._store.read_models.session(session_id)
+        return loaded.session.sequence == (row.sequence if row else 0)
+
+    async def _settle(self, session_id: UUID, decision: Decision, plan: Plan) -> None:
         ticket = decision.ticket
         if ticket.done.done():
             return
@@ -216,7 +229,9 @@ class Handler:
             else:
                 ticket.done.set_result(replayed)
             return
-        position = after.position - (after.session.sequence - decision.after)
+        position = plan.before.position
+        if decision.after > plan.before.session.sequence:
+            position = plan.after.position - (plan.after.session.sequence - decision.after)
         ticket.done.set_result(
             Outcome(session_id, decision.before + 1, decision.after, position, decision.answer)
         )

@@ -12,7 +12,6 @@ from application.load import Loaded
 from application.ports import Append, Envelope, NewEvent, SharedWrite, Store, StoredAnswer
 from application.request import Idempotency, Outcome, Request
 from domain.chain import link
-from domain.errors import DomainError
 from domain.session.decide import decide
 from domain.session.events import ActivityEvent, PermissionDecided, Recorded, SessionEvent
 from domain.session.evolve import evolve
@@ -40,9 +39,10 @@ class Decision:
 
 @dataclass(slots=True)
 class Plan:
-    """An append, the state after it, and what each ticket gets once it is written."""
+    """An append, the states around it, and what each ticket gets once it is written."""
 
     append: Append
+    before: Loaded
     after: Loaded
     decisions: list[Decision]
 
@@ -94,7 +94,7 @@ class Planner:
                     written += shared_writes(owner, event, offset, self._store.codec)
                     made.append(NewEvent(name, record, end))
                 decision.answer = request.answer(after)
-            except (DomainError, StaleSequence, RecordTooLarge) as refusal:
+            except Exception as refusal:  # noqa: BLE001 - its own answer, not that of all who wait
                 decision.refusal = refusal
                 continue
             session, digest = after, end
@@ -107,7 +107,7 @@ class Planner:
         append.shared, append.keys = shared, keys
         if events and listed_differently(loaded.session, session):
             append.row = session_row(session_id, session, self._store.codec)
-        return Plan(append, Loaded(session, digest, loaded.position), decisions)
+        return Plan(append, loaded, Loaded(session, digest, loaded.position), decisions)
 
     def _encode(self, request: Request, recorded: Recorded) -> tuple[str, bytes]:
         envelope = Envelope(

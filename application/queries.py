@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from application.errors import CursorAhead
 from application.handle import Handler
@@ -45,7 +46,7 @@ class Transcripts:
         self._most_bytes = most_bytes
         self._bytes = 0
         self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
-        self._turns: dict[UUID, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def entries(self, session_id: UUID, sequence: int) -> Sequence[bytes]:
         """Return the JSON of each entry as of a sequence.
@@ -54,22 +55,21 @@ class Transcripts:
             session_id: Whose transcript.
             sequence: The last event that counts; the log has it.
         """
-        kept = self._kept.get(session_id)
-        if kept is not None and kept.sequence > sequence:
-            past = _Kept()
-            await self._fold(session_id, past, sequence)
-            return past.json
-        lock = self._turns.setdefault(session_id, asyncio.Lock())
+        lock = self._locks.get(session_id)
+        if lock is None:
+            lock = self._locks[session_id] = asyncio.Lock()
         async with lock:
             kept = self._kept.pop(session_id, None) or _Kept()
             self._bytes -= kept.size
             if kept.sequence < sequence:
                 await self._fold(session_id, kept, sequence)
             self._keep(session_id, kept)
-        if not lock.locked():
-            self._turns.pop(session_id, None)
-        # Readers of the list must not see it grow under a later reader.
-        return tuple(kept.json) if kept.sequence == sequence else kept.json
+            now = tuple(kept.json) if kept.sequence == sequence else None
+        if now is not None:
+            return now
+        past = _Kept()
+        await self._fold(session_id, past, sequence)
+        return past.json
 
     async def _fold(self, session_id: UUID, kept: _Kept, upto: int) -> None:
         while kept.sequence < upto:
