@@ -1,0 +1,87 @@
+"""The house rules that a machine can check."""
+
+import ast
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("api", "application", "domain", "infrastructure", "migrations")
+BIN = Path(sys.executable).parent
+
+
+def run(*command: str) -> None:
+    done = subprocess.run(
+        [str(BIN / command[0]), *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+
+
+def test_dependencies_point_one_way_and_the_domain_knows_the_standard_library_only():
+    run("lint-imports", "--no-cache")
+
+
+def test_ruff_finds_nothing():
+    run("ruff", "check", "--no-cache", ".")
+
+
+def test_the_code_is_formatted():
+    run("ruff", "format", "--check", "--no-cache", ".")
+
+
+def test_mypy_finds_nothing():
+    run("mypy", "--cache-dir", "/dev/null")
+
+
+def test_pyright_finds_nothing():
+    run("basedpyright", "--level", "error")
+
+
+def test_the_domain_imports_nothing_that_reads_clocks_draws_numbers_or_touches_the_world():
+    forbidden = {"asyncio", "os", "random", "secrets", "socket", "subprocess", "threading", "time"}
+    for path in (ROOT / "domain").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            assert not forbidden & {name.split(".")[0] for name in names}, path
+            called = getattr(node, "attr", None)
+            assert called not in {"now", "utcnow", "today", "uuid4", "uuid1"}, path
+
+
+def test_sql_stands_in_sql_files_only():
+    statement = re.compile(r"\b(select|insert into|update|delete from)\b.+\b(from|set|values)\b", re.IGNORECASE)
+    for package in ("api", "application", "domain", "infrastructure"):
+        for path in (ROOT / package).rglob("*.py"):
+            if path.is_relative_to(ROOT / "infrastructure" / "embedded_postgres"):
+                continue  # it makes a role and a database before there is anything to load from
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call):
+                    for argument in [*node.args, *(k.value for k in node.keywords)]:
+                        if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                            assert not statement.search(argument.value), (path, argument.value)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_other_distribution_owns_the_name_of_one_of_our_packages(package):
+    owners = set(packages_distributions().get(package, ["cairn"]))
+    assert owners == {"cairn"}
+
+
+def test_the_lock_file_names_the_public_index_only():
+    hosts = set(re.findall(r"https?://[^/\"]+", (ROOT / "uv.lock").read_text()))
+    assert hosts == {"https://pypi.org", "https://files.pythonhosted.org"}
+
+
+def test_every_module_of_the_layers_fits_in_a_head():
+    longest = 450
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            lines = len(path.read_text().splitlines())
+            assert lines <= longest, f"{path.relative_to(ROOT)} has {lines} lines"
