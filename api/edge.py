@@ -96,8 +96,10 @@ class Edge:
 
         if self._token is not None and not self._allowed(scope["path"], headers):
             problem = Problem("unauthorized", "send the header `Authorization: Bearer <token>`")
-            refusal = respond(problem, request_id.decode()).to_asgi_response(None, Request(scope))
-            await refusal(scope, receive, answer)
+            request: Request[Any, Any, Any] = Request(scope)
+            refusal = respond(problem, request_id.decode())
+            send_refusal = refusal.to_asgi_response(None, request)  # pyright: ignore[reportUnknownMemberType]
+            await send_refusal(scope, receive, answer)
         else:
             await self._app(scope, receive, answer)
         seconds = perf_counter() - began

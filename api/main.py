@@ -266,5 +266,5 @@ def token_of(settings: Settings) -> str | None:
     except UnicodeDecodeError:
         raise StartError(f"The token file {path} is not a text; {remedy}") from None
     if not _TOKEN.fullmatch(token):
-        raise StartError(f"The token file {path} holds no token that can be sent; {remedy}")
+        raise StartError(f"The token file {path} holds no usable token; {remedy}")
     return token

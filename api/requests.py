@@ -147,7 +147,7 @@ def _nested(value: Any) -> Iterable[Any]:
     """Return the arrays and objects directly in an array or object."""
     mapping = isinstance(value, dict)
     children = cast("dict[str, Any]", value).values() if mapping else cast("list[Any]", value)
-    return (child for child in children if isinstance(child, dict | list))
+    return [child for child in children if isinstance(child, dict | list)]
 
 
 def validated(model: type[_M], value: Any, at: str = "") -> _M:

@@ -1,7 +1,7 @@
 """Server-sent events over bare ASGI: a stream costs a few small objects while it waits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any
@@ -57,7 +57,7 @@ class EventStream(ASGIResponse):
 
     def __init__(
         self,
-        items: AsyncIterator[StreamItem],
+        items: AsyncGenerator[StreamItem],
         now: Callable[[], datetime],
         request_id: str,
         cursor: Callable[[StoredEvent], int],
@@ -102,7 +102,7 @@ class EventStream(ASGIResponse):
         await write(_RETRY)
         try:
             # Closed here and now, not whenever it is collected: it follows a channel.
-            async with aclosing(self._items) as items:  # type: ignore[type-var]
+            async with aclosing(self._items) as items:
                 async for item in items:
                     await write(self._frames(item))
         except Exception as error:  # noqa: BLE001 - the stream says so, and ends whole

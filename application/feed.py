@@ -1,6 +1,6 @@
 """The global feed: the events of all sessions, by position."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from application.errors import CursorAhead, StoreUnavailable
@@ -71,7 +71,7 @@ class Feed:
             if not await self._wait(cursor, deadline.left()):
                 return page
 
-    async def stream(self, after: int, wanted: FeedFilter) -> AsyncIterator[StreamItem]:
+    async def stream(self, after: int, wanted: FeedFilter) -> AsyncGenerator[StreamItem]:
         """Yield events after a position for as long as the reader lasts.
 
         Args:

@@ -5,7 +5,7 @@ follows the cursor without a gap; everything else is read from the table. So no 
 event or get one twice, whatever was lost on the way to waking it.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -142,7 +142,7 @@ class Tails:
 
     async def stream(
         self, session_id: UUID, since: int, wanted: Filter
-    ) -> AsyncIterator[StreamItem]:
+    ) -> AsyncGenerator[StreamItem]:
         """Yield events after a cursor for as long as the session and the reader last.
 
         Args:

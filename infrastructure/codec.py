@@ -31,7 +31,7 @@ def plain(value: Any) -> Any:
     if type(value) in _PLAIN:
         return value
     if isinstance(value, tuple):
-        return [plain(item) for item in value]
+        return [plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     if is_dataclass(value):
         return {
             field.name: plain(item)

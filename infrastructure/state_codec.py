@@ -28,7 +28,7 @@ FORMAT = f"1-{_shape()}"
 
 def _to_plain(value: Any) -> Any:
     if isinstance(value, PersistentMap):
-        return dict(value)
+        return dict(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     raise NotImplementedError(f"a state holds a {type(value)}")
 
 

@@ -70,6 +70,9 @@ create index sessions_of_user_by_creation
 create index sessions_by_update on sessions (updated_second desc) where not deleted;
 create index sessions_by_creation on sessions (created_at desc, session_id desc) where not deleted;
 create index sessions_by_tag on sessions using gin (tags) where tags <> '{}' and not deleted;
+-- A user belongs to an app. Taken for independent, many sessions of one user look like a few, which
+-- would be read and sorted whole for each page.
+create statistics sessions_owners (dependencies, mcv) on app, user_id from sessions;
 
 -- What each idempotency key was answered; `scope` is the session, or nil for those that make one.
 create table idempotency_keys (

@@ -19,6 +19,7 @@ from api.services import services_of
 
 _ASSETS = Path(__file__).parents[1] / "assets"
 _TYPES = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript; charset=utf-8"}
+_REFUSALS = ("invalid_parameter",)
 _HTML = "text/html; charset=utf-8"
 
 
@@ -42,7 +43,7 @@ def documents(routes: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
         return page(document(routes)).encode()
 
     @get("/schema/openapi.json")
-    @Describes("Documents", answers={200: JsonDocument})
+    @Describes("Documents", answers={200: JsonDocument}, problems=_REFUSALS)
     async def get_openapi(request: AnyRequest) -> ASGIResponse:
         """Read this document."""
         Parameters(request, ())
@@ -50,14 +51,14 @@ def documents(routes: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
         return json_response(openapi(token=token))
 
     @get("/schema/asyncapi.json")
-    @Describes("Documents", answers={200: JsonDocument})
+    @Describes("Documents", answers={200: JsonDocument}, problems=_REFUSALS)
     async def get_asyncapi(request: AnyRequest) -> ASGIResponse:
         """Read the document of the streams."""
         Parameters(request, ())
         return json_response(asyncapi())
 
     @get("/docs")
-    @Describes("Documents", answers={200: None}, media_type=_HTML)
+    @Describes("Documents", answers={200: None}, problems=_REFUSALS, media_type=_HTML)
     async def get_docs(request: AnyRequest) -> ASGIResponse:
         """Read all of this as a page."""
         Parameters(request, ())
@@ -72,7 +73,7 @@ def documents(routes: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
     @Describes(
         "Documents",
         answers={200: None},
-        problems=("not_found",),
+        problems=(*_REFUSALS, "not_found"),
         media_type=_TYPES["docs.css"],
         other_forms={_TYPES["docs.js"]: {"type": "string"}},
     )

@@ -65,7 +65,7 @@ async def record_activity(request: AnyRequest) -> ASGIResponse:
     """Record what the agent did; or, with `partial`, only show it to those who follow."""
     body = await body_of(request, RecordActivityBody)
     turn_id = name_of(request, "turn_id")
-    events = tuple(activity_of(one, f"events.{i}") for i, one in enumerate(body.events))
+    events = tuple(activity_of(one, f"events[{i}]") for i, one in enumerate(body.events))
     command = RecordActivity(turn_id=turn_id, events=events)
     if body.partial:
         return await _show(request, command, body)

@@ -120,7 +120,7 @@ async def test_a_list_is_filtered_by_what_rows_are(store: Store, name: str) -> N
     other = await make(store)
     assert await found(store, **{name: TELLING[name]}) == {one}
     assert await found(store) == {one, other}
-    if name not in ("starred",):
+    if name != "starred":
         assert await found(store, **{name: "of nobody"}) == set()
     else:
         assert await found(store, starred=False) == {other}
@@ -284,16 +284,17 @@ async def test_what_stays_in_place_is_listed_once_while_others_move(
             break
         seen += [listed.session_id for listed in page]
         after = cursor(page[-1], order)
-        # Between two pages some jump about, one is new and one is deleted.
-        for mover in movers[step % 5 :: 5]:
+        # Between two pages some jump about, one is new, one is deleted; then it calms down.
+        for mover in movers[step % 5 :: 5] if step < 10 else ():
             await store.log.append(
                 chains[mover].next(at=at(step * 0.4), row=row(title="abz"[step % 3]))
             )
-        gone = movers[step % len(movers)]
-        await store.log.append(chains[gone].next(at=at(9), row=row(deleted=True)))
-        await make(store, updated=step * 0.3, title="m", created_at=at(step * 0.3))
+        if step < 10:
+            gone = chains[movers[step]]
+            await store.log.append(gone.next(at=at(9), row=row(deleted=True)))
+            await make(store, updated=step * 0.3, title="m", created_at=at(step * 0.3))
         step += 1
-    assert [one for one in seen if one in still].__len__() == len(still)
+    assert len([one for one in seen if one in still]) == len(still)
     assert set(seen) >= still
 
 

@@ -17,6 +17,12 @@ from tests.support.builders import obey, state_after
 
 Strategy = st.SearchStrategy[Any]
 
+
+def rarely(one: Strategy, other: Strategy) -> Strategy:
+    """Return a strategy that takes the first one now and then."""
+    return st.integers(0, 9).flatmap(lambda n: one if n == 9 else other)
+
+
 message_ids = st.sampled_from(["m1", "m2", "m3", "m4"])
 turn_ids = st.sampled_from(["t1", "t2", "t3", "t4"])
 call_ids = st.sampled_from(["c1", "c2", "c3"])
@@ -57,7 +63,7 @@ _other = st.builds(
 )
 parts = st.lists(_spoken | _other, min_size=1, max_size=2).map(tuple)
 wrong_parts = st.sampled_from([(), ({"type": "text"},), ({"type": "text", "text": ""},)])
-_input = st.integers(0, 9).flatmap(lambda n: wrong_parts if n == 0 else parts)
+_input = rarely(wrong_parts, parts)
 
 owners = st.builds(
     Owner,
@@ -175,7 +181,7 @@ _first_messages = st.lists(
     max_size=2,
 ).map(tuple)
 _often_too_long = st.sampled_from(["x" * 600, "x" * 2049, "", " ", "a\x00b"])
-_now_and_then_wrong = st.integers(0, 9).flatmap(lambda n: _often_too_long if n == 0 else words)
+_now_and_then_wrong = rarely(_often_too_long, words)
 _fields = st.lists(st.sampled_from(["title", "starred", "tags"]), unique=True).map(frozenset)
 _any_tags = st.lists(st.sampled_from(["red", "green", "blue"]), max_size=3).map(tuple)
 
@@ -203,7 +209,7 @@ COMMANDS: dict[type, Strategy] = {
         c.StartTurn, turn_id=turn_ids, message_id=message_ids, parts=_input, source=_sources
     ),
     c.RecordActivity: st.builds(
-        c.RecordActivity, turn_id=turn_ids, events=st.lists(activity, max_size=3).map(tuple)
+        c.RecordActivity, turn_id=turn_ids, events=rarely(st.just(()), st.lists(activity, min_size=1, max_size=3).map(tuple))
     ),
     c.CompleteTurn: st.builds(
         c.CompleteTurn, turn_id=turn_ids, stop_reason=_now_and_then_wrong,
@@ -213,7 +219,7 @@ COMMANDS: dict[type, Strategy] = {
     c.CancelTurn: st.builds(c.CancelTurn, turn_id=turn_ids, reason=_now_and_then_wrong),
     c.RequestPermission: st.builds(
         c.RequestPermission, request_id=request_ids, turn_id=turn_ids,
-        options=_options | st.just(()), tool_call_id=st.none() | call_ids,
+        options=rarely(st.just(()), _options), tool_call_id=st.none() | call_ids,
         title=st.none() | _now_and_then_wrong, meta=_meta,
     ),
     c.DecidePermission: st.builds(

@@ -8,9 +8,9 @@ import pytest
 
 from application.errors import Busy, IdempotencyKeyInFlight, IdempotencyKeyReused, RecordTooLarge
 from application.handle import Handler
-from application.request import Idempotency, Outcome, Request
 from application.live import Hub
 from application.ports import Append, EventLog, Store
+from application.request import Idempotency, Outcome, Request
 from domain.errors import DomainError, TurnNotFound
 from domain.session import events as e
 from domain.session.commands import (

@@ -6,10 +6,10 @@ from uuid import UUID
 import pytest
 
 from application.handle import Handler
-from application.request import Request
 from application.live import Hub
 from application.ports import Store
 from application.queries import Transcripts
+from application.request import Request
 from domain.session.commands import AddMessage, CreateSession
 from infrastructure.memory import MemoryStore
 from tests.support.builders import OWNER, SESSION_ID, text

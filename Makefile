@@ -1,0 +1,91 @@
+# Everything that is done with this checkout. It needs make, Python 3.11 or newer, and the package
+# index; the rest goes into .venv, from uv.lock. Options are passed with ARGS:
+#
+#     make serve ARGS="--port 9000 --workers 2"
+#     make test ARGS="-k tail"
+
+PYTHON ?=
+ARGS ?=
+
+MAKEFLAGS += --no-print-directory
+ROOT := $(shell cd "$$(dirname "$(strip $(firstword $(MAKEFILE_LIST)))")" && pwd)
+export ROOT PYTHON
+
+IN_ROOT := cd "$$ROOT" &&
+BIN := .venv/bin
+
+.PHONY: help serve demo test hunt bench check setup
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make serve   run Cairn on http://127.0.0.1:8080, with a Postgres of its own"
+	@echo "make demo    play a recorded agent, kill the server in a turn, prove that nothing is lost"
+	@echo "make test    the whole test suite"
+	@echo "make hunt    the slow searches for rare faults"
+	@echo "make check   ruff, mypy, basedpyright, import-linter"
+	@echo "make bench   the figures of docs/performance.md"
+
+# A command replaces the shell, so that signals reach it and its exit code comes back.
+serve: setup
+	@$(IN_ROOT) exec $(BIN)/cairn serve $(ARGS)
+
+demo: setup
+	@$(IN_ROOT) exec $(BIN)/cairn demo $(ARGS)
+
+test: setup
+	@$(IN_ROOT) exec $(BIN)/python -m pytest -m "not hunt" $(ARGS)
+
+hunt: setup
+	@$(IN_ROOT) exec $(BIN)/python -m pytest -m hunt $(ARGS)
+
+bench: setup
+	@$(IN_ROOT) exec $(BIN)/python -m bench $(ARGS)
+
+check: setup
+	@$(IN_ROOT) $(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy \
+		&& $(BIN)/basedpyright && $(BIN)/lint-imports
+
+# The stamp holds what the environment was made from, so that only a change makes it again. One
+# that was made elsewhere is thrown away: its programs have the path of their Python in them.
+setup:
+	@$(value MAKE_ENVIRONMENT)
+
+define MAKE_ENVIRONMENT
+cd "$ROOT" || exit 1; \
+wanted="$(cat pyproject.toml uv.lock | cksum) $ROOT"; \
+made=$(cat .venv/.made-from 2>/dev/null); \
+if [ "$made" = "$wanted" ] && .venv/bin/python -c "" 2>/dev/null; \
+then exit 0; fi; \
+unset VIRTUAL_ENV PYTHONHOME PYTHONPATH; \
+for python in "$PYTHON" python3 python3.13 python3.12 python3.11; do \
+  if [ -n "$python" ] && found=$("$python" -c \
+    'import sys; assert sys.version_info >= (3, 11); print(sys.executable)' 2>/dev/null); \
+  then break; fi; \
+  found=; \
+  if [ -n "$python" ] && [ "$python" = "$PYTHON" ]; then break; fi; \
+done; \
+if [ -z "$found" ]; then \
+  echo "make: ${PYTHON:-Python} cannot be run, or is older than 3.11;" \
+    "install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3" >&2; \
+  exit 1; \
+fi; \
+echo "Setting up .venv from uv.lock, with $found ..." >&2; \
+rm -f .venv/.made-from; \
+case "$made" in ""|*" $ROOT") ;; *) rm -rf .venv ;; esac; \
+if ! .venv/bin/python -c 'import sys; assert sys.version_info >= (3, 11)' 2>/dev/null \
+  && ! { rm -rf .venv && "$found" -m venv .venv; }; \
+then \
+  rm -rf .venv; \
+  echo "make: $found cannot make a virtual environment; install its venv module" \
+    "(on Debian and Ubuntu the package python3-venv), or name another one with PYTHON=" >&2; \
+  exit 1; \
+fi; \
+export UV_PROJECT_ENVIRONMENT="$ROOT/.venv" UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1; \
+sync() { "$1" sync --quiet --frozen --inexact --all-extras --python .venv/bin/python; }; \
+if ! { command -v uv >/dev/null && uv --version >/dev/null 2>&1 && sync uv; }; then \
+  .venv/bin/uv --version >/dev/null 2>&1 \
+    || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv || exit 1; \
+  sync .venv/bin/uv || exit 1; \
+fi; \
+echo "$wanted" > .venv/.made-from
+endef

@@ -1,0 +1,335 @@
+"""Bad input, item by item: each gets its documented answer, and nothing of it is recorded."""
+
+import base64
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.support.api import HELLO, Api, SessionApi, done, refused
+
+DEEPEST = 100
+NOWHERE = f"/v1/sessions/{uuid4()}"
+
+
+def nested(levels: int, opening: bytes = b"[", closing: bytes = b"]", middle: bytes = b"") -> bytes:
+    return opening * levels + middle + closing * levels
+
+
+def message(data: bytes) -> bytes:
+    """A body whose part has this data, three levels deep in it."""
+    return b'{"role":"user","parts":[{"type":"data","data":%s}]}' % data
+
+
+# ── JSON ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"NaN", b"Infinity", b"-Infinity", b"1e400", b"-1e999", b"9" * 5000, b"1" + b"0" * 40000,
+        b"+1", b"01", b".5", b"0x10", b"1_000", b"'x'", b'"\t"', b'"\x00"', b"undefined", b"",
+        rb'"\ud800"', rb'"\udc00\ud800"', rb'"\ud800x"', rb'"\uD83D"', rb'{"\ud800":1}',
+        b'"\xed\xa0\x80"', b'"\xff"', b'"\xc0\xaf"', b"[1,]", b'{"a":1,}', b"[1", b"/* */1", rb'"\x41"',
+    ],
+)  # fmt: skip
+def test_values_that_json_does_not_have(session: SessionApi, data: bytes) -> None:
+    session.start()
+    events = b'{"events":[{"type":"x","data":%s}]}' % data
+    state = b'{"set":{"k":%s}}' % data
+    with session.nothing_recorded():
+        for method, path, body in (
+            ("POST", "/messages", message(data)),
+            ("POST", "/turns/t1/events", events),
+            ("PATCH", "/state", state),
+        ):
+            response = session.api.raw(method, session.path + path, body)
+            refused(response, 400, "malformed_json")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        0, -0.0, 2**53, 2**63, 2**64, -(2**63) - 1, 10**38, 1.7976931348623157e308, 5e-324, 0.1,
+        123456789012345678901234567890, "\u0000", "\U0010ffff", "\ufffe", "é", "e\u0301", "",
+        {"": None, "\u0000": []}, [[]], True, None,
+    ],
+)  # fmt: skip
+def test_values_at_the_edges_come_back_as_they_went(session: SessionApi, value: Any) -> None:
+    session.api.raw("POST", f"{session.path}/messages", message(json.dumps(value).encode()))
+
+    stored = session.events()[-1]["data"]["parts"][0]["data"]
+    assert (stored, type(stored)) == (value, type(value))
+    read = done(session.get("/messages"))["messages"][0]["parts"][0]["data"]
+    assert (read, type(read)) == (value, type(value))
+    done(session.patch("/state", {"set": {"k": value, "user:k": value}}))
+    assert done(session.get("/snapshot"))["state"] == {"k": value, "user:k": value}
+
+
+@pytest.mark.parametrize(
+    ("levels", "fits"),
+    [(DEEPEST - 4, True), (DEEPEST - 3, True), (DEEPEST - 2, False), (1000, False), (10_000, False),
+     (100_000, False)],
+)  # fmt: skip
+@pytest.mark.parametrize("middle", [b"", b"1"])
+def test_nesting(session: SessionApi, levels: int, fits: bool, middle: bytes) -> None:
+    for deep in (nested(levels, middle=middle), nested(levels, b'{"a":', b"}", middle or b"1")):
+        before = session.head
+        response = session.api.raw("POST", f"{session.path}/messages", message(deep))
+        if fits:
+            assert done(response, 201)["sequence"] == before + 1
+        else:
+            refused(response, 400, "malformed_json")
+            assert session.head == before
+    if fits:
+        cloud = {"Accept": "application/cloudevents-batch+json"}
+        assert len(session.get("/events", headers=cloud).json()) == 3
+        for path in ("/events", "/history", "/messages", "/messages?format=ui", "/snapshot"):
+            done(session.get(path))
+
+
+def test_many_brackets_that_are_not_deep(session: SessionApi) -> None:
+    wide = b"[%s]" % b",".join([b"[]"] * 10_000)
+    done(session.api.raw("POST", f"{session.path}/messages", message(wide)), 201)
+    brackets = json.dumps("[" * 10_000).encode()
+    done(session.api.raw("POST", f"{session.path}/messages", message(brackets)), 201)
+
+
+def test_nesting_without_a_door_around_it(api: Api) -> None:
+    with api.nothing_recorded():
+        for body in (nested(10_000), b"[" * 1_000_000, b'{"a":' * 100_000):
+            refused(api.raw("POST", "/v1/sessions", body), 400, "malformed_json")
+
+
+# ── wrong types and contents ─────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("POST", "/messages", {"role": "boss", "parts": HELLO}, "role"),
+        ("POST", "/messages", {"role": "user", "parts": []}, "parts"),
+        ("POST", "/messages", {"role": "user", "parts": "Hello"}, "parts"),
+        ("POST", "/messages", {"role": "user", "parts": HELLO * 1001}, "parts"),
+        ("POST", "/messages", {"role": "user", "parts": [{"type": "text", "text": ""}]}, "parts[0].text"),
+        ("POST", "/messages", {"role": "user", "parts": [{"type": "text", "text": 1}]}, "parts[0].text"),
+        ("POST", "/messages", {"role": "user", "parts": [{"type": "text"}]}, "parts[0].text"),
+        ("POST", "/messages", {"role": "user", "parts": [{"type": "sound"}]}, "parts[0]"),
+        ("POST", "/messages", {"role": "user", "parts": [{"text": "x"}]}, "parts[0]"),
+        ("POST", "/messages", {"role": "user", "parts": [{**HELLO[0], "x": 1}]}, "parts[0].x"),
+        ("POST", "/messages", {"role": "user", "parts": HELLO, "id": ""}, "id"),
+        ("POST", "/messages", {"role": "user", "parts": HELLO, "id": "x" * 201}, "id"),
+        ("POST", "/messages", {"role": "user", "parts": HELLO, "implicit": 1}, "implicit"),
+        ("POST", "/messages", {"role": "user", "parts": HELLO, "id": "a\u0000"}, "message_id"),
+        ("POST", "/messages", {"role": "user", "parts": HELLO, "id": " "}, "message_id"),
+        ("POST", "/messages", {"role": "user", "parts": HELLO, "author": "\n"}, "author"),
+        ("PATCH", "", {"title": ""}, "title"),
+        ("PATCH", "", {"title": 1}, "title"),
+        ("PATCH", "", {"title": "x" * 501}, "title"),
+        ("PATCH", "", {"title": "  "}, "title"),
+        ("PATCH", "", {"title": "a\u0000b"}, "title"),
+        ("PATCH", "", {"tags": ["a", "b\u0000"]}, "tags[1]"),
+        ("PATCH", "", {"tags": ["x"] * 51}, "tags"),
+        ("PATCH", "", {"tags": None}, "tags"),
+        ("PATCH", "", {"starred": "true"}, "starred"),
+        ("POST", "/turns", {"input": {"parts": HELLO}, "source": "robot"}, "source"),
+        ("POST", "/turns", {"input": {"parts": HELLO}, "turn_id": "a\u007f"}, "turn_id"),
+        ("POST", "/turns", {"input": HELLO}, "input"),
+        ("POST", "/turns/t1/events", {"events": []}, "events"),
+        ("POST", "/turns/t1/events", {"events": [{"type": "x"}] * 1001}, "events"),
+        ("POST", "/turns/t1/events", {"events": [{"type": ""}]}, "events[0].type"),
+        ("POST", "/turns/t1/events", {"events": [{"type": "a b"}]}, "events[0].type"),
+        ("POST", "/turns/t1/events", {"events": [{"type": "tool.called", "data": None}]}, "events[0].data"),
+        ("POST", "/turns/t1/events", {"events": [{"type": "usage.reported", "data": {"input_tokens": -1}}]}, "events[0].data.input_tokens"),
+        ("POST", "/turns/t1/events", {"events": [{"type": "usage.reported", "data": {"cost": "1"}}]}, "events[0].data.cost"),
+        ("POST", "/turns/t1/events", {"events": [{"type": "usage.reported", "data": {"output_tokens": 2**60}}]}, "events[0].data.output_tokens"),
+        ("POST", "/turns/t1/events", {"events": [{"type": "agent.message", "data": {"parts": []}}]}, "events[0].data.parts"),
+        ("POST", "/turns/t1/complete", {"stop_reason": ""}, "stop_reason"),
+        ("POST", "/turns/t1/complete", {"stop_reason": " "}, "stop_reason"),
+        ("POST", "/turns/t1/complete", {"usage": {"input_tokens": 1.5}}, "usage.input_tokens"),
+        ("POST", "/turns/t1/fail", {"summary": "x" * 2049}, "summary"),
+        ("POST", "/turns/t1/fail", {"kind": "\u0001"}, "kind"),
+        ("POST", "/turns/t1/cancel", {"reason": "\u0001"}, "reason"),
+        ("POST", "/stop", {"cause": "boredom"}, "cause"),
+        ("POST", "/stop", {"failure": {}}, "failure.kind"),
+        ("POST", "/interactions", {"turn_id": "t1", "options": []}, "options"),
+        ("PATCH", "/state", {"set": []}, "set"),
+        ("PATCH", "/state", {"delete": "k"}, "delete"),
+        ("POST", "/resume", {"cause": "x"}, "cause"),
+        ("DELETE", "", {"force": True}, "force"),
+    ],
+)  # fmt: skip
+def test_fields_that_are_wrong(
+    session: SessionApi, method: str, path: str, body: Any, field: str
+) -> None:
+    session.start()
+    with session.nothing_recorded():
+        response = session.api.request(method, session.path + path, json=body)
+        problem = refused(response, 422, "invalid")
+        assert problem["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize(
+    "wrong", ["", "x", "{%s}", "urn:uuid:%s", "%s ", "0" * 32, 7, None, [], "٣"]
+)
+def test_ids_that_are_no_uuids(api: Api, wrong: Any) -> None:
+    given = wrong % uuid4() if isinstance(wrong, str) and "%s" in wrong else wrong
+    with api.nothing_recorded():
+        if given is not None:
+            body = {"id": given, "app": "a", "user": "u"}
+            refused(api.post("/v1/sessions", body), 422, "invalid")
+        if isinstance(given, str) and given:
+            refused(api.get(f"/v1/sessions/{given}"), 404, "session_not_found")
+
+
+@pytest.mark.parametrize(
+    "raw", [b"%00", b"%ED%A0%80", b"%FF", b"%2F", b"%2e%2e%2f", b"a%2Fb", b"%0A", b"%252F"]
+)
+def test_paths_with_what_no_text_has(session: SessionApi, raw: bytes) -> None:
+    session.start()
+    text = raw.decode()
+    with session.nothing_recorded():
+        body: Any
+        for method, path, body, code in (
+            ("GET", "/messages/", None, "message_not_found"),
+            ("PATCH", "/messages/", {"parts": HELLO}, "message_not_found"),
+            ("POST", "/turns/{}/complete", {}, "turn_not_found"),
+            ("POST", "/turns/{}/events", {"events": [{"type": "x"}]}, "turn_not_found"),
+            ("POST", "/interactions/{}/decision", {"option_id": "a"}, "interaction_not_found"),
+        ):
+            where = session.path + (path.format(text) if "{}" in path else path + text)
+            headers = {"Idempotency-Key": "k"} if body is not None else {}
+            response = session.api.request(method, where, json=body, headers=headers)
+            refused(response, 404, code)
+        refused(session.api.get(f"/v1/sessions/{text}"), 404, "session_not_found")
+        assert session.api.get(f"/{text}").status_code == 404
+
+
+@pytest.mark.parametrize("raw", ["%ED%A0%80", "%FF", "%C0%AF"])
+def test_queries_with_what_no_text_has(session: SessionApi, raw: str) -> None:
+    for query in (f"text={raw}", f"app={raw}", f"tag={raw}"):
+        assert done(session.api.get(f"/v1/sessions?{query}"))["sessions"] == []
+    refused(session.api.get(f"/v1/sessions?{raw}=1"), 400, "invalid_parameter")
+    refused(session.api.get(f"/v1/sessions?cursor={raw}"), 400, "invalid_cursor")
+    assert done(session.get(f"/events?types={raw}"))["events"] == []
+    for nul in ("text", "tag", "app", "cursor"):
+        response = session.api.get(f"/v1/sessions?{nul}=%00")
+        refused(response, 400, "invalid_parameter", field=nul)
+    for nul in ("turn", "types", "since"):
+        refused(session.get(f"/events?{nul}=a%00"), 400, "invalid_parameter", field=nul)
+
+
+# ── cursors ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "since", ["-1", "abc", "1.0", "1e1", "", " ", "٣", "0x1", "+1", "9" * 20, "NOW", "1,2"]
+)
+def test_a_since_that_is_none(session: SessionApi, since: str) -> None:
+    for path in ("/events", "/history"):
+        response = session.get(path, params={"since": since})
+        refused(response, 400, "invalid_parameter", field="since")
+    response = session.api.get("/v1/events", params={"after": since})
+    refused(response, 400, "invalid_parameter", field="after")
+    if since.strip():
+        headers = {"Last-Event-ID": since.encode()}
+        if since.isascii():
+            refused(session.get("/events", headers=headers), 400, "malformed_header")
+    refused(session.get("/snapshot", params={"at": since}), 400, "invalid_parameter", field="at")
+
+
+def test_a_since_beyond_the_head(session: SessionApi) -> None:
+    for beyond in (2, 10**6, 2**62):
+        for path in (f"/events?since={beyond}", f"/history?since={beyond}",
+                     f"/events?since={beyond}&wait=5s"):  # fmt: skip
+            refused(session.get(path), 409, "cursor_ahead", head=1, cursor=beyond)
+        headers = {"Last-Event-ID": str(beyond)}
+        refused(session.get("/events?since=0", headers=headers), 409, "cursor_ahead")
+        cloud = {"Accept": "application/cloudevents-batch+json"}
+        refused(session.get(f"/events?since={beyond}", headers=cloud), 409, "cursor_ahead")
+        sse = {"Accept": "text/event-stream"}
+        refused(session.get(f"/events?since={beyond}", headers=sse), 409, "cursor_ahead")
+    head = session.api.feed_head()
+    for beyond in (head + 1, 2**62):
+        feed = session.api.get("/v1/events", params={"after": beyond})
+        refused(feed, 409, "cursor_ahead", head=head, cursor=beyond)
+    refused(session.get("/snapshot?at=2"), 409, "cursor_ahead", head=1)
+    refused(session.get("/snapshot?at=0"), 400, "invalid_parameter", field="at")
+    refused(session.get("/events?since=1&last=1"), 400, "invalid_parameter", field="last")
+
+
+@pytest.mark.parametrize(
+    "wait", ["-1", "61", "61s", "2m", "1h", "abc", "", "1e1", "١s", "60001ms", "nan", "inf"]
+)
+def test_a_wait_that_is_none(session: SessionApi, wait: str) -> None:
+    for path in ("/events", "/status"):
+        response = session.get(path, params={"wait": wait})
+        refused(response, 400, "invalid_parameter", field="wait")
+
+
+def cursors_of(api: Api) -> tuple[dict[str, str], str, SessionApi, str]:
+    """A list with its cursor, and a transcript with its cursor."""
+    user = uuid4().hex
+    for _ in range(3):
+        session = api.create(user=user)
+    query = {"user": user, "limit": "2"}
+    for number in range(3):
+        session.say(str(number))
+    of_list = done(api.get("/v1/sessions", params=query))["next_cursor"]
+    of_transcript = done(session.get("/messages?limit=2"))["next_cursor"]
+    return query, of_list, session, of_transcript
+
+
+def test_cursors_go_on_and_belong_to_their_list(api: Api) -> None:
+    query, of_list, session, of_transcript = cursors_of(api)
+
+    def listed(cursor: str, **other: str) -> Any:
+        return api.get("/v1/sessions", params={**query, "cursor": cursor, **other})
+
+    def read(cursor: str, **other: str) -> Any:
+        return session.get("/messages", params={"cursor": cursor, **other})
+
+    assert len(done(listed(of_list))["sessions"]) == 1
+    assert len(done(listed(of_list, limit="1"))["sessions"]) == 1
+    assert len(done(read(of_transcript))["messages"]) == 1
+    for other in ({"user": "x"}, {"sort": "title"}, {"starred": "true"}, {"sort": "updated_at"}):
+        refused(listed(of_list, **other), 400, "invalid_cursor")
+    refused(listed(of_transcript), 400, "invalid_cursor")
+    refused(read(of_list), 400, "invalid_cursor")
+    refused(read(of_transcript, order="desc"), 400, "invalid_cursor")
+    refused(read(of_transcript, format="ui"), 400, "invalid_cursor")
+    elsewhere = api.create()
+    response = elsewhere.get("/messages", params={"cursor": of_transcript})
+    refused(response, 400, "invalid_cursor")
+
+
+def test_cursors_that_were_changed(api: Api) -> None:
+    query, of_list, session, of_transcript = cursors_of(api)
+
+    def tampered(cursor: str) -> list[str]:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        flipped = [
+            base64.urlsafe_b64encode(raw[:i] + bytes([raw[i] ^ 1]) + raw[i + 1 :]).decode()
+            for i in range(len(raw))
+        ]
+        return [
+            *flipped,
+            cursor[:-4],
+            cursor + "AAAA",
+            "x",
+            "",
+            "====",
+            "é",
+            "0",
+            "-1",
+            cursor * 20,
+        ]
+
+    for cursor in tampered(of_list):
+        response = api.get("/v1/sessions", params={**query, "cursor": cursor})
+        refused(response, 400, "invalid_cursor" if cursor else "invalid_parameter")
+    for cursor in tampered(of_transcript):
+        response = session.get("/messages", params={"cursor": cursor})
+        code = "invalid_cursor" if 0 < len(cursor) <= 500 else "invalid_parameter"
+        refused(response, 400, code)

@@ -1,0 +1,345 @@
+"""What holds for every route: problems, conditions, limits, headers and methods."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.api import HELLO, Api, SessionApi, conforms, done, openapi, refused
+from tests.support.postgres import Server
+from tests.support.server import running
+
+MEBIBYTE = 1024 * 1024
+ANY = "00000000-0000-4000-8000-000000000000"
+
+
+def _filled(path: str) -> str:
+    for name, value in (("session_id", ANY), ("message_id", "m"), ("turn_id", "t")):
+        path = path.replace("{%s}" % name, value)
+    return path.replace("{request_id}", "r").replace("{name}", "docs.css")
+
+
+def _routes(*methods: str) -> list[tuple[str, str]]:
+    return [
+        (method.upper(), _filled(path))
+        for path, operations in openapi()["paths"].items()
+        for method in operations
+        if method.upper() in methods
+    ]
+
+
+READS = _routes("GET")
+COMMANDS = _routes("POST", "PATCH", "DELETE")
+OPEN = ("/health", "/ready", "/version")
+V1_COMMANDS = [one for one in COMMANDS if one[1].startswith("/v1")]
+
+
+# ── problems ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_problem_has_every_member(api: Api) -> None:
+    response = api.get(f"/v1/sessions/{ANY}", headers={"X-Request-Id": "from-client-1"})
+
+    assert response.json() == {
+        "type": "urn:cairn:problem:session-not-found",
+        "title": "Session not found",
+        "status": 404,
+        "detail": "No session has this id.",
+        "code": "session_not_found",
+        "request_id": "from-client-1",
+    }
+    assert response.headers["x-request-id"] == "from-client-1"
+
+
+@pytest.mark.parametrize("given", ["", "with space", "ü", "x" * 101])
+def test_a_request_id_that_is_no_simple_word_is_replaced(api: Api, given: str) -> None:
+    response = api.get("/version", headers={b"X-Request-Id": given.encode()})
+
+    assert response.headers["x-request-id"] not in ("", given)
+
+
+def test_no_fact_takes_the_place_of_a_member(session: SessionApi) -> None:
+    other = session.api.post("/v1/sessions", {"id": session.id, "app": "other", "user": "x"})
+
+    assert refused(other, 409, "session_exists")["status"] == 409
+
+
+def test_a_path_that_is_none(api: Api) -> None:
+    for path in ("/", "/v1", "/v2/sessions", f"/v1/sessions/{ANY}/nothing", "/docs/assets/x.js"):
+        refused(api.get(path), 404, "not_found")
+
+
+@pytest.mark.parametrize(("method", "path"), [*READS, *COMMANDS])
+def test_a_method_that_a_path_does_not_take(api: Api, method: str, path: str) -> None:
+    response = api.request("PUT", path)
+
+    refused(response, 405, "method_not_allowed")
+    allowed = {one.strip() for one in response.headers["allow"].split(",")}
+    assert method in allowed
+    assert "PUT" not in allowed
+    head = api.request("HEAD", path)
+    assert (head.status_code == 200) == ("HEAD" in allowed)
+
+
+# ── parameters ───────────────────────────────────────────────────────────────────────────────
+
+
+STRICT = [one for one in [*READS, *V1_COMMANDS] if one[1] not in OPEN and one[1] != "/metrics"]
+
+
+@pytest.mark.parametrize(("method", "path"), STRICT)
+def test_an_unknown_parameter_is_named(api: Api, method: str, path: str) -> None:
+    with api.nothing_recorded():
+        response = api.request(method, path, params={"colour": "red"})
+        refused(response, 400, "invalid_parameter", field="colour")
+
+
+@pytest.mark.parametrize("limit", ["-1", "0", "201", "1e3", "٣", "9" * 30, "", " 5", "+5"])
+@pytest.mark.parametrize(
+    "path", ["/v1/sessions", "/v1/events", "{}/events", "{}/messages", "{}/history"]
+)
+def test_a_limit_that_is_none(session: SessionApi, path: str, limit: str) -> None:
+    where = path.format(session.path)
+    refused(
+        session.api.get(where, params={"limit": limit}), 400, "invalid_parameter", field="limit"
+    )
+
+
+def test_a_parameter_that_is_given_twice(api: Api) -> None:
+    refused(api.get("/v1/sessions?app=a&app=b"), 400, "invalid_parameter", field="app")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "status=deleted", "status=x", "starred=1", "sort=user", "sort=--title", "text=", "app=",
+        "created_after=yesterday", "created_after=2026-01-01T00:00:00", "updated_before=1",
+        "updated_before=0001-01-01T00:00:00Z", "text=%00", "tag=a%0Ab", "app=" + "x" * 501,
+    ],
+)  # fmt: skip
+def test_a_filter_that_makes_no_sense(api: Api, query: str) -> None:
+    name = query.partition("=")[0]
+    refused(api.get(f"/v1/sessions?{query}"), 400, "invalid_parameter", field=name)
+
+
+# ── bodies ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("method", "path"), V1_COMMANDS)
+def test_a_body_that_is_not_json(api: Api, method: str, path: str) -> None:
+    with api.nothing_recorded():
+        for broken in (b"{", b"{'a': 1}", b"{} {}", b"\xef\xbb\xbf{}", b'{"a": NaN}', b'"\xff"'):
+            refused(api.raw(method, path, broken), 400, "malformed_json")
+        for media_type in ("text/plain", "application/x-www-form-urlencoded", "", "json"):
+            headers = {"content-type": media_type}
+            response = api.request(method, path, content=b"{}", headers=headers)
+            refused(response, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(("method", "path"), V1_COMMANDS)
+def test_a_body_of_the_wrong_shape(api: Api, method: str, path: str) -> None:
+    with api.nothing_recorded():
+        for value in (b"[]", b"null", b"1", b'"x"', b"true"):
+            refused(api.raw(method, path, value), 422, "invalid")
+        problem = refused(api.request(method, path, json={"nobody": 1}), 422, "invalid")
+        named = {one["field"]: one for one in problem["errors"]}
+        assert named["nobody"] == {
+            "field": "nobody", "message": "unknown field", "code": "extra_forbidden"
+        }  # fmt: skip
+
+
+def test_json_by_another_name(session: SessionApi) -> None:
+    body = json.dumps({"role": "user", "parts": HELLO}).encode()
+    for media_type in ("application/json; charset=utf-8", "APPLICATION/JSON", "application/x+json"):
+        headers = {"content-type": media_type}
+        response = session.api.request(
+            "POST", f"{session.path}/messages", content=body, headers=headers
+        )
+        done(response, 201)
+
+
+def test_every_wrong_field_is_named(api: Api) -> None:
+    with api.nothing_recorded():
+        body = {
+            "app": 1,
+            "tags": "x",
+            "agent": {"name": "", "x": 1},
+            "messages": [{"role": "boss"}],
+        }
+        problem = refused(api.post("/v1/sessions", body), 422, "invalid")
+
+    assert {one["field"] for one in problem["errors"]} == {
+        "app", "user", "tags", "agent.name", "agent.x", "messages[0].role", "messages[0].parts"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_is_too_large(session: SessionApi, chunked: bool) -> None:
+    whole = b" " * (5 * MEBIBYTE)
+    body: Any = (whole[i : i + 65536] for i in range(0, len(whole), 65536)) if chunked else whole
+
+    with session.nothing_recorded():
+        response = session.api.raw("POST", f"{session.path}/messages", body)
+        refused(response, 413, "body_too_large", limit=4 * MEBIBYTE)
+    assert ("content-length" in response.request.headers) == (not chunked)
+
+
+def test_a_body_of_exactly_the_limit_is_read(session: SessionApi) -> None:
+    start, end = b'{"parts":[],"role":"', b'"}'
+    body = start + b"x" * (4 * MEBIBYTE - len(start) - len(end)) + end
+
+    refused(session.api.raw("POST", f"{session.path}/messages", body), 422, "invalid")
+    over = session.api.raw("POST", f"{session.path}/messages", body + b" ")
+    refused(over, 413, "body_too_large")
+
+
+def test_an_event_that_is_too_large(session: SessionApi) -> None:
+    session.start()
+    large = [{"type": "text", "text": "x" * (2 * MEBIBYTE)}]
+    small = {"type": "agent.message", "data": {"parts": HELLO}}
+    with session.nothing_recorded():
+        message = session.post("/messages", {"role": "user", "parts": large})
+        problem = refused(message, 413, "record_too_large", limit=MEBIBYTE)
+        assert problem["size"] > 2 * MEBIBYTE
+        events = [small, {"type": "agent.message", "data": {"parts": large}}]
+        refused(session.post("/turns/t1/events", {"events": events}), 413, "record_too_large")
+        state = session.patch("/state", {"set": {"k": "x" * MEBIBYTE}})
+        refused(state, 413, "record_too_large")
+    session.record(("agent.message", {"parts": HELLO}))
+
+
+# ── conditions ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_if_match(session: SessionApi) -> None:
+    for allowed in ('"1"', '"7", "2"', "*", '"4" ,"9"'):
+        session.say()
+        etag = session.get().headers["etag"]
+        given = etag if allowed == "*" else allowed
+        before = session.head
+        done_or_not = session.patch("", {"title": f"{before}"}, headers={"If-Match": given})
+        if f'"{before}"' in given:
+            done(done_or_not)
+        else:
+            problem = refused(done_or_not, 412, "stale_sequence", head=before)
+            assert problem["current_etag"] == done_or_not.headers["etag"] == f'"{before}"'
+    done(session.patch("", {"title": "any"}, headers={"If-Match": "*"}))
+
+
+@pytest.mark.parametrize(("method", "path"), V1_COMMANDS)
+@pytest.mark.parametrize("given", ["1", 'W/"1"', '"1" "2"', '"x"', '"-1"', "", '"1",', "*,*"])
+def test_an_if_match_that_is_malformed(
+    session: SessionApi, method: str, path: str, given: str
+) -> None:
+    headers = {"If-Match": given}
+    body: Any = _EXAMPLES.get(path.rpartition("/")[2], {})
+    with session.nothing_recorded():
+        where = path.replace(ANY, session.id)
+        response = session.api.request(method, where, json=body, headers=headers)
+        refused(response, 400, "malformed_header")
+
+
+_EXAMPLES: dict[str, Any] = {
+    "sessions": {"app": "a", "user": "u"},
+    "messages": {"role": "user", "parts": HELLO},
+    "m": {"parts": HELLO},
+    "turns": {"input": {"parts": HELLO}},
+    "events": {"events": [{"type": "x"}]},
+    "interactions": {"turn_id": "t", "options": [{"option_id": "a", "name": "a", "kind": "k"}]},
+    "decision": {"option_id": "a"},
+}
+
+
+@pytest.mark.parametrize(("method", "path"), [one for one in V1_COMMANDS if ANY in one[1]])
+def test_a_stale_if_match_refuses_every_command(
+    session: SessionApi, method: str, path: str
+) -> None:
+    session.start("t")
+    session.ask("r", "t")
+    session.say(id="m")
+    body = _EXAMPLES.get(path.rpartition("/")[2], {})
+    with session.nothing_recorded():
+        response = session.api.request(
+            method, path.replace(ANY, session.id), json=body, headers={"If-Match": '"1"'}
+        )
+        refused(response, 412, "stale_sequence", head=4)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/snapshot", "/status", "/messages", "/messages?format=ui", "/messages/m", "/history",
+     "/interactions", "/events", "/events?last=1"],
+)  # fmt: skip
+def test_if_none_match(session: SessionApi, path: str) -> None:
+    session.say(id="m")
+    etag = session.get(path).headers["etag"]
+    assert etag == '"2"'
+
+    for current in (etag, f"W/{etag}", f'"1", {etag}', "*"):
+        response = session.get(path, headers={"If-None-Match": current})
+        assert (response.status_code, response.content) == (304, b"")
+        assert response.headers["etag"] == etag
+    for other in ('"1"', "2", "garbage", "", '"2x"', '"3", "4"'):
+        assert session.get(path, headers={"If-None-Match": other}).status_code == 200
+    session.say()
+    assert session.get(path, headers={"If-None-Match": etag}).headers["etag"] == '"3"'
+
+
+def test_the_etag_of_an_answer_is_the_next_condition(session: SessionApi) -> None:
+    etag = '"1"'
+    for number in range(3):
+        headers = {"If-Match": etag}
+        response = session.patch("/state", {"set": {"n": number}}, headers=headers)
+        done(response)
+        assert response.headers["etag"] == f'"{response.json()["sequence"]}"'
+        etag = response.headers["etag"]
+
+
+def test_who_and_why_are_in_the_log(session: SessionApi) -> None:
+    headers = {"Cairn-Actor": "user:ada", "Cairn-Causation": "ticket 7"}
+    done(session.patch("", {"title": "T"}, headers=headers))
+    event = session.events()[-1]
+    assert (event["actor"], event["causation"], event["origin"]) == ("user:ada", "ticket 7", "http")
+
+    with session.nothing_recorded():
+        for name in headers:
+            for wrong in ("", "x" * 201, "ü"):
+                response = session.patch(
+                    "", {"title": "U"}, headers={name.encode(): wrong.encode()}
+                )
+                refused(response, 400, "malformed_header")
+
+
+# ── tokens ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_token_is_asked_for_everywhere_but_at_the_probes(
+    postgres_server: Server, tmp_path: Path
+) -> None:
+    token = "a-token-of-many-characters"
+    file = tmp_path / "token"
+    file.write_text(token + "\n")
+    with (
+        postgres_server.database() as url,
+        running(url, auth_token_file=file) as base,
+        httpx.Client(base_url=base) as client,
+    ):
+        for method, path in [*READS, *COMMANDS]:
+            for given in (None, "Basic x", f"Bearer {token}x", "Bearer", token, "Bearer é"):
+                headers = {} if given is None else {b"Authorization": given.encode()}
+                response = client.request(method, path, headers=headers)
+                conforms(response)
+                if path in OPEN:
+                    assert response.status_code == 200
+                else:
+                    refused(response, 401, "unauthorized")
+                    assert response.headers["www-authenticate"].startswith("Bearer")
+        welcome = Api(base, Authorization=f"bearer {token}")
+        session = welcome.create()
+        assert session.events()[0]["actor"] == "bearer"
+        described = done(welcome.get("/schema/openapi.json"))
+        assert described["security"] == [{"bearer": []}]
+        assert welcome.get("/docs").status_code == 200
+        welcome.close()

@@ -1,0 +1,203 @@
+"""The JSON and CloudEvents forms of the tail and of the global feed; `tests/streams` has SSE."""
+
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from time import monotonic, sleep
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+
+from tests.support.api import Api, SessionApi, done
+
+CLOUD = {"Accept": "application/cloudevents-batch+json"}
+
+
+@pytest.fixture
+def long(session: SessionApi) -> SessionApi:
+    """Twelve events: created, 2 said, t1 (start, 3 inside, end), t2 (start, 2 inside, end)."""
+    session.say()
+    session.say()
+    session.start()
+    session.record(("a", 1), ("b", 2), ("a", 3))
+    session.complete()
+    session.start("t2")
+    session.record(
+        ("a", 4), ("agent.message", {"parts": [{"type": "text", "text": "x"}]}), turn_id="t2"
+    )
+    session.complete("t2")
+    return session
+
+
+def sequences(page: Any) -> list[int]:
+    return [event["sequence"] for event in page["events"]]
+
+
+def test_a_page_is_exclusive_and_says_where_to_go_on(long: SessionApi) -> None:
+    for since in range(13):
+        for limit in (1, 5, 12, 200):
+            response = long.get("/events", params={"since": since, "limit": limit})
+            page = done(response)
+            assert sequences(page) == list(range(since + 1, 13))[:limit]
+            assert page["next"] == min(since + limit, 12)
+            assert (page["head"], page["closed"]) == (12, False)
+            assert page["up_to_date"] == (page["next"] == 12)
+            assert ("next" in response.links) == (not page["up_to_date"])
+            assert response.headers["etag"] == '"12"'
+
+
+def test_absent_zero_and_now(long: SessionApi) -> None:
+    whole = done(long.get("/events"))
+    assert done(long.get("/events?since=0")) == whole
+    now = done(long.get("/events?since=now"))
+    assert (now["events"], now["next"], now["up_to_date"]) == ([], 12, True)
+
+
+def test_last_event_id_beats_since(long: SessionApi) -> None:
+    page = done(long.get("/events?since=3", headers={"Last-Event-ID": "10"}))
+    assert sequences(page) == [11, 12]
+    page = done(long.get("/events?since=10", headers={"Last-Event-ID": ""}))
+    assert sequences(page) == [11, 12]
+    feed = done(long.api.get("/v1/events?after=0", headers={"Last-Event-ID": "1"}))
+    assert feed["events"][0]["position"] == 2
+
+
+def test_the_newest(long: SessionApi) -> None:
+    for last in (1, 3, 12, 200):
+        page = done(long.get("/events", params={"last": last}))
+        assert sequences(page) == list(range(1, 13))[-last:]
+        assert (page["next"], page["up_to_date"]) == (12, True)
+    page = done(long.get("/events?last=1&types=runtime.event&turn=t1"))
+    assert sequences(page) == [7]
+
+
+def test_filters_keep_sequences_and_the_cursor_goes_on(long: SessionApi) -> None:
+    def found(**query: Any) -> tuple[list[int], int, bool]:
+        page = done(long.get("/events", params=query))
+        return sequences(page), page["next"], page["up_to_date"]
+
+    assert found(types="message.added") == ([2, 3], 12, True)
+    assert found(types=" turn.started , turn.completed ") == ([4, 8, 9, 12], 12, True)
+    assert found(turn="t2") == ([9, 10, 11, 12], 12, True)
+    assert found(turn="t2", types="runtime.event") == ([10], 12, True)
+    assert found(turn="none") == ([], 12, True)
+    assert found(types="no.such") == ([], 12, True)
+    first, following, up_to_date = found(types="message.added", limit=1)
+    assert (first, up_to_date) == ([2], False)
+    assert found(types="message.added", limit=1, since=following)[0] == [3]
+
+
+@pytest.mark.parametrize("form", [{}, CLOUD])
+def test_links_lead_through_filters(long: SessionApi, form: dict[str, str]) -> None:
+    where: str | None = f"{long.path}/events?limit=1&types=turn.started%2Cturn.completed"
+    seen: list[int] = []
+    while where is not None:
+        response = long.api.get(where, headers=form)
+        body = response.json()
+        records = [one["data"] for one in body] if form else body["events"]
+        seen += [record["sequence"] for record in records]
+        where = response.links["next"]["url"] if "next" in response.links else None
+    assert seen == [4, 8, 9, 12]
+
+
+def test_records_are_a_chain(long: SessionApi) -> None:
+    digest = sha256(UUID(long.id).bytes).digest()
+    places = {"session_id", "sequence", "position", "digest"}
+    for event in long.events():
+        stored = msgspec.json.encode({k: v for k, v in event.items() if k not in places})
+        digest = sha256(digest + stored).digest()
+        assert event["digest"] == digest.hex()
+        assert event["session_id"] == long.id
+
+
+def test_a_long_poll_answers_as_soon_as_there_is_something(session: SessionApi) -> None:
+    with ThreadPoolExecutor() as pool:
+        api = Api(session.api.base_url)
+        where, query = (
+            f"{session.path}/events",
+            {"since": "1", "wait": "20s", "types": "turn.started"},
+        )
+        waiting = pool.submit(api.get, where, params=query)
+        feed = pool.submit(
+            session.api.get,
+            "/v1/events",
+            params={"after": "now", "wait": "20s", "app": session.app},
+        )
+        sleep(0.15)
+        session.say()
+        session.start()
+        page = done(waiting.result(timeout=5))
+        assert (sequences(page), page["next"]) == ([3], 3)
+        assert done(feed.result(timeout=5))["events"][0]["type"] == "message.added"
+        api.close()
+
+
+def test_a_long_poll_that_is_in_vain_is_an_empty_page(session: SessionApi) -> None:
+    for path in (f"{session.path}/events?since=now&wait=200ms", "/v1/events?after=now&wait=200ms"):
+        began = monotonic()
+        page = done(session.api.get(path))
+        assert (page["events"], page["up_to_date"]) == ([], True)
+        assert 0.15 < monotonic() - began < 2
+    began = monotonic()
+    assert sequences(done(session.get("/events?wait=20s"))) == [1]
+    assert monotonic() - began < 2
+
+
+def test_a_deleted_session_is_closed(session: SessionApi) -> None:
+    session.delete()
+
+    assert done(session.get("/events"))["closed"]
+    assert done(session.get("/events?since=2"))["closed"]
+    assert done(session.get("/events?since=now&wait=20s"))["closed"]
+    assert done(session.get("/events?last=1"))["closed"]
+    assert done(session.get("/events?types=none"))["closed"]
+    assert not done(session.get("/events?limit=1"))["closed"]
+
+
+def test_cloudevents(long: SessionApi) -> None:
+    response = long.get("/events?since=10", headers=CLOUD)
+    batch = response.json()
+    records = long.events(since=10)
+
+    assert response.headers["content-type"] == "application/cloudevents-batch+json"
+    assert [one["data"] for one in batch] == records
+    for event, record in zip(batch, records, strict=True):
+        assert event["id"] == record["id"]
+        assert (event["type"], event["time"]) == (record["type"], record["at"])
+        assert event["source"] == long.path
+        assert int(event["sequence"]) == record["sequence"]
+    assert long.get("/events?since=12", headers=CLOUD).json() == []
+    feed = long.api.get("/v1/events", headers=CLOUD, params={"app": long.app})
+    assert len(feed.json()) == 12
+
+
+def test_the_global_feed_is_in_order_and_filtered(api: Api) -> None:
+    app, start = uuid4().hex, api.feed_head()
+    one, two = api.create(app=app, user="ada"), api.create(app=app, user="bob")
+    for _ in range(2):
+        one.say()
+        two.say()
+
+    def found(**query: Any) -> list[tuple[str, int]]:
+        page = done(api.get("/v1/events", params={"after": start, **query}))
+        positions = [event["position"] for event in page["events"]]
+        assert positions == sorted(set(positions))
+        return [(event["session_id"], event["sequence"]) for event in page["events"]]
+
+    whole = [(one.id, 1), (two.id, 1), (one.id, 2), (two.id, 2), (one.id, 3), (two.id, 3)]
+    assert found(app=app) == found() == whole
+    assert found(app=app, user="bob") == whole[1::2]
+    assert found(app=app, types="session.created") == whole[:2]
+    assert found(app=app, types="session.created,x", user="ada") == whole[:1]
+    assert found(app="none") == found(user="none") == found(types="none") == []
+
+    where: str | None = f"/v1/events?after={start}&limit=2&app={app}"
+    seen: list[Any] = []
+    while where is not None:
+        response = api.get(where)
+        page = done(response)
+        seen += page["events"]
+        assert page["up_to_date"] == ("next" not in response.links)
+        where = response.links["next"]["url"] if "next" in response.links else None
+    assert [(event["session_id"], event["sequence"]) for event in seen] == whole

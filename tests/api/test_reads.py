@@ -1,0 +1,283 @@
+"""Lists, snapshots, transcripts, history and status, as clients page and follow them."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from time import monotonic, sleep
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import pytest
+
+from tests.support.api import HELLO, Api, Json, SessionApi, done
+
+LIVE = {"partial"}
+
+
+def listed(api: Api, **query: Any) -> list[str]:
+    sessions = done(api.get("/v1/sessions", params={"limit": 200, **query}))["sessions"]
+    return [session["title"] for session in sessions]
+
+
+# ── lists ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_filter(api: Api) -> None:
+    app = uuid4().hex
+    common: Json = {"app": app, "user": "u"}
+    full = {"user": "ada", "workspace": "w", "team": "t", "scope": "s", "agent": {"name": "n"}}
+    api.create(**{**common, **full, "title": "Blue 100%_\\ Sky", "tags": ["x", "y"]})
+    starred = api.create(**common, title="starred", tags=["y"])
+    starred.patch("", {"starred": True})
+    running = api.create(**common, title="running")
+    running.start()
+    waiting = api.create(**common, title="waiting")
+    waiting.start()
+    waiting.ask()
+    stopped = api.create(**common, title="stopped")
+    stopped.post("/stop")
+    api.create(**common, title="deleted").delete()
+
+    def found(**query: Any) -> set[str]:
+        return set(listed(api, app=app, **query))
+
+    blue = "Blue 100%_\\ Sky"
+    assert found() == {blue, "starred", "running", "waiting", "stopped"}
+    for name in ("workspace", "team", "scope"):
+        assert found(**{name: full[name]}) == {blue}
+        assert found(**{name: "other"}) == set()
+    assert (found(user="ada"), found(agent="n"), found(tag="x")) == ({blue}, {blue}, {blue})
+    assert found(tag="y") == {blue, "starred"}
+    assert found(starred="true") == {"starred"}
+    assert found(starred="false") == {blue, "running", "waiting", "stopped"}
+    assert found(status="idle") == {blue, "starred"}
+    for status in ("running", "waiting", "stopped"):
+        assert found(status=status) == {status}
+    assert found(type="user") == found()
+    assert found(type="other") == set()
+    for text in ("blue", "SKY", "100%_", "%_\\", " s"):
+        assert found(text=text) == {blue}
+    assert found(text="_e") == set()
+    assert found(user="u", tag="y", starred="true", status="idle", text="star") == {"starred"}
+
+
+def test_ranges_of_time(api: Api) -> None:
+    app = uuid4().hex
+    sessions = [api.create(app=app, title=str(i)) for i in range(3)]
+    sessions[0].say()
+    rows = {i: done(one.get())["session"] for i, one in enumerate(sessions)}
+    created = datetime.fromisoformat(rows[1]["created_at"])
+    updated = datetime.fromisoformat(rows[0]["updated_at"])
+    tick = timedelta(microseconds=1)
+
+    def found(**query: datetime) -> set[str]:
+        return set(listed(api, app=app, **{k: v.isoformat() for k, v in query.items()}))
+
+    assert found(created_after=created - tick) == {"1", "2"}
+    assert found(created_before=created + tick) == {"0", "1"}
+    assert found(created_after=created + tick) == {"2"}
+    assert found(updated_after=updated - tick) == {"0"}
+    assert found(updated_before=updated - tick) == {"1", "2"}
+
+
+@pytest.mark.parametrize(
+    "sort", [None, "updated_at", "-updated_at", "created_at", "-created_at", "title", "-title"]
+)
+@pytest.mark.parametrize("limit", [1, 3, 200])
+def test_pages_follow_their_links_to_the_end(api: Api, sort: str | None, limit: int) -> None:
+    app = f"sorted-{sort}-{limit}"
+    titles = ["b", None, "a", "é", "B", None, "a"]
+    sessions = [api.create(app=app, **({"title": t} if t else {})) for t in titles]
+    for index in (4, 1):
+        sessions[index].say()
+    query = {"app": app, "limit": str(limit), **({"sort": sort} if sort else {})}
+    rows: list[Json] = []
+    where: str | None = f"/v1/sessions?{urlencode(query)}"
+    while where is not None:
+        response = api.get(where)
+        page = done(response)
+        assert len(page["sessions"]) <= limit
+        rows += page["sessions"]
+        assert ("link" in response.headers) == (page["next_cursor"] is not None)
+        where = response.links["next"]["url"] if "next" in response.links else None
+
+    assert {row["id"] for row in rows} == {session.id for session in sessions}
+    assert len(rows) == len(titles)
+    key = (sort or "-updated_at").removeprefix("-")
+    values = [(row[key] or "", row["id"]) for row in rows]
+    assert values == sorted(values, reverse=(sort or "-").startswith("-"))
+
+
+def test_pages_stay_whole_while_rows_change(api: Api) -> None:
+    app = uuid4().hex
+    sessions = [api.create(app=app) for _ in range(9)]
+    query: Json = {"app": app, "limit": 2, "sort": "created_at"}
+    seen: list[str] = []
+    while True:
+        page = done(api.get("/v1/sessions", params=query))
+        seen += [row["id"] for row in page["sessions"]]
+        sessions[len(seen) % 9].say()
+        sessions[0].patch("", {"title": f"{len(seen)}"})
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+
+    assert seen == [session.id for session in sessions]
+
+
+# ── snapshots ────────────────────────────────────────────────────────────────────────────────
+
+
+def without_what_is_live(snapshot: Json) -> Json:
+    state = {k: v for k, v in snapshot["state"].items() if not k.startswith(("app:", "user:"))}
+    turn = snapshot["turn"] and {k: v for k, v in snapshot["turn"].items() if k not in LIVE}
+    return {**snapshot, "state": state, "turn": turn}
+
+
+def test_a_snapshot_of_any_past_sequence_is_what_it_was_then(api: Api) -> None:
+    session = api.create(
+        title="T", state={"k": 0, "app:k": 0}, messages=[{"role": "user", "parts": HELLO}]
+    )
+    neighbour = api.create(app=session.app, user=session.user)
+    taken: dict[int, Json] = {}
+    states: dict[int, Json] = {}
+
+    def take() -> None:
+        snapshot = done(session.get("/snapshot"))
+        assert snapshot["sequence"] == session.head
+        taken[snapshot["sequence"]] = snapshot
+
+    text = [{"type": "text", "text": "x"}]
+    steps: list[Any] = [
+        lambda: session.patch("", {"title": "U", "tags": ["a"]}),
+        lambda: session.start(),
+        lambda: session.record(("agent.thought", {"parts": text}), ("agent.message", {"parts": text, "message_id": "m"})),
+        lambda: session.record(("agent.message", {"parts": HELLO}), partial=True),
+        lambda: session.record(("agent.message", {"parts": text, "message_id": "m"})),
+        lambda: session.record(("tool.called", {"tool_call_id": "c", "name": "n", "input": {"a": 1}})),
+        lambda: session.ask(),
+        lambda: session.record(("tool.progressed", {"tool_call_id": "c", "title": "t", "content": 1})),
+        lambda: session.post("/interactions/r1/decision", {"option_id": "no"}),
+        lambda: neighbour.patch("/state", {"set": {"app:k": 1, "user:n": 1}}),
+        lambda: session.record(("tool.returned", {"tool_call_id": "c", "output": [1]})),
+        lambda: session.record(("plan.updated", {"entries": [{"a": 1}]}), ("usage.reported", {"input_tokens": 3, "cost": 0.5})),
+        lambda: session.record(("agent.switched", {"agent": {"name": "b"}}), ("vendor.kind", 1)),
+        lambda: session.complete(),
+        lambda: session.patch("/state", {"set": {"k": 1, "user:k": 1}, "delete": ["app:k"]}),
+        lambda: session.say(id="s"),
+        lambda: session.patch("/messages/s", {"parts": text}),
+        lambda: session.start("t2"),
+        lambda: session.record(("tool.called", {"tool_call_id": "c", "name": "n"}), turn_id="t2"),
+        lambda: session.ask("r2", "t2"),
+        lambda: session.post("/stop", {"cause": "failed", "failure": {"kind": "k"}}),
+        lambda: session.post("/resume"),
+        lambda: session.patch("", {"starred": True, "title": None}),
+    ]  # fmt: skip
+    take()
+    for step in steps:
+        step()
+        take()
+
+    head = session.head
+    for at in range(1, head + 1):
+        past = done(session.get("/snapshot", params={"at": at}))
+        assert past["sequence"] == at
+        states[at] = past["state"]
+        if at in taken:
+            assert without_what_is_live(past) == without_what_is_live(taken[at])
+    last = done(session.get("/snapshot", params={"at": head}))
+    assert last == taken[head]
+    # Shared keys are as they were at the position of the event, whoever wrote them.
+    assert states[1]["app:k"] == 0
+    before_end = next(e["sequence"] for e in session.events() if e["type"] == "turn.completed") - 1
+    assert states[before_end] == {"k": 0, "app:k": 1, "user:n": 1}
+
+
+def test_a_snapshot_and_the_tail_after_it_are_the_whole(session: SessionApi) -> None:
+    session.start()
+    session.record(("agent.message", {"parts": HELLO}))
+    snapshot = done(session.get("/snapshot"))
+    session.complete()
+    after = session.events(since=snapshot["sequence"])
+
+    assert [event["type"] for event in after] == ["turn.completed"]
+    assert snapshot["turn"]["turn_id"] == "t1"
+    assert [entry["role"] for entry in snapshot["transcript"]] == ["user", "agent"]
+
+
+# ── transcript and history ───────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("form", ["entries", "ui"])
+def test_the_transcript_in_pages(session: SessionApi, order: str, form: str) -> None:
+    for number in range(7):
+        session.say(str(number))
+    where: str | None = f"{session.path}/messages?limit=3&order={order}&format={form}"
+    seen: list[str] = []
+    while where is not None:
+        response = session.api.get(where)
+        seen += [one["parts"][0]["text"] for one in done(response)["messages"]]
+        where = response.links["next"]["url"] if "next" in response.links else None
+        if len(seen) == 3:
+            session.say("7")
+
+    whole = [str(number) for number in range(8)]
+    assert seen == (whole if order == "asc" else whole[:7][::-1])
+
+
+def test_history_is_grouped_by_turn(session: SessionApi) -> None:
+    session.say()
+    for turn_id in ("t1", "t2"):
+        session.start(turn_id)
+        session.record(("x", {}), ("y", {}), turn_id=turn_id)
+        session.complete(turn_id)
+    session.say()
+
+    page = done(session.get("/history", params={"limit": 200}))
+    groups = [(group["turn_id"], len(group["events"])) for group in page["groups"]]
+    assert groups == [(None, 2), ("t1", 4), ("t2", 4), (None, 1)]
+    assert (page["next"], page["head"], page["up_to_date"]) == (11, 11, True)
+
+    events: list[Json] = []
+    where: str | None = f"{session.path}/history?limit=3"
+    while where is not None:
+        response = session.api.get(where)
+        events += [event for group in done(response)["groups"] for event in group["events"]]
+        where = response.links["next"]["url"] if "next" in response.links else None
+    assert events == session.events()
+
+
+# ── status ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_status_waits_for_a_change_of_status(session: SessionApi) -> None:
+    with ThreadPoolExecutor() as pool:
+        api = Api(session.api.base_url)
+        waiting = pool.submit(api.get, f"{session.path}/status", params={"wait": "20s"})
+        sleep(0.1)
+        session.say()
+        sleep(0.1)
+        assert not waiting.done()
+        session.start()
+        status = done(waiting.result(timeout=5))
+        api.close()
+
+    assert (status["status"], status["sequence"]) == ("running", 3)
+
+
+def test_status_answers_when_time_is_up(session: SessionApi) -> None:
+    began = monotonic()
+    assert done(session.get("/status?wait=200ms"))["status"] == "idle"
+    assert 0.15 < monotonic() - began < 2
+    assert done(session.get("/status?wait=0"))["status"] == "idle"
+
+
+def test_status_wait_ends_when_the_session_is_deleted(session: SessionApi) -> None:
+    timer = threading.Timer(0.1, session.delete)
+    timer.start()
+    response = session.get("/status?wait=20s")
+    timer.join()
+
+    assert response.status_code == 404

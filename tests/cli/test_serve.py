@@ -1,0 +1,178 @@
+"""`cairn serve`: what it says, how it is set, and how it ends."""
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cli.conftest import (
+    PATIENCE,
+    ROOT,
+    STOP_WITHIN,
+    Serve,
+    curl,
+    environment,
+    read_all,
+    read_until,
+)
+
+ENDINGS = [signal.SIGTERM, signal.SIGINT]
+
+
+def test_says_where_it_is_and_the_command_that_it_proposes_works(
+    serve: Serve, data_dir: Path
+) -> None:
+    server = serve()
+    words = server.words()
+
+    assert str(data_dir) in words
+    assert curl(words)["session"]["app"] == "hello"
+    assert server.errors() == ""
+
+
+@pytest.mark.parametrize("number", ENDINGS)
+def test_ends_cleanly_within_two_seconds_whatever_is_open(
+    serve: Serve, number: signal.Signals
+) -> None:
+    server = serve()
+    quiet, busy = server.session(), server.session()
+    for _ in range(8):
+        server.say(busy, "x" * 900_000)
+    reading = server.stream(quiet)
+    read_until(reading, b"event: caught-up")
+    waiting = server.request(f"GET /v1/sessions/{quiet}/events?since=now&wait=30s")
+    not_reading = server.stream(busy, receive_buffer=4096)
+    assert not_reading.recv(1)
+    sending = server.request("POST /v1/sessions", "Content-Length: 100")
+    idle = server.request("GET /health")
+    read_until(idle, b"database")
+
+    code, seconds = server.end(number)
+
+    assert code == 0
+    assert seconds < STOP_WITHIN
+    assert b"event: stream.closing" in read_all(reading)
+    assert b'"events":[]' in read_all(waiting)
+    for one in (not_reading, sending, idle):
+        one.close()
+    assert "Traceback" not in server.errors()
+
+
+def test_a_second_interrupt_does_not_wait_for_anybody(serve: Serve) -> None:
+    server = serve()
+    busy = server.session()
+    for _ in range(8):
+        server.say(busy, "x" * 900_000)
+    with server.stream(busy, receive_buffer=4096) as not_reading:
+        assert not_reading.recv(1)
+        server.process.send_signal(signal.SIGINT)
+        code, seconds = server.end(signal.SIGINT)
+
+    assert code == 0
+    assert seconds < STOP_WITHIN
+    assert "Traceback" not in server.errors()
+
+
+def test_what_was_answered_is_there_after_kill_9(serve: Serve) -> None:
+    first = serve()
+    session_id = first.session()
+    first.say(session_id, "still here?")
+    first.process.kill()
+    first.process.wait()
+
+    second = serve("--port", str(first.port))
+
+    page = httpx.get(f"{second.url}/v1/sessions/{session_id}/events").json()
+    assert [event["type"] for event in page["events"]] == ["session.created", "message.added"]
+
+
+def test_python_m_api_serves_too(serve: Serve, data_dir: Path) -> None:
+    server = serve(command=[sys.executable, "-P", "-m", "api", "--data-dir", str(data_dir)])
+
+    assert httpx.get(f"{server.url}/ready").json() == {"status": "ready"}
+    assert server.end()[0] == 0
+
+
+def test_uvicorn_serves_too_and_ends_within_two_seconds(data_dir: Path, tmp_path: Path) -> None:
+    import socket
+    import subprocess
+    import time
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        command = [sys.executable, "-m", "uvicorn", "--factory", "api.main:create_app", "--fd"]
+        with (tmp_path / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [*command, str(listening.fileno()), "--timeout-keep-alive", "60"],
+                cwd=ROOT,
+                env=environment(CAIRN_DATA_DIR=str(data_dir)),
+                stdout=log,
+                stderr=log,
+                pass_fds=[listening.fileno()],
+            )
+        port = listening.getsockname()[1]
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
+            made = client.post("/v1/sessions", json={"app": "a", "user": "u"}).json()
+            path = f"/v1/sessions/{made['session']['id']}/events"
+            with client.stream("GET", path, headers={"Accept": "text/event-stream"}) as stream:
+                lines = stream.iter_lines()
+                while next(lines) != "event: caught-up":
+                    pass
+                before = time.monotonic()
+                process.send_signal(signal.SIGTERM)
+                process.wait(PATIENCE)
+                assert time.monotonic() - before < STOP_WITHIN
+                assert "event: stream.closing" in list(lines)
+    finally:
+        process.kill()
+        process.wait()
+    assert b"Traceback" not in (tmp_path / "log").read_bytes()
+
+
+def test_options_beat_the_environment_and_the_environment_counts(serve: Serve) -> None:
+    server = serve(
+        "--log-format",
+        "json",
+        CAIRN_PORT="1",
+        CAIRN_LOG_FORMAT="text",
+        CAIRN_ACCESS_LOG="true",
+    )
+
+    httpx.get(f"{server.url}/version", headers={"X-Request-Id": "asked-by-test"})
+
+    assert server.end()[0] == 0
+    lines = [json.loads(line) for line in server.errors().splitlines()]
+    assert [line["path"] for line in lines if line.get("request_id") == "asked-by-test"] == [
+        "/version"
+    ]
+
+
+def test_asks_for_the_token_and_never_shows_it(serve: Serve, tmp_path: Path) -> None:
+    token = "a-token-that-is-long-enough"
+    file = tmp_path / "the token"
+    file.write_text(f"{token}\n")
+    server = serve(
+        "--host", "0.0.0.0", "--access-log", "--workers", "2", CAIRN_AUTH_TOKEN_FILE=str(file)
+    )
+    words = server.words()
+
+    sessions = f"{server.url}/v1/sessions"
+    assert httpx.get(sessions).status_code == 401
+    assert httpx.get(sessions, headers={"Authorization": "Bearer wrong"}).status_code == 401
+    assert httpx.get(sessions, headers={"Authorization": f"Bearer {token}"}).status_code == 200
+    assert curl(words)["session"]["app"] == "hello"
+
+    assert server.end()[0] == 0
+    assert token not in words + server.errors()
+    assert "warning" not in server.errors()
+
+
+def test_warns_when_others_can_connect_and_no_token_is_asked_for(serve: Serve) -> None:
+    server = serve("--host", "0.0.0.0")
+
+    assert server.url.startswith("http://127.0.0.1:")
+    assert "warning: 0.0.0.0 can be reached from other machines" in server.errors()
+    assert "--auth-token-file" in server.errors()

@@ -1,0 +1,113 @@
+"""`cairn serve --workers`: replaced when they die, drained when asked, no orphans."""
+
+import os
+import signal
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+
+from tests.cli.conftest import STOP_WITHIN, Serve, Served, eventually, read_all, read_until
+
+
+def workers_of(server: Served, at_least: int = 2) -> set[int]:
+    """The processes that answer."""
+    found: set[int] = set()
+
+    def heard_of_enough() -> bool:
+        # A connection of its own each time: which worker gets it is up to the system.
+        with suppress(httpx.TransportError):
+            answer = httpx.get(f"{server.url}/health", timeout=5)
+            found.add(int(answer.headers["x-cairn-worker"]))
+        return len(found) >= at_least
+
+    assert eventually(heard_of_enough)
+    return found
+
+
+def is_gone(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    with suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return False
+
+
+def is_free(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def appends(server: Served) -> float:
+    text = httpx.get(f"{server.url}/metrics").text
+    lines = [line for line in text.splitlines() if line.startswith("cairn_events_appended_total")]
+    return sum(float(line.split()[-1]) for line in lines)
+
+
+def test_a_worker_that_is_killed_is_replaced_and_nothing_answered_is_lost(serve: Serve) -> None:
+    server = serve("--workers", "2")
+    before = workers_of(server)
+    session_id = server.session()
+    counted = appends(server)
+    assert counted >= 1
+    for number in range(20):
+        server.say(session_id, f"message {number}")
+    assert appends(server) == counted + 20
+
+    victim = min(before)
+    os.kill(victim, signal.SIGKILL)
+    assert eventually(lambda: is_gone(victim))
+
+    assert eventually(lambda: len(workers_of(server) - before) > 0)
+    assert "starting another" in server.errors()
+    page = httpx.get(f"{server.url}/v1/sessions/{session_id}/events").json()
+    assert [event["sequence"] for event in page["events"]] == list(range(1, 22))
+    # What the dead one had counted still counts.
+    assert appends(server) == counted + 20
+
+
+def test_kill_9_of_the_parent_leaves_nobody_on_the_port(serve: Serve) -> None:
+    server = serve("--workers", "2")
+    workers = workers_of(server)
+
+    server.process.kill()
+    server.process.wait()
+
+    assert eventually(lambda: is_free(server.port), STOP_WITHIN)
+    assert eventually(lambda: all(map(is_gone, workers)))
+
+
+def test_sigterm_drains_all_workers(serve: Serve) -> None:
+    server = serve("--workers", "2")
+    workers = workers_of(server)
+    session_id = server.session()
+    streams = [server.stream(session_id) for _ in range(8)]
+    for stream in streams:
+        read_until(stream, b"event: caught-up")
+
+    code, seconds = server.end(signal.SIGTERM)
+
+    assert code == 0
+    assert seconds < STOP_WITHIN
+    assert all(map(is_gone, workers))
+    assert all(b"event: stream.closing" in read_all(stream) for stream in streams)
+    assert "Traceback" not in server.errors()
+
+
+def test_ctrl_c_reaches_the_whole_group_and_ends_it_once(serve: Serve) -> None:
+    server = serve("--workers", "2")
+    session_id = server.session()
+    stream = server.stream(session_id)
+    read_until(stream, b"event: caught-up")
+
+    os.killpg(server.process.pid, signal.SIGINT)
+
+    assert server.process.wait(STOP_WITHIN) == 0
+    assert b"event: stream.closing" in read_all(stream)
+    assert "Traceback" not in server.errors()

@@ -1,0 +1,207 @@
+"""What was acknowledged is stored once, what was refused is not, whenever a connection is lost."""
+
+import asyncio
+import random
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+from psycopg import AsyncConnection
+
+from application.errors import OutcomeUnknown, StoreUnavailable, VersionConflict
+from application.ports import Append, Store
+from domain.chain import genesis, link
+from infrastructure.group_commit import Limits
+from tests.support.appends import Chain
+from tests.support.proxy import Proxy
+from tests.support.stores import open_postgres_store
+
+EVERYTHING = 10_000_000
+
+
+@dataclass
+class Witness:
+    """What a store has told its callers."""
+
+    acknowledged: list[tuple[Append, int]] = field(default_factory=list)
+    refused: list[Append] = field(default_factory=list)
+    unknown: list[Append] = field(default_factory=list)
+
+    async def append(self, store: Store, append: Append) -> bool:
+        try:
+            position = await store.log.append(append)
+        except (VersionConflict, StoreUnavailable):
+            self.refused.append(append)
+        except OutcomeUnknown:
+            self.unknown.append(append)
+        else:
+            self.acknowledged.append((append, position))
+            return True
+        return False
+
+    async def compare(self, store: Store) -> None:
+        """Hold what was told against what is stored."""
+        stored = await store.log.read_all(after=0, upto=EVERYTHING, limit=EVERYTHING)
+        assert [event.position for event in stored] == list(range(1, len(stored) + 1))
+        by_digest = Counter(event.digest for event in stored)
+        assert max(by_digest.values()) == 1
+        at = {event.digest: event for event in stored}
+        for append, position in self.acknowledged:
+            first = position - len(append.events) + 1
+            for offset, event in enumerate(append.events):
+                found = at[event.digest]
+                assert found.position == first + offset
+                assert (found.session_id, found.sequence) == (
+                    append.session_id,
+                    append.before + 1 + offset,
+                )
+                assert found.record == event.record
+        for append in self.refused:
+            assert not any(event.digest in at for event in append.events)
+        known = sum(len(append.events) for append, _ in self.acknowledged)
+        maybe = sum(len(append.events) for append in self.unknown)
+        assert known <= len(stored) <= known + maybe
+        ends: dict[object, bytes] = {}
+        for event in stored:
+            ends[event.session_id] = link(
+                ends.get(event.session_id, genesis(event.session_id)), event.record
+            )
+            assert event.digest == ends[event.session_id]
+
+
+async def write(store: Store, witness: Witness, until: asyncio.Event) -> None:
+    """Append to one session after the other, now and then from a stale state."""
+    while not until.is_set():
+        chain = Chain()
+        for number in range(8):
+            stale = chain.fork()
+            if not await witness.append(store, chain.next(random.randint(1, 3))):
+                break
+            if number % 4 == 3:
+                await witness.append(store, stale.next(2))
+
+
+async def test_killing_the_writers_again_and_again_loses_and_doubles_nothing(
+    database_url: str,
+) -> None:
+    witness, done, kills = Witness(), asyncio.Event(), 0
+    async with open_postgres_store(database_url) as store:
+        writers = [asyncio.create_task(write(store, witness, done)) for _ in range(16)]
+        async with await AsyncConnection.connect(database_url, autocommit=True) as killer:
+            while len(witness.acknowledged) < 3000 or kills < 50:
+                await asyncio.sleep(random.uniform(0, 0.03))
+                cursor = await killer.execute(
+                    "select count(pg_terminate_backend(pid)) from pg_stat_activity"
+                    " where application_name = 'cairn writer' and datname = current_database()"
+                    " and (state = 'active' or random() < 0.2)"
+                )
+                row = await cursor.fetchone()
+                kills += row[0] if row else 0
+        done.set()
+        await asyncio.gather(*writers)
+        assert witness.refused
+        await witness.compare(store)
+
+
+async def test_an_append_that_is_lost_on_its_way_or_on_its_way_back_is_stored_once(
+    database_url: str,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="cairn-proxy-") as directory:
+        async with (
+            Proxy(database_url, Path(directory), b"cairn writer").serve() as proxy,
+            open_postgres_store(proxy.url) as store,
+        ):
+            witness, done = Witness(), asyncio.Event()
+            writers = [asyncio.create_task(write(store, witness, done)) for _ in range(8)]
+            for _ in range(25):
+                for moment in ("answer", "request"):
+                    proxy.lose(moment)  # type: ignore[arg-type]
+                    goal = proxy.lost[moment] + 1  # type: ignore[index]
+                    while proxy.lost[moment] < goal:  # type: ignore[index]  # noqa: ASYNC110
+                        await asyncio.sleep(0.002)
+            done.set()
+            await asyncio.gather(*writers)
+            assert proxy.lost == {"answer": 25, "request": 25}
+            assert not witness.unknown
+            await witness.compare(store)
+
+
+async def test_one_lost_answer_is_made_up_for_before_the_caller_notices(
+    database_url: str,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="cairn-proxy-") as directory:
+        async with (
+            Proxy(database_url, Path(directory), b"cairn writer").serve() as proxy,
+            open_postgres_store(proxy.url) as store,
+        ):
+            chain = Chain()
+            assert await store.log.append(chain.next(2, keys=["a"])) == 2
+            proxy.lose("answer")
+            assert await store.log.append(chain.next(2, keys=["b"])) == 4
+            assert proxy.lost["answer"] == 1
+            assert await store.log.head() == 4
+            assert await store.log.append(chain.next()) == 5
+
+
+async def test_a_batch_still_running_on_a_lost_connection_is_waited_for(
+    database_url: str,
+) -> None:
+    """The server goes on with what it was asked after the client has lost it."""
+    with tempfile.TemporaryDirectory(prefix="cairn-proxy-") as directory:
+        async with (
+            await AsyncConnection.connect(database_url) as blocker,
+            Proxy(database_url, Path(directory), b"cairn writer").serve() as proxy,
+            open_postgres_store(proxy.url) as store,
+        ):
+            chain = Chain()
+            await store.log.append(chain.next())
+            await blocker.execute("select head from log_head for update")
+            pending = asyncio.create_task(store.log.append(chain.next(3)))
+            await _waits_for_the_head(database_url, 1)
+            await proxy.drop_all()
+            # Now the first attempt waits, unheard, and so does the second one behind it.
+            await _waits_for_the_head(database_url, 2)
+            await blocker.rollback()
+            assert await asyncio.wait_for(pending, 10) == 4
+            assert await store.log.head() == 4
+
+
+async def _waits_for_the_head(url: str, many: int) -> None:
+    async with await AsyncConnection.connect(url, autocommit=True) as watcher:
+        for _ in range(500):
+            cursor = await watcher.execute(
+                "select count(*) from pg_stat_activity where datname = current_database()"
+                " and application_name = 'cairn writer' and wait_event_type = 'Lock'"
+            )
+            if (await cursor.fetchone() or (0,))[0] >= many:
+                return
+            await asyncio.sleep(0.01)
+    raise AssertionError("nobody waits")
+
+
+async def test_what_never_reached_a_database_that_is_away_is_refused_in_time(
+    database_url: str,
+) -> None:
+    limits = Limits(patience=0.5, recovery=1.0)
+    with tempfile.TemporaryDirectory(prefix="cairn-proxy-") as directory:
+        proxy = Proxy(database_url, Path(directory), b"cairn writer")
+        chain = Chain()
+        async with open_postgres_store(database_url) as direct:
+            await direct.log.append(chain.next())
+        async with proxy.serve(), open_postgres_store(proxy.url, limits=limits) as store:
+            await store.log.append(chain.next())
+            await proxy.go_away()
+            answers = await asyncio.wait_for(
+                asyncio.gather(
+                    *(store.log.append(Chain().next()) for _ in range(5)), return_exceptions=True
+                ),
+                10,
+            )
+            assert all(isinstance(a, StoreUnavailable | OutcomeUnknown) for a in answers), answers
+            await proxy.come_back()
+            assert isinstance(await store.log.append(chain.next()), int)
+    with psycopg.connect(database_url) as connection:
+        counted = connection.execute("select count(*), max(notification_id) from events").fetchone()
+    assert counted == (3, 3)

@@ -1,0 +1,272 @@
+"""How Postgres finds things: by index ranges, whatever there is besides."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg.rows import TupleRow
+
+from application.ports import SessionFilter
+from infrastructure import sql
+from infrastructure.arrays import register_arrays
+from infrastructure.group_commit import _arguments, _Waiting
+from tests.support.appends import Chain, at
+
+LOG, READ_MODELS = sql.load("log"), sql.load("read_models")
+LONG, SHORT = UUID(int=1), UUID(int=2)
+SESSIONS, LONG_HISTORY, SHORT_HISTORY = 6000, 3000, 3
+
+_FILL = """
+create temp table s as
+  select n, ('00000000-0000-4000-8000-' || lpad(to_hex(n), 12, '0'))::uuid as id,
+    timestamptz '2026-01-01 12:00+00' + n * interval '7 seconds' as t
+  from generate_series(1, %(sessions)s) n;
+insert into sessions
+  select id, 2, 2 * n, sha256('x'), t + interval '1 hour',
+    date_trunc('second', t + interval '1 hour'), t,
+    case n %% 50 when 0 then 'app1' else 'app' || n %% 5 end,
+    case n %% 50 when 0 then 'user1' else 'user' || n %% 40 end,
+    null, null, null, null, 'user', 'idle', 'Title ' || n, n %% 9 = 0,
+    case when n %% 50 = 0 then array['rare'] else '{}'::text[] end, n %% 20 = 0, '{}'
+  from s;
+insert into events
+  select id, v, 'message.added', convert_to(repeat('x', 300), 'UTF8'), 2 * n + v - 2, sha256('x')
+  from s, generate_series(1, 2) v;
+insert into events
+  select u.id, v, case v %% 10 when 0 then 'turn.started' else 'agent.message' end,
+    convert_to(repeat('x', 300), 'UTF8'),
+    2 * %(sessions)s + u.off + v, sha256('x')
+  from (values (%(long)s::uuid, 0, %(longs)s), (%(short)s::uuid, %(longs)s, %(shorts)s))
+    as u (id, off, many), generate_series(1, u.many) v;
+insert into sessions
+  select originator_id, max(originator_version), max(notification_id), sha256('x'), now(),
+    date_trunc('second', now()), now(), 'app1', 'user1', null, null, null, null, 'user', 'idle',
+    null, false, '{}', false, '{}'
+  from events where originator_id in (%(long)s, %(short)s) group by 1;
+update log_head set head = (select max(notification_id) from events);
+insert into snapshots
+  select id, v * 500, 'f', '\\x00' from s, generate_series(1, 3) v;
+insert into shared_state_history
+  select id, 'app:' || v %% 4, n * 10 + v, '1', id, v from s, generate_series(1, 3) v;
+insert into shared_state select id, 'app:a', '1', n from s;
+insert into idempotency_keys
+  select id, 'k', sha256('x'), id, 1, n, '{}', t from s;
+drop table s;
+"""
+
+
+@pytest.fixture(scope="module")
+def connection(postgres_server: Any) -> Iterator[Connection[TupleRow]]:
+    """A database with some thousands of sessions, one of them long; nobody changes it."""
+    with postgres_server.database() as url, psycopg.connect(url, autocommit=True) as connection:
+        register_arrays(connection)
+        many = {"sessions": SESSIONS, "longs": LONG_HISTORY, "shorts": SHORT_HISTORY}
+        with psycopg.ClientCursor(connection) as cursor:
+            cursor.execute(_FILL, {**many, "long": LONG, "short": SHORT})  # type: ignore[arg-type]
+        connection.execute("vacuum analyze")
+        yield connection
+
+
+def plan(
+    connection: Connection[TupleRow], statement: str, values: Mapping[str, Any], *, generic: bool
+) -> list[dict[str, Any]]:
+    """Return the nodes of a plan, for these values or for whatever values there may come."""
+    names = list(dict.fromkeys(re.findall(r"%\((\w+)\)[sb]", statement)))
+    numbered = re.sub(r"%\((\w+)\)[sb]", lambda m: f"${names.index(m[1]) + 1}", statement)
+    connection.execute("set plan_cache_mode = %s" % ("force_generic_plan" if generic else "auto"))
+    connection.execute(f"prepare asked as {numbered}")  # type: ignore[arg-type]
+    try:
+        with psycopg.ClientCursor(connection) as cursor:
+            places = ", ".join(f"%({name})s" for name in names)
+            arguments = f"({places})" if names else ""
+            cursor.execute(
+                f"explain (format json) execute asked{arguments}",  # type: ignore[arg-type]
+                values,
+            )
+            row = cursor.fetchone()
+    finally:
+        connection.execute("deallocate asked")
+    assert row is not None
+    return list(_nodes(row[0][0]["Plan"]))
+
+
+def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", ()):
+        yield from _nodes(child)
+
+
+def indexes(nodes: list[dict[str, Any]]) -> set[str]:
+    return {node["Index Name"] for node in nodes if "Index Name" in node}
+
+
+def refuse(
+    nodes: list[dict[str, Any]], *, tables: tuple[str, ...] = ("events", "sessions")
+) -> None:
+    """Refuse whole tables, and sorts of all that was found."""
+    for node in nodes:
+        assert not (node["Node Type"] == "Seq Scan" and node["Relation Name"] in tables), nodes
+        assert node["Node Type"] != "Sort", nodes
+
+
+@pytest.mark.parametrize("generic", [False, True], ids=["these values", "any values"])
+@pytest.mark.parametrize("session", [LONG, SHORT], ids=["long", "short"])
+def test_a_page_of_a_tail_is_a_range_of_the_primary_key(
+    connection: Connection[TupleRow], session: UUID, generic: bool
+) -> None:
+    values = {"session": session, "after": 2, "upto": 2**63 - 1, "limit": 200}
+    nodes = plan(connection, LOG["read_session"], values, generic=generic)
+    refuse(nodes)
+    assert [node["Node Type"] for node in nodes] == ["Limit", "Index Scan"]
+    assert indexes(nodes) == {"events_pkey"}
+    assert nodes[1]["Index Cond"].count("originator") == 3
+
+
+@pytest.mark.parametrize("types", [[], ["agent.message"]], ids=["all", "by type"])
+def test_the_newest_events_are_a_range_of_the_primary_key(
+    connection: Connection[TupleRow], types: list[str]
+) -> None:
+    values = {"session": LONG, "types": types, "turn": None, "limit": 50}
+    nodes = plan(connection, LOG["read_newest"], values, generic=False)
+    refuse(nodes)
+    assert indexes(nodes) == {"events_pkey"}
+    assert nodes[1]["Scan Direction"] == "Backward"
+
+
+@pytest.mark.parametrize("app", [None, "app1"])
+def test_the_feed_is_a_range_of_positions(
+    connection: Connection[TupleRow], app: str | None
+) -> None:
+    values = {"after": 9000, "upto": 9500, "limit": 200, "types": [], "app": app, "user": None}
+    nodes = plan(connection, LOG["read_all"], values, generic=False)
+    assert "Seq Scan" not in {node["Node Type"] for node in nodes}
+    assert indexes(nodes) == {"events_by_position"} | ({"sessions_pkey"} if app else set())
+    if app is None:
+        refuse(nodes)
+
+
+def test_changes_since_a_position_are_a_range_of_positions(
+    connection: Connection[TupleRow],
+) -> None:
+    newest = connection.execute("select head from log_head").fetchone()
+    assert newest is not None
+    nodes = plan(connection, LOG["changed_since"], {"after": newest[0] - 100}, generic=True)
+    assert "events_by_position" in indexes(nodes)
+    assert not any(
+        node["Node Type"] == "Seq Scan" and node["Relation Name"] == "events" for node in nodes
+    )
+
+
+LISTS = {
+    "of a user by update": ("updated_at_desc", "sessions_of_user_by_update"),
+    "of a user by creation": ("created_at_desc", "sessions_of_user_by_creation"),
+    "of a user by update, oldest first": ("updated_at_asc", "sessions_of_user_by_update"),
+    "of a user by creation, oldest first": ("created_at_asc", "sessions_of_user_by_creation"),
+    "of all by update": ("updated_at_desc", "sessions_by_update"),
+    "of all by creation": ("created_at_desc", "sessions_by_creation"),
+}
+
+
+@pytest.mark.parametrize("page", ["first", "next"])
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_is_a_range_of_an_index(
+    connection: Connection[TupleRow], name: str, page: str
+) -> None:
+    statement, index = LISTS[name]
+    owner = {"app": "app1", "user": "user1"} if "of a user" in name else {}
+    values = asdict(SessionFilter(**owner)) | {"value": None, "id": None, "limit": 20}
+    if page == "next":
+        middle = at(3600 * (1 if "update" in name else 0) + 7 * SESSIONS / 2)
+        values |= {"value": middle, "id": SHORT}
+    nodes = plan(connection, READ_MODELS[f"sessions_by_{statement}"], values, generic=False)
+    refuse(nodes)
+    assert indexes(nodes) == {index}, nodes
+    # An incremental sort has only the sessions of one second in hand.
+    assert {node["Node Type"] for node in nodes} <= {"Limit", "Index Scan", "Incremental Sort"}
+
+
+def test_a_rare_tag_is_found_by_its_index(connection: Connection[TupleRow]) -> None:
+    values = asdict(SessionFilter(tag="rare")) | {"value": None, "id": None, "limit": 50}
+    nodes = plan(connection, READ_MODELS["sessions_by_updated_at_desc"], values, generic=False)
+    assert not any(node["Node Type"] == "Seq Scan" for node in nodes)
+    assert indexes(nodes) <= {"sessions_by_tag", "sessions_by_update"}
+
+
+ONE = {
+    "session": {"session": LONG},
+    "answer": {"scope": LONG, "key": "k"},
+    "shared_state": {"scope": LONG},
+    "shared_state_at": {"scope": LONG, "at": 5000},
+    "load_snapshot": {"session": LONG, "upto": 10_000, "format": "f"},
+}
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_what_is_asked_by_key_is_found_by_key(connection: Connection[TupleRow], name: str) -> None:
+    nodes = plan(connection, READ_MODELS[name], ONE[name], generic=True)
+    assert indexes(nodes)
+    assert all(index.endswith("_pkey") for index in indexes(nodes))
+    assert not any(node["Node Type"] == "Seq Scan" for node in nodes)
+
+
+def pages_touched(connection: Connection[TupleRow], chain: Chain, events: int) -> int:
+    """Return how many pages one append reads or writes, and undo it."""
+    append = chain.next(events)
+    append.row = None
+    waiting = _Waiting(append, None, 0.0, 0)  # type: ignore[arg-type]
+    explain = "explain (analyze, buffers, format json) " + LOG["append"]
+    for method in ("seqscan", "hashjoin", "mergejoin"):
+        connection.execute(f"set enable_{method} = off")  # type: ignore[arg-type]
+    with connection.transaction(force_rollback=True):
+        cursor = connection.execute(explain, _arguments([waiting]))  # type: ignore[arg-type]
+        row = cursor.fetchone()
+    connection.execute("reset all")
+    assert row is not None
+    top = (row[0] if isinstance(row[0], list) else json.loads(row[0]))[0]["Plan"]
+    return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
+
+
+@pytest.mark.parametrize("events", [1, 20])
+def test_an_append_touches_as_many_pages_after_a_long_history_as_after_a_short_one(
+    connection: Connection[TupleRow], events: int
+) -> None:
+    long, short = Chain(LONG, LONG_HISTORY), Chain(SHORT, SHORT_HISTORY)
+    pages_touched(connection, short.fork(), events)
+    after_short = pages_touched(connection, short.fork(), events)
+    after_long = pages_touched(connection, long.fork(), events)
+    assert after_long <= after_short + 10
+    assert after_long < 60 + 12 * events
+
+
+def test_moving_sessions_on_looks_them_up_by_key(connection: Connection[TupleRow]) -> None:
+    source = connection.execute(
+        "select prosrc from pg_proc where proname = 'append_batch'"
+    ).fetchone()
+    assert source is not None
+    update = re.search(r"update sessions as s\s+set sequence = t\.after.*?;", source[0], re.DOTALL)
+    assert update is not None
+    statement = update[0].rstrip(";").replace("base", "0")
+    for number, (name, kind) in enumerate(
+        [("session", "uuid"), ("before", "bigint"), ("after", "bigint"), ("offset", "bigint"),
+         ("digest", "bytea"), ("at", "timestamptz")]
+    ):  # fmt: skip
+        statement = re.sub(rf"\bt_{name}\b", f"${number + 1}::{kind}[]", statement)
+    for method in ("seqscan", "hashjoin", "mergejoin"):
+        connection.execute(f"set enable_{method} = off")  # type: ignore[arg-type]
+    connection.execute("set plan_cache_mode = force_generic_plan")
+    connection.execute(f"prepare moved as {statement}")  # type: ignore[arg-type]
+    row = connection.execute(
+        "explain (format json) execute moved ('{}', '{}', '{}', '{}', '{}', '{}')"
+    ).fetchone()
+    connection.execute("deallocate moved")
+    connection.execute("reset all")
+    assert row is not None
+    nodes = list(_nodes(row[0][0]["Plan"]))
+    assert "sessions_pkey" in indexes(nodes)
+    assert not any(node["Node Type"] == "Seq Scan" for node in nodes)

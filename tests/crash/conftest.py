@@ -1,0 +1,58 @@
+"""A data directory with a Postgres that is really durable, and servers over it."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from infrastructure.embedded_postgres import EmbeddedPostgres
+from tests.support.processes import Cairn
+
+
+@pytest.fixture(scope="package")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    """Held by this process too, so that it need not start anew after each server."""
+    directory = tmp_path_factory.mktemp("crash") / "data"
+    cluster = EmbeddedPostgres(directory)
+    cluster.start()
+    yield cluster
+    cluster.stop()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="package")
+def data_dir(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return next(tmp_path_factory.getbasetemp().glob("crash*/data"))
+
+
+@pytest.fixture
+def servers(data_dir: Path, tmp_path: Path) -> Iterator[list[Cairn]]:
+    """Two processes, of which each test does what it likes."""
+    both = [Cairn(data_dir, tmp_path / f"{i}.log", patience_seconds=2) for i in range(2)]
+    try:
+        for server in both:
+            server.start()
+        yield both
+    finally:
+        for server in both:
+            server.kill()
+
+
+@pytest.fixture
+def measured(
+    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> Callable[[str, object], None]:
+    """Note a figure: it goes into the report of the run, and is shown with -rP."""
+
+    def note(name: str, value: object) -> None:
+        record_property(name, value)
+        print(f"{request.node.name}: {name}: {value}")
+
+    return note
+
+
+async def start_again(server: Cairn) -> None:
+    """Start a server that was killed, while the clients go on asking."""
+    await asyncio.to_thread(server.start)

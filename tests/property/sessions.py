@@ -1,0 +1,592 @@
+"""Sessions under any commands, through the real command path, beside a model that is only a fold.
+
+The machine asks two handlers over one store, as two processes would. What each answer must be
+follows from the log so far, the rules, and the answers kept for idempotency keys.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any, ClassVar
+from uuid import UUID
+
+import msgspec
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
+
+from application.errors import (
+    ApplicationError,
+    IdempotencyKeyInFlight,
+    IdempotencyKeyReused,
+    StaleSequence,
+)
+from application.handle import Handler
+from application.listing import app_scope, session_document, user_scope
+from application.live import Hub
+from application.ports import SessionFilter, SessionOrder, Store, StoredEvent
+from application.queries import Queries, Snapshot, Transcripts
+from application.request import Idempotency, Outcome, Request
+from domain.chain import genesis, link
+from domain.errors import DomainError
+from domain.session import commands as c
+from domain.session import events as e
+from domain.session.decide import decide
+from domain.session.evolve import fold
+from domain.session.state import ABSENT, Session, scope_of
+from domain.session.transcript import Transcript
+from domain.values import Owner
+from infrastructure.memory import MemoryStore
+from infrastructure.state_codec import decode_state, encode_state
+from tests.property.invariants import check
+from tests.support.builders import NOON, text
+from tests.support.strategies import COMMANDS, commands, option_ids
+
+NIL = UUID(int=0)
+_numbers = count(1)
+
+
+class _Clock:
+    """Times and ids that are the same in every run."""
+
+    def __init__(self) -> None:
+        self._now = NOON
+
+    def now(self) -> datetime:
+        self._now += timedelta(milliseconds=1)
+        return self._now
+
+    def new_id(self) -> UUID:
+        return UUID(int=next(_numbers))
+
+
+@dataclass(frozen=True)
+class How:
+    """In which way a command is sent.
+
+    Args:
+        process: To which of the two handlers.
+        aim: Whether it is made to fit what is there, or stays as it was made up.
+        key: The idempotency key, if any.
+        expected: What If-Match says: nothing, the head, or something else.
+    """
+
+    process: int = 0
+    aim: bool = True
+    key: str | None = None
+    expected: str = "anything"
+
+
+hows = st.builds(
+    How,
+    process=st.integers(0, 1),
+    aim=st.integers(0, 4).map(bool),
+    key=st.none() | st.none() | st.sampled_from(["k1", "k2", "k3", "k4"]),
+    expected=st.sampled_from(["anything"] * 12 + ["head", "head or another", "behind", "ahead"]),
+)
+which = st.sampled_from([0, 0, 0, 1, 1, 2])
+
+
+class _Process:
+    """What one server process has in memory."""
+
+    def __init__(self, store: Store, kept: int) -> None:
+        hub = Hub()
+        self.handler = Handler(store, hub, kept=kept)
+        self.queries = Queries(store, hub, self.handler, Transcripts(store, most_bytes=4096))
+
+
+@dataclass
+class _Kept:
+    """A snapshot that a client has taken, and may go on from."""
+
+    session_id: UUID
+    snapshot: Snapshot
+    position: int = field(default=0)
+
+
+class Sessions(RuleBasedStateMachine):
+    """Three sessions of one app: two of ada, one of bob."""
+
+    place: ClassVar[tuple[asyncio.AbstractEventLoop, Store] | None] = None
+    """A loop and a store to run on, for all examples; None makes both anew for each of them."""
+    seen: ClassVar[Counter[str]] = Counter()
+    lagging: ClassVar[bool] = False
+    """Whether a process may have slept while the other one wrote."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop, store = self.place or (asyncio.new_event_loop(), MemoryStore())
+        kept = {f.name: getattr(store, f.name) for f in fields(Store)}
+        self.store = Store(**{**kept, "clock": _Clock()})
+        # The first one keeps one state, so that most commands find their session cold.
+        self.processes = [_Process(self.store, 1), _Process(self.store, 100)]
+        self.reader = _Process(self.store, 1)
+        self.codec = self.store.codec
+        app = f"app-{next(_numbers)}"
+        self.owners = [Owner(app=app, user=user) for user in ("ada", "ada", "bob")]
+        self.ids = [UUID(int=next(_numbers)) for _ in self.owners]
+        self.logs: dict[UUID, list[e.Recorded]] = {session_id: [] for session_id in self.ids}
+        self.start = self.run(self.store.log.head())
+        self.states: dict[UUID, Session] = {}
+        self.requests: list[Request] = []
+        self.answers: dict[tuple[UUID, str], tuple[Request, Outcome]] = {}
+        self.kept: list[_Kept] = []
+
+    def run(self, work: Any) -> Any:
+        return self.loop.run_until_complete(work)
+
+    def teardown(self) -> None:
+        # States that are still being kept.
+        self.run(_all([chore for one in self.processes for chore in one.handler._chores]))
+        if self.place is None:
+            self.loop.close()
+
+    # ── what is asked ────────────────────────────────────────────────────────────────────────
+
+    @initialize(command=COMMANDS[c.CreateSession], how=hows)
+    def begin(self, command: c.CreateSession, how: How) -> None:
+        self.create(0, command, how)
+        for at in (0, 1):
+            self.ask(at, c.CreateSession(owner=self.owners[at]), How())
+
+    @precondition(lambda self: not all(self.logs.values()))
+    @rule(at=which, command=COMMANDS[c.CreateSession], how=hows)
+    def create(self, at: int, command: c.CreateSession, how: How) -> None:
+        owner = self.owners[at] if how.aim else self.owners[-at]
+        if how.aim:
+            command = replace(command, messages=(), tags=tuple(dict.fromkeys(command.tags)))
+        self.ask(at, replace(command, owner=owner), how)
+
+    @rule(at=which, command=commands, how=hows)
+    def do_anything(self, at: int, command: Any, how: How) -> None:
+        rare = isinstance(command, c.DeleteSession | c.StopSession) and self.log_of(at)[5:] == []
+        if rare:
+            command = c.ResumeSession()
+        self.ask(at, self.aimed(at, command) if how.aim else command, how)
+
+    @rule(at=which, how=hows, known=st.booleans())
+    def start_a_turn(self, at: int, how: How, known: bool) -> None:
+        message = text("do it")
+        self.ask(at, self.aimed(at, c.StartTurn(turn_id="", message_id="", parts=message)), how)
+        if known:
+            called = e.ToolCalled(tool_call_id="c1", name="ls")
+            self.ask(
+                at, self.aimed(at, c.RecordActivity(turn_id="", events=(called,))), How(how.process)
+            )
+
+    @precondition(lambda self: self.running())
+    @rule(data=st.data(), command=COMMANDS[c.RecordActivity], how=hows)
+    def record_activity(self, data: st.DataObject, command: c.RecordActivity, how: How) -> None:
+        at = data.draw(st.sampled_from(self.running()), label="session")
+        self.ask(at, self.aimed(at, command) if how.aim else command, how)
+
+    @precondition(lambda self: self.running())
+    @rule(
+        data=st.data(),
+        command=COMMANDS[c.RequestPermission],
+        how=hows,
+        answer=st.none() | option_ids,
+    )
+    def ask_permission(
+        self, data: st.DataObject, command: c.RequestPermission, how: How, answer: str | None
+    ) -> None:
+        at = data.draw(st.sampled_from(self.running()), label="session")
+        self.ask(at, self.aimed(at, command), how)
+        waiting = self.state_of(at).interactions.pending
+        if answer is not None and waiting:
+            decision = c.DecidePermission(request_id=min(waiting), option_id=answer)
+            self.ask(at, decision, How(how.process))
+
+    @precondition(lambda self: self.waiting())
+    @rule(data=st.data(), command=COMMANDS[c.DecidePermission], how=hows)
+    def decide_permission(self, data: st.DataObject, command: c.DecidePermission, how: How) -> None:
+        at = data.draw(st.sampled_from(self.waiting()), label="session")
+        self.ask(at, self.aimed(at, command) if how.aim else command, how)
+
+    @precondition(lambda self: self.running())
+    @rule(data=st.data(), how=hows)
+    def end_a_turn(self, data: st.DataObject, how: How) -> None:
+        at = data.draw(st.sampled_from(self.running()), label="session")
+        end = st.one_of(*(COMMANDS[kind] for kind in (c.CompleteTurn, c.FailTurn, c.CancelTurn)))
+        self.ask(at, self.aimed(at, data.draw(end, label="end")), how)
+
+    @rule(at=which, command=COMMANDS[c.PatchState], how=hows)
+    def patch_state(self, at: int, command: c.PatchState, how: How) -> None:
+        self.ask(at, command, how)
+
+    @precondition(lambda self: self.requests)
+    @rule(data=st.data(), process=st.integers(0, 1))
+    def send_again(self, data: st.DataObject, process: int) -> None:
+        request = data.draw(st.sampled_from(self.requests[-8:]), label="again")
+        self.send([request], process)
+
+    @precondition(lambda self: self.answers)
+    @rule(data=st.data(), command=commands, at=which)
+    def use_a_key_again_for_something_else(
+        self, data: st.DataObject, command: Any, at: int
+    ) -> None:
+        scope, key = data.draw(st.sampled_from(list(self.answers)), label="key")
+        other = Idempotency(scope=scope, key=key, fingerprint=b"?" * 32)
+        self.send([self.request(at, command, How(), other)], 0)
+
+    @rule(at=which, many=st.lists(st.tuples(commands, hows), min_size=2, max_size=4))
+    def do_several_at_once(self, at: int, many: Sequence[tuple[Any, How]]) -> None:
+        requests = [self.request(at, self.aimed(at, command), how) for command, how in many]
+        self.send(requests, many[0][1].process)
+
+    # Which process is first cannot be foreseen on a real database.
+    @precondition(lambda self: self.place is None)
+    @rule(at=which, many=st.lists(st.tuples(commands, hows), min_size=2, max_size=5))
+    def race(self, at: int, many: Sequence[tuple[Any, How]]) -> None:
+        """Both processes take commands to one session at the same moment."""
+        requests = [self.request(at, self.aimed(at, command), how) for command, how in many]
+        before = len(self.log_of(at))
+        answers = self.run(
+            _all([self.ask_of(n % 2, request) for n, request in enumerate(requests)])
+        )
+        self.run(self.read())
+        made = self.log_of(at)[before:]
+        claimed: list[int] = []
+        for request, answer in zip(requests, answers, strict=True):
+            if not isinstance(answer, Outcome):
+                continue
+            if not answer.replayed:
+                claimed += range(answer.first_sequence, answer.sequence + 1)
+            self.learn(request, answer)
+        assert sorted(claimed) == [recorded.sequence for recorded in made]
+        type(self).seen["race"] += bool(made)
+
+    @rule(process=st.integers(0, 1))
+    def restart(self, process: int) -> None:
+        self.processes[process] = _Process(self.store, [1, 100][process])
+
+    @rule(at=which)
+    def take_a_snapshot(self, at: int) -> None:
+        state = self.state_of(at)
+        if state.lifecycle.phase in ("active", "stopped"):
+            snapshot = self.run(self.reader.queries.snapshot(self.ids[at]))
+            self.kept = [*self.kept[-2:], _Kept(self.ids[at], snapshot)]
+
+    # ── how it is asked, and what must come of it ────────────────────────────────────────────
+
+    def log_of(self, at: int) -> list[e.Recorded]:
+        return self.logs[self.ids[at]]
+
+    def state_of(self, at: int) -> Session:
+        return self.state(self.ids[at])
+
+    def state(self, session_id: UUID) -> Session:
+        """Return the fold of a log; a shorter one is never asked for again."""
+        log = self.logs[session_id]
+        known = self.states.get(session_id, ABSENT)
+        start = known if known.sequence <= len(log) else ABSENT
+        self.states[session_id] = fold(log[start.sequence :], start)
+        return self.states[session_id]
+
+    def running(self) -> list[int]:
+        return [at for at in range(3) if self.state_of(at).turns.running is not None]
+
+    def waiting(self) -> list[int]:
+        return [at for at in range(3) if self.state_of(at).interactions.pending]
+
+    def aimed(self, at: int, command: Any) -> Any:
+        """Return a command made to fit what is there."""
+        state = self.state_of(at)
+        running, pending = state.turns.running, state.interactions.pending
+        number = state.sequence
+        changes: dict[str, Any] = {}
+        names = {f.name for f in fields(command)}
+        if isinstance(command, c.StartTurn):
+            changes["turn_id"] = f"turn-{number}"
+        elif "turn_id" in names and running is not None:
+            changes["turn_id"] = running.turn_id
+        if isinstance(command, c.StartTurn | c.AddMessage):
+            changes["message_id"] = f"message-{number}"
+        if isinstance(command, c.ReviseMessage) and state.messages:
+            changes["message_id"] = min(state.messages)
+        if isinstance(command, c.RequestPermission):
+            changes["request_id"] = f"request-{number}"
+        if isinstance(command, c.DecidePermission) and pending:
+            changes["request_id"] = min(pending)
+            changes["option_id"] = pending[min(pending)].options[0].option_id
+        return replace(command, **changes)
+
+    def request(
+        self, at: int, command: Any, how: How, idempotency: Idempotency | None = None
+    ) -> Request:
+        if isinstance(command, c.CreateSession) and command.owner not in self.owners:
+            command = replace(command, owner=self.owners[at])
+        head = len(self.log_of(at))
+        expected = {
+            "head": {head},
+            "head or another": {head, head + 3},
+            "behind": {head - 1},
+            "ahead": {head + 1},
+        }.get(how.expected)
+        if how.key is not None:
+            scope = NIL if isinstance(command, c.CreateSession) else self.ids[at]
+            key = f"{self.owners[0].app}-{how.key}"
+            idempotency = Idempotency(scope=scope, key=key, fingerprint=self.fingerprint(command))
+        return Request(
+            session_id=self.ids[at],
+            command=command,
+            actor="user:ada",
+            expected=None if expected is None else frozenset(expected),
+            idempotency=idempotency,
+            answer=lambda state: {"status": state.status, "turns": state.totals.turns},
+        )
+
+    def fingerprint(self, command: Any) -> bytes:
+        for request in self.requests:
+            if request.idempotency is not None and request.command == command:
+                return request.idempotency.fingerprint
+        return next(_numbers).to_bytes(32)
+
+    def ask(self, at: int, command: Any, how: How) -> None:
+        self.send([self.request(at, command, how)], how.process)
+
+    async def ask_of(self, process: int, request: Request) -> Outcome | Exception:
+        try:
+            return await self.processes[process].handler.handle(request)
+        except (DomainError, ApplicationError) as refusal:
+            return refusal
+
+    def send(self, requests: Sequence[Request], process: int) -> None:
+        """Have one process handle requests together, and compare each answer with the model's."""
+        answers = self.run(_all([self.ask_of(process, request) for request in requests]))
+        in_flight: set[tuple[UUID, str]] = set()
+        for request, answer in zip(requests, answers, strict=True):
+            place = _place(request)
+            if isinstance(answer, IdempotencyKeyInFlight):
+                # Or the first one had its answer by then.
+                assert place in in_flight
+                type(self).seen["in flight"] += 1
+                continue
+            if place is not None:
+                in_flight.add(place)
+            self.compare(request, answer)
+        self.run(self.read())
+
+    def compare(self, request: Request, answer: Outcome | Exception) -> None:
+        log = self.logs[request.session_id]
+        state = self.state(request.session_id)
+        what = type(request.command).__name__
+        place = _place(request)
+        decided: list[e.SessionEvent] = []
+        refusal: Exception | None = None
+        try:
+            if request.expected is not None and state.sequence not in request.expected:
+                raise StaleSequence(None, head=state.sequence)
+            decided = decide(state, request.command)
+        except (DomainError, StaleSequence) as refused:
+            refusal = refused
+        if place in self.answers:
+            first, kept = self.answers[place]
+            same = first.idempotency.fingerprint == request.idempotency.fingerprint
+            if same:
+                assert answer == replace(kept, replayed=True, position=answer.position)
+                assert answer.position == kept.position or not kept.changed
+            else:
+                assert isinstance(answer, IdempotencyKeyReused)
+            type(self).seen["replayed" if same else "key reused"] += 1
+            return
+        if refusal is not None:
+            assert type(answer) is type(refusal), (answer, refusal)
+            assert answer.facts == refusal.facts
+            type(self).seen[f"{what} refused"] += 1
+            type(self).seen[type(refusal).__name__] += 1
+            return
+        assert isinstance(answer, Outcome), answer
+        assert not answer.replayed
+        assert answer.session_id == request.session_id
+        assert (answer.first_sequence, answer.sequence) == (
+            state.sequence + 1,
+            state.sequence + len(decided),
+        )
+        self.run(self.read(upto={request.session_id: answer.sequence}))
+        made = [recorded.event for recorded in log[state.sequence :]]
+        assert made == decided
+        if decided:
+            assert answer.position == self.positions[request.session_id, answer.sequence]
+        after = self.state(request.session_id)
+        assert answer.answer == {"status": after.status, "turns": after.totals.turns}
+        self.learn(request, answer)
+        type(self).seen[f"{what} accepted" if decided else f"{what} already so"] += 1
+
+    def learn(self, request: Request, answer: Outcome) -> None:
+        place = _place(request)
+        if place is not None and place not in self.answers and not answer.replayed:
+            self.answers[place] = (request, answer)
+            self.requests.append(request)
+
+    # ── what is always true ──────────────────────────────────────────────────────────────────
+
+    @invariant()
+    def everything_is_as_it_must_be(self) -> None:
+        self.run(self.check())
+
+    async def check(self) -> None:
+        await self.read()
+        self.the_log_is_sound()
+        if not self.lagging:
+            await self.every_process_knows_the_same_state_and_it_is_the_fold_of_the_log()
+        await self.every_row_is_the_fold_of_its_log()
+        await self.shared_keys_are_seen_by_all_who_share_them_at_once()
+        for kept in self.kept:
+            await self.a_snapshot_and_the_tail_after_it_are_the_snapshot_now(kept)
+
+    async def read(self, upto: dict[UUID, int] | None = None) -> None:
+        """Read the whole log anew; what was there before must still be there."""
+        head = await self.store.log.head()
+        stored: Sequence[StoredEvent] = await self.store.log.read_all(
+            after=self.start, upto=head, limit=100_000
+        )
+        assert [one.position for one in stored] == list(range(self.start + 1, head + 1))
+        self.stored = stored
+        self.positions = {(one.session_id, one.sequence): one.position for one in stored}
+        for session_id, known in self.logs.items():
+            mine = [one for one in stored if one.session_id == session_id]
+            log = [self.codec.decode(one) for one in mine]
+            assert log[: len(known)] == known
+            end = (upto or {}).get(session_id, len(known) if upto is not None else len(log))
+            known[:] = log[:end]
+
+    def the_log_is_sound(self) -> None:
+        ends = {session_id: genesis(session_id) for session_id in self.ids}
+        for one in self.stored:
+            ends[one.session_id] = link(ends[one.session_id], one.record)
+            assert one.digest == ends[one.session_id]
+        for log in self.logs.values():
+            check(log)
+
+    async def every_process_knows_the_same_state_and_it_is_the_fold_of_the_log(self) -> None:
+        for session_id, log in self.logs.items():
+            state = fold(log)
+            assert fold(log) == state
+            assert decode_state(encode_state(state)) == state
+            half = len(log) // 2
+            assert fold(log[half:], fold(log[:half])) == state
+            for process in self.processes:
+                loaded = await process.handler.load(session_id)
+                assert loaded.session == state
+                if log:
+                    assert loaded.position == self.positions[session_id, len(log)]
+
+    async def every_row_is_the_fold_of_its_log(self) -> None:
+        shown: list[UUID] = []
+        for session_id, log in self.logs.items():
+            row = await self.store.read_models.session(session_id)
+            if not log:
+                assert row is None
+                continue
+            state = fold(log)
+            assert (row.sequence, row.status) == (len(log), state.status)
+            assert row.position == self.positions[session_id, len(log)]
+            assert row.updated_at == log[-1].at
+            assert row.created_at == state.lifecycle.created_at
+            assert row.doc.encode() == self.codec.to_json(session_document(session_id, state))
+            last = next(one for one in self.stored if one.position == row.position)
+            assert row.digest == last.digest
+            if state.status != "deleted":
+                shown.append(session_id)
+        listed = await self.store.read_models.sessions(
+            SessionFilter(app=self.owners[0].app), SessionOrder(), None, 10
+        )
+        newest_first = sorted(shown, key=lambda one: self.logs[one][-1].at, reverse=True)
+        assert [row.session_id for row in listed] == newest_first
+
+    async def shared_keys_are_seen_by_all_who_share_them_at_once(self) -> None:
+        scopes: dict[UUID, dict[str, Any]] = {}
+        for one in self.stored:
+            for scope, key, value in self.shared_by(one):
+                scopes.setdefault(scope, {}).pop(key, None)
+                if value is not _GONE:
+                    scopes[scope][key] = value
+        for at, session_id in enumerate(self.ids):
+            state, owner = self.state_of(at), self.state_of(at).lifecycle.owner
+            if state.lifecycle.phase not in ("active", "stopped"):
+                continue
+            _, seen = await self.reader.queries.state(session_id)
+            app, user = scopes.get(app_scope(owner), {}), scopes.get(user_scope(owner), {})
+            assert seen == {**state.state, **app, **user}
+            type(self).seen["shared"] += bool(app) and bool(user)
+
+    def shared_by(self, one: StoredEvent) -> Iterator[tuple[UUID, str, Any]]:
+        owner = fold(self.logs[one.session_id][: one.sequence]).lifecycle.owner
+        match self.codec.decode(one).event:
+            case e.SessionCreated(state=written) | e.StatePatched(set=written):
+                changes: dict[str, Any] = dict(written)
+            case _:
+                return
+        event = self.codec.decode(one).event
+        if isinstance(event, e.StatePatched):
+            changes |= dict.fromkeys(event.delete, _GONE)
+        for key, value in changes.items():
+            match scope_of(key):
+                case "app":
+                    yield app_scope(owner), key, value
+                case "user":
+                    yield user_scope(owner), key, value
+
+    async def a_snapshot_and_the_tail_after_it_are_the_snapshot_now(self, kept: _Kept) -> None:
+        session_id, then = kept.session_id, kept.snapshot
+        log = self.logs[session_id]
+        tail = log[then.sequence :]
+        transcript = Transcript()
+        for recorded in log[: then.sequence]:
+            transcript.apply(recorded)
+        assert [self.codec.to_json(entry) for entry in transcript.entries] == list(then.transcript)
+        state = fold(tail, then.session)
+        for recorded in tail:
+            transcript.apply(recorded)
+        assert state == fold(log)
+        if state.status == "deleted":
+            return
+        now = await self.reader.queries.snapshot(session_id)
+        assert (now.session, now.sequence) == (state, len(log))
+        assert now.document == session_document(session_id, state)
+        assert [self.codec.to_json(entry) for entry in transcript.entries] == list(now.transcript)
+        again = await self.reader.queries.snapshot(session_id, then.sequence)
+        assert _plain(again) == _plain(then) or _only_newer_shared_keys(again, then)
+        type(self).seen["state moved on"] += state != then.session
+        type(self).seen["transcript moved on"] += list(now.transcript) != list(then.transcript)
+
+
+_GONE = object()
+
+
+def _place(request: Request) -> tuple[UUID, str] | None:
+    given = request.idempotency
+    return None if given is None else (given.scope, given.key)
+
+
+async def _all(work: Sequence[Any]) -> list[Any]:
+    return list(await asyncio.gather(*work))
+
+
+def _plain(snapshot: Snapshot) -> Any:
+    return (
+        msgspec.to_builtins(
+            (snapshot.document, snapshot.sequence, snapshot.position, list(snapshot.transcript)),
+            str_keys=False,
+        ),
+        snapshot.session,
+        snapshot.state,
+    )
+
+
+def _only_newer_shared_keys(again: Snapshot, then: Snapshot) -> bool:
+    """A snapshot of the newest state has the shared keys of that moment, which a sibling may have
+    written after the session's own last event."""
+    return _plain(replace(again, state={})) == _plain(replace(then, state={})) and {
+        key: value for key, value in again.state.items() if scope_of(key) == "session"
+    } == {key: value for key, value in then.state.items() if scope_of(key) == "session"}

@@ -1,0 +1,221 @@
+"""A client whose every answer is held to the OpenAPI document and to the conventions."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import jsonschema_rs
+
+from api.main import ROUTES
+from api.openapi import document
+
+Json = dict[str, Any]
+JSON = {"content-type": "application/json"}
+HELLO = [{"type": "text", "text": "Hello"}]
+_MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
+
+
+@cache
+def openapi() -> Json:
+    return document(ROUTES)
+
+
+@cache
+def _templates() -> list[tuple[re.Pattern[str], Json]]:
+    return [
+        (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) + "/?"), operations)
+        for path, operations in openapi()["paths"].items()
+    ]
+
+
+def _operation(method: str, path: str) -> Json | None:
+    for pattern, operations in _templates():
+        if pattern.fullmatch(path) and method.lower() in operations:
+            found: Json = operations[method.lower()]
+            return found
+    return None
+
+
+@cache
+def _validator(operation: str, status: str, media_type: str) -> Any:
+    described = next(
+        one
+        for path in openapi()["paths"].values()
+        for one in path.values()
+        if one["operationId"] == operation
+    )
+    schema = described["responses"][status]["content"][media_type]["schema"]
+    whole = {**schema, "components": openapi()["components"]}
+    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+
+def conforms(response: httpx.Response) -> None:
+    """Hold an answer to what the document says of its route."""
+    status, request_id = response.status_code, response.headers.get("x-request-id")
+    media_type = response.headers.get("content-type", "").partition(";")[0]
+    assert request_id, "an answer without a request id"
+    if status >= 400 and response.request.method != "HEAD":
+        assert media_type == "application/problem+json", response.text
+        problem = response.json()
+        assert problem.keys() >= _MEMBERS
+        assert (problem["status"], problem["request_id"]) == (status, request_id)
+        assert problem["type"] == "urn:cairn:problem:" + problem["code"].replace("_", "-")
+    path = response.request.url.raw_path.decode().partition("?")[0]
+    operation = _operation(response.request.method, path)
+    if operation is None:
+        return
+    assert str(status) in operation["responses"], f"{status} is not in the document"
+    described = operation["responses"][str(status)]
+    if not response.content:
+        assert "content" not in described
+        return
+    forms = {name.partition(";")[0]: name for name in described["content"]}
+    assert media_type in forms, f"{media_type} is not in the document"
+    validator = _validator(operation["operationId"], str(status), forms[media_type])
+    if media_type.endswith("json"):
+        errors = [
+            f"{one.instance_path}: {one.message}" for one in validator.iter_errors(response.json())
+        ]
+        assert not errors, errors[:3]
+
+
+class Api:
+    """Talks to one server.
+
+    Args:
+        base_url: Where it is.
+        **headers: Sent with every request.
+    """
+
+    def __init__(self, base_url: str, **headers: str) -> None:
+        self.base_url = base_url
+        self._client = httpx.Client(base_url=base_url, headers=headers, timeout=30)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def request(self, method: str, path: str, **rest: Any) -> httpx.Response:
+        response = self._client.request(method, path, **rest)
+        conforms(response)
+        return response
+
+    def get(self, path: str, **rest: Any) -> httpx.Response:
+        return self.request("GET", path, **rest)
+
+    def post(self, path: str, json: Any = None, **rest: Any) -> httpx.Response:
+        return self.request("POST", path, json={} if json is None else json, **rest)
+
+    def patch(self, path: str, json: Any, **rest: Any) -> httpx.Response:
+        return self.request("PATCH", path, json=json, **rest)
+
+    def delete(self, path: str, **rest: Any) -> httpx.Response:
+        return self.request("DELETE", path, **rest)
+
+    def raw(self, method: str, path: str, body: bytes, **headers: str) -> httpx.Response:
+        return self.request(method, path, content=body, headers={**JSON, **headers})
+
+    def create(self, **body: Any) -> "SessionApi":
+        """Make a session of an app and a user that no other test has."""
+        unique = uuid4().hex[:12]
+        whole = {"app": f"app-{unique}", "user": f"user-{unique}", **body}
+        created = self.post("/v1/sessions", whole)
+        assert created.status_code == 201, created.text
+        return SessionApi(self, created.json()["session"])
+
+    def feed_head(self) -> int:
+        head: int = self.get("/v1/events", params={"after": "now"}).json()["head"]
+        return head
+
+    @contextmanager
+    def nothing_recorded(self) -> Iterator[None]:
+        """See that the log of all sessions does not grow meanwhile."""
+        before = self.feed_head()
+        yield
+        assert self.feed_head() == before, "something was recorded"
+
+
+class SessionApi:
+    """Talks about one session."""
+
+    def __init__(self, api: Api, created: Json) -> None:
+        self.api = api
+        self.id: str = created["id"]
+        self.app: str = created["app"]
+        self.user: str = created["user"]
+        self.path = f"/v1/sessions/{self.id}"
+
+    def get(self, path: str = "", **rest: Any) -> httpx.Response:
+        return self.api.get(self.path + path, **rest)
+
+    def post(self, path: str, json: Any = None, **rest: Any) -> httpx.Response:
+        return self.api.post(self.path + path, json, **rest)
+
+    def patch(self, path: str, json: Any, **rest: Any) -> httpx.Response:
+        return self.api.patch(self.path + path, json, **rest)
+
+    def delete(self, path: str = "", **rest: Any) -> httpx.Response:
+        return self.api.delete(self.path + path, **rest)
+
+    @property
+    def head(self) -> int:
+        head: int = self.get("/events", params={"since": "now"}).json()["head"]
+        return head
+
+    def events(self, **query: Any) -> list[Json]:
+        found: list[Json] = self.get("/events", params={"limit": 200, **query}).json()["events"]
+        return found
+
+    def types(self) -> list[str]:
+        return [event["type"] for event in self.events()]
+
+    def say(self, text: str = "Hello", **rest: Any) -> Json:
+        body = {"role": "user", "parts": [{"type": "text", "text": text}], **rest}
+        return done(self.post("/messages", body), 201)
+
+    def start(self, turn_id: str = "t1", **rest: Any) -> Json:
+        return done(
+            self.post("/turns", {"input": {"parts": HELLO}, "turn_id": turn_id, **rest}), 201
+        )
+
+    def record(self, *events: tuple[str, Json], turn_id: str = "t1", **rest: Any) -> Json:
+        body = {"events": [{"type": name, "data": data} for name, data in events], **rest}
+        return done(self.post(f"/turns/{turn_id}/events", body))
+
+    def ask(self, request_id: str = "r1", turn_id: str = "t1", **rest: Any) -> Json:
+        options = [
+            {"option_id": "yes", "name": "Allow", "kind": "allow_once"},
+            {"option_id": "no", "name": "Reject", "kind": "reject_once"},
+        ]
+        body = {"request_id": request_id, "turn_id": turn_id, "options": options, **rest}
+        return done(self.post("/interactions", body), 201)
+
+    def complete(self, turn_id: str = "t1", **rest: Any) -> Json:
+        return done(self.post(f"/turns/{turn_id}/complete", rest))
+
+    @contextmanager
+    def nothing_recorded(self) -> Iterator[None]:
+        """See that neither this log nor any other grows meanwhile."""
+        before = self.head
+        with self.api.nothing_recorded():
+            yield
+        assert self.head == before
+
+
+def done(response: httpx.Response, status: int = 200) -> Json:
+    """Expect a success, and return what it says."""
+    assert response.status_code == status, response.text
+    body: Json = response.json()
+    return body
+
+
+def refused(response: httpx.Response, status: int, code: str, **facts: Any) -> Json:
+    """Expect a problem of exactly this code, which tells at least these facts."""
+    assert response.status_code == status, response.text
+    problem: Json = response.json()
+    assert problem["code"] == code, problem
+    assert facts.items() <= problem.items(), problem
+    return problem

@@ -1,0 +1,98 @@
+"""A process that writes with several tasks at once: `python -m tests.support.writers URL HOW ...`.
+
+`log` appends through the real log. `naive` inserts rows with a `bigserial`, as a reader by position
+must not be served: it is there to show that the test of the real one can fail.
+"""
+
+import asyncio
+import random
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from psycopg import AsyncConnection
+
+from tests.support.appends import Chain
+from tests.support.stores import open_postgres_store
+
+_ROOT = Path(__file__).parents[2]
+
+NAIVE_TABLE = "create table naive (id bigserial primary key, record text not null)"
+NAIVE_INSERT = "insert into naive (record) select 'x' from generate_series(1, %s)"
+
+
+async def write_log(url: str, tasks: int, appends: int, largest: int) -> None:
+    """Append through the log, each task to sessions of its own."""
+    async with open_postgres_store(url) as store:
+
+        async def write() -> None:
+            chain = Chain()
+            for number in range(appends):
+                if number % 20 == 19:
+                    chain = Chain()
+                await store.log.append(chain.next(random.randint(1, largest)))
+
+        await asyncio.gather(*(write() for _ in range(tasks)))
+
+
+async def write_naive(url: str, tasks: int, appends: int, largest: int) -> None:
+    """Insert with ids from a sequence, each task in transactions of its own."""
+
+    async def write() -> None:
+        async with await AsyncConnection.connect(url, autocommit=True) as connection:
+            for _ in range(appends):
+                async with connection.transaction():
+                    await connection.execute(NAIVE_INSERT, (random.randint(1, largest),))
+
+    await asyncio.gather(*(write() for _ in range(tasks)))
+
+
+@contextmanager
+def writing(url: str, how: str, *, processes: int, **sizes: int) -> Iterator[Callable[[], bool]]:
+    """Start writers, and yield what tells whether they have all finished.
+
+    Args:
+        url: Of the database.
+        how: `log` or `naive`.
+        processes: How many.
+        sizes: `tasks` and `appends` of each, and the `largest` append.
+    """
+    command = [sys.executable, "-m", "tests.support.writers", url, how]
+    command += [str(sizes[name]) for name in ("tasks", "appends", "largest")]
+    started = [subprocess.Popen(command, cwd=_ROOT) for _ in range(processes)]
+    try:
+        yield lambda: all(process.poll() is not None for process in started)
+        assert [process.wait(30) for process in started] == [0] * processes
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+async def follow(
+    read: Callable[[int], Awaitable[Sequence[int]]], finished: Callable[[], bool]
+) -> list[int]:
+    """Poll for positions beyond the last one seen until the writers have finished.
+
+    Args:
+        read: Returns a page of positions after one.
+        finished: Whether nothing more will come.
+    """
+    seen, cursor = list[int](), 0
+    while True:
+        is_last = finished()
+        page = await read(cursor)
+        if page:
+            seen += page
+            cursor = page[-1]
+        elif is_last:
+            return seen
+        await asyncio.sleep(0)
+
+
+if __name__ == "__main__":
+    _, the_url, the_way, *numbers = sys.argv
+    write = {"log": write_log, "naive": write_naive}[the_way]
+    asyncio.run(write(the_url, *map(int, numbers)))
