@@ -278,7 +278,10 @@ class Handler:
         )
 
     def _keep_snapshot(self, session_id: UUID, before: Session, after: Session) -> None:
-        if before.sequence // _SNAPSHOT_EVERY == after.sequence // _SNAPSHOT_EVERY:
+        # Further apart the longer the log is: all kept states together then stay in proportion to
+        # it, and what a cold session folds stays within an eighth of its history.
+        step = max(_SNAPSHOT_EVERY, (1 << after.sequence.bit_length()) // 16)
+        if before.sequence // step == after.sequence // step:
             return
 
         self._do(self._store.snapshots.save(session_id, after))

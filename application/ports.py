@@ -165,7 +165,7 @@ class EventLog(Protocol):
             The position of its last event; the newest of the log when it has no events.
 
         Raises:
-            VersionConflict: The session is not at `append.before`.
+            VersionConflict: The session is not at `append.before`; not asked without events.
             KeysTaken: An idempotency key of it is already stored.
             StoreUnavailable: The store cannot be reached; nothing was stored.
             OutcomeUnknown: The store was lost on the way and did not come back in time.

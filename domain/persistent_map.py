@@ -44,7 +44,7 @@ class PersistentMap(Mapping[str, _V], Generic[_V]):
         return self._with(_drop(self._root, key, 0), self._size - 1)
 
     def _with(self, root: _Node, size: int) -> "PersistentMap[_V]":
-        new: PersistentMap[_V] = object.__new__(PersistentMap[Any])
+        new: PersistentMap[_V] = object.__new__(type(self))
         new._root, new._size = root, size
         return new
 

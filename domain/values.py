@@ -166,3 +166,31 @@ def require_parts(parts: Sequence[Part], field: str = "parts") -> None:
         content = _PART_CONTENT.get(kind)
         if content is not None and not part.get(content):
             raise Invalid(f"{field}[{index}].{content} must not be empty", field=field)
+
+
+def require_failure(failure: Failure, field: str = "failure") -> None:
+    """Refuse a failure without a proper kind, or with too long a summary.
+
+    Args:
+        failure: What failed.
+        field: What to call it in the refusal.
+
+    Raises:
+        Invalid: It is not right.
+    """
+    require_name(failure.kind, f"{field}.kind")
+    require_summary(failure.summary, f"{field}.summary")
+
+
+def require_summary(text: str | None, field: str) -> None:
+    """Refuse a text for people that is longer than lists and reports can take.
+
+    Args:
+        text: At most 2,048 characters; None passes.
+        field: What to call it in the refusal.
+
+    Raises:
+        Invalid: It is longer.
+    """
+    if text is not None and len(text) > MAX_SUMMARY:
+        raise Invalid(f"{field} has {len(text)} characters; at most {MAX_SUMMARY}", field=field)

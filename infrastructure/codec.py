@@ -1,6 +1,6 @@
 """Between events and their records: literal names, UTF-8 JSON, lenient reading."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from typing import Any, get_args
@@ -104,12 +104,28 @@ class JsonCodec:
         if known is None or record.v > known[0]:
             data = msgspec.json.decode(record.data)
             event: SessionEvent = Unrecognised(type=stored.type, data=data)
-        elif record.v == known[0]:
-            event = known[1](record.data)
         else:
-            data = upcast(stored.type, record.v, msgspec.json.decode(record.data), known[0])
-            event = msgspec.convert(data, known[2])
+            try:
+                event = self._known_event(stored.type, record, *known)
+            except msgspec.ValidationError:
+                # A word that a newer program has added to a field: this one cannot know what it
+                # means, but must still be able to open the session.
+                event = Unrecognised(type=stored.type, data=msgspec.json.decode(record.data))
         return Recorded(stored.sequence, record.at, event, record.turn_id)
+
+    def _known_event(
+        self,
+        name: str,
+        record: _Record,
+        newest: int,
+        decode: Callable[[msgspec.Raw], SessionEvent],
+        cls: type[Any],
+    ) -> SessionEvent:
+        if record.v == newest:
+            return decode(record.data)
+        data = upcast(name, record.v, msgspec.json.decode(record.data), newest)
+        event: SessionEvent = msgspec.convert(data, cls)
+        return event
 
     def to_json(self, value: Any) -> bytes:
         """Return a value as UTF-8 JSON.

@@ -1,5 +1,6 @@
 """The read models and kept states on Postgres."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -87,13 +88,15 @@ class PostgresSnapshots:
 
     async def save(self, session_id: UUID, session: Session) -> None:
         """Keep a state."""
+        # A long one takes a while to write down, and the loop has other things to do.
+        state = await asyncio.to_thread(encode_state, session)
         await self._database.run(
             _STATEMENTS["save_snapshot"],
             {
                 "session": session_id,
                 "sequence": session.sequence,
                 "format": FORMAT,
-                "state": encode_state(session),
+                "state": state,
             },
         )
 

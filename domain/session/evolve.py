@@ -108,7 +108,11 @@ def _lifecycle(session: Session, event: LifecycleEvent, recorded: Recorded) -> S
                 session,
                 sequence=recorded.sequence,
                 lifecycle=Lifecycle(
-                    phase="active", type=event.type, owner=event.owner, created_at=recorded.at
+                    phase="active",
+                    type=event.type,
+                    owner=event.owner,
+                    created=event,
+                    created_at=recorded.at,
                 ),
                 description=Description(
                     title=event.title, tags=event.tags, agent=event.agent, metadata=event.metadata

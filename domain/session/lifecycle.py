@@ -18,7 +18,15 @@ from domain.session.messages import require_message
 from domain.session.shared_state import require_state, storable
 from domain.session.state import Session
 from domain.session.turns import close_turn
-from domain.values import MAX_SUMMARY, MAX_TITLE, StopCause, StopReason, require_agent, require_name
+from domain.values import (
+    MAX_TITLE,
+    StopCause,
+    StopReason,
+    require_agent,
+    require_failure,
+    require_name,
+    require_summary,
+)
 
 REASONS: Mapping[StopCause, StopReason] = {
     "completed": "completed",
@@ -50,8 +58,8 @@ def create(session: Session, command: CreateSession) -> list[SessionEvent]:
         state=storable(command.state),
         metadata=command.metadata,
     )
-    if session.lifecycle.phase != "absent":
-        return _again(session, command)
+    if session.sequence:
+        return _again(session, created)
     events: list[SessionEvent] = [created]
     seen: set[str] = set()
     for message in command.messages:
@@ -70,15 +78,9 @@ def create(session: Session, command: CreateSession) -> list[SessionEvent]:
     return events
 
 
-def _again(session: Session, command: CreateSession) -> list[SessionEvent]:
-    lifecycle, description = session.lifecycle, session.description
-    same = (
-        lifecycle.phase != "deleted"
-        and lifecycle.owner == command.owner
-        and description.agent == command.agent
-        and description.metadata == command.metadata
-    )
-    if same:
+def _again(session: Session, created: SessionCreated) -> list[SessionEvent]:
+    """Already so if the session began in just this way and is still there."""
+    if session.lifecycle.phase != "deleted" and session.lifecycle.created == created:
         return []
     raise SessionExists(None, status=session.status)
 
@@ -88,10 +90,9 @@ def stop(session: Session, command: StopSession) -> list[SessionEvent]:
     require_present(session)
     if session.lifecycle.phase == "stopped":
         return []
-    summary = command.failure.summary if command.failure else None
-    for text, field in ((command.detail, "detail"), (summary, "failure.summary")):
-        if text is not None and len(text) > MAX_SUMMARY:
-            raise Invalid(f"{field} has {len(text)} characters; at most {MAX_SUMMARY}")
+    require_summary(command.detail, "detail")
+    if command.failure is not None:
+        require_failure(command.failure)
     stopped = SessionStopped(
         cause=command.cause,
         reason=REASONS[command.cause],

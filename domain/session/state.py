@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from domain.persistent_map import PersistentMap
+from domain.session.events import SessionCreated
 from domain.values import Agent, Failure, JsonObject, Option, Owner, StopCause, TurnSource, Usage
 
 Phase = Literal["absent", "active", "stopped", "deleted"]
@@ -24,6 +25,8 @@ class Lifecycle:
     phase: Phase = "absent"
     type: str = "user"
     owner: Owner = field(default_factory=lambda: Owner(app="", user=""))
+    created: SessionCreated | None = None
+    """How it began: asked for again, a session with the same beginning is already there."""
     created_at: datetime | None = None
     activation: int = 1
     epoch: int = 0

@@ -16,7 +16,7 @@ settings.register_profile(
 settings.register_profile(
     "cairn-hunt",
     settings.get_profile("cairn"),
-    max_examples=10_000,
+    max_examples=5_000,
     derandomize=False,
     print_blob=True,
 )

@@ -45,11 +45,10 @@ def test_in_memory():
     for command in get_args(Command):
         assert seen[f"{command.__name__} accepted"], command
     for what in (
-        "replayed", "key reused", "in flight", "StaleSequence", "race", "shared",
+        "replayed", "key reused", "StaleSequence", "race", "shared",
         "state moved on", "transcript moved on",
         "SessionNotFound", "SessionExists", "SessionStopped", "SessionDeleted", "Invalid",
-        "TurnNotFound", "TurnInProgress", "MessageNotFound", "ToolCallNotOpen", "ToolCallExists",
-        "InteractionNotFound", "OptionNotOffered",
+        "TurnNotFound", "TurnInProgress", "MessageNotFound", "ToolCallNotOpen",
     ):  # fmt: skip
         assert seen[what], what
 

@@ -1,4 +1,4 @@
-"""Cairn in processes of its own, which a test may kill, stop and start; and in this very process."""
+"""Cairn in processes of its own, which a test may kill and start again; and in this one."""
 
 import asyncio
 import os

@@ -26,11 +26,10 @@ def running(database_url: str, **settings: Any) -> Iterator[str]:
         **settings: Any others of `Settings`.
     """
     chosen = Settings(database_url=SecretStr(database_url), **settings)
+    app = create_app(chosen)
     listener = socket.create_server(("127.0.0.1", 0))
     port = listener.getsockname()[1]
-    config = uvicorn.Config(
-        create_app(chosen), log_config=None, lifespan="on", timeout_graceful_shutdown=2
-    )
+    config = uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -84,7 +84,7 @@ class Connection:
     """One connection, made at the first request and made again after it was lost.
 
     Args:
-        port: Of the server; asked for each time, because a server that is started again has another.
+        port: Of the server; asked each time, because a server that is started again has another.
     """
 
     def __init__(self, port: Callable[[], int] | int) -> None:

@@ -185,6 +185,8 @@ _now_and_then_wrong = rarely(_often_too_long, words)
 _fields = st.lists(st.sampled_from(["title", "starred", "tags"]), unique=True).map(frozenset)
 _any_tags = st.lists(st.sampled_from(["red", "green", "blue"]), max_size=3).map(tuple)
 
+_done = st.lists(activity, min_size=1, max_size=3).map(tuple)
+
 COMMANDS: dict[type, Strategy] = {
     c.CreateSession: st.builds(
         c.CreateSession, owner=owners, title=st.none() | _now_and_then_wrong, tags=_any_tags,
@@ -209,7 +211,7 @@ COMMANDS: dict[type, Strategy] = {
         c.StartTurn, turn_id=turn_ids, message_id=message_ids, parts=_input, source=_sources
     ),
     c.RecordActivity: st.builds(
-        c.RecordActivity, turn_id=turn_ids, events=rarely(st.just(()), st.lists(activity, min_size=1, max_size=3).map(tuple))
+        c.RecordActivity, turn_id=turn_ids, events=rarely(st.just(()), _done)
     ),
     c.CompleteTurn: st.builds(
         c.CompleteTurn, turn_id=turn_ids, stop_reason=_now_and_then_wrong,

@@ -92,7 +92,8 @@ def test_temp_keys_are_not_stored_at_creation():
 
 
 def test_creating_again_with_the_same_content_is_already_so():
-    given([created(title="old")]).when(create(title="new")).then_nothing()
+    renamed = e.SessionRenamed(title="new")
+    given([created(title="old"), renamed]).when(create(title="old")).then_nothing()
 
 
 def test_creating_again_while_the_session_is_stopped_is_already_so():
@@ -105,6 +106,9 @@ def test_creating_again_while_the_session_is_stopped_is_already_so():
         create(owner=Owner(app="console", user="eve")),
         create(agent=Agent(name="coder")),
         create(metadata={"k": 1}),
+        create(title="another"),
+        create(tags=("another",)),
+        create(state={"k": 1}),
     ],
 )
 def test_creating_again_with_other_content_is_refused(other: CreateSession):
@@ -115,6 +119,10 @@ def test_a_deleted_session_cannot_be_created_again():
     given([created(), e.SessionDeleted()]).when(create()).then_refused(
         SessionExists, status="deleted"
     )
+
+
+def test_a_session_whose_creation_is_of_a_newer_version_is_not_created_a_second_time():
+    given([e.Unrecognised(type="session.created")]).when(create()).then_refused(SessionExists)
 
 
 @pytest.mark.parametrize(
