@@ -8,7 +8,7 @@ PYTHON ?=
 ARGS ?=
 
 MAKEFLAGS += --no-print-directory
-ROOT := $(shell cd "$$(dirname "$(strip $(firstword $(MAKEFILE_LIST)))")" && pwd)
+ROOT := $(shell cd "$$(dirname "$(strip $(MAKEFILE_LIST))")" && pwd)
 export ROOT PYTHON
 
 IN_ROOT := cd "$$ROOT" &&
@@ -51,7 +51,7 @@ setup:
 	@$(value MAKE_ENVIRONMENT)
 
 define MAKE_ENVIRONMENT
-cd "$ROOT" || exit 1; \
+cd "$ROOT" && [ -f uv.lock ] || exit 1; \
 wanted="$(cat pyproject.toml uv.lock | cksum) $ROOT"; \
 made=$(cat .venv/.made-from 2>/dev/null); \
 if [ "$made" = "$wanted" ] && .venv/bin/python -c "" 2>/dev/null; \

@@ -72,7 +72,7 @@ LAST = Parameter(
 WAIT = Parameter(
     "wait",
     "wait so long for news, at most 60s: `30s`, `500ms` or `1m`",
-    {"type": "string", "pattern": r"^([1-5]?[0-9](\.[0-9]{1,3})?s?|[0-9]{1,4}ms|1m)$"},
+    {"type": "string", "pattern": r"^([1-5]?[0-9](\.[0-9]{1,3})?s?|60s?|[0-9]{1,4}ms|1m)$"},
 )
 TYPES = Parameter(
     "types",
@@ -96,7 +96,10 @@ COMMAND_HEADERS = (
         "only at this sequence: an ETag, several of them, or `*`; else 412",
         {
             "type": "string",
-            "pattern": r'^(\*|"[0-9]{1,19}"( *, *"[0-9]{1,19}")*)$',
+            "anyOf": [
+                {"enum": ["*"]},
+                {"pattern": r'^"[0-9]{1,19}"( *, *"[0-9]{1,19}")*$'},
+            ],
             "examples": ['"7"'],
         },
         "header",

@@ -115,7 +115,7 @@ def curl(method: str, path: str, name: str) -> str:
     """
     filled = path.replace("{session_id}", _SESSION).replace("{turn_id}", "t1")
     filled = filled.replace("{message_id}", "m1").replace("{request_id}", "r1")
-    filled = filled.replace("{name}", "docs.css")
+    filled = filled.replace("{asset}", "docs.css")
     call = "curl -s" + ("" if method == "GET" else f" -X {method}")
     call += f" http://127.0.0.1:8080{filled}"
     if name in _EXAMPLES:
@@ -227,4 +227,4 @@ def _words(*texts: str) -> str:
 
 
 def _id(topic: str) -> str:
-    return topic.lower().replace(" ", "-")
+    return f"topic-{topic.lower()}"

@@ -91,6 +91,8 @@ ROUTES = [
     operations.metrics,
 ]
 ROUTES.extend(documents.documents(ROUTES))
+# First: for a path whose first route is another, the framework puts its own in.
+ROUTES[:0] = documents.methods(ROUTES)
 
 
 class StartError(Exception):
@@ -135,13 +137,16 @@ def bring_up_to_date(url: str, *, dry_run: bool = False) -> list[str]:
         StartError: The database cannot be reached, or is not one this program can use.
     """
     try:
-        timeout = conninfo_to_dict(url).get("connect_timeout", _CONNECT_SECONDS)
+        parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
+        parts = {}
+    if not parts:
         # Its message has the whole URL in it, and so the password.
         raise StartError(
             "The database URL is not understood; write it like postgresql://user@host:5432/name"
             " (--database-url, CAIRN_DATABASE_URL or DATABASE_URL)."
-        ) from None
+        )
+    timeout = parts.get("connect_timeout", _CONNECT_SECONDS)
     try:
         return migrate(make_conninfo(url, connect_timeout=timeout), dry_run=dry_run)
     except MigrationError as error:

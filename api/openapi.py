@@ -59,6 +59,11 @@ _COMMANDS = (
     "outcome_unknown",
     "not_ready",
 )
+_NAME: Json = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": NAME_PATTERN}
+_PATH: Mapping[str, Json] = {
+    "session_id": {"type": "string", "format": "uuid"},
+    "asset": {"type": "string", "enum": ["docs.css", "docs.js"]},
+}
 _CHANGES = ("session_deleted",)
 
 _HEADERS: Json = {
@@ -219,9 +224,7 @@ def _headers(*names: str) -> Json:
 
 
 def _path_parameter(name: str) -> Json:
-    schema: Json = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": NAME_PATTERN}
-    if name == "session_id":
-        schema = {"type": "string", "format": "uuid"}
+    schema = _PATH.get(name, _NAME)
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 

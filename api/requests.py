@@ -29,7 +29,10 @@ SLASH_IN_A_NAME = "\udc2f"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _ETAG = re.compile(r'\s*(?:W/)?"(\d{1,19})"\s*')
 _STRONG_ETAG = re.compile(r'\s*"(\d{1,19})"\s*')
-_WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?")
+_WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?", re.ASCII)
+_RFC3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
 _PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _WORD = re.compile(r"[^\x00-\x1f\x7f]+")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -314,12 +317,16 @@ class Parameters:
         if value is None:
             return None
         try:
-            moment = datetime.fromisoformat(value)
+            if not _RFC3339.fullmatch(value):
+                raise ValueError
+            moment = datetime.fromisoformat(value.upper())
         except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None or not 1970 <= moment.year < 9999:
-            raise _bad(name, "it must be an RFC 3339 time such as 2026-01-31T12:00:00Z")
-        return moment.astimezone(UTC)
+            raise _bad(name, "it must be an RFC 3339 time such as 2026-01-31T12:00:00Z") from None
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            # In the first or the last hours that there are: nothing is beyond them.
+            return (datetime.min if moment.year == 1 else datetime.max).replace(tzinfo=UTC)
 
 
 def _bad(name: str, why: str) -> Problem:

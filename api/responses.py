@@ -1,5 +1,6 @@
 """Making answers out of stored bytes, without decoding what is already JSON."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -14,6 +15,7 @@ from application.request import Outcome
 from domain.values import rfc3339
 
 JSON = "application/json"
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
@@ -86,7 +88,12 @@ def location(session_id: UUID, *names: str) -> str:
         session_id: Which session.
         *names: The rest of the path; ids may hold any character.
     """
-    return "/".join((f"/v1/sessions/{session_id}", *(quote(name, safe="") for name in names)))
+    return "/".join((f"/v1/sessions/{session_id}", *map(_segment, names)))
+
+
+def _segment(name: str) -> str:
+    # Most ids are UUIDs, which are looked at sooner than quoted.
+    return name if _PLAIN_NAME.fullmatch(name) else quote(name, safe="")
 
 
 def next_link(path: str, query: Iterable[tuple[str, str]], **changed: Any) -> dict[str, str]:

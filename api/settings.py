@@ -12,12 +12,16 @@ MEBIBYTE = 1024 * 1024
 class Settings(BaseSettings):
     """How one server runs.
 
-    Environment variables are the names in capitals behind `CAIRN_`; `DATABASE_URL` is understood
-    too, as it is what platforms set.
+    Environment variables are the names in capitals behind `CAIRN_`, an empty one being none;
+    `DATABASE_URL` is understood too, as it is what platforms set.
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="CAIRN_", frozen=True, extra="ignore", populate_by_name=True
+        env_prefix="CAIRN_",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
     )
 
     host: str = "127.0.0.1"
@@ -25,7 +29,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".cairn")
     database_url: Annotated[
         SecretStr | None,
-        Field(validation_alias=AliasChoices("database_url", "CAIRN_DATABASE_URL", "DATABASE_URL")),
+        Field(validation_alias=AliasChoices("CAIRN_DATABASE_URL", "DATABASE_URL")),
     ] = None
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     log_format: Literal["text", "json"] = "text"

@@ -131,8 +131,10 @@ class Channel:
         count = len(self._pieces)
         missed = min(self.pieces_seen - seen, count)
         pieces = [self._pieces[index] for index in range(count - missed, count)]
-        ready = [*takewhile(lambda piece: piece.after <= cursor, pieces)]
-        return ready, self.pieces_seen - (missed - len(ready))
+        due = [*takewhile(lambda piece: piece.after <= cursor, pieces)]
+        # What was shown before the newest event is in that event: it would be read twice.
+        ready = [piece for piece in due if piece.after == cursor]
+        return ready, self.pieces_seen - (missed - len(due))
 
 
 @dataclass(slots=True)

@@ -39,8 +39,7 @@ class NewEvent(NamedTuple):
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """What an event says about itself.
 
     Args:
@@ -179,8 +178,12 @@ class EventLog(Protocol):
         after: int = 0,
         upto: int | None = None,
         limit: int,
+        most_bytes: int | None = None,
     ) -> Sequence[StoredEvent]:
-        """Return events of one session in order of sequence, `after` excluded, `upto` included."""
+        """Return events of one session in order of sequence, `after` excluded, `upto` included.
+
+        With `most_bytes` it ends with the event whose record reaches so many bytes in all.
+        """
         ...
 
     async def read_newest(

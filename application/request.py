@@ -1,8 +1,8 @@
 """A command with what is known about who asks, and what becomes of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from domain.session.commands import Command
@@ -26,8 +26,7 @@ class Idempotency:
     fingerprint: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """A command with what is known about who asks.
 
     Args:
@@ -48,11 +47,10 @@ class Request:
     expected: frozenset[int] | None = None
     causation: str | None = None
     idempotency: Idempotency | None = None
-    answer: Answer = field(default=lambda _: {})
+    answer: Answer = lambda _: {}
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of an accepted command.
 
     Args:

@@ -27,6 +27,8 @@ from application.reading import (
 from domain.errors import SessionNotFound
 
 _READ = 500
+_READ_BYTES = 256 * 1024
+"""What a stream holds for a reader who does not take it; there may be a thousand of those."""
 _SCANNED = 10_000
 _DELETED = "session.deleted"
 
@@ -189,7 +191,9 @@ class Tails:
         """Read on, however long the database is away: the reader need not notice."""
         while True:
             try:
-                return await self._log.read(session_id, after=after, limit=_READ)
+                return await self._log.read(
+                    session_id, after=after, limit=_READ, most_bytes=_READ_BYTES
+                )
             except StoreUnavailable:
                 if self._hub.closing.is_set():
                     return []

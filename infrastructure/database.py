@@ -1,9 +1,9 @@
 """Connections to Postgres, and the one place where its errors become ours."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from time import monotonic
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -13,6 +13,9 @@ from application.errors import StoreUnavailable
 
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 _PAUSE = 0.1
+_AT_ONCE = 1.0
+
+_T = TypeVar("_T")
 
 
 class Database:
@@ -27,6 +30,7 @@ class Database:
     def __init__(self, url: str, *, readers: int = 8, patience: float = 5.0) -> None:
         self._url = url
         self._patience = patience
+        self._asking: set[asyncio.Task[Any]] = set()
         self._pool = AsyncConnectionPool(
             url,
             min_size=1,
@@ -44,6 +48,11 @@ class Database:
 
     async def close(self) -> None:
         """Close the pool."""
+        left = tuple(self._asking)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=_AT_ONCE)
         await self._pool.close()
 
     async def connect(self, name: str) -> AsyncConnection:
@@ -72,10 +81,10 @@ class Database:
         deadline = monotonic() + self._patience
         while True:
             try:
-                async with self._pool.connection() as connection:
-                    cursor = connection.cursor(binary=True)
-                    await cursor.execute(query, values, prepare=False if planned_anew else None)
-                    return await cursor.fetchall()
+                return await self._within(
+                    self._ask(query, values, prepare=False if planned_anew else None),
+                    deadline - monotonic(),
+                )
             except _LOST as lost:
                 if monotonic() > deadline:
                     raise StoreUnavailable from lost
@@ -84,16 +93,45 @@ class Database:
     async def run(self, query: LiteralString, values: Mapping[str, Any]) -> None:
         """Run a statement that returns nothing, once."""
         try:
-            async with self._pool.connection() as connection:
-                await connection.execute(query, values)
+            await self._within(self._do(query, values), self._patience)
         except _LOST as lost:
             raise StoreUnavailable from lost
 
     async def answers(self) -> bool:
         """Return whether the database answers now, within a second."""
         try:
-            async with asyncio.timeout(1), self._pool.connection(timeout=1) as connection:
-                await connection.execute("select 1")
-        except (*_LOST, TimeoutError):
+            await self._within(self._do("select 1", {}), _AT_ONCE)
+        except (*_LOST, StoreUnavailable):
             return False
         return True
+
+    async def _ask(
+        self, query: LiteralString, values: Mapping[str, Any], *, prepare: bool | None
+    ) -> list[tuple[Any, ...]]:
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(query, values, prepare=prepare)
+            return await cursor.fetchall()
+
+    async def _do(self, query: LiteralString, values: Mapping[str, Any]) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute(query, values)
+
+    async def _within(self, asking: Coroutine[Any, Any, _T], seconds: float) -> _T:
+        """Return the answer if it comes in time.
+
+        A database that stands still does not even answer the request to cancel a query, for which
+        psycopg would wait. So the query is left to itself, and has its connection until it ends.
+        """
+        task = asyncio.create_task(asking)
+        self._asking.add(task)
+        task.add_done_callback(self._done)
+        await asyncio.wait((task,), timeout=max(seconds, 0))
+        if not task.done():
+            raise StoreUnavailable
+        return task.result()
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._asking.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked has it, or has gone

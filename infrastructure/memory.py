@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import accumulate
 from operator import attrgetter
 from uuid import UUID
 
@@ -143,10 +144,20 @@ class MemoryEventLog:
             tables.shared.setdefault(write.scope_id, []).append(_shared_value(write, base))
 
     async def read(
-        self, session_id: UUID, *, after: int = 0, upto: int | None = None, limit: int
+        self,
+        session_id: UUID,
+        *,
+        after: int = 0,
+        upto: int | None = None,
+        limit: int,
+        most_bytes: int | None = None,
     ) -> Sequence[StoredEvent]:
         """Return events of one session in order of sequence."""
-        return self._tables.logs.get(session_id, [])[after:upto][:limit]
+        events = self._tables.logs.get(session_id, [])[after:upto][:limit]
+        if most_bytes is None:
+            return events
+        sizes = accumulate((len(event.record) for event in events), initial=0)
+        return [event for event, before in zip(events, sizes, strict=False) if before < most_bytes]
 
     async def read_newest(
         self, session_id: UUID, *, last: int, types: Sequence[str] = (), turn: str | None = None

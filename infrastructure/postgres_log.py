@@ -51,18 +51,25 @@ class PostgresEventLog:
         return await self._commits.append(append)
 
     async def read(
-        self, session_id: UUID, *, after: int = 0, upto: int | None = None, limit: int
+        self,
+        session_id: UUID,
+        *,
+        after: int = 0,
+        upto: int | None = None,
+        limit: int,
+        most_bytes: int | None = None,
     ) -> Sequence[StoredEvent]:
         """Return events of one session in order of sequence."""
-        rows = await self._database.fetch(
-            _STATEMENTS["read_session"],
-            {
-                "session": session_id,
-                "after": after,
-                "upto": _LAST_SEQUENCE if upto is None else upto,
-                "limit": limit,
-            },
-        )
+        values = {
+            "session": session_id,
+            "after": after,
+            "upto": _LAST_SEQUENCE if upto is None else upto,
+            "limit": limit,
+        }
+        statement = "read_session"
+        if most_bytes is not None:
+            statement, values["bytes"] = "read_session_in_part", most_bytes
+        rows = await self._database.fetch(_STATEMENTS[statement], values)
         return [StoredEvent(*row) for row in rows]
 
     async def read_newest(

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from api.cli.listening import listen
 from api.cli.options import (
     AccessLog,
     AuthTokenFile,
@@ -57,20 +58,21 @@ def serve(
     stops it within two seconds, a second Ctrl-C at once.
     """
     with complaining():
-        from api.cli.serve import serve as run
-
-        run(
-            settings_of(
-                host=host,
-                port=port,
-                data_dir=data_dir,
-                database_url=database_url,
-                workers=workers,
-                log_format=log_format,
-                access_log=access_log,
-                auth_token_file=auth_token_file,
-            )
+        settings = settings_of(
+            host=host,
+            port=port,
+            data_dir=data_dir,
+            database_url=database_url,
+            workers=workers,
+            log_format=log_format,
+            access_log=access_log,
+            auth_token_file=auth_token_file,
         )
+        # First of all, because it fails most often; the rest takes a second to import.
+        with listen(settings.host, settings.port) as listening:
+            from api.cli.serve import serve as run
+
+            run(settings, listening)
 
 
 @app.command(short_help="Bring the database up to this program.")
@@ -81,9 +83,10 @@ def migrate(
 ) -> None:
     """Bring the database up to this program; `cairn serve` does it too when it starts."""
     with complaining():
+        settings = settings_of(data_dir=data_dir, database_url=database_url)
         from api.cli.migrate import migrate as run
 
-        run(settings_of(data_dir=data_dir, database_url=database_url), dry_run=dry_run)
+        run(settings, dry_run=dry_run)
 
 
 @app.command(short_help="Follow a session across disconnects and restarts.")
@@ -120,7 +123,7 @@ def demo(
         typer.Option(
             metavar="FACTOR", min=0, help="How much faster than it happened; 0 does not wait."
         ),
-    ] = 4.0,
+    ] = 5.0,
     data_dir: Annotated[
         Path | None,
         typer.Option(

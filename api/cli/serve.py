@@ -16,7 +16,7 @@ import typer
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from api.cli.listening import is_loopback, listen, url_of
+from api.cli.listening import is_loopback, url_of
 from api.cli.options import Failure
 from api.cli.server import run_server
 from api.cli.supervisor import Supervisor
@@ -25,11 +25,12 @@ from api.main import StartError, bring_up_to_date, create_app, database_of, toke
 from api.settings import Settings
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, listening: socket.socket) -> None:
     """Run the server until SIGINT or SIGTERM.
 
     Args:
         settings: How.
+        listening: Where; it is closed at the end.
 
     Raises:
         Failure: It cannot start.
@@ -37,11 +38,7 @@ def serve(settings: Settings) -> None:
     configure_logs(settings.log_format)
     try:
         token_of(settings)
-        with (
-            _stoppable(),
-            listen(settings.host, settings.port) as listening,
-            database_of(settings) as url,
-        ):
+        with _stoppable(), database_of(settings) as url:
             bring_up_to_date(url)
             if not is_loopback(listening) and settings.auth_token_file is None:
                 _warn(settings.host)

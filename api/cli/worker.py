@@ -6,6 +6,7 @@ come in the environment. It ends when the parent does, however that ends.
 
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -33,6 +34,9 @@ def main() -> None:
         os.close(ready)
 
     run_server(create_app(settings), socket.socket(fileno=shared), say_ready)
+    if os.getppid() != parent:
+        # It has not cleared up, so the last of its workers does.
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 def _end_with(parent: int) -> None:

@@ -1,9 +1,10 @@
 """The documents that describe this server, and the page that shows them without a network."""
 
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
-from litestar import get
+from litestar import get, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
 
@@ -69,7 +70,7 @@ def documents(routes: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
         }
         return Reply(html(), media_type=_HTML, headers=headers)
 
-    @get("/docs/assets/{name:str}")
+    @get("/docs/assets/{asset:str}")
     @Describes(
         "Documents",
         answers={200: None},
@@ -80,10 +81,35 @@ def documents(routes: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
     async def get_asset(request: AnyRequest) -> ASGIResponse:
         """Read the style or the script of the page."""
         Parameters(request, ())
-        name = name_of(request, "name")
+        name = name_of(request, "asset")
         if name not in _TYPES:
             raise Problem("not_found", "there is no such file")
         headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "max-age=3600"}
         return Reply((_ASSETS / name).read_bytes(), media_type=_TYPES[name], headers=headers)
 
     return [get_openapi, get_asyncapi, get_docs, get_asset]
+
+
+def methods(routes: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+    """Return a route for each path that answers OPTIONS; the framework's knows one method only.
+
+    Args:
+        routes: All others.
+    """
+    by_path: defaultdict[str, set[str]] = defaultdict(set)
+    for handler in routes:
+        for path in handler.paths:
+            by_path[path] |= {str(method) for method in handler.http_methods}
+    return [
+        _options(path, ", ".join(sorted({*found, "OPTIONS"}))) for path, found in by_path.items()
+    ]
+
+
+def _options(path: str, allow: str) -> HTTPRouteHandler:
+    @route(path, http_method="OPTIONS", status_code=200)
+    @Describes("Documents", answers={})
+    async def options() -> ASGIResponse:
+        """Say which methods a path takes."""
+        return Reply(b"", status=204, headers={"Allow": allow})
+
+    return options

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, TypeAdapter, create_model
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, TypeAdapter, create_model
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -14,7 +14,13 @@ from api.schemas.parts import Parts
 from domain.session import events as e
 from domain.values import Agent
 
-Count = Annotated[int, Field(ge=0, le=2**53)]
+
+def _whole(value: Any) -> Any:
+    # 5.0 is an integer to JSON Schema, and to a client that has one kind of number.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[int, Field(ge=0, le=2**53), BeforeValidator(_whole)]
 
 
 class SaidData(Body):

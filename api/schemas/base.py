@@ -1,9 +1,11 @@
 """What every wire model has in common."""
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Union, cast
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from domain.values import MAX_STATE_KEYS
 
@@ -11,6 +13,10 @@ STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 NAME_PATTERN = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
 """What the domain takes as a name: not blank, no control characters. It judges; this only tells."""
+
+UUID_TEXT = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE
+)
 
 _Told = Field(json_schema_extra={"pattern": NAME_PATTERN})
 
@@ -28,6 +34,16 @@ StateMap = Annotated[
 ]
 Sequence = Annotated[int, Field(ge=0, description="1, 2, 3 ... in this session; 0 before any")]
 Position = Annotated[int, Field(ge=0, description="1, 2, 3 ... over all sessions")]
+
+
+def _canonical(value: Any) -> Any:
+    # Python takes it in braces, as a URN and without dashes too: one id, one way to write it.
+    if not (isinstance(value, str) and UUID_TEXT.fullmatch(value)):
+        raise ValueError("it must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057")
+    return UUID(value)
+
+
+SessionId = Annotated[UUID, BeforeValidator(_canonical)]
 
 
 class Body(BaseModel):

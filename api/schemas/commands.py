@@ -1,12 +1,11 @@
 """The bodies of commands."""
 
 from typing import Annotated, Literal
-from uuid import UUID
 
 from pydantic import Field
 
 from api.schemas.activity import ActivityBody, AgentData, UsageData
-from api.schemas.base import Body, JsonMap, Name, StateMap, Title
+from api.schemas.base import Body, JsonMap, Name, SessionId, StateMap, Title
 from api.schemas.parts import Parts
 from domain.values import MAX_SUMMARY, MAX_TAGS, Usage
 
@@ -26,7 +25,7 @@ class NewMessage(Body):
 class CreateSessionBody(Body):
     """What a session begins with; a client's own id makes the request safe to repeat."""
 
-    id: Annotated[UUID, Field(strict=False)] | None = None
+    id: SessionId | None = None
     app: Name
     user: Name
     workspace: Name | None = None

@@ -7,6 +7,8 @@ from typing_extensions import TypedDict
 
 from api.schemas.base import STRICT, JsonMap
 
+ShortText = Annotated[str, Field(min_length=1, max_length=200)]
+
 
 @with_config(STRICT)
 class TextPart(TypedDict):
@@ -55,8 +57,8 @@ class ToolCallPart(TypedDict):
     """A tool call that is part of a message."""
 
     type: Literal["tool_call"]
-    tool_call_id: str
-    name: str
+    tool_call_id: ShortText
+    name: ShortText
     input: NotRequired[Any]
     meta: NotRequired[JsonMap]
 
@@ -66,7 +68,7 @@ class ToolResultPart(TypedDict):
     """A tool's result that is part of a message."""
 
     type: Literal["tool_result"]
-    tool_call_id: str
+    tool_call_id: ShortText
     output: NotRequired[Any]
     is_error: NotRequired[bool]
     meta: NotRequired[JsonMap]

@@ -9,7 +9,7 @@ sequence) is in the envelope, `Recorded`, so that it is said once and the same w
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, NamedTuple, TypeVar, dataclass_transform
 
 from domain.values import (
     Agent,
@@ -349,8 +349,7 @@ SessionEvent = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """An event with its place in the log.
 
     Args:

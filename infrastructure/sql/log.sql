@@ -40,6 +40,24 @@ where originator_id = %(session)s and originator_version > %(after)s
 order by originator_version
 limit %(limit)s
 
+-- name: read_session_in_part
+-- The size of a record is known without reading it; those beyond the bytes asked for are not.
+select originator_id, originator_version, notification_id, topic, state, digest
+from (
+  select page.*, sum(octet_length(state)) over (order by originator_version rows unbounded preceding)
+    - octet_length(state) as before
+  from (
+    select originator_id, originator_version, notification_id, topic, state, digest
+    from events
+    where originator_id = %(session)s and originator_version > %(after)s
+      and originator_version <= %(upto)s
+    order by originator_version
+    limit %(limit)s
+  ) as page
+) as summed
+where before < %(bytes)s
+order by originator_version
+
 -- name: read_newest
 select originator_id, originator_version, notification_id, topic, state, digest
 from events

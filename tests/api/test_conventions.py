@@ -18,7 +18,7 @@ ANY = "00000000-0000-4000-8000-000000000000"
 def _filled(path: str) -> str:
     for name, value in (("session_id", ANY), ("message_id", "m"), ("turn_id", "t")):
         path = path.replace("{%s}" % name, value)
-    return path.replace("{request_id}", "r").replace("{name}", "docs.css")
+    return path.replace("{request_id}", "r").replace("{asset}", "docs.css")
 
 
 def _routes(*methods: str) -> list[tuple[str, str]]:
@@ -79,6 +79,9 @@ def test_a_method_that_a_path_does_not_take(api: Api, method: str, path: str) ->
     allowed = {one.strip() for one in response.headers["allow"].split(",")}
     assert method in allowed
     assert "PUT" not in allowed
+    options = api.request("OPTIONS", path)
+    assert (options.status_code, options.content) == (204, b"")
+    assert {one.strip() for one in options.headers["allow"].split(",")} == allowed
     head = api.request("HEAD", path)
     assert (head.status_code == 200) == ("HEAD" in allowed)
 
@@ -116,12 +119,23 @@ def test_a_parameter_that_is_given_twice(api: Api) -> None:
     [
         "status=deleted", "status=x", "starred=1", "sort=user", "sort=--title", "text=", "app=",
         "created_after=yesterday", "created_after=2026-01-01T00:00:00", "updated_before=1",
-        "updated_before=0001-01-01T00:00:00Z", "text=%00", "tag=a%0Ab", "app=" + "x" * 501,
+        "updated_before=2026-01-01", "updated_after=2026-W01-1T00:00:00Z",
+        "created_before=20260101T000000Z", "created_before=2026-02-30T00:00:00Z", "text=%00", "tag=a%0Ab", "app=" + "x" * 501,
     ],
 )  # fmt: skip
 def test_a_filter_that_makes_no_sense(api: Api, query: str) -> None:
     name = query.partition("=")[0]
     refused(api.get(f"/v1/sessions?{query}"), 400, "invalid_parameter", field=name)
+
+
+@pytest.mark.parametrize(
+    "moment",
+    ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999999-12:00", "1150-11-27t05:30:24z",
+     "2026-01-31T12:00:00.5+05:30"],
+)  # fmt: skip
+def test_a_time_is_any_that_rfc_3339_has(api: Api, moment: str) -> None:
+    for name in ("created_after", "created_before", "updated_after", "updated_before"):
+        assert api.get("/v1/sessions", params={name: moment}).status_code == 200
 
 
 # ── bodies ───────────────────────────────────────────────────────────────────────────────────

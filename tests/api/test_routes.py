@@ -44,14 +44,18 @@ def test_create_with_all_that_can_be_said(api: Api) -> None:
 
 def test_create_again_with_the_same_id(api: Api) -> None:
     session = api.create(title="one")
+    same = {"id": session.id, "app": session.app, "user": session.user, "title": "one"}
+    session.patch("", {"title": "renamed"})
 
     with session.nothing_recorded():
-        again = api.post(
-            "/v1/sessions", {"id": session.id, "app": session.app, "user": session.user}
-        )
-        assert done(again)["session"]["title"] == "one"
-        other = api.post("/v1/sessions", {"id": session.id, "app": session.app, "user": "another"})
-        refused(other, 409, "session_exists")
+        again = api.post("/v1/sessions", same)
+        assert done(again)["session"]["title"] == "renamed"
+        assert again.headers["etag"] == '"2"'
+        for other in ({"user": "another"}, {"title": "two"}, {"tags": ["x"]}):
+            refused(api.post("/v1/sessions", {**same, **other}), 409, "session_exists")
+    session.delete()
+    with session.nothing_recorded():
+        refused(api.post("/v1/sessions", same), 409, "session_exists")
 
 
 def test_create_with_two_messages_of_one_id(api: Api) -> None:

@@ -76,13 +76,15 @@ class Served:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-                env=environment(**env),
+                env=environment(**env, TMPDIR=str(log.parent)),
                 start_new_session=True,
             )
         assert self.process.stdout is not None
         self.output = self.process.stdout
         first = self.output.readline()
-        assert "is ready on" in first, f"{first}{self.errors()}"
+        if "is ready on" not in first:
+            self.close()
+            pytest.fail(f"it does not start: {first}{self.errors()}")
         self.url = first.split()[-1]
         self.port = int(self.url.rpartition(":")[2])
 

@@ -2,7 +2,10 @@
 
 import json
 import signal
+import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -89,18 +92,20 @@ def test_what_was_answered_is_there_after_kill_9(serve: Serve) -> None:
     assert [event["type"] for event in page["events"]] == ["session.created", "message.added"]
 
 
-def test_python_m_api_serves_too(serve: Serve, data_dir: Path) -> None:
-    server = serve(command=[sys.executable, "-P", "-m", "api", "--data-dir", str(data_dir)])
+def test_python_m_api_serves_too_and_warns_when_others_can_connect_without_a_token(
+    serve: Serve, data_dir: Path
+) -> None:
+    command = [sys.executable, "-P", "-m", "api", "--data-dir", str(data_dir)]
+    server = serve("--host", "0.0.0.0", command=command)
 
+    assert server.url.startswith("http://127.0.0.1:")
     assert httpx.get(f"{server.url}/ready").json() == {"status": "ready"}
+    assert "warning: 0.0.0.0 can be reached from other machines" in server.errors()
+    assert "--auth-token-file" in server.errors()
     assert server.end()[0] == 0
 
 
 def test_uvicorn_serves_too_and_ends_within_two_seconds(data_dir: Path, tmp_path: Path) -> None:
-    import socket
-    import subprocess
-    import time
-
     with socket.create_server(("127.0.0.1", 0)) as listening:
         command = [sys.executable, "-m", "uvicorn", "--factory", "api.main:create_app", "--fd"]
         with (tmp_path / "log").open("wb") as log:
@@ -139,6 +144,7 @@ def test_options_beat_the_environment_and_the_environment_counts(serve: Serve) -
         CAIRN_PORT="1",
         CAIRN_LOG_FORMAT="text",
         CAIRN_ACCESS_LOG="true",
+        CAIRN_WORKERS="",
     )
 
     httpx.get(f"{server.url}/version", headers={"X-Request-Id": "asked-by-test"})
@@ -154,9 +160,7 @@ def test_asks_for_the_token_and_never_shows_it(serve: Serve, tmp_path: Path) -> 
     token = "a-token-that-is-long-enough"
     file = tmp_path / "the token"
     file.write_text(f"{token}\n")
-    server = serve(
-        "--host", "0.0.0.0", "--access-log", "--workers", "2", CAIRN_AUTH_TOKEN_FILE=str(file)
-    )
+    server = serve("--host", "0.0.0.0", "--access-log", CAIRN_AUTH_TOKEN_FILE=str(file))
     words = server.words()
 
     sessions = f"{server.url}/v1/sessions"
@@ -168,11 +172,3 @@ def test_asks_for_the_token_and_never_shows_it(serve: Serve, tmp_path: Path) -> 
     assert server.end()[0] == 0
     assert token not in words + server.errors()
     assert "warning" not in server.errors()
-
-
-def test_warns_when_others_can_connect_and_no_token_is_asked_for(serve: Serve) -> None:
-    server = serve("--host", "0.0.0.0")
-
-    assert server.url.startswith("http://127.0.0.1:")
-    assert "warning: 0.0.0.0 can be reached from other machines" in server.errors()
-    assert "--auth-token-file" in server.errors()

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -27,17 +28,24 @@ def data_dir(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactor
     return next(tmp_path_factory.getbasetemp().glob("crash*/data"))
 
 
-@pytest.fixture
-def servers(data_dir: Path, tmp_path: Path) -> Iterator[list[Cairn]]:
-    """Two processes, of which each test does what it likes."""
-    both = [Cairn(data_dir, tmp_path / f"{i}.log", patience_seconds=2) for i in range(2)]
+@pytest.fixture(scope="package")
+def both(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Cairn]]:
+    logs = tmp_path_factory.mktemp("logs")
+    both = [Cairn(data_dir, logs / f"{i}.log", patience_seconds=2) for i in range(2)]
     try:
-        for server in both:
-            server.start()
         yield both
     finally:
         for server in both:
             server.kill()
+
+
+@pytest.fixture
+def servers(both: list[Cairn]) -> list[Cairn]:
+    """Two processes that serve, and with which each test does what it likes."""
+    dead = [server for server in both if not server.is_alive]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(Cairn.start, dead))
+    return both
 
 
 @pytest.fixture

@@ -49,7 +49,9 @@ class Log:
 
 def examine(url: str) -> Log:
     """Return the whole log, sound: dense, chained, and with rows that equal its fold."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with psycopg.connect(url) as connection:
+        # All of it as it is at one moment: somebody may be writing.
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         events = [StoredEvent(*row) for row in connection.execute(_EVENTS)]
         rows = connection.execute(_ROWS).fetchall()
         head = connection.execute("select head from log_head").fetchone()

@@ -1,13 +1,13 @@
-"""Whatever is killed, and whenever: what was acknowledged is there, once; what was refused is not."""
+"""Whatever is killed, and whenever: what was acknowledged is there, what was refused is not."""
 
 import asyncio
+import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import psycopg
 import pytest
@@ -157,8 +157,7 @@ async def test_killed_while_its_batch_is_being_committed_a_retry_finds_the_effec
         session = await agent.session()
         path = f"/v1/sessions/{session}/messages"
         asking = Connection(server.port)
-        with psycopg.connect(postgres.url) as lock:
-            lock.execute("select head from log_head for update")
+        with head_locked(postgres) as lock:
             await asking.send("POST", path, message, {"idempotency-key": key})
             await eventually(lambda: waits_for_the_head(postgres), "the batch waits for the lock")
             server.kill()
@@ -183,6 +182,17 @@ async def lost(asking: Connection) -> None:
         asking.close()
 
 
+@contextmanager
+def head_locked(postgres: EmbeddedPostgres) -> Iterator[psycopg.Connection]:
+    """Lend a transaction that no batch gets past."""
+    lock = psycopg.connect(postgres.url)
+    try:
+        lock.execute("select head from log_head for update")
+        yield lock
+    finally:
+        lock.close()
+
+
 def waits_for_the_head(postgres: EmbeddedPostgres) -> bool:
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         found = connection.execute(
@@ -203,8 +213,7 @@ async def test_postgres_lost_while_a_batch_is_on_its_way_is_answered_once_it_is_
         session = await agent.session()
         path = f"/v1/sessions/{session}/messages"
         asking = Connection(server.port)
-        with psycopg.connect(postgres.url) as lock:
-            lock.execute("select head from log_head for update")
+        with head_locked(postgres) as lock:
             await asking.send("POST", path, message, {"idempotency-key": key})
             await eventually(lambda: waits_for_the_head(postgres), "the batch waits for the lock")
             if victim == "the postmaster":
@@ -492,11 +501,9 @@ class deaf:  # noqa: N801 - a context
     def __enter__(self) -> None:
         self._send(signal.SIGSTOP)
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self._send(signal.SIGCONT)
 
     def _send(self, request: signal.Signals) -> None:
-        import os
-
         for pid in self._pids:
             os.kill(pid, request)

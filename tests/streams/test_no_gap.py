@@ -193,9 +193,7 @@ async def test_every_reader_has_the_log_whatever_it_came_back_to(
 
 @pytest.mark.hunt
 @pytest.mark.parametrize("seed", range(12))
-async def test_every_reader_has_the_log_under_any_seed(
-    pair: list[Cairn], pair_url: str, seed: int
-):
+async def test_every_reader_has_the_log_under_any_seed(pair: list[Cairn], pair_url: str, seed: int):
     readers, logs = await read_while_written(
         pair, pair_url, seed, readers=48, writers=12, requests=400
     )

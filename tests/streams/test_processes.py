@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from itertools import chain
 from random import Random
 from statistics import median, quantiles
 from typing import Any
@@ -50,15 +51,13 @@ async def test_commands_to_one_session_through_both_interleave(pair: list[Cairn]
     assert [event["sequence"] for event in log] == list(range(1, len(log) + 1))
     assert len(log) == 2 + 8 * (30 + 10 * 3)
     at = {event["sequence"]: text_of(event) for event in log[2:]}
-    for sequence, texts in sum(done, []):
+    for sequence, texts in chain.from_iterable(done):
         # What one command recorded stands together, where its answer says.
         assert [at[sequence - len(texts) + 1 + k] for k in range(len(texts))] == texts
     assert len(set(at.values())) == len(at)
 
 
-async def test_of_turns_that_start_at_once_through_both_one_runs(
-    pair: list[Cairn], agent: Agent
-):
+async def test_of_turns_that_start_at_once_through_both_one_runs(pair: list[Cairn], agent: Agent):
     async with agents(*[server.port for server in pair] * 4) as starters:
         for _ in range(10):
             session = await agent.session()

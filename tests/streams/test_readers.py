@@ -116,9 +116,7 @@ async def test_idle_streams_hold_no_database_connection(server: Cairn, own_url: 
     assert sum(count.values()) <= 2, count  # one that listens, one that announces
 
 
-async def test_a_slow_reader_slows_nobody_and_gets_everything_later(
-    server: Cairn, measured: Any
-):
+async def test_a_slow_reader_slows_nobody_and_gets_everything_later(server: Cairn, measured: Any):
     """One takes a byte a second, twenty take nothing, while megabytes go by."""
     text = "x" * 20_000
     count = 1000
@@ -160,6 +158,30 @@ async def test_a_slow_reader_slows_nobody_and_gets_everything_later(
     assert came - last_written < 2
     # Twenty megabytes for each of 21 readers would be 420.
     assert grown < 120 * MEBIBYTE
+
+
+async def test_readers_who_take_nothing_of_a_long_backlog_cost_little(server: Cairn, measured: Any):
+    """Twenty megabytes wait for each of thirty."""
+    async with agents(server.port) as (agent,):
+        session = await agent.session()
+        last = await agent.messages(session, 40, "x" * 500_000)
+        before = server.rss()
+        stalled = [
+            await open_stream(server.port, events_of(session), receive_buffer=4096, limit=4096)
+            for _ in range(30)
+        ]
+        try:
+            # Served last, so the others have got all that they will get.
+            async with streaming(server.port, events_of(session)) as stream:
+                await stream.until("caught-up")
+            grown = server.rss() - before
+            frames = await stalled[0].stored(last)
+        finally:
+            close_all(stalled)
+
+    assert [frame.id for frame in frames] == list(range(1, last + 1))
+    measured("RSS grown, MB", grown // MEBIBYTE)
+    assert grown < 150 * MEBIBYTE
 
 
 async def drip(stream: Stream) -> bytes:

@@ -81,9 +81,7 @@ async def test_last_event_id_beats_since(pair: list[Cairn], agent: Agent):
     session = await agent.session()
     await agent.messages(session, 4)
 
-    async with streaming(
-        pair[0].port, events_of(session, "?since=1"), last_event_id=4
-    ) as stream:
+    async with streaming(pair[0].port, events_of(session, "?since=1"), last_event_id=4) as stream:
         frames = await stream.until("caught-up")
 
     assert [frame.id for frame in frames if frame.is_stored] == [5]
@@ -246,9 +244,13 @@ async def test_a_stream_of_no_session_is_refused(agent: Agent):
 
 
 async def test_a_stream_says_goodbye_at_its_maximum_age(database_url: str):
-    async with in_this_process(
-        database_url=database_url, stream_seconds=0.5, ping_seconds=0.2
-    ) as (port, _), agents(port) as (agent,):
+    async with (
+        in_this_process(database_url=database_url, stream_seconds=0.5, ping_seconds=0.2) as (
+            port,
+            _,
+        ),
+        agents(port) as (agent,),
+    ):
         session = await agent.session()
         async with streaming(port, events_of(session)) as stream:
             frames = await stream.rest()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -22,7 +22,7 @@ class Waiting:
         self._path = path
         self._answer: asyncio.Task[Any] | None = None
 
-    async def __aenter__(self) -> "Waiting":
+    async def __aenter__(self) -> Self:
         await self._connection.send("GET", self._path)
         self._answer = asyncio.create_task(self._receive())
         return self

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
@@ -77,6 +78,11 @@ class Cairn:
         self.port = int(ready[1])
 
     @property
+    def is_alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def said(self) -> str:
         """What it has printed."""
         return self._log.read_text()
@@ -119,8 +125,8 @@ def serving(
     """
     servers = [Cairn(database, logs / f"cairn-{i}.log", **settings) for i in range(count)]
     try:
-        for server in servers:
-            server.start()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Cairn.start, servers))
         yield servers
     finally:
         for server in servers:

@@ -1,0 +1,164 @@
+"""The documents describe every route, are valid, and can be read without a network."""
+
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from litestar import get
+
+from api.asyncapi import streams
+from api.describe import description_of
+from api.docs_page import example_of
+from api.main import ROUTES
+from api.openapi import document
+from api.problems import statuses
+from domain.session.events import NAMES
+from tests.support.api import Api, Json, done, openapi
+
+OPERATIONS = [one for path in openapi()["paths"].values() for one in path.values()]
+
+
+def references(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        found = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
+        return found.union(*map(references, value.values()))
+    return set().union(*map(references, value)) if isinstance(value, list) else set()
+
+
+def resolved(whole: Json, reference: str) -> Any:
+    at: Any = whole
+    for step in reference.removeprefix("#/").split("/"):
+        at = at[step.replace("~1", "/").replace("~0", "~")]
+    return at
+
+
+def test_every_route_is_described() -> None:
+    shown = [handler for handler in ROUTES if handler.http_methods != {"OPTIONS"}]
+    for handler in shown:
+        assert description_of(handler).answers, handler
+        assert (handler.fn.__doc__ or "").strip(), handler
+    assert len(OPERATIONS) == len(shown)
+    assert len({one["operationId"] for one in OPERATIONS}) == len(shown)
+
+
+def test_a_route_without_a_description_is_found() -> None:
+    @get("/new")
+    async def new() -> None:
+        pass
+
+    with pytest.raises(LookupError, match="new has no description"):
+        document([*ROUTES, new])
+
+
+def test_the_schemas_are_schemas_and_every_reference_leads_somewhere() -> None:
+    whole = openapi()
+    for reference in references(whole):
+        assert resolved(whole, reference) is not None
+    for name, schema in whole["components"]["schemas"].items():
+        assert re.fullmatch(r"[A-Za-z0-9]+", name)
+        jsonschema_rs.meta.validate({"$schema": whole["jsonSchemaDialect"], **schema})
+        jsonschema_rs.Draft202012Validator({**schema, "components": whole["components"]})
+    for operation in OPERATIONS:
+        for parameter in operation["parameters"]:
+            jsonschema_rs.meta.validate(
+                {"$schema": whole["jsonSchemaDialect"], **parameter["schema"]}
+            )
+
+
+def test_every_event_type_is_in_the_catalogue() -> None:
+    mapping = openapi()["components"]["schemas"]["EventRecord"]["discriminator"]["mapping"]
+    assert set(mapping) == {name for name, _ in NAMES.values()}
+
+
+def test_every_problem_code_is_known_and_almost_every_one_is_told_of() -> None:
+    told = {
+        code
+        for operation in OPERATIONS
+        for status, answer in operation["responses"].items()
+        if int(status) >= 400
+        for code in re.findall(r"`(\w+)`", answer["description"])
+    }
+    # What the framework and whoever comes later may give; no route of today does.
+    unused = {"forbidden", "not_acceptable", "method_not_allowed"}
+    assert told == set(statuses()) - unused
+
+
+def test_a_document_says_whether_a_token_is_needed() -> None:
+    assert document(ROUTES)["security"] == []
+    assert document(ROUTES, token=True)["security"] == [{"bearer": []}]
+    assert openapi()["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+
+
+def test_it_is_served(api: Api) -> None:
+    response = api.get("/schema/openapi.json")
+    assert response.json() == json.loads(json.dumps(openapi()))
+    assert response.headers["content-type"] == "application/json"
+
+
+def test_the_streams_have_a_document(api: Api) -> None:
+    served = done(api.get("/schema/asyncapi.json"))
+    assert served == json.loads(json.dumps(streams(ROUTES)))
+    assert served["asyncapi"] == "3.0.0"
+    for reference in references(served):
+        assert resolved(served, reference) is not None
+    names = set(served["channels"]["session"]["messages"])
+    assert {name for name, _ in NAMES.values()} < names
+    assert {"caught-up", "ping", "partial", "session.closed", "stream.closing", "error"} < names
+
+
+class Page(HTMLParser):
+    """What a page points to, and what a strict browser would not run."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.inline: list[str] = []
+        self._in: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if name == "id":
+                assert value not in self.ids
+                self.ids.add(value or "")
+            if name in ("href", "src"):
+                self.links.append(value or "")
+            if name == "style" or name.startswith("on"):
+                self.inline.append(f"{tag} {name}")
+        if tag == "style" or (tag == "script" and "src" not in dict(attrs)):
+            self.inline.append(tag)
+
+
+def test_the_page_needs_no_network_and_nothing_inline(api: Api) -> None:
+    response = api.get("/docs")
+    page = Page(response.text)
+
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["content-security-policy"].startswith("default-src 'self'")
+    assert page.inline == []
+    for link in page.links:
+        assert link.startswith(("/", "#")), link
+        if link.startswith("#"):
+            assert link[1:] in page.ids, link
+        else:
+            assert api.get(link).status_code == 200
+    for operation in OPERATIONS:
+        assert operation["operationId"] in page.ids
+    for name, _ in NAMES.values():
+        assert name in response.text
+    assert response.text.count("curl -s") == len(OPERATIONS)
+
+
+def test_the_examples_are_valid() -> None:
+    for path in openapi()["paths"].values():
+        for operation in path.values():
+            if "requestBody" not in operation:
+                continue
+            schema = operation["requestBody"]["content"]["application/json"]["schema"]
+            whole = {**schema, "components": openapi()["components"]}
+            example = example_of(operation["operationId"])
+            jsonschema_rs.Draft202012Validator(whole, validate_formats=True).validate(example)

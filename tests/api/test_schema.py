@@ -1,0 +1,59 @@
+"""Schemathesis looks for requests whose answer is not what the OpenAPI document says.
+
+The streams are left out: they have no end. Everything else is called in every way that the
+document allows, and in many that it does not.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.api.schemathesis_hooks import NAMES
+from tests.support.api import Api
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+EXAMPLES = 8
+PREPARED = 30
+
+
+def prepared(api: Api) -> str:
+    """Return sessions that have one of everything."""
+    sessions = [api.create() for _ in range(PREPARED)]
+    for session in sessions:
+        session.say(id=NAMES["message_id"])
+        session.start(NAMES["turn_id"])
+        session.ask(NAMES["request_id"], NAMES["turn_id"])
+    return ",".join(session.id for session in sessions)
+
+
+@pytest.mark.timeout(180)
+def test_schemathesis_finds_no_fault(api: Api, tmp_path: Path) -> None:
+    found = subprocess.run(
+        [
+            Path(sys.executable).with_name("schemathesis"),
+            f"--config-file={HERE / 'schemathesis.toml'}",
+            "run",
+            f"--max-examples={EXAMPLES}",
+            "--no-color",
+            "--exclude-path=/metrics",
+            "--suppress-health-check=all",
+            f"{api.base_url}/schema/openapi.json",
+        ],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "CAIRN_PREPARED_SESSIONS": prepared(api),
+            "SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+
+    assert found.returncode == 0, found.stdout[-20_000:] + found.stderr
+    assert "failures" not in found.stdout.splitlines()[-1]

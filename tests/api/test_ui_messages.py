@@ -1,0 +1,155 @@
+"""The transcript as messages of the AI SDK UI."""
+
+from typing import Any
+
+from api.ui_messages import ui_messages
+from tests.support.api import HELLO, SessionApi, done
+
+AT = "2026-01-01T00:00:00.000000Z"
+TEXT = {"type": "text", "text": "Hello"}
+
+
+def entry(sequence: int, kind: str = "message", role: str = "user", **rest: Any) -> dict[str, Any]:
+    parts = {} if kind == "tool_call" else {"parts": rest.pop("parts", HELLO)}
+    return {
+        "id": f"e{sequence}",
+        "kind": kind,
+        "role": role,
+        "sequence": sequence,
+        "at": AT,
+        **parts,
+        **rest,
+    }
+
+
+def call(sequence: int, status: str, **rest: Any) -> dict[str, Any]:
+    return entry(sequence, "tool_call", "agent", name="ls", status=status, turn_id="t1", **rest)
+
+
+def parts_of(*entries: dict[str, Any]) -> list[dict[str, Any]]:
+    (message,) = ui_messages(entries)
+    parts: list[dict[str, Any]] = message["parts"]
+    return parts
+
+
+def test_roles_and_metadata() -> None:
+    messages = ui_messages([entry(1), entry(2, role="agent"), entry(3, role="system", turn_id="t")])
+
+    assert messages == [
+        {"id": "e1", "role": "user", "parts": [TEXT], "metadata": {"sequence": 1, "at": AT}},
+        {"id": "e2", "role": "assistant", "parts": [TEXT], "metadata": {"sequence": 2, "at": AT}},
+        {"id": "e3", "role": "system", "parts": [TEXT], "metadata": {"sequence": 3, "at": AT, "turnId": "t"}},
+    ]  # fmt: skip
+
+
+def test_what_an_agent_did_in_one_turn_is_one_message() -> None:
+    messages = ui_messages(
+        [
+            entry(1, turn_id="t1"),
+            entry(2, "thought", "agent", turn_id="t1"),
+            call(3, "completed", input={"a": 1}, output=[1]),
+            entry(4, role="agent", turn_id="t1"),
+            entry(5, turn_id="t2"),
+            entry(6, role="agent", turn_id="t2"),
+        ]
+    )
+
+    assert [(one["id"], one["role"]) for one in messages] == [
+        ("e1", "user"), ("t1", "assistant"), ("e5", "user"), ("t2", "assistant")
+    ]  # fmt: skip
+    assert messages[1]["parts"] == [
+        {"type": "reasoning", "text": "Hello"},
+        {
+            "type": "tool-ls",
+            "toolCallId": "e3",
+            "state": "output-available",
+            "input": {"a": 1},
+            "output": [1],
+        },
+        TEXT,
+    ]
+
+
+def test_somebody_who_speaks_in_between_parts_a_turn_and_ids_stay_unique() -> None:
+    agent = {"role": "agent", "turn_id": "t1"}
+    messages = ui_messages([entry(1, **agent), entry(2), entry(3, **agent), entry(4, **agent)])
+
+    assert [one["id"] for one in messages] == ["t1", "e2", "t1:3"]
+    assert messages[2]["parts"] == [TEXT, TEXT]
+    twins = ui_messages([{**entry(1), "id": "x"}, {**entry(2), "id": "x"}])
+    assert [one["id"] for one in twins] == ["x", "x:2"]
+
+
+def test_messages_of_an_agent_outside_a_turn_are_not_merged() -> None:
+    assert len(ui_messages([entry(1, role="agent"), entry(2, role="agent")])) == 2
+
+
+def test_the_states_of_a_tool_call() -> None:
+    base = {"type": "tool-ls", "toolCallId": "e1", "input": {}}
+    assert parts_of(call(1, "open")) == [{**base, "state": "input-available"}]
+    assert parts_of(call(1, "completed")) == [{**base, "state": "output-available", "output": None}]
+    for status in ("failed", "cancelled", "abandoned"):
+        assert parts_of(call(1, status)) == [{**base, "state": "output-error", "errorText": status}]
+    assert parts_of(call(1, "failed", output="boom")) == [
+        {**base, "state": "output-error", "errorText": "boom", "output": "boom"}
+    ]
+
+
+def test_files_and_data() -> None:
+    parts = [
+        {"type": "image", "url": "https://x.test/i", "media_type": "image/png", "name": "i.png"},
+        {"type": "file", "data": "AA==", "media_type": "text/plain"},
+        {"type": "image", "data": "AA=="},
+        {"type": "data", "data": {"a": 1}, "name": "chart"},
+        {"type": "data", "data": 1},
+        {"type": "reasoning", "text": "r", "meta": {"k": 1}},
+    ]
+    assert parts_of(entry(1, parts=parts)) == [
+        {"type": "file", "mediaType": "image/png", "url": "https://x.test/i", "filename": "i.png"},
+        {"type": "file", "mediaType": "text/plain", "url": "data:text/plain;base64,AA=="},
+        {"type": "file", "mediaType": "image/*", "url": "data:image/*;base64,AA=="},
+        {"type": "data-chart", "data": {"a": 1}},
+        {"type": "data-json", "data": 1},
+        {"type": "reasoning", "text": "r"},
+    ]
+
+
+def test_calls_and_results_that_are_parts_of_a_message() -> None:
+    ask: dict[str, Any] = {"type": "tool_call", "tool_call_id": "c", "name": "n", "input": 1}
+    good = {"type": "tool_result", "tool_call_id": "c", "output": 2}
+    bad = {**good, "is_error": True}
+    base = {"type": "tool-n", "toolCallId": "c", "input": 1}
+    assert parts_of(entry(1, parts=[ask, TEXT, good])) == [
+        {**base, "state": "output-available", "output": 2},
+        TEXT,
+    ]
+    assert parts_of(entry(1, parts=[ask, bad])) == [
+        {**base, "state": "output-error", "errorText": "failed", "output": 2}
+    ]
+    assert parts_of(entry(1, parts=[good])) == [
+        {"type": "data-tool-result", "id": "c", "data": {"output": 2, "isError": False}}
+    ]
+    # The second result of a call is not the call's: it stays what it is.
+    assert len(parts_of(entry(1, parts=[ask, good, good]))) == 2
+
+
+def test_over_http(session: SessionApi) -> None:
+    session.start()
+    session.record(
+        ("agent.thought", {"parts": HELLO}),
+        ("tool.called", {"tool_call_id": "c", "name": "ls", "input": {"path": "."}}),
+        ("agent.message", {"parts": HELLO}),
+    )
+    page = done(session.get("/messages?format=ui"))
+    assert [one["role"] for one in page["messages"]] == ["user", "assistant"]
+    assert [part["type"] for part in page["messages"][1]["parts"]] == [
+        "reasoning",
+        "tool-ls",
+        "text",
+    ]
+    assert page["messages"][1]["parts"][1]["state"] == "input-available"
+
+    session.complete()
+    page = done(session.get("/messages?format=ui&order=desc&limit=1"))
+    assert page["messages"][0]["parts"][1]["state"] == "output-error"
+    assert page["next_cursor"] is not None
