@@ -84,5 +84,5 @@ def _row(session: str, now: datetime) -> SessionRow:
         tags=(),
         created_at=now,
         deleted=False,
-        doc='{"id":"%s"}' % session,
+        doc=f'{{"id":"{session}"}}',
     )

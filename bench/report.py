@@ -75,9 +75,11 @@ def markdown(run: Run) -> str:
     facts = run.machine
     shown = ", ".join(f"{name} {value}" for name, value in run.postgres.items())
     lines = [
-        f"Measured {run.started:%Y-%m-%d %H:%M} UTC in {run.seconds / 60:.0f} minutes on "
-        f"{facts['cores']} cores ({facts['cpu']}), {facts['memory']}, {facts['kernel']}; "
-        f"Python {facts['python']}; commit {facts['commit']}.",
+        (
+            f"Measured {run.started:%Y-%m-%d %H:%M} UTC in {run.seconds / 60:.0f} minutes on "
+            f"{facts['cores']} cores ({facts['cpu']}), {facts['memory']}, {facts['kernel']}; "
+            f"Python {facts['python']}; commit {facts['commit']}."
+        ),
         f"One Postgres for all: {shown}.",
         f"Load by {run.generator}. Load average before the run: {run.load_before:.2f}.",
         "",

@@ -313,11 +313,10 @@ class GroupCommit:
         return batch
 
     async def _settle(
-        self, connection: AsyncConnection | None, batch: list[_Waiting]
+        self, connection: AsyncConnection | None, batch: list[_Waiting], *, tried: bool = False
     ) -> AsyncConnection | None:
         """Write a batch until each append in it is written or refused; return the connection."""
         deadline = monotonic() + self._limits.recovery
-        tried = False
         try:
             while batch:
                 if connection is None or connection.closed:
@@ -336,7 +335,7 @@ class GroupCommit:
                 self._refuse(batch, unforeseen)
             else:
                 for one in batch:
-                    connection = await self._settle(connection, [one])
+                    connection = await self._settle(connection, [one], tried=tried)
         return connection
 
     async def _attempt(

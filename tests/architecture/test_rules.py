@@ -56,7 +56,9 @@ def test_the_domain_imports_nothing_that_reads_clocks_draws_numbers_or_touches_t
 
 
 def test_sql_stands_in_sql_files_only():
-    statement = re.compile(r"\b(select|insert into|update|delete from)\b.+\b(from|set|values)\b", re.IGNORECASE)
+    statement = re.compile(
+        r"\b(select|insert into|update|delete from)\b.+\b(from|set|values)\b", re.IGNORECASE
+    )
     for package in ("api", "application", "domain", "infrastructure"):
         for path in (ROOT / package).rglob("*.py"):
             if path.is_relative_to(ROOT / "infrastructure" / "embedded_postgres"):

@@ -150,6 +150,8 @@ class _Client:
         try:
             while not self._load.over.is_set():
                 await self._ask(self._choose())
+                # Agents think, if only for a moment: and who starts again needs a processor too.
+                await asyncio.sleep(self._rng.random() * 0.03)
         finally:
             self._connection.close()
 

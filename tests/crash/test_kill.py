@@ -67,7 +67,7 @@ async def following(session: str, port: Callable[[], int]) -> AsyncIterator[list
 
 async def kill_and_start(server: Cairn, rng: Random, load: Load) -> None:
     """Kill a server somewhere in its work."""
-    await load.until_done(rng.randint(50, 400))
+    await load.until_done(rng.randint(50, 250))
     await asyncio.sleep(rng.random() * 0.02)
     server.kill()
     await start_again(server)
@@ -77,7 +77,7 @@ async def kill_and_start(server: Cairn, rng: Random, load: Load) -> None:
 async def test_a_server_that_is_killed_under_load_loses_nothing(
     servers: list[Cairn], postgres: EmbeddedPostgres, seed: int, measured: Measured
 ):
-    await server_killed(servers, postgres, seed, 3, measured)
+    await server_killed(servers, postgres, seed, 2, measured)
 
 
 @pytest.mark.hunt
