@@ -66,8 +66,9 @@ class Edge:
             await self._app(scope, receive, send)
             return
         began = perf_counter()
-        if b"%2" in scope["raw_path"]:
-            scope = {**scope, "path": _path_of(scope["raw_path"])}
+        raw: bytes = cast("dict[str, Any]", scope).get("raw_path") or b""
+        if b"%2" in raw:
+            scope = {**scope, "path": _path_of(raw)}
         extra = cast("dict[str, Any]", scope)
         headers = dict(scope["headers"])
         request_id = headers.get(b"x-request-id", b"")

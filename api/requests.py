@@ -30,9 +30,9 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _ETAG = re.compile(r'\s*(?:W/)?"(\d{1,19})"\s*')
 _STRONG_ETAG = re.compile(r'\s*"(\d{1,19})"\s*')
 _WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?", re.ASCII)
-_RFC3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_FIRST = datetime(1, 1, 1, tzinfo=UTC)
+_LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)
 _PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _WORD = re.compile(r"[^\x00-\x1f\x7f]+")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
@@ -326,7 +326,7 @@ class Parameters:
             return moment.astimezone(UTC)
         except OverflowError:
             # In the first or the last hours that there are: nothing is beyond them.
-            return (datetime.min if moment.year == 1 else datetime.max).replace(tzinfo=UTC)
+            return _FIRST if moment.year == 1 else _LAST
 
 
 def _bad(name: str, why: str) -> Problem:

@@ -12,6 +12,7 @@ from application.load import Loaded
 from application.ports import Append, Envelope, NewEvent, SharedWrite, Store, StoredAnswer
 from application.request import Idempotency, Outcome, Request
 from domain.chain import link
+from domain.session.commands import CreateSession
 from domain.session.decide import decide
 from domain.session.events import ActivityEvent, PermissionDecided, Recorded, SessionEvent
 from domain.session.evolve import evolve
@@ -78,8 +79,7 @@ class Planner:
             decision = Decision(ticket, before=session.sequence)
             decisions.append(decision)
             try:
-                if request.expected is not None and session.sequence not in request.expected:
-                    raise StaleSequence(None, head=session.sequence)
+                _require_expected(session, request)
                 decided = decide(session, request.command)
                 made: list[NewEvent] = []
                 written: list[SharedWrite] = []
@@ -141,6 +141,13 @@ class Planner:
             loaded.position,
             self._store.codec.to_json(answer),
         )
+
+
+def _require_expected(session: Session, request: Request) -> None:
+    # What is not there at all is told so by its rule: a precondition is asked of what is there.
+    asked = session.sequence > 0 or isinstance(request.command, CreateSession)
+    if asked and request.expected is not None and session.sequence not in request.expected:
+        raise StaleSequence(None, head=session.sequence)
 
 
 def _turn_of(session: Session, event: SessionEvent) -> str | None:

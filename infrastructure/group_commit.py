@@ -270,6 +270,8 @@ class GroupCommit:
                 if not self._queue:
                     self._arrived.clear()
                     await self._arrived.wait()
+                    # Those who are about to come in this very turn of the loop come along.
+                    await asyncio.sleep(0)
                     continue
                 if connection is None or connection.closed:
                     connection = await self._reconnect()

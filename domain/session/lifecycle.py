@@ -82,7 +82,7 @@ def _again(session: Session, created: SessionCreated) -> list[SessionEvent]:
     """Already so if the session began in just this way and is still there."""
     if session.lifecycle.phase != "deleted" and session.lifecycle.created == created:
         return []
-    raise SessionExists(None, status=session.status)
+    raise SessionExists(None, session_status=session.status)
 
 
 def stop(session: Session, command: StopSession) -> list[SessionEvent]:

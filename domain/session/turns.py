@@ -16,7 +16,7 @@ from domain.session.events import (
 from domain.session.guards import require_active, require_running
 from domain.session.messages import require_message, require_new_message
 from domain.session.state import Session, TurnOutcome
-from domain.values import Failure, ToolOutcome, Usage, require_failure, require_name
+from domain.values import Failure, ToolOutcome, Usage, require_name, require_summary
 
 
 def start(session: Session, command: StartTurn) -> list[SessionEvent]:
@@ -53,7 +53,8 @@ def fail(session: Session, command: FailTurn) -> list[SessionEvent]:
     """End the turn as broken; broken already, it is already so."""
     if _ended_as(session, command.turn_id, "failed"):
         return []
-    require_failure(command.failure)
+    require_name(command.failure.kind, "kind")
+    require_summary(command.failure.summary, "summary")
     require_running(session, command.turn_id)
     return close_turn(session, "failed", failure=command.failure)
 

@@ -10,6 +10,19 @@ import pytest
 from tests.support.api import HELLO, Api, SessionApi, done, refused
 
 DEEPEST = 100
+EVENTS, DATA = "/turns/t1/events", "events[0].data"
+
+
+def report(name: str, data: Any) -> dict[str, Any]:
+    """A body that reports one event."""
+    return {"events": [{"type": name, "data": data}]}
+
+
+def said(*parts: Any) -> dict[str, Any]:
+    """A body of a message."""
+    return {"role": "user", "parts": list(parts)}
+
+
 NOWHERE = f"/v1/sessions/{uuid4()}"
 
 
@@ -31,7 +44,8 @@ def message(data: bytes) -> bytes:
         b"NaN", b"Infinity", b"-Infinity", b"1e400", b"-1e999", b"9" * 5000, b"1" + b"0" * 40000,
         b"+1", b"01", b".5", b"0x10", b"1_000", b"'x'", b'"\t"', b'"\x00"', b"undefined", b"",
         rb'"\ud800"', rb'"\udc00\ud800"', rb'"\ud800x"', rb'"\uD83D"', rb'{"\ud800":1}',
-        b'"\xed\xa0\x80"', b'"\xff"', b'"\xc0\xaf"', b"[1,]", b'{"a":1,}', b"[1", b"/* */1", rb'"\x41"',
+        b'"\xed\xa0\x80"', b'"\xff"', b'"\xc0\xaf"', b"[1,]", b'{"a":1,}', b"[1", b"/* */1",
+        rb'"\x41"',
     ],
 )  # fmt: skip
 def test_values_that_json_does_not_have(session: SessionApi, data: bytes) -> None:
@@ -112,12 +126,12 @@ def test_nesting_without_a_door_around_it(api: Api) -> None:
         ("POST", "/messages", {"role": "user", "parts": []}, "parts"),
         ("POST", "/messages", {"role": "user", "parts": "Hello"}, "parts"),
         ("POST", "/messages", {"role": "user", "parts": HELLO * 1001}, "parts"),
-        ("POST", "/messages", {"role": "user", "parts": [{"type": "text", "text": ""}]}, "parts[0].text"),
-        ("POST", "/messages", {"role": "user", "parts": [{"type": "text", "text": 1}]}, "parts[0].text"),
-        ("POST", "/messages", {"role": "user", "parts": [{"type": "text"}]}, "parts[0].text"),
-        ("POST", "/messages", {"role": "user", "parts": [{"type": "sound"}]}, "parts[0]"),
-        ("POST", "/messages", {"role": "user", "parts": [{"text": "x"}]}, "parts[0]"),
-        ("POST", "/messages", {"role": "user", "parts": [{**HELLO[0], "x": 1}]}, "parts[0].x"),
+        ("POST", "/messages", said({"type": "text", "text": ""}), "parts[0].text"),
+        ("POST", "/messages", said({"type": "text", "text": 1}), "parts[0].text"),
+        ("POST", "/messages", said({"type": "text"}), "parts[0].text"),
+        ("POST", "/messages", said({"type": "sound"}), "parts[0]"),
+        ("POST", "/messages", said({"text": "x"}), "parts[0]"),
+        ("POST", "/messages", said({**HELLO[0], "x": 1}), "parts[0].x"),
         ("POST", "/messages", {"role": "user", "parts": HELLO, "id": ""}, "id"),
         ("POST", "/messages", {"role": "user", "parts": HELLO, "id": "x" * 201}, "id"),
         ("POST", "/messages", {"role": "user", "parts": HELLO, "implicit": 1}, "implicit"),
@@ -136,15 +150,15 @@ def test_nesting_without_a_door_around_it(api: Api) -> None:
         ("POST", "/turns", {"input": {"parts": HELLO}, "source": "robot"}, "source"),
         ("POST", "/turns", {"input": {"parts": HELLO}, "turn_id": "a\u007f"}, "turn_id"),
         ("POST", "/turns", {"input": HELLO}, "input"),
-        ("POST", "/turns/t1/events", {"events": []}, "events"),
-        ("POST", "/turns/t1/events", {"events": [{"type": "x"}] * 1001}, "events"),
-        ("POST", "/turns/t1/events", {"events": [{"type": ""}]}, "events[0].type"),
-        ("POST", "/turns/t1/events", {"events": [{"type": "a b"}]}, "events[0].type"),
-        ("POST", "/turns/t1/events", {"events": [{"type": "tool.called", "data": None}]}, "events[0].data"),
-        ("POST", "/turns/t1/events", {"events": [{"type": "usage.reported", "data": {"input_tokens": -1}}]}, "events[0].data.input_tokens"),
-        ("POST", "/turns/t1/events", {"events": [{"type": "usage.reported", "data": {"cost": "1"}}]}, "events[0].data.cost"),
-        ("POST", "/turns/t1/events", {"events": [{"type": "usage.reported", "data": {"output_tokens": 2**60}}]}, "events[0].data.output_tokens"),
-        ("POST", "/turns/t1/events", {"events": [{"type": "agent.message", "data": {"parts": []}}]}, "events[0].data.parts"),
+        ("POST", EVENTS, {"events": []}, "events"),
+        ("POST", EVENTS, {"events": [{"type": "x"}] * 1001}, "events"),
+        ("POST", EVENTS, {"events": [{"type": ""}]}, "events[0].type"),
+        ("POST", EVENTS, {"events": [{"type": "a b"}]}, "events[0].type"),
+        ("POST", EVENTS, report("tool.called", None), DATA),
+        ("POST", EVENTS, report("usage.reported", {"input_tokens": -1}), f"{DATA}.input_tokens"),
+        ("POST", EVENTS, report("usage.reported", {"cost": "1"}), f"{DATA}.cost"),
+        ("POST", EVENTS, report("usage.reported", {"total_tokens": 2**60}), f"{DATA}.total_tokens"),
+        ("POST", EVENTS, report("agent.message", {"parts": []}), f"{DATA}.parts"),
         ("POST", "/turns/t1/complete", {"stop_reason": ""}, "stop_reason"),
         ("POST", "/turns/t1/complete", {"stop_reason": " "}, "stop_reason"),
         ("POST", "/turns/t1/complete", {"usage": {"input_tokens": 1.5}}, "usage.input_tokens"),
@@ -263,7 +277,7 @@ def test_a_since_beyond_the_head(session: SessionApi) -> None:
 
 
 @pytest.mark.parametrize(
-    "wait", ["-1", "61", "61s", "2m", "1h", "abc", "", "1e1", "١s", "60001ms", "nan", "inf"]
+    "wait", ["-1", "61", "61s", "2m", "1h", "abc", "", "1e1", "\u0661s", "60001ms", "nan", "inf"]
 )
 def test_a_wait_that_is_none(session: SessionApi, wait: str) -> None:
     for path in ("/events", "/status"):

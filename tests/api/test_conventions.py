@@ -17,7 +17,7 @@ ANY = "00000000-0000-4000-8000-000000000000"
 
 def _filled(path: str) -> str:
     for name, value in (("session_id", ANY), ("message_id", "m"), ("turn_id", "t")):
-        path = path.replace("{%s}" % name, value)
+        path = path.replace(f"{{{name}}}", value)
     return path.replace("{request_id}", "r").replace("{asset}", "docs.css")
 
 
@@ -120,7 +120,8 @@ def test_a_parameter_that_is_given_twice(api: Api) -> None:
         "status=deleted", "status=x", "starred=1", "sort=user", "sort=--title", "text=", "app=",
         "created_after=yesterday", "created_after=2026-01-01T00:00:00", "updated_before=1",
         "updated_before=2026-01-01", "updated_after=2026-W01-1T00:00:00Z",
-        "created_before=20260101T000000Z", "created_before=2026-02-30T00:00:00Z", "text=%00", "tag=a%0Ab", "app=" + "x" * 501,
+        "created_before=20260101T000000Z", "created_before=2026-02-30T00:00:00Z",
+        "text=%00", "tag=a%0Ab", "app=" + "x" * 501,
     ],
 )  # fmt: skip
 def test_a_filter_that_makes_no_sense(api: Api, query: str) -> None:

@@ -1,9 +1,11 @@
 """The same Idempotency-Key gives one effect and one answer, whatever happens in between."""
 
 from concurrent.futures import ThreadPoolExecutor
+from time import sleep
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 
 from tests.support.api import HELLO, Api, SessionApi, done, refused
@@ -11,6 +13,8 @@ from tests.support.postgres import Server
 from tests.support.server import running
 
 TEXT = {"parts": HELLO}
+CALL = {"type": "tool.called", "data": {"tool_call_id": "c", "name": "n"}}
+OPTION = {"option_id": "a", "name": "a", "kind": "k"}
 
 
 def key(value: str | None = None) -> dict[str, str]:
@@ -25,11 +29,11 @@ def key(value: str | None = None) -> dict[str, str]:
         ("PATCH", "/messages/m", TEXT, 200),
         ("POST", "/turns", {"input": TEXT}, 201),
         ("POST", "/turns/t/events", {"events": [{"type": "x"}]}, 200),
-        ("POST", "/turns/t/events", {"events": [{"type": "tool.called", "data": {"tool_call_id": "c", "name": "n"}}]}, 200),
+        ("POST", "/turns/t/events", {"events": [CALL]}, 200),
         ("POST", "/turns/t/complete", {}, 200),
         ("POST", "/turns/t/fail", {"kind": "k"}, 200),
         ("POST", "/turns/t/cancel", {}, 200),
-        ("POST", "/interactions", {"turn_id": "t", "options": [{"option_id": "a", "name": "a", "kind": "k"}]}, 201),
+        ("POST", "/interactions", {"turn_id": "t", "options": [OPTION]}, 201),
         ("POST", "/interactions/r/decision", {"option_id": "yes"}, 200),
         ("PATCH", "/state", {"set": {"k": 1, "app:k": 2}}, 200),
         ("POST", "/stop", {"cause": "timeout"}, 200),
@@ -152,6 +156,31 @@ def test_a_key_survives_a_restart(postgres_server: Server) -> None:
                 remade = api.post("/v1/sessions", {"app": "a", "user": "u"}, headers=headers)
                 assert remade.json() == made.json()
             api.close()
+
+
+def test_a_key_that_is_still_in_flight(database_url: str) -> None:
+    headers, body = key(), {"role": "user", **TEXT}
+    with (
+        running(database_url) as base,
+        psycopg.connect(database_url) as blocker,
+        ThreadPoolExecutor() as pool,
+    ):
+        api = Api(base)
+        session = api.create()
+        # Whoever appends waits for this row, so that the first request does not come to its end.
+        blocker.execute("select head from log_head for update")
+        first = pool.submit(session.post, "/messages", body, headers=headers)
+        sleep(0.3)
+        second = session.post("/messages", body, headers=headers)
+        refused(second, 409, "idempotency_key_in_flight")
+        assert second.headers["retry-after"] == "1"
+        assert not first.done()
+        blocker.rollback()
+        answer = done(first.result(timeout=5), 201)
+        again = session.post("/messages", body, headers=headers)
+        assert (again.json(), again.headers["idempotent-replayed"]) == (answer, "true")
+        assert session.head == 2
+        api.close()
 
 
 def test_two_servers_at_once_have_one_effect(postgres_server: Server) -> None:

@@ -149,19 +149,21 @@ def test_a_snapshot_of_any_past_sequence_is_what_it_was_then(api: Api) -> None:
         taken[snapshot["sequence"]] = snapshot
 
     text = [{"type": "text", "text": "x"}]
+    piece, call = {"parts": text, "message_id": "m"}, {"tool_call_id": "c"}
+    used = {"input_tokens": 3, "cost": 0.5}
     steps: list[Any] = [
         lambda: session.patch("", {"title": "U", "tags": ["a"]}),
         lambda: session.start(),
-        lambda: session.record(("agent.thought", {"parts": text}), ("agent.message", {"parts": text, "message_id": "m"})),
+        lambda: session.record(("agent.thought", {"parts": text}), ("agent.message", piece)),
         lambda: session.record(("agent.message", {"parts": HELLO}), partial=True),
-        lambda: session.record(("agent.message", {"parts": text, "message_id": "m"})),
-        lambda: session.record(("tool.called", {"tool_call_id": "c", "name": "n", "input": {"a": 1}})),
+        lambda: session.record(("agent.message", piece)),
+        lambda: session.record(("tool.called", {**call, "name": "n", "input": {"a": 1}})),
         lambda: session.ask(),
-        lambda: session.record(("tool.progressed", {"tool_call_id": "c", "title": "t", "content": 1})),
+        lambda: session.record(("tool.progressed", {**call, "title": "t", "content": 1})),
         lambda: session.post("/interactions/r1/decision", {"option_id": "no"}),
         lambda: neighbour.patch("/state", {"set": {"app:k": 1, "user:n": 1}}),
         lambda: session.record(("tool.returned", {"tool_call_id": "c", "output": [1]})),
-        lambda: session.record(("plan.updated", {"entries": [{"a": 1}]}), ("usage.reported", {"input_tokens": 3, "cost": 0.5})),
+        lambda: session.record(("plan.updated", {"entries": [{"a": 1}]}), ("usage.reported", used)),
         lambda: session.record(("agent.switched", {"agent": {"name": "b"}}), ("vendor.kind", 1)),
         lambda: session.complete(),
         lambda: session.patch("/state", {"set": {"k": 1, "user:k": 1}, "delete": ["app:k"]}),

@@ -58,6 +58,24 @@ def test_create_again_with_the_same_id(api: Api) -> None:
         refused(api.post("/v1/sessions", same), 409, "session_exists")
 
 
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        "00000000-0000-0000-0000-000000000000",
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "C232AB00-9414-11EC-B3C8-9F6BDECED846",
+        "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+        "01890a5d-ac96-774b-0000-b302099a8057",
+    ],
+)
+def test_a_session_can_have_any_uuid(api: Api, foreign: str) -> None:
+    created = api.post("/v1/sessions", {"id": foreign, "app": "a", "user": "u"})
+
+    assert done(created, 201)["session"]["id"] == foreign.lower()
+    for written in (foreign, foreign.upper(), foreign.lower()):
+        assert done(api.get(f"/v1/sessions/{written}"))["session"]["id"] == foreign.lower()
+
+
 def test_create_with_two_messages_of_one_id(api: Api) -> None:
     message = {"role": "user", "parts": HELLO, "id": "m"}
 

@@ -38,7 +38,10 @@ def test_roles_and_metadata() -> None:
     assert messages == [
         {"id": "e1", "role": "user", "parts": [TEXT], "metadata": {"sequence": 1, "at": AT}},
         {"id": "e2", "role": "assistant", "parts": [TEXT], "metadata": {"sequence": 2, "at": AT}},
-        {"id": "e3", "role": "system", "parts": [TEXT], "metadata": {"sequence": 3, "at": AT, "turnId": "t"}},
+        {
+            "id": "e3", "role": "system", "parts": [TEXT],
+            "metadata": {"sequence": 3, "at": AT, "turnId": "t"},
+        },
     ]  # fmt: skip
 
 

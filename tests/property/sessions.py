@@ -384,7 +384,8 @@ class Sessions(RuleBasedStateMachine):
         decided: list[e.SessionEvent] = []
         refusal: Exception | None = None
         try:
-            if request.expected is not None and state.sequence not in request.expected:
+            there = state.sequence > 0 or isinstance(request.command, c.CreateSession)
+            if there and request.expected is not None and state.sequence not in request.expected:
                 raise StaleSequence(None, head=state.sequence)
             decided = decide(state, request.command)
         except (DomainError, StaleSequence) as refused:
@@ -393,7 +394,7 @@ class Sessions(RuleBasedStateMachine):
             first, kept = self.answers[place]
             same = first.idempotency.fingerprint == request.idempotency.fingerprint
             if same:
-                assert answer == replace(kept, replayed=True, position=answer.position)
+                assert answer == kept._replace(replayed=True, position=answer.position)
                 assert answer.position == kept.position or not kept.changed
             else:
                 assert isinstance(answer, IdempotencyKeyReused)

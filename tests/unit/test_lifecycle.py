@@ -112,12 +112,12 @@ def test_creating_again_while_the_session_is_stopped_is_already_so():
     ],
 )
 def test_creating_again_with_other_content_is_refused(other: CreateSession):
-    given([created()]).when(other).then_refused(SessionExists, status="idle")
+    given([created()]).when(other).then_refused(SessionExists, session_status="idle")
 
 
 def test_a_deleted_session_cannot_be_created_again():
     given([created(), e.SessionDeleted()]).when(create()).then_refused(
-        SessionExists, status="deleted"
+        SessionExists, session_status="deleted"
     )
 
 
