@@ -70,6 +70,8 @@ class Edge:
         if b"%2" in raw:
             scope = {**scope, "path": _path_of(raw)}
         extra = cast("dict[str, Any]", scope)
+        # Kept, because a mounted app gets its own idea of the path.
+        path = extra["cairn_path"] = scope["path"]
         headers = dict(scope["headers"])
         request_id = headers.get(b"x-request-id", b"")
         if not _REQUEST_ID.fullmatch(request_id):
@@ -95,7 +97,7 @@ class Edge:
                 streamed = True
             await send(message)
 
-        if self._token is not None and not self._allowed(scope["path"], headers):
+        if self._token is not None and not self._allowed(path, headers):
             problem = Problem("unauthorized", "send the header `Authorization: Bearer <token>`")
             request: Request[Any, Any, Any] = Request(scope)
             refusal = respond(problem, request_id.decode())
@@ -108,7 +110,7 @@ class Edge:
         if not streamed and b"wait=" not in scope["query_string"]:
             _SECONDS.observe(seconds)
             if seconds > _SLOW_SECONDS or status >= 500 or self._access_log:
-                self._log(scope, status, seconds, request_id)
+                self._log(scope, path, status, seconds, request_id)
 
     def _allowed(self, path: str, headers: dict[bytes, bytes]) -> bool:
         if path in _OPEN_PATHS:
@@ -117,10 +119,12 @@ class Edge:
         assert self._token is not None  # noqa: S101 - the caller looked
         return scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), self._token)
 
-    def _log(self, scope: HTTPScope, status: int, seconds: float, request_id: bytes) -> None:
+    def _log(
+        self, scope: HTTPScope, path: str, status: int, seconds: float, request_id: bytes
+    ) -> None:
         fields = {
             "method": scope["method"],
-            "path": scope["path"],
+            "path": path,
             "status": status,
             "ms": round(seconds * 1000, 1),
             "request_id": request_id.decode(),

@@ -378,7 +378,7 @@ async def idempotency_of(request: AnyRequest, scope: UUID) -> Idempotency | None
         raise Problem(
             "malformed_header", "Idempotency-Key must be 1 to 255 printable ASCII characters"
         )
-    target = f"{request.method} {scope_of(request)['path']}\n"
+    target = f"{request.method} {scope_of(request)['cairn_path']}\n"
     content = target.encode("utf-8", "surrogatepass") + await read_body(request)
     return Idempotency(scope=scope, key=key, fingerprint=sha256(content).digest())
 

@@ -39,7 +39,7 @@ def run(machine: type[Sessions], percent: int, steps: int) -> Counter[str]:
 
 
 def test_in_memory():
-    seen = run(Sessions, 60, 40)
+    seen = run(Sessions, 150, 40)
 
     # It would prove nothing if nothing had happened.
     for command in get_args(Command):
