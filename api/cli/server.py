@@ -13,6 +13,8 @@ from types import FrameType
 import uvicorn
 from litestar.types import ASGIApp
 
+from api.cli.connection import Connection
+
 LONGEST_STOP = 1.8
 """Seconds from the request to stop until the process is gone, whatever still holds it."""
 
@@ -77,7 +79,7 @@ def run_server(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]
     """
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Connection,
         loop="uvloop",
         ws="none",
         lifespan="on",
