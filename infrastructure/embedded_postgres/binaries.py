@@ -1,6 +1,5 @@
 """Which Postgres programs to run, and how to run them as root."""
 # ruff: noqa: S603 - commands are made of constants and of programs this user has installed
-# ruff: noqa: S603 - commands are made of constants and of programs this user has installed
 
 import importlib.util
 import os
