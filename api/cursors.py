@@ -16,15 +16,16 @@ from application.ports import After, ListedSession, SessionFilter, SessionOrder
 _TAG = 16
 
 
-def list_key(store: str, where: SessionFilter, order: SessionOrder) -> bytes:
+def list_key(store: str, where: SessionFilter, order: SessionOrder, *more: str) -> bytes:
     """Return what marks the cursors of one list: its store, filters and sort.
 
     Args:
         store: The identity of the log.
         where: The filters.
         order: The sort.
+        *more: What else decides which sessions are in it.
     """
-    described = msgspec.json.encode([store, asdict(where), order.by, order.descending])
+    described = msgspec.json.encode([store, asdict(where), order.by, order.descending, *more])
     return sha256(b"cairn list cursor" + described).digest()
 
 
@@ -71,6 +72,16 @@ def transcript_key(store: str, session_id: UUID, *form: str) -> bytes:
     """
     described = msgspec.json.encode([store, session_id, *form])
     return sha256(b"cairn transcript cursor" + described).digest()
+
+
+def page_key(store: str, *of: str) -> bytes:
+    """Return what marks the cursors of a list that has one order and no filters.
+
+    Args:
+        store: The identity of the log.
+        *of: What is listed.
+    """
+    return sha256(b"cairn page cursor" + msgspec.json.encode([store, *of])).digest()
 
 
 def encode_index(index: int, key: bytes) -> str:

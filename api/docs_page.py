@@ -28,14 +28,62 @@ _EXAMPLES: dict[str, Json] = {
     "complete_turn": {"stop_reason": "end_turn"},
     "fail_turn": {"kind": "model_error", "summary": "The model did not answer."},
     "cancel_turn": {"reason": "user_requested"},
-    "request_permission": {
+    "queue_inputs": {"inputs": [{"parts": [{"type": "text", "text": "And then?"}]}]},
+    "edit_input": {"parts": [{"type": "text", "text": "And what then?"}]},
+    "cancel_input": {"reason": "user_requested"},
+    "steer_input": {"expected_turn_id": "t1"},
+    "interrupt": {"expected_turn_id": "t1"},
+    "request_interaction": {
         "turn_id": "t1",
+        "tool": "shell",
+        "arguments": {"cmd": "ls"},
         "options": [{"option_id": "yes", "name": "Allow", "kind": "allow_once"}],
     },
-    "decide_interaction": {"option_id": "yes"},
+    "decide_interaction": {"option_id": "yes", "grant": "tool"},
+    "withdraw_interaction": {"reason": "withdrawn"},
+    "replace_permissions": {"allow": ["read_*"], "deny": ["shell:cmd=rm*"], "mode": "ask"},
+    "switch_tool_approval": {"enabled": True},
+    "evaluate_call": {"tool": "shell", "arguments": {"cmd": "ls"}},
     "patch_state": {"set": {"theme": "dark", "user:name": "Ada"}, "delete": ["old"]},
+    "patch_app_state": {"set": {"app:motd": "Welcome."}, "delete": ["app:old"]},
+    "patch_user_state": {"set": {"user:name": "Ada"}},
+    "fail_start": {"failure": {"kind": "startup_failure", "summary": "The agent did not answer."}},
+    "resume_session": {"starting": False},
+    "rewind_conversation": {"to": 7},
+    "delete_sessions": {"session_ids": ["01890a5d-ac96-774b-bcce-b302099a8057"]},
+    "record_usage": {"mode": "add", "input_tokens": 120, "output_tokens": 15, "cost": 0.01},
+    "override_model": {"model": "large", "reasoning_effort": "high"},
+    "add_summary": {"text": "They spoke of an order.", "first_kept": "m7"},
+    "spawn_session": {"agent": {"name": "helper"}, "ttl_seconds": 3600, "role": "reviewer"},
+    "fork_session": {"at": 7, "title": "Another way"},
+    "set_profile": {"name": "clerk", "body": "Be kind.", "profile": {"tone": "warm"}},
+    "report_sandbox": {"sandbox_id": "box-1", "operation": "prepare", "outcome": "completed"},
+    "add_peer": {"peer_id": "helper.7", "channel": "general"},
+    "remove_peer": {"reason": "timeout"},
+    "attach_session": {"holder": "terminal:7", "ttl_seconds": 900},
+    "detach_session": {"lease_id": _SESSION},
+    "report_presence": {"reporter": "runner-3", "process": "healthy"},
+    "create_webhook": {"url": "https://hooks.example.com/cairn", "types": ["turn.completed"]},
+    "replay_webhook": {"from": 0},
 }
 """A body for each command that takes one; the tests hold them to the document."""
+
+_PATH = {
+    "session_id": _SESSION,
+    "message_id": "m1",
+    "turn_id": "t1",
+    "input_id": "t2",
+    "request_id": "r1",
+    "agent": "clerk",
+    "peer_id": "helper.7",
+    "app": "demo",
+    "user": "ada",
+    "key": "theme",
+    "webhook_id": _SESSION,
+    "number": "1",
+    "asset": "docs.css",
+}
+"""A value for each parameter of a path."""
 
 
 def page(document: Json) -> str:
@@ -113,9 +161,9 @@ def curl(method: str, path: str, name: str) -> str:
         path: With the names of its parameters in braces.
         name: Its operation id.
     """
-    filled = path.replace("{session_id}", _SESSION).replace("{turn_id}", "t1")
-    filled = filled.replace("{message_id}", "m1").replace("{request_id}", "r1")
-    filled = filled.replace("{asset}", "docs.css")
+    filled = path
+    for parameter, value in _PATH.items():
+        filled = filled.replace(f"{{{parameter}}}", value)
     call = "curl -s" + ("" if method == "GET" else f" -X {method}")
     call += f" http://127.0.0.1:8080{filled}"
     if name in _EXAMPLES:

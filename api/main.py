@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from threading import Thread
 
 import psycopg
@@ -21,38 +22,63 @@ from api.drain import on_shutdown_signal
 from api.edge import Edge
 from api.problems import handle_exception
 from api.routes import (
+    context,
+    describing,
     documents,
     events,
+    health,
+    inputs,
     interactions,
+    lifecycle,
+    lineage,
     messages,
     operations,
+    permissions,
     sessions,
+    shared_state,
     state,
     turns,
+    webhooks,
 )
 from api.services import Services
 from api.settings import Settings
 from api.streams import GOODBYE, open_streams
 from application.feed import Feed
 from application.handle import Handler
+from application.health import Checkups
+from application.hooks import Hooks
+from application.leases import Attachments
+from application.lineage import Lineages
 from application.live import Hub
 from application.ports import Store
 from application.queries import Queries, Transcripts
 from application.reading import Rhythm
+from application.scopes import Scopes
+from application.supervise import KeyPruner, Supervisor
 from application.tail import Tails
+from application.waiting import Waits
+from application.webhook_delivery import Deliveries, Rules
+from application.webhooks import Webhooks
 from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
 from infrastructure.database import Database
 from infrastructure.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from infrastructure.group_commit import Limits
+from infrastructure.hook_loading import HookNameError, load_hooks
+from infrastructure.json_schema import JsonSchemas
 from infrastructure.listener import Listener
 from infrastructure.migrations import MigrationError, migrate
+from infrastructure.postgres_deadlines import PostgresDeadlines
+from infrastructure.postgres_leases import PostgresLeases, PostgresPresence
 from infrastructure.postgres_log import PostgresEventLog
 from infrastructure.postgres_read_models import (
     PostgresReadModels,
     PostgresSnapshots,
     store_identity,
 )
+from infrastructure.postgres_webhooks import JOB, PostgresWebhooks
+from infrastructure.single_owner import SingleOwner
+from infrastructure.webhook_sender import HttpSender
 
 _logger = logging.getLogger("cairn")
 _COLLECT_EVERY = 20_000
@@ -65,12 +91,23 @@ ROUTES = [
     sessions.create_session,
     sessions.list_sessions,
     sessions.get_session,
-    sessions.describe_session,
     sessions.delete_session,
-    sessions.stop_session,
-    sessions.resume_session,
+    lifecycle.activate_session,
+    lifecycle.fail_start,
+    lifecycle.stop_session,
+    lifecycle.resume_session,
+    lifecycle.clear_conversation,
+    lifecycle.rewind_conversation,
+    lifecycle.delete_sessions,
     sessions.get_status,
     sessions.get_snapshot,
+    describing.describe_session,
+    describing.record_usage,
+    describing.get_models,
+    describing.override_model,
+    describing.restore_model,
+    describing.get_summaries,
+    describing.add_summary,
     messages.add_message,
     messages.list_messages,
     messages.get_message,
@@ -78,16 +115,64 @@ ROUTES = [
     messages.get_history,
     turns.start_turn,
     turns.record_activity,
+    turns.take_inputs,
     turns.complete_turn,
     turns.fail_turn,
     turns.cancel_turn,
+    inputs.queue_inputs,
+    inputs.list_inputs,
+    inputs.get_input,
+    inputs.edit_input,
+    inputs.cancel_input,
+    inputs.steer_input,
+    inputs.dispatch_input,
+    inputs.interrupt,
+    interactions.request_interaction,
     interactions.list_interactions,
-    interactions.request_permission,
+    interactions.get_interaction,
     interactions.decide_interaction,
+    interactions.withdraw_interaction,
+    permissions.get_permissions,
+    permissions.replace_permissions,
+    permissions.switch_tool_approval,
+    permissions.evaluate_call,
+    health.attach_session,
+    health.detach_session,
+    health.report_presence,
+    health.get_session_health,
+    health.list_session_health,
+    health.wait_for_session,
     state.get_state,
     state.patch_state,
+    state.get_key_history,
+    shared_state.get_app_state,
+    shared_state.patch_app_state,
+    shared_state.get_app_key_history,
+    shared_state.get_user_state,
+    shared_state.patch_user_state,
+    shared_state.get_user_key_history,
+    lineage.spawn_session,
+    lineage.fork_session,
+    lineage.list_children,
+    lineage.get_ancestry,
+    context.get_profile,
+    context.set_profile,
+    context.remove_profile,
+    context.report_sandbox,
+    context.list_peers,
+    context.add_peer,
+    context.remove_peer,
     events.get_events,
     events.get_feed,
+    webhooks.create_webhook,
+    webhooks.list_webhooks,
+    webhooks.get_webhook,
+    webhooks.change_webhook,
+    webhooks.delete_webhook,
+    webhooks.replay_webhook,
+    webhooks.list_dead_letters,
+    webhooks.retry_dead_letter,
+    webhooks.delete_dead_letter,
     operations.health,
     operations.ready,
     operations.get_version,
@@ -175,29 +260,64 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
         identity=await store_identity(database),
         log=log,
         read_models=PostgresReadModels(database),
+        deadlines=PostgresDeadlines(database),
+        leases=PostgresLeases(database),
+        presence=PostgresPresence(database),
         snapshots=PostgresSnapshots(database),
         codec=JsonCodec(),
         clock=SystemClock(),
         announcer=listener,
     )
     rhythm = Rhythm(ping=settings.ping_seconds, longest=settings.stream_seconds)
-    handler = Handler(store, hub, kept=settings.kept_sessions, largest=settings.max_record_bytes)
+    timers = settings.timers()
+    handler = Handler(
+        store,
+        hub,
+        kept=settings.kept_sessions,
+        largest=settings.max_record_bytes,
+        timers=timers,
+        hooks=hooks_of(settings),
+    )
     transcripts = Transcripts(store, most_bytes=settings.kept_transcript_bytes)
+    queries = Queries(store, hub, handler, transcripts)
+    pruner = KeyPruner(store, timedelta(days=settings.idempotency_days))
+    sender = HttpSender(
+        timeout=settings.webhook_timeout_seconds, private_targets=settings.webhook_private_targets
+    )
+    subscriptions = PostgresWebhooks(database)
+    rules = Rules(attempts=settings.webhook_attempts)
+    deliveries = Deliveries(subscriptions, hub, sender, store.clock, rules)
+    jobs = [
+        SingleOwner(database, JOB, deliveries.round, let_go=deliveries.let_go, patience=1.0),
+        SingleOwner(database, "supervision", Supervisor(store, handler, timers).round),
+        SingleOwner(database, "idempotency keys", pruner.round),
+    ]
     await log.start()
     await listener.start(log)
+    for job in jobs:
+        await job.start()
     try:
         yield Services(
             settings=settings,
             store=store,
             hub=hub,
             handler=handler,
-            queries=Queries(store, hub, handler, transcripts),
+            queries=queries,
+            lineages=Lineages(store, handler, queries),
+            scopes=Scopes(store),
+            schemas=JsonSchemas(),
             tails=Tails(store, hub, rhythm),
             feed=Feed(store, hub, rhythm),
+            webhooks=Webhooks(subscriptions, log, sender, store.clock),
+            checkups=Checkups(store, handler),
+            attachments=Attachments(store, handler),
+            waits=Waits(store, hub),
             database_answers=database.answers,
         )
     finally:
         hub.close()
+        for job in jobs:
+            await job.stop()
         await log.stop()
         await listener.stop()
         await database.close()
@@ -246,6 +366,21 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY, 50, 100)
+
+
+def hooks_of(settings: Settings) -> Hooks:
+    """Return the hooks that are asked before commands.
+
+    Args:
+        settings: Name them.
+
+    Raises:
+        StartError: One cannot be loaded.
+    """
+    try:
+        return Hooks(load_hooks(settings.hooks))
+    except HookNameError as error:
+        raise StartError(str(error)) from error
 
 
 def _goodbye(hub: Hub) -> Callable[[], None]:

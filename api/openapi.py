@@ -42,26 +42,33 @@ answers and unknown types of events pass."""
 _ALWAYS = ("unauthorized", "internal_error")
 _READS = ("store_unavailable", "malformed_request")
 _OF_A_SESSION = ("session_not_found",)
-_COMMANDS = (
+_WRITES = (
     "malformed_json",
     "malformed_header",
     "malformed_request",
     "invalid_parameter",
     "body_too_large",
-    "record_too_large",
     "unsupported_media_type",
     "invalid",
-    "stale_sequence",
-    "idempotency_key_reused",
-    "idempotency_key_in_flight",
-    "busy",
     "store_unavailable",
     "outcome_unknown",
     "not_ready",
 )
+_COMMANDS = (
+    *_WRITES,
+    "record_too_large",
+    "stale_sequence",
+    "hook_denied",
+    "hook_failed",
+    "idempotency_key_reused",
+    "idempotency_key_in_flight",
+    "busy",
+)
 _NAME: Json = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": NAME_PATTERN}
 _PATH: Mapping[str, Json] = {
     "session_id": {"type": "string", "format": "uuid"},
+    "webhook_id": {"type": "string", "format": "uuid"},
+    "number": {"type": "integer", "minimum": 1, "maximum": 2**31},
     "asset": {"type": "string", "enum": ["docs.css", "docs.js"]},
 }
 _CHANGES = ("session_deleted",)
@@ -151,7 +158,8 @@ def _document(handlers: tuple[HTTPRouteHandler, ...], token: bool) -> Json:
 
 
 def _operation(handler: HTTPRouteHandler, told: Describes, path: str, method: str) -> Json:
-    command = method != "GET"
+    write = method != "GET"
+    command = write and told.of_sessions
     operation: Json = {
         "operationId": handler.fn.__name__,
         "tags": [told.topic],
@@ -179,10 +187,10 @@ def _operation(handler: HTTPRouteHandler, told: Describes, path: str, method: st
         }
     codes = [*told.problems, *_ALWAYS]
     if path.startswith("/v1/"):
-        codes += _COMMANDS if command else _READS
+        codes += _COMMANDS if command else _WRITES if write else _READS
         if "{session_id" in path:
             codes += _OF_A_SESSION + (_CHANGES if command else ())
-        if not command:
+        if not write:
             codes.append("invalid_parameter")
     operation["responses"] |= _refusals(codes)
     return operation
@@ -199,7 +207,7 @@ def _answer(handler: HTTPRouteHandler, told: Describes, status: int, *, command:
         names.append("ETag")
     if command:
         names.append("Idempotent-Replayed")
-    if status == 201:
+    if status in (201, 202):
         names.append("Location")
     if told.linked:
         names.append("Link")

@@ -24,23 +24,36 @@ _STATUS: Mapping[str, int] = {
     "invalid_cursor": 400,
     "unauthorized": 401,
     "forbidden": 403,
+    "hook_denied": 403,
+    "permission_denied": 403,
+    "dead_letter_not_found": 404,
     "not_found": 404,
+    "webhook_not_found": 404,
     "method_not_allowed": 405,
     "not_acceptable": 406,
     "cursor_ahead": 409,
     "idempotency_key_in_flight": 409,
+    "lease_held": 409,
+    "nothing_to_replay": 409,
+    "webhook_paused": 409,
+    "stale_scope": 412,
     "stale_sequence": 412,
+    "stale_state": 412,
     "body_too_large": 413,
+    "input_too_large": 413,
     "record_too_large": 413,
     "unsupported_media_type": 415,
     "invalid": 422,
     "idempotency_key_reused": 422,
+    "webhook_target_refused": 422,
     "limit_reached": 429,
+    "queue_full": 429,
     "busy": 429,
     "internal_error": 500,
     "store_unavailable": 503,
     "outcome_unknown": 503,
     "not_ready": 503,
+    "hook_failed": 503,
 }
 """Codes of the domain that are not named here go by their branch of its tree."""
 
@@ -48,9 +61,11 @@ _RETRY_AFTER: Mapping[str, int] = {
     "idempotency_key_in_flight": 1,
     "busy": 1,
     "limit_reached": 5,
+    "queue_full": 5,
     "store_unavailable": 2,
     "outcome_unknown": 2,
     "not_ready": 2,
+    "hook_failed": 2,
 }
 
 _CODE_OF_STATUS: Mapping[int, str] = {
@@ -163,7 +178,7 @@ def respond(error: Exception, request_id: str) -> Response[bytes]:
     headers: dict[str, str] = {}
     if problem.code in _RETRY_AFTER:
         headers["Retry-After"] = str(_RETRY_AFTER[problem.code])
-    if problem.code == "stale_sequence":
+    if problem.code in ("stale_scope", "stale_sequence"):
         facts["current_etag"] = f'"{facts["head"]}"'
         headers["ETag"] = facts["current_etag"]
     if status == 401:

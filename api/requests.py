@@ -38,19 +38,20 @@ _WORD = re.compile(r"[^\x00-\x1f\x7f]+")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
-async def body_of(request: AnyRequest, model: type[_M]) -> _M:
+async def body_of(request: AnyRequest, model: type[_M], known: Iterable[str] = ()) -> _M:
     """Return the validated body.
 
     Args:
         request: Whose body; an empty one stands for an empty object.
         model: What it must be.
+        known: The query parameters that the route has.
 
     Raises:
-        Problem: 400 it is no JSON or has a query, 413 too large, 415 of another type, 422 not
-            valid.
+        Problem: 400 it is no JSON or has another query, 413 too large, 415 of another type, 422
+            not valid.
     """
     if scope_of(request)["query_string"]:
-        Parameters(request, ())
+        Parameters(request, known)
     raw = await read_body(request)
     if not raw:
         return validated(model, {})
@@ -293,6 +294,15 @@ class Parameters:
             raise _bad(name, f"it must be from {least} to {most}")
         return number
 
+    def uuid(self, name: str) -> UUID | None:
+        """Return a UUID."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not _UUID.fullmatch(value):
+            raise _bad(name, "it must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057")
+        return UUID(value)
+
     def limit(self) -> int:
         """Return the most rows of a page."""
         value = self.count("limit", least=1, most=MAX_LIMIT)
@@ -365,7 +375,7 @@ async def idempotency_of(request: AnyRequest, scope: UUID) -> Idempotency | None
     """Return the client's idempotency key.
 
     Args:
-        request: Its method, path and body make the fingerprint.
+        request: Its method, path, query and body make the fingerprint.
         scope: The session, or nil for a request that makes one.
 
     Raises:
@@ -378,7 +388,9 @@ async def idempotency_of(request: AnyRequest, scope: UUID) -> Idempotency | None
         raise Problem(
             "malformed_header", "Idempotency-Key must be 1 to 255 printable ASCII characters"
         )
-    target = f"{request.method} {scope_of(request)['cairn_path']}\n"
+    asked = scope_of(request)
+    query = asked["query_string"].decode("latin-1")
+    target = f"{request.method} {asked['cairn_path']}{'?' if query else ''}{query}\n"
     content = target.encode("utf-8", "surrogatepass") + await read_body(request)
     return Idempotency(scope=scope, key=key, fingerprint=sha256(content).digest())
 

@@ -12,6 +12,7 @@ from litestar.types import Receive, Scope, Send
 
 from application.ports import ListedSession, StoredEvent
 from application.request import Outcome
+from application.wire import record_json as record_json
 from domain.values import rfc3339
 
 JSON = "application/json"
@@ -91,6 +92,11 @@ def location(session_id: UUID, *names: str) -> str:
     return "/".join((f"/v1/sessions/{session_id}", *map(_segment, names)))
 
 
+def path_of(*names: str) -> str:
+    """Return a path made of words and ids, which may hold any character."""
+    return "/" + "/".join(map(_segment, names))
+
+
 def _segment(name: str) -> str:
     # Most ids are UUIDs, which are looked at sooner than quoted.
     return name if _PLAIN_NAME.fullmatch(name) else quote(name, safe="")
@@ -138,17 +144,6 @@ def outcome_response(
     if outcome.replayed:
         headers["Idempotent-Replayed"] = "true"
     return json_response(_encode(body), status=status, headers=headers)
-
-
-def record_json(event: StoredEvent) -> bytes:
-    """Return the public form of an event: its place, its digest, and the stored bytes."""
-    return b'{"session_id":"%s","sequence":%d,"position":%d,"digest":"%s",%s' % (
-        str(event.session_id).encode(),
-        event.sequence,
-        event.position,
-        event.digest.hex().encode(),
-        event.record[1:],
-    )
 
 
 def records_json(events: Iterable[StoredEvent]) -> bytes:

@@ -15,13 +15,26 @@ from api.requests import (
 from api.settings import Settings
 from application.feed import Feed
 from application.handle import Handler
+from application.health import Checkups
+from application.leases import Attachments
+from application.lineage import Lineages
 from application.live import Hub
 from application.ports import Clock, Store
 from application.queries import Queries
+from application.records import ScopeVersion
 from application.request import Answer, Outcome
 from application.request import Request as CommandRequest
+from application.schema_ports import Schemas
+from application.scopes import Scopes
 from application.tail import Tails
-from domain.session.commands import Command
+from application.waiting import Waits
+from application.webhooks import Webhooks
+from domain.errors import SessionDeleted, SessionNotFound
+from domain.session.commands import ActivateSession, Command
+from domain.session.state import Session
+
+_NOTHING_YET = ActivateSession()
+"""In the place of a command that is set by whoever knows more."""
 
 _CONDITIONS = frozenset({b"if-match", b"idempotency-key", b"cairn-actor", b"cairn-causation"})
 
@@ -35,8 +48,15 @@ class Services:
     hub: Hub
     handler: Handler
     queries: Queries
+    lineages: Lineages
+    scopes: Scopes
+    schemas: Schemas
     tails: Tails
     feed: Feed
+    webhooks: Webhooks
+    checkups: Checkups
+    attachments: Attachments
+    waits: Waits
     database_answers: Callable[[], Awaitable[bool]]
 
     @property
@@ -61,7 +81,10 @@ async def handle(
     *,
     session_id: UUID | None = None,
     idempotency_scope: UUID | None = None,
-    answer: Answer = lambda _: {},
+    inherits: Session | None = None,
+    shared_scope: UUID | None = None,
+    if_match: bool = True,
+    answer: Answer = lambda _, __: {},
 ) -> Outcome:
     """Do what a request asks of a session.
 
@@ -70,11 +93,48 @@ async def handle(
         command: What is asked.
         session_id: Of which session; the one in the path by default.
         idempotency_scope: Where its key must be unique; the session by default.
-        answer: What the command produced, given the state after it.
+        inherits: What a fork begins with.
+        shared_scope: What If-Match is about, of a patch to keys that sessions share.
+        if_match: If-Match is about the session that is asked; else the caller has seen to it.
+        answer: What the command produced, given the state after it and its events.
 
     Raises:
         DomainError: A rule refuses it.
         ApplicationError: It cannot be done now, or not in this way.
+        Problem: A header is malformed.
+    """
+    asked = await asked_of(
+        request,
+        command,
+        session_id=session_id,
+        idempotency_scope=idempotency_scope,
+        shared_scope=shared_scope,
+    )
+    if not if_match:
+        asked = asked._replace(expected=None)
+    return await services_of(request).handler.handle(
+        asked._replace(inherits=inherits, answer=answer)
+    )
+
+
+async def asked_of(
+    request: AnyRequest,
+    command: Command = _NOTHING_YET,
+    *,
+    session_id: UUID | None = None,
+    idempotency_scope: UUID | None = None,
+    shared_scope: UUID | None = None,
+) -> CommandRequest:
+    """Return who asks something of a session, and under which conditions.
+
+    Args:
+        request: Its headers say so.
+        command: What is asked, if that is known yet.
+        session_id: Of which session; the one in the path by default.
+        idempotency_scope: Where its key must be unique; the session by default.
+        shared_scope: What If-Match is about, of a patch to keys that sessions share.
+
+    Raises:
         Problem: A header is malformed.
     """
     if session_id is None:
@@ -82,15 +142,75 @@ async def handle(
     scope = scope_of(request)
     actor: str = scope["cairn_actor"]
     if _CONDITIONS.isdisjoint(scope["cairn_headers"]):
-        asked = CommandRequest(session_id=session_id, command=command, actor=actor, answer=answer)
-    else:
-        asked = CommandRequest(
-            session_id=session_id,
-            command=command,
-            actor=header_text(request, b"cairn-actor") or actor,
-            causation=header_text(request, b"cairn-causation"),
-            expected=expected_of(request),
-            idempotency=await idempotency_of(request, idempotency_scope or session_id),
-            answer=answer,
-        )
-    return await services_of(request).handler.handle(asked)
+        return CommandRequest(session_id, command, actor)
+    expected = expected_of(request)
+    scopes: tuple[ScopeVersion, ...] = ()
+    if shared_scope is not None and expected is not None:
+        scopes, expected = await _scope_versions(request, shared_scope, expected), None
+    return CommandRequest(
+        session_id=session_id,
+        command=command,
+        actor=header_text(request, b"cairn-actor") or actor,
+        causation=header_text(request, b"cairn-causation"),
+        expected=expected,
+        idempotency=await idempotency_of(request, idempotency_scope or session_id),
+        expected_scopes=scopes,
+    )
+
+
+async def replayed(request: AnyRequest, scope: UUID) -> Outcome | None:
+    """Return the stored answer of an earlier request with the same key, if there was one.
+
+    For what looks at sessions before it asks for anything: they may be other ones by now.
+
+    Args:
+        request: Who asks.
+        scope: Where its key must be unique.
+
+    Raises:
+        IdempotencyKeyReused: The earlier request was a different one.
+        Problem: A header is malformed.
+    """
+    # Only the key counts: what is asked for is not known yet.
+    asked = await asked_of(request, session_id=scope)
+    return await services_of(request).handler.replay(asked)
+
+
+async def require_there(request: AnyRequest, session_id: UUID) -> None:
+    """Refuse a command to a session that never was, or is no more.
+
+    Args:
+        request: Who asks.
+        session_id: Of which session.
+
+    Raises:
+        SessionNotFound: It never was.
+        SessionDeleted: It is no more.
+    """
+    row = await services_of(request).store.read_models.session(session_id)
+    if row is None or row.hidden:
+        raise SessionNotFound
+    if row.status == "deleted":
+        raise SessionDeleted
+
+
+async def state_of(request: AnyRequest) -> Session:
+    """Return the newest state of the session that the path names.
+
+    Args:
+        request: Who asks.
+
+    Raises:
+        SessionNotFound: There is none, or it was deleted.
+    """
+    services, session_id = services_of(request), session_id_of(request)
+    await services.queries.session(session_id)
+    return (await services.handler.load(session_id)).session
+
+
+async def _scope_versions(
+    request: AnyRequest, scope: UUID, allowed: frozenset[int]
+) -> tuple[ScopeVersion, ...]:
+    """Return the version that a shared scope must still have: of several, the one it has now."""
+    now = (await services_of(request).store.read_models.scope(scope)).version
+    return (ScopeVersion(scope, now if now in allowed else min(allowed, default=-1)),)

@@ -1,10 +1,12 @@
 """Everything that can be set, validated once: an option of `cairn serve`, or `CAIRN_*`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.values import Timers
 
 MEBIBYTE = 1024 * 1024
 
@@ -43,4 +45,35 @@ class Settings(BaseSettings):
     database_readers: Annotated[int, Field(ge=1, le=100)] = 8
     ping_seconds: Annotated[float, Field(gt=0, le=60)] = 15.0
     stream_seconds: Annotated[float, Field(gt=0)] = 3600.0
+    webhook_private_targets: bool = False
+    webhook_attempts: Annotated[int, Field(ge=1, le=100)] = 12
+    webhook_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
     patience_seconds: Annotated[float, Field(gt=0)] = 5.0
+
+    hooks: str = ""
+    """Names of hooks, comma-separated: `package.module:attribute`, a `Hook` or several."""
+    turn_progress_seconds: Annotated[float, Field(ge=0)] = 600.0
+    turn_warning_seconds: Annotated[float, Field(ge=0)] = 900.0
+    turn_silence_seconds: Annotated[float, Field(ge=0)] = 1800.0
+    turn_limit_seconds: Annotated[float, Field(ge=0)] = 0.0
+    """0 is for ever."""
+    idempotency_days: Annotated[float, Field(gt=0, le=3650)] = 7.0
+
+    @model_validator(mode="after")
+    def _warn_before_giving_up(self) -> Self:
+        warning, silence = self.turn_warning_seconds, self.turn_silence_seconds
+        if 0 < silence < warning:
+            raise ValueError(
+                "turn_warning_seconds must not be more than turn_silence_seconds: a turn counts"
+                " as stalled before it is given up"
+            )
+        return self
+
+    def timers(self) -> Timers:
+        """Return how long turns may be silent or run."""
+        return Timers(
+            progress=self.turn_progress_seconds or None,
+            warning=self.turn_warning_seconds or None,
+            silence=self.turn_silence_seconds or None,
+            turn=self.turn_limit_seconds or None,
+        )

@@ -37,6 +37,18 @@ class IdempotencyKeyInFlight(ApplicationError):
     code = "idempotency_key_in_flight"
 
 
+class HookDenied(ApplicationError):
+    """A hook of this server does not want this."""
+
+    code = "hook_denied"
+
+
+class HookFailed(ApplicationError):
+    """A hook that must be asked could not answer; nothing of this request was stored. Try again."""
+
+    code = "hook_failed"
+
+
 class RecordTooLarge(ApplicationError):
     """An event is larger than the log takes."""
 
@@ -50,6 +62,36 @@ class CursorAhead(ApplicationError):
     """
 
     code = "cursor_ahead"
+
+
+class WebhookNotFound(ApplicationError):
+    """No webhook has this id."""
+
+    code = "webhook_not_found"
+
+
+class DeadLetterNotFound(ApplicationError):
+    """This webhook has no dead letter with this number: it was delivered, or taken away."""
+
+    code = "dead_letter_not_found"
+
+
+class WebhookPaused(ApplicationError):
+    """The webhook is paused, so nothing is sent to it; set its state to `active` first."""
+
+    code = "webhook_paused"
+
+
+class NothingToReplay(ApplicationError):
+    """The webhook has not come as far as that; what is after it will be sent by itself."""
+
+    code = "nothing_to_replay"
+
+
+class WebhookTargetRefused(ApplicationError):
+    """The URL is one that this server does not call."""
+
+    code = "webhook_target_refused"
 
 
 class InvalidCursor(ApplicationError):
@@ -80,9 +122,27 @@ class OutcomeUnknown(ApplicationError):
 
 
 class VersionConflict(ApplicationError):
-    """Another process wrote to the session first."""
+    """Another process wrote to the session first.
+
+    `session_id` says which session, as a string, and `head` where it is.
+    """
 
     code = "version_conflict"
+
+
+class ScopeMoved(ApplicationError):
+    """The shared state has moved on since the version that was expected; read it and decide again.
+
+    `head` is the version it has.
+    """
+
+    code = "stale_scope"
+
+
+class LeaseHeld(ApplicationError):
+    """Somebody else drives the session; try again when they have let go, or the lease runs out."""
+
+    code = "lease_held"
 
 
 class KeysTaken(ApplicationError):

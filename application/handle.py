@@ -16,21 +16,27 @@ from typing import Any
 from uuid import UUID
 
 from application.errors import (
+    ApplicationError,
     Busy,
     IdempotencyKeyInFlight,
     IdempotencyKeyReused,
     KeysTaken,
+    ScopeMoved,
     VersionConflict,
 )
+from application.hooks import Hooks
 from application.live import Hub
 from application.load import Loaded, Loader
 from application.plan import Decision, Plan, Planner, Ticket
-from application.ports import Store
+from application.ports import Append, Store
 from application.request import Outcome, Request
 from domain.chain import genesis
-from domain.session.commands import Command
+from domain.errors import SessionExists
+from domain.session.commands import Command, ReapChild, SpawnSession, StopSession
 from domain.session.decide import decide
+from domain.session.lineage import PARENT_STOPPED, children_that_go_along, reason_of_end
 from domain.session.state import ABSENT, Session
+from domain.values import Timers
 
 _ATTEMPTS = 50
 _TOGETHER = 128
@@ -53,6 +59,8 @@ class Handler:
         kept: How many sessions' states are kept in memory.
         waiting: The most commands that wait at one desk.
         largest: The most bytes of one record.
+        timers: How long turns may be silent or run.
+        hooks: Who is asked before a command is decided.
     """
 
     def __init__(
@@ -63,13 +71,16 @@ class Handler:
         kept: int = 4096,
         waiting: int = 1000,
         largest: int = 1024 * 1024,
+        timers: Timers | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         self._store = store
         self._hub = hub
         self._kept = kept
         self._most_waiting = waiting
+        self._hooks = hooks or Hooks()
         self._loader = Loader(store)
-        self._planner = Planner(store, largest=largest)
+        self._planner = Planner(store, largest=largest, timers=timers or Timers())
         self._desks: OrderedDict[UUID, _Desk] = OrderedDict()
         self._in_flight: set[tuple[UUID, str]] = set()
         self._chores: set[asyncio.Task[None]] = set()
@@ -84,6 +95,15 @@ class Handler:
             DomainError: A rule refuses it.
             ApplicationError: It cannot be done now, or not in this way.
         """
+        if self._hooks:
+            try:
+                request = await self._hooks.before(request)
+            except ApplicationError:
+                # What was done before they said no, stays done.
+                replayed = await self.replay(request)
+                if replayed is None:
+                    raise
+                return replayed
         idempotency = request.idempotency
         if idempotency is None:
             return await self._queue(request)
@@ -160,7 +180,11 @@ class Handler:
     async def _serve(self, session_id: UUID, desk: _Desk, tickets: list[Ticket]) -> None:
         """Serve those at the desk, then leave it to a task if others have come meanwhile."""
         try:
-            await self._serve_together(session_id, desk, tickets)
+            if any(ticket.request.expected_scopes for ticket in tickets):
+                # What one of them expects is not there for all of them.
+                await self._serve_apart(session_id, desk, tickets)
+            else:
+                await self._serve_together(session_id, desk, tickets)
         except Exception as error:  # noqa: BLE001 - it is the answer of those who wait
             desk.loaded = None
             _refuse(tickets, error)
@@ -176,6 +200,13 @@ class Handler:
             else:
                 desk.busy = False
 
+    async def _serve_apart(self, session_id: UUID, desk: _Desk, tickets: list[Ticket]) -> None:
+        for ticket in tickets:
+            try:
+                await self._serve_together(session_id, desk, [ticket])
+            except ScopeMoved as moved:
+                _refuse([ticket], moved)
+
     async def _serve_together(self, session_id: UUID, desk: _Desk, tickets: list[Ticket]) -> None:
         for _ in range(_ATTEMPTS):
             if desk.loaded is None:
@@ -190,7 +221,8 @@ class Handler:
             if append.events or append.keys:
                 try:
                     position = await self._store.log.append(append)
-                except VersionConflict:
+                except VersionConflict as conflict:
+                    tickets = _without_taken_children(session_id, tickets, conflict)
                     desk.loaded = await self._loader.load(session_id, desk.loaded)
                     continue
                 except KeysTaken as taken:
@@ -198,13 +230,40 @@ class Handler:
                     continue
                 if append.events:
                     plan.after.position = position
-                    self._hub.publish(session_id, append, position)
+                    self._publish(append, position)
                     self._keep_snapshot(session_id, desk.loaded.session, plan.after.session)
+                    self._tell_family(session_id, desk.loaded.session, plan.after.session)
             desk.loaded = plan.after
             for decision in plan.decisions:
                 await self._settle(session_id, decision, plan)
             return
         raise Busy("too many processes write to this session at once; try again")
+
+    def _publish(self, append: Append, position: int) -> None:
+        self._hub.publish(append.session_id, append, position)
+        for companion in append.companions:
+            position += len(companion.events)
+            self._hub.publish(companion.session_id, companion, position)
+
+    def _tell_family(self, session_id: UUID, before: Session, after: Session) -> None:
+        """Have a session that has just ended counted out by its parent, and its children end.
+
+        Nobody waits for it. Should the process die first, the next spawn finds out
+        (`application/lineage.py`), and the supervisor does (`application/supervise.py`).
+        """
+        phase = after.lifecycle.phase
+        if phase == before.lifecycle.phase or phase not in ("stopped", "deleted"):
+            return
+        lineage = after.lifecycle.lineage
+        if lineage is not None:
+            reap = ReapChild(child_id=session_id, reason=reason_of_end(after))
+            self._do(self._queue_quietly(lineage.parent_id, reap))
+        for child_id in children_that_go_along(after):
+            stop = StopSession(cause="user_requested", detail=PARENT_STOPPED)
+            self._do(self._queue_quietly(child_id, stop))
+
+    async def _queue_quietly(self, session_id: UUID, command: Command) -> None:
+        await self._queue(Request(session_id, command, actor="system", origin="lineage"))
 
     async def _is_newest(self, session_id: UUID, loaded: Loaded) -> bool:
         """Return whether no other process has moved on: only then may a state refuse anything.
@@ -220,7 +279,7 @@ class Handler:
             return
         if decision.refusal is not None:
             try:
-                replayed = await self._replay(ticket.request)
+                replayed = await self.replay(ticket.request)
             except Exception as error:  # noqa: BLE001 - it is this caller's answer, not the desk's
                 ticket.done.set_exception(error)
                 return
@@ -247,7 +306,7 @@ class Handler:
                 others.append(ticket)
                 continue
             try:
-                replayed = await self._replay(ticket.request)
+                replayed = await self.replay(ticket.request)
             except Exception as error:  # noqa: BLE001 - it is this caller's answer, not the desk's
                 _refuse([ticket], error)
                 continue
@@ -257,8 +316,15 @@ class Handler:
                 ticket.done.set_result(replayed)
         return others
 
-    async def _replay(self, request: Request) -> Outcome | None:
-        """Return the stored answer of an earlier request with the same key, if there was one."""
+    async def replay(self, request: Request) -> Outcome | None:
+        """Return the stored answer of an earlier request with the same key, if there was one.
+
+        Args:
+            request: Whose key.
+
+        Raises:
+            IdempotencyKeyReused: The earlier request was another one.
+        """
         idempotency = request.idempotency
         if idempotency is None:
             return None
@@ -296,6 +362,23 @@ class Handler:
         self._chores.discard(task)
         if not task.cancelled():
             task.exception()  # a state that was not kept costs a longer fold, nothing else
+
+
+def _without_taken_children(
+    session_id: UUID, tickets: list[Ticket], conflict: VersionConflict
+) -> list[Ticket]:
+    """Refuse the spawn whose child would have the id of another session, and return the others."""
+    at_fault = conflict.facts.get("session_id")
+    if at_fault is None or at_fault == str(session_id):
+        return tickets
+    others: list[Ticket] = []
+    for ticket in tickets:
+        command = ticket.request.command
+        if isinstance(command, SpawnSession) and str(command.child_id) == at_fault:
+            _refuse([ticket], SessionExists("another session has the id of this child"))
+        else:
+            others.append(ticket)
+    return others
 
 
 def _refuse(tickets: list[Ticket], error: BaseException) -> None:

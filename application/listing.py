@@ -6,9 +6,11 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from application.ports import Codec, SessionRow, SharedWrite
+from domain.health import Badge, Info, badge_for_info, state_of
 from domain.session.events import SessionCreated, SessionEvent, StatePatched
 from domain.session.state import Session, scope_of
-from domain.values import Owner, rfc3339
+from domain.session.supervision import next_deadline
+from domain.values import Owner, Timers, rfc3339
 
 _SCOPES = uuid5(NAMESPACE_URL, "cairn:scopes")
 _NEVER = datetime.fromtimestamp(0, UTC)
@@ -63,14 +65,138 @@ def session_document(session_id: UUID, session: Session) -> dict[str, Any]:
         },
         "failure": None
         if lifecycle.failure is None
-        else {"kind": lifecycle.failure.kind, "summary": lifecycle.failure.summary},
+        else {
+            "kind": lifecycle.failure.kind,
+            "summary": lifecycle.failure.summary,
+            "bundle": lifecycle.failure.bundle,
+        },
         "created_at": rfc3339(lifecycle.created_at or _NEVER),
+        "badge": badge_of(session),
+        **_policy_document(session),
+        **_lineage_document(session),
+        **_surroundings_document(session),
     }
     return document
 
 
-def session_row(session_id: UUID, session: Session, codec: Codec) -> SessionRow:
-    """Return the list row of a session."""
+def _policy_document(session: Session) -> dict[str, Any]:
+    rules, description, summary = (
+        session.policy.rules,
+        session.description,
+        session.description.summary,
+    )
+    limits = session.lifecycle.limits
+    return {
+        "permissions": {
+            "mode": rules.mode,
+            "allow": rules.allow,
+            "ask": rules.ask,
+            "deny": rules.deny,
+        },
+        "tool_approval": session.policy.tool_approval,
+        "limits": {
+            "queued_inputs": limits.queued_inputs,
+            "input_bytes": limits.input_bytes,
+            "turn_seconds": limits.turn_seconds,
+            "children": limits.children,
+            "depth": limits.depth,
+        },
+        "models": {
+            agent: {
+                "model": chosen.model,
+                "provider": chosen.provider,
+                "reasoning_effort": chosen.reasoning_effort,
+            }
+            for agent, chosen in sorted(description.models.items())
+        },
+        "summary": None
+        if summary is None
+        else {
+            "summary_id": summary.summary_id,
+            "first_kept": summary.first_kept,
+            "tokens": summary.tokens,
+        },
+        "inputs": {
+            "generation": session.inputs.generation,
+            "pending": len(session.inputs.waiting),
+        },
+    }
+
+
+def _lineage_document(session: Session) -> dict[str, Any]:
+    lifecycle = session.lifecycle
+    lineage, origin = lifecycle.lineage, lifecycle.forked_from
+    return {
+        "expires_at": None if lifecycle.expires_at is None else rfc3339(lifecycle.expires_at),
+        "lineage": None
+        if lineage is None
+        else {
+            "parent_id": lineage.parent_id,
+            "root_id": lineage.root_id,
+            "depth": lineage.depth,
+            "role": lineage.role,
+            "auto_stop": lineage.auto_stop,
+            "profile_digest": lineage.profile_digest,
+        },
+        "forked_from": None
+        if origin is None
+        else {
+            "session_id": origin.session_id,
+            "sequence": origin.sequence,
+            "digest": origin.digest,
+        },
+        "live_children": len(session.surroundings.children),
+    }
+
+
+def _surroundings_document(session: Session) -> dict[str, Any]:
+    around = session.surroundings
+    profile, sandbox = around.profile, around.sandbox
+    return {
+        "stalled": around.stalled,
+        "unhealthy": around.unhealthy,
+        "profile": None
+        if profile is None
+        else {"digest": profile.digest, "name": profile.name, "sequence": profile.sequence},
+        "sandbox": None
+        if sandbox is None
+        else {
+            "sandbox_id": sandbox.sandbox_id,
+            "operation": sandbox.operation,
+            "outcome": sandbox.outcome,
+            "sequence": sandbox.sequence,
+        },
+        "peers": len(around.peers),
+    }
+
+
+def badge_of(session: Session) -> Badge:
+    """Return the one word for a session, by what its log says; leases and presence aside."""
+    lifecycle, around = session.lifecycle, session.surroundings
+    running = session.turns.running
+    badge = badge_for_info(
+        Info(
+            state=state_of(session.status),
+            failure_kind=lifecycle.failure.kind if lifecycle.failure else "",
+            stall_state="stalled" if around.stalled is not None else "",
+            turn_id=running.turn_id if running else "",
+        )
+    )
+    return "unhealthy" if around.unhealthy and badge in ("idle", "running") else badge
+
+
+def session_row(
+    session_id: UUID, session: Session, codec: Codec, timers: Timers | None = None
+) -> SessionRow:
+    """Return the list row of a session.
+
+    Args:
+        session_id: Whose state it is.
+        session: The state.
+        codec: Makes its document.
+        timers: How long turns may be silent or run: they decide when it needs the clock.
+    """
+    hidden = session.lifecycle.phase == "scope"
     lifecycle, description, owner = (
         session.lifecycle,
         session.description,
@@ -90,18 +216,47 @@ def session_row(session_id: UUID, session: Session, codec: Codec) -> SessionRow:
         tags=description.tags,
         created_at=lifecycle.created_at or _NEVER,
         deleted=lifecycle.phase == "deleted",
-        doc=codec.to_json(session_document(session_id, session)).decode(),
+        doc="{}" if hidden else codec.to_json(session_document(session_id, session)).decode(),
+        badge=badge_of(session),
+        parent_id=lifecycle.lineage.parent_id if lifecycle.lineage else None,
+        root_id=lifecycle.lineage.root_id if lifecycle.lineage else None,
+        forked_from=lifecycle.forked_from.session_id if lifecycle.forked_from else None,
+        due_at=next_deadline(session, timers or Timers()),
+        hidden=hidden,
     )
 
 
 def listed_differently(before: Session, after: Session) -> bool:
-    """Return whether anything that lists show is not the same; states share what did not change."""
+    """Return whether anything that lists show is not the same; states share what did not change.
+
+    Nor may a session need the clock sooner than its row says: requests that run out count too.
+    """
     return not (
         before.lifecycle is after.lifecycle
         and before.description is after.description
         and before.totals is after.totals
+        and before.policy is after.policy
+        and before.inputs is after.inputs
+        and before.interactions is after.interactions
+        and before.surroundings is after.surroundings
         and before.status == after.status
+        and _running(before) == _running(after)
     )
+
+
+def _running(session: Session) -> str | None:
+    return session.turns.running.turn_id if session.turns.running else None
+
+
+def scope_stream(app: str, user: str | None) -> UUID:
+    """Return the scope of the keys that all sessions of an app, or of one user of it, share.
+
+    Args:
+        app: The app.
+        user: None for the keys of the app.
+    """
+    owner = Owner(app=app, user=user or "")
+    return app_scope(owner) if user is None else user_scope(owner)
 
 
 def app_scope(owner: Owner) -> UUID:

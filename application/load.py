@@ -5,7 +5,9 @@ from uuid import UUID
 
 from application.ports import Store
 from domain.chain import genesis
+from domain.session.events import Recorded, SessionCreated
 from domain.session.evolve import evolve
+from domain.session.lineage import inherited
 from domain.session.state import ABSENT, Session
 
 _PAGE = 1000
@@ -50,8 +52,19 @@ class Loader:
             page = await self._store.log.read(session_id, after=after, upto=upto, limit=_PAGE)
             for stored in page:
                 if stored.sequence > session.sequence:
-                    session = evolve(session, self._store.codec.decode(stored))
+                    recorded = self._store.codec.decode(stored)
+                    if recorded.sequence == 1:
+                        session = await self._beginning(recorded)
+                    session = evolve(session, recorded)
             if page:
                 after, digest, position = page[-1].sequence, page[-1].digest, page[-1].position
             if len(page) < _PAGE:
                 return Loaded(session, digest, position)
+
+    async def _beginning(self, first: Recorded) -> Session:
+        """Return the state before a log's first event: nothing, or what a fork inherits."""
+        origin = first.event.forked_from if isinstance(first.event, SessionCreated) else None
+        if origin is None:
+            return ABSENT
+        loaded = await self.load(origin.session_id, None, upto=origin.sequence)
+        return inherited(loaded.session)

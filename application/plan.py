@@ -1,9 +1,10 @@
 """What commands that wait together come to: decided, encoded and chained, not yet written."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, get_args
 from uuid import UUID
 
 from application.errors import RecordTooLarge, StaleSequence
@@ -11,12 +12,22 @@ from application.listing import listed_differently, session_row, shared_writes
 from application.load import Loaded
 from application.ports import Append, Envelope, NewEvent, SharedWrite, Store, StoredAnswer
 from application.request import Idempotency, Outcome, Request
-from domain.chain import link
-from domain.session.commands import CreateSession
+from domain.chain import genesis, link
+from domain.session.commands import CreateSession, SpawnSession
 from domain.session.decide import decide
-from domain.session.events import ActivityEvent, PermissionDecided, Recorded, SessionEvent
+from domain.session.events import (
+    ActivityEvent,
+    ElicitationAnswered,
+    PermissionDecided,
+    Recorded,
+    SessionEvent,
+)
 from domain.session.evolve import evolve
-from domain.session.state import Session
+from domain.session.lineage import offspring
+from domain.session.state import ABSENT, Session
+from domain.values import Timers
+
+_OF_THE_TURN = get_args(ActivityEvent)
 
 
 @dataclass(slots=True)
@@ -39,6 +50,17 @@ class Decision:
 
 
 @dataclass(slots=True)
+class _Draft:
+    """What a command came to, before it joins the append."""
+
+    session: Session
+    digest: bytes
+    decided: Sequence[SessionEvent]
+    events: list[NewEvent] = field(default_factory=list[NewEvent])
+    shared: list[SharedWrite] = field(default_factory=list[SharedWrite])
+
+
+@dataclass(slots=True)
 class Plan:
     """An append, the states around it, and what each ticket gets once it is written."""
 
@@ -54,11 +76,13 @@ class Planner:
     Args:
         store: Its codec and clock.
         largest: The most bytes of one record.
+        timers: How long turns may be silent or run.
     """
 
-    def __init__(self, store: Store, *, largest: int) -> None:
+    def __init__(self, store: Store, *, largest: int, timers: Timers) -> None:
         self._store = store
         self._largest = largest
+        self._timers = timers
 
     def plan(self, session_id: UUID, loaded: Loaded, tickets: list[Ticket]) -> Plan:
         """Decide commands one after the other, each on the state that the ones before it leave.
@@ -71,8 +95,10 @@ class Planner:
         now = self._store.clock.now()
         session, digest = loaded.session, loaded.digest
         events: list[NewEvent] = []
+        append = Append(session_id, session.sequence, events, now)
         shared: list[SharedWrite] = []
         keys: list[StoredAnswer] = []
+        companions: list[Append] = []
         decisions: list[Decision] = []
         for ticket in tickets:
             request = ticket.request
@@ -80,34 +106,67 @@ class Planner:
             decisions.append(decision)
             try:
                 _require_expected(session, request)
-                decided = decide(session, request.command)
-                made: list[NewEvent] = []
-                written: list[SharedWrite] = []
-                after, end = session, digest
-                for event in decided:
-                    recorded = Recorded(after.sequence + 1, now, event, _turn_of(after, event))
-                    name, record = self._encode(request, recorded)
-                    end = link(end, record)
-                    after = evolve(after, recorded)
-                    offset = len(events) + len(made)
-                    owner = after.lifecycle.owner
-                    written += shared_writes(owner, event, offset, self._store.codec)
-                    made.append(NewEvent(name, record, end))
-                decision.answer = request.answer(after)
+                made = self._decide(request, session, digest, now, len(events))
+                child = self._child(request, session, made.decided, now)
+                told = made.session if child is None else child[1]
+                decision.answer = request.answer(told, made.decided)
             except Exception as refusal:  # noqa: BLE001 - its own answer, not that of all who wait
                 decision.refusal = refusal
                 continue
-            session, digest = after, end
-            events += made
-            shared += written
+            session, digest = made.session, made.digest
+            events += made.events
+            shared += made.shared
+            if child is not None:
+                companions.append(child[0])
+            append.expected_scopes = (*append.expected_scopes, *request.expected_scopes)
             decision.after = session.sequence
             if request.idempotency is not None:
                 keys.append(self._kept_answer(request.idempotency, session_id, decision, loaded))
-        append = Append(session_id, loaded.session.sequence, events, now)
-        append.shared, append.keys = shared, keys
+        append.shared, append.keys, append.companions = shared, keys, companions
         if events and listed_differently(loaded.session, session):
-            append.row = session_row(session_id, session, self._store.codec)
+            append.row = session_row(session_id, session, self._store.codec, self._timers)
         return Plan(append, loaded, Loaded(session, digest, loaded.position), decisions)
+
+    def _decide(
+        self, request: Request, session: Session, digest: bytes, now: datetime, offset: int
+    ) -> _Draft:
+        """Decide one command, and make what it came to ready to be written.
+
+        Args:
+            request: The command.
+            session: The state before it.
+            digest: Of the last event before it.
+            now: The time.
+            offset: How many events of the append come before its own.
+        """
+        if request.inherits is not None and not session.sequence:
+            session = request.inherits
+        draft = _Draft(session, digest, decide(session, request.command))
+        for event in draft.decided:
+            turn_id = _turn_of(draft.session, event)
+            recorded = Recorded(draft.session.sequence + 1, now, event, turn_id)
+            name, record = self._encode(request, recorded)
+            draft.digest = link(draft.digest, record)
+            draft.session = evolve(draft.session, recorded)
+            owner = draft.session.lifecycle.owner
+            at = offset + len(draft.events)
+            draft.shared += shared_writes(owner, event, at, self._store.codec)
+            draft.events.append(NewEvent(name, record, draft.digest))
+        return draft
+
+    def _child(
+        self, request: Request, parent: Session, decided: Sequence[SessionEvent], now: datetime
+    ) -> tuple[Append, Session] | None:
+        """Return what begins the child of a spawn, which goes with the parent's append: and it."""
+        spawn = request.command
+        if not isinstance(spawn, SpawnSession) or not decided:
+            return None
+        child_id, begin = spawn.child_id, offspring(parent, spawn)
+        asked = Request(child_id, begin, request.actor, request.origin, None, request.causation)
+        made = self._decide(asked, ABSENT, genesis(child_id), now, 0)
+        append = Append(child_id, 0, made.events, now)
+        append.row = session_row(child_id, made.session, self._store.codec, self._timers)
+        return append, made.session
 
     def _encode(self, request: Request, recorded: Recorded) -> tuple[str, bytes]:
         envelope = Envelope(
@@ -152,6 +211,9 @@ def _require_expected(session: Session, request: Request) -> None:
 
 def _turn_of(session: Session, event: SessionEvent) -> str | None:
     running = session.turns.running
-    if isinstance(event, ActivityEvent | PermissionDecided):
+    if isinstance(event, _OF_THE_TURN):
         return running.turn_id if running else None
+    if isinstance(event, PermissionDecided | ElicitationAnswered):
+        asked = session.interactions.pending.get(event.request_id)
+        return asked.turn_id if asked else None
     return getattr(event, "turn_id", None)

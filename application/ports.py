@@ -2,170 +2,78 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal, NamedTuple, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 from uuid import UUID
 
+from application.health_ports import Leases, Presence
 from application.pieces import Streamed
+from application.records import (
+    After,
+    Append,
+    DueSession,
+    Envelope,
+    KeyWrite,
+    ListedSession,
+    NewEvent,
+    Orphan,
+    Scope,
+    ScopeVersion,
+    SessionFilter,
+    SessionOrder,
+    SessionRow,
+    SharedWrite,
+    SortKey,
+    StoredAnswer,
+    StoredEvent,
+)
 from domain.session.events import Recorded, SessionEvent
 from domain.session.state import Session
 
-
-class StoredEvent(NamedTuple):
-    """One row of the log.
-
-    Args:
-        session_id: Whose log.
-        sequence: 1, 2, 3 ... in that session.
-        position: 1, 2, 3 ... over all sessions, visible in this order.
-        type: The stored name of the event.
-        record: UTF-8 JSON, byte for byte what the digest covers.
-        digest: 32 bytes.
-    """
-
-    session_id: UUID
-    sequence: int
-    position: int
-    type: str
-    record: bytes
-    digest: bytes
-
-
-class NewEvent(NamedTuple):
-    """An event on its way into the log; it follows the ones before it in its append."""
-
-    type: str
-    record: bytes
-    digest: bytes
-
-
-class Envelope(NamedTuple):
-    """What an event says about itself.
-
-    Args:
-        id: A new UUIDv7.
-        at: UTC.
-        actor: Who asked, such as `user:ada` or `system`.
-        origin: The door it came through, such as `http`, `repair` or `import`.
-        turn_id: The turn in which it happened.
-        causation: Why: the id of the request or event that led to it.
-        idempotency_key: As the client sent it.
-    """
-
-    id: UUID
-    at: datetime
-    actor: str
-    origin: str
-    turn_id: str | None = None
-    causation: str | None = None
-    idempotency_key: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRow:
-    """What lists filter, sort and show of a session.
-
-    `doc` is the JSON object that clients see, less what every event changes (sequence, position
-    and `updated_at`, which are columns).
-    """
-
-    app: str
-    user: str
-    workspace: str | None
-    team: str | None
-    scope: str | None
-    agent: str | None
-    type: str
-    status: str
-    title: str | None
-    starred: bool
-    tags: tuple[str, ...]
-    created_at: datetime
-    deleted: bool
-    doc: str
-
-
-@dataclass(frozen=True, slots=True)
-class ListedSession:
-    """A session as a list finds it."""
-
-    session_id: UUID
-    sequence: int
-    position: int
-    digest: bytes
-    created_at: datetime
-    updated_at: datetime
-    status: str
-    app: str
-    user: str
-    doc: str
-    title: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class SharedWrite:
-    """One `app:` or `user:` key that an event of the append sets or, with value None, deletes.
-
-    `offset` is the index of the event in its append; `value` is JSON.
-    """
-
-    scope_id: UUID
-    key: str
-    value: bytes | None
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """What the first request with an idempotency key was answered.
-
-    `fingerprint` is the SHA-256 of that request; `answer` is JSON.
-    """
-
-    scope: UUID
-    key: str
-    fingerprint: bytes
-    session_id: UUID
-    sequence: int
-    position: int
-    answer: bytes
-
-
-@dataclass(slots=True)
-class Append:
-    """Events that join the log of one session together, with all rows that go with them.
-
-    Args:
-        session_id: Whose log.
-        before: The sequence it must have, or the append is refused.
-        events: In order; may be empty when only idempotency keys are kept.
-        at: The time of the last event, UTC.
-        row: The list row, when what it shows has changed; None leaves it as it is.
-        shared: Writes to the scopes that sessions share.
-        keys: Answers to keep; their position counts from the append's first event (offset + 1).
-    """
-
-    session_id: UUID
-    before: int
-    events: Sequence[NewEvent]
-    at: datetime
-    row: SessionRow | None = None
-    shared: Sequence[SharedWrite] = ()
-    keys: Sequence[StoredAnswer] = ()
+__all__ = [
+    "After",
+    "Announcer",
+    "Append",
+    "Clock",
+    "Codec",
+    "Deadlines",
+    "DueSession",
+    "Envelope",
+    "EventLog",
+    "KeyWrite",
+    "ListedSession",
+    "NewEvent",
+    "Orphan",
+    "ReadModels",
+    "Scope",
+    "ScopeVersion",
+    "SessionFilter",
+    "SessionOrder",
+    "SessionRow",
+    "SharedWrite",
+    "SnapshotStore",
+    "SortKey",
+    "Store",
+    "StoredAnswer",
+    "StoredEvent",
+]
 
 
 class EventLog(Protocol):
     """The append-only log, ordered per session by sequence and over all by position."""
 
     async def append(self, append: Append) -> int:
-        """Make an append durable.
+        """Make an append and its companions durable, all or none.
 
         Returns:
-            The position of its last event; the newest of the log when it has no events.
+            The position of its own last event; that of the one before it when it has none. Those
+            of its companions' events follow directly, in the order of the companions.
 
         Raises:
-            VersionConflict: The session is not at `append.before`; not asked without events.
-            KeysTaken: An idempotency key of it is already stored.
+            VersionConflict: A log is not at `before`, which is not asked of an append without
+                events; the facts are its `session_id`, as a string, and its `head`.
+            ScopeMoved: A shared scope is not at its expected version; `head` is the one it has.
+            KeysTaken: An idempotency key of one of them is already stored.
             StoreUnavailable: The store cannot be reached; nothing was stored.
             OutcomeUnknown: The store was lost on the way and did not come back in time.
         """
@@ -192,6 +100,19 @@ class EventLog(Protocol):
         """Return the newest `last` events of one session, in order of sequence."""
         ...
 
+    async def key_writes(
+        self, session_id: UUID, key: str, *, before: int | None = None, limit: int
+    ) -> Sequence[StoredEvent]:
+        """Return the events of one session that set or delete a key of its state, newest first.
+
+        Args:
+            session_id: Whose log.
+            key: As it is named in `session.created`, `state.patched` and `conversation.rewound`.
+            before: Only events with a lower sequence; None is from the newest.
+            limit: The most events.
+        """
+        ...
+
     async def read_all(
         self,
         *,
@@ -214,46 +135,6 @@ class EventLog(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionFilter:
-    """Which sessions to list; what is None does not matter."""
-
-    app: str | None = None
-    user: str | None = None
-    workspace: str | None = None
-    team: str | None = None
-    scope: str | None = None
-    agent: str | None = None
-    status: str | None = None
-    type: str | None = None
-    tag: str | None = None
-    starred: bool | None = None
-    text: str | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-    updated_after: datetime | None = None
-    updated_before: datetime | None = None
-
-
-SortKey = Literal["updated_at", "created_at", "title"]
-
-
-@dataclass(frozen=True, slots=True)
-class SessionOrder:
-    """How to sort a list; ties are broken by session id, in the same direction."""
-
-    by: SortKey = "updated_at"
-    descending: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class After:
-    """The last row of the page before: its sort value and its id."""
-
-    value: datetime | str
-    session_id: UUID
-
-
 class ReadModels(Protocol):
     """Rows written in the same transaction as the events they follow from."""
 
@@ -264,7 +145,7 @@ class ReadModels(Protocol):
     async def sessions(
         self, where: SessionFilter, order: SessionOrder, after: After | None, limit: int
     ) -> Sequence[ListedSession]:
-        """Return rows of sessions that are not deleted."""
+        """Return rows of sessions that are neither deleted nor hidden."""
         ...
 
     async def answer(self, scope: UUID, key: str) -> StoredAnswer | None:
@@ -273,6 +154,67 @@ class ReadModels(Protocol):
 
     async def shared_state(self, scope_id: UUID, *, at: int | None = None) -> Mapping[str, bytes]:
         """Return the keys of a shared scope, as JSON, now or as they were at a position."""
+        ...
+
+    async def scope(self, scope_id: UUID) -> Scope:
+        """Return the version and the keys of a shared scope, both of one moment."""
+        ...
+
+    async def key_history(
+        self, scope_id: UUID, key: str, *, before: int | None = None, limit: int
+    ) -> Sequence[KeyWrite]:
+        """Return the writes to a key of a shared scope, newest first.
+
+        Args:
+            scope_id: Of the scope.
+            key: With its prefix.
+            before: Only writes at a lower position; None is from the newest.
+            limit: The most writes.
+        """
+        ...
+
+    async def forget_answers(self, older_than: timedelta, limit: int) -> int:
+        """Forget what the oldest requests with an idempotency key were answered.
+
+        Args:
+            older_than: Only those kept for longer than this, by the clock of the store.
+            limit: The most to forget at once.
+
+        Returns:
+            How many were forgotten; fewer than `limit` when none is left.
+        """
+        ...
+
+
+class Deadlines(Protocol):
+    """What is to happen to sessions by itself, by the one clock that all processes share."""
+
+    async def now(self) -> datetime:
+        """Return the time by that clock, UTC."""
+        ...
+
+    async def due(self, limit: int) -> Sequence[DueSession]:
+        """Return sessions whose `due_at` has come, those due first first."""
+        ...
+
+    async def postpone(self, session_id: UUID, seen: datetime, until: datetime | None) -> None:
+        """Have a session due at another time, unless it has changed meanwhile.
+
+        It changes the row only and no event says so: the next row written with events overrules it.
+
+        Args:
+            session_id: Which.
+            seen: Its `due_at` as it was found; with another one it is left alone.
+            until: When then; None is never.
+        """
+        ...
+
+    async def next_due(self) -> float | None:
+        """Return the seconds until a session is due, 0 when one is; None when none ever is."""
+        ...
+
+    async def orphans(self, limit: int) -> Sequence[Orphan]:
+        """Return sessions that should have ended with their parent, or whose parent is missing."""
         ...
 
 
@@ -343,6 +285,9 @@ class Store:
     identity: str
     log: EventLog
     read_models: ReadModels
+    deadlines: Deadlines
+    leases: Leases
+    presence: Presence
     snapshots: SnapshotStore
     codec: Codec
     clock: Clock

@@ -16,8 +16,15 @@ from application.live import Hub
 from application.load import Loaded
 from application.ports import After, ListedSession, SessionFilter, SessionOrder, Store
 from domain.errors import MessageNotFound, SessionNotFound
+from domain.session.events import (
+    ConversationCleared,
+    ConversationRewound,
+    Recorded,
+    SessionCreated,
+)
 from domain.session.state import Session
 from domain.session.transcript import Transcript
+from domain.values import Origin
 
 _PAGE = 1000
 
@@ -77,17 +84,40 @@ class Transcripts:
             if not page:
                 return
             for stored in page:
-                index = kept.transcript.apply(self._codec.decode(stored))
-                if index is None:
-                    continue
-                entry = self._codec.to_json(kept.transcript.entries[index])
-                kept.size += len(entry)
-                if index == len(kept.json):
-                    kept.json.append(entry)
-                else:
-                    kept.size -= len(kept.json[index])
-                    kept.json[index] = entry
+                await self._take_in(session_id, kept, self._codec.decode(stored))
             kept.sequence = page[-1].sequence
+
+    async def _take_in(self, session_id: UUID, kept: _Kept, recorded: Recorded) -> None:
+        match recorded.event:
+            case ConversationRewound(to=to):
+                await self._go_back(kept, session_id, to)
+            case SessionCreated(forked_from=Origin() as origin):
+                await self._go_back(kept, origin.session_id, origin.sequence)
+                for index in kept.transcript.settle():
+                    self._write(kept, index)
+            case ConversationCleared():
+                kept.transcript.apply(recorded)
+                kept.json.clear()
+                kept.size = 0
+            case _:
+                changed = kept.transcript.apply(recorded)
+                if changed is not None:
+                    self._write(kept, changed)
+
+    def _write(self, kept: _Kept, index: int) -> None:
+        entry = self._codec.to_json(kept.transcript.entries[index])
+        kept.size += len(entry)
+        if index == len(kept.json):
+            kept.json.append(entry)
+        else:
+            kept.size -= len(kept.json[index])
+            kept.json[index] = entry
+
+    async def _go_back(self, kept: _Kept, session_id: UUID, sequence: int) -> None:
+        """Go on from an earlier fold, of the same log or of that of a fork's origin."""
+        past = _Kept()
+        await self._fold(session_id, past, sequence)
+        kept.transcript, kept.json, kept.size = past.transcript, past.json, past.size
 
     def _keep(self, session_id: UUID, kept: _Kept) -> None:
         self._kept[session_id] = kept
@@ -141,7 +171,7 @@ class Queries:
             SessionNotFound: There is none, or it was deleted.
         """
         row = await self._store.read_models.session(session_id)
-        if row is None:
+        if row is None or row.hidden:
             raise SessionNotFound
         if row.status == "deleted":
             raise SessionNotFound("the session was deleted; only its events can still be read")
@@ -222,11 +252,27 @@ class Queries:
                         return row
         return row
 
-    async def state(self, session_id: UUID) -> tuple[Loaded, Mapping[str, Any]]:
-        """Return the session and its state with the shared keys."""
-        await self.session(session_id)
-        loaded = await self._handler.load(session_id)
-        return loaded, await self._whole_state(loaded, None)
+    async def state(
+        self, session_id: UUID, at: int | None = None
+    ) -> tuple[Loaded, Mapping[str, Any]]:
+        """Return the session and its state with the shared keys, as they are or were.
+
+        Args:
+            session_id: Which one.
+            at: A sequence: the shared keys too are those of that event's moment. None is now.
+
+        Raises:
+            SessionNotFound: There is none, or it was deleted.
+            CursorAhead: The session has not come to that sequence.
+        """
+        row = await self.session(session_id)
+        if at is None:
+            loaded = await self._handler.load(session_id)
+            return loaded, await self._whole_state(loaded, None)
+        if at > row.sequence:
+            raise CursorAhead(None, head=row.sequence, cursor=at)
+        loaded = await self._handler.load_at(session_id, at)
+        return loaded, await self._whole_state(loaded, loaded.position)
 
     async def _whole_state(self, loaded: Loaded, at: int | None) -> Mapping[str, Any]:
         owner = loaded.session.lifecycle.owner

@@ -1,14 +1,16 @@
 """A command with what is known about who asks, and what becomes of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from application.records import ScopeVersion
 from domain.session.commands import Command
+from domain.session.events import SessionEvent
 from domain.session.state import Session
 
-Answer = Callable[[Session], Mapping[str, Any]]
+Answer = Callable[[Session, Sequence[SessionEvent]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,10 @@ class Request(NamedTuple):
         expected: The sequences that the caller allows, from If-Match; None allows any.
         causation: Why.
         idempotency: The client's key.
-        answer: What the command produced, given the state after it.
+        inherits: What a fork begins with, of the session it is made from.
+        expected_scopes: The versions of shared scopes that the caller allows.
+        answer: What the command produced, given the state after it and its events; of a spawn,
+            the state of the child.
     """
 
     session_id: UUID
@@ -47,7 +52,9 @@ class Request(NamedTuple):
     expected: frozenset[int] | None = None
     causation: str | None = None
     idempotency: Idempotency | None = None
-    answer: Answer = lambda _: {}
+    inherits: Session | None = None
+    expected_scopes: tuple[ScopeVersion, ...] = ()
+    answer: Answer = lambda _, __: {}
 
 
 class Outcome(NamedTuple):

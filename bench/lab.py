@@ -1,7 +1,7 @@
 """What the measures are made on: one Postgres, the program, the floors, and how much of each."""
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,9 +98,11 @@ class Lab:
         return await self._shared("litestar", self._floor("litestar", 1))
 
     @asynccontextmanager
-    async def own_cairn(self, workers: int = 1) -> AsyncIterator[Server]:
-        """A program for one measure alone."""
-        async with _running(self._cairn(workers)) as server:
+    async def own_cairn(
+        self, workers: int = 1, environment: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Server]:
+        """A program for one measure alone, with settings of its own."""
+        async with _running(self._cairn(workers, environment)) as server:
             yield server
 
     @asynccontextmanager
@@ -109,8 +111,9 @@ class Lab:
         async with _running(self._floor("asgi", workers)) as server:
             yield server
 
-    def _cairn(self, workers: int) -> Server:
-        return cairn_server(workers, self._data_dir, self._url, WORK / "cairn.log")
+    def _cairn(self, workers: int, environment: Mapping[str, str] | None = None) -> Server:
+        log = WORK / "cairn.log"
+        return cairn_server(workers, self._data_dir, self._url, log, environment or {})
 
     def _floor(self, kind: str, workers: int) -> Server:
         return floor_server(kind, workers, self.floor_database, WORK / f"floor-{kind}.log")

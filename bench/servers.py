@@ -230,7 +230,9 @@ class Server:
         return tree
 
 
-def cairn_server(workers: int, data_dir: Path, url: str | None, log: Path) -> Server:
+def cairn_server(
+    workers: int, data_dir: Path, url: str | None, log: Path, more: Mapping[str, str]
+) -> Server:
     """The program under test."""
     beside = Path(sys.executable).with_name("cairn")
     program = os.environ.get("CAIRN_BENCH_PROGRAM", str(beside))
@@ -238,7 +240,7 @@ def cairn_server(workers: int, data_dir: Path, url: str | None, log: Path) -> Se
     argv += ["--port", "{port}", "--workers", str(workers), "--log-format", "json"]
     if url is None:
         argv += ["--data-dir", str(data_dir)]
-    environment = {} if url is None else {"DATABASE_URL": url}
+    environment = {**more} if url is None else {**more, "DATABASE_URL": url}
     return Server("cairn", argv, log, workers=workers, environment=environment)
 
 

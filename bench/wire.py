@@ -50,6 +50,11 @@ def post(path: str, body: object) -> Request:
     return Request("POST", path, msgspec.json.encode(body))
 
 
+def patch(path: str, body: object) -> Request:
+    """A PATCH of JSON."""
+    return Request("PATCH", path, msgspec.json.encode(body))
+
+
 class Response(NamedTuple):
     """An answer, its head and body as they came."""
 

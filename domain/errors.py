@@ -3,7 +3,8 @@
     DomainError
     ├── Invalid          the command itself makes no sense, whatever the state
     ├── NotFound         it names something that this session does not have
-    └── Conflict         it makes sense, but not in the state the session is in
+    ├── Conflict         it makes sense, but not in the state the session is in
+    └── PermissionWider  it is not allowed
 
 `code` is a stable word that clients may test for; the doors map it to their own status.
 """
@@ -69,6 +70,36 @@ class SessionStopped(Conflict):
     code = "session_stopped"
 
 
+class SessionActive(Conflict):
+    """The agent of the session is up: its start cannot fail any more; stop it."""
+
+    code = "session_active"
+
+
+class SessionStarting(Conflict):
+    """The agent of the session is not up yet; wait until it is activated."""
+
+    code = "session_starting"
+
+
+class SessionStopping(Conflict):
+    """The session stops when its turn has ended, and takes nothing new."""
+
+    code = "session_stopping"
+
+
+class SessionExpired(Conflict):
+    """The life of this session has run out; spawn or create another."""
+
+    code = "session_expired"
+
+
+class ModelOverrideInvalid(Invalid):
+    """A model override needs a model, and a reasoning effort that there is."""
+
+    code = "invalid_runtime_override"
+
+
 class MessageNotFound(NotFound):
     """This session has no message with this id."""
 
@@ -105,6 +136,54 @@ class TurnEnded(Conflict):
     code = "turn_ended"
 
 
+class TurnChanged(Conflict):
+    """Another turn runs than the caller expects, or none; look, and decide again."""
+
+    code = "turn_changed"
+
+
+class NoTurnInProgress(Conflict):
+    """No turn is running; start one."""
+
+    code = "no_turn_in_progress"
+
+
+class InputNotFound(NotFound):
+    """This session has no input with this id."""
+
+    code = "input_not_found"
+
+
+class InputExists(Conflict):
+    """This session already has an input with this id."""
+
+    code = "input_exists"
+
+
+class InputEnded(Conflict):
+    """The input waits no more: it was dispatched, steered or cancelled."""
+
+    code = "input_ended"
+
+
+class InputsWaiting(Conflict):
+    """Earlier inputs wait; send this one with `mode` queue, or dispatch or cancel them first."""
+
+    code = "inputs_waiting"
+
+
+class QueueFull(Conflict):
+    """As many inputs wait as may; try again when a turn has ended."""
+
+    code = "queue_full"
+
+
+class InputTooLarge(Invalid):
+    """The input is larger than one that waits may be."""
+
+    code = "input_too_large"
+
+
 class ToolCallNotOpen(Conflict):
     """No open tool call of this turn has this id; record `tool.called` first."""
 
@@ -135,10 +214,70 @@ class InteractionDecided(Conflict):
     code = "interaction_decided"
 
 
+class InteractionExpired(Conflict):
+    """The time to decide has run out."""
+
+    code = "interaction_expired"
+
+
+class WrongInteraction(Conflict):
+    """The request is of the other kind: a permission is decided, an elicitation answered."""
+
+    code = "wrong_interaction"
+
+
+class ContentInvalid(Invalid):
+    """The content does not fit the schema of the request, which is still pending."""
+
+    code = "content_invalid"
+
+
 class OptionNotOffered(Invalid):
     """The chosen option is not one of those offered; the request is still pending."""
 
     code = "option_not_offered"
+
+
+class StateMoved(Conflict):
+    """The state has changed since the version that was expected; read it and decide again."""
+
+    code = "stale_state"
+
+
+class PermissionWider(DomainError):
+    """The child would have more than its parent."""
+
+    code = "permission_denied"
+
+
+class SpawnLimit(Conflict):
+    """The parent has as many children, or generations below it, as it may."""
+
+    code = "spawn_limit"
+
+
+class NotAttachable(Conflict):
+    """The session cannot be driven now."""
+
+    code = "not_attachable"
+
+
+class LeaseNotHeld(Conflict):
+    """The session is not attached with this lease."""
+
+    code = "lease_not_held"
+
+
+class ProfileChanged(Conflict):
+    """The persona is not the one that was expected; read it and decide again."""
+
+    code = "profile_changed"
+
+
+class PeerNotFound(NotFound):
+    """No such peer has joined."""
+
+    code = "peer_not_found"
 
 
 class TooMany(Conflict):

@@ -4,10 +4,11 @@ A session with ten thousand messages must take the next one as fast as the first
 must stay as they were: a plain dict would be copied whole at each step.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
+from typing import Any, Generic, TypeVar, cast, overload
 
 _V = TypeVar("_V")
+_D = TypeVar("_D")
 
 _BITS = 5
 _MASK = (1 << _BITS) - 1
@@ -37,6 +38,12 @@ class PersistentMap(Mapping[str, _V], Generic[_V]):
         """Return a map in which `key` has `value`."""
         return self._with(_put(self._root, key, value, 0), self._size + (key not in self))
 
+    def put_all(self, keys: Iterable[str], value: _V) -> "PersistentMap[_V]":
+        """Return a map in which all of `keys` have `value`; quicker than one after the other."""
+        entries = dict.fromkeys(keys, value)
+        added = sum(key not in self for key in entries)
+        return self._with(_put_all(self._root, entries, 0), self._size + added)
+
     def drop(self, key: str) -> "PersistentMap[_V]":
         """Return a map without `key`; the same map when it has none."""
         if key not in self:
@@ -48,11 +55,40 @@ class PersistentMap(Mapping[str, _V], Generic[_V]):
         new._root, new._size = root, size
         return new
 
-    def __getitem__(self, key: str) -> _V:
+    def _leaf(self, key: object) -> dict[str, Any]:
         node, bits = self._root, hash(key)
         while isinstance(node, tuple):
             node, bits = node[bits & _MASK], bits >> _BITS
-        return cast("_V", node[key])
+        return node
+
+    def __getitem__(self, key: str) -> _V:
+        return cast("_V", self._leaf(key)[key])
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._leaf(key)
+
+    @overload
+    def get(self, key: str, /) -> _V | None: ...
+
+    @overload
+    def get(self, key: str, /, default: _V | _D) -> _V | _D: ...
+
+    def get(self, key: str, /, default: Any = None) -> Any:
+        """Return the value of a key, or what is there instead of one."""
+        return self._leaf(key).get(key, default)
+
+    def items(self) -> ItemsView[str, _V]:
+        """Return keys and values; a copy, which is quicker than to look each key up."""
+        return self._copy().items()
+
+    def values(self) -> ValuesView[_V]:
+        """Return the values; a copy, which is quicker than to look each key up."""
+        return self._copy().values()
+
+    def _copy(self) -> dict[str, _V]:
+        copy: dict[str, _V] = {}
+        _gather(self._root, copy)
+        return copy
 
     def __iter__(self) -> Iterator[str]:
         return _keys(self._root)
@@ -77,11 +113,30 @@ def _put(node: _Node, key: str, value: Any, level: int) -> _Node:
     return leaf if len(leaf) <= _LEAF or level > _DEEPEST else _split(leaf, level)
 
 
+def _put_all(node: _Node, entries: dict[str, Any], level: int) -> _Node:
+    if isinstance(node, tuple):
+        by_slot: dict[int, dict[str, Any]] = {}
+        for key, value in entries.items():
+            by_slot.setdefault(_slot(key, level), {})[key] = value
+        children = list(node)
+        for at, some in by_slot.items():
+            children[at] = _put_all(children[at], some, level + 1)
+        return tuple(children)
+    leaf = {**node, **entries}
+    if len(leaf) <= _LEAF or level > _DEEPEST:
+        return leaf
+    return tuple(_put_all({}, part, level + 1) for part in _parts(leaf, level))
+
+
 def _split(leaf: dict[str, Any], level: int) -> _Node:
+    return tuple(_parts(leaf, level))
+
+
+def _parts(leaf: dict[str, Any], level: int) -> list[dict[str, Any]]:
     branch: list[dict[str, Any]] = [{} for _ in range(_MASK + 1)]
     for key, value in leaf.items():
         branch[_slot(key, level)][key] = value
-    return tuple(branch)
+    return branch
 
 
 def _drop(node: _Node, key: str, level: int) -> _Node:
@@ -89,6 +144,14 @@ def _drop(node: _Node, key: str, level: int) -> _Node:
         at = _slot(key, level)
         return (*node[:at], _drop(node[at], key, level + 1), *node[at + 1 :])
     return {k: v for k, v in node.items() if k != key}
+
+
+def _gather(node: _Node, into: dict[str, Any]) -> None:
+    if isinstance(node, dict):
+        into.update(node)
+    else:
+        for child in node:
+            _gather(child, into)
 
 
 def _keys(node: _Node) -> Iterator[str]:

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
+from uuid import UUID
 
-from domain.errors import Invalid
+from domain.errors import Invalid, ModelOverrideInvalid
 
 JsonObject = Mapping[str, Any]
 Part = Mapping[str, Any]
@@ -38,6 +39,10 @@ StopReason = Literal[
     "shutdown",
 ]
 ToolOutcome = Literal["completed", "failed", "cancelled", "abandoned"]
+SessionType = Literal["user", "dream", "system", "coordinator", "spawned"]
+Grant = Literal["once", "session", "tool"]
+ElicitationAction = Literal["accept", "decline", "cancelled", "timeout"]
+REASONING_EFFORTS = ("minimal", "low", "medium", "high", "xhigh")
 
 MAX_NAME = 200
 MAX_TITLE = 500
@@ -85,10 +90,14 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why something failed: a stable kind and a bounded summary for a person."""
+    """Why something failed: a stable kind, a bounded summary for a person, where more is kept.
+
+    `bundle` refers to what a runtime has put away about a crash; Cairn does not look into it.
+    """
 
     kind: str
     summary: str | None = None
+    bundle: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +107,64 @@ class Option:
     option_id: str
     name: str
     kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a session may use; what is absent is as the server has it.
+
+    Args:
+        queued_inputs: The most inputs that wait, 1 to 1,000.
+        input_bytes: The most bytes of one waiting input as JSON, 512 to 1 MiB.
+        turn_seconds: The longest that a turn may run, 1 s to 7 days.
+        children: The most children that live at once, 0 to 1,000.
+        depth: How many generations may be below the root, 0 to 16.
+    """
+
+    queued_inputs: int | None = None
+    input_bytes: int | None = None
+    turn_seconds: int | None = None
+    children: int | None = None
+    depth: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """Where a spawned session comes from."""
+
+    parent_id: UUID
+    root_id: UUID
+    depth: int
+    role: str
+    auto_stop: bool
+    profile_digest: str | None = None
+    """The persona of the parent when it spawned this one, which is not inherited."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The event of another session after which a fork goes its own way."""
+
+    session_id: UUID
+    sequence: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timers:
+    """How long a turn may be silent or run; None is for ever.
+
+    Args:
+        progress: Seconds between notes that the turn still runs.
+        warning: Seconds of silence after which the session counts as stalled.
+        silence: Seconds of silence after which the turn is given up.
+        turn: Seconds after which the turn is given up whatever it does.
+    """
+
+    progress: float | None = 600.0
+    warning: float | None = 900.0
+    silence: float | None = 1800.0
+    turn: float | None = None
 
 
 def rfc3339(moment: datetime) -> str:
@@ -132,6 +199,22 @@ def require_name(value: str | None, field: str, *, most: int = MAX_NAME) -> None
         raise Invalid(f"{field} must not have control characters", field=field)
 
 
+def require_between(value: int | None, field: str, least: int, most: int) -> None:
+    """Refuse a number that is out of bounds.
+
+    Args:
+        value: The number; None passes.
+        field: What to call it in the refusal.
+        least: The smallest allowed.
+        most: The largest allowed.
+
+    Raises:
+        Invalid: It is smaller or larger.
+    """
+    if value is not None and not least <= value <= most:
+        raise Invalid(f"{field} must be {least} to {most}, not {value}", field=field)
+
+
 def require_agent(agent: Agent | None, field: str) -> None:
     """Refuse an agent that lists could not show.
 
@@ -145,6 +228,21 @@ def require_agent(agent: Agent | None, field: str) -> None:
     if agent is not None:
         for part in ("name", "provider", "model", "reasoning_effort"):
             require_name(getattr(agent, part), f"{field}.{part}")
+
+
+def require_effort(effort: str | None, field: str) -> None:
+    """Refuse a reasoning effort that no runtime knows.
+
+    Args:
+        effort: The word; None passes.
+        field: What to call it in the refusal.
+
+    Raises:
+        ModelOverrideInvalid: It is none of `REASONING_EFFORTS`.
+    """
+    if effort is not None and effort not in REASONING_EFFORTS:
+        known = ", ".join(REASONING_EFFORTS)
+        raise ModelOverrideInvalid(f"{field} must be one of {known}", field=field)
 
 
 def require_parts(parts: Sequence[Part], field: str = "parts") -> None:
@@ -180,6 +278,7 @@ def require_failure(failure: Failure, field: str = "failure") -> None:
     """
     require_name(failure.kind, f"{field}.kind")
     require_summary(failure.summary, f"{field}.summary")
+    require_summary(failure.bundle, f"{field}.bundle")
 
 
 def require_summary(text: str | None, field: str) -> None:

@@ -30,6 +30,8 @@ def plain(value: Any) -> Any:
     """Return a value as JSON may hold it, leaving out what is None in our own classes."""
     if type(value) in _PLAIN:
         return value
+    if isinstance(value, datetime):
+        return rfc3339(value)
     if isinstance(value, tuple):
         return [plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     if is_dataclass(value):
@@ -42,8 +44,8 @@ def plain(value: Any) -> Any:
 
 
 def _holds_ours(kind: Any) -> bool:
-    """Return whether values of a field's type may hold one of our own classes."""
-    return is_dataclass(kind) or any(map(_holds_ours, get_args(kind)))
+    """Return whether values of a field's type may hold one of our own classes, or a time."""
+    return is_dataclass(kind) or kind is datetime or any(map(_holds_ours, get_args(kind)))
 
 
 class JsonCodec:

@@ -4,10 +4,11 @@
     append() ─┼─ queue ─ batch ─ one call of append_batch┤
     append() ─┘                                          └─ refused: judge, fail the guilty, go on
 
-A batch is written whole or not at all. When it is refused, one query says which appends are to
-blame; they fail and the others are written again. When the connection is lost while a batch is on
-its way, nobody knows whether it was committed: the same query, asked of the database once it is
-back, finds an append by the digest of its last event, so that a retry never doubles and an
+An append and its companions are written or refused as one, and a batch never holds two that touch
+one log. A batch is written whole or not at all. When it is refused, queries say which appends are
+to blame; they fail and the others are written again. When the connection is lost while a batch is
+on its way, nobody knows whether it was committed: the same queries, asked of the database once it
+is back, find an append by the digest of its last event, so that a retry never doubles and an
 acknowledgement never lies.
 
 Two connections take turns: while the database flushes one batch, the next is being encoded and
@@ -15,12 +16,12 @@ sent. `log_head`, locked first by each batch, keeps them in order.
 """
 
 import asyncio
-import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
@@ -30,26 +31,21 @@ from application.errors import (
     Busy,
     KeysTaken,
     OutcomeUnknown,
+    ScopeMoved,
     StoreUnavailable,
     VersionConflict,
 )
-from application.ports import Append, SessionRow
+from application.ports import Append
 from infrastructure import sql
-from infrastructure.arrays import (
-    BigintArray,
-    ByteaArray,
-    TextArray,
-    TimestampArray,
-    UuidArray,
-    register_arrays,
-)
+from infrastructure.arrays import BigintArray, TextArray, UuidArray, register_arrays
+from infrastructure.batch import arguments
 from infrastructure.metrics import APPEND_BATCH, APPENDS, CONFLICTS, EVENTS_APPENDED
 
 _STATEMENTS = sql.load("log")
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
 
-_REFUSALS = frozenset({"CN001", "23505"})
-"""What `append_batch` raises when a session is elsewhere, and a unique violation."""
+_REFUSALS = frozenset({"CN001", "CN003", "23505"})
+"""What `append_batch` raises when a session or a scope is elsewhere, and a unique violation."""
 _PAUSE = 0.05
 
 Connect = Callable[[], Awaitable[AsyncConnection]]
@@ -58,10 +54,31 @@ Committed = Callable[[int], None]
 
 @dataclass(slots=True)
 class _Waiting:
-    append: Append
+    """An append with its companions, the promise of its position, and what they come to.
+
+    Args:
+        streams: The append first.
+        done: Gets the position.
+        since: When it came.
+        size: The bytes of all records.
+        events: How many there are.
+        expects: The shared scopes whose versions it asks for.
+    """
+
+    streams: Sequence[Append]
     done: asyncio.Future[int]
     since: float
     size: int
+    events: int
+    expects: Sequence[UUID]
+
+
+class _End(NamedTuple):
+    """Where a log is, and the event, if it is there, with which an append would have ended."""
+
+    head: int
+    digest: bytes | None
+    position: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,113 +96,6 @@ class Limits:
     waiting_bytes: int = 64 * 1024 * 1024
     patience: float = 5.0
     recovery: float = 60.0
-
-
-def _arguments(batch: Sequence[_Waiting]) -> dict[str, Any]:
-    """Return the arrays and JSON that `append_batch` takes."""
-    events: list[tuple[Any, ...]] = []
-    touched: list[tuple[Any, ...]] = []
-    keys: list[tuple[Any, ...]] = []
-    rows: list[dict[str, Any]] = []
-    shared: list[dict[str, Any]] = []
-    count = 0
-    for waiting in batch:
-        append = waiting.append
-        session, sequence, first = append.session_id.bytes, append.before, count
-        for event in append.events:
-            sequence += 1
-            events.append((session, sequence, event.type.encode(), event.record, event.digest))
-        count += len(append.events)
-        if append.row is not None:
-            rows.append(_row_json(append, append.row, count))
-        elif append.events:
-            digest = append.events[-1].digest
-            touched.append((session, append.before, sequence, count, digest, append.at))
-        for key in append.keys:
-            made = key.sequence - append.before
-            keys.append(
-                (
-                    key.scope.bytes,
-                    key.key.encode(),
-                    key.fingerprint,
-                    key.session_id.bytes,
-                    key.sequence,
-                    first + made if made else 0,
-                    key.position,
-                    key.answer,
-                    append.at,
-                )
-            )
-        if append.shared:
-            shared += _shared_json(append, first)
-    e, t, k = _columns(events, 5), _columns(touched, 6), _columns(keys, 9)
-    return {
-        "e_session": UuidArray(e[0]),
-        "e_sequence": BigintArray(e[1]),
-        "e_type": TextArray(e[2]),
-        "e_record": ByteaArray(e[3]),
-        "e_digest": ByteaArray(e[4]),
-        "t_session": UuidArray(t[0]),
-        "t_before": BigintArray(t[1]),
-        "t_after": BigintArray(t[2]),
-        "t_offset": BigintArray(t[3]),
-        "t_digest": ByteaArray(t[4]),
-        "t_at": TimestampArray(t[5]),
-        "k_scope": UuidArray(k[0]),
-        "k_key": TextArray(k[1]),
-        "k_fingerprint": ByteaArray(k[2]),
-        "k_session": UuidArray(k[3]),
-        "k_sequence": BigintArray(k[4]),
-        "k_offset": BigintArray(k[5]),
-        "k_position": BigintArray(k[6]),
-        "k_answer": ByteaArray(k[7]),
-        "k_at": TimestampArray(k[8]),
-        "rows": json.dumps(rows) if rows else None,
-        "shared": json.dumps(shared) if shared else None,
-    }
-
-
-def _columns(rows: list[tuple[Any, ...]], width: int) -> Sequence[Sequence[Any]]:
-    return list(zip(*rows, strict=True)) if rows else [()] * width
-
-
-def _row_json(append: Append, row: SessionRow, offset: int) -> dict[str, Any]:
-    return {
-        "id": str(append.session_id),
-        "before": append.before,
-        "after": append.before + len(append.events),
-        "off": offset,
-        "digest": append.events[-1].digest.hex(),
-        "at": append.at.isoformat(),
-        "created_at": row.created_at.isoformat(),
-        "app": row.app,
-        "user_id": row.user,
-        "workspace": row.workspace,
-        "team": row.team,
-        "scope": row.scope,
-        "agent": row.agent,
-        "type": row.type,
-        "status": row.status,
-        "title": row.title,
-        "starred": row.starred,
-        "tags": row.tags,
-        "deleted": row.deleted,
-        "doc": row.doc,
-    }
-
-
-def _shared_json(append: Append, first: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "scope_id": str(write.scope_id),
-            "key": write.key,
-            "off": first + write.offset + 1,
-            "value": None if write.value is None else write.value.decode(),
-            "session_id": str(append.session_id),
-            "sequence": append.before + write.offset + 1,
-        }
-        for write in append.shared
-    ]
 
 
 class GroupCommit:
@@ -236,13 +146,19 @@ class GroupCommit:
 
     async def append(self, append: Append) -> int:
         """Make an append durable; see `application.ports.EventLog.append`."""
-        size = sum(len(event.record) for event in append.events)
+        streams, size, events = append.streams, 0, 0
+        expects: list[UUID] = []
+        for one in streams:
+            events += len(one.events)
+            for event in one.events:
+                size += len(event.record)
+            expects += [expected.scope_id for expected in one.expected_scopes]
         if self._closing:
             raise StoreUnavailable("the server is stopping; try again")
         if self._waiting_bytes + size > self._limits.waiting_bytes:
             raise Busy
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(append, done, monotonic(), size))
+        self._queue.append(_Waiting(streams, done, monotonic(), size, events, expects))
         self._waiting_bytes += size
         self._arrived.set()
         return await done
@@ -299,16 +215,20 @@ class GroupCommit:
         batch: list[_Waiting] = []
         events = 0
         seen: set[bytes] = set()
+        written: set[UUID] = set()
         later: list[_Waiting] = []
         while self._queue and events < self._limits.events:
             waiting = self._queue.popleft()
-            session = waiting.append.session_id.bytes
-            if session in seen:
-                # It was decided on a state that the first one is about to change: let it conflict.
+            logs = [one.session_id.bytes for one in waiting.streams]
+            if not (seen.isdisjoint(logs) and written.isdisjoint(waiting.expects)):
+                # It was decided on a state that one before it is about to change: let it conflict.
                 later.append(waiting)
                 continue
-            seen.add(session)
-            events += len(waiting.append.events)
+            seen.update(logs)
+            for one in waiting.streams:
+                for write in one.shared:
+                    written.add(write.scope_id)
+            events += waiting.events
             self._waiting_bytes -= waiting.size
             batch.append(waiting)
         self._queue.extendleft(reversed(later))
@@ -344,15 +264,17 @@ class GroupCommit:
         self, connection: AsyncConnection, batch: list[_Waiting], *, judge: bool
     ) -> list[_Waiting]:
         """Write a batch, and return what of it is still to be settled."""
+        is_doubtful = False
         try:
             if judge:
                 batch = await self._judge(connection.cursor(binary=True), batch)
             while batch and (refusal := await self._send(connection, batch)):
                 CONFLICTS.inc()
                 innocent = await self._judge(connection.cursor(binary=True), batch)
-                if len(innocent) == len(batch):
-                    # Nothing stored is in its way: the batch contradicts itself.
+                if is_doubtful and len(innocent) == len(batch):
+                    # Nothing stored is in its way, twice: the batch contradicts itself.
                     raise refusal
+                is_doubtful = len(innocent) == len(batch)
                 batch = innocent
         except _LOST:
             await connection.close()
@@ -365,7 +287,8 @@ class GroupCommit:
     ) -> psycopg.Error | None:
         cursor = connection.cursor(binary=True)
         try:
-            await cursor.execute(_STATEMENTS["append"], _arguments(batch))
+            flat = [one for waiting in batch for one in waiting.streams]
+            await cursor.execute(_STATEMENTS["append"], arguments(flat))
         except psycopg.Error as error:
             if error.sqlstate in _REFUSALS:
                 return error
@@ -374,9 +297,9 @@ class GroupCommit:
         base: int = row[0] if row else 0
         position = base
         for waiting in batch:
-            position += len(waiting.append.events)
             if not waiting.done.done():
-                waiting.done.set_result(position)
+                waiting.done.set_result(position + len(waiting.streams[0].events))
+            position += waiting.events
         APPENDS.inc(len(batch))
         EVENTS_APPENDED.inc(position - base)
         APPEND_BATCH.observe(position - base)
@@ -385,40 +308,86 @@ class GroupCommit:
 
     async def _judge(self, cursor: AsyncCursor[Any], waiting: list[_Waiting]) -> list[_Waiting]:
         """Answer the appends whose fate is known and return the innocent, to be written again."""
-        sessions = [one.append.session_id.bytes for one in waiting]
-        lasts = [one.append.before + len(one.append.events) for one in waiting]
+        every = [one for entry in waiting for one in entry.streams]
+        # Asked first: where they were changed by what is judged here, its digest is found after it.
+        taken = await self._keys_taken(cursor, every)
+        versions = await self._scope_versions(cursor, every)
+        sessions = [one.session_id.bytes for one in every]
+        lasts = [one.before + len(one.events) for one in every]
         await cursor.execute(
             _STATEMENTS["judge"], {"session": UuidArray(sessions), "last": BigintArray(lasts)}
         )
-        found = await cursor.fetchall()
-        taken = await self._keys_taken(cursor, waiting)
+        found = zip(every, await cursor.fetchall(), strict=True)
+        ends = {one.session_id: _End(*row) for one, row in found}
         innocent: list[_Waiting] = []
-        for one, (head, digest, position) in zip(waiting, found, strict=True):
-            append = one.append
-            if append.events and digest == append.events[-1].digest:
-                if not one.done.done():
-                    one.done.set_result(position)
-                self._committed(position)
+        for entry in waiting:
+            position = _position_of(entry, ends)
+            if position is not None:
+                if not entry.done.done():
+                    entry.done.set_result(position)
+                self._committed(position + entry.events - len(entry.streams[0].events))
                 continue
-            repeated = frozenset(key.key for key in append.keys if (key.scope, key.key) in taken)
-            refusal: ApplicationError | None = None
-            if repeated:
-                refusal = KeysTaken(repeated)
-            elif append.events and head != append.before:
-                refusal = VersionConflict(None, head=head)
+            refusal = _refusal_of(entry, ends, taken, versions)
             if refusal is None:
-                innocent.append(one)
-            elif not one.done.done():
-                one.done.set_exception(refusal)
+                innocent.append(entry)
+            elif not entry.done.done():
+                entry.done.set_exception(refusal)
         return innocent
 
     async def _keys_taken(
-        self, cursor: AsyncCursor[Any], waiting: list[_Waiting]
-    ) -> set[tuple[Any, str]]:
-        keys = [key for one in waiting for key in one.append.keys]
+        self, cursor: AsyncCursor[Any], appends: Sequence[Append]
+    ) -> set[tuple[UUID, str]]:
+        keys = [key for one in appends for key in one.keys]
         if not keys:
             return set()
         scopes = UuidArray([key.scope.bytes for key in keys])
         names = TextArray([key.key.encode() for key in keys])
         await cursor.execute(_STATEMENTS["keys_taken"], {"scope": scopes, "key": names})
         return {(scope, name) for scope, name in await cursor.fetchall()}
+
+    async def _scope_versions(
+        self, cursor: AsyncCursor[Any], appends: Sequence[Append]
+    ) -> dict[UUID, int]:
+        scopes = {expected.scope_id for one in appends for expected in one.expected_scopes}
+        if not scopes:
+            return {}
+        await cursor.execute(
+            _STATEMENTS["scope_versions"], {"scope": UuidArray([one.bytes for one in scopes])}
+        )
+        return dict(await cursor.fetchall())
+
+
+def _position_of(entry: _Waiting, ends: Mapping[UUID, _End]) -> int | None:
+    """Return the position to answer with if the entry is written; any one of its digests tells."""
+    for one in entry.streams:
+        if one.events:
+            end = ends[one.session_id]
+            if end.digest != one.events[-1].digest:
+                return None
+            # Whatever stands before it has no events.
+            return end.position - len(one.events) + len(entry.streams[0].events)
+    return None
+
+
+def _refusal_of(
+    entry: _Waiting,
+    ends: Mapping[UUID, _End],
+    taken: Collection[tuple[UUID, str]],
+    versions: Mapping[UUID, int],
+) -> ApplicationError | None:
+    """Return what is in the way of an entry that is not written, if anything is."""
+    repeated = frozenset(
+        key.key for one in entry.streams for key in one.keys if (key.scope, key.key) in taken
+    )
+    if repeated:
+        return KeysTaken(repeated)
+    for one in entry.streams:
+        head = ends[one.session_id].head
+        if one.events and head != one.before:
+            return VersionConflict(None, session_id=str(one.session_id), head=head)
+    for one in entry.streams:
+        for scope_id, expected in one.expected_scopes:
+            version = versions.get(scope_id, 0)
+            if version != expected:
+                return ScopeMoved(None, head=version)
+    return None

@@ -6,22 +6,27 @@ Nothing here waits for anything, so whatever is between two awaits is one transa
 import asyncio
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import accumulate
 from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
-from application.errors import KeysTaken, VersionConflict
+from application.errors import KeysTaken, ScopeMoved, VersionConflict
 from application.pieces import Streamed
 from application.ports import (
     After,
     Append,
+    Clock,
+    DueSession,
+    KeyWrite,
     ListedSession,
+    Orphan,
+    Scope,
     SessionFilter,
     SessionOrder,
     SessionRow,
-    SharedWrite,
     Store,
     StoredAnswer,
     StoredEvent,
@@ -29,35 +34,12 @@ from application.ports import (
 from domain.session.state import Session
 from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
+from infrastructure.memory_leases import MemoryLeases, MemoryPresence
+from infrastructure.memory_tables import KeptAnswer, Listed, SharedValue, Tables, is_wanted
 
 Committed = Callable[[int], None]
 
-_EXACTLY = ("app", "user", "workspace", "team", "scope", "agent", "status", "type", "starred")
 _position = attrgetter("position")
-
-
-@dataclass(slots=True)
-class _SharedValue:
-    position: int
-    key: str
-    value: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    row: SessionRow
-    updated_at: datetime
-
-
-@dataclass(slots=True)
-class _Tables:
-    events: list[StoredEvent] = field(default_factory=list[StoredEvent])
-    logs: dict[UUID, list[StoredEvent]] = field(default_factory=dict[UUID, list[StoredEvent]])
-    listed: dict[UUID, _Listed] = field(default_factory=dict[UUID, _Listed])
-    answers: dict[tuple[UUID, str], StoredAnswer] = field(
-        default_factory=dict[tuple[UUID, str], StoredAnswer]
-    )
-    shared: dict[UUID, list[_SharedValue]] = field(default_factory=dict[UUID, list[_SharedValue]])
 
 
 class MemoryStore(Store):
@@ -65,14 +47,20 @@ class MemoryStore(Store):
 
     Args:
         committed: Called with the newest position after each append.
+        clock: Tells when sessions are due and answers old, among other things.
     """
 
-    def __init__(self, committed: Committed = lambda _: None) -> None:
-        tables, clock = _Tables(), SystemClock()
+    def __init__(
+        self, committed: Committed = lambda _: None, *, clock: Clock | None = None
+    ) -> None:
+        tables, clock = Tables(), clock or SystemClock()
         super().__init__(
             identity=str(clock.new_id()),
             log=MemoryEventLog(tables, committed),
-            read_models=MemoryReadModels(tables),
+            read_models=MemoryReadModels(tables, clock),
+            deadlines=MemoryDeadlines(tables, clock),
+            leases=MemoryLeases(tables, clock),
+            presence=MemoryPresence(tables, clock),
             snapshots=MemorySnapshots(),
             codec=JsonCodec(),
             clock=clock,
@@ -88,42 +76,53 @@ class MemoryEventLog:
         committed: Called with the newest position after each append.
     """
 
-    def __init__(self, tables: _Tables, committed: Committed) -> None:
+    def __init__(self, tables: Tables, committed: Committed) -> None:
         self._tables = tables
         self._committed = committed
         self._codec = JsonCodec()
 
     async def append(self, append: Append) -> int:
-        """Add an append and return the position of its last event.
-
-        Args:
-            append: The events and the rows that go with them.
-
-        Raises:
-            VersionConflict: The session is not at `append.before`.
-            KeysTaken: An idempotency key of it is already stored.
-        """
+        """Add an append and its companions; see `application.ports.EventLog.append`."""
+        streams = append.streams
         # Others may get in between deciding and writing, as they may on a real database.
         await asyncio.sleep(0)
-        log = self._tables.logs.get(append.session_id, [])
-        last = append.before + len(append.events)
-        if append.events and len(log) >= last:
-            stored = log[last - 1]
-            # Asked again for what is already done, the answer is the same.
-            if stored.digest == append.events[-1].digest:
-                return stored.position
-        answers = self._tables.answers
-        repeated = frozenset(key.key for key in append.keys if (key.scope, key.key) in answers)
+        earlier = self._written_earlier(streams)
+        if earlier is not None:
+            return earlier
+        self._refuse_what_is_stale(streams)
+        base = len(self._tables.events)
+        for one in streams:
+            self._write(one)
+        self._committed(len(self._tables.events))
+        return base + len(append.events)
+
+    def _written_earlier(self, streams: Sequence[Append]) -> int | None:
+        """Return where an append was written before: asked again, the answer is the same."""
+        first = next((one for one in streams if one.events), None)
+        if first is None:
+            return None
+        log, last = self._tables.logs.get(first.session_id, []), first.before + len(first.events)
+        if len(log) < last or log[last - 1].digest != first.events[-1].digest:
+            return None
+        return log[last - 1].position - len(first.events) + len(streams[0].events)
+
+    def _refuse_what_is_stale(self, streams: Sequence[Append]) -> None:
+        tables = self._tables
+        repeated = frozenset(
+            key.key for one in streams for key in one.keys if (key.scope, key.key) in tables.answers
+        )
         if repeated:
             raise KeysTaken(repeated)
-        if append.events and len(log) != append.before:
-            raise VersionConflict(None, head=len(log))
-        if append.events and not append.before and append.row is None:
+        for one in streams:
+            head = len(tables.logs.get(one.session_id, ()))
+            if one.events and head != one.before:
+                raise VersionConflict(None, session_id=str(one.session_id), head=head)
+        for one in streams:
+            for scope_id, expected in one.expected_scopes:
+                if tables.version(scope_id) != expected:
+                    raise ScopeMoved(None, head=tables.version(scope_id))
+        if any(one.events and not one.before and one.row is None for one in streams):
             raise ValueError("the first append of a session needs a row")
-        self._write(append)
-        head = len(self._tables.events)
-        self._committed(head)
-        return head
 
     def _write(self, append: Append) -> None:
         tables, session, before = self._tables, append.session_id, append.before
@@ -134,14 +133,19 @@ class MemoryEventLog:
             tables.logs.setdefault(session, []).append(stored)
         if append.events:
             row = append.row or tables.listed[session].row
-            tables.listed[session] = _Listed(row, append.at)
+            tables.let_go(session, row)
+            tables.listed[session] = Listed(row, append.at)
         for key in append.keys:
             # One without events of its own keeps the position that it was given.
             own = key.sequence > before
             position = base + key.sequence - before if own else key.position
-            tables.answers[key.scope, key.key] = replace(key, position=position)
-        for write in append.shared:
-            tables.shared.setdefault(write.scope_id, []).append(_shared_value(write, base))
+            stored_answer = replace(key, position=position)
+            tables.answers[key.scope, key.key] = KeptAnswer(stored_answer, append.at)
+        for write in sorted(append.shared, key=attrgetter("offset")):
+            position, sequence = base + write.offset + 1, before + write.offset + 1
+            tables.shared.setdefault(write.scope_id, []).append(
+                SharedValue(position, session, sequence, write.key, write.value)
+            )
 
     async def read(
         self,
@@ -171,6 +175,19 @@ class MemoryEventLog:
         ]
         return wanted[max(len(wanted) - last, 0) :]
 
+    async def key_writes(
+        self, session_id: UUID, key: str, *, before: int | None = None, limit: int
+    ) -> Sequence[StoredEvent]:
+        """Return the events of one session that set or delete a key, newest first."""
+        end = None if before is None else max(before - 1, 0)
+        wanted = [
+            event
+            for event in reversed(self._tables.logs.get(session_id, [])[:end])
+            if event.type in ("session.created", "state.patched", "conversation.rewound")
+            and _set_or_deleted(self._codec.from_json(event.record), key)
+        ]
+        return wanted[:limit]
+
     async def read_all(
         self,
         *,
@@ -187,7 +204,7 @@ class MemoryEventLog:
             event
             for event in self._tables.events[after:upto]
             if (not types or event.type in types)
-            and _is_wanted(self._tables.listed[event.session_id], owners)
+            and is_wanted(self._tables.listed[event.session_id], owners)
         ]
         return wanted[:limit]
 
@@ -206,10 +223,13 @@ class MemoryReadModels:
 
     Args:
         tables: What it shares with the log.
+        clock: Tells how old an answer is.
     """
 
-    def __init__(self, tables: _Tables) -> None:
+    def __init__(self, tables: Tables, clock: Clock) -> None:
         self._tables = tables
+        self._clock = clock
+        self._codec = JsonCodec()
 
     async def session(self, session_id: UUID) -> ListedSession | None:
         """Return a session's row."""
@@ -222,7 +242,7 @@ class MemoryReadModels:
         wanted = [
             self._show(session_id)
             for session_id, listed in self._tables.listed.items()
-            if not listed.row.deleted and _is_wanted(listed, where)
+            if listed.is_live and is_wanted(listed, where)
         ]
 
         def place(session: ListedSession) -> tuple[datetime | str, UUID]:
@@ -240,7 +260,8 @@ class MemoryReadModels:
 
     async def answer(self, scope: UUID, key: str) -> StoredAnswer | None:
         """Return what a request with this idempotency key was answered."""
-        return self._tables.answers.get((scope, key))
+        kept = self._tables.answers.get((scope, key))
+        return None if kept is None else kept.answer
 
     async def shared_state(self, scope_id: UUID, *, at: int | None = None) -> Mapping[str, bytes]:
         """Return the keys of a shared scope."""
@@ -248,6 +269,35 @@ class MemoryReadModels:
         end = len(history) if at is None else bisect_right(history, at, key=_position)
         newest = {write.key: write.value for write in history[:end]}
         return {key: value for key, value in sorted(newest.items()) if value is not None}
+
+    async def scope(self, scope_id: UUID) -> Scope:
+        """Return the version and the keys of a shared scope."""
+        return Scope(self._tables.version(scope_id), await self.shared_state(scope_id))
+
+    async def key_history(
+        self, scope_id: UUID, key: str, *, before: int | None = None, limit: int
+    ) -> Sequence[KeyWrite]:
+        """Return the writes to a key of a shared scope, newest first."""
+        history: list[KeyWrite] = []
+        for write in reversed(self._tables.shared.get(scope_id, [])):
+            if write.key == key and (before is None or write.position < before):
+                event = self._tables.events[write.position - 1]
+                said = self._codec.from_json(event.record)
+                at, actor = datetime.fromisoformat(said["at"]), said["actor"]
+                history.append(
+                    KeyWrite(
+                        write.position, write.session_id, write.sequence, write.value, at, actor
+                    )
+                )
+        return history[:limit]
+
+    async def forget_answers(self, older_than: timedelta, limit: int) -> int:
+        """Forget the oldest answers."""
+        answers, end = self._tables.answers, self._clock.now() - older_than
+        old = sorted((kept.at, key) for key, kept in answers.items() if kept.at < end)[:limit]
+        for _, key in old:
+            del answers[key]
+        return len(old)
 
     def _show(self, session_id: UUID) -> ListedSession:
         listed, newest = self._tables.listed[session_id], self._tables.logs[session_id][-1]
@@ -264,7 +314,68 @@ class MemoryReadModels:
             user=row.user,
             doc=row.doc,
             title=row.title,
+            hidden=row.hidden,
         )
+
+
+class MemoryDeadlines:
+    """When sessions need the clock; see `application.ports.Deadlines`.
+
+    Args:
+        tables: What it shares with the log.
+        clock: The one clock.
+    """
+
+    def __init__(self, tables: Tables, clock: Clock) -> None:
+        self._tables = tables
+        self._clock = clock
+
+    async def now(self) -> datetime:
+        """Return the time by that clock."""
+        return self._clock.now()
+
+    async def due(self, limit: int) -> Sequence[DueSession]:
+        """Return sessions whose time has come, those due first first."""
+        now, logs = self._clock.now(), self._tables.logs
+        return [
+            DueSession(session_id, len(logs[session_id]), due_at, now)
+            for due_at, session_id in sorted(self._live())
+            if due_at <= now
+        ][:limit]
+
+    async def postpone(self, session_id: UUID, seen: datetime, until: datetime | None) -> None:
+        """Have a session due at another time, unless it has changed meanwhile."""
+        listed = self._tables.listed.get(session_id)
+        if listed is not None and listed.row.due_at == seen:
+            row = replace(listed.row, due_at=until)
+            self._tables.listed[session_id] = replace(listed, row=row)
+
+    async def next_due(self) -> float | None:
+        """Return the seconds until a session is due."""
+        earliest = min(self._live(), default=None)
+        if earliest is None:
+            return None
+        return max((earliest[0] - self._clock.now()).total_seconds(), 0.0)
+
+    async def orphans(self, limit: int) -> Sequence[Orphan]:
+        """Return sessions that go on while their parent does not."""
+        rows = {session_id: listed.row for session_id, listed in self._tables.listed.items()}
+        found: list[Orphan] = []
+        for session_id, listed in self._tables.listed.items():
+            row, parent_id = listed.row, listed.row.parent_id
+            if parent_id is None or not listed.is_live or row.status == "stopped":
+                continue
+            parent = rows.get(parent_id)
+            goes_along = parent is None or _goes_along(row)
+            if goes_along and (parent is None or parent.deleted or parent.status == "stopped"):
+                status = None if parent is None else parent.status
+                found.append(Orphan(session_id, parent_id, status))
+        return found[:limit]
+
+    def _live(self) -> Iterator[tuple[datetime, UUID]]:
+        for session_id, listed in self._tables.listed.items():
+            if listed.row.due_at is not None and listed.is_live:
+                yield listed.row.due_at, session_id
 
 
 class MemorySnapshots:
@@ -294,29 +405,11 @@ class Silence:
         """Do nothing."""
 
 
-def _shared_value(write: SharedWrite, base: int) -> _SharedValue:
-    return _SharedValue(base + write.offset + 1, write.key, write.value)
+def _goes_along(row: SessionRow) -> bool:
+    lineage = JsonCodec().from_json(row.doc).get("lineage")
+    return lineage is not None and lineage["auto_stop"] is True
 
 
-def _is_wanted(listed: _Listed, where: SessionFilter) -> bool:
-    return all(_conditions(listed, where))
-
-
-def _conditions(listed: _Listed, where: SessionFilter) -> Iterator[bool]:
-    row = listed.row
-    for name in _EXACTLY:
-        wanted = getattr(where, name)
-        if wanted is not None:
-            yield getattr(row, name) == wanted
-    if where.tag is not None:
-        yield where.tag in row.tags
-    if where.text is not None:
-        yield row.title is not None and where.text.lower() in row.title.lower()
-    if where.created_after is not None:
-        yield row.created_at >= where.created_after
-    if where.created_before is not None:
-        yield row.created_at < where.created_before
-    if where.updated_after is not None:
-        yield listed.updated_at >= where.updated_after
-    if where.updated_before is not None:
-        yield listed.updated_at < where.updated_before
+def _set_or_deleted(record: Mapping[str, Any], key: str) -> bool:
+    data = record.get("data", {})
+    return any(key in data.get(part, ()) for part in ("set", "delete", "state"))

@@ -15,3 +15,6 @@ LAG = Gauge(
     multiprocess_mode="livemax",
 )
 CONFLICTS = Counter("cairn_append_conflicts_total", "Batches refused and judged.")
+WEBHOOK_ATTEMPTS = Counter(
+    "cairn_webhook_attempts_total", "Batches posted to webhooks, by what became of it.", ["outcome"]
+)

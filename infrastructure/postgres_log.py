@@ -47,7 +47,7 @@ class PostgresEventLog:
         return connection
 
     async def append(self, append: Append) -> int:
-        """Make an append durable and return the position of its last event."""
+        """Make an append and its companions durable; see `application.ports.EventLog.append`."""
         return await self._commits.append(append)
 
     async def read(
@@ -82,6 +82,21 @@ class PostgresEventLog:
             planned_anew=True,
         )
         return [StoredEvent(*row) for row in reversed(rows)]
+
+    async def key_writes(
+        self, session_id: UUID, key: str, *, before: int | None = None, limit: int
+    ) -> Sequence[StoredEvent]:
+        """Return the events of one session that set or delete a key, newest first."""
+        rows = await self._database.fetch(
+            _STATEMENTS["key_writes"],
+            {
+                "session": session_id,
+                "key": key,
+                "before": _LAST_SEQUENCE if before is None else before,
+                "limit": limit,
+            },
+        )
+        return [StoredEvent(*row) for row in rows]
 
     async def read_all(
         self,

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import astuple, replace
+from datetime import UTC, timedelta
 from typing import Any
 from uuid import UUID
 
 from application.ports import (
     After,
+    KeyWrite,
     ListedSession,
+    Scope,
     SessionFilter,
     SessionOrder,
     StoredAnswer,
@@ -19,7 +22,7 @@ from infrastructure.database import Database
 from infrastructure.state_codec import FORMAT, decode_state, encode_state
 
 _STATEMENTS = sql.load("read_models")
-_LAST_SEQUENCE = 2**63 - 1
+_LAST_SEQUENCE = _LAST_POSITION = 2**63 - 1
 
 
 class PostgresReadModels:
@@ -38,11 +41,12 @@ class PostgresReadModels:
     ) -> Sequence[ListedSession]:
         """Return a page of rows."""
         direction = "desc" if order.descending else "asc"
-        values: dict[str, Any] = asdict(where)
-        values["text"] = None if where.text is None else f"%{_literal(where.text)}%"
-        values["value"] = after.value if after else None
-        values["id"] = after.session_id if after else None
-        values["limit"] = limit
+        values: dict[str, Any] = {
+            "where": filters(where),
+            "value": after.value if after else None,
+            "id": after.session_id if after else None,
+            "limit": limit,
+        }
         rows = await self._database.fetch(
             _STATEMENTS[f"sessions_by_{order.by}_{direction}"], values, planned_anew=True
         )
@@ -62,6 +66,44 @@ class PostgresReadModels:
                 _STATEMENTS["shared_state_at"], {"scope": scope_id, "at": at}
             )
         return {str(key): bytes(value) for key, value in rows}
+
+    async def scope(self, scope_id: UUID) -> Scope:
+        """Return the version and the keys of a shared scope."""
+        rows = await self._database.fetch(_STATEMENTS["scope"], {"scope": scope_id})
+        values = {str(key): bytes(value) for _, key, value in rows if key is not None}
+        return Scope(int(rows[0][0]) if rows else 0, values)
+
+    async def key_history(
+        self, scope_id: UUID, key: str, *, before: int | None = None, limit: int
+    ) -> Sequence[KeyWrite]:
+        """Return the writes to a key of a shared scope, newest first."""
+        rows = await self._database.fetch(
+            _STATEMENTS["key_history"],
+            {
+                "scope": scope_id,
+                "key": key,
+                "before": _LAST_POSITION if before is None else before,
+                "limit": limit,
+            },
+        )
+        return [
+            KeyWrite(position, session_id, sequence, value, at.astimezone(UTC), actor)
+            for position, session_id, sequence, value, at, actor in rows
+        ]
+
+    async def forget_answers(self, older_than: timedelta, limit: int) -> int:
+        """Forget the oldest answers."""
+        rows = await self._database.fetch(
+            _STATEMENTS["forget_answers"], {"older_than": older_than, "limit": limit}
+        )
+        return int(rows[0][0])
+
+
+def filters(where: SessionFilter) -> tuple[Any, ...]:
+    """Return a filter as the database takes it: the fields of its type `session_filter`."""
+    if where.text is not None:
+        where = replace(where, text=f"%{_literal(where.text)}%")
+    return astuple(where)
 
 
 def _literal(text: str) -> str:

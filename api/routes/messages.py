@@ -50,7 +50,7 @@ from domain.session.commands import AddMessage, ReviseMessage
     "Messages",
     body=AddMessageBody,
     answers={201: MessageDone},
-    problems=("session_stopped", "message_exists"),
+    problems=("session_stopped", "session_stopping", "session_starting", "message_exists"),
 )
 async def add_message(request: AnyRequest) -> ASGIResponse:
     """Add a message to the transcript."""
@@ -63,7 +63,7 @@ async def add_message(request: AnyRequest) -> ASGIResponse:
         author=body.author,
         implicit=body.implicit,
     )
-    outcome = await handle(request, command, answer=lambda _: {"message_id": message_id})
+    outcome = await handle(request, command, answer=lambda _, __: {"message_id": message_id})
     made = location(outcome.session_id, "messages", outcome.answer["message_id"])
     return outcome_response(outcome, status=201, made=made)
 
@@ -80,7 +80,7 @@ async def revise_message(request: AnyRequest) -> ASGIResponse:
     body = await body_of(request, ReviseMessageBody)
     message_id = name_of(request, "message_id")
     command = ReviseMessage(message_id=message_id, parts=tuple(body.parts))
-    outcome = await handle(request, command, answer=lambda _: {"message_id": message_id})
+    outcome = await handle(request, command, answer=lambda _, __: {"message_id": message_id})
     return outcome_response(outcome)
 
 

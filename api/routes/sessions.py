@@ -1,13 +1,14 @@
-"""Sessions: create, list, read, describe, delete, stop and resume."""
+"""Sessions: create, list, read, delete and wait for them."""
 
 from typing import Any, get_args
 from uuid import UUID
 
-from litestar import delete, get, patch, post
+from litestar import delete, get, post
 from litestar.response.base import ASGIResponse
 
 from api import cursors
 from api.describe import AT, CURSOR, LIMIT, WAIT, Describes, Parameter, choice, moment
+from api.health_documents import leased_session
 from api.requests import (
     NIL,
     AnyRequest,
@@ -18,6 +19,7 @@ from api.requests import (
     session_id_of,
 )
 from api.responses import (
+    Reply,
     array_json,
     etag,
     json_response,
@@ -25,42 +27,37 @@ from api.responses import (
     next_link,
     not_modified,
     outcome_response,
-    session_json,
     to_json,
 )
-from api.schemas.answers import (
-    Done,
+from api.schemas.answers import Done, Snapshot
+from api.schemas.commands import EmptyBody
+from api.schemas.session_shape import (
+    LeasedSessionAnswer,
     SessionAnswer,
     SessionPage,
     SessionStatus,
-    Snapshot,
-    StatusDone,
 )
-from api.schemas.commands import (
-    CreateSessionBody,
-    DescribeSessionBody,
-    EmptyBody,
-    StopSessionBody,
-)
-from api.services import Services, handle, services_of
+from api.schemas.sessions import CreateSessionBody
+from api.services import handle, services_of
+from api.session_documents import snapshot_json
+from application.health import Checkup, Standing
 from application.listing import session_document
 from application.ports import SessionFilter, SessionOrder, SortKey
-from domain.session.commands import (
-    CreateSession,
-    DeleteSession,
-    DescribeSession,
-    FirstMessage,
-    ResumeSession,
-    StopSession,
-)
+from domain.health import Badge
+from domain.session.commands import CreateSession, DeleteSession, FirstMessage
 from domain.session.state import Session, Status
-from domain.values import Failure, Owner, rfc3339
+from domain.values import Owner, rfc3339
 
 _NAMED = ("app", "user", "workspace", "team", "scope", "agent", "type", "tag")
 _RANGES = ("created_after", "created_before", "updated_after", "updated_before")
-_FILTERS = (*_NAMED, *_RANGES, "status", "starred", "text")
+_RELATIVES = ("parent", "root", "forked_from")
+_FILTERS = (*_NAMED, *_RANGES, *_RELATIVES, "status", "badge", "starred", "text")
 _STATUSES = tuple(status for status in get_args(Status) if status != "deleted")
+_UUID = {"type": "string", "format": "uuid"}
+_BADGES = get_args(Badge)
 _SORTS = tuple(sign + key for key in get_args(SortKey) for sign in ("", "-"))
+_FLAGS = ("true", "false")
+_WITH_HEALTH = choice("include_health", "add how it is, and have that decide the badge", *_FLAGS)
 
 
 @post("/v1/sessions")
@@ -68,7 +65,7 @@ _SORTS = tuple(sign + key for key in get_args(SortKey) for sign in ("", "-"))
     "Sessions",
     body=CreateSessionBody,
     answers={201: SessionAnswer, 200: SessionAnswer},
-    problems=("session_exists",),
+    problems=("session_exists", "invalid_runtime_override"),
 )
 async def create_session(request: AnyRequest) -> ASGIResponse:
     """Begin a session."""
@@ -97,22 +94,39 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
             )
             for message in body.messages
         ),
+        type=body.type,
+        starting=body.starting,
+        permissions=body.permissions.to_domain() if body.permissions else None,
+        grants=body.grants.to_domain() if body.grants else None,
+        limits=body.limits.to_domain() if body.limits else None,
+        ttl_seconds=body.ttl_seconds,
     )
 
-    def answer(session: Session) -> dict[str, Any]:
-        document = session_document(session_id, session)
-        document["sequence"] = session.sequence
-        document["updated_at"] = document["created_at"]
-        return {"session": document}
-
     outcome = await handle(
-        request, command, session_id=session_id, idempotency_scope=NIL, answer=answer
+        request,
+        command,
+        session_id=session_id,
+        idempotency_scope=NIL,
+        answer=lambda session, _: {"session": new_session_document(session_id, session)},
     )
     return outcome_response(
         outcome,
         status=201 if outcome.changed else 200,
         made=location(outcome.session_id),
     )
+
+
+def new_session_document(session_id: UUID, session: Session) -> dict[str, Any]:
+    """Return what clients see of a session that has just begun.
+
+    Args:
+        session_id: Whose state it is.
+        session: The state.
+    """
+    document = session_document(session_id, session)
+    document["sequence"] = session.sequence
+    document["updated_at"] = document["created_at"]
+    return document
 
 
 @get("/v1/sessions")
@@ -123,9 +137,15 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
     parameters=(
         *(Parameter(name, f"only those of this {name}") for name in _NAMED),
         choice("status", "only those in this state", *_STATUSES),
+        choice("badge", "only those that are well, or not, in this way", *_BADGES),
+        Parameter("parent", "only the children of this session", _UUID),
+        Parameter("root", "only those whose first ancestor is this session", _UUID),
+        Parameter("forked_from", "only the forks of this session", _UUID),
         choice("starred", "only those that are marked, or are not", "true", "false"),
         Parameter("text", "only those with this in their title"),
         *(moment(name, f"only those {name.replace('_', ' ')} this time") for name in _RANGES),
+        choice("attachable", "only those that somebody may attach to now, or may not", *_FLAGS),
+        _WITH_HEALTH,
         choice("sort", "`-` is descending; `-updated_at` when absent", *_SORTS),
         LIMIT,
         CURSOR,
@@ -134,8 +154,9 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
 )
 async def list_sessions(request: AnyRequest) -> ASGIResponse:
     """List sessions, newest change first unless asked otherwise."""
-    services = services_of(request)
-    parameters = Parameters(request, (*_FILTERS, "sort", "limit", "cursor"))
+    parameters = Parameters(
+        request, (*_FILTERS, "attachable", "include_health", "sort", "limit", "cursor")
+    )
     where = SessionFilter(
         app=parameters.text("app"),
         user=parameters.text("user"),
@@ -152,23 +173,55 @@ async def list_sessions(request: AnyRequest) -> ASGIResponse:
         created_before=parameters.moment("created_before"),
         updated_after=parameters.moment("updated_after"),
         updated_before=parameters.moment("updated_before"),
+        badge=parameters.one_of("badge", _BADGES),
+        parent=parameters.uuid("parent"),
+        root=parameters.uuid("root"),
+        forked_from=parameters.uuid("forked_from"),
     )
-    order = _order(parameters)
+    return await session_page(request, parameters, where, _order(parameters), path="/v1/sessions")
+
+
+async def session_page(
+    request: AnyRequest,
+    parameters: Parameters,
+    where: SessionFilter,
+    order: SessionOrder,
+    *,
+    path: str,
+) -> Reply:
+    """Return a page of a list of sessions.
+
+    Args:
+        request: Who asks.
+        parameters: With `limit` and `cursor`, maybe `attachable` and `include_health`.
+        where: Which sessions.
+        order: In which order.
+        path: Of the list, for the link to the next page.
+    """
+    services = services_of(request)
+    checkups = services.checkups
     limit = parameters.limit()
-    key = cursors.list_key(services.store.identity, where, order)
+    attachable = parameters.flag("attachable")
+    more = () if attachable is None else (f"attachable {attachable}",)
+    key = cursors.list_key(services.store.identity, where, order, *more)
     given = parameters.text("cursor", most=2000)
     after = cursors.decode(given, key) if given else None
-    rows = await services.queries.sessions(where, order, after, limit + 1)
-    more = len(rows) > limit
-    rows = rows[:limit]
-    following = cursors.encode(rows[-1], order, key) if more else None
-    body = b'{"sessions":%s,"next_cursor":%s}' % (
-        array_json([session_json(row) for row in rows]),
-        to_json(following),
-    )
+
+    def wanted(one: Checkup | Standing) -> bool:
+        return attachable is None or one.attachable == attachable
+
+    chosen = None if attachable is None else wanted
+    if parameters.flag("include_health"):
+        full = await checkups.search(where, order, after, limit, checkups.of, chosen)
+        shown, last = [leased_session(one.standing, one) for one in full.found], full.last
+    else:
+        page = await checkups.search(where, order, after, limit, checkups.standing, chosen)
+        shown, last = [leased_session(one) for one in page.found], page.last
+    following = cursors.encode(last, order, key) if last else None
+    body = b'{"sessions":%s,"next_cursor":%s}' % (array_json(shown), to_json(following))
     headers: dict[str, str] = {}
     if following is not None:
-        headers = next_link("/v1/sessions", parameters.pairs(), cursor=following)
+        headers = next_link(path, parameters.pairs(), cursor=following)
     return json_response(body, headers=headers)
 
 
@@ -179,33 +232,31 @@ def _order(parameters: Parameters) -> SessionOrder:
 
 
 @get("/v1/sessions/{session_id:str}")
-@Describes("Sessions", answers={200: SessionAnswer}, conditional=True)
+@Describes(
+    "Sessions",
+    answers={200: LeasedSessionAnswer},
+    parameters=(_WITH_HEALTH,),
+    conditional=True,
+)
 async def get_session(request: AnyRequest) -> ASGIResponse:
-    """Read what lists show of one session."""
-    Parameters(request, ())
-    row = await services_of(request).queries.session(session_id_of(request))
-    if is_current(request, row.sequence):
+    """Read what lists show of one session; who drives it and its health do not move the ETag."""
+    services = services_of(request)
+    with_health = Parameters(request, ("include_health",)).flag("include_health")
+    row = await services.queries.session(session_id_of(request))
+    if with_health:
+        (checkup,) = await services.checkups.of([row])
+        shown = leased_session(checkup.standing, checkup)
+    elif is_current(request, row.sequence):
         return not_modified(row.sequence)
+    else:
+        (standing,) = await services.checkups.standing([row])
+        shown = leased_session(standing)
     body = b'{"session":%s,"sequence":%d,"position":%d}' % (
-        session_json(row),
+        shown,
         row.sequence,
         row.position,
     )
     return json_response(body, headers={"ETag": etag(row.sequence)})
-
-
-@patch("/v1/sessions/{session_id:str}")
-@Describes("Sessions", body=DescribeSessionBody, answers={200: Done})
-async def describe_session(request: AnyRequest) -> ASGIResponse:
-    """Change the title, the mark or the tags."""
-    body = await body_of(request, DescribeSessionBody)
-    command = DescribeSession(
-        fields=frozenset(body.model_fields_set),
-        title=body.title,
-        starred=body.starred,
-        tags=tuple(body.tags),
-    )
-    return outcome_response(await handle(request, command))
 
 
 @delete("/v1/sessions/{session_id:str}", status_code=200)
@@ -214,36 +265,6 @@ async def delete_session(request: AnyRequest) -> ASGIResponse:
     """Set the tombstone; the log stays."""
     await body_of(request, EmptyBody)
     return outcome_response(await handle(request, DeleteSession()))
-
-
-@post("/v1/sessions/{session_id:str}/stop")
-@Describes("Sessions", body=StopSessionBody, answers={200: StatusDone})
-async def stop_session(request: AnyRequest) -> ASGIResponse:
-    """End the activation, with its running turn; the first cause stands."""
-    body = await body_of(request, StopSessionBody)
-    failure = body.failure
-    command = StopSession(
-        cause=body.cause,
-        detail=body.detail,
-        failure=Failure(kind=failure.kind, summary=failure.summary) if failure else None,
-    )
-    return outcome_response(await handle(request, command, answer=_status_answer))
-
-
-@post("/v1/sessions/{session_id:str}/resume")
-@Describes("Sessions", body=EmptyBody, answers={200: StatusDone})
-async def resume_session(request: AnyRequest) -> ASGIResponse:
-    """Make a stopped session active again."""
-    await body_of(request, EmptyBody)
-    return outcome_response(await handle(request, ResumeSession(), answer=_status_answer))
-
-
-def _status_answer(session: Session) -> dict[str, Any]:
-    return {
-        "status": session.status,
-        "activation": session.lifecycle.activation,
-        "cause": session.lifecycle.stop_cause,
-    }
 
 
 @get("/v1/sessions/{session_id:str}/status")
@@ -289,62 +310,3 @@ async def get_snapshot(request: AnyRequest) -> ASGIResponse:
     snapshot = await services.queries.snapshot(session_id, at)
     body = snapshot_json(services, session_id, snapshot)
     return json_response(body, headers={"ETag": etag(snapshot.sequence)})
-
-
-def snapshot_json(services: Services, session_id: UUID, snapshot: Any) -> bytes:
-    """Return a snapshot, with the stored JSON of its transcript as it is."""
-    session: Session = snapshot.session
-    turn = session.turns.running
-    calls = [] if turn is None else sorted(turn.open_calls.values(), key=lambda c: c.sequence)
-    pending = sorted(session.interactions.pending.values(), key=lambda i: i.sequence)
-    rest = {
-        "turn": None
-        if turn is None
-        else {
-            "turn_id": turn.turn_id,
-            "source": turn.source,
-            "started_at": rfc3339(turn.started_at),
-            "sequence": turn.sequence,
-            "plan": turn.plan,
-            "partial": services.hub.draft(session_id, turn.turn_id, snapshot.sequence),
-        },
-        "tool_calls": [
-            {
-                "tool_call_id": call.tool_call_id,
-                "name": call.name,
-                "title": call.title,
-                "input": call.input,
-                "sequence": call.sequence,
-            }
-            for call in calls
-        ],
-        "interactions": [interaction_document(one) for one in pending],
-        "inputs": [],
-        "state": snapshot.state,
-        "sequence": snapshot.sequence,
-        "position": snapshot.position,
-        "epoch": session.lifecycle.epoch,
-        "store": services.store.identity,
-    }
-    return b'{"session":%s,"transcript":%s,%s' % (
-        to_json({**snapshot.document, "sequence": snapshot.sequence}),
-        array_json(snapshot.transcript),
-        to_json(rest)[1:],
-    )
-
-
-def interaction_document(one: Any) -> dict[str, Any]:
-    """Return a pending interaction as clients see it."""
-    return {
-        "request_id": one.request_id,
-        "kind": "permission",
-        "turn_id": one.turn_id,
-        "tool_call_id": one.tool_call_id,
-        "title": one.title,
-        "options": [
-            {"option_id": option.option_id, "name": option.name, "kind": option.kind}
-            for option in one.options
-        ],
-        "sequence": one.sequence,
-        "requested_at": rfc3339(one.requested_at),
-    }

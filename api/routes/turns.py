@@ -1,43 +1,67 @@
 """Turns: start one, record what the agent does in it, end it."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from litestar import post
 from litestar.response.base import ASGIResponse
 
 from api.describe import Describes
+from api.input_documents import ended_of, next_turn_of, standing, taken_of
 from api.requests import AnyRequest, body_of, name_of, session_id_of
 from api.responses import etag, json_response, location, outcome_response, to_json
 from api.schemas.activity import activity_of
-from api.schemas.answers import ActivityAnswer, Done, TurnAnswer
-from api.schemas.commands import (
+from api.schemas.commands import EmptyBody
+from api.schemas.inputs import InputsTaken
+from api.schemas.turns import (
+    ActivityAnswer,
     CancelTurnBody,
     CompleteTurnBody,
     FailTurnBody,
     RecordActivityBody,
     StartTurnBody,
+    TurnAnswer,
+    TurnEnded,
+    TurnWaiting,
 )
 from api.services import handle, services_of
 from application.pieces import Streamed
+from domain.errors import Invalid
 from domain.session.commands import (
     CancelTurn,
     CompleteTurn,
     FailTurn,
     RecordActivity,
     StartTurn,
+    TakeInputs,
 )
+from domain.session.events import SessionEvent
+from domain.session.state import Session
 from domain.values import Failure
+
+_NOTHING_TAKEN: Mapping[str, Any] = {"inputs": ()}
 
 
 @post("/v1/sessions/{session_id:str}/turns")
 @Describes(
     "Turns",
     body=StartTurnBody,
-    answers={201: TurnAnswer},
-    problems=("session_stopped", "turn_in_progress", "turn_exists", "message_exists"),
+    answers={201: TurnAnswer, 202: TurnWaiting},
+    problems=(
+        "session_starting",
+        "session_stopping",
+        "session_stopped",
+        "turn_in_progress",
+        "turn_changed",
+        "turn_exists",
+        "message_exists",
+        "inputs_waiting",
+        "queue_full",
+        "input_too_large",
+    ),
 )
 async def start_turn(request: AnyRequest) -> ASGIResponse:
-    """Give the agent input."""
+    """Give the agent input: now, in its turn, or within the running one."""
     services = services_of(request)
     body = await body_of(request, StartTurnBody)
     turn_id = body.turn_id or services.new_name()
@@ -46,12 +70,33 @@ async def start_turn(request: AnyRequest) -> ASGIResponse:
         message_id=body.input.message_id or services.new_name(),
         parts=tuple(body.input.parts),
         source=body.source,
+        mode=body.mode,
+        meta=body.meta,
+        expected_turn_id=body.expected_turn_id,
     )
-    outcome = await handle(
-        request, command, answer=lambda _: {"turn_id": turn_id, "disposition": "started"}
-    )
-    made = location(outcome.session_id, "turns", outcome.answer["turn_id"])
-    return outcome_response(outcome, status=201, made=made)
+
+    def answer(session: Session, events: Sequence[SessionEvent]) -> Mapping[str, Any]:
+        begun = next_turn_of(events)
+        if begun == turn_id:
+            return {"turn_id": turn_id, "disposition": "started", **ended_of(events)}
+        stands = standing(session, turn_id)
+        return {
+            "turn_id": turn_id,
+            "input_id": turn_id,
+            "disposition": stands["status"],
+            "queue_position": stands["queue_position"],
+            "generation": session.inputs.generation,
+            "next_turn_id": begun,
+        }
+
+    outcome = await handle(request, command, answer=answer)
+    # A repeated request has the id of the first.
+    turn_id = outcome.answer["turn_id"]
+    if outcome.answer["disposition"] == "started":
+        made = location(outcome.session_id, "turns", turn_id)
+        return outcome_response(outcome, status=201, made=made)
+    made = location(outcome.session_id, "inputs", turn_id)
+    return outcome_response(outcome, status=202, made=made)
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/events", status_code=200)
@@ -66,10 +111,21 @@ async def record_activity(request: AnyRequest) -> ASGIResponse:
     body = await body_of(request, RecordActivityBody)
     turn_id = name_of(request, "turn_id")
     events = tuple(activity_of(one, f"events[{i}]") for i, one in enumerate(body.events))
-    command = RecordActivity(turn_id=turn_id, events=events)
+    command = RecordActivity(turn_id=turn_id, events=events, take_inputs=body.take_inputs)
     if body.partial:
+        if body.take_inputs:
+            raise Invalid("what is only shown takes no inputs", field="take_inputs")
         return await _show(request, command, body)
-    return outcome_response(await handle(request, command), first_sequence=True)
+    outcome = await handle(request, command, answer=_taken if body.take_inputs else _nothing_taken)
+    return outcome_response(outcome, first_sequence=True)
+
+
+def _taken(_: Session, events: Sequence[SessionEvent]) -> Mapping[str, Any]:
+    return {"inputs": taken_of(events)}
+
+
+def _nothing_taken(_: Session, __: Sequence[SessionEvent]) -> Mapping[str, Any]:
+    return _NOTHING_TAKEN
 
 
 async def _show(
@@ -98,50 +154,68 @@ def _text_of(data: Any) -> str:
     return "".join(part["text"] for part in data["parts"] if part["type"] == "text")
 
 
+@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/inputs", status_code=200)
+@Describes(
+    "Turns",
+    body=EmptyBody,
+    answers={200: InputsTaken},
+    problems=("turn_not_found", "turn_ended"),
+)
+async def take_inputs(request: AnyRequest) -> ASGIResponse:
+    """Give the agent what is staged for its turn, now."""
+    await body_of(request, EmptyBody)
+    command = TakeInputs(turn_id=name_of(request, "turn_id"))
+    return outcome_response(await handle(request, command, answer=_taken))
+
+
+def _ended(_: Session, events: Sequence[SessionEvent]) -> Mapping[str, Any]:
+    return {"next_turn_id": next_turn_of(events)}
+
+
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/complete", status_code=200)
 @Describes(
     "Turns",
     body=CompleteTurnBody,
-    answers={200: Done},
+    answers={200: TurnEnded},
     problems=("turn_not_found", "turn_ended"),
 )
 async def complete_turn(request: AnyRequest) -> ASGIResponse:
-    """End the turn as finished."""
+    """End the turn as finished; what waits has its turn next."""
     body = await body_of(request, CompleteTurnBody)
     command = CompleteTurn(
         turn_id=name_of(request, "turn_id"),
         stop_reason=body.stop_reason,
         usage=body.usage_to_domain(),
     )
-    return outcome_response(await handle(request, command))
+    return outcome_response(await handle(request, command, answer=_ended))
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/fail", status_code=200)
 @Describes(
     "Turns",
     body=FailTurnBody,
-    answers={200: Done},
+    answers={200: TurnEnded},
     problems=("turn_not_found", "turn_ended"),
 )
 async def fail_turn(request: AnyRequest) -> ASGIResponse:
-    """End the turn as broken."""
+    """End the turn as broken; what waits has its turn next."""
     body = await body_of(request, FailTurnBody)
     command = FailTurn(
         turn_id=name_of(request, "turn_id"),
-        failure=Failure(kind=body.kind, summary=body.summary),
+        failure=Failure(kind=body.kind, summary=body.summary, bundle=body.bundle),
     )
-    return outcome_response(await handle(request, command))
+    return outcome_response(await handle(request, command, answer=_ended))
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/cancel", status_code=200)
 @Describes(
     "Turns",
     body=CancelTurnBody,
-    answers={200: Done},
+    answers={200: TurnEnded},
     problems=("turn_not_found", "turn_ended"),
 )
 async def cancel_turn(request: AnyRequest) -> ASGIResponse:
-    """End this very turn."""
+    """End this very turn; what waits has its turn next, unless it is held."""
     body = await body_of(request, CancelTurnBody)
-    command = CancelTurn(turn_id=name_of(request, "turn_id"), reason=body.reason)
-    return outcome_response(await handle(request, command))
+    command = CancelTurn(turn_id=name_of(request, "turn_id"), reason=body.reason, hold=body.hold)
+    return outcome_response(await handle(request, command, answer=_ended))

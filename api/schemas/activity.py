@@ -15,12 +15,13 @@ from domain.session import events as e
 from domain.values import Agent
 
 
-def _whole(value: Any) -> Any:
-    # 5.0 is an integer to JSON Schema, and to a client that has one kind of number.
+def whole(value: Any) -> Any:
+    """Return 5.0 as 5, which it is to JSON Schema and to clients with one kind of number."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Count = Annotated[int, Field(ge=0, le=2**53), BeforeValidator(_whole)]
+Count = Annotated[int, Field(ge=0, le=2**53), BeforeValidator(whole)]
+EventNumber = Annotated[int, Field(ge=1, le=2**53), BeforeValidator(whole)]
 
 
 class SaidData(Body):

@@ -6,10 +6,13 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, RootModel
 
+from api.schemas.base import Done as Done
 from api.schemas.base import JsonMap, Position, Sequence, Shape
+from api.schemas.inputs import WaitingInput
+from api.schemas.interactions import Interaction
 from api.schemas.parts import Parts
-from domain.session.state import Status
-from domain.values import StopCause, StopReason, ToolOutcome, TurnSource
+from api.schemas.session_shape import Session
+from domain.values import ToolOutcome, TurnSource
 
 
 class Problem(Shape):
@@ -25,154 +28,13 @@ class Problem(Shape):
     request_id: str
 
 
-# ── sessions ─────────────────────────────────────────────────────────────────────────────────
-
-
-class SessionAgent(Shape):
-    """Who answers."""
-
-    name: str
-    provider: str | None
-    model: str | None
-    reasoning_effort: str | None
-
-
-class SessionUsage(Shape):
-    """Counted over the whole session."""
-
-    input_tokens: Annotated[int, Field(ge=0)]
-    output_tokens: Annotated[int, Field(ge=0)]
-    cost: float | None
-
-
-class Stop(Shape):
-    """Why the session stopped last."""
-
-    cause: StopCause
-    reason: StopReason
-    detail: str | None
-
-
-class SessionFailure(Shape):
-    """Why the session failed."""
-
-    kind: str
-    summary: str | None
-
-
-class Session(Shape):
-    """What lists show of a session; `position` and `updated_at` are not in a snapshot."""
-
-    id: UUID
-    status: Status
-    type: str
-    app: str
-    user: str
-    workspace: str | None
-    team: str | None
-    scope: str | None
-    title: str | None
-    starred: bool
-    tags: list[str]
-    agent: SessionAgent | None
-    metadata: JsonMap
-    turn_id: Annotated[str | None, Field(description="the running turn")]
-    activation: Annotated[int, Field(ge=1)]
-    epoch: Annotated[int, Field(ge=0)]
-    turns: Annotated[int, Field(ge=0)]
-    usage: SessionUsage
-    stop: Stop | None
-    failure: SessionFailure | None
-    created_at: datetime
-    sequence: Sequence
-    position: Position = 0
-    updated_at: datetime | None = None
-
-
-class SessionPage(Shape):
-    """A page of a list of sessions."""
-
-    sessions: list[Session]
-    next_cursor: str | None
-
-
-class SessionAnswer(Shape):
-    """One session."""
-
-    session: Session
-    sequence: Sequence
-    position: Position
-
-
-class SessionStatus(Shape):
-    """The least that can be asked of a session."""
-
-    session_id: UUID
-    status: Status
-    sequence: Sequence
-    position: Position
-    updated_at: datetime
-
-
 # ── commands ─────────────────────────────────────────────────────────────────────────────────
-
-
-class Done(Shape):
-    """The command was recorded, or it was already so."""
-
-    sequence: Annotated[Sequence, Field(description="the sequence of the session after it")]
-    position: Annotated[Position, Field(description="the position of its last event")]
 
 
 class MessageDone(Done):
     """The message is in the transcript."""
 
     message_id: str
-
-
-class TurnAnswer(Done):
-    """The turn runs."""
-
-    turn_id: str
-    disposition: Literal["started"]
-
-
-class ActivityRecorded(Done):
-    """All of it was recorded."""
-
-    first_sequence: Annotated[int, Field(ge=1)]
-
-
-class PiecesShown(Shape):
-    """The pieces went to those who follow now; nothing was recorded."""
-
-    partial: Literal[True]
-    sequence: Sequence
-
-
-class ActivityAnswer(RootModel[ActivityRecorded | PiecesShown]):
-    """What was recorded, or with `partial` that it was shown."""
-
-
-class StatusDone(Done):
-    """Where the session stands now."""
-
-    status: Status
-    activation: Annotated[int, Field(ge=1)]
-    cause: StopCause | None
-
-
-class InteractionRequested(Done):
-    """The request waits for its decision."""
-
-    request_id: str
-
-
-class InteractionDecided(Done):
-    """The request was decided."""
-
-    request_id: str
-    decision: Annotated[str, Field(description="the kind of the option that was chosen")]
 
 
 # ── reads ────────────────────────────────────────────────────────────────────────────────────
@@ -247,41 +109,6 @@ class MessagePage(Shape):
     sequence: Sequence
 
 
-class OfferedOption(Shape):
-    """One answer on offer."""
-
-    option_id: str
-    name: str
-    kind: str
-
-
-class Interaction(Shape):
-    """A request that waits for a person."""
-
-    request_id: str
-    kind: Literal["permission"]
-    turn_id: str
-    tool_call_id: str | None
-    title: str | None
-    options: list[OfferedOption]
-    sequence: Sequence
-    requested_at: datetime
-
-
-class InteractionPage(Shape):
-    """What is pending."""
-
-    interactions: list[Interaction]
-    sequence: Sequence
-
-
-class State(Shape):
-    """All keys that the session sees: its own, and the `app:` and `user:` keys it shares."""
-
-    state: JsonMap
-    sequence: Sequence
-
-
 class OpenTurn(Shape):
     """The running turn; `partial` is live: what was streamed since the last recorded event."""
 
@@ -311,7 +138,7 @@ class Snapshot(Shape):
     turn: OpenTurn | None
     tool_calls: list[OpenToolCall]
     interactions: list[Interaction]
-    inputs: Annotated[list[Any], Field(max_length=0, description="kept for the input queue")]
+    inputs: Annotated[list[WaitingInput], Field(description="what waits, the next one first")]
     state: Annotated[
         JsonMap,
         Field(description="the `app:` and `user:` keys are live, and do not move the ETag"),

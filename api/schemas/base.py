@@ -58,6 +58,13 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Done(Shape):
+    """The command was recorded, or it was already so."""
+
+    sequence: Annotated[Sequence, Field(description="the sequence of the session after it")]
+    position: Annotated[Position, Field(description="the position of its last event")]
+
+
 def one_of(models: Iterable[type[BaseModel]], discriminator: str | None = None) -> Any:
     """Return the type that is one of some models, for models that are made and not written.
 

@@ -5,19 +5,23 @@ from collections.abc import Awaitable, Callable
 from bench import floors
 from bench.figures import Figure
 from bench.lab import Lab
-from bench.measures import append, log, reads, safety, streams
+from bench.measures import append, decisions, log, reads, safety, shared, streams, webhooks
 
 Measure = Callable[[Lab], Awaitable[list[Figure]]]
 
 MEASURES: dict[str, Measure] = {
     "floors": floors.measure,
+    "decisions": decisions.decisions,
     "throughput": append.throughput,
     "tail-latency": append.tail_latency,
     "log": log.alone,
     "history": append.history,
     "snapshot": reads.snapshot,
+    "scopes": shared.scopes,
+    "forks": shared.forks,
     "stream-1": streams.one_process,
     "stream-2": streams.two_processes,
+    "webhooks": webhooks.webhooks,
     "burst": safety.burst,
     "kill": safety.kill_nine,
     "tail": reads.tail,

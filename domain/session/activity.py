@@ -1,33 +1,62 @@
 """What is allowed inside a turn: an agent may do anything, but results belong to open calls."""
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
 from domain.errors import Invalid, ToolCallExists, ToolCallNotOpen
+from domain.replacing import replace
 from domain.session.commands import RecordActivity
 from domain.session.events import (
+    ActivityEvent,
     AgentMessage,
     AgentSwitched,
     AgentThought,
+    ContextCompacted,
+    PlanUpdated,
+    Recorded,
+    RuntimeEvent,
+    RuntimeNotice,
     SessionEvent,
     ToolCalled,
     ToolProgressed,
     ToolReturned,
+    UsageReported,
 )
 from domain.session.guards import require_running
-from domain.session.state import Session
-from domain.values import require_agent, require_name, require_parts
+from domain.session.inputs import steered
+from domain.session.interactions import signs_of_life
+from domain.session.state import Changes, Session, ToolCall, Turn
+from domain.session.turns import add_usage
+from domain.values import Usage, require_agent, require_name, require_parts
 
 MAX_BATCH = 1000
 
 
 def record(session: Session, command: RecordActivity) -> list[SessionEvent]:
-    """Record one or many events of the running turn, in order, all or none."""
+    """Record one or many events of the running turn, in order, all or none.
+
+    After a stall they are the sign of life that ends it. Where a tool returned, what is staged
+    follows, if the runtime says that it will give it to the agent.
+    """
     turn = require_running(session, command.turn_id)
-    if not command.events:
+    _require_sound(turn, command.events)
+    events: list[SessionEvent] = [*signs_of_life(session), *command.events]
+    boundary = next((e for e in reversed(events) if isinstance(e, ToolReturned)), None)
+    if command.take_inputs and boundary is not None:
+        after = events.index(boundary) + 1
+        events[after:after] = steered(session, turn, boundary.tool_call_id)
+    return events
+
+
+def _require_sound(turn: Turn, events: Sequence[ActivityEvent]) -> None:
+    if not events:
         raise Invalid("events must have at least one event", field="events")
-    if len(command.events) > MAX_BATCH:
-        raise Invalid(f"{len(command.events)} events; at most {MAX_BATCH}", field="events")
+    if len(events) > MAX_BATCH:
+        raise Invalid(f"{len(events)} events; at most {MAX_BATCH}", field="events")
     opened: set[str] = set()
     closed: set[str] = set()
-    for index, event in enumerate(command.events):
+    for index, event in enumerate(events):
         field = f"events[{index}]"
         match event:
             case AgentMessage() | AgentThought():
@@ -50,4 +79,84 @@ def record(session: Session, command: RecordActivity) -> list[SessionEvent]:
                 closed.add(call)
             case _:
                 pass
-    return list(command.events)
+
+
+# ── what the events do ───────────────────────────────────────────────────────────────────────
+
+
+def _alive(session: Session, _: object, recorded: Recorded) -> Changes:
+    turn = session.turns.running
+    if turn is None:
+        return {}
+    return _with(session, replace(turn, active_at=recorded.at))
+
+
+def _called(session: Session, event: ToolCalled, recorded: Recorded) -> Changes:
+    turn = session.turns.running
+    if turn is None:
+        return {}
+    call = ToolCall(
+        tool_call_id=event.tool_call_id,
+        name=event.name,
+        input=event.input,
+        title=event.title,
+        sequence=recorded.sequence,
+    )
+    open_calls = turn.open_calls.put(event.tool_call_id, call)
+    return _with(session, replace(turn, open_calls=open_calls, active_at=recorded.at))
+
+
+def _returned(session: Session, event: ToolReturned, recorded: Recorded) -> Changes:
+    turn = session.turns.running
+    if turn is None:
+        return {}
+    changed = replace(
+        turn,
+        open_calls=turn.open_calls.drop(event.tool_call_id),
+        closed_calls=turn.closed_calls.put(event.tool_call_id, True),
+        active_at=recorded.at,
+    )
+    return _with(session, changed)
+
+
+def _planned(session: Session, event: PlanUpdated, recorded: Recorded) -> Changes:
+    turn = session.turns.running
+    if turn is None:
+        return {}
+    return _with(session, replace(turn, plan=event.entries, active_at=recorded.at))
+
+
+def _used(session: Session, event: UsageReported, recorded: Recorded) -> Changes:
+    turn = session.turns.running
+    if turn is None:
+        return {}
+    # A state that is kept as bytes comes back with the class that its field names.
+    usage = Usage(**{field.name: getattr(event, field.name) for field in fields(Usage)})
+    changes = _with(session, replace(turn, usage=usage, active_at=recorded.at))
+    changes["totals"] = add_usage(session.totals, event)
+    return changes
+
+
+def _switched(session: Session, event: AgentSwitched, recorded: Recorded) -> Changes:
+    changes = _alive(session, event, recorded)
+    changes["description"] = replace(session.description, agent=event.agent)
+    return changes
+
+
+def _with(session: Session, turn: Turn) -> Changes:
+    return {"turns": replace(session.turns, running=turn)}
+
+
+EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
+    AgentMessage: _alive,
+    AgentThought: _alive,
+    ToolCalled: _called,
+    ToolProgressed: _alive,
+    ToolReturned: _returned,
+    PlanUpdated: _planned,
+    UsageReported: _used,
+    RuntimeNotice: _alive,
+    AgentSwitched: _switched,
+    ContextCompacted: _alive,
+    RuntimeEvent: _alive,
+}

@@ -1,19 +1,36 @@
 """What is allowed in describing a session: title, mark and tags, whatever runs meanwhile."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from domain.errors import Invalid
-from domain.session.commands import DescribeSession
+from domain.errors import Invalid, MessageNotFound, ModelOverrideInvalid, TooMany
+from domain.replacing import replace
+from domain.session.commands import AddSummary, DescribeSession, OverrideModel, RecordUsage
 from domain.session.events import (
+    ModelOverridden,
+    ModelRestored,
+    Recorded,
     SessionEvent,
     SessionRenamed,
     SessionStarred,
     SessionTagged,
     SessionUnstarred,
+    SummaryAdded,
+    UsageRecorded,
 )
 from domain.session.guards import require_present
-from domain.session.state import Session
-from domain.values import MAX_TAGS, MAX_TITLE, require_name
+from domain.session.state import Changes, ModelOverride, Session
+from domain.values import (
+    MAX_TAGS,
+    MAX_TITLE,
+    require_between,
+    require_effort,
+    require_name,
+)
+
+MAX_OVERRIDES = 100
+MAX_SUMMARY_CHARACTERS = 256 * 1024
+_MOST_TOKENS = 2**53
 
 
 def describe(session: Session, command: DescribeSession) -> list[SessionEvent]:
@@ -34,6 +51,81 @@ def describe(session: Session, command: DescribeSession) -> list[SessionEvent]:
     return events
 
 
+def record_usage(session: Session, command: RecordUsage) -> list[SessionEvent]:
+    """Set the totals or add to them; what makes no difference is not recorded."""
+    require_present(session)
+    require_between(command.input_tokens, "input_tokens", 0, _MOST_TOKENS)
+    require_between(command.output_tokens, "output_tokens", 0, _MOST_TOKENS)
+    if command.cost is not None and not 0 <= command.cost <= 1e12:
+        raise Invalid("cost must be 0 to 1e12", field="cost")
+    event = UsageRecorded(
+        mode=command.mode,
+        input_tokens=command.input_tokens,
+        output_tokens=command.output_tokens,
+        cost=command.cost,
+    )
+    counted = (command.input_tokens, command.output_tokens, command.cost)
+    if all(one is None for one in counted):
+        raise Invalid("say at least one of input_tokens, output_tokens and cost", field="mode")
+    return [] if _counted(session, event).get("totals") == session.totals else [event]
+
+
+def override_model(session: Session, command: OverrideModel) -> list[SessionEvent]:
+    """Give an agent another model, or its own again; as it is already, nothing changes."""
+    require_present(session)
+    require_name(command.agent, "agent")
+    models = session.description.models
+    if command.model is None:
+        if command.provider is not None or command.reasoning_effort is not None:
+            raise ModelOverrideInvalid("provider and reasoning_effort need a model", field="model")
+        return [ModelRestored(agent=command.agent)] if command.agent in models else []
+    for field in ("model", "provider"):
+        require_name(getattr(command, field), field)
+    effort = command.reasoning_effort
+    require_effort(effort, "reasoning_effort")
+    wanted = ModelOverride(model=command.model, provider=command.provider, reasoning_effort=effort)
+    if models.get(command.agent) == wanted:
+        return []
+    if command.agent not in models and len(models) >= MAX_OVERRIDES:
+        raise TooMany(f"a session has at most {MAX_OVERRIDES} model overrides")
+    return [
+        ModelOverridden(
+            agent=command.agent,
+            model=command.model,
+            provider=command.provider,
+            reasoning_effort=effort,
+        )
+    ]
+
+
+def add_summary(session: Session, command: AddSummary) -> list[SessionEvent]:
+    """Add a summary; the first message that is kept beside it must be one of this session."""
+    require_present(session)
+    require_name(command.summary_id, "summary_id")
+    if not command.text.strip():
+        raise Invalid("text must not be blank", field="text")
+    if len(command.text) > MAX_SUMMARY_CHARACTERS:
+        raise Invalid(
+            f"text has {len(command.text)} characters; at most {MAX_SUMMARY_CHARACTERS}",
+            field="text",
+        )
+    require_between(command.tokens, "tokens", 0, _MOST_TOKENS)
+    if command.summary_id in session.description.summaries:
+        raise Invalid(
+            f"this session has a summary {command.summary_id!r} already", field="summary_id"
+        )
+    if command.first_kept is not None and command.first_kept not in session.messages:
+        raise MessageNotFound(None, message_id=command.first_kept)
+    return [
+        SummaryAdded(
+            summary_id=command.summary_id,
+            text=command.text,
+            first_kept=command.first_kept,
+            tokens=command.tokens,
+        )
+    ]
+
+
 def require_tags(tags: Sequence[str]) -> None:
     """Refuse tags that are too many, repeated or no names."""
     if len(tags) > MAX_TAGS:
@@ -42,3 +134,69 @@ def require_tags(tags: Sequence[str]) -> None:
         raise Invalid("a tag is given twice", field="tags")
     for index, tag in enumerate(tags):
         require_name(tag, f"tags[{index}]")
+
+
+# ── what the events do ───────────────────────────────────────────────────────────────────────
+
+
+def _renamed(session: Session, event: SessionRenamed, _: Recorded) -> Changes:
+    return {"description": replace(session.description, title=event.title)}
+
+
+def _starred(session: Session, _: SessionStarred, __: Recorded) -> Changes:
+    return {"description": replace(session.description, starred=True)}
+
+
+def _unstarred(session: Session, _: SessionUnstarred, __: Recorded) -> Changes:
+    return {"description": replace(session.description, starred=False)}
+
+
+def _tagged(session: Session, event: SessionTagged, _: Recorded) -> Changes:
+    return {"description": replace(session.description, tags=event.tags)}
+
+
+def _counted(session: Session, event: UsageRecorded, _: Recorded | None = None) -> Changes:
+    totals = session.totals
+    start = replace(totals, input_tokens=0, output_tokens=0, cost=None)
+    base = totals if event.mode == "add" else start
+    cost = totals.cost
+    if event.cost is not None:
+        cost = (base.cost or 0.0) + event.cost
+    tokens = {
+        name: getattr(totals if given is None else base, name) + (given or 0)
+        for name, given in (
+            ("input_tokens", event.input_tokens),
+            ("output_tokens", event.output_tokens),
+        )
+    }
+    return {"totals": replace(totals, **tokens, cost=cost)}
+
+
+def _overridden(session: Session, event: ModelOverridden, _: Recorded) -> Changes:
+    model = ModelOverride(
+        model=event.model, provider=event.provider, reasoning_effort=event.reasoning_effort
+    )
+    models = session.description.models.put(event.agent, model)
+    return {"description": replace(session.description, models=models)}
+
+
+def _restored(session: Session, event: ModelRestored, _: Recorded) -> Changes:
+    models = session.description.models.drop(event.agent)
+    return {"description": replace(session.description, models=models)}
+
+
+def _summarised(session: Session, event: SummaryAdded, recorded: Recorded) -> Changes:
+    summaries = session.description.summaries.put(event.summary_id, recorded.sequence)
+    return {"description": replace(session.description, summaries=summaries, summary=event)}
+
+
+EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
+    SessionRenamed: _renamed,
+    SessionStarred: _starred,
+    SessionUnstarred: _unstarred,
+    SessionTagged: _tagged,
+    UsageRecorded: _counted,
+    ModelOverridden: _overridden,
+    ModelRestored: _restored,
+    SummaryAdded: _summarised,
+}

@@ -9,16 +9,24 @@ sequence) is in the envelope, `Recorded`, so that it is said once and the same w
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar, dataclass_transform
+from typing import Any, Literal, NamedTuple, TypeVar, dataclass_transform
+from uuid import UUID
 
+from domain.permissions import Grants, Rules
 from domain.values import (
     Agent,
+    ElicitationAction,
     Failure,
+    Grant,
     JsonObject,
+    Limits,
+    Lineage,
     Option,
+    Origin,
     Owner,
     Part,
     Role,
+    SessionType,
     StopCause,
     StopReason,
     ToolOutcome,
@@ -47,15 +55,48 @@ def _event(name: str, version: int = 1) -> Callable[[type[_E]], type[_E]]:
 
 @_event("session.created", version=2)
 class SessionCreated:
-    """A session began; `state` holds its first plain, `app:` and `user:` keys."""
+    """A session began; `state` holds its first plain, `app:` and `user:` keys.
+
+    One that is `starting` takes no turns until it is activated. One with `forked_from` begins with
+    what the other session said and knew at that sequence.
+    """
 
     owner: Owner
-    type: str = "user"
+    type: SessionType = "user"
     title: str | None = None
     tags: tuple[str, ...] = ()
     agent: Agent | None = None
     state: JsonObject = field(default_factory=dict[str, Any])
     metadata: JsonObject = field(default_factory=dict[str, Any])
+    starting: bool | None = None
+    permissions: Rules | None = None
+    grants: Grants | None = None
+    limits: Limits | None = None
+    ttl_seconds: int | None = None
+    lineage: Lineage | None = None
+    forked_from: Origin | None = None
+
+
+@_event("session.activated")
+class SessionActivated:
+    """The agent of a starting session is up."""
+
+
+@_event("session.start_failed")
+class SessionStartFailed:
+    """The agent did not come up; the session stays visible, stopped."""
+
+    failure: Failure
+
+
+@_event("session.stopping")
+class SessionStopping:
+    """The session stops as soon as its running turn has ended, and starts no other."""
+
+    cause: StopCause
+    reason: StopReason
+    detail: str | None = None
+    failure: Failure | None = None
 
 
 @_event("session.stopped")
@@ -70,9 +111,34 @@ class SessionStopped:
 
 @_event("session.resumed")
 class SessionResumed:
-    """A stopped session is active again, for the `activation`-th time, with its whole history."""
+    """A stopped session is active again, for the `activation`-th time, with its whole history.
+
+    `crash` is what the last activation died of: it stays visible until the next stop.
+    """
 
     activation: int
+    starting: bool | None = None
+    crash: Failure | None = None
+
+
+@_event("conversation.cleared")
+class ConversationCleared:
+    """The transcript begins anew; the log goes on, and every cursor stays good."""
+
+    epoch: int
+
+
+@_event("conversation.rewound")
+class ConversationRewound:
+    """The transcript and the plain state keys are again what they were after event `to`.
+
+    `set` and `delete` are what that changes in the state.
+    """
+
+    to: int
+    epoch: int
+    set: JsonObject = field(default_factory=dict[str, Any])
+    delete: tuple[str, ...] = ()
 
 
 @_event("session.deleted")
@@ -80,7 +146,17 @@ class SessionDeleted:
     """A tombstone: the session is gone from every list; its log stays as evidence."""
 
 
-LifecycleEvent = SessionCreated | SessionStopped | SessionResumed | SessionDeleted
+LifecycleEvent = (
+    SessionCreated
+    | SessionActivated
+    | SessionStartFailed
+    | SessionStopping
+    | SessionStopped
+    | SessionResumed
+    | ConversationCleared
+    | ConversationRewound
+    | SessionDeleted
+)
 
 # ── describing ───────────────────────────────────────────────────────────────────────────────
 
@@ -109,7 +185,75 @@ class SessionTagged:
     tags: tuple[str, ...]
 
 
-DescriptionEvent = SessionRenamed | SessionStarred | SessionUnstarred | SessionTagged
+@_event("usage.recorded")
+class UsageRecorded:
+    """Somebody counted outside a turn: the totals are these now, or these more (`add`)."""
+
+    mode: Literal["set", "add"]
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: float | None = None
+
+
+@_event("model.overridden")
+class ModelOverridden:
+    """An agent answers with this model until it is restored."""
+
+    agent: str
+    model: str
+    provider: str | None = None
+    reasoning_effort: str | None = None
+
+
+@_event("model.restored")
+class ModelRestored:
+    """An agent answers with its own model again."""
+
+    agent: str
+
+
+@_event("summary.added")
+class SummaryAdded:
+    """What was said so far, in short; a prompt is the summary and the messages kept after it."""
+
+    summary_id: str
+    text: str
+    first_kept: str | None = None
+    tokens: int | None = None
+
+
+DescriptionEvent = (
+    SessionRenamed
+    | SessionStarred
+    | SessionUnstarred
+    | SessionTagged
+    | UsageRecorded
+    | ModelOverridden
+    | ModelRestored
+    | SummaryAdded
+)
+
+# ── permissions ──────────────────────────────────────────────────────────────────────────────
+
+
+@_event("permissions.replaced")
+class PermissionsReplaced:
+    """These rules decide from now on, for the running turn too."""
+
+    permissions: Rules
+
+
+@_event("tool_approval.enabled")
+class ToolApprovalEnabled:
+    """Tools may be called without asking, but for those that a rule denies."""
+
+
+@_event("tool_approval.disabled")
+class ToolApprovalDisabled:
+    """Tools are asked for again."""
+
+
+PolicyEvent = PermissionsReplaced | ToolApprovalEnabled | ToolApprovalDisabled
 
 # ── messages ─────────────────────────────────────────────────────────────────────────────────
 
@@ -146,6 +290,7 @@ class TurnStarted:
     source: TurnSource
     message_id: str
     parts: tuple[Part, ...]
+    meta: JsonObject | None = None
 
 
 @_event("turn.completed")
@@ -173,7 +318,92 @@ class TurnCancelled:
     reason: str
 
 
-TurnEvent = TurnStarted | TurnCompleted | TurnFailed | TurnCancelled
+@_event("turn.progress_noted")
+class TurnProgressNoted:
+    """The turn still runs: so long in all, and so long without a sign of life."""
+
+    turn_id: str
+    elapsed_seconds: int
+    idle_seconds: int
+
+
+TurnEvent = TurnStarted | TurnCompleted | TurnFailed | TurnCancelled | TurnProgressNoted
+
+# ── inputs ───────────────────────────────────────────────────────────────────────────────────
+
+
+@_event("input.queued")
+class InputQueued:
+    """Input waits for its turn, which will have the id of the input; it outlives every restart."""
+
+    input_id: str
+    message_id: str
+    parts: tuple[Part, ...]
+    source: TurnSource
+    generation: int
+    meta: JsonObject | None = None
+
+
+@_event("input.staged")
+class InputStaged:
+    """The input is to reach the agent within the running turn, at its next tool boundary."""
+
+    input_id: str
+    turn_id: str
+
+
+@_event("input.steered")
+class InputSteered:
+    """The input reached the agent within a turn; it is part of the transcript from here on."""
+
+    input_id: str
+    turn_id: str
+    message_id: str
+    parts: tuple[Part, ...]
+    tool_call_id: str | None = None
+
+
+@_event("input.dispatched")
+class InputDispatched:
+    """The input's own turn begins; `fallback` says that it was to steer one that ended first."""
+
+    input_id: str
+    fallback: bool | None = None
+
+
+@_event("input.edited")
+class InputEdited:
+    """The waiting input says something else now."""
+
+    input_id: str
+    parts: tuple[Part, ...]
+
+
+@_event("input.cancelled")
+class InputCancelled:
+    """The input will never run."""
+
+    input_id: str
+    reason: str
+
+
+@_event("inputs.fenced")
+class InputsFenced:
+    """What waited, waits no more: only input of this generation or a later one may run."""
+
+    generation: int
+    cancelled: tuple[str, ...] = ()
+
+
+InputEvent = (
+    InputQueued
+    | InputStaged
+    | InputSteered
+    | InputDispatched
+    | InputEdited
+    | InputCancelled
+    | InputsFenced
+)
 
 # ── inside a turn ────────────────────────────────────────────────────────────────────────────
 
@@ -303,20 +533,52 @@ class PermissionRequested:
     options: tuple[Option, ...]
     tool_call_id: str | None = None
     title: str | None = None
+    tool: str | None = None
+    arguments: JsonObject | None = None
+    expires_at: datetime | None = None
     meta: JsonObject | None = None
 
 
 @_event("permission.decided")
 class PermissionDecided:
-    """The one answer to a request: an offered option, or why there will be none."""
+    """The one answer to a request: an offered option, or why there will be none.
+
+    `decision` is the kind of the option, `cancelled` or `timeout`; `grant` says how far it goes.
+    """
 
     request_id: str
     decision: str
     option_id: str | None = None
     reason: str | None = None
+    grant: Grant | None = None
 
 
-InteractionEvent = PermissionRequested | PermissionDecided
+@_event("elicitation.requested")
+class ElicitationRequested:
+    """The agent asks for content of a form (`schema`), or for something done at a `url`."""
+
+    request_id: str
+    message: str
+    turn_id: str | None = None
+    schema: JsonObject | None = None
+    url: str | None = None
+    expires_at: datetime | None = None
+    meta: JsonObject | None = None
+
+
+@_event("elicitation.answered")
+class ElicitationAnswered:
+    """The one answer: content that fits the schema, or none."""
+
+    request_id: str
+    action: ElicitationAction
+    content: JsonObject | None = None
+    reason: str | None = None
+
+
+InteractionEvent = (
+    PermissionRequested | PermissionDecided | ElicitationRequested | ElicitationAnswered
+)
 
 # ── state ────────────────────────────────────────────────────────────────────────────────────
 
@@ -327,6 +589,152 @@ class StatePatched:
 
     set: JsonObject = field(default_factory=dict[str, Any])
     delete: tuple[str, ...] = ()
+
+
+@_event("scope.opened")
+class ScopeOpened:
+    """A stream for keys that sessions share: of an app, or with a user of one user of it.
+
+    What is patched through a session is in that session's log; what is patched directly, here.
+    """
+
+    app: str
+    user: str | None = None
+
+
+StateEvent = StatePatched | ScopeOpened
+
+# ── lineage ──────────────────────────────────────────────────────────────────────────────────
+
+
+@_event("child.spawned")
+class ChildSpawned:
+    """A child session began, in the same transaction."""
+
+    child_id: UUID
+    role: str
+    depth: int
+    ttl_seconds: int
+    auto_stop: bool
+    agent: str
+
+
+@_event("child.reaped")
+class ChildReaped:
+    """A child is no more among the living: it ended, or was ended."""
+
+    child_id: UUID
+    reason: Literal["stopped", "deleted", "ttl_expired", "parent_stopped"]
+
+
+LineageEvent = ChildSpawned | ChildReaped
+
+# ── attachment ───────────────────────────────────────────────────────────────────────────────
+
+
+@_event("attachment.acquired")
+class AttachmentAcquired:
+    """Somebody drives the session, until the lease is released or runs out unrenewed."""
+
+    lease_id: UUID
+    holder: str
+    expires_at: datetime
+
+
+@_event("attachment.released")
+class AttachmentReleased:
+    """The holder let go."""
+
+    lease_id: UUID
+    holder: str
+    reason: str
+
+
+AttachmentEvent = AttachmentAcquired | AttachmentReleased
+
+# ── supervision ──────────────────────────────────────────────────────────────────────────────
+
+
+@_event("session.stalled")
+class SessionStalled:
+    """The running turn has shown no sign of life for too long."""
+
+    turn_id: str
+    reason: Literal["inactivity", "activity_timeout", "prompt_deadline_exceeded"]
+    idle_seconds: int
+
+
+@_event("session.unhealthy")
+class SessionUnhealthy:
+    """Whoever runs the agent says that its process is not well."""
+
+    detail: str | None = None
+
+
+@_event("session.recovered")
+class SessionRecovered:
+    """A sign of life after a stall, or word that the process is well again."""
+
+    after: Literal["stalled", "unhealthy"]
+
+
+SupervisionEvent = SessionStalled | SessionUnhealthy | SessionRecovered
+
+# ── context ──────────────────────────────────────────────────────────────────────────────────
+
+
+@_event("profile.captured")
+class ProfileCaptured:
+    """The first persona that the agent runs with; `digest` is the SHA-256 of what it says."""
+
+    digest: str
+    name: str
+    body: str
+    profile: JsonObject = field(default_factory=dict[str, Any])
+
+
+@_event("profile.refreshed")
+class ProfileRefreshed:
+    """The persona says something else now, or without a digest there is none any more."""
+
+    previous: str
+    digest: str | None = None
+    name: str | None = None
+    body: str | None = None
+    profile: JsonObject = field(default_factory=dict[str, Any])
+
+
+@_event("sandbox.reported")
+class SandboxReported:
+    """News of the place where the agent's tools run."""
+
+    sandbox_id: str
+    operation: str
+    outcome: Literal["started", "completed", "failed"]
+    detail: str | None = None
+    duration_ms: int | None = None
+    meta: JsonObject | None = None
+
+
+@_event("peer.joined")
+class PeerJoined:
+    """Another agent can be reached from here."""
+
+    peer_id: str
+    display_name: str | None = None
+    channel: str | None = None
+    capabilities: tuple[JsonObject, ...] = ()
+
+
+@_event("peer.left")
+class PeerLeft:
+    """It cannot be reached any more."""
+
+    peer_id: str
+    reason: str | None = None
+
+
+ContextEvent = ProfileCaptured | ProfileRefreshed | SandboxReported | PeerJoined | PeerLeft
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,11 +748,17 @@ class Unrecognised:
 SessionEvent = (
     LifecycleEvent
     | DescriptionEvent
+    | PolicyEvent
     | MessageEvent
     | TurnEvent
+    | InputEvent
     | ActivityEvent
     | InteractionEvent
-    | StatePatched
+    | StateEvent
+    | LineageEvent
+    | AttachmentEvent
+    | SupervisionEvent
+    | ContextEvent
     | Unrecognised
 )
 

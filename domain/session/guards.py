@@ -1,12 +1,22 @@
 """The tests that nearly every decision begins with."""
 
-from domain.errors import SessionDeleted, SessionNotFound, SessionStopped, TurnEnded, TurnNotFound
+from domain.errors import (
+    SessionDeleted,
+    SessionNotFound,
+    SessionStarting,
+    SessionStopped,
+    SessionStopping,
+    TurnChanged,
+    TurnEnded,
+    TurnInProgress,
+    TurnNotFound,
+)
 from domain.session.state import Session, Turn
 
 
 def require_present(session: Session) -> None:
     """Refuse a command to a session that never was, or is no more."""
-    if session.lifecycle.phase == "absent":
+    if session.lifecycle.phase in ("absent", "scope"):
         raise SessionNotFound
     if session.lifecycle.phase == "deleted":
         raise SessionDeleted
@@ -15,8 +25,21 @@ def require_present(session: Session) -> None:
 def require_active(session: Session) -> None:
     """Refuse a command that only an active session can take."""
     require_present(session)
-    if session.lifecycle.phase == "stopped":
-        raise SessionStopped(None, cause=session.lifecycle.stop_cause)
+    match session.lifecycle.phase:
+        case "stopped":
+            raise SessionStopped(None, cause=session.lifecycle.stop_cause)
+        case "stopping":
+            raise SessionStopping(None, cause=session.lifecycle.stop_cause)
+        case "starting":
+            raise SessionStarting
+        case _:
+            pass
+
+
+def require_idle(session: Session) -> None:
+    """Refuse a command that must not change what a running turn stands on."""
+    if session.turns.running is not None:
+        raise TurnInProgress(None, turn_id=session.turns.running.turn_id)
 
 
 def require_running(session: Session, turn_id: str) -> Turn:
@@ -38,3 +61,15 @@ def require_running(session: Session, turn_id: str) -> Turn:
     if outcome is not None:
         raise TurnEnded(None, turn_id=turn_id, outcome=outcome)
     raise TurnNotFound(None, turn_id=turn_id)
+
+
+def require_expected_turn(session: Session, expected: str | None) -> None:
+    """Refuse what was meant for a turn that does not run any more, or not yet.
+
+    Args:
+        session: Where it should run.
+        expected: The turn that the caller means; None means whichever runs.
+    """
+    running = session.turns.running.turn_id if session.turns.running else None
+    if expected is not None and running != expected:
+        raise TurnChanged(None, turn_id=running, expected_turn_id=expected)

@@ -1,65 +1,357 @@
-"""What is allowed with requests that wait for a person: asked in a turn, decided exactly once."""
+"""What is allowed with requests that wait for a person: asked once, decided exactly once."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
 
 from domain.errors import (
+    ContentInvalid,
     InteractionDecided,
     InteractionExists,
+    InteractionExpired,
     InteractionNotFound,
     Invalid,
     OptionNotOffered,
     TooMany,
+    WrongInteraction,
 )
-from domain.session.commands import DecidePermission, RequestPermission
-from domain.session.events import PermissionDecided, PermissionRequested, SessionEvent
-from domain.session.guards import require_active, require_running
-from domain.session.state import Session
-from domain.values import MAX_TITLE, require_name
+from domain.patterns import literal
+from domain.permissions import MAX_RULES, Rules, Verdict, evaluate, option_for, require_rules
+from domain.replacing import replace
+from domain.session.commands import (
+    AnswerElicitation,
+    CancelInteraction,
+    DecidePermission,
+    RequestElicitation,
+    RequestPermission,
+)
+from domain.session.events import (
+    ElicitationAnswered,
+    ElicitationRequested,
+    PermissionDecided,
+    PermissionRequested,
+    PermissionsReplaced,
+    Recorded,
+    SessionEvent,
+    SessionRecovered,
+    ToolApprovalEnabled,
+)
+from domain.session.guards import require_active, require_present, require_running
+from domain.session.state import Changes, Interaction, Interactions, Session
+from domain.values import MAX_TITLE, Option, require_name, require_summary
 
 MAX_PENDING = 100
 MAX_OPTIONS = 20
+MAX_MESSAGE = 10_000
 
 
 def request(session: Session, command: RequestPermission) -> list[SessionEvent]:
-    """Ask, on behalf of the agent whose turn runs."""
+    """Ask on behalf of the agent whose turn runs; where the rules decide, nobody is asked."""
     require_running(session, command.turn_id)
-    require_name(command.request_id, "request_id")
+    _require_new(session, command.request_id)
     require_name(command.tool_call_id, "tool_call_id")
     require_name(command.title, "title", most=MAX_TITLE)
+    require_name(command.tool, "tool")
     options = [option.option_id for option in command.options]
     if not options or len(options) > MAX_OPTIONS or len(set(options)) != len(options):
         raise Invalid(f"1 to {MAX_OPTIONS} different options are needed", field="options")
-    interactions = session.interactions
-    if command.request_id in interactions.pending or command.request_id in interactions.decided:
-        raise InteractionExists(None, request_id=command.request_id)
-    if len(interactions.pending) >= MAX_PENDING:
-        raise TooMany(f"{MAX_PENDING} interactions are pending; decide one first")
-    return [
-        PermissionRequested(
-            request_id=command.request_id,
-            turn_id=command.turn_id,
-            options=command.options,
-            tool_call_id=command.tool_call_id,
-            title=command.title,
-            meta=command.meta,
-        )
-    ]
+    requested = PermissionRequested(
+        request_id=command.request_id,
+        turn_id=command.turn_id,
+        options=command.options,
+        tool_call_id=command.tool_call_id,
+        title=command.title,
+        tool=command.tool,
+        arguments=command.arguments,
+        expires_at=command.expires_at,
+        meta=command.meta,
+    )
+    return [*signs_of_life(session), requested, *_decided_by_rule(session, command)]
+
+
+def judge(session: Session, command: RequestPermission) -> Verdict:
+    """Return what the rules of a session say of a call, and why."""
+    return evaluate(
+        session.policy.rules,
+        tool=command.tool or "",
+        arguments=command.arguments or {},
+        read_only=command.read_only,
+        tool_approval=session.policy.tool_approval,
+    )
+
+
+def _decided_by_rule(session: Session, command: RequestPermission) -> list[SessionEvent]:
+    if command.tool is None:
+        return []
+    verdict = judge(session, command)
+    if verdict.decision == "ask":
+        return []
+    kind = option_for(verdict.decision, [option.kind for option in command.options])
+    reason = verdict.because if verdict.rule is None else f"{verdict.because} {verdict.rule}"
+    chosen = next((option for option in command.options if option.kind == kind), None)
+    if chosen is not None:
+        return [_decided(command.request_id, chosen, reason)]
+    if verdict.decision == "allow":
+        return []
+    # Denied, and nothing on offer says no: it must not hang about as if it could be allowed.
+    return [PermissionDecided(request_id=command.request_id, decision="cancelled", reason=reason)]
+
+
+def _decided(request_id: str, option: Option, reason: str | None) -> PermissionDecided:
+    return PermissionDecided(
+        request_id=request_id, decision=option.kind, option_id=option.option_id, reason=reason
+    )
 
 
 def decide(session: Session, command: DecidePermission) -> list[SessionEvent]:
-    """Answer a pending request; a second answer is refused and told the first."""
-    require_active(session)
-    interactions = session.interactions
-    pending = interactions.pending.get(command.request_id)
-    if pending is None:
-        first = interactions.decided.get(command.request_id)
-        if first is not None:
-            raise InteractionDecided(None, request_id=command.request_id, decision=first)
-        raise InteractionNotFound(None, request_id=command.request_id)
+    """Answer a pending request; a second answer is refused and told the first.
+
+    A grant goes further than this call: it changes the rules in the same append.
+    """
+    pending = _require_pending(session, command.request_id, "permission", command.at)
+    require_summary(command.reason, "reason")
     option = next((o for o in pending.options if o.option_id == command.option_id), None)
     if option is None:
         offered = [o.option_id for o in pending.options]
         raise OptionNotOffered(None, request_id=command.request_id, offered=offered)
+    decided = replace(
+        _decided(command.request_id, option, command.reason),
+        grant=None if command.grant == "once" else command.grant,
+    )
+    return [decided, *_granted(session, command, pending, option)]
+
+
+def _granted(
+    session: Session, command: DecidePermission, pending: Interaction, option: Option
+) -> list[SessionEvent]:
+    if command.grant == "once":
+        return []
+    if not option.kind.startswith("allow"):
+        raise Invalid(f"{option.kind} grants nothing; leave grant out", field="grant")
+    if command.grant == "session":
+        return [] if session.policy.tool_approval else [ToolApprovalEnabled()]
+    if pending.tool is None:
+        raise Invalid("the request names no tool that could be granted", field="grant")
+    rules, pattern = session.policy.rules, literal(pending.tool)
+    if pattern in rules.allow:
+        return []
+    if len(rules.allow) >= MAX_RULES:
+        raise TooMany(f"the session has {MAX_RULES} allow rules; replace them first")
+    require_rules(Rules(allow=(pattern,)))
+    return [PermissionsReplaced(permissions=replace(rules, allow=(*rules.allow, pattern)))]
+
+
+def elicit(session: Session, command: RequestElicitation) -> list[SessionEvent]:
+    """Ask for content, within a turn or, from the background, outside of any."""
+    events: list[SessionEvent] = []
+    if command.turn_id is None:
+        require_active(session)
+    else:
+        require_running(session, command.turn_id)
+        events = signs_of_life(session)
+    _require_new(session, command.request_id)
+    if not command.message.strip() or len(command.message) > MAX_MESSAGE:
+        raise Invalid(f"message must have 1 to {MAX_MESSAGE} characters", field="message")
+    if (command.schema is None) == (command.url is None):
+        raise Invalid("either a schema or a url is needed", field="schema")
+    if command.url is not None and (
+        len(command.url) > 2000 or not command.url.startswith(("http://", "https://"))
+    ):
+        raise Invalid("url must be http or https, at most 2000 characters", field="url")
+    asked = ElicitationRequested(
+        request_id=command.request_id,
+        message=command.message,
+        turn_id=command.turn_id,
+        schema=command.schema,
+        url=command.url,
+        expires_at=command.expires_at,
+        meta=command.meta,
+    )
+    return [*events, asked]
+
+
+def answer(session: Session, command: AnswerElicitation) -> list[SessionEvent]:
+    """Give content that fits the schema, or say that there will be none."""
+    pending = _require_pending(session, command.request_id, "elicitation", command.at)
+    if command.action == "decline" or pending.schema is None:
+        if command.content is not None:
+            raise Invalid("this answer takes no content", field="content")
+    else:
+        if command.content is None:
+            raise Invalid("accepting needs content", field="content")
+        wrong = list(command.violations(pending.schema, command.content))
+        if wrong:
+            raise ContentInvalid(
+                f"the content does not fit the schema: {wrong[0]}",
+                request_id=command.request_id,
+                violations=wrong,
+            )
     return [
-        PermissionDecided(
-            request_id=command.request_id, decision=option.kind, option_id=option.option_id
+        ElicitationAnswered(
+            request_id=command.request_id, action=command.action, content=command.content
         )
     ]
+
+
+def withdraw(session: Session, command: CancelInteraction) -> list[SessionEvent]:
+    """Take a request back; cancelled already, it is already so."""
+    require_present(session)
+    require_name(command.reason, "reason")
+    if session.interactions.decided.get(command.request_id) == "cancelled":
+        return []
+    pending = _require_pending(session, command.request_id, None, None)
+    return [resolved(pending, "cancelled", command.reason)]
+
+
+def signs_of_life(session: Session) -> list[SessionEvent]:
+    """Return what ends the stall of the running turn; nothing when it has not stalled."""
+    return [] if session.surroundings.stalled is None else [SessionRecovered(after="stalled")]
+
+
+def resolved(pending: Interaction, how: Any, reason: str) -> SessionEvent:
+    """Return the end of a request that nobody decides any more.
+
+    Args:
+        pending: The request.
+        how: `cancelled` or `timeout`.
+        reason: Why.
+    """
+    if pending.kind == "permission":
+        return PermissionDecided(request_id=pending.request_id, decision=how, reason=reason)
+    return ElicitationAnswered(request_id=pending.request_id, action=how, reason=reason)
+
+
+def cancelled_with_turn(session: Session, turn_id: str, reason: str) -> list[SessionEvent]:
+    """Return the end of all that waits for a decision within a turn."""
+    pending = session.interactions.pending
+    return [
+        resolved(pending[request_id], "cancelled", reason)
+        for request_id in sorted(pending)
+        if pending[request_id].turn_id == turn_id
+    ]
+
+
+def cancelled_with_session(session: Session, reason: str) -> list[SessionEvent]:
+    """Return the end of what waits for a decision outside of turns."""
+    pending = session.interactions.pending
+    return [
+        resolved(pending[request_id], "cancelled", reason)
+        for request_id in sorted(pending)
+        if pending[request_id].turn_id is None
+    ]
+
+
+def expired(session: Session, at: datetime) -> list[SessionEvent]:
+    """Return the end of all requests whose time has run out.
+
+    Args:
+        session: Where they wait.
+        at: The time; a request that runs out at this very moment has run out.
+    """
+    due = [
+        one
+        for one in session.interactions.pending.values()
+        if one.expires_at is not None and one.expires_at <= at
+    ]
+    return [resolved(one, "timeout", "expired") for one in sorted(due, key=lambda o: o.sequence)]
+
+
+def _require_new(session: Session, request_id: str) -> None:
+    require_name(request_id, "request_id")
+    interactions = session.interactions
+    if request_id in interactions.pending or request_id in interactions.decided:
+        raise InteractionExists(None, request_id=request_id)
+    if len(interactions.pending) >= MAX_PENDING:
+        raise TooMany(f"{MAX_PENDING} interactions are pending; decide one first")
+
+
+def _require_pending(
+    session: Session, request_id: str, kind: str | None, at: datetime | None
+) -> Interaction:
+    require_present(session)
+    pending = session.interactions.pending.get(request_id)
+    if pending is None:
+        first = session.interactions.decided.get(request_id)
+        if first is not None:
+            raise InteractionDecided(None, request_id=request_id, decision=first)
+        # A request of a stopped session that never was is no news: the stop is.
+        require_active(session)
+        raise InteractionNotFound(None, request_id=request_id)
+    if kind is not None and pending.kind != kind:
+        raise WrongInteraction(None, request_id=request_id, kind=pending.kind)
+    if at is not None and pending.expires_at is not None and pending.expires_at <= at:
+        raise InteractionExpired(None, request_id=request_id)
+    return pending
+
+
+# ── what the events do ───────────────────────────────────────────────────────────────────────
+
+
+def _requested(session: Session, event: PermissionRequested, recorded: Recorded) -> Changes:
+    waiting = Interaction(
+        request_id=event.request_id,
+        turn_id=event.turn_id,
+        options=event.options,
+        tool_call_id=event.tool_call_id,
+        title=event.title,
+        tool=event.tool,
+        arguments=event.arguments,
+        expires_at=event.expires_at,
+        sequence=recorded.sequence,
+        requested_at=recorded.at,
+    )
+    return _pending(session, waiting, recorded)
+
+
+def _elicited(session: Session, event: ElicitationRequested, recorded: Recorded) -> Changes:
+    waiting = Interaction(
+        request_id=event.request_id,
+        kind="elicitation",
+        turn_id=event.turn_id,
+        message=event.message,
+        schema=event.schema,
+        url=event.url,
+        expires_at=event.expires_at,
+        sequence=recorded.sequence,
+        requested_at=recorded.at,
+    )
+    return _pending(session, waiting, recorded)
+
+
+def _pending(session: Session, waiting: Interaction, recorded: Recorded) -> Changes:
+    now = session.interactions
+    changes = _alive(session, waiting, recorded)
+    changes["interactions"] = replace(now, pending=now.pending.put(waiting.request_id, waiting))
+    return changes
+
+
+def _decided_now(session: Session, event: PermissionDecided, recorded: Recorded) -> Changes:
+    return _resolved(session, event.request_id, event.decision, recorded)
+
+
+def _answered(session: Session, event: ElicitationAnswered, recorded: Recorded) -> Changes:
+    return _resolved(session, event.request_id, event.action, recorded)
+
+
+def _resolved(session: Session, request_id: str, how: str, recorded: Recorded) -> Changes:
+    now = session.interactions
+    changes = _alive(session, now.pending.get(request_id), recorded)
+    changes["interactions"] = Interactions(
+        pending=now.pending.drop(request_id), decided=now.decided.put(request_id, how)
+    )
+    return changes
+
+
+def _alive(session: Session, asked: Interaction | None, recorded: Recorded) -> Changes:
+    turn = session.turns.running
+    if turn is None or asked is None or asked.turn_id != turn.turn_id:
+        return {}
+    return {"turns": replace(session.turns, running=replace(turn, active_at=recorded.at))}
+
+
+EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
+    PermissionRequested: _requested,
+    PermissionDecided: _decided_now,
+    ElicitationRequested: _elicited,
+    ElicitationAnswered: _answered,
+}

@@ -1,12 +1,13 @@
 """What is allowed with messages outside an agent's turn: add and revise."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from domain.errors import MessageExists, MessageNotFound
 from domain.session.commands import AddMessage, ReviseMessage
-from domain.session.events import MessageAdded, MessageRevised, SessionEvent
+from domain.session.events import MessageAdded, MessageRevised, Recorded, SessionEvent
 from domain.session.guards import require_active, require_present
-from domain.session.state import Session
+from domain.session.state import Changes, Session
 from domain.values import Part, require_name, require_parts
 
 
@@ -43,6 +44,18 @@ def require_message(message_id: str, parts: Sequence[Part]) -> None:
 
 
 def require_new_message(session: Session, message_id: str) -> None:
-    """Refuse an id that another message of this session has."""
-    if message_id in session.messages:
+    """Refuse an id that another message of this session has, or one that waits to be said."""
+    if message_id in session.messages or message_id in session.inputs.message_ids:
         raise MessageExists(None, message_id=message_id)
+
+
+# ── what the events do ───────────────────────────────────────────────────────────────────────
+
+
+def _added(session: Session, event: MessageAdded, recorded: Recorded) -> Changes:
+    return {"messages": session.messages.put(event.message_id, recorded.sequence)}
+
+
+EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
+    MessageAdded: _added,
+}

@@ -1,14 +1,17 @@
 """What is allowed with state: plain keys of the session, `app:` and `user:` keys that it shares."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from domain.errors import Invalid, TooMany
-from domain.session.commands import PatchState
-from domain.session.events import SessionEvent, StatePatched
+from domain.canonical import digest_of
+from domain.errors import Invalid, SessionExists, StateMoved, TooMany
+from domain.persistent_map import PersistentMap
+from domain.replacing import replace
+from domain.session.commands import PatchScope, PatchState
+from domain.session.events import Recorded, ScopeOpened, SessionEvent, StatePatched
 from domain.session.guards import require_present
-from domain.session.state import Session, own_keys, scope_of
-from domain.values import MAX_STATE_KEYS, require_name
+from domain.session.state import Changes, Session, own_keys, scope_of
+from domain.values import MAX_STATE_KEYS, Owner, require_name
 
 _ABSENT = object()
 
@@ -16,11 +19,9 @@ _ABSENT = object()
 def patch(session: Session, command: PatchState) -> list[SessionEvent]:
     """Record what changes; keys that are `temp:`, or are already so, are left out."""
     require_present(session)
-    require_state(command.set)
-    for key in command.delete:
-        require_name(key, "a state key")
-        if key in command.set:
-            raise Invalid(f"the key {key!r} is both set and deleted", field="delete")
+    _require_patch(command.set, command.delete)
+    if command.expected is not None and command.expected != session.state_version:
+        raise StateMoved(None, head=session.state_version)
     changed = {
         key: value
         for key, value in storable(command.set).items()
@@ -34,16 +35,65 @@ def patch(session: Session, command: PatchState) -> list[SessionEvent]:
     )
     if not changed and not deleted:
         return []
-    added = sum(key not in session.state for key in own_keys(changed))
-    dropped = sum(key in session.state for key in deleted)
-    if added and len(session.state) + added - dropped > MAX_STATE_KEYS:
-        raise TooMany(f"a session's state has at most {MAX_STATE_KEYS} keys")
+    require_room(session, changed, deleted)
     return [StatePatched(set=changed, delete=deleted)]
+
+
+def patch_scope(session: Session, command: PatchScope) -> list[SessionEvent]:
+    """Record a patch of shared keys in the stream of their scope, which begins with the first."""
+    kind = "app" if command.user is None else "user"
+    require_name(command.app, "app")
+    require_name(command.user, "user")
+    _require_patch(command.set, command.delete)
+    for key in (*command.set, *command.delete):
+        if scope_of(key) != kind:
+            raise Invalid(f"the key {key!r} must begin with `{kind}:` here", field="set")
+    deleted = tuple(dict.fromkeys(command.delete))
+    if not command.set and not deleted:
+        return []
+    patched = StatePatched(set=command.set, delete=deleted)
+    if session.lifecycle.phase == "scope":
+        return [patched]
+    if session.sequence:
+        raise SessionExists("a session has the id of this scope's stream")
+    return [ScopeOpened(app=command.app, user=command.user), patched]
+
+
+def _require_patch(given: Mapping[str, Any], delete: Sequence[str]) -> None:
+    require_state(given)
+    for key in delete:
+        require_name(key, "a state key")
+        if key in given:
+            raise Invalid(f"the key {key!r} is both set and deleted", field="delete")
+
+
+def difference(
+    now: Mapping[str, Any], then: Mapping[str, Any]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return what has to be set and deleted to come from one state of plain keys to another.
+
+    Args:
+        now: The state as it is.
+        then: The state as it is to be.
+    """
+    changed = {
+        key: value
+        for key, value in then.items()
+        if key not in now or not (_same(now[key], value) or _equal(now[key], value))
+    }
+    return dict(sorted(changed.items())), tuple(sorted(key for key in now if key not in then))
 
 
 def _same(old: Any, new: Any) -> bool:
     # In Python True == 1 == 1.0; in a log they are three different facts.
     return type(old) is type(new) and not isinstance(new, dict | list) and bool(old == new)
+
+
+def _equal(old: Any, new: Any) -> bool:
+    if old is new:
+        return True
+    nested = isinstance(old, dict | list) and isinstance(new, dict | list)
+    return nested and digest_of(old) == digest_of(new)
 
 
 def storable(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,3 +107,52 @@ def require_state(state: Mapping[str, Any]) -> None:
         raise Invalid(f"{len(state)} keys; at most {MAX_STATE_KEYS}", field="state")
     for key in state:
         require_name(key, "a state key")
+
+
+def require_room(session: Session, new: Mapping[str, Any], deleted: Sequence[str] = ()) -> None:
+    """Refuse plain keys that would make the state larger than it may be.
+
+    Args:
+        session: Whose state.
+        new: The keys to be set.
+        deleted: The keys to be taken away.
+    """
+    added = sum(key not in session.state for key in own_keys(new))
+    dropped = sum(key in session.state for key in deleted)
+    if added and len(session.state) + added - dropped > MAX_STATE_KEYS:
+        raise TooMany(f"a session's state has at most {MAX_STATE_KEYS} keys")
+
+
+# ── what the events do ───────────────────────────────────────────────────────────────────────
+
+
+def _patched(session: Session, event: StatePatched, recorded: Recorded) -> Changes:
+    state = patched(session.state, event.set, event.delete)
+    if state is session.state:
+        return {}
+    return {"state": state, "state_version": recorded.sequence}
+
+
+def patched(
+    state: PersistentMap[Any], given: Mapping[str, Any], delete: Sequence[str]
+) -> PersistentMap[Any]:
+    """Return plain keys after a patch; those of other scopes are passed over."""
+    for key, value in own_keys(given).items():
+        state = state.put(key, value)
+    for key in delete:
+        if scope_of(key) == "session":
+            state = state.drop(key)
+    return state
+
+
+def _opened(session: Session, event: ScopeOpened, recorded: Recorded) -> Changes:
+    owner = Owner(app=event.app, user=event.user or "")
+    return {
+        "lifecycle": replace(session.lifecycle, phase="scope", owner=owner, created_at=recorded.at)
+    }
+
+
+EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
+    StatePatched: _patched,
+    ScopeOpened: _opened,
+}

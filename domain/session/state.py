@@ -7,20 +7,37 @@ The transcript is not here: no rule reads it, and it would make every append cos
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
+from uuid import UUID
 
+from domain.permissions import Grants, Rules
 from domain.persistent_map import PersistentMap
-from domain.session.events import SessionCreated
-from domain.values import Agent, Failure, JsonObject, Option, Owner, StopCause, TurnSource, Usage
+from domain.session.events import SessionCreated, SummaryAdded
+from domain.values import (
+    Agent,
+    Failure,
+    JsonObject,
+    Limits,
+    Lineage,
+    Option,
+    Origin,
+    Owner,
+    Part,
+    StopCause,
+    StopReason,
+    TurnSource,
+    Usage,
+)
 
-Phase = Literal["absent", "active", "stopped", "deleted"]
-Status = Literal["idle", "running", "waiting", "stopped", "deleted"]
+Phase = Literal["absent", "scope", "starting", "active", "stopping", "stopped", "deleted"]
+Status = Literal["starting", "idle", "running", "waiting", "stopping", "stopped", "deleted"]
 TurnOutcome = Literal["completed", "failed", "cancelled"]
+InputOutcome = Literal["dispatched", "steered", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifecycle:
-    """Where the session stands, and why it stopped last."""
+    """Where the session stands, and why it stops or stopped last."""
 
     phase: Phase = "absent"
     type: str = "user"
@@ -31,9 +48,22 @@ class Lifecycle:
     activation: int = 1
     epoch: int = 0
     stop_cause: StopCause | None = None
-    stop_reason: str | None = None
+    stop_reason: StopReason | None = None
     stop_detail: str | None = None
     failure: Failure | None = None
+    limits: Limits = field(default_factory=Limits)
+    expires_at: datetime | None = None
+    lineage: Lineage | None = None
+    forked_from: Origin | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelOverride:
+    """The model that an agent answers with instead of its own."""
+
+    model: str
+    provider: str | None = None
+    reasoning_effort: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +75,18 @@ class Description:
     tags: tuple[str, ...] = ()
     agent: Agent | None = None
     metadata: JsonObject = field(default_factory=dict[str, Any])
+    models: PersistentMap[ModelOverride] = field(default_factory=PersistentMap[ModelOverride])
+    summaries: PersistentMap[int] = field(default_factory=PersistentMap[int])
+    summary: SummaryAdded | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the agent may do without asking."""
+
+    rules: Rules = field(default_factory=Rules)
+    tool_approval: bool = False
+    grants: Grants = field(default_factory=Grants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +122,10 @@ class Turn:
     closed_calls: PersistentMap[bool] = field(default_factory=PersistentMap[bool])
     plan: tuple[JsonObject, ...] = ()
     usage: Usage | None = None
+    active_at: datetime
+    """The last sign of life."""
+    noted_at: datetime
+    """When it was last noted that the turn still runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +137,53 @@ class Turns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """Input that waits for its turn, or with `steers` for a tool boundary of that turn."""
+
+    input_id: str
+    message_id: str
+    parts: tuple[Part, ...]
+    source: TurnSource
+    sequence: int
+    queued_at: datetime
+    size: int
+    meta: JsonObject | None = None
+    steers: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What waits, of this generation only, and how the rest ended."""
+
+    generation: int = 0
+    waiting: PersistentMap[Input] = field(default_factory=PersistentMap[Input])
+    message_ids: PersistentMap[str] = field(default_factory=PersistentMap[str])
+    """The input that waits with each message id."""
+    ended: PersistentMap[InputOutcome] = field(default_factory=PersistentMap[InputOutcome])
+    size: int = 0
+    """Bytes of all that waits."""
+
+    def in_order(self) -> list[Input]:
+        """Return what waits, the oldest first."""
+        return sorted(self.waiting.values(), key=lambda one: one.sequence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
     """A request that waits for its answer."""
 
     request_id: str
-    turn_id: str
-    options: tuple[Option, ...]
-    tool_call_id: str | None
-    title: str | None
+    kind: Literal["permission", "elicitation"] = "permission"
+    turn_id: str | None = None
+    options: tuple[Option, ...] = ()
+    tool_call_id: str | None = None
+    title: str | None = None
+    tool: str | None = None
+    arguments: JsonObject | None = None
+    message: str | None = None
+    schema: JsonObject | None = None
+    url: str | None = None
+    expires_at: datetime | None = None
     sequence: int
     requested_at: datetime
 
@@ -109,6 +194,70 @@ class Interactions:
 
     pending: PersistentMap[Interaction] = field(default_factory=PersistentMap[Interaction])
     decided: PersistentMap[str] = field(default_factory=PersistentMap[str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Child:
+    """A spawned session that has not been reaped."""
+
+    child_id: UUID
+    role: str
+    auto_stop: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """Who drives the session; whether the lease still holds is for the database clock to say."""
+
+    lease_id: UUID
+    holder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The persona that the agent runs with; what it says is in the event at `sequence`."""
+
+    digest: str
+    name: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Another agent that can be reached; what it is able to do is in the event at `sequence`."""
+
+    peer_id: str
+    display_name: str | None
+    channel: str | None
+    capabilities: str
+    """Their digest: they may be large, and nothing is decided by what they say."""
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """The newest word of the place where the agent's tools run."""
+
+    sandbox_id: str
+    operation: str
+    outcome: Literal["started", "completed", "failed"]
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Who drives the session, who runs it, and what is around it."""
+
+    attachment: Attachment | None = None
+    stalled: str | None = None
+    unhealthy: bool = False
+    health_detail: str | None = None
+    profile: Profile | None = None
+    sandbox: Sandbox | None = None
+    peers: PersistentMap[Peer] = field(default_factory=PersistentMap[Peer])
+    children: PersistentMap[Child] = field(default_factory=PersistentMap[Child])
+    """Those that live."""
+    spawned: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +274,11 @@ class Session:
     interactions: Interactions = field(default_factory=Interactions)
     state: PersistentMap[Any] = field(default_factory=PersistentMap[Any])
     """The plain keys; `app:` and `user:` keys belong to their own scopes."""
+    state_version: int = 0
+    """The sequence of the last change of the plain keys."""
+    policy: Policy = field(default_factory=Policy)
+    inputs: Inputs = field(default_factory=Inputs)
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
     @property
     def status(self) -> Status:
@@ -134,10 +288,26 @@ class Session:
                 return "idle"
             case "active":
                 return "waiting" if self.interactions.pending else "running"
-            case "deleted":
-                return "deleted"
+            case "starting" | "stopping" | "deleted" as phase:
+                return phase
             case _:
                 return "stopped"
+
+
+class Changes(TypedDict, total=False):
+    """The parts of the state that an event changes."""
+
+    lifecycle: Lifecycle
+    description: Description
+    totals: Totals
+    messages: PersistentMap[int]
+    turns: Turns
+    interactions: Interactions
+    state: PersistentMap[Any]
+    state_version: int
+    policy: Policy
+    inputs: Inputs
+    surroundings: Surroundings
 
 
 ABSENT = Session()

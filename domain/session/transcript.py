@@ -1,4 +1,8 @@
-"""What was said and done, as a reader sees it: a fold of the log that no rule depends on."""
+"""What was said and done, as a reader sees it: a fold of the log that no rule depends on.
+
+A rewound conversation, or that of a fork, goes on from an earlier fold: who has the logs at hand
+(`application/queries.py`) gets that one first.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,6 +10,8 @@ from typing import Any
 from domain.session.events import (
     AgentMessage,
     AgentThought,
+    ConversationCleared,
+    InputSteered,
     MessageAdded,
     MessageRevised,
     Recorded,
@@ -54,18 +60,40 @@ class Transcript:
                 news = {"status": event.status, "output": event.output}
                 return self._update_call(recorded, event.tool_call_id, news)
             case MessageAdded():
-                entry = _message(recorded, event.message_id, event.role, event.parts)
-                if event.author is not None:
-                    entry["author"] = event.author
-                if event.implicit:
-                    entry["implicit"] = True
-                return self._add_message(entry)
-            case TurnStarted():
+                return self._added(recorded, event)
+            case TurnStarted(source="synthetic"):
+                return self._add_message(
+                    _message(recorded, event.message_id, "system", event.parts)
+                )
+            case TurnStarted() | InputSteered():
                 return self._add_message(_message(recorded, event.message_id, "user", event.parts))
             case MessageRevised():
                 return self._revise(recorded, event)
+            case ConversationCleared():
+                self.entries.clear()
+                self._messages.clear()
+                self._calls.clear()
+                return None
             case _:
                 return None
+
+    def settle(self) -> list[int]:
+        """Close the tool calls that are open, and return their indices.
+
+        A fork begins here: what ran in its origin will never return to it.
+        """
+        is_open = [i for i, entry in enumerate(self.entries) if entry.get("status") == "open"]
+        for index in is_open:
+            self.entries[index] = {**self.entries[index], "status": "abandoned"}
+        return is_open
+
+    def _added(self, recorded: Recorded, event: MessageAdded) -> int:
+        entry = _message(recorded, event.message_id, event.role, event.parts)
+        if event.author is not None:
+            entry["author"] = event.author
+        if event.implicit:
+            entry["implicit"] = True
+        return self._add_message(entry)
 
     def _add(self, entry: Entry) -> int:
         self.entries.append(entry)

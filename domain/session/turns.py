@@ -1,43 +1,143 @@
 """What is allowed with turns: one runs at a time, each ends once and leaves nothing open."""
 
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from domain.errors import TurnExists, TurnInProgress
-from domain.session.commands import CancelTurn, CompleteTurn, FailTurn, StartTurn
+from domain.errors import (
+    InputsWaiting,
+    NoTurnInProgress,
+    TurnExists,
+    TurnInProgress,
+)
+from domain.redaction import redacted_failure
+from domain.replacing import replace
+from domain.session import inputs
+from domain.session.commands import (
+    CancelTurn,
+    CompleteTurn,
+    FailTurn,
+    Interrupt,
+    NewInput,
+    QueueInputs,
+    StartTurn,
+)
 from domain.session.events import (
-    PermissionDecided,
+    InputsFenced,
+    Recorded,
     SessionEvent,
+    SessionStopped,
     ToolReturned,
     TurnCancelled,
     TurnCompleted,
     TurnFailed,
+    TurnProgressNoted,
     TurnStarted,
 )
-from domain.session.guards import require_active, require_running
+from domain.session.guards import require_active, require_expected_turn, require_running
+from domain.session.interactions import cancelled_with_turn
 from domain.session.messages import require_message, require_new_message
-from domain.session.state import Session, TurnOutcome
+from domain.session.state import Changes, Session, Totals, Turn, TurnOutcome, Turns
 from domain.values import Failure, ToolOutcome, Usage, require_name, require_summary
 
 
 def start(session: Session, command: StartTurn) -> list[SessionEvent]:
-    """Give input to the agent of an active session in which no turn runs."""
+    """Give input to the agent of an active session.
+
+    While another turn runs, the mode decides: the input waits for its own turn (queue), reaches
+    the running one at its next tool boundary (steer), or takes its place (interrupt). Nothing
+    overtakes input that waits already.
+    """
     require_active(session)
     require_name(command.turn_id, "turn_id")
     require_message(command.message_id, command.parts)
-    running = session.turns.running
-    if running is not None:
-        raise TurnInProgress(None, turn_id=running.turn_id)
-    if command.turn_id in session.turns.ended:
-        raise TurnExists(None, turn_id=command.turn_id)
+    inputs.require_reason(command.source, command.meta)
+    require_expected_turn(session, command.expected_turn_id)
+    require_new_turn(session, command.turn_id)
     require_new_message(session, command.message_id)
+    running = session.turns.running
+    begun = TurnStarted(
+        turn_id=command.turn_id,
+        source=command.source,
+        message_id=command.message_id,
+        parts=command.parts,
+        meta=command.meta,
+    )
+    if command.mode == "interrupt":
+        return [*fence(session), *close_turn(session, "cancelled", reason="interrupted"), begun]
+    if running is None and not session.inputs.waiting:
+        return [begun]
+    if command.mode is None:
+        if running is not None:
+            raise TurnInProgress(None, turn_id=running.turn_id)
+        raise InputsWaiting(None, waiting=len(session.inputs.waiting))
+    waiting = NewInput(
+        input_id=command.turn_id,
+        message_id=command.message_id,
+        parts=command.parts,
+        meta=command.meta,
+    )
+    queued = inputs.queued(session, [waiting], command.source)
+    if running is None:
+        return [*queued, *inputs.next_turn(session)]
+    if command.mode == "steer":
+        return [*queued, inputs.staged(command.turn_id, running)]
+    return queued
+
+
+def queue(session: Session, command: QueueInputs) -> list[SessionEvent]:
+    """Have inputs run one after the other; the first one at once if nothing runs."""
+    require_active(session)
+    for one in command.inputs:
+        require_new_turn(session, one.input_id)
+    queued = inputs.queued(session, command.inputs, command.source)
+    if session.turns.running is not None or command.hold:
+        return queued
+    if session.inputs.waiting:
+        return [*queued, *inputs.next_turn(session)]
+    return [*queued, *inputs.first_turn(command.inputs[0], command.source)]
+
+
+def dispatch(session: Session, _: object) -> list[SessionEvent]:
+    """Begin the turn of the oldest input; when none waits there is nothing to do."""
+    require_active(session)
+    if session.turns.running is not None:
+        raise TurnInProgress(None, turn_id=session.turns.running.turn_id)
+    return inputs.next_turn(session)
+
+
+def interrupt(session: Session, command: Interrupt) -> list[SessionEvent]:
+    """Cancel the running turn and all that waits; idle with nothing waiting it is already so."""
+    require_active(session)
+    require_expected_turn(session, command.expected_turn_id)
+    require_name(command.reason, "reason")
+    return [*fence(session), *close_turn(session, "cancelled", reason=command.reason)]
+
+
+def fence(session: Session) -> list[SessionEvent]:
+    """Return what keeps all that waits from ever running; nothing when there is nothing to do."""
+    waiting = session.inputs.in_order()
+    if not waiting and session.turns.running is None:
+        return []
     return [
-        TurnStarted(
-            turn_id=command.turn_id,
-            source=command.source,
-            message_id=command.message_id,
-            parts=command.parts,
+        InputsFenced(
+            generation=session.inputs.generation + 1,
+            cancelled=tuple(one.input_id for one in waiting),
         )
     ]
+
+
+def require_new_turn(session: Session, turn_id: str) -> None:
+    """Refuse an id that another turn has, or an input that waits for one."""
+    running = session.turns.running
+    if (
+        turn_id in session.turns.ended
+        or (running is not None and running.turn_id == turn_id)
+        or turn_id in session.inputs.waiting
+        or turn_id in session.inputs.ended
+    ):
+        if running is not None and running.turn_id == turn_id:
+            raise TurnInProgress(None, turn_id=turn_id)
+        raise TurnExists(None, turn_id=turn_id)
 
 
 def complete(session: Session, command: CompleteTurn) -> list[SessionEvent]:
@@ -46,7 +146,8 @@ def complete(session: Session, command: CompleteTurn) -> list[SessionEvent]:
         return []
     require_name(command.stop_reason, "stop_reason")
     require_running(session, command.turn_id)
-    return close_turn(session, "completed", reason=command.stop_reason, usage=command.usage)
+    closed = close_turn(session, "completed", reason=command.stop_reason, usage=command.usage)
+    return [*closed, *_what_follows(session)]
 
 
 def fail(session: Session, command: FailTurn) -> list[SessionEvent]:
@@ -56,7 +157,8 @@ def fail(session: Session, command: FailTurn) -> list[SessionEvent]:
     require_name(command.failure.kind, "kind")
     require_summary(command.failure.summary, "summary")
     require_running(session, command.turn_id)
-    return close_turn(session, "failed", failure=command.failure)
+    closed = close_turn(session, "failed", failure=redacted_failure(command.failure))
+    return [*closed, *_what_follows(session)]
 
 
 def cancel(session: Session, command: CancelTurn) -> list[SessionEvent]:
@@ -65,11 +167,43 @@ def cancel(session: Session, command: CancelTurn) -> list[SessionEvent]:
         return []
     require_name(command.reason, "reason")
     require_running(session, command.turn_id)
-    return close_turn(session, "cancelled", reason=command.reason)
+    closed = close_turn(session, "cancelled", reason=command.reason)
+    return [*closed, *_what_follows(session, hold=command.hold)]
+
+
+def require_any_turn(session: Session) -> Turn:
+    """Return the running turn, whichever it is.
+
+    Raises:
+        NoTurnInProgress: None runs.
+    """
+    if session.turns.running is None:
+        raise NoTurnInProgress
+    return session.turns.running
 
 
 def _ended_as(session: Session, turn_id: str, outcome: TurnOutcome) -> bool:
     return session.turns.ended.get(turn_id) == outcome
+
+
+def _what_follows(session: Session, *, hold: bool = False) -> list[SessionEvent]:
+    """Return what the end of the running turn leads to: the stop that waited for it, or the next.
+
+    Args:
+        session: As it was before the end.
+        hold: Leave what waits where it is.
+    """
+    lifecycle = session.lifecycle
+    if lifecycle.phase == "stopping" and lifecycle.stop_cause and lifecycle.stop_reason:
+        return [
+            SessionStopped(
+                cause=lifecycle.stop_cause,
+                reason=lifecycle.stop_reason,
+                detail=lifecycle.stop_detail,
+                failure=lifecycle.failure,
+            )
+        ]
+    return [] if hold else inputs.next_turn(session)
 
 
 _OPEN_CALLS_BECOME: dict[TurnOutcome, ToolOutcome] = {
@@ -81,7 +215,7 @@ _OPEN_CALLS_BECOME: dict[TurnOutcome, ToolOutcome] = {
 
 def close_turn(
     session: Session,
-    outcome: Literal["completed", "failed", "cancelled"],
+    outcome: TurnOutcome,
     *,
     reason: str = "",
     failure: Failure | None = None,
@@ -106,10 +240,7 @@ def close_turn(
         ToolReturned(tool_call_id=call, status=_OPEN_CALLS_BECOME[outcome])
         for call in sorted(turn.open_calls, key=lambda call: turn.open_calls[call].sequence)
     ]
-    events += [
-        PermissionDecided(request_id=request, decision="cancelled", reason=f"turn_{outcome}")
-        for request in sorted(session.interactions.pending)
-    ]
+    events += cancelled_with_turn(session, turn.turn_id, f"turn_{outcome}")
     match outcome:
         case "completed":
             ended: SessionEvent = TurnCompleted(
@@ -122,3 +253,75 @@ def close_turn(
         case "cancelled":
             ended = TurnCancelled(turn_id=turn.turn_id, reason=reason)
     return [*events, ended]
+
+
+# ── what the events do ───────────────────────────────────────────────────────────────────────
+
+
+def _started(session: Session, event: TurnStarted, recorded: Recorded) -> Changes:
+    turn = Turn(
+        turn_id=event.turn_id,
+        source=event.source,
+        started_at=recorded.at,
+        sequence=recorded.sequence,
+        active_at=recorded.at,
+        noted_at=recorded.at,
+    )
+    return {
+        "turns": replace(session.turns, running=turn),
+        "totals": replace(session.totals, turns=session.totals.turns + 1),
+        "messages": session.messages.put(event.message_id, recorded.sequence),
+    }
+
+
+def _completed(session: Session, event: TurnCompleted, _: Recorded) -> Changes:
+    changes = _ended(session, event.turn_id, "completed")
+    changes["totals"] = add_usage(session.totals, event.usage)
+    return changes
+
+
+def _failed(session: Session, event: TurnFailed, _: Recorded) -> Changes:
+    return _ended(session, event.turn_id, "failed")
+
+
+def _cancelled(session: Session, event: TurnCancelled, _: Recorded) -> Changes:
+    return _ended(session, event.turn_id, "cancelled")
+
+
+def _ended(session: Session, turn_id: str, outcome: TurnOutcome) -> Changes:
+    changes: Changes = {
+        "turns": Turns(running=None, ended=session.turns.ended.put(turn_id, outcome))
+    }
+    if session.surroundings.stalled is not None:
+        # A stall is the turn's: it ends with it.
+        changes["surroundings"] = replace(session.surroundings, stalled=None)
+    return changes
+
+
+def _noted(session: Session, _: TurnProgressNoted, recorded: Recorded) -> Changes:
+    turn = session.turns.running
+    if turn is None:
+        return {}
+    return {"turns": replace(session.turns, running=replace(turn, noted_at=recorded.at))}
+
+
+def add_usage(totals: Totals, usage: Usage | None) -> Totals:
+    """Return totals with what a turn has used."""
+    if usage is None:
+        return totals
+    cost = totals.cost if usage.cost is None else (totals.cost or 0.0) + usage.cost
+    return replace(
+        totals,
+        input_tokens=totals.input_tokens + (usage.input_tokens or 0),
+        output_tokens=totals.output_tokens + (usage.output_tokens or 0),
+        cost=cost,
+    )
+
+
+EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
+    TurnStarted: _started,
+    TurnCompleted: _completed,
+    TurnFailed: _failed,
+    TurnCancelled: _cancelled,
+    TurnProgressNoted: _noted,
+}

@@ -5,7 +5,7 @@ select append_batch(
   %(t_session)b, %(t_before)b, %(t_after)b, %(t_offset)b, %(t_digest)b, %(t_at)b,
   %(k_scope)b, %(k_key)b, %(k_fingerprint)b, %(k_session)b, %(k_sequence)b,
   %(k_offset)b, %(k_position)b, %(k_answer)b, %(k_at)b,
-  %(rows)s::json, %(shared)s::json)
+  %(rows)s::json, %(shared)s::json, %(expected)s::json)
 
 -- name: judge
 -- After a refused or interrupted batch: where each of its sessions is, and whether the event that
@@ -20,6 +20,9 @@ order by a.o
 select k.scope, k.key
 from unnest(%(scope)b::uuid[], %(key)b::text[]) as a (scope, key)
 join idempotency_keys as k on k.scope = a.scope and k.key = a.key
+
+-- name: scope_versions
+select scope_id, version from shared_scopes where scope_id = any(%(scope)b::uuid[])
 
 -- name: head
 select head from log_head where log_id = 0
@@ -64,7 +67,21 @@ from events
 where originator_id = %(session)s
   and (%(types)s::text[] = '{}' or topic = any(%(types)s))
   and (%(turn)s::text is null
-       or convert_from(state, 'UTF8')::json ->> 'turn_id' = %(turn)s)
+       or readable_json(convert_from(state, 'UTF8')) ->> 'turn_id' = %(turn)s)
+order by originator_version desc
+limit %(limit)s
+
+-- name: key_writes
+select originator_id, originator_version, notification_id, topic, state, digest
+from events
+where originator_id = %(session)s and originator_version < %(before)s
+  and topic in ('session.created', 'state.patched', 'conversation.rewound')
+  and exists (
+    select
+    from (select readable_json(convert_from(state, 'UTF8')) -> 'data') as r (data)
+    where data -> 'set' -> %(key)s::text is not null
+      or data -> 'state' -> %(key)s::text is not null
+      or %(key)s::text in (select json_array_elements_text(data -> 'delete')))
 order by originator_version desc
 limit %(limit)s
 

@@ -1,18 +1,14 @@
 -- name: session
 select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title
+  title, hidden
 from sessions
 where session_id = %(session)s
 
 -- name: sessions_by_updated_at_desc
 -- `updated_second` leads so that an index gives the order; within one the exact time decides.
 select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title
-from sessions_matching(
-  %(app)s::text, %(user)s::text, %(workspace)s::text, %(team)s::text, %(scope)s::text,
-  %(agent)s::text, %(status)s::text, %(type)s::text, %(tag)s::text, %(starred)s::boolean,
-  %(text)s::text, %(created_after)s::timestamptz, %(created_before)s::timestamptz,
-  %(updated_after)s::timestamptz, %(updated_before)s::timestamptz)
+  title, hidden
+from sessions_matching(%(where)s::session_filter)
 where %(value)s::timestamptz is null
   or (updated_second <= date_trunc('second', %(value)s::timestamptz)
       and (updated_at, session_id) < (%(value)s::timestamptz, %(id)s::uuid))
@@ -21,12 +17,8 @@ limit %(limit)s
 
 -- name: sessions_by_created_at_desc
 select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title
-from sessions_matching(
-  %(app)s::text, %(user)s::text, %(workspace)s::text, %(team)s::text, %(scope)s::text,
-  %(agent)s::text, %(status)s::text, %(type)s::text, %(tag)s::text, %(starred)s::boolean,
-  %(text)s::text, %(created_after)s::timestamptz, %(created_before)s::timestamptz,
-  %(updated_after)s::timestamptz, %(updated_before)s::timestamptz)
+  title, hidden
+from sessions_matching(%(where)s::session_filter)
 where %(value)s::timestamptz is null
   or (created_at, session_id) < (%(value)s::timestamptz, %(id)s::uuid)
 order by created_at desc, session_id desc
@@ -34,12 +26,8 @@ limit %(limit)s
 
 -- name: sessions_by_title_desc
 select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title
-from sessions_matching(
-  %(app)s::text, %(user)s::text, %(workspace)s::text, %(team)s::text, %(scope)s::text,
-  %(agent)s::text, %(status)s::text, %(type)s::text, %(tag)s::text, %(starred)s::boolean,
-  %(text)s::text, %(created_after)s::timestamptz, %(created_before)s::timestamptz,
-  %(updated_after)s::timestamptz, %(updated_before)s::timestamptz)
+  title, hidden
+from sessions_matching(%(where)s::session_filter)
 where %(value)s::text is null
   or (coalesce(title, ''), session_id) < (%(value)s::text, %(id)s::uuid)
 order by coalesce(title, '') desc, session_id desc
@@ -48,12 +36,8 @@ limit %(limit)s
 -- name: sessions_by_updated_at_asc
 -- `updated_second` leads so that an index gives the order; within one the exact time decides.
 select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title
-from sessions_matching(
-  %(app)s::text, %(user)s::text, %(workspace)s::text, %(team)s::text, %(scope)s::text,
-  %(agent)s::text, %(status)s::text, %(type)s::text, %(tag)s::text, %(starred)s::boolean,
-  %(text)s::text, %(created_after)s::timestamptz, %(created_before)s::timestamptz,
-  %(updated_after)s::timestamptz, %(updated_before)s::timestamptz)
+  title, hidden
+from sessions_matching(%(where)s::session_filter)
 where %(value)s::timestamptz is null
   or (updated_second >= date_trunc('second', %(value)s::timestamptz)
       and (updated_at, session_id) > (%(value)s::timestamptz, %(id)s::uuid))
@@ -62,12 +46,8 @@ limit %(limit)s
 
 -- name: sessions_by_created_at_asc
 select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title
-from sessions_matching(
-  %(app)s::text, %(user)s::text, %(workspace)s::text, %(team)s::text, %(scope)s::text,
-  %(agent)s::text, %(status)s::text, %(type)s::text, %(tag)s::text, %(starred)s::boolean,
-  %(text)s::text, %(created_after)s::timestamptz, %(created_before)s::timestamptz,
-  %(updated_after)s::timestamptz, %(updated_before)s::timestamptz)
+  title, hidden
+from sessions_matching(%(where)s::session_filter)
 where %(value)s::timestamptz is null
   or (created_at, session_id) > (%(value)s::timestamptz, %(id)s::uuid)
 order by created_at asc, session_id asc
@@ -75,12 +55,8 @@ limit %(limit)s
 
 -- name: sessions_by_title_asc
 select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title
-from sessions_matching(
-  %(app)s::text, %(user)s::text, %(workspace)s::text, %(team)s::text, %(scope)s::text,
-  %(agent)s::text, %(status)s::text, %(type)s::text, %(tag)s::text, %(starred)s::boolean,
-  %(text)s::text, %(created_after)s::timestamptz, %(created_before)s::timestamptz,
-  %(updated_after)s::timestamptz, %(updated_before)s::timestamptz)
+  title, hidden
+from sessions_matching(%(where)s::session_filter)
 where %(value)s::text is null
   or (coalesce(title, ''), session_id) > (%(value)s::text, %(id)s::uuid)
 order by coalesce(title, '') asc, session_id asc
@@ -107,6 +83,39 @@ from (
 ) as newest
 where value is not null
 order by key
+
+-- name: scope
+-- The version of a scope beside each of its keys, or beside none.
+select c.version, s.key, s.value
+from shared_scopes as c
+left join shared_state as s on s.scope_id = c.scope_id and s.value is not null
+where c.scope_id = %(scope)s
+order by s.key
+
+-- name: key_history
+select h.position, h.session_id, h.sequence, h.value, (r.record ->> 'at')::timestamptz,
+  r.record ->> 'actor'
+from shared_state_history as h
+join events as e on e.originator_id = h.session_id and e.originator_version = h.sequence
+cross join lateral readable_json(convert_from(e.state, 'UTF8')) as r (record)
+where h.scope_id = %(scope)s and h.key = %(key)s and h.position < %(before)s
+order by h.position desc
+limit %(limit)s
+
+-- name: forget_answers
+-- Those that another process is just forgetting are left to it.
+with gone as (
+  delete from idempotency_keys
+  where ctid = any (array(
+    select ctid
+    from idempotency_keys
+    where created_at < now() - %(older_than)s::interval
+    order by created_at
+    limit %(limit)s
+    for update skip locked))
+  returning 1
+)
+select count(*) from gone
 
 -- name: load_snapshot
 select state

@@ -9,7 +9,7 @@ from uuid import uuid4
 import schemathesis
 from schemathesis import Case, GenerationMode, HookContext
 
-NAMES = {"message_id": "m", "turn_id": "t", "request_id": "r"}
+NAMES = {"message_id": "m", "turn_id": "t", "request_id": "r", "input_id": "i"}
 """Of what each prepared session has."""
 
 _run = uuid4().hex
@@ -36,6 +36,11 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
     # A key cannot be set and deleted at once.
     if isinstance(case.body, dict) and isinstance(case.body.get("set"), dict):
         case.body["delete"] = [k for k in case.body.get("delete", []) if k not in case.body["set"]]
+    # Not every text is a URL that may be called, nor a type of event, nor a time gone by.
+    if "/webhooks" in case.operation.path and isinstance(case.body, dict):
+        change_webhook(case.body)
+    if isinstance(case.body, dict):
+        change_command(case.operation.path, case.body)
     # Most valid requests go to something that is there.
     if "session_id" in path and call % 4:
         path["session_id"] = next(_sessions)
@@ -43,5 +48,49 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
             path[name] = NAMES[name]
         if headers:
             headers.pop("If-Match", None)
-        if "request_id" in path and isinstance(case.body, dict):
+        if isinstance(case.body, dict) and "option_id" in case.body:
             case.body["option_id"] = "yes"
+
+
+def change_command(path: str, body: dict[str, Any]) -> None:
+    """Make of what only a schema allows something that a rule allows too."""
+    # Not every text is a pattern, nor every object a schema; and no two options are the same.
+    for name in ("allow", "ask", "deny"):
+        if path.endswith("/permissions") and body.get(name):
+            body[name] = ["shell:cmd=ls*"]
+    if isinstance(body.get("permissions"), dict):
+        body["permissions"] = {"mode": "deny-all", "allow": ["shell:cmd=ls*"]}
+    # A coordinator ends by itself, nobody is spawned under what has stopped, something is counted.
+    if body.get("type") == "coordinator":
+        body["ttl_seconds"] = 3600
+    if "allow_stopped_parent" in body:
+        body["allow_stopped_parent"] = False
+    if path.endswith("/usage"):
+        body["input_tokens"] = 1
+    if path.endswith("/interactions") and isinstance(body.get("schema"), dict):
+        body["schema"] = {"type": "object"}
+    for number, one in enumerate(body.get("options") or ()):
+        one["option_id"] = f"o{number}"
+    # What is synthetic says why it is there.
+    if body.get("source") == "synthetic":
+        body["source"] = "network"
+    # Nor are two inputs.
+    if path.endswith("/inputs"):
+        for one in (body.get("inputs") or ())[1:]:
+            one.pop("id", None)
+            one.pop("message_id", None)
+
+
+def change_webhook(body: dict[str, Any]) -> None:
+    """Make what only a schema allows something that can be done."""
+    for name, value in (("url", "https://hooks.example.invalid/"), ("types", ["turn.*"])):
+        if name in body:
+            body[name] = value
+    if isinstance(body.get("secret"), str):
+        body["secret"] = "whsec_" + "A" * 32
+    if body.get("from") not in (None, "now"):
+        body["from"] = 0
+    if body.get("upto") is not None:
+        body["upto"] = 1
+    if isinstance(body.get("batch"), float):
+        body["batch"] = int(body["batch"])

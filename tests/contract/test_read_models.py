@@ -111,6 +111,7 @@ TELLING = {
     "status": "running",
     "type": "background",
     "starred": True,
+    "badge": "waiting-for-auth",
 }
 
 
@@ -129,12 +130,58 @@ async def test_a_list_is_filtered_by_what_rows_are(store: Store, name: str) -> N
 async def test_a_filter_follows_what_changes(store: Store) -> None:
     chain = Chain()
     await make(store, chain, agent="a1", tags=("x",))
-    changed = row(agent="a2", tags=("y", "z"), starred=True, status="waiting", title="New")
+    changed = row(
+        agent="a2", tags=("y", "z"), starred=True, status="waiting", title="New", badge="hung"
+    )
     await store.log.append(chain.next(row=changed))
     here = {chain.session_id}
     assert await found(store, agent="a1") == await found(store, tag="x") == set()
-    for where in ({"agent": "a2"}, {"tag": "z"}, {"starred": True}, {"text": "new"}):
+    shown: list[dict[str, object]] = [{"agent": "a2"}, {"tag": "z"}, {"starred": True}]
+    for where in (*shown, {"text": "new"}, {"badge": "hung"}):
         assert await found(store, **where) == here
+    assert await found(store, badge="unknown") == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [("parent", "parent_id"), ("root", "root_id"), ("forked_from", "forked_from")],
+)
+async def test_a_list_is_filtered_by_where_sessions_come_from(
+    store: Store, name: str, column: str
+) -> None:
+    first, second = uuid4(), uuid4()
+    moving = Chain()
+    children = {await make(store, **{column: first}) for _ in range(3)}
+    children.add(await make(store, moving, **{column: first}))
+    other = await make(store, **{column: second})
+    await make(store)
+    await make(store, deleted=True, **{column: first})
+    await store.log.append(moving.next(row=row(status="running", **{column: first})))
+    assert await found(store, **{name: first}) == children
+    assert await found(store, **{name: second}) == {other}
+    assert await found(store, **{name: uuid4()}) == set()
+    assert await found(store, **{name: first}, status="running") == {moving.session_id}
+
+
+async def test_a_hidden_stream_has_a_row_but_is_in_no_list(store: Store) -> None:
+    hidden, parent = Chain(), uuid4()
+    shown = {"title": "T", "tags": ("x",), "parent_id": parent, "hidden": True}
+    await make(store, hidden, **shown)
+    session = await make(store)
+    for _ in range(2):
+        listed = await store.read_models.session(hidden.session_id)
+        assert listed is not None
+        assert listed.hidden
+        for where in ({"tag": "x"}, {"text": "T"}, {"parent": parent}):
+            assert await found(store, **where) == set()
+        assert await found(store) == {session}
+        # Shown anew, it is as hidden as before.
+        await store.log.append(hidden.next(row=row(**shown)))
+    listed = await store.read_models.session(session)
+    assert listed is not None
+    assert not listed.hidden
+    (event, *_) = await store.log.read_all(after=0, upto=9, limit=9, app="shop")
+    assert event.session_id == hidden.session_id
 
 
 async def test_filters_are_all_to_be_met(store: Store) -> None:
@@ -193,6 +240,19 @@ async def test_times_are_from_inclusive_to_exclusive_to_the_microsecond(store: S
             assert await found(store, **times) == ({one} if is_in else set()), times
             assert (one in await found(store, **{f"{kind}_after": start})) == (start <= moment)
             assert (one in await found(store, **{f"{kind}_before": end})) == (moment < end)
+
+
+async def test_children_are_listed_in_pages_like_all_others(store: Store) -> None:
+    parent = uuid4()
+    for n in range(7):
+        await make(store, updated=n % 3, parent_id=parent, created_at=at(n % 4))
+        await make(store, updated=n)
+    for order in ORDERS:
+        of_parent = SessionFilter(parent=parent)
+        rows = [listed for page in await pages(store, order, 2, of_parent) for listed in page]
+        places = [place(listed, order) for listed in rows]
+        assert len(rows) == 7
+        assert places == sorted(places, reverse=order.descending)  # type: ignore[type-var]
 
 
 # ── orders and pages ─────────────────────────────────────────────────────────────────────────
@@ -314,6 +374,32 @@ async def test_a_list_of_many_is_cut_by_its_limit(store: Store) -> None:
     newest = await store.read_models.sessions(SessionFilter(), SessionOrder(), None, 5)
     assert len(newest) == 5
     assert newest[0].updated_at == at(2.5)
+
+
+# ── answers ──────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_answers_are_forgotten_when_they_are_old_the_oldest_first(store: Store) -> None:
+    chain, now, forget = Chain(), await store.deadlines.now(), store.read_models.forget_answers
+
+    async def left() -> str:
+        kept = [await store.read_models.answer(chain.session_id, key) for key in "abcdef"]
+        return "".join(answer.key for answer in kept if answer is not None)
+
+    # Not in the order of their age.
+    for key, hours in {"b": 29, "e": 23, "a": 30, "d": 27, "c": 28, "f": 0}.items():
+        await store.log.append(chain.next(keys=[key], at=now - timedelta(hours=hours)))
+    assert await forget(timedelta(hours=31), 100) == 0
+    assert await left() == "abcdef"
+    assert await forget(timedelta(days=1), 2) == 2
+    assert await left() == "cdef"
+    assert await forget(timedelta(days=1), 0) == 0
+    assert await forget(timedelta(days=1), 100) == 2
+    assert await forget(timedelta(days=1), 100) == 0
+    assert await left() == "ef"
+    # What is forgotten may be answered anew.
+    await store.log.append(chain.next(keys=["a"], at=now))
+    assert await left() == "aef"
 
 
 # ── kept states ──────────────────────────────────────────────────────────────────────────────

@@ -1,7 +1,8 @@
 """Sessions under any commands, through the real command path, beside a model that is only a fold.
 
 The machine asks two handlers over one store, as two processes would. What each answer must be
-follows from the log so far, the rules, and the answers kept for idempotency keys.
+follows from the log so far, the rules, and the answers kept for idempotency keys. Children, forks
+and the streams of shared scopes join the three sessions that it begins with.
 """
 
 import asyncio
@@ -27,10 +28,10 @@ from application.errors import (
     ApplicationError,
     IdempotencyKeyInFlight,
     IdempotencyKeyReused,
-    StaleSequence,
 )
 from application.handle import Handler
-from application.listing import app_scope, session_document, user_scope
+from application.lineage import Lineages
+from application.listing import app_scope, scope_stream, session_document, user_scope
 from application.live import Hub
 from application.ports import SessionFilter, SessionOrder, Store, StoredEvent
 from application.queries import Queries, Snapshot, Transcripts
@@ -39,16 +40,17 @@ from domain.chain import genesis, link
 from domain.errors import DomainError
 from domain.session import commands as c
 from domain.session import events as e
-from domain.session.decide import decide
 from domain.session.evolve import fold
-from domain.session.state import ABSENT, Session, scope_of
-from domain.session.transcript import Transcript
+from domain.session.lineage import inherited
+from domain.session.state import Session, scope_of
 from domain.values import Owner
 from infrastructure.memory import MemoryStore
 from infrastructure.state_codec import decode_state, encode_state
-from tests.property.invariants import check
+from tests.property.invariants import check, check_scope
+from tests.property.model import Log, Model, refusal_of
+from tests.support.aim import aimed
 from tests.support.builders import NOON, text
-from tests.support.strategies import COMMANDS, commands, option_ids
+from tests.support.strategies import COMMANDS, SUITS, commands, option_ids
 
 NIL = UUID(int=0)
 _numbers = count(1)
@@ -92,7 +94,8 @@ hows = st.builds(
     key=st.none() | st.none() | st.sampled_from(["k1", "k2", "k3", "k4"]),
     expected=st.sampled_from(["anything"] * 12 + ["head", "head or another", "behind", "ahead"]),
 )
-which = st.sampled_from([0, 0, 0, 1, 1, 2])
+which = st.sampled_from([0, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5])
+MOST_SESSIONS = 7
 
 
 class _Process:
@@ -102,6 +105,7 @@ class _Process:
         hub = Hub()
         self.handler = Handler(store, hub, kept=kept)
         self.queries = Queries(store, hub, self.handler, Transcripts(store, most_bytes=4096))
+        self.lineages = Lineages(store, self.handler, self.queries)
 
 
 @dataclass
@@ -134,9 +138,12 @@ class Sessions(RuleBasedStateMachine):
         app = f"app-{next(_numbers)}"
         self.owners = [Owner(app=app, user=user) for user in ("ada", "ada", "bob")]
         self.ids = [UUID(int=next(_numbers)) for _ in self.owners]
-        self.logs: dict[UUID, list[e.Recorded]] = {session_id: [] for session_id in self.ids}
+        self.to_come = [UUID(int=next(_numbers)) for _ in range(MOST_SESSIONS)]
+        self.model = Model({session_id: [] for session_id in self.ids})
+        self.scopes = {scope_stream(app, user): (app, user) for user in (None, "ada", "bob")}
+        self.model.logs |= {scope: [] for scope in self.scopes}
         self.start = self.run(self.store.log.head())
-        self.states: dict[UUID, Session] = {}
+        self.checked: dict[UUID, int] = {}
         self.requests: list[Request] = []
         self.answers: dict[tuple[UUID, str], tuple[Request, Outcome]] = {}
         self.kept: list[_Kept] = []
@@ -145,33 +152,74 @@ class Sessions(RuleBasedStateMachine):
         return self.loop.run_until_complete(work)
 
     def teardown(self) -> None:
-        # States that are still being kept.
-        self.run(_all([chore for one in self.processes for chore in one.handler._chores]))
+        self.finish()
         if self.place is None:
             self.loop.close()
+
+    def finish(self) -> None:
+        """Wait for what nobody waits for: states that are kept, parents and children that end."""
+        while chores := [chore for one in self.processes for chore in one.handler._chores]:
+            self.run(asyncio.wait(chores))
+
+    @property
+    def logs(self) -> dict[UUID, Log]:
+        return self.model.logs
 
     # ── what is asked ────────────────────────────────────────────────────────────────────────
 
     @initialize(command=COMMANDS[c.CreateSession], how=hows)
     def begin(self, command: c.CreateSession, how: How) -> None:
         self.create(0, command, how)
+        self.begin_plainly()
+
+    def begin_plainly(self) -> None:
         for at in (0, 1):
             self.ask(at, c.CreateSession(owner=self.owners[at]), How())
 
     @precondition(lambda self: not all(self.logs.values()))
     @rule(at=which, command=COMMANDS[c.CreateSession], how=hows)
     def create(self, at: int, command: c.CreateSession, how: How) -> None:
+        at = self.there(at)
         owner = self.owners[at] if how.aim else self.owners[-at]
         if how.aim:
-            command = replace(command, messages=(), tags=tuple(dict.fromkeys(command.tags)))
+            tags = tuple(dict.fromkeys(command.tags))
+            command = replace(command, messages=(), tags=tags, type="user", lineage=None)
         self.ask(at, replace(command, owner=owner), how)
 
     @rule(at=which, command=commands, how=hows)
     def do_anything(self, at: int, command: Any, how: How) -> None:
-        rare = isinstance(command, c.DeleteSession | c.StopSession) and self.log_of(at)[5:] == []
-        if rare:
+        ends = isinstance(command, c.DeleteSession | c.StopSession | c.MeetDeadlines)
+        if ends and (self.log_of(at)[5:] == [] or at == 0):
             command = c.ResumeSession()
         self.ask(at, self.aimed(at, command) if how.aim else command, how)
+
+    @rule(at=which, kind=st.sampled_from(sorted(COMMANDS, key=str)), data=st.data(), how=hows)
+    def set_the_scene(self, at: int, kind: type, data: st.DataObject, how: How) -> None:
+        at = 1 if kind is c.DeleteSession else at
+        self.play(at, data.draw(COMMANDS[kind], label="command"), how)
+
+    def play(self, at: int, command: Any, how: How) -> None:
+        """Do what makes it likely that a command is accepted, and then that."""
+        before = (c.ResumeSession(), c.ActivateSession(), *SUITS.get(type(command), ()))
+        for one in before if self.log_of(at) else ():
+            self.ask(at, self.aimed(at, one), How(how.process))
+        self.ask(at, self.aimed(at, command), replace(how, expected="anything"))
+
+    @rule(at=which, process=st.integers(0, 1), back=st.integers(0, 12), how=hows)
+    def fork(self, at: int, process: int, back: int, how: How) -> None:
+        origin = self.ids[self.there(at)]
+        past = self.logs[origin]
+        if not self.to_come or not past or self.model.state(origin).status == "deleted":
+            return
+        sequence = max(len(past) - back, 1)
+        owner = self.model.state(origin).lifecycle.owner
+        work = self.processes[process].lineages.forked(
+            origin, sequence, c.CreateSession(owner=owner)
+        )
+        command, inherits = self.run(work)
+        assert inherits == self.inherited(origin, sequence)
+        request = self.request(at, command, replace(how, expected="anything", key=None))
+        self.send([request._replace(session_id=self.to_come.pop(), inherits=inherits)], process)
 
     @rule(at=which, how=hows, known=st.booleans())
     def start_a_turn(self, at: int, how: How, known: bool) -> None:
@@ -240,7 +288,9 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(at=which, many=st.lists(st.tuples(commands, hows), min_size=2, max_size=4))
     def do_several_at_once(self, at: int, many: Sequence[tuple[Any, How]]) -> None:
-        requests = [self.request(at, self.aimed(at, command), how) for command, how in many]
+        # What goes to another stream does not wait at the same desk.
+        mine = [one for one in many if not isinstance(one[0], c.PatchScope)]
+        requests = [self.request(at, self.aimed(at, command), how) for command, how in mine]
         self.send(requests, many[0][1].process)
 
     # Which process is first cannot be foreseen on a real database.
@@ -249,20 +299,26 @@ class Sessions(RuleBasedStateMachine):
     def race(self, at: int, many: Sequence[tuple[Any, How]]) -> None:
         """Both processes take commands to one session at the same moment."""
         requests = [self.request(at, self.aimed(at, command), how) for command, how in many]
-        before = len(self.log_of(at))
+        before = {one: len(log) for one, log in self.logs.items()}
         answers = self.run(
             _all([self.ask_of(n % 2, request) for n, request in enumerate(requests)])
         )
+        self.finish()
         self.run(self.read())
-        made = self.log_of(at)[before:]
-        claimed: list[int] = []
+        claimed: list[tuple[UUID, int]] = []
         for request, answer in zip(requests, answers, strict=True):
-            if not isinstance(answer, Outcome):
-                continue
-            if not answer.replayed:
-                claimed += range(answer.first_sequence, answer.sequence + 1)
-            self.learn(request, answer)
-        assert sorted(claimed) == [recorded.sequence for recorded in made]
+            if isinstance(answer, Outcome) and not answer.replayed:
+                mine = range(answer.first_sequence, answer.sequence + 1)
+                claimed += [(request.session_id, sequence) for sequence in mine]
+            if isinstance(answer, Outcome):
+                self.learn(request, answer)
+        made = [
+            (one, recorded.sequence)
+            for one, log in self.logs.items()
+            for recorded in log[before.get(one, len(log)) :]
+            if not self.is_by_itself(one, recorded)
+        ]
+        assert sorted(claimed) == sorted(made)
         type(self).seen["race"] += bool(made)
 
     @rule(process=st.integers(0, 1))
@@ -271,61 +327,68 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(at=which)
     def take_a_snapshot(self, at: int) -> None:
-        state = self.state_of(at)
-        if state.lifecycle.phase in ("active", "stopped"):
-            snapshot = self.run(self.reader.queries.snapshot(self.ids[at]))
-            self.kept = [*self.kept[-2:], _Kept(self.ids[at], snapshot)]
+        session_id = self.ids[self.there(at)]
+        if self.state_of(at).lifecycle.phase not in ("absent", "deleted"):
+            snapshot = self.run(self.reader.queries.snapshot(session_id))
+            self.kept = [*self.kept[-2:], _Kept(session_id, snapshot)]
 
     # ── how it is asked, and what must come of it ────────────────────────────────────────────
 
-    def log_of(self, at: int) -> list[e.Recorded]:
-        return self.logs[self.ids[at]]
+    def there(self, at: int) -> int:
+        """Return the index of a session that is known."""
+        return at if at < len(self.ids) else at % 2
+
+    def log_of(self, at: int) -> Log:
+        return self.logs[self.ids[self.there(at)]]
 
     def state_of(self, at: int) -> Session:
-        return self.state(self.ids[at])
-
-    def state(self, session_id: UUID) -> Session:
-        """Return the fold of a log; a shorter one is never asked for again."""
-        log = self.logs[session_id]
-        known = self.states.get(session_id, ABSENT)
-        start = known if known.sequence <= len(log) else ABSENT
-        self.states[session_id] = fold(log[start.sequence :], start)
-        return self.states[session_id]
+        return self.model.state(self.ids[self.there(at)])
 
     def running(self) -> list[int]:
-        return [at for at in range(3) if self.state_of(at).turns.running is not None]
+        return [at for at in range(len(self.ids)) if self.state_of(at).turns.running is not None]
 
     def waiting(self) -> list[int]:
-        return [at for at in range(3) if self.state_of(at).interactions.pending]
+        return [at for at in range(len(self.ids)) if self.state_of(at).interactions.pending]
+
+    def inherited(self, origin: UUID, sequence: int) -> Session:
+        return inherited(self.model.past(origin, sequence))
 
     def aimed(self, at: int, command: Any) -> Any:
         """Return a command made to fit what is there."""
-        state = self.state_of(at)
-        running, pending = state.turns.running, state.interactions.pending
-        number = state.sequence
-        changes: dict[str, Any] = {}
-        names = {f.name for f in fields(command)}
-        if isinstance(command, c.StartTurn):
-            changes["turn_id"] = f"turn-{number}"
-        elif "turn_id" in names and running is not None:
-            changes["turn_id"] = running.turn_id
-        if isinstance(command, c.StartTurn | c.AddMessage):
-            changes["message_id"] = f"message-{number}"
-        if isinstance(command, c.ReviseMessage) and state.messages:
-            changes["message_id"] = min(state.messages)
-        if isinstance(command, c.RequestPermission):
-            changes["request_id"] = f"request-{number}"
-        if isinstance(command, c.DecidePermission) and pending:
-            changes["request_id"] = min(pending)
-            changes["option_id"] = pending[min(pending)].options[0].option_id
-        return replace(command, **changes)
+        fitted = aimed(command, self.state_of(at))
+        if isinstance(fitted, c.RewindConversation):
+            fitted = replace(fitted, to=fitted.to % (len(self.log_of(at)) + 1))
+        if isinstance(fitted, c.SpawnSession) and self.to_come:
+            fitted = replace(fitted, child_id=self.to_come[-1])
+        return fitted
+
+    def completed(self, at: int, command: Any) -> Any:
+        """Return a command with what the doors add to it."""
+        session_id = self.ids[self.there(at)]
+        if isinstance(command, c.CreateSession) and command.owner not in self.owners:
+            return replace(command, owner=self.owners[self.there(at)])
+        if isinstance(command, c.RewindConversation):
+            to = min(max(command.to, 0), len(self.logs[session_id]))
+            return replace(command, then=self.model.past(session_id, to))
+        if isinstance(command, c.SpawnSession | c.ReapChild):
+            # What was made up are not the ids of this run.
+            known = [*self.to_come, *self.ids]
+            if command.child_id not in known:
+                command = replace(command, child_id=known[command.child_id.int % len(known)])
+        if isinstance(command, c.SpawnSession):
+            return replace(command, parent_id=session_id)
+        if isinstance(command, c.PatchScope):
+            return replace(command, app=self.owners[0].app)
+        return command
 
     def request(
         self, at: int, command: Any, how: How, idempotency: Idempotency | None = None
     ) -> Request:
-        if isinstance(command, c.CreateSession) and command.owner not in self.owners:
-            command = replace(command, owner=self.owners[at])
-        head = len(self.log_of(at))
+        command = self.completed(at, command)
+        session_id = self.ids[self.there(at)]
+        if isinstance(command, c.PatchScope):
+            session_id = scope_stream(command.app, command.user)
+        head = len(self.logs[session_id])
         expected = {
             "head": {head},
             "head or another": {head, head + 3},
@@ -333,16 +396,16 @@ class Sessions(RuleBasedStateMachine):
             "ahead": {head + 1},
         }.get(how.expected)
         if how.key is not None:
-            scope = NIL if isinstance(command, c.CreateSession) else self.ids[at]
+            scope = NIL if isinstance(command, c.CreateSession) else session_id
             key = f"{self.owners[0].app}-{how.key}"
             idempotency = Idempotency(scope=scope, key=key, fingerprint=self.fingerprint(command))
         return Request(
-            session_id=self.ids[at],
+            session_id=session_id,
             command=command,
             actor="user:ada",
             expected=None if expected is None else frozenset(expected),
             idempotency=idempotency,
-            answer=lambda state: {"status": state.status, "turns": state.totals.turns},
+            answer=lambda state, _: {"status": state.status, "turns": state.totals.turns},
         )
 
     def fingerprint(self, command: Any) -> bytes:
@@ -374,22 +437,15 @@ class Sessions(RuleBasedStateMachine):
             if place is not None:
                 in_flight.add(place)
             self.compare(request, answer)
+        self.finish()
         self.run(self.read())
 
     def compare(self, request: Request, answer: Outcome | Exception) -> None:
-        log = self.logs[request.session_id]
-        state = self.state(request.session_id)
+        log = self.logs.setdefault(request.session_id, [])
+        before = len(log)
         what = type(request.command).__name__
         place = _place(request)
-        decided: list[e.SessionEvent] = []
-        refusal: Exception | None = None
-        try:
-            there = state.sequence > 0 or isinstance(request.command, c.CreateSession)
-            if there and request.expected is not None and state.sequence not in request.expected:
-                raise StaleSequence(None, head=state.sequence)
-            decided = decide(state, request.command)
-        except (DomainError, StaleSequence) as refused:
-            refusal = refused
+        refusal = refusal_of(self.model, request)
         if place in self.answers:
             first, kept = self.answers[place]
             same = first.idempotency.fingerprint == request.idempotency.fingerprint
@@ -407,19 +463,21 @@ class Sessions(RuleBasedStateMachine):
             type(self).seen[type(refusal).__name__] += 1
             return
         assert isinstance(answer, Outcome), answer
+        decided = self.model.decided(request)
         assert not answer.replayed
         assert answer.session_id == request.session_id
-        assert (answer.first_sequence, answer.sequence) == (
-            state.sequence + 1,
-            state.sequence + len(decided),
-        )
-        self.run(self.read(upto={request.session_id: answer.sequence}))
-        made = [recorded.event for recorded in log[state.sequence :]]
+        assert (answer.first_sequence, answer.sequence) == (before + 1, before + len(decided))
+        upto = {request.session_id: answer.sequence}
+        if decided and isinstance(request.command, c.SpawnSession):
+            upto[request.command.child_id] = 1
+            self.to_come = [one for one in self.to_come if one != request.command.child_id]
+        self.run(self.read(upto=upto))
+        made = [recorded.event for recorded in log[before:]]
         assert made == decided
         if decided:
             assert answer.position == self.positions[request.session_id, answer.sequence]
-        after = self.state(request.session_id)
-        assert answer.answer == {"status": after.status, "turns": after.totals.turns}
+        told = self.model.told(request, decided)
+        assert answer.answer == {"status": told.status, "turns": told.totals.turns}
         self.learn(request, answer)
         type(self).seen[f"{what} accepted" if decided else f"{what} already so"] += 1
 
@@ -437,10 +495,12 @@ class Sessions(RuleBasedStateMachine):
 
     async def check(self) -> None:
         await self.read()
-        self.the_log_is_sound()
+        grown = [one for one, log in self.logs.items() if self.checked.get(one, 0) < len(log)]
+        self.the_log_is_sound(grown)
         if not self.lagging:
-            await self.every_process_knows_the_same_state_and_it_is_the_fold_of_the_log()
-        await self.every_row_is_the_fold_of_its_log()
+            await self.every_process_knows_the_same_state_and_it_is_the_fold_of_the_log(grown)
+        await self.every_row_is_the_fold_of_its_log(grown)
+        self.checked = {one: len(log) for one, log in self.logs.items()}
         await self.shared_keys_are_seen_by_all_who_share_them_at_once()
         for kept in self.kept:
             await self.a_snapshot_and_the_tail_after_it_are_the_snapshot_now(kept)
@@ -454,56 +514,86 @@ class Sessions(RuleBasedStateMachine):
         assert [one.position for one in stored] == list(range(self.start + 1, head + 1))
         self.stored = stored
         self.positions = {(one.session_id, one.sequence): one.position for one in stored}
-        for session_id, known in self.logs.items():
-            mine = [one for one in stored if one.session_id == session_id]
+        self.by_session: dict[UUID, list[StoredEvent]] = {}
+        for one in stored:
+            self.by_session.setdefault(one.session_id, []).append(one)
+        for session_id, mine in self.by_session.items():
+            known = self.logs.setdefault(session_id, [])
             log = [self.codec.decode(one) for one in mine]
             assert log[: len(known)] == known
             end = (upto or {}).get(session_id, len(known) if upto is not None else len(log))
             known[:] = log[:end]
+            if known and session_id not in self.ids and session_id not in self.scopes:
+                self.ids.append(session_id)
+                self.owners.append(self.model.state(session_id).lifecycle.owner)
 
-    def the_log_is_sound(self) -> None:
-        ends = {session_id: genesis(session_id) for session_id in self.ids}
-        for one in self.stored:
-            ends[one.session_id] = link(ends[one.session_id], one.record)
-            assert one.digest == ends[one.session_id]
-        for log in self.logs.values():
-            check(log)
+    def is_by_itself(self, session_id: UUID, recorded: e.Recorded) -> bool:
+        """Return whether nobody asked for an event: a child ended with its parent, or was counted
+        out by it."""
+        record = self.by_session[session_id][recorded.sequence - 1].record
+        return bool(self.codec.from_json(record)["origin"] == "lineage")
 
-    async def every_process_knows_the_same_state_and_it_is_the_fold_of_the_log(self) -> None:
-        for session_id, log in self.logs.items():
-            state = fold(log)
-            assert fold(log) == state
+    def the_log_is_sound(self, grown: Sequence[UUID]) -> None:
+        for session_id in grown:
+            digest, log = genesis(session_id), self.logs[session_id]
+            for one in self.by_session[session_id]:
+                digest = link(digest, one.record)
+                assert one.digest == digest
+            assert [one.at for one in log] == sorted(one.at for one in log)
+            if session_id in self.scopes:
+                check_scope(log)
+            else:
+                check(log, self.model.begin(session_id))
+
+    async def every_process_knows_the_same_state_and_it_is_the_fold_of_the_log(
+        self, grown: Sequence[UUID]
+    ) -> None:
+        for session_id in grown:
+            log = self.logs[session_id]
+            state = self.model.past(session_id, len(log))
+            assert self.model.state(session_id) == state
             assert decode_state(encode_state(state)) == state
             half = len(log) // 2
-            assert fold(log[half:], fold(log[:half])) == state
+            assert fold(log[half:], self.model.past(session_id, half)) == state
             for process in self.processes:
                 loaded = await process.handler.load(session_id)
                 assert loaded.session == state
                 if log:
                     assert loaded.position == self.positions[session_id, len(log)]
 
-    async def every_row_is_the_fold_of_its_log(self) -> None:
-        shown: list[UUID] = []
-        for session_id, log in self.logs.items():
+    async def every_row_is_the_fold_of_its_log(self, grown: Sequence[UUID]) -> None:
+        for session_id in grown:
+            log = self.logs[session_id]
             row = await self.store.read_models.session(session_id)
-            if not log:
-                assert row is None
-                continue
-            state = fold(log)
+            assert row is not None
+            state = self.model.state(session_id)
             assert (row.sequence, row.status) == (len(log), state.status)
+            assert row.hidden == (session_id in self.scopes)
             assert row.position == self.positions[session_id, len(log)]
             assert row.updated_at == log[-1].at
             assert row.created_at == state.lifecycle.created_at
-            assert row.doc.encode() == self.codec.to_json(session_document(session_id, state))
-            last = next(one for one in self.stored if one.position == row.position)
-            assert row.digest == last.digest
-            if state.status != "deleted":
-                shown.append(session_id)
-        listed = await self.store.read_models.sessions(
-            SessionFilter(app=self.owners[0].app), SessionOrder(), None, 10
-        )
-        newest_first = sorted(shown, key=lambda one: self.logs[one][-1].at, reverse=True)
-        assert [row.session_id for row in listed] == newest_first
+            document = b"{}" if row.hidden else self.document(session_id, state)
+            assert row.doc.encode() == document
+            assert row.digest == self.by_session[session_id][-1].digest
+        there = [one for one in self.ids if self.logs[one]]
+        shown = [one for one in there if self.model.state(one).status != "deleted"]
+        order = sorted(shown, key=lambda one: (self.logs[one][-1].at, one), reverse=True)
+        assert await self.listed() == order
+        for parent in there:
+            mine = [one for one in order if self.parent_of(one) == parent]
+            assert await self.listed(parent=parent) == mine
+
+    def document(self, session_id: UUID, state: Session) -> bytes:
+        return self.codec.to_json(session_document(session_id, state))
+
+    def parent_of(self, session_id: UUID) -> UUID | None:
+        lineage = self.model.state(session_id).lifecycle.lineage
+        return lineage.parent_id if lineage else None
+
+    async def listed(self, **filters: Any) -> list[UUID]:
+        where = SessionFilter(app=self.owners[0].app, **filters)
+        rows = await self.store.read_models.sessions(where, SessionOrder(), None, 100)
+        return [row.session_id for row in rows]
 
     async def shared_keys_are_seen_by_all_who_share_them_at_once(self) -> None:
         scopes: dict[UUID, dict[str, Any]] = {}
@@ -514,7 +604,7 @@ class Sessions(RuleBasedStateMachine):
                     scopes[scope][key] = value
         for at, session_id in enumerate(self.ids):
             state, owner = self.state_of(at), self.state_of(at).lifecycle.owner
-            if state.lifecycle.phase not in ("active", "stopped"):
+            if state.lifecycle.phase in ("absent", "deleted"):
                 continue
             _, seen = await self.reader.queries.state(session_id)
             app, user = scopes.get(app_scope(owner), {}), scopes.get(user_scope(owner), {})
@@ -522,7 +612,7 @@ class Sessions(RuleBasedStateMachine):
             type(self).seen["shared"] += bool(app) and bool(user)
 
     def shared_by(self, one: StoredEvent) -> Iterator[tuple[UUID, str, Any]]:
-        owner = fold(self.logs[one.session_id][: one.sequence]).lifecycle.owner
+        owner = self.model.state(one.session_id).lifecycle.owner
         match self.codec.decode(one).event:
             case e.SessionCreated(state=written) | e.StatePatched(set=written):
                 changes: dict[str, Any] = dict(written)
@@ -541,25 +631,23 @@ class Sessions(RuleBasedStateMachine):
     async def a_snapshot_and_the_tail_after_it_are_the_snapshot_now(self, kept: _Kept) -> None:
         session_id, then = kept.session_id, kept.snapshot
         log = self.logs[session_id]
-        tail = log[then.sequence :]
-        transcript = Transcript()
-        for recorded in log[: then.sequence]:
-            transcript.apply(recorded)
-        assert [self.codec.to_json(entry) for entry in transcript.entries] == list(then.transcript)
-        state = fold(tail, then.session)
-        for recorded in tail:
-            transcript.apply(recorded)
-        assert state == fold(log)
+        assert self.transcript(session_id, then.sequence) == list(then.transcript)
+        state = fold(log[then.sequence :], then.session)
+        assert state == self.model.state(session_id)
         if state.status == "deleted":
             return
         now = await self.reader.queries.snapshot(session_id)
         assert (now.session, now.sequence) == (state, len(log))
         assert now.document == session_document(session_id, state)
-        assert [self.codec.to_json(entry) for entry in transcript.entries] == list(now.transcript)
+        assert self.transcript(session_id, len(log)) == list(now.transcript)
         again = await self.reader.queries.snapshot(session_id, then.sequence)
         assert _plain(again) == _plain(then) or _only_newer_shared_keys(again, then)
         type(self).seen["state moved on"] += state != then.session
         type(self).seen["transcript moved on"] += list(now.transcript) != list(then.transcript)
+
+    def transcript(self, session_id: UUID, sequence: int) -> list[bytes]:
+        entries = self.model.transcript(session_id, sequence).entries
+        return [self.codec.to_json(entry) for entry in entries]
 
 
 _GONE = object()

@@ -178,6 +178,26 @@ async def test_the_status_that_stays_is_answered_when_time_is_up(agent: Agent):
     assert 0.25 < time.monotonic() - began < 0.3 + SOON
 
 
+@BOTH
+@pytest.mark.parametrize(
+    ("aim", "path", "body"),
+    [("attached", "attach", {"holder": "cli:1"}), ("stopped", "stop", {})],
+)
+async def test_whoever_waits_for_a_session_is_told_whichever_process_it_comes_from(
+    pair: list[Cairn], agent: Agent, other: Agent, writer: int, aim: str, path: str, body: Any
+):
+    session = await agent.session()
+
+    async with Waiting(pair[0].port, f"/v1/sessions/{session}/wait?for={aim}&wait=30s") as waiting:
+        await (agent, other)[writer].message(session)
+        await (agent, other)[writer].do("POST", f"/v1/sessions/{session}/{path}", body)
+        written = time.monotonic()
+        waited, came = await waiting.answer()
+
+    assert (waited["for"], waited["met"], waited["sequence"]) == (aim, True, 3)
+    assert came - written < SOON
+
+
 async def test_many_wait_for_one_event(pair: list[Cairn], agent: Agent):
     session = await agent.session()
     connections = [Connection(pair[i % 2].port) for i in range(60)]

@@ -112,6 +112,9 @@ class Api:
     def patch(self, path: str, json: Any, **rest: Any) -> httpx.Response:
         return self.request("PATCH", path, json=json, **rest)
 
+    def put(self, path: str, json: Any, **rest: Any) -> httpx.Response:
+        return self.request("PUT", path, json=json, **rest)
+
     def delete(self, path: str, **rest: Any) -> httpx.Response:
         return self.request("DELETE", path, **rest)
 
@@ -135,7 +138,8 @@ class Api:
         """See that the log of all sessions does not grow meanwhile."""
         before = self.feed_head()
         yield
-        assert self.feed_head() == before, "something was recorded"
+        recorded = self.get("/v1/events", params={"after": before}).json()["events"]
+        assert [(one["session_id"], one["type"], one["data"]) for one in recorded] == []
 
 
 class SessionApi:
@@ -157,8 +161,16 @@ class SessionApi:
     def patch(self, path: str, json: Any, **rest: Any) -> httpx.Response:
         return self.api.patch(self.path + path, json, **rest)
 
+    def put(self, path: str, json: Any, **rest: Any) -> httpx.Response:
+        return self.api.put(self.path + path, json, **rest)
+
     def delete(self, path: str = "", **rest: Any) -> httpx.Response:
         return self.api.delete(self.path + path, **rest)
+
+    def document(self) -> Json:
+        """Return what lists show of it."""
+        shown: Json = done(self.get())["session"]
+        return shown
 
     @property
     def head(self) -> int:
@@ -180,6 +192,15 @@ class SessionApi:
         return done(
             self.post("/turns", {"input": {"parts": HELLO}, "turn_id": turn_id, **rest}), 201
         )
+
+    def queue(self, *input_ids: str, **rest: Any) -> Json:
+        """Have inputs wait that say their own ids."""
+        inputs = [{"id": one, "parts": [{"type": "text", "text": one}]} for one in input_ids]
+        return done(self.post("/inputs", {"inputs": inputs, **rest}), 202)
+
+    def waiting(self) -> list[str]:
+        """Return the ids of what waits, the next one first."""
+        return [one["input_id"] for one in done(self.get("/inputs"))["inputs"]]
 
     def record(self, *events: tuple[str, Json], turn_id: str = "t1", **rest: Any) -> Json:
         body = {"events": [{"type": name, "data": data} for name, data in events], **rest}

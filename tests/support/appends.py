@@ -1,14 +1,21 @@
 """Appends as a handler would make them, without a domain."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from application.ports import Append, NewEvent, SessionRow, SharedWrite, StoredAnswer
+from application.ports import (
+    Append,
+    NewEvent,
+    ScopeVersion,
+    SessionRow,
+    SharedWrite,
+    StoredAnswer,
+)
 from domain.chain import genesis, link
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -65,6 +72,10 @@ class Chain:
         shared: Sequence[SharedWrite] = (),
         keys: Sequence[str] = (),
         text: str = "",
+        actor: str = "user:ada",
+        data: Mapping[str, Any] | None = None,
+        expects: Mapping[UUID, int] | None = None,
+        companions: Sequence[Append] = (),
     ) -> Append:
         """Return an append that follows, and go on from it.
 
@@ -76,16 +87,20 @@ class Chain:
             shared: With `offset` counted within this append.
             keys: Idempotency keys, all with the answer of the last event.
             text: What makes records longer.
+            actor: Who asks.
+            data: More of what the events say.
+            expects: The versions of shared scopes.
+            companions: What is written together with it.
         """
         types = ["message.added"] * events if isinstance(events, int) else events
         before, new = self.sequence, list[NewEvent]()
         for name in types:
             self.sequence += 1
             record: dict[str, Any] = {"id": str(uuid4()), "type": name, "v": 1}
-            record["at"] = at.isoformat()
+            record |= {"at": at.isoformat(), "actor": actor}
             if turn is not None:
                 record["turn_id"] = turn
-            record["data"] = {"n": self.sequence, "text": text}
+            record["data"] = {"n": self.sequence, "text": text, **(data or {})}
             raw = json.dumps(record).encode()
             self.digest = link(self.digest, raw)
             new.append(NewEvent(name, raw, self.digest))
@@ -93,6 +108,8 @@ class Chain:
             row = A_ROW
         append = Append(self.session_id, before, new, at, row, shared)
         append.keys = [self.answer(key) for key in keys]
+        append.expected_scopes = [ScopeVersion(*one) for one in (expects or {}).items()]
+        append.companions = companions
         return append
 
     def answer(self, key: str, *, scope: UUID | None = None, position: int = 0) -> StoredAnswer:

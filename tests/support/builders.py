@@ -5,15 +5,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from domain.permissions import Grants, Rules
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.decide import decide
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT, Session
-from domain.values import Agent, Failure, Option, Owner, Part, Usage
+from domain.values import Agent, Failure, Limits, Lineage, Option, Origin, Owner, Part, Usage
 
 SESSION_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 EVENT_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8058")
+PARENT_ID = UUID("01890a5d-ac96-774b-bcce-b30209900001")
+ROOT_ID = UUID("01890a5d-ac96-774b-bcce-b30209900002")
+CHILD_ID = UUID("01890a5d-ac96-774b-bcce-b30209900003")
+LEASE_ID = UUID("01890a5d-ac96-774b-bcce-b30209900004")
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC)
 
 OWNER = Owner(app="console", user="ada")
@@ -85,6 +90,69 @@ def decided(request_id: str = "r1", **fields: Any) -> e.PermissionDecided:
     return e.PermissionDecided(request_id=request_id, **fields or answer)
 
 
+def elicited(request_id: str = "r1", **fields: Any) -> e.ElicitationRequested:
+    form = {"message": "Which branch?", "schema": {"type": "object"}}
+    return e.ElicitationRequested(request_id=request_id, **form | fields)
+
+
+def answered(request_id: str = "r1", **fields: Any) -> e.ElicitationAnswered:
+    return e.ElicitationAnswered(**{"request_id": request_id, "action": "decline"} | fields)
+
+
+def queued(input_id: str = "i1", **fields: Any) -> e.InputQueued:
+    given = {
+        "input_id": input_id,
+        "message_id": f"input-{input_id}",
+        "parts": text("go"),
+        "source": "followup",
+        "generation": 0,
+    }
+    return e.InputQueued(**given | fields)
+
+
+def dispatched(input_id: str = "i1", **fields: Any) -> list[e.SessionEvent]:
+    """Return the two events that begin the turn of an input."""
+    begun = started(input_id, **{"source": "followup"} | fields)
+    return [e.InputDispatched(input_id=input_id), begun]
+
+
+def staged(input_id: str = "i1", turn_id: str = "t1") -> e.InputStaged:
+    return e.InputStaged(input_id=input_id, turn_id=turn_id)
+
+
+def steered(input_id: str = "i1", turn_id: str = "t1", **fields: Any) -> e.InputSteered:
+    said = {"message_id": f"input-{input_id}", "parts": text("go")}
+    return e.InputSteered(**{"input_id": input_id, "turn_id": turn_id} | said | fields)
+
+
+def fenced(generation: int = 1, *cancelled_inputs: str) -> e.InputsFenced:
+    return e.InputsFenced(generation=generation, cancelled=cancelled_inputs)
+
+
+def spawned(child_id: UUID = CHILD_ID, **fields: Any) -> e.ChildSpawned:
+    given = {
+        "role": "worker",
+        "depth": 1,
+        "ttl_seconds": 60,
+        "auto_stop": True,
+        "agent": "helper",
+    }
+    return e.ChildSpawned(child_id=child_id, **given | fields)
+
+
+def acquired(lease_id: UUID = LEASE_ID, holder: str = "http:1") -> e.AttachmentAcquired:
+    return e.AttachmentAcquired(lease_id=lease_id, holder=holder, expires_at=at(900))
+
+
+def stalled(turn_id: str = "t1", **fields: Any) -> e.SessionStalled:
+    why = {"reason": "inactivity", "idle_seconds": 900}
+    return e.SessionStalled(turn_id=turn_id, **why | fields)
+
+
+def recovered(after: Any = "stalled") -> e.SessionRecovered:
+    return e.SessionRecovered(after=after)
+
+
 def create(**fields: Any) -> c.CreateSession:
     return c.CreateSession(**{"owner": OWNER} | fields)
 
@@ -92,8 +160,11 @@ def create(**fields: Any) -> c.CreateSession:
 def record(session: Session, event: e.SessionEvent) -> e.Recorded:
     """Return an event as the log would hold it next in a session."""
     running = session.turns.running
-    if isinstance(event, e.ActivityEvent | e.PermissionDecided):
+    if isinstance(event, e.ActivityEvent):
         turn_id = running.turn_id if running else None
+    elif isinstance(event, e.PermissionDecided | e.ElicitationAnswered):
+        asked = session.interactions.pending.get(event.request_id)
+        turn_id = asked.turn_id if asked else None
     else:
         turn_id = getattr(event, "turn_id", None)
     sequence = session.sequence + 1
@@ -117,10 +188,16 @@ def state_after(events: Iterable[e.SessionEvent], start: Session = ABSENT) -> Se
 
 
 def obey(session: Session, command: c.Command) -> tuple[Session, list[e.Recorded]]:
-    """Return the state after an accepted command, and what it put into the log."""
-    log = history(decide(session, command), session)
-    for recorded in log:
-        session = evolve(session, recorded)
+    """Return the state after an accepted command, and what it put into the log.
+
+    What a clock brings about happens when the clock says.
+    """
+    moment = command.at if isinstance(command, c.MeetDeadlines) else None
+    log: list[e.Recorded] = []
+    for event in decide(session, command):
+        recorded = record(session, event)
+        log.append(recorded if moment is None else recorded._replace(at=moment))
+        session = evolve(session, log[-1])
     return session, log
 
 
@@ -134,6 +211,16 @@ SAMPLES: tuple[e.SessionEvent, ...] = (
         state={"branch": "main", "app:motd": "hi", "user:theme": "dark", "depth": 3},
         metadata={"ticket": "C-7", "labels": ["a", "b"]},
     ),
+    e.SessionActivated(),
+    e.SessionStartFailed(
+        failure=Failure(kind="handshake_failure", summary="no answer in 10 s", bundle="crash-7")
+    ),
+    e.SessionStopping(
+        cause="hook_denied",
+        reason="hook_stopped",
+        detail="the budget hook said no",
+        failure=Failure(kind="permission_failure", summary="budget"),
+    ),
     e.SessionStopped(
         cause="process_exited",
         reason="agent_crashed",
@@ -141,11 +228,24 @@ SAMPLES: tuple[e.SessionEvent, ...] = (
         failure=Failure(kind="crash", summary="the agent process ended"),
     ),
     e.SessionResumed(activation=2),
+    e.ConversationCleared(epoch=1),
+    e.ConversationRewound(to=7, epoch=2, set={"branch": "main"}, delete=("done",)),
     e.SessionDeleted(),
     e.SessionRenamed(title="Fix the build, again"),
     e.SessionStarred(),
     e.SessionUnstarred(),
     e.SessionTagged(tags=("ci",)),
+    e.UsageRecorded(mode="add", input_tokens=11, output_tokens=7, cost=0.5),
+    e.ModelOverridden(agent="coder", model="m-2", provider="acme", reasoning_effort="low"),
+    e.ModelRestored(agent="coder"),
+    e.SummaryAdded(summary_id="s1", text="They fixed the build.", first_kept="m1", tokens=41),
+    e.PermissionsReplaced(
+        permissions=Rules(
+            allow=("read_*",), ask=("shell:cmd=rm*",), deny=("curl",), mode="approve-reads"
+        )
+    ),
+    e.ToolApprovalEnabled(),
+    e.ToolApprovalDisabled(),
     e.MessageAdded(
         message_id="m1",
         role="system",
@@ -170,6 +270,23 @@ SAMPLES: tuple[e.SessionEvent, ...] = (
     ),
     e.TurnFailed(turn_id="t1", failure=Failure(kind="model_error", summary="overloaded")),
     e.TurnCancelled(turn_id="t1", reason="user_requested"),
+    e.TurnProgressNoted(turn_id="t1", elapsed_seconds=600, idle_seconds=12),
+    e.InputQueued(
+        input_id="i1",
+        message_id="m3",
+        parts=text("then test"),
+        source="followup",
+        generation=2,
+        meta={"reason": "nightly"},
+    ),
+    e.InputStaged(input_id="i1", turn_id="t1"),
+    e.InputSteered(
+        input_id="i1", turn_id="t1", message_id="m3", parts=text("then test"), tool_call_id="c1"
+    ),
+    e.InputDispatched(input_id="i1", fallback=True),
+    e.InputEdited(input_id="i1", parts=text("then lint")),
+    e.InputCancelled(input_id="i1", reason="user_requested"),
+    e.InputsFenced(generation=3, cancelled=("i1", "i2")),
     e.AgentMessage(parts=text("Working on it"), message_id="a1", meta={"chunk": 0}),
     e.AgentThought(parts=({"type": "reasoning", "text": "hmm"},), message_id="a2", meta={}),
     e.ToolCalled(
@@ -199,6 +316,101 @@ SAMPLES: tuple[e.SessionEvent, ...] = (
     e.PermissionDecided(
         request_id="r1", decision="allow_once", option_id="yes", reason="looked fine"
     ),
+    e.ElicitationRequested(
+        request_id="q1",
+        message="Which branch?",
+        turn_id="t1",
+        schema={"type": "object", "properties": {"branch": {"type": "string"}}},
+        url="https://example.org/authorise",
+        expires_at=NOON,
+        meta={"from": "git"},
+    ),
+    e.ElicitationAnswered(
+        request_id="q1", action="accept", content={"branch": "main"}, reason="asked twice"
+    ),
     e.StatePatched(set={"branch": "fix", "app:motd": None, "list": [1, 2]}, delete=("depth",)),
+    e.ScopeOpened(app="console", user="ada"),
+    e.ChildSpawned(
+        child_id=CHILD_ID, role="worker", depth=1, ttl_seconds=600, auto_stop=True, agent="helper"
+    ),
+    e.ChildReaped(child_id=CHILD_ID, reason="ttl_expired"),
+    e.AttachmentAcquired(lease_id=LEASE_ID, holder="http:4711", expires_at=NOON),
+    e.AttachmentReleased(lease_id=LEASE_ID, holder="http:4711", reason="released"),
+    e.SessionStalled(turn_id="t1", reason="activity_timeout", idle_seconds=1800),
+    e.SessionUnhealthy(detail="no heartbeat"),
+    e.SessionRecovered(after="stalled"),
+    e.ProfileCaptured(digest="sha256:1", name="coder", body="Be brief.", profile={"tone": "dry"}),
+    e.ProfileRefreshed(
+        previous="sha256:1",
+        digest="sha256:2",
+        name="coder",
+        body="Be kind.",
+        profile={"tone": "warm"},
+    ),
+    e.SandboxReported(
+        sandbox_id="box-1",
+        operation="exec",
+        outcome="failed",
+        detail="exit 1",
+        duration_ms=12,
+        meta={"cpu": 2},
+    ),
+    e.PeerJoined(
+        peer_id="coder.1",
+        display_name="Coder",
+        channel="build",
+        capabilities=({"name": "review"}, {"name": "test"}),
+    ),
+    e.PeerLeft(peer_id="coder.1", reason="stopped"),
 )
-"""One event of every class, every field of it filled in."""
+"""One event of every class, every field of it filled in that its first record had."""
+
+GROWN: tuple[e.SessionEvent, ...] = (
+    e.SessionCreated(
+        owner=OWNER,
+        type="spawned",
+        agent=Agent(name="helper"),
+        starting=True,
+        permissions=Rules(allow=("ls",), deny=("rm",), mode="approve-all"),
+        grants=Grants(
+            tools=("fs__read",),
+            skills=("review",),
+            mcp_servers=("git",),
+            workspace_paths=("/src",),
+            network_channels=("build",),
+            sandbox_profiles=("small",),
+        ),
+        limits=Limits(queued_inputs=5, input_bytes=512, turn_seconds=60, children=2, depth=3),
+        ttl_seconds=600,
+        lineage=Lineage(
+            parent_id=PARENT_ID,
+            root_id=ROOT_ID,
+            depth=2,
+            role="worker",
+            auto_stop=True,
+            profile_digest="sha256:1",
+        ),
+        forked_from=Origin(session_id=SESSION_ID, sequence=41, digest="00ff"),
+    ),
+    e.SessionResumed(
+        activation=3, starting=True, crash=Failure(kind="process_exit", summary="139")
+    ),
+    e.TurnStarted(
+        turn_id="t1",
+        source="synthetic",
+        message_id="m2",
+        parts=text("do it"),
+        meta={"reason": "nightly"},
+    ),
+    e.UsageReported(total_tokens=30, cached_tokens=4, reasoning_tokens=5),
+    e.PermissionRequested(
+        request_id="r1",
+        turn_id="t1",
+        options=(ALLOW,),
+        tool="shell",
+        arguments={"cmd": "ls"},
+        expires_at=NOON,
+    ),
+    e.PermissionDecided(request_id="r1", decision="allow_always", option_id="yes", grant="session"),
+)
+"""Events once more, with the optional fields that their first record does not have."""

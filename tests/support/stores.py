@@ -10,6 +10,8 @@ from infrastructure.codec import JsonCodec
 from infrastructure.database import Database
 from infrastructure.group_commit import Limits
 from infrastructure.memory import Silence
+from infrastructure.postgres_deadlines import PostgresDeadlines
+from infrastructure.postgres_leases import PostgresLeases, PostgresPresence
 from infrastructure.postgres_log import PostgresEventLog
 from infrastructure.postgres_read_models import (
     PostgresReadModels,
@@ -32,6 +34,9 @@ async def open_postgres_store(
             identity=await store_identity(database),
             log=log,
             read_models=PostgresReadModels(database),
+            deadlines=PostgresDeadlines(database),
+            leases=PostgresLeases(database),
+            presence=PostgresPresence(database),
             snapshots=PostgresSnapshots(database),
             codec=JsonCodec(),
             clock=SystemClock(),

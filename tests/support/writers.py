@@ -1,7 +1,8 @@
 """A process that writes with several tasks at once: `python -m tests.support.writers URL HOW ...`.
 
-`log` appends through the real log. `naive` inserts rows with a `bigserial`, as a reader by position
-must not be served: it is there to show that the test of the real one can fail.
+`log` appends through the real log; `count` and `merge` write to one shared scope besides, `count`
+only at the version that it has read. `naive` inserts rows with a `bigserial`, as a reader by
+position must not be served: it is there to show that the test of the real one can fail.
 """
 
 import asyncio
@@ -11,9 +12,12 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 from psycopg import AsyncConnection
 
+from application.errors import ScopeMoved
+from application.ports import SharedWrite
 from tests.support.appends import Chain
 from tests.support.stores import open_postgres_store
 
@@ -37,6 +41,50 @@ async def write_log(url: str, tasks: int, appends: int, largest: int) -> None:
         await asyncio.gather(*(write() for _ in range(tasks)))
 
 
+SCOPE = UUID(int=77)
+
+
+async def write_count(url: str, tasks: int, appends: int, largest: int) -> None:
+    """Have a shared number grow by one with each append, which is tried again on what it was."""
+    async with open_postgres_store(url) as store:
+
+        async def write() -> None:
+            chain, left = Chain(), appends
+            while left:
+                version, values = await store.read_models.scope(SCOPE)
+                grown = b"%d" % (int(values.get("app:n", b"0")) + 1)
+                events = random.randint(1, largest)
+                shared = [SharedWrite(SCOPE, "app:n", grown, random.randrange(events))]
+                tried = chain.fork()
+                try:
+                    await store.log.append(
+                        tried.next(events, shared=shared, expects={SCOPE: version})
+                    )
+                except ScopeMoved:
+                    continue
+                chain, left = tried, left - 1
+
+        await asyncio.gather(*(write() for _ in range(tasks)))
+
+
+async def write_merge(url: str, tasks: int, appends: int, largest: int) -> None:
+    """Set keys of a shared scope, one that is this writer's own and one that is everybody's."""
+    async with open_postgres_store(url) as store:
+
+        async def write() -> None:
+            chain = Chain()
+            for number in range(appends):
+                own, last = f"app:{chain.session_id}", chain.sequence + 1
+                events = random.randint(1, largest)
+                shared = [
+                    SharedWrite(SCOPE, own, b"%d" % number, 0),
+                    SharedWrite(SCOPE, "app:last", b'["%s",%d]' % (own.encode(), last), 0),
+                ]
+                await store.log.append(chain.next(events, shared=shared))
+
+        await asyncio.gather(*(write() for _ in range(tasks)))
+
+
 async def write_naive(url: str, tasks: int, appends: int, largest: int) -> None:
     """Insert with ids from a sequence, each task in transactions of its own."""
 
@@ -55,7 +103,7 @@ def writing(url: str, how: str, *, processes: int, **sizes: int) -> Iterator[Cal
 
     Args:
         url: Of the database.
-        how: `log` or `naive`.
+        how: `log`, `count`, `merge` or `naive`.
         processes: How many.
         sizes: `tasks` and `appends` of each, and the `largest` append.
     """
@@ -94,5 +142,10 @@ async def follow(
 
 if __name__ == "__main__":
     _, the_url, the_way, *numbers = sys.argv
-    write = {"log": write_log, "naive": write_naive}[the_way]
+    write = {
+        "log": write_log,
+        "count": write_count,
+        "merge": write_merge,
+        "naive": write_naive,
+    }[the_way]
     asyncio.run(write(the_url, *map(int, numbers)))

@@ -12,7 +12,16 @@ from domain.session import events as e
 from domain.session.events import NAMES, Recorded, Unrecognised
 from domain.values import Agent, Failure, Option, Owner, Usage
 from infrastructure.codec import JsonCodec
-from tests.support.builders import EVENT_ID, NOON, SAMPLES, SESSION_ID, added, created, started
+from tests.support.builders import (
+    EVENT_ID,
+    GROWN,
+    NOON,
+    SAMPLES,
+    SESSION_ID,
+    added,
+    created,
+    started,
+)
 
 CODEC = JsonCodec()
 PLAIN = Envelope(EVENT_ID, NOON, "user:ada", "http")
@@ -82,7 +91,9 @@ def test_a_field_that_a_record_leaves_out_has_a_default_to_be_read_as(cls):
 
 
 @pytest.mark.parametrize(
-    "event", [*SAMPLES, *ONLY_WHAT_IS_NEEDED.values()], ids=lambda event: type(event).__name__
+    "event",
+    [*SAMPLES, *GROWN, *ONLY_WHAT_IS_NEEDED.values()],
+    ids=lambda event: type(event).__name__,
 )
 def test_what_was_written_is_read_again(event):
     name, record = CODEC.encode(event, PLAIN)

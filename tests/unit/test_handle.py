@@ -168,9 +168,9 @@ async def test_a_command_is_decided_again_on_what_another_process_wrote(store, h
 
 async def test_the_same_key_gives_the_first_answer(store, handler):
     await begin(handler, START)
-    first = await handler.handle(ask(NOTE, key="k", answer=lambda state: {"n": state.sequence}))
+    first = await handler.handle(ask(NOTE, key="k", answer=lambda state, _: {"n": state.sequence}))
 
-    again = await handler.handle(ask(NOTE, key="k", answer=lambda state: {"n": state.sequence}))
+    again = await handler.handle(ask(NOTE, key="k", answer=lambda state, _: {"n": state.sequence}))
 
     assert (first.answer, again.answer) == ({"n": 3}, {"n": 3})
     assert (again.sequence, again.position, again.replayed) == (3, first.position, True)

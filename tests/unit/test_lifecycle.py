@@ -1,61 +1,173 @@
-"""Create, stop, resume, delete."""
+"""Create, activate, stop, resume, delete."""
+
+from datetime import timedelta
+from typing import get_args
 
 import pytest
 
-from domain.errors import Invalid, SessionDeleted, SessionExists, SessionNotFound
+from domain.errors import (
+    Invalid,
+    MessageExists,
+    SessionActive,
+    SessionDeleted,
+    SessionExists,
+    SessionExpired,
+    SessionNotFound,
+    SessionStarting,
+    SessionStopped,
+    SessionStopping,
+    TooMany,
+)
+from domain.permissions import Grants, Rules
 from domain.session import events as e
 from domain.session.commands import (
+    AcquireAttachment,
+    ActivateSession,
     AddMessage,
+    AddSummary,
+    AnswerElicitation,
+    CancelInput,
+    CancelInteraction,
     CancelTurn,
+    ClearConversation,
+    Command,
     CompleteTurn,
     CreateSession,
     DecidePermission,
     DeleteSession,
     DescribeSession,
+    DispatchInput,
+    EditInput,
+    FailStart,
     FailTurn,
     FirstMessage,
+    Interrupt,
+    MeetDeadlines,
+    NewInput,
+    OverrideModel,
+    PatchScope,
     PatchState,
+    PromoteInput,
+    QueueInputs,
+    ReapChild,
     RecordActivity,
+    RecordUsage,
+    RefreshProfile,
+    ReleaseAttachment,
+    ReplacePermissions,
+    ReportContext,
+    ReportHealth,
+    RequestElicitation,
     RequestPermission,
     ResumeSession,
     ReviseMessage,
+    RewindConversation,
+    SpawnSession,
     StartTurn,
     StopSession,
+    SwitchToolApproval,
+    TakeInputs,
 )
 from domain.session.lifecycle import REASONS
-from domain.values import MAX_SUMMARY, MAX_TAGS, MAX_TITLE, Agent, Failure, Owner
+from domain.session.lineage import inherited
+from domain.session.state import ABSENT
+from domain.values import (
+    MAX_STATE_KEYS,
+    MAX_SUMMARY,
+    MAX_TAGS,
+    MAX_TITLE,
+    Agent,
+    Failure,
+    Limits,
+    Lineage,
+    Owner,
+)
 from tests.support.builders import (
     ALLOW,
+    CHILD_ID,
+    LEASE_ID,
+    NOON,
     OWNER,
+    PARENT_ID,
+    ROOT_ID,
+    acquired,
+    added,
+    answered,
+    at,
     called,
     cancelled,
     completed,
     create,
     created,
+    elicited,
     requested,
     returned,
+    spawned,
+    stalled,
     started,
     state_after,
     stopped,
     text,
 )
-from tests.support.given import given
+from tests.support.given import Given, given
 
-EVERY_COMMAND_BUT_CREATE = (
+CRASH = Failure(kind="process_exit", summary="exit status 139")
+STARTING = created(starting=True)
+STOPPING = e.SessionStopping(
+    cause="user_requested",
+    reason="user_canceled",
+    detail="enough",
+    failure=Failure(kind="cancellation"),
+)
+LINEAGE = Lineage(parent_id=PARENT_ID, root_id=ROOT_ID, depth=1, role="worker", auto_stop=True)
+
+EVERY_COMMAND_TO_A_SESSION = (
+    AcquireAttachment(lease_id=LEASE_ID, holder="http:1", expires_at=NOON),
+    ActivateSession(),
     AddMessage(message_id="m1", role="user", parts=text()),
+    AddSummary(summary_id="s1", text="short"),
+    AnswerElicitation(request_id="r1", action="decline", violations=lambda _, __: ()),
+    CancelInput(input_id="i1"),
+    CancelInteraction(request_id="r1"),
     CancelTurn(turn_id="t1"),
+    ClearConversation(),
     CompleteTurn(turn_id="t1"),
     DecidePermission(request_id="r1", option_id="yes"),
     DescribeSession(fields=frozenset({"title"}), title="T"),
+    DispatchInput(),
+    EditInput(input_id="i1", parts=text()),
+    FailStart(failure=CRASH),
     FailTurn(turn_id="t1", failure=Failure(kind="crash")),
+    Interrupt(),
+    OverrideModel(agent="coder", model="m"),
     PatchState(set={"a": 1}),
+    PromoteInput(input_id="i1"),
+    QueueInputs(inputs=(NewInput(input_id="i1", message_id="m1", parts=text()),)),
+    ReapChild(child_id=CHILD_ID, reason="stopped"),
     RecordActivity(turn_id="t1", events=(called(),)),
+    RecordUsage(mode="add", input_tokens=1),
+    RefreshProfile(digest="sha256:1", name="n", body="b"),
+    ReleaseAttachment(lease_id=LEASE_ID),
+    ReplacePermissions(permissions=Rules(mode="deny-all")),
+    ReportContext(event=e.PeerJoined(peer_id="p")),
+    ReportHealth(healthy=False),
+    RequestElicitation(request_id="r1", message="?", url="https://example.org"),
     RequestPermission(request_id="r1", turn_id="t1", options=(ALLOW,)),
     ResumeSession(),
     ReviseMessage(message_id="m1", parts=text()),
+    RewindConversation(to=1, then=ABSENT),
+    SpawnSession(parent_id=PARENT_ID, child_id=CHILD_ID, agent=Agent(name="h"), ttl_seconds=1),
     StartTurn(turn_id="t1", message_id="m1", parts=text()),
     StopSession(),
+    SwitchToolApproval(enabled=True),
+    TakeInputs(turn_id="t1"),
 )
+
+
+def test_every_command_is_looked_at():
+    apart = {CreateSession, DeleteSession, MeetDeadlines, PatchScope}
+
+    assert {type(one) for one in EVERY_COMMAND_TO_A_SESSION} | apart == set(get_args(Command))
 
 
 def test_a_session_begins_with_what_it_was_given():
@@ -144,31 +256,389 @@ def test_a_session_cannot_begin_with_what_lists_could_not_show(wrong: dict, fiel
     given().when(create(**wrong)).then_refused(Invalid, field=field)
 
 
-@pytest.mark.parametrize("command", EVERY_COMMAND_BUT_CREATE, ids=lambda c: type(c).__name__)
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"limits": Limits(queued_inputs=0)}, "limits.queued_inputs"),
+        ({"limits": Limits(queued_inputs=1001)}, "limits.queued_inputs"),
+        ({"limits": Limits(input_bytes=511)}, "limits.input_bytes"),
+        ({"limits": Limits(input_bytes=1024 * 1024 + 1)}, "limits.input_bytes"),
+        ({"limits": Limits(turn_seconds=0)}, "limits.turn_seconds"),
+        ({"limits": Limits(turn_seconds=7 * 24 * 3600 + 1)}, "limits.turn_seconds"),
+        ({"limits": Limits(children=-1)}, "limits.children"),
+        ({"limits": Limits(children=1001)}, "limits.children"),
+        ({"limits": Limits(depth=-1)}, "limits.depth"),
+        ({"limits": Limits(depth=17)}, "limits.depth"),
+        ({"ttl_seconds": 0}, "ttl_seconds"),
+        ({"ttl_seconds": 366 * 24 * 3600 + 1}, "ttl_seconds"),
+        ({"permissions": Rules(allow=("[",))}, "allow[0]"),
+        ({"grants": Grants(tools=(" ",))}, "tools[0]"),
+        ({"type": "coordinator"}, "ttl_seconds"),
+        ({"type": "spawned", "ttl_seconds": 60}, "type"),
+        ({"lineage": LINEAGE, "ttl_seconds": 60}, "type"),
+        ({"type": "spawned", "lineage": LINEAGE}, "ttl_seconds"),
+        (
+            {"messages": (FirstMessage(message_id="m", role="user", parts=text(), author=""),)},
+            "author",
+        ),
+    ],
+)
+def test_a_session_cannot_begin_outside_the_bounds(wrong: dict, field: str):
+    given().when(create(**wrong)).then_refused(Invalid, field=field)
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        Limits(queued_inputs=1, input_bytes=512, turn_seconds=1, children=0, depth=0),
+        Limits(
+            queued_inputs=1000,
+            input_bytes=1024 * 1024,
+            turn_seconds=7 * 24 * 3600,
+            children=1000,
+            depth=16,
+        ),
+    ],
+)
+def test_the_bounds_themselves_are_allowed(bounds):
+    given().when(create(limits=bounds)).then([created(limits=bounds)])
+
+
+def test_a_session_begins_with_rules_grants_and_a_life():
+    rules = Rules(deny=("rm",), mode="approve-reads")
+    command = create(
+        type="coordinator",
+        permissions=rules,
+        grants=Grants(tools=("b", " a ", "b")),
+        limits=Limits(children=2),
+        ttl_seconds=60,
+    )
+
+    given().when(command).then(
+        [
+            created(
+                type="coordinator",
+                permissions=rules,
+                grants=Grants(tools=("a", "b")),
+                limits=Limits(children=2),
+                ttl_seconds=60,
+            )
+        ]
+    )
+    now = state_after([created(permissions=rules, grants=Grants(tools=("a",)), ttl_seconds=60)])
+    assert (now.policy.rules, now.policy.grants.tools) == (rules, ("a",))
+    assert now.lifecycle.expires_at == at(1) + timedelta(seconds=60)
+
+
+def test_creating_again_with_grants_in_another_order_is_already_so():
+    past = [created(grants=Grants(tools=("a", "b")))]
+
+    given(past).when(create(grants=Grants(tools=("b", "a", "a")))).then_nothing()
+
+
+def test_a_fork_cannot_begin_with_a_message_id_that_its_origin_has():
+    fork = Given(inherited(state_after([created(), added("m1")])))
+    again = FirstMessage(message_id="m1", role="user", parts=text())
+
+    fork.when(create(messages=(again,))).then_refused(MessageExists, message_id="m1")
+
+
+def test_a_fork_cannot_begin_with_more_state_than_a_session_may_have():
+    full = created(state={f"k{n}": n for n in range(MAX_STATE_KEYS)})
+    fork = Given(inherited(state_after([full])))
+
+    fork.when(create(state={"more": 1})).then_refused(TooMany)
+    fork.when(create(state={"k1": 2, "app:x": 1})).then([created(state={"k1": 2, "app:x": 1})])
+
+
+# ── starting ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_session_can_wait_for_its_agent():
+    given().when(create(starting=True)).then([STARTING])
+
+    assert state_after([STARTING]).status == "starting"
+
+
+@pytest.mark.parametrize(
+    "early",
+    [
+        StartTurn(turn_id="t1", message_id="m1", parts=text()),
+        QueueInputs(inputs=(NewInput(input_id="i1", message_id="m1", parts=text()),)),
+        DispatchInput(),
+        Interrupt(),
+        AddMessage(message_id="m1", role="user", parts=text()),
+        RequestElicitation(request_id="r1", message="?", url="https://example.org"),
+        ReportHealth(healthy=False),
+        RefreshProfile(digest="sha256:1", name="n", body="b"),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_a_session_that_is_starting_takes_no_turns(early):
+    given([STARTING]).when(early).then_refused(SessionStarting)
+
+
+def test_activation_makes_a_starting_session_active_and_is_said_once():
+    given([STARTING]).when(ActivateSession()).then([e.SessionActivated()])
+    given([STARTING, e.SessionActivated()]).when(ActivateSession()).then_nothing()
+    given([created()]).when(ActivateSession()).then_nothing()
+
+    assert state_after([STARTING, e.SessionActivated()]).status == "idle"
+
+
+def test_a_session_that_stops_or_has_stopped_is_not_activated():
+    given([created(), stopped()]).when(ActivateSession()).then_refused(
+        SessionStopped, cause="user_requested"
+    )
+    given([created(), started(), STOPPING]).when(ActivateSession()).then_refused(SessionStopping)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("startup_failure", "error"),
+        ("handshake_failure", "error"),
+        ("cancellation", "user_canceled"),
+        ("timeout", "timeout"),
+        ("process_exit", "agent_crashed"),
+    ],
+)
+def test_a_failed_start_stays_visible_with_the_reason_of_its_kind(kind, reason):
+    failure = Failure(kind=kind, summary="token=[redacted]")
+
+    given([STARTING]).when(FailStart(failure=Failure(kind=kind, summary="token=abc"))).then(
+        [
+            e.SessionStartFailed(failure=failure),
+            stopped(cause="failed", reason=reason, detail="token=[redacted]", failure=failure),
+        ]
+    )
+
+
+def test_a_start_fails_only_while_the_session_is_starting():
+    given([created()]).when(FailStart(failure=CRASH)).then_refused(SessionActive)
+    given([created(), stopped()]).when(FailStart(failure=CRASH)).then_refused(SessionStopped)
+    given([STARTING]).when(FailStart(failure=Failure(kind=" "))).then_refused(Invalid)
+
+
+def test_a_failed_start_can_be_tried_again():
+    failed = stopped(cause="failed", reason="error", failure=CRASH)
+    past = [STARTING, e.SessionStartFailed(failure=CRASH), failed]
+
+    given(past).when(ResumeSession(starting=True)).then(
+        [e.SessionResumed(activation=2, starting=True)]
+    )
+    again = state_after([*past, e.SessionResumed(activation=2, starting=True)])
+    assert (again.status, again.lifecycle.failure) == ("starting", None)
+
+
+def test_a_starting_session_can_be_stopped_and_deleted():
+    given([STARTING]).when(StopSession(cause="shutdown")).then(
+        [stopped(cause="shutdown", reason="shutdown", detail="server shutdown")]
+    )
+    given([STARTING]).when(DeleteSession()).then([e.SessionDeleted()])
+
+
+# ── what is not there, or no more ────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND_TO_A_SESSION, ids=lambda c: type(c).__name__)
 def test_nothing_can_be_asked_of_a_session_that_is_not_there(command):
     given().when(command).then_refused(SessionNotFound)
 
 
+@pytest.mark.parametrize("command", EVERY_COMMAND_TO_A_SESSION, ids=lambda c: type(c).__name__)
+def test_the_stream_of_a_scope_is_no_session(command):
+    given([e.ScopeOpened(app="console")]).when(command).then_refused(SessionNotFound)
+
+
 def test_a_session_that_is_not_there_cannot_be_deleted():
     given().when(DeleteSession()).then_refused(SessionNotFound)
+    given([e.ScopeOpened(app="console")]).when(DeleteSession()).then_refused(SessionNotFound)
 
 
-@pytest.mark.parametrize("command", EVERY_COMMAND_BUT_CREATE, ids=lambda c: type(c).__name__)
+@pytest.mark.parametrize("command", EVERY_COMMAND_TO_A_SESSION, ids=lambda c: type(c).__name__)
 def test_nothing_can_be_added_to_a_deleted_session(command):
     given([created(), e.SessionDeleted()]).when(command).then_refused(SessionDeleted)
 
 
-@pytest.mark.parametrize("cause", REASONS)
-def test_a_stop_says_its_cause_and_the_reason_that_goes_with_it(cause):
-    failure = Failure(kind="crash", summary="died")
+@pytest.mark.parametrize("past", [[], [created(), stopped()], [created(), e.SessionDeleted()]])
+def test_nothing_is_due_of_a_session_that_is_not_alive(past):
+    given(past).when(MeetDeadlines(at=at(10**9))).then_nothing()
 
-    given([created()]).when(StopSession(cause=cause, detail="d", failure=failure)).then(
-        [stopped(cause=cause, reason=REASONS[cause], detail="d", failure=failure)]
+
+# ── stopping ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason", "detail", "kind"),
+    [
+        ({"cause": "shutdown"}, "shutdown", "server shutdown", None),
+        ({"cause": "shutdown", "detail": "deploy"}, "shutdown", "deploy", None),
+        ({"cause": "hook_denied", "detail": "no"}, "hook_stopped", "no", "permission_failure"),
+        ({"cause": "user_requested"}, "user_canceled", None, "cancellation"),
+        ({"cause": "user_requested", "detail": "bye"}, "user_canceled", "bye", "cancellation"),
+        ({"detail": "MAX_ITERATIONS: 30"}, "max_iterations", "MAX_ITERATIONS: 30", "cancellation"),
+        ({"detail": "loop_detected!"}, "loop_detected", "loop_detected!", "cancellation"),
+        ({"detail": "budget_exceeded"}, "budget_exceeded", "budget_exceeded", "cancellation"),
+        (
+            {"detail": "budget_exceeded and max_iterations"},
+            "max_iterations",
+            "budget_exceeded and max_iterations",
+            "cancellation",
+        ),
+        ({"cause": "shutdown", "detail": "max_iterations"}, "shutdown", "max_iterations", None),
+        ({"cause": "process_exited"}, "error", "process exited unexpectedly", None),
+        ({"cause": "timeout"}, "timeout", "activity_timeout", "timeout"),
+        ({"cause": "timeout", "detail": "late"}, "timeout", "late", "timeout"),
+        ({"cause": "clear_conversation"}, "completed", "conversation cleared", None),
+        ({"cause": "completed", "detail": "dropped"}, "completed", None, None),
+        ({"cause": "failed", "detail": "why"}, "error", "why", "unknown_failure"),
+    ],
+)  # fmt: skip
+def test_a_stop_has_the_reason_the_detail_and_the_failure_of_its_cause(asked, reason, detail, kind):
+    command = StopSession(**asked)
+    failure = None if kind is None else Failure(kind=kind)
+
+    given([created()]).when(command).then(
+        [stopped(cause=command.cause, reason=reason, detail=detail, failure=failure)]
     )
+
+
+@pytest.mark.parametrize("cause", REASONS)
+def test_a_failure_that_is_given_stands_whatever_the_cause(cause):
+    detail = None if cause == "completed" else "d"
+
+    given([created()]).when(StopSession(cause=cause, detail="d", failure=CRASH)).then(
+        [stopped(cause=cause, reason=REASONS[cause], detail=detail, failure=CRASH)]
+    )
+
+
+def test_a_process_that_ends_cleanly_in_mid_turn_has_crashed():
+    given([created(), started()]).when(StopSession(cause="process_exited")).then(
+        [
+            cancelled(reason="session_stopped"),
+            stopped(
+                cause="process_exited",
+                reason="agent_crashed",
+                detail="process exited unexpectedly",
+                failure=Failure(kind="process_exit", summary="the process exited during a turn"),
+            ),
+        ]
+    )
+
+
+def test_what_a_stop_says_holds_no_secrets():
+    command = StopSession(
+        detail="login failed: password=hunter2",
+        failure=Failure(kind="provider_auth_failure", summary="Authorization: Bearer abcdefgh"),
+    )
+
+    given([created()]).when(command).then(
+        [
+            stopped(
+                detail="login failed: password=[redacted]",
+                failure=Failure(kind="provider_auth_failure", summary="Authorization: [redacted]"),
+            )
+        ]
+    )
+
+
+def test_hiding_secrets_does_not_make_what_a_stop_says_longer_than_it_may_be():
+    chatty = "pwd=a " * (MAX_SUMMARY // 6)
+
+    result = given([created()]).when(
+        StopSession(detail=chatty, failure=Failure(kind="k", summary=chatty))
+    )
+
+    assert result.events is not None
+    (event,) = result.events
+    assert isinstance(event, e.SessionStopped)
+    assert event.failure is not None
+    for said in (event.detail, event.failure.summary):
+        assert said is not None
+        assert len(said) == MAX_SUMMARY
+        assert said.endswith("...[truncated]")
 
 
 def test_the_first_cause_of_a_stop_is_the_one_that_stands():
     given([created(), stopped()]).when(StopSession(cause="process_exited")).then_nothing()
+
+
+def test_a_stop_may_wait_for_the_running_turn():
+    given([created(), started()]).when(StopSession(detail="enough", when_idle=True)).then(
+        [STOPPING]
+    )
+    given([created()]).when(StopSession(when_idle=True)).then(
+        [stopped(failure=Failure(kind="cancellation"))]
+    )
+
+    assert state_after([created(), started(), STOPPING]).status == "stopping"
+
+
+def test_asking_again_to_stop_when_idle_is_already_so():
+    past = [created(), started(), STOPPING]
+
+    given(past).when(StopSession(cause="failed", when_idle=True)).then_nothing()
+
+
+@pytest.mark.parametrize(
+    ("end", "ended"),
+    [
+        (CompleteTurn(turn_id="t1"), completed()),
+        (FailTurn(turn_id="t1", failure=CRASH), e.TurnFailed(turn_id="t1", failure=CRASH)),
+        (CancelTurn(turn_id="t1"), cancelled()),
+    ],
+)
+def test_a_session_that_is_stopping_stops_when_its_turn_ends_and_runs_no_other(end, ended):
+    waiting = e.InputQueued(
+        input_id="i1", message_id="m9", parts=text(), source="user", generation=0
+    )
+
+    given([created(), started(), waiting, STOPPING]).when(end).then(
+        [ended, stopped(detail="enough", failure=Failure(kind="cancellation"))]
+    )
+
+
+def test_a_stop_at_once_does_not_wait_any_more_but_keeps_the_first_cause():
+    past = [created(), started(), called(), STOPPING]
+
+    given(past).when(StopSession(cause="process_exited", detail="gone")).then(
+        [
+            returned(status="cancelled"),
+            cancelled(reason="session_stopped"),
+            stopped(detail="enough", failure=Failure(kind="cancellation")),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        StartTurn(turn_id="t2", message_id="m9", parts=text(), mode="queue"),
+        StartTurn(turn_id="t2", message_id="m9", parts=text(), mode="interrupt"),
+        QueueInputs(inputs=(NewInput(input_id="i1", message_id="m9", parts=text()),)),
+        DispatchInput(),
+        Interrupt(),
+        ResumeSession(),
+        AddMessage(message_id="m9", role="user", parts=text()),
+        ClearConversation(),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_a_session_that_is_stopping_takes_nothing_new(late):
+    given([created(), started(), STOPPING]).when(late).then_refused(SessionStopping)
+
+
+def test_the_agent_goes_on_in_the_turn_that_the_stop_waits_for():
+    past = [created(), started(), called(), STOPPING]
+
+    given(past).when(RecordActivity(turn_id="t1", events=(returned(),))).then([returned()])
+    given(past).when(RequestPermission(request_id="r1", turn_id="t1", options=(ALLOW,))).then(
+        [e.PermissionRequested(request_id="r1", turn_id="t1", options=(ALLOW,))]
+    )
+    given([*past, requested()]).when(DecidePermission(request_id="r1", option_id="no")).then(
+        [e.PermissionDecided(request_id="r1", decision="reject_once", option_id="no")]
+    )
 
 
 def test_a_stop_leaves_nothing_open():
@@ -181,9 +651,40 @@ def test_a_stop_leaves_nothing_open():
             e.PermissionDecided(request_id="r1", decision="cancelled", reason="turn_cancelled"),
             e.PermissionDecided(request_id="r2", decision="cancelled", reason="turn_cancelled"),
             cancelled(reason="session_stopped"),
-            stopped(),
+            stopped(failure=Failure(kind="cancellation")),
         ]
     )
+
+
+def test_a_stop_cancels_what_was_asked_outside_of_turns_too():
+    given([created(), elicited("q2"), elicited("q1")]).when(StopSession()).then(
+        [
+            answered("q1", action="cancelled", reason="session_stopped"),
+            answered("q2", action="cancelled", reason="session_stopped"),
+            stopped(failure=Failure(kind="cancellation")),
+        ]
+    )
+    given([created(), elicited("q1")]).when(DeleteSession()).then(
+        [answered("q1", action="cancelled", reason="session_deleted"), e.SessionDeleted()]
+    )
+
+
+def test_a_stop_leaves_nobody_driving_running_or_reaching_the_session():
+    past = [
+        created(), acquired(), e.SessionUnhealthy(detail="d"), e.PeerJoined(peer_id="p"),
+        spawned(), e.ProfileCaptured(digest="sha256:1", name="n", body="b"),
+    ]  # fmt: skip
+    around = state_after([*past, stopped()]).surroundings
+
+    assert (around.attachment, around.unhealthy, around.health_detail) == (None, False, None)
+    assert (len(around.peers), len(around.children)) == (0, 1)
+    assert around.profile is not None
+
+
+def test_a_stall_ends_with_its_turn():
+    past = [created(), started(), stalled(), cancelled(), stopped()]
+
+    assert state_after(past).surroundings.stalled is None
 
 
 @pytest.mark.parametrize(
@@ -205,6 +706,51 @@ def test_a_stopped_session_is_resumed_into_its_next_activation():
 
 def test_resuming_an_active_session_is_already_so():
     given([created()]).when(ResumeSession()).then_nothing()
+    given([STARTING]).when(ResumeSession()).then_nothing()
+
+
+def test_a_resume_says_what_the_last_activation_died_of():
+    crash = stopped(cause="process_exited", reason="agent_crashed", failure=CRASH)
+    given([created(), crash]).when(ResumeSession()).then(
+        [e.SessionResumed(activation=2, crash=CRASH)]
+    )
+
+    other = stopped(failure=Failure(kind="cancellation"))
+    given([created(), other]).when(ResumeSession()).then([e.SessionResumed(activation=2)])
+
+
+def test_each_stop_of_a_session_that_is_resumed_has_its_own_reason():
+    past = [
+        created(),
+        stopped(cause="timeout", reason="timeout"),
+        e.SessionResumed(activation=2),
+    ]
+
+    given(past).when(StopSession(cause="shutdown")).then(
+        [stopped(cause="shutdown", reason="shutdown", detail="server shutdown")]
+    )
+    assert state_after(past).lifecycle.stop_reason is None
+
+
+def test_a_session_whose_life_has_run_out_is_not_resumed():
+    expired = stopped(cause="timeout", reason="timeout", detail="ttl_expired")
+
+    given([created(ttl_seconds=60), expired]).when(ResumeSession()).then_refused(
+        SessionExpired, expires_at=(at(1) + timedelta(seconds=60)).isoformat()
+    )
+    given([created(), expired]).when(ResumeSession()).then([e.SessionResumed(activation=2)])
+
+
+def test_a_resume_keeps_what_waits_and_what_was_said():
+    waiting = e.InputQueued(
+        input_id="i1", message_id="m9", parts=text(), source="user", generation=0
+    )
+    past = [created(state={"a": 1}), added("m1"), waiting, stopped()]
+    now = state_after([*past, e.SessionResumed(activation=2)])
+
+    assert (list(now.inputs.waiting), list(now.messages), dict(now.state)) == (
+        ["i1"], ["m1"], {"a": 1}
+    )  # fmt: skip
 
 
 def test_a_session_is_stopped_from_that_very_sequence_and_active_again_after_the_resume():
@@ -248,6 +794,9 @@ def test_a_stopped_session_can_be_deleted():
         ([created(), started(), requested()], "waiting"),
         ([created(), started(), completed()], "idle"),
         ([created(), stopped()], "stopped"),
+        ([STARTING], "starting"),
+        ([created(), started(), STOPPING], "stopping"),
+        ([created(), started(), requested(), STOPPING], "stopping"),
         ([created(), e.SessionDeleted()], "deleted"),
     ],
 )

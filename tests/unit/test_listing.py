@@ -76,7 +76,7 @@ def test_a_stop_is_shown_with_its_cause():
 
     assert shown["status"] == "stopped"
     assert shown["stop"] == {"cause": "user_requested", "reason": "user_canceled", "detail": "d"}
-    assert shown["failure"] == {"kind": "k", "summary": "s"}
+    assert shown["failure"] == {"kind": "k", "summary": "s", "bundle": None}
 
 
 def test_a_row_has_what_lists_filter_by_and_the_document_as_json():

@@ -10,9 +10,13 @@ from tests.support.builders import (
     called,
     completed,
     created,
+    dispatched,
     history,
+    queued,
     returned,
+    staged,
     started,
+    steered,
     text,
 )
 
@@ -151,3 +155,42 @@ def test_it_takes_in_every_event_there_is():
 
     for recorded in history(SAMPLES):
         transcript.apply(recorded)
+
+
+def test_what_waits_is_said_when_its_turn_begins_and_not_before():
+    waiting = [started(), queued("i1")]
+
+    assert texts(read(waiting)) == ["go"]
+    ran = read([*waiting, completed(), *dispatched("i1", parts=text("next"))])
+    assert texts(ran) == ["go", "next"]
+    assert (ran[1]["id"], ran[1]["turn_id"]) == ("input-i1", "i1")
+
+
+def test_what_was_steered_stands_where_it_reached_the_agent():
+    entries = read(
+        [started(), called("c1"), queued("i1"), staged("i1"), returned("c1"),
+         steered("i1", parts=text("not that")), said("all right")]
+    )  # fmt: skip
+
+    assert [entry["kind"] for entry in entries] == ["message", "tool_call", "message", "message"]
+    assert (entries[2]["role"], entries[2]["id"], entries[2]["turn_id"]) == (
+        "user", "input-i1", "t1"
+    )  # fmt: skip
+    assert texts(entries[2:]) == ["not that", "all right"]
+
+
+def test_what_was_steered_can_be_revised():
+    revised = e.MessageRevised(message_id="input-i1", parts=text("new"))
+
+    assert texts(read([started(), queued("i1"), staged("i1"), steered("i1"), revised])) == [
+        "go", "new"
+    ]  # fmt: skip
+
+
+def test_c1_after_a_clear_the_transcript_holds_nothing_old():
+    past = [added("m1"), started(), called("c1"), returned("c1"), completed()]
+    cleared = e.ConversationCleared(epoch=1)
+
+    assert read([*past, cleared]) == []
+    late = [e.MessageRevised(message_id="m1", parts=text("x")), added("m2", "new")]
+    assert texts(read([*past, cleared, *late])) == ["new"]

@@ -14,7 +14,7 @@ from domain.errors import (
 from domain.session import events as e
 from domain.session.commands import CancelTurn, CompleteTurn, FailTurn, StartTurn
 from domain.session.state import Totals
-from domain.values import Failure, Usage
+from domain.values import MAX_SUMMARY, Failure, Usage
 from tests.support.builders import (
     added,
     called,
@@ -170,3 +170,57 @@ def test_cost_is_absent_until_a_runtime_reports_one():
     now = state_after([created(), started(), e.UsageReported(input_tokens=1), completed()])
 
     assert now.totals.cost is None
+
+
+def test_what_a_turn_failed_of_is_bounded_and_holds_no_secrets():
+    leaky = Failure(kind="provider_auth_failure", summary="401: api_key=abc")
+
+    given([created(), started()]).when(FailTurn(turn_id="t1", failure=leaky)).then(
+        [
+            e.TurnFailed(
+                turn_id="t1",
+                failure=Failure(kind="provider_auth_failure", summary="401: api_key=[redacted]"),
+            )
+        ]
+    )
+    wordy = Failure(kind="k", summary="x" * (MAX_SUMMARY + 1))
+    given([created(), started()]).when(FailTurn(turn_id="t1", failure=wordy)).then_refused(Invalid)
+
+
+@pytest.mark.parametrize("source", ["user", "network", "synthetic", "followup"])
+def test_t5_the_running_turn_says_where_it_comes_from_until_it_ends(source):
+    running = state_after([created(), started(source=source)])
+
+    assert running.turns.running is not None
+    assert running.turns.running.source == source
+    assert state_after([created(), started(source=source), completed()]).turns.running is None
+
+
+def test_t12_a_turn_that_never_was_cannot_be_cancelled():
+    for past in ([created()], [created(), started("t2")], [created(), stopped()]):
+        given(past).when(CancelTurn(turn_id="t1")).then_refused(TurnNotFound, turn_id="t1")
+
+
+def test_a_stopped_session_still_says_how_its_turns_ended():
+    past = [created(), started(), cancelled(), stopped()]
+
+    given(past).when(CancelTurn(turn_id="t1")).then_nothing()
+    given(past).when(CompleteTurn(turn_id="t1")).then_refused(TurnEnded, outcome="cancelled")
+
+
+# ── input that no person sent ────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("meta", [None, {}, {"reason": " "}, {"reason": 5}])
+def test_synthetic_input_says_why_it_is_there(meta: dict[str, object] | None):
+    start = StartTurn(turn_id="t1", message_id="m1", parts=text(), source="synthetic", meta=meta)
+
+    given([created()]).when(start).then_refused(Invalid, field="meta.reason")
+
+
+def test_what_is_said_of_input_is_in_its_turn():
+    meta = {"reason": "nightly", "task_id": "T-1"}
+    start = StartTurn(turn_id="t1", message_id="m1", parts=text(), source="synthetic", meta=meta)
+
+    begun = started("t1", "m1", source="synthetic", parts=text(), meta=meta)
+    given([created()]).when(start).then([begun])

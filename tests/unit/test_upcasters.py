@@ -1,10 +1,11 @@
 """Records that this and earlier versions have written, and what they are read as.
 
-`golden/records` has one record for each stored version of each event. A record that was written
-once never changes, so a file here never does: what writes differently is a new version, and gets
-a new file.
+`golden/records` has one record for each stored version of each event, and where its optional fields
+came later one more (`-grown`). A record that was written once never changes, so a file here never
+does: what writes differently is a new version, and gets a new file.
 """
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from domain.session.events import NAMES, Recorded, SessionCreated, SessionEvent
 from domain.values import Agent, Owner
 from infrastructure.codec import JsonCodec
 from infrastructure.upcasters import _STEPS, upcast
-from tests.support.builders import EVENT_ID, NOON, SAMPLES, SESSION_ID
+from tests.support.builders import EVENT_ID, GROWN, NOON, SAMPLES, SESSION_ID
 
 RECORDS = Path(__file__).parent / "golden" / "records"
 CODEC = JsonCodec()
@@ -22,7 +23,7 @@ ENVELOPE = Envelope(EVENT_ID, NOON, "user:ada", "http", "t1", "request-1", "key-
 
 CURRENT: dict[str, SessionEvent] = {
     "{}.v{}".format(*NAMES[type(event)]): event for event in SAMPLES
-}
+} | {"{}.v{}-grown".format(*NAMES[type(event)]): event for event in GROWN}
 OLDER: dict[str, SessionEvent] = {
     "session.created.v1": SessionCreated(
         owner=Owner(app="console", user="ada", workspace="w1", team="core", scope="private"),
@@ -42,8 +43,16 @@ def record_of(name: str) -> bytes:
 def test_there_is_a_record_of_every_version_of_every_event():
     every = {f"{name}.v{v}" for name, newest in NAMES.values() for v in range(1, newest + 1)}
 
-    assert {path.stem for path in RECORDS.iterdir()} == every
-    assert CURRENT.keys() | OLDER.keys() == every
+    assert {path.stem for path in RECORDS.iterdir()} == CURRENT.keys() | OLDER.keys()
+    assert {name.removesuffix("-grown") for name in CURRENT} | OLDER.keys() == every
+
+
+@pytest.mark.parametrize("kind", NAMES, ids=lambda kind: kind.__name__)
+def test_every_field_of_an_event_is_in_a_record(kind):
+    mine = [event for event in CURRENT.values() if type(event) is kind]
+
+    for field in fields(kind):
+        assert any(getattr(event, field.name) is not None for event in mine), field.name
 
 
 @pytest.mark.parametrize("name", [*CURRENT, *OLDER])

@@ -1,0 +1,99 @@
+"""Children and forks, as far as they need more than one session to be looked at."""
+
+from uuid import UUID
+
+from application.errors import CursorAhead
+from application.handle import Handler
+from application.ports import Store
+from application.queries import Queries
+from application.request import Request
+from domain.session.commands import CreateSession, ReapChild
+from domain.session.lineage import fork, inherited, live_children, reason_of_end
+from domain.session.state import Session
+from domain.values import Origin
+
+
+class Lineages:
+    """Looks at several sessions before one of them is asked for something.
+
+    Args:
+        store: Where their logs are.
+        handler: Who knows the newest states.
+        queries: Who says which sessions can be read.
+    """
+
+    def __init__(self, store: Store, handler: Handler, queries: Queries) -> None:
+        self._store = store
+        self._handler = handler
+        self._queries = queries
+
+    async def make_room(self, parent_id: UUID) -> None:
+        """Have children counted out that ended while nobody told their parent.
+
+        Args:
+            parent_id: Who is about to spawn another.
+        """
+        parent = (await self._handler.load(parent_id)).session
+        for child_id in live_children(parent):
+            child = (await self._handler.load(child_id)).session
+            if child.lifecycle.phase in ("stopped", "deleted"):
+                reap = ReapChild(child_id=child_id, reason=reason_of_end(child))
+                await self._handler.handle(
+                    Request(parent_id, reap, actor="system", origin="lineage")
+                )
+
+    async def forked(
+        self, origin_id: UUID, at: int | None, command: CreateSession
+    ) -> tuple[CreateSession, Session]:
+        """Return the command that begins a fork, and the state that it inherits.
+
+        Args:
+            origin_id: The session to fork.
+            at: The sequence after which the fork goes its own way; None is the newest.
+            command: What is to be different; its owner is the one of the fork.
+
+        Raises:
+            SessionNotFound: There is no such session, or it was deleted.
+            CursorAhead: It has not come to that sequence.
+        """
+        row = await self._queries.session(origin_id)
+        if at is not None and at > row.sequence:
+            raise CursorAhead(None, head=row.sequence, cursor=at)
+        loaded = await self._handler.load_at(origin_id, at or row.sequence)
+        source = Origin(
+            session_id=origin_id, sequence=loaded.session.sequence, digest=loaded.digest.hex()
+        )
+        return fork(loaded.session, command, source), inherited(loaded.session)
+
+    async def state_at(self, session_id: UUID, sequence: int) -> Session:
+        """Return the state of a session as it was after a past event.
+
+        Args:
+            session_id: Which.
+            sequence: The event.
+
+        Raises:
+            SessionNotFound: There is no such session, or it was deleted.
+            CursorAhead: It has not come to that sequence.
+        """
+        row = await self._queries.session(session_id)
+        if sequence > row.sequence:
+            raise CursorAhead(None, head=row.sequence, cursor=sequence)
+        return (await self._handler.load_at(session_id, sequence)).session
+
+    async def ancestry(self, session_id: UUID) -> list[UUID]:
+        """Return the ids of a session's parent, its parent, and so on up to the root.
+
+        Args:
+            session_id: Which.
+
+        Raises:
+            SessionNotFound: There is no such session, or it was deleted.
+        """
+        await self._queries.session(session_id)
+        line: list[UUID] = []
+        session = (await self._handler.load(session_id)).session
+        while session.lifecycle.lineage is not None:
+            line.append(session.lifecycle.lineage.parent_id)
+            session = (await self._handler.load(line[-1])).session
+        return line

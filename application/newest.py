@@ -1,0 +1,60 @@
+"""The end of the log in memory, read once for all who are told of it."""
+
+import asyncio
+from collections.abc import Sequence
+
+from application.webhook_ports import BATCH_BYTES, OwnedEvent, Wanted, WebhookStore
+
+
+class Newest:
+    """The newest events, read once for all webhooks that are not behind."""
+
+    _KEPT = 1000
+    _KEPT_BYTES = 4 * 1024 * 1024
+    _READ = 500
+
+    def __init__(self, store: WebhookStore, head: int) -> None:
+        self._store = store
+        self._start = self._end = head
+        self._events: list[OwnedEvent] = []
+        self._bytes = 0
+        self._lock = asyncio.Lock()
+
+    async def after(self, position: int, head: int) -> tuple[Sequence[OwnedEvent], int] | None:
+        """Return events after a position and how far they reach; None when they are not here.
+
+        Args:
+            position: Exclusive.
+            head: The newest position of the log.
+        """
+        async with self._lock:
+            if head - self._end > self._KEPT:
+                # Nobody has kept up; whoever comes near the head again begins here.
+                self._start = self._end = head
+                self._events.clear()
+                self._bytes = 0
+            if position < self._start:
+                return None
+            if position >= self._end < head:
+                await self._read(head)
+            skip = position - self._start
+            return self._events[skip:], max(self._end, position)
+
+    async def _read(self, head: int) -> None:
+        events = await self._store.events(
+            after=self._end,
+            upto=head,
+            limit=self._READ,
+            most_bytes=BATCH_BYTES,
+            wanted=Wanted(),
+        )
+        if not events:
+            return
+        self._events += events
+        self._end = events[-1].stored.position
+        self._bytes += sum(len(event.stored.record) for event in events)
+        while len(self._events) > self._KEPT or self._bytes > self._KEPT_BYTES:
+            # In steps: each moves all that stay.
+            dropped, self._events = self._events[: self._READ], self._events[self._READ :]
+            self._bytes -= sum(len(event.stored.record) for event in dropped)
+            self._start = dropped[-1].stored.position

@@ -1,0 +1,294 @@
+"""What can be asked of webhooks; `webhook_delivery` is what they do.
+
+A webhook is no session: what becomes of it is not in the log.
+"""
+
+import base64
+import re
+from binascii import Error as NotBase64
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from secrets import token_bytes
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from application.errors import (
+    CursorAhead,
+    DeadLetterNotFound,
+    NothingToReplay,
+    StoreUnavailable,
+    WebhookNotFound,
+    WebhookPaused,
+    WebhookTargetRefused,
+)
+from application.ports import Clock, EventLog
+from application.webhook_messages import SECRET_PREFIX
+from application.webhook_ports import (
+    MOST_WEBHOOKS,
+    Change,
+    DeadLetter,
+    NewWebhook,
+    Sender,
+    Wanted,
+    Webhook,
+    WebhookStore,
+    matches,
+)
+from domain.errors import Invalid, TooMany
+from domain.session.events import NAMES
+
+MAX_URL = 2000
+_URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
+_SECRET_BYTES = 32
+_SECRET_SIZES = range(24, 65)
+_KNOWN = frozenset(name for name, _ in NAMES.values())
+
+
+class Webhooks:
+    """Everything that the doors ask of webhooks.
+
+    Args:
+        store: Where they are.
+        log: What they are told of.
+        sender: Knows which receivers may be called.
+        clock: Time and new ids.
+    """
+
+    def __init__(self, store: WebhookStore, log: EventLog, sender: Sender, clock: Clock) -> None:
+        self._store = store
+        self._log = log
+        self._sender = sender
+        self._clock = clock
+
+    async def create(
+        self,
+        url: str,
+        wanted: Wanted,
+        *,
+        after: int | None,
+        description: str | None = None,
+        batch: int,
+        secret: str | None = None,
+    ) -> Webhook:
+        """Make a webhook.
+
+        Args:
+            url: Whom to tell.
+            wanted: Of which events.
+            after: Of those after this position; None is the head.
+            description: For people.
+            batch: The most events in one delivery, 1 to 500.
+            secret: What deliveries are signed with; None makes one.
+
+        Raises:
+            Invalid: A value is none that can be used.
+            WebhookTargetRefused: The URL is one that may not be called.
+            CursorAhead: The position is beyond the head.
+            TooMany: There are as many webhooks as there may be.
+        """
+        await self._check_url(url)
+        _check_types(wanted.types)
+        if secret is not None:
+            _check_secret(secret)
+        head = await self._log.head()
+        if after is not None and after > head:
+            raise CursorAhead(None, head=head, cursor=after)
+        new = NewWebhook(
+            id=self._clock.new_id(),
+            url=url,
+            wanted=wanted,
+            description=description,
+            batch=batch,
+            secret=secret or _new_secret(),
+            checkpoint=head if after is None else after,
+            at=self._clock.now(),
+        )
+        if not await self._store.create(new):
+            raise TooMany(
+                f"There are {MOST_WEBHOOKS} webhooks, which is as many as there may be;"
+                " take one away first.",
+                limit=MOST_WEBHOOKS,
+            )
+        await self._tell()
+        return await self.get(new.id)
+
+    async def get(self, webhook_id: UUID) -> Webhook:
+        """Return a webhook.
+
+        Raises:
+            WebhookNotFound: There is none with this id.
+        """
+        webhook = await self._store.get(webhook_id)
+        if webhook is None:
+            raise WebhookNotFound
+        return webhook
+
+    async def page(self, *, after: int, limit: int) -> Sequence[Webhook]:
+        """Return webhooks in the order in which they were made, by their numbers."""
+        return await self._store.page(after=after, limit=limit)
+
+    async def head(self) -> int:
+        """Return the newest position of the log, to hold a checkpoint against."""
+        return await self._log.head()
+
+    async def change(
+        self, webhook_id: UUID, change: Change, *, new_secret: bool = False
+    ) -> Webhook:
+        """Change a webhook.
+
+        Args:
+            webhook_id: Which one.
+            change: What of it.
+            new_secret: Make another secret.
+
+        Raises:
+            WebhookNotFound: There is none with this id.
+            Invalid: A value is none that can be used.
+            WebhookTargetRefused: The URL is one that may not be called.
+        """
+        if change.url is not None:
+            await self._check_url(change.url)
+        if change.types is not None:
+            _check_types(change.types)
+        if change.secret is not None:
+            _check_secret(change.secret)
+        if new_secret:
+            change = replace(change, secret=_new_secret())
+        if change != Change():
+            if not await self._store.change(webhook_id, change, self._clock.now()):
+                raise WebhookNotFound
+            await self._tell()
+        return await self.get(webhook_id)
+
+    async def delete(self, webhook_id: UUID) -> None:
+        """Take a webhook away, with its dead letters.
+
+        Raises:
+            WebhookNotFound: There is none with this id.
+        """
+        if not await self._store.delete(webhook_id):
+            raise WebhookNotFound
+        await self._tell()
+
+    async def replay(self, webhook_id: UUID, *, after: int, upto: int | None) -> Webhook:
+        """Send what is wanted between two positions, sent before or not, and then go on.
+
+        Args:
+            webhook_id: To whom.
+            after: What was after this position.
+            upto: Up to this one; None is as far as it had come.
+
+        Raises:
+            WebhookNotFound: There is none with this id.
+            Invalid: There is nothing between the positions.
+            NothingToReplay: It has not come as far as the first of them.
+        """
+        webhook = await self.get(webhook_id)
+        if upto is not None and upto <= after:
+            raise Invalid("It must be greater than `from`.", field="upto")
+        end = webhook.reached if upto is None else upto
+        replayed = after < end and await self._store.replay(
+            webhook_id, after=after, upto=end, at=self._clock.now()
+        )
+        if not replayed:
+            raise NothingToReplay(None, reached=webhook.reached)
+        await self._tell()
+        return await self.get(webhook_id)
+
+    async def letters(self, webhook_id: UUID, *, after: int, limit: int) -> Sequence[DeadLetter]:
+        """Return the batches that were given up, by their numbers.
+
+        Raises:
+            WebhookNotFound: There is none with this id.
+        """
+        await self.get(webhook_id)
+        return await self._store.letters(webhook_id, after=after, limit=limit)
+
+    async def retry_letter(self, webhook_id: UUID, number: int) -> DeadLetter:
+        """Have a batch that was given up sent once more, soon.
+
+        Raises:
+            WebhookNotFound: There is none with this id.
+            DeadLetterNotFound: It has none with this number.
+            WebhookPaused: Nothing is sent to it.
+        """
+        webhook = await self.get(webhook_id)
+        letter = await self._store.letter(webhook_id, number)
+        if letter is None:
+            raise DeadLetterNotFound
+        if not webhook.active:
+            raise WebhookPaused
+        if not await self._store.queue_letter(webhook_id, number):
+            raise DeadLetterNotFound
+        await self._tell()
+        return replace(letter, queued=True)
+
+    async def delete_letter(self, webhook_id: UUID, number: int) -> None:
+        """Take away a batch that was given up.
+
+        Raises:
+            WebhookNotFound: There is none with this id.
+            DeadLetterNotFound: It has none with this number.
+        """
+        await self.get(webhook_id)
+        if not await self._store.delete_letter(webhook_id, number):
+            raise DeadLetterNotFound
+
+    async def _tell(self) -> None:
+        # It is stored, and will be found within a minute whether or not this is heard.
+        with suppress(StoreUnavailable):
+            await self._store.nudge()
+
+    async def _check_url(self, url: str) -> None:
+        why = _fault_of(url)
+        if why:
+            raise Invalid(why, field="url")
+        refusal = await self._sender.refusal(url)
+        if refusal is not None:
+            raise WebhookTargetRefused(f"The URL is refused: {refusal}.")
+
+
+def _fault_of(url: str) -> str:
+    """Return what is wrong with the form of a URL; empty when it can be used."""
+    if not 0 < len(url) <= MAX_URL or not _URL.fullmatch(url):
+        return f"It must be 1 to {MAX_URL} ASCII characters of a URL; escape others with %."
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "It must be a URL such as https://example.com/hooks."
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or port == 0:
+        return "It must be a URL such as https://example.com/hooks."
+    if "@" in parts.netloc:
+        return "It must have no user or password in it: sign in by the signature instead."
+    if "#" in url:
+        return "It must have no fragment: that is never sent."
+    return ""
+
+
+def _check_types(types: Sequence[str]) -> None:
+    for i, pattern in enumerate(types):
+        if not any(matches(pattern, name) for name in _KNOWN):
+            raise Invalid(
+                f"No type of event is called {pattern!r}; write one such as turn.completed,"
+                " or the beginning of several such as turn.*",
+                field=f"types[{i}]",
+            )
+
+
+def _check_secret(secret: str) -> None:
+    try:
+        if not secret.startswith(SECRET_PREFIX):
+            raise ValueError
+        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
+        if len(key) not in _SECRET_SIZES:
+            raise ValueError
+    except (NotBase64, ValueError):
+        raise Invalid(
+            f"It must be {SECRET_PREFIX} and the base64 of 24 to 64 bytes.", field="secret"
+        ) from None
+
+
+def _new_secret() -> str:
+    return SECRET_PREFIX + base64.b64encode(token_bytes(_SECRET_BYTES)).decode()

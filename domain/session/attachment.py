@@ -1,0 +1,73 @@
+"""What is allowed with attachment: one holder at a time drives an active, well session.
+
+Whether a lease still holds is a row fact judged by the database clock (`application/leases.py`);
+the log says who held it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from domain.errors import LeaseNotHeld, NotAttachable
+from domain.replacing import replace
+from domain.session.commands import AcquireAttachment, ReleaseAttachment
+from domain.session.events import (
+    AttachmentAcquired,
+    AttachmentReleased,
+    Recorded,
+    SessionEvent,
+)
+from domain.session.guards import require_present
+from domain.session.state import Attachment, Changes, Session
+from domain.values import require_name
+
+
+def acquire(session: Session, command: AcquireAttachment) -> list[SessionEvent]:
+    """Say who drives the session; that it was free, the lease has made sure of."""
+    require_present(session)
+    require_name(command.holder, "holder")
+    held = session.surroundings.attachment
+    if held is not None and held.lease_id == command.lease_id:
+        return []
+    lifecycle = session.lifecycle
+    if (
+        lifecycle.phase != "active"
+        or lifecycle.failure is not None
+        or session.surroundings.stalled is not None
+    ):
+        raise NotAttachable(None, session_status=session.status)
+    return [
+        AttachmentAcquired(
+            lease_id=command.lease_id, holder=command.holder, expires_at=command.expires_at
+        )
+    ]
+
+
+def release(session: Session, command: ReleaseAttachment) -> list[SessionEvent]:
+    """Say that the holder let go."""
+    require_present(session)
+    require_name(command.reason, "reason")
+    held = session.surroundings.attachment
+    if held is None or held.lease_id != command.lease_id:
+        raise LeaseNotHeld(None, lease_id=str(command.lease_id))
+    return [AttachmentReleased(lease_id=held.lease_id, holder=held.holder, reason=command.reason)]
+
+
+# ── what the events do ───────────────────────────────────────────────────────────────────────
+
+
+def _acquired(session: Session, event: AttachmentAcquired, _: Recorded) -> Changes:
+    held = Attachment(lease_id=event.lease_id, holder=event.holder)
+    return {"surroundings": replace(session.surroundings, attachment=held)}
+
+
+def _released(session: Session, event: AttachmentReleased, _: Recorded) -> Changes:
+    held = session.surroundings.attachment
+    if held is None or held.lease_id != event.lease_id:
+        return {}
+    return {"surroundings": replace(session.surroundings, attachment=None)}
+
+
+EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
+    AttachmentAcquired: _acquired,
+    AttachmentReleased: _released,
+}

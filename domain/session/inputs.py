@@ -1,0 +1,335 @@
+"""What is allowed with input that waits: it keeps its order, and is never lost or run twice.
+
+An input's id is the id that its turn will have, so that whoever sent it knows at once what to
+follow. It waits in the log: a restart changes nothing.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from domain.errors import (
+    InputEnded,
+    InputExists,
+    InputNotFound,
+    InputTooLarge,
+    Invalid,
+    NoTurnInProgress,
+    QueueFull,
+)
+from domain.replacing import replace
+from domain.session.commands import CancelInput, EditInput, NewInput, PromoteInput, TakeInputs
+from domain.session.events import (
+    InputCancelled,
+    InputDispatched,
+    InputEdited,
+    InputQueued,
+    InputsFenced,
+    InputStaged,
+    InputSteered,
+    Recorded,
+    SessionEvent,
+    TurnStarted,
+)
+from domain.session.guards import require_expected_turn, require_present, require_running
+from domain.session.messages import require_message, require_new_message
+from domain.session.state import Changes, Input, InputOutcome, Inputs, Session, Turn
+from domain.values import JsonObject, Part, TurnSource, require_name, require_summary
+
+MAX_WAITING = 100
+MAX_BYTES = 64 * 1024
+MAX_BYTES_IN_ALL = 1024 * 1024
+"""A state is kept in memory: what waits may not make it grow without bound."""
+
+
+def queued(session: Session, new: Sequence[NewInput], source: TurnSource) -> list[SessionEvent]:
+    """Return what makes inputs wait, all of them or none.
+
+    Args:
+        session: Where they are to wait.
+        new: At least one.
+        source: Where they come from.
+
+    Raises:
+        QueueFull: Fewer would fit.
+        InputTooLarge: One of them is larger than may wait.
+    """
+    if not new:
+        raise Invalid("inputs must have at least one input", field="inputs")
+    limits = session.lifecycle.limits
+    most = limits.queued_inputs or MAX_WAITING
+    largest = limits.input_bytes or MAX_BYTES
+    waiting, size = len(session.inputs.waiting), session.inputs.size
+    seen: set[str] = set()
+    events: list[SessionEvent] = []
+    for index, one in enumerate(new):
+        require_name(one.input_id, f"inputs[{index}].id")
+        require_message(one.message_id, one.parts)
+        require_new_message(session, one.message_id)
+        if one.input_id in session.inputs.waiting or one.input_id in session.inputs.ended:
+            raise InputExists(None, input_id=one.input_id)
+        if one.input_id in seen or f"message {one.message_id}" in seen:
+            raise Invalid("two inputs have the same id", field="inputs")
+        seen |= {one.input_id, f"message {one.message_id}"}
+        require_reason(source, one.meta)
+        size += _require_size(_whole(one.parts, one.meta), largest)
+        events.append(
+            InputQueued(
+                input_id=one.input_id,
+                message_id=one.message_id,
+                parts=one.parts,
+                source=source,
+                generation=session.inputs.generation,
+                meta=one.meta,
+            )
+        )
+    if waiting + len(new) > most or size > MAX_BYTES_IN_ALL:
+        raise QueueFull(None, waiting=waiting, limit=most)
+    return events
+
+
+def next_turn(session: Session) -> list[SessionEvent]:
+    """Return what begins the turn of the oldest input; nothing when none waits.
+
+    Args:
+        session: In which nothing runs, or the running turn is about to end.
+    """
+    if not session.inputs.waiting:
+        return []
+    oldest = min(session.inputs.waiting.values(), key=lambda one: one.sequence)
+    started = TurnStarted(
+        turn_id=oldest.input_id,
+        source=oldest.source,
+        message_id=oldest.message_id,
+        parts=oldest.parts,
+        meta=oldest.meta,
+    )
+    fallback = True if oldest.steers is not None else None
+    return [InputDispatched(input_id=oldest.input_id, fallback=fallback), started]
+
+
+def first_turn(new: NewInput, source: TurnSource) -> list[SessionEvent]:
+    """Return what begins the turn of an input that has only just been queued."""
+    started = TurnStarted(
+        turn_id=new.input_id,
+        source=source,
+        message_id=new.message_id,
+        parts=new.parts,
+        meta=new.meta,
+    )
+    return [InputDispatched(input_id=new.input_id), started]
+
+
+def staged(input_id: str, turn: Turn) -> SessionEvent:
+    """Return what has an input reach a running turn."""
+    return InputStaged(input_id=input_id, turn_id=turn.turn_id)
+
+
+def edit(session: Session, command: EditInput) -> list[SessionEvent]:
+    """Change what waits; as it is already, nothing changes."""
+    require_present(session)
+    waiting = _require_waiting(session, command.input_id)
+    require_message(waiting.message_id, command.parts)
+    largest = session.lifecycle.limits.input_bytes or MAX_BYTES
+    size = _require_size(_whole(command.parts, waiting.meta), largest)
+    if session.inputs.size - waiting.size + size > MAX_BYTES_IN_ALL:
+        raise QueueFull(None, waiting=len(session.inputs.waiting))
+    if _text(waiting.parts) == _text(command.parts):
+        return []
+    return [InputEdited(input_id=command.input_id, parts=command.parts)]
+
+
+def promote(session: Session, command: PromoteInput) -> list[SessionEvent]:
+    """Have what waits reach the running turn; if it is to do that already, it is already so."""
+    require_present(session)
+    waiting = _require_waiting(session, command.input_id)
+    require_expected_turn(session, command.expected_turn_id)
+    running = session.turns.running
+    if running is None:
+        raise NoTurnInProgress
+    return [] if waiting.steers == running.turn_id else [staged(command.input_id, running)]
+
+
+def cancel(session: Session, command: CancelInput) -> list[SessionEvent]:
+    """Take back what waits; once it has ended, however, nothing changes."""
+    require_present(session)
+    require_name(command.reason, "reason")
+    if command.input_id in session.inputs.ended:
+        return []
+    _require_waiting(session, command.input_id)
+    return [InputCancelled(input_id=command.input_id, reason=command.reason)]
+
+
+def take(session: Session, command: TakeInputs) -> list[SessionEvent]:
+    """Give what is staged for the running turn to its agent."""
+    turn = require_running(session, command.turn_id)
+    return steered(session, turn)
+
+
+def steered(session: Session, turn: Turn, tool_call_id: str | None = None) -> list[SessionEvent]:
+    """Return what gives the agent all that is staged for its turn, the oldest first.
+
+    Args:
+        session: Where it waits.
+        turn: The running one.
+        tool_call_id: The call whose return is the boundary.
+    """
+    return [
+        InputSteered(
+            input_id=one.input_id,
+            turn_id=turn.turn_id,
+            message_id=one.message_id,
+            parts=one.parts,
+            tool_call_id=tool_call_id,
+        )
+        for one in session.inputs.in_order()
+        if one.steers == turn.turn_id
+    ]
+
+
+def require_reason(source: TurnSource, meta: JsonObject | None) -> None:
+    """Refuse input that no person sent and that does not say why it is there.
+
+    Args:
+        source: Where it comes from.
+        meta: What is said of it; `reason` is needed of what is synthetic.
+    """
+    if source == "synthetic":
+        reason = (meta or {}).get("reason")
+        if not isinstance(reason, str) or not reason.strip():
+            raise Invalid("synthetic input needs meta.reason: why it is there", field="meta.reason")
+        require_summary(reason, "meta.reason")
+
+
+def _require_waiting(session: Session, input_id: str) -> Input:
+    waiting = session.inputs.waiting.get(input_id)
+    if waiting is not None:
+        return waiting
+    outcome = session.inputs.ended.get(input_id)
+    if outcome is not None:
+        raise InputEnded(None, input_id=input_id, outcome=outcome)
+    raise InputNotFound(None, input_id=input_id)
+
+
+def _whole(parts: Sequence[Part], meta: JsonObject | None) -> Sequence[Part]:
+    return parts if meta is None else [*parts, meta]
+
+
+def _require_size(parts: Sequence[Part], largest: int) -> int:
+    size = size_of(parts)
+    if size > largest:
+        raise InputTooLarge(f"an input of {size} bytes; at most {largest} may wait", limit=largest)
+    return size
+
+
+def size_of(parts: Sequence[Part]) -> int:
+    """Return how many bytes parts are as compact UTF-8 JSON.
+
+    Raises:
+        Invalid: They hold what JSON cannot.
+    """
+    return len(_text(parts))
+
+
+def _text(parts: Sequence[Part]) -> bytes:
+    try:
+        text = json.dumps(list(parts), ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "surrogatepass")
+    except (TypeError, ValueError, RecursionError):
+        raise Invalid("the parts are not JSON", field="parts") from None
+
+
+# ── what the events do ───────────────────────────────────────────────────────────────────────
+
+
+def _queued(session: Session, event: InputQueued, recorded: Recorded) -> Changes:
+    try:
+        size = size_of(_whole(event.parts, event.meta))
+    except Invalid:
+        size = 0
+    one = Input(
+        input_id=event.input_id,
+        message_id=event.message_id,
+        parts=event.parts,
+        source=event.source,
+        meta=event.meta,
+        sequence=recorded.sequence,
+        queued_at=recorded.at,
+        size=size,
+    )
+    now = session.inputs
+    return {
+        "inputs": replace(
+            now,
+            waiting=now.waiting.put(event.input_id, one),
+            message_ids=now.message_ids.put(event.message_id, event.input_id),
+            size=now.size + size,
+        )
+    }
+
+
+def _staged(session: Session, event: InputStaged, _: Recorded) -> Changes:
+    now = session.inputs
+    one = now.waiting.get(event.input_id)
+    if one is None:
+        return {}
+    staged = replace(one, steers=event.turn_id)
+    return {"inputs": replace(now, waiting=now.waiting.put(event.input_id, staged))}
+
+
+def _edited(session: Session, event: InputEdited, _: Recorded) -> Changes:
+    now = session.inputs
+    one = now.waiting.get(event.input_id)
+    if one is None:
+        return {}
+    try:
+        size = size_of(_whole(event.parts, one.meta))
+    except Invalid:
+        size = one.size
+    edited = replace(one, parts=event.parts, size=size)
+    waiting = now.waiting.put(event.input_id, edited)
+    return {"inputs": replace(now, waiting=waiting, size=now.size - one.size + size)}
+
+
+def _steered(session: Session, event: InputSteered, recorded: Recorded) -> Changes:
+    return {
+        "inputs": _without(session.inputs, event.input_id, "steered"),
+        "messages": session.messages.put(event.message_id, recorded.sequence),
+    }
+
+
+def _dispatched(session: Session, event: InputDispatched, _: Recorded) -> Changes:
+    return {"inputs": _without(session.inputs, event.input_id, "dispatched")}
+
+
+def _cancelled(session: Session, event: InputCancelled, _: Recorded) -> Changes:
+    return {"inputs": _without(session.inputs, event.input_id, "cancelled")}
+
+
+def _fenced(session: Session, event: InputsFenced, _: Recorded) -> Changes:
+    ended = session.inputs.ended.put_all(session.inputs.waiting, "cancelled")
+    return {"inputs": Inputs(generation=event.generation, ended=ended)}
+
+
+def _without(inputs: Inputs, input_id: str, outcome: InputOutcome) -> Inputs:
+    one = inputs.waiting.get(input_id)
+    if one is None:
+        return replace(inputs, ended=inputs.ended.put(input_id, outcome))
+    return replace(
+        inputs,
+        waiting=inputs.waiting.drop(input_id),
+        message_ids=inputs.message_ids.drop(one.message_id),
+        ended=inputs.ended.put(input_id, outcome),
+        size=inputs.size - one.size,
+    )
+
+
+EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
+    InputQueued: _queued,
+    InputStaged: _staged,
+    InputEdited: _edited,
+    InputSteered: _steered,
+    InputDispatched: _dispatched,
+    InputCancelled: _cancelled,
+    InputsFenced: _fenced,
+}

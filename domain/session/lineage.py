@@ -1,0 +1,315 @@
+"""What is allowed with children and forks: a child has no more than its parent, and ends in time.
+
+The parent's stream is where children are counted: spawning appends to it and begins the child in
+one transaction, so that no race lets one child too many live.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, Literal
+from uuid import UUID
+
+from domain.errors import Invalid, PermissionWider, SessionExists, SessionStopped, SpawnLimit
+from domain.permissions import Rules, normalised, require_rules, wider_than
+from domain.persistent_map import PersistentMap
+from domain.replacing import replace
+from domain.session.commands import CreateSession, ReapChild, SpawnSession
+from domain.session.events import ChildReaped, ChildSpawned, Recorded, SessionEvent
+from domain.session.guards import require_active, require_present
+from domain.session.inputs import MAX_BYTES, MAX_WAITING
+from domain.session.state import (
+    ABSENT,
+    Changes,
+    Child,
+    Inputs,
+    Interactions,
+    Session,
+    Surroundings,
+    TurnOutcome,
+    Turns,
+)
+from domain.values import (
+    Limits,
+    Lineage,
+    Origin,
+    require_agent,
+    require_between,
+    require_effort,
+    require_name,
+)
+
+DEFAULT_CHILDREN = 5
+DEFAULT_DEPTH = 1
+EXTRACTOR = "memory-extractor"
+TTL_EXPIRED = "ttl_expired"
+PARENT_STOPPED = "parent_stopped"
+_RESERVED = "coordinator"
+_LONGEST = 366 * 24 * 3600
+_BY_REACH = ("deny-all", "ask", "approve-reads", "approve-all")
+_DEFAULTS = Limits(
+    queued_inputs=MAX_WAITING,
+    input_bytes=MAX_BYTES,
+    children=DEFAULT_CHILDREN,
+    depth=DEFAULT_DEPTH,
+)
+
+
+def spawn(session: Session, command: SpawnSession) -> list[SessionEvent]:
+    """Begin a child: its shape, the parent, the place, the depth, the number, the permissions.
+
+    The checks stand in the order in which they are made; the first that fails is the answer.
+    """
+    _require_shape(command)
+    if str(command.child_id) in session.surroundings.children:
+        return []
+    _require_parent(session, command)
+    _require_room(session)
+    wider = [*_wider_grants(session, command), *_wider_rules(session, command)]
+    wider += _wider_limits(session, command)
+    if wider:
+        named = ", ".join(wider[:5])
+        raise PermissionWider(f"the parent does not have {named}; leave it out", wider=wider)
+    return [
+        ChildSpawned(
+            child_id=command.child_id,
+            role=_role(command),
+            depth=depth_of(session) + 1,
+            ttl_seconds=command.ttl_seconds,
+            auto_stop=command.auto_stop,
+            agent=command.agent.name,
+        )
+    ]
+
+
+def _require_shape(command: SpawnSession) -> None:
+    require_agent(command.agent, "agent")
+    require_effort(command.agent.reasoning_effort, "agent.reasoning_effort")
+    require_between(command.ttl_seconds, "ttl_seconds", 1, _LONGEST)
+    require_name(command.role.strip() or None, "role")
+    if command.permissions is not None:
+        require_rules(command.permissions)
+    if command.child_id == command.parent_id:
+        raise SessionExists("a session cannot be its own child; choose another id")
+    if _role(command).lower() == _RESERVED:
+        raise Invalid("a child cannot be a coordinator", field="role")
+    if command.allow_stopped_parent and _role(command) != EXTRACTOR:
+        raise Invalid(
+            f"only the role {EXTRACTOR} may be spawned under a stopped parent",
+            field="allow_stopped_parent",
+        )
+    if command.allow_stopped_parent and command.auto_stop:
+        raise Invalid(
+            "auto_stop makes no sense under a stopped parent", field="allow_stopped_parent"
+        )
+
+
+def _require_parent(session: Session, command: SpawnSession) -> None:
+    require_present(session)
+    if session.lifecycle.phase != "stopped":
+        require_active(session)
+    elif not command.allow_stopped_parent:
+        raise SessionStopped(None, cause=session.lifecycle.stop_cause)
+    owner = session.lifecycle.owner
+    if command.workspace is not None and command.workspace != owner.workspace:
+        raise PermissionWider(
+            "a child works in its parent's workspace; leave workspace out",
+            workspace=owner.workspace,
+        )
+
+
+def _require_room(session: Session) -> None:
+    limits = session.lifecycle.limits
+    deepest = DEFAULT_DEPTH if limits.depth is None else limits.depth
+    if depth_of(session) + 1 > deepest:
+        raise SpawnLimit(f"at most {deepest} generations below the root", limit=deepest)
+    most = DEFAULT_CHILDREN if limits.children is None else limits.children
+    if len(session.surroundings.children) >= most:
+        raise SpawnLimit(f"{most} children live; stop one first", limit=most)
+
+
+def _wider_grants(session: Session, command: SpawnSession) -> list[str]:
+    wider = wider_than(session.policy.grants, normalised(command.grants))
+    return [f"{category}:{atom}" for category, atom in wider]
+
+
+def _wider_rules(session: Session, command: SpawnSession) -> list[str]:
+    held, asked = session.policy.rules, command.permissions
+    if asked is None:
+        return []
+    wider: list[str] = []
+    if _BY_REACH.index(asked.mode) > _BY_REACH.index(held.mode):
+        wider.append(f"mode:{asked.mode}")
+    if held.mode != "approve-all" or held.ask:
+        # A pattern cannot be compared with others but for equality.
+        wider += [f"allow:{pattern}" for pattern in asked.allow if pattern not in held.allow]
+    return wider
+
+
+def _wider_limits(session: Session, command: SpawnSession) -> list[str]:
+    asked = command.limits or Limits()
+    wider: list[str] = []
+    for field in fields(Limits):
+        most = getattr(session.lifecycle.limits, field.name)
+        most = getattr(_DEFAULTS, field.name) if most is None else most
+        wanted = getattr(asked, field.name)
+        if wanted is not None and most is not None and wanted > most:
+            wider.append(f"limits.{field.name}:{wanted}")
+    return wider
+
+
+def _rules_of_child(session: Session, command: SpawnSession) -> Rules:
+    held, asked = session.policy.rules, command.permissions
+    if asked is None:
+        return held
+    return replace(
+        asked,
+        ask=tuple(dict.fromkeys((*held.ask, *asked.ask))),
+        deny=tuple(dict.fromkeys((*held.deny, *asked.deny))),
+    )
+
+
+def _limits_of_child(session: Session, command: SpawnSession) -> Limits:
+    held, asked = session.lifecycle.limits, command.limits or Limits()
+    given = {f.name: getattr(asked, f.name) for f in fields(Limits)}
+    return replace(held, **{name: most for name, most in given.items() if most is not None})
+
+
+def offspring(session: Session, command: SpawnSession) -> CreateSession:
+    """Return the command that begins the child of an accepted spawn.
+
+    Args:
+        session: The parent.
+        command: What was accepted.
+    """
+    lineage, profile = session.lifecycle.lineage, session.surroundings.profile
+    return CreateSession(
+        owner=session.lifecycle.owner,
+        title=command.title,
+        agent=command.agent,
+        metadata=command.metadata,
+        type="spawned",
+        permissions=_rules_of_child(session, command),
+        grants=normalised(command.grants),
+        limits=_limits_of_child(session, command),
+        ttl_seconds=command.ttl_seconds,
+        lineage=Lineage(
+            parent_id=command.parent_id,
+            root_id=command.parent_id if lineage is None else lineage.root_id,
+            depth=depth_of(session) + 1,
+            role=_role(command),
+            auto_stop=command.auto_stop,
+            profile_digest=profile.digest if profile else None,
+        ),
+    )
+
+
+def depth_of(session: Session) -> int:
+    """Return how many generations a session is below its root."""
+    return session.lifecycle.lineage.depth if session.lifecycle.lineage else 0
+
+
+def _role(command: SpawnSession) -> str:
+    return command.role.strip() or "worker"
+
+
+def live_children(session: Session) -> list[UUID]:
+    """Return the children that have not been reaped, the smallest id first."""
+    return sorted(child.child_id for child in session.surroundings.children.values())
+
+
+def reap(session: Session, command: ReapChild) -> list[SessionEvent]:
+    """Say that a child is no more among the living; said already, it is already so."""
+    require_present(session)
+    if str(command.child_id) not in session.surroundings.children:
+        return []
+    return [ChildReaped(child_id=command.child_id, reason=command.reason)]
+
+
+def children_that_go_along(session: Session) -> list[UUID]:
+    """Return the living children that end with their parent, the smallest id first."""
+    children = session.surroundings.children.values()
+    return sorted(child.child_id for child in children if child.auto_stop)
+
+
+def reason_of_end(child: Session) -> Literal["stopped", "deleted", "ttl_expired", "parent_stopped"]:
+    """Return why a child that has ended is no more among the living.
+
+    Args:
+        child: Its state.
+    """
+    if child.lifecycle.phase == "deleted":
+        return "deleted"
+    if child.lifecycle.stop_detail == TTL_EXPIRED:
+        return "ttl_expired"
+    return "parent_stopped" if child.lifecycle.stop_detail == PARENT_STOPPED else "stopped"
+
+
+def fork(origin: Session, command: CreateSession, source: Origin) -> CreateSession:
+    """Return the command that begins a fork: described as its origin unless it says otherwise.
+
+    Args:
+        origin: The state of the other session at the sequence of the fork.
+        command: What the caller wants to be different.
+        source: Where it goes its own way.
+    """
+    require_present(origin)
+    description = origin.description
+    return replace(
+        command,
+        title=command.title or description.title,
+        tags=command.tags or description.tags,
+        agent=command.agent or description.agent,
+        metadata=command.metadata or description.metadata,
+        permissions=command.permissions or origin.policy.rules,
+        grants=origin.policy.grants,
+        limits=command.limits or origin.lifecycle.limits,
+        forked_from=source,
+    )
+
+
+def inherited(origin: Session) -> Session:
+    """Return the state before the first event of a fork.
+
+    What was said and known is there; what ran, waited or was counted belongs to the origin.
+
+    Args:
+        origin: Its state at the sequence of the fork.
+    """
+    return replace(
+        ABSENT,
+        messages=origin.messages,
+        state=origin.state,
+        description=origin.description,
+        turns=Turns(running=None, ended=_ended(origin)),
+        interactions=Interactions(decided=origin.interactions.decided),
+        inputs=Inputs(ended=origin.inputs.ended),
+        surroundings=Surroundings(profile=None),
+    )
+
+
+def _ended(origin: Session) -> PersistentMap[TurnOutcome]:
+    # What the running turn has said is in the transcript: no other turn may have its id.
+    running = origin.turns.running
+    ended = origin.turns.ended
+    return ended if running is None else ended.put(running.turn_id, "cancelled")
+
+
+# ── what the events do ───────────────────────────────────────────────────────────────────────
+
+
+def _spawned(session: Session, event: ChildSpawned, _: Recorded) -> Changes:
+    around = session.surroundings
+    child = Child(child_id=event.child_id, role=event.role, auto_stop=event.auto_stop)
+    children = around.children.put(str(event.child_id), child)
+    return {"surroundings": replace(around, children=children, spawned=around.spawned + 1)}
+
+
+def _reaped(session: Session, event: ChildReaped, _: Recorded) -> Changes:
+    children = session.surroundings.children.drop(str(event.child_id))
+    return {"surroundings": replace(session.surroundings, children=children)}
+
+
+EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
+    ChildSpawned: _spawned,
+    ChildReaped: _reaped,
+}

@@ -1,0 +1,180 @@
+"""What is due when: requests, lives and turns that run out, and turns that fall silent.
+
+The clock is somebody else's: a job says what time it is, and what is due is decided here. While a
+person is asked something, the agent is not silent but waiting.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from domain.redaction import redacted
+from domain.replacing import replace
+from domain.session.commands import MeetDeadlines, ReportHealth, StopSession
+from domain.session.events import (
+    Recorded,
+    SessionEvent,
+    SessionRecovered,
+    SessionStalled,
+    SessionUnhealthy,
+    TurnProgressNoted,
+)
+from domain.session.guards import require_active
+from domain.session.interactions import cancelled_with_session, expired
+from domain.session.lifecycle import stop, stop_now
+from domain.session.state import Changes, Session, Turn
+from domain.session.turns import close_turn
+from domain.values import Failure, Timers, require_summary
+
+_ALIVE = frozenset({"starting", "active", "stopping"})
+
+
+def meet(session: Session, command: MeetDeadlines) -> list[SessionEvent]:
+    """Do what is due; nothing is due of a session that is not alive."""
+    if session.lifecycle.phase not in _ALIVE:
+        return []
+    expires = session.lifecycle.expires_at
+    if expires is not None and expires <= command.at:
+        return stop(session, StopSession(cause="timeout", detail="ttl_expired"))
+    given_up = _given_up(session, command)
+    if given_up:
+        return given_up
+    return [*expired(session, command.at), *_noted(session, command)]
+
+
+def _given_up(session: Session, command: MeetDeadlines) -> list[SessionEvent]:
+    """Return the end of a turn that ran or was silent for too long, and of the session with it."""
+    turn, timers = session.turns.running, command.timers
+    if turn is None:
+        return []
+    reason: Literal["activity_timeout", "prompt_deadline_exceeded"]
+    if _is_due(turn.started_at, _longest(session, timers), command.at):
+        reason = "prompt_deadline_exceeded"
+    elif not _asks(session, turn) and _is_due(turn.active_at, timers.silence, command.at):
+        reason = "activity_timeout"
+    else:
+        return []
+    events: list[SessionEvent] = []
+    if session.surroundings.stalled is None:
+        idle = _seconds(turn.active_at, command.at)
+        events.append(SessionStalled(turn_id=turn.turn_id, reason=reason, idle_seconds=idle))
+    failure = Failure(kind="timeout", summary=reason)
+    return [
+        *events,
+        *close_turn(session, "failed", failure=failure),
+        *cancelled_with_session(session, "session_stopped"),
+        stop_now(session, StopSession(cause="timeout", detail=reason, failure=failure)),
+    ]
+
+
+def _noted(session: Session, command: MeetDeadlines) -> list[SessionEvent]:
+    turn, timers = session.turns.running, command.timers
+    if turn is None:
+        return []
+    idle = _seconds(turn.active_at, command.at)
+    events: list[SessionEvent] = []
+    if _is_due(turn.noted_at, timers.progress, command.at):
+        elapsed = _seconds(turn.started_at, command.at)
+        events.append(
+            TurnProgressNoted(turn_id=turn.turn_id, elapsed_seconds=elapsed, idle_seconds=idle)
+        )
+    if _may_stall(session, turn) and _is_due(turn.active_at, timers.warning, command.at):
+        events.append(SessionStalled(turn_id=turn.turn_id, reason="inactivity", idle_seconds=idle))
+    return events
+
+
+def next_deadline(session: Session, timers: Timers) -> datetime | None:
+    """Return when a session needs the clock next, as far as is known now; None is never.
+
+    Args:
+        session: Its state.
+        timers: How long turns may be silent or run.
+    """
+    if session.lifecycle.phase not in _ALIVE:
+        return None
+    times = [session.lifecycle.expires_at]
+    times += [one.expires_at for one in session.interactions.pending.values()]
+    turn = session.turns.running
+    if turn is not None:
+        times += _of_turn(session, turn, timers)
+    return min((one for one in times if one is not None), default=None)
+
+
+def _of_turn(session: Session, turn: Turn, timers: Timers) -> list[datetime | None]:
+    times = [
+        _after(turn.started_at, _longest(session, timers)),
+        _after(turn.noted_at, timers.progress),
+    ]
+    if not _asks(session, turn):
+        times.append(_after(turn.active_at, timers.silence))
+    if _may_stall(session, turn):
+        times.append(_after(turn.active_at, timers.warning))
+    return times
+
+
+def _may_stall(session: Session, turn: Turn) -> bool:
+    return session.surroundings.stalled is None and not _asks(session, turn)
+
+
+def _asks(session: Session, turn: Turn) -> bool:
+    # What is asked from the background is no excuse for a turn to be silent.
+    return any(one.turn_id == turn.turn_id for one in session.interactions.pending.values())
+
+
+def _longest(session: Session, timers: Timers) -> float | None:
+    return session.lifecycle.limits.turn_seconds or timers.turn
+
+
+def _after(moment: datetime, seconds: float | None) -> datetime | None:
+    if seconds is None:
+        return None
+    try:
+        return moment + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+
+
+def _is_due(moment: datetime, seconds: float | None, at: datetime) -> bool:
+    due = _after(moment, seconds)
+    return due is not None and due <= at
+
+
+def _seconds(since: datetime, at: datetime) -> int:
+    return max(int((at - since).total_seconds()), 0)
+
+
+def report_health(session: Session, command: ReportHealth) -> list[SessionEvent]:
+    """Say that the agent's process is not well, or well again: once per episode."""
+    require_active(session)
+    require_summary(command.detail, "detail")
+    if command.healthy == (not session.surroundings.unhealthy):
+        return []
+    if command.healthy:
+        return [SessionRecovered(after="unhealthy")]
+    return [SessionUnhealthy(detail=redacted(command.detail))]
+
+
+# ── what the events do ───────────────────────────────────────────────────────────────────────
+
+
+def _stalled(session: Session, event: SessionStalled, _: Recorded) -> Changes:
+    return {"surroundings": replace(session.surroundings, stalled=event.reason)}
+
+
+def _unhealthy(session: Session, event: SessionUnhealthy, _: Recorded) -> Changes:
+    around = replace(session.surroundings, unhealthy=True, health_detail=event.detail)
+    return {"surroundings": around}
+
+
+def _recovered(session: Session, event: SessionRecovered, _: Recorded) -> Changes:
+    if event.after == "stalled":
+        return {"surroundings": replace(session.surroundings, stalled=None)}
+    around = replace(session.surroundings, unhealthy=False, health_detail=None)
+    return {"surroundings": around}
+
+
+EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
+    SessionStalled: _stalled,
+    SessionUnhealthy: _unhealthy,
+    SessionRecovered: _recovered,
+}

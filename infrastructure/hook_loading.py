@@ -1,0 +1,38 @@
+"""Finding the hooks that an operator has named."""
+
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
+
+from application.hooks import Hook
+
+
+class HookNameError(Exception):
+    """A hook cannot be loaded; the message says which and why."""
+
+
+def load_hooks(names: str) -> list[Hook]:
+    """Return the hooks with these names.
+
+    Args:
+        names: Comma-separated, each `package.module:attribute`; the attribute is a hook or several.
+
+    Raises:
+        HookNameError: One of them is not there, or is no hook.
+    """
+    return [hook for name in names.split(",") if name.strip() for hook in _load(name.strip())]
+
+
+def _load(name: str) -> Iterable[Hook]:
+    module, _, attribute = name.partition(":")
+    try:
+        found: Any = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise HookNameError(
+            f"The hook {name!r} cannot be loaded ({error}); write it like package.module:attribute"
+            " (CAIRN_HOOKS)."
+        ) from error
+    several: list[Any] = [*found] if isinstance(found, list | tuple) else [found]
+    if not all(isinstance(hook, Hook) for hook in several):
+        raise HookNameError(f"{name!r} is not a Hook of application.hooks, nor several of them.")
+    return several

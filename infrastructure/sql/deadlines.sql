@@ -1,0 +1,32 @@
+-- What sessions need of the clock, which is that of the database.
+
+-- name: now
+select now()
+
+-- name: due
+select session_id, sequence, due_at, now()
+from sessions
+where due_at <= now() and not deleted
+order by due_at
+limit %(limit)s
+
+-- name: postpone
+update sessions set due_at = %(until)s
+where session_id = %(session)s and due_at = %(seen)s
+
+-- name: next_due
+select extract(epoch from min(due_at) - now())::float8
+from sessions
+where due_at is not null and not deleted
+
+-- name: orphans
+-- Brothers and sisters one after the other: their parent is looked up once.
+select c.session_id, c.parent_id, p.status
+from sessions as c
+left join sessions as p on p.session_id = c.live_parent
+where c.live_parent is not null
+  and (p.session_id is null
+       or ((p.deleted or p.status = 'stopped')
+           and (readable_json(c.doc) #>> '{lineage,auto_stop}')::boolean))
+order by c.live_parent
+limit %(limit)s

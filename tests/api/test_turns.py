@@ -1,0 +1,374 @@
+"""A turn for input that comes while another turn runs: queued, steered, or in its place."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.support.api import HELLO, Api, Json, SessionApi, done, refused
+from tests.support.postgres import Server
+from tests.support.server import running
+
+TEXT = {"parts": HELLO}
+CALL = ("tool.called", {"tool_call_id": "c1", "name": "ls"})
+RETURN = ("tool.returned", {"tool_call_id": "c1", "output": "a"})
+
+
+def says(text: str) -> Json:
+    return {"parts": [{"type": "text", "text": text}]}
+
+
+def send(session: SessionApi, turn_id: str, mode: str | None = "queue", **rest: Any) -> Any:
+    """Give input while a turn may run."""
+    body = {"input": says(turn_id), "turn_id": turn_id, "mode": mode, **rest}
+    return session.post("/turns", body)
+
+
+def started(session: SessionApi) -> list[str]:
+    """The turns of the log, in the order in which they began."""
+    return [e["data"]["turn_id"] for e in session.events() if e["type"] == "turn.started"]
+
+
+# ── modes ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("mode", ["queue", "interrupt", "steer", None])
+def test_an_idle_session_starts_the_turn_whatever_the_mode(session: SessionApi, mode: str) -> None:
+    response = send(session, "t1", mode)
+
+    assert done(response, 201) == {
+        "turn_id": "t1",
+        "disposition": "started",
+        "previous_turn_id": None,
+        "cancelled_inputs": [],
+        "sequence": 2,
+        "position": response.json()["position"],
+    }
+    assert response.headers["location"] == f"{session.path}/turns/t1"
+    assert session.types() == ["session.created", "turn.started"]
+
+
+@pytest.mark.parametrize("source", ["user", "network", "synthetic", "followup"])
+def test_the_source_of_input_is_that_of_its_turn(session: SessionApi, source: str) -> None:
+    meta = {"reason": "a job is done", "job": 7}
+    done(send(session, "t1", source=source, meta=meta), 201)
+    done(send(session, "t2", source=source, meta=meta), 202)
+    (waiting,) = done(session.get("/inputs"))["inputs"]
+    assert (waiting["source"], waiting["meta"]) == (source, meta)
+    session.complete("t1")
+
+    began = [e["data"] for e in session.events() if e["type"] == "turn.started"]
+    assert [(one["source"], one["meta"]) for one in began] == [(source, meta), (source, meta)]
+
+
+@pytest.mark.parametrize("meta", [None, {}, {"reason": " "}, {"reason": 1}, {"why": "x"}])
+def test_synthetic_input_says_why_it_is_there(session: SessionApi, meta: Json | None) -> None:
+    unexplained = {"source": "synthetic", "meta": meta}
+    with session.nothing_recorded():
+        refused(send(session, "t1", **unexplained), 422, "invalid", field="meta.reason")
+    session.start("t1")
+    with session.nothing_recorded():
+        refused(send(session, "t2", **unexplained), 422, "invalid", field="meta.reason")
+        inputs = {"inputs": [{**TEXT, "meta": meta}], "source": "synthetic"}
+        refused(session.post("/inputs", inputs), 422, "invalid", field="meta.reason")
+
+
+def test_without_a_mode_a_busy_session_refuses(session: SessionApi) -> None:
+    session.start("t1")
+    with session.nothing_recorded():
+        refused(send(session, "t2", None), 409, "turn_in_progress", turn_id="t1")
+    session.queue("i1")
+    done(session.post("/turns/t1/cancel", {"hold": True}))
+
+    with session.nothing_recorded():
+        refused(send(session, "t2", None), 409, "inputs_waiting", waiting=1)
+
+
+def test_queued_input_has_its_turn_when_the_running_one_ends(session: SessionApi) -> None:
+    session.start("t1")
+    queued = send(session, "t2")
+    assert done(queued, 202) == {
+        "turn_id": "t2",
+        "input_id": "t2",
+        "disposition": "queued",
+        "queue_position": 1,
+        "generation": 0,
+        "next_turn_id": None,
+        "sequence": 3,
+        "position": queued.json()["position"],
+    }
+    assert queued.headers["location"] == f"{session.path}/inputs/t2"
+    assert done(send(session, "t3"), 202)["queue_position"] == 2
+
+    assert session.complete("t1")["next_turn_id"] == "t2"
+    assert done(session.post("/turns/t2/fail", {"kind": "k"}))["next_turn_id"] == "t3"
+    assert done(session.post("/turns/t3/cancel"))["next_turn_id"] is None
+    assert session.types()[3:] == [
+        "input.queued",
+        "turn.completed",
+        "input.dispatched",
+        "turn.started",
+        "turn.failed",
+        "input.dispatched",
+        "turn.started",
+        "turn.cancelled",
+    ]
+    entries = done(session.get("/messages"))["messages"]
+    assert [one["parts"][0]["text"] for one in entries] == ["Hello", "t2", "t3"]
+
+
+def test_the_answer_to_queued_input_is_given_again_to_its_key(session: SessionApi) -> None:
+    session.start("t1")
+    body, headers = {"input": TEXT, "mode": "queue"}, {"Idempotency-Key": "k"}
+    first = session.post("/turns", body, headers=headers)
+    session.complete("t1")
+
+    with session.nothing_recorded():
+        again = session.post("/turns", body, headers=headers)
+        assert (again.json(), again.status_code) == (done(first, 202), 202)
+        assert again.headers["location"] == first.headers["location"]
+        assert again.headers["idempotent-replayed"] == "true"
+
+
+def test_a_held_cancel_starts_nothing_and_nothing_overtakes_what_waits(
+    session: SessionApi,
+) -> None:
+    session.start("t1")
+    session.queue("i1", "i2")
+    ended = done(session.post("/turns/t1/cancel", {"hold": True}))
+    assert ended["next_turn_id"] is None
+    assert done(session.get("/status"))["status"] == "idle"
+
+    # Input that comes now has its place at the end; the oldest has its turn at last.
+    late = done(send(session, "t9"), 202)
+    assert (late["disposition"], late["queue_position"]) == ("queued", 2)
+    assert late["next_turn_id"] == "i1"
+    assert started(session) == ["t1", "i1"]
+    assert session.waiting() == ["i2", "t9"]
+
+
+def test_interrupting_input_takes_the_place_of_all_that_ran_and_waited(
+    session: SessionApi,
+) -> None:
+    session.start("t1")
+    session.record(CALL)
+    session.ask("r1")
+    session.queue("i1", "i2")
+
+    answer = done(send(session, "t2", "interrupt"), 201)
+    assert (answer["previous_turn_id"], answer["cancelled_inputs"]) == ("t1", ["i1", "i2"])
+    assert session.types()[-5:] == [
+        "inputs.fenced",
+        "tool.returned",
+        "permission.decided",
+        "turn.cancelled",
+        "turn.started",
+    ]
+    assert done(session.get("/inputs"))["generation"] == 1
+    # What was fenced off never runs.
+    assert session.complete("t2")["next_turn_id"] is None
+    assert started(session) == ["t1", "t2"]
+
+
+def test_interrupting_input_replaces_what_waits_without_a_turn(session: SessionApi) -> None:
+    session.queue("i1", hold=True)
+
+    answer = done(send(session, "t1", "interrupt"), 201)
+    assert (answer["previous_turn_id"], answer["cancelled_inputs"]) == (None, ["i1"])
+    assert done(session.get("/inputs"))["inputs"] == []
+
+
+# ── steering ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_steering_input_reaches_the_agent_at_the_next_tool_boundary(session: SessionApi) -> None:
+    session.start("t1")
+    session.record(CALL)
+    staged = send(session, "s1", "steer")
+    assert done(staged, 202)["disposition"] == "staged"
+    assert done(send(session, "s2", "steer"), 202)["queue_position"] == 2
+    (waiting, _) = done(session.get("/inputs"))["inputs"]
+    assert (waiting["mode"], waiting["steers"]) == ("steer", "t1")
+
+    # No boundary, or nobody who would pass it on: it waits.
+    said = ("agent.message", {"parts": HELLO})
+    assert session.record(said, take_inputs=True)["inputs"] == []
+    taken = session.record(RETURN, said, take_inputs=True)
+    assert [one["input_id"] for one in taken["inputs"]] == ["s1", "s2"]
+    assert [one["parts"] for one in taken["inputs"]] == [says("s1")["parts"], says("s2")["parts"]]
+    assert session.types()[-4:] == [
+        "tool.returned",
+        "input.steered",
+        "input.steered",
+        "agent.message",
+    ]
+    steered = session.events()[-2]
+    assert steered["data"]["tool_call_id"] == "c1"
+    assert steered["turn_id"] == "t1"
+    for entry, one in zip(
+        done(session.get("/messages"))["messages"][-3:-1], taken["inputs"], strict=True
+    ):
+        assert (entry["role"], entry["turn_id"]) == ("user", "t1")
+        assert (entry["id"], entry["parts"]) == (one["message_id"], one["parts"])
+    assert done(session.get("/inputs/s1"))["status"] == "steered"
+    assert session.complete("t1")["next_turn_id"] is None
+    assert started(session) == ["t1"]
+
+
+def test_a_runtime_that_takes_no_inputs_leaves_them_where_they_are(session: SessionApi) -> None:
+    session.start("t1")
+    session.record(CALL)
+    done(send(session, "s1", "steer"), 202)
+
+    assert session.record(RETURN)["inputs"] == []
+    assert session.waiting() == ["s1"]
+
+
+def test_what_is_staged_can_be_asked_for(session: SessionApi) -> None:
+    session.start("t1")
+    done(send(session, "s1", "steer"), 202)
+    done(send(session, "q1"), 202)
+
+    (taken,) = done(session.post("/turns/t1/inputs"))["inputs"]
+    assert (taken["input_id"], taken["parts"]) == ("s1", says("s1")["parts"])
+    assert "tool_call_id" not in session.events()[-1]["data"]
+    with session.nothing_recorded():
+        assert done(session.post("/turns/t1/inputs"))["inputs"] == []
+        refused(session.post("/turns/none/inputs"), 404, "turn_not_found")
+    session.complete("t1")
+    with session.nothing_recorded():
+        refused(session.post("/turns/t1/inputs"), 409, "turn_ended", outcome="completed")
+
+
+def test_what_no_boundary_came_for_runs_after_the_turn_and_the_log_says_so(
+    session: SessionApi,
+) -> None:
+    session.start("t1")
+    done(send(session, "q1"), 202)
+    done(send(session, "s1", "steer"), 202)
+
+    assert session.complete("t1")["next_turn_id"] == "q1"
+    # It is staged for a turn that has ended: it waits like any other now.
+    (waiting,) = done(session.get("/inputs"))["inputs"]
+    assert (waiting["mode"], waiting["steers"]) == ("queue", None)
+    assert session.complete("q1")["next_turn_id"] == "s1"
+    dispatched = [e["data"] for e in session.events() if e["type"] == "input.dispatched"]
+    assert dispatched == [{"input_id": "q1"}, {"input_id": "s1", "fallback": True}]
+
+
+def test_pieces_that_are_only_shown_take_no_inputs(session: SessionApi) -> None:
+    session.start("t1")
+    event = {"type": "agent.message", "data": {"parts": HELLO}}
+    body = {"events": [event], "partial": True, "take_inputs": True}
+
+    with session.nothing_recorded():
+        refused(session.post("/turns/t1/events", body), 422, "invalid", field="take_inputs")
+
+
+# ── the turn that is meant ───────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("mode", ["queue", "interrupt", "steer", None])
+def test_input_for_a_turn_that_does_not_run_is_refused(session: SessionApi, mode: str) -> None:
+    with session.nothing_recorded():
+        idle = send(session, "t2", mode, expected_turn_id="t1")
+        refused(idle, 409, "turn_changed", turn_id=None, expected_turn_id="t1")
+    session.start("t1")
+    with session.nothing_recorded():
+        other = send(session, "t2", mode, expected_turn_id="t0")
+        refused(other, 409, "turn_changed", turn_id="t1", expected_turn_id="t0")
+    if mode is not None:
+        assert send(session, "t2", mode, expected_turn_id="t1").status_code in (201, 202)
+
+
+def test_a_cancel_that_comes_late_does_not_hit_the_next_turn(session: SessionApi) -> None:
+    session.start("t1")
+    session.queue("i1", "i2")
+    session.complete("t1")
+
+    with session.nothing_recorded():
+        refused(session.post("/turns/t1/cancel"), 409, "turn_ended", outcome="completed")
+        late = session.post("/interrupt", {"expected_turn_id": "t1"})
+        refused(late, 409, "turn_changed", turn_id="i1")
+    assert done(session.get())["session"]["turn_id"] == "i1"
+    assert session.waiting() == ["i2"]
+
+
+def test_ids_that_are_taken(session: SessionApi) -> None:
+    session.start("t1")
+    session.queue("i1")
+    with session.nothing_recorded():
+        refused(send(session, "t1"), 409, "turn_in_progress", turn_id="t1")
+        refused(send(session, "i1"), 409, "turn_exists", turn_id="i1")
+        refused(send(session, "dispatch"), 422, "invalid")
+        (message_id,) = [one["message_id"] for one in done(session.get("/inputs"))["inputs"]]
+        twin = {"input": {**TEXT, "message_id": message_id}, "mode": "queue"}
+        refused(session.post("/turns", twin), 409, "message_exists")
+        taken = {"role": "user", **TEXT, "id": message_id}
+        refused(session.post("/messages", taken), 409, "message_exists")
+
+
+def test_no_answer_invents_an_estimate(session: SessionApi) -> None:
+    session.start("t1")
+    queued = send(session, "t2")
+
+    assert "estimate" not in queued.text + session.get("/inputs").text
+
+
+def test_the_end_of_a_turn_stops_a_session_that_is_stopping(session: SessionApi) -> None:
+    session.start("t1")
+    session.queue("i1")
+    assert session.post("/stop", {"when_idle": True}).is_success
+    with session.nothing_recorded():
+        refused(send(session, "t2"), 409, "session_stopping")
+        refused(session.post("/inputs", {"inputs": [TEXT]}), 409, "session_stopping")
+        refused(session.post("/interrupt"), 409, "session_stopping")
+
+    assert session.complete("t1")["next_turn_id"] is None
+    assert session.types()[-2:] == ["turn.completed", "session.stopped"]
+    assert session.waiting() == ["i1"]
+
+
+# ── races ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_interruption_and_the_natural_end_at_once(postgres_server: Server) -> None:
+    """Whichever comes first, the other is told; the turn ends once."""
+    won: set[str] = set()
+    with (
+        postgres_server.database() as url,
+        running(url) as one,
+        running(url) as two,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        first, second = Api(one), Api(two)
+        for number in range(24):
+            session = first.create()
+            session.start("t1")
+            session.queue("i1", "i2")
+            pair = [
+                (first, f"{session.path}/turns/t1/complete", {}),
+                (second, f"{session.path}/interrupt", {"expected_turn_id": "t1"}),
+            ]
+            jobs = [
+                pool.submit(api.post, path, body)
+                for api, path, body in (pair if number % 2 else pair[::-1])
+            ]
+            ended, interrupted = [job.result() for job in (jobs if number % 2 else jobs[::-1])]
+            types = session.types()
+            if ended.status_code == 200:
+                won.add("end")
+                assert done(ended)["next_turn_id"] == "i1"
+                refused(interrupted, 409, "turn_changed", turn_id="i1")
+                assert session.waiting() == ["i2"]
+                assert types[-3:] == ["turn.completed", "input.dispatched", "turn.started"]
+            else:
+                won.add("interruption")
+                assert done(interrupted)["previous_turn_id"] == "t1"
+                refused(ended, 409, "turn_ended", outcome="cancelled")
+                assert session.waiting() == []
+                assert types[-2:] == ["inputs.fenced", "turn.cancelled"]
+            assert sum(one in ("turn.completed", "turn.cancelled") for one in types) == 1
+        first.close()
+        second.close()
+    assert won, "nobody has won"

@@ -1,0 +1,303 @@
+"""Of all who may run a job one does, and when it goes another one comes."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import psycopg
+import pytest
+
+from application.errors import StoreUnavailable
+from infrastructure.database import Database
+from infrastructure.single_owner import SingleOwner, nudge
+from tests.support.stores import no_task_left
+
+PATIENCE = 10.0
+LONG = 3600.0
+SOON = 0.02
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for what is under way."""
+    async with asyncio.timeout(PATIENCE):
+        while not holds():  # noqa: ASYNC110 - what is waited for happens in a database
+            await asyncio.sleep(0.005)
+
+
+class Candidate:
+    """One process, as far as the job is concerned."""
+
+    def __init__(self, database: Database, name: str, **rest: Any) -> None:
+        self.rounds = 0
+        self.let_go = 0
+        self.running = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.database = database
+        pauses = {"retry": SOON, "pause": SOON, **rest}
+        self.owner = SingleOwner(database, name, self.work, let_go=self._let_go, **pauses)
+
+    async def work(self) -> float:
+        self.rounds += 1
+        self.running += 1
+        try:
+            await self.gate.wait()
+        finally:
+            self.running -= 1
+        return LONG
+
+    async def _let_go(self) -> None:
+        self.let_go += 1
+
+
+Opens = Callable[..., Awaitable[Candidate]]
+
+
+@asynccontextmanager
+async def candidates(url: str) -> AsyncIterator[Opens]:
+    """Lend what opens candidates, and close them all."""
+    with no_task_left():
+        async with AsyncExitStack() as stack:
+
+            async def open_one(name: str = "the job", **rest: Any) -> Candidate:
+                database = Database(url, readers=1, patience=1.0)
+                await database.open()
+                stack.push_async_callback(database.close)
+                candidate = Candidate(database, name, **rest)
+                await candidate.owner.start()
+                stack.push_async_callback(candidate.owner.stop)
+                return candidate
+
+            yield open_one
+
+
+def cut(url: str, name: str = "the job") -> int:
+    """Have the server end the connections of the job's owner, and say how many there were."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        return len(
+            connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and application_name = %s",
+                (f"cairn job {name}",),
+            ).fetchall()
+        )
+
+
+async def test_one_of_many_runs_the_job(database_url: str) -> None:
+    async with candidates(database_url) as opens:
+        several = [await opens() for _ in range(4)]
+        await until(lambda: any(one.rounds for one in several))
+        for _ in range(3):
+            await nudge(several[0].database, "the job")
+            await asyncio.sleep(3 * SOON)
+
+        assert sorted(one.owner.owns for one in several) == [False, False, False, True]
+        assert sorted(one.rounds > 0 for one in several) == [False, False, False, True]
+
+
+async def test_who_waits_for_the_job_holds_no_connection_for_it(database_url: str) -> None:
+    async with candidates(database_url) as opens:
+        owner = await opens()
+        await until(lambda: owner.owner.owns)
+        for _ in range(3):
+            await opens()
+        await asyncio.sleep(5 * SOON)
+
+        assert cut(database_url) == 1
+
+
+async def test_jobs_of_other_names_have_owners_of_their_own(database_url: str) -> None:
+    async with candidates(database_url) as opens:
+        one, other = await opens("one"), await opens("other")
+
+        await until(lambda: one.owner.owns and other.owner.owns)
+
+
+async def test_when_the_owner_stops_another_takes_over(database_url: str) -> None:
+    async with candidates(database_url) as opens:
+        first = await opens()
+        await until(lambda: first.owner.owns)
+        second = await opens()
+
+        await first.owner.stop()
+
+        await until(lambda: second.rounds == 1)
+        assert (first.owner.owns, first.let_go) == (False, 1)
+
+
+async def test_an_owner_whose_connection_is_cut_knows_and_another_takes_over(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with candidates(database_url) as opens:
+        # It waits for an hour between rounds, and would not ask; nor does it come back.
+        first = await opens(retry=LONG)
+        await until(lambda: first.rounds == 1)
+        second = await opens()
+
+        assert cut(database_url) == 1
+
+        await until(lambda: first.let_go == 1 and second.rounds == 1)
+        assert (first.owner.owns, second.owner.owns) == (False, True)
+        assert "lost its connection" in caplog.text
+
+
+async def test_a_round_is_cancelled_when_the_connection_is_cut(database_url: str) -> None:
+    async with candidates(database_url) as opens:
+        one = await opens()
+        one.gate.clear()
+        await until(lambda: one.owner.owns)
+        await nudge(one.database, "the job")
+        await until(lambda: one.running == 1)
+
+        cut(database_url)
+
+        await until(lambda: one.let_go == 1)
+        # It is free again, so the same one may have it back, for another round.
+        await until(lambda: one.owner.owns)
+        assert one.running <= 1
+        one.gate.set()
+        await until(lambda: one.running == 0)
+
+
+async def test_stop_waits_for_the_round(database_url: str) -> None:
+    async with candidates(database_url) as opens:
+        one = await opens()
+        one.gate.clear()
+        await until(lambda: one.owner.owns)
+        await nudge(one.database, "the job")
+        await until(lambda: one.running == 1)
+        stopping = asyncio.create_task(one.owner.stop())
+        await asyncio.sleep(3 * SOON)
+        assert not stopping.done()
+        assert one.let_go == 0
+
+        one.gate.set()
+        await stopping
+
+        assert (one.running, one.let_go, one.owner.owns) == (0, 1, False)
+
+
+async def test_stop_does_not_wait_for_ever(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with candidates(database_url) as opens:
+        one = await opens(patience=SOON)
+        one.gate.clear()
+        await until(lambda: one.owner.owns)
+        await nudge(one.database, "the job")
+        await until(lambda: one.running == 1)
+
+        await one.owner.stop()
+
+        assert (one.running, one.let_go, one.owner.owns) == (0, 1, False)
+        assert "in the middle of a round" in caplog.text
+
+
+async def test_a_round_that_fails_is_logged_and_tried_again(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures: list[Exception] = [ValueError("of this test"), StoreUnavailable()]
+    done = asyncio.Event()
+
+    async def work() -> float:
+        if failures:
+            raise failures.pop(0)
+        done.set()
+        return LONG
+
+    database = Database(database_url, readers=1)
+    await database.open()
+    owner = SingleOwner(database, "failing", work, retry=SOON, pause=SOON)
+    with no_task_left(), caplog.at_level(logging.INFO):
+        await owner.start()
+        async with asyncio.timeout(PATIENCE):
+            await done.wait()
+        assert owner.owns
+        await owner.stop()
+        await database.close()
+
+    assert "ValueError: of this test" in caplog.text
+    assert caplog.text.count("Traceback") == 1
+    assert "waits for the database" in caplog.text
+
+
+async def test_a_nudge_from_any_process_brings_the_next_round_at_once(database_url: str) -> None:
+    async with candidates(database_url) as opens:
+        owner = await opens()
+        await until(lambda: owner.rounds == 1)
+        other = await opens()
+
+        await nudge(other.database, "another job")
+        await nudge(other.database, "the job")
+        await until(lambda: owner.rounds == 2)
+
+
+async def test_a_nudge_during_a_round_is_not_lost(database_url: str) -> None:
+    async with candidates(database_url) as opens:
+        owner = await opens()
+        await until(lambda: owner.rounds == 1)
+        owner.gate.clear()
+        await nudge(owner.database, "the job")
+        await until(lambda: owner.running == 1)
+        await nudge(owner.database, "the job")
+        await asyncio.sleep(3 * SOON)
+        assert owner.rounds == 2
+
+        owner.gate.set()
+
+        await until(lambda: owner.rounds == 3)
+
+
+async def test_the_next_round_comes_when_it_is_woken_or_when_its_time_has_come(
+    database_url: str,
+) -> None:
+    bell, asked = asyncio.Event(), list[float]()
+
+    async def wake(seconds: float) -> None:
+        asked.append(seconds)
+        await bell.wait()
+        bell.clear()
+
+    async with candidates(database_url) as opens:
+        one = await opens(wake=wake)
+        await until(lambda: one.rounds == 1)
+        await until(lambda: asked == [LONG])
+        bell.set()
+        await until(lambda: one.rounds == 2)
+
+
+async def test_what_wakes_may_fail_too(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def wake(_: float) -> None:
+        raise ValueError("no bell")
+
+    async with candidates(database_url) as opens:
+        one = await opens(wake=wake)
+
+        await until(lambda: one.let_go >= 2)
+        assert "no bell" in caplog.text
+        # It is taken anew each time, after a pause: nothing spins.
+        assert one.rounds <= one.let_go + 1
+
+
+async def test_the_job_waits_for_a_database_that_is_away(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = database_url.replace("host=", "host=%2Fnowhere")
+    assert away != database_url
+    database = Database(away, readers=1, patience=0.05)
+    await database.open()
+    rounds = list[int]()
+
+    async def work() -> float:
+        rounds.append(1)
+        return LONG
+
+    owner = SingleOwner(database, "away", work, retry=SOON)
+    with caplog.at_level(logging.INFO, "cairn.jobs"):
+        await owner.start()
+        await until(lambda: caplog.text.count("waits for the database") >= 2)
+    await owner.stop()
+    await database.close()
+    assert (rounds, owner.owns) == ([], False)

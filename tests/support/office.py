@@ -1,0 +1,87 @@
+"""The application over a store in memory, with a clock that stands still until it is moved."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from application.handle import Handler
+from application.health import Checkup, Checkups
+from application.health_ports import Lease
+from application.leases import Attachments
+from application.live import Hub
+from application.ports import Store
+from application.request import Idempotency, Outcome, Request
+from application.waiting import Waits
+from domain.session.commands import Command, CreateSession
+from infrastructure.clock import SystemClock
+from infrastructure.memory import MemoryStore
+from tests.support.builders import OWNER, SESSION_ID
+
+START = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+class StillClock(SystemClock):
+    """A clock that is moved by hand; its ids are new all the same."""
+
+    def __init__(self, at: datetime = START) -> None:
+        super().__init__()
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def pass_time(self, **time: float) -> None:
+        self.at += timedelta(**time)
+
+
+class Office:
+    """The use cases, and short ways to ask for them."""
+
+    def __init__(self) -> None:
+        self.clock = StillClock()
+        self.store: Store = MemoryStore(clock=self.clock)
+        self.hub = Hub()
+        self.handler = Handler(self.store, self.hub)
+        self.checkups = Checkups(self.store, self.handler)
+        self.attachments = Attachments(self.store, self.handler)
+        self.waits = Waits(self.store, self.hub)
+
+    async def do(self, command: Command, session_id: UUID = SESSION_ID) -> Outcome:
+        """Have a command done."""
+        return await self.handler.handle(Request(session_id, command, actor="user:ada"))
+
+    async def create(self, session_id: UUID = SESSION_ID, **fields: Any) -> UUID:
+        """Begin a session and return its id."""
+        await self.do(CreateSession(**{"owner": OWNER} | fields), session_id)
+        return session_id
+
+    async def types(self, session_id: UUID = SESSION_ID) -> list[str]:
+        """Return what is in the log of a session."""
+        events = await self.store.log.read(session_id, limit=1000)
+        return [event.type for event in events]
+
+    async def data(self, session_id: UUID = SESSION_ID) -> dict[str, Any]:
+        """Return the data of the newest event of a session."""
+        (event,) = await self.store.log.read_newest(session_id, last=1)
+        found: dict[str, Any] = self.store.codec.from_json(event.record)["data"]
+        return found
+
+    async def lease(self, session_id: UUID = SESSION_ID) -> Lease | None:
+        """Return the lease that is in force."""
+        return (await self.store.leases.of([session_id])).get(session_id)
+
+    async def checkup(self, session_id: UUID = SESSION_ID) -> Checkup:
+        """Return how a session is."""
+        session = await self.store.read_models.session(session_id)
+        assert session is not None
+        (found,) = await self.checkups.of([session])
+        return found
+
+
+def asked(key: str | None = None, fingerprint: bytes = b"f" * 32, **conditions: Any) -> Request:
+    """Return a request whose command is yet to be set."""
+    idempotency = None
+    if key is not None:
+        idempotency = Idempotency(scope=SESSION_ID, key=key, fingerprint=fingerprint)
+    given = {"session_id": SESSION_ID, "command": CreateSession(owner=OWNER), "actor": "user:ada"}
+    return Request(**given | conditions, idempotency=idempotency)

@@ -1,0 +1,147 @@
+"""The conversation as a whole: cleared or rewound, while the log goes on."""
+
+from typing import Any
+
+import pytest
+
+from domain.errors import Invalid, SessionStopping, TurnInProgress
+from domain.session import events as e
+from domain.session.commands import ClearConversation, RewindConversation
+from domain.session.state import ABSENT
+from tests.support.builders import (
+    added,
+    completed,
+    created,
+    elicited,
+    queued,
+    started,
+    state_after,
+    stopped,
+)
+from tests.support.given import given
+
+CLEARED = e.ConversationCleared(epoch=1)
+SUMMARY = e.SummaryAdded(summary_id="s1", text="in short")
+
+
+def rewind(to: int, past: list[Any]) -> RewindConversation:
+    return RewindConversation(to=to, then=state_after(past[:to]))
+
+
+# ── clear ────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "past",
+    [
+        [created()],
+        [created(), started(), completed()],
+        [created(), stopped()],
+        [created(starting=True)],
+    ],
+)
+def test_c1_clearing_raises_the_epoch_and_cuts_nothing(past):
+    given(past).when(ClearConversation()).then([CLEARED])
+
+    assert state_after([*past, CLEARED]).sequence == len(past) + 1
+
+
+def test_each_clearing_has_an_epoch_of_its_own():
+    given([created(), CLEARED]).when(ClearConversation()).then([e.ConversationCleared(epoch=2)])
+
+
+def test_c3_a_conversation_is_not_cleared_while_a_turn_runs():
+    given([created(), started()]).when(ClearConversation()).then_refused(
+        TurnInProgress, turn_id="t1"
+    )
+    stopping = e.SessionStopping(cause="shutdown", reason="shutdown")
+    given([created(), started(), stopping]).when(ClearConversation()).then_refused(SessionStopping)
+
+
+def test_what_waits_and_what_is_known_stays_when_the_conversation_is_cleared():
+    past = [created(title="T", state={"a": 1}), added("m1"), queued(), elicited(), CLEARED]
+    now = state_after(past)
+
+    assert (now.lifecycle.epoch, now.description.title, dict(now.state)) == (1, "T", {"a": 1})
+    assert (list(now.inputs.waiting), list(now.interactions.pending)) == (["i1"], ["r1"])
+    assert list(now.messages) == ["m1"]
+
+
+def test_a_summary_of_what_was_cleared_is_no_summary_any_more():
+    now = state_after([created(), SUMMARY, CLEARED]).description
+
+    assert now.summary is None
+    assert list(now.summaries) == ["s1"]
+
+
+# ── rewind ───────────────────────────────────────────────────────────────────────────────────
+
+CHANGED = [
+    created(state={"kept": 1, "changed": 1, "deleted": 1, "app:x": 1}),
+    added("m1"),
+    e.StatePatched(set={"changed": 2, "new": True, "app:x": 2}, delete=("deleted",)),
+    added("m2"),
+]
+
+
+def test_rewinding_says_what_it_changes_in_the_state():
+    given(CHANGED).when(rewind(2, CHANGED)).then(
+        [e.ConversationRewound(to=2, epoch=1, set={"changed": 1, "deleted": 1}, delete=("new",))]
+    )
+
+
+def test_the_state_is_as_it_was_then_and_a_new_version_of_it():
+    (rewound,) = given(CHANGED).when(rewind(2, CHANGED)).events or []
+    now = state_after([*CHANGED, rewound])
+
+    assert now.state == state_after(CHANGED[:2]).state
+    assert (now.sequence, now.state_version, now.lifecycle.epoch) == (5, 5, 1)
+
+
+def test_rewinding_past_words_only_leaves_the_version_of_the_state():
+    past = [created(state={"a": 1}), added("m1"), added("m2")]
+
+    given(past).when(rewind(2, past)).then([e.ConversationRewound(to=2, epoch=1)])
+    assert state_after([*past, e.ConversationRewound(to=2, epoch=1)]).state_version == 1
+
+
+def test_rewinding_to_the_newest_event_is_already_so():
+    given(CHANGED).when(rewind(4, CHANGED)).then_nothing()
+
+
+@pytest.mark.parametrize("to", [-1, 0, 5])
+def test_one_can_only_go_back_to_an_event_that_there_is(to):
+    given(CHANGED).when(RewindConversation(to=to, then=ABSENT)).then_refused(Invalid, field="to")
+
+
+def test_a_conversation_is_not_rewound_while_a_turn_runs():
+    past = [created(), added(), started()]
+
+    given(past).when(rewind(1, past)).then_refused(TurnInProgress, turn_id="t1")
+
+
+def test_a_stopped_conversation_can_be_rewound():
+    past = [created(), added(), stopped()]
+
+    given(past).when(rewind(1, past)).then([e.ConversationRewound(to=1, epoch=1)])
+
+
+def test_values_that_python_takes_for_equal_are_set_back_too():
+    past = [created(state={"a": 1}), e.StatePatched(set={"a": True})]
+
+    given(past).when(rewind(1, past)).then([e.ConversationRewound(to=1, epoch=1, set={"a": 1})])
+
+
+def test_a_summary_of_what_was_rewound_is_no_summary_any_more():
+    past = [created(), added("m1"), SUMMARY, added("m2")]
+    kept, lost = (e.ConversationRewound(to=to, epoch=1) for to in (3, 2))
+
+    assert state_after([*past, kept]).description.summary == SUMMARY
+    assert state_after([*past, lost]).description.summary is None
+
+
+def test_what_was_rewound_can_be_rewound_to():
+    rewound = e.ConversationRewound(to=1, epoch=1, set={"a": 1}, delete=())
+    past = [created(state={"a": 1}), e.StatePatched(set={"a": 2}), rewound]
+
+    given(past).when(rewind(2, past)).then([e.ConversationRewound(to=2, epoch=2, set={"a": 2})])

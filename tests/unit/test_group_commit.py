@@ -1,0 +1,82 @@
+"""Which appends go together into one transaction."""
+
+import asyncio
+from contextlib import suppress
+from uuid import uuid4
+
+import pytest
+from psycopg import AsyncConnection
+
+from application.errors import Busy
+from application.ports import Append, SharedWrite
+from infrastructure.group_commit import GroupCommit, Limits
+from tests.support.appends import Chain
+
+
+async def _never() -> AsyncConnection:
+    raise AssertionError("nobody writes here")
+
+
+async def batches(*appends: Append, limits: Limits | None = None) -> list[list[int]]:
+    """Return what each batch would hold, by the place in the queue."""
+    commits = GroupCommit(_never, limits=limits)
+    waiting = [asyncio.create_task(commits.append(append)) for append in appends]
+    await asyncio.sleep(0)
+    places = {append.session_id: n for n, append in enumerate(appends)}
+    taken: list[list[int]] = []
+    while batch := commits._take():
+        taken.append([places[one.streams[0].session_id] for one in batch])
+    assert commits._waiting_bytes == 0
+    for task in waiting:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    return taken
+
+
+async def test_appends_to_different_logs_go_together() -> None:
+    assert await batches(*(Chain().next() for _ in range(5))) == [[0, 1, 2, 3, 4]]
+    spawns = [Chain().next(companions=[Chain().next()]) for _ in range(3)]
+    assert await batches(*spawns) == [[0, 1, 2]]
+
+
+async def test_no_batch_holds_two_that_touch_one_log() -> None:
+    child, parent = uuid4(), Chain()
+    spawn = parent.next(companions=[Chain(child).next()])
+    to_child = Chain(child).next()
+    other = Chain().next(companions=[Chain(child).next()])
+    assert await batches(spawn, to_child, Chain().next(), other) == [[0, 2], [1], [3]]
+    under = Chain().next(companions=[parent.fork().next()])
+    assert await batches(spawn, under, Chain().next()) == [[0, 2], [1]]
+
+
+async def test_who_expects_a_scope_does_not_come_after_a_write_to_it() -> None:
+    scope, other = uuid4(), uuid4()
+
+    def writes(**how: object) -> Append:
+        return Chain().next(shared=[SharedWrite(scope, "app:a", b"1", 0)], **how)  # type: ignore[arg-type]
+
+    expects = {scope: 7}
+    assert await batches(writes(), writes(), writes()) == [[0, 1, 2]]
+    assert await batches(Chain().next(expects=expects), writes(expects=expects), writes()) == [
+        [0, 1, 2]
+    ]
+    assert await batches(
+        writes(), writes(expects=expects), Chain().next(expects={other: 0}), writes()
+    ) == [[0, 2, 3], [1]]
+    through = Chain().next(companions=[writes()])
+    asking = Chain().next(companions=[Chain().next(expects=expects)])
+    assert await batches(through, asking) == [[0], [1]]
+
+
+async def test_the_events_of_companions_count() -> None:
+    limits = Limits(events=10)
+    spawns = [Chain().next(2, companions=[Chain().next(3)]) for _ in range(4)]
+    assert await batches(*spawns, limits=limits) == [[0, 1], [2, 3]]
+
+
+async def test_the_bytes_of_companions_count() -> None:
+    commits = GroupCommit(_never, limits=Limits(waiting_bytes=5000))
+    large = Chain().next(companions=[Chain().next(text="x" * 6000)])
+    with pytest.raises(Busy):
+        await commits.append(large)

@@ -1,0 +1,144 @@
+"""Hooks are asked in order, may deny and change, and may not do harm."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from application.errors import HookDenied, HookFailed
+from application.handle import Handler
+from application.hooks import Call, Deny, Hook, Hooks, Point
+from application.live import Hub
+from application.request import Idempotency, Request
+from domain.session import commands as c
+from infrastructure.hook_loading import HookNameError, load_hooks
+from infrastructure.memory import MemoryStore
+from tests.support.builders import SESSION_ID, create, text
+
+pytestmark = pytest.mark.anyio
+
+START = c.StartTurn(turn_id="t1", message_id="m1", parts=text("go"))
+Ask = Callable[[Call], Awaitable[c.Command | None]]
+
+
+def hook(name: str, ask: Ask, point: Point = "input.pre_submit", **rest: Any) -> Hook:
+    return Hook(name=name, points=frozenset({point}), ask=ask, **rest)
+
+
+def says(word: str) -> Ask:
+    async def ask(call: Call) -> c.Command | None:
+        command = call.command
+        assert isinstance(command, c.StartTurn)
+        return replace(command, parts=(*command.parts, {"type": "text", "text": word}))
+
+    return ask
+
+
+async def denies(_: Call) -> c.Command | None:
+    raise Deny("not now")
+
+
+async def breaks(_: Call) -> c.Command | None:
+    raise RuntimeError("boom")
+
+
+async def hangs(_: Call) -> c.Command | None:
+    await asyncio.Event().wait()
+    return None
+
+
+async def asked_for(command: c.Command, *hooks: Hook, origin: str = "http") -> c.Command:
+    request = Request(SESSION_ID, command, actor="user:ada", origin=origin)
+    return (await Hooks(hooks).before(request)).command
+
+
+def words(command: c.Command) -> list[str]:
+    assert isinstance(command, c.StartTurn)
+    return [part["text"] for part in command.parts]
+
+
+async def test_each_sees_what_the_one_before_it_made_and_the_highest_priority_is_first():
+    changed = await asked_for(
+        START, hook("b", says("b")), hook("a", says("a")), hook("z", says("z"), priority=5)
+    )
+
+    assert words(changed) == ["go", "z", "a", "b"]
+
+
+async def test_a_denial_says_why_and_ends_the_chain():
+    with pytest.raises(HookDenied) as denied:
+        await asked_for(START, hook("a", denies), hook("b", breaks))
+
+    assert denied.value.detail == "not now"
+    assert denied.value.facts == {"hook": "a", "point": "input.pre_submit"}
+
+
+@pytest.mark.parametrize("ask", [breaks, hangs])
+async def test_a_required_hook_that_fails_refuses_and_another_is_passed_over(ask: Ask):
+    with pytest.raises(HookFailed):
+        await asked_for(START, hook("a", ask, timeout=0.01))
+
+    passed = await asked_for(START, hook("a", ask, timeout=0.01, required=False))
+
+    assert passed == START
+
+
+@pytest.mark.parametrize(
+    "changed", [replace(START, turn_id="t2"), c.DeleteSession(), replace(START, message_id="m2")]
+)
+async def test_a_hook_may_change_neither_the_kind_of_a_command_nor_whom_it_is_about(
+    changed: c.Command,
+):
+    async def ask(_: Call) -> c.Command | None:
+        return changed
+
+    with pytest.raises(HookFailed):
+        await asked_for(START, hook("a", ask))
+
+
+async def test_nobody_is_asked_at_other_points_nor_about_what_a_clock_decides():
+    stop = c.StopSession()
+    keeps = hook("a", denies, "session.pre_stop")
+
+    assert await asked_for(START, keeps) == START
+    assert await asked_for(stop, keeps, origin="supervision") == stop
+    with pytest.raises(HookDenied):
+        await asked_for(stop, keeps)
+
+
+async def test_what_was_done_before_a_hook_said_no_is_answered_as_it_was_then():
+    allowed = True
+
+    async def ask(_: Call) -> c.Command | None:
+        if not allowed:
+            raise Deny("no more")
+        return None
+
+    handler = Handler(MemoryStore(), Hub(), hooks=Hooks([hook("a", ask)]))
+    await handler.handle(Request(SESSION_ID, create(), actor="user:ada"))
+    key = Idempotency(scope=SESSION_ID, key="k", fingerprint=b"f" * 32)
+    request = Request(SESSION_ID, START, actor="user:ada", idempotency=key)
+    first = await handler.handle(request)
+    allowed = False
+
+    again = await handler.handle(request)
+
+    assert again.replayed
+    assert again.sequence == first.sequence
+
+
+def test_hooks_are_found_by_their_names():
+    found = load_hooks("tests.support.hooks:HOOKS, ")
+
+    assert [one.name for one in found] == ["no secrets", "keep all"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nowhere.at.all:HOOKS", "tests.support.hooks:NOTHING", "tests.support.hooks", "json:dumps"],
+)
+def test_a_name_that_is_no_hook_is_refused(name: str):
+    with pytest.raises(HookNameError):
+        load_hooks(name)

@@ -1,0 +1,537 @@
+"""Children and forks: a child has no more than its parent, and ends in time."""
+
+from dataclasses import fields, replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.errors import (
+    DomainError,
+    Invalid,
+    PermissionWider,
+    SessionDeleted,
+    SessionNotFound,
+    SessionStarting,
+    SessionStopped,
+    SessionStopping,
+    SpawnLimit,
+)
+from domain.permissions import GRANT_CATEGORIES, Grants, Rules
+from domain.session import events as e
+from domain.session.commands import CancelTurn, FirstMessage, ReapChild, SpawnSession, StartTurn
+from domain.session.inputs import MAX_BYTES, MAX_WAITING
+from domain.session.lineage import (
+    DEFAULT_CHILDREN,
+    EXTRACTOR,
+    depth_of,
+    fork,
+    inherited,
+    live_children,
+    offspring,
+    reason_of_end,
+)
+from domain.session.state import ABSENT, Session
+from domain.session.transcript import Transcript
+from domain.values import Agent, Limits, Lineage, Origin, Owner
+from tests.support.builders import (
+    CHILD_ID,
+    OWNER,
+    PARENT_ID,
+    ROOT_ID,
+    SESSION_ID,
+    acquired,
+    added,
+    called,
+    completed,
+    create,
+    created,
+    decided,
+    dispatched,
+    history,
+    obey,
+    queued,
+    requested,
+    spawned,
+    started,
+    state_after,
+    stopped,
+    text,
+)
+from tests.support.given import Given, given
+
+HELPER = Agent(name="helper", provider="acme")
+HELD = Grants(tools=("fs__read", "fs__write"), network_channels=("build",))
+
+
+def spawn(**more: Any) -> SpawnSession:
+    given_fields = {
+        "parent_id": PARENT_ID,
+        "child_id": CHILD_ID,
+        "agent": HELPER,
+        "ttl_seconds": 60,
+    }
+    return SpawnSession(**given_fields | more)
+
+
+def child(number: int) -> UUID:
+    return UUID(int=number)
+
+
+def below(depth: int) -> Lineage:
+    return Lineage(
+        parent_id=SESSION_ID, root_id=ROOT_ID, depth=depth, role="worker", auto_stop=True
+    )
+
+
+# ── spawn: what is checked, and in which order ───────────────────────────────────────────────
+
+
+def test_a_spawn_is_recorded_with_what_a_reader_of_the_parent_wants_to_know():
+    given([created()]).when(spawn(role=" tester ", auto_stop=False, ttl_seconds=90)).then(
+        [spawned(role="tester", auto_stop=False, ttl_seconds=90)]
+    )
+
+
+def test_a_blank_role_is_a_worker():
+    given([created()]).when(spawn(role="  ")).then([spawned(role="worker")])
+
+
+def test_spawning_a_child_that_lives_already_is_already_so():
+    given([created(), spawned()]).when(spawn()).then_nothing()
+    given([created(), spawned(), stopped()]).when(spawn()).then_nothing()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"agent": Agent(name=" ")}, "agent.name"),
+        ({"ttl_seconds": 0}, "ttl_seconds"),
+        ({"ttl_seconds": -1}, "ttl_seconds"),
+        ({"ttl_seconds": 366 * 24 * 3600 + 1}, "ttl_seconds"),
+        ({"role": "coordinator"}, "role"),
+        ({"role": " Coordinator "}, "role"),
+        ({"role": "x" * 201}, "role"),
+        ({"allow_stopped_parent": True, "auto_stop": False}, "allow_stopped_parent"),
+        ({"allow_stopped_parent": True, "role": EXTRACTOR}, "allow_stopped_parent"),
+    ],
+)
+def test_a_spawn_that_makes_no_sense_is_refused(wrong, field):
+    given([created()]).when(spawn(**wrong)).then_refused(Invalid, field=field)
+
+
+@pytest.mark.parametrize(
+    ("past", "refusal"),
+    [
+        ([created(starting=True)], SessionStarting),
+        (
+            [created(), started(), e.SessionStopping(cause="shutdown", reason="shutdown")],
+            SessionStopping,
+        ),
+        ([created(), stopped()], SessionStopped),
+        ([created(), e.SessionDeleted()], SessionDeleted),
+        ([], SessionNotFound),
+    ],
+)
+def test_only_an_active_session_has_children(past, refusal):
+    given(past).when(spawn()).then_refused(refusal)
+
+
+def test_what_was_said_may_be_extracted_after_the_stop():
+    extract = spawn(role=EXTRACTOR, auto_stop=False, allow_stopped_parent=True)
+
+    given([created(), stopped()]).when(extract).then([spawned(role=EXTRACTOR, auto_stop=False)])
+    given([created()]).when(extract).then([spawned(role=EXTRACTOR, auto_stop=False)])
+
+
+def test_a_child_works_where_its_parent_does():
+    at_w = [created(owner=Owner(app="console", user="ada", workspace="w"))]
+
+    given(at_w).when(spawn(workspace="w")).then([spawned()])
+    given(at_w).when(spawn()).then([spawned()])
+    for elsewhere in ("w/sub", "W", ""):
+        given(at_w).when(spawn(workspace=elsewhere)).then_refused(PermissionWider, workspace="w")
+    given([created()]).when(spawn(workspace="w")).then_refused(PermissionWider, workspace=None)
+
+
+def test_a_root_has_one_generation_below_it_unless_it_says_more():
+    at_depth_1 = created(type="spawned", lineage=below(1), ttl_seconds=60)
+
+    given([at_depth_1]).when(spawn()).then_refused(SpawnLimit, limit=1)
+    given([replace(at_depth_1, limits=Limits(depth=2))]).when(spawn()).then([spawned(depth=2)])
+    deeper = replace(at_depth_1, lineage=below(2), limits=Limits(depth=2))
+    given([deeper]).when(spawn()).then_refused(SpawnLimit, limit=2)
+    given([created(limits=Limits(depth=0))]).when(spawn()).then_refused(SpawnLimit, limit=0)
+
+
+@pytest.mark.parametrize(("limit", "most"), [(None, DEFAULT_CHILDREN), (2, 2), (0, 0)])
+def test_as_many_children_live_as_may(limit, most):
+    begun = created(limits=Limits(children=limit))
+    living = [spawned(child(n)) for n in range(most)]
+
+    given([begun, *living]).when(spawn()).then_refused(SpawnLimit, limit=most)
+    if most:
+        given([begun, *living[1:]]).when(spawn()).then([spawned()])
+        reaped = e.ChildReaped(child_id=child(0), reason="stopped")
+        given([begun, *living, reaped]).when(spawn()).then([spawned()])
+
+
+def test_the_first_check_that_fails_is_the_answer():
+    full = created(limits=Limits(depth=0, children=0))
+    everything_wrong = spawn(ttl_seconds=0, workspace="other", grants=Grants(tools=("rm",)))
+
+    given([full, stopped()]).when(everything_wrong).then_refused(Invalid, field="ttl_seconds")
+    later = replace(everything_wrong, ttl_seconds=1)
+    given([full, stopped()]).when(later).then_refused(SessionStopped)
+    given([full]).when(later).then_refused(PermissionWider, workspace=None)
+    later = replace(later, workspace=None)
+    assert "generations" in given([full]).when(later).then_refused(SpawnLimit).detail
+    deep = created(limits=Limits(children=0))
+    assert "children" in given([deep]).when(later).then_refused(SpawnLimit).detail
+    given([created()]).when(later).then_refused(PermissionWider, wider=["tools:rm"])
+
+
+# ── spawn: what a child may ──────────────────────────────────────────────────────────────────
+
+
+def test_a_child_may_have_what_its_parent_has_or_less():
+    for less in (HELD, Grants(), Grants(tools=("fs__write",)), Grants(tools=(" fs__read ",) * 2)):
+        given([created(grants=HELD)]).when(spawn(grants=less)).then([spawned()])
+
+
+@pytest.mark.parametrize("category", GRANT_CATEGORIES)
+def test_a_child_that_would_have_one_atom_more_is_refused(category):
+    more = Grants(**{category: (*getattr(HELD, category), "one more")})
+
+    given([created(grants=HELD)]).when(spawn(grants=more)).then_refused(
+        PermissionWider, wider=[f"{category}:one more"]
+    )
+
+
+@pytest.mark.parametrize("atom", ["fs__*", "fs__read*", "FS__READ", "fs__rea", "*"])
+def test_an_atom_stands_for_itself_only(atom):
+    given([created(grants=HELD)]).when(spawn(grants=Grants(tools=(atom,)))).then_refused(
+        PermissionWider
+    )
+
+
+def test_a_blank_atom_is_refused():
+    given([created(grants=HELD)]).when(spawn(grants=Grants(tools=(" ",)))).then_refused(Invalid)
+
+
+def test_a_parent_that_was_granted_nothing_hands_nothing_on():
+    given([created()]).when(spawn(grants=Grants(tools=("fs__read",)))).then_refused(PermissionWider)
+    given([created()]).when(spawn()).then([spawned()])
+
+
+RULES = Rules(allow=("ls", "cat"), ask=("mv",), deny=("rm",), mode="approve-reads")
+
+
+def child_of(past: list[e.SessionEvent], **more: Any) -> Session:
+    """Return the state of the child that a spawn begins."""
+    parent = state_after(past)
+    command = spawn(**more)
+    assert Given(parent).when(command).events
+    return obey(ABSENT, offspring(parent, command))[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "wider"),
+    [
+        (Rules(mode="approve-all"), ["mode:approve-all"]),
+        (Rules(allow=("ls", "rm")), ["allow:rm"]),
+        (Rules(allow=("*",), mode="approve-all"), ["mode:approve-all", "allow:*"]),
+        (Rules(allow=("l[s]",)), ["allow:l[s]"]),
+    ],
+)
+def test_a_child_cannot_be_allowed_without_asking_what_its_parent_is_not(asked, wider):
+    given([created(permissions=RULES)]).when(spawn(permissions=asked)).then_refused(
+        PermissionWider, wider=wider
+    )
+
+
+def test_a_child_of_a_session_that_may_do_everything_may_be_allowed_anything():
+    everything = created(permissions=Rules(mode="approve-all"))
+    given([everything]).when(spawn(permissions=Rules(allow=("x",)))).then([spawned()])
+
+    but_one = created(permissions=Rules(mode="approve-all", ask=("x",)))
+    given([but_one]).when(spawn(permissions=Rules(allow=("x",)))).then_refused(PermissionWider)
+
+
+def test_the_rules_of_a_child_are_those_of_its_parent_unless_they_are_narrower():
+    assert child_of([created(permissions=RULES)]).policy.rules == RULES
+
+    narrower = Rules(allow=("ls",), ask=("cp",), deny=("curl", "rm"), mode="ask")
+    assert child_of([created(permissions=RULES)], permissions=narrower).policy.rules == Rules(
+        allow=("ls",), ask=("mv", "cp"), deny=("rm", "curl"), mode="ask"
+    )
+
+
+def test_the_rules_that_hold_when_the_child_is_spawned_are_the_ones_that_count():
+    past = [created(permissions=Rules(mode="approve-all"))]
+    past += [e.PermissionsReplaced(permissions=Rules(mode="deny-all"))]
+
+    given(past).when(spawn(permissions=Rules(mode="ask"))).then_refused(PermissionWider)
+    assert child_of(past).policy.rules.mode == "deny-all"
+
+
+def test_the_approval_switch_is_not_handed_on():
+    assert not child_of([created(), e.ToolApprovalEnabled()]).policy.tool_approval
+
+
+def test_a_child_has_the_limits_of_its_parent_unless_they_are_tighter():
+    held = Limits(queued_inputs=3, input_bytes=600, turn_seconds=60, children=2, depth=2)
+
+    assert child_of([created(limits=held)]).lifecycle.limits == held
+    tighter = Limits(children=1, turn_seconds=60)
+    assert child_of([created(limits=held)], limits=tighter).lifecycle.limits == replace(
+        held, children=1
+    )
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
+def test_a_child_cannot_use_more_than_its_parent(name):
+    held = Limits(queued_inputs=3, input_bytes=600, turn_seconds=60, children=2, depth=2)
+    more = getattr(held, name) + 1
+
+    given([created(limits=held)]).when(spawn(limits=Limits(**{name: more}))).then_refused(
+        PermissionWider, wider=[f"limits.{name}:{more}"]
+    )
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        Limits(children=DEFAULT_CHILDREN + 1),
+        Limits(depth=2),
+        Limits(queued_inputs=MAX_WAITING + 1),
+        Limits(input_bytes=MAX_BYTES + 1),
+    ],
+)
+def test_a_child_of_a_session_without_limits_has_those_of_the_server(more):
+    given([created()]).when(spawn(limits=more)).then_refused(PermissionWider)
+    assert child_of([created()], limits=Limits(turn_seconds=5)).lifecycle.limits == Limits(
+        turn_seconds=5
+    )
+
+
+def test_a_child_knows_where_it_comes_from():
+    root = child_of(
+        [created(title="T", owner=Owner(app="a", user="u", workspace="w", team="t"))],
+        title="sub",
+        role="tester",
+        metadata={"task": 7},
+        grants=Grants(),
+    )
+
+    assert root.lifecycle.owner == Owner(app="a", user="u", workspace="w", team="t")
+    assert (root.lifecycle.type, root.description.title) == ("spawned", "sub")
+    assert (root.description.agent, root.description.metadata) == (HELPER, {"task": 7})
+    assert root.lifecycle.lineage == Lineage(
+        parent_id=PARENT_ID, root_id=PARENT_ID, depth=1, role="tester", auto_stop=True
+    )
+    assert root.lifecycle.expires_at is not None
+    below_it = child_of(
+        [created(type="spawned", lineage=below(1), ttl_seconds=60, limits=Limits(depth=2))]
+    )
+    assert below_it.lifecycle.lineage == Lineage(
+        parent_id=PARENT_ID, root_id=ROOT_ID, depth=2, role="worker", auto_stop=True
+    )
+
+
+def test_a_child_inherits_neither_words_nor_state_nor_persona():
+    past = [created(state={"a": 1}), added(), e.ProfileCaptured(digest="d", name="n", body="b")]
+    born = child_of(past)
+
+    assert len(born.messages) == len(born.state) == 0
+    assert born.surroundings.profile is None
+
+
+# ── reap ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("reason", ["stopped", "deleted", "ttl_expired", "parent_stopped"])
+def test_a_child_is_counted_out_once(reason):
+    reap = ReapChild(child_id=CHILD_ID, reason=reason)
+    reaped = e.ChildReaped(child_id=CHILD_ID, reason=reason)
+
+    given([created(), spawned()]).when(reap).then([reaped])
+    given([created(), spawned(), stopped()]).when(reap).then([reaped])
+    given([created(), spawned(), reaped]).when(reap).then_nothing()
+    given([created()]).when(reap).then_nothing()
+
+
+def test_the_state_knows_the_children_that_live_and_how_many_there_were():
+    past = [created(), spawned(child(2)), spawned(child(1)), spawned(child(3), role="tester")]
+    past += [e.ChildReaped(child_id=child(2), reason="stopped")]
+    now = state_after(past)
+
+    assert live_children(now) == [child(1), child(3)]
+    assert now.surroundings.spawned == 3
+    assert now.surroundings.children[str(child(3))].role == "tester"
+    assert live_children(ABSENT) == []
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (stopped(), "stopped"),
+        (stopped(detail="parent_stopped"), "parent_stopped"),
+        (stopped(cause="timeout", reason="timeout", detail="ttl_expired"), "ttl_expired"),
+        (e.SessionDeleted(), "deleted"),
+    ],
+)
+def test_how_a_child_ended_is_why_it_is_counted_out(end, reason):
+    assert reason_of_end(state_after([created(), end])) == reason
+
+
+def test_a_root_is_no_generation_below_itself():
+    assert depth_of(state_after([created()])) == 0
+    assert depth_of(state_after([created(lineage=below(3))])) == 3
+
+
+# ── fork ─────────────────────────────────────────────────────────────────────────────────────
+
+SOURCE = Origin(session_id=SESSION_ID, sequence=4, digest="00ff")
+TALK = [
+    created(
+        title="Original",
+        tags=("a",),
+        agent=Agent(name="coder"),
+        metadata={"k": 1},
+        state={"n": 1},
+        grants=HELD,
+        permissions=RULES,
+        limits=Limits(children=2),
+        ttl_seconds=60,
+    ),
+    added("m1"),
+    started("t1", "m2"),
+    completed("t1"),
+    e.StatePatched(set={"n": 2}),
+    e.SessionStarred(),
+]
+
+
+def test_a_fork_is_described_as_its_origin_unless_it_says_otherwise():
+    origin = state_after(TALK)
+
+    same = fork(origin, create(), SOURCE)
+    assert (same.title, same.tags, same.metadata) == ("Original", ("a",), {"k": 1})
+    assert (same.agent, same.limits) == (Agent(name="coder"), Limits(children=2))
+    assert (same.permissions, same.grants) == (RULES, HELD)
+    assert (same.type, same.ttl_seconds, same.lineage) == ("user", None, None)
+    assert same.forked_from == SOURCE
+    other = fork(
+        origin,
+        create(title="Mine", tags=("b",), agent=HELPER, metadata={"j": 2}, limits=Limits(depth=0)),
+        SOURCE,
+    )
+    assert (other.title, other.tags, other.metadata) == ("Mine", ("b",), {"j": 2})
+    assert (other.agent, other.limits) == (HELPER, Limits(depth=0))
+
+
+def test_a_fork_is_granted_what_its_origin_is_whatever_it_asks_for():
+    asked = create(grants=Grants(tools=("rm",)))
+
+    assert fork(state_after(TALK), asked, SOURCE).grants == HELD
+
+
+def test_a_fork_follows_the_name_that_its_origin_has_by_then():
+    renamed = state_after([*TALK, e.SessionRenamed(title="Renamed")])
+
+    assert fork(renamed, create(), SOURCE).title == "Renamed"
+
+
+@pytest.mark.parametrize(
+    ("past", "refusal"),
+    [
+        ([], SessionNotFound),
+        ([e.ScopeOpened(app="console")], SessionNotFound),
+        ([created(), e.SessionDeleted()], SessionDeleted),
+    ],
+)
+def test_what_is_not_there_or_was_deleted_cannot_be_forked(past, refusal):
+    with pytest.raises(DomainError) as refused:
+        fork(state_after(past), create(), SOURCE)
+
+    assert type(refused.value) is refusal
+
+
+def forked(past: list[e.SessionEvent], **more: Any) -> Session:
+    origin = state_after(past)
+    return obey(inherited(origin), fork(origin, create(**more), SOURCE))[0]
+
+
+def test_a_fork_knows_what_was_said_and_known():
+    now = forked(TALK)
+    origin = state_after(TALK)
+
+    assert (dict(now.state), dict(now.messages)) == (dict(origin.state), dict(origin.messages))
+    assert (now.sequence, now.status, now.lifecycle.owner) == (1, "idle", OWNER)
+    assert now.lifecycle.forked_from == SOURCE
+    assert dict(forked(TALK, state={"n": 9}).state) == {"n": 9}
+
+
+def test_what_ran_waited_or_was_counted_belongs_to_the_origin():
+    past = [
+        *TALK, acquired(), spawned(), started("t2"), called(), requested("r1"), queued("i1"),
+        e.UsageReported(input_tokens=5, cost=0.5), e.ProfileCaptured(digest="d", name="n", body=""),
+    ]  # fmt: skip
+    now = forked(past)
+
+    assert now.turns.running is None
+    assert len(now.interactions.pending) == len(now.inputs.waiting) == now.inputs.size == 0
+    assert (now.totals.turns, now.totals.input_tokens, now.totals.cost) == (0, 0, None)
+    assert now.surroundings == ABSENT.surroundings
+    assert (now.lifecycle.activation, now.lifecycle.epoch, now.description.starred) == (1, 0, False)
+    assert now.lifecycle.expires_at is None
+
+
+def test_ids_that_the_origin_has_used_stay_used_in_a_fork():
+    past = [
+        *TALK, queued("i1"), *dispatched("i1"), requested("r1", "i1"), decided("r1"),
+        e.SummaryAdded(summary_id="s1", text="short"),
+    ]  # fmt: skip
+    now = forked(past)
+
+    assert {"t1", "i1"} <= set(now.turns.ended)
+    assert set(now.interactions.decided) == {"r1"}
+    assert set(now.inputs.ended) == {"i1"}
+    assert set(now.description.summaries) == {"s1"}
+    assert now.description.summary is not None
+
+
+def test_the_turn_that_ran_in_the_origin_is_over_in_the_fork():
+    fork_of_running = Given(forked([*TALK, started("t2")]))
+
+    again = StartTurn(turn_id="t2", message_id="m9", parts=text())
+    assert fork_of_running.when(again).refusal is not None
+    fork_of_running.when(CancelTurn(turn_id="t2")).then_nothing()
+
+
+def test_a_fork_of_a_fork_remembers_both():
+    first = forked(TALK)
+    second = obey(inherited(first), fork(first, create(), replace(SOURCE, sequence=1)))[0]
+
+    assert dict(second.state) == {"n": 2}
+    assert set(second.messages) == {"m1", "m2"}
+
+
+def test_a_fork_can_begin_with_messages_of_its_own():
+    first = FirstMessage(message_id="m9", role="system", parts=text("be kind"))
+
+    assert set(forked(TALK, messages=(first,)).messages) == {"m1", "m2", "m9"}
+
+
+def test_the_calls_that_were_open_in_the_origin_are_abandoned_in_a_fork():
+    transcript = Transcript()
+    for recorded in history([created(), started(), called("c1"), called("c2"),
+                             e.ToolReturned(tool_call_id="c2")]):  # fmt: skip
+        transcript.apply(recorded)
+
+    changed = transcript.settle()
+
+    assert [entry.get("status") for entry in transcript.entries] == [None, "abandoned", "completed"]
+    assert changed == [1]
+    assert transcript.settle() == []

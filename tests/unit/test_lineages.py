@@ -1,0 +1,501 @@
+"""Children, forks and rewinds through the real command path, over several sessions."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from application.errors import CursorAhead
+from application.handle import Handler
+from application.lineage import Lineages
+from application.live import Hub
+from application.ports import SessionFilter, SessionOrder, Store
+from application.queries import Queries, Transcripts
+from application.request import Outcome, Request
+from application.supervise import Supervisor
+from domain.chain import genesis, link
+from domain.errors import (
+    PermissionWider,
+    SessionExists,
+    SessionExpired,
+    SessionNotFound,
+    SpawnLimit,
+    TurnInProgress,
+)
+from domain.permissions import Grants
+from domain.session import commands as c
+from domain.session import events as e
+from domain.values import Agent, Limits, Owner, Timers
+from infrastructure.memory import MemoryStore
+from tests.support.builders import NOON, OWNER, text
+
+PARENT, CHILD, FORK = (UUID(int=n) for n in (1, 2, 3))
+CODER = Agent(name="coder")
+NEVER = Timers(progress=None, warning=None, silence=None)
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.time = NOON
+        self._ids = iter(range(1000, 10**9))
+
+    def now(self) -> datetime:
+        return self.time
+
+    def new_id(self) -> UUID:
+        return UUID(int=next(self._ids))
+
+    def move(self, **by: float) -> None:
+        self.time += timedelta(**by)
+
+
+class Place:
+    """One process over a store."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.store: Store = MemoryStore(clock=self.clock)
+        self.restart()
+
+    def restart(self, timers: Timers = NEVER) -> None:
+        hub = Hub()
+        self.handler = Handler(self.store, hub, timers=timers)
+        self.queries = Queries(self.store, hub, self.handler, Transcripts(self.store))
+        self.lineages = Lineages(self.store, self.handler, self.queries)
+        self.supervisor = Supervisor(self.store, self.handler, timers)
+
+    async def ask(self, session_id: UUID, *commands: c.Command, **rest: Any) -> Outcome:
+        for command in commands:
+            outcome = await self.handler.handle(
+                Request(session_id, command, actor="user:ada", **rest)
+            )
+        await self.settle()
+        return outcome
+
+    async def settle(self) -> None:
+        while chores := set(self.handler._chores):
+            for chore in chores:
+                await chore
+
+    async def events(self, session_id: UUID) -> list[e.SessionEvent]:
+        page = await self.store.log.read(session_id, limit=1000)
+        return [self.store.codec.decode(stored).event for stored in page]
+
+    async def names(self, session_id: UUID) -> list[str]:
+        return [one.type for one in await self.store.log.read(session_id, limit=1000)]
+
+    async def transcript(self, session_id: UUID, at: int | None = None) -> list[Any]:
+        snapshot = await self.queries.snapshot(session_id, at)
+        return [self.store.codec.from_json(entry) for entry in snapshot.transcript]
+
+    async def fork(self, at: int | None = None, **changed: Any) -> Outcome:
+        wanted = c.CreateSession(owner=OWNER, **changed)
+        command, inherits = await self.lineages.forked(PARENT, at, wanted)
+        return await self.ask(FORK, command, inherits=inherits)
+
+    async def status(self, session_id: UUID) -> str:
+        row = await self.store.read_models.session(session_id)
+        assert row is not None
+        return row.status
+
+
+@pytest.fixture
+async def place() -> Place:
+    """A session with a conversation of two turns, a message between them, and state."""
+    made = Place()
+    limits = Limits(children=2, depth=1)
+    grants = Grants(tools=("fs__read", "fs__write"))
+    await made.ask(
+        PARENT,
+        c.CreateSession(
+            owner=OWNER, title="Original", state={"n": 1, "app:motd": "hi"}, limits=limits,
+            grants=grants, tags=("a",),
+        ),
+        c.StartTurn(turn_id="t1", message_id="m1", parts=text("one")),
+        c.RecordActivity(turn_id="t1", events=(e.AgentMessage(parts=text("two")),)),
+        c.CompleteTurn(turn_id="t1"),
+        c.PatchState(set={"n": 2, "extra": [1]}),
+        c.AddMessage(message_id="m2", role="user", parts=text("three")),
+        c.StartTurn(turn_id="t2", message_id="m3", parts=text("four")),
+        c.RecordActivity(turn_id="t2", events=(e.ToolCalled(tool_call_id="c1", name="ls"),)),
+    )  # fmt: skip
+    return made
+
+
+def spawn(child_id: UUID = CHILD, **fields: Any) -> c.SpawnSession:
+    given = {"parent_id": PARENT, "child_id": child_id, "agent": CODER, "ttl_seconds": 60}
+    return c.SpawnSession(**given | fields)
+
+
+# ── forks ────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_fork_says_and_knows_what_its_origin_did_at_that_sequence(place: Place):
+    await place.fork(6)
+
+    then = await place.queries.snapshot(PARENT, 6)
+    fork = await place.queries.snapshot(FORK)
+    assert fork.sequence == 1
+    assert fork.transcript == then.transcript
+    assert fork.state == then.state == {"n": 2, "extra": [1], "app:motd": "hi"}
+    assert fork.document["title"] == "Original"
+    assert fork.document["tags"] == ("a",)
+
+
+async def test_a_fork_copies_nothing_of_the_history(place: Place):
+    await place.fork()
+
+    assert await place.names(FORK) == ["session.created"]
+    created = (await place.events(FORK))[0]
+    assert isinstance(created, e.SessionCreated)
+    assert created.state == {}
+    head = (await place.store.log.read(PARENT, after=7, limit=1))[0]
+    assert created.forked_from is not None
+    assert created.forked_from.digest == head.digest.hex()
+
+
+@pytest.mark.parametrize("at", range(1, 9))
+async def test_wherever_it_begins_a_fork_is_idle_and_goes_its_own_way(place: Place, at: int):
+    await place.fork(at, title="Mine")
+
+    await place.ask(
+        FORK,
+        c.StartTurn(turn_id="t9", message_id="m9", parts=text("mine")),
+        c.CompleteTurn(turn_id="t9"),
+        c.PatchState(set={"own": True}),
+    )
+
+    fork = await place.queries.snapshot(FORK)
+    assert fork.document["title"] == "Mine"
+    assert fork.session.status == "idle"
+    assert fork.state["own"] is True
+    assert (await place.transcript(FORK))[-1]["id"] == "m9"
+    assert "own" not in (await place.queries.snapshot(PARENT)).state
+    assert not [entry for entry in await place.transcript(FORK) if entry.get("status") == "open"]
+
+
+async def test_a_fork_is_the_same_after_a_restart_and_in_the_past(place: Place):
+    await place.fork(6)
+    await place.ask(FORK, c.AddMessage(message_id="new", role="user", parts=text("later")))
+    before = await place.transcript(FORK, 1)
+
+    place.restart()
+
+    assert await place.transcript(FORK, 1) == before == await place.transcript(PARENT, 6)
+    assert (await place.handler.load(FORK)).session.messages.keys() >= {"m1", "m2", "new"}
+
+
+async def test_a_fork_of_a_fork_reaches_back_to_the_first_one(place: Place):
+    await place.fork(6)
+    wanted = c.CreateSession(owner=OWNER)
+    command, inherits = await place.lineages.forked(FORK, None, wanted)
+    await place.ask(CHILD, command, inherits=inherits)
+    place.restart()
+
+    assert await place.transcript(CHILD) == await place.transcript(PARENT, 6)
+    assert (await place.queries.snapshot(CHILD)).state["extra"] == [1]
+
+
+async def test_the_digests_of_a_fork_are_a_chain_of_its_own(place: Place):
+    await place.fork()
+    stored = (await place.store.log.read(FORK, limit=1))[0]
+
+    assert stored.digest == link(genesis(FORK), stored.record)
+
+
+async def test_a_fork_is_refused_of_what_is_not_there_or_beyond_its_end(place: Place):
+    with pytest.raises(CursorAhead):
+        await place.fork(10_000)
+    await place.ask(PARENT, c.DeleteSession())
+    with pytest.raises(SessionNotFound):
+        await place.fork(3)
+
+
+async def test_a_fork_outlives_the_deletion_of_its_origin(place: Place):
+    await place.fork(6)
+    await place.ask(PARENT, c.DeleteSession())
+    place.restart()
+
+    assert (await place.transcript(FORK))[0]["id"] == "m1"
+
+
+# ── rewind and clear ─────────────────────────────────────────────────────────────────────────
+
+
+async def rewound(place: Place, to: int) -> Outcome:
+    then = await place.lineages.state_at(PARENT, to)
+    return await place.ask(PARENT, c.RewindConversation(to=to, then=then))
+
+
+async def test_a_rewound_conversation_says_and_knows_what_it_did_then_and_the_log_goes_on(
+    place: Place,
+):
+    await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
+    before = await place.names(PARENT)
+    then = await place.queries.snapshot(PARENT, 4)
+
+    await rewound(place, 4)
+
+    now = await place.queries.snapshot(PARENT)
+    assert now.transcript == then.transcript
+    assert now.state == then.state == {"n": 1, "app:motd": "hi"}
+    assert now.document["epoch"] == 1
+    assert await place.names(PARENT) == [*before, "conversation.rewound"]
+
+
+async def test_what_follows_a_rewind_joins_what_was_gone_back_to(place: Place):
+    await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
+    await rewound(place, 2)
+    await place.ask(PARENT, c.AddMessage(message_id="new", role="user", parts=text("again")))
+    place.restart()
+
+    assert [entry["id"] for entry in await place.transcript(PARENT)] == ["m1", "new"]
+
+
+async def test_a_rewind_can_be_taken_back_by_another(place: Place):
+    await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
+    end = (await place.handler.load(PARENT)).session.sequence
+    whole = await place.queries.snapshot(PARENT)
+    await rewound(place, 2)
+
+    await rewound(place, end)
+
+    again = await place.queries.snapshot(PARENT)
+    assert again.transcript == whole.transcript
+    assert again.state == whole.state
+
+
+async def test_a_rewind_waits_for_the_turn_to_end(place: Place):
+    with pytest.raises(TurnInProgress):
+        await rewound(place, 2)
+
+
+async def test_a_cleared_conversation_begins_anew_and_its_past_can_still_be_read(place: Place):
+    await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
+    end = (await place.handler.load(PARENT)).session.sequence
+    said = await place.transcript(PARENT)
+
+    await place.ask(PARENT, c.ClearConversation())
+
+    assert await place.transcript(PARENT) == []
+    assert await place.transcript(PARENT, end) == said
+    assert (await place.queries.snapshot(PARENT)).state["n"] == 2
+    await place.ask(PARENT, c.AddMessage(message_id="new", role="user", parts=text("hello")))
+    assert [entry["id"] for entry in await place.transcript(PARENT)] == ["new"]
+
+
+# ── children ─────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_spawn_begins_the_child_and_tells_the_parent_in_one_transaction(place: Place):
+    outcome = await place.ask(PARENT, spawn(role="reviewer", grants=Grants(tools=("fs__read",))))
+
+    parent_event = (await place.store.log.read(PARENT, after=outcome.sequence - 1, limit=1))[0]
+    child_event = (await place.store.log.read(CHILD, limit=1))[0]
+    assert (parent_event.type, child_event.type) == ("child.spawned", "session.created")
+    assert child_event.position == parent_event.position + 1
+    child = (await place.handler.load(CHILD)).session
+    assert child.lifecycle.type == "spawned"
+    lineage = child.lifecycle.lineage
+    assert lineage is not None
+    assert (lineage.parent_id, lineage.root_id, lineage.depth) == (PARENT, PARENT, 1)
+    assert child.policy.grants.tools == ("fs__read",)
+    assert child.lifecycle.expires_at == NOON + timedelta(seconds=60)
+    assert await place.lineages.ancestry(CHILD) == [PARENT]
+
+
+async def test_a_child_wider_by_one_atom_is_refused_and_nothing_is_recorded(place: Place):
+    before = await place.store.log.head()
+
+    with pytest.raises(PermissionWider):
+        await place.ask(PARENT, spawn(grants=Grants(tools=("fs__read", "fs__exec"))))
+
+    assert await place.store.log.head() == before
+    assert await place.store.read_models.session(CHILD) is None
+
+
+async def test_a_child_too_many_or_too_deep_is_refused(place: Place):
+    await place.ask(PARENT, spawn(UUID(int=11)), spawn(UUID(int=12)))
+
+    with pytest.raises(SpawnLimit):
+        await place.ask(PARENT, spawn(UUID(int=13)))
+    deeper = spawn(UUID(int=14), parent_id=UUID(int=11))
+    with pytest.raises(SpawnLimit):
+        await place.ask(UUID(int=11), deeper)
+
+
+async def test_a_child_that_ends_makes_room_at_once(place: Place):
+    await place.ask(PARENT, spawn(UUID(int=11)), spawn(UUID(int=12)))
+    await place.ask(UUID(int=11), c.StopSession())
+
+    await place.ask(PARENT, spawn(UUID(int=13)))
+
+    assert "child.reaped" in await place.names(PARENT)
+
+
+async def test_children_that_ended_while_nobody_told_their_parent_are_found_before_a_spawn(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    await place.ask(PARENT, spawn(UUID(int=11)), spawn(UUID(int=12)))
+    monkeypatch.setattr(place.handler, "_tell_family", lambda *_: None)
+    await place.ask(UUID(int=11), c.StopSession())
+    with pytest.raises(SpawnLimit):
+        await place.ask(PARENT, spawn(UUID(int=13)))
+
+    await place.lineages.make_room(PARENT)
+
+    await place.ask(PARENT, spawn(UUID(int=13)))
+
+
+async def test_a_child_cannot_take_the_id_of_another_session(place: Place):
+    await place.ask(CHILD, c.CreateSession(owner=Owner(app="other", user="bob")))
+
+    with pytest.raises(SessionExists):
+        await place.ask(PARENT, spawn())
+
+    assert "child.spawned" not in await place.names(PARENT)
+
+
+async def test_children_are_found_by_parent_and_root(place: Place):
+    await place.ask(PARENT, spawn(UUID(int=11)), spawn(UUID(int=12)))
+
+    for where in (SessionFilter(parent=PARENT), SessionFilter(root=PARENT)):
+        found = await place.queries.sessions(where, SessionOrder("created_at"), None, 10)
+        assert {row.session_id for row in found} == {UUID(int=11), UUID(int=12)}
+
+
+# ── the clock ────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_child_ends_at_the_very_moment_its_time_runs_out_and_not_before(place: Place):
+    await place.ask(PARENT, spawn())
+    place.clock.move(seconds=59.999)
+    await place.supervisor.round()
+    assert await place.status(CHILD) == "idle"
+
+    place.clock.move(seconds=0.001)
+    await place.supervisor.round()
+    await place.settle()
+
+    assert await place.status(CHILD) == "stopped"
+    stopped = (await place.events(CHILD))[-1]
+    assert isinstance(stopped, e.SessionStopped)
+    assert (stopped.reason, stopped.detail) == ("timeout", "ttl_expired")
+    reaped = (await place.events(PARENT))[-1]
+    assert reaped == e.ChildReaped(child_id=CHILD, reason="ttl_expired")
+    with pytest.raises(SessionExpired):
+        await place.ask(CHILD, c.ResumeSession())
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+async def test_children_end_with_their_parent_if_they_are_to(
+    place: Place, monkeypatch: pytest.MonkeyPatch, crashed: bool
+):
+    await place.ask(PARENT, spawn(UUID(int=11)), spawn(UUID(int=12), auto_stop=False))
+    with monkeypatch.context() as patched:
+        if crashed:
+            patched.setattr(place.handler, "_tell_family", lambda *_: None)
+        await place.ask(PARENT, c.StopSession())
+    if crashed:
+        assert await place.status(UUID(int=11)) == "idle"
+        await place.supervisor.round()
+        await place.settle()
+
+    assert await place.status(UUID(int=11)) == "stopped"
+    assert await place.status(UUID(int=12)) == "idle"
+    reaped = (await place.events(PARENT))[-1]
+    assert reaped == e.ChildReaped(child_id=UUID(int=11), reason="parent_stopped")
+
+
+async def test_a_request_runs_out_by_itself(place: Place):
+    option = e.Option(option_id="yes", name="Yes", kind="allow_once")
+    await place.ask(
+        PARENT,
+        c.RequestPermission(
+            request_id="r1", turn_id="t2", options=(option,),
+            expires_at=NOON + timedelta(seconds=5),
+        ),
+    )  # fmt: skip
+    place.clock.move(seconds=5)
+
+    await place.supervisor.round()
+
+    decided = (await place.events(PARENT))[-1]
+    assert decided == e.PermissionDecided(request_id="r1", decision="timeout", reason="expired")
+
+
+async def test_a_silent_turn_is_noted_then_stalled_then_given_up(place: Place):
+    timers = Timers(progress=10, warning=15, silence=30)
+    place.restart(timers)
+    await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
+    await place.ask(PARENT, c.StartTurn(turn_id="t3", message_id="m9", parts=text("x")))
+    begun = len(await place.names(PARENT))
+    for seconds in (10, 5, 5, 10):
+        place.clock.move(seconds=seconds)
+        await place.supervisor.round()
+        await place.supervisor.round()
+
+    assert (await place.names(PARENT))[begun:] == [
+        "turn.progress_noted",
+        "session.stalled",
+        "turn.progress_noted",
+        "turn.failed",
+        "session.stopped",
+    ]
+
+
+async def test_a_sign_of_life_ends_a_stall_once_and_puts_the_end_off(place: Place):
+    timers = Timers(progress=None, warning=15, silence=30)
+    place.restart(timers)
+    await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
+    await place.ask(PARENT, c.StartTurn(turn_id="t3", message_id="m9", parts=text("x")))
+    place.clock.move(seconds=15)
+    await place.supervisor.round()
+    begun = len(await place.names(PARENT))
+    note = c.RecordActivity(turn_id="t3", events=(e.RuntimeNotice(level="info", text="hm"),))
+
+    await place.ask(PARENT, note, note)
+    place.clock.move(seconds=14)
+    await place.supervisor.round()
+
+    assert (await place.names(PARENT))[begun:] == [
+        "session.recovered", "runtime.notice", "runtime.notice",
+    ]  # fmt: skip
+
+
+async def test_while_a_person_is_asked_a_turn_is_not_silent(place: Place):
+    timers = Timers(progress=None, warning=15, silence=30)
+    place.restart(timers)
+    option = e.Option(option_id="yes", name="Yes", kind="allow_once")
+    await place.ask(PARENT, c.RequestPermission(request_id="r1", turn_id="t2", options=(option,)))
+    begun = len(await place.names(PARENT))
+    place.clock.move(hours=5)
+    await place.supervisor.round()
+    assert (await place.names(PARENT))[begun:] == []
+
+    await place.ask(PARENT, c.DecidePermission(request_id="r1", option_id="yes"))
+    place.clock.move(seconds=15)
+    await place.supervisor.round()
+
+    assert (await place.names(PARENT))[begun:] == ["permission.decided", "session.stalled"]
+
+
+async def test_what_is_not_due_is_put_off_and_costs_no_event(place: Place):
+    timers = Timers(progress=None, warning=15, silence=30)
+    place.restart(timers)
+    note = c.RecordActivity(turn_id="t2", events=(e.RuntimeNotice(level="info", text="hm"),))
+    await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
+    await place.ask(PARENT, c.StartTurn(turn_id="t3", message_id="m9", parts=text("x")))
+    note = c.RecordActivity(turn_id="t3", events=note.events)
+    place.clock.move(seconds=14)
+    await place.ask(PARENT, note)
+    before = await place.names(PARENT)
+    place.clock.move(seconds=2)
+
+    await place.supervisor.round()
+
+    assert await place.names(PARENT) == before
+    assert await place.store.deadlines.next_due() == pytest.approx(13)

@@ -1,0 +1,362 @@
+"""Waiting for sessions: told at once when it is so, and cheap in thousands."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from time import process_time
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from application.errors import StoreUnavailable
+from application.ports import ListedSession
+from application.waiting import Aim, Seen
+from domain.errors import SessionNotFound
+from domain.session.commands import (
+    ActivateSession,
+    AddMessage,
+    DeleteSession,
+    ResumeSession,
+    StartTurn,
+    StopSession,
+)
+from tests.support.appends import Chain, row
+from tests.support.builders import SESSION_ID, text
+from tests.support.office import Office, asked
+
+LONG = 30.0
+Do = Callable[[Office], Awaitable[Any]]
+
+
+async def settle() -> None:
+    """Let everybody who can go on come to where they wait."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def created(office: Office) -> None:
+    await office.create()
+
+
+async def starting(office: Office) -> None:
+    await office.create(starting=True)
+
+
+async def stopped(office: Office) -> None:
+    await office.create()
+    await office.do(StopSession())
+
+
+async def stopped_with_a_lease(office: Office) -> None:
+    await stopped(office)
+    await office.store.leases.acquire(SESSION_ID, uuid4(), "cli:gone", timedelta(minutes=1))
+
+
+async def attached(office: Office) -> None:
+    await office.create()
+    await attach(office)
+
+
+async def attach(office: Office) -> UUID:
+    outcome = await office.attachments.attach(asked(), "cli:1", timedelta(minutes=1))
+    lease_id: UUID = outcome.answer["lease_id"]
+    return lease_id
+
+
+async def activate(office: Office) -> None:
+    await office.do(ActivateSession())
+
+
+async def stop(office: Office) -> None:
+    await office.do(StopSession())
+
+
+async def resume(office: Office) -> None:
+    await office.do(ResumeSession())
+
+
+async def delete(office: Office) -> None:
+    await office.do(DeleteSession())
+
+
+async def start_turn(office: Office) -> None:
+    await office.do(StartTurn(turn_id="t1", message_id="m1", parts=text()))
+
+
+class Reads:
+    """Read models that count their reads, and let them through one by one when they are held."""
+
+    def __init__(self, office: Office) -> None:
+        self._read_models = office.store.read_models
+        self.count = 0
+        self.open = asyncio.Event()
+        self.open.set()
+        object.__setattr__(office.store, "read_models", self)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._read_models, name)
+
+    async def session(self, session_id: UUID) -> ListedSession | None:
+        self.count += 1
+        row = await self._read_models.session(session_id)
+        await self.open.wait()
+        return row
+
+
+@pytest.mark.parametrize(
+    ("before", "aim", "met"),
+    [
+        (created, "ready", True),
+        (starting, "ready", False),
+        (stopped, "ready", False),
+        (created, "stopped", False),
+        (stopped, "stopped", True),
+        (created, "attached", False),
+        (stopped, "attached", False),
+        (stopped_with_a_lease, "attached", False),
+        (attached, "attached", True),
+        (attached, "ready", True),
+    ],
+)
+async def test_what_is_so_is_told_without_waiting(before: Do, aim: Aim, met: bool) -> None:
+    office = Office()
+    await before(office)
+    for seconds in (0.0, LONG) if met else (0.0,):
+        async with asyncio.timeout(5):
+            seen = await office.waits.until(SESSION_ID, aim, seconds)
+        assert seen.met == met
+        assert seen.session.session_id == SESSION_ID
+        assert (seen.lease is not None) >= (aim == "attached" and met)
+        assert seen.lease is None or aim == "attached"
+
+
+@pytest.mark.parametrize(
+    ("before", "aim", "then", "status"),
+    [
+        (starting, "ready", activate, "idle"),
+        (stopped, "ready", resume, "idle"),
+        (created, "stopped", stop, "stopped"),
+        (starting, "stopped", stop, "stopped"),
+        (created, "stopped", delete, "deleted"),
+        (created, "attached", attach, "idle"),
+    ],
+)
+async def test_whoever_waits_is_told_when_it_is_so(
+    before: Do, aim: Aim, then: Do, status: str
+) -> None:
+    office = Office()
+    await before(office)
+    waiting = asyncio.create_task(office.waits.until(SESSION_ID, aim, LONG))
+    await settle()
+    assert not waiting.done()
+
+    await then(office)
+    async with asyncio.timeout(5):
+        seen = await waiting
+
+    assert (seen.met, seen.session.status) == (True, status)
+
+
+async def test_whoever_waits_goes_on_waiting_past_what_is_something_else() -> None:
+    office = Office()
+    await office.create()
+    waiting = asyncio.create_task(office.waits.until(SESSION_ID, "attached", LONG))
+    await settle()
+    await start_turn(office)
+    await office.do(AddMessage(message_id="m2", role="user", parts=text()))
+    await stop(office)
+    await resume(office)
+    await settle()
+    assert not waiting.done()
+
+    lease_id = await attach(office)
+
+    seen = await waiting
+    assert seen.lease is not None
+    assert (seen.lease.token, seen.lease.holder) == (lease_id, "cli:1")
+
+
+async def test_a_lease_that_has_run_out_attaches_nobody() -> None:
+    office = Office()
+    await attached(office)
+    office.clock.pass_time(seconds=60)
+
+    assert not (await office.waits.until(SESSION_ID, "attached", 0)).met
+
+
+async def test_when_time_is_up_it_is_told_how_it_is() -> None:
+    office = Office()
+    await office.create()
+    waiting = asyncio.create_task(office.waits.until(SESSION_ID, "stopped", 0.05))
+    await settle()
+    await start_turn(office)
+
+    seen = await waiting
+
+    assert (seen.met, seen.session.status, seen.session.sequence) == (False, "running", 2)
+
+
+async def test_a_server_that_stops_lets_everybody_go() -> None:
+    office = Office()
+    await office.create()
+    waiting = asyncio.create_task(office.waits.until(SESSION_ID, "stopped", LONG))
+    await settle()
+    office.hub.close()
+    async with asyncio.timeout(5):
+        assert not (await waiting).met
+
+
+@pytest.mark.parametrize("aim", ["ready", "attached"])
+async def test_what_was_deleted_comes_to_nothing(aim: Aim) -> None:
+    office = Office()
+    await stopped(office)
+    waiting = asyncio.create_task(office.waits.until(SESSION_ID, aim, LONG))
+    await settle()
+    await delete(office)
+
+    for again in (waiting, office.waits.until(SESSION_ID, aim, LONG)):
+        with pytest.raises(SessionNotFound, match="deleted"):
+            async with asyncio.timeout(5):
+                await again
+    assert (await office.waits.until(SESSION_ID, "stopped", 0)).met
+    for every in ("ready", "attached", "stopped"):
+        with pytest.raises(SessionNotFound, match="No session"):
+            await office.waits.until(uuid4(), every, LONG)  # type: ignore[arg-type]
+
+
+# ── many of them ─────────────────────────────────────────────────────────────────────────────
+
+
+async def test_a_thousand_are_told_by_one_read() -> None:
+    office = Office()
+    await office.create()
+    reads = Reads(office)
+    waiting = [
+        asyncio.create_task(office.waits.until(SESSION_ID, "stopped", LONG)) for _ in range(1000)
+    ]
+    await settle()
+    assert office.hub.followed == 1000
+    before, began = reads.count, process_time()
+
+    for n in range(20):
+        await office.do(AddMessage(message_id=f"m{n}", role="user", parts=text()))
+        await settle()
+    await stop(office)
+    async with asyncio.timeout(10):
+        seen = await asyncio.gather(*waiting)
+
+    assert {(one.met, one.session.sequence) for one in seen} == {(True, 22)}
+    # The desk of the session reads too, for each command that a stop leaves nothing to do.
+    assert reads.count - before <= 2 * 21
+    assert process_time() - began < 5
+    assert (office.hub.followed, office.waits._watched) == (0, {})
+
+
+async def test_many_wait_for_many() -> None:
+    office = Office()
+    sessions = [await office.create(UUID(int=n + 1)) for n in range(200)]
+    aims: list[Aim] = ["ready", "stopped", "attached"]
+    waiting = {
+        (one, aim): asyncio.create_task(office.waits.until(one, aim, LONG))
+        for one in sessions
+        for aim in aims
+    }
+    await settle()
+    done = {key for key, task in waiting.items() if task.done()}
+    assert done == {(one, "ready") for one in sessions}
+
+    for one in sessions[:100]:
+        await office.attachments.attach(asked(session_id=one), "cli:1", timedelta(minutes=1))
+    for one in sessions[50:]:
+        await office.do(StopSession(), one)
+    await settle()
+
+    done = {key for key, task in waiting.items() if task.done()} - done
+    stops = {(one, "stopped") for one in sessions[50:]}
+    assert done == stops | {(one, "attached") for one in sessions[:100]}
+    office.hub.close()
+    await asyncio.gather(*waiting.values())
+
+
+async def test_who_hangs_up_takes_nothing_away_from_the_others() -> None:
+    office = Office()
+    await office.create()
+    reads = Reads(office)
+    waiting = [
+        asyncio.create_task(office.waits.until(SESSION_ID, "stopped", LONG)) for _ in range(3)
+    ]
+    await settle()
+    reads.open.clear()
+    stopping = asyncio.create_task(stop(office))
+    await settle()
+    waiting[0].cancel()
+    waiting[2].cancel()
+    await settle()
+    reads.open.set()
+    await stopping
+
+    async with asyncio.timeout(5):
+        assert (await waiting[1]).met
+    assert waiting[0].cancelled()
+    assert waiting[2].cancelled()
+
+
+async def test_a_read_that_began_too_early_is_followed_by_another() -> None:
+    office = Office()
+    await office.create()
+    reads = Reads(office)
+    waiting = [
+        asyncio.create_task(office.waits.until(SESSION_ID, "stopped", LONG)) for _ in range(5)
+    ]
+    await settle()
+    reads.open.clear()
+    await start_turn(office)
+    await settle()
+    # What they read now is the row before the stop.
+    await stop(office)
+    reads.open.set()
+
+    async with asyncio.timeout(5):
+        seen: list[Seen] = await asyncio.gather(*waiting)
+    assert {one.met for one in seen} == {True}
+
+
+async def test_who_comes_later_looks_for_themselves() -> None:
+    office = Office()
+    await office.create()
+    reads = Reads(office)
+    early = asyncio.create_task(office.waits.until(SESSION_ID, "stopped", LONG))
+    await settle()
+    reads.open.clear()
+    office.hub.advance(SESSION_ID, 2)
+    await settle()
+    # While the early one reads, another process stops it, of which nobody here has been told.
+    elsewhere = Chain(SESSION_ID, 1, b"d" * 32)
+    await office.store.log.append(elsewhere.next(row=row(status="stopped")))
+    late = asyncio.create_task(office.waits.until(SESSION_ID, "stopped", 0))
+    await settle()
+    reads.open.set()
+
+    async with asyncio.timeout(5):
+        assert (await late).met
+        assert (await early).met
+
+
+async def test_a_store_that_is_away_is_told_to_all_who_wait() -> None:
+    office = Office()
+    await office.create()
+    waiting = [
+        asyncio.create_task(office.waits.until(SESSION_ID, "stopped", LONG)) for _ in range(3)
+    ]
+    await settle()
+
+    class Away(Reads):
+        async def session(self, session_id: UUID) -> ListedSession | None:
+            raise StoreUnavailable
+
+    Away(office)
+    office.hub.advance(SESSION_ID, 2)
+    async with asyncio.timeout(5):
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(one) for one in told] == [StoreUnavailable] * 3

@@ -1,0 +1,152 @@
+"""Deliveries over a database, with a clock that the test moves on by waiting."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from application.live import Hub
+from application.ports import EventLog
+from application.webhook_delivery import Deliveries, Rules
+from application.webhook_ports import NewWebhook, Wanted, Webhook
+from infrastructure.database import Database
+from infrastructure.postgres_webhooks import PostgresWebhooks
+from infrastructure.webhook_sender import HttpSender
+from tests.support.appends import Chain
+from tests.support.stores import no_task_left, open_postgres_store
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SECRET = "whsec_" + "c2VjcmV0IG9mIHRoaXMgdGVzdCwgbG9uZyBlbm91Z2g="
+RULES: dict[str, Any] = {"lazily": 0.0, "pace": 0.001, "patience": 0.2}
+
+
+class Time:
+    """Goes on when somebody waits for it, and not by itself."""
+
+    def __init__(self) -> None:
+        self.at = START
+        self.waited: list[float] = []
+
+    def now(self) -> datetime:
+        return self.at
+
+    def new_id(self) -> UUID:
+        return uuid4()
+
+    async def pause(self, woken: asyncio.Event, seconds: float | None) -> None:
+        if seconds is None:
+            await woken.wait()
+            return
+        self.waited.append(seconds)
+        self.at += timedelta(seconds=seconds)
+        await asyncio.sleep(0)
+
+
+class Desk:
+    """One process that delivers, and what is needed to give it work.
+
+    Args:
+        database: Where everything is.
+        log: To write to.
+        hub: Told of what is written.
+        rules: How it delivers.
+        sender: Reaches receivers.
+    """
+
+    def __init__(
+        self, database: Database, log: EventLog, hub: Hub, rules: Rules, sender: HttpSender
+    ) -> None:
+        self.store = PostgresWebhooks(database)
+        self.log = log
+        self.hub = hub
+        self.time = Time()
+        self.sender = sender
+        self.rules = rules
+        self.deliveries = self.another()
+
+    def another(self) -> Deliveries:
+        """Deliver anew, as a process does that takes over."""
+        return Deliveries(self.store, self.hub, self.sender, self.time, self.rules, self.time.pause)
+
+    async def webhook(
+        self,
+        url: str,
+        *types: str,
+        app: str | None = None,
+        user: str | None = None,
+        batch: int = 100,
+        after: int = 0,
+    ) -> UUID:
+        """Make a webhook and have it served."""
+        new = NewWebhook(
+            id=uuid4(),
+            url=url,
+            wanted=Wanted(types, app, user),
+            description=None,
+            batch=batch,
+            secret=SECRET,
+            checkpoint=after,
+            at=START,
+        )
+        assert await self.store.create(new)
+        await self.deliveries.round()
+        return new.id
+
+    async def write(self, chain: Chain, events: int | Sequence[str] = 1, **rest: Any) -> int:
+        """Append events, and return the newest position."""
+        return await self.log.append(chain.next(events, **rest))
+
+    async def get(self, webhook_id: UUID) -> Webhook:
+        found = await self.store.get(webhook_id)
+        assert found is not None
+        return found
+
+    async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        """Wait until something is so in the store."""
+        async with asyncio.timeout(20):
+            while not await holds():  # noqa: ASYNC110 - it happens in a database
+                await asyncio.sleep(0.005)
+
+    async def settled(self, webhook_id: UUID, checkpoint: int) -> None:
+        """Wait until a webhook has come to a position."""
+
+        async def is_there() -> bool:
+            return (await self.get(webhook_id)).checkpoint == checkpoint
+
+        await self.until(is_there)
+
+    async def paused(self, webhook_id: UUID) -> None:
+        """Wait until a webhook is paused."""
+
+        async def is_paused() -> bool:
+            return not (await self.get(webhook_id)).active
+
+        await self.until(is_paused)
+
+    async def restart(self) -> None:
+        """Let go, and begin again as another process."""
+        await self.deliveries.let_go()
+        self.deliveries = self.another()
+        await self.deliveries.round()
+
+
+@asynccontextmanager
+async def desk(url: str, *, within: float = 10.0, **rules: Any) -> AsyncIterator[Desk]:
+    """Lend a desk over a database, and close it."""
+    with no_task_left():
+        hub = Hub()
+        database = Database(url, readers=4)
+        await database.open()
+        sender = HttpSender(timeout=within, private_targets=True)
+        try:
+            async with open_postgres_store(url, hub.reached) as store:
+                hub.reached(await store.log.head())
+                lent = Desk(database, store.log, hub, Rules(**{**RULES, **rules}), sender)
+                try:
+                    yield lent
+                finally:
+                    await lent.deliveries.let_go()
+        finally:
+            await database.close()
