@@ -370,6 +370,7 @@ class Deliveries:
     ) -> None:
         self._store = store
         self._hub = hub
+        self._sender = sender
         self._rules = rules or Rules()
         self._open = partial(_Office, store, hub, sender, clock, self._rules, pause)
         self._office: _Office | None = None
@@ -382,6 +383,8 @@ class Deliveries:
             self._office = self._open()
             self._bell = asyncio.create_task(self._pass_on())
         webhooks = await self._store.page(after=0, limit=MOST_WEBHOOKS)
+        if webhooks:
+            await self._sender.prepare()
         found = {webhook.id: webhook for webhook in webhooks}
         for webhook_id, courier in list(self._couriers.items()):
             courier.look_at(found.get(webhook_id))

@@ -312,6 +312,10 @@ class Sender(Protocol):
         """Return why a URL is none that may be called; None when it may, or is not known yet."""
         ...
 
+    async def prepare(self) -> None:
+        """Get ready to send; asked again, there is nothing to do."""
+        ...
+
     def line(self) -> Line:
         """Return a line to one receiver; those of others cannot keep it busy."""
         ...

@@ -7,6 +7,7 @@ as not matched by an allow rule.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from domain.errors import Invalid
@@ -235,6 +236,7 @@ def _plain(value: Any) -> Any:
     raise TypeError
 
 
+@lru_cache(maxsize=256)
 def normalised(grants: Grants) -> Grants:
     """Return grants trimmed, sorted and without duplicates, as they are stored and compared.
 

@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
+from importlib import import_module
 from ipaddress import IPv4Address, ip_address
 from time import monotonic
 
@@ -74,11 +75,24 @@ class HttpSender:
         self.timeout = timeout
         self._private_targets = private_targets
         self._resolve = resolver
+        self._is_prepared = False
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
         """Made once: reading the certificates takes longer than a delivery."""
         return httpx.create_ssl_context()
+
+    async def prepare(self) -> None:
+        """Load what deliveries need, so that the first one does not hold up the whole process."""
+        if not self._is_prepared:
+            await asyncio.to_thread(self._load)
+            self._is_prepared = True
+
+    def _load(self) -> None:
+        # httpx imports these when it is first used: a quarter of a second, on the loop.
+        for name in ("httpcore", "anyio._backends._asyncio"):
+            import_module(name)
+        _ = self.tls
 
     async def refusal(self, url: str) -> str | None:
         """Return why a URL is none that may be called; None when it may, or is not known yet."""

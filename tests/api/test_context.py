@@ -325,3 +325,28 @@ def test_reads_of_a_session_that_is_no_more_or_never_was(api: Api, path: str) ->
     refused(session.get(path), 404, "session_not_found")
     refused(api.get(NOWHERE + path), 404, "session_not_found")
     refused(api.get("/v1/sessions/x" + path), 404, "session_not_found")
+
+
+def test_the_newest_news_of_the_sandbox_is_shown_with_the_session(session: SessionApi):
+    for outcome in ("started", "completed"):
+        body = {"sandbox_id": "box", "operation": "prepare", "outcome": outcome}
+        assert session.post("/sandbox", body).status_code in (200, 201)
+
+    assert session.get().json()["session"]["sandbox"] == {
+        "sandbox_id": "box",
+        "operation": "prepare",
+        "outcome": "completed",
+        "sequence": 3,
+    }
+
+
+def test_a_child_says_which_persona_its_parent_had_and_has_none_itself(session: SessionApi):
+    digest = session.api.request(
+        "PUT", session.path + "/profile", json={"name": "soul", "body": "be kind"}
+    ).json()["digest"]
+
+    spawned = session.post("/spawn", {"agent": {"name": "kid"}, "ttl_seconds": 60})
+
+    child = spawned.json()["session"]
+    assert child["lineage"]["profile_digest"] == digest
+    assert child["profile"] is None

@@ -129,6 +129,17 @@ async def test_what_was_done_before_a_hook_said_no_is_answered_as_it_was_then():
     assert again.sequence == first.sequence
 
 
+async def test_a_session_stays_active_when_a_required_hook_cannot_say_whether_it_may_stop():
+    keeps = hook("a", breaks, "session.pre_stop")
+    handler = Handler(MemoryStore(), Hub(), hooks=Hooks([keeps]))
+    await handler.handle(Request(SESSION_ID, create(), actor="user:ada"))
+
+    with pytest.raises(HookFailed):
+        await handler.handle(Request(SESSION_ID, c.StopSession(), actor="user:ada"))
+
+    assert (await handler.load(SESSION_ID)).session.status == "idle"
+
+
 def test_hooks_are_found_by_their_names():
     found = load_hooks("tests.support.hooks:HOOKS, ")
 

@@ -499,3 +499,16 @@ async def test_what_is_not_due_is_put_off_and_costs_no_event(place: Place):
 
     assert await place.names(PARENT) == before
     assert await place.store.deadlines.next_due() == pytest.approx(13)
+
+
+async def test_a_clock_that_goes_back_changes_no_order(place: Place):
+    place.clock.move(hours=-1)
+    await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
+
+    stored = await place.store.log.read(PARENT, limit=100)
+
+    recorded = [place.store.codec.decode(one) for one in stored]
+    assert [one.sequence for one in recorded] == list(range(1, len(stored) + 1))
+    assert recorded[-1].at < recorded[0].at + timedelta(seconds=1)
+    assert isinstance(recorded[-1].event, e.TurnCompleted)
+    assert [entry["id"] for entry in await place.transcript(PARENT)][:1] == ["m1"]

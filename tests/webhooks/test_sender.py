@@ -265,3 +265,12 @@ async def test_a_certificate_is_held_against_the_name_and_not_the_address(tmp_pa
         await others.close()
 
     assert [message.headers["host"] for message in receiver.messages] == [f"{NAME}:{receiver.port}"]
+
+
+async def test_what_takes_long_is_loaded_once() -> None:
+    one = HttpSender(timeout=1.0)
+    await one.prepare()
+    loaded = one.__dict__["tls"]
+    await one.prepare()
+
+    assert one.tls is loaded
