@@ -57,8 +57,8 @@ from application.scopes import Scopes
 from application.supervise import KeyPruner, Supervisor
 from application.tail import Tails
 from application.waiting import Waits
-from application.webhook_delivery import Deliveries, Rules
-from application.webhooks import Webhooks
+from application.webhooks.delivery import Deliveries, Rules
+from application.webhooks.manage import Webhooks
 from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
 from infrastructure.database import Database

@@ -28,7 +28,7 @@ from application.schema_ports import Schemas
 from application.scopes import Scopes
 from application.tail import Tails
 from application.waiting import Waits
-from application.webhooks import Webhooks
+from application.webhooks.manage import Webhooks
 from domain.errors import SessionDeleted, SessionNotFound
 from domain.session.commands import ActivateSession, Command
 from domain.session.state import Session

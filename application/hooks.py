@@ -4,7 +4,7 @@
 
 A hook sees the command before the rules do, so whatever it changes is judged by them like anything
 else: it can narrow what is asked, never widen what is allowed. What happens afterwards is told by
-webhooks (`application/webhooks.py`), which nothing waits for.
+webhooks (`application/webhooks`), which nothing waits for.
 """
 
 import asyncio

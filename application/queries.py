@@ -91,10 +91,10 @@ class Transcripts:
         match recorded.event:
             case ConversationRewound(to=to):
                 await self._go_back(kept, session_id, to)
+                self._settle(kept)
             case SessionCreated(forked_from=Origin() as origin):
                 await self._go_back(kept, origin.session_id, origin.sequence)
-                for index in kept.transcript.settle():
-                    self._write(kept, index)
+                self._settle(kept)
             case ConversationCleared():
                 kept.transcript.apply(recorded)
                 kept.json.clear()
@@ -103,6 +103,11 @@ class Transcripts:
                 changed = kept.transcript.apply(recorded)
                 if changed is not None:
                     self._write(kept, changed)
+
+    def _settle(self, kept: _Kept) -> None:
+        # A call that was open at that moment will not return here.
+        for index in kept.transcript.settle():
+            self._write(kept, index)
 
     def _write(self, kept: _Kept, index: int) -> None:
         entry = self._codec.to_json(kept.transcript.entries[index])

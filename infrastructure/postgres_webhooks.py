@@ -10,7 +10,7 @@ import psycopg
 
 from application.errors import OutcomeUnknown, StoreUnavailable
 from application.records import StoredEvent
-from application.webhook_ports import (
+from application.webhooks.ports import (
     MOST_WEBHOOKS,
     Change,
     DeadLetter,
@@ -30,7 +30,7 @@ _STATEMENTS = sql.load("webhooks")
 
 
 class PostgresWebhooks:
-    """The webhooks; see `application.webhook_ports.WebhookStore`."""
+    """The webhooks; see `application.webhooks.ports.WebhookStore`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

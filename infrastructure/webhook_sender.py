@@ -16,7 +16,7 @@ from time import monotonic
 
 import httpx
 
-from application.webhook_ports import Receipt
+from application.webhooks.ports import Receipt
 from infrastructure.metrics import WEBHOOK_ATTEMPTS
 
 _USER_AGENT = "cairn-webhooks"
@@ -61,7 +61,7 @@ def is_public(address: str) -> bool:
 
 
 class HttpSender:
-    """Reaches receivers; see `application.webhook_ports.Sender`.
+    """Reaches receivers; see `application.webhooks.ports.Sender`.
 
     Args:
         timeout: Seconds that a delivery may take in all.

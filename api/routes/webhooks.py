@@ -27,9 +27,9 @@ from api.schemas.webhooks import (
 )
 from api.services import Services, services_of
 from application.errors import DeadLetterNotFound, WebhookNotFound
-from application.webhook_ports import Change, Wanted
-from application.webhook_ports import DeadLetter as StoredLetter
-from application.webhook_ports import Webhook as StoredWebhook
+from application.webhooks.ports import Change, Wanted
+from application.webhooks.ports import DeadLetter as StoredLetter
+from application.webhooks.ports import Webhook as StoredWebhook
 from domain.values import rfc3339
 
 _TOPIC = "Webhooks"

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from api.schemas.base import NAME_PATTERN, Body, Position, Shape
-from application.webhooks import MAX_URL
+from application.webhooks.manage import MAX_URL
 
 _LAST_POSITION = 2**62
 

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 from application.live import Hub
 from application.ports import EventLog
-from application.webhook_delivery import Deliveries, Rules
-from application.webhook_ports import NewWebhook, Wanted, Webhook
+from application.webhooks.delivery import Deliveries, Rules
+from application.webhooks.ports import NewWebhook, Wanted, Webhook
 from infrastructure.database import Database
 from infrastructure.postgres_webhooks import PostgresWebhooks
 from infrastructure.webhook_sender import HttpSender

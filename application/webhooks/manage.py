@@ -1,4 +1,4 @@
-"""What can be asked of webhooks; `webhook_delivery` is what they do.
+"""What can be asked of webhooks; `delivery.py` is what they do.
 
 A webhook is no session: what becomes of it is not in the log.
 """
@@ -23,8 +23,8 @@ from application.errors import (
     WebhookTargetRefused,
 )
 from application.ports import Clock, EventLog
-from application.webhook_messages import SECRET_PREFIX
-from application.webhook_ports import (
+from application.webhooks.messages import SECRET_PREFIX
+from application.webhooks.ports import (
     MOST_WEBHOOKS,
     Change,
     DeadLetter,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from application.webhook_ports import BATCH_BYTES, OwnedEvent, Wanted, WebhookStore
+from application.webhooks.ports import BATCH_BYTES, OwnedEvent, Wanted, WebhookStore
 
 
 class Newest:

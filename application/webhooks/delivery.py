@@ -18,10 +18,10 @@ from uuid import UUID
 
 from application.errors import StoreUnavailable
 from application.live import Hub
-from application.newest import Newest
 from application.ports import Clock
-from application.webhook_messages import body_of, message_id, signed
-from application.webhook_ports import (
+from application.webhooks.messages import body_of, message_id, signed
+from application.webhooks.newest import Newest
+from application.webhooks.ports import (
     BATCH_BYTES,
     MOST_WEBHOOKS,
     DeadLetter,
