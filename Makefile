@@ -33,7 +33,7 @@ demo: setup
 	@$(IN_ROOT) exec $(BIN)/cairn demo $(ARGS)
 
 test: setup
-	@$(IN_ROOT) exec $(BIN)/python -m pytest -m "not hunt" $(ARGS)
+	@$(IN_ROOT) exec $(BIN)/python -m pytest -m "not hunt" -n 2 --dist loadfile $(ARGS)
 
 hunt: setup
 	@$(IN_ROOT) exec $(BIN)/python -m pytest -m hunt $(ARGS)

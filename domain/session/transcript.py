@@ -80,7 +80,7 @@ class Transcript:
     def settle(self) -> list[int]:
         """Close the tool calls that are open, and return their indices.
 
-        A fork begins here: what ran in its origin will never return to it.
+        A fork begins here, or what follows a rewind: what ran then will never return to it.
         """
         is_open = [i for i, entry in enumerate(self.entries) if entry.get("status") == "open"]
         for index in is_open:

@@ -34,7 +34,7 @@ from domain.session.events import (
     TurnStarted,
 )
 from domain.session.guards import require_active, require_expected_turn, require_running
-from domain.session.interactions import cancelled_with_turn
+from domain.session.interactions import cancelled_with_session, cancelled_with_turn
 from domain.session.messages import require_message, require_new_message
 from domain.session.state import Changes, Session, Totals, Turn, TurnOutcome, Turns
 from domain.values import Failure, ToolOutcome, Usage, require_name, require_summary
@@ -195,14 +195,13 @@ def _what_follows(session: Session, *, hold: bool = False) -> list[SessionEvent]
     """
     lifecycle = session.lifecycle
     if lifecycle.phase == "stopping" and lifecycle.stop_cause and lifecycle.stop_reason:
-        return [
-            SessionStopped(
-                cause=lifecycle.stop_cause,
-                reason=lifecycle.stop_reason,
-                detail=lifecycle.stop_detail,
-                failure=lifecycle.failure,
-            )
-        ]
+        stopped = SessionStopped(
+            cause=lifecycle.stop_cause,
+            reason=lifecycle.stop_reason,
+            detail=lifecycle.stop_detail,
+            failure=lifecycle.failure,
+        )
+        return [*cancelled_with_session(session, "session_stopped"), stopped]
     return [] if hold else inputs.next_turn(session)
 
 

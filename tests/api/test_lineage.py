@@ -192,6 +192,8 @@ def test_only_so_many_children_live_at_once(api: Api) -> None:
         refused(parent.post("/spawn", CHILD), 409, "spawn_limit", limit=2)
 
     done(first.post("/stop"))
+    # Its parent is told a moment later.
+    assert parent.get("/events", params={"types": "child.reaped", "wait": "20s"}).json()["events"]
     third = spawn(parent)
     with parent.nothing_recorded():
         refused(parent.post("/spawn", CHILD), 409, "spawn_limit")

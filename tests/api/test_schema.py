@@ -16,7 +16,7 @@ from tests.support.api import Api
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-EXAMPLES = 5
+EXAMPLES = 3
 PREPARED = 30
 
 

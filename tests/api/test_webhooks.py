@@ -204,6 +204,8 @@ def test_a_webhook_that_is_taken_away_is_no_more(api: Api) -> None:
             refused(response, 404, "webhook_not_found")
 
 
+@pytest.mark.hunt
+@pytest.mark.timeout(120)
 def test_there_are_as_many_webhooks_as_there_may_be(api: Api) -> None:
     made = [make(api) for _ in range(100)]
 
@@ -278,7 +280,7 @@ def test_a_url_of_a_neighbour_is_refused(api: Api, url: str) -> None:
         ("secret", 1, "secret"), ("from", -1, "from"), ("from", "start", "from"),
         ("from", 2**63, "from"), ("from", 1.5, "from"), ("from", True, "from"),
         ("from", None, "from"), ("start", 0, "start"), ("state", "paused", "state"),
-        ("id", str(uuid4()), "id"),
+        ("id", "01890a5d-ac96-774b-bcce-b302099a8057", "id"),
     ],
 )  # fmt: skip
 def test_a_field_that_makes_no_sense(api: Api, field: str, value: Any, where: str) -> None:

@@ -43,7 +43,7 @@ from domain.session import events as e
 from domain.session.evolve import fold
 from domain.session.lineage import inherited
 from domain.session.state import Session, scope_of
-from domain.values import Owner
+from domain.values import Limits, Owner
 from infrastructure.memory import MemoryStore
 from infrastructure.state_codec import decode_state, encode_state
 from tests.property.invariants import check, check_scope
@@ -173,8 +173,9 @@ class Sessions(RuleBasedStateMachine):
         self.begin_plainly()
 
     def begin_plainly(self) -> None:
-        for at in (0, 1):
-            self.ask(at, c.CreateSession(owner=self.owners[at]), How())
+        small = Limits(queued_inputs=3, children=2, depth=2)
+        for at, limits in ((0, None), (1, small)):
+            self.ask(at, c.CreateSession(owner=self.owners[at], limits=limits), How())
 
     @precondition(lambda self: not all(self.logs.values()))
     @rule(at=which, command=COMMANDS[c.CreateSession], how=hows)
@@ -358,8 +359,10 @@ class Sessions(RuleBasedStateMachine):
         fitted = aimed(command, self.state_of(at))
         if isinstance(fitted, c.RewindConversation):
             fitted = replace(fitted, to=fitted.to % (len(self.log_of(at)) + 1))
-        if isinstance(fitted, c.SpawnSession) and self.to_come:
-            fitted = replace(fitted, child_id=self.to_come[-1])
+        if isinstance(fitted, c.SpawnSession):
+            # Now and then the id of a session that there is.
+            taken = fitted.ttl_seconds % 7 == 0 or not self.to_come
+            fitted = replace(fitted, child_id=self.ids[0] if taken else self.to_come[-1])
         return fitted
 
     def completed(self, at: int, command: Any) -> Any:

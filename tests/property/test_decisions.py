@@ -29,6 +29,7 @@ from tests.support.aim import aimed
 from tests.support.builders import OWNER, SESSION_ID, at, history, obey
 from tests.support.strategies import (
     COMMANDS,
+    Life,
     commands,
     events,
     moments,
@@ -40,6 +41,7 @@ from tests.support.strategies import (
 )
 
 ANY = st.just(ABSENT) | reachable
+UNBORN = st.just((ABSENT, []))
 TURNS = st.none() | st.sampled_from(["t1", "t2"])
 
 
@@ -79,16 +81,19 @@ def kinds(log: Iterable[e.Recorded]) -> list[type]:
 def test_what_is_accepted_is_so_afterwards_and_given_twice_changes_nothing_more(kind: type):
     made = 0
 
-    @examples(20)
-    @given(st.just(ABSENT) if kind is c.CreateSession else suiting(kind), COMMANDS[kind], often)
-    def give(session: Session, command: Any, aim: bool) -> None:
+    @examples(30)
+    @given(UNBORN if kind is c.CreateSession else suiting(kind), COMMANDS[kind], often)
+    def give(life: Life, command: Any, aim: bool) -> None:
         nonlocal made
+        session, log = life
         command = aimed(command, session) if aim else command
         before = encode_state(session)
         try:
             once, first = obey(session, command)
         except DomainError:
             return
+        if not isinstance(command, c.PatchScope):
+            check([*log, *first])
         made += bool(first)
         assert_is_so(command, session, once)
         with suppress(DomainError):

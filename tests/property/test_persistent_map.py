@@ -37,6 +37,12 @@ class MapAgainstDict(RuleBasedStateMachine):
         for key, value in many.items():
             self.map, self.model[key] = self.map.put(key, value), value
 
+    @rule(many=st.lists(keys, max_size=60), value=st.integers())
+    def put_all(self, many: list[str], value: int) -> None:
+        self.kept.append((dict(self.model), self.map))
+        self.map = self.map.put_all(many, value)
+        self.model |= dict.fromkeys(many, value)
+
     @rule(key=keys)
     def drop(self, key: str) -> None:
         self.kept.append((dict(self.model), self.map))
@@ -58,6 +64,8 @@ class MapAgainstDict(RuleBasedStateMachine):
     def they_are_equal(self) -> None:
         assert self.map == self.model
         assert len(self.map) == len(self.model) == len(list(self.map))
+        assert dict(self.map.items()) == self.model
+        assert sorted(self.map.values()) == sorted(self.model.values())
 
     def teardown(self) -> None:
         for model, kept in getattr(self, "kept", ()):

@@ -359,9 +359,13 @@ _wrong_limits = st.sampled_from([Limits(queued_inputs=0), Limits(depth=17)])
 _any_limits = st.none() | rarely(_wrong_limits, limits)
 _any_ttl = rarely(st.just(0), st.none() | st.integers(60, 9999))
 _why = rarely(st.none(), st.just({"reason": "nightly"}))
-_new_inputs = st.lists(
-    st.builds(c.NewInput, input_id=input_ids, message_id=message_ids, parts=_input, meta=_why),
-    max_size=3,
+_new_inputs = rarely(
+    st.just([]),
+    st.lists(
+        st.builds(c.NewInput, input_id=input_ids, message_id=message_ids, parts=_input, meta=_why),
+        min_size=1,
+        max_size=3,
+    ),
 ).map(tuple)
 _expected_turn = rarely(turn_ids, st.none())
 _agent_spoken_for = st.builds(Agent, name=_now_and_then_wrong, provider=_title)
@@ -511,16 +515,6 @@ _lively = st.one_of(
 )
 
 
-def _live(first: c.CreateSession, others: list[c.Command], aim: bool) -> Session:
-    session = ABSENT
-    for command in (first, *others):
-        try:
-            session, _ = obey(session, aimed(command, session) if aim else command)
-        except DomainError:
-            continue
-    return session
-
-
 _valid_first = st.builds(
     c.CreateSession, owner=owners, state=_state, agent=st.none() | agents, metadata=json_objects,
     starting=rarely(st.just(True), st.just(False)), permissions=st.none() | rules,
@@ -584,7 +578,11 @@ SUITS: dict[type, list[c.Command]] = {
     c.CancelInteraction: _ELICITED,
     c.ReapChild: _FURNISHED,
     c.ReleaseAttachment: _FURNISHED,
-    c.MeetDeadlines: _ASKED,
+    c.StartTurn: _QUEUED,
+    c.QueueInputs: _QUEUED,
+    c.StopSession: _ELICITED,
+    c.DeleteSession: _ELICITED,
+    c.MeetDeadlines: _STALLED,
 }
 """What leads to a state in which a command of a kind is often accepted."""
 _scenes = st.lists(st.sampled_from(_SCENES), max_size=2).map(
@@ -593,21 +591,27 @@ _scenes = st.lists(st.sampled_from(_SCENES), max_size=2).map(
 _some = st.lists(_lively, max_size=6)
 
 
-def _live(first: c.CreateSession, others: list[c.Command], aim: bool) -> Session:
-    session = ABSENT
+Life = tuple[Session, list[e.Recorded]]
+"""A state, and the log that led to it."""
+
+
+def _live(first: c.CreateSession, others: list[c.Command], aim: bool) -> Life:
+    session: Session = ABSENT
+    log: list[e.Recorded] = []
     for command in (first, *others):
         try:
-            session, _ = obey(session, aimed(command, session) if aim else command)
+            session, made = obey(session, aimed(command, session) if aim else command)
         except DomainError:
             continue
-    return session
+        log += made
+    return session, log
 
 
 often = st.integers(0, 9).map(bool)
 
 
 def suiting(kind: type) -> Strategy:
-    """Return states that commands lead to, often such that a command of a kind is accepted."""
+    """Return lives, often such that a command of a kind is accepted at their end."""
     scenes = rarely(_scenes, st.just(SUITS[kind])) if kind in SUITS else _scenes
     return st.builds(
         lambda first, scenes, rest, aim: _live(first, scenes + rest, aim),
@@ -616,7 +620,7 @@ def suiting(kind: type) -> Strategy:
 
 
 reachable = st.builds(
-    lambda first, scenes, rest, aim: _live(first, scenes + rest, aim),
+    lambda first, scenes, rest, aim: _live(first, scenes + rest, aim)[0],
     _valid_first, _scenes, _some, often,
 )  # fmt: skip
 """States that commands lead to."""

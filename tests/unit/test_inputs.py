@@ -39,7 +39,7 @@ from domain.session.commands import (
     TakeInputs,
 )
 from domain.session.inputs import MAX_BYTES, MAX_BYTES_IN_ALL, MAX_WAITING, size_of
-from domain.values import Failure, Limits
+from domain.values import MAX_SUMMARY, Failure, Limits
 from tests.support.builders import (
     added,
     called,
@@ -178,6 +178,35 @@ def test_a_prompt_needs_ids_that_nothing_else_has():
 def test_a_prompt_that_waits_needs_content_and_a_place():
     given(RUNNING).when(prompt(mode="queue", parts=())).then_refused(Invalid)
     given([created(), stopped()]).when(prompt(mode="queue")).then_refused(SessionStopped)
+
+
+def test_t7_what_no_person_sent_says_why_it_is_there():
+    why = {"reason": "nightly", "task": 7}
+
+    given([created()]).when(prompt(source="synthetic", meta=why)).then(
+        [started("i1", source="synthetic", meta=why)]
+    )
+    given(RUNNING).when(prompt(source="synthetic", meta=why, mode="queue")).then(
+        [queued("i1", source="synthetic", meta=why)]
+    )
+    for wrong in (None, {}, {"reason": " "}, {"reason": 7}, {"reason": "x" * (MAX_SUMMARY + 1)}):
+        for past in ([created()], RUNNING):
+            given(past).when(prompt(source="synthetic", meta=wrong, mode="queue")).then_refused(
+                Invalid
+            )
+        batch_of_one = QueueInputs(inputs=(new(meta=wrong),), source="synthetic")
+        given(RUNNING).when(batch_of_one).then_refused(Invalid)
+
+
+def test_what_is_said_of_an_input_goes_with_it_into_its_turn():
+    waiting = queued("i1", meta={"from": "peer"})
+
+    given([*RUNNING, waiting]).when(CompleteTurn(turn_id="t1")).then(
+        [completed(), *dispatched("i1", meta={"from": "peer"})]
+    )
+    given([created()]).when(QueueInputs(inputs=(new(meta={"from": "peer"}),))).then(
+        [waiting, *dispatched("i1", meta={"from": "peer"})]
+    )
 
 
 # ── batches ──────────────────────────────────────────────────────────────────────────────────

@@ -599,6 +599,18 @@ def test_a_session_that_is_stopping_stops_when_its_turn_ends_and_runs_no_other(e
     )
 
 
+def test_the_stop_that_waited_for_a_turn_answers_what_was_asked_outside_of_it_too():
+    past = [created(), elicited("q1"), started(), STOPPING]
+
+    given(past).when(CompleteTurn(turn_id="t1")).then(
+        [
+            completed(),
+            answered("q1", action="cancelled", reason="session_stopped"),
+            stopped(detail="enough", failure=Failure(kind="cancellation")),
+        ]
+    )
+
+
 def test_a_stop_at_once_does_not_wait_any_more_but_keeps_the_first_cause():
     past = [created(), started(), called(), STOPPING]
 

@@ -268,6 +268,16 @@ async def test_a_rewind_can_be_taken_back_by_another(place: Place):
     assert again.state == whole.state
 
 
+async def test_a_call_that_was_open_at_that_moment_is_not_left_open_for_ever(place: Place):
+    called = (await place.handler.load(PARENT)).session.sequence
+    await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
+
+    await rewound(place, called)
+
+    (call,) = [entry for entry in await place.transcript(PARENT) if entry["kind"] == "tool_call"]
+    assert call["status"] == "abandoned"
+
+
 async def test_a_rewind_waits_for_the_turn_to_end(place: Place):
     with pytest.raises(TurnInProgress):
         await rewound(place, 2)

@@ -43,6 +43,17 @@ def test_every_entry_can_be_taken_out_again():
     assert list(left) == []
 
 
+def test_many_are_put_at_once():
+    for before in ({}, {"a": 1}, dict(list(MANY.items())[:1_000])):
+        old = PersistentMap(before)
+        new = old.put_all([*MANY, "a", "a"], 7)
+
+        assert dict(old) == before
+        assert dict(new) == before | dict.fromkeys(MANY, 7) | {"a": 7}
+        assert len(new) == len(MANY) + 1
+        assert dict(new.put_all([], 8)) == dict(new)
+
+
 def test_dropping_what_is_not_there_gives_the_same_map():
     some = PersistentMap({"a": 1})
 
