@@ -129,7 +129,7 @@ class SingleOwner:
 
     async def _own(self, connection: AsyncConnection) -> None:
         """Do rounds until the connection is lost or the job is to stop."""
-        _logger.info("this process runs the job %s", self._name)
+        _logger.debug("this process runs the job %s", self._name)
         self.owns = True
         watch = asyncio.create_task(self._watch(connection))
         try:
@@ -148,7 +148,7 @@ class SingleOwner:
                 await asyncio.gather(watch, return_exceptions=True)
                 with suppress(*_LOST):
                     await connection.close()
-                _logger.info("this process %s the job %s", "lost" if lost else "left", self._name)
+                _logger.debug("this process %s the job %s", "lost" if lost else "left", self._name)
 
     async def _round(self, watch: asyncio.Task[None]) -> float:
         """Do one round, and return the seconds until the next."""

@@ -113,7 +113,10 @@ async def test_idle_streams_hold_no_database_connection(server: Cairn, own_url: 
     assert {state for _, state, _ in held} <= {"idle", "active"}
     assert count.pop("cairn reader") <= READERS
     assert count.pop("cairn writer") <= 2
-    assert sum(count.values()) <= 2, count  # one that listens, one that announces
+    # One that listens, one that announces, and one for each job that this process owns.
+    others = [name for name in count if not name.startswith("cairn job ")]
+    assert sum(count[name] for name in others) <= 2, count
+    assert sum(count.values()) <= 5, count
 
 
 async def test_a_slow_reader_slows_nobody_and_gets_everything_later(server: Cairn, measured: Any):
@@ -234,7 +237,7 @@ async def test_who_hangs_up_leaves_nothing_behind(database_url: str):
         await eventually(lambda: not open_streams, "no stream is open")
         await eventually(lambda: settled_tasks() == tasks, "no task is left")
         assert not services.hub.anybody
-        assert services.hub.log._waiting == []
+        assert len(services.hub.log._waiting) <= 1  # the job that delivers webhooks
 
 
 def settled_tasks() -> list[str]:
