@@ -55,7 +55,8 @@ class Body(BaseModel):
 class Shape(BaseModel):
     """Part of an answer, for the document; answers themselves are built from stored bytes."""
 
-    model_config = ConfigDict(extra="forbid")
+    # Nothing is validated by it: a server that nobody asks for the document starts without it.
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class Done(Shape):

@@ -1,6 +1,7 @@
 """The public form of every event: its envelope and, by its type, its data."""
 
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -50,7 +51,10 @@ RECORDS: dict[str, type[RecordEnvelope]] = {
 }
 """The record of each type of event, made from the catalogue in `domain/session/events.py`."""
 
-_any: TypeAdapter[Any] = TypeAdapter(one_of(RECORDS.values(), "type"))
+
+@cache
+def _any() -> TypeAdapter[Any]:
+    return TypeAdapter(one_of(RECORDS.values(), "type"))
 
 
 class EventRecord(RootModel[Any]):
@@ -61,7 +65,7 @@ class EventRecord(RootModel[Any]):
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """Tell the records apart."""
-        return handler(_any.core_schema)
+        return handler(_any().core_schema)
 
 
 class EventPage(Shape):
