@@ -173,7 +173,7 @@ class InputsWaiting(Conflict):
 
 
 class QueueFull(Conflict):
-    """As many inputs wait as may; try again when a turn has ended."""
+    """As many inputs wait as may; try again when one has had its turn, or take one back."""
 
     code = "queue_full"
 

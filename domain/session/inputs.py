@@ -42,24 +42,35 @@ MAX_BYTES_IN_ALL = 1024 * 1024
 """A state is kept in memory: what waits may not make it grow without bound."""
 
 
-def queued(session: Session, new: Sequence[NewInput], source: TurnSource) -> list[SessionEvent]:
+def queued(
+    session: Session,
+    new: Sequence[NewInput],
+    source: TurnSource,
+    *,
+    leaves: Input | None = None,
+) -> list[SessionEvent]:
     """Return what makes inputs wait, all of them or none.
 
     Args:
         session: Where they are to wait.
         new: At least one.
         source: Where they come from.
+        leaves: What waits no more when they come, and makes room.
 
     Raises:
-        QueueFull: Fewer would fit.
-        InputTooLarge: One of them is larger than may wait.
+        QueueFull: Fewer would fit now.
+        InputTooLarge: One of them, or all together, are larger than may ever wait.
+        Invalid: They are more than may ever wait.
     """
     if not new:
         raise Invalid("inputs must have at least one input", field="inputs")
     limits = session.lifecycle.limits
     most = limits.queued_inputs or MAX_WAITING
     largest = limits.input_bytes or MAX_BYTES
-    waiting, size = len(session.inputs.waiting), session.inputs.size
+    if len(new) > most:
+        # It would never fit: to try again is no advice.
+        raise Invalid(f"{len(new)} inputs; at most {most} may wait", field="inputs", limit=most)
+    size = 0
     seen: set[str] = set()
     events: list[SessionEvent] = []
     for index, one in enumerate(new):
@@ -83,9 +94,41 @@ def queued(session: Session, new: Sequence[NewInput], source: TurnSource) -> lis
                 meta=one.meta,
             )
         )
-    if waiting + len(new) > most or size > MAX_BYTES_IN_ALL:
-        raise QueueFull(None, waiting=waiting, limit=most)
+    if size > MAX_BYTES_IN_ALL:
+        raise InputTooLarge(
+            f"inputs of {size} bytes together; at most {MAX_BYTES_IN_ALL} may wait",
+            limit=MAX_BYTES_IN_ALL,
+        )
+    if len(session.inputs.waiting) - (leaves is not None) + len(new) > most:
+        raise QueueFull(None, waiting=len(session.inputs.waiting), limit=most)
+    _require_room(session, size - (leaves.size if leaves else 0))
     return events
+
+
+def _require_room(session: Session, more: int) -> None:
+    """Refuse so many more bytes than there is room for."""
+    size = session.inputs.size + more
+    if size > MAX_BYTES_IN_ALL:
+        raise QueueFull(
+            f"{size} bytes would wait, and at most {MAX_BYTES_IN_ALL} may; "
+            "try again when an input has had its turn, or take one back",
+            waiting=len(session.inputs.waiting),
+            size=session.inputs.size,
+            limit=MAX_BYTES_IN_ALL,
+        )
+
+
+def behind_the_oldest(
+    session: Session, new: Sequence[NewInput], source: TurnSource
+) -> list[SessionEvent]:
+    """Return what gives the oldest input its turn and has others wait behind the rest.
+
+    Args:
+        session: In which nothing runs, and at least one input waits.
+        new: At least one; the place of the oldest is free for them.
+        source: Where they come from.
+    """
+    return [*next_turn(session), *queued(session, new, source, leaves=_oldest(session))]
 
 
 def next_turn(session: Session) -> list[SessionEvent]:
@@ -96,7 +139,7 @@ def next_turn(session: Session) -> list[SessionEvent]:
     """
     if not session.inputs.waiting:
         return []
-    oldest = min(session.inputs.waiting.values(), key=lambda one: one.sequence)
+    oldest = _oldest(session)
     started = TurnStarted(
         turn_id=oldest.input_id,
         source=oldest.source,
@@ -106,6 +149,10 @@ def next_turn(session: Session) -> list[SessionEvent]:
     )
     fallback = True if oldest.steers is not None else None
     return [InputDispatched(input_id=oldest.input_id, fallback=fallback), started]
+
+
+def _oldest(session: Session) -> Input:
+    return min(session.inputs.waiting.values(), key=lambda one: one.sequence)
 
 
 def first_turn(new: NewInput, source: TurnSource) -> list[SessionEvent]:
@@ -132,8 +179,7 @@ def edit(session: Session, command: EditInput) -> list[SessionEvent]:
     require_message(waiting.message_id, command.parts)
     largest = session.lifecycle.limits.input_bytes or MAX_BYTES
     size = _require_size(_whole(command.parts, waiting.meta), largest)
-    if session.inputs.size - waiting.size + size > MAX_BYTES_IN_ALL:
-        raise QueueFull(None, waiting=len(session.inputs.waiting))
+    _require_room(session, size - waiting.size)
     if _text(waiting.parts) == _text(command.parts):
         return []
     return [InputEdited(input_id=command.input_id, parts=command.parts)]

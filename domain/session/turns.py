@@ -33,7 +33,12 @@ from domain.session.events import (
     TurnProgressNoted,
     TurnStarted,
 )
-from domain.session.guards import require_active, require_expected_turn, require_running
+from domain.session.guards import (
+    require_active,
+    require_expected_turn,
+    require_present,
+    require_running,
+)
 from domain.session.interactions import cancelled_with_session, cancelled_with_turn
 from domain.session.messages import require_message, require_new_message
 from domain.session.state import Changes, Session, Totals, Turn, TurnOutcome, Turns
@@ -76,9 +81,9 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
         parts=command.parts,
         meta=command.meta,
     )
-    queued = inputs.queued(session, [waiting], command.source)
     if running is None:
-        return [*queued, *inputs.next_turn(session)]
+        return inputs.behind_the_oldest(session, [waiting], command.source)
+    queued = inputs.queued(session, [waiting], command.source)
     if command.mode == "steer":
         return [*queued, inputs.staged(command.turn_id, running)]
     return queued
@@ -89,12 +94,11 @@ def queue(session: Session, command: QueueInputs) -> list[SessionEvent]:
     require_active(session)
     for one in command.inputs:
         require_new_turn(session, one.input_id)
+    idle = session.turns.running is None and not command.hold
+    if idle and session.inputs.waiting:
+        return inputs.behind_the_oldest(session, command.inputs, command.source)
     queued = inputs.queued(session, command.inputs, command.source)
-    if session.turns.running is not None or command.hold:
-        return queued
-    if session.inputs.waiting:
-        return [*queued, *inputs.next_turn(session)]
-    return [*queued, *inputs.first_turn(command.inputs[0], command.source)]
+    return [*queued, *inputs.first_turn(command.inputs[0], command.source)] if idle else queued
 
 
 def dispatch(session: Session, _: object) -> list[SessionEvent]:
@@ -142,6 +146,7 @@ def require_new_turn(session: Session, turn_id: str) -> None:
 
 def complete(session: Session, command: CompleteTurn) -> list[SessionEvent]:
     """End the turn as finished; finished already, it is already so."""
+    require_present(session)
     if _ended_as(session, command.turn_id, "completed"):
         return []
     require_name(command.stop_reason, "stop_reason")
@@ -152,6 +157,7 @@ def complete(session: Session, command: CompleteTurn) -> list[SessionEvent]:
 
 def fail(session: Session, command: FailTurn) -> list[SessionEvent]:
     """End the turn as broken; broken already, it is already so."""
+    require_present(session)
     if _ended_as(session, command.turn_id, "failed"):
         return []
     require_name(command.failure.kind, "kind")
@@ -163,6 +169,7 @@ def fail(session: Session, command: FailTurn) -> list[SessionEvent]:
 
 def cancel(session: Session, command: CancelTurn) -> list[SessionEvent]:
     """End this very turn, never the one after it; cancelled already, it is already so."""
+    require_present(session)
     if _ended_as(session, command.turn_id, "cancelled"):
         return []
     require_name(command.reason, "reason")

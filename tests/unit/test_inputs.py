@@ -134,7 +134,7 @@ def test_nothing_overtakes_input_that_waits():
 
     given(held).when(prompt()).then_refused(InputsWaiting, waiting=1)
     for mode in ("queue", "steer"):
-        given(held).when(prompt(mode=mode)).then([queued("i1", source="user"), *dispatched("w1")])
+        given(held).when(prompt(mode=mode)).then([*dispatched("w1"), queued("i1", source="user")])
 
 
 def test_a_prompt_may_say_which_turn_it_expects_to_run():
@@ -228,7 +228,7 @@ def test_a_batch_that_is_held_starts_nothing():
 def test_a_batch_comes_after_what_waits_already():
     past = [*RUNNING, queued("w1"), cancelled()]
 
-    given(past).when(batch("i1")).then([queued("i1"), *dispatched("w1")])
+    given(past).when(batch("i1")).then([*dispatched("w1"), queued("i1")])
     given(past).when(batch("i1", hold=True)).then([queued("i1")])
 
 
@@ -303,6 +303,33 @@ def test_what_was_taken_back_makes_room():
         )
 
 
+def test_while_nothing_runs_the_oldest_makes_room_for_what_comes_behind_it():
+    """To try again when a turn has ended is no advice where none runs."""
+    begun = [created(limits=Limits(queued_inputs=1)), queued("w1")]
+
+    given(begun).when(prompt(mode="queue")).then([*dispatched("w1"), queued("i1", source="user")])
+    given(begun).when(batch("i1")).then([*dispatched("w1"), queued("i1")])
+    given(begun).when(batch("i1", hold=True)).then_refused(QueueFull, waiting=1, limit=1)
+
+    large = MAX_BYTES_IN_ALL // 2
+    begun = [created(limits=Limits(input_bytes=large))]
+    begun += [queued(f"w{n}", parts=full_of(large)) for n in range(2)]
+    given(begun).when(QueueInputs(inputs=(new(parts=full_of(large)),))).then(
+        [*dispatched("w0", parts=full_of(large)), queued("i1", parts=full_of(large))]
+    )
+
+
+def test_a_batch_that_could_never_wait_is_not_told_to_try_again():
+    begun = [created(limits=Limits(queued_inputs=2)), started()]
+
+    given(begun).when(batch("i1", "i2", "i3")).then_refused(Invalid, field="inputs", limit=2)
+
+    sixteen = [new(f"i{n}", parts=full_of(MAX_BYTES)) for n in range(MAX_BYTES_IN_ALL // MAX_BYTES)]
+    given(RUNNING).when(QueueInputs(inputs=(*sixteen, new("over")))).then_refused(
+        InputTooLarge, limit=MAX_BYTES_IN_ALL
+    )
+
+
 @pytest.mark.parametrize(("limits", "largest"), [(None, MAX_BYTES), (512, 512)])
 def test_an_input_that_waits_is_not_too_large(limits, largest):
     begun = [created(limits=Limits(input_bytes=limits)), started()]
@@ -330,7 +357,9 @@ def test_all_that_waits_is_bounded_together():
     begun = [created(limits=Limits(input_bytes=limit)), started()]
     full = [queued(f"w{n}", parts=full_of(limit)) for n in range(4)]
 
-    given([*begun, *full]).when(prompt(mode="queue")).then_refused(QueueFull, waiting=4)
+    given([*begun, *full]).when(prompt(mode="queue")).then_refused(
+        QueueFull, waiting=4, size=MAX_BYTES_IN_ALL, limit=MAX_BYTES_IN_ALL
+    )
     given([*begun, *full[:3]]).when(prompt(mode="queue", parts=full_of(limit))).then(
         [queued("i1", source="user", parts=full_of(limit))]
     )

@@ -5,6 +5,7 @@ import pytest
 from domain.errors import (
     Invalid,
     MessageExists,
+    SessionDeleted,
     SessionStopped,
     TurnEnded,
     TurnExists,
@@ -102,6 +103,14 @@ def test_ending_a_turn_in_the_same_way_again_is_already_so(outcome):
 
     given([created(), started(), event]).when(command).then_nothing()
     given([created(), started(), event, started("t2")]).when(command).then_nothing()
+
+
+@pytest.mark.parametrize("outcome", ENDS)
+def test_of_a_session_that_is_no_more_no_turn_ends_not_even_again(outcome):
+    command, event = ENDS[outcome]
+
+    past = [created(), started(), event, e.SessionDeleted()]
+    given(past).when(command).then_refused(SessionDeleted)
 
 
 @pytest.mark.parametrize("outcome", ENDS)
