@@ -51,11 +51,12 @@ from application.leases import Attachments
 from application.lineage import Lineages
 from application.live import Hub
 from application.ports import Store
-from application.queries import Queries, Transcripts
+from application.queries import Queries
 from application.reading import Rhythm
 from application.scopes import Scopes
 from application.supervise import KeyPruner, Supervisor
 from application.tail import Tails
+from application.transcripts import Transcripts
 from application.waiting import Waits
 from application.webhooks.delivery import Deliveries, Rules
 from application.webhooks.manage import Webhooks

@@ -12,6 +12,8 @@ from domain.session.lineage import fork, inherited, live_children, reason_of_end
 from domain.session.state import Session
 from domain.values import Origin
 
+_LONGEST_LINE = 16
+
 
 class Lineages:
     """Looks at several sessions before one of them is asked for something.
@@ -60,6 +62,9 @@ class Lineages:
         if at is not None and at > row.sequence:
             raise CursorAhead(None, head=row.sequence, cursor=at)
         loaded = await self._handler.load_at(origin_id, at or row.sequence)
+        if loaded.origins >= _LONGEST_LINE:
+            # So a cold fork of forks never has to fold more logs than this.
+            await self._store.snapshots.save(origin_id, loaded.session)
         source = Origin(
             session_id=origin_id, sequence=loaded.session.sequence, digest=loaded.digest.hex()
         )

@@ -95,9 +95,15 @@ class EventLog(Protocol):
         ...
 
     async def read_newest(
-        self, session_id: UUID, *, last: int, types: Sequence[str] = (), turn: str | None = None
+        self,
+        session_id: UUID,
+        *,
+        last: int,
+        upto: int | None = None,
+        types: Sequence[str] = (),
+        turn: str | None = None,
     ) -> Sequence[StoredEvent]:
-        """Return the newest `last` events of one session, in order of sequence."""
+        """Return the newest `last` events of one session, `upto` included, in order of sequence."""
         ...
 
     async def key_writes(

@@ -1,13 +1,10 @@
 """What can be read of sessions: lists, status, snapshots, transcripts, history and shared state."""
 
-import asyncio
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 from uuid import UUID
-from weakref import WeakValueDictionary
 
 from application.errors import CursorAhead
 from application.handle import Handler
@@ -15,121 +12,9 @@ from application.listing import app_scope, session_document, user_scope
 from application.live import Hub
 from application.load import Loaded
 from application.ports import After, ListedSession, SessionFilter, SessionOrder, Store
+from application.transcripts import Transcripts
 from domain.errors import MessageNotFound, SessionNotFound
-from domain.session.events import (
-    ConversationCleared,
-    ConversationRewound,
-    Recorded,
-    SessionCreated,
-)
 from domain.session.state import Session
-from domain.session.transcript import Transcript
-from domain.values import Origin
-
-_PAGE = 1000
-
-
-@dataclass(slots=True)
-class _Kept:
-    """A transcript that was read before, each entry beside its JSON."""
-
-    transcript: Transcript = field(default_factory=Transcript)
-    json: list[bytes] = field(default_factory=list[bytes])
-    sequence: int = 0
-    size: int = 0
-
-
-class Transcripts:
-    """Folds transcripts, and keeps those that were read last.
-
-    Args:
-        store: Where the log is.
-        most_bytes: The most JSON that is kept, over all sessions.
-    """
-
-    def __init__(self, store: Store, *, most_bytes: int = 64 * 1024 * 1024) -> None:
-        self._log = store.log
-        self._codec = store.codec
-        self._most_bytes = most_bytes
-        self._bytes = 0
-        self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
-        self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
-
-    async def entries(self, session_id: UUID, sequence: int) -> Sequence[bytes]:
-        """Return the JSON of each entry as of a sequence.
-
-        Args:
-            session_id: Whose transcript.
-            sequence: The last event that counts; the log has it.
-        """
-        lock = self._locks.get(session_id)
-        if lock is None:
-            lock = self._locks[session_id] = asyncio.Lock()
-        async with lock:
-            kept = self._kept.pop(session_id, None) or _Kept()
-            self._bytes -= kept.size
-            if kept.sequence < sequence:
-                await self._fold(session_id, kept, sequence)
-            self._keep(session_id, kept)
-            now = tuple(kept.json) if kept.sequence == sequence else None
-        if now is not None:
-            return now
-        past = _Kept()
-        await self._fold(session_id, past, sequence)
-        return past.json
-
-    async def _fold(self, session_id: UUID, kept: _Kept, upto: int) -> None:
-        while kept.sequence < upto:
-            page = await self._log.read(session_id, after=kept.sequence, upto=upto, limit=_PAGE)
-            if not page:
-                return
-            for stored in page:
-                await self._take_in(session_id, kept, self._codec.decode(stored))
-            kept.sequence = page[-1].sequence
-
-    async def _take_in(self, session_id: UUID, kept: _Kept, recorded: Recorded) -> None:
-        match recorded.event:
-            case ConversationRewound(to=to):
-                await self._go_back(kept, session_id, to)
-                self._settle(kept)
-            case SessionCreated(forked_from=Origin() as origin):
-                await self._go_back(kept, origin.session_id, origin.sequence)
-                self._settle(kept)
-            case ConversationCleared():
-                kept.transcript.apply(recorded)
-                kept.json.clear()
-                kept.size = 0
-            case _:
-                changed = kept.transcript.apply(recorded)
-                if changed is not None:
-                    self._write(kept, changed)
-
-    def _settle(self, kept: _Kept) -> None:
-        # A call that was open at that moment will not return here.
-        for index in kept.transcript.settle():
-            self._write(kept, index)
-
-    def _write(self, kept: _Kept, index: int) -> None:
-        entry = self._codec.to_json(kept.transcript.entries[index])
-        kept.size += len(entry)
-        if index == len(kept.json):
-            kept.json.append(entry)
-        else:
-            kept.size -= len(kept.json[index])
-            kept.json[index] = entry
-
-    async def _go_back(self, kept: _Kept, session_id: UUID, sequence: int) -> None:
-        """Go on from an earlier fold, of the same log or of that of a fork's origin."""
-        past = _Kept()
-        await self._fold(session_id, past, sequence)
-        kept.transcript, kept.json, kept.size = past.transcript, past.json, past.size
-
-    def _keep(self, session_id: UUID, kept: _Kept) -> None:
-        self._kept[session_id] = kept
-        self._bytes += kept.size
-        while self._bytes > self._most_bytes:
-            _, oldest = self._kept.popitem(last=False)
-            self._bytes -= oldest.size
 
 
 @dataclass(frozen=True, slots=True)

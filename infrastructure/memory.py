@@ -164,12 +164,18 @@ class MemoryEventLog:
         return [event for event, before in zip(events, sizes, strict=False) if before < most_bytes]
 
     async def read_newest(
-        self, session_id: UUID, *, last: int, types: Sequence[str] = (), turn: str | None = None
+        self,
+        session_id: UUID,
+        *,
+        last: int,
+        upto: int | None = None,
+        types: Sequence[str] = (),
+        turn: str | None = None,
     ) -> Sequence[StoredEvent]:
         """Return the newest events of one session, in order of sequence."""
         wanted = [
             event
-            for event in self._tables.logs.get(session_id, [])
+            for event in self._tables.logs.get(session_id, [])[:upto]
             if (not types or event.type in types)
             and (turn is None or self._codec.from_json(event.record).get("turn_id") == turn)
         ]

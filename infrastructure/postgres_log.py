@@ -73,12 +73,24 @@ class PostgresEventLog:
         return [StoredEvent(*row) for row in rows]
 
     async def read_newest(
-        self, session_id: UUID, *, last: int, types: Sequence[str] = (), turn: str | None = None
+        self,
+        session_id: UUID,
+        *,
+        last: int,
+        upto: int | None = None,
+        types: Sequence[str] = (),
+        turn: str | None = None,
     ) -> Sequence[StoredEvent]:
         """Return the newest events of one session, in order of sequence."""
         rows = await self._database.fetch(
             _STATEMENTS["read_newest"],
-            {"session": session_id, "limit": last, "types": list(types), "turn": turn},
+            {
+                "session": session_id,
+                "upto": _LAST_SEQUENCE if upto is None else upto,
+                "limit": last,
+                "types": list(types),
+                "turn": turn,
+            },
             planned_anew=True,
         )
         return [StoredEvent(*row) for row in reversed(rows)]

@@ -64,7 +64,7 @@ order by originator_version
 -- name: read_newest
 select originator_id, originator_version, notification_id, topic, state, digest
 from events
-where originator_id = %(session)s
+where originator_id = %(session)s and originator_version <= %(upto)s
   and (%(types)s::text[] = '{}' or topic = any(%(types)s))
   and (%(turn)s::text is null
        or readable_json(convert_from(state, 'UTF8')) ->> 'turn_id' = %(turn)s)

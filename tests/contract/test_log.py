@@ -229,6 +229,9 @@ async def test_the_newest_are_returned_in_order(store: Store) -> None:
     assert await sequences(9, turn="t1") == [5, 6]
     assert await sequences(9, types=["b", "c"], turn="t1") == [6]
     assert await sequences(9, turn="t9") == []
+    assert await sequences(1, types=["a"], upto=4) == [3]
+    assert await sequences(9, upto=2) == [1, 2]
+    assert await sequences(9, upto=0) == []
     assert await sequences(0) == []
 
 

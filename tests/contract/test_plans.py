@@ -145,7 +145,7 @@ def test_a_page_of_a_tail_is_a_range_of_the_primary_key(
 def test_the_newest_events_are_a_range_of_the_primary_key(
     connection: Connection[TupleRow], types: list[str]
 ) -> None:
-    values = {"session": LONG, "types": types, "turn": None, "limit": 50}
+    values = {"session": LONG, "upto": 2**63 - 1, "types": types, "turn": None, "limit": 50}
     nodes = plan(connection, LOG["read_newest"], values, generic=False)
     refuse(nodes)
     assert indexes(nodes) == {"events_pkey"}

@@ -34,8 +34,9 @@ from application.lineage import Lineages
 from application.listing import app_scope, scope_stream, session_document, user_scope
 from application.live import Hub
 from application.ports import SessionFilter, SessionOrder, Store, StoredEvent
-from application.queries import Queries, Snapshot, Transcripts
+from application.queries import Queries, Snapshot
 from application.request import Idempotency, Outcome, Request
+from application.transcripts import Transcripts
 from domain.chain import genesis, link
 from domain.errors import DomainError
 from domain.session import commands as c

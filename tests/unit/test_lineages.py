@@ -11,9 +11,10 @@ from application.handle import Handler
 from application.lineage import Lineages
 from application.live import Hub
 from application.ports import SessionFilter, SessionOrder, Store
-from application.queries import Queries, Transcripts
+from application.queries import Queries
 from application.request import Outcome, Request
 from application.supervise import Supervisor
+from application.transcripts import Transcripts
 from domain.chain import genesis, link
 from domain.errors import (
     PermissionWider,

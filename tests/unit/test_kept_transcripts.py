@@ -8,8 +8,8 @@ import pytest
 from application.handle import Handler
 from application.live import Hub
 from application.ports import Store
-from application.queries import Transcripts
 from application.request import Request
+from application.transcripts import Transcripts
 from domain.session.commands import AddMessage, CreateSession
 from infrastructure.memory import MemoryStore
 from tests.support.builders import OWNER, SESSION_ID, text
