@@ -14,25 +14,33 @@ from domain.session.events import (
 )
 from domain.session.guards import require_idle, require_present
 from domain.session.shared_state import difference, patched
-from domain.session.state import Changes, Session
+from domain.session.state import Changes, Lifecycle, Session
 from domain.values import require_between
 
 
 def clear(session: Session, _: ClearConversation) -> list[SessionEvent]:
-    """Begin the transcript anew, between turns; what waits and what is known stays."""
+    """Begin the transcript anew, between turns; what waits and what is known stays.
+
+    Right after another clear it is already so.
+    """
     require_present(session)
     if session.lifecycle.phase == "stopping":
         raise SessionStopping
     require_idle(session)
+    if _just_went_to(session, 0):
+        return []
     return [ConversationCleared(epoch=session.lifecycle.epoch + 1)]
 
 
 def rewind(session: Session, command: RewindConversation) -> list[SessionEvent]:
-    """Go back, between turns, to what was said and known after an earlier event."""
+    """Go back, between turns, to what was said and known after an earlier event.
+
+    Right after another rewind to that event it is already so.
+    """
     require_present(session)
     require_idle(session)
     require_between(command.to, "to", 1, session.sequence)
-    if command.to == session.sequence:
+    if command.to == session.sequence or _just_went_to(session, command.to):
         return []
     changed, deleted = difference(session.state, command.then.state)
     return [
@@ -45,18 +53,25 @@ def rewind(session: Session, command: RewindConversation) -> list[SessionEvent]:
     ]
 
 
+def _just_went_to(session: Session, to: int) -> bool:
+    lifecycle = session.lifecycle
+    return (lifecycle.epoch_sequence, lifecycle.epoch_to) == (session.sequence, to)
+
+
 # ── what the events do ───────────────────────────────────────────────────────────────────────
 
 
-def _cleared(session: Session, event: ConversationCleared, _: Recorded) -> Changes:
+def _cleared(session: Session, event: ConversationCleared, recorded: Recorded) -> Changes:
     return {
-        "lifecycle": replace(session.lifecycle, epoch=event.epoch),
+        "lifecycle": _in_epoch(session.lifecycle, event.epoch, recorded, to=0),
         "description": replace(session.description, summary=None),
     }
 
 
 def _rewound(session: Session, event: ConversationRewound, recorded: Recorded) -> Changes:
-    changes: Changes = {"lifecycle": replace(session.lifecycle, epoch=event.epoch)}
+    changes: Changes = {
+        "lifecycle": _in_epoch(session.lifecycle, event.epoch, recorded, to=event.to)
+    }
     described = session.description
     summary = described.summary
     if summary is not None and described.summaries[summary.summary_id] > event.to:
@@ -67,6 +82,10 @@ def _rewound(session: Session, event: ConversationRewound, recorded: Recorded) -
         changes["state"] = state
         changes["state_version"] = recorded.sequence
     return changes
+
+
+def _in_epoch(lifecycle: Lifecycle, epoch: int, recorded: Recorded, *, to: int) -> Lifecycle:
+    return replace(lifecycle, epoch=epoch, epoch_sequence=recorded.sequence, epoch_to=to)
 
 
 EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {

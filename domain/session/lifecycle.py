@@ -181,14 +181,19 @@ def activate(session: Session, _: ActivateSession) -> list[SessionEvent]:
 
 
 def fail_start(session: Session, command: FailStart) -> list[SessionEvent]:
-    """Say that the agent did not come up: the session stays, stopped, with the failure."""
+    """Say that the agent did not come up: the session stays, stopped, with the failure.
+
+    Said again, it is already so.
+    """
     require_present(session)
     require_failure(command.failure)
-    if session.lifecycle.phase != "starting":
-        if session.lifecycle.phase == "stopped":
-            raise errors.SessionStopped(None, cause=session.lifecycle.stop_cause)
+    lifecycle, failure = session.lifecycle, redacted_failure(command.failure)
+    if lifecycle.phase == "stopped":
+        if (lifecycle.stop_cause, lifecycle.failure) == ("failed", failure):
+            return []
+        raise errors.SessionStopped(None, cause=lifecycle.stop_cause)
+    if lifecycle.phase != "starting":
         raise errors.SessionActive
-    failure = redacted_failure(command.failure)
     return [
         SessionStartFailed(failure=failure),
         *cancelled_with_session(session, "session_stopped"),
@@ -204,7 +209,8 @@ def fail_start(session: Session, command: FailStart) -> list[SessionEvent]:
 def stop(session: Session, command: StopSession) -> list[SessionEvent]:
     """Stop; the running turn is cancelled with it, and the first cause is the one that stands.
 
-    With `when_idle` the running turn may end first, and nothing new begins meanwhile.
+    With `when_idle` the running turn may end first, and nothing new begins meanwhile. A stop at
+    once that comes then may add to the first cause: its own detail, or what the process died of.
     """
     require_present(session)
     lifecycle = session.lifecycle
@@ -238,14 +244,7 @@ def stop_now(session: Session, command: StopSession) -> SessionStopped:
 
 
 def _stop_event(session: Session, command: StopSession) -> SessionStopped:
-    lifecycle = session.lifecycle
-    if lifecycle.phase == "stopping" and lifecycle.stop_cause and lifecycle.stop_reason:
-        return SessionStopped(
-            cause=lifecycle.stop_cause,
-            reason=lifecycle.stop_reason,
-            detail=lifecycle.stop_detail,
-            failure=lifecycle.failure,
-        )
+    command = _with_the_first_cause(session.lifecycle, command)
     cause = command.cause
     reason: StopReason = REASONS[cause]
     detail = redacted(command.detail) or _DETAILS.get(cause)
@@ -253,18 +252,31 @@ def _stop_event(session: Session, command: StopSession) -> SessionStopped:
     if cause == "user_requested" and detail is not None:
         for limit in reversed(_LIMITS_IN_A_DETAIL):
             reason = limit if limit in detail.lower() else reason
-    if cause == "process_exited" and failure is None:
-        if session.turns.running is not None:
+    if cause == "process_exited":
+        detail = detail or (failure and failure.summary) or "process exited unexpectedly"
+        if failure is None and session.turns.running is not None:
             # A clean exit in mid-turn is a crash all the same.
             failure = Failure(kind="process_exit", summary="the process exited during a turn")
-        else:
+        elif failure is None:
             reason = "error"
-        detail = detail or "process exited unexpectedly"
     if cause == "completed":
         detail = None
     if failure is None and cause in _FAILURES:
         failure = Failure(kind=_FAILURES[cause])
     return SessionStopped(cause=cause, reason=reason, detail=detail, failure=failure)
+
+
+def _with_the_first_cause(lifecycle: Lifecycle, command: StopSession) -> StopSession:
+    if lifecycle.phase != "stopping" or lifecycle.stop_cause is None:
+        return command
+    same = command.cause == lifecycle.stop_cause
+    # How a process ended is told beside the cause, whoever wanted the session to stop.
+    told = command.failure if same or command.cause == "process_exited" else None
+    return StopSession(
+        cause=lifecycle.stop_cause,
+        detail=(command.detail if same else None) or lifecycle.stop_detail,
+        failure=told or lifecycle.failure,
+    )
 
 
 def resume(session: Session, command: ResumeSession) -> list[SessionEvent]:

@@ -47,6 +47,10 @@ class Lifecycle:
     created_at: datetime | None = None
     activation: int = 1
     epoch: int = 0
+    epoch_sequence: int = 0
+    """The sequence of the event that raised the epoch last."""
+    epoch_to: int = 0
+    """The event that it went back to; 0 is before all of them, as a clear does."""
     stop_cause: StopCause | None = None
     stop_reason: StopReason | None = None
     stop_detail: str | None = None

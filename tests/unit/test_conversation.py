@@ -47,7 +47,19 @@ def test_c1_clearing_raises_the_epoch_and_cuts_nothing(past):
 
 
 def test_each_clearing_has_an_epoch_of_its_own():
-    given([created(), CLEARED]).when(ClearConversation()).then([e.ConversationCleared(epoch=2)])
+    past = [created(), CLEARED, added()]
+
+    given(past).when(ClearConversation()).then([e.ConversationCleared(epoch=2)])
+
+
+def test_clearing_what_was_just_cleared_is_already_so():
+    given([created(), added(), CLEARED]).when(ClearConversation()).then_nothing()
+
+
+def test_clearing_what_was_just_rewound_is_another_thing():
+    past = [created(), added(), added("m2"), e.ConversationRewound(to=2, epoch=1)]
+
+    given(past).when(ClearConversation()).then([e.ConversationCleared(epoch=2)])
 
 
 def test_c3_a_conversation_is_not_cleared_while_a_turn_runs():
@@ -107,6 +119,15 @@ def test_rewinding_past_words_only_leaves_the_version_of_the_state():
 
 def test_rewinding_to_the_newest_event_is_already_so():
     given(CHANGED).when(rewind(4, CHANGED)).then_nothing()
+
+
+def test_rewinding_again_to_the_same_event_is_already_so():
+    back = {"changed": 1, "deleted": 1}
+    past = [*CHANGED, e.ConversationRewound(to=2, epoch=1, set=back, delete=("new",))]
+
+    given(past).when(rewind(2, past)).then_nothing()
+    given(past).when(rewind(1, past)).then([e.ConversationRewound(to=1, epoch=2)])
+    given([*past, added("m3")]).when(rewind(2, past)).then([e.ConversationRewound(to=2, epoch=2)])
 
 
 @pytest.mark.parametrize("to", [-1, 0, 5])

@@ -137,6 +137,16 @@ def test_a_start_fails_only_while_the_session_is_starting():
     given([STARTING]).when(FailStart(failure=Failure(kind=" "))).then_refused(Invalid)
 
 
+def test_a_start_that_has_failed_already_has():
+    told = Failure(kind="handshake_failure", summary="token=abc")
+    kept = Failure(kind="handshake_failure", summary="token=[redacted]")
+    failed = stopped(cause="failed", reason="error", detail=kept.summary, failure=kept)
+    past = [STARTING, e.SessionStartFailed(failure=kept), failed]
+
+    given(past).when(FailStart(failure=told)).then_nothing()
+    given(past).when(FailStart(failure=CRASH)).then_refused(SessionStopped, cause="failed")
+
+
 def test_a_failed_start_can_be_tried_again():
     failed = stopped(cause="failed", reason="error", failure=CRASH)
     past = [STARTING, e.SessionStartFailed(failure=CRASH), failed]
@@ -212,6 +222,28 @@ def test_a_process_that_ends_cleanly_in_mid_turn_has_crashed():
                 detail="process exited unexpectedly",
                 failure=Failure(kind="process_exit", summary="the process exited during a turn"),
             ),
+        ]
+    )
+
+
+def test_a_process_that_died_of_something_has_that_for_its_detail_unless_there_is_another():
+    died = StopSession(cause="process_exited", failure=CRASH)
+    crash = stopped(
+        cause="process_exited", reason="agent_crashed", detail=CRASH.summary, failure=CRASH
+    )
+
+    given([created()]).when(died).then([crash])
+    given([created(), started()]).when(died).then([cancelled(reason="session_stopped"), crash])
+    given([created()]).when(
+        StopSession(cause="process_exited", failure=Failure(kind="process_exit"))
+    ).then(
+        [
+            stopped(
+                cause="process_exited",
+                reason="agent_crashed",
+                detail="process exited unexpectedly",
+                failure=Failure(kind="process_exit"),
+            )
         ]
     )
 
@@ -309,6 +341,30 @@ def test_a_stop_at_once_does_not_wait_any_more_but_keeps_the_first_cause():
             cancelled(reason="session_stopped"),
             stopped(detail="enough", failure=Failure(kind="cancellation")),
         ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "added"),
+    [
+        # What the process died of is told, whoever wanted it to stop.
+        (StopSession(cause="process_exited", failure=CRASH), {"failure": CRASH}),
+        # Of the same cause, more may be said.
+        (StopSession(detail="at once: token=abc"), {"detail": "at once: token=[redacted]"}),
+        (StopSession(failure=CRASH), {"failure": CRASH}),
+        (
+            StopSession(detail="max_iterations"),
+            {"detail": "max_iterations", "reason": "max_iterations"},
+        ),
+        # Another cause comes too late, with all that it says.
+        (StopSession(cause="failed", detail="late", failure=Failure(kind="k")), {}),
+    ],
+)
+def test_a_stop_at_once_may_add_to_the_first_cause(asked, added):
+    known = {"detail": "enough", "failure": Failure(kind="cancellation")}
+
+    given([created(), started(), STOPPING]).when(asked).then(
+        [cancelled(reason="session_stopped"), stopped(**known | added)]
     )
 
 
