@@ -29,7 +29,7 @@ _PRIVATE = re.compile(r"(?s)-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----.*?(?:-----EN
 
 
 def redacted(text: str | None) -> str | None:
-    """Return a text without what looks like a secret in it, cut to 2,048 characters.
+    """Return a text without what looks like a secret in it, cut to 2,048 bytes of UTF-8.
 
     Args:
         text: Such as the summary of a failure; None passes.
@@ -41,12 +41,20 @@ def redacted(text: str | None) -> str | None:
     text = _without_named(text)
     text = _BEARER.sub(rf"\1 {_HIDDEN}", text)
     text = _KEY.sub(_HIDDEN, text)
-    return text if len(text) <= MAX_SUMMARY else text[: MAX_SUMMARY - len(_CUT)] + _CUT
+    return _cut(text)
 
 
 def redacted_failure(failure: Failure) -> Failure:
     """Return a failure without what looks like a secret in its summary."""
     return replace(failure, summary=redacted(failure.summary), bundle=redacted(failure.bundle))
+
+
+def _cut(text: str) -> str:
+    raw = text.encode("utf-8", "surrogatepass")
+    if len(raw) <= MAX_SUMMARY:
+        return text
+    # Not in the middle of a character.
+    return raw[: MAX_SUMMARY - len(_CUT)].decode("utf-8", "ignore") + _CUT
 
 
 def _without_named(text: str) -> str:

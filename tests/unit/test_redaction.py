@@ -86,6 +86,17 @@ def test_a_long_text_is_cut_and_says_so():
     assert len(grown) == MAX_SUMMARY
 
 
+@pytest.mark.parametrize("letter", ["ä", "✓", "😀"])
+def test_a_long_text_is_cut_by_its_bytes_and_between_characters(letter):
+    size = len(letter.encode())
+    assert redacted(letter * (MAX_SUMMARY // size)) == letter * (MAX_SUMMARY // size)
+
+    cut = redacted(letter * MAX_SUMMARY)
+    assert cut is not None
+    assert cut == letter * ((MAX_SUMMARY - 14) // size) + "...[truncated]"
+    assert redacted(cut) == cut
+
+
 def test_a_failure_keeps_its_kind():
     assert redacted_failure(Failure(kind="token_error", summary="token=abc")) == Failure(
         kind="token_error", summary="token=[redacted]"
