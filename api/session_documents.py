@@ -69,6 +69,7 @@ def interaction_document(one: Interaction) -> dict[str, Any]:
         "kind": one.kind,
         "turn_id": one.turn_id,
         "expires_at": None if one.expires_at is None else rfc3339(one.expires_at),
+        "meta": one.meta,
         "sequence": one.sequence,
         "requested_at": rfc3339(one.requested_at),
     }

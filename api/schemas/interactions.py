@@ -17,14 +17,28 @@ from pydantic_core import CoreSchema
 
 from api.requests import validated
 from api.schemas.activity import whole
-from api.schemas.base import Body, Done, JsonMap, Name, Sequence, Shape, Title, one_of
+from api.schemas.base import (
+    NAME_PATTERN,
+    Body,
+    Done,
+    JsonMap,
+    Name,
+    Sequence,
+    Shape,
+    Title,
+    one_of,
+)
 from api.schemas.commands import Detail
-from domain.session.interactions import MAX_MESSAGE, MAX_OPTIONS
+from domain.session.interactions import (
+    MAX_MESSAGE,
+    MAX_OPTIONS,
+    MAX_URL,
+    UNDECIDED,
+    URL_PATTERN,
+)
 from domain.values import Grant
 
 MAX_TIMEOUT = 7 * 24 * 3600
-MAX_URL = 2000
-
 
 Timeout = Annotated[
     int,
@@ -38,7 +52,7 @@ Message = Annotated[
 ]
 Url = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=MAX_URL, pattern=r"^https?://"),
+    StringConstraints(min_length=1, max_length=MAX_URL, pattern=URL_PATTERN),
 ]
 
 
@@ -47,7 +61,13 @@ class OptionBody(Body):
 
     option_id: Name
     name: Name
-    kind: Name
+    kind: Annotated[
+        Name,
+        Field(
+            description="such as `allow_once`, `allow_always`, `reject_once`, `reject_always`",
+            json_schema_extra={"pattern": NAME_PATTERN, "not": {"enum": list(UNDECIDED)}},
+        ),
+    ]
 
 
 class AskPermissionBody(Body):
@@ -185,6 +205,7 @@ class OfferedOption(Shape):
 class _Pending(Shape):
     request_id: str
     expires_at: Annotated[datetime | None, Field(description="when it is decided as `timeout`")]
+    meta: Annotated[JsonMap | None, Field(description="what the agent said of it")]
     sequence: Sequence
     requested_at: datetime
 

@@ -1,5 +1,6 @@
 """What is allowed with requests that wait for a person: asked once, decided exactly once."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -43,6 +44,12 @@ from domain.values import MAX_TITLE, Option, require_name, require_summary
 MAX_PENDING = 100
 MAX_OPTIONS = 20
 MAX_MESSAGE = 10_000
+MAX_URL = 2_000
+URL_PATTERN = r"^https?://[^\s/?#\x00-\x1f\x7f][^\s\x00-\x1f\x7f]*$"
+UNDECIDED = ("cancelled", "timeout")
+"""What the log says where nobody chose: no option may be of such a kind."""
+
+_URL = re.compile(URL_PATTERN)
 
 
 def request(session: Session, command: RequestPermission) -> list[SessionEvent]:
@@ -55,6 +62,8 @@ def request(session: Session, command: RequestPermission) -> list[SessionEvent]:
     options = [option.option_id for option in command.options]
     if not options or len(options) > MAX_OPTIONS or len(set(options)) != len(options):
         raise Invalid(f"1 to {MAX_OPTIONS} different options are needed", field="options")
+    if any(option.kind in UNDECIDED for option in command.options):
+        raise Invalid(f"no option is of the kind {' or '.join(UNDECIDED)}", field="options")
     requested = PermissionRequested(
         request_id=command.request_id,
         turn_id=command.turn_id,
@@ -113,7 +122,7 @@ def decide(session: Session, command: DecidePermission) -> list[SessionEvent]:
     option = next((o for o in pending.options if o.option_id == command.option_id), None)
     if option is None:
         offered = [o.option_id for o in pending.options]
-        raise OptionNotOffered(None, request_id=command.request_id, offered=offered)
+        raise OptionNotOffered(None, interaction_id=command.request_id, offered=offered)
     decided = replace(
         _decided(command.request_id, option, command.reason),
         grant=None if command.grant == "once" else command.grant,
@@ -154,10 +163,11 @@ def elicit(session: Session, command: RequestElicitation) -> list[SessionEvent]:
         raise Invalid(f"message must have 1 to {MAX_MESSAGE} characters", field="message")
     if (command.schema is None) == (command.url is None):
         raise Invalid("either a schema or a url is needed", field="schema")
-    if command.url is not None and (
-        len(command.url) > 2000 or not command.url.startswith(("http://", "https://"))
-    ):
-        raise Invalid("url must be http or https, at most 2000 characters", field="url")
+    if command.url is not None and (len(command.url) > MAX_URL or not _URL.fullmatch(command.url)):
+        why = f"url must be http or https with a host, at most {MAX_URL} characters without blanks"
+        raise Invalid(why, field="url")
+    if command.schema is not None and not _allows_objects(command.schema):
+        raise Invalid("the type of schema must be object, which content is", field="schema")
     asked = ElicitationRequested(
         request_id=command.request_id,
         message=command.message,
@@ -168,6 +178,11 @@ def elicit(session: Session, command: RequestElicitation) -> list[SessionEvent]:
         meta=command.meta,
     )
     return [*events, asked]
+
+
+def _allows_objects(schema: Mapping[str, Any]) -> bool:
+    kind = schema.get("type", "object")
+    return kind == "object" or (isinstance(kind, list | tuple) and "object" in kind)
 
 
 def answer(session: Session, command: AnswerElicitation) -> list[SessionEvent]:
@@ -183,7 +198,7 @@ def answer(session: Session, command: AnswerElicitation) -> list[SessionEvent]:
         if wrong:
             raise ContentInvalid(
                 f"the content does not fit the schema: {wrong[0]}",
-                request_id=command.request_id,
+                interaction_id=command.request_id,
                 violations=wrong,
             )
     return [
@@ -260,7 +275,7 @@ def _require_new(session: Session, request_id: str) -> None:
     require_name(request_id, "request_id")
     interactions = session.interactions
     if request_id in interactions.pending or request_id in interactions.decided:
-        raise InteractionExists(None, request_id=request_id)
+        raise InteractionExists(None, interaction_id=request_id)
     if len(interactions.pending) >= MAX_PENDING:
         raise TooMany(f"{MAX_PENDING} interactions are pending; decide one first")
 
@@ -273,14 +288,14 @@ def _require_pending(
     if pending is None:
         first = session.interactions.decided.get(request_id)
         if first is not None:
-            raise InteractionDecided(None, request_id=request_id, decision=first)
+            raise InteractionDecided(None, interaction_id=request_id, decision=first)
         # A request of a stopped session that never was is no news: the stop is.
         require_active(session)
-        raise InteractionNotFound(None, request_id=request_id)
+        raise InteractionNotFound(None, interaction_id=request_id)
     if kind is not None and pending.kind != kind:
-        raise WrongInteraction(None, request_id=request_id, kind=pending.kind)
+        raise WrongInteraction(None, interaction_id=request_id, kind=pending.kind)
     if at is not None and pending.expires_at is not None and pending.expires_at <= at:
-        raise InteractionExpired(None, request_id=request_id)
+        raise InteractionExpired(None, interaction_id=request_id)
     return pending
 
 
@@ -297,6 +312,7 @@ def _requested(session: Session, event: PermissionRequested, recorded: Recorded)
         tool=event.tool,
         arguments=event.arguments,
         expires_at=event.expires_at,
+        meta=event.meta,
         sequence=recorded.sequence,
         requested_at=recorded.at,
     )
@@ -312,6 +328,7 @@ def _elicited(session: Session, event: ElicitationRequested, recorded: Recorded)
         schema=event.schema,
         url=event.url,
         expires_at=event.expires_at,
+        meta=event.meta,
         sequence=recorded.sequence,
         requested_at=recorded.at,
     )

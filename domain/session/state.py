@@ -188,6 +188,7 @@ class Interaction:
     schema: JsonObject | None = None
     url: str | None = None
     expires_at: datetime | None = None
+    meta: JsonObject | None = None
     sequence: int
     requested_at: datetime
 

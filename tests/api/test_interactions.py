@@ -80,6 +80,7 @@ def test_a_permission_is_asked_for_with_all_that_can_be_said(session: SessionApi
         "arguments": {"cmd": "ls", "deep": [None]},
         "options": OPTIONS,
         "expires_at": asked["expires_at"],
+        "meta": {"k": 1},
         "sequence": 3,
         "requested_at": event["at"],
     }
@@ -117,7 +118,8 @@ def test_a_second_decision_is_told_the_first(session: SessionApi) -> None:
     with session.nothing_recorded():
         for option in ("yes", "no", "perhaps"):
             second = decide(session, "r1", option_id=option)
-            refused(second, 409, "interaction_decided", decision="allow_once")
+            told = {"decision": "allow_once", "interaction_id": "r1"}
+            refused(second, 409, "interaction_decided", **told)
         refused(session.delete("/interactions/r1"), 409, "interaction_decided")
         again = {"request_id": "r1", "turn_id": "t1", "options": OPTIONS}
         refused(session.post("/interactions", again), 409, "interaction_exists")
@@ -439,6 +441,7 @@ def test_content_is_asked_for_and_held_to_its_schema(session: SessionApi) -> Non
         "schema": SCHEMA,
         "url": None,
         "expires_at": asked["expires_at"],
+        "meta": {"k": 1},
         "sequence": 3,
         "requested_at": session.events()[-1]["at"],
     }
@@ -521,6 +524,7 @@ def test_each_kind_has_its_own_answer(session: SessionApi) -> None:
         ({**FORM, "url": "https://x.test"}, "url"),
         ({**VISIT, "url": "ftp://x.test"}, "url"),
         ({**VISIT, "url": "javascript:alert(1)"}, "url"),
+        ({**VISIT, "url": "https://x.test/a\nb"}, "url"),
         ({**VISIT, "url": "https://x.test/" + "x" * 2000}, "url"),
         ({**VISIT, "message": ""}, "message"),
         ({**VISIT, "message": " \n"}, "message"),
@@ -528,7 +532,9 @@ def test_each_kind_has_its_own_answer(session: SessionApi) -> None:
         ({**VISIT, "options": OPTIONS}, "options"),
         ({**FORM, "schema": []}, "schema"),
         ({**FORM, "form": {}}, "form"),
+        ({**FORM, "schema": {"type": "string"}}, "schema"),
         ({"turn_id": "t1", "options": OPTIONS, "schema": {}}, "schema"),
+        ({"turn_id": "t1", "options": [{**OPTIONS[0], "kind": "timeout"}]}, "options"),
         ({"turn_id": "t1", "options": OPTIONS, "arguments": []}, "arguments"),
     ],
 )

@@ -78,7 +78,7 @@ def test_a_request_needs_the_turn_that_runs():
 
 @pytest.mark.parametrize("past", [[requested()], [requested(), decided()]])
 def test_a_request_id_is_used_once(past):
-    given([*RUNNING, *past]).when(ask()).then_refused(InteractionExists, request_id="r1")
+    given([*RUNNING, *past]).when(ask()).then_refused(InteractionExists, interaction_id="r1")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +89,8 @@ def test_a_request_id_is_used_once(past):
         ask(title="a\nb"),
         ask(options=()),
         ask(options=(ALLOW, ALLOW)),
+        ask(options=(ALLOW, Option(option_id="later", name="Later", kind="timeout"))),
+        ask(options=(ALLOW, Option(option_id="never", name="Never", kind="cancelled"))),
         ask(
             options=tuple(
                 Option(option_id=str(n), name="n", kind="k") for n in range(MAX_OPTIONS + 1)
@@ -115,13 +117,13 @@ def test_a_decision_says_the_option_and_its_kind():
 
 def test_an_option_that_was_not_offered_is_refused_and_the_request_still_waits():
     given([*RUNNING, requested()]).when(answer("maybe")).then_refused(
-        OptionNotOffered, request_id="r1", offered=["yes", "no"]
+        OptionNotOffered, interaction_id="r1", offered=["yes", "no"]
     )
 
 
 def test_the_first_decision_stands_and_is_told():
     given([*RUNNING, requested(), decided()]).when(answer("no")).then_refused(
-        InteractionDecided, request_id="r1", decision="allow_once"
+        InteractionDecided, interaction_id="r1", decision="allow_once"
     )
 
 
@@ -132,7 +134,7 @@ def test_a_request_that_its_turn_took_along_is_decided():
 
 
 def test_a_request_that_never_was_cannot_be_decided():
-    given(RUNNING).when(answer()).then_refused(InteractionNotFound, request_id="r1")
+    given(RUNNING).when(answer()).then_refused(InteractionNotFound, interaction_id="r1")
 
 
 def test_a_stopped_session_takes_no_decision():
@@ -379,6 +381,13 @@ def test_an_elicitation_needs_the_turn_it_names_or_an_active_session():
         ({"url": "https://example.org"}, "schema"),
         ({"schema": None, "url": "javascript:alert(1)"}, "url"),
         ({"schema": None, "url": "https://" + "x" * 2000}, "url"),
+        ({"schema": None, "url": "https://"}, "url"),
+        ({"schema": None, "url": "https:///path"}, "url"),
+        ({"schema": None, "url": "https://example.org/a b"}, "url"),
+        ({"schema": None, "url": "https://example.org/\n"}, "url"),
+        ({"schema": None, "url": "https://example.org/\x1b[2J"}, "url"),
+        ({"schema": {"type": "string"}}, "schema"),
+        ({"schema": {"type": ("string", "null")}}, "schema"),
     ],
 )
 def test_an_elicitation_that_could_not_be_shown_is_refused(wrong, field):
@@ -402,7 +411,7 @@ def test_content_that_fits_the_schema_answers_an_elicitation():
 
 def test_content_that_does_not_fit_is_refused_and_the_request_still_waits():
     given([created(), elicited(schema=FORM)]).when(reply(content={})).then_refused(
-        ContentInvalid, request_id="r1", violations=["branch is missing"]
+        ContentInvalid, interaction_id="r1", violations=["branch is missing"]
     )
 
 
@@ -428,9 +437,9 @@ def test_a_request_is_answered_in_the_way_of_its_kind():
 
 def test_the_first_answer_to_an_elicitation_stands_and_is_told():
     given([*RUNNING, elicited(), answered()]).when(reply()).then_refused(
-        InteractionDecided, request_id="r1", decision="decline"
+        InteractionDecided, interaction_id="r1", decision="decline"
     )
-    given([*RUNNING]).when(reply()).then_refused(InteractionNotFound, request_id="r1")
+    given([*RUNNING]).when(reply()).then_refused(InteractionNotFound, interaction_id="r1")
 
 
 # ── what nobody decides any more ─────────────────────────────────────────────────────────────
@@ -502,7 +511,7 @@ def test_a_request_runs_out_exactly_at_its_time(when, expired):
         ([*RUNNING, elicited(expires_at=NOON, schema=FORM)], reply(at=NOON + when)),
     ):
         if expired:
-            given(past).when(command).then_refused(InteractionExpired, request_id="r1")
+            given(past).when(command).then_refused(InteractionExpired, interaction_id="r1")
         else:
             assert given(past).when(command).events
 
