@@ -107,9 +107,15 @@ class MessageNotFound(NotFound):
 
 
 class MessageExists(Conflict):
-    """This session already has a different message with this id."""
+    """This session already has a message with this id."""
 
     code = "message_exists"
+
+
+class SummaryExists(Conflict):
+    """This session already has a summary with this id."""
+
+    code = "summary_exists"
 
 
 class TurnNotFound(NotFound):

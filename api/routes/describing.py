@@ -145,7 +145,7 @@ async def get_summaries(request: AnyRequest) -> ASGIResponse:
     "Describing",
     body=AddSummaryBody,
     answers={201: SummaryDone},
-    problems=("message_not_found",),
+    problems=("message_not_found", "summary_exists"),
 )
 async def add_summary(request: AnyRequest) -> ASGIResponse:
     """Put what was said so far in short; the messages stay."""

@@ -3,7 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from domain.errors import Invalid, MessageNotFound, ModelOverrideInvalid, TooMany
+from domain.errors import (
+    Invalid,
+    MessageNotFound,
+    ModelOverrideInvalid,
+    SummaryExists,
+    TooMany,
+)
 from domain.replacing import replace
 from domain.session.commands import AddSummary, DescribeSession, OverrideModel, RecordUsage
 from domain.session.events import (
@@ -111,9 +117,7 @@ def add_summary(session: Session, command: AddSummary) -> list[SessionEvent]:
         )
     require_between(command.tokens, "tokens", 0, _MOST_TOKENS)
     if command.summary_id in session.description.summaries:
-        raise Invalid(
-            f"this session has a summary {command.summary_id!r} already", field="summary_id"
-        )
+        raise SummaryExists(None, summary_id=command.summary_id)
     if command.first_kept is not None and command.first_kept not in session.messages:
         raise MessageNotFound(None, message_id=command.first_kept)
     return [

@@ -203,17 +203,22 @@ def test_a_summary_may_come_while_a_turn_runs_or_none_can(session: SessionApi) -
         ({"text": "x", "tokens": -1}, "tokens"),
         ({"text": "x", "summary_id": ""}, "summary_id"),
         ({"text": "x", "summary_id": "a\u0000"}, "summary_id"),
-        ({"text": "x", "summary_id": "taken"}, "summary_id"),
         ({"text": "x", "first_kept_entry": 1}, "first_kept_entry"),
     ],
 )
 def test_a_summary_that_makes_no_sense(
     session: SessionApi, body: dict[str, Any], field: str
 ) -> None:
-    done(session.post("/summaries", {"text": "x", "summary_id": "taken"}), 201)
     with session.nothing_recorded():
         problem = refused(session.post("/summaries", body), 422, "invalid")
         assert problem["errors"][0]["field"] == field
+
+
+def test_a_summary_id_is_taken_once(session: SessionApi) -> None:
+    said = {"text": "x", "summary_id": "taken"}
+    done(session.post("/summaries", said), 201)
+    with session.nothing_recorded():
+        refused(session.post("/summaries", said), 409, "summary_exists", summary_id="taken")
 
 
 def test_a_summary_keeps_only_messages_of_its_own_session(api: Api, session: SessionApi) -> None:

@@ -2,7 +2,13 @@
 
 import pytest
 
-from domain.errors import Invalid, MessageNotFound, ModelOverrideInvalid, TooMany
+from domain.errors import (
+    Invalid,
+    MessageNotFound,
+    ModelOverrideInvalid,
+    SummaryExists,
+    TooMany,
+)
 from domain.session import events as e
 from domain.session.commands import AddSummary, DescribeSession, OverrideModel, RecordUsage
 from domain.session.description import MAX_OVERRIDES, MAX_SUMMARY_CHARACTERS
@@ -269,14 +275,17 @@ def test_the_first_message_that_is_kept_is_one_of_this_session():
         (summary(text=" "), "text"),
         (summary(text="x" * (MAX_SUMMARY_CHARACTERS + 1)), "text"),
         (summary(tokens=-1), "tokens"),
-        (summary("taken"), "summary_id"),
     ],
     ids=lambda value: str(value)[:60],
 )
 def test_a_summary_that_makes_no_sense_is_refused(wrong, field):
+    given([created()]).when(wrong).then_refused(Invalid, field=field)
+
+
+def test_a_summary_id_that_is_taken_is_a_conflict_as_other_ids_are():
     past = [created(), e.SummaryAdded(summary_id="taken", text="x")]
 
-    given(past).when(wrong).then_refused(Invalid, field=field)
+    given(past).when(summary("taken")).then_refused(SummaryExists, summary_id="taken")
 
 
 def test_the_state_knows_the_newest_summary_and_where_each_was_added():
