@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from application.errors import HookDenied, HookFailed
@@ -41,6 +41,7 @@ POINTS: Mapping[type[Any], Point] = {
     c.QueueInputs: "input.pre_submit",
     c.EditInput: "input.pre_submit",
     c.AddMessage: "message.pre_add",
+    c.ReviseMessage: "message.pre_add",
     c.RequestPermission: "tool.pre_call",
     c.DecidePermission: "permission.pre_decide",
     c.PatchState: "state.pre_patch",
@@ -55,6 +56,8 @@ _IDENTITY = (
 """What a hook may not change: the caller has it, and asks for it again."""
 
 _logger = logging.getLogger("cairn.hooks")
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +151,42 @@ class Hooks:
     async def _ask(self, hook: Hook, point: Point, request: Request) -> Request:
         call = Call(point, request.session_id, request.command, request.actor, request.origin)
         try:
-            changed = await asyncio.wait_for(hook.ask(call), hook.timeout)
+            changed = await _within(hook.timeout, hook.ask(call))
             if changed is not None:
                 _require_same_kind(request.command, changed)
                 return request._replace(command=changed)
         except Deny as denied:
-            raise HookDenied(denied.reason[:2000], hook=hook.name, point=point) from None
+            raise HookDenied(str(denied.reason)[:2000], hook=hook.name, point=point) from None
         except Exception as error:
             _logger.exception("hook %s at %s", hook.name, point)
             if hook.required:
                 raise HookFailed(None, hook=hook.name, point=point) from error
         return request
+
+
+async def _within(seconds: float, asked: Awaitable[_T]) -> _T:
+    """Wait for an answer, and no longer: not even for one that does not let itself be cancelled.
+
+    Args:
+        seconds: How long.
+        asked: What may never end, or end as cancelled although nobody has cancelled it.
+
+    Raises:
+        TimeoutError: There is none yet.
+        RuntimeError: There will be none.
+    """
+    task = asyncio.ensure_future(asked)
+    try:
+        done, _ = await asyncio.wait((task,), timeout=seconds)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if not done:
+        task.cancel()
+        raise TimeoutError
+    if task.cancelled():
+        raise RuntimeError("it was cancelled, but not by who asked")
+    return task.result()
 
 
 def _require_same_kind(asked: c.Command, changed: c.Command) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -67,6 +68,36 @@ async def test_each_sees_what_the_one_before_it_made_and_the_highest_priority_is
     assert words(changed) == ["go", "z", "a", "b"]
 
 
+async def test_whoever_gives_up_waiting_ends_what_was_asked():
+    ended = asyncio.Event()
+
+    async def ask(_: Call) -> c.Command | None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return None
+
+    asking = asyncio.create_task(asked_for(START, hook("a", ask)))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+    await asyncio.wait_for(ended.wait(), 5)
+
+
+async def test_a_message_is_shown_when_it_is_added_and_when_it_is_revised():
+    guard = hook("a", denies, "message.pre_add")
+    for command in (
+        c.AddMessage(message_id="m1", role="user", parts=text()),
+        c.ReviseMessage(message_id="m1", parts=text()),
+    ):
+        with pytest.raises(HookDenied):
+            await asked_for(command, guard)
+
+
 async def test_a_denial_says_why_and_ends_the_chain():
     with pytest.raises(HookDenied) as denied:
         await asked_for(START, hook("a", denies), hook("b", breaks))
@@ -75,7 +106,22 @@ async def test_a_denial_says_why_and_ends_the_chain():
     assert denied.value.facts == {"hook": "a", "point": "input.pre_submit"}
 
 
-@pytest.mark.parametrize("ask", [breaks, hangs])
+async def is_cancelled(_: Call) -> c.Command | None:
+    raise asyncio.CancelledError
+
+
+async def does_not_let_go(_: Call) -> c.Command | None:
+    with suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
+    await asyncio.Event().wait()
+    return None
+
+
+def is_not_async(_: Call) -> Any:
+    return None
+
+
+@pytest.mark.parametrize("ask", [breaks, hangs, is_cancelled, does_not_let_go, is_not_async])
 async def test_a_required_hook_that_fails_refuses_and_another_is_passed_over(ask: Ask):
     with pytest.raises(HookFailed):
         await asked_for(START, hook("a", ask, timeout=0.01))
