@@ -32,15 +32,16 @@ from application.ports import Append, Store
 from application.request import Outcome, Request
 from domain.chain import genesis
 from domain.errors import SessionExists
-from domain.session.commands import Command, ReapChild, SpawnSession, StopSession
+from domain.session.commands import Command, SpawnSession, StopSession
 from domain.session.decide import decide
-from domain.session.lineage import PARENT_STOPPED, children_that_go_along, reason_of_end
+from domain.session.lineage import PARENT_STOPPED, children_that_go_along, counted
 from domain.session.state import ABSENT, Session
 from domain.values import Timers
 
 _ATTEMPTS = 50
 _TOGETHER = 128
 _SNAPSHOT_EVERY = 500
+_ENDED = frozenset({"stopped", "deleted"})
 
 
 @dataclass(slots=True)
@@ -246,18 +247,18 @@ class Handler:
             self._hub.publish(companion.session_id, companion, position)
 
     def _tell_family(self, session_id: UUID, before: Session, after: Session) -> None:
-        """Have a session that has just ended counted out by its parent, and its children end.
+        """Have its parent count a session that has just ended or was resumed, and its children end.
 
         Nobody waits for it. Should the process die first, the next spawn finds out
         (`application/lineage.py`), and the supervisor does (`application/supervise.py`).
         """
-        phase = after.lifecycle.phase
-        if phase == before.lifecycle.phase or phase not in ("stopped", "deleted"):
+        phase, lineage = after.lifecycle.phase, after.lifecycle.lineage
+        if phase == before.lifecycle.phase or not {phase, before.lifecycle.phase} & _ENDED:
             return
-        lineage = after.lifecycle.lineage
         if lineage is not None:
-            reap = ReapChild(child_id=session_id, reason=reason_of_end(after))
-            self._do(self._queue_quietly(lineage.parent_id, reap))
+            self._do(self._queue_quietly(lineage.parent_id, counted(session_id, after)))
+        if phase not in _ENDED:
+            return
         for child_id in children_that_go_along(after):
             stop = StopSession(cause="user_requested", detail=PARENT_STOPPED)
             self._do(self._queue_quietly(child_id, stop))

@@ -7,8 +7,8 @@ from application.handle import Handler
 from application.ports import Store
 from application.queries import Queries
 from application.request import Request
-from domain.session.commands import CreateSession, ReapChild
-from domain.session.lineage import fork, inherited, live_children, reason_of_end
+from domain.session.commands import CreateSession
+from domain.session.lineage import counted, fork, inherited, live_children
 from domain.session.state import Session
 from domain.values import Origin
 
@@ -29,20 +29,19 @@ class Lineages:
         self._handler = handler
         self._queries = queries
 
-    async def make_room(self, parent_id: UUID) -> None:
-        """Have children counted out that ended while nobody told their parent.
+    async def count(self, parent_id: UUID) -> None:
+        """Have children counted out that ended, and in that were resumed, untold to their parent.
 
         Args:
             parent_id: Who is about to spawn another.
         """
         parent = (await self._handler.load(parent_id)).session
-        for child_id in live_children(parent):
-            child = (await self._handler.load(child_id)).session
-            if child.lifecycle.phase in ("stopped", "deleted"):
-                reap = ReapChild(child_id=child_id, reason=reason_of_end(child))
-                await self._handler.handle(
-                    Request(parent_id, reap, actor="system", origin="lineage")
-                )
+        living = await self._store.read_models.living_children(parent_id)
+        for child_id in sorted({*living} ^ {*live_children(parent)}):
+            command = counted(child_id, (await self._handler.load(child_id)).session)
+            await self._handler.handle(
+                Request(parent_id, command, actor="system", origin="lineage")
+            )
 
     async def forked(
         self, origin_id: UUID, at: int | None, command: CreateSession

@@ -154,6 +154,10 @@ class ReadModels(Protocol):
         """Return rows of sessions that are neither deleted nor hidden."""
         ...
 
+    async def living_children(self, parent_id: UUID) -> Sequence[UUID]:
+        """Return the children of a session that have not ended, whatever it knows of them."""
+        ...
+
     async def answer(self, scope: UUID, key: str) -> StoredAnswer | None:
         """Return what a request with this idempotency key was answered."""
         ...

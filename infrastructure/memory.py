@@ -264,6 +264,16 @@ class MemoryReadModels:
             ]
         return wanted[:limit]
 
+    async def living_children(self, parent_id: UUID) -> Sequence[UUID]:
+        """Return the children of a session that have not ended."""
+        return [
+            session_id
+            for session_id, listed in self._tables.listed.items()
+            if listed.row.parent_id == parent_id
+            and listed.is_live
+            and listed.row.status != "stopped"
+        ]
+
     async def answer(self, scope: UUID, key: str) -> StoredAnswer | None:
         """Return what a request with this idempotency key was answered."""
         kept = self._tables.answers.get((scope, key))

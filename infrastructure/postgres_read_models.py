@@ -52,6 +52,11 @@ class PostgresReadModels:
         )
         return [ListedSession(*row) for row in rows]
 
+    async def living_children(self, parent_id: UUID) -> Sequence[UUID]:
+        """Return the children of a session that have not ended."""
+        rows = await self._database.fetch(_STATEMENTS["living_children"], {"parent": parent_id})
+        return [session_id for (session_id,) in rows]
+
     async def answer(self, scope: UUID, key: str) -> StoredAnswer | None:
         """Return what a request with this idempotency key was answered."""
         rows = await self._database.fetch(_STATEMENTS["answer"], {"scope": scope, "key": key})

@@ -72,7 +72,7 @@ async def spawn_session(request: AnyRequest) -> ASGIResponse:
                 return {"session": {"id": child_id}}
             return {"session": new_session_document(child_id, child)}
 
-        await services.lineages.make_room(parent_id)
+        await services.lineages.count(parent_id)
         outcome = await handle(request, command, answer=answer)
     made = UUID(str(outcome.answer["session"]["id"]))
     if not outcome.changed:

@@ -406,6 +406,15 @@ class ReapChild:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CountChild:
+    """Say that a child is among the living again: it was resumed."""
+
+    child_id: UUID
+    role: str
+    auto_stop: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AcquireAttachment:
     """Say who drives the session."""
 
@@ -494,6 +503,7 @@ Command = (
     | PatchScope
     | SpawnSession
     | ReapChild
+    | CountChild
     | AcquireAttachment
     | ReleaseAttachment
     | ReportHealth

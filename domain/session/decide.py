@@ -65,6 +65,7 @@ _RULES: dict[type[Any], Callable[[Session, Any], list[SessionEvent]]] = {
     c.SwitchToolApproval: policy.switch_tool_approval,
     c.SpawnSession: lineage.spawn,
     c.ReapChild: lineage.reap,
+    c.CountChild: lineage.count_again,
     c.AcquireAttachment: attachment.acquire,
     c.ReleaseAttachment: attachment.release,
     c.ReportHealth: supervision.report_health,

@@ -609,7 +609,7 @@ StateEvent = StatePatched | ScopeOpened
 
 @_event("child.spawned")
 class ChildSpawned:
-    """A child session began, in the same transaction."""
+    """A child session began, in the same transaction; `asked` is the digest of the request."""
 
     child_id: UUID
     role: str
@@ -617,6 +617,7 @@ class ChildSpawned:
     ttl_seconds: int
     auto_stop: bool
     agent: str
+    asked: str | None = None
 
 
 @_event("child.reaped")
@@ -627,7 +628,16 @@ class ChildReaped:
     reason: Literal["stopped", "deleted", "ttl_expired", "parent_stopped"]
 
 
-LineageEvent = ChildSpawned | ChildReaped
+@_event("child.resumed")
+class ChildResumed:
+    """A child that had ended is among the living again."""
+
+    child_id: UUID
+    role: str
+    auto_stop: bool
+
+
+LineageEvent = ChildSpawned | ChildReaped | ChildResumed
 
 # ── attachment ───────────────────────────────────────────────────────────────────────────────
 

@@ -5,16 +5,23 @@ one transaction, so that no race lets one child too many live.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any, Literal
 from uuid import UUID
 
+from domain.canonical import digest_of
 from domain.errors import Invalid, PermissionWider, SessionExists, SessionStopped, SpawnLimit
 from domain.permissions import Rules, normalised, require_rules, wider_than
 from domain.persistent_map import PersistentMap
 from domain.replacing import replace
-from domain.session.commands import CreateSession, ReapChild, SpawnSession
-from domain.session.events import ChildReaped, ChildSpawned, Recorded, SessionEvent
+from domain.session.commands import CountChild, CreateSession, ReapChild, SpawnSession
+from domain.session.events import (
+    ChildReaped,
+    ChildResumed,
+    ChildSpawned,
+    Recorded,
+    SessionEvent,
+)
 from domain.session.guards import require_active, require_present
 from domain.session.inputs import MAX_BYTES, MAX_WAITING
 from domain.session.state import (
@@ -57,10 +64,15 @@ _DEFAULTS = Limits(
 def spawn(session: Session, command: SpawnSession) -> list[SessionEvent]:
     """Begin a child: its shape, the parent, the place, the depth, the number, the permissions.
 
-    The checks stand in the order in which they are made; the first that fails is the answer.
+    The checks stand in the order in which they are made; the first that fails is the answer. Asked
+    for again in the same way while it lives, a child is already there.
     """
     _require_shape(command)
-    if str(command.child_id) in session.surroundings.children:
+    asked = request_digest(command)
+    living = session.surroundings.children.get(str(command.child_id))
+    if living is not None:
+        if living.asked != asked:
+            raise SessionExists("a child that was asked for differently has this id")
         return []
     _require_parent(session, command)
     _require_room(session)
@@ -77,8 +89,36 @@ def spawn(session: Session, command: SpawnSession) -> list[SessionEvent]:
             ttl_seconds=command.ttl_seconds,
             auto_stop=command.auto_stop,
             agent=command.agent.name,
+            asked=asked,
         )
     ]
+
+
+def request_digest(command: SpawnSession) -> str:
+    """Return the digest of what a child is asked to be, whatever its id.
+
+    Args:
+        command: What is asked.
+
+    Raises:
+        Invalid: One of its grants is none.
+    """
+    rules, limits = command.permissions, command.limits
+    return digest_of(
+        {
+            "agent": asdict(command.agent),
+            "ttl_seconds": command.ttl_seconds,
+            "role": _role(command),
+            "auto_stop": command.auto_stop,
+            "grants": asdict(normalised(command.grants)),
+            "workspace": command.workspace,
+            "title": command.title,
+            "permissions": None if rules is None else asdict(rules),
+            "limits": None if limits is None else asdict(limits),
+            "metadata": command.metadata,
+            "allow_stopped_parent": command.allow_stopped_parent,
+        }
+    )
 
 
 def _require_shape(command: SpawnSession) -> None:
@@ -225,6 +265,27 @@ def reap(session: Session, command: ReapChild) -> list[SessionEvent]:
     return [ChildReaped(child_id=command.child_id, reason=command.reason)]
 
 
+def count_again(session: Session, command: CountChild) -> list[SessionEvent]:
+    """Say that a child lives again; it does, so no limit refuses it, but the next one counts it."""
+    require_present(session)
+    if str(command.child_id) in session.surroundings.children:
+        return []
+    return [ChildResumed(child_id=command.child_id, role=command.role, auto_stop=command.auto_stop)]
+
+
+def counted(child_id: UUID, child: Session) -> CountChild | ReapChild:
+    """Return what tells a parent whether a child is among the living.
+
+    Args:
+        child_id: Which.
+        child: Its state.
+    """
+    lineage = child.lifecycle.lineage
+    if lineage is None or child.lifecycle.phase in ("stopped", "deleted"):
+        return ReapChild(child_id=child_id, reason=reason_of_end(child))
+    return CountChild(child_id=child_id, role=lineage.role, auto_stop=lineage.auto_stop)
+
+
 def children_that_go_along(session: Session) -> list[UUID]:
     """Return the living children that end with their parent, the smallest id first."""
     children = session.surroundings.children.values()
@@ -299,9 +360,17 @@ def _ended(origin: Session) -> PersistentMap[TurnOutcome]:
 
 def _spawned(session: Session, event: ChildSpawned, _: Recorded) -> Changes:
     around = session.surroundings
-    child = Child(child_id=event.child_id, role=event.role, auto_stop=event.auto_stop)
+    child = Child(
+        child_id=event.child_id, role=event.role, auto_stop=event.auto_stop, asked=event.asked
+    )
     children = around.children.put(str(event.child_id), child)
     return {"surroundings": replace(around, children=children, spawned=around.spawned + 1)}
+
+
+def _resumed(session: Session, event: ChildResumed, _: Recorded) -> Changes:
+    child = Child(child_id=event.child_id, role=event.role, auto_stop=event.auto_stop)
+    children = session.surroundings.children.put(str(event.child_id), child)
+    return {"surroundings": replace(session.surroundings, children=children)}
 
 
 def _reaped(session: Session, event: ChildReaped, _: Recorded) -> Changes:
@@ -312,4 +381,5 @@ def _reaped(session: Session, event: ChildReaped, _: Recorded) -> Changes:
 EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
     ChildSpawned: _spawned,
     ChildReaped: _reaped,
+    ChildResumed: _resumed,
 }

@@ -208,6 +208,8 @@ class Child:
     child_id: UUID
     role: str
     auto_stop: bool
+    asked: str | None = None
+    """The digest of the request for it, until it has ended: another request is not for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

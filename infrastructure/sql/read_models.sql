@@ -62,6 +62,9 @@ where %(value)s::text is null
 order by coalesce(title, '') asc, session_id asc
 limit %(limit)s
 
+-- name: living_children
+select session_id from sessions where live_parent = %(parent)s
+
 -- name: answer
 select scope, key, fingerprint, session_id, sequence, position, answer
 from idempotency_keys

@@ -73,6 +73,7 @@ def test_a_child_has_what_it_is_given_and_no_more(api: Api) -> None:
 
     assert child["profile"] is None
     spawned, created = parent.events()[2], SessionApi(api, child).events()[0]
+    assert spawned["data"].pop("asked").startswith("sha256:")
     assert spawned["data"] == {
         "child_id": child_id, "role": "reviewer", "depth": 1, "ttl_seconds": 60,
         "auto_stop": False, "agent": "helper",
@@ -211,6 +212,22 @@ def test_only_so_many_children_live_at_once(api: Api) -> None:
         refused(none.post("/spawn", CHILD), 409, "spawn_limit", limit=0)
 
 
+def test_a_child_that_is_resumed_counts_again(api: Api) -> None:
+    parent = api.create(limits={"children": 1})
+    first = spawn(parent)
+    done(first.post("/stop"))
+    second = spawn(parent)
+    done(first.post("/resume"))
+    done(second.post("/stop"))
+
+    refused(parent.post("/spawn", CHILD), 409, "spawn_limit", limit=1)
+
+    done(parent.post("/stop"))
+    asked = {"since": 3, "types": "session.stopped", "wait": "20s"}
+    (stopped,) = done(first.get("/events", params=asked))["events"]
+    assert stopped["data"]["detail"] == "parent_stopped"
+
+
 def test_of_many_that_spawn_at_once_no_one_too_many_lives(api: Api) -> None:
     parent = api.create(limits={"children": 3})
 
@@ -259,6 +276,8 @@ def test_a_child_is_spawned_once(session: SessionApi) -> None:
         again = session.post("/spawn", body)
         assert done(again)["session"]["id"] == first["session"]["id"] == body["id"]
         assert again.headers["location"] == f"/v1/sessions/{body['id']}"
+        for other in ({"role": "x"}, {"title": "T"}, {"grants": {"tools": ["x__y"]}}):
+            refused(session.post("/spawn", {**body, **other}), 409, "session_exists")
     SessionApi(session.api, first["session"]).say()
     with session.nothing_recorded():
         assert done(session.post("/spawn", body))["session"]["sequence"] == 2

@@ -338,6 +338,12 @@ def test_orphans_are_looked_for_among_children_that_have_not_ended(
     assert indexes(nodes) == {"sessions_with_live_parent", "sessions_pkey"}
 
 
+def test_living_children_are_found_by_their_parent(connection: Connection[TupleRow]) -> None:
+    nodes = plan(connection, READ_MODELS["living_children"], {"parent": UUID(int=1)}, generic=True)
+    refuse(nodes)
+    assert indexes(nodes) == {"sessions_with_live_parent"}
+
+
 def test_old_answers_are_found_by_their_age(connection: Connection[TupleRow]) -> None:
     values = {"older_than": timedelta(days=1), "limit": 50}
     nodes = plan(connection, READ_MODELS["forget_answers"], values, generic=True)

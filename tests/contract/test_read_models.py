@@ -163,6 +163,23 @@ async def test_a_list_is_filtered_by_where_sessions_come_from(
     assert await found(store, **{name: first}, status="running") == {moving.session_id}
 
 
+async def test_the_living_children_of_a_session_are_those_that_have_not_ended(
+    store: Store,
+) -> None:
+    parent, other = uuid4(), uuid4()
+    lives = [await make(store, parent_id=parent, status=status) for status in ("idle", "stopping")]
+    for ended in ({"status": "stopped"}, {"status": "deleted", "deleted": True}):
+        await make(store, parent_id=parent, **ended)
+    again = Chain()
+    for status in ("idle", "stopped", "idle"):
+        await make(store, again, parent_id=parent, status=status)
+
+    found = await store.read_models.living_children(parent)
+
+    assert set(found) == {*lives, again.session_id}
+    assert await store.read_models.living_children(other) == []
+
+
 async def test_a_hidden_stream_has_a_row_but_is_in_no_list(store: Store) -> None:
     hidden, parent = Chain(), uuid4()
     shown = {"title": "T", "tags": ("x",), "parent_id": parent, "hidden": True}

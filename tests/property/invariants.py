@@ -389,6 +389,9 @@ class _Family:
                     assert len(living) <= most, "too many children"
                 case e.ChildReaped(child_id=child_id):
                     living.remove(child_id)
+                case e.ChildResumed(child_id=child_id):
+                    assert child_id not in living
+                    living.add(child_id)
                 case _:
                     pass
 

@@ -374,7 +374,7 @@ class Sessions(RuleBasedStateMachine):
         if isinstance(command, c.RewindConversation):
             to = min(max(command.to, 0), len(self.logs[session_id]))
             return replace(command, then=self.model.past(session_id, to))
-        if isinstance(command, c.SpawnSession | c.ReapChild):
+        if isinstance(command, c.SpawnSession | c.ReapChild | c.CountChild):
             # What was made up are not the ids of this run.
             known = [*self.to_come, *self.ids]
             if command.child_id not in known:

@@ -274,6 +274,8 @@ def assert_described(command: c.Command, before: Session, after: Session) -> Non
             assert after.policy.tool_approval == command.enabled
         case c.SpawnSession():
             assert str(command.child_id) in around.children
+        case c.CountChild():
+            assert str(command.child_id) in around.children
         case c.ReapChild():
             assert str(command.child_id) not in around.children
         case c.AcquireAttachment():

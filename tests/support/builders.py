@@ -334,6 +334,7 @@ SAMPLES: tuple[e.SessionEvent, ...] = (
         child_id=CHILD_ID, role="worker", depth=1, ttl_seconds=600, auto_stop=True, agent="helper"
     ),
     e.ChildReaped(child_id=CHILD_ID, reason="ttl_expired"),
+    e.ChildResumed(child_id=CHILD_ID, role="worker", auto_stop=True),
     e.AttachmentAcquired(lease_id=LEASE_ID, holder="http:4711", expires_at=NOON),
     e.AttachmentReleased(lease_id=LEASE_ID, holder="http:4711", reason="released"),
     e.SessionStalled(turn_id="t1", reason="activity_timeout", idle_seconds=1800),
@@ -412,5 +413,14 @@ GROWN: tuple[e.SessionEvent, ...] = (
         expires_at=NOON,
     ),
     e.PermissionDecided(request_id="r1", decision="allow_always", option_id="yes", grant="session"),
+    e.ChildSpawned(
+        child_id=CHILD_ID,
+        role="worker",
+        depth=1,
+        ttl_seconds=600,
+        auto_stop=True,
+        agent="helper",
+        asked="sha256:3",
+    ),
 )
 """Events once more, with the optional fields that their first record does not have."""

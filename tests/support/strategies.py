@@ -312,9 +312,12 @@ EVENTS: dict[type, Strategy] = {
     e.ScopeOpened: st.builds(e.ScopeOpened, app=words, user=_title),
     e.ChildSpawned: st.builds(
         e.ChildSpawned, child_id=child_ids, role=words, depth=st.integers(1, 3),
-        ttl_seconds=st.integers(1, 99), auto_stop=st.booleans(), agent=words,
+        ttl_seconds=st.integers(1, 99), auto_stop=st.booleans(), agent=words, asked=_title,
     ),
     e.ChildReaped: st.builds(e.ChildReaped, child_id=child_ids, reason=_ends_of_children),
+    e.ChildResumed: st.builds(
+        e.ChildResumed, child_id=child_ids, role=words, auto_stop=st.booleans()
+    ),
     e.AttachmentAcquired: st.builds(
         e.AttachmentAcquired, lease_id=lease_ids, holder=words, expires_at=moments
     ),
@@ -488,6 +491,9 @@ COMMANDS: dict[type, Strategy] = {
         metadata=json_objects, allow_stopped_parent=rarely(st.just(True), st.just(False)),
     ),
     c.ReapChild: st.builds(c.ReapChild, child_id=child_ids, reason=_ends_of_children),
+    c.CountChild: st.builds(
+        c.CountChild, child_id=child_ids, role=words, auto_stop=st.booleans()
+    ),
     c.AcquireAttachment: st.builds(
         c.AcquireAttachment, lease_id=lease_ids, holder=_now_and_then_wrong, expires_at=moments
     ),

@@ -11,6 +11,7 @@ from domain.errors import (
     Invalid,
     PermissionWider,
     SessionDeleted,
+    SessionExists,
     SessionNotFound,
     SessionStarting,
     SessionStopped,
@@ -19,17 +20,26 @@ from domain.errors import (
 )
 from domain.permissions import GRANT_CATEGORIES, Grants, Rules
 from domain.session import events as e
-from domain.session.commands import CancelTurn, FirstMessage, ReapChild, SpawnSession, StartTurn
+from domain.session.commands import (
+    CancelTurn,
+    CountChild,
+    FirstMessage,
+    ReapChild,
+    SpawnSession,
+    StartTurn,
+)
 from domain.session.inputs import MAX_BYTES, MAX_WAITING
 from domain.session.lineage import (
     DEFAULT_CHILDREN,
     EXTRACTOR,
+    counted,
     depth_of,
     fork,
     inherited,
     live_children,
     offspring,
     reason_of_end,
+    request_digest,
 )
 from domain.session.state import ABSENT, Session
 from domain.session.transcript import Transcript
@@ -74,8 +84,16 @@ def spawn(**more: Any) -> SpawnSession:
     return SpawnSession(**given_fields | more)
 
 
+def accepted(past: list[e.SessionEvent], command: SpawnSession, **fields: Any) -> None:
+    given(past).when(command).then([spawned(asked=request_digest(command), **fields)])
+
+
 def child(number: int) -> UUID:
     return UUID(int=number)
+
+
+def reaped(child_id: UUID = CHILD_ID) -> e.ChildReaped:
+    return e.ChildReaped(child_id=child_id, reason="stopped")
 
 
 def below(depth: int) -> Lineage:
@@ -88,18 +106,48 @@ def below(depth: int) -> Lineage:
 
 
 def test_a_spawn_is_recorded_with_what_a_reader_of_the_parent_wants_to_know():
-    given([created()]).when(spawn(role=" tester ", auto_stop=False, ttl_seconds=90)).then(
-        [spawned(role="tester", auto_stop=False, ttl_seconds=90)]
-    )
+    told = {"auto_stop": False, "ttl_seconds": 90}
+    accepted([created()], spawn(role=" tester ", **told), role="tester", **told)
 
 
 def test_a_blank_role_is_a_worker():
-    given([created()]).when(spawn(role="  ")).then([spawned(role="worker")])
+    accepted([created()], spawn(role="  "), role="worker")
 
 
 def test_spawning_a_child_that_lives_already_is_already_so():
-    given([created(), spawned()]).when(spawn()).then_nothing()
-    given([created(), spawned(), stopped()]).when(spawn()).then_nothing()
+    living = spawned(asked=request_digest(spawn()))
+    given([created(), living]).when(spawn()).then_nothing()
+    given([created(), living, stopped()]).when(spawn()).then_nothing()
+    given([created(), living]).when(spawn(role=" worker ", grants=Grants())).then_nothing()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"agent": Agent(name="helper")},
+        {"ttl_seconds": 61},
+        {"role": "tester"},
+        {"auto_stop": False},
+        {"grants": Grants(tools=("fs__read",))},
+        {"workspace": "w"},
+        {"title": "T"},
+        {"permissions": Rules()},
+        {"limits": Limits(children=1)},
+        {"metadata": {"a": 1}},
+    ],
+)
+def test_a_child_that_was_asked_for_differently_is_another_one(other):
+    begun = created(grants=Grants(tools=("fs__read",)))
+    living = spawned(asked=request_digest(spawn()))
+
+    given([begun, living]).when(spawn(**other)).then_refused(SessionExists)
+
+
+def test_a_child_that_has_ended_once_is_not_spawned_again_by_its_resumption():
+    resumed = e.ChildResumed(child_id=CHILD_ID, role="worker", auto_stop=True)
+    past = [created(), spawned(asked=request_digest(spawn())), reaped(), resumed]
+
+    given(past).when(spawn()).then_refused(SessionExists)
 
 
 @pytest.mark.parametrize(
@@ -140,15 +188,15 @@ def test_only_an_active_session_has_children(past, refusal):
 def test_what_was_said_may_be_extracted_after_the_stop():
     extract = spawn(role=EXTRACTOR, auto_stop=False, allow_stopped_parent=True)
 
-    given([created(), stopped()]).when(extract).then([spawned(role=EXTRACTOR, auto_stop=False)])
-    given([created()]).when(extract).then([spawned(role=EXTRACTOR, auto_stop=False)])
+    accepted([created(), stopped()], extract, role=EXTRACTOR, auto_stop=False)
+    accepted([created()], extract, role=EXTRACTOR, auto_stop=False)
 
 
 def test_a_child_works_where_its_parent_does():
     at_w = [created(owner=Owner(app="console", user="ada", workspace="w"))]
 
-    given(at_w).when(spawn(workspace="w")).then([spawned()])
-    given(at_w).when(spawn()).then([spawned()])
+    accepted(at_w, spawn(workspace="w"))
+    accepted(at_w, spawn())
     for elsewhere in ("w/sub", "W", ""):
         given(at_w).when(spawn(workspace=elsewhere)).then_refused(PermissionWider, workspace="w")
     given([created()]).when(spawn(workspace="w")).then_refused(PermissionWider, workspace=None)
@@ -158,7 +206,7 @@ def test_a_root_has_one_generation_below_it_unless_it_says_more():
     at_depth_1 = created(type="spawned", lineage=below(1), ttl_seconds=60)
 
     given([at_depth_1]).when(spawn()).then_refused(SpawnLimit, limit=1)
-    given([replace(at_depth_1, limits=Limits(depth=2))]).when(spawn()).then([spawned(depth=2)])
+    accepted([replace(at_depth_1, limits=Limits(depth=2))], spawn(), depth=2)
     deeper = replace(at_depth_1, lineage=below(2), limits=Limits(depth=2))
     given([deeper]).when(spawn()).then_refused(SpawnLimit, limit=2)
     given([created(limits=Limits(depth=0))]).when(spawn()).then_refused(SpawnLimit, limit=0)
@@ -171,9 +219,9 @@ def test_as_many_children_live_as_may(limit, most):
 
     given([begun, *living]).when(spawn()).then_refused(SpawnLimit, limit=most)
     if most:
-        given([begun, *living[1:]]).when(spawn()).then([spawned()])
+        accepted([begun, *living[1:]], spawn())
         reaped = e.ChildReaped(child_id=child(0), reason="stopped")
-        given([begun, *living, reaped]).when(spawn()).then([spawned()])
+        accepted([begun, *living, reaped], spawn())
 
 
 def test_the_first_check_that_fails_is_the_answer():
@@ -196,7 +244,7 @@ def test_the_first_check_that_fails_is_the_answer():
 
 def test_a_child_may_have_what_its_parent_has_or_less():
     for less in (HELD, Grants(), Grants(tools=("fs__write",)), Grants(tools=(" fs__read ",) * 2)):
-        given([created(grants=HELD)]).when(spawn(grants=less)).then([spawned()])
+        accepted([created(grants=HELD)], spawn(grants=less))
 
 
 @pytest.mark.parametrize("category", GRANT_CATEGORIES)
@@ -221,7 +269,7 @@ def test_a_blank_atom_is_refused():
 
 def test_a_parent_that_was_granted_nothing_hands_nothing_on():
     given([created()]).when(spawn(grants=Grants(tools=("fs__read",)))).then_refused(PermissionWider)
-    given([created()]).when(spawn()).then([spawned()])
+    accepted([created()], spawn())
 
 
 RULES = Rules(allow=("ls", "cat"), ask=("mv",), deny=("rm",), mode="approve-reads")
@@ -252,7 +300,7 @@ def test_a_child_cannot_be_allowed_without_asking_what_its_parent_is_not(asked, 
 
 def test_a_child_of_a_session_that_may_do_everything_may_be_allowed_anything():
     everything = created(permissions=Rules(mode="approve-all"))
-    given([everything]).when(spawn(permissions=Rules(allow=("x",)))).then([spawned()])
+    accepted([everything], spawn(permissions=Rules(allow=("x",))))
 
     but_one = created(permissions=Rules(mode="approve-all", ask=("x",)))
     given([but_one]).when(spawn(permissions=Rules(allow=("x",)))).then_refused(PermissionWider)
@@ -361,6 +409,20 @@ def test_a_child_is_counted_out_once(reason):
     given([created()]).when(reap).then_nothing()
 
 
+def test_a_child_that_is_resumed_is_counted_in_once_whatever_the_limit():
+    count = CountChild(child_id=CHILD_ID, role="tester", auto_stop=False)
+    resumed = e.ChildResumed(child_id=CHILD_ID, role="tester", auto_stop=False)
+    one_at_most = created(limits=Limits(children=1))
+
+    given([one_at_most, spawned(), reaped(), spawned(child(2))]).when(count).then([resumed])
+    given([created(), spawned(), reaped(), stopped()]).when(count).then([resumed])
+    given([created(), spawned()]).when(count).then_nothing()
+    given([created(), spawned(), reaped(), resumed]).when(count).then_nothing()
+    given([one_at_most, spawned(), reaped(), resumed]).when(spawn(child_id=child(2))).then_refused(
+        SpawnLimit, limit=1
+    )
+
+
 def test_the_state_knows_the_children_that_live_and_how_many_there_were():
     past = [created(), spawned(child(2)), spawned(child(1)), spawned(child(3), role="tester")]
     past += [e.ChildReaped(child_id=child(2), reason="stopped")]
@@ -382,7 +444,15 @@ def test_the_state_knows_the_children_that_live_and_how_many_there_were():
     ],
 )
 def test_how_a_child_ended_is_why_it_is_counted_out(end, reason):
-    assert reason_of_end(state_after([created(), end])) == reason
+    ended = state_after([created(lineage=below(1)), end])
+    assert reason_of_end(ended) == reason
+    assert counted(CHILD_ID, ended) == ReapChild(child_id=CHILD_ID, reason=reason)
+
+
+def test_a_child_that_goes_on_is_counted_in():
+    lives = state_after([created(lineage=below(1))])
+
+    assert counted(CHILD_ID, lives) == CountChild(child_id=CHILD_ID, role="worker", auto_stop=True)
 
 
 def test_a_root_is_no_generation_below_itself():

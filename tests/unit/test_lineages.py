@@ -1,5 +1,6 @@
 """Children, forks and rewinds through the real command path, over several sessions."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -64,7 +65,7 @@ class Place:
     def restart(self, timers: Timers = NEVER) -> None:
         hub = Hub()
         self.handler = Handler(self.store, hub, timers=timers)
-        self.queries = Queries(self.store, hub, self.handler, Transcripts(self.store))
+        self.queries = Queries(self.store, self.handler, Transcripts(self.store))
         self.lineages = Lineages(self.store, self.handler, self.queries)
         self.supervisor = Supervisor(self.store, self.handler, timers)
 
@@ -356,9 +357,59 @@ async def test_children_that_ended_while_nobody_told_their_parent_are_found_befo
     with pytest.raises(SpawnLimit):
         await place.ask(PARENT, spawn(UUID(int=13)))
 
-    await place.lineages.make_room(PARENT)
+    await place.lineages.count(PARENT)
 
     await place.ask(PARENT, spawn(UUID(int=13)))
+
+
+async def test_a_child_that_is_resumed_takes_its_place_again(place: Place):
+    await place.ask(PARENT, spawn(UUID(int=11)), spawn(UUID(int=12)))
+    await place.ask(UUID(int=11), c.StopSession())
+    await place.ask(UUID(int=11), c.ResumeSession())
+
+    assert (await place.events(PARENT))[-1] == e.ChildResumed(
+        child_id=UUID(int=11), role="worker", auto_stop=True
+    )
+    with pytest.raises(SpawnLimit):
+        await place.ask(PARENT, spawn(UUID(int=13)))
+    await place.ask(PARENT, c.StopSession())
+    assert await place.status(UUID(int=11)) == "stopped"
+
+
+async def test_children_that_were_resumed_while_nobody_told_their_parent_are_found_before_a_spawn(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    await place.ask(PARENT, spawn(UUID(int=11)), spawn(UUID(int=12)))
+    await place.ask(UUID(int=11), c.StopSession())
+    monkeypatch.setattr(place.handler, "_tell_family", lambda *_: None)
+    await place.ask(UUID(int=11), c.ResumeSession())
+
+    await place.lineages.count(PARENT)
+
+    with pytest.raises(SpawnLimit):
+        await place.ask(PARENT, spawn(UUID(int=13)))
+    before = await place.store.log.head()
+    await place.lineages.count(PARENT)
+    assert await place.store.log.head() == before
+
+
+async def test_of_two_processes_that_spawn_at_once_none_has_a_child_too_many(place: Place):
+    other = Handler(place.store, Hub(), timers=NEVER)
+    await asyncio.gather(place.handler.load(PARENT), other.load(PARENT))
+
+    async def ask(number: int) -> str:
+        handler = (place.handler, other)[number % 2]
+        command = spawn(UUID(int=number))
+        try:
+            await handler.handle(Request(PARENT, command, actor="user:ada"))
+        except SpawnLimit:
+            return "refused"
+        return "spawned"
+
+    results = await asyncio.gather(*map(ask, range(20, 30)))
+
+    assert results.count("spawned") == 2
+    assert len(await place.store.read_models.living_children(PARENT)) == 2
 
 
 async def test_a_child_cannot_take_the_id_of_another_session(place: Place):
