@@ -31,7 +31,7 @@ from application.plan import Decision, Plan, Planner, Ticket
 from application.ports import Append, Store
 from application.request import Outcome, Request
 from domain.chain import genesis
-from domain.errors import SessionExists
+from domain.errors import DomainError, SessionExists
 from domain.session.commands import Command, SpawnSession, StopSession
 from domain.session.decide import decide
 from domain.session.lineage import PARENT_STOPPED, children_that_go_along, counted
@@ -101,10 +101,10 @@ class Handler:
                 request = await self._hooks.before(request)
             except ApplicationError:
                 # What was done before they said no, stays done.
-                replayed = await self.replay(request)
-                if replayed is None:
+                done = await self.replay(request) or await self._already_so(request)
+                if done is None:
                     raise
-                return replayed
+                return done
         idempotency = request.idempotency
         if idempotency is None:
             return await self._queue(request)
@@ -342,6 +342,22 @@ class Handler:
             stored.position,
             kept["answer"],
             replayed=True,
+        )
+
+    async def _already_so(self, request: Request) -> Outcome | None:
+        """Return the outcome of a request that changes nothing; None when it would."""
+        if request.expected is not None or request.expected_scopes:
+            return None
+        loaded = await self.load(request.session_id)
+        session = loaded.session
+        try:
+            if decide(session, request.command):
+                return None
+        except DomainError:
+            return None
+        answer = request.answer(session, [])
+        return Outcome(
+            request.session_id, session.sequence + 1, session.sequence, loaded.position, answer
         )
 
     def _keep_snapshot(self, session_id: UUID, before: Session, after: Session) -> None:

@@ -195,3 +195,10 @@ def _require_same_kind(asked: c.Command, changed: c.Command) -> None:
     for name in _IDENTITY:
         if getattr(asked, name, None) != getattr(changed, name, None):
             raise ValueError(f"a hook may not change {name}")
+    if _inputs(asked) != _inputs(changed):
+        raise ValueError("a hook may not change which inputs there are")
+
+
+def _inputs(command: c.Command) -> list[tuple[str, str]]:
+    inputs = command.inputs if isinstance(command, c.QueueInputs) else ()
+    return [(one.input_id, one.message_id) for one in inputs]

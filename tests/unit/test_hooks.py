@@ -144,6 +144,26 @@ async def test_a_hook_may_change_neither_the_kind_of_a_command_nor_whom_it_is_ab
         await asked_for(START, hook("a", ask))
 
 
+@pytest.mark.parametrize("kept", [slice(0, 1), slice(1, 2), slice(None, None, -1)])
+async def test_a_hook_may_change_what_inputs_say_and_not_which_there_are(kept: slice):
+    first, second = (
+        c.NewInput(input_id=f"i{n}", message_id=f"m{n}", parts=text("go")) for n in (1, 2)
+    )
+    queued = c.QueueInputs(inputs=(first, second))
+
+    async def ask(_: Call) -> c.Command | None:
+        return replace(queued, inputs=queued.inputs[kept])
+
+    async def rewords(_: Call) -> c.Command | None:
+        return replace(queued, inputs=(replace(first, parts=text("stay")), second))
+
+    with pytest.raises(HookFailed):
+        await asked_for(queued, hook("a", ask))
+    changed = await asked_for(queued, hook("a", rewords))
+    assert isinstance(changed, c.QueueInputs)
+    assert changed.inputs[0].parts == text("stay")
+
+
 async def test_nobody_is_asked_at_other_points_nor_about_what_a_clock_decides():
     stop = c.StopSession()
     keeps = hook("a", denies, "session.pre_stop")
@@ -173,6 +193,29 @@ async def test_what_was_done_before_a_hook_said_no_is_answered_as_it_was_then():
 
     assert again.replayed
     assert again.sequence == first.sequence
+
+
+@pytest.mark.parametrize("ask", [denies, breaks])
+async def test_what_is_already_so_cannot_be_denied(ask: Ask):
+    handler = Handler(MemoryStore(), Hub(), hooks=Hooks([hook("a", ask, "session.pre_stop")]))
+    await handler.handle(Request(SESSION_ID, create(), actor="user:ada"))
+    stop = Request(
+        SESSION_ID,
+        c.StopSession(),
+        actor="user:ada",
+        answer=lambda session, _: {"status": session.status},
+    )
+    with pytest.raises((HookDenied, HookFailed)):
+        await handler.handle(stop)
+    first = await handler.handle(stop._replace(origin="supervision"))
+
+    again = await handler.handle(stop)
+
+    assert (first.changed, again.changed) == (True, False)
+    assert again[2:] == first[2:] == (2, 2, {"status": "stopped"}, False)
+    with pytest.raises((HookDenied, HookFailed)):
+        # What is asked of another sequence is not answered here.
+        await handler.handle(stop._replace(expected=frozenset({1})))
 
 
 async def test_a_session_stays_active_when_a_required_hook_cannot_say_whether_it_may_stop():
