@@ -29,7 +29,6 @@ from application.scopes import Scopes
 from application.tail import Tails
 from application.waiting import Waits
 from application.webhooks.manage import Webhooks
-from domain.errors import SessionDeleted, SessionNotFound
 from domain.session.commands import ActivateSession, Command
 from domain.session.state import Session
 
@@ -174,24 +173,6 @@ async def replayed(request: AnyRequest, scope: UUID) -> Outcome | None:
     # Only the key counts: what is asked for is not known yet.
     asked = await asked_of(request, session_id=scope)
     return await services_of(request).handler.replay(asked)
-
-
-async def require_there(request: AnyRequest, session_id: UUID) -> None:
-    """Refuse a command to a session that never was, or is no more.
-
-    Args:
-        request: Who asks.
-        session_id: Of which session.
-
-    Raises:
-        SessionNotFound: It never was.
-        SessionDeleted: It is no more.
-    """
-    row = await services_of(request).store.read_models.session(session_id)
-    if row is None or row.hidden:
-        raise SessionNotFound
-    if row.status == "deleted":
-        raise SessionDeleted
 
 
 async def state_of(request: AnyRequest) -> Session:

@@ -1,12 +1,14 @@
 """Children and forks, as far as they need more than one session to be looked at."""
 
+from collections.abc import Container
 from uuid import UUID
 
-from application.errors import CursorAhead
+from application.errors import CursorAhead, StaleSequence
 from application.handle import Handler
-from application.ports import Store
+from application.ports import ListedSession, Store
 from application.queries import Queries
 from application.request import Request
+from domain.errors import SessionDeleted, SessionNotFound
 from domain.session.commands import CreateSession
 from domain.session.lineage import counted, fork, inherited, live_children
 from domain.session.state import Session
@@ -44,20 +46,29 @@ class Lineages:
             )
 
     async def forked(
-        self, origin_id: UUID, at: int | None, command: CreateSession
+        self,
+        origin_id: UUID,
+        at: int | None,
+        command: CreateSession,
+        expected: Container[int] | None = None,
     ) -> tuple[CreateSession, Session]:
         """Return the command that begins a fork, and the state that it inherits.
 
         Args:
             origin_id: The session to fork.
             at: The sequence after which the fork goes its own way; None is the newest.
-            command: What is to be different; its owner is the one of the fork.
+            command: What is to be different; the owner never is.
+            expected: The newest sequences that the caller allows; None allows any.
 
         Raises:
-            SessionNotFound: There is no such session, or it was deleted.
+            SessionNotFound: There is no such session.
+            SessionDeleted: It was deleted.
+            StaleSequence: It is at another sequence than the caller allows.
             CursorAhead: It has not come to that sequence.
         """
-        row = await self._queries.session(origin_id)
+        row = await self._row(origin_id)
+        if expected is not None and row.sequence not in expected:
+            raise StaleSequence(None, head=row.sequence)
         if at is not None and at > row.sequence:
             raise CursorAhead(None, head=row.sequence, cursor=at)
         loaded = await self._handler.load_at(origin_id, at or row.sequence)
@@ -77,13 +88,23 @@ class Lineages:
             sequence: The event.
 
         Raises:
-            SessionNotFound: There is no such session, or it was deleted.
+            SessionNotFound: There is no such session.
+            SessionDeleted: It was deleted.
             CursorAhead: It has not come to that sequence.
         """
-        row = await self._queries.session(session_id)
+        row = await self._row(session_id)
         if sequence > row.sequence:
             raise CursorAhead(None, head=row.sequence, cursor=sequence)
         return (await self._handler.load_at(session_id, sequence)).session
+
+    async def _row(self, session_id: UUID) -> ListedSession:
+        # A command to what was deleted is told so, however close behind the deletion it comes.
+        row = await self._store.read_models.session(session_id)
+        if row is None or row.hidden:
+            raise SessionNotFound
+        if row.status == "deleted":
+            raise SessionDeleted
+        return row
 
     async def ancestry(self, session_id: UUID) -> list[UUID]:
         """Return the ids of a session's parent, its parent, and so on up to the root.

@@ -23,7 +23,7 @@ from api.schemas.lifecycle import (
     StatusDone,
     StopSessionBody,
 )
-from api.services import handle, replayed, require_there, services_of
+from api.services import handle, replayed, services_of
 from application.errors import ApplicationError
 from domain.errors import DomainError, SessionNotFound
 from domain.session.commands import (
@@ -149,7 +149,6 @@ async def rewind_conversation(request: AnyRequest) -> ASGIResponse:
     session_id = session_id_of(request)
     outcome = await replayed(request, session_id)
     if outcome is None:
-        await require_there(request, session_id)
         then = await services_of(request).lineages.state_at(session_id, body.to)
         command = RewindConversation(to=body.to, then=then)
         outcome = await handle(request, command, answer=_epoch)

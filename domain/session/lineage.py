@@ -310,13 +310,14 @@ def fork(origin: Session, command: CreateSession, source: Origin) -> CreateSessi
 
     Args:
         origin: The state of the other session at the sequence of the fork.
-        command: What the caller wants to be different.
+        command: What the caller wants to be different; the owner never is.
         source: Where it goes its own way.
     """
     require_present(origin)
     description = origin.description
     return replace(
         command,
+        owner=origin.lifecycle.owner,
         title=command.title or description.title,
         tags=command.tags or description.tags,
         agent=command.agent or description.agent,

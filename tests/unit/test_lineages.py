@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from application.errors import CursorAhead
+from application.errors import CursorAhead, StaleSequence
 from application.handle import Handler
 from application.lineage import Lineages
 from application.live import Hub
@@ -19,6 +19,7 @@ from application.transcripts import Transcripts
 from domain.chain import genesis, link
 from domain.errors import (
     PermissionWider,
+    SessionDeleted,
     SessionExists,
     SessionExpired,
     SessionNotFound,
@@ -211,9 +212,27 @@ async def test_the_digests_of_a_fork_are_a_chain_of_its_own(place: Place):
 async def test_a_fork_is_refused_of_what_is_not_there_or_beyond_its_end(place: Place):
     with pytest.raises(CursorAhead):
         await place.fork(10_000)
-    await place.ask(PARENT, c.DeleteSession())
     with pytest.raises(SessionNotFound):
+        await place.lineages.forked(CHILD, None, c.CreateSession(owner=OWNER))
+    await place.ask(PARENT, c.DeleteSession())
+    with pytest.raises(SessionDeleted):
         await place.fork(3)
+    with pytest.raises(SessionDeleted):
+        await place.lineages.state_at(PARENT, 1)
+
+
+async def test_what_a_fork_is_made_of_is_looked_at_once(place: Place):
+    """Whoever forks the newest of a session that may be at 9 only, forks event 9."""
+    wanted = c.CreateSession(owner=Owner(app="", user=""))
+    head = (await place.handler.load(PARENT)).session.sequence
+    command, _ = await place.lineages.forked(PARENT, None, wanted, {head})
+    assert command.owner == OWNER
+    assert command.forked_from is not None
+    assert command.forked_from.sequence == head
+
+    await place.ask(PARENT, c.PatchState(set={"n": 3}))
+    with pytest.raises(StaleSequence):
+        await place.lineages.forked(PARENT, 3, wanted, {head})
 
 
 async def test_a_fork_outlives_the_deletion_of_its_origin(place: Place):
