@@ -280,7 +280,7 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
         hooks=hooks_of(settings),
     )
     transcripts = Transcripts(store, most_bytes=settings.kept_transcript_bytes)
-    queries = Queries(store, hub, handler, transcripts)
+    queries = Queries(store, handler, transcripts)
     pruner = KeyPruner(store, timedelta(days=settings.idempotency_days))
     sender = HttpSender(
         timeout=settings.webhook_timeout_seconds, private_targets=settings.webhook_private_targets

@@ -21,6 +21,7 @@ from domain.health import (
     HealthRow,
     Info,
     badge_for_health,
+    badge_for_log,
     drivable,
     health_row,
     mark_stale,
@@ -48,6 +49,11 @@ class Facts:
     info: Info
     unhealthy: bool
     failure: str | None
+
+    @property
+    def badge(self) -> Badge:
+        """The one word for the session, as lists show it."""
+        return badge_for_log(self.info, unhealthy=self.unhealthy)
 
 
 class Standing(NamedTuple):

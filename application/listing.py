@@ -6,7 +6,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from application.ports import Codec, SessionRow, SharedWrite
-from domain.health import Badge, Info, badge_for_info, state_of
+from domain.health import Badge, Info, badge_for_log, state_of
 from domain.session.events import SessionCreated, SessionEvent, StatePatched
 from domain.session.state import Session, scope_of
 from domain.session.supervision import next_deadline
@@ -174,15 +174,13 @@ def badge_of(session: Session) -> Badge:
     """Return the one word for a session, by what its log says; leases and presence aside."""
     lifecycle, around = session.lifecycle, session.surroundings
     running = session.turns.running
-    badge = badge_for_info(
-        Info(
-            state=state_of(session.status),
-            failure_kind=lifecycle.failure.kind if lifecycle.failure else "",
-            stall_state="stalled" if around.stalled is not None else "",
-            turn_id=running.turn_id if running else "",
-        )
+    info = Info(
+        state=state_of(session.status),
+        failure_kind=lifecycle.failure.kind if lifecycle.failure else "",
+        stall_state="stalled" if around.stalled is not None else "",
+        turn_id=running.turn_id if running else "",
     )
-    return "unhealthy" if around.unhealthy and badge in ("idle", "running") else badge
+    return badge_for_log(info, unhealthy=around.unhealthy)
 
 
 def session_row(

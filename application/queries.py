@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any
 from uuid import UUID
 
 from application.errors import CursorAhead
 from application.handle import Handler
 from application.listing import app_scope, session_document, user_scope
-from application.live import Hub
 from application.load import Loaded
 from application.ports import After, ListedSession, SessionFilter, SessionOrder, Store
 from application.transcripts import Transcripts
@@ -43,14 +41,12 @@ class Queries:
 
     Args:
         store: Where everything is.
-        hub: Who tells that a session has moved on.
         handler: Who knows the newest states.
         transcripts: Who folds what readers see.
     """
 
-    def __init__(self, store: Store, hub: Hub, handler: Handler, transcripts: Transcripts) -> None:
+    def __init__(self, store: Store, handler: Handler, transcripts: Transcripts) -> None:
         self._store = store
-        self._hub = hub
         self._handler = handler
         self._transcripts = transcripts
 
@@ -119,28 +115,6 @@ class Queries:
             if self._store.codec.from_json(entry)["id"] == entry_id:
                 return row.sequence, entry
         raise MessageNotFound(None, message_id=entry_id)
-
-    async def status_changed(
-        self, session_id: UUID, seen: ListedSession, seconds: float
-    ) -> ListedSession:
-        """Return the session's row when its status is another one, or time is up.
-
-        Args:
-            session_id: Which one.
-            seen: Its row as the caller knows it.
-            seconds: How long to wait at most.
-        """
-        row = seen
-        with self._hub.follow(session_id) as channel:
-            deadline = monotonic() + seconds
-            while not self._hub.closing.is_set():
-                row = await self.session(session_id)
-                if row.status != seen.status:
-                    break
-                while channel.head <= row.sequence and not self._hub.closing.is_set():
-                    if not await channel.bell.wait(max(deadline - monotonic(), 0.0)):
-                        return row
-        return row
 
     async def state(
         self, session_id: UUID, at: int | None = None

@@ -1,22 +1,23 @@
 """Waiting for a session to come to something, on the same wake-up as the tails.
 
 Whoever waits costs a future and a timer. When the session moves, the first of them to look reads
-its row, and all the others take what was read.
+its row, and all the others take what was read. Those who come at once look together too.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
+from application.health import facts_of
 from application.health_ports import Lease
 from application.live import Hub
 from application.ports import ListedSession, Store
 from application.reading import Deadline
 from domain.errors import SessionNotFound
-from domain.health import state_of
+from domain.health import Badge, state_of
 
 Aim = Literal["ready", "attached", "stopped"]
 
@@ -26,32 +27,53 @@ class Seen(NamedTuple):
 
     session: ListedSession
     lease: Lease | None
+    badge: Badge
     met: bool
 
 
-_Look = Callable[[], Coroutine[Any, Any, Seen]]
+class _Found(NamedTuple):
+    session: ListedSession
+    lease: Lease | None
+    badge: Badge
 
 
 @dataclass(slots=True)
 class _Watch:
-    """One session that some wait for to come to one thing."""
+    """One session that some wait for, with or without who drives it."""
 
-    look: _Look
+    store: Store
+    session_id: UUID
+    with_lease: bool
     waiting: int = 0
-    _looking: asyncio.Task[Seen] | None = None
+    _looking: asyncio.Task[_Found] | None = None
 
-    async def together(self) -> Seen:
+    async def together(self) -> _Found:
         """Look, by one read for all who want to meanwhile."""
         if self._looking is None:
-            self._looking = asyncio.ensure_future(self.look())
+            self._looking = asyncio.ensure_future(self._look())
             self._looking.add_done_callback(self._looked)
         # Who hangs up must not take the read away from the others.
         return await asyncio.shield(self._looking)
 
-    def _looked(self, task: asyncio.Task[Seen]) -> None:
+    async def afresh(self) -> _Found:
+        """Look, by one read for all who came before it began: none is told what was before them."""
+        if self._looking is not None:
+            await asyncio.wait((self._looking,))
+        return await self.together()
+
+    def _looked(self, task: asyncio.Task[_Found]) -> None:
         self._looking = None
         if not task.cancelled():
             task.exception()  # whoever still waits has it
+
+    async def _look(self) -> _Found:
+        session = await self.store.read_models.session(self.session_id)
+        if session is None or session.hidden:
+            raise SessionNotFound
+        lease = None
+        if self.with_lease:
+            lease = (await self.store.leases.of([self.session_id])).get(self.session_id)
+        return _Found(session, lease, facts_of(session, self.store.codec).badge)
 
 
 class Waits:
@@ -65,7 +87,7 @@ class Waits:
     def __init__(self, store: Store, hub: Hub) -> None:
         self._store = store
         self._hub = hub
-        self._watched: dict[tuple[UUID, Aim], _Watch] = {}
+        self._watched: dict[tuple[UUID, bool], _Watch] = {}
 
     async def until(self, session_id: UUID, aim: Aim, seconds: float) -> Seen:
         """Return the session when it has come to something, or when time is up.
@@ -79,24 +101,66 @@ class Waits:
         Raises:
             SessionNotFound: There is none, or it was deleted and will not come to it.
         """
-        with self._hub.follow(session_id) as channel, self._watch(session_id, aim) as watch:
+
+        def met(found: _Found) -> bool:
+            if aim != "stopped":
+                _require_there(found)
+            state = state_of(found.session.status)
+            if aim == "attached":
+                return found.lease is not None and state == "active"
+            return state == ("active" if aim == "ready" else "stopped")
+
+        return await self._wait(session_id, met, seconds, with_lease=aim == "attached")
+
+    async def changed(
+        self, session_id: UUID, seconds: float, known: Callable[[int], bool] | None = None
+    ) -> Seen:
+        """Return the session when its status or its badge is another one, or when time is up.
+
+        Args:
+            session_id: Which one.
+            seconds: How long to wait at most; 0 only looks.
+            known: Tells whether the caller knows the session as it was at a sequence: one that has
+                moved on since is returned at once. None is always.
+
+        Raises:
+            SessionNotFound: There is none, or it was deleted, maybe meanwhile.
+        """
+        first: _Found | None = None
+
+        def met(found: _Found) -> bool:
+            nonlocal first
+            _require_there(found)
+            if first is None:
+                first = found
+                return known is not None and not known(found.session.sequence)
+            return (found.session.status, found.badge) != (first.session.status, first.badge)
+
+        return await self._wait(session_id, met, seconds, with_lease=False)
+
+    async def _wait(
+        self, session_id: UUID, met: Callable[[_Found], bool], seconds: float, *, with_lease: bool
+    ) -> Seen:
+        with self._hub.follow(session_id) as channel, self._watch(session_id, with_lease) as watch:
             deadline = Deadline(seconds)
-            # What others are just reading may be older than what the caller knows.
-            seen = await watch.look()
-            while not (seen.met or deadline.is_over or self._hub.closing.is_set()):
-                if channel.head > seen.session.sequence:
-                    # One that began too early is simply followed by another.
-                    seen = await watch.together()
-                elif not await channel.bell.wait(deadline.left()):
+            found = await watch.afresh()
+            while not (is_met := met(found)):
+                while channel.head <= found.session.sequence:
+                    if deadline.is_over or self._hub.closing.is_set():
+                        return Seen(*found, met=False)
+                    await channel.bell.wait(deadline.left())
+                if deadline.is_over or self._hub.closing.is_set():
                     break
-            return seen
+                # One that began too early is simply followed by another.
+                found = await watch.together()
+            return Seen(*found, met=is_met)
 
     @contextmanager
-    def _watch(self, session_id: UUID, aim: Aim) -> Generator[_Watch]:
-        key = (session_id, aim)
+    def _watch(self, session_id: UUID, with_lease: bool) -> Generator[_Watch]:
+        key = (session_id, with_lease)
         watch = self._watched.get(key)
         if watch is None:
-            watch = self._watched[key] = _Watch(lambda: self._look(session_id, aim))
+            watch = self._watched[key] = _Watch(self._store, session_id, with_lease)
         watch.waiting += 1
         try:
             yield watch
@@ -105,14 +169,7 @@ class Waits:
             if not watch.waiting:
                 del self._watched[key]
 
-    async def _look(self, session_id: UUID, aim: Aim) -> Seen:
-        session = await self._store.read_models.session(session_id)
-        if session is None or session.hidden:
-            raise SessionNotFound
-        if session.status == "deleted" and aim != "stopped":
-            raise SessionNotFound("the session was deleted; only its events can still be read")
-        state = state_of(session.status)
-        if aim != "attached":
-            return Seen(session, None, state == ("active" if aim == "ready" else "stopped"))
-        lease = (await self._store.leases.of([session_id])).get(session_id)
-        return Seen(session, lease, lease is not None and state == "active")
+
+def _require_there(found: _Found) -> None:
+    if found.session.status == "deleted":
+        raise SessionNotFound("the session was deleted; only its events can still be read")

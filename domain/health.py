@@ -156,6 +156,17 @@ def badge_for_info(info: Info | None) -> Badge:
     )
 
 
+def badge_for_log(info: Info, *, unhealthy: bool) -> Badge:
+    """Return the badge by all that a log says; leases and signs of life aside.
+
+    Args:
+        info: The session itself.
+        unhealthy: Whoever runs the agent said last that its process is not well.
+    """
+    badge = badge_for_info(info)
+    return "unhealthy" if unhealthy and badge in ("idle", "running") else badge
+
+
 def badge_for_health(info: Info | None, row: HealthRow) -> Badge:
     """Return the badge by a health row, which has the last word on stalls and prompts.
 

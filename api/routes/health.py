@@ -175,6 +175,7 @@ async def wait_for_session(request: AnyRequest) -> ASGIResponse:
         "for": aim,
         "met": seen.met,
         "status": session.status,
+        "badge": seen.badge,
         **lease_document(seen.lease),
         "sequence": session.sequence,
         "position": session.position,

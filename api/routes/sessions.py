@@ -1,5 +1,6 @@
 """Sessions: create, list, read, delete and wait for them."""
 
+from functools import partial
 from typing import Any, get_args
 from uuid import UUID
 
@@ -275,14 +276,17 @@ async def get_status(request: AnyRequest) -> ASGIResponse:
     parameters = Parameters(request, ("wait",))
     session_id = session_id_of(request)
     seconds = parameters.wait()
-    row = await services.queries.session(session_id)
-    if not seconds and is_current(request, row.sequence):
+    known = None
+    if header(request, b"if-none-match") is not None:
+        known = partial(is_current, request)
+    seen = await services.waits.changed(session_id, seconds, known)
+    row = seen.session
+    if known is not None and not seen.met and known(row.sequence):
         return not_modified(row.sequence)
-    if seconds:
-        row = await services.queries.status_changed(session_id, row, seconds)
     document = {
         "session_id": session_id,
         "status": row.status,
+        "badge": seen.badge,
         "sequence": row.sequence,
         "position": row.position,
         "updated_at": rfc3339(row.updated_at),

@@ -19,6 +19,7 @@ from api.schemas.session_shape import (
 from application.health_ports import Process
 from application.leases import LEAST_SECONDS, MOST_SECONDS, USUAL_SECONDS
 from application.waiting import Aim
+from domain.health import Badge
 from domain.session.state import Status
 
 Seconds = Annotated[int, Field(ge=LEAST_SECONDS, le=MOST_SECONDS), BeforeValidator(whole)]
@@ -95,6 +96,7 @@ class Waited(Shape):
     aim: Annotated[Aim, Field(alias="for")]
     met: Annotated[bool, Field(description="false: time was up first")]
     status: Status
+    badge: Badge
     attached_to: AttachedTo
     attach_expires_at: AttachExpiresAt
     sequence: Sequence

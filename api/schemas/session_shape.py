@@ -251,6 +251,7 @@ class SessionStatus(Shape):
 
     session_id: UUID
     status: Status
+    badge: Badge
     sequence: Sequence
     position: Position
     updated_at: datetime

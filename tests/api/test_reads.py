@@ -276,6 +276,24 @@ def test_status_answers_when_time_is_up(session: SessionApi) -> None:
     assert done(session.get("/status?wait=0"))["status"] == "idle"
 
 
+def test_status_waits_from_where_the_caller_looked(session: SessionApi) -> None:
+    seen = session.get("/status")
+    asked = {"If-None-Match": seen.headers["ETag"]}
+    assert done(seen)["badge"] == "idle"
+    assert session.get("/status?wait=50ms", headers=asked).status_code == 304
+
+    session.start()
+    # Between two waits nothing is missed.
+    now = session.get("/status?wait=20s", headers=asked)
+
+    assert [done(now)[name] for name in ("status", "badge", "sequence")] == [
+        "running",
+        "running",
+        2,
+    ]
+    assert now.headers["ETag"] == '"2"'
+
+
 def test_status_wait_ends_when_the_session_is_deleted(session: SessionApi) -> None:
     timer = threading.Timer(0.1, session.delete)
     timer.start()

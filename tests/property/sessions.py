@@ -105,7 +105,7 @@ class _Process:
     def __init__(self, store: Store, kept: int) -> None:
         hub = Hub()
         self.handler = Handler(store, hub, kept=kept)
-        self.queries = Queries(store, hub, self.handler, Transcripts(store, most_bytes=4096))
+        self.queries = Queries(store, self.handler, Transcripts(store, most_bytes=4096))
         self.lineages = Lineages(store, self.handler, self.queries)
 
 

@@ -17,6 +17,7 @@ from domain.session.commands import (
     ActivateSession,
     AddMessage,
     DeleteSession,
+    ReportHealth,
     ResumeSession,
     StartTurn,
     StopSession,
@@ -78,6 +79,10 @@ async def resume(office: Office) -> None:
 
 async def delete(office: Office) -> None:
     await office.do(DeleteSession())
+
+
+async def fall_ill(office: Office) -> None:
+    await office.do(ReportHealth(healthy=False))
 
 
 async def start_turn(office: Office) -> None:
@@ -341,6 +346,91 @@ async def test_who_comes_later_looks_for_themselves() -> None:
     async with asyncio.timeout(5):
         assert (await late).met
         assert (await early).met
+
+
+async def test_a_thousand_who_come_at_once_look_by_two_reads() -> None:
+    office = Office()
+    await office.create()
+    reads = Reads(office)
+    reads.open.clear()
+    aims: list[Aim] = ["ready", "stopped"]
+    waiting = [
+        *(asyncio.create_task(office.waits.until(SESSION_ID, aim, 0)) for aim in aims * 500),
+        *(asyncio.create_task(office.waits.changed(SESSION_ID, 0)) for _ in range(500)),
+    ]
+    await settle()
+    reads.open.set()
+    async with asyncio.timeout(10):
+        seen = await asyncio.gather(*waiting)
+
+    assert [one.met for one in seen] == [True, False] * 500 + [False] * 500
+    assert reads.count == 2
+
+
+# ── a change of status ───────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("then", "status", "badge"),
+    [
+        (start_turn, "running", "running"),
+        (stop, "stopped", "stopped"),
+        (fall_ill, "idle", "unhealthy"),
+    ],
+)
+async def test_a_thousand_hear_by_one_read_that_the_status_has_changed(
+    then: Do, status: str, badge: str
+) -> None:
+    office = Office()
+    await office.create()
+    reads = Reads(office)
+    waiting = [asyncio.create_task(office.waits.changed(SESSION_ID, LONG)) for _ in range(1000)]
+    await settle()
+    before = reads.count
+
+    await office.do(AddMessage(message_id="m2", role="user", parts=text()))
+    await settle()
+    assert not any(one.done() for one in waiting)
+    await then(office)
+    async with asyncio.timeout(10):
+        seen = await asyncio.gather(*waiting)
+
+    assert {(one.met, one.session.status, one.badge) for one in seen} == {(True, status, badge)}
+    assert reads.count - before <= 4
+
+
+async def test_what_has_changed_since_the_caller_looked_is_told_at_once() -> None:
+    office = Office()
+    await office.create()
+    await start_turn(office)
+
+    async with asyncio.timeout(5):
+        seen = await office.waits.changed(SESSION_ID, LONG, lambda sequence: sequence == 1)
+    assert (seen.met, seen.session.status) == (True, "running")
+    seen = await office.waits.changed(SESSION_ID, 0.01, lambda sequence: sequence == 2)
+    assert (seen.met, seen.session.status) == (False, "running")
+
+
+async def test_who_waits_for_a_change_hears_of_the_deletion() -> None:
+    office = Office()
+    await office.create()
+    waiting = asyncio.create_task(office.waits.changed(SESSION_ID, LONG))
+    await settle()
+    await delete(office)
+
+    with pytest.raises(SessionNotFound, match="deleted"):
+        async with asyncio.timeout(5):
+            await waiting
+
+
+async def test_who_waits_for_a_change_is_let_go_when_the_server_stops() -> None:
+    office = Office()
+    await office.create()
+    waiting = asyncio.create_task(office.waits.changed(SESSION_ID, LONG))
+    await settle()
+    office.hub.close()
+    async with asyncio.timeout(5):
+        assert not (await waiting).met
 
 
 async def test_a_store_that_is_away_is_told_to_all_who_wait() -> None:
