@@ -115,6 +115,7 @@ ROUTES = [
     messages.revise_message,
     messages.get_history,
     turns.start_turn,
+    turns.get_turn,
     turns.record_activity,
     turns.take_inputs,
     turns.complete_turn,

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from litestar import post
+from litestar import get, post
 from litestar.response.base import ASGIResponse
 
 from api.describe import Describes
 from api.input_documents import ended_of, next_turn_of, standing, taken_of
-from api.requests import AnyRequest, body_of, name_of, session_id_of
-from api.responses import etag, json_response, location, outcome_response, to_json
+from api.requests import AnyRequest, Parameters, body_of, is_current, name_of, session_id_of
+from api.responses import etag, json_response, location, not_modified, outcome_response, to_json
 from api.schemas.activity import activity_of
 from api.schemas.commands import EmptyBody
 from api.schemas.inputs import InputsTaken
@@ -22,11 +22,12 @@ from api.schemas.turns import (
     StartTurnBody,
     TurnAnswer,
     TurnEnded,
+    TurnStanding,
     TurnWaiting,
 )
-from api.services import handle, services_of
+from api.services import handle, services_of, state_of
 from application.pieces import Streamed
-from domain.errors import Invalid
+from domain.errors import Invalid, TurnNotFound
 from domain.session.commands import (
     CancelTurn,
     CompleteTurn,
@@ -97,6 +98,25 @@ async def start_turn(request: AnyRequest) -> ASGIResponse:
         return outcome_response(outcome, status=201, made=made)
     made = location(outcome.session_id, "inputs", turn_id)
     return outcome_response(outcome, status=202, made=made)
+
+
+@get("/v1/sessions/{session_id:str}/turns/{turn_id:str}")
+@Describes("Turns", answers={200: TurnStanding}, problems=("turn_not_found",), conditional=True)
+async def get_turn(request: AnyRequest) -> ASGIResponse:
+    """Read what has become of a turn."""
+    Parameters(request, ())
+    turn_id = name_of(request, "turn_id")
+    session = await state_of(request)
+    running = session.turns.running
+    status: str | None = session.turns.ended.get(turn_id)
+    if running is not None and running.turn_id == turn_id:
+        status = "running"
+    if status is None:
+        raise TurnNotFound(None, turn_id=turn_id)
+    if is_current(request, session.sequence):
+        return not_modified(session.sequence)
+    document = {"turn_id": turn_id, "status": status, "sequence": session.sequence}
+    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/events", status_code=200)

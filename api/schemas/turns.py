@@ -9,6 +9,7 @@ from api.schemas.base import Body, Done, Name, Sequence, Shape
 from api.schemas.commands import Detail
 from api.schemas.inputs import InputId, InputMeta, InputTaken, NextTurn, QueuePlace
 from api.schemas.parts import Parts
+from domain.session.state import TurnOutcome
 from domain.values import Usage
 
 Source = Literal["user", "network", "synthetic", "followup"]
@@ -111,6 +112,14 @@ class TurnWaiting(Done):
     queue_position: QueuePlace
     generation: Annotated[int, Field(ge=0)]
     next_turn_id: NextTurn
+
+
+class TurnStanding(Shape):
+    """What has become of a turn; its events are those of the log with `turn`."""
+
+    turn_id: str
+    status: Literal["running"] | TurnOutcome
+    sequence: Sequence
 
 
 class ActivityRecorded(Done):

@@ -48,6 +48,26 @@ def test_an_idle_session_starts_the_turn_whatever_the_mode(session: SessionApi, 
     assert session.types() == ["session.created", "turn.started"]
 
 
+@pytest.mark.parametrize("turn_id", ["t1", "a/b c?d#e%2F", "日本 é", "..x"])
+def test_what_has_become_of_a_turn_can_be_read_where_its_start_says(
+    session: SessionApi, turn_id: str
+) -> None:
+    where = send(session, turn_id).headers["location"]
+    send(session, "waits")
+
+    running = done(session.api.get(where))
+    assert running == {"turn_id": turn_id, "status": "running", "sequence": 3}
+    refused(session.get("/turns/waits"), 404, "turn_not_found", turn_id="waits")
+    refused(session.get("/turns/waits?x=1"), 400, "invalid_parameter")
+    done(session.api.post(f"{where}/fail"))
+    ended = session.api.get(where)
+    assert done(ended)["status"] == "failed"
+    again = session.api.request("GET", where, headers={"If-None-Match": ended.headers["etag"]})
+    assert again.status_code == 304
+    session.delete()
+    refused(session.api.get(where), 404, "session_not_found")
+
+
 @pytest.mark.parametrize("source", ["user", "network", "synthetic", "followup"])
 def test_the_source_of_input_is_that_of_its_turn(session: SessionApi, source: str) -> None:
     meta = {"reason": "a job is done", "job": 7}
