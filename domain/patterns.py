@@ -51,6 +51,12 @@ class Glob:
         """The length of the longest piece that must be sought at each place of a text in turn."""
         return max((p.length for p in self.pieces[1:-1] if p.expression is not None), default=0)
 
+    @property
+    def effort(self) -> int:
+        """How often each place of a text may have to be looked at; 0 when only its ends are."""
+        between = self.pieces[1:-1]
+        return max((1 if p.expression is None else p.length for p in between), default=0)
+
     def matches(self, text: str) -> bool:
         """Return whether it matches the whole text."""
         first = self.pieces[0]

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from domain.errors import Invalid
-from domain.patterns import MAX_TEXT, Pattern, parse
+from domain.patterns import MAX_TEXT, Glob, Pattern, parse
 from domain.patterns import literal as literal
 from domain.values import require_name
 
@@ -34,6 +34,9 @@ StepName = Literal[
 MODES: tuple[Mode, ...] = ("ask", "approve-reads", "approve-all", "deny-all")
 MAX_RULES = 200
 MAX_SLOW_GLOBS = 20
+MAX_EFFORT = 40_000_000
+"""Places of text that are looked at for one call: up to 0.4 s. As many as all rules there may be need for
+an argument that is as long as may be, if they have no `?` or `[...]` between two stars."""
 MAX_ATOMS = 1_000
 MAX_ATOM = 1_024
 GRANT_CATEGORIES = (
@@ -139,7 +142,7 @@ def evaluate(
         rules: Those of the session. A pattern that cannot be parsed denies, asks, but never allows.
         tool: The name of the tool.
         arguments: What it is called with, JSON values; one whose text has more than 65,536
-            characters cannot be judged.
+            characters cannot be judged, nor what takes more than `MAX_EFFORT` in all.
         read_only: The tool says that it changes nothing.
         tool_approval: The approval switch of the session is on.
     """
@@ -187,6 +190,7 @@ class _Call:
         self._tool = tool
         self._arguments = arguments
         self._texts: dict[str, str | None] = {}
+        self._effort_left = MAX_EFFORT
 
     def is_matched(self, text: str, *, unsure: bool) -> bool:
         """Return whether a rule matches, or `unsure` when that cannot be judged."""
@@ -203,9 +207,15 @@ class _Call:
             if name not in self._arguments:
                 return False
             text = self._text(name)
-            if not (unsure if text is None else glob.matches(text)):
+            matched = unsure if text is None else self._matches(glob, text, unsure)
+            if not matched:
                 return False
         return True
+
+    def _matches(self, glob: Glob, text: str, unsure: bool) -> bool:
+        effort = glob.effort * len(text)
+        self._effort_left -= effort
+        return glob.matches(text) if not effort or self._effort_left >= 0 else unsure
 
     def _text(self, name: str) -> str | None:
         if name not in self._texts:

@@ -8,6 +8,7 @@ from domain.errors import Invalid
 from domain.permissions import (
     GRANT_CATEGORIES,
     MAX_ATOMS,
+    MAX_RULES,
     Grants,
     Rules,
     Step,
@@ -146,6 +147,19 @@ def test_given_an_argument_that_is_too_long_when_it_is_named_then_every_list_fai
     assert judged(ask=["shell:a=y"], arguments=long).because == "ask_rule"
     assert judged(allow=["shell"], deny=["shell:b=*"], arguments=long).decision == "allow"
     assert judged(deny=["other:a=y"], arguments=long).decision == "ask"
+
+
+def test_given_rules_that_take_too_long_together_when_they_are_judged_then_the_rest_fails_closed():
+    """Each of these looks 64 times at each place: the first nine of them are what one call gets."""
+    slow = [f"shell:a=*[!x]{'a' * 62}{n}*" for n in range(10)]
+    text = {"a": "a" * (LONG - 1) + "!"}
+
+    assert judged(deny=slow[:9], allow=["shell:b=*"], arguments=text).decision == "ask"
+    assert judged(deny=slow, arguments=text).rule == slow[9]
+    assert judged(allow=[*slow, "shell:a=*!*"], arguments=text).decision == "ask"
+    assert judged(allow=[*slow, "shell:a=*!"], arguments=text).decision == "allow"
+    plain = [f"shell:a=*{n}*" for n in range(MAX_RULES)]
+    assert judged(allow=plain, ask=plain, deny=plain, arguments=text).because == "default"
 
 
 def test_given_an_argument_nested_too_deep_for_text_when_it_is_named_then_it_fails_closed():
