@@ -35,8 +35,8 @@ MODES: tuple[Mode, ...] = ("ask", "approve-reads", "approve-all", "deny-all")
 MAX_RULES = 200
 MAX_SLOW_GLOBS = 20
 MAX_EFFORT = 40_000_000
-"""Places of text that are looked at for one call: up to 0.4 s. As many as all rules there may be need for
-an argument that is as long as may be, if they have no `?` or `[...]` between two stars."""
+"""Places of text that are looked at for one call: up to 0.4 s. All rules that there may be need as
+many for one argument of the greatest length, if none has a `?` or `[...]` between two stars."""
 MAX_ATOMS = 1_000
 MAX_ATOM = 1_024
 GRANT_CATEGORIES = (
