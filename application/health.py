@@ -23,6 +23,7 @@ from domain.health import (
     badge_for_health,
     badge_for_log,
     drivable,
+    failure_now,
     health_row,
     mark_stale,
     state_of,
@@ -279,14 +280,14 @@ def facts_of(session: ListedSession, codec: Codec) -> Facts:
     """
     document: dict[str, Any] = codec.from_json(session.doc)
     failure: dict[str, Any] = document.get("failure") or {}
+    state, kind = state_of(session.status), failure.get("kind") or ""
     info = Info(
-        state=state_of(session.status),
-        failure_kind=failure.get("kind") or "",
+        state=state,
+        failure_kind=failure_now(state, kind),
         stall_state="stalled" if document.get("stalled") else "",
         turn_id=document.get("turn_id") or "",
     )
-    broken = info.failure_kind not in ("", CANCELLATION)
-    why = (failure.get("summary") or info.failure_kind) if broken else None
+    why = (failure.get("summary") or kind) if kind not in ("", CANCELLATION) else None
     return Facts(info, bool(document.get("unhealthy")), why)
 
 

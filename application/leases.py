@@ -153,7 +153,7 @@ class Attachments:
             badge = badge_for_info(info)
             raise NotAttachable(
                 f"the session is {session.status} and its badge {badge}; it must be active,"
-                " without a failure, and not stalled",
+                " not stalled, and not wait to be authorised",
                 badge=badge,
                 session_status=session.status,
             )

@@ -101,6 +101,19 @@ def state_of(status: str) -> str:
     return _STATES.get(status, "")
 
 
+def failure_now(state: str, kind: str) -> str:
+    """Return the kind of the failure that a session has now; blank when it has none.
+
+    Of an active session it is what an earlier activation left. That stays to be read, but a new
+    agent is not kept away by the crash of the one before it, unless somebody has to authorise it.
+
+    Args:
+        state: Of the session.
+        kind: What is recorded.
+    """
+    return "" if state == "active" and kind.strip() not in _NEEDS_AUTH else kind
+
+
 def canonical_badge(
     *,
     state: str = "",

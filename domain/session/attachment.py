@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.errors import LeaseNotHeld, NotAttachable
+from domain.health import failure_now
 from domain.replacing import replace
 from domain.session.commands import AcquireAttachment, ReleaseAttachment
 from domain.session.events import (
@@ -29,9 +30,10 @@ def acquire(session: Session, command: AcquireAttachment) -> list[SessionEvent]:
     if held is not None and held.lease_id == command.lease_id:
         return []
     lifecycle = session.lifecycle
+    failure = lifecycle.failure.kind if lifecycle.failure else ""
     if (
         lifecycle.phase != "active"
-        or lifecycle.failure is not None
+        or failure_now("active", failure)
         or session.surroundings.stalled is not None
     ):
         raise NotAttachable(None, session_status=session.status)

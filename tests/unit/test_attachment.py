@@ -29,6 +29,15 @@ RELEASE = ReleaseAttachment(lease_id=LEASE_ID)
 RELEASED = e.AttachmentReleased(lease_id=LEASE_ID, holder="http:1", reason="released")
 
 
+def crashed(kind: str) -> list[e.SessionEvent]:
+    """Return a crash, and the resumption that keeps it to be seen."""
+    failure = Failure(kind=kind)
+    return [
+        stopped(cause="process_exited", reason="agent_crashed", failure=failure),
+        e.SessionResumed(activation=2, crash=failure),
+    ]
+
+
 @pytest.mark.parametrize(
     "past",
     [
@@ -38,14 +47,12 @@ RELEASED = e.AttachmentReleased(lease_id=LEASE_ID, holder="http:1", reason="rele
         [started(), stalled(), cancelled()],
         [e.SessionUnhealthy()],
         [stopped(), e.SessionResumed(activation=2)],
+        crashed("process_exit"),
     ],
     ids=str,
 )
 def test_an_active_session_can_be_driven(past):
     given([created(), *past]).when(ACQUIRE).then([acquired()])
-
-
-CRASHED = stopped(cause="process_exited", reason="agent_crashed", failure=Failure(kind="crash"))
 
 
 @pytest.mark.parametrize(
@@ -58,10 +65,8 @@ CRASHED = stopped(cause="process_exited", reason="agent_crashed", failure=Failur
             "stopping",
         ),
         ([created(), started(), stalled()], "running"),
-        (
-            [created(), CRASHED, e.SessionResumed(activation=2, crash=Failure(kind="crash"))],
-            "idle",
-        ),
+        ([created(), *crashed("provider_auth_failure")], "idle"),
+        ([created(), *crashed("permission_failure")], "idle"),
     ],
     ids=str,
 )

@@ -164,6 +164,28 @@ async def test_what_is_not_well_is_not_attached(
     assert await office.lease() is None
 
 
+@pytest.mark.parametrize(
+    ("kind", "badge"),
+    [("process_exit", "idle"), ("provider_auth_failure", "waiting-for-auth")],
+)
+async def test_after_a_crash_the_next_agent_is_attached_unless_somebody_has_to_authorise_it(
+    office: Office, kind: str, badge: str
+) -> None:
+    failure = Failure(kind=kind, summary="exit status 139")
+    await office.do(StopSession(cause="process_exited", failure=failure))
+    await office.do(ResumeSession())
+    checkup = await office.checkup()
+    assert checkup.last_error == "exit status 139"
+    assert checkup.attachable == (badge == "idle")
+
+    if badge == "idle":
+        await attach(office)
+    else:
+        with pytest.raises(NotAttachable) as refusal:
+            await attach(office)
+        assert refusal.value.facts == {"badge": badge, "session_status": "idle"}
+
+
 async def test_a_session_that_starts_is_attached_when_its_agent_is_up() -> None:
     office = Office()
     await office.create(starting=True)
