@@ -1,5 +1,6 @@
 """Sessions: create, list, read, delete and wait for them."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, get_args
 from uuid import UUID
@@ -204,6 +205,9 @@ async def session_page(
     limit = parameters.limit()
     attachable = parameters.flag("attachable")
     more = () if attachable is None else (f"attachable {attachable}",)
+    badge = where.badge if parameters.flag("include_health") else None
+    if badge is not None:
+        more = (*more, "badge by health")
     key = cursors.list_key(services.store.identity, where, order, *more)
     given = parameters.text("cursor", most=2000)
     after = cursors.decode(given, key) if given else None
@@ -211,9 +215,16 @@ async def session_page(
     def wanted(one: Checkup | Standing) -> bool:
         return attachable is None or one.attachable == attachable
 
+    def well(one: Checkup) -> bool:
+        return wanted(one) and (badge is None or one.badge == badge)
+
     chosen = None if attachable is None else wanted
     if parameters.flag("include_health"):
-        full = await checkups.search(where, order, after, limit, checkups.of, chosen)
+        if badge == "hung":
+            # Of those that are stale the log does not know.
+            where = replace(where, badge=None)
+        looked_for = chosen if badge is None else well
+        full = await checkups.search(where, order, after, limit, checkups.of, looked_for)
         shown, last = [leased_session(one.standing, one) for one in full.found], full.last
     else:
         page = await checkups.search(where, order, after, limit, checkups.standing, chosen)

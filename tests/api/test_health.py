@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from time import monotonic
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
 
+from domain.health import Badge
 from tests.support.api import Api, Json, SessionApi, done, refused
 from tests.support.postgres import Server
 from tests.support.server import running
@@ -404,6 +405,10 @@ def test_lists_of_sessions_say_who_drives_them(
         assert health["badge"] == one["badge"] == badges[kind]
         assert one | {"badge": ""} == everything[kind] | {"badge": ""}
     assert healths.keys() == found(include_health="true", sort="title").keys()
+    for badge in get_args(Badge):
+        shown = found(include_health="true", badge=badge)
+        assert shown.keys() == {kind for kind in badges if badges[kind] == badge}
+    assert found(include_health="true", badge="hung", attachable="false") == {}
     for query in ("attachable=1", "include_health=yes"):
         name = query.partition("=")[0]
         refused(api.get(f"/v1/sessions?{query}"), 400, "invalid_parameter", field=name)

@@ -20,8 +20,10 @@ from domain.health import (
     attachable_for_info,
     badge_for_health,
     badge_for_info,
+    badge_for_log,
     canonical_badge,
     drivable,
+    failure_now,
     health_row,
     mark_stale,
     state_of,
@@ -140,6 +142,21 @@ def test_a_health_row_has_the_last_word_on_stalls_and_prompts() -> None:
     assert badge_for_health(Info(state="stopped"), stopped) == "stopped"
     crashed = Info(state="stopped", failure_kind="process_exit")
     assert badge_for_health(crashed, stopped) == "failed"
+
+
+def test_health_makes_no_other_badge_than_hung_of_that_of_the_log() -> None:
+    for state, kind, stalled, prompt, unhealthy, age in product(
+        STATES[1:], FAILURES, *[(False, True)] * 3, (None, timedelta(0))
+    ):
+        known = Info(
+            state=state,
+            failure_kind=failure_now(state, kind),
+            stall_state="stalled" if stalled else "",
+            turn_id="t1" if prompt else "",
+        )
+        row = health_row(state=state, active_prompt=prompt, stalled=stalled, unhealthy=unhealthy)
+        now = badge_for_health(known, mark_stale(row, age))
+        assert now in ("hung", badge_for_log(known, unhealthy=unhealthy))
 
 
 # ── attachability ────────────────────────────────────────────────────────────────────────────
