@@ -23,6 +23,8 @@ _USER_AGENT = "cairn-webhooks"
 _KNOWN_FOR = 30.0
 _RESOLVED_WITHIN = 2.0
 _ANSWER_BYTES = 64 * 1024
+_ANSWER_TIME = 0.1
+"""Which part of the time of a delivery is spent on what the answer says."""
 _BUSY = (429, 503)
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -228,11 +230,12 @@ class HttpLine:
         try:
             # An answer that is read to its end leaves the connection for the next delivery.
             read = 0
-            async for chunk in response.aiter_raw():
-                read += len(chunk)
-                if read > _ANSWER_BYTES:
-                    break
-        except httpx.HTTPError:
+            async with asyncio.timeout(self._sender.timeout * _ANSWER_TIME):
+                async for chunk in response.aiter_raw():
+                    read += len(chunk)
+                    if read > _ANSWER_BYTES:
+                        break
+        except (httpx.HTTPError, TimeoutError):
             pass  # what it says does not matter: the status came
         finally:
             await response.aclose()

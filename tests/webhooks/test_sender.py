@@ -194,6 +194,27 @@ async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
         assert receiver.connections == 2
 
 
+async def test_who_has_said_yes_need_not_come_to_an_end() -> None:
+    held = asyncio.Event()
+
+    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nwell")
+        await held.wait()
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    line = HttpSender(timeout=2.0, private_targets=True).line()
+    port = server.sockets[0].getsockname()[1]
+    receipt = await line.send(f"http://127.0.0.1:{port}/", HEADERS, BODY)
+    held.set()
+    await line.close()
+    server.close()
+    await server.wait_closed()
+
+    assert receipt == (200, "", 0.0)
+
+
 @pytest.mark.parametrize("said", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200"])
 async def test_who_does_not_speak_http_is_a_failure(said: bytes) -> None:
     async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
