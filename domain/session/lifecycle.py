@@ -161,9 +161,11 @@ def require_limits(limits: Limits) -> None:
 
 def _again(session: Session, created: SessionCreated) -> list[SessionEvent]:
     """Already so if the session began in just this way and is still there."""
-    if session.lifecycle.phase != "deleted" and session.lifecycle.created == created:
+    is_deleted = session.lifecycle.phase == "deleted"
+    if session.lifecycle.created == created and not is_deleted:
         return []
-    raise errors.SessionExists(None, session_status=session.status)
+    detail = "The session that had this id was deleted; choose another id." if is_deleted else None
+    raise errors.SessionExists(detail, session_status=session.status)
 
 
 def activate(session: Session, _: ActivateSession) -> list[SessionEvent]:

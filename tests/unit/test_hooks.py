@@ -10,13 +10,14 @@ import pytest
 
 from application.errors import HookDenied, HookFailed
 from application.handle import Handler
-from application.hooks import Call, Deny, Hook, Hooks, Point
+from application.hooks import POINTS, Call, Deny, Hook, Hooks, Point
 from application.live import Hub
 from application.request import Idempotency, Request
 from domain.session import commands as c
 from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.memory import MemoryStore
 from tests.support.builders import SESSION_ID, create, text
+from tests.unit.test_lifecycle import EVERY_COMMAND_TO_A_SESSION
 
 pytestmark = pytest.mark.anyio
 
@@ -172,6 +173,23 @@ async def test_nobody_is_asked_at_other_points_nor_about_what_a_clock_decides():
     assert await asked_for(stop, keeps, origin="supervision") == stop
     with pytest.raises(HookDenied):
         await asked_for(stop, keeps)
+
+
+OTHERS = (create(), c.DeleteSession(), c.PatchScope(app="a", set={"app:k": 1}))
+SHOWN = [one for one in (*OTHERS, *EVERY_COMMAND_TO_A_SESSION) if type(one) in POINTS]
+
+
+@pytest.mark.parametrize("command", SHOWN, ids=lambda command: type(command).__name__)
+async def test_whatever_is_shown_can_be_denied_and_leaves_no_trace(command: c.Command):
+    assert {type(one) for one in SHOWN} == set(POINTS)
+    store, point = MemoryStore(), POINTS[type(command)]
+    handler = Handler(store, Hub(), hooks=Hooks([hook("a", denies, point)]))
+
+    with pytest.raises(HookDenied) as denied:
+        await handler.handle(Request(SESSION_ID, command, actor="user:ada"))
+
+    assert denied.value.facts == {"hook": "a", "point": point}
+    assert await store.log.head() == 0
 
 
 async def test_what_was_done_before_a_hook_said_no_is_answered_as_it_was_then():

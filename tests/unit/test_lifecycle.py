@@ -218,9 +218,10 @@ def test_creating_again_with_other_content_is_refused(other: CreateSession):
 
 
 def test_a_deleted_session_cannot_be_created_again():
-    given([created(), e.SessionDeleted()]).when(create()).then_refused(
-        SessionExists, session_status="deleted"
-    )
+    result = given([created(), e.SessionDeleted()]).when(create())
+
+    result.then_refused(SessionExists, session_status="deleted")
+    assert "was deleted" in str(result.refusal)
 
 
 def test_a_session_whose_creation_is_of_a_newer_version_is_not_created_a_second_time():
