@@ -166,6 +166,17 @@ class ReadModels(Protocol):
         """Return the keys of a shared scope, as JSON, now or as they were at a position."""
         ...
 
+    async def shared_with(
+        self, session_id: UUID, scope_ids: Sequence[UUID]
+    ) -> tuple[int, Mapping[str, bytes]]:
+        """Return the sequence of a session and the keys of shared scopes, all of one moment.
+
+        Args:
+            session_id: Which session; one that there is not is at 0.
+            scope_ids: Of the scopes, whose keys do not overlap.
+        """
+        ...
+
     async def scope(self, scope_id: UUID) -> Scope:
         """Return the version and the keys of a shared scope, both of one moment."""
         ...

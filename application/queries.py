@@ -13,6 +13,9 @@ from application.ports import After, ListedSession, SessionFilter, SessionOrder,
 from application.transcripts import Transcripts
 from domain.errors import MessageNotFound, SessionNotFound
 from domain.session.state import Session
+from domain.values import Owner
+
+_LOOKS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +83,7 @@ class Queries:
             SessionNotFound: There is none, or it was deleted.
             CursorAhead: The session has not come to that sequence.
         """
-        row = await self.session(session_id)
-        if at is not None and at > row.sequence:
-            raise CursorAhead(None, head=row.sequence, cursor=at)
-        if at is None or at == row.sequence:
-            loaded, shared_at = await self._handler.load(session_id), None
-        else:
-            loaded = await self._handler.load_at(session_id, at)
-            shared_at = loaded.position
+        loaded, state = await self.state(session_id, at)
         session = loaded.session
         return Snapshot(
             session_document(session_id, session),
@@ -95,7 +91,7 @@ class Queries:
             session.sequence,
             loaded.position,
             await self._transcripts.entries(session_id, session.sequence),
-            await self._whole_state(loaded, shared_at),
+            state,
         )
 
     async def transcript(self, session_id: UUID) -> tuple[int, Sequence[bytes]]:
@@ -130,18 +126,32 @@ class Queries:
             CursorAhead: The session has not come to that sequence.
         """
         row = await self.session(session_id)
+        owner = Owner(app=row.app, user=row.user)
+        scopes = (app_scope(owner), user_scope(owner))
         if at is None:
-            loaded = await self._handler.load(session_id)
-            return loaded, await self._whole_state(loaded, None)
+            return await self._newest(session_id, scopes)
         if at > row.sequence:
             raise CursorAhead(None, head=row.sequence, cursor=at)
         loaded = await self._handler.load_at(session_id, at)
-        return loaded, await self._whole_state(loaded, loaded.position)
+        shared: dict[str, bytes] = {}
+        for scope in scopes:
+            shared |= await self._store.read_models.shared_state(scope, at=loaded.position)
+        return loaded, self._whole_state(loaded, shared)
 
-    async def _whole_state(self, loaded: Loaded, at: int | None) -> Mapping[str, Any]:
-        owner = loaded.session.lifecycle.owner
-        state = dict(loaded.session.state)
-        for scope in (app_scope(owner), user_scope(owner)):
-            shared = await self._store.read_models.shared_state(scope, at=at)
-            state |= {key: self._store.codec.from_json(value) for key, value in shared.items()}
-        return state
+    async def _newest(
+        self, session_id: UUID, scopes: Sequence[UUID]
+    ) -> tuple[Loaded, Mapping[str, Any]]:
+        # What one patch wrote to all three scopes is seen in all of them, or in none.
+        for _ in range(_LOOKS):
+            loaded = await self._handler.load(session_id)
+            sequence, shared = await self._store.read_models.shared_with(session_id, scopes)
+            if sequence == loaded.session.sequence:
+                break
+        else:
+            # Somebody never stops writing to it.
+            loaded = await self._handler.load_at(session_id, sequence)
+        return loaded, self._whole_state(loaded, shared)
+
+    def _whole_state(self, loaded: Loaded, shared: Mapping[str, bytes]) -> Mapping[str, Any]:
+        from_json = self._store.codec.from_json
+        return {**loaded.session.state} | {key: from_json(value) for key, value in shared.items()}

@@ -286,6 +286,16 @@ class MemoryReadModels:
         newest = {write.key: write.value for write in history[:end]}
         return {key: value for key, value in sorted(newest.items()) if value is not None}
 
+    async def shared_with(
+        self, session_id: UUID, scope_ids: Sequence[UUID]
+    ) -> tuple[int, Mapping[str, bytes]]:
+        """Return the sequence of a session and the keys of shared scopes."""
+        log = self._tables.logs.get(session_id)
+        values: dict[str, bytes] = {}
+        for scope_id in scope_ids if log else ():
+            values |= await self.shared_state(scope_id)
+        return len(log or ()), values
+
     async def scope(self, scope_id: UUID) -> Scope:
         """Return the version and the keys of a shared scope."""
         return Scope(self._tables.version(scope_id), await self.shared_state(scope_id))

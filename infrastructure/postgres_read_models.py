@@ -72,6 +72,16 @@ class PostgresReadModels:
             )
         return {str(key): bytes(value) for key, value in rows}
 
+    async def shared_with(
+        self, session_id: UUID, scope_ids: Sequence[UUID]
+    ) -> tuple[int, Mapping[str, bytes]]:
+        """Return the sequence of a session and the keys of shared scopes."""
+        rows = await self._database.fetch(
+            _STATEMENTS["shared_with"], {"session": session_id, "scopes": list(scope_ids)}
+        )
+        values = {str(key): bytes(value) for _, key, value in rows if key is not None}
+        return int(rows[0][0]) if rows else 0, values
+
     async def scope(self, scope_id: UUID) -> Scope:
         """Return the version and the keys of a shared scope."""
         rows = await self._database.fetch(_STATEMENTS["scope"], {"scope": scope_id})

@@ -76,6 +76,14 @@ from shared_state
 where scope_id = %(scope)s and value is not null
 order by key
 
+-- name: shared_with
+-- The sequence of a session beside each key of the scopes, or beside none.
+select s.sequence, k.key, k.value
+from sessions as s
+left join shared_state as k on k.scope_id = any(%(scopes)s::uuid[]) and k.value is not null
+where s.session_id = %(session)s
+order by k.key
+
 -- name: shared_state_at
 select key, value
 from (

@@ -275,6 +275,7 @@ ONE = {
     "answer": {"scope": LONG, "key": "k"},
     "shared_state": {"scope": LONG},
     "shared_state_at": {"scope": LONG, "at": 5000},
+    "shared_with": {"session": LONG, "scopes": [LONG, UUID(int=2)]},
     "scope": {"scope": LONG},
     "load_snapshot": {"session": LONG, "upto": 10_000, "format": "f"},
 }

@@ -44,6 +44,20 @@ async def test_a_scope_is_at_the_position_of_its_newest_write(store: Store) -> N
     assert await store.read_models.scope(other) == (5, {"app:a": b"1"})
 
 
+async def test_a_session_and_what_it_shares_are_read_at_one_moment(store: Store) -> None:
+    chain, app, user, other = Chain(), uuid4(), uuid4(), uuid4()
+    assert await store.read_models.shared_with(chain.session_id, [app]) == (0, {})
+    assert await store.log.append(chain.next(2)) == 2
+    assert await store.read_models.shared_with(chain.session_id, [app, user]) == (2, {})
+    shared = [*sets(app), SharedWrite(user, "user:a", b"null", 0), SharedWrite(other, "z", b"1", 0)]
+    await store.log.append(chain.next(shared=shared))
+    expected = {"app:a": b"1", "user:a": b"null"}
+    assert await store.read_models.shared_with(chain.session_id, [app, user]) == (3, expected)
+    await store.log.append(Chain().next(shared=sets(app, None)))
+    expected = {"user:a": b"null"}
+    assert await store.read_models.shared_with(chain.session_id, [user, app]) == (3, expected)
+
+
 async def test_what_expects_the_version_that_a_scope_has_is_written(store: Store) -> None:
     chain, scope, other = Chain(), uuid4(), uuid4()
     assert await store.log.append(chain.next(2, shared=sets(scope), expects={scope: 0})) == 2
