@@ -73,7 +73,13 @@ def next_turn_of(events: Sequence[SessionEvent]) -> str | None:
 def taken_of(events: Sequence[SessionEvent]) -> list[dict[str, Any]]:
     """Return the inputs that a command has given to the agent."""
     return [
-        {"input_id": one.input_id, "message_id": one.message_id, "parts": one.parts}
+        {
+            "input_id": one.input_id,
+            "message_id": one.message_id,
+            "parts": one.parts,
+            "source": one.source,
+            "meta": one.meta,
+        }
         for one in events
         if isinstance(one, InputSteered)
     ]

@@ -91,6 +91,8 @@ class InputTaken(Shape):
     input_id: str
     message_id: str
     parts: Parts
+    source: TurnSource
+    meta: JsonMap | None
 
 
 class InputsTaken(Done):

@@ -361,6 +361,8 @@ class InputSteered:
     message_id: str
     parts: tuple[Part, ...]
     tool_call_id: str | None = None
+    source: TurnSource | None = None
+    meta: JsonObject | None = None
 
 
 @_event("input.dispatched")

@@ -227,6 +227,8 @@ def steered(session: Session, turn: Turn, tool_call_id: str | None = None) -> li
             message_id=one.message_id,
             parts=one.parts,
             tool_call_id=tool_call_id,
+            source=one.source,
+            meta=one.meta,
         )
         for one in session.inputs.in_order()
         if one.steers == turn.turn_id

@@ -61,7 +61,7 @@ class Transcript:
                 return self._update_call(recorded, event.tool_call_id, news)
             case MessageAdded():
                 return self._added(recorded, event)
-            case TurnStarted(source="synthetic"):
+            case TurnStarted(source="synthetic") | InputSteered(source="synthetic"):
                 return self._add_message(
                     _message(recorded, event.message_id, "system", event.parts)
                 )

@@ -216,6 +216,7 @@ def test_steering_input_reaches_the_agent_at_the_next_tool_boundary(session: Ses
     taken = session.record(RETURN, said, take_inputs=True)
     assert [one["input_id"] for one in taken["inputs"]] == ["s1", "s2"]
     assert [one["parts"] for one in taken["inputs"]] == [says("s1")["parts"], says("s2")["parts"]]
+    assert [(one["source"], one["meta"]) for one in taken["inputs"]] == [("user", None)] * 2
     assert session.types()[-4:] == [
         "tool.returned",
         "input.steered",

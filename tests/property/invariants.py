@@ -232,6 +232,7 @@ class _Inputs:
         waiting = self._waiting.pop(event.input_id)
         assert self._staged[event.input_id] == event.turn_id, "steered into another turn"
         assert (event.message_id, event.parts) == (waiting.message_id, waiting.parts)
+        assert (event.source, event.meta) == (waiting.source, waiting.meta)
         assert waiting.generation == self._generation, "it was fenced"
 
     def _start(self, event: e.TurnStarted) -> None:

@@ -121,7 +121,7 @@ def staged(input_id: str = "i1", turn_id: str = "t1") -> e.InputStaged:
 
 
 def steered(input_id: str = "i1", turn_id: str = "t1", **fields: Any) -> e.InputSteered:
-    said = {"message_id": f"input-{input_id}", "parts": text("go")}
+    said = {"message_id": f"input-{input_id}", "parts": text("go"), "source": "followup"}
     return e.InputSteered(**{"input_id": input_id, "turn_id": turn_id} | said | fields)
 
 
@@ -401,6 +401,14 @@ GROWN: tuple[e.SessionEvent, ...] = (
         source="synthetic",
         message_id="m2",
         parts=text("do it"),
+        meta={"reason": "nightly"},
+    ),
+    e.InputSteered(
+        input_id="i1",
+        turn_id="t1",
+        message_id="m3",
+        parts=text("then test"),
+        source="synthetic",
         meta={"reason": "nightly"},
     ),
     e.UsageReported(total_tokens=30, cached_tokens=4, reasoning_tokens=5),

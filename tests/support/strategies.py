@@ -276,7 +276,7 @@ EVENTS: dict[type, Strategy] = {
     e.InputStaged: st.builds(e.InputStaged, input_id=input_ids, turn_id=turn_ids),
     e.InputSteered: st.builds(
         e.InputSteered, input_id=input_ids, turn_id=turn_ids, message_id=message_ids, parts=parts,
-        tool_call_id=st.none() | call_ids,
+        tool_call_id=st.none() | call_ids, source=_sources, meta=_meta,
     ),
     e.InputDispatched: st.builds(e.InputDispatched, input_id=input_ids, fallback=_maybe_true),
     e.InputEdited: st.builds(e.InputEdited, input_id=input_ids, parts=parts),

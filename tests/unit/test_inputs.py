@@ -589,6 +589,13 @@ def test_what_is_staged_reaches_the_agent_behind_the_next_tool_result():
     )
 
 
+def test_what_is_said_of_an_input_goes_with_it_into_the_turn_that_it_steers():
+    said = {"source": "synthetic", "meta": {"reason": "the build is red"}}
+    past = [*RUNNING, queued("i1", **said), staged("i1")]
+
+    given(past).when(TakeInputs(turn_id="t1")).then([steered("i1", **said)])
+
+
 def test_b4_all_that_is_staged_for_the_turn_reaches_it_once_and_in_order():
     past = [*RUNNING, called("c1"), queued("i1"), queued("i2"), queued("i3")]
     past += [staged("i3"), staged("i1")]

@@ -166,6 +166,13 @@ def test_what_waits_is_said_when_its_turn_begins_and_not_before():
     assert (ran[1]["id"], ran[1]["turn_id"]) == ("input-i1", "i1")
 
 
+def test_what_no_person_said_is_a_message_of_the_system_also_when_it_steers():
+    steering = [started(), queued("i1"), staged("i1")]
+
+    for source, role in (("synthetic", "system"), ("network", "user"), (None, "user")):
+        assert read([*steering, steered("i1", source=source)])[1]["role"] == role
+
+
 def test_what_was_steered_stands_where_it_reached_the_agent():
     entries = read(
         [started(), called("c1"), queued("i1"), staged("i1"), returned("c1"),
