@@ -177,8 +177,9 @@ def test_a_failed_start_stays_visible(api: Api) -> None:
     page = done(api.get("/v1/sessions", params={"user": session.user, "badge": "failed"}))
     assert [one["id"] for one in page["sessions"]] == [session.id]
     with session.nothing_recorded():
-        again = session.post("/fail-start", {"failure": failure})
-        refused(again, 409, "session_stopped", cause="failed")
+        assert done(session.post("/fail-start", {"failure": failure}))["failure"] == clean
+        other = session.post("/fail-start", {"failure": {"kind": "timeout"}})
+        refused(other, 409, "session_stopped", cause="failed")
         refused(session.post("/activate"), 409, "session_stopped")
     resumed = done(session.post("/resume", {"starting": True}))
     assert (resumed["status"], resumed["activation"]) == ("starting", 2)
@@ -309,6 +310,16 @@ def test_stopping_at_once_after_stopping_when_idle_keeps_the_first_cause(
     assert session.types()[-2:] == ["turn.cancelled", "session.stopped"]
 
 
+def test_what_a_process_died_of_is_told_whoever_wanted_it_to_stop(session: SessionApi) -> None:
+    session.start()
+    done(session.post("/stop", {"when_idle": True}))
+    crash = {"kind": "process_exit", "summary": "exit status 139", "bundle": None}
+    answer = done(session.post("/stop", {"cause": "process_exited", "failure": crash}))
+
+    assert (answer["cause"], answer["reason"]) == ("user_requested", "user_canceled")
+    assert answer["failure"] == session.document()["failure"] == crash
+
+
 def test_stopping_when_idle_is_at_once_when_nothing_runs(session: SessionApi) -> None:
     assert done(session.post("/stop", {"when_idle": True}))["status"] == "stopped"
 
@@ -404,6 +415,8 @@ def test_clearing_raises_the_epoch_and_cuts_nothing(session: SessionApi) -> None
     assert [one["id"] for one in done(session.get("/messages"))["messages"]] == ["m2"]
     assert done(session.post("/clear"))["epoch"] == 2
     assert session.document()["epoch"] == 2
+    with session.nothing_recorded():
+        assert done(session.post("/clear"))["epoch"] == 2
 
 
 def test_clearing_waits_for_the_turn(session: SessionApi) -> None:
@@ -438,6 +451,8 @@ def test_rewinding_brings_back_what_was_said_and_known(session: SessionApi) -> N
     }  # fmt: skip
     assert len(done(session.get("/snapshot", params={"at": to + 2}))["transcript"]) == 2
 
+    with session.nothing_recorded():
+        assert done(session.post("/rewind", {"to": to}))["epoch"] == 1
     session.say("three", id="m3")
     transcript = done(session.get("/messages"))["messages"]
     assert [entry["id"] for entry in transcript] == ["m1", "m3"]
