@@ -93,7 +93,7 @@ async def stop_session(request: AnyRequest) -> ASGIResponse:
 async def resume_session(request: AnyRequest) -> ASGIResponse:
     """Make a stopped session active again, with its id and its whole history."""
     body = await body_of(request, ResumeSessionBody)
-    command = ResumeSession(starting=body.starting)
+    command = ResumeSession(starting=body.starting, at=services_of(request).clock.now())
     return outcome_response(await handle(request, command, answer=_resumed))
 
 

@@ -97,9 +97,15 @@ class StopSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResumeSession:
-    """Make a stopped session active again, or `starting` until its agent is up."""
+    """Make a stopped session active again, or `starting` until its agent is up.
+
+    Args:
+        starting: Its agent has to come up first.
+        at: The time; None does not ask whether the life of the session has run out.
+    """
 
     starting: bool = False
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

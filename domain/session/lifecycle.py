@@ -49,6 +49,7 @@ from domain.values import (
     require_failure,
     require_name,
     require_summary,
+    rfc3339,
 )
 
 REASONS: Mapping[StopCause, StopReason] = {
@@ -289,8 +290,9 @@ def resume(session: Session, command: ResumeSession) -> list[SessionEvent]:
         return []
     if lifecycle.phase == "stopping":
         raise errors.SessionStopping(None, cause=lifecycle.stop_cause)
-    if lifecycle.stop_detail == "ttl_expired" and lifecycle.expires_at is not None:
-        raise errors.SessionExpired(None, expires_at=lifecycle.expires_at.isoformat())
+    ends = lifecycle.expires_at
+    if ends is not None and command.at is not None and ends <= command.at:
+        raise errors.SessionExpired(None, expires_at=rfc3339(ends))
     crashed = lifecycle.stop_reason == "agent_crashed"
     return [
         SessionResumed(

@@ -76,6 +76,7 @@ from domain.values import (
     Limits,
     Lineage,
     Owner,
+    rfc3339,
 )
 from tests.support.builders import (
     ALLOW,
@@ -408,12 +409,14 @@ def test_each_stop_of_a_session_that_is_resumed_has_its_own_reason():
 
 
 def test_a_session_whose_life_has_run_out_is_not_resumed():
-    expired = stopped(cause="timeout", reason="timeout", detail="ttl_expired")
-
-    given([created(ttl_seconds=60), expired]).when(ResumeSession()).then_refused(
-        SessionExpired, expires_at=(at(1) + timedelta(seconds=60)).isoformat()
-    )
-    given([created(), expired]).when(ResumeSession()).then([e.SessionResumed(activation=2)])
+    ends = at(1) + timedelta(seconds=60)
+    resumed = [e.SessionResumed(activation=2)]
+    for end in (stopped(), stopped(cause="timeout", reason="timeout", detail="ttl_expired")):
+        # How long it may live is for the time to say, and not for what a stop says of it.
+        mortal = given([created(ttl_seconds=60), end])
+        mortal.when(ResumeSession(at=ends)).then_refused(SessionExpired, expires_at=rfc3339(ends))
+        mortal.when(ResumeSession(at=ends - timedelta(microseconds=1))).then(resumed)
+        given([created(), end]).when(ResumeSession(at=ends)).then(resumed)
 
 
 def test_a_resume_keeps_what_waits_and_what_was_said():

@@ -468,7 +468,7 @@ async def test_a_child_ends_at_the_very_moment_its_time_runs_out_and_not_before(
     reaped = (await place.events(PARENT))[-1]
     assert reaped == e.ChildReaped(child_id=CHILD, reason="ttl_expired")
     with pytest.raises(SessionExpired):
-        await place.ask(CHILD, c.ResumeSession())
+        await place.ask(CHILD, c.ResumeSession(at=place.clock.now()))
 
 
 @pytest.mark.parametrize("crashed", [False, True])
