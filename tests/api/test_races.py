@@ -1,13 +1,18 @@
 """What happens at the same moment, to one session, through two servers over one database."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
-from tests.support.api import Api, SessionApi
+from application.ports import StoredEvent
+from infrastructure.codec import JsonCodec
+from tests.property import invariants
+from tests.support.api import HELLO, Api, SessionApi
 from tests.support.postgres import Server
 from tests.support.server import running
 
@@ -21,6 +26,13 @@ def pair(postgres_server: Server) -> Iterator[tuple[Api, Api]]:
         yield apis
         for api in apis:
             api.close()
+
+
+ENDS = {
+    "/turns/t1/complete": "turn.completed",
+    "/turns/t1/fail": "turn.failed",
+    "/turns/t1/cancel": "turn.cancelled",
+}
 
 
 def seen_by(api: Api, session: SessionApi) -> SessionApi:
@@ -105,3 +117,70 @@ def test_a_deletion_that_races_new_input_leaves_nothing_after_the_tombstone(
     assert types[-1] == "session.deleted"
     taken = sum(answer.status_code == 202 for answer in answers)
     assert types.count("input.queued") == taken
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_whatever_ends_a_turn_at_once_it_ends_once_and_every_invariant_holds(
+    pair: tuple[Api, Api], number: int
+):
+    here = pair[0].create()
+    there = seen_by(pair[1], here)
+    here.start("t1")
+    here.record(("tool.called", {"tool_call_id": "c1", "name": "ls"}))
+    here.ask("r1")
+    here.queue("i1", "i2")
+    replacing = {"turn_id": "t2", "input": {"parts": HELLO}, "mode": "interrupt"}
+    waiting = {"turn_id": "t3", "input": {"parts": HELLO}, "mode": "queue"}
+    result = {"type": "tool.returned", "data": {"tool_call_id": "c1"}}
+    bodies: list[tuple[str, Any]] = [
+        ("/turns/t1/complete", {}),
+        ("/turns/t1/fail", {}),
+        ("/turns/t1/cancel", {"hold": bool(number % 2)}),
+        ("/interrupt", {"expected_turn_id": "t1"}),
+        ("/turns", {**replacing, "expected_turn_id": "t1"}),
+        ("/turns", waiting),
+        ("/turns/t1/events", {"events": [result], "take_inputs": True}),
+        ("/inputs/i2/steer", {"expected_turn_id": "t1"}),
+        ("/interactions/r1/decision", {"option_id": "yes"}),
+        ("/interactions/r1/decision", {"option_id": "no"}),
+        ("/stop", {"when_idle": True}) if number % 4 == 3 else ("/inputs/dispatch", {}),
+    ]
+    turned = bodies[number:] + bodies[:number]
+
+    answers = at_once(
+        *(
+            lambda session=(here, there)[at % 2], path=path, body=body: session.post(path, body)
+            for at, (path, body) in enumerate(turned)
+        )
+    )
+
+    assert {answer.status_code for answer in answers} <= {200, 201, 202, 404, 409}
+    log = here.events(limit=200)
+    invariants.check([decoded(event) for event in log])
+    (ended,) = [
+        e["type"] for e in log if e["type"] in ENDS.values() and e["data"]["turn_id"] == "t1"
+    ]
+    # Who cancels what was cancelled is told that it is so; nobody is told anything else.
+    told = {
+        ENDS.get(path, "turn.cancelled")
+        for (path, body), answer in zip(turned, answers, strict=True)
+        if answer.is_success and (path in ENDS or "expected_turn_id" in body)
+        if not path.endswith("/steer")
+    }
+    assert told == {ended}
+    assert sum(a.is_success and "decision" in a.json() for a in answers) <= 1
+
+
+def decoded(event: dict[str, Any]) -> Any:
+    """Return what a record of the tail stands for."""
+    beside = ("session_id", "sequence", "position", "digest")
+    record = json.dumps({key: value for key, value in event.items() if key not in beside})
+    stored = StoredEvent(
+        UUID(event["session_id"]),
+        event["sequence"],
+        event["position"],
+        event["type"],
+        record.encode(),
+        b"",
+    )
+    return JsonCodec().decode(stored)
