@@ -29,6 +29,7 @@ from application.scopes import Scopes
 from application.tail import Tails
 from application.waiting import Waits
 from application.webhooks.manage import Webhooks
+from domain.errors import SessionNotFound
 from domain.session.commands import ActivateSession, Command
 from domain.session.state import Session
 
@@ -187,6 +188,23 @@ async def state_of(request: AnyRequest) -> Session:
     services, session_id = services_of(request), session_id_of(request)
     await services.queries.session(session_id)
     return (await services.handler.load(session_id)).session
+
+
+async def past_of(request: AnyRequest) -> Session:
+    """Return the newest state of the session that the path names, also if it was deleted.
+
+    For what reads its log, which stays.
+
+    Args:
+        request: Who asks.
+
+    Raises:
+        SessionNotFound: There never was one.
+    """
+    session = (await services_of(request).handler.load(session_id_of(request))).session
+    if session.lifecycle.phase in ("absent", "scope"):
+        raise SessionNotFound
+    return session
 
 
 async def _scope_versions(

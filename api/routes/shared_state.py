@@ -116,7 +116,10 @@ async def _patch(request: AnyRequest, command: PatchScope) -> Reply:
 
 async def _history(request: AnyRequest, app: str, user: str | None) -> Reply:
     services = services_of(request)
-    page = KeyPage(request, "v1", "apps", app, *(() if user is None else ("users", user)))
+    if user is None:
+        page = KeyPage(request, "v1", "apps", app, scope="app")
+    else:
+        page = KeyPage(request, "v1", "apps", app, "users", user, scope="user")
     found = await services.scopes.history(
         app, user, page.key, before=page.before, limit=page.limit + 1
     )

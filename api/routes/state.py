@@ -20,7 +20,7 @@ from api.responses import (
     to_json,
 )
 from api.schemas.state import KeyHistory, PatchStateBody, State, StateDone
-from api.services import handle, services_of, state_of
+from api.services import handle, past_of, services_of
 from application.key_history import Write, own_writes, shared_writes
 from domain.errors import Invalid
 from domain.session.commands import PatchState
@@ -65,10 +65,10 @@ async def patch_state(request: AnyRequest) -> ASGIResponse:
 @get("/v1/sessions/{session_id:str}/state/{key:str}/history")
 @Describes("State", answers={200: KeyHistory}, parameters=(BEFORE, LIMIT), linked=True)
 async def get_key_history(request: AnyRequest) -> ASGIResponse:
-    """Read who set or deleted a key that the session sees, the newest write first."""
+    """Read who set or deleted a key that the session sees or saw, the newest write first."""
     services, session_id = services_of(request), session_id_of(request)
     page = KeyPage(request, "v1", "sessions", str(session_id))
-    session = await state_of(request)
+    session = await past_of(request)
     kind = scope_of(page.key)
     if kind in ("app", "user"):
         owner = session.lifecycle.owner
@@ -92,12 +92,13 @@ class KeyPage:
     Args:
         request: Its path names the key.
         *owner: The path up to the state that has the key.
+        scope: The prefix that the keys of this state have; None where all are.
 
     Raises:
         Problem: 400, the key or a parameter makes no sense.
     """
 
-    def __init__(self, request: AnyRequest, *owner: str) -> None:
+    def __init__(self, request: AnyRequest, *owner: str, scope: str | None = None) -> None:
         self.parameters = Parameters(request, ("before", "limit"))
         self.before = self.parameters.count("before", least=1)
         self.limit = self.parameters.limit()
@@ -107,6 +108,8 @@ class KeyPage:
             require_name(self.key, "key")
         except Invalid as error:
             raise Problem("invalid_parameter", error.detail, field="key") from None
+        if scope is not None and scope_of(self.key) != scope:
+            raise Problem("invalid_parameter", f"key must begin with `{scope}:`", field="key")
 
 
 def history_reply(

@@ -72,7 +72,10 @@ def spawn(session: Session, command: SpawnSession) -> list[SessionEvent]:
     living = session.surroundings.children.get(str(command.child_id))
     if living is not None:
         if living.asked != asked:
-            raise SessionExists("a child that was asked for differently has this id")
+            raise SessionExists(
+                "a child that was asked for differently, or has ended since, has this id; "
+                "choose another"
+            )
         return []
     _require_parent(session, command)
     _require_room(session)

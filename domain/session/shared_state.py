@@ -60,9 +60,9 @@ def patch_scope(session: Session, command: PatchScope) -> list[SessionEvent]:
 
 
 def _require_patch(given: Mapping[str, Any], delete: Sequence[str]) -> None:
-    require_state(given)
+    require_state(given, "set")
     for key in delete:
-        require_name(key, "a state key")
+        _require_key(key, "delete")
         if key in given:
             raise Invalid(f"the key {key!r} is both set and deleted", field="delete")
 
@@ -101,12 +101,27 @@ def storable(state: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in state.items() if scope_of(key) != "temp"}
 
 
-def require_state(state: Mapping[str, Any]) -> None:
-    """Refuse keys that are no names, or too many."""
+def require_state(state: Mapping[str, Any], field: str = "state") -> None:
+    """Refuse keys that are no names, or too many.
+
+    Args:
+        state: The keys.
+        field: Where they stand, for the refusal.
+
+    Raises:
+        Invalid: They cannot be stored.
+    """
     if len(state) > MAX_STATE_KEYS:
-        raise Invalid(f"{len(state)} keys; at most {MAX_STATE_KEYS}", field="state")
+        raise Invalid(f"{len(state)} keys; at most {MAX_STATE_KEYS}", field=field)
     for key in state:
+        _require_key(key, field)
+
+
+def _require_key(key: str, field: str) -> None:
+    try:
         require_name(key, "a state key")
+    except Invalid as wrong:
+        raise Invalid(wrong.detail, field=field) from None
 
 
 def require_room(session: Session, new: Mapping[str, Any], deleted: Sequence[str] = ()) -> None:

@@ -72,16 +72,18 @@ order by originator_version desc
 limit %(limit)s
 
 -- name: key_writes
+-- The key is looked for as `readable_json` leaves it, should it spell out an escape itself.
 select originator_id, originator_version, notification_id, topic, state, digest
 from events
 where originator_id = %(session)s and originator_version < %(before)s
   and topic in ('session.created', 'state.patched', 'conversation.rewound')
   and exists (
     select
-    from (select readable_json(convert_from(state, 'UTF8')) -> 'data') as r (data)
-    where data -> 'set' -> %(key)s::text is not null
-      or data -> 'state' -> %(key)s::text is not null
-      or %(key)s::text in (select json_array_elements_text(data -> 'delete')))
+    from (select readable_json(convert_from(state, 'UTF8')) -> 'data',
+                 replace(%(key)s::text, '\u0000', '\ufffd')) as r (data, key)
+    where data -> 'set' -> key is not null
+      or data -> 'state' -> key is not null
+      or key in (select json_array_elements_text(data -> 'delete')))
 order by originator_version desc
 limit %(limit)s
 

@@ -201,10 +201,18 @@ def test_a_key_that_could_not_be(session: SessionApi, key: str) -> None:
         refused(response, 400, "invalid_parameter", field="key")
 
 
+def test_what_is_shared_has_no_history_of_other_keys(session: SessionApi) -> None:
+    app = f"/v1/apps/{session.app}"
+    for path, other in ((app, "user:k"), (f"{app}/users/{session.user}", "app:k")):
+        for key in ("k", "temp:k", other):
+            response = session.api.get(f"{path}/state/{key}/history")
+            refused(response, 400, "invalid_parameter", field="key")
+
+
 @pytest.mark.parametrize("before", ["0", "-1", "x", "", "1.5"])
 def test_a_before_that_is_none(session: SessionApi, before: str) -> None:
     for path in (session.path, f"/v1/apps/{session.app}"):
-        response = session.api.get(f"{path}/state/k/history", params={"before": before})
+        response = session.api.get(f"{path}/state/app:k/history", params={"before": before})
         refused(response, 400, "invalid_parameter", field="before")
 
 
@@ -349,8 +357,8 @@ def test_a_session_does_not_take_the_place_of_what_is_shared(api: Api) -> None:
         ({"set": {"OTHER:x": 1}}, "set"),
         ({"delete": ["plain"]}, "set"),
         ({"set": {"PREFIX:x": 1}, "delete": ["PREFIX:x"]}, "delete"),
-        ({"set": {"PREFIX:\u0000": 1}}, "a state key"),
-        ({"set": {"PREFIX:" + "x" * 200: 1}}, "a state key"),
+        ({"set": {"PREFIX:\u0000": 1}}, "set"),
+        ({"set": {"PREFIX:" + "x" * 200: 1}}, "set"),
         ({"set": []}, "set"),
         ({"set": None}, "set"),
         ({"delete": "PREFIX:x"}, "delete"),
@@ -406,7 +414,19 @@ def test_names_with_a_slash_are_names(api: Api) -> None:
 def test_reads_of_a_session_that_is_no_more_or_never_was(api: Api) -> None:
     session = api.create(state={"k": 1})
     session.delete()
+    refused(session.get("/state?at=1"), 404, "session_not_found")
     for path in ("/state?at=1", "/state/k/history"):
-        refused(session.get(path), 404, "session_not_found")
         refused(api.get(NOWHERE + path), 404, "session_not_found")
         refused(api.get("/v1/sessions/x" + path), 404, "session_not_found")
+
+
+def test_the_history_of_a_key_outlives_its_session(api: Api) -> None:
+    origin = api.create(state={"k": 1, "user:k": 2})
+    fork = done(origin.post("/fork"), 201)["session"]
+    origin.delete()
+
+    elsewhere = done(api.get(f"/v1/sessions/{fork['id']}/state/k/history"))["continues_in"]
+    assert elsewhere == {"session_id": origin.id, "before": 2}
+    writes = writes_of(api, f"{origin.path}/state/k", before=elsewhere["before"])
+    assert [one["value"] for one in writes] == [1]
+    assert [one["value"] for one in writes_of(api, f"{origin.path}/state/user:k")] == [2]

@@ -237,6 +237,8 @@ async def test_the_events_that_set_or_delete_a_key_are_found(store: Store) -> No
     await write("state.patched", {"delete": ["x", "k"]})
     await write("state.patched", {"set": {"k": "a\0b"}, "text": "\\u0000 \0"})
     await write("state.patched", {"set": {"k": 1}}, other)
+    await write("state.patched", {"set": {"\\u0000": 1}})
+    await write("state.patched", {"delete": ["x\\u0000", "\\\\u0000"]})
 
     async def sequences(key: str, limit: int = 9, before: int | None = None) -> list[int]:
         events = await store.log.key_writes(chain.session_id, key, before=before, limit=limit)
@@ -251,6 +253,9 @@ async def test_the_events_that_set_or_delete_a_key_are_found(store: Store) -> No
     assert await sequences("ä.'k'") == [5]
     assert await sequences("K") == [1]
     assert await sequences("n") == await sequences("set") == []
+    # A key may spell out what the database has no text for.
+    assert await sequences("\\u0000") == [8]
+    assert await sequences("x\\u0000") == await sequences("\\\\u0000") == [9]
     (created,) = await store.log.key_writes(chain.session_id, "K", limit=9)
     assert created == (await store.log.read(chain.session_id, limit=1))[0]
     assert list(await store.log.key_writes(uuid4(), "k", limit=9)) == []

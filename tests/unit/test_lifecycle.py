@@ -241,7 +241,7 @@ def test_a_session_whose_creation_is_of_a_newer_version_is_not_created_a_second_
         ({"tags": tuple(str(n) for n in range(MAX_TAGS + 1))}, "tags"),
         ({"tags": ("a", "a")}, "tags"),
         ({"tags": ("",)}, "tags[0]"),
-        ({"state": {"": 1}}, "a state key"),
+        ({"state": {"": 1}}, "state"),
     ],
 )
 def test_a_session_cannot_begin_with_what_lists_could_not_show(wrong: dict, field: str):

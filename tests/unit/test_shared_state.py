@@ -73,9 +73,9 @@ def test_a_key_cannot_be_both_set_and_deleted():
 
 @pytest.mark.parametrize("key", ["", " ", "a\x00", "x" * 201])
 def test_keys_are_names(key):
-    given([created()]).when(PatchState(set={key: 1})).then_refused(Invalid, field="a state key")
-    given([created()]).when(PatchState(delete=(key,))).then_refused(Invalid, field="a state key")
-    given().when(create(state={key: 1})).then_refused(Invalid, field="a state key")
+    given([created()]).when(PatchState(set={key: 1})).then_refused(Invalid, field="set")
+    given([created()]).when(PatchState(delete=(key,))).then_refused(Invalid, field="delete")
+    given().when(create(state={key: 1})).then_refused(Invalid, field="state")
 
 
 def test_a_full_state_takes_no_more_keys_but_can_still_change():
@@ -93,7 +93,7 @@ def test_more_keys_than_a_state_may_hold_are_refused_at_once():
     too_many = {f"k{n}": n for n in range(MAX_STATE_KEYS + 1)}
 
     given().when(create(state=too_many)).then_refused(Invalid, field="state")
-    given([created()]).when(PatchState(set=too_many)).then_refused(Invalid, field="state")
+    given([created()]).when(PatchState(set=too_many)).then_refused(Invalid, field="set")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_the_scope_of_a_user_holds_its_keys_only(key):
         (of_app(app=""), "app"),
         (of_user(user=" "), "user"),
         (of_app(delete=("app:a",)), "delete"),
-        (of_app(set={"app:" + "x" * 200: 1}), "a state key"),
+        (of_app(set={"app:" + "x" * 200: 1}), "set"),
     ],
 )
 def test_a_patch_of_a_scope_that_makes_no_sense_is_refused(wrong, field):
