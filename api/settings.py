@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     turn_progress_seconds: Annotated[float, Field(ge=0)] = 600.0
     turn_warning_seconds: Annotated[float, Field(ge=0)] = 900.0
     turn_silence_seconds: Annotated[float, Field(ge=0)] = 1800.0
+    turn_grace_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
     turn_limit_seconds: Annotated[float, Field(ge=0)] = 0.0
     """0 is for ever."""
     idempotency_days: Annotated[float, Field(gt=0, le=3650)] = 7.0
@@ -76,4 +77,5 @@ class Settings(BaseSettings):
             warning=self.turn_warning_seconds or None,
             silence=self.turn_silence_seconds or None,
             turn=self.turn_limit_seconds or None,
+            grace=self.turn_grace_seconds,
         )

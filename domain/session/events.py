@@ -669,11 +669,15 @@ AttachmentEvent = AttachmentAcquired | AttachmentReleased
 
 @_event("session.stalled")
 class SessionStalled:
-    """The running turn has shown no sign of life for too long."""
+    """The running turn has shown no sign of life, or has run, for too long.
+
+    With `ends_at` it is asked to end: if it still runs then, it fails and the session is stopped.
+    """
 
     turn_id: str
     reason: Literal["inactivity", "activity_timeout", "prompt_deadline_exceeded"]
     idle_seconds: int
+    ends_at: datetime | None = None
 
 
 @_event("session.unhealthy")

@@ -30,6 +30,7 @@ from domain.values import (
 )
 
 Phase = Literal["absent", "scope", "starting", "active", "stopping", "stopped", "deleted"]
+Overdue = Literal["activity_timeout", "prompt_deadline_exceeded"]
 Status = Literal["starting", "idle", "running", "waiting", "stopping", "stopped", "deleted"]
 TurnOutcome = Literal["completed", "failed", "cancelled"]
 InputOutcome = Literal["dispatched", "steered", "cancelled"]
@@ -130,6 +131,10 @@ class Turn:
     """The last sign of life."""
     noted_at: datetime
     """When it was last noted that the turn still runs."""
+    overdue: Overdue | None = None
+    """Why it was asked to end."""
+    ends_at: datetime | None = None
+    """When it is ended, if it was asked to end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,15 @@
 
 The clock is somebody else's: a job says what time it is, and what is due is decided here. While a
 person is asked something, the agent is not silent but waiting.
+
+    silent or running for too long ─ asked to end ─┬─ it ends by itself: the session lives on
+                                                   ├─ it was silent, and speaks again: it goes on
+                                                   └─ the grace is over: it fails, the session stops
 """
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from domain.redaction import redacted
 from domain.replacing import replace
@@ -22,7 +26,7 @@ from domain.session.events import (
 from domain.session.guards import require_active
 from domain.session.interactions import cancelled_with_session, expired
 from domain.session.lifecycle import stop, stop_now
-from domain.session.state import Changes, Session, Turn
+from domain.session.state import Changes, Overdue, Session, Turn
 from domain.session.turns import close_turn
 from domain.values import Failure, Timers, require_summary
 
@@ -39,23 +43,26 @@ def meet(session: Session, command: MeetDeadlines) -> list[SessionEvent]:
     given_up = _given_up(session, command)
     if given_up:
         return given_up
-    return [*expired(session, command.at), *_noted(session, command)]
+    return [*expired(session, command.at), *_noted(session, command), *_asked(session, command)]
 
 
 def _given_up(session: Session, command: MeetDeadlines) -> list[SessionEvent]:
-    """Return the end of a turn that ran or was silent for too long, and of the session with it."""
-    turn, timers = session.turns.running, command.timers
+    """Return the end of a turn that ran or was silent for too long, and of the session with it.
+
+    With a grace it is asked to end first, and has until then.
+    """
+    turn = session.turns.running
     if turn is None:
         return []
-    reason: Literal["activity_timeout", "prompt_deadline_exceeded"]
-    if _is_due(turn.started_at, _longest(session, timers), command.at):
-        reason = "prompt_deadline_exceeded"
-    elif not _asks(session, turn) and _is_due(turn.active_at, timers.silence, command.at):
-        reason = "activity_timeout"
-    else:
+    reason = turn.overdue
+    if reason is None:
+        reason = None if command.timers.grace > 0 else _overdue(session, turn, command)
+    elif turn.ends_at is not None and turn.ends_at > command.at:
+        return []
+    if reason is None:
         return []
     events: list[SessionEvent] = []
-    if session.surroundings.stalled is None:
+    if session.surroundings.stalled is None and turn.overdue is None:
         idle = _seconds(turn.active_at, command.at)
         events.append(SessionStalled(turn_id=turn.turn_id, reason=reason, idle_seconds=idle))
     failure = Failure(kind="timeout", summary=reason)
@@ -65,6 +72,27 @@ def _given_up(session: Session, command: MeetDeadlines) -> list[SessionEvent]:
         *cancelled_with_session(session, "session_stopped"),
         stop_now(session, StopSession(cause="timeout", detail=reason, failure=failure)),
     ]
+
+
+def _asked(session: Session, command: MeetDeadlines) -> list[SessionEvent]:
+    """Ask a turn to end that ran or was silent for too long; once."""
+    turn = session.turns.running
+    reason = None if turn is None or turn.overdue else _overdue(session, turn, command)
+    if turn is None or reason is None:
+        return []
+    idle = _seconds(turn.active_at, command.at)
+    ends_at = _after(command.at, command.timers.grace) or command.at
+    return [SessionStalled(turn_id=turn.turn_id, reason=reason, idle_seconds=idle, ends_at=ends_at)]
+
+
+def _overdue(session: Session, turn: Turn, command: MeetDeadlines) -> Overdue | None:
+    """Return why a turn has to end; None when it may go on."""
+    timers = command.timers
+    if _is_due(turn.started_at, _longest(session, timers), command.at):
+        return "prompt_deadline_exceeded"
+    if not _asks(session, turn) and _is_due(turn.active_at, timers.silence, command.at):
+        return "activity_timeout"
+    return None
 
 
 def _noted(session: Session, command: MeetDeadlines) -> list[SessionEvent]:
@@ -78,7 +106,11 @@ def _noted(session: Session, command: MeetDeadlines) -> list[SessionEvent]:
         events.append(
             TurnProgressNoted(turn_id=turn.turn_id, elapsed_seconds=elapsed, idle_seconds=idle)
         )
-    if _may_stall(session, turn) and _is_due(turn.active_at, timers.warning, command.at):
+    if (
+        _may_stall(session, turn)
+        and _is_due(turn.active_at, timers.warning, command.at)
+        and (turn.overdue or _overdue(session, turn, command) is None)
+    ):
         events.append(SessionStalled(turn_id=turn.turn_id, reason="inactivity", idle_seconds=idle))
     return events
 
@@ -101,12 +133,13 @@ def next_deadline(session: Session, timers: Timers) -> datetime | None:
 
 
 def _of_turn(session: Session, turn: Turn, timers: Timers) -> list[datetime | None]:
-    times = [
-        _after(turn.started_at, _longest(session, timers)),
-        _after(turn.noted_at, timers.progress),
-    ]
-    if not _asks(session, turn):
-        times.append(_after(turn.active_at, timers.silence))
+    times = [_after(turn.noted_at, timers.progress)]
+    if turn.overdue is not None:
+        times.append(turn.ends_at)
+    else:
+        times.append(_after(turn.started_at, _longest(session, timers)))
+        if not _asks(session, turn):
+            times.append(_after(turn.active_at, timers.silence))
     if _may_stall(session, turn):
         times.append(_after(turn.active_at, timers.warning))
     return times
@@ -158,7 +191,12 @@ def report_health(session: Session, command: ReportHealth) -> list[SessionEvent]
 
 
 def _stalled(session: Session, event: SessionStalled, _: Recorded) -> Changes:
-    return {"surroundings": replace(session.surroundings, stalled=event.reason)}
+    changes: Changes = {"surroundings": replace(session.surroundings, stalled=event.reason)}
+    turn = session.turns.running
+    if turn is not None and event.ends_at is not None and event.reason != "inactivity":
+        asked = replace(turn, overdue=event.reason, ends_at=event.ends_at)
+        changes["turns"] = replace(session.turns, running=asked)
+    return changes
 
 
 def _unhealthy(session: Session, event: SessionUnhealthy, _: Recorded) -> Changes:
@@ -168,7 +206,13 @@ def _unhealthy(session: Session, event: SessionUnhealthy, _: Recorded) -> Change
 
 def _recovered(session: Session, event: SessionRecovered, _: Recorded) -> Changes:
     if event.after == "stalled":
-        return {"surroundings": replace(session.surroundings, stalled=None)}
+        changes: Changes = {"surroundings": replace(session.surroundings, stalled=None)}
+        turn = session.turns.running
+        if turn is not None and turn.overdue == "activity_timeout":
+            # It is not silent any more. One that has run for too long still has to end.
+            spared = replace(turn, overdue=None, ends_at=None)
+            changes["turns"] = replace(session.turns, running=spared)
+        return changes
     around = replace(session.surroundings, unhealthy=False, health_detail=None)
     return {"surroundings": around}
 

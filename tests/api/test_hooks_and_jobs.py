@@ -14,8 +14,9 @@ def strict(postgres_server: Server) -> Iterator[Api]:
     """A server with the hooks of `tests/support/hooks.py`, and impatient with silent turns."""
     settings = {
         "hooks": "tests.support.hooks:HOOKS",
-        "turn_warning_seconds": 0.2,
+        "turn_warning_seconds": 0,
         "turn_silence_seconds": 0.4,
+        "turn_grace_seconds": 0.2,
     }
     with postgres_server.database() as url, running(url, **settings) as base:
         api = Api(base)
@@ -60,6 +61,10 @@ def test_a_turn_that_falls_silent_is_stalled_then_given_up_by_the_server_itself(
     assert stopped["origin"] == "supervision"
     assert stopped["actor"] == "system"
     assert stopped["data"]["detail"] == "activity_timeout"
+    asked = next(one for one in session.events() if one["type"] == "session.stalled")
+    assert asked["data"]["reason"] == "activity_timeout"
+    # Both by the clock of the database.
+    assert asked["at"] < asked["data"]["ends_at"] <= stopped["at"]
     assert session.types() == [
         "session.created",
         "turn.started",

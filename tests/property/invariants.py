@@ -299,7 +299,7 @@ class _Episodes:
         self._log = log
 
     def check(self) -> None:
-        self._alternate((e.SessionStalled,), (e.SessionRecovered, *_ENDS.__args__), "stalled")
+        self._check_stalls()
         self._alternate((e.SessionUnhealthy,), (e.SessionRecovered, e.SessionStopped), "unhealthy")
         self._alternate((e.ToolApprovalEnabled,), (e.ToolApprovalDisabled,))
         self._alternate((e.SessionStarred,), (e.SessionUnstarred,))
@@ -322,6 +322,23 @@ class _Episodes:
             elif isinstance(event, ends) and not isinstance(event, e.SessionRecovered):
                 assert is_on or after is not None, f"{event} of nothing"
                 is_on = False
+
+    def _check_stalls(self) -> None:
+        why: str | None = None
+        for recorded in self._log:
+            match recorded.event:
+                case e.SessionStalled(reason=reason):
+                    # It is warned first, and then asked to end.
+                    assert why in (None, "inactivity"), "stalled once more"
+                    assert why != reason, "warned once more"
+                    why = reason
+                case e.SessionRecovered(after="stalled"):
+                    assert why is not None, "recovered from nothing"
+                    why = None
+                case e.TurnCompleted() | e.TurnFailed() | e.TurnCancelled():
+                    why = None
+                case _:
+                    pass
 
     def _check_attachment(self) -> None:
         held: UUID | None = None

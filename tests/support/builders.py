@@ -430,5 +430,6 @@ GROWN: tuple[e.SessionEvent, ...] = (
         agent="helper",
         asked="sha256:3",
     ),
+    e.SessionStalled(turn_id="t1", reason="activity_timeout", idle_seconds=1800, ends_at=NOON),
 )
 """Events once more, with the optional fields that their first record does not have."""

@@ -154,7 +154,10 @@ _origins = st.builds(
 )
 moments = st.integers(0, 5_000).map(lambda seconds: NOON + timedelta(seconds=seconds))
 _seconds = st.none() | st.integers(1, 2_000)
-timers = st.builds(Timers, progress=_seconds, warning=_seconds, silence=_seconds, turn=_seconds)
+timers = st.builds(
+    Timers, progress=_seconds, warning=_seconds, silence=_seconds, turn=_seconds,
+    grace=st.just(0) | st.integers(1, 60),
+)  # fmt: skip
 _reasons = st.sampled_from(sorted(set(REASONS.values())))
 _stop = {
     "cause": _causes, "reason": _reasons, "detail": st.none() | texts,
@@ -327,6 +330,7 @@ EVENTS: dict[type, Strategy] = {
     e.SessionStalled: st.builds(
         e.SessionStalled, turn_id=turn_ids, idle_seconds=st.integers(0, 999),
         reason=st.sampled_from(["inactivity", "activity_timeout", "prompt_deadline_exceeded"]),
+        ends_at=st.none() | moments,
     ),
     e.SessionUnhealthy: st.builds(e.SessionUnhealthy, detail=_title),
     e.SessionRecovered: st.builds(
@@ -543,6 +547,9 @@ _STEERED: list[c.Command] = [_start, _call, _steer]
 _ASKED: list[c.Command] = [_start, _ask]
 _ELICITED: list[c.Command] = [_start, replace(_elicit, turn_id="t1"), _elicit]
 _STALLED: list[c.Command] = [_start, _silence]
+_OVERDUE: list[c.Command] = [
+    _start, c.MeetDeadlines(at=NOON, timers=Timers(progress=None, warning=None, silence=1))
+]  # fmt: skip
 _HELD: list[c.Command] = [*_QUEUED, c.CancelTurn(turn_id="t1", hold=True)]
 _STOPPING: list[c.Command] = [_start, _wait, c.StopSession(when_idle=True)]
 _CRASHED: list[c.Command] = [
@@ -560,7 +567,7 @@ _FURNISHED: list[c.Command] = [
     ),
 ]
 _SCENES = [
-    _QUEUED, _STEERED, _ASKED, _ELICITED, _STALLED, _HELD, _STOPPING, _CRASHED, _FURNISHED
+    _QUEUED, _STEERED, _ASKED, _ELICITED, _STALLED, _OVERDUE, _HELD, _STOPPING, _CRASHED, _FURNISHED
 ]  # fmt: skip
 SUITS: dict[type, list[c.Command]] = {
     c.ActivateSession: [c.StopSession(), c.ResumeSession(starting=True)],

@@ -509,12 +509,12 @@ async def test_a_request_runs_out_by_itself(place: Place):
 
 
 async def test_a_silent_turn_is_noted_then_stalled_then_given_up(place: Place):
-    timers = Timers(progress=10, warning=15, silence=30)
+    timers = Timers(progress=10, warning=15, silence=30, grace=5)
     place.restart(timers)
     await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
     await place.ask(PARENT, c.StartTurn(turn_id="t3", message_id="m9", parts=text("x")))
     begun = len(await place.names(PARENT))
-    for seconds in (10, 5, 5, 10):
+    for seconds in (10, 5, 5, 10, 5):
         place.clock.move(seconds=seconds)
         await place.supervisor.round()
         await place.supervisor.round()
@@ -523,6 +523,8 @@ async def test_a_silent_turn_is_noted_then_stalled_then_given_up(place: Place):
         "turn.progress_noted",
         "session.stalled",
         "turn.progress_noted",
+        "turn.progress_noted",
+        "session.stalled",
         "turn.failed",
         "session.stopped",
     ]

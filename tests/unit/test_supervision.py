@@ -1,5 +1,6 @@
 """What is due when: requests, lives and turns that run out, and turns that fall silent."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -49,9 +50,8 @@ def after(seconds: float, since: datetime = BEGAN) -> datetime:
 
 def meet(moment: datetime, **timers: float | None) -> MeetDeadlines:
     """Return the command with only these timers on."""
-    return MeetDeadlines(
-        at=moment, timers=Timers(**{"progress": None, "warning": None, "silence": None} | timers)
-    )
+    none = {"progress": None, "warning": None, "silence": None, "grace": 0.0}
+    return MeetDeadlines(at=moment, timers=Timers(**none | timers))
 
 
 def timed_out(reason: str, *, idle: int, before: tuple[e.SessionEvent, ...] = ()):
@@ -191,6 +191,83 @@ def test_what_is_asked_from_the_background_is_no_excuse_for_a_turn_to_be_silent(
     assert next_deadline(state_after(past), Timers(progress=None, warning=None)) == at(3 + 1800)
 
 
+# ── a grace ──────────────────────────────────────────────────────────────────────────────────
+
+ASKED = e.SessionStalled(
+    turn_id="t1", reason="activity_timeout", idle_seconds=1800, ends_at=after(1800 + 30)
+)
+OVERRAN = e.SessionStalled(
+    turn_id="t1", reason="prompt_deadline_exceeded", idle_seconds=100, ends_at=after(100 + 30)
+)
+GRACE = {"silence": 1800.0, "turn": 7200.0, "grace": 30.0}
+
+
+def test_a_silent_turn_is_asked_to_end_and_given_up_when_it_does_not():
+    given(RUNNING).when(meet(after(1800) - MOMENT, **GRACE)).then_nothing()
+    given(RUNNING).when(meet(after(1800), **GRACE)).then([ASKED])
+    asked = [*RUNNING, ASKED]
+    assert state_after(asked).surroundings.stalled == "activity_timeout"
+    assert next_deadline(state_after(asked), TIMERS) == after(600)
+    assert next_deadline(state_after(asked), meet(BEGAN, **GRACE).timers) == after(1830)
+    given(asked).when(meet(after(1830) - MOMENT, **GRACE)).then_nothing()
+    given(asked).when(meet(after(1830), **GRACE)).then(timed_out("activity_timeout", idle=1800)[1:])
+
+
+def test_a_grace_counts_from_when_the_turn_is_asked_however_late_that_is():
+    # While no server ran, nobody could ask it.
+    late = after(10**5)
+    result = given(RUNNING).when(meet(late, **(GRACE | {"turn": None})))
+
+    result.then([replace(ASKED, idle_seconds=10**5, ends_at=late + timedelta(seconds=30))])
+
+
+def test_what_was_promised_holds_whatever_is_set_later():
+    given([*RUNNING, ASKED]).when(meet(after(1829), **(GRACE | {"grace": 0.0}))).then_nothing()
+    off = MeetDeadlines(at=after(1830), timers=OFF)
+    given([*RUNNING, ASKED]).when(off).then(timed_out("activity_timeout", idle=1800)[1:])
+
+
+def test_a_turn_that_ends_by_itself_when_it_is_asked_to_leaves_the_session_alive():
+    past = [*RUNNING, ASKED, cancelled()]
+
+    assert state_after(past).surroundings.stalled is None
+    assert next_deadline(state_after(past), TIMERS) is None
+    given(past).when(meet(after(1830), **GRACE)).then_nothing()
+    begun = state_after([*past, started("t2")])
+    assert next_deadline(begun, meet(BEGAN, **GRACE).timers) == at(5 + 1800)
+
+
+def test_a_turn_that_speaks_again_in_time_goes_on_and_may_be_asked_again():
+    past = [*RUNNING, ASKED]
+    act = RecordActivity(turn_id="t1", events=(e.AgentMessage(parts=text()),))
+    given(past).when(act).then([recovered(), e.AgentMessage(parts=text())])
+    spoken = [*past, recovered(), e.AgentMessage(parts=text())]
+
+    given(spoken).when(meet(after(1830), **GRACE)).then(
+        [replace(ASKED, idle_seconds=1827, ends_at=after(1860))]
+    )
+    assert next_deadline(state_after(spoken), meet(BEGAN, **GRACE).timers) == at(5 + 1800)
+
+
+def test_a_turn_that_ran_for_too_long_has_to_end_whatever_it_says():
+    limited = GRACE | {"turn": 100.0}
+    given(RUNNING).when(meet(after(100), **limited)).then([OVERRAN])
+    spoken = [*RUNNING, OVERRAN, recovered(), e.AgentMessage(parts=text())]
+
+    given(spoken).when(meet(after(130) - MOMENT, **limited)).then_nothing()
+    given(spoken).when(meet(after(130), **limited)).then(
+        timed_out("prompt_deadline_exceeded", idle=0)[1:]
+    )
+
+
+def test_a_stall_that_was_warned_of_says_so_again_when_the_turn_is_to_end():
+    warned = {"warning": 900.0, **GRACE}
+    past = [*RUNNING, stalled(reason="inactivity")]
+
+    given(past).when(meet(after(1800), **warned)).then([ASKED])
+    given(RUNNING).when(meet(after(1800), **warned)).then([ASKED])
+
+
 # ── time ─────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -316,7 +393,7 @@ def test_the_clock_is_not_needed_before_it_says_so_and_then_really_is():
 
     assert session.status == "stopped"
     assert seen[:3] == ["TurnProgressNoted", "ElicitationAnswered", "SessionStalled"]
-    assert seen.count("SessionStalled") == 1
+    assert seen.count("SessionStalled") == 2
 
 
 def evolve_at(session: Session, event: e.SessionEvent, moment: datetime) -> Session:
