@@ -344,12 +344,18 @@ def inherited(origin: Session) -> Session:
         ABSENT,
         messages=origin.messages,
         state=origin.state,
-        description=origin.description,
+        description=replace(origin.description, summaries=_summaries(origin)),
         turns=Turns(running=None, ended=_ended(origin)),
         interactions=Interactions(decided=origin.interactions.decided),
         inputs=Inputs(ended=origin.inputs.ended),
         surroundings=Surroundings(profile=None),
     )
+
+
+def _summaries(origin: Session) -> PersistentMap[int]:
+    # Before the first event of the fork, which no rewind of it goes behind; in their order.
+    summaries = origin.description.summaries.items()
+    return PersistentMap({name: at - origin.sequence for name, at in summaries})
 
 
 def _ended(origin: Session) -> PersistentMap[TurnOutcome]:

@@ -1,5 +1,6 @@
 """The conversation as a whole: cleared or rewound, while the log goes on."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from domain.errors import Invalid, SessionStopping, TurnInProgress
 from domain.session import events as e
 from domain.session.commands import ClearConversation, RewindConversation
+from domain.session.lineage import inherited
 from domain.session.state import ABSENT
 from tests.support.builders import (
     added,
@@ -159,6 +161,18 @@ def test_a_summary_of_what_was_rewound_is_no_summary_any_more():
 
     assert state_after([*past, kept]).description.summary == SUMMARY
     assert state_after([*past, lost]).description.summary is None
+
+
+def test_a_summary_that_a_fork_began_with_outlasts_its_rewinds():
+    origin = state_after([created(), added("m1"), SUMMARY])
+    past = [created(), added("m2"), added("m3"), e.ConversationRewound(to=1, epoch=1)]
+    fork = state_after(past, inherited(origin))
+
+    assert fork.description.summary == SUMMARY
+    own = replace(SUMMARY, summary_id="s2")
+    later = state_after([created(), own, *past[1:]], inherited(origin)).description
+    assert later.summary is None
+    assert sorted(later.summaries, key=later.summaries.__getitem__) == ["s1", "s2"]
 
 
 def test_what_was_rewound_can_be_rewound_to():
