@@ -146,7 +146,11 @@ def _granted(
         return []
     if len(rules.allow) >= MAX_RULES:
         raise TooMany(f"the session has {MAX_RULES} allow rules; replace them first")
-    require_rules(Rules(allow=(pattern,)))
+    try:
+        require_rules(Rules(allow=(pattern,)))
+    except Invalid as error:
+        why = f"no rule can be made for this tool ({error.detail}); leave grant out"
+        raise Invalid(why, field="grant") from None
     return [PermissionsReplaced(permissions=replace(rules, allow=(*rules.allow, pattern)))]
 
 
