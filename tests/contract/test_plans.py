@@ -252,6 +252,22 @@ def test_a_list_by_status_or_badge_is_a_range_of_the_same_index(
     assert " IS NULL" not in scan["Filter"]
 
 
+@pytest.mark.parametrize("app", [None, "app1"])
+@pytest.mark.parametrize(("filtered", "value"), [("badge", "hung"), ("status", "running")])
+def test_the_few_that_are_neither_idle_nor_stopped_have_an_index_of_their_own(
+    connection: Connection[TupleRow], filtered: str, value: str, app: str | None
+) -> None:
+    where = SessionFilter(app=app, **{filtered: value})  # type: ignore[arg-type]
+    for by in ("updated_at_desc", "updated_at_asc"):
+        nodes = plan(
+            connection, READ_MODELS[f"sessions_by_{by}"], listing(where, 20), generic=False
+        )
+        refuse(nodes)
+        assert indexes(nodes) == {f"sessions_by_{filtered}"}
+        (scan,) = [node for node in nodes if node["Node Type"] == "Index Scan"]
+        assert f"({filtered} = '{value}'::text)" in scan["Index Cond"]
+
+
 def test_the_filters_of_the_program_are_those_of_the_database_in_the_same_order(
     connection: Connection[TupleRow],
 ) -> None:
