@@ -230,6 +230,16 @@ class Deadlines(Protocol):
         """
         ...
 
+    async def hasten(self, within: float) -> None:
+        """Have sessions due now in which a turn runs, and whose time is further off than it can be.
+
+        Their rows were written while the timers were others.
+
+        Args:
+            within: Seconds after its newest event within which such a session is due.
+        """
+        ...
+
     async def next_due(self) -> float | None:
         """Return the seconds until a session is due, 0 when one is; None when none ever is."""
         ...

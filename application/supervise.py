@@ -6,7 +6,7 @@ from datetime import timedelta
 from time import monotonic
 from uuid import UUID
 
-from application.errors import ApplicationError
+from application.errors import ApplicationError, OutcomeUnknown, StoreUnavailable
 from application.handle import Handler
 from application.ports import DueSession, Orphan, Store
 from application.request import Request
@@ -18,6 +18,7 @@ from domain.values import Timers
 
 _AT_ONCE = 100
 _EVERY = 1.0
+_AGAIN = timedelta(seconds=30)
 _ORPHANS_EVERY = 15.0
 _ORPHANED = "orphaned"
 
@@ -38,19 +39,34 @@ class Supervisor:
         self._handler = handler
         self._timers = timers
         self._orphans_at = 0.0
+        self._hastened = False
 
     async def round(self) -> float:
         """Do what is due, and return the seconds until the next look at the latest."""
+        await self._hasten()
         due = await self._store.deadlines.due(_AT_ONCE)
         for one in due:
             await self._meet(one)
         orphans = await self._orphans()
-        for orphan in orphans:
-            await self._end(orphan)
+        ended = [await self._end(orphan) for orphan in orphans]
+        if orphans and not any(ended):
+            self._orphans_at = monotonic() + _ORPHANS_EVERY
+            orphans = ()
         if len(due) == _AT_ONCE or len(orphans) == _AT_ONCE:
             return 0.0
         following = await self._store.deadlines.next_due()
         return _EVERY if following is None else min(max(following, 0.0), _EVERY)
+
+    async def _hasten(self) -> None:
+        """Look at turns that were to be given up later, or never, when the timers were others."""
+        if self._hastened:
+            return
+        timers = self._timers
+        limits = (timers.progress, timers.warning, timers.silence, timers.turn)
+        soonest = min((one for one in limits if one is not None), default=None)
+        if soonest is not None:
+            await self._store.deadlines.hasten(soonest)
+        self._hastened = True
 
     async def _orphans(self) -> Sequence[Orphan]:
         """Return children whose parent's process died before it could end them."""
@@ -65,6 +81,8 @@ class Supervisor:
     async def _meet(self, due: DueSession) -> None:
         command = MeetDeadlines(at=due.now, timers=self._timers)
         if not await self._ask(due.session_id, command):
+            # One that cannot be helped must not keep the others waiting.
+            await self._store.deadlines.postpone(due.session_id, due.due_at, due.now + _AGAIN)
             return
         session = (await self._handler.load(due.session_id)).session
         # The row says when it was written that it would be due; since then it may have moved on.
@@ -74,17 +92,24 @@ class Supervisor:
             return
         await self._store.deadlines.postpone(due.session_id, due.due_at, until)
 
-    async def _end(self, orphan: Orphan) -> None:
+    async def _end(self, orphan: Orphan) -> bool:
         detail = _ORPHANED if orphan.parent_status is None else PARENT_STOPPED
-        await self._ask(orphan.session_id, StopSession(cause="user_requested", detail=detail))
+        return await self._ask(
+            orphan.session_id, StopSession(cause="user_requested", detail=detail)
+        )
 
     async def _ask(self, session_id: UUID, command: MeetDeadlines | StopSession) -> bool:
         try:
             await self._handler.handle(
                 Request(session_id, command, actor="system", origin="supervision")
             )
+        except (StoreUnavailable, OutcomeUnknown):
+            raise
         except (DomainError, ApplicationError) as error:
             _logger.warning("%s of %s: %s", type(command).__name__, session_id, error.detail)
+            return False
+        except Exception:
+            _logger.exception("%s of %s failed", type(command).__name__, session_id)
             return False
         return True
 

@@ -376,6 +376,17 @@ class MemoryDeadlines:
             row = replace(listed.row, due_at=until)
             self._tables.listed[session_id] = replace(listed, row=row)
 
+    async def hasten(self, within: float) -> None:
+        """Have sessions due now whose time is further off than it can be."""
+        for session_id, listed in self._tables.listed.items():
+            row = listed.row
+            runs = listed.is_live and row.status in ("running", "waiting", "stopping")
+            if runs and (
+                row.due_at is None or (row.due_at - listed.updated_at).total_seconds() > within
+            ):
+                row = replace(row, due_at=self._clock.now())
+                self._tables.listed[session_id] = replace(listed, row=row)
+
     async def next_due(self) -> float | None:
         """Return the seconds until a session is due."""
         earliest = min(self._live(), default=None)

@@ -37,6 +37,10 @@ class PostgresDeadlines:
             _STATEMENTS["postpone"], {"session": session_id, "seen": seen, "until": until}
         )
 
+    async def hasten(self, within: float) -> None:
+        """Have sessions due now whose time is further off than it can be."""
+        await self._database.run(_STATEMENTS["hasten"], {"within": within})
+
     async def next_due(self) -> float | None:
         """Return the seconds until a session is due."""
         rows = await self._database.fetch(_STATEMENTS["next_due"], {})

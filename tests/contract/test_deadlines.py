@@ -10,7 +10,7 @@ import pytest
 from application.ports import DueSession, Orphan, Store
 from infrastructure.clock import SystemClock
 from infrastructure.memory import MemoryStore
-from tests.support.appends import Chain, at, row
+from tests.support.appends import START, Chain, at, row
 
 HOUR = timedelta(hours=1)
 A_MOMENT = timedelta(microseconds=1)
@@ -147,6 +147,23 @@ async def test_a_row_that_is_written_anew_overrules_what_was_postponed(store: St
     assert await due(store) == []
     await store.log.append(chain.next(row=row(due_at=now - HOUR)))
     assert await due(store) == [chain.session_id]
+
+
+@pytest.mark.parametrize("status", ["running", "waiting", "stopping"])
+async def test_a_turn_whose_time_is_further_off_than_it_can_be_is_due_now(
+    store: Store, status: str
+) -> None:
+    later = await store.deadlines.now() + HOUR
+    ahead = (later - START).total_seconds()
+    never = await make(store, status=status)
+    once = await make(store, status=status, due_at=later)
+    for other in ({"status": "idle"}, {"status": "stopped"}, {"deleted": True}, {"hidden": True}):
+        await make(store, **{"status": status} | other)
+
+    await store.deadlines.hasten(ahead + 60)
+    assert await due(store) == [never.session_id]
+    await store.deadlines.hasten(ahead - 60)
+    assert set(await due(store)) == {never.session_id, once.session_id}
 
 
 async def test_postponing_does_not_get_in_the_way_of_appends(store: Store) -> None:

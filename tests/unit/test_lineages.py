@@ -1,13 +1,14 @@
 """Children, forks and rewinds through the real command path, over several sessions."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from application.errors import CursorAhead, StaleSequence
+from application.errors import CursorAhead, StaleSequence, StoreUnavailable
 from application.handle import Handler
 from application.lineage import Lineages
 from application.live import Hub
@@ -18,6 +19,8 @@ from application.supervise import Supervisor
 from application.transcripts import Transcripts
 from domain.chain import genesis, link
 from domain.errors import (
+    DomainError,
+    Invalid,
     PermissionWider,
     SessionDeleted,
     SessionExists,
@@ -528,6 +531,76 @@ async def test_a_silent_turn_is_noted_then_stalled_then_given_up(place: Place):
         "turn.failed",
         "session.stopped",
     ]
+
+
+@pytest.mark.parametrize("timers", [NEVER, Timers(progress=5000, warning=6000, silence=7000)])
+async def test_a_turn_that_began_under_other_timers_is_looked_after_when_the_server_comes_back(
+    place: Place, timers: Timers
+):
+    place.restart(timers)
+    await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
+    await place.ask(PARENT, c.StartTurn(turn_id="t3", message_id="m9", parts=text("x")))
+    place.clock.move(seconds=16)
+    await place.supervisor.round()
+    assert (await place.names(PARENT))[-1] == "turn.started"
+
+    place.restart(Timers(progress=None, warning=15, silence=30))
+    await place.supervisor.round()
+
+    assert (await place.names(PARENT))[-1] == "session.stalled"
+    assert await place.store.deadlines.next_due() == pytest.approx(14)
+
+
+@pytest.mark.parametrize("broken", [Invalid("no", field="x"), RuntimeError("a fault")])
+async def test_a_session_that_cannot_be_helped_keeps_no_other_waiting(
+    place: Place, monkeypatch: pytest.MonkeyPatch, broken: Exception
+):
+    place.restart(Timers(progress=None, warning=15, silence=30))
+    other = UUID(int=77)
+    await place.ask(other, c.CreateSession(owner=OWNER))
+    for session_id, turn in ((PARENT, "t2"), (other, "t1")):
+        with suppress(DomainError):
+            await place.ask(session_id, c.CompleteTurn(turn_id=turn))
+        start = c.StartTurn(turn_id="t9", message_id="m9", parts=text("x"))
+        await place.ask(session_id, start)
+        place.clock.move(seconds=1)
+    handle = place.handler.handle
+    asked: list[UUID] = []
+
+    async def stumble(request: Request) -> Outcome:
+        asked.append(request.session_id)
+        if request.session_id == PARENT:
+            raise broken
+        return await handle(request)
+
+    monkeypatch.setattr(place.handler, "handle", stumble)
+    place.clock.move(seconds=15)
+    await place.supervisor.round()
+    await place.supervisor.round()
+
+    assert asked == [PARENT, other]
+    assert (await place.names(other))[-1] == "session.stalled"
+    place.clock.move(seconds=30)
+    await place.supervisor.round()
+    assert asked.count(PARENT) == 2
+
+
+async def test_a_store_that_is_away_ends_the_round(place: Place, monkeypatch: pytest.MonkeyPatch):
+    place.restart(Timers(progress=None, warning=15, silence=30))
+    await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
+    await place.ask(PARENT, c.StartTurn(turn_id="t3", message_id="m9", parts=text("x")))
+    place.clock.move(seconds=15)
+
+    async def away(_: Request) -> Outcome:
+        raise StoreUnavailable
+
+    with monkeypatch.context() as patched:
+        patched.setattr(place.handler, "handle", away)
+        with pytest.raises(StoreUnavailable):
+            await place.supervisor.round()
+    await place.supervisor.round()
+
+    assert (await place.names(PARENT))[-1] == "session.stalled"
 
 
 async def test_a_sign_of_life_ends_a_stall_once_and_puts_the_end_off(place: Place):
