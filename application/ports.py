@@ -177,8 +177,13 @@ class ReadModels(Protocol):
         """
         ...
 
-    async def scope(self, scope_id: UUID) -> Scope:
-        """Return the version and the keys of a shared scope, both of one moment."""
+    async def scope(self, scope_id: UUID, *, at: int | None = None) -> Scope:
+        """Return the version and the keys of a shared scope, both of one moment.
+
+        Args:
+            scope_id: Of the scope.
+            at: A position: as it was then; None is now.
+        """
         ...
 
     async def key_history(

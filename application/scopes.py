@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from application.errors import CursorAhead
 from application.listing import scope_stream
 from application.ports import KeyWrite, Store
 
@@ -32,15 +33,23 @@ class Scopes:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def read(self, app: str, user: str | None = None) -> SharedState:
+    async def read(
+        self, app: str, user: str | None = None, *, at: int | None = None
+    ) -> SharedState:
         """Return the keys that all sessions of an app, or of one user of it, share.
 
         Args:
             app: The app.
             user: None for the keys of the app.
+            at: A position: as they were then; None is now.
+
+        Raises:
+            CursorAhead: The log has not come to that position.
         """
+        if at is not None and at > (head := await self._store.log.head()):
+            raise CursorAhead(None, head=head, cursor=at)
         stream = scope_stream(app, user)
-        scope = await self._store.read_models.scope(stream)
+        scope = await self._store.read_models.scope(stream, at=at)
         from_json = self._store.codec.from_json
         values = {key: from_json(value) for key, value in scope.values.items()}
         return SharedState(stream, scope.version, values)

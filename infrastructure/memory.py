@@ -296,9 +296,10 @@ class MemoryReadModels:
             values |= await self.shared_state(scope_id)
         return len(log or ()), values
 
-    async def scope(self, scope_id: UUID) -> Scope:
+    async def scope(self, scope_id: UUID, *, at: int | None = None) -> Scope:
         """Return the version and the keys of a shared scope."""
-        return Scope(self._tables.version(scope_id), await self.shared_state(scope_id))
+        version = self._tables.version(scope_id, at)
+        return Scope(version, await self.shared_state(scope_id, at=at))
 
     async def key_history(
         self, scope_id: UUID, key: str, *, before: int | None = None, limit: int

@@ -79,10 +79,11 @@ class Tables:
         if row.status == "deleted":
             self.presence.pop(session_id, None)
 
-    def version(self, scope_id: UUID) -> int:
-        """Return the position of the newest write to a shared scope; 0 before any."""
-        writes = self.shared.get(scope_id)
-        return writes[-1].position if writes else 0
+    def version(self, scope_id: UUID, at: int | None = None) -> int:
+        """Return the position of the newest write to a shared scope, now or by then; 0 before."""
+        writes = self.shared.get(scope_id, ())
+        by_then = (one.position for one in reversed(writes) if at is None or one.position <= at)
+        return next(by_then, 0)
 
 
 def is_wanted(listed: Listed, where: SessionFilter) -> bool:

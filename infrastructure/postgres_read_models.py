@@ -82,8 +82,14 @@ class PostgresReadModels:
         values = {str(key): bytes(value) for _, key, value in rows if key is not None}
         return int(rows[0][0]) if rows else 0, values
 
-    async def scope(self, scope_id: UUID) -> Scope:
+    async def scope(self, scope_id: UUID, *, at: int | None = None) -> Scope:
         """Return the version and the keys of a shared scope."""
+        if at is not None:
+            rows = await self._database.fetch(
+                _STATEMENTS["scope_at"], {"scope": scope_id, "at": at}
+            )
+            values = {str(key): bytes(value) for _, key, value in rows if value is not None}
+            return Scope(max((int(position) for position, _, _ in rows), default=0), values)
         rows = await self._database.fetch(_STATEMENTS["scope"], {"scope": scope_id})
         values = {str(key): bytes(value) for _, key, value in rows if key is not None}
         return Scope(int(rows[0][0]) if rows else 0, values)

@@ -3,7 +3,7 @@
 from litestar import get, patch
 from litestar.response.base import ASGIResponse
 
-from api.describe import LIMIT, Describes
+from api.describe import LIMIT, Describes, Parameter
 from api.problems import Problem
 from api.requests import AnyRequest, Parameters, body_of, expected_of, is_current, name_of
 from api.responses import Reply, etag, json_response, not_modified, to_json
@@ -24,12 +24,23 @@ from domain.session.commands import PatchScope
 from domain.values import require_name
 
 _PROBLEMS = ("stale_scope", "session_exists")
+_AT = Parameter(
+    "at",
+    "as it was at this position: a `version`, or the `position` of any event",
+    {"type": "integer", "minimum": 1, "maximum": 2**62},
+)
 
 
 @get("/v1/apps/{app:str}/state")
-@Describes("State", answers={200: SharedState}, conditional=True)
+@Describes(
+    "State",
+    answers={200: SharedState},
+    problems=("cursor_ahead",),
+    parameters=(_AT,),
+    conditional=True,
+)
 async def get_app_state(request: AnyRequest) -> ASGIResponse:
-    """Read the keys that all sessions of an app share."""
+    """Read the keys that all sessions of an app share, now or as they were."""
     return await _read(request, _name(request, "app"), None)
 
 
@@ -52,9 +63,15 @@ async def get_app_key_history(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/v1/apps/{app:str}/users/{user:str}/state")
-@Describes("State", answers={200: SharedState}, conditional=True)
+@Describes(
+    "State",
+    answers={200: SharedState},
+    problems=("cursor_ahead",),
+    parameters=(_AT,),
+    conditional=True,
+)
 async def get_user_state(request: AnyRequest) -> ASGIResponse:
-    """Read the keys that the sessions of one user of an app share."""
+    """Read the keys that the sessions of one user of an app share, now or as they were."""
     return await _read(request, _name(request, "app"), _name(request, "user"))
 
 
@@ -89,8 +106,8 @@ def _name(request: AnyRequest, parameter: str) -> str:
 
 
 async def _read(request: AnyRequest, app: str, user: str | None) -> Reply:
-    Parameters(request, ())
-    shared = await services_of(request).scopes.read(app, user)
+    at = Parameters(request, ("at",)).count("at", least=1)
+    shared = await services_of(request).scopes.read(app, user, at=at)
     if is_current(request, shared.version):
         return not_modified(shared.version)
     document = {"state": shared.values, "version": shared.version}

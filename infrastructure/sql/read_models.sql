@@ -103,6 +103,17 @@ left join shared_state as s on s.scope_id = c.scope_id and s.value is not null
 where c.scope_id = %(scope)s
 order by s.key
 
+-- name: scope_at
+-- The newest write to each key by then, also one that deleted it: the last of them is the version.
+select position, key, value
+from (
+  select distinct on (key) position, key, value
+  from shared_state_history
+  where scope_id = %(scope)s and position <= %(at)s
+  order by key, position desc
+) as newest
+order by key
+
 -- name: key_history
 select h.position, h.session_id, h.sequence, h.value, (r.record ->> 'at')::timestamptz,
   r.record ->> 'actor'

@@ -243,6 +243,25 @@ def test_what_sessions_share_is_read_and_patched_without_one(session: SessionApi
     assert state_of(session)["state"] == {"app:n": None, "user:n": None}
 
 
+def test_what_sessions_share_is_read_as_it_was(session: SessionApi) -> None:
+    for path, prefix in scopes_of(session):
+        key, api = f"{prefix}:k", session.api
+        first = done(api.patch(path, {"set": {key: None}}))["version"]
+        second = done(session.patch("/state", {"set": {key: 2}, "delete": [f"{prefix}:x"]}))
+        done(api.patch(path, {"delete": [key]}))
+
+        then = api.get(path, params={"at": first})
+        assert done(then) == {"state": {key: None}, "version": first}
+        assert then.headers["etag"] == f'"{first}"'
+        later = done(api.get(path, params={"at": second["position"]}))
+        assert later == {"state": {key: 2}, "version": second["position"]}
+        assert done(api.get(path))["state"] == {}
+        assert done(api.get(path, params={"at": first - 1}))["version"] < first
+        refused(api.get(path, params={"at": 2**62}), 409, "cursor_ahead", cursor=2**62)
+        for wrong in ("0", "-1", "x", ""):
+            refused(api.get(path, params={"at": wrong}), 400, "invalid_parameter", field="at")
+
+
 def test_a_patch_through_a_session_moves_the_version_of_what_it_shares(session: SessionApi) -> None:
     for path, prefix in scopes_of(session):
         before = done(session.api.get(path))["version"]

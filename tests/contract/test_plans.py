@@ -293,6 +293,7 @@ ONE = {
     "shared_state_at": {"scope": LONG, "at": 5000},
     "shared_with": {"session": LONG, "scopes": [LONG, UUID(int=2)]},
     "scope": {"scope": LONG},
+    "scope_at": {"scope": LONG, "at": 5000},
     "load_snapshot": {"session": LONG, "upto": 10_000, "format": "f"},
 }
 

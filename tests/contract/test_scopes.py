@@ -42,6 +42,13 @@ async def test_a_scope_is_at_the_position_of_its_newest_write(store: Store) -> N
     await store.log.append(chain.next(shared=[SharedWrite(scope, "app:b", None, 0)]))
     assert await store.read_models.scope(scope) == (10, {})
     assert await store.read_models.scope(other) == (5, {"app:a": b"1"})
+    past = {position: await store.read_models.scope(scope, at=position) for position in range(12)}
+    assert past[0] == past[2] == (0, {})
+    assert past[3] == past[5] == (3, {"app:a": b"1"})
+    assert past[6] == (6, {"app:a": b"1", "app:b": b"null"})
+    assert past[7] == (7, {"app:a": b"2", "app:b": b"null"})
+    assert past[8] == past[9] == (8, {"app:b": b"null"})
+    assert past[10] == past[11] == (10, {})
 
 
 async def test_a_session_and_what_it_shares_are_read_at_one_moment(store: Store) -> None:
