@@ -141,7 +141,7 @@ async def clear_conversation(request: AnyRequest) -> ASGIResponse:
     "Sessions",
     body=RewindBody,
     answers={200: ConversationDone},
-    problems=("turn_in_progress", "cursor_ahead"),
+    problems=("turn_in_progress", "session_stopping", "cursor_ahead"),
 )
 async def rewind_conversation(request: AnyRequest) -> ASGIResponse:
     """Go back to what was said and known after an earlier event; the log goes on."""

@@ -23,10 +23,7 @@ def clear(session: Session, _: ClearConversation) -> list[SessionEvent]:
 
     Right after another clear it is already so.
     """
-    require_present(session)
-    if session.lifecycle.phase == "stopping":
-        raise SessionStopping
-    require_idle(session)
+    _require_between_turns(session)
     if _just_went_to(session, 0):
         return []
     return [ConversationCleared(epoch=session.lifecycle.epoch + 1)]
@@ -37,8 +34,7 @@ def rewind(session: Session, command: RewindConversation) -> list[SessionEvent]:
 
     Right after another rewind to that event it is already so.
     """
-    require_present(session)
-    require_idle(session)
+    _require_between_turns(session)
     require_between(command.to, "to", 1, session.sequence)
     if command.to == session.sequence or _just_went_to(session, command.to):
         return []
@@ -51,6 +47,13 @@ def rewind(session: Session, command: RewindConversation) -> list[SessionEvent]:
             delete=deleted,
         )
     ]
+
+
+def _require_between_turns(session: Session) -> None:
+    require_present(session)
+    if session.lifecycle.phase == "stopping":
+        raise SessionStopping(None, cause=session.lifecycle.stop_cause)
+    require_idle(session)
 
 
 def _just_went_to(session: Session, to: int) -> bool:

@@ -68,8 +68,6 @@ def test_c3_a_conversation_is_not_cleared_while_a_turn_runs():
     given([created(), started()]).when(ClearConversation()).then_refused(
         TurnInProgress, turn_id="t1"
     )
-    stopping = e.SessionStopping(cause="shutdown", reason="shutdown")
-    given([created(), started(), stopping]).when(ClearConversation()).then_refused(SessionStopping)
 
 
 def test_what_waits_and_what_is_known_stays_when_the_conversation_is_cleared():
@@ -141,6 +139,13 @@ def test_a_conversation_is_not_rewound_while_a_turn_runs():
     past = [created(), added(), started()]
 
     given(past).when(rewind(1, past)).then_refused(TurnInProgress, turn_id="t1")
+
+
+def test_a_conversation_is_neither_cleared_nor_rewound_while_its_session_stops():
+    past = [created(), started(), e.SessionStopping(cause="shutdown", reason="shutdown")]
+
+    for command in (ClearConversation(), rewind(1, past)):
+        given(past).when(command).then_refused(SessionStopping, cause="shutdown")
 
 
 def test_a_stopped_conversation_can_be_rewound():
