@@ -118,7 +118,7 @@ async def restore_model(request: AnyRequest) -> ASGIResponse:
 @get("/v1/sessions/{session_id:str}/summaries")
 @Describes("Describing", answers={200: Summaries}, conditional=True)
 async def get_summaries(request: AnyRequest) -> ASGIResponse:
-    """Read the newest summary since the conversation was cleared, and the ids of all."""
+    """Read the newest summary of the conversation as it is now, and the ids of all there were."""
     Parameters(request, ())
     session = await state_of(request)
     if is_current(request, session.sequence):

@@ -85,7 +85,7 @@ class Summary(Shape):
 
 
 class Summaries(Shape):
-    """The newest summary since the conversation was cleared, and the ids of all there were."""
+    """The newest summary of the conversation as it is now, and the ids of all there were."""
 
     latest: Summary | None
     summary_ids: list[str]

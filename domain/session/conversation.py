@@ -11,11 +11,12 @@ from domain.session.events import (
     ConversationRewound,
     Recorded,
     SessionEvent,
+    SummaryAdded,
 )
 from domain.session.guards import require_idle, require_present
 from domain.session.shared_state import difference, patched
 from domain.session.state import Changes, Lifecycle, Session
-from domain.values import require_between
+from domain.values import RestoredSummary, require_between
 
 
 def clear(session: Session, _: ClearConversation) -> list[SessionEvent]:
@@ -45,8 +46,24 @@ def rewind(session: Session, command: RewindConversation) -> list[SessionEvent]:
             epoch=session.lifecycle.epoch + 1,
             set=changed,
             delete=deleted,
+            summary=_summary_again(session, command),
         )
     ]
+
+
+def _summary_again(session: Session, command: RewindConversation) -> RestoredSummary | None:
+    then = command.then.description.summary
+    if then is None or then == _summary_after(session, command.to):
+        return None
+    return RestoredSummary(
+        summary_id=then.summary_id, text=then.text, first_kept=then.first_kept, tokens=then.tokens
+    )
+
+
+def _summary_after(session: Session, to: int) -> SummaryAdded | None:
+    """Return the summary that counts, if it did so after event `to` already."""
+    described = session.description
+    return described.summary if described.summary_since <= to else None
 
 
 def _require_between_turns(session: Session) -> None:
@@ -75,9 +92,18 @@ def _rewound(session: Session, event: ConversationRewound, recorded: Recorded) -
     changes: Changes = {
         "lifecycle": _in_epoch(session.lifecycle, event.epoch, recorded, to=event.to)
     }
-    described = session.description
-    summary = described.summary
-    if summary is not None and described.summaries[summary.summary_id] > event.to:
+    described, again = session.description, event.summary
+    if again is not None:
+        summary = SummaryAdded(
+            summary_id=again.summary_id,
+            text=again.text,
+            first_kept=again.first_kept,
+            tokens=again.tokens,
+        )
+        changes["description"] = replace(
+            described, summary=summary, summary_since=recorded.sequence
+        )
+    elif described.summary != _summary_after(session, event.to):
         # It says what was not said yet.
         changes["description"] = replace(described, summary=None)
     state = patched(session.state, event.set, event.delete)

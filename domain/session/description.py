@@ -191,7 +191,13 @@ def _restored(session: Session, event: ModelRestored, _: Recorded) -> Changes:
 
 def _summarised(session: Session, event: SummaryAdded, recorded: Recorded) -> Changes:
     summaries = session.description.summaries.put(event.summary_id, recorded.sequence)
-    return {"description": replace(session.description, summaries=summaries, summary=event)}
+    described = replace(
+        session.description,
+        summaries=summaries,
+        summary=event,
+        summary_since=recorded.sequence,
+    )
+    return {"description": described}
 
 
 EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {

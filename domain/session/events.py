@@ -25,6 +25,7 @@ from domain.values import (
     Origin,
     Owner,
     Part,
+    RestoredSummary,
     Role,
     SessionType,
     StopCause,
@@ -132,13 +133,15 @@ class ConversationCleared:
 class ConversationRewound:
     """The transcript and the plain state keys are again what they were after event `to`.
 
-    `set` and `delete` are what that changes in the state.
+    `set` and `delete` are what that changes in the state; `summary` is the one that counts again,
+    where that is not the one that counts now.
     """
 
     to: int
     epoch: int
     set: JsonObject = field(default_factory=dict[str, Any])
     delete: tuple[str, ...] = ()
+    summary: RestoredSummary | None = None
 
 
 @_event("session.deleted")

@@ -83,6 +83,8 @@ class Description:
     models: PersistentMap[ModelOverride] = field(default_factory=PersistentMap[ModelOverride])
     summaries: PersistentMap[int] = field(default_factory=PersistentMap[int])
     summary: SummaryAdded | None = None
+    summary_since: int = 0
+    """The event with which it came to count; 0 when a fork began with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,6 +183,20 @@ def test_the_newest_summary_counts_and_the_messages_stay(session: SessionApi) ->
     assert (cleared["latest"], cleared["summary_ids"]) == (None, ["s1", made])
 
 
+def test_the_summary_that_counted_then_counts_after_a_rewind(session: SessionApi) -> None:
+    session.say(id="m1")
+    said = {"text": "They met.", "summary_id": "s1", "first_kept": "m1", "tokens": 3}
+    done(session.post("/summaries", said), 201)
+    to = session.head
+    done(session.post("/summaries", {"text": "They parted.", "summary_id": "s2"}), 201)
+    done(session.post("/clear"))
+
+    done(session.post("/rewind", {"to": to}))
+
+    assert done(session.get("/summaries"))["latest"] == said
+    assert session.document()["summary"] == {key: said[key] for key in said if key != "text"}
+
+
 def test_a_summary_may_come_while_a_turn_runs_or_none_can(session: SessionApi) -> None:
     session.start()
     done(session.post("/summaries", {"text": "x"}), 201)

@@ -257,6 +257,8 @@ def assert_described(command: c.Command, before: Session, after: Session) -> Non
             assert (after.sequence, after.lifecycle.epoch_to) == (after.lifecycle.epoch_sequence, 0)
         case c.RewindConversation():
             assert before == after or after.state == command.then.state
+            if before != after and command.then.sequence == command.to:
+                assert description.summary == command.then.description.summary
         case c.AddMessage() | c.ReviseMessage():
             assert command.message_id in after.messages
         case c.RecordUsage():

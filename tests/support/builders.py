@@ -11,7 +11,18 @@ from domain.session import events as e
 from domain.session.decide import decide
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT, Session
-from domain.values import Agent, Failure, Limits, Lineage, Option, Origin, Owner, Part, Usage
+from domain.values import (
+    Agent,
+    Failure,
+    Limits,
+    Lineage,
+    Option,
+    Origin,
+    Owner,
+    Part,
+    RestoredSummary,
+    Usage,
+)
 
 SESSION_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 EVENT_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8058")
@@ -395,6 +406,11 @@ GROWN: tuple[e.SessionEvent, ...] = (
     ),
     e.SessionResumed(
         activation=3, starting=True, crash=Failure(kind="process_exit", summary="139")
+    ),
+    e.ConversationRewound(
+        to=7,
+        epoch=2,
+        summary=RestoredSummary(summary_id="s1", text="They met.", first_kept="m2", tokens=41),
     ),
     e.TurnStarted(
         turn_id="t1",

@@ -27,6 +27,7 @@ from domain.values import (
     Option,
     Origin,
     Owner,
+    RestoredSummary,
     Timers,
     Usage,
 )
@@ -233,6 +234,11 @@ EVENTS: dict[type, Strategy] = {
     e.ConversationRewound: st.builds(
         e.ConversationRewound, to=st.integers(1, 9), epoch=st.integers(1, 9), set=_state,
         delete=st.lists(state_keys, max_size=2).map(tuple),
+        summary=st.none()
+        | st.builds(
+            RestoredSummary, summary_id=words, text=texts, first_kept=_title,
+            tokens=st.none() | st.integers(0, 9),
+        ),
     ),
     e.SessionDeleted: st.just(e.SessionDeleted()),
     e.SessionRenamed: st.builds(e.SessionRenamed, title=_title),

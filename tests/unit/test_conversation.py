@@ -10,6 +10,7 @@ from domain.session import events as e
 from domain.session.commands import ClearConversation, RewindConversation
 from domain.session.lineage import inherited
 from domain.session.state import ABSENT
+from domain.values import RestoredSummary
 from tests.support.builders import (
     added,
     completed,
@@ -178,6 +179,29 @@ def test_a_summary_that_a_fork_began_with_outlasts_its_rewinds():
     later = state_after([created(), own, *past[1:]], inherited(origin)).description
     assert later.summary is None
     assert sorted(later.summaries, key=later.summaries.__getitem__) == ["s1", "s2"]
+
+
+def test_the_summary_that_counted_then_counts_again():
+    newer = replace(SUMMARY, summary_id="s2")
+    again = RestoredSummary(summary_id="s1", text="in short")
+    # Summarised, summarised anew, cleared: back before each of these, one after the other.
+    log: list[Any] = [created(), SUMMARY, added("m1"), newer, CLEARED]
+    for epoch, (to, event, counts) in enumerate(
+        [
+            (4, {"summary": replace(again, summary_id="s2")}, newer),
+            (3, {"summary": again}, SUMMARY),
+            (5, {}, None),
+            (7, {"summary": again}, SUMMARY),
+            (2, {"summary": again}, SUMMARY),
+            (1, {}, None),
+        ],
+        start=2,
+    ):
+        rewound = e.ConversationRewound(to=to, epoch=epoch, **event)
+        given(log).when(rewind(to, log)).then([rewound])
+        log.append(rewound)
+        assert state_after(log).description.summary == counts
+        assert counts == state_after(log[:to]).description.summary
 
 
 def test_what_was_rewound_can_be_rewound_to():
