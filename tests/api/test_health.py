@@ -1,48 +1,58 @@
 """Health, presence, attachment and waiting over HTTP; the client checks every answer."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any, get_args
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import psycopg
 import pytest
+from psycopg import sql
 
 from domain.health import Badge
-from tests.support.api import Api, Json, SessionApi, done, refused
+from tests.support.api import Api, Json, SessionApi, done, openapi, refused
 from tests.support.postgres import Server
 from tests.support.server import running
 
+NIL = str(UUID(int=0))
 NOWHERE = f"/v1/sessions/{uuid4()}"
 
 
 @pytest.fixture(scope="module")
-def aged(postgres_server: Server) -> Iterator[tuple[Api, Callable[[str], None]]]:
-    """A server of this module's own, and what makes its leases and signs of life older."""
+def own(postgres_server: Server) -> Iterator[tuple[Api, psycopg.Connection[Any]]]:
+    """A server of this module's own, and its database."""
     with (
         postgres_server.database() as url,
         running(url) as base,
         psycopg.connect(url, autocommit=True) as connection,
     ):
-
-        def age(by: str) -> None:
-            connection.execute(
-                "update leases set acquired_at = acquired_at - %(by)s::interval,"
-                " renewed_at = renewed_at - %(by)s::interval,"
-                " expires_at = expires_at - %(by)s::interval",
-                {"by": by},
-            )
-            connection.execute(
-                "update presence set presence_at = presence_at - %(by)s::interval", {"by": by}
-            )
-
         api = Api(base)
-        yield api, age
+        yield api, connection
         api.close()
+
+
+@pytest.fixture
+def aged(own: tuple[Api, psycopg.Connection[Any]]) -> tuple[Api, Callable[[str], None]]:
+    """The module's own server, and what makes its leases and signs of life older."""
+    api, connection = own
+
+    def age(by: str) -> None:
+        connection.execute(
+            "update leases set acquired_at = acquired_at - %(by)s::interval,"
+            " renewed_at = renewed_at - %(by)s::interval,"
+            " expires_at = expires_at - %(by)s::interval",
+            {"by": by},
+        )
+        connection.execute(
+            "update presence set presence_at = presence_at - %(by)s::interval", {"by": by}
+        )
+
+    return api, age
 
 
 def attach(session: SessionApi, holder: str = "cli:1", **rest: Any) -> Json:
@@ -295,6 +305,49 @@ def test_reading_health_writes_nothing(session: SessionApi) -> None:
         done(session.get("/wait?for=stopped"))
     assert first["last_presence_at"] is None
     assert session.types() == ["session.created"]
+
+
+def test_no_get_of_any_route_writes_anything(own: tuple[Api, psycopg.Connection[Any]]) -> None:
+    api, connection = own
+    session = api.create(state={"k": 1, "app:k": 1, "user:k": 1})
+    said = session.say()["message_id"]
+    session.start("t1")
+    session.ask("r1")
+    session.queue("i1")
+    attach(session)
+    present(session)
+    done(session.post("/spawn", {"agent": {"name": "coder"}, "ttl_seconds": 600}), 201)
+    done(session.post("/fork", {}), 201)
+    names = {
+        "session_id": session.id, "turn_id": "t1", "message_id": said,
+        "key": "k", "app": session.app, "user": session.user,
+    }  # fmt: skip
+    queries = {"/v1/sessions": ["include_health=true", "attachable=true", "badge=hung"]}
+    reads = [
+        f"{path.format_map(defaultdict(lambda: NIL, names))}?{query}"
+        for path, operations in openapi()["paths"].items()
+        if "get" in operations
+        for query in ("", *queries.get(path, []))
+    ]
+
+    def tables() -> dict[str, Any]:
+        found = connection.execute(
+            "select relname from pg_stat_user_tables where schemaname = current_schema()"
+        ).fetchall()
+        digest = "select count(*), md5(string_agg(t::text, '' order by t::text)) from {} as t"
+        return {
+            name: connection.execute(sql.SQL(digest).format(sql.Identifier(name))).fetchone()
+            for (name,) in found
+        }
+
+    before = tables()
+    assert len(reads) > 35
+    assert all(before[name][0] for name in ("presence", "leases", "sessions", "shared_state"))
+    answers = {path: api.get(path).status_code for path in reads}
+
+    assert tables() == before
+    unread = {path for path, status in answers.items() if status != 200}
+    assert len(unread) < 8, unread
 
 
 # ── lists ────────────────────────────────────────────────────────────────────────────────────
