@@ -71,10 +71,12 @@ def _time_out(woken: asyncio.Future[None]) -> None:
 class Channel:
     """One session that is followed.
 
-    `head` is the newest sequence heard of, 0 when none was heard since somebody follows.
+    `head` is the newest sequence heard of, 0 when none was heard since somebody follows. `bell` is
+    for whoever wants pieces too, `moved` for whoever only wants to know of events.
     """
 
     bell: Bell = field(default_factory=Bell)
+    moved: Bell = field(default_factory=Bell)
     head: int = 0
     followers: int = 0
     pieces_seen: int = 0
@@ -103,6 +105,7 @@ class Channel:
             # What was shown of a message is in its event now: who has not seen it need not.
             self._pieces.clear()
             self.bell.ring()
+            self.moved.ring()
 
     def after(self, sequence: int) -> list[StoredEvent]:
         """Return remembered events that follow a sequence without a gap; maybe none."""
@@ -261,3 +264,4 @@ class Hub:
         self.log.ring()
         for channel in list(self._channels.values()):
             channel.bell.ring()
+            channel.moved.ring()

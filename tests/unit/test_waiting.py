@@ -1,7 +1,7 @@
 """Waiting for sessions: told at once when it is so, and cheap in thousands."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
 from time import process_time
 from typing import Any
@@ -10,6 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import StoreUnavailable
+from application.health_ports import Lease
+from application.pieces import Streamed
 from application.ports import ListedSession
 from application.waiting import Aim, Seen
 from domain.errors import SessionNotFound
@@ -327,6 +329,29 @@ async def test_a_read_that_began_too_early_is_followed_by_another() -> None:
     assert {one.met for one in seen} == {True}
 
 
+async def test_a_lease_that_is_taken_while_somebody_looks_is_not_missed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    office = Office()
+    await office.create()
+    find, may_go_on = office.store.leases.of, asyncio.Event()
+
+    async def held_back(session_ids: Iterable[UUID]) -> Mapping[UUID, Lease]:
+        found = await find(session_ids)
+        await may_go_on.wait()
+        return found
+
+    monkeypatch.setattr(office.store.leases, "of", held_back)
+    waiting = asyncio.create_task(office.waits.until(SESSION_ID, "attached", LONG))
+    await settle()
+    # What was found is that nobody has it.
+    await attach(office)
+    may_go_on.set()
+
+    async with asyncio.timeout(5):
+        assert (await waiting).met
+
+
 async def test_who_comes_later_looks_for_themselves() -> None:
     office = Office()
     await office.create()
@@ -365,6 +390,28 @@ async def test_a_thousand_who_come_at_once_look_by_two_reads() -> None:
 
     assert [one.met for one in seen] == [True, False] * 500 + [False] * 500
     assert reads.count == 2
+
+
+async def test_what_an_agent_says_bit_by_bit_wakes_nobody_who_waits() -> None:
+    office = Office()
+    await office.create()
+    await start_turn(office)
+    waiting = asyncio.create_task(office.waits.until(SESSION_ID, "stopped", LONG))
+    await settle()
+    with office.hub.follow(SESSION_ID) as channel:
+        # The first piece tells a channel that is new how far the session has come.
+        office.hub.show(SESSION_ID, Streamed("agent.message", "t1", 2, "Hel", b"{}"))
+        await settle()
+        (asleep,) = channel.moved._waiting
+        office.hub.show(SESSION_ID, Streamed("agent.message", "t1", 2, "lo", b"{}"))
+        await settle()
+        assert channel.pieces_seen == 2
+        assert channel.moved._waiting == [asleep]
+        assert not asleep.done()
+
+    await stop(office)
+    async with asyncio.timeout(5):
+        assert (await waiting).met
 
 
 # ── a change of status ───────────────────────────────────────────────────────────────────────
