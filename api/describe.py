@@ -141,6 +141,7 @@ class Describes:
         body: The model of its body, of a command.
         problems: Codes that only this route, or few, can give.
         parameters: Of the query and of headers.
+        of_path: The schemas of what the path names, where they are not those that all routes have.
         of_sessions: It is about sessions: as a command, it takes their conditions and keys.
         conditional: Answers 304 to an `If-None-Match` that is current.
         etag: Answers with an ETag.
@@ -155,6 +156,7 @@ class Describes:
     body: type[BaseModel] | None = None
     problems: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
+    of_path: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
     of_sessions: bool = True
     conditional: bool = False
     etag: bool = False

@@ -165,7 +165,7 @@ def _operation(handler: HTTPRouteHandler, told: Describes, path: str, method: st
         "tags": [told.topic],
         "summary": summary_of(handler),
         "parameters": [
-            *(_path_parameter(name) for name in re.findall(r"{(\w+):\w+}", path)),
+            *(_path_parameter(name, told) for name in re.findall(r"{(\w+):\w+}", path)),
             *map(_parameter, told.parameters),
             *map(_parameter, COMMAND_HEADERS if command else ()),
             *([_parameter(IF_NONE_MATCH)] if told.conditional else []),
@@ -231,8 +231,8 @@ def _headers(*names: str) -> Json:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, "X-Request-Id")}
 
 
-def _path_parameter(name: str) -> Json:
-    schema = _PATH.get(name, _NAME)
+def _path_parameter(name: str, told: Describes) -> Json:
+    schema = told.of_path.get(name) or _PATH.get(name, _NAME)
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 

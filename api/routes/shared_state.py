@@ -14,6 +14,7 @@ from api.schemas.state import (
     PatchUserStateBody,
     ScopeDone,
     SharedState,
+    key_schema,
 )
 from api.services import handle, services_of
 from application.errors import ScopeMoved
@@ -56,7 +57,13 @@ async def patch_app_state(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/v1/apps/{app:str}/state/{key:str}/history")
-@Describes("State", answers={200: KeyHistory}, parameters=(BEFORE, LIMIT), linked=True)
+@Describes(
+    "State",
+    answers={200: KeyHistory},
+    parameters=(BEFORE, LIMIT),
+    of_path={"key": key_schema("app")},
+    linked=True,
+)
 async def get_app_key_history(request: AnyRequest) -> ASGIResponse:
     """Read who set or deleted a key of an app, the newest write first."""
     return await _history(request, _name(request, "app"), None)
@@ -90,7 +97,13 @@ async def patch_user_state(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/v1/apps/{app:str}/users/{user:str}/state/{key:str}/history")
-@Describes("State", answers={200: KeyHistory}, parameters=(BEFORE, LIMIT), linked=True)
+@Describes(
+    "State",
+    answers={200: KeyHistory},
+    parameters=(BEFORE, LIMIT),
+    of_path={"key": key_schema("user")},
+    linked=True,
+)
 async def get_user_key_history(request: AnyRequest) -> ASGIResponse:
     """Read who set or deleted a key of one user of an app, the newest write first."""
     return await _history(request, _name(request, "app"), _name(request, "user"))

@@ -24,6 +24,15 @@ def _key_of(prefix: str) -> Any:
     return Field(json_schema_extra={"pattern": _pattern(prefix)})
 
 
+def key_schema(prefix: str) -> JsonMap:
+    """Return the JSON schema of the keys that a shared scope has.
+
+    Args:
+        prefix: `app` or `user`.
+    """
+    return {"type": "string", "maxLength": 200, "pattern": _pattern(prefix)}
+
+
 _Length = StringConstraints(min_length=1, max_length=200)
 AppKey = Annotated[str, _Length, _key_of("app")]
 UserKey = Annotated[str, _Length, _key_of("user")]
