@@ -161,7 +161,9 @@ def curl(method: str, path: str, name: str) -> str:
         path: With the names of its parameters in braces.
         name: Its operation id.
     """
-    filled = path
+    # A key that is shared begins with the word for those who share it.
+    scope = "user:" if "{user}" in path else "app:" if "{app}" in path else ""
+    filled = path.replace("{key}", f"{scope}{{key}}")
     for parameter, value in _PATH.items():
         filled = filled.replace(f"{{{parameter}}}", value)
     call = "curl -s" + ("" if method == "GET" else f" -X {method}")

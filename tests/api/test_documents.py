@@ -11,7 +11,7 @@ from litestar import get
 
 from api.asyncapi import streams
 from api.describe import description_of
-from api.docs_page import example_of
+from api.docs_page import curl, example_of
 from api.main import ROUTES
 from api.openapi import document
 from api.problems import statuses
@@ -151,6 +151,17 @@ def test_the_page_needs_no_network_and_nothing_inline(api: Api) -> None:
     for name, _ in NAMES.values():
         assert name in response.text
     assert response.text.count("curl -s") == len(OPERATIONS)
+
+
+def test_the_example_paths_are_valid() -> None:
+    for path, operations in openapi()["paths"].items():
+        for method, operation in operations.items():
+            values = curl(method.upper(), path, "").split(":8080")[1].split()[0].split("/")
+            for name, value in zip(path.split("/"), values, strict=True):
+                for one in operation["parameters"]:
+                    if one["in"] == "path" and name == f"{{{one['name']}}}":
+                        given = int(value) if one["schema"]["type"] == "integer" else value
+                        jsonschema_rs.Draft202012Validator(one["schema"]).validate(given)
 
 
 def test_the_examples_are_valid() -> None:
