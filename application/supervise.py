@@ -1,5 +1,6 @@
 """The jobs that one process does for all: what is due is done, orphans end, old keys go."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
@@ -45,10 +46,10 @@ class Supervisor:
         """Do what is due, and return the seconds until the next look at the latest."""
         await self._hasten()
         due = await self._store.deadlines.due(_AT_ONCE)
-        for one in due:
-            await self._meet(one)
+        # Together, so that their events share transactions.
+        await asyncio.gather(*(self._meet(one) for one in due))
         orphans = await self._orphans()
-        ended = [await self._end(orphan) for orphan in orphans]
+        ended = await asyncio.gather(*(self._end(orphan) for orphan in orphans))
         if orphans and not any(ended):
             self._orphans_at = monotonic() + _ORPHANS_EVERY
             orphans = ()
