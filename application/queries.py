@@ -142,14 +142,17 @@ class Queries:
         self, session_id: UUID, scopes: Sequence[UUID]
     ) -> tuple[Loaded, Mapping[str, Any]]:
         # What one patch wrote to all three scopes is seen in all of them, or in none.
-        for _ in range(_LOOKS):
+        loaded = await self._handler.load(session_id)
+        sequence, shared = await self._store.read_models.shared_with(session_id, scopes)
+        looks = 1
+        while sequence != loaded.session.sequence:
+            if looks == _LOOKS:
+                # Somebody never stops writing to it.
+                loaded = await self._handler.load_at(session_id, sequence)
+                break
             loaded = await self._handler.load(session_id)
             sequence, shared = await self._store.read_models.shared_with(session_id, scopes)
-            if sequence == loaded.session.sequence:
-                break
-        else:
-            # Somebody never stops writing to it.
-            loaded = await self._handler.load_at(session_id, sequence)
+            looks += 1
         return loaded, self._whole_state(loaded, shared)
 
     def _whole_state(self, loaded: Loaded, shared: Mapping[str, bytes]) -> Mapping[str, Any]:

@@ -83,8 +83,7 @@ class Place:
 
     async def settle(self) -> None:
         while chores := set(self.handler._chores):
-            for chore in chores:
-                await chore
+            await asyncio.wait(chores)
 
     async def events(self, session_id: UUID) -> list[e.SessionEvent]:
         page = await self.store.log.read(session_id, limit=1000)
