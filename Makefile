@@ -36,7 +36,7 @@ demo: setup
 	@$(IN_ROOT) exec $(BIN)/cairn demo $(ARGS)
 
 test: setup
-	@$(IN_ROOT) exec $(BIN)/python -m pytest -m "not hunt" -n 2 --dist loadfile $(ARGS)
+	@$(IN_ROOT) exec $(BIN)/python -m pytest -m "not hunt" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 hunt: setup
 	@$(IN_ROOT) exec $(BIN)/python -m pytest -m hunt $(ARGS)

@@ -1,5 +1,6 @@
 """Async tests run on asyncio by anyio's plugin; all databases of a run come from one server."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -15,6 +16,15 @@ _CHOICE = pytest.StashKey[Choice]()
 def pytest_configure(config: pytest.Config) -> None:
     # What `anyio_mode = "auto"` says: every coroutine function that is a test is run.
     config.option.anyio_mode = "auto"
+    # A shell has what it runs in the background ignore Ctrl-C, and the programs under test inherit
+    # that; they are asked to heed it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The files with long tests first: what comes last is then spread evenly over the processes.
+    items.sort(key=lambda item: "unit" in item.path.parts)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -42,6 +42,12 @@ class _Server(uvicorn.Server):
         logging.getLogger("uvicorn.error").addFilter(_while_stopping)
         asyncio.get_running_loop().call_later(_GRACE, self._hang_up)
         await super().shutdown(sockets)
+        if self.force_exit:
+            # Uvicorn leaves it at that, and has the services torn down in whatever they do.
+            self._hang_up()
+            for task in self.server_state.tasks:
+                task.cancel()
+            await self.lifespan.shutdown()
 
     def _hang_up(self) -> None:
         """Drop the connections of those who take nothing, or never end what they send."""

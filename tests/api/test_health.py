@@ -530,7 +530,9 @@ def test_waiting_ends_when_it_is_so(session: SessionApi, aim: str, path: str, bo
         assert session.post(path, body).is_success
         waited = done(answer.result(timeout=10))
 
-    assert (waited["for"], waited["met"], waited["sequence"]) == (aim, True, 2)
+    # A lease may be seen a moment before the event that tells of it.
+    assert waited["sequence"] == 2 or (aim, waited["sequence"]) == ("attached", 1)
+    assert (waited["for"], waited["met"]) == (aim, True)
     assert waited["attached_to"] == ("cli:1" if aim == "attached" else None)
 
 

@@ -16,7 +16,7 @@ from tests.support.api import Api
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-EXAMPLES = 3
+EXAMPLES = 1
 PREPARED = 30
 
 

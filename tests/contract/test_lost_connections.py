@@ -96,7 +96,7 @@ async def test_killing_the_writers_again_and_again_loses_and_doubles_nothing(
     async with open_postgres_store(database_url) as store:
         writers = [asyncio.create_task(write(store, witness, done)) for _ in range(16)]
         async with await AsyncConnection.connect(database_url, autocommit=True) as killer:
-            while len(witness.acknowledged) < 3000 or kills < 50:
+            while len(witness.acknowledged) < 1500 or kills < 25:
                 await asyncio.sleep(random.uniform(0, 0.03))
                 cursor = await killer.execute(
                     "select count(pg_terminate_backend(pid)) from pg_stat_activity"

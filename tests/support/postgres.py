@@ -26,6 +26,8 @@ from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.migrations import migrate
 
 _PATIENCE = 2
+_SHM = "/dev/shm"
+_ROOM = 4 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -221,12 +223,20 @@ def _container(image: str, stack: ExitStack) -> str:
 
 
 def _embedded(stack: ExitStack) -> tuple[str, str]:
-    directory = Path(tempfile.mkdtemp(prefix="cairn-tests-"))
+    directory = Path(tempfile.mkdtemp(prefix="cairn-tests-", dir=_in_memory()))
     stack.callback(_remove, directory)
     postgres = EmbeddedPostgres(directory / "pg", durable=False)
     owner_url = postgres.start()
     stack.callback(postgres.stop)
     return postgres.superuser_url(), owner_url
+
+
+def _in_memory() -> str | None:
+    """Return a directory that is kept in memory, where a copy of the template costs half the time."""
+    with suppress(OSError):
+        if os.access(_SHM, os.W_OK) and shutil.disk_usage(_SHM).free > _ROOM:
+            return _SHM
+    return None
 
 
 def _remove(directory: Path) -> None:
