@@ -74,8 +74,9 @@ def change_command(path: str, body: dict[str, Any]) -> None:
     # What is synthetic says why it is there.
     if body.get("source") == "synthetic":
         body["source"] = "network"
-    # Nor are two inputs.
+    # Nor are two inputs, nor is there room for as many of them as a queue may be made to hold.
     if path.endswith("/inputs"):
+        del (body.get("inputs") or [])[20:]
         for one in (body.get("inputs") or ())[1:]:
             one.pop("id", None)
             one.pop("message_id", None)

@@ -232,7 +232,7 @@ def _embedded(stack: ExitStack) -> tuple[str, str]:
 
 
 def _in_memory() -> str | None:
-    """Return a directory that is kept in memory, where a copy of the template costs half the time."""
+    """Return a directory in memory, where a copy of the template costs half the time."""
     with suppress(OSError):
         if os.access(_SHM, os.W_OK) and shutil.disk_usage(_SHM).free > _ROOM:
             return _SHM
