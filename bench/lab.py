@@ -93,6 +93,12 @@ class Lab:
         """The bare app."""
         return await self._shared("asgi", self._floor("asgi", 1))
 
+    async def rest(self) -> None:
+        """Stop the program, until it is asked for again: one process has the jobs of all."""
+        server = self._servers.pop("cairn", None)
+        if server is not None:
+            await server.stop()
+
     async def litestar(self) -> Server:
         """The framework with a validated POST that stores nothing."""
         return await self._shared("litestar", self._floor("litestar", 1))

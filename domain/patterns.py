@@ -52,6 +52,11 @@ class Glob:
         return max((p.length for p in self.pieces[1:-1] if p.expression is not None), default=0)
 
     @property
+    def is_cheap(self) -> bool:
+        """Whether nothing but the ends of a text is looked at."""
+        return len(self.pieces) <= 2
+
+    @property
     def effort(self) -> int:
         """How often each place of a text may have to be looked at; 0 when only its ends are."""
         between = self.pieces[1:-1]
@@ -59,12 +64,13 @@ class Glob:
 
     def matches(self, text: str) -> bool:
         """Return whether it matches the whole text."""
-        first = self.pieces[0]
+        pieces = self.pieces
+        first = pieces[0]
         if not first.is_at(text, 0):
             return False
-        if len(self.pieces) == 1:
+        if len(pieces) == 1:
             return len(text) == first.length
-        *others, last = self.pieces[1:]
+        *others, last = pieces[1:]
         end = len(text) - last.length
         at = first.length
         for piece in others:

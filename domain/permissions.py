@@ -213,9 +213,10 @@ class _Call:
         return True
 
     def _matches(self, glob: Glob, text: str, unsure: bool) -> bool:
-        effort = glob.effort * len(text)
-        self._effort_left -= effort
-        return glob.matches(text) if not effort or self._effort_left >= 0 else unsure
+        if glob.is_cheap:
+            return glob.matches(text)
+        self._effort_left -= glob.effort * len(text)
+        return glob.matches(text) if self._effort_left >= 0 else unsure
 
     def _text(self, name: str) -> str | None:
         if name not in self._texts:

@@ -43,6 +43,7 @@ class _Stretch:
 async def webhooks(lab: Lab) -> list[Figure]:
     """The same writers with a webhook and without, in turns; then a backlog."""
     rounds = max(_ROUNDS, lab.sizes.rounds)
+    await lab.rest()
     async with lab.own_cairn(environment=_ALLOWED) as server, _receiver() as port:
         sessions = await cairn.new_sessions(server, 64)
         await _write(server, sessions, 1.0)
