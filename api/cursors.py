@@ -3,7 +3,6 @@
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
-from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
@@ -25,7 +24,7 @@ def list_key(store: str, where: SessionFilter, order: SessionOrder, *more: str) 
         order: The sort.
         *more: What else decides which sessions are in it.
     """
-    described = msgspec.json.encode([store, asdict(where), order.by, order.descending, *more])
+    described = msgspec.json.encode([store, where, order.by, order.descending, *more])
     return sha256(b"cairn list cursor" + described).digest()
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, replace
+from dataclasses import fields, replace
 from datetime import UTC, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from infrastructure.database import Database
 from infrastructure.state_codec import FORMAT, decode_state, encode_state
 
 _STATEMENTS = sql.load("read_models")
+_FILTERED = [field.name for field in fields(SessionFilter)]
 _LAST_SEQUENCE = _LAST_POSITION = 2**63 - 1
 
 
@@ -124,7 +125,7 @@ def filters(where: SessionFilter) -> tuple[Any, ...]:
     """Return a filter as the database takes it: the fields of its type `session_filter`."""
     if where.text is not None:
         where = replace(where, text=f"%{_literal(where.text)}%")
-    return astuple(where)
+    return tuple([getattr(where, name) for name in _FILTERED])
 
 
 def _literal(text: str) -> str:
