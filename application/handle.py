@@ -146,7 +146,21 @@ class Handler:
         return session.sequence
 
     async def load_at(self, session_id: UUID, sequence: int) -> Loaded:
-        """Return the state as it was after a past event."""
+        """Return the state as it was after an event.
+
+        Args:
+            session_id: Whose.
+            sequence: The event; the log has come to it.
+        """
+        desk = self._desks.get(session_id)
+        kept = desk.loaded if desk is not None else None
+        # What is kept of a fork does not say how many other logs stand behind it.
+        if (
+            kept is not None
+            and kept.session.sequence == sequence
+            and kept.session.lifecycle.forked_from is None
+        ):
+            return kept
         return await self._loader.load(session_id, None, upto=sequence)
 
     async def _queue(self, request: Request) -> Outcome:

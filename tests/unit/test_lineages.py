@@ -237,6 +237,24 @@ async def test_what_a_fork_is_made_of_is_looked_at_once(place: Place):
         await place.lineages.forked(PARENT, 3, wanted, {head})
 
 
+async def test_a_fork_of_the_newest_takes_the_state_that_is_kept(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    place.restart()
+    wanted = c.CreateSession(owner=OWNER)
+    cold, from_log = await place.lineages.forked(PARENT, None, wanted)
+    await place.handler.load(PARENT)
+
+    async def nothing(*_: Any, **__: Any) -> Any:
+        raise AssertionError("the log is read though the state is kept")
+
+    monkeypatch.setattr(place.store.log, "read", nothing)
+    monkeypatch.setattr(place.store.snapshots, "load", nothing)
+    assert await place.lineages.forked(PARENT, None, wanted) == (cold, from_log)
+    with pytest.raises(AssertionError, match="the log is read"):
+        await place.lineages.forked(PARENT, 3, wanted)
+
+
 async def test_a_fork_outlives_the_deletion_of_its_origin(place: Place):
     await place.fork(6)
     await place.ask(PARENT, c.DeleteSession())
