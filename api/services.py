@@ -1,7 +1,8 @@
 """What routes use, put together once by `api/main.py`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from api.requests import (
@@ -9,9 +10,11 @@ from api.requests import (
     expected_of,
     header_text,
     idempotency_of,
+    is_current,
     scope_of,
     session_id_of,
 )
+from api.responses import Reply, etag, json_response, not_modified, to_json
 from api.settings import Settings
 from application.feed import Feed
 from application.handle import Handler
@@ -188,6 +191,20 @@ async def state_of(request: AnyRequest) -> Session:
     services, session_id = services_of(request), session_id_of(request)
     await services.queries.session(session_id)
     return (await services.handler.load(session_id)).session
+
+
+def read_response(request: AnyRequest, session: Session, document: Mapping[str, Any]) -> Reply:
+    """Answer a read with a part of a session, or with 304 to a client that has it as it is.
+
+    Args:
+        request: Who asks.
+        session: At which sequence it was read.
+        document: The part.
+    """
+    if is_current(request, session.sequence):
+        return not_modified(session.sequence)
+    content = to_json({**document, "sequence": session.sequence})
+    return json_response(content, headers={"ETag": etag(session.sequence)})
 
 
 async def past_of(request: AnyRequest) -> Session:

@@ -27,7 +27,7 @@ from api.schemas.context import (
     ProfileDone,
     SandboxBody,
 )
-from api.services import handle, services_of, state_of
+from api.services import handle, read_response, services_of, state_of
 from application.context import profile_digest, read_profile
 from domain.session.commands import RefreshProfile, ReportContext
 from domain.session.events import PeerJoined, PeerLeft, SandboxReported
@@ -118,8 +118,6 @@ async def list_peers(request: AnyRequest) -> ASGIResponse:
     """List the agents that can be reached from here."""
     Parameters(request, ())
     session = await state_of(request)
-    if is_current(request, session.sequence):
-        return not_modified(session.sequence)
     document = {
         "peers": [
             {
@@ -130,9 +128,8 @@ async def list_peers(request: AnyRequest) -> ASGIResponse:
             }
             for _, peer in sorted(session.surroundings.peers.items())
         ],
-        "sequence": session.sequence,
     }
-    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
+    return read_response(request, session, document)
 
 
 @post("/v1/sessions/{session_id:str}/peers")

@@ -7,14 +7,10 @@ from litestar import delete, get, patch, post, put
 from litestar.response.base import ASGIResponse
 
 from api.describe import Describes
-from api.requests import AnyRequest, Parameters, body_of, is_current, name_of, session_id_of
+from api.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
 from api.responses import (
-    etag,
-    json_response,
     location,
-    not_modified,
     outcome_response,
-    to_json,
 )
 from api.schemas.base import Done
 from api.schemas.commands import EmptyBody
@@ -28,7 +24,7 @@ from api.schemas.describing import (
     SummaryDone,
     UsageDone,
 )
-from api.services import handle, services_of, state_of
+from api.services import handle, read_response, services_of, state_of
 from application.listing import session_document
 from domain.session.commands import AddSummary, DescribeSession, OverrideModel, RecordUsage
 from domain.session.events import SessionEvent
@@ -80,11 +76,9 @@ async def get_models(request: AnyRequest) -> ASGIResponse:
     """Read which agents answer with another model than their own."""
     Parameters(request, ())
     session = await state_of(request)
-    if is_current(request, session.sequence):
-        return not_modified(session.sequence)
     models = session_document(session_id_of(request), session)["models"]
-    document = {"models": models, "sequence": session.sequence}
-    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
+    document = {"models": models}
+    return read_response(request, session, document)
 
 
 @put("/v1/sessions/{session_id:str}/models/{agent:str}")
@@ -121,8 +115,6 @@ async def get_summaries(request: AnyRequest) -> ASGIResponse:
     """Read the newest summary of the conversation as it is now, and the ids of all there were."""
     Parameters(request, ())
     session = await state_of(request)
-    if is_current(request, session.sequence):
-        return not_modified(session.sequence)
     summary = session.description.summary
     ids = sorted(session.description.summaries.items(), key=lambda item: (item[1], item[0]))
     document = {
@@ -135,9 +127,8 @@ async def get_summaries(request: AnyRequest) -> ASGIResponse:
             "tokens": summary.tokens,
         },
         "summary_ids": [summary_id for summary_id, _ in ids],
-        "sequence": session.sequence,
     }
-    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
+    return read_response(request, session, document)
 
 
 @post("/v1/sessions/{session_id:str}/summaries")

@@ -14,8 +14,8 @@ from api.input_documents import (
     waiting_document,
     waiting_documents,
 )
-from api.requests import AnyRequest, Parameters, body_of, is_current, name_of
-from api.responses import etag, json_response, location, not_modified, outcome_response, to_json
+from api.requests import AnyRequest, Parameters, body_of, name_of
+from api.responses import location, outcome_response
 from api.schemas.commands import EmptyBody
 from api.schemas.inputs import (
     CancelInputBody,
@@ -31,7 +31,7 @@ from api.schemas.inputs import (
     QueueInputsBody,
     SteerInputBody,
 )
-from api.services import handle, services_of, state_of
+from api.services import handle, read_response, services_of, state_of
 from application.request import Answer
 from domain.errors import InputNotFound
 from domain.session.commands import (
@@ -110,15 +110,12 @@ async def list_inputs(request: AnyRequest) -> ASGIResponse:
     """List all that waits, the next one first."""
     Parameters(request, ())
     session = await state_of(request)
-    if is_current(request, session.sequence):
-        return not_modified(session.sequence)
     document = {
         "inputs": waiting_documents(session),
         "generation": session.inputs.generation,
         "pending": len(session.inputs.waiting),
-        "sequence": session.sequence,
     }
-    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
+    return read_response(request, session, document)
 
 
 @get("/v1/sessions/{session_id:str}/inputs/{input_id:str}")
@@ -134,15 +131,12 @@ async def get_input(request: AnyRequest) -> ASGIResponse:
         status = "queued" if waiting["mode"] == "queue" else "staged"
     if status is None:
         raise InputNotFound(None, input_id=input_id)
-    if is_current(request, session.sequence):
-        return not_modified(session.sequence)
     document = {
         "input_id": input_id,
         "status": status,
         "input": waiting,
-        "sequence": session.sequence,
     }
-    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
+    return read_response(request, session, document)
 
 
 @patch("/v1/sessions/{session_id:str}/inputs/{input_id:str}")

@@ -39,7 +39,7 @@ from api.schemas.interactions import (
     RequestInteractionBody,
     WithdrawBody,
 )
-from api.services import Services, handle, services_of, state_of
+from api.services import Services, handle, read_response, services_of, state_of
 from api.session_documents import interaction_document, pending_documents
 from application.ports import StoredEvent
 from application.request import Answer
@@ -128,16 +128,13 @@ async def get_interaction(request: AnyRequest) -> ASGIResponse:
     decision = session.interactions.decided.get(request_id)
     if pending is None and decision is None:
         raise InteractionNotFound(None, request_id=request_id)
-    if is_current(request, session.sequence):
-        return not_modified(session.sequence)
     document = {
         "request_id": request_id,
         "status": "decided" if pending is None else "pending",
         "decision": decision,
         "interaction": None if pending is None else interaction_document(pending),
-        "sequence": session.sequence,
     }
-    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
+    return read_response(request, session, document)
 
 
 @post("/v1/sessions/{session_id:str}/interactions")

@@ -15,10 +15,9 @@ from api.requests import (
     expected_of,
     header_text,
     idempotency_of,
-    is_current,
     session_id_of,
 )
-from api.responses import etag, json_response, not_modified, outcome_response, to_json
+from api.responses import etag, json_response, outcome_response, to_json
 from api.schemas.permissions import (
     EvaluateBody,
     Judgement,
@@ -27,7 +26,7 @@ from api.schemas.permissions import (
     ReplacePermissionsBody,
     ToolApprovalBody,
 )
-from api.services import handle, services_of, state_of
+from api.services import handle, read_response, services_of, state_of
 from application.errors import StaleSequence
 from domain.permissions import evaluate
 from domain.session.commands import ReplacePermissions, SwitchToolApproval
@@ -44,10 +43,8 @@ async def get_permissions(request: AnyRequest) -> ASGIResponse:
     """Read the rules about tool calls, and whether tool approval is on."""
     Parameters(request, ())
     session = await state_of(request)
-    if is_current(request, session.sequence):
-        return not_modified(session.sequence)
-    document = {**_policy(session, ()), "sequence": session.sequence}
-    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
+    document = {**_policy(session, ())}
+    return read_response(request, session, document)
 
 
 @put("/v1/sessions/{session_id:str}/permissions")

@@ -8,8 +8,8 @@ from litestar.response.base import ASGIResponse
 
 from api.describe import Describes
 from api.input_documents import ended_of, next_turn_of, standing, taken_of
-from api.requests import AnyRequest, Parameters, body_of, is_current, name_of, session_id_of
-from api.responses import etag, json_response, location, not_modified, outcome_response, to_json
+from api.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
+from api.responses import etag, json_response, location, outcome_response, to_json
 from api.schemas.activity import activity_of
 from api.schemas.commands import EmptyBody
 from api.schemas.inputs import InputsTaken
@@ -25,7 +25,7 @@ from api.schemas.turns import (
     TurnStanding,
     TurnWaiting,
 )
-from api.services import handle, services_of, state_of
+from api.services import handle, read_response, services_of, state_of
 from application.pieces import Streamed
 from domain.errors import Invalid, TurnNotFound
 from domain.session.commands import (
@@ -113,10 +113,8 @@ async def get_turn(request: AnyRequest) -> ASGIResponse:
         status = "running"
     if status is None:
         raise TurnNotFound(None, turn_id=turn_id)
-    if is_current(request, session.sequence):
-        return not_modified(session.sequence)
-    document = {"turn_id": turn_id, "status": status, "sequence": session.sequence}
-    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
+    document = {"turn_id": turn_id, "status": status}
+    return read_response(request, session, document)
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/events", status_code=200)
