@@ -193,18 +193,18 @@ async def state_of(request: AnyRequest) -> Session:
     return (await services.handler.load(session_id)).session
 
 
-def read_response(request: AnyRequest, session: Session, document: Mapping[str, Any]) -> Reply:
+def read_response(request: AnyRequest, sequence: int, document: Mapping[str, Any]) -> Reply:
     """Answer a read with a part of a session, or with 304 to a client that has it as it is.
 
     Args:
         request: Who asks.
-        session: At which sequence it was read.
+        sequence: Of the session when it was read.
         document: The part.
     """
-    if is_current(request, session.sequence):
-        return not_modified(session.sequence)
-    content = to_json({**document, "sequence": session.sequence})
-    return json_response(content, headers={"ETag": etag(session.sequence)})
+    if is_current(request, sequence):
+        return not_modified(sequence)
+    content = to_json({**document, "sequence": sequence})
+    return json_response(content, headers={"ETag": etag(sequence)})
 
 
 async def past_of(request: AnyRequest) -> Session:

@@ -162,10 +162,6 @@ class ReadModels(Protocol):
         """Return what a request with this idempotency key was answered."""
         ...
 
-    async def shared_state(self, scope_id: UUID, *, at: int | None = None) -> Mapping[str, bytes]:
-        """Return the keys of a shared scope, as JSON, now or as they were at a position."""
-        ...
-
     async def shared_with(
         self, session_id: UUID, scope_ids: Sequence[UUID]
     ) -> tuple[int, Mapping[str, bytes]]:

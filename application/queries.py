@@ -135,24 +135,21 @@ class Queries:
         loaded = await self._handler.load_at(session_id, at)
         shared: dict[str, bytes] = {}
         for scope in scopes:
-            shared |= await self._store.read_models.shared_state(scope, at=loaded.position)
+            shared |= (await self._store.read_models.scope(scope, at=loaded.position)).values
         return loaded, self._whole_state(loaded, shared)
 
     async def _newest(
         self, session_id: UUID, scopes: Sequence[UUID]
     ) -> tuple[Loaded, Mapping[str, Any]]:
         # What one patch wrote to all three scopes is seen in all of them, or in none.
-        loaded = await self._handler.load(session_id)
-        sequence, shared = await self._store.read_models.shared_with(session_id, scopes)
-        looks = 1
-        while sequence != loaded.session.sequence:
-            if looks == _LOOKS:
-                # Somebody never stops writing to it.
-                loaded = await self._handler.load_at(session_id, sequence)
-                break
+        for _ in range(_LOOKS):
             loaded = await self._handler.load(session_id)
             sequence, shared = await self._store.read_models.shared_with(session_id, scopes)
-            looks += 1
+            if sequence == loaded.session.sequence:
+                return loaded, self._whole_state(loaded, shared)
+        # Somebody never stops writing to it.
+        sequence, shared = await self._store.read_models.shared_with(session_id, scopes)
+        loaded = await self._handler.load_at(session_id, sequence)
         return loaded, self._whole_state(loaded, shared)
 
     def _whole_state(self, loaded: Loaded, shared: Mapping[str, bytes]) -> Mapping[str, Any]:

@@ -89,16 +89,6 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RestoredSummary:
-    """The summary that counts again after a rewind; see `summary.added`."""
-
-    summary_id: str
-    text: str
-    first_kept: str | None = None
-    tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """Why something failed: a stable kind, a bounded summary for a person, where more is kept.
 

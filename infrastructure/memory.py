@@ -277,13 +277,6 @@ class MemoryReadModels:
         kept = self._tables.answers.get((scope, key))
         return None if kept is None else kept.answer
 
-    async def shared_state(self, scope_id: UUID, *, at: int | None = None) -> Mapping[str, bytes]:
-        """Return the keys of a shared scope."""
-        history = self._tables.shared.get(scope_id, [])
-        end = len(history) if at is None else bisect_right(history, at, key=_position)
-        newest = {write.key: write.value for write in history[:end]}
-        return {key: value for key, value in sorted(newest.items()) if value is not None}
-
     async def shared_with(
         self, session_id: UUID, scope_ids: Sequence[UUID]
     ) -> tuple[int, Mapping[str, bytes]]:
@@ -291,13 +284,18 @@ class MemoryReadModels:
         log = self._tables.logs.get(session_id)
         values: dict[str, bytes] = {}
         for scope_id in scope_ids if log else ():
-            values |= await self.shared_state(scope_id)
+            values |= self._values(scope_id)
         return len(log or ()), values
 
     async def scope(self, scope_id: UUID, *, at: int | None = None) -> Scope:
         """Return the version and the keys of a shared scope."""
-        version = self._tables.version(scope_id, at)
-        return Scope(version, await self.shared_state(scope_id, at=at))
+        return Scope(self._tables.version(scope_id, at), self._values(scope_id, at))
+
+    def _values(self, scope_id: UUID, at: int | None = None) -> Mapping[str, bytes]:
+        history = self._tables.shared.get(scope_id, [])
+        end = len(history) if at is None else bisect_right(history, at, key=_position)
+        newest = {write.key: write.value for write in history[:end]}
+        return {key: value for key, value in sorted(newest.items()) if value is not None}
 
     async def key_history(
         self, scope_id: UUID, key: str, *, before: int | None = None, limit: int

@@ -63,16 +63,6 @@ class PostgresReadModels:
         rows = await self._database.fetch(_STATEMENTS["answer"], {"scope": scope, "key": key})
         return StoredAnswer(*rows[0]) if rows else None
 
-    async def shared_state(self, scope_id: UUID, *, at: int | None = None) -> Mapping[str, bytes]:
-        """Return the keys of a shared scope."""
-        if at is None:
-            rows = await self._database.fetch(_STATEMENTS["shared_state"], {"scope": scope_id})
-        else:
-            rows = await self._database.fetch(
-                _STATEMENTS["shared_state_at"], {"scope": scope_id, "at": at}
-            )
-        return {str(key): bytes(value) for key, value in rows}
-
     async def shared_with(
         self, session_id: UUID, scope_ids: Sequence[UUID]
     ) -> tuple[int, Mapping[str, bytes]]:

@@ -129,7 +129,7 @@ async def list_peers(request: AnyRequest) -> ASGIResponse:
             for _, peer in sorted(session.surroundings.peers.items())
         ],
     }
-    return read_response(request, session, document)
+    return read_response(request, session.sequence, document)
 
 
 @post("/v1/sessions/{session_id:str}/peers")

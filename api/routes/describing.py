@@ -8,10 +8,7 @@ from litestar.response.base import ASGIResponse
 
 from api.describe import Describes
 from api.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
-from api.responses import (
-    location,
-    outcome_response,
-)
+from api.responses import location, outcome_response
 from api.schemas.base import Done
 from api.schemas.commands import EmptyBody
 from api.schemas.describing import (
@@ -77,8 +74,7 @@ async def get_models(request: AnyRequest) -> ASGIResponse:
     Parameters(request, ())
     session = await state_of(request)
     models = session_document(session_id_of(request), session)["models"]
-    document = {"models": models}
-    return read_response(request, session, document)
+    return read_response(request, session.sequence, {"models": models})
 
 
 @put("/v1/sessions/{session_id:str}/models/{agent:str}")
@@ -128,7 +124,7 @@ async def get_summaries(request: AnyRequest) -> ASGIResponse:
         },
         "summary_ids": [summary_id for summary_id, _ in ids],
     }
-    return read_response(request, session, document)
+    return read_response(request, session.sequence, document)
 
 
 @post("/v1/sessions/{session_id:str}/summaries")

@@ -115,7 +115,7 @@ async def list_inputs(request: AnyRequest) -> ASGIResponse:
         "generation": session.inputs.generation,
         "pending": len(session.inputs.waiting),
     }
-    return read_response(request, session, document)
+    return read_response(request, session.sequence, document)
 
 
 @get("/v1/sessions/{session_id:str}/inputs/{input_id:str}")
@@ -136,7 +136,7 @@ async def get_input(request: AnyRequest) -> ASGIResponse:
         "status": status,
         "input": waiting,
     }
-    return read_response(request, session, document)
+    return read_response(request, session.sequence, document)
 
 
 @patch("/v1/sessions/{session_id:str}/inputs/{input_id:str}")

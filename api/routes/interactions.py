@@ -134,7 +134,7 @@ async def get_interaction(request: AnyRequest) -> ASGIResponse:
         "decision": decision,
         "interaction": None if pending is None else interaction_document(pending),
     }
-    return read_response(request, session, document)
+    return read_response(request, session.sequence, document)
 
 
 @post("/v1/sessions/{session_id:str}/interactions")

@@ -43,8 +43,7 @@ async def get_permissions(request: AnyRequest) -> ASGIResponse:
     """Read the rules about tool calls, and whether tool approval is on."""
     Parameters(request, ())
     session = await state_of(request)
-    document = {**_policy(session, ())}
-    return read_response(request, session, document)
+    return read_response(request, session.sequence, _policy(session, ()))
 
 
 @put("/v1/sessions/{session_id:str}/permissions")

@@ -30,16 +30,17 @@ _AT = Parameter(
     "as it was at this position: a `version`, or the `position` of any event",
     {"type": "integer", "minimum": 1, "maximum": 2**62},
 )
-
-
-@get("/v1/apps/{app:str}/state")
-@Describes(
+_READING = Describes(
     "State",
     answers={200: SharedState},
     problems=("cursor_ahead",),
     parameters=(_AT,),
     conditional=True,
 )
+
+
+@get("/v1/apps/{app:str}/state")
+@_READING
 async def get_app_state(request: AnyRequest) -> ASGIResponse:
     """Read the keys that all sessions of an app share, now or as they were."""
     return await _read(request, _name(request, "app"), None)
@@ -70,13 +71,7 @@ async def get_app_key_history(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/v1/apps/{app:str}/users/{user:str}/state")
-@Describes(
-    "State",
-    answers={200: SharedState},
-    problems=("cursor_ahead",),
-    parameters=(_AT,),
-    conditional=True,
-)
+@_READING
 async def get_user_state(request: AnyRequest) -> ASGIResponse:
     """Read the keys that the sessions of one user of an app share, now or as they were."""
     return await _read(request, _name(request, "app"), _name(request, "user"))

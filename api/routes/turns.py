@@ -114,7 +114,7 @@ async def get_turn(request: AnyRequest) -> ASGIResponse:
     if status is None:
         raise TurnNotFound(None, turn_id=turn_id)
     document = {"turn_id": turn_id, "status": status}
-    return read_response(request, session, document)
+    return read_response(request, session.sequence, document)
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/events", status_code=200)

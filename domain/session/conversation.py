@@ -16,7 +16,7 @@ from domain.session.events import (
 from domain.session.guards import require_idle, require_present
 from domain.session.shared_state import difference, patched
 from domain.session.state import Changes, Lifecycle, Session
-from domain.values import RestoredSummary, require_between
+from domain.values import require_between
 
 
 def clear(session: Session, _: ClearConversation) -> list[SessionEvent]:
@@ -51,13 +51,9 @@ def rewind(session: Session, command: RewindConversation) -> list[SessionEvent]:
     ]
 
 
-def _summary_again(session: Session, command: RewindConversation) -> RestoredSummary | None:
+def _summary_again(session: Session, command: RewindConversation) -> SummaryAdded | None:
     then = command.then.description.summary
-    if then is None or then == _summary_after(session, command.to):
-        return None
-    return RestoredSummary(
-        summary_id=then.summary_id, text=then.text, first_kept=then.first_kept, tokens=then.tokens
-    )
+    return None if then == _summary_after(session, command.to) else then
 
 
 def _summary_after(session: Session, to: int) -> SummaryAdded | None:
@@ -94,15 +90,7 @@ def _rewound(session: Session, event: ConversationRewound, recorded: Recorded) -
     }
     described, again = session.description, event.summary
     if again is not None:
-        summary = SummaryAdded(
-            summary_id=again.summary_id,
-            text=again.text,
-            first_kept=again.first_kept,
-            tokens=again.tokens,
-        )
-        changes["description"] = replace(
-            described, summary=summary, summary_since=recorded.sequence
-        )
+        changes["description"] = replace(described, summary=again, summary_since=recorded.sequence)
     elif described.summary != _summary_after(session, event.to):
         # It says what was not said yet.
         changes["description"] = replace(described, summary=None)

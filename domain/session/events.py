@@ -25,7 +25,6 @@ from domain.values import (
     Origin,
     Owner,
     Part,
-    RestoredSummary,
     Role,
     SessionType,
     StopCause,
@@ -141,7 +140,7 @@ class ConversationRewound:
     epoch: int
     set: JsonObject = field(default_factory=dict[str, Any])
     delete: tuple[str, ...] = ()
-    summary: RestoredSummary | None = None
+    summary: "SummaryAdded | None" = None
 
 
 @_event("session.deleted")

@@ -70,12 +70,6 @@ select scope, key, fingerprint, session_id, sequence, position, answer
 from idempotency_keys
 where scope = %(scope)s and key = %(key)s
 
--- name: shared_state
-select key, value
-from shared_state
-where scope_id = %(scope)s and value is not null
-order by key
-
 -- name: shared_with
 -- The sequence of a session beside each key of the scopes, or beside none.
 select s.sequence, k.key, k.value
@@ -83,17 +77,6 @@ from sessions as s
 left join shared_state as k on k.scope_id = any(%(scopes)s::uuid[]) and k.value is not null
 where s.session_id = %(session)s
 order by k.key
-
--- name: shared_state_at
-select key, value
-from (
-  select distinct on (key) key, value
-  from shared_state_history
-  where scope_id = %(scope)s and position <= %(at)s
-  order by key, position desc
-) as newest
-where value is not null
-order by key
 
 -- name: scope
 -- The version of a scope beside each of its keys, or beside none.

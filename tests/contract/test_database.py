@@ -163,7 +163,7 @@ async def test_what_contradicts_itself_fails_alone_and_ends_nothing(postgres_sto
     assert all(isinstance(answer, psycopg.DatabaseError) for answer in answers[:3]), answers
     assert all(isinstance(answer, int) for answer in answers[3:]), answers
     assert await log.head() == 6
-    assert await postgres_store.read_models.shared_state(scope) == {}
+    assert (await postgres_store.read_models.scope(scope)).values == {}
 
 
 async def test_two_programs_on_one_database_see_each_other(

@@ -1,6 +1,7 @@
 """The log: what an append does and does not do, and what each way of reading returns."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -307,7 +308,7 @@ async def test_a_refused_append_leaves_no_row_key_or_value(store: Store) -> None
     assert listed is not None
     assert listed.title == "Mine"
     assert await store.read_models.answer(chain.session_id, "k") is None
-    assert await store.read_models.shared_state(scope) == {}
+    assert (await store.read_models.scope(scope)).values == {}
 
 
 async def test_answers_are_kept_with_the_position_of_their_last_event(store: Store) -> None:
@@ -401,7 +402,10 @@ async def test_shared_keys_are_written_and_deleted_now_and_as_they_were(store: S
         )
     )
     await store.log.append(chain.next(shared=[SharedWrite(app, "app:a", None, 0)]))
-    read = store.read_models.shared_state
+
+    async def read(scope: UUID, at: int | None = None) -> Mapping[str, bytes]:
+        return (await store.read_models.scope(scope, at=at)).values
+
     assert await read(app) == {"app:b": b'{"c":[1,2]}'}
     assert await read(user) == {"user:x": b'"u"'}
     assert await read(uuid4()) == {}
@@ -428,5 +432,5 @@ async def test_of_writers_to_one_shared_key_the_last_position_stands(store: Stor
     for position in range(1, 25):
         newest = max((p for p in positions if p <= position), default=None)
         expected = {} if newest is None else {"app:n": positions[newest]}
-        assert await store.read_models.shared_state(scope, at=position) == expected
-    assert await store.read_models.shared_state(scope) == {"app:n": positions[max(positions)]}
+        assert (await store.read_models.scope(scope, at=position)).values == expected
+    assert (await store.read_models.scope(scope)).values == {"app:n": positions[max(positions)]}

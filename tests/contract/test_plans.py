@@ -289,8 +289,6 @@ def test_a_rare_tag_is_found_by_its_index(connection: Connection[TupleRow]) -> N
 ONE = {
     "session": {"session": LONG},
     "answer": {"scope": LONG, "key": "k"},
-    "shared_state": {"scope": LONG},
-    "shared_state_at": {"scope": LONG, "at": 5000},
     "shared_with": {"session": LONG, "scopes": [LONG, UUID(int=2)]},
     "scope": {"scope": LONG},
     "scope_at": {"scope": LONG, "at": 5000},

@@ -20,7 +20,6 @@ from domain.values import (
     Origin,
     Owner,
     Part,
-    RestoredSummary,
     Usage,
 )
 
@@ -410,7 +409,7 @@ GROWN: tuple[e.SessionEvent, ...] = (
     e.ConversationRewound(
         to=7,
         epoch=2,
-        summary=RestoredSummary(summary_id="s1", text="They met.", first_kept="m2", tokens=41),
+        summary=e.SummaryAdded(summary_id="s1", text="They met.", first_kept="m2", tokens=41),
     ),
     e.TurnStarted(
         turn_id="t1",

@@ -27,7 +27,6 @@ from domain.values import (
     Option,
     Origin,
     Owner,
-    RestoredSummary,
     Timers,
     Usage,
 )
@@ -236,7 +235,7 @@ EVENTS: dict[type, Strategy] = {
         delete=st.lists(state_keys, max_size=2).map(tuple),
         summary=st.none()
         | st.builds(
-            RestoredSummary, summary_id=words, text=texts, first_kept=_title,
+            e.SummaryAdded, summary_id=words, text=texts, first_kept=_title,
             tokens=st.none() | st.integers(0, 9),
         ),
     ),

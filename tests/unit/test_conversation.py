@@ -10,7 +10,6 @@ from domain.session import events as e
 from domain.session.commands import ClearConversation, RewindConversation
 from domain.session.lineage import inherited
 from domain.session.state import ABSENT
-from domain.values import RestoredSummary
 from tests.support.builders import (
     added,
     completed,
@@ -183,7 +182,7 @@ def test_a_summary_that_a_fork_began_with_outlasts_its_rewinds():
 
 def test_the_summary_that_counted_then_counts_again():
     newer = replace(SUMMARY, summary_id="s2")
-    again = RestoredSummary(summary_id="s1", text="in short")
+    again = e.SummaryAdded(summary_id="s1", text="in short")
     # Summarised, summarised anew, cleared: back before each of these, one after the other.
     log: list[Any] = [created(), SUMMARY, added("m1"), newer, CLEARED]
     for epoch, (to, event, counts) in enumerate(
