@@ -11,17 +11,7 @@ from domain.session import events as e
 from domain.session.decide import decide
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT, Session
-from domain.values import (
-    Agent,
-    Failure,
-    Limits,
-    Lineage,
-    Option,
-    Origin,
-    Owner,
-    Part,
-    Usage,
-)
+from domain.values import Agent, Failure, Limits, Lineage, Option, Origin, Owner, Part, Usage
 
 SESSION_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 EVENT_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8058")
