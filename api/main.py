@@ -17,13 +17,14 @@ from litestar import Litestar
 from litestar.types import ASGIApp
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from api.dispatch import dispatcher
-from api.drain import on_shutdown_signal
-from api.edge import Edge
-from api.problems import handle_exception
-from api.routes import (
+from api.http.dispatch import dispatcher
+from api.http.drain import on_shutdown_signal
+from api.http.middleware import RequestMiddleware
+from api.http.problems import handle_exception
+from api.http.streams import GOODBYE, open_streams
+from api.settings import Settings
+from api.v1.routes import (
     context,
-    describing,
     documents,
     events,
     health,
@@ -32,6 +33,7 @@ from api.routes import (
     lifecycle,
     lineage,
     messages,
+    metadata,
     operations,
     permissions,
     sessions,
@@ -40,45 +42,43 @@ from api.routes import (
     turns,
     webhooks,
 )
-from api.services import Services
-from api.settings import Settings
-from api.streams import GOODBYE, open_streams
-from application.feed import Feed
-from application.handle import Handler
-from application.health import Checkups
-from application.hooks import Hooks
-from application.leases import Attachments
-from application.lineage import Lineages
-from application.live import Hub
-from application.ports import Store
-from application.queries import Queries
-from application.reading import Rhythm
-from application.scopes import Scopes
-from application.supervise import KeyPruner, Supervisor
-from application.tail import Tails
-from application.transcripts import Transcripts
-from application.waiting import Waits
-from application.webhooks.delivery import Deliveries, Rules
+from api.v1.services import Services
+from application.commands.handler import CommandHandler
+from application.commands.hooks import Hooks
+from application.fan_out import FanOut
+from application.ports.store import Store
+from application.reads.feed import Feed
+from application.reads.health import Checkups
+from application.reads.queries import Queries
+from application.reads.scopes import Scopes
+from application.reads.stream_items import StreamTiming
+from application.reads.tail import Tails
+from application.reads.transcripts import Transcripts
+from application.reads.wait_for import Waits
+from application.upkeep.leases import Attachments
+from application.upkeep.supervision import KeyPruner, Supervisor
+from application.use_cases.lineage import Lineages
+from application.webhooks.delivery import Deliveries, RetryPolicy
 from application.webhooks.manage import Webhooks
 from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
-from infrastructure.database import Database
 from infrastructure.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
-from infrastructure.group_commit import Limits
 from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.json_schema import JsonSchemas
-from infrastructure.listener import Listener
-from infrastructure.migrations import MigrationError, migrate
-from infrastructure.postgres_deadlines import PostgresDeadlines
-from infrastructure.postgres_leases import PostgresLeases, PostgresPresence
-from infrastructure.postgres_log import PostgresEventLog
-from infrastructure.postgres_read_models import (
+from infrastructure.postgres.database import Database
+from infrastructure.postgres.deadlines import PostgresDeadlines
+from infrastructure.postgres.group_commit import CommitLimits
+from infrastructure.postgres.leases import PostgresLeases, PostgresPresence
+from infrastructure.postgres.listener import Listener
+from infrastructure.postgres.log import PostgresEventLog
+from infrastructure.postgres.migrations import MigrationError, migrate
+from infrastructure.postgres.read_models import (
     PostgresReadModels,
     PostgresSnapshots,
     store_identity,
 )
-from infrastructure.postgres_webhooks import JOB, PostgresWebhooks
-from infrastructure.single_owner import SingleOwner
+from infrastructure.postgres.single_owner import SingleOwner
+from infrastructure.postgres.webhooks import JOB, PostgresWebhooks
 from infrastructure.webhook_sender import HttpSender
 
 _logger = logging.getLogger("cairn")
@@ -102,13 +102,13 @@ ROUTES = [
     lifecycle.delete_sessions,
     sessions.get_status,
     sessions.get_snapshot,
-    describing.describe_session,
-    describing.record_usage,
-    describing.get_models,
-    describing.override_model,
-    describing.restore_model,
-    describing.get_summaries,
-    describing.add_summary,
+    metadata.describe_session,
+    metadata.record_usage,
+    metadata.get_models,
+    metadata.override_model,
+    metadata.restore_model,
+    metadata.get_summaries,
+    metadata.add_summary,
     messages.add_message,
     messages.list_messages,
     messages.get_message,
@@ -253,10 +253,10 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
     """
     database = Database(url, readers=settings.database_readers, patience=settings.patience_seconds)
     await database.open()
-    hub = Hub()
+    hub = FanOut()
     listener = Listener(database, hub)
     log = PostgresEventLog(
-        database, listener.announce, limits=Limits(patience=settings.patience_seconds)
+        database, listener.announce, limits=CommitLimits(patience=settings.patience_seconds)
     )
     store = Store(
         identity=await store_identity(database),
@@ -270,9 +270,9 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
         clock=SystemClock(),
         announcer=listener,
     )
-    rhythm = Rhythm(ping=settings.ping_seconds, longest=settings.stream_seconds)
+    rhythm = StreamTiming(ping=settings.ping_seconds, longest=settings.stream_seconds)
     timers = settings.timers()
-    handler = Handler(
+    handler = CommandHandler(
         store,
         hub,
         kept=settings.kept_sessions,
@@ -287,7 +287,7 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
         timeout=settings.webhook_timeout_seconds, private_targets=settings.webhook_private_targets
     )
     subscriptions = PostgresWebhooks(database)
-    rules = Rules(attempts=settings.webhook_attempts)
+    rules = RetryPolicy(attempts=settings.webhook_attempts)
     deliveries = Deliveries(subscriptions, hub, sender, store.clock, rules)
     jobs = [
         SingleOwner(database, JOB, deliveries.round, let_go=deliveries.let_go, patience=1.0),
@@ -354,7 +354,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         exception_handlers={Exception: handle_exception},
         request_max_body_size=chosen.max_body_bytes,
     )
-    edge = Edge(app, token=token_of(chosen), access_log=chosen.access_log)
+    edge = RequestMiddleware(app, token=token_of(chosen), access_log=chosen.access_log)
     return edge
 
 
@@ -385,7 +385,7 @@ def hooks_of(settings: Settings) -> Hooks:
         raise StartError(str(error)) from error
 
 
-def _goodbye(hub: Hub) -> Callable[[], None]:
+def _goodbye(hub: FanOut) -> Callable[[], None]:
     """Return what ends all streams when the server is told to stop: kindly first, then for good."""
 
     def close() -> None:

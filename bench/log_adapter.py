@@ -7,14 +7,14 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from application.ports import Append, Envelope, NewEvent, SessionRow, StoredAnswer
+from application.ports.store import Append, Envelope, NewEvent, SessionRow, StoredAnswer
 from domain.chain import genesis, link
 from domain.session.events import MessageAdded
 from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
-from infrastructure.database import Database
-from infrastructure.migrations import migrate
-from infrastructure.postgres_log import PostgresEventLog
+from infrastructure.postgres.database import Database
+from infrastructure.postgres.log import PostgresEventLog
+from infrastructure.postgres.migrations import migrate
 
 
 class LogAdapter:

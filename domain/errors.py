@@ -58,13 +58,13 @@ class SessionExists(Conflict):
     code = "session_exists"
 
 
-class SessionDeleted(Conflict):
+class SessionIsDeleted(Conflict):
     """The session was deleted; its log can still be read, but nothing can be added."""
 
     code = "session_deleted"
 
 
-class SessionStopped(Conflict):
+class SessionIsStopped(Conflict):
     """The session is stopped; resume it first."""
 
     code = "session_stopped"
@@ -82,7 +82,7 @@ class SessionStarting(Conflict):
     code = "session_starting"
 
 
-class SessionStopping(Conflict):
+class SessionIsStopping(Conflict):
     """The session stops when its turn has ended, and takes nothing new."""
 
     code = "session_stopping"
@@ -94,7 +94,7 @@ class SessionExpired(Conflict):
     code = "session_expired"
 
 
-class ModelOverrideInvalid(Invalid):
+class InvalidRuntimeOverride(Invalid):
     """A model override needs a model, and a reasoning effort that there is."""
 
     code = "invalid_runtime_override"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from domain.errors import Invalid, ModelOverrideInvalid
+from domain.errors import Invalid, InvalidRuntimeOverride
 
 JsonObject = Mapping[str, Any]
 Part = Mapping[str, Any]
@@ -110,7 +110,7 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class SessionLimits:
     """What a session may use; what is absent is as the server has it.
 
     Args:
@@ -240,11 +240,11 @@ def require_effort(effort: str | None, field: str) -> None:
         field: What to call it in the refusal.
 
     Raises:
-        ModelOverrideInvalid: It is none of `REASONING_EFFORTS`.
+        InvalidRuntimeOverride: It is none of `REASONING_EFFORTS`.
     """
     if effort is not None and effort not in REASONING_EFFORTS:
         known = ", ".join(REASONING_EFFORTS)
-        raise ModelOverrideInvalid(f"{field} must be one of {known}", field=field)
+        raise InvalidRuntimeOverride(f"{field} must be one of {known}", field=field)
 
 
 def require_parts(parts: Sequence[Part], field: str = "parts") -> None:

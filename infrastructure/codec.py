@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from application.ports import Envelope, StoredEvent
+from application.ports.store import Envelope, StoredEvent
 from domain.session.events import NAMES, Recorded, SessionEvent, Unrecognised
 from domain.values import rfc3339
 from infrastructure.upcasters import upcast

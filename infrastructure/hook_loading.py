@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
-from application.hooks import Hook
+from application.commands.hooks import Hook
 
 
 class HookNameError(Exception):
@@ -34,5 +34,7 @@ def _load(name: str) -> Iterable[Hook]:
         ) from error
     several: list[Any] = [*found] if isinstance(found, list | tuple) else [found]
     if not all(isinstance(hook, Hook) for hook in several):
-        raise HookNameError(f"{name!r} is not a Hook of application.hooks, nor several of them.")
+        raise HookNameError(
+            f"{name!r} is not a Hook of application.commands.hooks, nor several of them."
+        )
     return several

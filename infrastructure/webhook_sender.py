@@ -16,7 +16,7 @@ from time import monotonic
 
 import httpx
 
-from application.webhooks.ports import Receipt
+from application.ports.webhooks import DeliveryResult
 from infrastructure.metrics import WEBHOOK_ATTEMPTS
 
 _USER_AGENT = "cairn-webhooks"
@@ -63,7 +63,7 @@ def is_public(address: str) -> bool:
 
 
 class HttpSender:
-    """Reaches receivers; see `application.webhooks.ports.Sender`.
+    """Reaches receivers; see `application.ports.webhooks.Sender`.
 
     Args:
         timeout: Seconds that a delivery may take in all.
@@ -151,20 +151,22 @@ class HttpLine:
         self._known: tuple[str, list[str], float] = ("", [], 0.0)
         self._origin = b""
 
-    async def send(self, url: str, headers: dict[str, str], body: bytes) -> Receipt:
+    async def send(self, url: str, headers: dict[str, str], body: bytes) -> DeliveryResult:
         """Send a body, and return what became of it."""
         seconds = self._sender.timeout
         try:
             async with asyncio.timeout(seconds):
                 receipt = await self._send(httpx.URL(url), headers, body)
         except (TimeoutError, httpx.TimeoutException):
-            receipt = Receipt(0, f"no answer within {seconds:g} s")
+            receipt = DeliveryResult(0, f"no answer within {seconds:g} s")
         except TargetRefused as refused:
-            receipt = Receipt(0, str(refused))
+            receipt = DeliveryResult(0, str(refused))
         except (OSError, UnicodeError) as error:
-            receipt = Receipt(0, f"the host name cannot be resolved: {error}"[:200])
+            receipt = DeliveryResult(0, f"the host name cannot be resolved: {error}"[:200])
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            receipt = Receipt(0, f"the connection failed: {error or type(error).__name__}"[:200])
+            receipt = DeliveryResult(
+                0, f"the connection failed: {error or type(error).__name__}"[:200]
+            )
         if not receipt.status:
             self._known = ("", [], 0.0)
         WEBHOOK_ATTEMPTS.labels("delivered" if receipt.is_delivered else "failed").inc()
@@ -176,7 +178,7 @@ class HttpLine:
             await self._client.aclose()
             self._client = None
 
-    async def _send(self, url: httpx.URL, headers: dict[str, str], body: bytes) -> Receipt:
+    async def _send(self, url: httpx.URL, headers: dict[str, str], body: bytes) -> DeliveryResult:
         if self._origin != url.netloc:
             # Its connections were made for another name, which may have the same address.
             await self.close()
@@ -204,7 +206,7 @@ class HttpLine:
 
     async def _post(
         self, url: httpx.URL, address: str, headers: dict[str, str], body: bytes
-    ) -> Receipt:
+    ) -> DeliveryResult:
         if self._client is None:
             self._client = httpx.AsyncClient(
                 verify=self._sender.tls,
@@ -242,11 +244,11 @@ class HttpLine:
         return _receipt(response)
 
 
-def _receipt(response: httpx.Response) -> Receipt:
+def _receipt(response: httpx.Response) -> DeliveryResult:
     status = response.status_code
     reason = "" if 200 <= status < 300 else f"the receiver answered {status}"
     if 300 <= status < 400:
         reason += ", and redirects are not followed"
     asked = response.headers.get("retry-after", "")
     is_number = status in _BUSY and asked.isascii() and asked.isdigit() and len(asked) < 10
-    return Receipt(status, reason, float(asked) if is_number else 0.0)
+    return DeliveryResult(status, reason, float(asked) if is_number else 0.0)

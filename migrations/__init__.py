@@ -1,1 +1,1 @@
-"""The schema, as numbered SQL files; `infrastructure.migrations` applies them."""
+"""The schema, as numbered SQL files; `infrastructure.postgres.migrations` applies them."""

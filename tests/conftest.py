@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from application.ports import Store
-from infrastructure.memory import MemoryStore
+from application.ports.store import Store
+from infrastructure.memory.store import MemoryStore
 from tests.support.postgres import Choice, DockerRequired, Server, choose, serve
 from tests.support.stores import no_task_left, open_postgres_store
 

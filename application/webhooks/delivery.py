@@ -17,21 +17,21 @@ from time import monotonic
 from uuid import UUID
 
 from application.errors import StoreUnavailable
-from application.live import Hub
-from application.ports import Clock
-from application.webhooks.messages import body_of, message_id, signed
-from application.webhooks.newest import Newest
-from application.webhooks.ports import (
+from application.fan_out import FanOut
+from application.ports.store import Clock
+from application.ports.webhooks import (
     BATCH_BYTES,
     MOST_WEBHOOKS,
     DeadLetter,
+    DeliveryResult,
     Line,
     OwnedEvent,
-    Receipt,
     Sender,
     Webhook,
     WebhookStore,
 )
+from application.webhooks.messages import body_of, message_id, signed
+from application.webhooks.newest import Newest
 
 _SCANNED = 10_000
 _GONE = 410
@@ -49,7 +49,7 @@ async def wait_for(woken: asyncio.Event, seconds: float | None) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class RetryPolicy:
     """How deliveries go.
 
     Args:
@@ -95,16 +95,16 @@ class _Found:
     reached: int
 
 
-class _Office:
+class _DeliveryContext:
     """What all deliveries of one ownership share."""
 
     def __init__(
         self,
         store: WebhookStore,
-        hub: Hub,
+        hub: FanOut,
         sender: Sender,
         clock: Clock,
-        rules: Rules,
+        rules: RetryPolicy,
         pause: Pause,
     ) -> None:
         self.store = store
@@ -116,10 +116,10 @@ class _Office:
         self.newest = Newest(store, hub.position)
 
 
-class _Courier:
+class _Delivery:
     """Delivers to one webhook."""
 
-    def __init__(self, office: _Office, webhook: Webhook) -> None:
+    def __init__(self, office: _DeliveryContext, webhook: Webhook) -> None:
         self._office = office
         self._store = office.store
         self._webhook = webhook
@@ -309,7 +309,7 @@ class _Courier:
         if letter is None:
             return
         events = await self._events_of(letter)
-        receipt = await self._send(letter.generation, events) if events else Receipt(200)
+        receipt = await self._send(letter.generation, events) if events else DeliveryResult(200)
         if receipt.is_delivered:
             await self._store.letter_delivered(webhook.id, letter.number, now())
         else:
@@ -325,7 +325,7 @@ class _Courier:
             wanted=wanted,
         )
 
-    async def _send(self, generation: int, events: Sequence[OwnedEvent]) -> Receipt:
+    async def _send(self, generation: int, events: Sequence[OwnedEvent]) -> DeliveryResult:
         webhook = self._webhook
         body = body_of(webhook.id, events)
         name = message_id(webhook.id, generation, events)
@@ -362,19 +362,19 @@ class Deliveries:
     def __init__(
         self,
         store: WebhookStore,
-        hub: Hub,
+        hub: FanOut,
         sender: Sender,
         clock: Clock,
-        rules: Rules | None = None,
+        rules: RetryPolicy | None = None,
         pause: Pause = wait_for,
     ) -> None:
         self._store = store
         self._hub = hub
         self._sender = sender
-        self._rules = rules or Rules()
-        self._open = partial(_Office, store, hub, sender, clock, self._rules, pause)
-        self._office: _Office | None = None
-        self._couriers: dict[UUID, _Courier] = {}
+        self._rules = rules or RetryPolicy()
+        self._open = partial(_DeliveryContext, store, hub, sender, clock, self._rules, pause)
+        self._office: _DeliveryContext | None = None
+        self._couriers: dict[UUID, _Delivery] = {}
         self._bell: asyncio.Task[None] | None = None
 
     async def round(self) -> float:
@@ -392,7 +392,7 @@ class Deliveries:
                 del self._couriers[webhook_id]
         for webhook in webhooks:
             if webhook.id not in self._couriers:
-                self._couriers[webhook.id] = _Courier(self._office, webhook)
+                self._couriers[webhook.id] = _Delivery(self._office, webhook)
         return self._rules.look
 
     async def let_go(self) -> None:

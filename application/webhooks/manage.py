@@ -22,9 +22,8 @@ from application.errors import (
     WebhookPaused,
     WebhookTargetRefused,
 )
-from application.ports import Clock, EventLog
-from application.webhooks.messages import SECRET_PREFIX
-from application.webhooks.ports import (
+from application.ports.store import Clock, EventLog
+from application.ports.webhooks import (
     MOST_WEBHOOKS,
     Change,
     DeadLetter,
@@ -35,6 +34,7 @@ from application.webhooks.ports import (
     WebhookStore,
     matches,
 )
+from application.webhooks.messages import SECRET_PREFIX
 from domain.errors import Invalid, TooMany
 from domain.session.events import NAMES
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from application.webhooks.ports import BATCH_BYTES, OwnedEvent, Wanted, WebhookStore
+from application.ports.webhooks import BATCH_BYTES, OwnedEvent, Wanted, WebhookStore
 
 
 class Newest:

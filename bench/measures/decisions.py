@@ -11,14 +11,14 @@ from uuid import UUID
 
 from bench.figures import Figure, at_most
 from bench.lab import Lab
-from domain.permissions import Grants, Rules
+from domain.permission_rules import Grants, PermissionRules
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.decide import decide
 from domain.session.evolve import evolve
 from domain.session.lineage import live_children
 from domain.session.state import ABSENT, Session
-from domain.values import Agent, Failure, Limits, Option, Owner
+from domain.values import Agent, Failure, Option, Owner, SessionLimits
 
 _NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _LIMIT = 100.0
@@ -28,7 +28,7 @@ _OPTIONS = (
     Option(option_id="yes", name="Allow", kind="allow_once"),
     Option(option_id="no", name="Reject", kind="reject_once"),
 )
-_RULES = Rules(
+_RULES = PermissionRules(
     allow=tuple(f"tool-{n}-*" for n in range(20)),
     ask=tuple(f"shell:cmd=ask-{n}*" for n in range(10)),
     deny=tuple(f"shell:cmd=rm-{n}*" for n in range(10)),
@@ -81,7 +81,7 @@ def largest(messages: int = _MESSAGES) -> Session:
         state={f"key-{n}": {"n": n} for n in range(_KEYS)},
         permissions=_RULES,
         grants=Grants(tools=tuple(f"tool-{n}" for n in range(50))),
-        limits=Limits(children=100),
+        limits=SessionLimits(children=100),
     )
     return _obey(ABSENT, begin, *_past(messages), *_present())
 
@@ -123,7 +123,7 @@ def _each(session: Session) -> Iterator[c.Command]:
     yield c.RecordUsage(mode="add", input_tokens=10, output_tokens=20, cost=0.1)
     yield c.OverrideModel(agent="agent-1", model="other")
     yield c.AddSummary(summary_id="s", text="In short: it works. " * 50, first_kept="message-1")
-    yield c.ReplacePermissions(permissions=Rules(deny=_RULES.deny))
+    yield c.ReplacePermissions(permissions=PermissionRules(deny=_RULES.deny))
     yield c.SwitchToolApproval(enabled=True)
     yield c.AddMessage(message_id="new", role="user", parts=_TEXT)
     yield c.ReviseMessage(message_id="message-7", parts=_TEXT)
@@ -150,7 +150,7 @@ def _each(session: Session) -> Iterator[c.Command]:
     yield c.ReapChild(child_id=live_children(session)[0], reason="stopped")
     yield c.ReleaseAttachment(lease_id=UUID(int=1))
     yield c.ReportHealth(healthy=False, detail="no heartbeat for 30 s")
-    yield c.MeetDeadlines(at=_NOON + timedelta(minutes=10))
+    yield c.ExpireDue(at=_NOON + timedelta(minutes=10))
     yield c.ReportContext(event=e.PeerJoined(peer_id="new", capabilities=({"name": "review"},)))
 
 

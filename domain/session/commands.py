@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from domain.permissions import Grants, Rules
+from domain.permission_rules import Grants, PermissionRules
 from domain.session.events import ActivityEvent, PeerJoined, PeerLeft, SandboxReported
 from domain.session.state import Session
 from domain.values import (
@@ -14,13 +14,13 @@ from domain.values import (
     Failure,
     Grant,
     JsonObject,
-    Limits,
     Lineage,
     Option,
     Origin,
     Owner,
     Part,
     Role,
+    SessionLimits,
     SessionType,
     StopCause,
     Timers,
@@ -55,9 +55,9 @@ class CreateSession:
     messages: tuple[FirstMessage, ...] = ()
     type: SessionType = "user"
     starting: bool = False
-    permissions: Rules | None = None
+    permissions: PermissionRules | None = None
     grants: Grants | None = None
-    limits: Limits | None = None
+    limits: SessionLimits | None = None
     ttl_seconds: int | None = None
     lineage: Lineage | None = None
     forked_from: Origin | None = None
@@ -160,7 +160,7 @@ class AddSummary:
 class ReplacePermissions:
     """Set all rules."""
 
-    permissions: Rules
+    permissions: PermissionRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -397,8 +397,8 @@ class SpawnSession:
     grants: Grants = field(default_factory=Grants)
     workspace: str | None = None
     title: str | None = None
-    permissions: Rules | None = None
-    limits: Limits | None = None
+    permissions: PermissionRules | None = None
+    limits: SessionLimits | None = None
     metadata: JsonObject = field(default_factory=dict[str, Any])
     allow_stopped_parent: bool = False
 
@@ -412,7 +412,7 @@ class ReapChild:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CountChild:
+class RestoreChild:
     """Say that a child is among the living again: it was resumed."""
 
     child_id: UUID
@@ -446,7 +446,7 @@ class ReportHealth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeetDeadlines:
+class ExpireDue:
     """Do what is due by a time: requests, lives and turns run out."""
 
     at: datetime
@@ -509,11 +509,11 @@ Command = (
     | PatchScope
     | SpawnSession
     | ReapChild
-    | CountChild
+    | RestoreChild
     | AcquireAttachment
     | ReleaseAttachment
     | ReportHealth
-    | MeetDeadlines
+    | ExpireDue
     | RefreshProfile
     | ReportContext
 )

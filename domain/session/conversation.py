@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from domain.errors import SessionStopping
+from domain.errors import SessionIsStopping
 from domain.replacing import replace
 from domain.session.commands import ClearConversation, RewindConversation
 from domain.session.events import (
@@ -65,7 +65,7 @@ def _summary_after(session: Session, to: int) -> SummaryAdded | None:
 def _require_between_turns(session: Session) -> None:
     require_present(session)
     if session.lifecycle.phase == "stopping":
-        raise SessionStopping(None, cause=session.lifecycle.stop_cause)
+        raise SessionIsStopping(None, cause=session.lifecycle.stop_cause)
     require_idle(session)
 
 

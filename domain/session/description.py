@@ -5,8 +5,8 @@ from typing import Any
 
 from domain.errors import (
     Invalid,
+    InvalidRuntimeOverride,
     MessageNotFound,
-    ModelOverrideInvalid,
     SummaryExists,
     TooMany,
 )
@@ -83,7 +83,9 @@ def override_model(session: Session, command: OverrideModel) -> list[SessionEven
     models = session.description.models
     if command.model is None:
         if command.provider is not None or command.reasoning_effort is not None:
-            raise ModelOverrideInvalid("provider and reasoning_effort need a model", field="model")
+            raise InvalidRuntimeOverride(
+                "provider and reasoning_effort need a model", field="model"
+            )
         return [ModelRestored(agent=command.agent)] if command.agent in models else []
     for field in ("model", "provider"):
         require_name(getattr(command, field), field)

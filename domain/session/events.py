@@ -12,20 +12,20 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple, TypeVar, dataclass_transform
 from uuid import UUID
 
-from domain.permissions import Grants, Rules
+from domain.permission_rules import Grants, PermissionRules
 from domain.values import (
     Agent,
     ElicitationAction,
     Failure,
     Grant,
     JsonObject,
-    Limits,
     Lineage,
     Option,
     Origin,
     Owner,
     Part,
     Role,
+    SessionLimits,
     SessionType,
     StopCause,
     StopReason,
@@ -69,9 +69,9 @@ class SessionCreated:
     state: JsonObject = field(default_factory=dict[str, Any])
     metadata: JsonObject = field(default_factory=dict[str, Any])
     starting: bool | None = None
-    permissions: Rules | None = None
+    permissions: PermissionRules | None = None
     grants: Grants | None = None
-    limits: Limits | None = None
+    limits: SessionLimits | None = None
     ttl_seconds: int | None = None
     lineage: Lineage | None = None
     forked_from: Origin | None = None
@@ -242,7 +242,7 @@ DescriptionEvent = (
 class PermissionsReplaced:
     """These rules decide from now on, for the running turn too."""
 
-    permissions: Rules
+    permissions: PermissionRules
 
 
 @_event("tool_approval.enabled")

@@ -1,11 +1,11 @@
 """The tests that nearly every decision begins with."""
 
 from domain.errors import (
-    SessionDeleted,
+    SessionIsDeleted,
+    SessionIsStopped,
+    SessionIsStopping,
     SessionNotFound,
     SessionStarting,
-    SessionStopped,
-    SessionStopping,
     TurnChanged,
     TurnEnded,
     TurnInProgress,
@@ -19,7 +19,7 @@ def require_present(session: Session) -> None:
     if session.lifecycle.phase in ("absent", "scope"):
         raise SessionNotFound
     if session.lifecycle.phase == "deleted":
-        raise SessionDeleted
+        raise SessionIsDeleted
 
 
 def require_active(session: Session) -> None:
@@ -27,9 +27,9 @@ def require_active(session: Session) -> None:
     require_present(session)
     match session.lifecycle.phase:
         case "stopped":
-            raise SessionStopped(None, cause=session.lifecycle.stop_cause)
+            raise SessionIsStopped(None, cause=session.lifecycle.stop_cause)
         case "stopping":
-            raise SessionStopping(None, cause=session.lifecycle.stop_cause)
+            raise SessionIsStopping(None, cause=session.lifecycle.stop_cause)
         case "starting":
             raise SessionStarting
         case _:

@@ -17,7 +17,14 @@ from domain.errors import (
     WrongInteraction,
 )
 from domain.patterns import literal
-from domain.permissions import MAX_RULES, Rules, Verdict, evaluate, option_for, require_rules
+from domain.permission_rules import (
+    MAX_RULES,
+    PermissionRules,
+    Verdict,
+    evaluate,
+    option_for,
+    require_rules,
+)
 from domain.replacing import replace
 from domain.session.commands import (
     AnswerElicitation,
@@ -147,7 +154,7 @@ def _granted(
     if len(rules.allow) >= MAX_RULES:
         raise TooMany(f"the session has {MAX_RULES} allow rules; replace them first")
     try:
-        require_rules(Rules(allow=(pattern,)))
+        require_rules(PermissionRules(allow=(pattern,)))
     except Invalid as error:
         why = f"no rule can be made for this tool ({error.detail}); leave grant out"
         raise Invalid(why, field="grant") from None

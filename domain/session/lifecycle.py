@@ -6,7 +6,7 @@ from typing import Any
 
 from domain import errors
 from domain.errors import Invalid
-from domain.permissions import Grants, Rules, normalised, require_rules
+from domain.permission_rules import Grants, PermissionRules, normalised, require_rules
 from domain.persistent_map import PersistentMap
 from domain.redaction import redacted, redacted_failure
 from domain.replacing import replace
@@ -40,7 +40,7 @@ from domain.session.turns import close_turn
 from domain.values import (
     MAX_TITLE,
     Failure,
-    Limits,
+    SessionLimits,
     StopCause,
     StopReason,
     require_agent,
@@ -151,7 +151,7 @@ def _require_creatable(command: CreateSession) -> None:
         raise Invalid(f"a {command.type} session needs ttl_seconds", field="ttl_seconds")
 
 
-def require_limits(limits: Limits) -> None:
+def require_limits(limits: SessionLimits) -> None:
     """Refuse limits that are out of bounds."""
     require_between(limits.queued_inputs, "limits.queued_inputs", 1, 1000)
     require_between(limits.input_bytes, "limits.input_bytes", 512, 1024 * 1024)
@@ -178,9 +178,9 @@ def activate(session: Session, _: ActivateSession) -> list[SessionEvent]:
         case "active":
             return []
         case "stopping":
-            raise errors.SessionStopping
+            raise errors.SessionIsStopping
         case _:
-            raise errors.SessionStopped(None, cause=session.lifecycle.stop_cause)
+            raise errors.SessionIsStopped(None, cause=session.lifecycle.stop_cause)
 
 
 def fail_start(session: Session, command: FailStart) -> list[SessionEvent]:
@@ -194,7 +194,7 @@ def fail_start(session: Session, command: FailStart) -> list[SessionEvent]:
     if lifecycle.phase == "stopped":
         if (lifecycle.stop_cause, lifecycle.failure) == ("failed", failure):
             return []
-        raise errors.SessionStopped(None, cause=lifecycle.stop_cause)
+        raise errors.SessionIsStopped(None, cause=lifecycle.stop_cause)
     if lifecycle.phase != "starting":
         raise errors.SessionActive
     return [
@@ -289,7 +289,7 @@ def resume(session: Session, command: ResumeSession) -> list[SessionEvent]:
     if lifecycle.phase in ("active", "starting"):
         return []
     if lifecycle.phase == "stopping":
-        raise errors.SessionStopping(None, cause=lifecycle.stop_cause)
+        raise errors.SessionIsStopping(None, cause=lifecycle.stop_cause)
     ends = lifecycle.expires_at
     if ends is not None and command.at is not None and ends <= command.at:
         raise errors.SessionExpired(None, expires_at=rfc3339(ends))
@@ -328,7 +328,7 @@ def _created(session: Session, event: SessionCreated, recorded: Recorded) -> Cha
             owner=event.owner,
             created=event,
             created_at=recorded.at,
-            limits=event.limits or Limits(),
+            limits=event.limits or SessionLimits(),
             expires_at=None if ttl is None else _later(recorded.at, ttl),
             lineage=event.lineage,
             forked_from=event.forked_from,
@@ -343,7 +343,9 @@ def _created(session: Session, event: SessionCreated, recorded: Recorded) -> Cha
             summary=session.description.summary,
         ),
         "state": patched(session.state, event.state, ()),
-        "policy": Policy(rules=event.permissions or Rules(), grants=event.grants or Grants()),
+        "policy": Policy(
+            rules=event.permissions or PermissionRules(), grants=event.grants or Grants()
+        ),
     }
     if own_keys(event.state):
         changes["state_version"] = recorded.sequence

@@ -10,11 +10,11 @@ from typing import Any, Literal
 from uuid import UUID
 
 from domain.canonical import digest_of
-from domain.errors import Invalid, PermissionWider, SessionExists, SessionStopped, SpawnLimit
-from domain.permissions import Rules, normalised, require_rules, wider_than
+from domain.errors import Invalid, PermissionWider, SessionExists, SessionIsStopped, SpawnLimit
+from domain.permission_rules import PermissionRules, normalised, require_rules, wider_than
 from domain.persistent_map import PersistentMap
 from domain.replacing import replace
-from domain.session.commands import CountChild, CreateSession, ReapChild, SpawnSession
+from domain.session.commands import CreateSession, ReapChild, RestoreChild, SpawnSession
 from domain.session.events import (
     ChildReaped,
     ChildResumed,
@@ -36,9 +36,9 @@ from domain.session.state import (
     Turns,
 )
 from domain.values import (
-    Limits,
     Lineage,
     Origin,
+    SessionLimits,
     require_agent,
     require_between,
     require_effort,
@@ -53,7 +53,7 @@ PARENT_STOPPED = "parent_stopped"
 _RESERVED = "coordinator"
 _LONGEST = 366 * 24 * 3600
 _BY_REACH = ("deny-all", "ask", "approve-reads", "approve-all")
-_DEFAULTS = Limits(
+_DEFAULTS = SessionLimits(
     queued_inputs=MAX_WAITING,
     input_bytes=MAX_BYTES,
     children=DEFAULT_CHILDREN,
@@ -151,7 +151,7 @@ def _require_parent(session: Session, command: SpawnSession) -> None:
     if session.lifecycle.phase != "stopped":
         require_active(session)
     elif not command.allow_stopped_parent:
-        raise SessionStopped(None, cause=session.lifecycle.stop_cause)
+        raise SessionIsStopped(None, cause=session.lifecycle.stop_cause)
     owner = session.lifecycle.owner
     if command.workspace is not None and command.workspace != owner.workspace:
         raise PermissionWider(
@@ -189,9 +189,9 @@ def _wider_rules(session: Session, command: SpawnSession) -> list[str]:
 
 
 def _wider_limits(session: Session, command: SpawnSession) -> list[str]:
-    asked = command.limits or Limits()
+    asked = command.limits or SessionLimits()
     wider: list[str] = []
-    for field in fields(Limits):
+    for field in fields(SessionLimits):
         most = getattr(session.lifecycle.limits, field.name)
         most = getattr(_DEFAULTS, field.name) if most is None else most
         wanted = getattr(asked, field.name)
@@ -200,7 +200,7 @@ def _wider_limits(session: Session, command: SpawnSession) -> list[str]:
     return wider
 
 
-def _rules_of_child(session: Session, command: SpawnSession) -> Rules:
+def _rules_of_child(session: Session, command: SpawnSession) -> PermissionRules:
     held, asked = session.policy.rules, command.permissions
     if asked is None:
         return held
@@ -211,9 +211,9 @@ def _rules_of_child(session: Session, command: SpawnSession) -> Rules:
     )
 
 
-def _limits_of_child(session: Session, command: SpawnSession) -> Limits:
-    held, asked = session.lifecycle.limits, command.limits or Limits()
-    given = {f.name: getattr(asked, f.name) for f in fields(Limits)}
+def _limits_of_child(session: Session, command: SpawnSession) -> SessionLimits:
+    held, asked = session.lifecycle.limits, command.limits or SessionLimits()
+    given = {f.name: getattr(asked, f.name) for f in fields(SessionLimits)}
     return replace(held, **{name: most for name, most in given.items() if most is not None})
 
 
@@ -268,7 +268,7 @@ def reap(session: Session, command: ReapChild) -> list[SessionEvent]:
     return [ChildReaped(child_id=command.child_id, reason=command.reason)]
 
 
-def count_again(session: Session, command: CountChild) -> list[SessionEvent]:
+def count_again(session: Session, command: RestoreChild) -> list[SessionEvent]:
     """Say that a child lives again; it does, so no limit refuses it, but the next one counts it."""
     require_present(session)
     if str(command.child_id) in session.surroundings.children:
@@ -276,7 +276,7 @@ def count_again(session: Session, command: CountChild) -> list[SessionEvent]:
     return [ChildResumed(child_id=command.child_id, role=command.role, auto_stop=command.auto_stop)]
 
 
-def counted(child_id: UUID, child: Session) -> CountChild | ReapChild:
+def counted(child_id: UUID, child: Session) -> RestoreChild | ReapChild:
     """Return what tells a parent whether a child is among the living.
 
     Args:
@@ -286,7 +286,7 @@ def counted(child_id: UUID, child: Session) -> CountChild | ReapChild:
     lineage = child.lifecycle.lineage
     if lineage is None or child.lifecycle.phase in ("stopped", "deleted"):
         return ReapChild(child_id=child_id, reason=reason_of_end(child))
-    return CountChild(child_id=child_id, role=lineage.role, auto_stop=lineage.auto_stop)
+    return RestoreChild(child_id=child_id, role=lineage.role, auto_stop=lineage.auto_stop)
 
 
 def children_that_go_along(session: Session) -> list[UUID]:

@@ -10,19 +10,19 @@ from datetime import datetime
 from typing import Any, Literal, TypedDict
 from uuid import UUID
 
-from domain.permissions import Grants, Rules
+from domain.permission_rules import Grants, PermissionRules
 from domain.persistent_map import PersistentMap
 from domain.session.events import SessionCreated, SummaryAdded
 from domain.values import (
     Agent,
     Failure,
     JsonObject,
-    Limits,
     Lineage,
     Option,
     Origin,
     Owner,
     Part,
+    SessionLimits,
     StopCause,
     StopReason,
     TurnSource,
@@ -56,7 +56,7 @@ class Lifecycle:
     stop_reason: StopReason | None = None
     stop_detail: str | None = None
     failure: Failure | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: SessionLimits = field(default_factory=SessionLimits)
     expires_at: datetime | None = None
     lineage: Lineage | None = None
     forked_from: Origin | None = None
@@ -91,7 +91,7 @@ class Description:
 class Policy:
     """What the agent may do without asking."""
 
-    rules: Rules = field(default_factory=Rules)
+    rules: PermissionRules = field(default_factory=PermissionRules)
     tool_approval: bool = False
     grants: Grants = field(default_factory=Grants)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from domain.redaction import redacted
 from domain.replacing import replace
-from domain.session.commands import MeetDeadlines, ReportHealth, StopSession
+from domain.session.commands import ExpireDue, ReportHealth, StopSession
 from domain.session.events import (
     Recorded,
     SessionEvent,
@@ -33,7 +33,7 @@ from domain.values import Failure, Timers, require_summary
 _ALIVE = frozenset({"starting", "active", "stopping"})
 
 
-def meet(session: Session, command: MeetDeadlines) -> list[SessionEvent]:
+def meet(session: Session, command: ExpireDue) -> list[SessionEvent]:
     """Do what is due; nothing is due of a session that is not alive."""
     if session.lifecycle.phase not in _ALIVE:
         return []
@@ -46,7 +46,7 @@ def meet(session: Session, command: MeetDeadlines) -> list[SessionEvent]:
     return [*expired(session, command.at), *_noted(session, command), *_asked(session, command)]
 
 
-def _given_up(session: Session, command: MeetDeadlines) -> list[SessionEvent]:
+def _given_up(session: Session, command: ExpireDue) -> list[SessionEvent]:
     """Return the end of a turn that ran or was silent for too long, and of the session with it.
 
     With a grace it is asked to end first, and has until then.
@@ -74,7 +74,7 @@ def _given_up(session: Session, command: MeetDeadlines) -> list[SessionEvent]:
     ]
 
 
-def _asked(session: Session, command: MeetDeadlines) -> list[SessionEvent]:
+def _asked(session: Session, command: ExpireDue) -> list[SessionEvent]:
     """Ask a turn to end that ran or was silent for too long; once."""
     turn = session.turns.running
     reason = None if turn is None or turn.overdue else _overdue(session, turn, command)
@@ -85,7 +85,7 @@ def _asked(session: Session, command: MeetDeadlines) -> list[SessionEvent]:
     return [SessionStalled(turn_id=turn.turn_id, reason=reason, idle_seconds=idle, ends_at=ends_at)]
 
 
-def _overdue(session: Session, turn: Turn, command: MeetDeadlines) -> Overdue | None:
+def _overdue(session: Session, turn: Turn, command: ExpireDue) -> Overdue | None:
     """Return why a turn has to end; None when it may go on."""
     timers = command.timers
     if _is_due(turn.started_at, _longest(session, timers), command.at):
@@ -95,7 +95,7 @@ def _overdue(session: Session, turn: Turn, command: MeetDeadlines) -> Overdue | 
     return None
 
 
-def _noted(session: Session, command: MeetDeadlines) -> list[SessionEvent]:
+def _noted(session: Session, command: ExpireDue) -> list[SessionEvent]:
     turn, timers = session.turns.running, command.timers
     if turn is None:
         return []

@@ -1,7 +1,7 @@
 """What was said and done, as a reader sees it: a fold of the log that no rule depends on.
 
 A rewound conversation, or that of a fork, goes on from an earlier fold: who has the logs at hand
-(`application/queries.py`) gets that one first.
+(`application/reads/queries.py`) gets that one first.
 """
 
 from dataclasses import dataclass, field

@@ -9,12 +9,12 @@ import jsonschema_rs
 import pytest
 from litestar import get
 
-from api.asyncapi import streams
-from api.describe import description_of
-from api.docs_page import curl, example_of
+from api.http.docs_page import curl, example_of
+from api.http.openapi import document
+from api.http.problems import statuses
+from api.http.route_docs import description_of
 from api.main import ROUTES
-from api.openapi import document
-from api.problems import statuses
+from api.v1.asyncapi import streams
 from domain.session.events import NAMES
 from tests.support.api import Api, Json, done, openapi
 

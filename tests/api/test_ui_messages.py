@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.ui_messages import ui_messages
+from api.v1.documents.ui_messages import ui_messages
 from tests.support.api import HELLO, SessionApi, done
 
 AT = "2026-01-01T00:00:00.000000Z"

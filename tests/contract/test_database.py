@@ -11,10 +11,10 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from application.errors import VersionConflict
-from application.ports import Append, SharedWrite, Store
-from infrastructure import sql
-from infrastructure.arrays import register_arrays
-from infrastructure.batch import arguments
+from application.ports.store import Append, SharedWrite, Store
+from infrastructure.postgres import sql
+from infrastructure.postgres.arrays import register_arrays
+from infrastructure.postgres.batch import arguments
 from tests.support.appends import Chain, row
 from tests.support.stores import open_postgres_store
 

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.ports import DueSession, Orphan, Store
+from application.ports.store import DueSession, Orphan, Store
 from infrastructure.clock import SystemClock
-from infrastructure.memory import MemoryStore
+from infrastructure.memory.store import MemoryStore
 from tests.support.appends import START, Chain, at, row
 
 HOUR = timedelta(hours=1)

@@ -1,7 +1,7 @@
 """The history of a key, in the form in which readers see it, on every store."""
 
-from application.key_history import own_writes, shared_writes
-from application.ports import KeyWrite, Store
+from application.ports.store import KeyWrite, Store
+from application.reads.key_history import own_writes, shared_writes
 from tests.support.appends import Chain, at
 
 

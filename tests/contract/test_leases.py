@@ -15,13 +15,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from application.health_ports import Claim, Lease, Leases, Presence, Process, Sign
-from application.ports import Store
+from application.ports.leases import Claim, Lease, Leases, Presence, Process, Sign
+from application.ports.store import Store
 from infrastructure.clock import SystemClock
-from infrastructure.database import Database
-from infrastructure.memory_leases import MemoryLeases, MemoryPresence
-from infrastructure.memory_tables import Tables
-from infrastructure.postgres_leases import PostgresLeases, PostgresPresence
+from infrastructure.memory.leases import MemoryLeases, MemoryPresence
+from infrastructure.memory.tables import Tables
+from infrastructure.postgres.database import Database
+from infrastructure.postgres.leases import PostgresLeases, PostgresPresence
 from tests.support.appends import Chain, row
 
 LONG_AGO = datetime(2019, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)

@@ -13,9 +13,9 @@ from eventsourcing.persistence import IntegrityError, ProgrammingError, StoredEv
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 
-from application.ports import Store
+from application.ports.store import Store
 from domain.chain import genesis, link
-from infrastructure.recorder import CairnRecorder
+from infrastructure.postgres.recorder import CairnRecorder
 from tests.support.appends import Chain
 from tests.support.library import cases as library
 
@@ -212,7 +212,7 @@ async def test_an_application_of_the_library_reads_the_log(
     application: Application[UUID] = Application(
         env={
             "PERSISTENCE_MODULE": "eventsourcing.postgres",
-            "APPLICATION_RECORDER_TOPIC": "infrastructure.recorder:CairnRecorder",
+            "APPLICATION_RECORDER_TOPIC": "infrastructure.postgres.recorder:CairnRecorder",
             "POSTGRES_DBNAME": str(where["dbname"]),
             "POSTGRES_HOST": str(where["host"]),
             "POSTGRES_PORT": str(where.get("port", 5432)),

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import KeysTaken, VersionConflict
-from application.ports import Append, SharedWrite, Store, StoredEvent
+from application.ports.store import Append, SharedWrite, Store, StoredEvent
 from domain.chain import genesis, link
 from tests.support.appends import Chain, at, row
 

@@ -12,9 +12,9 @@ import psycopg
 from psycopg import AsyncConnection
 
 from application.errors import OutcomeUnknown, StoreUnavailable, VersionConflict
-from application.ports import Append, SharedWrite, Store
+from application.ports.store import Append, SharedWrite, Store
 from domain.chain import genesis, link
-from infrastructure.group_commit import Limits
+from infrastructure.postgres.group_commit import CommitLimits
 from tests.support.appends import Chain
 from tests.support.proxy import Proxy
 from tests.support.stores import open_postgres_store
@@ -213,7 +213,7 @@ async def _waits_for_the_head(url: str, many: int) -> None:
 async def test_what_never_reached_a_database_that_is_away_is_refused_in_time(
     database_url: str,
 ) -> None:
-    limits = Limits(patience=0.5, recovery=1.0)
+    limits = CommitLimits(patience=0.5, recovery=1.0)
     with tempfile.TemporaryDirectory(prefix="cairn-proxy-") as directory:
         proxy = Proxy(database_url, Path(directory), b"cairn writer")
         chain = Chain()

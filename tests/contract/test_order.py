@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import psycopg
 from psycopg import AsyncConnection
 
-from application.ports import Store
+from application.ports.store import Store
 from tests.support.appends import Chain
 from tests.support.writers import NAIVE_INSERT, NAIVE_TABLE, follow, writing
 

@@ -13,11 +13,11 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from application.ports import SessionFilter
-from infrastructure import sql
-from infrastructure.arrays import register_arrays
-from infrastructure.batch import arguments
-from infrastructure.postgres_read_models import filters
+from application.ports.store import SessionFilter
+from infrastructure.postgres import sql
+from infrastructure.postgres.arrays import register_arrays
+from infrastructure.postgres.batch import arguments
+from infrastructure.postgres.read_models import filters
 from tests.support.appends import Chain, at
 
 LOG, READ_MODELS, DEADLINES = sql.load("log"), sql.load("read_models"), sql.load("deadlines")

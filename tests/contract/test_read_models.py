@@ -7,7 +7,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.ports import After, ListedSession, SessionFilter, SessionOrder, SortKey, Store
+from application.ports.store import (
+    After,
+    ListedSession,
+    SessionFilter,
+    SessionOrder,
+    SortKey,
+    Store,
+)
 from domain.session.events import Recorded, SessionCreated, StatePatched
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT

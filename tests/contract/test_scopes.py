@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import KeysTaken, ScopeMoved, VersionConflict
-from application.ports import Append, KeyWrite, SharedWrite, Store
+from application.ports.store import Append, KeyWrite, SharedWrite, Store
 from tests.support.appends import Chain, at, row
 from tests.support.writers import SCOPE, writing
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from infrastructure.migrations import migrate
+from infrastructure.postgres.migrations import migrate
 
 ROOT = Path(__file__).parents[2]
 FIRST, SECOND = sorted((ROOT / "migrations").glob("000[12]_*.sql"))

@@ -10,10 +10,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from application.webhooks.ports import Change, NewWebhook, Wanted, Webhook
-from infrastructure import sql
-from infrastructure.database import Database
-from infrastructure.postgres_webhooks import PostgresWebhooks
+from application.ports.webhooks import Change, NewWebhook, Wanted, Webhook
+from infrastructure.postgres import sql
+from infrastructure.postgres.database import Database
+from infrastructure.postgres.webhooks import PostgresWebhooks
 from tests.support.appends import Chain
 from tests.support.stores import open_postgres_store
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import psycopg
 
-from application.listing import session_row, shared_writes
-from application.ports import StoredEvent
+from application.ports.store import StoredEvent
+from application.projections.session_row import session_row, shared_writes
 from domain.chain import genesis, link
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT, Session

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from application.commands.hooks import POINTS, Hooks
+from application.commands.request import Request
 from application.errors import HookDenied
-from application.hooks import POINTS, Hooks
-from application.request import Request
 from domain.session.commands import StartTurn
 from infrastructure.hook_loading import load_hooks
 from tests.support.builders import SESSION_ID, text

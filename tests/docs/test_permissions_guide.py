@@ -6,7 +6,7 @@ import re
 import pytest
 
 from domain.errors import Invalid
-from domain.permissions import Rules, evaluate, require_rules
+from domain.permission_rules import PermissionRules, evaluate, require_rules
 from tests.support.docs import ROOT
 
 TEXT = (ROOT / "docs/permissions.md").read_text("utf-8")
@@ -15,7 +15,7 @@ MATCHES = re.findall(r"^\| `(.+)` \| `(.+)` \| `(.+)` \| (yes|no) \|$", TEXT, re
 REFUSED = re.findall(r"^\| `([^`]+)` \| [^`|]+(?:`[^`]+`[^`|]*)* \|$", TEXT, re.MULTILINE)
 
 
-def judged(rules: Rules, *, on: bool = False, read_only: bool = False):
+def judged(rules: PermissionRules, *, on: bool = False, read_only: bool = False):
     return evaluate(rules, tool="t", arguments={}, tool_approval=on, read_only=read_only)
 
 
@@ -26,7 +26,7 @@ def test_the_tables_are_found():
 
 
 def test_the_steps_are_taken_in_the_order_of_the_table():
-    considered = judged(Rules()).considered
+    considered = judged(PermissionRules()).considered
 
     assert [step.name for step in considered] == [name for _, name, _, _ in STEPS]
     assert [number for number, _, _, _ in STEPS] == list("12345678")
@@ -34,14 +34,14 @@ def test_the_steps_are_taken_in_the_order_of_the_table():
 
 def test_each_step_decides_what_the_table_says():
     verdicts = [
-        judged(Rules(deny=("t",), mode="deny-all")),
-        judged(Rules(allow=("t",), mode="deny-all"), on=True),
-        judged(Rules(allow=("t",), ask=("t",)), on=True),
-        judged(Rules(allow=("t",), ask=("t",))),
-        judged(Rules(ask=("t",), mode="approve-all")),
-        judged(Rules(mode="approve-all"), read_only=True),
-        judged(Rules(mode="approve-reads"), read_only=True),
-        judged(Rules(mode="approve-reads")),
+        judged(PermissionRules(deny=("t",), mode="deny-all")),
+        judged(PermissionRules(allow=("t",), mode="deny-all"), on=True),
+        judged(PermissionRules(allow=("t",), ask=("t",)), on=True),
+        judged(PermissionRules(allow=("t",), ask=("t",))),
+        judged(PermissionRules(ask=("t",), mode="approve-all")),
+        judged(PermissionRules(mode="approve-all"), read_only=True),
+        judged(PermissionRules(mode="approve-reads"), read_only=True),
+        judged(PermissionRules(mode="approve-reads")),
     ]
 
     said = [(one.considered[-1].name, one.decision, one.because) for one in verdicts]
@@ -50,7 +50,7 @@ def test_each_step_decides_what_the_table_says():
 
 @pytest.mark.parametrize(("pattern", "tool", "arguments", "matches"), MATCHES)
 def test_a_pattern_matches_as_the_table_says(pattern, tool, arguments, matches):
-    rules = Rules(allow=(pattern,))
+    rules = PermissionRules(allow=(pattern,))
     require_rules(rules)
 
     verdict = evaluate(
@@ -63,4 +63,4 @@ def test_a_pattern_matches_as_the_table_says(pattern, tool, arguments, matches):
 @pytest.mark.parametrize("pattern", REFUSED)
 def test_a_pattern_is_refused_as_the_table_says(pattern):
     with pytest.raises(Invalid):
-        require_rules(Rules(deny=(pattern,)))
+        require_rules(PermissionRules(deny=(pattern,)))

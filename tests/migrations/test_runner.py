@@ -13,15 +13,15 @@ import pytest
 from psycopg import conninfo
 
 from infrastructure.embedded_postgres import EmbeddedPostgres
-from infrastructure.migrations import MigrationError, migrate
-from infrastructure.sql import load
+from infrastructure.postgres.migrations import MigrationError, migrate
+from infrastructure.postgres.sql import load
 
 ROOT = Path(__file__).resolve().parents[2]
 
 RUNNER = """
 import sys
 from pathlib import Path
-from infrastructure.migrations import migrate
+from infrastructure.postgres.migrations import migrate
 print(",".join(migrate(sys.argv[1], folder=Path(sys.argv[2]))))
 """
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from application.commands.request import Request
 from application.errors import StaleSequence
-from application.request import Request
 from domain.errors import DomainError, SessionExists
 from domain.session import commands as c
 from domain.session import events as e

@@ -24,19 +24,24 @@ from hypothesis.stateful import (
     rule,
 )
 
+from application.commands.handler import CommandHandler
+from application.commands.request import Idempotency, Outcome, Request
 from application.errors import (
     ApplicationError,
     IdempotencyKeyInFlight,
     IdempotencyKeyReused,
 )
-from application.handle import Handler
-from application.lineage import Lineages
-from application.listing import app_scope, scope_stream, session_document, user_scope
-from application.live import Hub
-from application.ports import SessionFilter, SessionOrder, Store, StoredEvent
-from application.queries import Queries, Snapshot
-from application.request import Idempotency, Outcome, Request
-from application.transcripts import Transcripts
+from application.fan_out import FanOut
+from application.ports.store import SessionFilter, SessionOrder, Store, StoredEvent
+from application.projections.session_row import (
+    app_scope,
+    scope_stream,
+    session_document,
+    user_scope,
+)
+from application.reads.queries import Queries, Snapshot
+from application.reads.transcripts import Transcripts
+from application.use_cases.lineage import Lineages
 from domain.chain import genesis, link
 from domain.errors import DomainError
 from domain.session import commands as c
@@ -44,8 +49,8 @@ from domain.session import events as e
 from domain.session.evolve import fold
 from domain.session.lineage import inherited
 from domain.session.state import Session, scope_of
-from domain.values import Limits, Owner
-from infrastructure.memory import MemoryStore
+from domain.values import Owner, SessionLimits
+from infrastructure.memory.store import MemoryStore
 from infrastructure.state_codec import decode_state, encode_state
 from tests.property.invariants import check, check_scope
 from tests.property.model import Log, Model, refusal_of
@@ -103,8 +108,8 @@ class _Process:
     """What one server process has in memory."""
 
     def __init__(self, store: Store, kept: int) -> None:
-        hub = Hub()
-        self.handler = Handler(store, hub, kept=kept)
+        hub = FanOut()
+        self.handler = CommandHandler(store, hub, kept=kept)
         self.queries = Queries(store, self.handler, Transcripts(store, most_bytes=4096))
         self.lineages = Lineages(store, self.handler, self.queries)
 
@@ -174,7 +179,7 @@ class Sessions(RuleBasedStateMachine):
         self.begin_plainly()
 
     def begin_plainly(self) -> None:
-        small = Limits(queued_inputs=3, children=2, depth=2)
+        small = SessionLimits(queued_inputs=3, children=2, depth=2)
         for at, limits in ((0, None), (1, small)):
             self.ask(at, c.CreateSession(owner=self.owners[at], limits=limits), How())
 
@@ -190,7 +195,7 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(at=which, command=commands, how=hows)
     def do_anything(self, at: int, command: Any, how: How) -> None:
-        ends = isinstance(command, c.DeleteSession | c.StopSession | c.MeetDeadlines)
+        ends = isinstance(command, c.DeleteSession | c.StopSession | c.ExpireDue)
         if ends and (self.log_of(at)[5:] == [] or at == 0):
             command = c.ResumeSession()
         self.ask(at, self.aimed(at, command) if how.aim else command, how)
@@ -374,7 +379,7 @@ class Sessions(RuleBasedStateMachine):
         if isinstance(command, c.RewindConversation):
             to = min(max(command.to, 0), len(self.logs[session_id]))
             return replace(command, then=self.model.past(session_id, to))
-        if isinstance(command, c.SpawnSession | c.ReapChild | c.CountChild):
+        if isinstance(command, c.SpawnSession | c.ReapChild | c.RestoreChild):
             # What was made up are not the ids of this run.
             known = [*self.to_come, *self.ids]
             if command.child_id not in known:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.listing import session_document
+from application.projections.session_row import session_document
 from domain.errors import DomainError
-from domain.permissions import evaluate, wider_than
+from domain.permission_rules import evaluate, wider_than
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.decide import decide
@@ -126,7 +126,7 @@ def assert_is_so(command: c.Command, before: Session, after: Session) -> None:
             assert not set(command.delete) & set(after.state)
         case c.PatchScope():
             assert before == after or after.lifecycle.phase == "scope"
-        case c.MeetDeadlines():
+        case c.ExpireDue():
             due = next_deadline(after, command.timers)
             assert due is None or due > command.at
         case c.TakeInputs() | c.StartTurn() | c.QueueInputs() | c.DispatchInput() | c.Interrupt():
@@ -276,7 +276,7 @@ def assert_described(command: c.Command, before: Session, after: Session) -> Non
             assert after.policy.tool_approval == command.enabled
         case c.SpawnSession():
             assert str(command.child_id) in around.children
-        case c.CountChild():
+        case c.RestoreChild():
             assert str(command.child_id) in around.children
         case c.ReapChild():
             assert str(command.child_id) not in around.children
@@ -306,7 +306,7 @@ def test_the_clock_brings_nothing_about_before_it_is_needed_and_something_when_i
     session: Session, some: Timers, moment: datetime
 ):
     due = next_deadline(session, some)
-    made = decide(session, c.MeetDeadlines(at=moment, timers=some))
+    made = decide(session, c.ExpireDue(at=moment, timers=some))
 
     assert bool(made) == (due is not None and due <= moment)
 

@@ -8,11 +8,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
-from domain.permissions import (
+from domain.permission_rules import (
     GRANT_CATEGORIES,
     MODES,
     Grants,
-    Rules,
+    PermissionRules,
     evaluate,
     literal,
     normalised,
@@ -39,7 +39,7 @@ patterns = st.one_of(
     names.map(literal),
 )
 lists = st.lists(patterns, max_size=3).map(tuple)
-rules = st.builds(Rules, allow=lists, ask=lists, deny=lists, mode=st.sampled_from(MODES))
+rules = st.builds(PermissionRules, allow=lists, ask=lists, deny=lists, mode=st.sampled_from(MODES))
 calls = st.fixed_dictionaries(
     {
         "tool": names,
@@ -88,7 +88,7 @@ def test_every_call_gets_a_verdict_that_ends_with_the_only_step_that_matched(
 @examples(1000)
 @given(glob=st.text("ab-[]!*?^\\", min_size=1, max_size=10), text=st.text("ab-[]!^\\c", max_size=8))
 def test_a_glob_means_what_it_means_to_the_shell_functions_of_python(glob, text):
-    rules = Rules(allow=(glob,))
+    rules = PermissionRules(allow=(glob,))
     try:
         require_rules(rules)
     except Invalid:
@@ -106,7 +106,7 @@ special = st.text("ab*?[]!-:=\\ \n") | st.text()
 @given(name=special.filter(bool), other=special)
 def test_the_literal_of_a_name_matches_this_name_and_no_other(name, other):
     assume(len(literal(name)) <= 500)
-    rules = Rules(allow=(literal(name),))
+    rules = PermissionRules(allow=(literal(name),))
     require_rules(rules)
     judge = partial(evaluate, rules, arguments={}, read_only=False, tool_approval=False)
 

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.ports import Envelope, StoredEvent
+from application.ports.store import Envelope, StoredEvent
 from domain.session.events import NAMES, ConversationCleared, Recorded
 from domain.session.evolve import fold
 from domain.session.state import ABSENT, Session

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis.stateful import run_state_machine_as_test
 
-from application import handle
-from application.ports import Store
+from application.commands import handler as handle
+from application.ports.store import Store
 from domain.session import commands as c
 from domain.session.commands import Command
 from tests.property.effort import examples
@@ -75,7 +75,7 @@ def test_in_memory():
     for what in (
         "replayed", "key reused", "StaleSequence", "race", "shared",
         "state moved on", "transcript moved on",
-        "SessionNotFound", "SessionExists", "SessionStopped", "SessionDeleted", "Invalid",
+        "SessionNotFound", "SessionExists", "SessionIsStopped", "SessionIsDeleted", "Invalid",
         "TurnNotFound", "TurnInProgress", "MessageNotFound", "ToolCallNotOpen",
     ):  # fmt: skip
         assert seen[what], what

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from api.streams import open_streams
+from api.http.streams import open_streams
 from tests.streams.agent import Agent, agents
 from tests.support.postgres import Server
 from tests.support.processes import Cairn, in_this_process, serving
@@ -246,7 +246,7 @@ def settled_tasks() -> list[str]:
         getattr(task.get_coro(), "__qualname__", "?")
         for task in asyncio.all_tasks()
         if getattr(task.get_coro(), "__qualname__", "").startswith(
-            ("EventStream", "_hung_up", "Tails", "Feed", "RequestResponseCycle", "Handler")
+            ("EventStream", "_hung_up", "Tails", "Feed", "RequestResponseCycle", "CommandHandler")
         )
     )
 

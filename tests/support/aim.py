@@ -186,7 +186,7 @@ def _patch(command: c.PatchState, session: Session) -> Any:
     return replace(command, expected=expected)
 
 
-def _meet(command: c.MeetDeadlines, session: Session) -> Any:
+def _meet(command: c.ExpireDue, session: Session) -> Any:
     due = next_deadline(session, command.timers)
     return replace(command, at=due or NOON)
 
@@ -224,7 +224,7 @@ _FITS: dict[type, Callable[[Any, Session], Any]] = {
     c.RefreshProfile: _profile,
     c.ReportContext: _report,
     c.PatchState: _patch,
-    c.MeetDeadlines: _meet,
+    c.ExpireDue: _meet,
     c.RecordUsage: _usage,
     c.OverrideModel: _model,
 }

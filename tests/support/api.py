@@ -10,8 +10,8 @@ from uuid import uuid4
 import httpx
 import jsonschema_rs
 
+from api.http.openapi import document
 from api.main import ROUTES
-from api.openapi import document
 
 Json = dict[str, Any]
 JSON = {"content-type": "application/json"}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from application.ports import (
+from application.ports.store import (
     Append,
     NewEvent,
     ScopeVersion,

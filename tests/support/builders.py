@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from domain.permissions import Grants, Rules
+from domain.permission_rules import Grants, PermissionRules
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.decide import decide
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT, Session
-from domain.values import Agent, Failure, Limits, Lineage, Option, Origin, Owner, Part, Usage
+from domain.values import Agent, Failure, Lineage, Option, Origin, Owner, Part, SessionLimits, Usage
 
 SESSION_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 EVENT_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8058")
@@ -192,7 +192,7 @@ def obey(session: Session, command: c.Command) -> tuple[Session, list[e.Recorded
 
     What a clock brings about happens when the clock says.
     """
-    moment = command.at if isinstance(command, c.MeetDeadlines) else None
+    moment = command.at if isinstance(command, c.ExpireDue) else None
     log: list[e.Recorded] = []
     for event in decide(session, command):
         recorded = record(session, event)
@@ -240,7 +240,7 @@ SAMPLES: tuple[e.SessionEvent, ...] = (
     e.ModelRestored(agent="coder"),
     e.SummaryAdded(summary_id="s1", text="They fixed the build.", first_kept="m1", tokens=41),
     e.PermissionsReplaced(
-        permissions=Rules(
+        permissions=PermissionRules(
             allow=("read_*",), ask=("shell:cmd=rm*",), deny=("curl",), mode="approve-reads"
         )
     ),
@@ -372,7 +372,7 @@ GROWN: tuple[e.SessionEvent, ...] = (
         type="spawned",
         agent=Agent(name="helper"),
         starting=True,
-        permissions=Rules(allow=("ls",), deny=("rm",), mode="approve-all"),
+        permissions=PermissionRules(allow=("ls",), deny=("rm",), mode="approve-all"),
         grants=Grants(
             tools=("fs__read",),
             skills=("review",),
@@ -381,7 +381,9 @@ GROWN: tuple[e.SessionEvent, ...] = (
             network_channels=("build",),
             sandbox_profiles=("small",),
         ),
-        limits=Limits(queued_inputs=5, input_bytes=512, turn_seconds=60, children=2, depth=3),
+        limits=SessionLimits(
+            queued_inputs=5, input_bytes=512, turn_seconds=60, children=2, depth=3
+        ),
         ttl_seconds=600,
         lineage=Lineage(
             parent_id=PARENT_ID,

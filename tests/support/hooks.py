@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from application.hooks import Call, Deny, Hook
+from application.commands.hooks import Call, Deny, Hook
 from domain.session.commands import Command, StartTurn
 
 

@@ -4,23 +4,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from application.handle import Handler
-from application.health import Checkup, Checkups
-from application.health_ports import Lease
-from application.leases import Attachments
-from application.live import Hub
-from application.ports import Store
-from application.request import Idempotency, Outcome, Request
-from application.waiting import Waits
+from application.commands.handler import CommandHandler
+from application.commands.request import Idempotency, Outcome, Request
+from application.fan_out import FanOut
+from application.ports.leases import Lease
+from application.ports.store import Store
+from application.reads.health import Checkup, Checkups
+from application.reads.wait_for import Waits
+from application.upkeep.leases import Attachments
 from domain.session.commands import Command, CreateSession
 from infrastructure.clock import SystemClock
-from infrastructure.memory import MemoryStore
+from infrastructure.memory.store import MemoryStore
 from tests.support.builders import OWNER, SESSION_ID
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-class StillClock(SystemClock):
+class FixedClock(SystemClock):
     """A clock that is moved by hand; its ids are new all the same."""
 
     def __init__(self, at: datetime = START) -> None:
@@ -34,14 +34,14 @@ class StillClock(SystemClock):
         self.at += timedelta(**time)
 
 
-class Office:
+class InMemoryApp:
     """The use cases, and short ways to ask for them."""
 
     def __init__(self) -> None:
-        self.clock = StillClock()
+        self.clock = FixedClock()
         self.store: Store = MemoryStore(clock=self.clock)
-        self.hub = Hub()
-        self.handler = Handler(self.store, self.hub)
+        self.hub = FanOut()
+        self.handler = CommandHandler(self.store, self.hub)
         self.checkups = Checkups(self.store, self.handler)
         self.attachments = Attachments(self.store, self.handler)
         self.waits = Waits(self.store, self.hub)

@@ -16,10 +16,10 @@ from typing import Any, cast
 
 import uvicorn
 
-from api.edge import Edge
+from api.http.middleware import RequestMiddleware
 from api.main import create_app
-from api.services import Services
 from api.settings import Settings
+from api.v1.services import Services
 from infrastructure.embedded_postgres.layout import Layout
 from infrastructure.embedded_postgres.processes import server_processes
 
@@ -138,7 +138,7 @@ def serving(
 @asynccontextmanager
 async def in_this_process(**settings: Any) -> AsyncIterator[tuple[int, Services]]:
     """Serve on a real socket, in the loop of the test, and lend the port and the services."""
-    app = cast("Edge", create_app(Settings(**settings)))
+    app = cast("RequestMiddleware", create_app(Settings(**settings)))
     server = uvicorn.Server(
         uvicorn.Config(cast("Any", app), log_config=None, lifespan="on", ws="none")
     )

@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from application.ports import Store
+from application.ports.store import Store
 from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
-from infrastructure.database import Database
-from infrastructure.group_commit import Limits
-from infrastructure.memory import Silence
-from infrastructure.postgres_deadlines import PostgresDeadlines
-from infrastructure.postgres_leases import PostgresLeases, PostgresPresence
-from infrastructure.postgres_log import PostgresEventLog
-from infrastructure.postgres_read_models import (
+from infrastructure.memory.store import NullAnnouncer
+from infrastructure.postgres.database import Database
+from infrastructure.postgres.deadlines import PostgresDeadlines
+from infrastructure.postgres.group_commit import CommitLimits
+from infrastructure.postgres.leases import PostgresLeases, PostgresPresence
+from infrastructure.postgres.log import PostgresEventLog
+from infrastructure.postgres.read_models import (
     PostgresReadModels,
     PostgresSnapshots,
     store_identity,
@@ -22,7 +22,7 @@ from infrastructure.postgres_read_models import (
 
 @asynccontextmanager
 async def open_postgres_store(
-    url: str, committed: Callable[[int], None] = lambda _: None, limits: Limits | None = None
+    url: str, committed: Callable[[int], None] = lambda _: None, limits: CommitLimits | None = None
 ) -> AsyncIterator[Store]:
     """Open the store of a database, and close it again."""
     database = Database(url, readers=4)
@@ -40,7 +40,7 @@ async def open_postgres_store(
             snapshots=PostgresSnapshots(database),
             codec=JsonCodec(),
             clock=SystemClock(),
-            announcer=Silence(),
+            announcer=NullAnnouncer(),
         )
     finally:
         await log.stop()

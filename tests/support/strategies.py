@@ -12,7 +12,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from domain.errors import DomainError
-from domain.permissions import MODES, Grants, Rules
+from domain.permission_rules import MODES, Grants, PermissionRules
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.lifecycle import REASONS
@@ -22,11 +22,11 @@ from domain.values import (
     REASONING_EFFORTS,
     Agent,
     Failure,
-    Limits,
     Lineage,
     Option,
     Origin,
     Owner,
+    SessionLimits,
     Timers,
     Usage,
 )
@@ -133,12 +133,12 @@ _patterns = st.lists(
     st.sampled_from(["ls", "rm", "r*", "*", "ls:path=/tmp*", r"git\:push"]), max_size=2
 ).map(tuple)
 rules = st.builds(
-    Rules, allow=_patterns, ask=_patterns, deny=_patterns, mode=st.sampled_from(MODES)
+    PermissionRules, allow=_patterns, ask=_patterns, deny=_patterns, mode=st.sampled_from(MODES)
 )
 _atoms = st.lists(st.sampled_from(["a", "b"]), max_size=2).map(tuple)
 grants = st.builds(Grants, tools=_atoms, workspace_paths=_atoms)
 limits = st.builds(
-    Limits,
+    SessionLimits,
     queued_inputs=st.none() | st.integers(1, 3),
     input_bytes=st.none() | st.just(512),
     turn_seconds=st.none() | st.integers(1, 1000),
@@ -365,9 +365,9 @@ _fields = st.lists(st.sampled_from(["title", "starred", "tags"]), unique=True).m
 _any_tags = st.lists(st.sampled_from(["red", "green", "blue"]), max_size=3).map(tuple)
 
 _done = st.lists(activity, min_size=1, max_size=3).map(tuple)
-_wrong_rules = st.sampled_from([Rules(allow=("[",)), Rules(deny=("",))])
+_wrong_rules = st.sampled_from([PermissionRules(allow=("[",)), PermissionRules(deny=("",))])
 _any_rules = rarely(_wrong_rules, rules)
-_wrong_limits = st.sampled_from([Limits(queued_inputs=0), Limits(depth=17)])
+_wrong_limits = st.sampled_from([SessionLimits(queued_inputs=0), SessionLimits(depth=17)])
 _any_limits = st.none() | rarely(_wrong_limits, limits)
 _any_ttl = rarely(st.just(0), st.none() | st.integers(60, 9999))
 _why = rarely(st.none(), st.just({"reason": "nightly"}))
@@ -500,8 +500,8 @@ COMMANDS: dict[type, Strategy] = {
         metadata=json_objects, allow_stopped_parent=rarely(st.just(True), st.just(False)),
     ),
     c.ReapChild: st.builds(c.ReapChild, child_id=child_ids, reason=_ends_of_children),
-    c.CountChild: st.builds(
-        c.CountChild, child_id=child_ids, role=words, auto_stop=st.booleans()
+    c.RestoreChild: st.builds(
+        c.RestoreChild, child_id=child_ids, role=words, auto_stop=st.booleans()
     ),
     c.AcquireAttachment: st.builds(
         c.AcquireAttachment, lease_id=lease_ids, holder=_now_and_then_wrong, expires_at=moments
@@ -512,7 +512,7 @@ COMMANDS: dict[type, Strategy] = {
     c.ReportHealth: st.builds(
         c.ReportHealth, healthy=st.booleans(), detail=st.none() | _now_and_then_wrong
     ),
-    c.MeetDeadlines: st.builds(c.MeetDeadlines, at=moments, timers=timers),
+    c.ExpireDue: st.builds(c.ExpireDue, at=moments, timers=timers),
     c.RefreshProfile: st.builds(
         c.RefreshProfile, digest=st.none() | digests, name=_title, body=st.none() | texts,
         profile=json_objects, expected_digest=st.none() | digests,
@@ -524,7 +524,7 @@ COMMANDS: dict[type, Strategy] = {
 commands = st.one_of(*COMMANDS.values())
 
 # Those that end things would end every session early if they came as often as the others.
-_ENDINGS = (c.DeleteSession, c.StopSession, c.MeetDeadlines)
+_ENDINGS = (c.DeleteSession, c.StopSession, c.ExpireDue)
 _lively = st.one_of(
     *(made for kind, made in COMMANDS.items() if kind not in _ENDINGS and kind != c.CreateSession)
 )
@@ -546,14 +546,14 @@ _ask = c.RequestPermission(
     request_id="r1", turn_id="t1", tool="ls",
     options=(Option(option_id="yes", name="Yes", kind="allow_once"),),
 )  # fmt: skip
-_silence = c.MeetDeadlines(at=NOON, timers=Timers(progress=None, warning=1))
+_silence = c.ExpireDue(at=NOON, timers=Timers(progress=None, warning=1))
 _QUEUED: list[c.Command] = [_start, _wait, _wait]
 _STEERED: list[c.Command] = [_start, _call, _steer]
 _ASKED: list[c.Command] = [_start, _ask]
 _ELICITED: list[c.Command] = [_start, replace(_elicit, turn_id="t1"), _elicit]
 _STALLED: list[c.Command] = [_start, _silence]
 _OVERDUE: list[c.Command] = [
-    _start, c.MeetDeadlines(at=NOON, timers=Timers(progress=None, warning=None, silence=1))
+    _start, c.ExpireDue(at=NOON, timers=Timers(progress=None, warning=None, silence=1))
 ]  # fmt: skip
 _HELD: list[c.Command] = [*_QUEUED, c.CancelTurn(turn_id="t1", hold=True)]
 _STOPPING: list[c.Command] = [_start, _wait, c.StopSession(when_idle=True)]
@@ -600,7 +600,7 @@ SUITS: dict[type, list[c.Command]] = {
     c.QueueInputs: _QUEUED,
     c.StopSession: _ELICITED,
     c.DeleteSession: _ELICITED,
-    c.MeetDeadlines: _STALLED,
+    c.ExpireDue: _STALLED,
 }
 """What leads to a state in which a command of a kind is often accepted."""
 _scenes = st.lists(st.sampled_from(_SCENES), max_size=2).map(

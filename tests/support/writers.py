@@ -17,7 +17,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from application.errors import ScopeMoved
-from application.ports import SharedWrite
+from application.ports.store import SharedWrite
 from tests.support.appends import Chain
 from tests.support.stores import open_postgres_store
 

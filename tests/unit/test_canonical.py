@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 
-from application.context import profile_digest
+from application.reads.profile import profile_digest
 from domain.canonical import digest_of
 
 

@@ -7,15 +7,15 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import IdempotencyKeyReused, StaleSequence, StoreUnavailable
-from application.health import Checkup, Page
-from application.health_ports import Process
-from application.ports import After, ListedSession, SessionFilter, SessionOrder
-from domain.errors import Invalid, SessionDeleted, SessionNotFound, SessionStopped
+from application.ports.leases import Process
+from application.ports.store import After, ListedSession, SessionFilter, SessionOrder
+from application.reads.health import Checkup, Page
+from domain.errors import Invalid, SessionIsDeleted, SessionIsStopped, SessionNotFound
 from domain.session.commands import (
     ActivateSession,
     CompleteTurn,
     DeleteSession,
-    MeetDeadlines,
+    ExpireDue,
     ResumeSession,
     StartTurn,
     StopSession,
@@ -23,21 +23,21 @@ from domain.session.commands import (
 from domain.values import Failure, Timers
 from tests.support.appends import Chain, row
 from tests.support.builders import SESSION_ID, text
-from tests.support.office import START, Office, asked
+from tests.support.office import START, InMemoryApp, asked
 
 MINUTE = timedelta(minutes=1)
 TURN = StartTurn(turn_id="t1", message_id="m1", parts=text())
 
 
 @pytest.fixture
-async def office() -> Office:
-    office = Office()
+async def office() -> InMemoryApp:
+    office = InMemoryApp()
     await office.create()
     return office
 
 
 async def report(
-    office: Office, process: Process = "unknown", detail: str | None = None, **conditions: Any
+    office: InMemoryApp, process: Process = "unknown", detail: str | None = None, **conditions: Any
 ) -> Any:
     return await office.checkups.report(asked(**conditions), "runner:1", process, detail)
 
@@ -50,7 +50,7 @@ def told(checkup: Checkup) -> tuple[str, ...]:
 # ── one session ──────────────────────────────────────────────────────────────────────────────
 
 
-async def test_an_idle_session_that_somebody_vouches_for_can_be_woken(office: Office) -> None:
+async def test_an_idle_session_that_somebody_vouches_for_can_be_woken(office: InMemoryApp) -> None:
     await report(office, "healthy")
     checkup = await office.checkup()
 
@@ -59,7 +59,9 @@ async def test_an_idle_session_that_somebody_vouches_for_can_be_woken(office: Of
     assert (checkup.lease, checkup.last_error) == (None, None)
 
 
-async def test_an_idle_session_is_stale_two_minutes_after_its_last_sign(office: Office) -> None:
+async def test_an_idle_session_is_stale_two_minutes_after_its_last_sign(
+    office: InMemoryApp,
+) -> None:
     stale = ("idle", "stale", "session_health_stale", "hung")
     assert told(await office.checkup()) == stale
 
@@ -75,7 +77,7 @@ async def test_an_idle_session_is_stale_two_minutes_after_its_last_sign(office: 
     assert told(await office.checkup()) == ("idle", "healthy", "", "idle")
 
 
-async def test_a_session_in_which_a_turn_runs_is_never_stale(office: Office) -> None:
+async def test_a_session_in_which_a_turn_runs_is_never_stale(office: InMemoryApp) -> None:
     await office.do(TURN)
     running = ("prompting", "healthy", "session_prompt_active", "running")
     assert told(await office.checkup()) == running
@@ -83,7 +85,7 @@ async def test_a_session_in_which_a_turn_runs_is_never_stale(office: Office) -> 
     assert told(await office.checkup()) == running
 
 
-async def test_a_leased_session_is_not_woken(office: Office) -> None:
+async def test_a_leased_session_is_not_woken(office: InMemoryApp) -> None:
     await report(office)
     await office.attachments.attach(asked(), "cli:1", MINUTE)
 
@@ -96,11 +98,11 @@ async def test_a_leased_session_is_not_woken(office: Office) -> None:
     assert (await office.checkup()).health.attachable
 
 
-async def test_a_turn_that_is_silent_for_too_long_hangs(office: Office) -> None:
+async def test_a_turn_that_is_silent_for_too_long_hangs(office: InMemoryApp) -> None:
     await office.do(TURN)
     office.clock.pass_time(minutes=15)
     timers = Timers(warning=60.0, silence=None)
-    await office.do(MeetDeadlines(at=office.clock.now(), timers=timers))
+    await office.do(ExpireDue(at=office.clock.now(), timers=timers))
 
     checkup = await office.checkup()
     assert told(checkup) == ("prompting", "degraded", "session_health_hung", "hung")
@@ -110,7 +112,7 @@ async def test_a_turn_that_is_silent_for_too_long_hangs(office: Office) -> None:
     assert told(await office.checkup()) == ("idle", "healthy", "", "idle")
 
 
-async def test_a_stopped_session_is_dead_and_says_why(office: Office) -> None:
+async def test_a_stopped_session_is_dead_and_says_why(office: InMemoryApp) -> None:
     await office.do(StopSession())
     assert told(await office.checkup()) == ("stopped", "dead", "session_health_dead", "stopped")
     assert (await office.checkup()).last_error is None
@@ -124,7 +126,7 @@ async def test_a_stopped_session_is_dead_and_says_why(office: Office) -> None:
 
 
 async def test_a_session_that_starts_is_known_by_nobody() -> None:
-    office = Office()
+    office = InMemoryApp()
     await office.create(starting=True)
     checkup = await office.checkup()
 
@@ -135,7 +137,7 @@ async def test_a_session_that_starts_is_known_by_nobody() -> None:
 # ── signs of life ────────────────────────────────────────────────────────────────────────────
 
 
-async def test_a_sign_of_life_is_a_row_and_no_event(office: Office) -> None:
+async def test_a_sign_of_life_is_a_row_and_no_event(office: InMemoryApp) -> None:
     kept = await report(office, "healthy", "all well")
 
     sign = kept.sign
@@ -144,7 +146,7 @@ async def test_a_sign_of_life_is_a_row_and_no_event(office: Office) -> None:
     assert await office.types() == ["session.created"]
 
 
-async def test_an_ill_process_is_recorded_once_per_episode(office: Office) -> None:
+async def test_an_ill_process_is_recorded_once_per_episode(office: InMemoryApp) -> None:
     said: list[tuple[Process, int]] = [
         ("healthy", 1), ("unknown", 1), ("unhealthy", 2), ("unhealthy", 2), ("unknown", 2),
         ("unhealthy", 2), ("healthy", 3), ("healthy", 3), ("unhealthy", 4),
@@ -161,7 +163,7 @@ async def test_an_ill_process_is_recorded_once_per_episode(office: Office) -> No
     assert await office.data() == {"detail": "out of memory"}
 
 
-async def test_an_ill_process_shows_until_it_is_well_again(office: Office) -> None:
+async def test_an_ill_process_shows_until_it_is_well_again(office: InMemoryApp) -> None:
     await report(office, "unhealthy", "out of memory")
     checkup = await office.checkup()
     ill = ("idle", "degraded", "session_unhealthy", "unhealthy")
@@ -176,7 +178,7 @@ async def test_an_ill_process_shows_until_it_is_well_again(office: Office) -> No
     assert (told(checkup), checkup.last_error) == (("idle", "healthy", "", "idle"), None)
 
 
-async def test_what_is_ill_when_it_stops_is_well_when_it_is_resumed(office: Office) -> None:
+async def test_what_is_ill_when_it_stops_is_well_when_it_is_resumed(office: InMemoryApp) -> None:
     await report(office, "unhealthy", "out of memory")
     await office.do(StopSession())
     await office.do(ResumeSession())
@@ -185,7 +187,7 @@ async def test_what_is_ill_when_it_stops_is_well_when_it_is_resumed(office: Offi
     assert (told(checkup), checkup.last_error) == (("idle", "healthy", "", "idle"), None)
 
 
-async def test_no_secret_is_kept(office: Office) -> None:
+async def test_no_secret_is_kept(office: InMemoryApp) -> None:
     await report(office, "unhealthy", "login failed: password=hunter2 at db")
 
     assert await office.data() == {"detail": "login failed: password=[redacted] at db"}
@@ -193,7 +195,9 @@ async def test_no_secret_is_kept(office: Office) -> None:
     assert signs[SESSION_ID].detail == "login failed: password=[redacted] at db"
 
 
-async def test_an_event_whose_row_is_lost_is_not_told_twice_nor_forgotten(office: Office) -> None:
+async def test_an_event_whose_row_is_lost_is_not_told_twice_nor_forgotten(
+    office: InMemoryApp,
+) -> None:
     presence = office.store.presence
 
     class Away:
@@ -211,21 +215,21 @@ async def test_an_event_whose_row_is_lost_is_not_told_twice_nor_forgotten(office
     assert await office.types() == ["session.created", "session.unhealthy", "session.recovered"]
 
 
-async def test_only_a_live_session_gives_signs(office: Office) -> None:
+async def test_only_a_live_session_gives_signs(office: InMemoryApp) -> None:
     with pytest.raises(SessionNotFound):
         await report(office, session_id=uuid4())
     await office.do(StopSession())
     for process in ("healthy", "unhealthy", "unknown"):
-        with pytest.raises(SessionStopped):
+        with pytest.raises(SessionIsStopped):
             await report(office, process)  # type: ignore[arg-type]
     await office.do(DeleteSession())
-    with pytest.raises(SessionDeleted):
+    with pytest.raises(SessionIsDeleted):
         await report(office)
 
     assert await office.store.presence.of([SESSION_ID]) == {}
 
 
-async def test_the_same_report_again_is_not_behind_its_own_event(office: Office) -> None:
+async def test_the_same_report_again_is_not_behind_its_own_event(office: InMemoryApp) -> None:
     for _ in range(2):
         kept = await report(office, "unhealthy", key="k1", expected=frozenset({1}))
         assert kept.sequence == 2
@@ -235,7 +239,7 @@ async def test_the_same_report_again_is_not_behind_its_own_event(office: Office)
         await report(office, "unhealthy", key="k2", expected=frozenset({1}))
 
 
-async def test_what_is_no_session_gives_no_signs(office: Office) -> None:
+async def test_what_is_no_session_gives_no_signs(office: InMemoryApp) -> None:
     chain = Chain()
     await office.store.log.append(chain.next(row=row(hidden=True)))
 
@@ -248,7 +252,7 @@ async def test_what_is_no_session_gives_no_signs(office: Office) -> None:
 
 
 async def test_a_session_that_starts_gives_signs_and_is_ill_when_it_is_up() -> None:
-    office = Office()
+    office = InMemoryApp()
     await office.create(starting=True)
     await report(office, "unhealthy", "cold")
     assert await office.types() == ["session.created"]
@@ -270,7 +274,7 @@ async def test_a_session_that_starts_gives_signs_and_is_ill_when_it_is_up() -> N
     ],
 )
 async def test_what_cannot_be_kept_is_refused(
-    office: Office, reporter: str, detail: str | None, field: str
+    office: InMemoryApp, reporter: str, detail: str | None, field: str
 ) -> None:
     with pytest.raises(Invalid) as refusal:
         await office.checkups.report(asked(), reporter, "unhealthy", detail)
@@ -298,7 +302,7 @@ class Counting:
         return getattr(self._port, name)
 
 
-def count(office: Office, *ports: str) -> list[Counting]:
+def count(office: InMemoryApp, *ports: str) -> list[Counting]:
     counting = []
     for name in ports:
         counting.append(Counting(getattr(office.store, name)))
@@ -306,7 +310,7 @@ def count(office: Office, *ports: str) -> list[Counting]:
     return counting
 
 
-async def crowd(office: Office, number: int) -> list[UUID]:
+async def crowd(office: InMemoryApp, number: int) -> list[UUID]:
     """Make sessions, each a second after the one before it."""
     made = []
     for n in range(number):
@@ -315,7 +319,7 @@ async def crowd(office: Office, number: int) -> list[UUID]:
     return made
 
 
-async def test_a_page_takes_two_reads_however_long_it_is(office: Office) -> None:
+async def test_a_page_takes_two_reads_however_long_it_is(office: InMemoryApp) -> None:
     await crowd(office, 50)
     rows = await office.store.read_models.sessions(SessionFilter(), SessionOrder(), None, 100)
     leases, presence = count(office, "leases", "presence")
@@ -333,13 +337,13 @@ def after(last: ListedSession) -> After:
 
 
 async def page(
-    office: Office, limit: int, wanted: Any = lambda _: True, start: After | None = None
+    office: InMemoryApp, limit: int, wanted: Any = lambda _: True, start: After | None = None
 ) -> Page[Checkup]:
     look = office.checkups.of
     return await office.checkups.search(SessionFilter(), SessionOrder(), start, limit, look, wanted)
 
 
-async def everything(office: Office, wanted: Any, limit: int) -> list[Page[Checkup]]:
+async def everything(office: InMemoryApp, wanted: Any, limit: int) -> list[Page[Checkup]]:
     pages = [await page(office, limit, wanted)]
     while (last := pages[-1].last) is not None:
         pages.append(await page(office, limit, wanted, after(last)))
@@ -347,7 +351,9 @@ async def everything(office: Office, wanted: Any, limit: int) -> list[Page[Check
 
 
 @pytest.mark.parametrize("limit", [1, 7, 100, 200, 1000])
-async def test_pages_of_a_search_are_together_what_is_wanted(office: Office, limit: int) -> None:
+async def test_pages_of_a_search_are_together_what_is_wanted(
+    office: InMemoryApp, limit: int
+) -> None:
     made = [*await crowd(office, 420), SESSION_ID]
     ill = set(made[::3])
     for one in ill:
@@ -362,7 +368,7 @@ async def test_pages_of_a_search_are_together_what_is_wanted(office: Office, lim
     assert all(len(page.found) == limit for page in pages[:-1])
 
 
-async def test_a_search_looks_at_a_thousand_sessions_at_most(office: Office) -> None:
+async def test_a_search_looks_at_a_thousand_sessions_at_most(office: InMemoryApp) -> None:
     made = await crowd(office, 2100)
     await office.store.presence.touch(made[0], "r", "healthy", None)
     (read_models,) = count(office, "read_models")
@@ -375,7 +381,7 @@ async def test_a_search_looks_at_a_thousand_sessions_at_most(office: Office) -> 
     assert read_models.asked == 5 + 5 + 1
 
 
-async def test_the_last_page_says_that_it_is_the_last(office: Office) -> None:
+async def test_the_last_page_says_that_it_is_the_last(office: InMemoryApp) -> None:
     await crowd(office, 199)
     for limit in (200, 201):
         whole = await page(office, limit)
@@ -389,7 +395,7 @@ async def test_the_last_page_says_that_it_is_the_last(office: Office) -> None:
     assert (len(whole.found), whole.last) == (199, None)
 
 
-async def test_who_drives_them_takes_one_read(office: Office) -> None:
+async def test_who_drives_them_takes_one_read(office: InMemoryApp) -> None:
     await crowd(office, 50)
     await office.attachments.attach(asked(session_id=UUID(int=7)), "cli:1", MINUTE)
     await office.do(StopSession(), UUID(int=9))
@@ -409,7 +415,7 @@ async def test_who_drives_them_takes_one_read(office: Office) -> None:
 
 
 async def test_a_row_of_an_older_release_says_less_and_is_read_all_the_same(
-    office: Office,
+    office: InMemoryApp,
 ) -> None:
     row = await office.store.read_models.session(SESSION_ID)
     assert row is not None

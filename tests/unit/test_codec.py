@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from application.ports import Envelope, StoredEvent
+from application.ports.store import Envelope, StoredEvent
 from domain.session import events as e
 from domain.session.events import NAMES, Recorded, Unrecognised
 from domain.values import Agent, Failure, Option, Owner, Usage

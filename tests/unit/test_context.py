@@ -6,7 +6,7 @@ from domain.errors import (
     Invalid,
     PeerNotFound,
     ProfileChanged,
-    SessionStopped,
+    SessionIsStopped,
     TooMany,
     TurnInProgress,
 )
@@ -70,7 +70,7 @@ def test_a_persona_does_not_change_under_a_running_turn():
 
 
 def test_a_stopped_session_takes_no_persona():
-    given([created(), stopped()]).when(RefreshProfile(**ONE)).then_refused(SessionStopped)
+    given([created(), stopped()]).when(RefreshProfile(**ONE)).then_refused(SessionIsStopped)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_who_has_not_joined_cannot_leave():
 
 
 def test_nobody_joins_a_stopped_session():
-    given([created(), stopped()]).when(ReportContext(event=FULL)).then_refused(SessionStopped)
+    given([created(), stopped()]).when(ReportContext(event=FULL)).then_refused(SessionIsStopped)
 
 
 @pytest.mark.parametrize(

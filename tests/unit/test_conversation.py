@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.errors import Invalid, SessionStopping, TurnInProgress
+from domain.errors import Invalid, SessionIsStopping, TurnInProgress
 from domain.session import events as e
 from domain.session.commands import ClearConversation, RewindConversation
 from domain.session.lineage import inherited
@@ -145,7 +145,7 @@ def test_a_conversation_is_neither_cleared_nor_rewound_while_its_session_stops()
     past = [created(), started(), e.SessionStopping(cause="shutdown", reason="shutdown")]
 
     for command in (ClearConversation(), rewind(1, past)):
-        given(past).when(command).then_refused(SessionStopping, cause="shutdown")
+        given(past).when(command).then_refused(SessionIsStopping, cause="shutdown")
 
 
 def test_a_stopped_conversation_can_be_rewound():

@@ -4,8 +4,8 @@ import pytest
 
 from domain.errors import (
     Invalid,
+    InvalidRuntimeOverride,
     MessageNotFound,
-    ModelOverrideInvalid,
     SummaryExists,
     TooMany,
 )
@@ -207,7 +207,7 @@ def test_l22_every_effort_there_is_can_be_set(effort):
 )
 def test_l22_an_override_that_makes_no_sense_is_refused(wrong, field):
     given([created()]).when(OverrideModel(agent="a", **wrong)).then_refused(
-        ModelOverrideInvalid, field=field
+        InvalidRuntimeOverride, field=field
     )
 
 

@@ -8,8 +8,8 @@ import pytest
 from psycopg import AsyncConnection
 
 from application.errors import Busy
-from application.ports import Append, SharedWrite
-from infrastructure.group_commit import GroupCommit, Limits
+from application.ports.store import Append, SharedWrite
+from infrastructure.postgres.group_commit import CommitLimits, GroupCommit
 from tests.support.appends import Chain
 
 
@@ -17,7 +17,7 @@ async def _never() -> AsyncConnection:
     raise AssertionError("nobody writes here")
 
 
-async def batches(*appends: Append, limits: Limits | None = None) -> list[list[int]]:
+async def batches(*appends: Append, limits: CommitLimits | None = None) -> list[list[int]]:
     """Return what each batch would hold, by the place in the queue."""
     commits = GroupCommit(_never, limits=limits)
     waiting = [asyncio.create_task(commits.append(append)) for append in appends]
@@ -70,13 +70,13 @@ async def test_who_expects_a_scope_does_not_come_after_a_write_to_it() -> None:
 
 
 async def test_the_events_of_companions_count() -> None:
-    limits = Limits(events=10)
+    limits = CommitLimits(events=10)
     spawns = [Chain().next(2, companions=[Chain().next(3)]) for _ in range(4)]
     assert await batches(*spawns, limits=limits) == [[0, 1], [2, 3]]
 
 
 async def test_the_bytes_of_companions_count() -> None:
-    commits = GroupCommit(_never, limits=Limits(waiting_bytes=5000))
+    commits = GroupCommit(_never, limits=CommitLimits(waiting_bytes=5000))
     large = Chain().next(companions=[Chain().next(text="x" * 6000)])
     with pytest.raises(Busy):
         await commits.append(large)

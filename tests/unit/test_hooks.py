@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from application.commands.handler import CommandHandler
+from application.commands.hooks import POINTS, Call, Deny, Hook, Hooks, Point
+from application.commands.request import Idempotency, Request
 from application.errors import HookDenied, HookFailed
-from application.handle import Handler
-from application.hooks import POINTS, Call, Deny, Hook, Hooks, Point
-from application.live import Hub
-from application.request import Idempotency, Request
+from application.fan_out import FanOut
 from domain.session import commands as c
 from infrastructure.hook_loading import HookNameError, load_hooks
-from infrastructure.memory import MemoryStore
+from infrastructure.memory.store import MemoryStore
 from tests.support.builders import SESSION_ID, create, text
 from tests.unit.test_lifecycle import EVERY_COMMAND_TO_A_SESSION
 
@@ -183,7 +183,7 @@ SHOWN = [one for one in (*OTHERS, *EVERY_COMMAND_TO_A_SESSION) if type(one) in P
 async def test_whatever_is_shown_can_be_denied_and_leaves_no_trace(command: c.Command):
     assert {type(one) for one in SHOWN} == set(POINTS)
     store, point = MemoryStore(), POINTS[type(command)]
-    handler = Handler(store, Hub(), hooks=Hooks([hook("a", denies, point)]))
+    handler = CommandHandler(store, FanOut(), hooks=Hooks([hook("a", denies, point)]))
 
     with pytest.raises(HookDenied) as denied:
         await handler.handle(Request(SESSION_ID, command, actor="user:ada"))
@@ -200,7 +200,7 @@ async def test_what_was_done_before_a_hook_said_no_is_answered_as_it_was_then():
             raise Deny("no more")
         return None
 
-    handler = Handler(MemoryStore(), Hub(), hooks=Hooks([hook("a", ask)]))
+    handler = CommandHandler(MemoryStore(), FanOut(), hooks=Hooks([hook("a", ask)]))
     await handler.handle(Request(SESSION_ID, create(), actor="user:ada"))
     key = Idempotency(scope=SESSION_ID, key="k", fingerprint=b"f" * 32)
     request = Request(SESSION_ID, START, actor="user:ada", idempotency=key)
@@ -215,7 +215,9 @@ async def test_what_was_done_before_a_hook_said_no_is_answered_as_it_was_then():
 
 @pytest.mark.parametrize("ask", [denies, breaks])
 async def test_what_is_already_so_cannot_be_denied(ask: Ask):
-    handler = Handler(MemoryStore(), Hub(), hooks=Hooks([hook("a", ask, "session.pre_stop")]))
+    handler = CommandHandler(
+        MemoryStore(), FanOut(), hooks=Hooks([hook("a", ask, "session.pre_stop")])
+    )
     await handler.handle(Request(SESSION_ID, create(), actor="user:ada"))
     stop = Request(
         SESSION_ID,
@@ -238,7 +240,7 @@ async def test_what_is_already_so_cannot_be_denied(ask: Ask):
 
 async def test_a_session_stays_active_when_a_required_hook_cannot_say_whether_it_may_stop():
     keeps = hook("a", breaks, "session.pre_stop")
-    handler = Handler(MemoryStore(), Hub(), hooks=Hooks([keeps]))
+    handler = CommandHandler(MemoryStore(), FanOut(), hooks=Hooks([keeps]))
     await handler.handle(Request(SESSION_ID, create(), actor="user:ada"))
 
     with pytest.raises(HookFailed):

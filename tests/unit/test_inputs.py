@@ -13,7 +13,7 @@ from domain.errors import (
     MessageExists,
     NoTurnInProgress,
     QueueFull,
-    SessionStopped,
+    SessionIsStopped,
     TurnChanged,
     TurnEnded,
     TurnExists,
@@ -39,7 +39,7 @@ from domain.session.commands import (
     TakeInputs,
 )
 from domain.session.inputs import MAX_BYTES, MAX_BYTES_IN_ALL, MAX_WAITING, size_of
-from domain.values import MAX_SUMMARY, Failure, Limits
+from domain.values import MAX_SUMMARY, Failure, SessionLimits
 from tests.support.builders import (
     added,
     called,
@@ -177,7 +177,7 @@ def test_a_prompt_needs_ids_that_nothing_else_has():
 
 def test_a_prompt_that_waits_needs_content_and_a_place():
     given(RUNNING).when(prompt(mode="queue", parts=())).then_refused(Invalid)
-    given([created(), stopped()]).when(prompt(mode="queue")).then_refused(SessionStopped)
+    given([created(), stopped()]).when(prompt(mode="queue")).then_refused(SessionIsStopped)
 
 
 def test_t7_what_no_person_sent_says_why_it_is_there():
@@ -233,7 +233,7 @@ def test_a_batch_comes_after_what_waits_already():
 
 
 def test_b6_a_batch_is_taken_whole_or_not_at_all():
-    past = [created(limits=Limits(queued_inputs=2)), started(), queued("w1")]
+    past = [created(limits=SessionLimits(queued_inputs=2)), started(), queued("w1")]
 
     given(past).when(batch("i1", "i2")).then_refused(QueueFull, waiting=1, limit=2)
     given(past).when(batch("i1")).then([queued("i1")])
@@ -283,14 +283,14 @@ def test_as_many_inputs_wait_as_may():
 
 
 def test_a_session_may_have_a_limit_of_its_own():
-    begun = [created(limits=Limits(queued_inputs=1)), started()]
+    begun = [created(limits=SessionLimits(queued_inputs=1)), started()]
 
     given(begun).when(prompt(mode="queue")).then([queued("i1", source="user")])
     given([*begun, queued("w1")]).when(prompt(mode="queue")).then_refused(QueueFull, limit=1)
 
 
 def test_what_was_taken_back_makes_room():
-    begun = [created(limits=Limits(queued_inputs=1)), started(), queued("w1")]
+    begun = [created(limits=SessionLimits(queued_inputs=1)), started(), queued("w1")]
 
     for gone in (
         [e.InputCancelled(input_id="w1", reason="r")],
@@ -305,14 +305,14 @@ def test_what_was_taken_back_makes_room():
 
 def test_while_nothing_runs_the_oldest_makes_room_for_what_comes_behind_it():
     """To try again when a turn has ended is no advice where none runs."""
-    begun = [created(limits=Limits(queued_inputs=1)), queued("w1")]
+    begun = [created(limits=SessionLimits(queued_inputs=1)), queued("w1")]
 
     given(begun).when(prompt(mode="queue")).then([*dispatched("w1"), queued("i1", source="user")])
     given(begun).when(batch("i1")).then([*dispatched("w1"), queued("i1")])
     given(begun).when(batch("i1", hold=True)).then_refused(QueueFull, waiting=1, limit=1)
 
     large = MAX_BYTES_IN_ALL // 2
-    begun = [created(limits=Limits(input_bytes=large))]
+    begun = [created(limits=SessionLimits(input_bytes=large))]
     begun += [queued(f"w{n}", parts=full_of(large)) for n in range(2)]
     given(begun).when(QueueInputs(inputs=(new(parts=full_of(large)),))).then(
         [*dispatched("w0", parts=full_of(large)), queued("i1", parts=full_of(large))]
@@ -320,7 +320,7 @@ def test_while_nothing_runs_the_oldest_makes_room_for_what_comes_behind_it():
 
 
 def test_a_batch_that_could_never_wait_is_not_told_to_try_again():
-    begun = [created(limits=Limits(queued_inputs=2)), started()]
+    begun = [created(limits=SessionLimits(queued_inputs=2)), started()]
 
     given(begun).when(batch("i1", "i2", "i3")).then_refused(Invalid, field="inputs", limit=2)
 
@@ -332,7 +332,7 @@ def test_a_batch_that_could_never_wait_is_not_told_to_try_again():
 
 @pytest.mark.parametrize(("limits", "largest"), [(None, MAX_BYTES), (512, 512)])
 def test_an_input_that_waits_is_not_too_large(limits, largest):
-    begun = [created(limits=Limits(input_bytes=limits)), started()]
+    begun = [created(limits=SessionLimits(input_bytes=limits)), started()]
     fits, too_large = full_of(largest), full_of(largest + 1)
 
     given(begun).when(prompt(mode="queue", parts=fits)).then(
@@ -354,7 +354,7 @@ def test_a_prompt_that_need_not_wait_may_be_larger():
 
 def test_all_that_waits_is_bounded_together():
     limit = MAX_BYTES_IN_ALL // 4
-    begun = [created(limits=Limits(input_bytes=limit)), started()]
+    begun = [created(limits=SessionLimits(input_bytes=limit)), started()]
     full = [queued(f"w{n}", parts=full_of(limit)) for n in range(4)]
 
     given([*begun, *full]).when(prompt(mode="queue")).then_refused(

@@ -12,13 +12,13 @@ from domain.errors import (
     InteractionNotFound,
     Invalid,
     OptionNotOffered,
-    SessionStopped,
+    SessionIsStopped,
     TooMany,
     TurnEnded,
     TurnNotFound,
     WrongInteraction,
 )
-from domain.permissions import MAX_RULES, Rules
+from domain.permission_rules import MAX_RULES, PermissionRules
 from domain.session import events as e
 from domain.session.commands import (
     AnswerElicitation,
@@ -26,8 +26,8 @@ from domain.session.commands import (
     CancelTurn,
     CompleteTurn,
     DecidePermission,
+    ExpireDue,
     FailTurn,
-    MeetDeadlines,
     RequestElicitation,
     RequestPermission,
 )
@@ -138,7 +138,7 @@ def test_a_request_that_never_was_cannot_be_decided():
 
 
 def test_a_stopped_session_takes_no_decision():
-    given([created(), stopped()]).when(answer()).then_refused(SessionStopped)
+    given([created(), stopped()]).when(answer()).then_refused(SessionIsStopped)
 
 
 def test_the_state_knows_what_waits_and_what_was_decided():
@@ -157,7 +157,7 @@ FOREVER = Option(option_id="always", name="Always", kind="allow_always")
 NEVER = Option(option_id="never", name="Never", kind="reject_always")
 
 
-def running(rules: Rules, *more: e.SessionEvent) -> list[e.SessionEvent]:
+def running(rules: PermissionRules, *more: e.SessionEvent) -> list[e.SessionEvent]:
     return [created(permissions=rules), started(), *more]
 
 
@@ -165,7 +165,7 @@ def test_p10_where_a_rule_decides_nobody_is_asked():
     asked = ask(tool="rm", arguments={"path": "/"})
     request = requested(tool="rm", arguments={"path": "/"})
 
-    given(running(Rules(deny=("rm",)))).when(asked).then(
+    given(running(PermissionRules(deny=("rm",)))).when(asked).then(
         [
             request,
             e.PermissionDecided(
@@ -173,7 +173,7 @@ def test_p10_where_a_rule_decides_nobody_is_asked():
             ),
         ]
     )
-    given(running(Rules(allow=("rm",)))).when(asked).then(
+    given(running(PermissionRules(allow=("rm",)))).when(asked).then(
         [
             request,
             e.PermissionDecided(
@@ -181,7 +181,7 @@ def test_p10_where_a_rule_decides_nobody_is_asked():
             ),
         ]
     )
-    given(running(Rules(mode="approve-all", ask=("rm",)))).when(asked).then([request])
+    given(running(PermissionRules(mode="approve-all", ask=("rm",)))).when(asked).then([request])
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_p10_where_a_rule_decides_nobody_is_asked():
     ],
 )
 def test_p10_the_mode_decides_where_no_rule_does(mode, read_only, decision, because):
-    result = given(running(Rules(mode=mode))).when(ask(tool="ls", read_only=read_only))
+    result = given(running(PermissionRules(mode=mode))).when(ask(tool="ls", read_only=read_only))
 
     assert result.events is not None
     answers = [event for event in result.events if isinstance(event, e.PermissionDecided)]
@@ -206,7 +206,7 @@ def test_p10_the_mode_decides_where_no_rule_does(mode, read_only, decision, beca
 
 
 def test_the_approval_switch_allows_all_but_what_a_rule_denies():
-    past = running(Rules(deny=("rm",)), e.ToolApprovalEnabled())
+    past = running(PermissionRules(deny=("rm",)), e.ToolApprovalEnabled())
 
     given(past).when(ask(tool="ls")).then(
         [
@@ -223,8 +223,10 @@ def test_the_approval_switch_allows_all_but_what_a_rule_denies():
 
 
 def test_a_rule_takes_the_sibling_where_its_own_option_is_not_offered():
-    allowed = given(running(Rules(mode="approve-all"))).when(ask(tool="ls", options=(FOREVER,)))
-    denied = given(running(Rules(mode="deny-all"))).when(ask(tool="ls", options=(NEVER,)))
+    allowed = given(running(PermissionRules(mode="approve-all"))).when(
+        ask(tool="ls", options=(FOREVER,))
+    )
+    denied = given(running(PermissionRules(mode="deny-all"))).when(ask(tool="ls", options=(NEVER,)))
 
     for result, option in ((allowed, FOREVER), (denied, NEVER)):
         assert result.events is not None
@@ -234,7 +236,7 @@ def test_a_rule_takes_the_sibling_where_its_own_option_is_not_offered():
 
 
 def test_what_is_denied_never_waits_for_somebody_to_allow_it():
-    given(running(Rules(mode="deny-all"))).when(ask(tool="ls", options=(ALLOW,))).then(
+    given(running(PermissionRules(mode="deny-all"))).when(ask(tool="ls", options=(ALLOW,))).then(
         [
             requested(tool="ls", options=(ALLOW,)),
             e.PermissionDecided(request_id="r1", decision="cancelled", reason="mode"),
@@ -243,19 +245,19 @@ def test_what_is_denied_never_waits_for_somebody_to_allow_it():
 
 
 def test_what_is_allowed_but_cannot_be_said_waits_for_a_person():
-    given(running(Rules(mode="approve-all"))).when(ask(tool="ls", options=(REJECT,))).then(
-        [requested(tool="ls", options=(REJECT,))]
-    )
+    given(running(PermissionRules(mode="approve-all"))).when(
+        ask(tool="ls", options=(REJECT,))
+    ).then([requested(tool="ls", options=(REJECT,))])
 
 
 def test_a_request_that_names_no_tool_always_asks():
-    given(running(Rules(mode="approve-all"))).when(ask()).then([requested()])
+    given(running(PermissionRules(mode="approve-all"))).when(ask()).then([requested()])
 
 
 def test_new_rules_decide_for_the_running_turn_at_once():
-    replaced = e.PermissionsReplaced(permissions=Rules(deny=("*",)))
+    replaced = e.PermissionsReplaced(permissions=PermissionRules(deny=("*",)))
 
-    result = given(running(Rules(), replaced)).when(ask(tool="ls"))
+    result = given(running(PermissionRules(), replaced)).when(ask(tool="ls"))
 
     assert result.events is not None
     assert len(result.events) == 2
@@ -270,7 +272,7 @@ def allow(**fields) -> DecidePermission:
 
 def test_a_grant_for_the_tool_is_a_rule_in_the_same_append():
     past = [*RUNNING, requested(tool="git:push*")]
-    rules = Rules(allow=(r"git\:push[*]",))
+    rules = PermissionRules(allow=(r"git\:push[*]",))
 
     given(past).when(allow(grant="tool")).then(
         [decided(decision="allow_once", option_id="yes", grant="tool"),
@@ -284,14 +286,14 @@ def test_a_grant_for_the_tool_is_a_rule_in_the_same_append():
 
 
 def test_a_grant_keeps_the_rules_that_are_there_and_is_made_once():
-    rules = Rules(allow=("ls",), deny=("rm",), mode="approve-reads")
+    rules = PermissionRules(allow=("ls",), deny=("rm",), mode="approve-reads")
     begun = [created(permissions=rules), started()]
 
     given([*begun, requested(tool="cat")]).when(allow(grant="tool")).then(
         [
             decided(decision="allow_once", option_id="yes", grant="tool"),
             e.PermissionsReplaced(
-                permissions=Rules(allow=("ls", "cat"), deny=("rm",), mode="approve-reads")
+                permissions=PermissionRules(allow=("ls", "cat"), deny=("rm",), mode="approve-reads")
             ),
         ]
     )
@@ -324,7 +326,7 @@ def test_a_grant_for_a_tool_needs_a_tool():
 
 
 def test_grants_do_not_make_rules_that_could_not_be_written_down():
-    full = Rules(allow=tuple(f"tool-{n}" for n in range(MAX_RULES)))
+    full = PermissionRules(allow=tuple(f"tool-{n}" for n in range(MAX_RULES)))
     past = [created(permissions=full), started(), requested(tool="more")]
 
     given(past).when(allow(grant="tool")).then_refused(TooMany)
@@ -368,7 +370,7 @@ def test_an_agent_asks_for_content_in_its_turn_or_from_the_background():
 def test_an_elicitation_needs_the_turn_it_names_or_an_active_session():
     given([*RUNNING, completed()]).when(elicit(turn_id="t1")).then_refused(TurnEnded)
     given([created()]).when(elicit(turn_id="t9")).then_refused(TurnNotFound)
-    given([created(), stopped()]).when(elicit()).then_refused(SessionStopped)
+    given([created(), stopped()]).when(elicit()).then_refused(SessionIsStopped)
 
 
 @pytest.mark.parametrize(
@@ -525,7 +527,7 @@ def test_p7_a_request_that_ran_out_is_answered_once_by_the_clock():
         requested("r4"),
     ]
 
-    given(past).when(MeetDeadlines(at=NOON)).then(
+    given(past).when(ExpireDue(at=NOON)).then(
         [
             e.PermissionDecided(request_id="r2", decision="timeout", reason="expired"),
             answered("r1", action="timeout", reason="expired"),

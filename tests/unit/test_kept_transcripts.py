@@ -5,13 +5,13 @@ from uuid import UUID
 
 import pytest
 
-from application.handle import Handler
-from application.live import Hub
-from application.ports import Store
-from application.request import Request
-from application.transcripts import Transcripts
+from application.commands.handler import CommandHandler
+from application.commands.request import Request
+from application.fan_out import FanOut
+from application.ports.store import Store
+from application.reads.transcripts import Transcripts
 from domain.session.commands import AddMessage, CreateSession
-from infrastructure.memory import MemoryStore
+from infrastructure.memory.store import MemoryStore
 from tests.support.builders import OWNER, SESSION_ID, text
 
 
@@ -19,7 +19,7 @@ from tests.support.builders import OWNER, SESSION_ID, text
 async def store() -> Store:
     """A store with one session of nine messages, and another one."""
     store = MemoryStore()
-    handler = Handler(store, Hub())
+    handler = CommandHandler(store, FanOut())
     messages = [AddMessage(message_id=f"m{n}", role="user", parts=text()) for n in range(9)]
     for session_id in (SESSION_ID, UUID(int=1)):
         for command in (CreateSession(owner=OWNER), *messages):

@@ -17,12 +17,12 @@ from application.errors import (
     StaleSequence,
     StoreUnavailable,
 )
-from application.ports import Append, EventLog
+from application.ports.store import Append, EventLog
 from domain.errors import (
     Invalid,
     LeaseNotHeld,
     NotAttachable,
-    SessionDeleted,
+    SessionIsDeleted,
     SessionNotFound,
 )
 from domain.session.commands import (
@@ -36,7 +36,7 @@ from domain.session.commands import (
 )
 from domain.values import Failure
 from tests.support.builders import OWNER, SESSION_ID, text
-from tests.support.office import START, Office, asked
+from tests.support.office import START, InMemoryApp, asked
 
 MINUTE = timedelta(minutes=1)
 MOMENT = timedelta(microseconds=1)
@@ -44,13 +44,13 @@ CREATED = ["session.created"]
 
 
 @pytest.fixture
-async def office() -> Office:
-    office = Office()
+async def office() -> InMemoryApp:
+    office = InMemoryApp()
     await office.create()
     return office
 
 
-async def attach(office: Office, holder: str = "cli:1", **conditions: Any) -> UUID:
+async def attach(office: InMemoryApp, holder: str = "cli:1", **conditions: Any) -> UUID:
     outcome = await office.attachments.attach(asked(**conditions), holder, MINUTE)
     lease_id: UUID = outcome.answer["lease_id"]
     return lease_id
@@ -74,7 +74,7 @@ class Broken:
 
 
 @pytest.fixture
-async def broken(office: Office) -> AsyncIterator[Any]:
+async def broken(office: InMemoryApp) -> AsyncIterator[Any]:
     log = office.store.log
 
     def broken(error: ApplicationError, **how: Any) -> None:
@@ -84,14 +84,14 @@ async def broken(office: Office) -> AsyncIterator[Any]:
     object.__setattr__(office.store, "log", log)
 
 
-def mend(office: Office) -> None:
+def mend(office: InMemoryApp) -> None:
     object.__setattr__(office.store, "log", office.store.log._log)  # type: ignore[attr-defined]
 
 
 # ── attach ───────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_the_log_says_what_the_row_says(office: Office) -> None:
+async def test_the_log_says_what_the_row_says(office: InMemoryApp) -> None:
     outcome = await office.attachments.attach(asked(), "cli:1", MINUTE)
 
     lease = await office.lease()
@@ -115,7 +115,7 @@ async def test_the_log_says_what_the_row_says(office: Office) -> None:
     assert (outcome.changed, outcome.sequence) == (True, 2)
 
 
-async def test_who_comes_second_is_told_who_drives_it_and_until_when(office: Office) -> None:
+async def test_who_comes_second_is_told_who_drives_it_and_until_when(office: InMemoryApp) -> None:
     await attach(office, "cli:1")
     for holder in ("cli:2", "cli:1"):
         with pytest.raises(LeaseHeld) as refusal:
@@ -132,7 +132,7 @@ async def test_who_comes_second_is_told_who_drives_it_and_until_when(office: Off
     assert (await office.data())["lease_id"] == str(second)
 
 
-async def test_of_sixteen_who_attach_at_once_one_does(office: Office) -> None:
+async def test_of_sixteen_who_attach_at_once_one_does(office: InMemoryApp) -> None:
     results = await asyncio.gather(
         *(attach(office, f"cli:{n}") for n in range(16)), return_exceptions=True
     )
@@ -153,7 +153,7 @@ async def test_of_sixteen_who_attach_at_once_one_does(office: Office) -> None:
     ],
 )
 async def test_what_is_not_well_is_not_attached(
-    office: Office, commands: list[Command], badge: str, status: str
+    office: InMemoryApp, commands: list[Command], badge: str, status: str
 ) -> None:
     for command in commands:
         await office.do(command)
@@ -169,7 +169,7 @@ async def test_what_is_not_well_is_not_attached(
     [("process_exit", "idle"), ("provider_auth_failure", "waiting-for-auth")],
 )
 async def test_after_a_crash_the_next_agent_is_attached_unless_somebody_has_to_authorise_it(
-    office: Office, kind: str, badge: str
+    office: InMemoryApp, kind: str, badge: str
 ) -> None:
     failure = Failure(kind=kind, summary="exit status 139")
     await office.do(StopSession(cause="process_exited", failure=failure))
@@ -187,7 +187,7 @@ async def test_after_a_crash_the_next_agent_is_attached_unless_somebody_has_to_a
 
 
 async def test_a_session_that_starts_is_attached_when_its_agent_is_up() -> None:
-    office = Office()
+    office = InMemoryApp()
     await office.create(starting=True)
     with pytest.raises(NotAttachable) as refusal:
         await attach(office)
@@ -197,23 +197,23 @@ async def test_a_session_that_starts_is_attached_when_its_agent_is_up() -> None:
     await attach(office)
 
 
-async def test_a_running_turn_can_be_watched_over(office: Office) -> None:
+async def test_a_running_turn_can_be_watched_over(office: InMemoryApp) -> None:
     await office.do(StartTurn(turn_id="t1", message_id="m1", parts=text()))
     await attach(office)
 
     assert (await office.types())[-1] == "attachment.acquired"
 
 
-async def test_what_is_not_there_is_not_attached(office: Office) -> None:
+async def test_what_is_not_there_is_not_attached(office: InMemoryApp) -> None:
     with pytest.raises(SessionNotFound):
         await attach(office, session_id=uuid4())
     await office.do(DeleteSession())
-    with pytest.raises(SessionDeleted):
+    with pytest.raises(SessionIsDeleted):
         await attach(office)
 
 
 async def test_whoever_looked_too_long_ago_is_refused_before_anything_is_taken(
-    office: Office,
+    office: InMemoryApp,
 ) -> None:
     with pytest.raises(StaleSequence) as refusal:
         await attach(office, expected=frozenset({7}))
@@ -235,7 +235,7 @@ async def test_whoever_looked_too_long_ago_is_refused_before_anything_is_taken(
     ],
 )
 async def test_a_lease_has_a_holder_and_a_bounded_time(
-    office: Office, holder: str, ttl: timedelta, field: str
+    office: InMemoryApp, holder: str, ttl: timedelta, field: str
 ) -> None:
     with pytest.raises(Invalid) as refusal:
         await office.attachments.attach(asked(), holder, ttl)
@@ -249,7 +249,7 @@ async def test_a_lease_has_a_holder_and_a_bounded_time(
 
 
 @pytest.mark.parametrize("ttl", [timedelta(seconds=1), timedelta(days=1)])
-async def test_the_bounds_themselves_are_allowed(office: Office, ttl: timedelta) -> None:
+async def test_the_bounds_themselves_are_allowed(office: InMemoryApp, ttl: timedelta) -> None:
     await office.attachments.attach(asked(), "cli:1", ttl)
 
     lease = await office.lease()
@@ -263,7 +263,7 @@ async def test_the_bounds_themselves_are_allowed(office: Office, ttl: timedelta)
 class StoppingMeanwhile:
     """Leases on a session that stops just before they are taken."""
 
-    def __init__(self, office: Office, command: Command) -> None:
+    def __init__(self, office: InMemoryApp, command: Command) -> None:
         self._office = office
         self._leases = office.store.leases
         self._command = command
@@ -277,10 +277,10 @@ class StoppingMeanwhile:
 
 
 @pytest.mark.parametrize(
-    ("command", "error"), [(StopSession(), NotAttachable), (DeleteSession(), SessionDeleted)]
+    ("command", "error"), [(StopSession(), NotAttachable), (DeleteSession(), SessionIsDeleted)]
 )
 async def test_a_row_that_no_rule_allows_is_given_back(
-    office: Office, command: Command, error: type[Exception]
+    office: InMemoryApp, command: Command, error: type[Exception]
 ) -> None:
     object.__setattr__(office.store, "leases", StoppingMeanwhile(office, command))
     with pytest.raises(error):
@@ -291,7 +291,7 @@ async def test_a_row_that_no_rule_allows_is_given_back(
 
 
 async def test_a_row_whose_event_was_surely_not_stored_is_given_back(
-    office: Office, broken: Any
+    office: InMemoryApp, broken: Any
 ) -> None:
     broken(StoreUnavailable())
     with pytest.raises(StoreUnavailable):
@@ -302,7 +302,7 @@ async def test_a_row_whose_event_was_surely_not_stored_is_given_back(
 
 @pytest.mark.parametrize("written", [False, True])
 async def test_a_row_whose_event_may_be_stored_is_kept_for_who_asks_again(
-    office: Office, broken: Any, written: bool
+    office: InMemoryApp, broken: Any, written: bool
 ) -> None:
     broken(OutcomeUnknown(), after=written)
     with pytest.raises(OutcomeUnknown):
@@ -319,7 +319,7 @@ async def test_a_row_whose_event_may_be_stored_is_kept_for_who_asks_again(
 
 
 async def test_another_request_with_its_key_does_not_have_its_lease(
-    office: Office, broken: Any
+    office: InMemoryApp, broken: Any
 ) -> None:
     broken(OutcomeUnknown())
     with pytest.raises(OutcomeUnknown):
@@ -332,7 +332,7 @@ async def test_another_request_with_its_key_does_not_have_its_lease(
     assert await office.lease() == kept
 
 
-async def test_what_a_crash_leaves_runs_out_by_itself(office: Office) -> None:
+async def test_what_a_crash_leaves_runs_out_by_itself(office: InMemoryApp) -> None:
     await office.store.leases.acquire(SESSION_ID, uuid4(), "cli:gone", MINUTE)
     with pytest.raises(LeaseHeld):
         await attach(office)
@@ -341,7 +341,7 @@ async def test_what_a_crash_leaves_runs_out_by_itself(office: Office) -> None:
     await attach(office)
 
 
-async def test_a_stop_frees_the_lease_for_whoever_resumes(office: Office) -> None:
+async def test_a_stop_frees_the_lease_for_whoever_resumes(office: InMemoryApp) -> None:
     lease_id = await attach(office, "cli:1")
     await office.do(StopSession())
 
@@ -355,7 +355,7 @@ async def test_a_stop_frees_the_lease_for_whoever_resumes(office: Office) -> Non
 # ── the same request again ───────────────────────────────────────────────────────────────────
 
 
-async def test_the_same_request_again_has_the_first_answer(office: Office) -> None:
+async def test_the_same_request_again_has_the_first_answer(office: InMemoryApp) -> None:
     first = await office.attachments.attach(asked(key="k1"), "cli:1", MINUTE)
     office.clock.pass_time(seconds=30)
 
@@ -369,7 +369,7 @@ async def test_the_same_request_again_has_the_first_answer(office: Office) -> No
     assert lease.expires_at == START + MINUTE
 
 
-async def test_the_same_request_again_takes_nothing_that_was_let_go(office: Office) -> None:
+async def test_the_same_request_again_takes_nothing_that_was_let_go(office: InMemoryApp) -> None:
     lease_id = await attach(office, key="k1")
     await office.attachments.detach(asked(), lease_id)
 
@@ -381,7 +381,7 @@ async def test_the_same_request_again_takes_nothing_that_was_let_go(office: Offi
         await attach(office, key="k1", fingerprint=b"g" * 32)
 
 
-async def test_the_same_request_twice_at_once_does_not_lose_the_lease(office: Office) -> None:
+async def test_the_same_request_twice_at_once_does_not_lose_the_lease(office: InMemoryApp) -> None:
     results = await asyncio.gather(
         attach(office, key="k1"), attach(office, key="k1"), return_exceptions=True
     )
@@ -397,7 +397,7 @@ async def test_the_same_request_twice_at_once_does_not_lose_the_lease(office: Of
 # ── renew ────────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_renewing_prolongs_the_row_and_records_nothing(office: Office) -> None:
+async def test_renewing_prolongs_the_row_and_records_nothing(office: InMemoryApp) -> None:
     lease_id = await attach(office)
     office.clock.pass_time(seconds=45)
 
@@ -413,7 +413,7 @@ async def test_renewing_prolongs_the_row_and_records_nothing(office: Office) -> 
     assert await office.types() == [*CREATED, "attachment.acquired"]
 
 
-async def test_renewing_again_with_a_key_has_the_first_answer(office: Office) -> None:
+async def test_renewing_again_with_a_key_has_the_first_answer(office: InMemoryApp) -> None:
     lease_id = await attach(office)
     first = await office.attachments.renew(asked(key="r1"), "cli:1", lease_id, MINUTE)
     office.clock.pass_time(seconds=30)
@@ -427,7 +427,7 @@ async def test_renewing_again_with_a_key_has_the_first_answer(office: Office) ->
     assert lease.expires_at == START + MINUTE
 
 
-async def test_a_lease_is_renewed_by_its_holder_while_it_lasts(office: Office) -> None:
+async def test_a_lease_is_renewed_by_its_holder_while_it_lasts(office: InMemoryApp) -> None:
     lease_id = await attach(office, "cli:1")
     for holder, token in (("cli:2", lease_id), ("cli:1", uuid4())):
         with pytest.raises(LeaseNotHeld) as refusal:
@@ -446,7 +446,7 @@ async def test_a_lease_is_renewed_by_its_holder_while_it_lasts(office: Office) -
         await office.attachments.renew(asked(), "cli:1", lease_id, MINUTE)
 
 
-async def test_renewing_tells_the_log_what_a_crash_kept_from_it(office: Office) -> None:
+async def test_renewing_tells_the_log_what_a_crash_kept_from_it(office: InMemoryApp) -> None:
     claim = await office.store.leases.acquire(SESSION_ID, uuid4(), "cli:1", MINUTE)
 
     await office.attachments.renew(asked(), "cli:1", claim.lease.token, MINUTE)
@@ -457,7 +457,7 @@ async def test_renewing_tells_the_log_what_a_crash_kept_from_it(office: Office) 
 # ── detach ───────────────────────────────────────────────────────────────────────────────────
 
 
-async def test_letting_go_frees_the_row_and_is_recorded(office: Office) -> None:
+async def test_letting_go_frees_the_row_and_is_recorded(office: InMemoryApp) -> None:
     lease_id = await attach(office)
 
     outcome = await office.attachments.detach(asked(), lease_id)
@@ -474,7 +474,7 @@ async def test_letting_go_frees_the_row_and_is_recorded(office: Office) -> None:
         await office.attachments.detach(asked(), lease_id)
 
 
-async def test_nobody_lets_go_of_what_another_holds(office: Office) -> None:
+async def test_nobody_lets_go_of_what_another_holds(office: InMemoryApp) -> None:
     mine = await attach(office, "cli:1")
     office.clock.pass_time(seconds=60)
     theirs = await attach(office, "cli:2")
@@ -489,7 +489,7 @@ async def test_nobody_lets_go_of_what_another_holds(office: Office) -> None:
     assert lease.token == theirs
 
 
-async def test_letting_go_of_what_the_log_never_heard_of_frees_it(office: Office) -> None:
+async def test_letting_go_of_what_the_log_never_heard_of_frees_it(office: InMemoryApp) -> None:
     claim = await office.store.leases.acquire(SESSION_ID, uuid4(), "cli:1", MINUTE)
     with pytest.raises(LeaseNotHeld):
         await office.attachments.detach(asked(), claim.lease.token)
@@ -497,7 +497,7 @@ async def test_letting_go_of_what_the_log_never_heard_of_frees_it(office: Office
     assert await office.lease() is None
 
 
-async def test_letting_go_again_with_a_key_has_the_first_answer(office: Office) -> None:
+async def test_letting_go_again_with_a_key_has_the_first_answer(office: InMemoryApp) -> None:
     lease_id = await attach(office)
     first = await office.attachments.detach(asked(key="d1"), lease_id)
     await attach(office, "cli:2")
@@ -510,7 +510,7 @@ async def test_letting_go_again_with_a_key_has_the_first_answer(office: Office) 
     assert lease.holder == "cli:2"
 
 
-async def test_another_session_is_another_matter(office: Office) -> None:
+async def test_another_session_is_another_matter(office: InMemoryApp) -> None:
     other = uuid4()
     await office.do(CreateSession(owner=OWNER), other)
     await attach(office)

@@ -8,13 +8,13 @@ import pytest
 from domain.errors import (
     Invalid,
     MessageExists,
-    SessionDeleted,
     SessionExists,
     SessionExpired,
+    SessionIsDeleted,
     SessionNotFound,
     TooMany,
 )
-from domain.permissions import Grants, Rules
+from domain.permission_rules import Grants, PermissionRules
 from domain.session import events as e
 from domain.session.commands import (
     AcquireAttachment,
@@ -28,18 +28,17 @@ from domain.session.commands import (
     ClearConversation,
     Command,
     CompleteTurn,
-    CountChild,
     CreateSession,
     DecidePermission,
     DeleteSession,
     DescribeSession,
     DispatchInput,
     EditInput,
+    ExpireDue,
     FailStart,
     FailTurn,
     FirstMessage,
     Interrupt,
-    MeetDeadlines,
     NewInput,
     OverrideModel,
     PatchScope,
@@ -56,6 +55,7 @@ from domain.session.commands import (
     ReportHealth,
     RequestElicitation,
     RequestPermission,
+    RestoreChild,
     ResumeSession,
     ReviseMessage,
     RewindConversation,
@@ -73,9 +73,9 @@ from domain.values import (
     MAX_TITLE,
     Agent,
     Failure,
-    Limits,
     Lineage,
     Owner,
+    SessionLimits,
     rfc3339,
 )
 from tests.support.builders import (
@@ -122,7 +122,7 @@ EVERY_COMMAND_TO_A_SESSION = (
     CancelTurn(turn_id="t1"),
     ClearConversation(),
     CompleteTurn(turn_id="t1"),
-    CountChild(child_id=CHILD_ID, role="worker", auto_stop=True),
+    RestoreChild(child_id=CHILD_ID, role="worker", auto_stop=True),
     DecidePermission(request_id="r1", option_id="yes"),
     DescribeSession(fields=frozenset({"title"}), title="T"),
     DispatchInput(),
@@ -139,7 +139,7 @@ EVERY_COMMAND_TO_A_SESSION = (
     RecordUsage(mode="add", input_tokens=1),
     RefreshProfile(digest="sha256:1", name="n", body="b"),
     ReleaseAttachment(lease_id=LEASE_ID),
-    ReplacePermissions(permissions=Rules(mode="deny-all")),
+    ReplacePermissions(permissions=PermissionRules(mode="deny-all")),
     ReportContext(event=e.PeerJoined(peer_id="p")),
     ReportHealth(healthy=False),
     RequestElicitation(request_id="r1", message="?", url="https://example.org"),
@@ -156,7 +156,7 @@ EVERY_COMMAND_TO_A_SESSION = (
 
 
 def test_every_command_is_looked_at():
-    apart = {CreateSession, DeleteSession, MeetDeadlines, PatchScope}
+    apart = {CreateSession, DeleteSession, ExpireDue, PatchScope}
 
     assert {type(one) for one in EVERY_COMMAND_TO_A_SESSION} | apart == set(get_args(Command))
 
@@ -251,19 +251,19 @@ def test_a_session_cannot_begin_with_what_lists_could_not_show(wrong: dict, fiel
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
-        ({"limits": Limits(queued_inputs=0)}, "limits.queued_inputs"),
-        ({"limits": Limits(queued_inputs=1001)}, "limits.queued_inputs"),
-        ({"limits": Limits(input_bytes=511)}, "limits.input_bytes"),
-        ({"limits": Limits(input_bytes=1024 * 1024 + 1)}, "limits.input_bytes"),
-        ({"limits": Limits(turn_seconds=0)}, "limits.turn_seconds"),
-        ({"limits": Limits(turn_seconds=7 * 24 * 3600 + 1)}, "limits.turn_seconds"),
-        ({"limits": Limits(children=-1)}, "limits.children"),
-        ({"limits": Limits(children=1001)}, "limits.children"),
-        ({"limits": Limits(depth=-1)}, "limits.depth"),
-        ({"limits": Limits(depth=17)}, "limits.depth"),
+        ({"limits": SessionLimits(queued_inputs=0)}, "limits.queued_inputs"),
+        ({"limits": SessionLimits(queued_inputs=1001)}, "limits.queued_inputs"),
+        ({"limits": SessionLimits(input_bytes=511)}, "limits.input_bytes"),
+        ({"limits": SessionLimits(input_bytes=1024 * 1024 + 1)}, "limits.input_bytes"),
+        ({"limits": SessionLimits(turn_seconds=0)}, "limits.turn_seconds"),
+        ({"limits": SessionLimits(turn_seconds=7 * 24 * 3600 + 1)}, "limits.turn_seconds"),
+        ({"limits": SessionLimits(children=-1)}, "limits.children"),
+        ({"limits": SessionLimits(children=1001)}, "limits.children"),
+        ({"limits": SessionLimits(depth=-1)}, "limits.depth"),
+        ({"limits": SessionLimits(depth=17)}, "limits.depth"),
         ({"ttl_seconds": 0}, "ttl_seconds"),
         ({"ttl_seconds": 366 * 24 * 3600 + 1}, "ttl_seconds"),
-        ({"permissions": Rules(allow=("[",))}, "allow[0]"),
+        ({"permissions": PermissionRules(allow=("[",))}, "allow[0]"),
         ({"grants": Grants(tools=(" ",))}, "tools[0]"),
         ({"type": "coordinator"}, "ttl_seconds"),
         ({"type": "spawned", "ttl_seconds": 60}, "type"),
@@ -282,8 +282,8 @@ def test_a_session_cannot_begin_outside_the_bounds(wrong: dict, field: str):
 @pytest.mark.parametrize(
     "bounds",
     [
-        Limits(queued_inputs=1, input_bytes=512, turn_seconds=1, children=0, depth=0),
-        Limits(
+        SessionLimits(queued_inputs=1, input_bytes=512, turn_seconds=1, children=0, depth=0),
+        SessionLimits(
             queued_inputs=1000,
             input_bytes=1024 * 1024,
             turn_seconds=7 * 24 * 3600,
@@ -297,12 +297,12 @@ def test_the_bounds_themselves_are_allowed(bounds):
 
 
 def test_a_session_begins_with_rules_grants_and_a_life():
-    rules = Rules(deny=("rm",), mode="approve-reads")
+    rules = PermissionRules(deny=("rm",), mode="approve-reads")
     command = create(
         type="coordinator",
         permissions=rules,
         grants=Grants(tools=("b", " a ", "b")),
-        limits=Limits(children=2),
+        limits=SessionLimits(children=2),
         ttl_seconds=60,
     )
 
@@ -312,7 +312,7 @@ def test_a_session_begins_with_rules_grants_and_a_life():
                 type="coordinator",
                 permissions=rules,
                 grants=Grants(tools=("a", "b")),
-                limits=Limits(children=2),
+                limits=SessionLimits(children=2),
                 ttl_seconds=60,
             )
         ]
@@ -363,12 +363,12 @@ def test_a_session_that_is_not_there_cannot_be_deleted():
 
 @pytest.mark.parametrize("command", EVERY_COMMAND_TO_A_SESSION, ids=lambda c: type(c).__name__)
 def test_nothing_can_be_added_to_a_deleted_session(command):
-    given([created(), e.SessionDeleted()]).when(command).then_refused(SessionDeleted)
+    given([created(), e.SessionDeleted()]).when(command).then_refused(SessionIsDeleted)
 
 
 @pytest.mark.parametrize("past", [[], [created(), stopped()], [created(), e.SessionDeleted()]])
 def test_nothing_is_due_of_a_session_that_is_not_alive(past):
-    given(past).when(MeetDeadlines(at=at(10**9))).then_nothing()
+    given(past).when(ExpireDue(at=at(10**9))).then_nothing()
 
 
 # ── resume, delete, status ───────────────────────────────────────────────────────────────────

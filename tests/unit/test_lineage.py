@@ -10,21 +10,21 @@ from domain.errors import (
     DomainError,
     Invalid,
     PermissionWider,
-    SessionDeleted,
     SessionExists,
+    SessionIsDeleted,
+    SessionIsStopped,
+    SessionIsStopping,
     SessionNotFound,
     SessionStarting,
-    SessionStopped,
-    SessionStopping,
     SpawnLimit,
 )
-from domain.permissions import GRANT_CATEGORIES, Grants, Rules
+from domain.permission_rules import GRANT_CATEGORIES, Grants, PermissionRules
 from domain.session import events as e
 from domain.session.commands import (
     CancelTurn,
-    CountChild,
     FirstMessage,
     ReapChild,
+    RestoreChild,
     SpawnSession,
     StartTurn,
 )
@@ -43,7 +43,7 @@ from domain.session.lineage import (
 )
 from domain.session.state import ABSENT, Session
 from domain.session.transcript import Transcript
-from domain.values import Agent, Limits, Lineage, Origin, Owner
+from domain.values import Agent, Lineage, Origin, Owner, SessionLimits
 from tests.support.builders import (
     CHILD_ID,
     OWNER,
@@ -131,8 +131,8 @@ def test_spawning_a_child_that_lives_already_is_already_so():
         {"grants": Grants(tools=("fs__read",))},
         {"workspace": "w"},
         {"title": "T"},
-        {"permissions": Rules()},
-        {"limits": Limits(children=1)},
+        {"permissions": PermissionRules()},
+        {"limits": SessionLimits(children=1)},
         {"metadata": {"a": 1}},
     ],
 )
@@ -174,10 +174,10 @@ def test_a_spawn_that_makes_no_sense_is_refused(wrong, field):
         ([created(starting=True)], SessionStarting),
         (
             [created(), started(), e.SessionStopping(cause="shutdown", reason="shutdown")],
-            SessionStopping,
+            SessionIsStopping,
         ),
-        ([created(), stopped()], SessionStopped),
-        ([created(), e.SessionDeleted()], SessionDeleted),
+        ([created(), stopped()], SessionIsStopped),
+        ([created(), e.SessionDeleted()], SessionIsDeleted),
         ([], SessionNotFound),
     ],
 )
@@ -206,15 +206,15 @@ def test_a_root_has_one_generation_below_it_unless_it_says_more():
     at_depth_1 = created(type="spawned", lineage=below(1), ttl_seconds=60)
 
     given([at_depth_1]).when(spawn()).then_refused(SpawnLimit, limit=1)
-    accepted([replace(at_depth_1, limits=Limits(depth=2))], spawn(), depth=2)
-    deeper = replace(at_depth_1, lineage=below(2), limits=Limits(depth=2))
+    accepted([replace(at_depth_1, limits=SessionLimits(depth=2))], spawn(), depth=2)
+    deeper = replace(at_depth_1, lineage=below(2), limits=SessionLimits(depth=2))
     given([deeper]).when(spawn()).then_refused(SpawnLimit, limit=2)
-    given([created(limits=Limits(depth=0))]).when(spawn()).then_refused(SpawnLimit, limit=0)
+    given([created(limits=SessionLimits(depth=0))]).when(spawn()).then_refused(SpawnLimit, limit=0)
 
 
 @pytest.mark.parametrize(("limit", "most"), [(None, DEFAULT_CHILDREN), (2, 2), (0, 0)])
 def test_as_many_children_live_as_may(limit, most):
-    begun = created(limits=Limits(children=limit))
+    begun = created(limits=SessionLimits(children=limit))
     living = [spawned(child(n)) for n in range(most)]
 
     given([begun, *living]).when(spawn()).then_refused(SpawnLimit, limit=most)
@@ -225,16 +225,16 @@ def test_as_many_children_live_as_may(limit, most):
 
 
 def test_the_first_check_that_fails_is_the_answer():
-    full = created(limits=Limits(depth=0, children=0))
+    full = created(limits=SessionLimits(depth=0, children=0))
     everything_wrong = spawn(ttl_seconds=0, workspace="other", grants=Grants(tools=("rm",)))
 
     given([full, stopped()]).when(everything_wrong).then_refused(Invalid, field="ttl_seconds")
     later = replace(everything_wrong, ttl_seconds=1)
-    given([full, stopped()]).when(later).then_refused(SessionStopped)
+    given([full, stopped()]).when(later).then_refused(SessionIsStopped)
     given([full]).when(later).then_refused(PermissionWider, workspace=None)
     later = replace(later, workspace=None)
     assert "generations" in given([full]).when(later).then_refused(SpawnLimit).detail
-    deep = created(limits=Limits(children=0))
+    deep = created(limits=SessionLimits(children=0))
     assert "children" in given([deep]).when(later).then_refused(SpawnLimit).detail
     given([created()]).when(later).then_refused(PermissionWider, wider=["tools:rm"])
 
@@ -272,7 +272,7 @@ def test_a_parent_that_was_granted_nothing_hands_nothing_on():
     accepted([created()], spawn())
 
 
-RULES = Rules(allow=("ls", "cat"), ask=("mv",), deny=("rm",), mode="approve-reads")
+RULES = PermissionRules(allow=("ls", "cat"), ask=("mv",), deny=("rm",), mode="approve-reads")
 
 
 def child_of(past: list[e.SessionEvent], **more: Any) -> Session:
@@ -286,10 +286,10 @@ def child_of(past: list[e.SessionEvent], **more: Any) -> Session:
 @pytest.mark.parametrize(
     ("asked", "wider"),
     [
-        (Rules(mode="approve-all"), ["mode:approve-all"]),
-        (Rules(allow=("ls", "rm")), ["allow:rm"]),
-        (Rules(allow=("*",), mode="approve-all"), ["mode:approve-all", "allow:*"]),
-        (Rules(allow=("l[s]",)), ["allow:l[s]"]),
+        (PermissionRules(mode="approve-all"), ["mode:approve-all"]),
+        (PermissionRules(allow=("ls", "rm")), ["allow:rm"]),
+        (PermissionRules(allow=("*",), mode="approve-all"), ["mode:approve-all", "allow:*"]),
+        (PermissionRules(allow=("l[s]",)), ["allow:l[s]"]),
     ],
 )
 def test_a_child_cannot_be_allowed_without_asking_what_its_parent_is_not(asked, wider):
@@ -299,27 +299,31 @@ def test_a_child_cannot_be_allowed_without_asking_what_its_parent_is_not(asked, 
 
 
 def test_a_child_of_a_session_that_may_do_everything_may_be_allowed_anything():
-    everything = created(permissions=Rules(mode="approve-all"))
-    accepted([everything], spawn(permissions=Rules(allow=("x",))))
+    everything = created(permissions=PermissionRules(mode="approve-all"))
+    accepted([everything], spawn(permissions=PermissionRules(allow=("x",))))
 
-    but_one = created(permissions=Rules(mode="approve-all", ask=("x",)))
-    given([but_one]).when(spawn(permissions=Rules(allow=("x",)))).then_refused(PermissionWider)
+    but_one = created(permissions=PermissionRules(mode="approve-all", ask=("x",)))
+    given([but_one]).when(spawn(permissions=PermissionRules(allow=("x",)))).then_refused(
+        PermissionWider
+    )
 
 
 def test_the_rules_of_a_child_are_those_of_its_parent_unless_they_are_narrower():
     assert child_of([created(permissions=RULES)]).policy.rules == RULES
 
-    narrower = Rules(allow=("ls",), ask=("cp",), deny=("curl", "rm"), mode="ask")
-    assert child_of([created(permissions=RULES)], permissions=narrower).policy.rules == Rules(
+    narrower = PermissionRules(allow=("ls",), ask=("cp",), deny=("curl", "rm"), mode="ask")
+    assert child_of(
+        [created(permissions=RULES)], permissions=narrower
+    ).policy.rules == PermissionRules(
         allow=("ls",), ask=("mv", "cp"), deny=("rm", "curl"), mode="ask"
     )
 
 
 def test_the_rules_that_hold_when_the_child_is_spawned_are_the_ones_that_count():
-    past = [created(permissions=Rules(mode="approve-all"))]
-    past += [e.PermissionsReplaced(permissions=Rules(mode="deny-all"))]
+    past = [created(permissions=PermissionRules(mode="approve-all"))]
+    past += [e.PermissionsReplaced(permissions=PermissionRules(mode="deny-all"))]
 
-    given(past).when(spawn(permissions=Rules(mode="ask"))).then_refused(PermissionWider)
+    given(past).when(spawn(permissions=PermissionRules(mode="ask"))).then_refused(PermissionWider)
     assert child_of(past).policy.rules.mode == "deny-all"
 
 
@@ -328,21 +332,21 @@ def test_the_approval_switch_is_not_handed_on():
 
 
 def test_a_child_has_the_limits_of_its_parent_unless_they_are_tighter():
-    held = Limits(queued_inputs=3, input_bytes=600, turn_seconds=60, children=2, depth=2)
+    held = SessionLimits(queued_inputs=3, input_bytes=600, turn_seconds=60, children=2, depth=2)
 
     assert child_of([created(limits=held)]).lifecycle.limits == held
-    tighter = Limits(children=1, turn_seconds=60)
+    tighter = SessionLimits(children=1, turn_seconds=60)
     assert child_of([created(limits=held)], limits=tighter).lifecycle.limits == replace(
         held, children=1
     )
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
+@pytest.mark.parametrize("name", [field.name for field in fields(SessionLimits)])
 def test_a_child_cannot_use_more_than_its_parent(name):
-    held = Limits(queued_inputs=3, input_bytes=600, turn_seconds=60, children=2, depth=2)
+    held = SessionLimits(queued_inputs=3, input_bytes=600, turn_seconds=60, children=2, depth=2)
     more = getattr(held, name) + 1
 
-    given([created(limits=held)]).when(spawn(limits=Limits(**{name: more}))).then_refused(
+    given([created(limits=held)]).when(spawn(limits=SessionLimits(**{name: more}))).then_refused(
         PermissionWider, wider=[f"limits.{name}:{more}"]
     )
 
@@ -350,17 +354,17 @@ def test_a_child_cannot_use_more_than_its_parent(name):
 @pytest.mark.parametrize(
     "more",
     [
-        Limits(children=DEFAULT_CHILDREN + 1),
-        Limits(depth=2),
-        Limits(queued_inputs=MAX_WAITING + 1),
-        Limits(input_bytes=MAX_BYTES + 1),
+        SessionLimits(children=DEFAULT_CHILDREN + 1),
+        SessionLimits(depth=2),
+        SessionLimits(queued_inputs=MAX_WAITING + 1),
+        SessionLimits(input_bytes=MAX_BYTES + 1),
     ],
 )
 def test_a_child_of_a_session_without_limits_has_those_of_the_server(more):
     given([created()]).when(spawn(limits=more)).then_refused(PermissionWider)
-    assert child_of([created()], limits=Limits(turn_seconds=5)).lifecycle.limits == Limits(
-        turn_seconds=5
-    )
+    assert child_of(
+        [created()], limits=SessionLimits(turn_seconds=5)
+    ).lifecycle.limits == SessionLimits(turn_seconds=5)
 
 
 def test_a_child_knows_where_it_comes_from():
@@ -380,7 +384,7 @@ def test_a_child_knows_where_it_comes_from():
     )
     assert root.lifecycle.expires_at is not None
     below_it = child_of(
-        [created(type="spawned", lineage=below(1), ttl_seconds=60, limits=Limits(depth=2))]
+        [created(type="spawned", lineage=below(1), ttl_seconds=60, limits=SessionLimits(depth=2))]
     )
     assert below_it.lifecycle.lineage == Lineage(
         parent_id=PARENT_ID, root_id=ROOT_ID, depth=2, role="worker", auto_stop=True
@@ -410,9 +414,9 @@ def test_a_child_is_counted_out_once(reason):
 
 
 def test_a_child_that_is_resumed_is_counted_in_once_whatever_the_limit():
-    count = CountChild(child_id=CHILD_ID, role="tester", auto_stop=False)
+    count = RestoreChild(child_id=CHILD_ID, role="tester", auto_stop=False)
     resumed = e.ChildResumed(child_id=CHILD_ID, role="tester", auto_stop=False)
-    one_at_most = created(limits=Limits(children=1))
+    one_at_most = created(limits=SessionLimits(children=1))
 
     given([one_at_most, spawned(), reaped(), spawned(child(2))]).when(count).then([resumed])
     given([created(), spawned(), reaped(), stopped()]).when(count).then([resumed])
@@ -452,7 +456,9 @@ def test_how_a_child_ended_is_why_it_is_counted_out(end, reason):
 def test_a_child_that_goes_on_is_counted_in():
     lives = state_after([created(lineage=below(1))])
 
-    assert counted(CHILD_ID, lives) == CountChild(child_id=CHILD_ID, role="worker", auto_stop=True)
+    assert counted(CHILD_ID, lives) == RestoreChild(
+        child_id=CHILD_ID, role="worker", auto_stop=True
+    )
 
 
 def test_a_root_is_no_generation_below_itself():
@@ -472,7 +478,7 @@ TALK = [
         state={"n": 1},
         grants=HELD,
         permissions=RULES,
-        limits=Limits(children=2),
+        limits=SessionLimits(children=2),
         ttl_seconds=60,
     ),
     added("m1"),
@@ -488,17 +494,23 @@ def test_a_fork_is_described_as_its_origin_unless_it_says_otherwise():
 
     same = fork(origin, create(), SOURCE)
     assert (same.title, same.tags, same.metadata) == ("Original", ("a",), {"k": 1})
-    assert (same.agent, same.limits) == (Agent(name="coder"), Limits(children=2))
+    assert (same.agent, same.limits) == (Agent(name="coder"), SessionLimits(children=2))
     assert (same.permissions, same.grants) == (RULES, HELD)
     assert (same.type, same.ttl_seconds, same.lineage) == ("user", None, None)
     assert same.forked_from == SOURCE
     other = fork(
         origin,
-        create(title="Mine", tags=("b",), agent=HELPER, metadata={"j": 2}, limits=Limits(depth=0)),
+        create(
+            title="Mine",
+            tags=("b",),
+            agent=HELPER,
+            metadata={"j": 2},
+            limits=SessionLimits(depth=0),
+        ),
         SOURCE,
     )
     assert (other.title, other.tags, other.metadata) == ("Mine", ("b",), {"j": 2})
-    assert (other.agent, other.limits) == (HELPER, Limits(depth=0))
+    assert (other.agent, other.limits) == (HELPER, SessionLimits(depth=0))
 
 
 def test_a_fork_is_granted_what_its_origin_is_whatever_it_asks_for():
@@ -518,7 +530,7 @@ def test_a_fork_follows_the_name_that_its_origin_has_by_then():
     [
         ([], SessionNotFound),
         ([e.ScopeOpened(app="console")], SessionNotFound),
-        ([created(), e.SessionDeleted()], SessionDeleted),
+        ([created(), e.SessionDeleted()], SessionIsDeleted),
     ],
 )
 def test_what_is_not_there_or_was_deleted_cannot_be_forked(past, refusal):

@@ -8,32 +8,32 @@ from uuid import UUID
 
 import pytest
 
+from application.commands.handler import CommandHandler
+from application.commands.request import Outcome, Request
 from application.errors import CursorAhead, StaleSequence, StoreUnavailable
-from application.handle import Handler
-from application.lineage import Lineages
-from application.live import Hub
-from application.ports import SessionFilter, SessionOrder, Store
-from application.queries import Queries
-from application.request import Outcome, Request
-from application.supervise import Supervisor
-from application.transcripts import Transcripts
+from application.fan_out import FanOut
+from application.ports.store import SessionFilter, SessionOrder, Store
+from application.reads.queries import Queries
+from application.reads.transcripts import Transcripts
+from application.upkeep.supervision import Supervisor
+from application.use_cases.lineage import Lineages
 from domain.chain import genesis, link
 from domain.errors import (
     DomainError,
     Invalid,
     PermissionWider,
-    SessionDeleted,
     SessionExists,
     SessionExpired,
+    SessionIsDeleted,
     SessionNotFound,
     SpawnLimit,
     TurnInProgress,
 )
-from domain.permissions import Grants
+from domain.permission_rules import Grants
 from domain.session import commands as c
 from domain.session import events as e
-from domain.values import Agent, Limits, Owner, Timers
-from infrastructure.memory import MemoryStore
+from domain.values import Agent, Owner, SessionLimits, Timers
+from infrastructure.memory.store import MemoryStore
 from tests.support.builders import NOON, OWNER, text
 
 PARENT, CHILD, FORK = (UUID(int=n) for n in (1, 2, 3))
@@ -67,8 +67,8 @@ class Place:
         self.restart()
 
     def restart(self, timers: Timers = NEVER) -> None:
-        hub = Hub()
-        self.handler = Handler(self.store, hub, timers=timers)
+        hub = FanOut()
+        self.handler = CommandHandler(self.store, hub, timers=timers)
         self.queries = Queries(self.store, self.handler, Transcripts(self.store))
         self.lineages = Lineages(self.store, self.handler, self.queries)
         self.supervisor = Supervisor(self.store, self.handler, timers)
@@ -111,7 +111,7 @@ class Place:
 async def place() -> Place:
     """A session with a conversation of two turns, a message between them, and state."""
     made = Place()
-    limits = Limits(children=2, depth=1)
+    limits = SessionLimits(children=2, depth=1)
     grants = Grants(tools=("fs__read", "fs__write"))
     await made.ask(
         PARENT,
@@ -217,9 +217,9 @@ async def test_a_fork_is_refused_of_what_is_not_there_or_beyond_its_end(place: P
     with pytest.raises(SessionNotFound):
         await place.lineages.forked(CHILD, None, c.CreateSession(owner=OWNER))
     await place.ask(PARENT, c.DeleteSession())
-    with pytest.raises(SessionDeleted):
+    with pytest.raises(SessionIsDeleted):
         await place.fork(3)
-    with pytest.raises(SessionDeleted):
+    with pytest.raises(SessionIsDeleted):
         await place.lineages.state_at(PARENT, 1)
 
 
@@ -433,7 +433,7 @@ async def test_children_that_were_resumed_while_nobody_told_their_parent_are_fou
 
 
 async def test_of_two_processes_that_spawn_at_once_none_has_a_child_too_many(place: Place):
-    other = Handler(place.store, Hub(), timers=NEVER)
+    other = CommandHandler(place.store, FanOut(), timers=NEVER)
     await asyncio.gather(place.handler.load(PARENT), other.load(PARENT))
 
     async def ask(number: int) -> str:

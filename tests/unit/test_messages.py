@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.errors import Invalid, MessageExists, MessageNotFound, SessionStopped
+from domain.errors import Invalid, MessageExists, MessageNotFound, SessionIsStopped
 from domain.session import events as e
 from domain.session.commands import AddMessage, ReviseMessage
 from tests.support.builders import added, created, started, state_after, stopped, text
@@ -29,7 +29,7 @@ def test_a_message_id_belongs_to_one_message(past):
 
 
 def test_a_stopped_session_takes_no_message_and_tells_why_it_stopped():
-    given([created(), stopped()]).when(add()).then_refused(SessionStopped, cause="user_requested")
+    given([created(), stopped()]).when(add()).then_refused(SessionIsStopped, cause="user_requested")
 
 
 @pytest.mark.parametrize(

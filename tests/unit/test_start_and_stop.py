@@ -5,9 +5,9 @@ import pytest
 from domain.errors import (
     Invalid,
     SessionActive,
+    SessionIsStopped,
+    SessionIsStopping,
     SessionStarting,
-    SessionStopped,
-    SessionStopping,
 )
 from domain.session import events as e
 from domain.session.commands import (
@@ -105,9 +105,9 @@ def test_activation_makes_a_starting_session_active_and_is_said_once():
 
 def test_a_session_that_stops_or_has_stopped_is_not_activated():
     given([created(), stopped()]).when(ActivateSession()).then_refused(
-        SessionStopped, cause="user_requested"
+        SessionIsStopped, cause="user_requested"
     )
-    given([created(), started(), STOPPING]).when(ActivateSession()).then_refused(SessionStopping)
+    given([created(), started(), STOPPING]).when(ActivateSession()).then_refused(SessionIsStopping)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_failed_start_stays_visible_with_the_reason_of_its_kind(kind, reason):
 
 def test_a_start_fails_only_while_the_session_is_starting():
     given([created()]).when(FailStart(failure=CRASH)).then_refused(SessionActive)
-    given([created(), stopped()]).when(FailStart(failure=CRASH)).then_refused(SessionStopped)
+    given([created(), stopped()]).when(FailStart(failure=CRASH)).then_refused(SessionIsStopped)
     given([STARTING]).when(FailStart(failure=Failure(kind=" "))).then_refused(Invalid)
 
 
@@ -144,7 +144,7 @@ def test_a_start_that_has_failed_already_has():
     past = [STARTING, e.SessionStartFailed(failure=kept), failed]
 
     given(past).when(FailStart(failure=told)).then_nothing()
-    given(past).when(FailStart(failure=CRASH)).then_refused(SessionStopped, cause="failed")
+    given(past).when(FailStart(failure=CRASH)).then_refused(SessionIsStopped, cause="failed")
 
 
 def test_a_failed_start_can_be_tried_again():
@@ -383,7 +383,7 @@ def test_a_stop_at_once_may_add_to_the_first_cause(asked, added):
     ids=lambda command: type(command).__name__,
 )
 def test_a_session_that_is_stopping_takes_nothing_new(late):
-    given([created(), started(), STOPPING]).when(late).then_refused(SessionStopping)
+    given([created(), started(), STOPPING]).when(late).then_refused(SessionIsStopping)
 
 
 def test_the_agent_goes_on_in_the_turn_that_the_stop_waits_for():

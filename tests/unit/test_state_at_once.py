@@ -6,13 +6,13 @@ from uuid import UUID
 
 import pytest
 
-from application.handle import Handler
-from application.live import Hub
-from application.queries import Queries
-from application.request import Request
-from application.transcripts import Transcripts
+from application.commands.handler import CommandHandler
+from application.commands.request import Request
+from application.fan_out import FanOut
+from application.reads.queries import Queries
+from application.reads.transcripts import Transcripts
 from domain.session import commands as c
-from infrastructure.memory import MemoryStore
+from infrastructure.memory.store import MemoryStore
 from tests.support.builders import OWNER
 
 SESSION = UUID(int=1)
@@ -23,7 +23,7 @@ class Place:
 
     def __init__(self, writes: int) -> None:
         self.store = MemoryStore()
-        self.handler = Handler(self.store, Hub())
+        self.handler = CommandHandler(self.store, FanOut())
         self.queries = Queries(self.store, self.handler, Transcripts(self.store))
         self.shared_with = self.store.read_models.shared_with
         self.written, self.most = 0, writes

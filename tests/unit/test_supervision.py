@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from domain.errors import Invalid, SessionStarting, SessionStopped, SessionStopping
+from domain.errors import Invalid, SessionIsStopped, SessionIsStopping, SessionStarting
 from domain.session import events as e
-from domain.session.commands import MeetDeadlines, RecordActivity, ReportHealth
+from domain.session.commands import ExpireDue, RecordActivity, ReportHealth
 from domain.session.evolve import evolve
 from domain.session.state import Session
 from domain.session.supervision import next_deadline
-from domain.values import MAX_SUMMARY, Failure, Limits, Timers
+from domain.values import MAX_SUMMARY, Failure, SessionLimits, Timers
 from tests.support.builders import (
     answered,
     at,
@@ -48,10 +48,10 @@ def after(seconds: float, since: datetime = BEGAN) -> datetime:
     return since + timedelta(seconds=seconds)
 
 
-def meet(moment: datetime, **timers: float | None) -> MeetDeadlines:
+def meet(moment: datetime, **timers: float | None) -> ExpireDue:
     """Return the command with only these timers on."""
     none = {"progress": None, "warning": None, "silence": None, "grace": 0.0}
-    return MeetDeadlines(at=moment, timers=Timers(**none | timers))
+    return ExpireDue(at=moment, timers=Timers(**none | timers))
 
 
 def timed_out(reason: str, *, idle: int, before: tuple[e.SessionEvent, ...] = ()):
@@ -223,7 +223,7 @@ def test_a_grace_counts_from_when_the_turn_is_asked_however_late_that_is():
 
 def test_what_was_promised_holds_whatever_is_set_later():
     given([*RUNNING, ASKED]).when(meet(after(1829), **(GRACE | {"grace": 0.0}))).then_nothing()
-    off = MeetDeadlines(at=after(1830), timers=OFF)
+    off = ExpireDue(at=after(1830), timers=OFF)
     given([*RUNNING, ASKED]).when(off).then(timed_out("activity_timeout", idle=1800)[1:])
 
 
@@ -289,7 +289,7 @@ def test_t10_a_turn_that_ran_for_too_long_is_given_up_whatever_it_does():
 
 
 def test_the_limit_of_the_session_comes_before_that_of_the_server():
-    begun = [created(limits=Limits(turn_seconds=10)), started()]
+    begun = [created(limits=SessionLimits(turn_seconds=10)), started()]
 
     given(begun).when(meet(after(10) - MOMENT, turn=7200)).then_nothing()
     given(begun).when(meet(after(10))).then(timed_out("prompt_deadline_exceeded", idle=10))
@@ -317,33 +317,33 @@ def test_a_life_runs_out_exactly_at_its_end():
         cause="timeout", reason="timeout", detail="ttl_expired", failure=Failure(kind="timeout")
     )
 
-    given(begun).when(MeetDeadlines(at=end - MOMENT)).then_nothing()
-    given(begun).when(MeetDeadlines(at=end)).then([expired])
-    given([*begun, started()]).when(MeetDeadlines(at=end)).then(
+    given(begun).when(ExpireDue(at=end - MOMENT)).then_nothing()
+    given(begun).when(ExpireDue(at=end)).then([expired])
+    given([*begun, started()]).when(ExpireDue(at=end)).then(
         [cancelled(reason="session_stopped"), expired]
     )
-    given([created(starting=True, ttl_seconds=60)]).when(MeetDeadlines(at=end)).then([expired])
-    given([*begun, expired]).when(MeetDeadlines(at=end)).then_nothing()
+    given([created(starting=True, ttl_seconds=60)]).when(ExpireDue(at=end)).then([expired])
+    given([*begun, expired]).when(ExpireDue(at=end)).then_nothing()
 
 
 def test_a_session_that_is_resumed_after_its_end_is_stopped_again():
     past = [created(ttl_seconds=60), stopped(), e.SessionResumed(activation=2)]
 
-    assert given(past).when(MeetDeadlines(at=at(61))).events
+    assert given(past).when(ExpireDue(at=at(61))).events
 
 
 def test_nothing_is_due_of_a_session_that_rests():
-    given([created()]).when(MeetDeadlines(at=after(10**9))).then_nothing()
-    given([*RUNNING, completed()]).when(MeetDeadlines(at=after(10**9))).then_nothing()
-    given(RUNNING).when(MeetDeadlines(at=after(10**9), timers=OFF)).then_nothing()
+    given([created()]).when(ExpireDue(at=after(10**9))).then_nothing()
+    given([*RUNNING, completed()]).when(ExpireDue(at=after(10**9))).then_nothing()
+    given(RUNNING).when(ExpireDue(at=after(10**9), timers=OFF)).then_nothing()
 
 
 def test_a_clock_that_is_behind_does_no_harm():
-    given(RUNNING).when(MeetDeadlines(at=BEGAN - timedelta(days=1))).then_nothing()
+    given(RUNNING).when(ExpireDue(at=BEGAN - timedelta(days=1))).then_nothing()
 
 
 def test_a_life_beyond_the_end_of_time_never_runs_out():
-    endless = state_after([created(limits=Limits(turn_seconds=10**12)), started()])
+    endless = state_after([created(limits=SessionLimits(turn_seconds=10**12)), started()])
 
     assert next_deadline(endless, Timers(progress=None, warning=None, silence=1e300)) is None
     assert state_after([created(ttl_seconds=10**12)]).lifecycle.expires_at is None
@@ -366,7 +366,7 @@ def test_a_life_beyond_the_end_of_time_never_runs_out():
         ([*RUNNING, requested(expires_at=at(9))], at(9)),
         ([*RUNNING, requested()], after(600)),
         ([created(), elicited(expires_at=at(9)), elicited("q2", expires_at=at(8))], at(8)),
-        ([created(limits=Limits(turn_seconds=5)), started()], after(5)),
+        ([created(limits=SessionLimits(turn_seconds=5)), started()], after(5)),
         ([], None),
     ],
     ids=lambda value: str(value)[-60:],
@@ -384,8 +384,8 @@ def test_the_clock_is_not_needed_before_it_says_so_and_then_really_is():
         if due is None:
             break
         given_now = Given(session)
-        assert given_now.when(MeetDeadlines(at=due - MOMENT, timers=TIMERS)).events == []
-        events = given_now.when(MeetDeadlines(at=due, timers=TIMERS)).events
+        assert given_now.when(ExpireDue(at=due - MOMENT, timers=TIMERS)).events == []
+        events = given_now.when(ExpireDue(at=due, timers=TIMERS)).events
         assert events
         for event in events:
             seen.append(type(event).__name__)
@@ -429,8 +429,8 @@ def test_word_of_the_process_holds_no_secrets_and_is_bounded():
     ("past", "refusal"),
     [
         ([created(starting=True)], SessionStarting),
-        ([created(), stopped()], SessionStopped),
-        ([*RUNNING, STOPPING], SessionStopping),
+        ([created(), stopped()], SessionIsStopped),
+        ([*RUNNING, STOPPING], SessionIsStopping),
     ],
 )
 def test_only_an_active_session_has_a_process_to_speak_of(past, refusal):

@@ -5,8 +5,8 @@ import pytest
 from domain.errors import (
     Invalid,
     MessageExists,
-    SessionDeleted,
-    SessionStopped,
+    SessionIsDeleted,
+    SessionIsStopped,
     TurnEnded,
     TurnExists,
     TurnInProgress,
@@ -74,7 +74,9 @@ def test_a_turn_cannot_start_with_the_id_of_a_message_that_is_there():
 
 
 def test_a_stopped_session_takes_no_turn():
-    given([created(), stopped()]).when(start()).then_refused(SessionStopped, cause="user_requested")
+    given([created(), stopped()]).when(start()).then_refused(
+        SessionIsStopped, cause="user_requested"
+    )
 
 
 @pytest.mark.parametrize("wrong", [start(turn_id=""), start(message_id=" "), start(parts=())])
@@ -110,7 +112,7 @@ def test_of_a_session_that_is_no_more_no_turn_ends_not_even_again(outcome):
     command, event = ENDS[outcome]
 
     past = [created(), started(), event, e.SessionDeleted()]
-    given(past).when(command).then_refused(SessionDeleted)
+    given(past).when(command).then_refused(SessionIsDeleted)
 
 
 @pytest.mark.parametrize("outcome", ENDS)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from application.ports import Envelope, StoredEvent
+from application.ports.store import Envelope, StoredEvent
 from domain.session.events import NAMES, Recorded, SessionCreated, SessionEvent
 from domain.values import Agent, Owner
 from infrastructure.codec import JsonCodec

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from application.live import Hub
-from application.ports import EventLog
-from application.webhooks.delivery import Deliveries, Rules
-from application.webhooks.ports import NewWebhook, Wanted, Webhook
-from infrastructure.database import Database
-from infrastructure.postgres_webhooks import PostgresWebhooks
+from application.fan_out import FanOut
+from application.ports.store import EventLog
+from application.ports.webhooks import NewWebhook, Wanted, Webhook
+from application.webhooks.delivery import Deliveries, RetryPolicy
+from infrastructure.postgres.database import Database
+from infrastructure.postgres.webhooks import PostgresWebhooks
 from infrastructure.webhook_sender import HttpSender
 from tests.support.appends import Chain
 from tests.support.stores import no_task_left, open_postgres_store
@@ -56,7 +56,7 @@ class Desk:
     """
 
     def __init__(
-        self, database: Database, log: EventLog, hub: Hub, rules: Rules, sender: HttpSender
+        self, database: Database, log: EventLog, hub: FanOut, rules: RetryPolicy, sender: HttpSender
     ) -> None:
         self.store = PostgresWebhooks(database)
         self.log = log
@@ -136,14 +136,14 @@ class Desk:
 async def desk(url: str, *, within: float = 10.0, **rules: Any) -> AsyncIterator[Desk]:
     """Lend a desk over a database, and close it."""
     with no_task_left():
-        hub = Hub()
+        hub = FanOut()
         database = Database(url, readers=4)
         await database.open()
         sender = HttpSender(timeout=within, private_targets=True)
         try:
             async with open_postgres_store(url, hub.reached) as store:
                 hub.reached(await store.log.head())
-                lent = Desk(database, store.log, hub, Rules(**{**RULES, **rules}), sender)
+                lent = Desk(database, store.log, hub, RetryPolicy(**{**RULES, **rules}), sender)
                 try:
                     yield lent
                 finally:

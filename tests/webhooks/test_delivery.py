@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from application.errors import StoreUnavailable
-from application.webhooks.ports import Change
+from application.ports.webhooks import Change
 from tests.support.appends import Chain, row
 from tests.support.receiver import Answer, receiving
 from tests.webhooks.desk import SECRET, START, Desk, desk

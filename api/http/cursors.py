@@ -1,0 +1,123 @@
+"""List cursors: opaque, good for the very list that gave them out, and refused when changed."""
+
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+import msgspec
+
+from application.errors import InvalidCursor
+from application.ports.store import After, ListedSession, SessionFilter, SessionOrder
+
+_TAG = 16
+
+
+def list_key(store: str, where: SessionFilter, order: SessionOrder, *more: str) -> bytes:
+    """Return what marks the cursors of one list: its store, filters and sort.
+
+    Args:
+        store: The identity of the log.
+        where: The filters.
+        order: The sort.
+        *more: What else decides which sessions are in it.
+    """
+    described = msgspec.json.encode([store, where, order.by, order.descending, *more])
+    return sha256(b"cairn list cursor" + described).digest()
+
+
+def encode(last: ListedSession, order: SessionOrder, key: bytes) -> str:
+    """Return the cursor that goes on after a row.
+
+    Args:
+        last: The last row of the page.
+        order: How the list is sorted.
+        key: What marks the list's cursors.
+    """
+    match order.by:
+        case "updated_at":
+            value = last.updated_at.isoformat()
+        case "created_at":
+            value = last.created_at.isoformat()
+        case "title":
+            value = last.title or ""
+    content = msgspec.json.encode([order.by, value, last.session_id])
+    return urlsafe_b64encode(_tag(content, key) + content).decode().rstrip("=")
+
+
+def decode(cursor: str, key: bytes) -> After:
+    """Return where a cursor goes on.
+
+    Args:
+        cursor: What a client sent.
+        key: What marks the list's cursors.
+
+    Raises:
+        InvalidCursor: It is not one of this list's, or was changed.
+    """
+    by, value, session_id = msgspec.json.decode(_content(cursor, key))
+    return After(value if by == "title" else datetime.fromisoformat(value), UUID(session_id))
+
+
+def transcript_key(store: str, session_id: UUID, *form: str) -> bytes:
+    """Return what marks the cursors of one transcript: its session and the form it is read in.
+
+    Args:
+        store: The identity of the log.
+        session_id: Whose transcript.
+        *form: Its order and format.
+    """
+    described = msgspec.json.encode([store, session_id, *form])
+    return sha256(b"cairn transcript cursor" + described).digest()
+
+
+def page_key(store: str, *of: str) -> bytes:
+    """Return what marks the cursors of a list that has one order and no filters.
+
+    Args:
+        store: The identity of the log.
+        *of: What is listed.
+    """
+    return sha256(b"cairn page cursor" + msgspec.json.encode([store, *of])).digest()
+
+
+def encode_index(index: int, key: bytes) -> str:
+    """Return the cursor that goes on at an index.
+
+    Args:
+        index: Of an entry; those before it never move.
+        key: What marks the transcript's cursors.
+    """
+    content = msgspec.json.encode(index)
+    return urlsafe_b64encode(_tag(content, key) + content).decode().rstrip("=")
+
+
+def decode_index(cursor: str, key: bytes) -> int:
+    """Return the index at which a cursor goes on.
+
+    Args:
+        cursor: What a client sent.
+        key: What marks the transcript's cursors.
+
+    Raises:
+        InvalidCursor: It is not one of this transcript's, or was changed.
+    """
+    index: int = msgspec.json.decode(_content(cursor, key))
+    return index
+
+
+def _content(cursor: str, key: bytes) -> bytes:
+    try:
+        raw = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+    except (NotBase64, ValueError):
+        raise InvalidCursor from None
+    tag, content = raw[:_TAG], raw[_TAG:]
+    if not hmac.compare_digest(tag, _tag(content, key)):
+        raise InvalidCursor
+    return content
+
+
+def _tag(content: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, content, "sha256")[:_TAG]

@@ -1,0 +1,303 @@
+"""The OpenAPI document, made of what routes say about themselves and of the wire models.
+
+Litestar could generate one, but its handlers here read raw requests and write stored bytes, so it
+would know neither. Component schemas come from pydantic: what validates is what is documented.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import version
+from typing import Any, cast
+
+from litestar.handlers import HTTPRouteHandler
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+from pydantic_core import core_schema
+
+from api.http.problems import PROBLEM_JSON, statuses
+from api.http.route_docs import (
+    COMMAND_HEADERS,
+    IF_NONE_MATCH,
+    REQUEST_ID,
+    Describes,
+    Parameter,
+    Schema,
+    description_of,
+    summary_of,
+)
+from api.v1.schemas.answers import Problem
+from api.v1.schemas.base import NAME_PATTERN
+from api.v1.schemas.events import EventRecord
+
+Json = dict[str, Any]
+
+_REF = "#/components/schemas/{model}"
+_ABOUT = """Cairn keeps the sessions of AI agents as an append-only log of events.
+
+Read a snapshot, then follow `events?since=<its sequence>`: nothing is missed, nothing comes twice.
+Every refusal is a problem document with a stable `code`. Clients must let unknown fields of
+answers and unknown types of events pass."""
+
+_ALWAYS = ("unauthorized", "internal_error")
+_READS = ("store_unavailable", "malformed_request")
+_OF_A_SESSION = ("session_not_found",)
+_WRITES = (
+    "malformed_json",
+    "malformed_header",
+    "malformed_request",
+    "invalid_parameter",
+    "body_too_large",
+    "unsupported_media_type",
+    "invalid",
+    "store_unavailable",
+    "outcome_unknown",
+    "not_ready",
+)
+_COMMANDS = (
+    *_WRITES,
+    "record_too_large",
+    "stale_sequence",
+    "hook_denied",
+    "hook_failed",
+    "idempotency_key_reused",
+    "idempotency_key_in_flight",
+    "busy",
+)
+_NAME: Json = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": NAME_PATTERN}
+_PATH: Mapping[str, Json] = {
+    "session_id": {"type": "string", "format": "uuid"},
+    "webhook_id": {"type": "string", "format": "uuid"},
+    "number": {"type": "integer", "minimum": 1, "maximum": 2**31},
+    "asset": {"type": "string", "enum": ["docs.css", "docs.js"]},
+}
+_CHANGES = ("session_deleted",)
+
+_HEADERS: Json = {
+    "X-Request-Id": {"schema": {"type": "string"}, "description": "the id of the request"},
+    "ETag": {
+        "schema": {"type": "string", "pattern": r'^"[0-9]+"$'},
+        "description": "the sequence of the session",
+    },
+    "Location": {
+        "schema": {"type": "string", "format": "uri-reference"},
+        "description": "where what was made can be read",
+    },
+    "Link": {
+        "schema": {"type": "string"},
+        "description": '`<...>; rel="next"`: the page after this one, when there is one',
+    },
+    "Idempotent-Replayed": {
+        "schema": {"type": "string", "enum": ["true"]},
+        "description": "this is the answer of an earlier request with the same Idempotency-Key",
+    },
+    "Retry-After": {"schema": {"type": "integer"}, "description": "seconds"},
+    "Allow": {"schema": {"type": "string"}, "description": "the methods there are"},
+    "WWW-Authenticate": {"schema": {"type": "string"}},
+}
+
+
+class _Bodies(GenerateJsonSchema):
+    """Without the titles that only repeat a field's name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's
+        return False
+
+
+class _Answers(_Bodies):
+    """A field with a default is one that may be absent; it is then not there, never null."""
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        inner: Any = schema["schema"]
+        return self.generate_inner(inner["schema"] if inner["type"] == "nullable" else inner)
+
+
+def document(handlers: Iterable[HTTPRouteHandler], *, token: bool = False) -> Json:
+    """Return the OpenAPI document of some routes.
+
+    Args:
+        handlers: The routes, in the order in which they are shown.
+        token: A bearer token is needed.
+
+    Raises:
+        LookupError: A route does not describe itself.
+    """
+    return _document(tuple(handlers), token)
+
+
+@cache
+def _document(handlers: tuple[HTTPRouteHandler, ...], token: bool) -> Json:
+    described = [(handler, description_of(handler)) for handler in handlers]
+    paths: dict[str, Json] = {}
+    topics: dict[str, None] = {}
+    for handler, description in described:
+        topics[description.topic] = None
+        for path in sorted(handler.paths):
+            operations = paths.setdefault(re.sub(r":\w+}", "}", path), {})
+            for method in sorted(handler.http_methods - {"HEAD", "OPTIONS"}):
+                operations[method.lower()] = _operation(handler, description, path, method)
+    return {
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "info": {
+            "title": "Cairn",
+            "version": version("cairn"),
+            "description": _ABOUT,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [{"name": topic} for topic in topics],
+        "security": [{"bearer": []}] if token else [],
+        "paths": paths,
+        "components": {
+            "schemas": _components(description for _, description in described),
+            "headers": _HEADERS,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(handler: HTTPRouteHandler, told: Describes, path: str, method: str) -> Json:
+    write = method != "GET"
+    command = write and told.of_sessions
+    operation: Json = {
+        "operationId": handler.fn.__name__,
+        "tags": [told.topic],
+        "summary": summary_of(handler),
+        "parameters": [
+            *(_path_parameter(name, told) for name in re.findall(r"{(\w+):\w+}", path)),
+            *map(_parameter, told.parameters),
+            *map(_parameter, COMMAND_HEADERS if command else ()),
+            *([_parameter(IF_NONE_MATCH)] if told.conditional else []),
+            _parameter(REQUEST_ID),
+        ],
+        "responses": {},
+    }
+    if told.body is not None:
+        operation["requestBody"] = {
+            "required": _needed(told.body),
+            "content": {"application/json": {"schema": _ref(told.body)}},
+        }
+    for status in told.answers:
+        operation["responses"][str(status)] = _answer(handler, told, status, command=command)
+    if told.conditional:
+        operation["responses"]["304"] = {
+            "description": "The client has what is current.",
+            "headers": _headers("ETag"),
+        }
+    codes = [*told.problems, *_ALWAYS]
+    if path.startswith("/v1/"):
+        codes += _COMMANDS if command else _WRITES if write else _READS
+        if "{session_id" in path:
+            codes += _OF_A_SESSION + (_CHANGES if command else ())
+        if not write:
+            codes.append("invalid_parameter")
+    operation["responses"] |= _refusals(codes)
+    return operation
+
+
+def _needed(body: type[BaseModel]) -> bool:
+    return any(field.is_required() for field in body.model_fields.values())
+
+
+def _answer(handler: HTTPRouteHandler, told: Describes, status: int, *, command: bool) -> Json:
+    model = told.answers[status]
+    names: list[str] = []
+    if command or told.conditional or told.etag:
+        names.append("ETag")
+    if command:
+        names.append("Idempotent-Replayed")
+    if status in (201, 202):
+        names.append("Location")
+    if told.linked:
+        names.append("Link")
+    forms = {told.media_type: model, **told.other_forms}
+    content = {name: {"schema": _schema(form)} for name, form in forms.items()}
+    said = " ".join(((model and model.__doc__) or summary_of(handler)).split())
+    return {"description": said, "headers": _headers(*names), "content": content}
+
+
+def _schema(form: type[BaseModel] | Schema | None) -> Json:
+    if form is None:
+        return {"type": "string"}
+    return _ref(form) if isinstance(form, type) else dict(form)
+
+
+def _ref(model: type[BaseModel]) -> Json:
+    return {"$ref": _REF.format(model=model.__name__)}
+
+
+def _headers(*names: str) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, "X-Request-Id")}
+
+
+def _path_parameter(name: str, told: Describes) -> Json:
+    schema = told.of_path.get(name) or _PATH.get(name, _NAME)
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def _parameter(one: Parameter) -> Json:
+    return {
+        "name": one.name,
+        "in": one.where,
+        "required": False,
+        "description": one.description,
+        "schema": dict(one.schema),
+    }
+
+
+def _refusals(codes: Iterable[str]) -> Json:
+    table = statuses()
+    by_status: dict[int, set[str]] = {}
+    for code in codes:
+        by_status.setdefault(table[code], set()).add(code)
+    return {
+        str(status): {
+            "description": ", ".join(f"`{code}`" for code in sorted(by_status[status])),
+            "headers": _headers(*_REFUSAL_HEADERS.get(status, ())),
+            "content": {PROBLEM_JSON: {"schema": _problem(sorted(by_status[status]))}},
+        }
+        for status in sorted(by_status)
+    }
+
+
+_REFUSAL_HEADERS: Mapping[int, tuple[str, ...]] = {
+    401: ("WWW-Authenticate",),
+    412: ("ETag",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
+
+
+def _problem(codes: list[str]) -> Json:
+    return {"allOf": [_ref(Problem), {"properties": {"code": {"enum": codes}}}]}
+
+
+def _components(described: Iterable[Describes]) -> Json:
+    bodies: dict[str, type[BaseModel]] = {}
+    answers: dict[str, type[BaseModel]] = {one.__name__: one for one in (Problem, EventRecord)}
+    for one in described:
+        if one.body is not None:
+            bodies[one.body.__name__] = one.body
+        for model in (*one.answers.values(), *one.other_forms.values()):
+            if isinstance(model, type):
+                answers[model.__name__] = model
+    shown = _definitions(answers.values(), _Answers)
+    # The domain keeps parts as they came; what may come is known here.
+    part = shown["MessageEntry"]["properties"]["parts"]["items"]
+    for name, definition in shown.items():
+        if name != "UiMessage" and "parts" in definition.get("properties", {}):
+            definition["properties"]["parts"]["items"] = part
+    return {**_definitions(bodies.values(), _Bodies), **shown}
+
+
+def _definitions(models: Iterable[type[BaseModel]], generator: type[GenerateJsonSchema]) -> Json:
+    _, schema = models_json_schema(
+        [(model, "validation") for model in models], ref_template=_REF, schema_generator=generator
+    )
+    definitions: Json = cast("Json", schema["$defs"])
+    for definition in definitions.values():
+        definition.pop("title", None)
+        if "description" in definition:
+            definition["description"] = " ".join(definition["description"].split())
+    return definitions

@@ -1,0 +1,429 @@
+"""Reading requests: bodies, parameters and headers, each refused by name when it is not right."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import msgspec
+from litestar import Request
+from pydantic import BaseModel, ValidationError
+
+from api.http.problems import Problem
+from application.commands.request import Idempotency
+from domain.errors import SessionNotFound
+
+AnyRequest = Request[Any, Any, Any]
+_M = TypeVar("_M", bound=BaseModel)
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
+MAX_WAIT = 60.0
+MAX_DEPTH = 100
+NIL = UUID(int=0)
+SLASH_IN_A_NAME = "\udc2f"
+"""Stands for the slash of an id on its way through the router; no text of a client has it."""
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_ETAG = re.compile(r'\s*(?:W/)?"(\d{1,19})"\s*')
+_STRONG_ETAG = re.compile(r'\s*"(\d{1,19})"\s*')
+_WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?", re.ASCII)
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_FIRST = datetime(1, 1, 1, tzinfo=UTC)
+_LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)
+_PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
+_WORD = re.compile(r"[^\x00-\x1f\x7f]+")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+
+
+async def body_of(request: AnyRequest, model: type[_M], known: Iterable[str] = ()) -> _M:
+    """Return the validated body.
+
+    Args:
+        request: Whose body; an empty one stands for an empty object.
+        model: What it must be.
+        known: The query parameters that the route has.
+
+    Raises:
+        Problem: 400 it is no JSON or has another query, 413 too large, 415 of another type, 422
+            not valid.
+    """
+    if scope_of(request)["query_string"]:
+        Parameters(request, known)
+    raw = await read_body(request)
+    if not raw:
+        return validated(model, {})
+    media_type = (header(request, b"content-type") or "").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        # Also what keeps a web page from sending commands to a server on its reader's machine.
+        raise Problem(
+            "unsupported_media_type",
+            "send JSON with the header `Content-Type: application/json`",
+        )
+    return validated(model, decode(raw))
+
+
+async def read_body(request: AnyRequest) -> bytes:
+    """Return the body as it came; asked again, it is the same.
+
+    Args:
+        request: Whose body. Read from the connection itself: the framework's way to it costs more
+            than all of the validation.
+
+    Raises:
+        Problem: 413, it is larger than the server takes; 400, the client hung up.
+    """
+    scope = scope_of(request)
+    body: bytes | None = scope.get("cairn_body")
+    if body is not None:
+        return body
+    most: int = scope["cairn"].settings.max_body_bytes
+    told = header(request, b"content-length")
+    if told is not None and told.isdigit() and int(told) > most:
+        raise _too_large(most)
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message: Any = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Problem("malformed_request", "the connection ended before the body did")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > most:
+            raise _too_large(most)
+        more = message.get("more_body", False)
+    body = scope["cairn_body"] = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return body
+
+
+def _too_large(most: int) -> Problem:
+    return Problem("body_too_large", f"the body has more than {most} bytes", limit=most)
+
+
+def scope_of(request: AnyRequest) -> dict[str, Any]:
+    """Return the ASGI scope of a request, with what `api/http/middleware.py` put into it."""
+    return cast("dict[str, Any]", request.scope)
+
+
+def header(request: AnyRequest, name: bytes) -> str | None:
+    """Return a header, None when absent.
+
+    Args:
+        request: Whose header.
+        name: In lower case.
+    """
+    value: bytes | None = scope_of(request)["cairn_headers"].get(name)
+    return None if value is None else value.decode("latin-1")
+
+
+def decode(raw: bytes) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        Problem: It is no JSON, or nested deeper than the log takes.
+    """
+    try:
+        value = msgspec.json.decode(raw)
+    except RecursionError:
+        raise Problem(
+            "malformed_json", f"the JSON is nested deeper than {MAX_DEPTH} levels"
+        ) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Problem("malformed_json", f"the body is not valid JSON: {error}") from None
+    # So few brackets cannot be too deep; counting them is cheaper than walking.
+    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
+        raise Problem("malformed_json", f"the JSON is nested deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _deeper_than(value: Any, most: int) -> bool:
+    level: list[Any] = [value] if isinstance(value, dict | list) else []
+    for _ in range(most):
+        level = [child for parent in level for child in _nested(parent)]
+        if not level:
+            return False
+    return True
+
+
+def _nested(value: Any) -> Iterable[Any]:
+    """Return the arrays and objects directly in an array or object."""
+    mapping = isinstance(value, dict)
+    children = cast("dict[str, Any]", value).values() if mapping else cast("list[Any]", value)
+    return [child for child in children if isinstance(child, dict | list)]
+
+
+def validated(model: type[_M], value: Any, at: str = "") -> _M:
+    """Return a wire model made of JSON.
+
+    Args:
+        model: What it must be.
+        value: A JSON value.
+        at: Where in the body it stands, for the refusal.
+
+    Raises:
+        Problem: 422, with every field that is not right.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise invalid(error, at) from None
+
+
+def invalid(error: ValidationError, at: str = "") -> Problem:
+    """Return the refusal of a value, field by field."""
+    errors = [
+        {
+            "field": _joined([*([at] if at else []), *_path(one["loc"])]),
+            "message": "unknown field" if one["type"] == "extra_forbidden" else one["msg"],
+            "code": one["type"],
+        }
+        for one in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    first = errors[0]
+    detail = f"{first['field'] or 'the body'}: {first['message']}"
+    if len(errors) > 1:
+        detail += f" (and {len(errors) - 1} more)"
+    return Problem("invalid", detail, errors=errors[:50])
+
+
+def _path(location: tuple[int | str, ...]) -> list[str]:
+    """Return where a value stands in the body, without the tag that pydantic puts after a part."""
+    return [
+        str(step)
+        for i, step in enumerate(location)
+        if not (i > 1 and location[i - 2] == "parts" and isinstance(location[i - 1], int))
+    ]
+
+
+def _joined(steps: list[str]) -> str:
+    """Return `events[0].data.parts[1].text`: the way that the domain names fields too."""
+    return "".join(
+        f"[{step}]" if step.isdigit() else f".{step}" if i else step for i, step in enumerate(steps)
+    )
+
+
+def name_of(request: AnyRequest, parameter: str) -> str:
+    """Return an id that the path names.
+
+    Args:
+        request: Whose path.
+        parameter: Such as `turn_id`.
+    """
+    name: str = request.path_params[parameter]
+    return name.replace(SLASH_IN_A_NAME, "/")
+
+
+def session_id_of(request: AnyRequest) -> UUID:
+    """Return the session that the path names.
+
+    Raises:
+        SessionNotFound: It is not even a UUID.
+    """
+    text = request.path_params["session_id"]
+    if not _UUID.fullmatch(text):
+        raise SessionNotFound("a session id is a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057")
+    return UUID(text)
+
+
+class Parameters:
+    """The query of a request, where every name must be known and every value must make sense.
+
+    Args:
+        request: Whose query.
+        known: The names that the route has; any other is refused rather than ignored.
+    """
+
+    def __init__(self, request: AnyRequest, known: Iterable[str]) -> None:
+        pairs = request.query_params
+        self._values: dict[str, str] = {}
+        unknown = sorted(set(pairs) - set(known))
+        if unknown:
+            name = unknown[0]
+            raise Problem("invalid_parameter", f"unknown parameter {name!r}", field=name)
+        for name in pairs:
+            values = pairs.getall(name)
+            if len(values) > 1:
+                raise _bad(name, "it is given more than once")
+            self._values[name] = values[0]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._values
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return the names and values as they were given."""
+        return list(self._values.items())
+
+    def text(self, name: str, *, most: int = 500) -> str | None:
+        """Return a text without control characters; None when absent."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if len(value) > most or not _WORD.fullmatch(value):
+            raise _bad(name, f"it must be 1 to {most} characters, none of them a control character")
+        return value
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """Return the texts of a comma-separated list."""
+        value = self.text(name, most=4000)
+        return () if value is None else tuple(filter(None, map(str.strip, value.split(","))))
+
+    def one_of(self, name: str, allowed: Iterable[str]) -> str | None:
+        """Return one of the allowed words."""
+        value = self._values.get(name)
+        choices = list(allowed)
+        if value is not None and value not in choices:
+            raise _bad(name, f"it must be one of {', '.join(choices)}")
+        return value
+
+    def flag(self, name: str) -> bool | None:
+        """Return true or false."""
+        value = self.one_of(name, ("true", "false"))
+        return None if value is None else value == "true"
+
+    def count(self, name: str, *, least: int = 0, most: int = 2**62) -> int | None:
+        """Return a whole number in a range."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not (value.isascii() and value.isdigit() and len(value) < 20):
+            raise _bad(name, "it must be a whole number, 0 or more")
+        number = int(value)
+        if not least <= number <= most:
+            raise _bad(name, f"it must be from {least} to {most}")
+        return number
+
+    def uuid(self, name: str) -> UUID | None:
+        """Return a UUID."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not _UUID.fullmatch(value):
+            raise _bad(name, "it must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057")
+        return UUID(value)
+
+    def limit(self) -> int:
+        """Return the most rows of a page."""
+        value = self.count("limit", least=1, most=MAX_LIMIT)
+        return DEFAULT_LIMIT if value is None else value
+
+    def wait(self) -> float:
+        """Return how long to wait, in seconds: `30`, `30s`, `500ms` or `1m`; 0 when absent."""
+        value = self._values.get("wait")
+        if value is None:
+            return 0.0
+        match = _WAIT.fullmatch(value)
+        if not match:
+            raise _bad("wait", "it must be a time such as 30s, 500ms or 1m")
+        seconds = float(match[1]) * _SECONDS[match[2] or "s"]
+        if seconds > MAX_WAIT:
+            raise _bad("wait", f"it must be at most {MAX_WAIT:.0f}s")
+        return seconds
+
+    def moment(self, name: str) -> datetime | None:
+        """Return a time in RFC 3339."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        try:
+            if not _RFC3339.fullmatch(value):
+                raise ValueError
+            moment = datetime.fromisoformat(value.upper())
+        except ValueError:
+            raise _bad(name, "it must be an RFC 3339 time such as 2026-01-31T12:00:00Z") from None
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            # In the first or the last hours that there are: nothing is beyond them.
+            return _FIRST if moment.year == 1 else _LAST
+
+
+def _bad(name: str, why: str) -> Problem:
+    return Problem("invalid_parameter", f"{name}: {why}", field=name)
+
+
+def expected_of(request: AnyRequest) -> frozenset[int] | None:
+    """Return the sequences that If-Match allows; None when it allows any.
+
+    Raises:
+        Problem: 400, it is not a list of strong ETags.
+    """
+    given = header(request, b"if-match")
+    if given is None or given.strip() == "*":
+        return None
+    matches = [_STRONG_ETAG.fullmatch(etag) for etag in given.split(",")]
+    if not all(matches):
+        raise Problem(
+            "malformed_header", 'If-Match must be an ETag such as "7", several of them, or *'
+        )
+    return frozenset(int(match[1]) for match in matches if match)
+
+
+def is_current(request: AnyRequest, sequence: int) -> bool:
+    """Return whether the client has this very sequence already, by If-None-Match."""
+    given = header(request, b"if-none-match")
+    if given is None:
+        return False
+    if given.strip() == "*":
+        return True
+    matches = (_ETAG.fullmatch(etag) for etag in given.split(","))
+    return any(match and int(match[1]) == sequence for match in matches)
+
+
+async def idempotency_of(request: AnyRequest, scope: UUID) -> Idempotency | None:
+    """Return the client's idempotency key.
+
+    Args:
+        request: Its method, path, query and body make the fingerprint.
+        scope: The session, or nil for a request that makes one.
+
+    Raises:
+        Problem: 400, the key is not 1 to 255 printable ASCII characters.
+    """
+    key = header(request, b"idempotency-key")
+    if key is None:
+        return None
+    if len(key) > 255 or not _PRINTABLE.fullmatch(key):
+        raise Problem(
+            "malformed_header", "Idempotency-Key must be 1 to 255 printable ASCII characters"
+        )
+    asked = scope_of(request)
+    query = asked["query_string"].decode("latin-1")
+    target = f"{request.method} {asked['cairn_path']}{'?' if query else ''}{query}\n"
+    content = target.encode("utf-8", "surrogatepass") + await read_body(request)
+    return Idempotency(scope=scope, key=key, fingerprint=sha256(content).digest())
+
+
+def header_text(request: AnyRequest, name: bytes) -> str | None:
+    """Return a header that goes into the log.
+
+    Raises:
+        Problem: 400, it is not 1 to 200 printable ASCII characters.
+    """
+    value = header(request, name)
+    if value is None:
+        return None
+    if len(value) > 200 or not _PRINTABLE.fullmatch(value):
+        raise Problem(
+            "malformed_header", f"{name.decode()} must be 1 to 200 printable ASCII characters"
+        )
+    return value
+
+
+def cursor_of(request: AnyRequest, parameters: Parameters, name: str = "since") -> int | None:
+    """Return the sequence or position to go on from, exclusive; None is the head.
+
+    `Last-Event-ID` beats the parameter: a browser that reconnects keeps its old URL.
+
+    Raises:
+        Problem: 400, it is neither a whole number nor `now`.
+    """
+    resumed = header(request, b"last-event-id")
+    if resumed is not None and resumed != "":
+        if not (resumed.isascii() and resumed.isdigit() and len(resumed) < 20):
+            raise Problem("malformed_header", "Last-Event-ID must be a whole number, 0 or more")
+        return int(resumed)
+    if parameters.text(name) == "now":
+        return None
+    return parameters.count(name) or 0

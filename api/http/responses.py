@@ -1,0 +1,166 @@
+"""Making answers out of stored bytes, without decoding what is already JSON."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+import msgspec
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Scope, Send
+
+from application.commands.request import Outcome
+from application.ports.store import ListedSession, StoredEvent
+from application.reads.wire import record_json as record_json
+from domain.values import rfc3339
+
+JSON = "application/json"
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+def to_json(value: Any) -> bytes:
+    """Return a value as UTF-8 JSON."""
+    return _encode(value)
+
+
+def from_json(stored: bytes) -> Any:
+    """Return the value of JSON that was stored, and so need not be judged again."""
+    return _decode(stored)
+
+
+def etag(sequence: int) -> str:
+    """Return the ETag of a session at a sequence."""
+    return f'"{sequence}"'
+
+
+class Reply(ASGIResponse):
+    """An answer whose body is there already, sent without the framework's work on headers.
+
+    Args:
+        body: All of it.
+        status: The HTTP status.
+        media_type: Of the body.
+        headers: Beside content-type and content-length; ASCII.
+    """
+
+    def __init__(
+        self,
+        body: bytes,
+        *,
+        status: int = 200,
+        media_type: str = JSON,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.body = body
+        self.status_code = status
+        self._head = [(b"content-length", b"%d" % len(body))]
+        if body:
+            self._head.append((b"content-type", media_type.encode()))
+        for name, value in (headers or {}).items():
+            self._head.append((name.lower().encode(), value.encode()))
+
+    async def __call__(
+        self,
+        scope: Scope,  # noqa: ARG002 - ASGI
+        receive: Receive,  # noqa: ARG002 - ASGI
+        send: Send,
+    ) -> None:
+        """Send it."""
+        await send(
+            {"type": "http.response.start", "status": self.status_code, "headers": self._head}
+        )
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
+
+def json_response(
+    body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Reply:
+    """Return an answer with a JSON body."""
+    return Reply(body, status=status, headers=headers)
+
+
+def location(session_id: UUID, *names: str) -> str:
+    """Return the path of a session, or of something in it.
+
+    Args:
+        session_id: Which session.
+        *names: The rest of the path; ids may hold any character.
+    """
+    return "/".join((f"/v1/sessions/{session_id}", *map(_segment, names)))
+
+
+def path_of(*names: str) -> str:
+    """Return a path made of words and ids, which may hold any character."""
+    return "/" + "/".join(map(_segment, names))
+
+
+def _segment(name: str) -> str:
+    # Most ids are UUIDs, which are looked at sooner than quoted.
+    return name if _PLAIN_NAME.fullmatch(name) else quote(name, safe="")
+
+
+def next_link(path: str, query: Iterable[tuple[str, str]], **changed: Any) -> dict[str, str]:
+    """Return the header that leads to the next page.
+
+    Args:
+        path: Of this page.
+        query: Of this page.
+        **changed: What is different in the query of the next one.
+    """
+    kept = [(name, value) for name, value in query if name not in changed]
+    return {"Link": f'<{path}?{urlencode([*kept, *changed.items()])}>; rel="next"'}
+
+
+def not_modified(sequence: int) -> Reply:
+    """Return 304: the client has this sequence already."""
+    return Reply(b"", status=304, headers={"ETag": etag(sequence)})
+
+
+def outcome_response(
+    outcome: Outcome,
+    *,
+    status: int = 200,
+    made: str | None = None,
+    first_sequence: bool = False,
+) -> Reply:
+    """Return the answer to an accepted command.
+
+    Args:
+        outcome: What became of it.
+        status: 201 when it made something.
+        made: Where that is.
+        first_sequence: Say where its events begin too.
+    """
+    body: dict[str, Any] = {**outcome.answer}
+    if first_sequence:
+        body["first_sequence"] = outcome.first_sequence
+    body["sequence"], body["position"] = outcome.sequence, outcome.position
+    headers = {"ETag": etag(outcome.sequence)}
+    if made is not None:
+        headers["Location"] = made
+    if outcome.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return json_response(_encode(body), status=status, headers=headers)
+
+
+def records_json(events: Iterable[StoredEvent]) -> bytes:
+    """Return events as a JSON array."""
+    return b"[%s]" % b",".join(map(record_json, events))
+
+
+def array_json(items: Sequence[bytes]) -> bytes:
+    """Return values that are JSON already as an array."""
+    return b"[%s]" % b",".join(items)
+
+
+def session_json(row: ListedSession) -> bytes:
+    """Return a session as lists show it."""
+    moved = {
+        "sequence": row.sequence,
+        "position": row.position,
+        "updated_at": rfc3339(row.updated_at),
+    }
+    return row.doc.encode()[:-1] + b"," + _encode(moved)[1:]

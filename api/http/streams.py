@@ -1,0 +1,134 @@
+"""Server-sent events over bare ASGI: a stream costs a few small objects while it waits."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from typing import Any
+
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Scope, Send
+from prometheus_client import Gauge
+
+from api.http.problems import document, problem_of, status_of
+from api.http.responses import record_json, to_json
+from application.ports.store import StoredEvent
+from application.reads.stream_items import CaughtUp, Closed, Closing, Piece, Ping, StreamItem
+from domain.values import rfc3339
+
+_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+_RETRY = b"retry: 2000\n\n"
+GOODBYE = 0.7
+"""Seconds a stream has to say goodbye when the server stops; a reader that takes none is cut."""
+
+_OPEN = Gauge("cairn_streams_open", "Event streams open now.", multiprocess_mode="livesum")
+open_streams: set["EventStream"] = set()
+
+
+def frame(event: StoredEvent, cursor: int) -> bytes:
+    """Return an event as one frame.
+
+    Args:
+        event: What happened.
+        cursor: What the reader resumes on: its sequence, or its position in the global feed.
+    """
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (cursor, event.type.encode(), record_json(event))
+
+
+def control(name: str, cursor: int | None, **data: Any) -> bytes:
+    """Return a frame of our own, which carries the cursor so that it moves under filters."""
+    head = b"" if cursor is None else b"id: %d\n" % cursor
+    return head + b"event: %s\ndata: %s\n\n" % (name.encode(), to_json(data))
+
+
+class EventStream(ASGIResponse):
+    """Streams events until the reader hangs up or the session ends.
+
+    Args:
+        items: What to send.
+        now: The clock, for pings.
+        request_id: For a problem in the middle of the stream.
+        cursor: The cursor of an event.
+    """
+
+    def __init__(
+        self,
+        items: AsyncGenerator[StreamItem],
+        now: Callable[[], datetime],
+        request_id: str,
+        cursor: Callable[[StoredEvent], int],
+    ) -> None:
+        super().__init__(media_type="text/event-stream")
+        self._items = items
+        self._now = now
+        self._request_id = request_id
+        self._cursor = cursor
+        self._sender: asyncio.Task[None] | None = None
+
+    async def __call__(
+        self,
+        scope: Scope,  # noqa: ARG002 - ASGI
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Send until one side has had enough."""
+        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        self._sender = asyncio.create_task(self._send(send))
+        watcher = asyncio.create_task(_hung_up(receive))
+        open_streams.add(self)
+        _OPEN.inc()
+        try:
+            await asyncio.wait((self._sender, watcher), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            open_streams.discard(self)
+            _OPEN.dec()
+            self._sender.cancel()
+            watcher.cancel()
+            await asyncio.gather(self._sender, watcher, return_exceptions=True)
+
+    def cut(self) -> None:
+        """End a stream whose reader does not take the goodbye."""
+        if self._sender is not None:
+            self._sender.cancel()
+
+    async def _send(self, send: Send) -> None:
+        async def write(body: bytes, *, more: bool = True) -> None:
+            await send({"type": "http.response.body", "body": body, "more_body": more})
+
+        await write(_RETRY)
+        try:
+            # Closed here and now, not whenever it is collected: it follows a channel.
+            async with aclosing(self._items) as items:
+                async for item in items:
+                    await write(self._frames(item))
+        except Exception as error:  # noqa: BLE001 - the stream says so, and ends whole
+            problem = problem_of(error)
+            status = status_of(problem.code, error)
+            await write(control("error", None, **document(problem, status, self._request_id)))
+        await write(b"", more=False)
+
+    def _frames(self, item: StreamItem) -> bytes:
+        match item:
+            case Piece():
+                return b"event: partial\ndata: %s\n\n" % item.json
+            case Ping():
+                at = rfc3339(self._now())
+                return control("ping", item.sequence, head=item.sequence, at=at)
+            case CaughtUp():
+                return control("caught-up", item.sequence, head=item.sequence, up_to_date=True)
+            case Closed():
+                return control("session.closed", item.sequence, head=item.sequence)
+            case Closing():
+                return control("stream.closing", item.sequence, reason=item.reason)
+            case _:
+                events: Sequence[StoredEvent] = item
+                return b"".join([frame(event, self._cursor(event)) for event in events])
+
+
+async def _hung_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,1 @@
+"""From states and rows to the JSON that clients see."""

@@ -1,0 +1,88 @@
+"""What clients see of a session beyond its row: snapshots and what is pending in them."""
+
+from typing import Any
+from uuid import UUID
+
+from api.http.responses import array_json, to_json
+from api.v1.documents.inputs import waiting_documents
+from api.v1.services import Services
+from domain.session.state import Interaction, Session
+from domain.values import rfc3339
+
+
+def snapshot_json(services: Services, session_id: UUID, snapshot: Any) -> bytes:
+    """Return a snapshot, with the stored JSON of its transcript as it is."""
+    session: Session = snapshot.session
+    turn = session.turns.running
+    calls = [] if turn is None else sorted(turn.open_calls.values(), key=lambda c: c.sequence)
+    rest = {
+        "turn": None
+        if turn is None
+        else {
+            "turn_id": turn.turn_id,
+            "source": turn.source,
+            "started_at": rfc3339(turn.started_at),
+            "sequence": turn.sequence,
+            "plan": turn.plan,
+            "partial": services.hub.draft(session_id, turn.turn_id, snapshot.sequence),
+        },
+        "tool_calls": [
+            {
+                "tool_call_id": call.tool_call_id,
+                "name": call.name,
+                "title": call.title,
+                "input": call.input,
+                "sequence": call.sequence,
+            }
+            for call in calls
+        ],
+        "interactions": pending_documents(session),
+        "inputs": waiting_documents(session),
+        "state": snapshot.state,
+        "sequence": snapshot.sequence,
+        "position": snapshot.position,
+        "epoch": session.lifecycle.epoch,
+        "store": services.store.identity,
+    }
+    return b'{"session":%s,"transcript":%s,%s' % (
+        to_json({**snapshot.document, "sequence": snapshot.sequence}),
+        array_json(snapshot.transcript),
+        to_json(rest)[1:],
+    )
+
+
+def pending_documents(session: Session, kind: str | None = None) -> list[dict[str, Any]]:
+    """Return the requests that wait for a person, the oldest first.
+
+    Args:
+        session: Where they wait.
+        kind: Only those of this kind; None is all.
+    """
+    pending = sorted(session.interactions.pending.values(), key=lambda one: one.sequence)
+    return [interaction_document(one) for one in pending if kind is None or one.kind == kind]
+
+
+def interaction_document(one: Interaction) -> dict[str, Any]:
+    """Return a pending interaction as clients see it."""
+    document: dict[str, Any] = {
+        "request_id": one.request_id,
+        "kind": one.kind,
+        "turn_id": one.turn_id,
+        "expires_at": None if one.expires_at is None else rfc3339(one.expires_at),
+        "meta": one.meta,
+        "sequence": one.sequence,
+        "requested_at": rfc3339(one.requested_at),
+    }
+    if one.kind == "elicitation":
+        return {**document, "message": one.message, "schema": one.schema, "url": one.url}
+    return {
+        **document,
+        "tool_call_id": one.tool_call_id,
+        "title": one.title,
+        "tool": one.tool,
+        "arguments": one.arguments,
+        "options": [
+            {"option_id": option.option_id, "name": option.name, "kind": option.kind}
+            for option in one.options
+        ],
+    }

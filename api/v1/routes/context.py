@@ -1,0 +1,164 @@
+"""What surrounds an agent: its persona, its sandbox and its peers."""
+
+from typing import Any
+
+from litestar import delete, get, post, put
+from litestar.response.base import ASGIResponse
+
+from api.http.requests import AnyRequest, Parameters, body_of, is_current, name_of, session_id_of
+from api.http.responses import (
+    etag,
+    json_response,
+    location,
+    not_modified,
+    outcome_response,
+    to_json,
+)
+from api.http.route_docs import Describes, Parameter
+from api.v1.schemas.base import Done
+from api.v1.schemas.commands import EmptyBody
+from api.v1.schemas.context import (
+    PeerBody,
+    PeerDone,
+    PeerLeftBody,
+    Peers,
+    ProfileAnswer,
+    ProfileBody,
+    ProfileDone,
+    SandboxBody,
+)
+from api.v1.services import handle, read_response, services_of, state_of
+from application.reads.profile import profile_digest, read_profile
+from domain.session.commands import RefreshProfile, ReportContext
+from domain.session.events import PeerJoined, PeerLeft, SandboxReported
+from domain.values import rfc3339
+
+_EXPECTED = Parameter("expected_digest", "of the persona that there is now; else 409")
+_NOT_ACTIVE = ("session_stopped", "session_stopping", "session_starting")
+_PROFILE_PROBLEMS = ("profile_changed", "turn_in_progress", *_NOT_ACTIVE)
+
+
+@get("/v1/sessions/{session_id:str}/profile")
+@Describes("Context", answers={200: ProfileAnswer}, conditional=True)
+async def get_profile(request: AnyRequest) -> ASGIResponse:
+    """Read the persona that the agent runs with."""
+    Parameters(request, ())
+    session = await state_of(request)
+    if is_current(request, session.sequence):
+        return not_modified(session.sequence)
+    document: dict[str, Any] = {"profile": None, "sequence": session.sequence}
+    profile = session.surroundings.profile
+    if profile is not None:
+        store = services_of(request).store
+        persona = await read_profile(store, session_id_of(request), profile)
+        if persona is not None:
+            document["profile"] = {
+                "digest": persona.digest,
+                "name": persona.name,
+                "body": persona.body,
+                "profile": persona.profile,
+                "at_sequence": persona.sequence,
+                "at": rfc3339(persona.at),
+            }
+    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
+
+
+@put("/v1/sessions/{session_id:str}/profile")
+@Describes("Context", body=ProfileBody, answers={200: ProfileDone}, problems=_PROFILE_PROBLEMS)
+async def set_profile(request: AnyRequest) -> ASGIResponse:
+    """Set the persona, between turns, if it is the one that is expected."""
+    body = await body_of(request, ProfileBody)
+    digest = profile_digest(body.name, body.body, body.profile)
+    command = RefreshProfile(
+        digest=digest,
+        name=body.name,
+        body=body.body,
+        profile=body.profile,
+        expected_digest=body.expected_digest,
+    )
+    return outcome_response(await handle(request, command, answer=lambda _, __: {"digest": digest}))
+
+
+@delete("/v1/sessions/{session_id:str}/profile", status_code=200)
+@Describes(
+    "Context",
+    body=EmptyBody,
+    answers={200: Done},
+    problems=_PROFILE_PROBLEMS,
+    parameters=(_EXPECTED,),
+)
+async def remove_profile(request: AnyRequest) -> ASGIResponse:
+    """Take the persona away, between turns, if it is the one that is expected."""
+    known = ("expected_digest",)
+    await body_of(request, EmptyBody, known)
+    expected = Parameters(request, known).text("expected_digest")
+    command = RefreshProfile(digest=None, expected_digest=expected)
+    return outcome_response(await handle(request, command))
+
+
+@post("/v1/sessions/{session_id:str}/sandbox", status_code=200)
+@Describes("Context", body=SandboxBody, answers={200: Done})
+async def report_sandbox(request: AnyRequest) -> ASGIResponse:
+    """Record news of the place where the agent's tools run."""
+    body = await body_of(request, SandboxBody)
+    event = SandboxReported(
+        sandbox_id=body.sandbox_id,
+        operation=body.operation,
+        outcome=body.outcome,
+        detail=body.detail,
+        duration_ms=body.duration_ms,
+        meta=body.meta,
+    )
+    return outcome_response(await handle(request, ReportContext(event=event)))
+
+
+@get("/v1/sessions/{session_id:str}/peers")
+@Describes("Context", answers={200: Peers}, conditional=True)
+async def list_peers(request: AnyRequest) -> ASGIResponse:
+    """List the agents that can be reached from here."""
+    Parameters(request, ())
+    session = await state_of(request)
+    document = {
+        "peers": [
+            {
+                "peer_id": peer.peer_id,
+                "display_name": peer.display_name,
+                "channel": peer.channel,
+                "at_sequence": peer.sequence,
+            }
+            for _, peer in sorted(session.surroundings.peers.items())
+        ],
+    }
+    return read_response(request, session.sequence, document)
+
+
+@post("/v1/sessions/{session_id:str}/peers")
+@Describes(
+    "Context",
+    body=PeerBody,
+    answers={201: PeerDone, 200: PeerDone},
+    problems=(*_NOT_ACTIVE, "limit_reached"),
+)
+async def add_peer(request: AnyRequest) -> ASGIResponse:
+    """Say that another agent can be reached; who has joined already, has."""
+    body = await body_of(request, PeerBody)
+    event = PeerJoined(
+        peer_id=body.peer_id,
+        display_name=body.display_name,
+        channel=body.channel,
+        capabilities=tuple(body.capabilities),
+    )
+    outcome = await handle(
+        request, ReportContext(event=event), answer=lambda _, __: {"peer_id": body.peer_id}
+    )
+    made = location(outcome.session_id, "peers", body.peer_id)
+    return outcome_response(outcome, status=201 if outcome.changed else 200, made=made)
+
+
+@delete("/v1/sessions/{session_id:str}/peers/{peer_id:str}", status_code=200)
+@Describes("Context", body=PeerLeftBody, answers={200: Done}, problems=("peer_not_found",))
+async def remove_peer(request: AnyRequest) -> ASGIResponse:
+    """Say that a peer cannot be reached any more."""
+    body = await body_of(request, PeerLeftBody)
+    event = PeerLeft(peer_id=name_of(request, "peer_id"), reason=body.reason)
+    return outcome_response(await handle(request, ReportContext(event=event)))

@@ -1,0 +1,115 @@
+"""The documents that describe this server, and the page that shows them without a network."""
+
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+from litestar import get, route
+from litestar.handlers import HTTPRouteHandler
+from litestar.response.base import ASGIResponse
+
+from api.http.docs_page import CONTENT_SECURITY_POLICY, page
+from api.http.openapi import document
+from api.http.problems import Problem
+from api.http.requests import AnyRequest, Parameters, name_of
+from api.http.responses import Reply, json_response, to_json
+from api.http.route_docs import Describes
+from api.v1.asyncapi import streams
+from api.v1.schemas.answers import JsonDocument
+from api.v1.services import services_of
+
+_ASSETS = Path(__file__).parents[2] / "http" / "assets"
+_TYPES = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript; charset=utf-8"}
+_REFUSALS = ("invalid_parameter",)
+_HTML = "text/html; charset=utf-8"
+
+
+def documents(routes: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+    """Return the routes that describe all routes.
+
+    Args:
+        routes: All of them; read when a document is asked for, so that these can be among them.
+    """
+
+    @cache
+    def openapi(*, token: bool) -> bytes:
+        return to_json(document(routes, token=token))
+
+    @cache
+    def asyncapi() -> bytes:
+        return to_json(streams(routes))
+
+    @cache
+    def html() -> bytes:
+        return page(document(routes)).encode()
+
+    @get("/schema/openapi.json")
+    @Describes("Documents", answers={200: JsonDocument}, problems=_REFUSALS)
+    async def get_openapi(request: AnyRequest) -> ASGIResponse:
+        """Read this document."""
+        Parameters(request, ())
+        token = services_of(request).settings.auth_token_file is not None
+        return json_response(openapi(token=token))
+
+    @get("/schema/asyncapi.json")
+    @Describes("Documents", answers={200: JsonDocument}, problems=_REFUSALS)
+    async def get_asyncapi(request: AnyRequest) -> ASGIResponse:
+        """Read the document of the streams."""
+        Parameters(request, ())
+        return json_response(asyncapi())
+
+    @get("/docs")
+    @Describes("Documents", answers={200: None}, problems=_REFUSALS, media_type=_HTML)
+    async def get_docs(request: AnyRequest) -> ASGIResponse:
+        """Read all of this as a page."""
+        Parameters(request, ())
+        headers = {
+            "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+        }
+        return Reply(html(), media_type=_HTML, headers=headers)
+
+    @get("/docs/assets/{asset:str}")
+    @Describes(
+        "Documents",
+        answers={200: None},
+        problems=(*_REFUSALS, "not_found"),
+        media_type=_TYPES["docs.css"],
+        other_forms={_TYPES["docs.js"]: {"type": "string"}},
+    )
+    async def get_asset(request: AnyRequest) -> ASGIResponse:
+        """Read the style or the script of the page."""
+        Parameters(request, ())
+        name = name_of(request, "asset")
+        if name not in _TYPES:
+            raise Problem("not_found", "there is no such file")
+        headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "max-age=3600"}
+        return Reply((_ASSETS / name).read_bytes(), media_type=_TYPES[name], headers=headers)
+
+    return [get_openapi, get_asyncapi, get_docs, get_asset]
+
+
+def methods(routes: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+    """Return a route for each path that answers OPTIONS; the framework's knows one method only.
+
+    Args:
+        routes: All others.
+    """
+    by_path: defaultdict[str, set[str]] = defaultdict(set)
+    for handler in routes:
+        for path in handler.paths:
+            by_path[path] |= {str(method) for method in handler.http_methods}
+    return [
+        _options(path, ", ".join(sorted({*found, "OPTIONS"}))) for path, found in by_path.items()
+    ]
+
+
+def _options(path: str, allow: str) -> HTTPRouteHandler:
+    @route(path, http_method="OPTIONS", status_code=200)
+    @Describes("Documents", answers={})
+    async def options() -> ASGIResponse:
+        """Say which methods a path takes."""
+        return Reply(b"", status=204, headers={"Allow": allow})
+
+    return options

@@ -1,0 +1,192 @@
+"""The tail of a session and the global feed: a page, a long poll or a stream."""
+
+from litestar import get
+from litestar.response.base import ASGIResponse
+
+from api.http.problems import Problem
+from api.http.requests import (
+    MAX_LIMIT,
+    AnyRequest,
+    Parameters,
+    cursor_of,
+    header,
+    is_current,
+    scope_of,
+    session_id_of,
+)
+from api.http.responses import (
+    Reply,
+    etag,
+    from_json,
+    json_response,
+    location,
+    next_link,
+    not_modified,
+    record_json,
+    records_json,
+    to_json,
+)
+from api.http.route_docs import (
+    LAST,
+    LAST_EVENT_ID,
+    LIMIT,
+    STREAM,
+    TYPES,
+    WAIT,
+    Describes,
+    Parameter,
+    cursor_parameter,
+)
+from api.http.streams import EventStream
+from api.v1.schemas.events import CloudEventBatch, EventPage, FeedPage
+from api.v1.services import services_of
+from application.ports.store import StoredEvent
+from application.reads.feed import FeedFilter
+from application.reads.stream_items import Page
+from application.reads.tail import Filter
+
+_SSE = "text/event-stream"
+_CLOUDEVENTS = "application/cloudevents-batch+json"
+
+
+@get("/v1/sessions/{session_id:str}/events")
+@Describes(
+    "Events",
+    answers={200: EventPage},
+    problems=("cursor_ahead", "malformed_header"),
+    parameters=(
+        cursor_parameter("since", "sequence"),
+        LAST,
+        LIMIT,
+        WAIT,
+        TYPES,
+        Parameter("turn", "only events of this turn"),
+        LAST_EVENT_ID,
+    ),
+    conditional=True,
+    linked=True,
+    other_forms={_SSE: STREAM, _CLOUDEVENTS: CloudEventBatch},
+)
+async def get_events(request: AnyRequest) -> ASGIResponse:
+    """Read the events of a session since a sequence."""
+    services = services_of(request)
+    parameters = Parameters(request, ("since", "limit", "wait", "types", "turn", "last"))
+    session_id = session_id_of(request)
+    wanted = Filter(frozenset(parameters.words("types")), parameters.text("turn"))
+    last = parameters.count("last", least=1, most=MAX_LIMIT)
+    if last is not None and "since" in parameters:
+        raise Problem("invalid_parameter", "since and last exclude each other", field="last")
+    since = cursor_of(request, parameters)
+    accepted = _accepted(request)
+    if accepted == _SSE:
+        if last is not None:
+            newest = await services.tails.newest(session_id, last, wanted)
+            since = newest.events[0].sequence - 1 if newest.events else newest.head
+        start = await services.tails.start_of(session_id, since)
+        return EventStream(
+            services.tails.stream(session_id, start, wanted),
+            services.clock.now,
+            scope_of(request)["cairn_request_id"],
+            lambda event: event.sequence,
+        )
+    limit, wait = parameters.limit(), parameters.wait()
+    if last is not None:
+        page = await services.tails.newest(session_id, last, wanted)
+    else:
+        if since is None:
+            since = await services.tails.start_of(session_id, None)
+        page = await services.tails.page(session_id, since, limit, wanted, wait)
+    if not wait and is_current(request, page.head):
+        return not_modified(page.head)
+    headers = {"ETag": etag(page.head)}
+    if not page.up_to_date:
+        path = location(session_id, "events")
+        headers |= next_link(path, parameters.pairs(), since=page.next)
+    if accepted == _CLOUDEVENTS:
+        return _cloudevents(page, headers)
+    return _page(page, headers, closed=page.closed)
+
+
+@get("/v1/events")
+@Describes(
+    "Events",
+    answers={200: FeedPage},
+    problems=("cursor_ahead", "malformed_header"),
+    parameters=(
+        cursor_parameter("after", "position"),
+        LIMIT,
+        WAIT,
+        TYPES,
+        Parameter("app", "only of sessions of this app"),
+        Parameter("user", "only of sessions of this user"),
+        LAST_EVENT_ID,
+    ),
+    linked=True,
+    other_forms={_SSE: STREAM, _CLOUDEVENTS: CloudEventBatch},
+)
+async def get_feed(request: AnyRequest) -> ASGIResponse:
+    """Read the events of all sessions since a position."""
+    services = services_of(request)
+    parameters = Parameters(request, ("after", "limit", "wait", "types", "app", "user"))
+    wanted = FeedFilter(
+        types=parameters.words("types"), app=parameters.text("app"), user=parameters.text("user")
+    )
+    after = cursor_of(request, parameters, "after")
+    accepted = _accepted(request)
+    if accepted == _SSE:
+        start = await services.feed.start_of(after)
+        return EventStream(
+            services.feed.stream(start, wanted),
+            services.clock.now,
+            scope_of(request)["cairn_request_id"],
+            lambda event: event.position,
+        )
+    page = await services.feed.page(after, parameters.limit(), wanted, parameters.wait())
+    headers: dict[str, str] = {}
+    if not page.up_to_date:
+        headers = next_link("/v1/events", parameters.pairs(), after=page.next)
+    if accepted == _CLOUDEVENTS:
+        return _cloudevents(page, headers)
+    return _page(page, headers)
+
+
+def _accepted(request: AnyRequest) -> str:
+    """Return the form that the client asks for; JSON unless it names another."""
+    accept = (header(request, b"accept") or "").lower()
+    for form in (_SSE, _CLOUDEVENTS):
+        if form in accept:
+            return form
+    return "application/json"
+
+
+def _page(page: Page, headers: dict[str, str], *, closed: bool | None = None) -> ASGIResponse:
+    rest: dict[str, int | bool] = {
+        "next": page.next,
+        "head": page.head,
+        "up_to_date": page.up_to_date,
+    }
+    if closed is not None:
+        rest["closed"] = closed
+    body = b'{"events":%s,%s' % (records_json(page.events), to_json(rest)[1:])
+    return json_response(body, headers=headers)
+
+
+def _cloudevents(page: Page, headers: dict[str, str]) -> ASGIResponse:
+    body = b"[%s]" % b",".join(map(_cloudevent, page.events))
+    return Reply(body, media_type=_CLOUDEVENTS, headers=headers)
+
+
+def _cloudevent(event: StoredEvent) -> bytes:
+    record = from_json(event.record)
+    head = {
+        "specversion": "1.0",
+        "id": record["id"],
+        "source": f"/v1/sessions/{event.session_id}",
+        "type": event.type,
+        "time": record["at"],
+        "subject": str(event.session_id),
+        "datacontenttype": "application/json",
+        "sequence": f"{event.sequence:019d}",
+        "position": str(event.position),
+    }
+    return b'%s,"data":%s}' % (to_json(head)[:-1], record_json(event))

@@ -1,0 +1,184 @@
+"""How sessions are and who drives them: attach, detach, signs of life, health, and waiting."""
+
+from datetime import timedelta
+from typing import get_args
+
+from litestar import get, post
+from litestar.response.base import ASGIResponse
+
+from api.http import cursors
+from api.http.requests import AnyRequest, Parameters, body_of, session_id_of
+from api.http.responses import (
+    etag,
+    json_response,
+    location,
+    next_link,
+    outcome_response,
+    to_json,
+)
+from api.http.route_docs import CURSOR, LIMIT, WAIT, Describes, Parameter, choice
+from api.v1.documents.health import health_entry, lease_document
+from api.v1.schemas.base import Done
+from api.v1.schemas.health import (
+    AttachBody,
+    Attached,
+    DetachBody,
+    HealthEntry,
+    HealthPage,
+    PresenceBody,
+    Present,
+    Waited,
+)
+from api.v1.services import asked_of, services_of
+from application.ports.store import SessionFilter, SessionOrder
+from application.reads.health import Checkup
+from application.reads.wait_for import Condition
+from domain.health import Health, HealthState
+from domain.values import rfc3339
+
+_PATH = "/v1/health/sessions"
+_AIMS: dict[str, Condition] = {aim: aim for aim in get_args(Condition)}
+_STATES: tuple[HealthState, ...] = get_args(HealthState)
+_HEALTHS: tuple[Health, ...] = get_args(Health)
+
+
+@post("/v1/sessions/{session_id:str}/attach")
+@Describes(
+    "Health",
+    body=AttachBody,
+    answers={201: Attached, 200: Attached},
+    problems=("not_attachable", "lease_held", "lease_not_held"),
+)
+async def attach_session(request: AnyRequest) -> ASGIResponse:
+    """Take the lease on a session, or with `lease_id` renew it."""
+    body = await body_of(request, AttachBody)
+    attachments = services_of(request).attachments
+    asked = await asked_of(request)
+    ttl = timedelta(seconds=body.ttl_seconds)
+    if body.lease_id is not None:
+        renewed = await attachments.renew(asked, body.holder, body.lease_id, ttl)
+        return outcome_response(renewed)
+    attached = await attachments.attach(asked, body.holder, ttl)
+    return outcome_response(attached, status=201, made=location(attached.session_id, "health"))
+
+
+@post("/v1/sessions/{session_id:str}/detach")
+@Describes("Health", body=DetachBody, answers={200: Done}, problems=("lease_not_held",))
+async def detach_session(request: AnyRequest) -> ASGIResponse:
+    """Let go of a session."""
+    body = await body_of(request, DetachBody)
+    attachments = services_of(request).attachments
+    return outcome_response(await attachments.detach(await asked_of(request), body.lease_id))
+
+
+@post("/v1/sessions/{session_id:str}/presence")
+@Describes("Health", body=PresenceBody, answers={200: Present}, problems=("session_stopped",))
+async def report_presence(request: AnyRequest) -> ASGIResponse:
+    """Give a sign of life of a session that has not stopped."""
+    body = await body_of(request, PresenceBody)
+    report = await services_of(request).checkups.report(
+        await asked_of(request), body.reporter, body.process, body.detail
+    )
+    document = {
+        "session_id": report.sign.session_id,
+        "reporter": report.sign.reporter,
+        "process": report.sign.process,
+        "presence_at": rfc3339(report.sign.presence_at),
+        "sequence": report.sequence,
+        "position": report.position,
+    }
+    return json_response(to_json(document), headers={"ETag": etag(report.sequence)})
+
+
+@get("/v1/sessions/{session_id:str}/health")
+@Describes("Health", answers={200: HealthEntry})
+async def get_session_health(request: AnyRequest) -> ASGIResponse:
+    """Read how a session is; reading it writes nothing."""
+    Parameters(request, ())
+    services = services_of(request)
+    session = await services.queries.session(session_id_of(request))
+    (checkup,) = await services.checkups.of([session])
+    return json_response(to_json(health_entry(checkup)))
+
+
+@get(_PATH)
+@Describes(
+    "Health",
+    answers={200: HealthPage},
+    problems=("invalid_cursor",),
+    parameters=(
+        Parameter("app", "only those of this app"),
+        Parameter("user", "only those of this user"),
+        choice("state", "only those in this state of health", *_STATES),
+        choice("health", "only those that are so", *_HEALTHS),
+        choice("eligible", "only those that may be woken, or may not", "true", "false"),
+        LIMIT,
+        CURSOR,
+    ),
+    linked=True,
+)
+async def list_session_health(request: AnyRequest) -> ASGIResponse:
+    """List how sessions are, newest change first."""
+    services = services_of(request)
+    names = ("app", "user", "state", "health", "eligible", "limit", "cursor")
+    parameters = Parameters(request, names)
+    state = parameters.one_of("state", _STATES)
+    health = parameters.one_of("health", _HEALTHS)
+    eligible = parameters.flag("eligible")
+    limit = parameters.limit()
+
+    def wanted(checkup: Checkup) -> bool:
+        row = checkup.health
+        return (
+            (state is None or row.state == state)
+            and (health is None or row.health == health)
+            and (eligible is None or row.eligible_for_wake == eligible)
+        )
+
+    where = SessionFilter(
+        app=parameters.text("app"),
+        user=parameters.text("user"),
+        # Only what is stopped is dead: the others need not be looked at.
+        status="stopped" if state == "stopped" or health == "dead" else None,
+    )
+    order = SessionOrder()
+    key = cursors.list_key(
+        services.store.identity, where, order, "health", f"{state} {health} {eligible}"
+    )
+    given = parameters.text("cursor", most=2000)
+    after = cursors.decode(given, key) if given else None
+    page = await services.checkups.search(where, order, after, limit, services.checkups.of, wanted)
+    following = cursors.encode(page.last, order, key) if page.last else None
+    headers: dict[str, str] = {}
+    if following is not None:
+        headers = next_link(_PATH, parameters.pairs(), cursor=following)
+    document = {"sessions": [*map(health_entry, page.found)], "next_cursor": following}
+    return json_response(to_json(document), headers=headers)
+
+
+@get("/v1/sessions/{session_id:str}/wait")
+@Describes(
+    "Health",
+    answers={200: Waited},
+    parameters=(choice("for", "what to wait for; `ready` when absent", *_AIMS), WAIT),
+    etag=True,
+)
+async def wait_for_session(request: AnyRequest) -> ASGIResponse:
+    """Answer when a session is ready, attached or stopped, or when time is up."""
+    parameters = Parameters(request, ("for", "wait"))
+    session_id = session_id_of(request)
+    aim = _AIMS[parameters.one_of("for", _AIMS) or "ready"]
+    seen = await services_of(request).waits.until(session_id, aim, parameters.wait())
+    session = seen.session
+    document = {
+        "session_id": session_id,
+        "for": aim,
+        "met": seen.met,
+        "status": session.status,
+        "badge": seen.badge,
+        **lease_document(seen.lease),
+        "sequence": session.sequence,
+        "position": session.position,
+        "updated_at": rfc3339(session.updated_at),
+    }
+    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})

@@ -1,0 +1,239 @@
+"""Input that waits: queue it, look at it, change it, steer with it, take it back, let it run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from litestar import delete, get, patch, post
+from litestar.response.base import ASGIResponse
+
+from api.http.requests import AnyRequest, Parameters, body_of, name_of
+from api.http.responses import location, outcome_response
+from api.http.route_docs import Describes
+from api.v1.documents.inputs import (
+    ended_of,
+    next_turn_of,
+    standing,
+    waiting_document,
+    waiting_documents,
+)
+from api.v1.schemas.commands import EmptyBody
+from api.v1.schemas.inputs import (
+    CancelInputBody,
+    DispatchDone,
+    EditInputBody,
+    InputChanged,
+    InputPage,
+    InputStanding,
+    InputTakenBack,
+    InterruptBody,
+    Interrupted,
+    QueueAnswer,
+    QueueInputsBody,
+    SteerInputBody,
+)
+from api.v1.services import handle, read_response, services_of, state_of
+from application.commands.request import Answer
+from domain.errors import InputNotFound
+from domain.session.commands import (
+    CancelInput,
+    DispatchInput,
+    EditInput,
+    Interrupt,
+    NewInput,
+    PromoteInput,
+    QueueInputs,
+)
+from domain.session.events import SessionEvent
+from domain.session.state import Session
+
+_TOPIC = "Inputs"
+_ACTIVE = ("session_starting", "session_stopping", "session_stopped")
+
+
+@post("/v1/sessions/{session_id:str}/inputs", status_code=202)
+@Describes(
+    _TOPIC,
+    body=QueueInputsBody,
+    answers={202: QueueAnswer},
+    problems=(
+        *_ACTIVE,
+        "turn_in_progress",
+        "turn_exists",
+        "input_exists",
+        "message_exists",
+        "queue_full",
+        "input_too_large",
+    ),
+)
+async def queue_inputs(request: AnyRequest) -> ASGIResponse:
+    """Have inputs run one after the other: all are taken or none."""
+    services = services_of(request)
+    body = await body_of(request, QueueInputsBody)
+    command = QueueInputs(
+        inputs=tuple(
+            NewInput(
+                input_id=one.id or services.new_name(),
+                message_id=one.message_id or services.new_name(),
+                parts=tuple(one.parts),
+                meta=one.meta,
+            )
+            for one in body.inputs
+        ),
+        source=body.source,
+        hold=body.hold,
+    )
+
+    def answer(session: Session, events: Sequence[SessionEvent]) -> Mapping[str, Any]:
+        places = {
+            one.input_id: place for place, one in enumerate(session.inputs.in_order(), start=1)
+        }
+        return {
+            "inputs": [
+                {
+                    "input_id": one.input_id,
+                    "disposition": "queued" if one.input_id in places else "started",
+                    "queue_position": places.get(one.input_id),
+                }
+                for one in command.inputs
+            ],
+            "generation": session.inputs.generation,
+            "next_turn_id": next_turn_of(events),
+        }
+
+    outcome = await handle(request, command, answer=answer)
+    return outcome_response(outcome, status=202, made=location(outcome.session_id, "inputs"))
+
+
+@get("/v1/sessions/{session_id:str}/inputs")
+@Describes(_TOPIC, answers={200: InputPage}, conditional=True)
+async def list_inputs(request: AnyRequest) -> ASGIResponse:
+    """List all that waits, the next one first."""
+    Parameters(request, ())
+    session = await state_of(request)
+    document = {
+        "inputs": waiting_documents(session),
+        "generation": session.inputs.generation,
+        "pending": len(session.inputs.waiting),
+    }
+    return read_response(request, session.sequence, document)
+
+
+@get("/v1/sessions/{session_id:str}/inputs/{input_id:str}")
+@Describes(_TOPIC, answers={200: InputStanding}, problems=("input_not_found",), conditional=True)
+async def get_input(request: AnyRequest) -> ASGIResponse:
+    """Read what has become of an input."""
+    Parameters(request, ())
+    input_id = name_of(request, "input_id")
+    session = await state_of(request)
+    waiting = waiting_document(session, input_id)
+    status: str | None = session.inputs.ended.get(input_id)
+    if waiting is not None:
+        status = "queued" if waiting["mode"] == "queue" else "staged"
+    if status is None:
+        raise InputNotFound(None, input_id=input_id)
+    document = {
+        "input_id": input_id,
+        "status": status,
+        "input": waiting,
+    }
+    return read_response(request, session.sequence, document)
+
+
+@patch("/v1/sessions/{session_id:str}/inputs/{input_id:str}")
+@Describes(
+    _TOPIC,
+    body=EditInputBody,
+    answers={200: InputChanged},
+    problems=("input_not_found", "input_ended", "queue_full", "input_too_large"),
+)
+async def edit_input(request: AnyRequest) -> ASGIResponse:
+    """Change what an input says, as long as it waits."""
+    body = await body_of(request, EditInputBody)
+    input_id = name_of(request, "input_id")
+    command = EditInput(input_id=input_id, parts=tuple(body.parts))
+    return outcome_response(await handle(request, command, answer=_changed(input_id)))
+
+
+@delete("/v1/sessions/{session_id:str}/inputs/{input_id:str}", status_code=200)
+@Describes(
+    _TOPIC,
+    body=CancelInputBody,
+    answers={200: InputTakenBack},
+    problems=("input_not_found",),
+)
+async def cancel_input(request: AnyRequest) -> ASGIResponse:
+    """Take an input back; one that has ended in another way stays as it is, and that is said."""
+    body = await body_of(request, CancelInputBody)
+    input_id = name_of(request, "input_id")
+    command = CancelInput(input_id=input_id, reason=body.reason)
+    return outcome_response(
+        await handle(
+            request,
+            command,
+            answer=lambda session, _: {
+                "input_id": input_id,
+                "status": session.inputs.ended[input_id],
+            },
+        )
+    )
+
+
+@post("/v1/sessions/{session_id:str}/inputs/{input_id:str}/steer", status_code=200)
+@Describes(
+    _TOPIC,
+    body=SteerInputBody,
+    answers={200: InputChanged},
+    problems=("input_not_found", "input_ended", "turn_changed", "no_turn_in_progress"),
+)
+async def steer_input(request: AnyRequest) -> ASGIResponse:
+    """Have what waits reach the running turn at its next tool boundary."""
+    body = await body_of(request, SteerInputBody)
+    input_id = name_of(request, "input_id")
+    command = PromoteInput(input_id=input_id, expected_turn_id=body.expected_turn_id)
+    return outcome_response(await handle(request, command, answer=_changed(input_id)))
+
+
+def _changed(input_id: str) -> Answer:
+    return lambda session, _: {"input_id": input_id, **standing(session, input_id)}
+
+
+@post("/v1/sessions/{session_id:str}/inputs/dispatch", status_code=200)
+@Describes(
+    _TOPIC,
+    body=EmptyBody,
+    answers={200: DispatchDone},
+    problems=(*_ACTIVE, "turn_in_progress"),
+)
+async def dispatch_input(request: AnyRequest) -> ASGIResponse:
+    """Begin the turn of the oldest input; when none waits, nothing happens."""
+    await body_of(request, EmptyBody)
+    return outcome_response(
+        await handle(
+            request,
+            DispatchInput(),
+            answer=lambda _, events: {"next_turn_id": next_turn_of(events)},
+        )
+    )
+
+
+@post("/v1/sessions/{session_id:str}/interrupt", status_code=200)
+@Describes(
+    _TOPIC,
+    body=InterruptBody,
+    answers={200: Interrupted},
+    problems=(*_ACTIVE, "turn_changed"),
+)
+async def interrupt(request: AnyRequest) -> ASGIResponse:
+    """Cancel the running turn and all that waits behind it."""
+    body = await body_of(request, InterruptBody)
+    command = Interrupt(expected_turn_id=body.expected_turn_id, reason=body.reason)
+
+    def answer(session: Session, events: Sequence[SessionEvent]) -> Mapping[str, Any]:
+        ended = ended_of(events)
+        return {
+            "interrupted": ended["previous_turn_id"] is not None,
+            **ended,
+            "generation": session.inputs.generation,
+        }
+
+    return outcome_response(await handle(request, command, answer=answer))

@@ -1,0 +1,291 @@
+"""Requests that wait for a person: ask, list, decide, take back."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from litestar import delete, get, post
+from litestar.response.base import ASGIResponse
+
+from api.http.problems import Problem
+from api.http.requests import (
+    AnyRequest,
+    Parameters,
+    body_of,
+    is_current,
+    name_of,
+    session_id_of,
+)
+from api.http.responses import (
+    etag,
+    from_json,
+    json_response,
+    location,
+    not_modified,
+    outcome_response,
+    to_json,
+)
+from api.http.route_docs import LIMIT, Describes, choice
+from api.v1.documents.sessions import interaction_document, pending_documents
+from api.v1.schemas.interactions import (
+    AnswerBody,
+    AskPermissionBody,
+    DecideInteractionBody,
+    ElicitFormBody,
+    ElicitVisitBody,
+    InteractionDecided,
+    InteractionPage,
+    InteractionRequested,
+    InteractionStanding,
+    RequestInteractionBody,
+    WithdrawBody,
+)
+from api.v1.services import Services, handle, read_response, services_of, state_of
+from application.commands.request import Answer
+from application.ports.store import StoredEvent
+from domain.errors import InteractionNotFound
+from domain.session.commands import (
+    AnswerElicitation,
+    CancelInteraction,
+    DecidePermission,
+    RequestElicitation,
+    RequestPermission,
+)
+from domain.session.events import PermissionDecided, SessionEvent
+from domain.session.state import Session
+from domain.values import Option, rfc3339
+
+_TOPIC = "Interactions"
+_KINDS = ("permission", "elicitation")
+_DECISIONS = {"permission": "permission.decided", "elicitation": "elicitation.answered"}
+
+
+@get("/v1/sessions/{session_id:str}/interactions")
+@Describes(
+    _TOPIC,
+    answers={200: InteractionPage},
+    parameters=(
+        choice("kind", "only those of this kind", *_KINDS),
+        choice("pending", "`false` adds those that were decided last", "true", "false"),
+        LIMIT,
+    ),
+    conditional=True,
+)
+async def list_interactions(request: AnyRequest) -> ASGIResponse:
+    """List what is pending; with `pending=false` what was decided last, too."""
+    parameters = Parameters(request, ("kind", "pending", "limit"))
+    kind = parameters.one_of("kind", _KINDS)
+    pending_only = parameters.flag("pending")
+    limit = parameters.limit()
+    session = await state_of(request)
+    if is_current(request, session.sequence):
+        return not_modified(session.sequence)
+    decided: list[dict[str, Any]] = []
+    if pending_only is False:
+        types = tuple(_DECISIONS.values()) if kind is None else (_DECISIONS[kind],)
+        log = services_of(request).store.log
+        newest = await log.read_newest(session_id_of(request), last=limit, types=types)
+        # Somebody may have written meanwhile: all of the page is of one moment.
+        decided = [_decided(one) for one in newest if one.sequence <= session.sequence]
+    document = {
+        "interactions": pending_documents(session, kind),
+        "decided": decided,
+        "sequence": session.sequence,
+    }
+    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
+
+
+def _decided(stored: StoredEvent) -> dict[str, Any]:
+    record = from_json(stored.record)
+    data = record["data"]
+    permission = record["type"] == _DECISIONS["permission"]
+    return {
+        "request_id": data["request_id"],
+        "kind": "permission" if permission else "elicitation",
+        "decision": data["decision" if permission else "action"],
+        "option_id": data.get("option_id"),
+        "grant": data.get("grant"),
+        "content": data.get("content"),
+        "reason": data.get("reason"),
+        "sequence": stored.sequence,
+        "decided_at": record["at"],
+    }
+
+
+@get("/v1/sessions/{session_id:str}/interactions/{request_id:str}")
+@Describes(
+    _TOPIC,
+    answers={200: InteractionStanding},
+    problems=("interaction_not_found",),
+    conditional=True,
+)
+async def get_interaction(request: AnyRequest) -> ASGIResponse:
+    """Read what has become of a request."""
+    Parameters(request, ())
+    request_id = name_of(request, "request_id")
+    session = await state_of(request)
+    pending = session.interactions.pending.get(request_id)
+    decision = session.interactions.decided.get(request_id)
+    if pending is None and decision is None:
+        raise InteractionNotFound(None, request_id=request_id)
+    document = {
+        "request_id": request_id,
+        "status": "decided" if pending is None else "pending",
+        "decision": decision,
+        "interaction": None if pending is None else interaction_document(pending),
+    }
+    return read_response(request, session.sequence, document)
+
+
+@post("/v1/sessions/{session_id:str}/interactions")
+@Describes(
+    _TOPIC,
+    body=RequestInteractionBody,
+    answers={201: InteractionRequested},
+    problems=(
+        "session_starting",
+        "session_stopping",
+        "session_stopped",
+        "turn_not_found",
+        "turn_ended",
+        "interaction_exists",
+        "limit_reached",
+    ),
+)
+async def request_interaction(request: AnyRequest) -> ASGIResponse:
+    """Ask on behalf of the agent: for a permission, or for content."""
+    asked = (await body_of(request, RequestInteractionBody)).asked()
+    services = services_of(request)
+    request_id = asked.request_id or services.new_name()
+    expires_at = _in(services, asked.timeout_seconds)
+    answer = _requested(request_id, expires_at)
+    if isinstance(asked, AskPermissionBody):
+        permission = RequestPermission(
+            request_id=request_id,
+            turn_id=asked.turn_id,
+            options=tuple(
+                Option(option_id=one.option_id, name=one.name, kind=one.kind)
+                for one in asked.options
+            ),
+            tool_call_id=asked.tool_call_id,
+            title=asked.title,
+            tool=asked.tool,
+            arguments=asked.arguments,
+            read_only=asked.read_only,
+            expires_at=expires_at,
+            meta=asked.meta,
+        )
+        outcome = await handle(request, permission, answer=answer)
+    else:
+        elicitation = RequestElicitation(
+            request_id=request_id,
+            message=asked.message,
+            turn_id=asked.turn_id,
+            schema=_sound_schema(services, asked),
+            url=asked.url if isinstance(asked, ElicitVisitBody) else None,
+            expires_at=expires_at,
+            meta=asked.meta,
+        )
+        outcome = await handle(request, elicitation, answer=answer)
+    made = location(outcome.session_id, "interactions", outcome.answer["request_id"])
+    return outcome_response(outcome, status=201, made=made)
+
+
+def _in(services: Services, seconds: int | None) -> datetime | None:
+    return None if seconds is None else services.clock.now() + timedelta(seconds=seconds)
+
+
+def _sound_schema(
+    services: Services, asked: ElicitFormBody | ElicitVisitBody
+) -> Mapping[str, Any] | None:
+    """Return the schema of a form, one that its content can be held to."""
+    if not isinstance(asked, ElicitFormBody):
+        return None
+    problems = services.schemas.problems_of_schema(asked.form)
+    if problems:
+        errors = [{"field": "schema", "message": one, "code": "schema"} for one in problems]
+        raise Problem("invalid", f"schema: {problems[0]}", field="schema", errors=errors)
+    return asked.form
+
+
+def _requested(request_id: str, expires_at: datetime | None) -> Answer:
+    def answer(_: Session, events: Sequence[SessionEvent]) -> Mapping[str, Any]:
+        decided = next((one for one in events if isinstance(one, PermissionDecided)), None)
+        return {
+            "request_id": request_id,
+            "expires_at": None if expires_at is None else rfc3339(expires_at),
+            "decision": decided and decided.decision,
+            "option_id": decided and decided.option_id,
+            "reason": decided and decided.reason,
+        }
+
+    return answer
+
+
+@post("/v1/sessions/{session_id:str}/interactions/{request_id:str}/decision", status_code=200)
+@Describes(
+    _TOPIC,
+    body=DecideInteractionBody,
+    answers={200: InteractionDecided},
+    problems=(
+        "session_starting",
+        "session_stopping",
+        "session_stopped",
+        "interaction_not_found",
+        "interaction_decided",
+        "interaction_expired",
+        "wrong_interaction",
+        "option_not_offered",
+        "content_invalid",
+    ),
+)
+async def decide_interaction(request: AnyRequest) -> ASGIResponse:
+    """Decide, once: with an option of a permission, or with an answer to an elicitation."""
+    decided = (await body_of(request, DecideInteractionBody)).decided()
+    services, request_id = services_of(request), name_of(request, "request_id")
+    command: DecidePermission | AnswerElicitation
+    if isinstance(decided, AnswerBody):
+        command = AnswerElicitation(
+            request_id=request_id,
+            action=decided.action,
+            violations=services.schemas.violations,
+            content=decided.content,
+            at=services.clock.now(),
+        )
+    else:
+        command = DecidePermission(
+            request_id=request_id,
+            option_id=decided.option_id,
+            at=services.clock.now(),
+            grant=decided.grant,
+            reason=decided.reason,
+        )
+    return outcome_response(await handle(request, command, answer=_decision(request_id)))
+
+
+@delete("/v1/sessions/{session_id:str}/interactions/{request_id:str}", status_code=200)
+@Describes(
+    _TOPIC,
+    body=WithdrawBody,
+    answers={200: InteractionDecided},
+    problems=(
+        "session_starting",
+        "session_stopping",
+        "session_stopped",
+        "interaction_not_found",
+        "interaction_decided",
+    ),
+)
+async def withdraw_interaction(request: AnyRequest) -> ASGIResponse:
+    """Take a request back, on behalf of the agent; it is decided as `cancelled`."""
+    body = await body_of(request, WithdrawBody)
+    request_id = name_of(request, "request_id")
+    command = CancelInteraction(request_id=request_id, reason=body.reason)
+    return outcome_response(await handle(request, command, answer=_decision(request_id)))
+
+
+def _decision(request_id: str) -> Answer:
+    return lambda session, _: {
+        "request_id": request_id,
+        "decision": session.interactions.decided.get(request_id),
+    }

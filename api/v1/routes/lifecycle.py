@@ -1,0 +1,194 @@
+"""The life of a session: activate, stop, resume, clear, rewind, and delete many at once."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from litestar import post
+from litestar.response.base import ASGIResponse
+
+from api.http.requests import AnyRequest, body_of, session_id_of
+from api.http.responses import json_response, outcome_response, to_json
+from api.http.route_docs import Describes
+from api.v1.schemas.commands import EmptyBody
+from api.v1.schemas.lifecycle import (
+    BatchDeleteBody,
+    BatchDeleted,
+    ConversationDone,
+    FailStartBody,
+    ResumeDone,
+    ResumeSessionBody,
+    RewindBody,
+    StatusDone,
+    StopSessionBody,
+)
+from api.v1.services import handle, replayed, services_of
+from application.errors import ApplicationError
+from domain.errors import DomainError, SessionNotFound
+from domain.session.commands import (
+    ActivateSession,
+    ClearConversation,
+    DeleteSession,
+    FailStart,
+    ResumeSession,
+    RewindConversation,
+    StopSession,
+)
+from domain.session.events import SessionEvent
+from domain.session.state import Session
+from domain.values import Failure
+
+_AT_ONCE = 20
+
+
+@post("/v1/sessions/{session_id:str}/activate")
+@Describes(
+    "Sessions",
+    body=EmptyBody,
+    answers={200: StatusDone},
+    problems=("session_stopped", "session_stopping"),
+)
+async def activate_session(request: AnyRequest) -> ASGIResponse:
+    """Say that the agent of a starting session is up."""
+    await body_of(request, EmptyBody)
+    return outcome_response(await handle(request, ActivateSession(), answer=_status))
+
+
+@post("/v1/sessions/{session_id:str}/fail-start")
+@Describes(
+    "Sessions",
+    body=FailStartBody,
+    answers={200: StatusDone},
+    problems=("session_stopped", "session_active"),
+)
+async def fail_start(request: AnyRequest) -> ASGIResponse:
+    """Say that the agent of a starting session did not come up; the session stays visible."""
+    body = await body_of(request, FailStartBody)
+    command = FailStart(failure=body.failure.to_domain())
+    return outcome_response(await handle(request, command, answer=_status))
+
+
+@post("/v1/sessions/{session_id:str}/stop")
+@Describes("Sessions", body=StopSessionBody, answers={200: StatusDone})
+async def stop_session(request: AnyRequest) -> ASGIResponse:
+    """End the activation, with its running turn or after it; the first cause stands."""
+    body = await body_of(request, StopSessionBody)
+    command = StopSession(
+        cause=body.cause,
+        detail=body.detail,
+        failure=body.failure.to_domain() if body.failure else None,
+        when_idle=body.when_idle,
+    )
+    return outcome_response(await handle(request, command, answer=_status))
+
+
+@post("/v1/sessions/{session_id:str}/resume")
+@Describes(
+    "Sessions",
+    body=ResumeSessionBody,
+    answers={200: ResumeDone},
+    problems=("session_stopping", "session_expired"),
+)
+async def resume_session(request: AnyRequest) -> ASGIResponse:
+    """Make a stopped session active again, with its id and its whole history."""
+    body = await body_of(request, ResumeSessionBody)
+    command = ResumeSession(starting=body.starting, at=services_of(request).clock.now())
+    return outcome_response(await handle(request, command, answer=_resumed))
+
+
+def _status(session: Session, _: Sequence[SessionEvent]) -> dict[str, Any]:
+    lifecycle = session.lifecycle
+    return {
+        "status": session.status,
+        "activation": lifecycle.activation,
+        "epoch": lifecycle.epoch,
+        "cause": lifecycle.stop_cause,
+        "reason": lifecycle.stop_reason,
+        "failure": _failure(lifecycle.failure),
+    }
+
+
+def _resumed(session: Session, events: Sequence[SessionEvent]) -> dict[str, Any]:
+    # What an active session shows as its failure is what the activation before it died of.
+    return {
+        **_status(session, events),
+        "kept": {"crash": _failure(session.lifecycle.failure)},
+    }
+
+
+def _failure(failure: Failure | None) -> dict[str, Any] | None:
+    if failure is None:
+        return None
+    return {"kind": failure.kind, "summary": failure.summary, "bundle": failure.bundle}
+
+
+@post("/v1/sessions/{session_id:str}/clear")
+@Describes(
+    "Sessions",
+    body=EmptyBody,
+    answers={200: ConversationDone},
+    problems=("turn_in_progress", "session_stopping"),
+)
+async def clear_conversation(request: AnyRequest) -> ASGIResponse:
+    """Begin the transcript anew; the log goes on, and every cursor stays good."""
+    await body_of(request, EmptyBody)
+    return outcome_response(await handle(request, ClearConversation(), answer=_epoch))
+
+
+@post("/v1/sessions/{session_id:str}/rewind")
+@Describes(
+    "Sessions",
+    body=RewindBody,
+    answers={200: ConversationDone},
+    problems=("turn_in_progress", "session_stopping", "cursor_ahead"),
+)
+async def rewind_conversation(request: AnyRequest) -> ASGIResponse:
+    """Go back to what was said and known after an earlier event; the log goes on."""
+    body = await body_of(request, RewindBody)
+    session_id = session_id_of(request)
+    outcome = await replayed(request, session_id)
+    if outcome is None:
+        then = await services_of(request).lineages.state_at(session_id, body.to)
+        command = RewindConversation(to=body.to, then=then)
+        outcome = await handle(request, command, answer=_epoch)
+    return outcome_response(outcome)
+
+
+def _epoch(session: Session, _: Sequence[SessionEvent]) -> dict[str, Any]:
+    return {"epoch": session.lifecycle.epoch}
+
+
+@post("/v1/sessions/batch/delete", status_code=200)
+@Describes("Sessions", body=BatchDeleteBody, answers={200: BatchDeleted})
+async def delete_sessions(request: AnyRequest) -> ASGIResponse:
+    """Delete sessions, each as if it were asked for alone: one that fails stops no other."""
+    body = await body_of(request, BatchDeleteBody)
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(session_id: UUID) -> dict[str, Any]:
+        async with gate:
+            return await _delete_one(request, session_id)
+
+    results = await asyncio.gather(*map(one, dict.fromkeys(body.session_ids)))
+    document = {
+        "results": results,
+        "deleted": sum(result["status"] == "deleted" for result in results),
+        "failed": sum(result["status"] in ("not_found", "failed") for result in results),
+    }
+    return json_response(to_json(document))
+
+
+async def _delete_one(request: AnyRequest, session_id: UUID) -> dict[str, Any]:
+    result: dict[str, Any] = {"session_id": session_id}
+    try:
+        outcome = await handle(request, DeleteSession(), session_id=session_id, answer=_deleted)
+    except SessionNotFound as error:
+        return {**result, "status": "not_found", "code": error.code}
+    except (DomainError, ApplicationError) as error:
+        return {**result, "status": "failed", "code": error.code}
+    return {**result, **outcome.answer}
+
+
+def _deleted(_: Session, events: Sequence[SessionEvent]) -> dict[str, Any]:
+    return {"status": "deleted" if events else "already"}

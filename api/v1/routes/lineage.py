@@ -1,0 +1,174 @@
+"""Children and forks: spawn, fork, and who comes from whom."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from litestar import get, post
+from litestar.response.base import ASGIResponse
+
+from api.http.requests import (
+    AnyRequest,
+    Parameters,
+    body_of,
+    expected_of,
+    is_current,
+    session_id_of,
+)
+from api.http.responses import (
+    etag,
+    json_response,
+    location,
+    not_modified,
+    outcome_response,
+    to_json,
+)
+from api.http.route_docs import CURSOR, LIMIT, Describes
+from api.v1.routes.sessions import new_session_document, session_page
+from api.v1.schemas.lineage import Ancestry, ForkBody, SpawnBody, Spawned
+from api.v1.schemas.session_shape import SessionAnswer, SessionPage
+from api.v1.services import handle, replayed, services_of
+from application.ports.store import SessionFilter, SessionOrder
+from domain.permission_rules import Grants
+from domain.session.commands import CreateSession, SpawnSession
+from domain.session.events import SessionEvent
+from domain.session.state import Session
+from domain.values import Owner
+
+
+@post("/v1/sessions/{session_id:str}/spawn")
+@Describes(
+    "Lineage",
+    body=SpawnBody,
+    answers={201: Spawned, 200: Spawned},
+    problems=(
+        "permission_denied",
+        "spawn_limit",
+        "session_exists",
+        "invalid_runtime_override",
+        "session_stopped",
+        "session_stopping",
+        "session_starting",
+    ),
+)
+async def spawn_session(request: AnyRequest) -> ASGIResponse:
+    """Begin a child session, in one transaction with its parent's word of it."""
+    services, parent_id = services_of(request), session_id_of(request)
+    body = await body_of(request, SpawnBody)
+    outcome = await replayed(request, parent_id)
+    if outcome is None:
+        child_id = body.id or services.clock.new_id()
+        command = SpawnSession(
+            parent_id=parent_id,
+            child_id=child_id,
+            agent=body.agent.to_domain(),
+            ttl_seconds=body.ttl_seconds,
+            role=body.role,
+            auto_stop=body.auto_stop,
+            grants=body.grants.to_domain() if body.grants else Grants(),
+            workspace=body.workspace,
+            title=body.title,
+            permissions=body.permissions.to_domain() if body.permissions else None,
+            limits=body.limits.to_domain() if body.limits else None,
+            metadata=body.metadata,
+            allow_stopped_parent=body.allow_stopped_parent,
+        )
+
+        def answer(child: Session, events: Sequence[SessionEvent]) -> dict[str, Any]:
+            if not events:
+                return {"session": {"id": child_id}}
+            return {"session": new_session_document(child_id, child)}
+
+        await services.lineages.count(parent_id)
+        outcome = await handle(request, command, answer=answer)
+    made = UUID(str(outcome.answer["session"]["id"]))
+    if not outcome.changed:
+        # The child was there already: it is told as it is by now.
+        row = await services.queries.session(made)
+        document = services.store.codec.from_json(row.doc)
+        outcome = outcome._replace(
+            answer={"session": {**document, "sequence": row.sequence, "position": row.position}}
+        )
+    return outcome_response(outcome, status=201 if outcome.changed else 200, made=location(made))
+
+
+@post("/v1/sessions/{session_id:str}/fork")
+@Describes(
+    "Lineage",
+    body=ForkBody,
+    answers={201: SessionAnswer, 200: SessionAnswer},
+    problems=("session_exists", "cursor_ahead", "invalid_runtime_override"),
+)
+async def fork_session(request: AnyRequest) -> ASGIResponse:
+    """Begin a session with what another one said and knew after one of its events."""
+    services, origin_id = services_of(request), session_id_of(request)
+    body = await body_of(request, ForkBody)
+    outcome = await replayed(request, origin_id)
+    if outcome is None:
+        fork_id = body.id or services.clock.new_id()
+        command, inherited = await services.lineages.forked(
+            origin_id, body.at, _different(body), expected_of(request)
+        )
+        outcome = await handle(
+            request,
+            command,
+            session_id=fork_id,
+            idempotency_scope=origin_id,
+            inherits=inherited,
+            if_match=False,
+            answer=lambda fork, _: {"session": new_session_document(fork_id, fork)},
+        )
+    return outcome_response(
+        outcome, status=201 if outcome.changed else 200, made=location(outcome.session_id)
+    )
+
+
+def _different(body: ForkBody) -> CreateSession:
+    """Return the command that begins the fork, as far as the body says."""
+    return CreateSession(
+        owner=Owner(app="", user=""),
+        title=body.title,
+        tags=tuple(body.tags),
+        agent=body.agent.to_domain() if body.agent else None,
+        metadata=body.metadata,
+        permissions=body.permissions.to_domain() if body.permissions else None,
+        limits=body.limits.to_domain() if body.limits else None,
+        starting=body.starting,
+        ttl_seconds=body.ttl_seconds,
+    )
+
+
+@get("/v1/sessions/{session_id:str}/children")
+@Describes(
+    "Lineage",
+    answers={200: SessionPage},
+    problems=("invalid_cursor",),
+    parameters=(LIMIT, CURSOR),
+    linked=True,
+)
+async def list_children(request: AnyRequest) -> ASGIResponse:
+    """List the sessions that this one spawned, the oldest first."""
+    parameters = Parameters(request, ("limit", "cursor"))
+    session_id = session_id_of(request)
+    await services_of(request).queries.session(session_id)
+    where = SessionFilter(parent=session_id)
+    order = SessionOrder("created_at", descending=False)
+    return await session_page(
+        request, parameters, where, order, path=location(session_id, "children")
+    )
+
+
+@get("/v1/sessions/{session_id:str}/ancestry")
+@Describes("Lineage", answers={200: Ancestry}, conditional=True)
+async def get_ancestry(request: AnyRequest) -> ASGIResponse:
+    """Read which session spawned this one, which spawned that, and so on."""
+    Parameters(request, ())
+    services, session_id = services_of(request), session_id_of(request)
+    row = await services.queries.session(session_id)
+    if is_current(request, row.sequence):
+        return not_modified(row.sequence)
+    document = {
+        "ancestors": await services.lineages.ancestry(session_id),
+        "sequence": row.sequence,
+    }
+    return json_response(to_json(document), headers={"ETag": etag(row.sequence)})

@@ -1,0 +1,189 @@
+"""The transcript: add and revise messages, page through it, read it turn by turn."""
+
+from itertools import groupby
+from typing import Any
+
+from litestar import get, patch, post
+from litestar.response.base import ASGIResponse
+
+from api.http import cursors
+from api.http.requests import (
+    AnyRequest,
+    Parameters,
+    body_of,
+    cursor_of,
+    is_current,
+    name_of,
+    session_id_of,
+)
+from api.http.responses import (
+    array_json,
+    etag,
+    from_json,
+    json_response,
+    location,
+    next_link,
+    not_modified,
+    outcome_response,
+    record_json,
+    to_json,
+)
+from api.http.route_docs import (
+    CURSOR,
+    LAST_EVENT_ID,
+    LIMIT,
+    Describes,
+    choice,
+    cursor_parameter,
+)
+from api.v1.documents.ui_messages import ui_messages
+from api.v1.schemas.answers import MessageDone, MessagePage, TranscriptEntry
+from api.v1.schemas.commands import AddMessageBody, ReviseMessageBody
+from api.v1.schemas.events import HistoryPage
+from api.v1.services import handle, services_of
+from application.reads.tail import ALL
+from domain.session.commands import AddMessage, ReviseMessage
+
+
+@post("/v1/sessions/{session_id:str}/messages")
+@Describes(
+    "Messages",
+    body=AddMessageBody,
+    answers={201: MessageDone},
+    problems=("session_stopped", "session_stopping", "session_starting", "message_exists"),
+)
+async def add_message(request: AnyRequest) -> ASGIResponse:
+    """Add a message to the transcript."""
+    body = await body_of(request, AddMessageBody)
+    message_id = body.id or services_of(request).new_name()
+    command = AddMessage(
+        message_id=message_id,
+        role=body.role,
+        parts=tuple(body.parts),
+        author=body.author,
+        implicit=body.implicit,
+    )
+    outcome = await handle(request, command, answer=lambda _, __: {"message_id": message_id})
+    made = location(outcome.session_id, "messages", outcome.answer["message_id"])
+    return outcome_response(outcome, status=201, made=made)
+
+
+@patch("/v1/sessions/{session_id:str}/messages/{message_id:str}")
+@Describes(
+    "Messages",
+    body=ReviseMessageBody,
+    answers={200: MessageDone},
+    problems=("message_not_found",),
+)
+async def revise_message(request: AnyRequest) -> ASGIResponse:
+    """Replace what a message says."""
+    body = await body_of(request, ReviseMessageBody)
+    message_id = name_of(request, "message_id")
+    command = ReviseMessage(message_id=message_id, parts=tuple(body.parts))
+    outcome = await handle(request, command, answer=lambda _, __: {"message_id": message_id})
+    return outcome_response(outcome)
+
+
+@get("/v1/sessions/{session_id:str}/messages")
+@Describes(
+    "Messages",
+    answers={200: MessagePage},
+    problems=("invalid_cursor",),
+    parameters=(
+        LIMIT,
+        CURSOR,
+        choice("order", "`asc` when absent: the oldest first", "asc", "desc"),
+        choice("format", "`ui`: messages of the AI SDK UI", "entries", "ui"),
+    ),
+    conditional=True,
+    linked=True,
+)
+async def list_messages(request: AnyRequest) -> ASGIResponse:
+    """Page through the transcript, oldest first or newest first."""
+    services = services_of(request)
+    parameters = Parameters(request, ("limit", "cursor", "order", "format"))
+    limit = parameters.limit()
+    order = parameters.one_of("order", ("asc", "desc")) or "asc"
+    form = parameters.one_of("format", ("entries", "ui")) or "entries"
+    session_id = session_id_of(request)
+    key = cursors.transcript_key(services.store.identity, session_id, order, form)
+    given = parameters.text("cursor", most=200)
+    at = None if given is None else cursors.decode_index(given, key)
+    sequence, entries = await services.queries.transcript(session_id)
+    if is_current(request, sequence):
+        return not_modified(sequence)
+    if form == "ui":
+        entries = [to_json(one) for one in ui_messages(map(from_json, entries))]
+    if order == "desc":
+        end = len(entries) if at is None else at
+        start = max(end - limit, 0)
+        page, following = entries[start:end][::-1], start or None
+    else:
+        start = at or 0
+        end = start + limit
+        page, following = entries[start:end], end if end < len(entries) else None
+    cursor = None if following is None else cursors.encode_index(following, key)
+    body = b'{"messages":%s,"next_cursor":%s,"sequence":%d}' % (
+        array_json(page),
+        to_json(cursor),
+        sequence,
+    )
+    headers = {"ETag": etag(sequence)}
+    if cursor is not None:
+        path = location(session_id, "messages")
+        headers |= next_link(path, parameters.pairs(), cursor=cursor)
+    return json_response(body, headers=headers)
+
+
+@get("/v1/sessions/{session_id:str}/messages/{message_id:str}")
+@Describes(
+    "Messages",
+    answers={200: TranscriptEntry},
+    problems=("message_not_found",),
+    conditional=True,
+)
+async def get_message(request: AnyRequest) -> ASGIResponse:
+    """Read one entry of the transcript."""
+    Parameters(request, ())
+    services = services_of(request)
+    message_id = name_of(request, "message_id")
+    sequence, entry = await services.queries.entry(session_id_of(request), message_id)
+    if is_current(request, sequence):
+        return not_modified(sequence)
+    return json_response(entry, headers={"ETag": etag(sequence)})
+
+
+@get("/v1/sessions/{session_id:str}/history")
+@Describes(
+    "Messages",
+    answers={200: HistoryPage},
+    problems=("cursor_ahead", "malformed_header"),
+    parameters=(cursor_parameter("since", "sequence"), LIMIT, LAST_EVENT_ID),
+    conditional=True,
+    linked=True,
+)
+async def get_history(request: AnyRequest) -> ASGIResponse:
+    """Read the events, grouped by turn."""
+    services = services_of(request)
+    parameters = Parameters(request, ("since", "limit"))
+    since = cursor_of(request, parameters) or 0
+    session_id = session_id_of(request)
+    page = await services.tails.page(session_id, since, parameters.limit(), ALL)
+    if is_current(request, page.head):
+        return not_modified(page.head)
+    groups = [
+        b'{"turn_id":%s,"events":%s}' % (to_json(turn), array_json([*map(record_json, events)]))
+        for turn, events in groupby(page.events, key=lambda event: _turn_of(event.record))
+    ]
+    rest = {"next": page.next, "head": page.head, "up_to_date": page.up_to_date}
+    headers = {"ETag": etag(page.head)}
+    if not page.up_to_date:
+        path = location(session_id, "history")
+        headers |= next_link(path, parameters.pairs(), since=page.next)
+    return json_response(
+        b'{"groups":%s,%s' % (array_json(groups), to_json(rest)[1:]), headers=headers
+    )
+
+
+def _turn_of(record: bytes) -> Any:
+    return from_json(record).get("turn_id")

@@ -1,0 +1,146 @@
+"""What is said about a session: title, mark, tags, usage, models and summaries."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import delete, get, patch, post, put
+from litestar.response.base import ASGIResponse
+
+from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
+from api.http.responses import location, outcome_response
+from api.http.route_docs import Describes
+from api.v1.schemas.base import Done
+from api.v1.schemas.commands import EmptyBody
+from api.v1.schemas.metadata import (
+    AddSummaryBody,
+    DescribeSessionBody,
+    Models,
+    OverrideModelBody,
+    RecordUsageBody,
+    Summaries,
+    SummaryDone,
+    UsageDone,
+)
+from api.v1.services import handle, read_response, services_of, state_of
+from application.projections.session_row import session_document
+from domain.session.commands import AddSummary, DescribeSession, OverrideModel, RecordUsage
+from domain.session.events import SessionEvent
+from domain.session.state import Session
+
+
+@patch("/v1/sessions/{session_id:str}")
+@Describes("Describing", body=DescribeSessionBody, answers={200: Done})
+async def describe_session(request: AnyRequest) -> ASGIResponse:
+    """Change the title, the mark or the tags."""
+    body = await body_of(request, DescribeSessionBody)
+    command = DescribeSession(
+        fields=frozenset(body.model_fields_set),
+        title=body.title,
+        starred=body.starred,
+        tags=tuple(body.tags),
+    )
+    return outcome_response(await handle(request, command))
+
+
+@post("/v1/sessions/{session_id:str}/usage")
+@Describes("Describing", body=RecordUsageBody, answers={200: UsageDone})
+async def record_usage(request: AnyRequest) -> ASGIResponse:
+    """Set the totals of tokens and cost, or add to them."""
+    body = await body_of(request, RecordUsageBody)
+    command = RecordUsage(
+        mode=body.mode,
+        input_tokens=body.input_tokens,
+        output_tokens=body.output_tokens,
+        cost=body.cost,
+    )
+    return outcome_response(await handle(request, command, answer=_totals))
+
+
+def _totals(session: Session, _: Sequence[SessionEvent]) -> dict[str, Any]:
+    totals = session.totals
+    return {
+        "usage": {
+            "input_tokens": totals.input_tokens,
+            "output_tokens": totals.output_tokens,
+            "cost": totals.cost,
+        }
+    }
+
+
+@get("/v1/sessions/{session_id:str}/models")
+@Describes("Describing", answers={200: Models}, conditional=True)
+async def get_models(request: AnyRequest) -> ASGIResponse:
+    """Read which agents answer with another model than their own."""
+    Parameters(request, ())
+    session = await state_of(request)
+    models = session_document(session_id_of(request), session)["models"]
+    return read_response(request, session.sequence, {"models": models})
+
+
+@put("/v1/sessions/{session_id:str}/models/{agent:str}")
+@Describes(
+    "Describing",
+    body=OverrideModelBody,
+    answers={200: Done},
+    problems=("invalid_runtime_override", "limit_reached"),
+)
+async def override_model(request: AnyRequest) -> ASGIResponse:
+    """Have an agent answer with another model."""
+    body = await body_of(request, OverrideModelBody)
+    command = OverrideModel(
+        agent=name_of(request, "agent"),
+        model=body.model,
+        provider=body.provider,
+        reasoning_effort=body.reasoning_effort,
+    )
+    return outcome_response(await handle(request, command))
+
+
+@delete("/v1/sessions/{session_id:str}/models/{agent:str}", status_code=200)
+@Describes("Describing", body=EmptyBody, answers={200: Done})
+async def restore_model(request: AnyRequest) -> ASGIResponse:
+    """Have an agent answer with its own model again."""
+    await body_of(request, EmptyBody)
+    command = OverrideModel(agent=name_of(request, "agent"), model=None)
+    return outcome_response(await handle(request, command))
+
+
+@get("/v1/sessions/{session_id:str}/summaries")
+@Describes("Describing", answers={200: Summaries}, conditional=True)
+async def get_summaries(request: AnyRequest) -> ASGIResponse:
+    """Read the newest summary of the conversation as it is now, and the ids of all there were."""
+    Parameters(request, ())
+    session = await state_of(request)
+    summary = session.description.summary
+    ids = sorted(session.description.summaries.items(), key=lambda item: (item[1], item[0]))
+    document = {
+        "latest": None
+        if summary is None
+        else {
+            "summary_id": summary.summary_id,
+            "text": summary.text,
+            "first_kept": summary.first_kept,
+            "tokens": summary.tokens,
+        },
+        "summary_ids": [summary_id for summary_id, _ in ids],
+    }
+    return read_response(request, session.sequence, document)
+
+
+@post("/v1/sessions/{session_id:str}/summaries")
+@Describes(
+    "Describing",
+    body=AddSummaryBody,
+    answers={201: SummaryDone},
+    problems=("message_not_found", "summary_exists"),
+)
+async def add_summary(request: AnyRequest) -> ASGIResponse:
+    """Put what was said so far in short; the messages stay."""
+    body = await body_of(request, AddSummaryBody)
+    summary_id = body.summary_id or services_of(request).new_name()
+    command = AddSummary(
+        summary_id=summary_id, text=body.text, first_kept=body.first_kept, tokens=body.tokens
+    )
+    outcome = await handle(request, command, answer=lambda _, __: {"summary_id": summary_id})
+    made = location(outcome.session_id, "summaries")
+    return outcome_response(outcome, status=201, made=made)

@@ -1,0 +1,67 @@
+"""For those who run it: health, readiness, metrics and version."""
+
+import os
+from importlib.metadata import version
+
+from litestar import get
+from litestar.response.base import ASGIResponse
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from api.http.problems import Problem
+from api.http.requests import AnyRequest
+from api.http.responses import Reply, json_response, to_json
+from api.http.route_docs import Describes
+from api.v1.schemas.answers import Health, Ready, Version
+from api.v1.services import services_of
+
+VERSION = version("cairn")
+
+
+@get("/health")
+@Describes("Operations", answers={200: Health})
+async def health(request: AnyRequest) -> ASGIResponse:
+    """Say that the process lives, and whether its database answers."""
+    database = await services_of(request).database_answers()
+    document = {
+        "status": "ok" if database else "degraded",
+        "database": "up" if database else "down",
+    }
+    return json_response(to_json(document))
+
+
+@get("/ready")
+@Describes("Operations", answers={200: Ready}, problems=("not_ready",))
+async def ready(request: AnyRequest) -> ASGIResponse:
+    """Say whether requests can be served now."""
+    services = services_of(request)
+    if services.hub.closing.is_set():
+        raise Problem("not_ready", "the server is stopping")
+    if not await services.database_answers():
+        raise Problem("not_ready", "the database does not answer")
+    return json_response(to_json({"status": "ready"}))
+
+
+@get("/version")
+@Describes("Operations", answers={200: Version})
+async def get_version(request: AnyRequest) -> ASGIResponse:
+    """Say what runs here, and over which log."""
+    document = {"name": "cairn", "version": VERSION, "store": services_of(request).store.identity}
+    return json_response(to_json(document))
+
+
+@get("/metrics")
+@Describes("Operations", answers={200: None}, media_type=CONTENT_TYPE_LATEST)
+async def metrics() -> ASGIResponse:
+    """Count, for Prometheus."""
+    registry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+
+    return Reply(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

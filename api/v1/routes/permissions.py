@@ -1,0 +1,97 @@
+"""The rules about tool calls: read them, set them, ask what they say."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from litestar import get, post, put
+from litestar.response.base import ASGIResponse
+
+from api.http.requests import (
+    AnyRequest,
+    Parameters,
+    body_of,
+    expected_of,
+    header_text,
+    idempotency_of,
+    session_id_of,
+)
+from api.http.responses import etag, json_response, outcome_response, to_json
+from api.http.route_docs import Describes
+from api.v1.schemas.permissions import (
+    EvaluateBody,
+    Judgement,
+    Permissions,
+    PermissionsSet,
+    ReplacePermissionsBody,
+    ToolApprovalBody,
+)
+from api.v1.services import handle, read_response, services_of, state_of
+from application.errors import StaleSequence
+from domain.permission_rules import evaluate
+from domain.session.commands import ReplacePermissions, SwitchToolApproval
+from domain.session.guards import require_present
+from domain.session.state import Session
+from domain.values import require_name
+
+_TOPIC = "Permissions"
+
+
+@get("/v1/sessions/{session_id:str}/permissions")
+@Describes(_TOPIC, answers={200: Permissions}, conditional=True)
+async def get_permissions(request: AnyRequest) -> ASGIResponse:
+    """Read the rules about tool calls, and whether tool approval is on."""
+    Parameters(request, ())
+    session = await state_of(request)
+    return read_response(request, session.sequence, _policy(session, ()))
+
+
+@put("/v1/sessions/{session_id:str}/permissions")
+@Describes(_TOPIC, body=ReplacePermissionsBody, answers={200: PermissionsSet})
+async def replace_permissions(request: AnyRequest) -> ASGIResponse:
+    """Set all rules; they hold at once, in the running turn too."""
+    body = await body_of(request, ReplacePermissionsBody)
+    command = ReplacePermissions(permissions=body.to_domain())
+    return outcome_response(await handle(request, command, answer=_policy))
+
+
+@put("/v1/sessions/{session_id:str}/tool-approval")
+@Describes(_TOPIC, body=ToolApprovalBody, answers={200: PermissionsSet})
+async def switch_tool_approval(request: AnyRequest) -> ASGIResponse:
+    """Let tools be called without asking, but for those that a rule denies; or not."""
+    body = await body_of(request, ToolApprovalBody)
+    command = SwitchToolApproval(enabled=body.enabled)
+    return outcome_response(await handle(request, command, answer=_policy))
+
+
+@post("/v1/sessions/{session_id:str}/permissions/evaluate", status_code=200)
+@Describes(_TOPIC, body=EvaluateBody, answers={200: Judgement})
+async def evaluate_call(request: AnyRequest) -> ASGIResponse:
+    """Tell what would happen to a tool call and why; nothing is recorded."""
+    body = await body_of(request, EvaluateBody)
+    require_name(body.tool, "tool")
+    session_id, expected = session_id_of(request), expected_of(request)
+    # It takes the headers of a command, of which only the condition means anything here.
+    await idempotency_of(request, session_id)
+    for name in (b"cairn-actor", b"cairn-causation"):
+        header_text(request, name)
+    session = (await services_of(request).handler.load(session_id)).session
+    require_present(session)
+    if expected is not None and session.sequence not in expected:
+        raise StaleSequence(None, head=session.sequence)
+    verdict = evaluate(
+        session.policy.rules,
+        tool=body.tool,
+        arguments=body.arguments,
+        read_only=body.read_only,
+        tool_approval=session.policy.tool_approval,
+    )
+    document = {**asdict(verdict), "sequence": session.sequence}
+    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
+
+
+def _policy(session: Session, _: object) -> Mapping[str, Any]:
+    return {
+        "permissions": asdict(session.policy.rules),
+        "tool_approval": session.policy.tool_approval,
+    }

@@ -1,0 +1,327 @@
+"""Sessions: create, list, read, delete and wait for them."""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any, get_args
+from uuid import UUID
+
+from litestar import delete, get, post
+from litestar.response.base import ASGIResponse
+
+from api.http import cursors
+from api.http.requests import (
+    NIL,
+    AnyRequest,
+    Parameters,
+    body_of,
+    header,
+    is_current,
+    session_id_of,
+)
+from api.http.responses import (
+    Reply,
+    array_json,
+    etag,
+    json_response,
+    location,
+    next_link,
+    not_modified,
+    outcome_response,
+    to_json,
+)
+from api.http.route_docs import AT, CURSOR, LIMIT, WAIT, Describes, Parameter, choice, moment
+from api.v1.documents.health import leased_session
+from api.v1.documents.sessions import snapshot_json
+from api.v1.schemas.answers import Done, Snapshot
+from api.v1.schemas.commands import EmptyBody
+from api.v1.schemas.session_shape import (
+    LeasedSessionAnswer,
+    SessionAnswer,
+    SessionPage,
+    SessionStatus,
+)
+from api.v1.schemas.sessions import CreateSessionBody
+from api.v1.services import handle, services_of
+from application.ports.store import SessionFilter, SessionOrder, SortKey
+from application.projections.session_row import session_document
+from application.reads.health import Checkup, Standing
+from domain.health import Badge
+from domain.session.commands import CreateSession, DeleteSession, FirstMessage
+from domain.session.state import Session, Status
+from domain.values import Owner, rfc3339
+
+_NAMED = ("app", "user", "workspace", "team", "scope", "agent", "type", "tag")
+_RANGES = ("created_after", "created_before", "updated_after", "updated_before")
+_RELATIVES = ("parent", "root", "forked_from")
+_FILTERS = (*_NAMED, *_RANGES, *_RELATIVES, "status", "badge", "starred", "text")
+_STATUSES = tuple(status for status in get_args(Status) if status != "deleted")
+_UUID = {"type": "string", "format": "uuid"}
+_BADGES = get_args(Badge)
+_SORTS = tuple(sign + key for key in get_args(SortKey) for sign in ("", "-"))
+_FLAGS = ("true", "false")
+_WITH_HEALTH = choice("include_health", "add how it is, and have that decide the badge", *_FLAGS)
+
+
+@post("/v1/sessions")
+@Describes(
+    "Sessions",
+    body=CreateSessionBody,
+    answers={201: SessionAnswer, 200: SessionAnswer},
+    problems=("session_exists", "invalid_runtime_override"),
+)
+async def create_session(request: AnyRequest) -> ASGIResponse:
+    """Begin a session."""
+    services = services_of(request)
+    body = await body_of(request, CreateSessionBody)
+    session_id = body.id or services.clock.new_id()
+    command = CreateSession(
+        owner=Owner(
+            app=body.app,
+            user=body.user,
+            workspace=body.workspace,
+            team=body.team,
+            scope=body.scope,
+        ),
+        title=body.title,
+        tags=tuple(body.tags),
+        agent=body.agent.to_domain() if body.agent else None,
+        state=body.state,
+        metadata=body.metadata,
+        messages=tuple(
+            FirstMessage(
+                message_id=message.id or services.new_name(),
+                role=message.role,
+                parts=tuple(message.parts),
+                author=message.author,
+            )
+            for message in body.messages
+        ),
+        type=body.type,
+        starting=body.starting,
+        permissions=body.permissions.to_domain() if body.permissions else None,
+        grants=body.grants.to_domain() if body.grants else None,
+        limits=body.limits.to_domain() if body.limits else None,
+        ttl_seconds=body.ttl_seconds,
+    )
+
+    outcome = await handle(
+        request,
+        command,
+        session_id=session_id,
+        idempotency_scope=NIL,
+        answer=lambda session, _: {"session": new_session_document(session_id, session)},
+    )
+    return outcome_response(
+        outcome,
+        status=201 if outcome.changed else 200,
+        made=location(outcome.session_id),
+    )
+
+
+def new_session_document(session_id: UUID, session: Session) -> dict[str, Any]:
+    """Return what clients see of a session that has just begun.
+
+    Args:
+        session_id: Whose state it is.
+        session: The state.
+    """
+    document = session_document(session_id, session)
+    document["sequence"] = session.sequence
+    document["updated_at"] = document["created_at"]
+    return document
+
+
+@get("/v1/sessions")
+@Describes(
+    "Sessions",
+    answers={200: SessionPage},
+    problems=("invalid_cursor",),
+    parameters=(
+        *(Parameter(name, f"only those of this {name}") for name in _NAMED),
+        choice("status", "only those in this state", *_STATUSES),
+        choice("badge", "only those that are well, or not, in this way", *_BADGES),
+        Parameter("parent", "only the children of this session", _UUID),
+        Parameter("root", "only those whose first ancestor is this session", _UUID),
+        Parameter("forked_from", "only the forks of this session", _UUID),
+        choice("starred", "only those that are marked, or are not", "true", "false"),
+        Parameter("text", "only those with this in their title"),
+        *(moment(name, f"only those {name.replace('_', ' ')} this time") for name in _RANGES),
+        choice("attachable", "only those that somebody may attach to now, or may not", *_FLAGS),
+        _WITH_HEALTH,
+        choice("sort", "`-` is descending; `-updated_at` when absent", *_SORTS),
+        LIMIT,
+        CURSOR,
+    ),
+    linked=True,
+)
+async def list_sessions(request: AnyRequest) -> ASGIResponse:
+    """List sessions, newest change first unless asked otherwise."""
+    parameters = Parameters(
+        request, (*_FILTERS, "attachable", "include_health", "sort", "limit", "cursor")
+    )
+    where = SessionFilter(
+        app=parameters.text("app"),
+        user=parameters.text("user"),
+        workspace=parameters.text("workspace"),
+        team=parameters.text("team"),
+        scope=parameters.text("scope"),
+        agent=parameters.text("agent"),
+        status=parameters.one_of("status", _STATUSES),
+        type=parameters.text("type"),
+        tag=parameters.text("tag"),
+        starred=parameters.flag("starred"),
+        text=parameters.text("text"),
+        created_after=parameters.moment("created_after"),
+        created_before=parameters.moment("created_before"),
+        updated_after=parameters.moment("updated_after"),
+        updated_before=parameters.moment("updated_before"),
+        badge=parameters.one_of("badge", _BADGES),
+        parent=parameters.uuid("parent"),
+        root=parameters.uuid("root"),
+        forked_from=parameters.uuid("forked_from"),
+    )
+    return await session_page(request, parameters, where, _order(parameters), path="/v1/sessions")
+
+
+async def session_page(
+    request: AnyRequest,
+    parameters: Parameters,
+    where: SessionFilter,
+    order: SessionOrder,
+    *,
+    path: str,
+) -> Reply:
+    """Return a page of a list of sessions.
+
+    Args:
+        request: Who asks.
+        parameters: With `limit` and `cursor`, maybe `attachable` and `include_health`.
+        where: Which sessions.
+        order: In which order.
+        path: Of the list, for the link to the next page.
+    """
+    services = services_of(request)
+    checkups = services.checkups
+    limit = parameters.limit()
+    attachable = parameters.flag("attachable")
+    more = () if attachable is None else (f"attachable {attachable}",)
+    badge = where.badge if parameters.flag("include_health") else None
+    if badge is not None:
+        more = (*more, "badge by health")
+    key = cursors.list_key(services.store.identity, where, order, *more)
+    given = parameters.text("cursor", most=2000)
+    after = cursors.decode(given, key) if given else None
+
+    def wanted(one: Checkup | Standing) -> bool:
+        return attachable is None or one.attachable == attachable
+
+    def well(one: Checkup) -> bool:
+        return wanted(one) and (badge is None or one.badge == badge)
+
+    chosen = None if attachable is None else wanted
+    if parameters.flag("include_health"):
+        if badge == "hung":
+            # Of those that are stale the log does not know.
+            where = replace(where, badge=None)
+        looked_for = chosen if badge is None else well
+        full = await checkups.search(where, order, after, limit, checkups.of, looked_for)
+        shown, last = [leased_session(one.standing, one) for one in full.found], full.last
+    else:
+        page = await checkups.search(where, order, after, limit, checkups.standing, chosen)
+        shown, last = [leased_session(one) for one in page.found], page.last
+    following = cursors.encode(last, order, key) if last else None
+    body = b'{"sessions":%s,"next_cursor":%s}' % (array_json(shown), to_json(following))
+    headers: dict[str, str] = {}
+    if following is not None:
+        headers = next_link(path, parameters.pairs(), cursor=following)
+    return json_response(body, headers=headers)
+
+
+def _order(parameters: Parameters) -> SessionOrder:
+    sort = parameters.one_of("sort", _SORTS) or "-updated_at"
+    key = next(key for key in get_args(SortKey) if key == sort.removeprefix("-"))
+    return SessionOrder(key, descending=sort.startswith("-"))
+
+
+@get("/v1/sessions/{session_id:str}")
+@Describes(
+    "Sessions",
+    answers={200: LeasedSessionAnswer},
+    parameters=(_WITH_HEALTH,),
+    conditional=True,
+)
+async def get_session(request: AnyRequest) -> ASGIResponse:
+    """Read what lists show of one session; who drives it and its health do not move the ETag."""
+    services = services_of(request)
+    with_health = Parameters(request, ("include_health",)).flag("include_health")
+    row = await services.queries.session(session_id_of(request))
+    if with_health:
+        (checkup,) = await services.checkups.of([row])
+        shown = leased_session(checkup.standing, checkup)
+    elif is_current(request, row.sequence):
+        return not_modified(row.sequence)
+    else:
+        (standing,) = await services.checkups.standing([row])
+        shown = leased_session(standing)
+    body = b'{"session":%s,"sequence":%d,"position":%d}' % (
+        shown,
+        row.sequence,
+        row.position,
+    )
+    return json_response(body, headers={"ETag": etag(row.sequence)})
+
+
+@delete("/v1/sessions/{session_id:str}", status_code=200)
+@Describes("Sessions", body=EmptyBody, answers={200: Done})
+async def delete_session(request: AnyRequest) -> ASGIResponse:
+    """Set the tombstone; the log stays."""
+    await body_of(request, EmptyBody)
+    return outcome_response(await handle(request, DeleteSession()))
+
+
+@get("/v1/sessions/{session_id:str}/status")
+@Describes("Sessions", answers={200: SessionStatus}, parameters=(WAIT,), conditional=True)
+async def get_status(request: AnyRequest) -> ASGIResponse:
+    """Read the light status; with `wait`, when it has changed or time is up."""
+    services = services_of(request)
+    parameters = Parameters(request, ("wait",))
+    session_id = session_id_of(request)
+    seconds = parameters.wait()
+    known = None
+    if header(request, b"if-none-match") is not None:
+        known = partial(is_current, request)
+    seen = await services.waits.changed(session_id, seconds, known)
+    row = seen.session
+    if known is not None and not seen.met and known(row.sequence):
+        return not_modified(row.sequence)
+    document = {
+        "session_id": session_id,
+        "status": row.status,
+        "badge": seen.badge,
+        "sequence": row.sequence,
+        "position": row.position,
+        "updated_at": rfc3339(row.updated_at),
+    }
+    return json_response(to_json(document), headers={"ETag": etag(row.sequence)})
+
+
+@get("/v1/sessions/{session_id:str}/snapshot")
+@Describes(
+    "Sessions",
+    answers={200: Snapshot},
+    problems=("cursor_ahead",),
+    parameters=(AT,),
+    conditional=True,
+)
+async def get_snapshot(request: AnyRequest) -> ASGIResponse:
+    """Read all of a session at one sequence, now or in the past."""
+    services = services_of(request)
+    at = Parameters(request, ("at",)).count("at", least=1)
+    session_id = session_id_of(request)
+    if at is None and header(request, b"if-none-match") is not None:
+        row = await services.queries.session(session_id)
+        if is_current(request, row.sequence):
+            return not_modified(row.sequence)
+    snapshot = await services.queries.snapshot(session_id, at)
+    body = snapshot_json(services, session_id, snapshot)
+    return json_response(body, headers={"ETag": etag(snapshot.sequence)})

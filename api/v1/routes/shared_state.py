@@ -1,0 +1,151 @@
+"""State that sessions share: of an app, and of each user of it."""
+
+from litestar import get, patch
+from litestar.response.base import ASGIResponse
+
+from api.http.problems import Problem
+from api.http.requests import AnyRequest, Parameters, body_of, expected_of, is_current, name_of
+from api.http.responses import Reply, etag, json_response, not_modified, to_json
+from api.http.route_docs import LIMIT, Describes, Parameter
+from api.v1.routes.state import BEFORE, KeyPage, history_reply
+from api.v1.schemas.state import (
+    KeyHistory,
+    PatchAppStateBody,
+    PatchUserStateBody,
+    ScopeDone,
+    SharedState,
+    key_schema,
+)
+from api.v1.services import handle, services_of
+from application.errors import ScopeMoved
+from application.projections.session_row import scope_stream
+from application.reads.key_history import shared_writes
+from domain.errors import Invalid
+from domain.session.commands import PatchScope
+from domain.values import require_name
+
+_PROBLEMS = ("stale_scope", "session_exists")
+_AT = Parameter(
+    "at",
+    "as it was at this position: a `version`, or the `position` of any event",
+    {"type": "integer", "minimum": 1, "maximum": 2**62},
+)
+_READING = Describes(
+    "State",
+    answers={200: SharedState},
+    problems=("cursor_ahead",),
+    parameters=(_AT,),
+    conditional=True,
+)
+
+
+@get("/v1/apps/{app:str}/state")
+@_READING
+async def get_app_state(request: AnyRequest) -> ASGIResponse:
+    """Read the keys that all sessions of an app share, now or as they were."""
+    return await _read(request, _name(request, "app"), None)
+
+
+@patch("/v1/apps/{app:str}/state")
+@Describes("State", body=PatchAppStateBody, answers={200: ScopeDone}, problems=_PROBLEMS)
+async def patch_app_state(request: AnyRequest) -> ASGIResponse:
+    """Set and delete keys that all sessions of an app share; `If-Match` names the version."""
+    body = await body_of(request, PatchAppStateBody)
+    command = PatchScope(
+        app=name_of(request, "app"), user=None, set=body.set, delete=tuple(body.delete)
+    )
+    return await _patch(request, command)
+
+
+@get("/v1/apps/{app:str}/state/{key:str}/history")
+@Describes(
+    "State",
+    answers={200: KeyHistory},
+    parameters=(BEFORE, LIMIT),
+    of_path={"key": key_schema("app")},
+    linked=True,
+)
+async def get_app_key_history(request: AnyRequest) -> ASGIResponse:
+    """Read who set or deleted a key of an app, the newest write first."""
+    return await _history(request, _name(request, "app"), None)
+
+
+@get("/v1/apps/{app:str}/users/{user:str}/state")
+@_READING
+async def get_user_state(request: AnyRequest) -> ASGIResponse:
+    """Read the keys that the sessions of one user of an app share, now or as they were."""
+    return await _read(request, _name(request, "app"), _name(request, "user"))
+
+
+@patch("/v1/apps/{app:str}/users/{user:str}/state")
+@Describes("State", body=PatchUserStateBody, answers={200: ScopeDone}, problems=_PROBLEMS)
+async def patch_user_state(request: AnyRequest) -> ASGIResponse:
+    """Set and delete keys that the sessions of one user of an app share."""
+    body = await body_of(request, PatchUserStateBody)
+    command = PatchScope(
+        app=name_of(request, "app"),
+        user=name_of(request, "user"),
+        set=body.set,
+        delete=tuple(body.delete),
+    )
+    return await _patch(request, command)
+
+
+@get("/v1/apps/{app:str}/users/{user:str}/state/{key:str}/history")
+@Describes(
+    "State",
+    answers={200: KeyHistory},
+    parameters=(BEFORE, LIMIT),
+    of_path={"key": key_schema("user")},
+    linked=True,
+)
+async def get_user_key_history(request: AnyRequest) -> ASGIResponse:
+    """Read who set or deleted a key of one user of an app, the newest write first."""
+    return await _history(request, _name(request, "app"), _name(request, "user"))
+
+
+def _name(request: AnyRequest, parameter: str) -> str:
+    name = name_of(request, parameter)
+    try:
+        require_name(name, parameter)
+    except Invalid as error:
+        raise Problem("invalid_parameter", error.detail, field=parameter) from None
+    return name
+
+
+async def _read(request: AnyRequest, app: str, user: str | None) -> Reply:
+    at = Parameters(request, ("at",)).count("at", least=1)
+    shared = await services_of(request).scopes.read(app, user, at=at)
+    if is_current(request, shared.version):
+        return not_modified(shared.version)
+    document = {"state": shared.values, "version": shared.version}
+    return json_response(to_json(document), headers={"ETag": etag(shared.version)})
+
+
+async def _patch(request: AnyRequest, command: PatchScope) -> Reply:
+    stream = scope_stream(command.app, command.user)
+    outcome = await handle(request, command, session_id=stream, shared_scope=stream)
+    version = outcome.position
+    if not outcome.changed:
+        # Nothing was asked for: nobody has looked at the version yet.
+        version = (await services_of(request).scopes.read(command.app, command.user)).version
+        allowed = expected_of(request)
+        if allowed is not None and version not in allowed:
+            raise ScopeMoved(None, head=version)
+    answer = {"sequence": outcome.sequence, "position": outcome.position, "version": version}
+    headers = {"ETag": etag(version)}
+    if outcome.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    return json_response(to_json(answer), headers=headers)
+
+
+async def _history(request: AnyRequest, app: str, user: str | None) -> Reply:
+    services = services_of(request)
+    if user is None:
+        page = KeyPage(request, "v1", "apps", app, scope="app")
+    else:
+        page = KeyPage(request, "v1", "apps", app, "users", user, scope="user")
+    found = await services.scopes.history(
+        app, user, page.key, before=page.before, limit=page.limit + 1
+    )
+    return history_reply(page, shared_writes(services.store, found), by="position")

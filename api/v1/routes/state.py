@@ -1,0 +1,159 @@
+"""State of a session: its own keys, and those that it shares with its app and its user."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from litestar import get, patch
+from litestar.response.base import ASGIResponse
+
+from api.http.problems import Problem
+from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
+from api.http.responses import (
+    Reply,
+    etag,
+    json_response,
+    next_link,
+    outcome_response,
+    path_of,
+    to_json,
+)
+from api.http.route_docs import AT, LIMIT, Describes, Parameter
+from api.v1.schemas.state import KeyHistory, PatchStateBody, State, StateDone
+from api.v1.services import handle, past_of, services_of
+from application.reads.key_history import Write, own_writes, shared_writes
+from domain.errors import Invalid
+from domain.session.commands import PatchState
+from domain.session.state import scope_of
+from domain.values import Origin, require_name, rfc3339
+
+BEFORE = Parameter(
+    "before",
+    "only writes before this one: a `next_before`",
+    {"type": "integer", "minimum": 1, "maximum": 2**62},
+)
+
+
+@get("/v1/sessions/{session_id:str}/state")
+@Describes("State", answers={200: State}, parameters=(AT,), problems=("cursor_ahead",), etag=True)
+async def get_state(request: AnyRequest) -> ASGIResponse:
+    """Read all keys that the session sees, now or after a past event."""
+    at = Parameters(request, ("at",)).count("at", least=1)
+    loaded, state = await services_of(request).queries.state(session_id_of(request), at)
+    session = loaded.session
+    document = {"state": state, "version": session.state_version, "sequence": session.sequence}
+    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
+
+
+@patch("/v1/sessions/{session_id:str}/state")
+@Describes(
+    "State",
+    body=PatchStateBody,
+    answers={200: StateDone},
+    problems=("limit_reached", "stale_state"),
+)
+async def patch_state(request: AnyRequest) -> ASGIResponse:
+    """Set and delete keys, whatever others have set meanwhile, or only at an expected version."""
+    body = await body_of(request, PatchStateBody)
+    command = PatchState(set=body.set, delete=tuple(body.delete), expected=body.expected_version)
+    outcome = await handle(
+        request, command, answer=lambda session, _: {"version": session.state_version}
+    )
+    return outcome_response(outcome)
+
+
+@get("/v1/sessions/{session_id:str}/state/{key:str}/history")
+@Describes("State", answers={200: KeyHistory}, parameters=(BEFORE, LIMIT), linked=True)
+async def get_key_history(request: AnyRequest) -> ASGIResponse:
+    """Read who set or deleted a key that the session sees or saw, the newest write first."""
+    services, session_id = services_of(request), session_id_of(request)
+    page = KeyPage(request, "v1", "sessions", str(session_id))
+    session = await past_of(request)
+    kind = scope_of(page.key)
+    if kind in ("app", "user"):
+        owner = session.lifecycle.owner
+        user = owner.user if kind == "user" else None
+        found = await services.scopes.history(
+            owner.app, user, page.key, before=page.before, limit=page.limit + 1
+        )
+        return history_reply(page, shared_writes(services.store, found), by="position")
+    writes = await own_writes(
+        services.store, session_id, page.key, before=page.before, limit=page.limit + 1
+    )
+    return history_reply(page, writes, by="sequence", origin=session.lifecycle.forked_from)
+
+
+# ── histories ────────────────────────────────────────────────────────────────────────────────
+
+
+class KeyPage:
+    """Which page of the history of a key is asked for.
+
+    Args:
+        request: Its path names the key.
+        *owner: The path up to the state that has the key.
+        scope: The prefix that the keys of this state have; None where all are.
+
+    Raises:
+        Problem: 400, the key or a parameter makes no sense.
+    """
+
+    def __init__(self, request: AnyRequest, *owner: str, scope: str | None = None) -> None:
+        self.parameters = Parameters(request, ("before", "limit"))
+        self.before = self.parameters.count("before", least=1)
+        self.limit = self.parameters.limit()
+        self.key = name_of(request, "key")
+        self.path = path_of(*owner, "state", self.key, "history")
+        try:
+            require_name(self.key, "key")
+        except Invalid as error:
+            raise Problem("invalid_parameter", error.detail, field="key") from None
+        if scope is not None and scope_of(self.key) != scope:
+            raise Problem("invalid_parameter", f"key must begin with `{scope}:`", field="key")
+
+
+def history_reply(
+    page: KeyPage,
+    writes: Sequence[Write],
+    *,
+    by: Literal["sequence", "position"],
+    origin: Origin | None = None,
+) -> Reply:
+    """Return a page of the history of a key.
+
+    Args:
+        page: What was asked for.
+        writes: The newest first; one more than the page takes when there are more.
+        by: What `before` counts.
+        origin: Where the history goes on when this log has no more of it.
+    """
+    more = len(writes) > page.limit
+    writes = writes[: page.limit]
+    following: int | None = getattr(writes[-1], by) if more else None
+    document = {
+        "key": page.key,
+        "writes": [_write_document(write) for write in writes],
+        "next_before": following,
+        "continues_in": None
+        if more or origin is None
+        else {"session_id": origin.session_id, "before": origin.sequence + 1},
+    }
+    headers: dict[str, str] = {}
+    if following is not None:
+        headers = next_link(page.path, page.parameters.pairs(), before=following)
+    return json_response(to_json(document), headers=headers)
+
+
+def _write_document(write: Write) -> dict[str, Any]:
+    document: dict[str, Any] = {"deleted": write.deleted}
+    if not write.deleted:
+        document["value"] = write.value
+    at = write.at
+    return {
+        **document,
+        "at": rfc3339(at) if isinstance(at, datetime) else at,
+        "actor": write.actor,
+        "session_id": write.session_id,
+        "sequence": write.sequence,
+        "position": write.position,
+    }

@@ -1,0 +1,307 @@
+"""Webhooks: who is told of events, how far that has come, and what could not be told."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from litestar import delete, get, patch, post
+from litestar.response.base import ASGIResponse
+
+from api.http import cursors
+from api.http.problems import Problem
+from api.http.requests import AnyRequest, Parameters, body_of, header, name_of
+from api.http.responses import json_response, next_link, to_json
+from api.http.route_docs import CURSOR, LIMIT, Describes
+from api.v1.schemas.base import UUID_TEXT
+from api.v1.schemas.commands import EmptyBody
+from api.v1.schemas.webhooks import (
+    ChangeWebhookBody,
+    CreateWebhookBody,
+    DeadLetter,
+    DeadLetterDeleted,
+    DeadLetterPage,
+    ReplayBody,
+    Webhook,
+    WebhookDeleted,
+    WebhookPage,
+)
+from api.v1.services import Services, services_of
+from application.errors import DeadLetterNotFound, WebhookNotFound
+from application.ports.webhooks import Change, Wanted
+from application.ports.webhooks import DeadLetter as StoredLetter
+from application.ports.webhooks import Webhook as StoredWebhook
+from domain.values import rfc3339
+
+_TOPIC = "Webhooks"
+_NOT_TAKEN = (b"if-match", b"idempotency-key")
+_ONE = ("webhook_not_found",)
+_TARGET = ("webhook_target_refused",)
+_PATH = "/v1/webhooks"
+
+
+@post(_PATH)
+@Describes(
+    _TOPIC,
+    body=CreateWebhookBody,
+    answers={201: Webhook},
+    problems=("cursor_ahead", "limit_reached", *_TARGET),
+    of_sessions=False,
+)
+async def create_webhook(request: AnyRequest) -> ASGIResponse:
+    """Have somebody told of events."""
+    _check_headers(request)
+    body = await body_of(request, CreateWebhookBody)
+    services = services_of(request)
+    made = await services.webhooks.create(
+        body.url,
+        Wanted(tuple(body.types or ()), body.app, body.user),
+        after=None if body.start == "now" else body.start,
+        description=body.description,
+        batch=body.batch,
+        secret=body.secret,
+    )
+    document = await _document(services, made)
+    if body.secret is None:
+        document["secret"] = made.secret
+    where = f"{_PATH}/{made.id}"
+    return json_response(to_json(document), status=201, headers={"Location": where})
+
+
+@get(_PATH)
+@Describes(
+    _TOPIC,
+    answers={200: WebhookPage},
+    problems=("invalid_cursor",),
+    parameters=(LIMIT, CURSOR),
+    linked=True,
+)
+async def list_webhooks(request: AnyRequest) -> ASGIResponse:
+    """List webhooks."""
+    parameters = Parameters(request, ("limit", "cursor"))
+    services = services_of(request)
+    key = cursors.page_key(services.store.identity, "webhooks")
+    limit, after = parameters.limit(), _after(parameters, key)
+    found = await services.webhooks.page(after=after, limit=limit + 1)
+    head = await services.webhooks.head()
+    page = found[:limit]
+    following = cursors.encode_index(page[-1].number, key) if len(found) > limit else None
+    document = {
+        "webhooks": [_webhook(one, head) for one in page],
+        "next_cursor": following,
+    }
+    return json_response(to_json(document), headers=_link(_PATH, parameters, following))
+
+
+@get(f"{_PATH}/{{webhook_id:str}}")
+@Describes(_TOPIC, answers={200: Webhook}, problems=_ONE)
+async def get_webhook(request: AnyRequest) -> ASGIResponse:
+    """Read a webhook and how far it has come."""
+    Parameters(request, ())
+    services = services_of(request)
+    found = await services.webhooks.get(_webhook_id(request))
+    return json_response(to_json(await _document(services, found)))
+
+
+@patch(f"{_PATH}/{{webhook_id:str}}")
+@Describes(
+    _TOPIC,
+    body=ChangeWebhookBody,
+    answers={200: Webhook},
+    problems=(*_ONE, *_TARGET),
+    of_sessions=False,
+)
+async def change_webhook(request: AnyRequest) -> ASGIResponse:
+    """Change, pause or resume a webhook, or give it a new secret."""
+    _check_headers(request)
+    body = await body_of(request, ChangeWebhookBody)
+    services = services_of(request)
+    given = body.model_fields_set
+    new_secret = "secret" in given and body.secret is None
+    change = Change(
+        url=body.url if "url" in given else None,
+        types=tuple(body.types or ()) if "types" in given else None,
+        describe="description" in given,
+        description=body.description,
+        batch=body.batch if "batch" in given else None,
+        secret=body.secret,
+        active=body.state == "active" if "state" in given else None,
+    )
+    changed = await services.webhooks.change(_webhook_id(request), change, new_secret=new_secret)
+    document = await _document(services, changed)
+    if new_secret:
+        document["secret"] = changed.secret
+    return json_response(to_json(document))
+
+
+@delete(f"{_PATH}/{{webhook_id:str}}", status_code=200)
+@Describes(_TOPIC, body=EmptyBody, answers={200: WebhookDeleted}, problems=_ONE, of_sessions=False)
+async def delete_webhook(request: AnyRequest) -> ASGIResponse:
+    """Tell them nothing more, and forget the dead letters."""
+    _check_headers(request)
+    await body_of(request, EmptyBody)
+    webhook_id = _webhook_id(request)
+    await services_of(request).webhooks.delete(webhook_id)
+    return json_response(to_json({"id": webhook_id}))
+
+
+@post(f"{_PATH}/{{webhook_id:str}}/replay", status_code=200)
+@Describes(
+    _TOPIC,
+    body=ReplayBody,
+    answers={200: Webhook},
+    problems=(*_ONE, "nothing_to_replay"),
+    of_sessions=False,
+)
+async def replay_webhook(request: AnyRequest) -> ASGIResponse:
+    """Send what was, once more or for the first time, in order, before anything newer."""
+    _check_headers(request)
+    body = await body_of(request, ReplayBody)
+    services = services_of(request)
+    replayed = await services.webhooks.replay(
+        _webhook_id(request), after=body.start, upto=body.upto
+    )
+    return json_response(to_json(await _document(services, replayed)))
+
+
+@get(f"{_PATH}/{{webhook_id:str}}/dead-letters")
+@Describes(
+    _TOPIC,
+    answers={200: DeadLetterPage},
+    problems=(*_ONE, "invalid_cursor"),
+    parameters=(LIMIT, CURSOR),
+    linked=True,
+)
+async def list_dead_letters(request: AnyRequest) -> ASGIResponse:
+    """List what was given up."""
+    parameters = Parameters(request, ("limit", "cursor"))
+    services, webhook_id = services_of(request), _webhook_id(request)
+    key = cursors.page_key(services.store.identity, "dead letters", str(webhook_id))
+    limit, after = parameters.limit(), _after(parameters, key)
+    found = await services.webhooks.letters(webhook_id, after=after, limit=limit + 1)
+    page = found[:limit]
+    following = cursors.encode_index(page[-1].number, key) if len(found) > limit else None
+    document = {"dead_letters": list(map(_letter, page)), "next_cursor": following}
+    path = f"{_PATH}/{webhook_id}/dead-letters"
+    return json_response(to_json(document), headers=_link(path, parameters, following))
+
+
+@post(f"{_PATH}/{{webhook_id:str}}/dead-letters/{{number:str}}/retry", status_code=202)
+@Describes(
+    _TOPIC,
+    body=EmptyBody,
+    answers={202: DeadLetter},
+    problems=(*_ONE, "dead_letter_not_found", "webhook_paused"),
+    of_sessions=False,
+)
+async def retry_dead_letter(request: AnyRequest) -> ASGIResponse:
+    """Have it sent once more, soon; it is gone when it was delivered."""
+    _check_headers(request)
+    await body_of(request, EmptyBody)
+    webhooks = services_of(request).webhooks
+    queued = await webhooks.retry_letter(_webhook_id(request), _number(request))
+    return json_response(to_json(_letter(queued)), status=202)
+
+
+@delete(f"{_PATH}/{{webhook_id:str}}/dead-letters/{{number:str}}", status_code=200)
+@Describes(
+    _TOPIC,
+    body=EmptyBody,
+    answers={200: DeadLetterDeleted},
+    problems=(*_ONE, "dead_letter_not_found"),
+    of_sessions=False,
+)
+async def delete_dead_letter(request: AnyRequest) -> ASGIResponse:
+    """Give it up for good."""
+    _check_headers(request)
+    await body_of(request, EmptyBody)
+    number = _number(request)
+    await services_of(request).webhooks.delete_letter(_webhook_id(request), number)
+    return json_response(to_json({"number": number}))
+
+
+def _check_headers(request: AnyRequest) -> None:
+    """Refuse conditions that a webhook cannot meet, rather than overlook them."""
+    for name in _NOT_TAKEN:
+        if header(request, name) is not None:
+            raise Problem(
+                "malformed_header",
+                f"leave {name.decode()} out: it is about sessions, and a webhook is none",
+            )
+
+
+def _webhook_id(request: AnyRequest) -> UUID:
+    text = name_of(request, "webhook_id")
+    if not UUID_TEXT.fullmatch(text):
+        raise WebhookNotFound
+    return UUID(text)
+
+
+def _number(request: AnyRequest) -> int:
+    text = name_of(request, "number")
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise DeadLetterNotFound
+    return int(text)
+
+
+def _after(parameters: Parameters, key: bytes) -> int:
+    cursor = parameters.text("cursor")
+    return 0 if cursor is None else cursors.decode_index(cursor, key)
+
+
+def _link(path: str, parameters: Parameters, following: str | None) -> dict[str, str]:
+    return next_link(path, parameters.pairs(), cursor=following) if following else {}
+
+
+async def _document(services: Services, webhook: StoredWebhook) -> dict[str, Any]:
+    return _webhook(webhook, await services.webhooks.head())
+
+
+def _webhook(webhook: StoredWebhook, head: int) -> dict[str, Any]:
+    wanted, replay_upto = webhook.wanted, webhook.replay_upto
+    return {
+        "id": webhook.id,
+        "url": webhook.url,
+        "types": wanted.types or None,
+        "app": wanted.app,
+        "user": wanted.user,
+        "description": webhook.description,
+        "batch": webhook.batch,
+        "state": webhook.state,
+        "paused_because": webhook.paused_because,
+        "checkpoint": webhook.checkpoint,
+        "head": head,
+        "lag": max(head - webhook.checkpoint, 0),
+        "replaying": None
+        if replay_upto is None
+        else {"upto": replay_upto, "resume_at": webhook.reached},
+        "attempts": webhook.attempts,
+        "next_attempt_at": _maybe(webhook.next_attempt_at),
+        "last_error": webhook.last_error,
+        "last_delivered_at": _maybe(webhook.last_delivered_at),
+        "counts": {
+            "delivered_events": webhook.delivered_events,
+            "delivered_batches": webhook.delivered_batches,
+            "failed_attempts": webhook.failed_attempts,
+            "dead_letters": webhook.letters,
+        },
+        "created_at": rfc3339(webhook.created_at),
+        "updated_at": rfc3339(webhook.updated_at),
+    }
+
+
+def _maybe(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339(moment)
+
+
+def _letter(letter: StoredLetter) -> dict[str, Any]:
+    return {
+        "number": letter.number,
+        "after": letter.after,
+        "upto": letter.upto,
+        "types": letter.types or None,
+        "events": letter.events,
+        "attempts": letter.attempts,
+        "reason": letter.reason,
+        "queued": letter.queued,
+        "failed_at": rfc3339(letter.failed_at),
+    }

@@ -1,0 +1,232 @@
+"""What an agent may report of its turn: the data of each type of event."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, TypeAdapter, create_model
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from api.http.problems import Problem
+from api.http.requests import validated
+from api.v1.schemas.base import Body, JsonMap, Name, one_of
+from api.v1.schemas.parts import Parts
+from domain.session import events as e
+from domain.values import Agent
+
+
+def whole(value: Any) -> Any:
+    """Return 5.0 as 5, which it is to JSON Schema and to clients with one kind of number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Count = Annotated[int, Field(ge=0, le=2**53), BeforeValidator(whole)]
+EventNumber = Annotated[int, Field(ge=1, le=2**53), BeforeValidator(whole)]
+
+
+class SaidData(Body):
+    """The data of `agent.message` and `agent.thought`."""
+
+    parts: Parts
+    message_id: Name | None = None
+    meta: JsonMap | None = None
+
+
+class ToolCalledData(Body):
+    """The data of `tool.called`."""
+
+    tool_call_id: Name
+    name: Name
+    input: Any = None
+    title: str | None = None
+    kind: str | None = None
+    meta: JsonMap | None = None
+
+
+class ToolProgressedData(Body):
+    """The data of `tool.progressed`."""
+
+    tool_call_id: Name
+    title: str | None = None
+    content: Any = None
+    meta: JsonMap | None = None
+
+
+class ToolReturnedData(Body):
+    """The data of `tool.returned`."""
+
+    tool_call_id: Name
+    status: Literal["completed", "failed", "cancelled", "abandoned"] = "completed"
+    output: Any = None
+    meta: JsonMap | None = None
+
+
+class PlanUpdatedData(Body):
+    """The data of `plan.updated`."""
+
+    entries: Annotated[list[JsonMap], Field(max_length=1000)]
+    meta: JsonMap | None = None
+
+
+class UsageData(Body):
+    """Tokens and cost."""
+
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    total_tokens: Count | None = None
+    cached_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
+    cost: Annotated[float, Field(ge=0, le=1e12)] | None = None
+    currency: Annotated[str, Field(max_length=10)] | None = None
+
+
+class UsageReportedData(UsageData):
+    """The data of `usage.reported`."""
+
+    meta: JsonMap | None = None
+
+
+class RuntimeNoticeData(Body):
+    """The data of `runtime.notice`."""
+
+    level: Literal["debug", "info", "warning", "error"]
+    text: Annotated[str, Field(min_length=1)]
+    meta: JsonMap | None = None
+
+
+class AgentData(Body):
+    """An agent and the model behind it."""
+
+    name: Name
+    provider: Name | None = None
+    model: Name | None = None
+    reasoning_effort: Name | None = None
+
+    def to_domain(self) -> Agent:
+        """Return the value it stands for."""
+        return Agent(
+            name=self.name,
+            provider=self.provider,
+            model=self.model,
+            reasoning_effort=self.reasoning_effort,
+        )
+
+
+class AgentSwitchedData(Body):
+    """The data of `agent.switched`."""
+
+    agent: AgentData
+    reason: str | None = None
+    meta: JsonMap | None = None
+
+
+class ContextCompactedData(Body):
+    """The data of `context.compacted`."""
+
+    summary: str | None = None
+    meta: JsonMap | None = None
+
+
+DATA: Mapping[str, type[Body]] = {
+    "agent.message": SaidData,
+    "agent.thought": SaidData,
+    "tool.called": ToolCalledData,
+    "tool.progressed": ToolProgressedData,
+    "tool.returned": ToolReturnedData,
+    "plan.updated": PlanUpdatedData,
+    "usage.reported": UsageReportedData,
+    "runtime.notice": RuntimeNoticeData,
+    "agent.switched": AgentSwitchedData,
+    "context.compacted": ContextCompactedData,
+}
+"""The wire model of the data of each type that may be reported."""
+
+Kind = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}$")]
+
+
+class ActivityBody(Body):
+    """One event: `data` is checked by its `type`; an unknown type is kept verbatim."""
+
+    type: Kind
+    data: Any = Field(default_factory=dict[str, Any])
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls,
+        core_schema: CoreSchema,
+        handler: GetJsonSchemaHandler,
+    ) -> JsonSchemaValue:
+        """Tell what `activity_of` asks for: which data goes with which type."""
+        return handler(_reports.core_schema)
+
+
+_RESERVED = frozenset(name for name, _ in e.NAMES.values()) - DATA.keys()
+
+
+def _report(name: str, model: type[Body]) -> type[Body]:
+    needed = any(field.is_required() for field in model.model_fields.values())
+    data = (model, ...) if needed else (model, Field(default_factory=dict[str, Any]))
+    fields: dict[str, Any] = {"type": (Literal[name], ...), "data": data}
+    title = name.title().replace(".", "")
+    return create_model(f"{title}Report", __base__=Body, __doc__=f"A `{name}`.", **fields)
+
+
+class OtherReport(Body):
+    """Any other type: it is recorded as a `runtime.event` of this kind."""
+
+    type: Annotated[
+        Kind, Field(json_schema_extra={"not": {"enum": [*sorted({*DATA, *_RESERVED})]}})
+    ]
+    data: Any = Field(default_factory=dict[str, Any])
+
+
+_reports: TypeAdapter[Any] = TypeAdapter(
+    one_of([*(_report(name, model) for name, model in DATA.items()), OtherReport])
+)
+
+
+def activity_of(body: ActivityBody, at: str) -> e.ActivityEvent:
+    """Return the event that a report stands for.
+
+    Args:
+        body: Its type and data.
+        at: Where in the request it stands, for the refusal.
+
+    Raises:
+        Problem: The data does not fit the type, or the type is not an agent's to report.
+    """
+    model = DATA.get(body.type)
+    if model is None:
+        if body.type in _RESERVED:
+            detail = f"{at}.type: {body.type} has a command of its own and cannot be reported"
+            raise Problem("invalid", detail, errors=[{"field": f"{at}.type", "message": detail}])
+        return e.RuntimeEvent(kind=body.type, data=body.data)
+    return _to_domain(body.type, validated(model, body.data, f"{at}.data"))
+
+
+def _to_domain(name: str, data: Any) -> e.ActivityEvent:
+    match name:
+        case "agent.message":
+            return e.AgentMessage(
+                parts=tuple(data.parts), message_id=data.message_id, meta=data.meta
+            )
+        case "agent.thought":
+            return e.AgentThought(
+                parts=tuple(data.parts), message_id=data.message_id, meta=data.meta
+            )
+        case "tool.called":
+            return e.ToolCalled(**dict(data))
+        case "tool.progressed":
+            return e.ToolProgressed(**dict(data))
+        case "tool.returned":
+            return e.ToolReturned(**dict(data))
+        case "plan.updated":
+            return e.PlanUpdated(entries=tuple(data.entries), meta=data.meta)
+        case "usage.reported":
+            return e.UsageReported(**dict(data))
+        case "runtime.notice":
+            return e.RuntimeNotice(**dict(data))
+        case "agent.switched":
+            return e.AgentSwitched(agent=data.agent.to_domain(), reason=data.reason, meta=data.meta)
+        case _:
+            return e.ContextCompacted(**dict(data))

@@ -1,0 +1,177 @@
+"""What answers look like. Answers are built from stored bytes; the tests hold them to these."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, RootModel
+
+from api.v1.schemas.base import Done as Done
+from api.v1.schemas.base import JsonMap, Position, Sequence, Shape
+from api.v1.schemas.inputs import WaitingInput
+from api.v1.schemas.interactions import Interaction
+from api.v1.schemas.parts import Parts
+from api.v1.schemas.session_shape import Session
+from domain.values import ToolOutcome, TurnSource
+
+
+class Problem(Shape):
+    """A refusal as RFC 9457 has it; other members help to go on, by its `code`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Annotated[str, Field(json_schema_extra={"format": "uri"})]
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: Annotated[str, Field(description="what was wrong, and what to do")]
+    code: Annotated[str, Field(description="a stable word to test for")]
+    request_id: str
+
+
+# ── commands ─────────────────────────────────────────────────────────────────────────────────
+
+
+class MessageDone(Done):
+    """The message is in the transcript."""
+
+    message_id: str
+
+
+# ── reads ────────────────────────────────────────────────────────────────────────────────────
+
+
+class MessageEntry(Shape):
+    """What somebody said, or with kind `thought` what the agent showed of its reasoning."""
+
+    id: str
+    kind: Literal["message", "thought"]
+    role: Literal["user", "agent", "system"]
+    sequence: Sequence
+    at: datetime
+    turn_id: str | None = None
+    parts: Parts
+    author: str | None = None
+    implicit: bool | None = None
+    revised_at_sequence: int | None = None
+
+
+class ToolCallEntry(Shape):
+    """A tool call with its result."""
+
+    id: Annotated[str, Field(description="the id of the tool call")]
+    kind: Literal["tool_call"]
+    role: Literal["agent"]
+    sequence: Sequence
+    at: datetime
+    turn_id: str | None = None
+    name: str
+    status: Literal["open"] | ToolOutcome
+    title: str | None = None
+    input: Any = None
+    content: Any = None
+    output: Any = None
+
+
+class TranscriptEntry(RootModel[MessageEntry | ToolCallEntry]):
+    """A message, a thought or a tool call, by its `kind`."""
+
+    root: Annotated[MessageEntry | ToolCallEntry, Field(discriminator="kind")]
+
+
+class UiPart(Shape):
+    """A part of a UI message; its fields depend on its `type`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Annotated[
+        str,
+        Field(
+            pattern=r"^(text|reasoning|file|tool-[\s\S]+|data-[\s\S]+)$",
+            description="`text`, `reasoning`, `file`, `tool-<name>` or `data-<name>`",
+        ),
+    ]
+
+
+class UiMessage(Shape):
+    """A message as the AI SDK UI has it; what an agent did in one turn is one message."""
+
+    id: str
+    role: Literal["user", "assistant", "system"]
+    parts: list[UiPart]
+    metadata: Annotated[JsonMap, Field(description="`sequence`, `at`, and `turnId` if any")]
+
+
+class MessagePage(Shape):
+    """A page of the transcript."""
+
+    messages: list[TranscriptEntry] | list[UiMessage]
+    next_cursor: str | None
+    sequence: Sequence
+
+
+class OpenTurn(Shape):
+    """The running turn; `partial` is live: what was streamed since the last recorded event."""
+
+    turn_id: str
+    source: TurnSource
+    started_at: datetime
+    sequence: Sequence
+    plan: list[JsonMap]
+    partial: str
+
+
+class OpenToolCall(Shape):
+    """A tool call that has not returned."""
+
+    tool_call_id: str
+    name: str
+    title: str | None
+    input: Any
+    sequence: Sequence
+
+
+class Snapshot(Shape):
+    """All of a session at one sequence."""
+
+    session: Session
+    transcript: list[TranscriptEntry]
+    turn: OpenTurn | None
+    tool_calls: list[OpenToolCall]
+    interactions: list[Interaction]
+    inputs: Annotated[list[WaitingInput], Field(description="what waits, the next one first")]
+    state: Annotated[
+        JsonMap,
+        Field(description="the `app:` and `user:` keys are live, and do not move the ETag"),
+    ]
+    sequence: Sequence
+    position: Position
+    epoch: Annotated[int, Field(ge=0)]
+    store: Annotated[UUID, Field(description="another one is another log: start again")]
+
+
+# ── operations ───────────────────────────────────────────────────────────────────────────────
+
+
+class Health(Shape):
+    """The process lives."""
+
+    status: Literal["ok", "degraded"]
+    database: Literal["up", "down"]
+
+
+class Ready(Shape):
+    """Requests can be served."""
+
+    status: Literal["ready"]
+
+
+class Version(Shape):
+    """What runs here, and over which log."""
+
+    name: Literal["cairn"]
+    version: str
+    store: UUID
+
+
+class JsonDocument(RootModel[JsonMap]):
+    """A document that describes this server."""

@@ -1,0 +1,37 @@
+"""The bodies of commands."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from api.v1.schemas.base import Body, Name
+from api.v1.schemas.parts import Parts
+from domain.values import MAX_SUMMARY, MAX_TAGS
+
+Tags = Annotated[list[Name], Field(max_length=MAX_TAGS, json_schema_extra={"uniqueItems": True})]
+Detail = Annotated[str, Field(max_length=MAX_SUMMARY)]
+
+
+class NewMessage(Body):
+    """A message."""
+
+    role: Literal["user", "agent", "system"]
+    parts: Parts
+    id: Name | None = None
+    author: Name | None = None
+
+
+class AddMessageBody(NewMessage):
+    """A message for the transcript."""
+
+    implicit: bool = False
+
+
+class ReviseMessageBody(Body):
+    """What the message says from now on."""
+
+    parts: Parts
+
+
+class EmptyBody(Body):
+    """Nothing to say."""

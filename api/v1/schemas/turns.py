@@ -1,0 +1,148 @@
+"""Turns: what starts them, what is reported of them, what ends them, and what is answered."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, RootModel
+
+from api.v1.schemas.activity import ActivityBody, UsageData
+from api.v1.schemas.base import Body, Done, Name, Sequence, Shape
+from api.v1.schemas.commands import Detail
+from api.v1.schemas.inputs import InputId, InputMeta, InputTaken, NextTurn, QueuePlace
+from api.v1.schemas.parts import Parts
+from domain.session.state import TurnOutcome
+from domain.values import Usage
+
+Source = Literal["user", "network", "synthetic", "followup"]
+
+
+class TurnInput(Body):
+    """What the agent is given."""
+
+    parts: Parts
+    message_id: Name | None = None
+
+
+class StartTurnBody(Body):
+    """The input of a turn; `mode` says what to do when another turn runs, or input waits.
+
+    Without one it is refused. `queue` has it wait for a turn of its own, `steer` has it reach the
+    running turn at its next tool boundary, `interrupt` ends that turn and all that waits.
+    """
+
+    input: TurnInput
+    source: Source = "user"
+    turn_id: InputId | None = None
+    meta: InputMeta = None
+    mode: Literal["queue", "interrupt", "steer"] | None = None
+    expected_turn_id: Annotated[
+        Name | None, Field(description="refuse unless this very turn is running")
+    ] = None
+
+
+class RecordActivityBody(Body):
+    """What the agent did, in order; all of it is recorded or none.
+
+    With `partial` it goes to those who follow the session now, and is not recorded. With
+    `take_inputs` what is staged reaches the agent, if one of the events is a `tool.returned`.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={
+            "not": {
+                "properties": {"partial": {"const": True}, "take_inputs": {"const": True}},
+                "required": ["partial", "take_inputs"],
+            }
+        },
+    )
+
+    events: Annotated[list[ActivityBody], Field(min_length=1, max_length=1000)]
+    partial: bool = False
+    take_inputs: bool = False
+
+
+class CompleteTurnBody(Body):
+    """How the turn ended."""
+
+    stop_reason: Name = "end_turn"
+    usage: UsageData | None = None
+
+    def usage_to_domain(self) -> Usage | None:
+        """Return the value it stands for."""
+        return Usage(**dict(self.usage)) if self.usage else None
+
+
+class FailTurnBody(Body):
+    """What broke."""
+
+    kind: Name = "unknown_failure"
+    summary: Detail | None = None
+    bundle: Detail | None = None
+
+
+class CancelTurnBody(Body):
+    """Why the turn is cancelled; with `hold` nothing that waits begins because of it."""
+
+    reason: Name = "user_requested"
+    hold: bool = False
+
+
+# ── answers ──────────────────────────────────────────────────────────────────────────────────
+
+
+class TurnAnswer(Done):
+    """The turn runs."""
+
+    turn_id: str
+    disposition: Literal["started"]
+    previous_turn_id: Annotated[str | None, Field(description="the turn that it interrupted")]
+    cancelled_inputs: Annotated[
+        list[str], Field(description="what waited, and will never run because of it")
+    ]
+
+
+class TurnWaiting(Done):
+    """The input waits: for a turn of its own, or staged for the running one."""
+
+    turn_id: Annotated[str, Field(description="of the turn that it will have")]
+    input_id: Annotated[str, Field(description="the same")]
+    disposition: Literal["queued", "staged"]
+    queue_position: QueuePlace
+    generation: Annotated[int, Field(ge=0)]
+    next_turn_id: NextTurn
+
+
+class TurnStanding(Shape):
+    """What has become of a turn; its events are those of the log with `turn`."""
+
+    turn_id: str
+    status: Literal["running"] | TurnOutcome
+    sequence: Sequence
+
+
+class ActivityRecorded(Done):
+    """All of it was recorded."""
+
+    first_sequence: Annotated[int, Field(ge=1)]
+    inputs: Annotated[
+        list[InputTaken], Field(description="with `take_inputs`, what the agent is to be given now")
+    ]
+
+
+class PiecesShown(Shape):
+    """The pieces went to those who follow now; nothing was recorded."""
+
+    partial: Literal[True]
+    sequence: Sequence
+
+
+class ActivityAnswer(RootModel[ActivityRecorded | PiecesShown]):
+    """What was recorded, or with `partial` that it was shown."""
+
+
+class TurnEnded(Done):
+    """The turn has ended."""
+
+    next_turn_id: NextTurn

@@ -1,0 +1,219 @@
+"""What commands that wait together come to: decided, encoded and chained, not yet written."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, get_args
+from uuid import UUID
+
+from application.commands.repository import Loaded
+from application.commands.request import Idempotency, Outcome, Request
+from application.errors import RecordTooLarge, StaleSequence
+from application.ports.store import Append, Envelope, NewEvent, SharedWrite, Store, StoredAnswer
+from application.projections.session_row import listed_differently, session_row, shared_writes
+from domain.chain import genesis, link
+from domain.session.commands import CreateSession, SpawnSession
+from domain.session.decide import decide
+from domain.session.events import (
+    ActivityEvent,
+    ElicitationAnswered,
+    PermissionDecided,
+    Recorded,
+    SessionEvent,
+)
+from domain.session.evolve import evolve
+from domain.session.lineage import offspring
+from domain.session.state import ABSENT, Session
+from domain.values import Timers
+
+_OF_THE_TURN = get_args(ActivityEvent)
+
+
+@dataclass(slots=True)
+class PendingCommand:
+    """A request that waits at a desk, and the promise of its outcome."""
+
+    request: Request
+    done: asyncio.Future[Outcome]
+
+
+@dataclass(slots=True)
+class Decided:
+    """What a ticket came to: sequences before and after it and its answer, or why it is refused."""
+
+    ticket: PendingCommand
+    before: int = 0
+    after: int = 0
+    answer: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    refusal: Exception | None = None
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What a command came to, before it joins the append."""
+
+    session: Session
+    digest: bytes
+    decided: Sequence[SessionEvent]
+    events: list[NewEvent] = field(default_factory=list[NewEvent])
+    shared: list[SharedWrite] = field(default_factory=list[SharedWrite])
+
+
+@dataclass(slots=True)
+class DecidedBatch:
+    """An append, the states around it, and what each ticket gets once it is written."""
+
+    append: Append
+    before: Loaded
+    after: Loaded
+    decisions: list[Decided]
+
+
+class BatchDecider:
+    """Makes plans.
+
+    Args:
+        store: Its codec and clock.
+        largest: The most bytes of one record.
+        timers: How long turns may be silent or run.
+    """
+
+    def __init__(self, store: Store, *, largest: int, timers: Timers) -> None:
+        self._store = store
+        self._largest = largest
+        self._timers = timers
+
+    def plan(self, session_id: UUID, loaded: Loaded, tickets: list[PendingCommand]) -> DecidedBatch:
+        """Decide commands one after the other, each on the state that the ones before it leave.
+
+        Args:
+            session_id: Whose desk they wait at.
+            loaded: The state before them.
+            tickets: In the order in which they came.
+        """
+        now = self._store.clock.now()
+        session, digest = loaded.session, loaded.digest
+        events: list[NewEvent] = []
+        append = Append(session_id, session.sequence, events, now)
+        shared: list[SharedWrite] = []
+        keys: list[StoredAnswer] = []
+        companions: list[Append] = []
+        decisions: list[Decided] = []
+        for ticket in tickets:
+            request = ticket.request
+            decision = Decided(ticket, before=session.sequence)
+            decisions.append(decision)
+            try:
+                _require_expected(session, request)
+                made = self._decide(request, session, digest, now, len(events))
+                child = self._child(request, session, made.decided, now)
+                told = made.session if child is None else child[1]
+                decision.answer = request.answer(told, made.decided)
+            except Exception as refusal:  # noqa: BLE001 - its own answer, not that of all who wait
+                decision.refusal = refusal
+                continue
+            session, digest = made.session, made.digest
+            events += made.events
+            shared += made.shared
+            if child is not None:
+                companions.append(child[0])
+            append.expected_scopes = (*append.expected_scopes, *request.expected_scopes)
+            decision.after = session.sequence
+            if request.idempotency is not None:
+                keys.append(self._kept_answer(request.idempotency, session_id, decision, loaded))
+        append.shared, append.keys, append.companions = shared, keys, companions
+        if events and listed_differently(loaded.session, session):
+            append.row = session_row(session_id, session, self._store.codec, self._timers)
+        return DecidedBatch(append, loaded, Loaded(session, digest, loaded.position), decisions)
+
+    def _decide(
+        self, request: Request, session: Session, digest: bytes, now: datetime, offset: int
+    ) -> _Draft:
+        """Decide one command, and make what it came to ready to be written.
+
+        Args:
+            request: The command.
+            session: The state before it.
+            digest: Of the last event before it.
+            now: The time.
+            offset: How many events of the append come before its own.
+        """
+        if request.inherits is not None and not session.sequence:
+            session = request.inherits
+        draft = _Draft(session, digest, decide(session, request.command))
+        for event in draft.decided:
+            turn_id = _turn_of(draft.session, event)
+            recorded = Recorded(draft.session.sequence + 1, now, event, turn_id)
+            name, record = self._encode(request, recorded)
+            draft.digest = link(draft.digest, record)
+            draft.session = evolve(draft.session, recorded)
+            owner = draft.session.lifecycle.owner
+            at = offset + len(draft.events)
+            draft.shared += shared_writes(owner, event, at, self._store.codec)
+            draft.events.append(NewEvent(name, record, draft.digest))
+        return draft
+
+    def _child(
+        self, request: Request, parent: Session, decided: Sequence[SessionEvent], now: datetime
+    ) -> tuple[Append, Session] | None:
+        """Return what begins the child of a spawn, which goes with the parent's append: and it."""
+        spawn = request.command
+        if not isinstance(spawn, SpawnSession) or not decided:
+            return None
+        child_id, begin = spawn.child_id, offspring(parent, spawn)
+        asked = Request(child_id, begin, request.actor, request.origin, None, request.causation)
+        made = self._decide(asked, ABSENT, genesis(child_id), now, 0)
+        append = Append(child_id, 0, made.events, now)
+        append.row = session_row(child_id, made.session, self._store.codec, self._timers)
+        return append, made.session
+
+    def _encode(self, request: Request, recorded: Recorded) -> tuple[str, bytes]:
+        envelope = Envelope(
+            self._store.clock.new_id(),
+            recorded.at,
+            request.actor,
+            request.origin,
+            recorded.turn_id,
+            request.causation,
+            request.idempotency.key if request.idempotency else None,
+        )
+        name, record = self._store.codec.encode(recorded.event, envelope)
+        if len(record) > self._largest:
+            raise RecordTooLarge(
+                f"a {name} event of {len(record)} bytes; at most {self._largest}",
+                size=len(record),
+                limit=self._largest,
+            )
+        return name, record
+
+    def _kept_answer(
+        self, idempotency: Idempotency, session_id: UUID, decision: Decided, loaded: Loaded
+    ) -> StoredAnswer:
+        answer = {"first_sequence": decision.before + 1, "answer": decision.answer}
+        return StoredAnswer(
+            idempotency.scope,
+            idempotency.key,
+            idempotency.fingerprint,
+            session_id,
+            decision.after,
+            loaded.position,
+            self._store.codec.to_json(answer),
+        )
+
+
+def _require_expected(session: Session, request: Request) -> None:
+    # What is not there at all is told so by its rule: a precondition is asked of what is there.
+    asked = session.sequence > 0 or isinstance(request.command, CreateSession)
+    if asked and request.expected is not None and session.sequence not in request.expected:
+        raise StaleSequence(None, head=session.sequence)
+
+
+def _turn_of(session: Session, event: SessionEvent) -> str | None:
+    running = session.turns.running
+    if isinstance(event, _OF_THE_TURN):
+        return running.turn_id if running else None
+    if isinstance(event, PermissionDecided | ElicitationAnswered):
+        asked = session.interactions.pending.get(event.request_id)
+        return asked.turn_id if asked else None
+    return getattr(event, "turn_id", None)

@@ -1,0 +1,83 @@
+"""A command with what is known about who asks, and what becomes of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from application.ports.rows import ScopeVersion
+from domain.session.commands import Command
+from domain.session.events import SessionEvent
+from domain.session.state import Session
+
+Answer = Callable[[Session, Sequence[SessionEvent]], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idempotency:
+    """A client's idempotency key.
+
+    Args:
+        scope: The session, or nil for a request that makes one.
+        key: As the client sent it.
+        fingerprint: SHA-256 of the request.
+    """
+
+    scope: UUID
+    key: str
+    fingerprint: bytes
+
+
+class Request(NamedTuple):
+    """A command with what is known about who asks.
+
+    Args:
+        session_id: To which session.
+        command: What is asked.
+        actor: Who asks.
+        origin: Through which door.
+        expected: The sequences that the caller allows, from If-Match; None allows any.
+        causation: Why.
+        idempotency: The client's key.
+        inherits: What a fork begins with, of the session it is made from.
+        expected_scopes: The versions of shared scopes that the caller allows.
+        answer: What the command produced, given the state after it and its events; of a spawn,
+            the state of the child.
+    """
+
+    session_id: UUID
+    command: Command
+    actor: str
+    origin: str = "http"
+    expected: frozenset[int] | None = None
+    causation: str | None = None
+    idempotency: Idempotency | None = None
+    inherits: Session | None = None
+    expected_scopes: tuple[ScopeVersion, ...] = ()
+    answer: Answer = lambda _, __: {}
+
+
+class Outcome(NamedTuple):
+    """What became of an accepted command.
+
+    Args:
+        session_id: The session it made or changed.
+        first_sequence: The first event it made; beyond `sequence` when it made none.
+        sequence: The sequence of the session after it.
+        position: The position of its last event.
+        answer: What it produced.
+        replayed: The answer is the stored one of an earlier request with the same key.
+        changed: It made an event.
+    """
+
+    session_id: UUID
+    first_sequence: int
+    sequence: int
+    position: int
+    answer: Mapping[str, Any]
+    replayed: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether the command made an event."""
+        return self.first_sequence <= self.sequence

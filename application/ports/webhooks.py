@@ -1,0 +1,321 @@
+"""Webhooks as they are kept, and what they need of the world."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from application.ports.rows import StoredEvent
+
+MOST_WEBHOOKS = 100
+BATCH_BYTES = 1024 * 1024
+"""A batch ends with the event whose record reaches so many bytes in all."""
+
+
+def matches(pattern: str, kind: str) -> bool:
+    """Return whether a type of events is named by a pattern.
+
+    Args:
+        pattern: A name, or the beginning of one and `*`.
+        kind: The name of the type.
+    """
+    return kind.startswith(pattern[:-1]) if pattern.endswith("*") else kind == pattern
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which events a webhook is told of.
+
+    Args:
+        types: Names, or the beginnings of names such as `turn.*`; none are all.
+        app: Only of sessions of this app.
+        user: Only of sessions of this user.
+    """
+
+    types: tuple[str, ...] = ()
+    app: str | None = None
+    user: str | None = None
+
+    @property
+    def exact(self) -> list[str]:
+        """The types that are whole names."""
+        return [one for one in self.types if not one.endswith("*")]
+
+    @property
+    def prefixes(self) -> list[str]:
+        """The beginnings of names."""
+        return [one[:-1] for one in self.types if one.endswith("*")]
+
+    def takes(self, event: "OwnedEvent") -> bool:
+        """Return whether an event is one of them."""
+        if self.app is not None and event.app != self.app:
+            return False
+        if self.user is not None and event.user != self.user:
+            return False
+        return not self.types or any(matches(one, event.stored.type) for one in self.types)
+
+
+class OwnedEvent(NamedTuple):
+    """An event, and whose session it belongs to; None for a log that is no session's."""
+
+    stored: StoredEvent
+    app: str | None
+    user: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook:
+    """A subscription, and how far it has come.
+
+    Args:
+        number: 1, 2, 3 ... in the order in which they were made.
+        secret: What deliveries are signed with, as `whsec_` and base64.
+        revision: Counts what was changed of its settings.
+        generation: Counts what makes batches other ones: replays, and changes of the types.
+        checkpoint: Everything up to this position is delivered, given up, or not wanted.
+        pinned: The last position of the batch that was begun.
+        replay_upto: The last position of a replay that runs.
+        resume_at: Where it goes on after that.
+        attempts: How often the batch has failed.
+        letters: How many dead letters there are.
+        queued: How many of them are to be sent again.
+    """
+
+    id: UUID
+    number: int
+    url: str
+    wanted: Wanted
+    description: str | None
+    batch: int
+    secret: str = field(repr=False)
+    active: bool = True
+    paused_because: str | None = None
+    revision: int = 1
+    generation: int = 1
+    checkpoint: int = 0
+    pinned: int | None = None
+    replay_upto: int | None = None
+    resume_at: int | None = None
+    attempts: int = 0
+    next_attempt_at: datetime | None = None
+    last_error: str | None = None
+    last_delivered_at: datetime | None = None
+    delivered_events: int = 0
+    delivered_batches: int = 0
+    failed_attempts: int = 0
+    letters_made: int = 0
+    created_at: datetime
+    updated_at: datetime
+    letters: int = 0
+    queued: int = 0
+
+    @property
+    def reached(self) -> int:
+        """The position up to which it has been told, replays left aside."""
+        return self.checkpoint if self.resume_at is None else self.resume_at
+
+    @property
+    def state(self) -> str:
+        """`active`, `failing` when its next batch has failed before, or `paused`."""
+        if not self.active:
+            return "paused"
+        return "failing" if self.attempts else "active"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewWebhook:
+    """A subscription to be made; it goes on after `checkpoint`."""
+
+    id: UUID
+    url: str
+    wanted: Wanted
+    description: str | None
+    batch: int
+    secret: str = field(repr=False)
+    checkpoint: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What to change of a subscription; None leaves it as it is.
+
+    Args:
+        describe: Whether the description changes, to None too.
+    """
+
+    url: str | None = None
+    types: tuple[str, ...] | None = None
+    describe: bool = False
+    description: str | None = None
+    batch: int | None = None
+    secret: str | None = field(default=None, repr=False)
+    active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A batch that was given up: the wanted events after one position, up to another."""
+
+    number: int
+    generation: int
+    after: int
+    upto: int
+    types: tuple[str, ...]
+    events: int
+    attempts: int
+    reason: str
+    queued: bool
+    failed_at: datetime
+
+
+class WebhookStore(Protocol):
+    """Webhooks and their dead letters.
+
+    What a delivery writes is about the webhook as it was read: when its generation or checkpoint is
+    another one by now, nothing is written and False is returned.
+    """
+
+    async def create(self, new: NewWebhook) -> bool:
+        """Make a webhook; False when there are as many as there may be."""
+        ...
+
+    async def get(self, webhook_id: UUID) -> Webhook | None:
+        """Return a webhook."""
+        ...
+
+    async def page(self, *, after: int, limit: int) -> Sequence[Webhook]:
+        """Return webhooks in the order of their numbers, `after` excluded."""
+        ...
+
+    async def change(self, webhook_id: UUID, change: Change, at: datetime) -> bool:
+        """Change a webhook; False when there is none."""
+        ...
+
+    async def delete(self, webhook_id: UUID) -> bool:
+        """Take a webhook away, with its dead letters; False when there is none."""
+        ...
+
+    async def replay(self, webhook_id: UUID, *, after: int, upto: int, at: datetime) -> bool:
+        """Go back to send a range; False when it has not come as far as its begin."""
+        ...
+
+    async def letters(self, webhook_id: UUID, *, after: int, limit: int) -> Sequence[DeadLetter]:
+        """Return dead letters in the order of their numbers, `after` excluded."""
+        ...
+
+    async def letter(self, webhook_id: UUID, number: int) -> DeadLetter | None:
+        """Return a dead letter."""
+        ...
+
+    async def queue_letter(self, webhook_id: UUID, number: int) -> bool:
+        """Have a dead letter sent again; False when there is none."""
+        ...
+
+    async def delete_letter(self, webhook_id: UUID, number: int) -> bool:
+        """Take a dead letter away; False when there is none."""
+        ...
+
+    async def nudge(self) -> None:
+        """Tell the process that delivers that something was changed."""
+        ...
+
+    async def events(
+        self, *, after: int, upto: int, limit: int, most_bytes: int, wanted: Wanted
+    ) -> Sequence[OwnedEvent]:
+        """Return wanted events by position, `after` excluded, `upto` included.
+
+        It ends with the event whose record reaches `most_bytes` in all.
+        """
+        ...
+
+    async def pin(self, webhook: Webhook, *, after: int, upto: int) -> bool:
+        """Begin a batch that ends at a position, nothing before `after` being wanted.
+
+        False also when it is paused.
+        """
+        ...
+
+    async def skip(self, webhook: Webhook, upto: int) -> bool:
+        """Move the checkpoint on: nothing up to there is wanted."""
+        ...
+
+    async def delivered(self, webhook: Webhook, upto: int, events: int, at: datetime) -> bool:
+        """Move the checkpoint on: the batch was delivered."""
+        ...
+
+    async def failed(
+        self, webhook: Webhook, upto: int, attempts: int, reason: str, next_at: datetime
+    ) -> bool:
+        """Note that the batch failed, and when to try again; False also when it was changed."""
+        ...
+
+    async def gone(self, webhook: Webhook, reason: str, at: datetime) -> bool:
+        """Pause the webhook: its receiver wants no more."""
+        ...
+
+    async def bury(
+        self, webhook: Webhook, upto: int, *, events: int, attempts: int, reason: str, at: datetime
+    ) -> bool:
+        """Give the batch up: make a dead letter of it and move the checkpoint on, together."""
+        ...
+
+    async def queued_letter(self, webhook_id: UUID) -> DeadLetter | None:
+        """Return the first dead letter that is to be sent again."""
+        ...
+
+    async def letter_delivered(self, webhook_id: UUID, number: int, at: datetime) -> None:
+        """Take away a dead letter that was delivered."""
+        ...
+
+    async def letter_failed(self, webhook_id: UUID, number: int, reason: str, at: datetime) -> None:
+        """Note that a dead letter failed again."""
+        ...
+
+
+class DeliveryResult(NamedTuple):
+    """What a receiver answered.
+
+    Args:
+        status: The HTTP status; 0 when there was no answer.
+        reason: What went wrong, in a few words without anything secret.
+        retry_after: The seconds it asks to be left alone.
+    """
+
+    status: int
+    reason: str = ""
+    retry_after: float = 0.0
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether the receiver has it."""
+        return 200 <= self.status < 300
+
+
+class Line(Protocol):
+    """To one receiver."""
+
+    async def send(self, url: str, headers: dict[str, str], body: bytes) -> DeliveryResult:
+        """Send a body, and return what became of it; never raises."""
+        ...
+
+    async def close(self) -> None:
+        """Hang up."""
+        ...
+
+
+class Sender(Protocol):
+    """Reaches receivers."""
+
+    async def refusal(self, url: str) -> str | None:
+        """Return why a URL is none that may be called; None when it may, or is not known yet."""
+        ...
+
+    async def prepare(self) -> None:
+        """Get ready to send; asked again, there is nothing to do."""
+        ...
+
+    def line(self) -> Line:
+        """Return a line to one receiver; those of others cannot keep it busy."""
+        ...

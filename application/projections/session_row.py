@@ -1,0 +1,298 @@
+"""From a session's state to what lists and readers see of it."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from application.ports.store import Codec, SessionRow, SharedWrite
+from domain.health import Badge, Info, badge_for_log, state_of
+from domain.session.events import SessionCreated, SessionEvent, StatePatched
+from domain.session.state import Session, scope_of
+from domain.session.supervision import next_deadline
+from domain.values import Owner, Timers, rfc3339
+
+_SCOPES = uuid5(NAMESPACE_URL, "cairn:scopes")
+_NEVER = datetime.fromtimestamp(0, UTC)
+
+
+def session_document(session_id: UUID, session: Session) -> dict[str, Any]:
+    """Return what clients see of a session, less its sequence, position and time of change.
+
+    Args:
+        session_id: Whose state it is.
+        session: The state.
+    """
+    lifecycle, description, totals = session.lifecycle, session.description, session.totals
+    owner, agent = lifecycle.owner, description.agent
+    running = session.turns.running
+    document: dict[str, Any] = {
+        "id": session_id,
+        "status": session.status,
+        "type": lifecycle.type,
+        "app": owner.app,
+        "user": owner.user,
+        "workspace": owner.workspace,
+        "team": owner.team,
+        "scope": owner.scope,
+        "title": description.title,
+        "starred": description.starred,
+        "tags": description.tags,
+        "agent": None
+        if agent is None
+        else {
+            "name": agent.name,
+            "provider": agent.provider,
+            "model": agent.model,
+            "reasoning_effort": agent.reasoning_effort,
+        },
+        "metadata": description.metadata,
+        "turn_id": running.turn_id if running else None,
+        "activation": lifecycle.activation,
+        "epoch": lifecycle.epoch,
+        "turns": totals.turns,
+        "usage": {
+            "input_tokens": totals.input_tokens,
+            "output_tokens": totals.output_tokens,
+            "cost": totals.cost,
+        },
+        "stop": None
+        if lifecycle.stop_cause is None
+        else {
+            "cause": lifecycle.stop_cause,
+            "reason": lifecycle.stop_reason,
+            "detail": lifecycle.stop_detail,
+        },
+        "failure": None
+        if lifecycle.failure is None
+        else {
+            "kind": lifecycle.failure.kind,
+            "summary": lifecycle.failure.summary,
+            "bundle": lifecycle.failure.bundle,
+        },
+        "created_at": rfc3339(lifecycle.created_at or _NEVER),
+        "badge": badge_of(session),
+        **_policy_document(session),
+        **_lineage_document(session),
+        **_surroundings_document(session),
+    }
+    return document
+
+
+def _policy_document(session: Session) -> dict[str, Any]:
+    rules, description, summary = (
+        session.policy.rules,
+        session.description,
+        session.description.summary,
+    )
+    limits = session.lifecycle.limits
+    return {
+        "permissions": {
+            "mode": rules.mode,
+            "allow": rules.allow,
+            "ask": rules.ask,
+            "deny": rules.deny,
+        },
+        "tool_approval": session.policy.tool_approval,
+        "limits": {
+            "queued_inputs": limits.queued_inputs,
+            "input_bytes": limits.input_bytes,
+            "turn_seconds": limits.turn_seconds,
+            "children": limits.children,
+            "depth": limits.depth,
+        },
+        "models": {
+            agent: {
+                "model": chosen.model,
+                "provider": chosen.provider,
+                "reasoning_effort": chosen.reasoning_effort,
+            }
+            for agent, chosen in sorted(description.models.items())
+        },
+        "summary": None
+        if summary is None
+        else {
+            "summary_id": summary.summary_id,
+            "first_kept": summary.first_kept,
+            "tokens": summary.tokens,
+        },
+        "inputs": {
+            "generation": session.inputs.generation,
+            "pending": len(session.inputs.waiting),
+        },
+    }
+
+
+def _lineage_document(session: Session) -> dict[str, Any]:
+    lifecycle = session.lifecycle
+    lineage, origin = lifecycle.lineage, lifecycle.forked_from
+    return {
+        "expires_at": None if lifecycle.expires_at is None else rfc3339(lifecycle.expires_at),
+        "lineage": None
+        if lineage is None
+        else {
+            "parent_id": lineage.parent_id,
+            "root_id": lineage.root_id,
+            "depth": lineage.depth,
+            "role": lineage.role,
+            "auto_stop": lineage.auto_stop,
+            "profile_digest": lineage.profile_digest,
+        },
+        "forked_from": None
+        if origin is None
+        else {
+            "session_id": origin.session_id,
+            "sequence": origin.sequence,
+            "digest": origin.digest,
+        },
+        "live_children": len(session.surroundings.children),
+    }
+
+
+def _surroundings_document(session: Session) -> dict[str, Any]:
+    around = session.surroundings
+    profile, sandbox = around.profile, around.sandbox
+    return {
+        "stalled": around.stalled,
+        "unhealthy": around.unhealthy,
+        "profile": None
+        if profile is None
+        else {"digest": profile.digest, "name": profile.name, "sequence": profile.sequence},
+        "sandbox": None
+        if sandbox is None
+        else {
+            "sandbox_id": sandbox.sandbox_id,
+            "operation": sandbox.operation,
+            "outcome": sandbox.outcome,
+            "sequence": sandbox.sequence,
+        },
+        "peers": len(around.peers),
+    }
+
+
+def badge_of(session: Session) -> Badge:
+    """Return the one word for a session, by what its log says; leases and presence aside."""
+    lifecycle, around = session.lifecycle, session.surroundings
+    running = session.turns.running
+    info = Info(
+        state=state_of(session.status),
+        failure_kind=lifecycle.failure.kind if lifecycle.failure else "",
+        stall_state="stalled" if around.stalled is not None else "",
+        turn_id=running.turn_id if running else "",
+    )
+    return badge_for_log(info, unhealthy=around.unhealthy)
+
+
+def session_row(
+    session_id: UUID, session: Session, codec: Codec, timers: Timers | None = None
+) -> SessionRow:
+    """Return the list row of a session.
+
+    Args:
+        session_id: Whose state it is.
+        session: The state.
+        codec: Makes its document.
+        timers: How long turns may be silent or run: they decide when it needs the clock.
+    """
+    hidden = session.lifecycle.phase == "scope"
+    lifecycle, description, owner = (
+        session.lifecycle,
+        session.description,
+        session.lifecycle.owner,
+    )
+    return SessionRow(
+        app=owner.app,
+        user=owner.user,
+        workspace=owner.workspace,
+        team=owner.team,
+        scope=owner.scope,
+        agent=description.agent.name if description.agent else None,
+        type=lifecycle.type,
+        status=session.status,
+        title=description.title,
+        starred=description.starred,
+        tags=description.tags,
+        created_at=lifecycle.created_at or _NEVER,
+        deleted=lifecycle.phase == "deleted",
+        doc="{}" if hidden else codec.to_json(session_document(session_id, session)).decode(),
+        badge=badge_of(session),
+        parent_id=lifecycle.lineage.parent_id if lifecycle.lineage else None,
+        root_id=lifecycle.lineage.root_id if lifecycle.lineage else None,
+        forked_from=lifecycle.forked_from.session_id if lifecycle.forked_from else None,
+        due_at=next_deadline(session, timers or Timers()),
+        hidden=hidden,
+    )
+
+
+def listed_differently(before: Session, after: Session) -> bool:
+    """Return whether anything that lists show is not the same; states share what did not change.
+
+    Nor may a session need the clock sooner than its row says: requests that run out count too.
+    """
+    return not (
+        before.lifecycle is after.lifecycle
+        and before.description is after.description
+        and before.totals is after.totals
+        and before.policy is after.policy
+        and before.inputs is after.inputs
+        and before.interactions is after.interactions
+        and before.surroundings is after.surroundings
+        and before.status == after.status
+        and _running(before) == _running(after)
+    )
+
+
+def _running(session: Session) -> str | None:
+    return session.turns.running.turn_id if session.turns.running else None
+
+
+def scope_stream(app: str, user: str | None) -> UUID:
+    """Return the scope of the keys that all sessions of an app, or of one user of it, share.
+
+    Args:
+        app: The app.
+        user: None for the keys of the app.
+    """
+    owner = Owner(app=app, user=user or "")
+    return app_scope(owner) if user is None else user_scope(owner)
+
+
+def app_scope(owner: Owner) -> UUID:
+    """Return the scope of `app:` keys."""
+    return uuid5(_SCOPES, f"app:{owner.app}")
+
+
+def user_scope(owner: Owner) -> UUID:
+    """Return the scope of `user:` keys: one user within one app."""
+    return uuid5(_SCOPES, f"user:{len(owner.app)}:{owner.app}:{owner.user}")
+
+
+def shared_writes(
+    owner: Owner, event: SessionEvent, offset: int, codec: Codec
+) -> Iterator[SharedWrite]:
+    """Return what an event writes to the scopes that sessions share.
+
+    Args:
+        owner: Of the session.
+        event: Only a creation or a patch writes any.
+        offset: The index of the event in its append.
+        codec: Makes the stored values.
+    """
+    match event:
+        case SessionCreated():
+            written: Mapping[str, Any] = event.state
+            deleted: tuple[str, ...] = ()
+        case StatePatched():
+            written, deleted = event.set, event.delete
+        case _:
+            return
+    for key, value in written.items():
+        if scope_of(key) in ("app", "user"):
+            yield SharedWrite(_scope(owner, key), key, codec.to_json(value), offset)
+    for key in deleted:
+        if scope_of(key) in ("app", "user"):
+            yield SharedWrite(_scope(owner, key), key, None, offset)
+
+
+def _scope(owner: Owner, key: str) -> UUID:
+    return app_scope(owner) if scope_of(key) == "app" else user_scope(owner)

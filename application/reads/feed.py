@@ -1,0 +1,132 @@
+"""The global feed: the events of all sessions, by position."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from application.errors import CursorAhead, StoreUnavailable
+from application.fan_out import FanOut
+from application.ports.store import Store
+from application.reads.stream_items import (
+    CaughtUp,
+    Closing,
+    Deadline,
+    Page,
+    Ping,
+    StreamItem,
+    StreamTiming,
+)
+
+_READ = 500
+_SCANNED = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedFilter:
+    """Which events of the global feed a reader wants."""
+
+    types: tuple[str, ...] = ()
+    app: str | None = None
+    user: str | None = None
+
+
+class Feed:
+    """Reads the global feed, by position.
+
+    Args:
+        store: Where the log is.
+        hub: Who tells that it has grown.
+        rhythm: How long streams wait and last.
+    """
+
+    def __init__(self, store: Store, hub: FanOut, rhythm: StreamTiming | None = None) -> None:
+        self._log = store.log
+        self._hub = hub
+        self._rhythm = rhythm or StreamTiming()
+
+    async def start_of(self, after: int | None) -> int:
+        """Return the position that a cursor stands for.
+
+        Args:
+            after: Exclusive; None is the head.
+
+        Raises:
+            CursorAhead: The position is beyond the head.
+        """
+        head = await self._log.head()
+        if after is not None and after > head:
+            raise CursorAhead(None, head=head, cursor=after)
+        return head if after is None else after
+
+    async def page(self, after: int | None, limit: int, wanted: FeedFilter, wait: float) -> Page:
+        """Return events after a position.
+
+        Args:
+            after: Exclusive; None is the head.
+            limit: The most events.
+            wanted: Which ones.
+            wait: Seconds to wait for the first one when there is none.
+
+        Raises:
+            CursorAhead: The position is beyond the head.
+        """
+        cursor = await self.start_of(after)
+        deadline = Deadline(wait)
+        while True:
+            page = await self._page(cursor, limit, wanted)
+            if page.events or not page.up_to_date or self._hub.closing.is_set():
+                return page
+            cursor = page.next
+            if not await self._wait(cursor, deadline.left()):
+                return page
+
+    async def stream(self, after: int, wanted: FeedFilter) -> AsyncGenerator[StreamItem]:
+        """Yield events after a position for as long as the reader lasts.
+
+        Args:
+            after: Exclusive, not beyond the head.
+            wanted: Which events.
+        """
+        age = Deadline(self._rhythm.longest)
+        cursor, caught_up = after, False
+        while True:
+            try:
+                page = await self._page(cursor, _READ, wanted)
+            except StoreUnavailable:
+                if not self._hub.closing.is_set():
+                    continue
+                page = Page((), cursor, cursor, up_to_date=True)
+            cursor = page.next
+            if page.events:
+                yield page.events
+            if not page.up_to_date:
+                continue
+            if not caught_up:
+                caught_up = True
+                yield CaughtUp(cursor)
+            goodbye = age.goodbye(self._hub)
+            if goodbye:
+                yield Closing(cursor, goodbye)
+                return
+            if not await self._wait(cursor, min(self._rhythm.ping, age.left())):
+                yield Ping(cursor)
+
+    async def _page(self, after: int, limit: int, wanted: FeedFilter) -> Page:
+        head = await self._log.head()
+        upto = min(head, after + _SCANNED)
+        events = await self._log.read_all(
+            after=after,
+            upto=upto,
+            limit=limit,
+            types=wanted.types,
+            app=wanted.app,
+            user=wanted.user,
+        )
+        reached = events[-1].position if len(events) == limit else max(upto, after)
+        return Page(events, reached, head, up_to_date=reached >= head)
+
+    async def _wait(self, cursor: int, seconds: float) -> bool:
+        deadline = Deadline(seconds)
+        while self._hub.position <= cursor and not self._hub.closing.is_set():
+            if not await self._hub.log.wait(deadline.left()):
+                return False
+        return True

@@ -1,0 +1,315 @@
+"""How sessions are: what their rows say, who drives them, and who vouches for them.
+
+All is computed when somebody looks, from three reads for a whole page of sessions; looking writes
+nothing. A sign of life is a row; only that an agent's process is no more well, or well again, is
+worth an event.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from application.commands.handler import CommandHandler
+from application.commands.request import Request
+from application.errors import StaleSequence
+from application.ports.leases import Lease, Process, Sign
+from application.ports.store import After, Codec, ListedSession, SessionFilter, SessionOrder, Store
+from domain.errors import Invalid, SessionIsDeleted, SessionIsStopped, SessionNotFound
+from domain.health import (
+    CANCELLATION,
+    Badge,
+    HealthRow,
+    Info,
+    badge_for_health,
+    badge_for_log,
+    drivable,
+    failure_now,
+    health_row,
+    mark_stale,
+    state_of,
+)
+from domain.redaction import redacted
+from domain.session.commands import ReportHealth
+from domain.values import require_name, require_summary
+
+_PROMPTING = frozenset({"running", "waiting"})
+_READ = 200
+_MOST_SCANNED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the row of a session says that matters here.
+
+    Args:
+        info: The session, its lease aside.
+        unhealthy: Whoever runs its agent said last that the process is not well.
+        failure: Why it failed, for people.
+    """
+
+    info: Info
+    unhealthy: bool
+    failure: str | None
+
+    @property
+    def badge(self) -> Badge:
+        """The one word for the session, as lists show it."""
+        return badge_for_log(self.info, unhealthy=self.unhealthy)
+
+
+class Standing(NamedTuple):
+    """Who drives a session, and whether somebody may attach to it now."""
+
+    session: ListedSession
+    lease: Lease | None
+    attachable: bool
+
+
+class Checkup(NamedTuple):
+    """How a session is at the moment at which somebody looks.
+
+    Args:
+        session: Its row.
+        health: By its row, its lease and its presence.
+        badge: By its health.
+        lease: Who drives it; None when nobody does.
+        sign: Who vouched for it last; None when nobody ever did.
+        last_error: What is wrong with it, for people; None when nothing is.
+    """
+
+    session: ListedSession
+    health: HealthRow
+    badge: Badge
+    lease: Lease | None
+    sign: Sign | None
+    last_error: str | None
+
+    @property
+    def attachable(self) -> bool:
+        """Whether somebody may attach to it now."""
+        return self.health.attachable
+
+    @property
+    def standing(self) -> Standing:
+        """Who drives it."""
+        return Standing(self.session, self.lease, self.attachable)
+
+
+class Report(NamedTuple):
+    """A sign of life that was kept, and where its session stands."""
+
+    sign: Sign
+    sequence: int
+    position: int
+
+
+_T = TypeVar("_T", Checkup, Standing)
+
+
+class Page(NamedTuple, Generic[_T]):
+    """Some of the sessions that are wanted.
+
+    Args:
+        found: In order.
+        last: The session to go on after; None at the end of the list.
+    """
+
+    found: Sequence[_T]
+    last: ListedSession | None
+
+
+class Checkups:
+    """Looks after the health of sessions.
+
+    Args:
+        store: Where sessions, leases and signs of life are.
+        handler: Who decides that a process is not well.
+    """
+
+    def __init__(self, store: Store, handler: CommandHandler) -> None:
+        self._store = store
+        self._handler = handler
+
+    async def of(self, sessions: Sequence[ListedSession]) -> Sequence[Checkup]:
+        """Return how sessions are, in their order.
+
+        Args:
+            sessions: A page of them; it takes two reads, however many they are.
+        """
+        if not sessions:
+            return ()
+        ids = [session.session_id for session in sessions]
+        leases = await self._store.leases.of(ids)
+        signs = await self._store.presence.of(ids)
+        return [
+            _checkup(
+                session,
+                facts_of(session, self._store.codec),
+                leases.get(session.session_id),
+                signs.get(session.session_id),
+            )
+            for session in sessions
+        ]
+
+    async def standing(self, sessions: Sequence[ListedSession]) -> Sequence[Standing]:
+        """Return who drives sessions, in their order.
+
+        Args:
+            sessions: A page of them; it takes one read, however many they are.
+        """
+        if not sessions:
+            return ()
+        leases = await self._store.leases.of([session.session_id for session in sessions])
+        return [
+            Standing(session, lease, _attachable(facts_of(session, self._store.codec).info, lease))
+            for session in sessions
+            for lease in (leases.get(session.session_id),)
+        ]
+
+    async def search(
+        self,
+        where: SessionFilter,
+        order: SessionOrder,
+        after: After | None,
+        limit: int,
+        look: Callable[[Sequence[ListedSession]], Awaitable[Sequence[_T]]],
+        wanted: Callable[[_T], bool] | None = None,
+    ) -> Page[_T]:
+        """Return sessions that are well, ill or driven in some way.
+
+        To find those that are `wanted` it looks at a thousand sessions at most: such a page may be
+        short, even empty, and not the last.
+
+        Args:
+            where: Which sessions to look at.
+            order: In which order.
+            after: The last one of the page before.
+            limit: The most that are returned.
+            look: What is to be known of them: `of`, or `standing`.
+            wanted: Tells which ones; None is all.
+        """
+        if wanted is None:
+            rows = await self._store.read_models.sessions(where, order, after, limit + 1)
+            return Page(await look(rows[:limit]), rows[limit - 1] if len(rows) > limit else None)
+        found: list[_T] = []
+        scanned = 0
+        while True:
+            rows = await self._store.read_models.sessions(where, order, after, _READ)
+            last_page = len(rows) < _READ
+            for index, one in enumerate(await look(rows), 1):
+                scanned += 1
+                if wanted(one):
+                    found.append(one)
+                if len(found) == limit or scanned == _MOST_SCANNED:
+                    at_the_end = last_page and index == len(rows)
+                    return Page(found, None if at_the_end else one.session)
+            if last_page:
+                return Page(found, None)
+            after = After(getattr(rows[-1], order.by) or "", rows[-1].session_id)
+
+    async def report(
+        self, request: Request, reporter: str, process: Process, detail: str | None
+    ) -> Report:
+        """Keep a sign of life of a session that has not stopped.
+
+        Args:
+            request: Who reports, and under which conditions; its command is set here.
+            reporter: Who runs the session's agent.
+            process: How the agent's process is; `unknown` says nothing of it.
+            detail: More on that, for people: at most 2,048 characters.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            SessionIsDeleted: It was deleted.
+            SessionIsStopped: It is stopped.
+            StaleSequence: It has moved on since the caller looked.
+            IdempotencyKeyReused: The key of the request is that of another one.
+            Invalid: What is reported cannot be kept.
+        """
+        require_name(reporter, "reporter")
+        require_summary(detail, "detail")
+        if detail is not None and "\0" in detail:
+            raise Invalid("detail must not have NUL characters", field="detail")
+        detail = redacted(detail)
+        if await self._handler.replay(request) is not None:
+            # Its own event is what it has moved on by.
+            request = request._replace(expected=None)
+        session = await present(self._store, request)
+        if session.status == "stopped":
+            raise SessionIsStopped
+        sequence, position = session.sequence, session.position
+        facts = facts_of(session, self._store.codec)
+        turned = process == ("healthy" if facts.unhealthy else "unhealthy")
+        if turned and facts.info.state == "active":
+            # First the event: should the row not follow it, the next report makes up for that.
+            command = ReportHealth(healthy=process == "healthy", detail=detail)
+            outcome = await self._handler.handle(request._replace(command=command))
+            sequence, position = outcome.sequence, outcome.position
+        sign = await self._store.presence.touch(request.session_id, reporter, process, detail)
+        return Report(sign, sequence, position)
+
+
+async def present(store: Store, request: Request) -> ListedSession:
+    """Return the row of the session that a request is about, if it may go on.
+
+    Args:
+        store: Where it is.
+        request: Which session, and the sequences at which the caller wants it.
+
+    Raises:
+        SessionNotFound: There is none.
+        StaleSequence: It is at none of these sequences.
+        SessionIsDeleted: It was deleted.
+    """
+    session = await store.read_models.session(request.session_id)
+    if session is None or session.hidden:
+        raise SessionNotFound
+    if request.expected is not None and session.sequence not in request.expected:
+        raise StaleSequence(None, head=session.sequence)
+    if session.status == "deleted":
+        raise SessionIsDeleted
+    return session
+
+
+def facts_of(session: ListedSession, codec: Codec) -> Facts:
+    """Return what the row of a session says of its health.
+
+    Args:
+        session: The row; one of an older release says less.
+        codec: Reads its document.
+    """
+    document: dict[str, Any] = codec.from_json(session.doc)
+    failure: dict[str, Any] = document.get("failure") or {}
+    state, kind = state_of(session.status), failure.get("kind") or ""
+    info = Info(
+        state=state,
+        failure_kind=failure_now(state, kind),
+        stall_state="stalled" if document.get("stalled") else "",
+        turn_id=document.get("turn_id") or "",
+    )
+    why = (failure.get("summary") or kind) if kind not in ("", CANCELLATION) else None
+    return Facts(info, bool(document.get("unhealthy")), why)
+
+
+def _attachable(info: Info, lease: Lease | None) -> bool:
+    # A lease that was found is in force: no other clock is asked about it again.
+    return lease is None and drivable(info)
+
+
+def _checkup(
+    session: ListedSession, facts: Facts, lease: Lease | None, sign: Sign | None
+) -> Checkup:
+    info = facts.info
+    row = health_row(
+        state=info.state,
+        active_prompt=session.status in _PROMPTING,
+        stalled=info.stalled,
+        unhealthy=facts.unhealthy,
+        attachable=_attachable(info, lease),
+    )
+    health = mark_stale(row, sign.age if sign else None)
+    # What was said of a process that is well is no error.
+    said = sign.detail if sign and facts.unhealthy and sign.process == "unhealthy" else None
+    return Checkup(
+        session, health, badge_for_health(info, health), lease, sign, said or facts.failure
+    )

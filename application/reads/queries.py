@@ -1,0 +1,157 @@
+"""What can be read of sessions: lists, status, snapshots, transcripts, history and shared state."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from application.commands.handler import CommandHandler
+from application.commands.repository import Loaded
+from application.errors import CursorAhead
+from application.ports.store import After, ListedSession, SessionFilter, SessionOrder, Store
+from application.projections.session_row import app_scope, session_document, user_scope
+from application.reads.transcripts import Transcripts
+from domain.errors import MessageNotFound, SessionNotFound
+from domain.session.state import Session
+from domain.values import Owner
+
+_LOOKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A session at one sequence.
+
+    Args:
+        document: What clients see of the session.
+        session: Its state.
+        sequence: What it is true at.
+        position: That event's position.
+        transcript: JSON entries.
+        state: Its own keys with the shared ones as they were then.
+    """
+
+    document: Mapping[str, Any]
+    session: Session
+    sequence: int
+    position: int
+    transcript: Sequence[bytes]
+    state: Mapping[str, Any]
+
+
+class Queries:
+    """Reads.
+
+    Args:
+        store: Where everything is.
+        handler: Who knows the newest states.
+        transcripts: Who folds what readers see.
+    """
+
+    def __init__(self, store: Store, handler: CommandHandler, transcripts: Transcripts) -> None:
+        self._store = store
+        self._handler = handler
+        self._transcripts = transcripts
+
+    async def session(self, session_id: UUID) -> ListedSession:
+        """Return a session as lists show it.
+
+        Raises:
+            SessionNotFound: There is none, or it was deleted.
+        """
+        row = await self._store.read_models.session(session_id)
+        if row is None or row.hidden:
+            raise SessionNotFound
+        if row.status == "deleted":
+            raise SessionNotFound("the session was deleted; only its events can still be read")
+        return row
+
+    async def sessions(
+        self, where: SessionFilter, order: SessionOrder, after: After | None, limit: int
+    ) -> Sequence[ListedSession]:
+        """Return a page of sessions."""
+        return await self._store.read_models.sessions(where, order, after, limit)
+
+    async def snapshot(self, session_id: UUID, at: int | None = None) -> Snapshot:
+        """Return a session as it is, or as it was after a past event.
+
+        Args:
+            session_id: Which one.
+            at: A sequence; None is the newest.
+
+        Raises:
+            SessionNotFound: There is none, or it was deleted.
+            CursorAhead: The session has not come to that sequence.
+        """
+        loaded, state = await self.state(session_id, at)
+        session = loaded.session
+        return Snapshot(
+            session_document(session_id, session),
+            session,
+            session.sequence,
+            loaded.position,
+            await self._transcripts.entries(session_id, session.sequence),
+            state,
+        )
+
+    async def transcript(self, session_id: UUID) -> tuple[int, Sequence[bytes]]:
+        """Return the newest sequence and the JSON of each entry at it."""
+        row = await self.session(session_id)
+        return row.sequence, await self._transcripts.entries(session_id, row.sequence)
+
+    async def entry(self, session_id: UUID, entry_id: str) -> tuple[int, bytes]:
+        """Return the newest sequence and the JSON of one entry, the newest of that id.
+
+        Raises:
+            MessageNotFound: The transcript has no such entry.
+        """
+        row = await self.session(session_id)
+        entries = await self._transcripts.entries(session_id, row.sequence)
+        for entry in reversed(entries):
+            if self._store.codec.from_json(entry)["id"] == entry_id:
+                return row.sequence, entry
+        raise MessageNotFound(None, message_id=entry_id)
+
+    async def state(
+        self, session_id: UUID, at: int | None = None
+    ) -> tuple[Loaded, Mapping[str, Any]]:
+        """Return the session and its state with the shared keys, as they are or were.
+
+        Args:
+            session_id: Which one.
+            at: A sequence: the shared keys too are those of that event's moment. None is now.
+
+        Raises:
+            SessionNotFound: There is none, or it was deleted.
+            CursorAhead: The session has not come to that sequence.
+        """
+        row = await self.session(session_id)
+        owner = Owner(app=row.app, user=row.user)
+        scopes = (app_scope(owner), user_scope(owner))
+        if at is None:
+            return await self._newest(session_id, scopes)
+        if at > row.sequence:
+            raise CursorAhead(None, head=row.sequence, cursor=at)
+        loaded = await self._handler.load_at(session_id, at)
+        shared: dict[str, bytes] = {}
+        for scope in scopes:
+            shared |= (await self._store.read_models.scope(scope, at=loaded.position)).values
+        return loaded, self._whole_state(loaded, shared)
+
+    async def _newest(
+        self, session_id: UUID, scopes: Sequence[UUID]
+    ) -> tuple[Loaded, Mapping[str, Any]]:
+        # What one patch wrote to all three scopes is seen in all of them, or in none.
+        for _ in range(_LOOKS):
+            loaded = await self._handler.load(session_id)
+            sequence, shared = await self._store.read_models.shared_with(session_id, scopes)
+            if sequence == loaded.session.sequence:
+                return loaded, self._whole_state(loaded, shared)
+        # Somebody never stops writing to it.
+        sequence, shared = await self._store.read_models.shared_with(session_id, scopes)
+        loaded = await self._handler.load_at(session_id, sequence)
+        return loaded, self._whole_state(loaded, shared)
+
+    def _whole_state(self, loaded: Loaded, shared: Mapping[str, bytes]) -> Mapping[str, Any]:
+        from_json = self._store.codec.from_json
+        return {**loaded.session.state} | {key: from_json(value) for key, value in shared.items()}

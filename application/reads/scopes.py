@@ -1,0 +1,71 @@
+"""The keys that sessions share, read and patched without going through one of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from application.errors import CursorAhead
+from application.ports.store import KeyWrite, Store
+from application.projections.session_row import scope_stream
+
+
+class SharedState(NamedTuple):
+    """The keys of a scope at one moment.
+
+    Args:
+        stream: The id of the log that holds what is patched directly.
+        version: The position of the newest write, 0 before any.
+        values: The keys, with their prefix.
+    """
+
+    stream: UUID
+    version: int
+    values: Mapping[str, Any]
+
+
+class Scopes:
+    """Reads shared state; it is patched with the command `PatchScope` to its stream.
+
+    Args:
+        store: Where it is.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def read(
+        self, app: str, user: str | None = None, *, at: int | None = None
+    ) -> SharedState:
+        """Return the keys that all sessions of an app, or of one user of it, share.
+
+        Args:
+            app: The app.
+            user: None for the keys of the app.
+            at: A position: as they were then; None is now.
+
+        Raises:
+            CursorAhead: The log has not come to that position.
+        """
+        if at is not None and at > (head := await self._store.log.head()):
+            raise CursorAhead(None, head=head, cursor=at)
+        stream = scope_stream(app, user)
+        scope = await self._store.read_models.scope(stream, at=at)
+        from_json = self._store.codec.from_json
+        values = {key: from_json(value) for key, value in scope.values.items()}
+        return SharedState(stream, scope.version, values)
+
+    async def history(
+        self, app: str, user: str | None, key: str, *, before: int | None, limit: int
+    ) -> Sequence[KeyWrite]:
+        """Return who set or deleted a key, the newest first.
+
+        Args:
+            app: The app.
+            user: None for the keys of the app.
+            key: With its prefix.
+            before: Only writes at a lower position.
+            limit: The most.
+        """
+        return await self._store.read_models.key_history(
+            scope_stream(app, user), key, before=before, limit=limit
+        )

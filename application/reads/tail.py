@@ -1,0 +1,241 @@
+"""The tail: events of a session since a sequence, as a page, a long poll or a stream.
+
+One way of reading serves all three. What is remembered of the newest events is used where it
+follows the cursor without a gap; everything else is read from the table. So no reader can miss an
+event or get one twice, whatever was lost on the way to waking it.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from application.errors import CursorAhead, StoreUnavailable
+from application.fan_out import Channel, FanOut
+from application.partials import Partial
+from application.ports.store import Codec, Store, StoredEvent
+from application.reads.stream_items import (
+    CaughtUp,
+    Closed,
+    Closing,
+    Deadline,
+    Page,
+    Piece,
+    Ping,
+    StreamItem,
+    StreamTiming,
+)
+from domain.errors import SessionNotFound
+
+_READ = 500
+_READ_BYTES = 256 * 1024
+"""What a stream holds for a reader who does not take it; there may be a thousand of those."""
+_SCANNED = 10_000
+_DELETED = "session.deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events a reader wants; filters never change sequences.
+
+    Args:
+        types: Stored names; empty wants all.
+        turn: Only events of this turn.
+    """
+
+    types: frozenset[str] = frozenset()
+    turn: str | None = None
+
+    def select(self, events: Sequence[StoredEvent], codec: Codec) -> Sequence[StoredEvent]:
+        """Return the wanted ones."""
+        if self.types:
+            events = [event for event in events if event.type in self.types]
+        if self.turn is not None:
+            events = [e for e in events if codec.from_json(e.record).get("turn_id") == self.turn]
+        return events
+
+    def wants(self, piece: Partial) -> bool:
+        """Return whether a streamed piece is wanted."""
+        return (not self.types or piece.type in self.types) and self.turn in (None, piece.turn_id)
+
+
+ALL = Filter()
+
+
+class Tails:
+    """Reads the tail of one session.
+
+    Args:
+        store: Where the log is.
+        hub: Who tells that it has grown.
+        rhythm: How long streams wait and last.
+    """
+
+    def __init__(self, store: Store, hub: FanOut, rhythm: StreamTiming | None = None) -> None:
+        self._log = store.log
+        self._read_models = store.read_models
+        self._codec = store.codec
+        self._clock = store.clock
+        self._hub = hub
+        self._rhythm = rhythm or StreamTiming()
+
+    async def newest(self, session_id: UUID, last: int, wanted: Filter) -> Page:
+        """Return the newest events.
+
+        Args:
+            session_id: Whose log.
+            last: How many, at most.
+            wanted: Which ones.
+
+        Raises:
+            SessionNotFound: There is no such session.
+        """
+        head, closed = await self._head(session_id)
+        events = await self._log.read_newest(
+            session_id, last=last, types=sorted(wanted.types), turn=wanted.turn
+        )
+        head = max(head, events[-1].sequence if events else 0)
+        return Page(events, head, head, up_to_date=True, closed=closed)
+
+    async def start_of(self, session_id: UUID, since: int | None) -> int:
+        """Return the sequence that a cursor stands for.
+
+        Args:
+            session_id: Whose log.
+            since: Exclusive; None is the head.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            CursorAhead: The cursor is beyond the head.
+        """
+        head, _ = await self._head(session_id)
+        if since is None:
+            return head
+        if since > head:
+            raise CursorAhead(None, head=head, cursor=since)
+        return since
+
+    async def page(
+        self, session_id: UUID, since: int, limit: int, wanted: Filter, wait: float = 0.0
+    ) -> Page:
+        """Return events after a cursor.
+
+        Args:
+            session_id: Whose log.
+            since: The sequence to go on from, exclusive.
+            limit: The most events.
+            wanted: Which ones.
+            wait: Seconds to wait for the first one when there is none; then the page is empty.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            CursorAhead: The cursor is beyond the head.
+        """
+        if not wait:
+            return await self._page(session_id, since, limit, wanted)
+        deadline = Deadline(wait)
+        with self._hub.follow(session_id) as channel:
+            while True:
+                page = await self._page(session_id, since, limit, wanted)
+                if page.events or page.closed or self._hub.closing.is_set():
+                    return page
+                since = page.next
+                if page.up_to_date and not await self._wait(channel, since, deadline.left()):
+                    return page
+
+    async def stream(
+        self, session_id: UUID, since: int, wanted: Filter
+    ) -> AsyncGenerator[StreamItem]:
+        """Yield events after a cursor for as long as the session and the reader last.
+
+        Args:
+            session_id: Whose log; it exists.
+            since: The sequence to go on from, exclusive, not beyond the head.
+            wanted: Which events.
+        """
+        age = Deadline(self._rhythm.longest)
+        cursor = since
+        with self._hub.follow(session_id) as channel:
+            while events := await self._read_when_possible(session_id, cursor):
+                cursor = events[-1].sequence
+                if selected := wanted.select(events, self._codec):
+                    yield selected
+            seen = channel.pieces_seen
+            yield CaughtUp(cursor)
+            deleted = await self._was_deleted(session_id, cursor)
+            while not (deleted or self._hub.closing.is_set() or age.is_over):
+                pieces, seen = channel.pieces_after(seen, cursor)
+                for piece in pieces:
+                    if wanted.wants(piece):
+                        yield Piece(piece.json)
+                events = channel.after(cursor)
+                if not events and channel.head > cursor:
+                    events = await self._read_when_possible(session_id, cursor)
+                if events:
+                    cursor, deleted = events[-1].sequence, events[-1].type == _DELETED
+                    if selected := wanted.select(events, self._codec):
+                        yield selected
+                elif channel.pieces_seen == seen and not await channel.bell.wait(
+                    min(self._rhythm.ping, age.left())
+                ):
+                    yield Ping(cursor)
+            if deleted:
+                yield Closed(cursor)
+            else:
+                yield Closing(cursor, "maximum_age" if age.is_over else "server_shutdown")
+
+    async def _was_deleted(self, session_id: UUID, cursor: int) -> bool:
+        newest = await self._read_when_possible(session_id, max(cursor - 1, 0))
+        return bool(newest) and newest[-1].type == _DELETED
+
+    async def _read_when_possible(self, session_id: UUID, after: int) -> Sequence[StoredEvent]:
+        """Read on, however long the database is away: the reader need not notice."""
+        while True:
+            try:
+                return await self._log.read(
+                    session_id, after=after, limit=_READ, most_bytes=_READ_BYTES
+                )
+            except StoreUnavailable:
+                if self._hub.closing.is_set():
+                    return []
+
+    async def _page(self, session_id: UUID, since: int, limit: int, wanted: Filter) -> Page:
+        found: list[StoredEvent] = []
+        cursor = since
+        for _ in range(max(_SCANNED // max(limit, 1), 1)):
+            read = limit + 1 if wanted == ALL else _READ
+            events = await self._log.read(session_id, after=cursor, limit=read)
+            if not events:
+                return await self._end(session_id, cursor, found)
+            for event in events:
+                if len(found) == limit:
+                    head, _ = await self._head(session_id)
+                    return Page(found, cursor, head, up_to_date=False)
+                cursor = event.sequence
+                found += wanted.select((event,), self._codec)
+            if len(events) < read:
+                closed = events[-1].type == _DELETED
+                return Page(found, cursor, cursor, up_to_date=True, closed=closed)
+        head, closed = await self._head(session_id)
+        up_to_date = cursor >= head
+        return Page(found, cursor, head, up_to_date, closed and up_to_date)
+
+    async def _end(self, session_id: UUID, cursor: int, found: Sequence[StoredEvent]) -> Page:
+        head, closed = await self._head(session_id)
+        if cursor > head:
+            raise CursorAhead(None, head=head, cursor=cursor)
+        up_to_date = cursor >= head
+        return Page(found, cursor, head, up_to_date, closed and up_to_date)
+
+    async def _head(self, session_id: UUID) -> tuple[int, bool]:
+        row = await self._read_models.session(session_id)
+        if row is None:
+            raise SessionNotFound
+        return row.sequence, row.status == "deleted"
+
+    async def _wait(self, channel: Channel, cursor: int, seconds: float) -> bool:
+        """Wait until the session moves beyond a cursor; False when time is up."""
+        deadline = Deadline(seconds)
+        while channel.head <= cursor and not self._hub.closing.is_set():
+            if not await channel.bell.wait(deadline.left()):
+                return False
+        return True

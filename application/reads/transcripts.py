@@ -1,0 +1,165 @@
+"""Transcripts: folded from the log, and kept, so that reading one again costs what is new in it.
+
+A conversation goes back when it is rewound, and that of a fork begins in another log. So what a
+transcript says may stand in several stretches of logs. They are found from the end backwards, each
+in one step: however often a conversation went back, nothing is folded that does not count.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+from application.ports.store import Store
+from domain.session.events import (
+    NAMES,
+    ConversationCleared,
+    ConversationRewound,
+    Recorded,
+    SessionCreated,
+)
+from domain.session.transcript import Transcript
+from domain.values import Origin
+
+_PAGE = 1000
+_TURNINGS = tuple(NAMES[cls][0] for cls in (SessionCreated, ConversationRewound))
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A transcript that was read before, each entry beside its JSON."""
+
+    transcript: Transcript = field(default_factory=Transcript)
+    json: list[bytes] = field(default_factory=list[bytes])
+    sequence: int = 0
+    size: int = 0
+
+
+class _Stretch(NamedTuple):
+    """A part of a log in which the conversation only goes on: `after` excluded, `upto` included."""
+
+    session_id: UUID
+    after: int
+    upto: int
+
+
+class Transcripts:
+    """Folds transcripts, and keeps those that were read last.
+
+    Args:
+        store: Where the log is.
+        most_bytes: The most JSON that is kept, over all sessions.
+    """
+
+    def __init__(self, store: Store, *, most_bytes: int = 64 * 1024 * 1024) -> None:
+        self._log = store.log
+        self._codec = store.codec
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
+        self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+
+    async def entries(self, session_id: UUID, sequence: int) -> Sequence[bytes]:
+        """Return the JSON of each entry as of a sequence.
+
+        Args:
+            session_id: Whose transcript.
+            sequence: The last event that counts; the log has it.
+        """
+        lock = self._locks.get(session_id)
+        if lock is None:
+            lock = self._locks[session_id] = asyncio.Lock()
+        async with lock:
+            kept = self._kept.pop(session_id, None) or _Kept()
+            self._bytes -= kept.size
+            if kept.sequence < sequence:
+                kept = await self._fold(session_id, kept, sequence)
+            self._keep(session_id, kept)
+            now = tuple(kept.json) if kept.sequence == sequence else None
+        if now is not None:
+            return now
+        return (await self._fold(session_id, _Kept(), sequence)).json
+
+    async def _fold(self, session_id: UUID, kept: _Kept, upto: int) -> _Kept:
+        """Return a transcript that has taken in what follows, or that begins with what counts."""
+        if await self._go_on(kept, _Stretch(session_id, kept.sequence, upto)):
+            return kept
+        kept = _Kept()
+        for stretch in await self._stretches(session_id, upto):
+            # A call that was open where the conversation turned will not return here.
+            for index in kept.transcript.settle():
+                self._write(kept, index)
+            await self._go_on(kept, stretch)
+        # What a rewind or a fork goes on from is settled though nothing followed it yet.
+        kept.sequence = upto
+        return kept
+
+    async def _go_on(self, kept: _Kept, stretch: _Stretch) -> bool:
+        """Take in a stretch; return whether that was all, with no turning in it."""
+        kept.sequence = stretch.after
+        while kept.sequence < stretch.upto:
+            page = await self._log.read(
+                stretch.session_id, after=kept.sequence, upto=stretch.upto, limit=_PAGE
+            )
+            if not page:
+                break
+            for stored in page:
+                recorded = self._codec.decode(stored)
+                if _turns_to(stretch.session_id, recorded) is not None:
+                    return False
+                self._take_in(kept, recorded)
+            kept.sequence = page[-1].sequence
+        return True
+
+    async def _stretches(self, session_id: UUID, upto: int) -> Sequence[_Stretch]:
+        """Return what a transcript is made of, the oldest first."""
+        found: list[_Stretch] = []
+        while True:
+            newest = await self._log.read_newest(session_id, last=1, upto=upto, types=_TURNINGS)
+            if not newest:
+                break
+            turning = self._codec.decode(newest[0])
+            found.append(_Stretch(session_id, turning.sequence, upto))
+            origin = _turns_to(session_id, turning)
+            if origin is None:
+                break
+            session_id, upto = origin
+        return found[::-1]
+
+    def _take_in(self, kept: _Kept, recorded: Recorded) -> None:
+        changed = kept.transcript.apply(recorded)
+        if changed is not None:
+            self._write(kept, changed)
+        elif isinstance(recorded.event, ConversationCleared):
+            kept.json.clear()
+            kept.size = 0
+
+    def _write(self, kept: _Kept, index: int) -> None:
+        entry = self._codec.to_json(kept.transcript.entries[index])
+        kept.size += len(entry)
+        if index == len(kept.json):
+            kept.json.append(entry)
+        else:
+            kept.size -= len(kept.json[index])
+            kept.json[index] = entry
+
+    def _keep(self, session_id: UUID, kept: _Kept) -> None:
+        self._kept[session_id] = kept
+        self._bytes += kept.size
+        while self._bytes > self._most_bytes:
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= oldest.size
+
+
+def _turns_to(session_id: UUID, recorded: Recorded) -> tuple[UUID, int] | None:
+    """Return where a conversation goes on from after an event, if that is not the event itself."""
+    match recorded.event:
+        case ConversationRewound(to=to):
+            return session_id, to
+        case SessionCreated(forked_from=Origin() as origin):
+            return origin.session_id, origin.sequence
+        case _:
+            return None

@@ -1,0 +1,14 @@
+"""Events as everybody outside sees them: the stored bytes, and what stands beside them."""
+
+from application.ports.store import StoredEvent
+
+
+def record_json(event: StoredEvent) -> bytes:
+    """Return the public form of an event: its place, its digest, and the stored bytes."""
+    return b'{"session_id":"%s","sequence":%d,"position":%d,"digest":"%s",%s' % (
+        str(event.session_id).encode(),
+        event.sequence,
+        event.position,
+        event.digest.hex().encode(),
+        event.record[1:],
+    )

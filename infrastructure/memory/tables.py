@@ -1,0 +1,115 @@
+"""What the store in memory keeps, and how its rows are filtered."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from application.ports.leases import Lease, Sign
+from application.ports.store import SessionFilter, SessionRow, StoredAnswer, StoredEvent
+
+_EXACTLY = (
+    "app",
+    "user",
+    "workspace",
+    "team",
+    "scope",
+    "agent",
+    "status",
+    "type",
+    "starred",
+    "badge",
+    "forked_from",
+)
+
+
+@dataclass(slots=True)
+class SharedValue:
+    """One write to a shared scope."""
+
+    position: int
+    session_id: UUID
+    sequence: int
+    key: str
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The row of a session, and when it last changed."""
+
+    row: SessionRow
+    updated_at: datetime
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is a session, and not deleted."""
+        return not (self.row.deleted or self.row.hidden)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """An answer, and since when it is kept."""
+
+    answer: StoredAnswer
+    at: datetime
+
+
+@dataclass(slots=True)
+class Tables:
+    """All that is kept, less the folded states."""
+
+    events: list[StoredEvent] = field(default_factory=list[StoredEvent])
+    logs: dict[UUID, list[StoredEvent]] = field(default_factory=dict[UUID, list[StoredEvent]])
+    listed: dict[UUID, Listed] = field(default_factory=dict[UUID, Listed])
+    answers: dict[tuple[UUID, str], KeptAnswer] = field(
+        default_factory=dict[tuple[UUID, str], KeptAnswer]
+    )
+    shared: dict[UUID, list[SharedValue]] = field(default_factory=dict[UUID, list[SharedValue]])
+    leases: dict[UUID, Lease] = field(default_factory=dict[UUID, Lease])
+    presence: dict[UUID, Sign] = field(default_factory=dict[UUID, Sign])
+
+    def let_go(self, session_id: UUID, row: SessionRow) -> None:
+        """Free what is held of a session if its next row says that it has just ended."""
+        before = self.listed.get(session_id)
+        if before is None or before.row.status == row.status:
+            return
+        if row.status in ("stopped", "deleted"):
+            self.leases.pop(session_id, None)
+        if row.status == "deleted":
+            self.presence.pop(session_id, None)
+
+    def version(self, scope_id: UUID, at: int | None = None) -> int:
+        """Return the position of the newest write to a shared scope, now or by then; 0 before."""
+        writes = self.shared.get(scope_id, ())
+        by_then = (one.position for one in reversed(writes) if at is None or one.position <= at)
+        return next(by_then, 0)
+
+
+def is_wanted(listed: Listed, where: SessionFilter) -> bool:
+    """Return whether a row passes all filters."""
+    return all(_conditions(listed, where))
+
+
+def _conditions(listed: Listed, where: SessionFilter) -> Iterator[bool]:
+    row = listed.row
+    for name in _EXACTLY:
+        wanted = getattr(where, name)
+        if wanted is not None:
+            yield getattr(row, name) == wanted
+    if where.parent is not None:
+        yield row.parent_id == where.parent
+    if where.root is not None:
+        yield row.root_id == where.root
+    if where.tag is not None:
+        yield where.tag in row.tags
+    if where.text is not None:
+        yield row.title is not None and where.text.lower() in row.title.lower()
+    if where.created_after is not None:
+        yield row.created_at >= where.created_after
+    if where.created_before is not None:
+        yield row.created_at < where.created_before
+    if where.updated_after is not None:
+        yield listed.updated_at >= where.updated_after
+    if where.updated_before is not None:
+        yield listed.updated_at < where.updated_before

@@ -1,0 +1,147 @@
+"""The log on Postgres: group commit for writing, keyset ranges for reading."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from psycopg import AsyncConnection
+
+from application.ports.store import Append, StoredEvent
+from infrastructure.postgres import sql
+from infrastructure.postgres.database import Database
+from infrastructure.postgres.group_commit import CommitLimits, Committed, GroupCommit
+
+_STATEMENTS = sql.load("log")
+_LAST_SEQUENCE = 2**63 - 1
+
+
+class PostgresEventLog:
+    """The log; see `application.ports.store.EventLog`.
+
+    Args:
+        database: Where it is kept.
+        committed: Called with the newest position after each commit of this process.
+        limits: How much may wait to be written, and how long.
+    """
+
+    def __init__(
+        self, database: Database, committed: Committed, *, limits: CommitLimits | None = None
+    ) -> None:
+        self._database = database
+        self._commits = GroupCommit(self._connect, committed, limits=limits)
+
+    async def start(self) -> None:
+        """Begin to write."""
+        await self._commits.start()
+
+    async def stop(self) -> None:
+        """Write what waits, then stop."""
+        await self._commits.stop()
+
+    async def _connect(self) -> AsyncConnection:
+        connection = await self._database.connect("cairn writer")
+        # The few sessions of a batch are looked up by key however small the table was when the
+        # statement was planned.
+        await connection.execute("set enable_seqscan = off")
+        await connection.execute("set enable_hashjoin = off")
+        await connection.execute("set enable_mergejoin = off")
+        return connection
+
+    async def append(self, append: Append) -> int:
+        """Make an append and its companions durable; see `EventLog.append`."""
+        return await self._commits.append(append)
+
+    async def read(
+        self,
+        session_id: UUID,
+        *,
+        after: int = 0,
+        upto: int | None = None,
+        limit: int,
+        most_bytes: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return events of one session in order of sequence."""
+        values = {
+            "session": session_id,
+            "after": after,
+            "upto": _LAST_SEQUENCE if upto is None else upto,
+            "limit": limit,
+        }
+        statement = "read_session"
+        if most_bytes is not None:
+            statement, values["bytes"] = "read_session_in_part", most_bytes
+        rows = await self._database.fetch(_STATEMENTS[statement], values)
+        return [StoredEvent(*row) for row in rows]
+
+    async def read_newest(
+        self,
+        session_id: UUID,
+        *,
+        last: int,
+        upto: int | None = None,
+        types: Sequence[str] = (),
+        turn: str | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return the newest events of one session, in order of sequence."""
+        rows = await self._database.fetch(
+            _STATEMENTS["read_newest"],
+            {
+                "session": session_id,
+                "upto": _LAST_SEQUENCE if upto is None else upto,
+                "limit": last,
+                "types": list(types),
+                "turn": turn,
+            },
+            planned_anew=True,
+        )
+        return [StoredEvent(*row) for row in reversed(rows)]
+
+    async def key_writes(
+        self, session_id: UUID, key: str, *, before: int | None = None, limit: int
+    ) -> Sequence[StoredEvent]:
+        """Return the events of one session that set or delete a key, newest first."""
+        rows = await self._database.fetch(
+            _STATEMENTS["key_writes"],
+            {
+                "session": session_id,
+                "key": key,
+                "before": _LAST_SEQUENCE if before is None else before,
+                "limit": limit,
+            },
+        )
+        return [StoredEvent(*row) for row in rows]
+
+    async def read_all(
+        self,
+        *,
+        after: int,
+        upto: int,
+        limit: int,
+        types: Sequence[str] = (),
+        app: str | None = None,
+        user: str | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return events of all sessions in order of position."""
+        rows = await self._database.fetch(
+            _STATEMENTS["read_all"],
+            {
+                "after": after,
+                "upto": upto,
+                "limit": limit,
+                "types": list(types),
+                "app": app,
+                "user": user,
+            },
+            planned_anew=True,
+        )
+        return [StoredEvent(*row) for row in rows]
+
+    async def head(self) -> int:
+        """Return the newest position."""
+        rows = await self._database.fetch(_STATEMENTS["head"], {})
+        return int(rows[0][0])
+
+    async def changed_since(self, position: int) -> tuple[int, Mapping[UUID, int]]:
+        """Return the newest position and the sessions that changed since another one."""
+        rows = await self._database.fetch(_STATEMENTS["changed_since"], {"after": position})
+        head = int(rows[0][0])
+        return head, {session: sequence for _, session, sequence in rows if session is not None}

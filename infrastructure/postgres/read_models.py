@@ -1,0 +1,161 @@
+"""The read models and kept states on Postgres."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import UTC, timedelta
+from typing import Any
+from uuid import UUID
+
+from application.ports.store import (
+    After,
+    KeyWrite,
+    ListedSession,
+    Scope,
+    SessionFilter,
+    SessionOrder,
+    StoredAnswer,
+)
+from domain.session.state import Session
+from infrastructure.postgres import sql
+from infrastructure.postgres.database import Database
+from infrastructure.state_codec import FORMAT, decode_state, encode_state
+
+_STATEMENTS = sql.load("read_models")
+_FILTERED = [field.name for field in fields(SessionFilter)]
+_LAST_SEQUENCE = _LAST_POSITION = 2**63 - 1
+
+
+class PostgresReadModels:
+    """Rows written with the events; see `application.ports.store.ReadModels`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def session(self, session_id: UUID) -> ListedSession | None:
+        """Return a session's row."""
+        rows = await self._database.fetch(_STATEMENTS["session"], {"session": session_id})
+        return ListedSession(*rows[0]) if rows else None
+
+    async def sessions(
+        self, where: SessionFilter, order: SessionOrder, after: After | None, limit: int
+    ) -> Sequence[ListedSession]:
+        """Return a page of rows."""
+        direction = "desc" if order.descending else "asc"
+        values: dict[str, Any] = {
+            "where": filters(where),
+            "value": after.value if after else None,
+            "id": after.session_id if after else None,
+            "limit": limit,
+        }
+        rows = await self._database.fetch(
+            _STATEMENTS[f"sessions_by_{order.by}_{direction}"], values, planned_anew=True
+        )
+        return [ListedSession(*row) for row in rows]
+
+    async def living_children(self, parent_id: UUID) -> Sequence[UUID]:
+        """Return the children of a session that have not ended."""
+        rows = await self._database.fetch(_STATEMENTS["living_children"], {"parent": parent_id})
+        return [session_id for (session_id,) in rows]
+
+    async def answer(self, scope: UUID, key: str) -> StoredAnswer | None:
+        """Return what a request with this idempotency key was answered."""
+        rows = await self._database.fetch(_STATEMENTS["answer"], {"scope": scope, "key": key})
+        return StoredAnswer(*rows[0]) if rows else None
+
+    async def shared_with(
+        self, session_id: UUID, scope_ids: Sequence[UUID]
+    ) -> tuple[int, Mapping[str, bytes]]:
+        """Return the sequence of a session and the keys of shared scopes."""
+        rows = await self._database.fetch(
+            _STATEMENTS["shared_with"], {"session": session_id, "scopes": list(scope_ids)}
+        )
+        values = {str(key): bytes(value) for _, key, value in rows if key is not None}
+        return int(rows[0][0]) if rows else 0, values
+
+    async def scope(self, scope_id: UUID, *, at: int | None = None) -> Scope:
+        """Return the version and the keys of a shared scope."""
+        if at is not None:
+            rows = await self._database.fetch(
+                _STATEMENTS["scope_at"], {"scope": scope_id, "at": at}
+            )
+            values = {str(key): bytes(value) for _, key, value in rows if value is not None}
+            return Scope(max((int(position) for position, _, _ in rows), default=0), values)
+        rows = await self._database.fetch(_STATEMENTS["scope"], {"scope": scope_id})
+        values = {str(key): bytes(value) for _, key, value in rows if key is not None}
+        return Scope(int(rows[0][0]) if rows else 0, values)
+
+    async def key_history(
+        self, scope_id: UUID, key: str, *, before: int | None = None, limit: int
+    ) -> Sequence[KeyWrite]:
+        """Return the writes to a key of a shared scope, newest first."""
+        rows = await self._database.fetch(
+            _STATEMENTS["key_history"],
+            {
+                "scope": scope_id,
+                "key": key,
+                "before": _LAST_POSITION if before is None else before,
+                "limit": limit,
+            },
+        )
+        return [
+            KeyWrite(position, session_id, sequence, value, at.astimezone(UTC), actor)
+            for position, session_id, sequence, value, at, actor in rows
+        ]
+
+    async def forget_answers(self, older_than: timedelta, limit: int) -> int:
+        """Forget the oldest answers."""
+        rows = await self._database.fetch(
+            _STATEMENTS["forget_answers"], {"older_than": older_than, "limit": limit}
+        )
+        return int(rows[0][0])
+
+
+def filters(where: SessionFilter) -> tuple[Any, ...]:
+    """Return a filter as the database takes it: the fields of its type `session_filter`."""
+    if where.text is not None:
+        where = replace(where, text=f"%{_literal(where.text)}%")
+    return tuple([getattr(where, name) for name in _FILTERED])
+
+
+def _literal(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+
+
+class PostgresSnapshots:
+    """Kept states; see `application.ports.store.SnapshotStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self, session_id: UUID, *, upto: int | None = None) -> Session | None:
+        """Return the newest kept state of the present format."""
+        rows = await self._database.fetch(
+            _STATEMENTS["load_snapshot"],
+            {
+                "session": session_id,
+                "upto": _LAST_SEQUENCE if upto is None else upto,
+                "format": FORMAT,
+            },
+        )
+        return decode_state(rows[0][0]) if rows else None
+
+    async def save(self, session_id: UUID, session: Session) -> None:
+        """Keep a state."""
+        # A long one takes a while to write down, and the loop has other things to do.
+        state = await asyncio.to_thread(encode_state, session)
+        await self._database.run(
+            _STATEMENTS["save_snapshot"],
+            {
+                "session": session_id,
+                "sequence": session.sequence,
+                "format": FORMAT,
+                "state": state,
+            },
+        )
+
+
+async def store_identity(database: Database) -> str:
+    """Return the identity of the log: another database is another log."""
+    rows = await database.fetch(_STATEMENTS["store_identity"], {})
+    return str(rows[0][0])

@@ -1,0 +1,238 @@
+"""Webhooks and their dead letters on Postgres."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from application.errors import OutcomeUnknown, StoreUnavailable
+from application.ports.rows import StoredEvent
+from application.ports.webhooks import (
+    MOST_WEBHOOKS,
+    Change,
+    DeadLetter,
+    NewWebhook,
+    OwnedEvent,
+    Wanted,
+    Webhook,
+)
+from infrastructure.postgres import sql
+from infrastructure.postgres.database import Database
+from infrastructure.postgres.single_owner import nudge
+
+JOB = "webhooks"
+"""The name under which one process owns all deliveries."""
+
+_STATEMENTS = sql.load("webhooks")
+
+
+class PostgresWebhooks:
+    """The webhooks; see `application.ports.webhooks.WebhookStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, new: NewWebhook) -> bool:
+        """Make a webhook."""
+        values = {
+            "id": new.id,
+            "url": new.url,
+            "types": list(new.wanted.types),
+            "app": new.wanted.app,
+            "user": new.wanted.user,
+            "description": new.description,
+            "batch": new.batch,
+            "secret": new.secret,
+            "checkpoint": new.checkpoint,
+            "at": new.at,
+            "most": MOST_WEBHOOKS,
+        }
+        while True:
+            try:
+                if await self._write("create", values):
+                    return True
+            except psycopg.errors.UniqueViolation:
+                continue  # somebody took this place at the same time
+            # Not in a free place: all are taken, or the answer to a first attempt was lost.
+            return await self.get(new.id) is not None
+
+    async def get(self, webhook_id: UUID) -> Webhook | None:
+        """Return a webhook."""
+        rows = await self._database.fetch(_STATEMENTS["get"], {"id": webhook_id})
+        return _webhook(rows[0]) if rows else None
+
+    async def page(self, *, after: int, limit: int) -> Sequence[Webhook]:
+        """Return webhooks in the order of their numbers."""
+        rows = await self._database.fetch(_STATEMENTS["list"], {"after": after, "limit": limit})
+        return [_webhook(row) for row in rows]
+
+    async def change(self, webhook_id: UUID, change: Change, at: datetime) -> bool:
+        """Change a webhook."""
+        values = asdict(change) | {"id": webhook_id, "at": at}
+        values["types"] = None if change.types is None else list(change.types)
+        return await self._write("change", values)
+
+    async def delete(self, webhook_id: UUID) -> bool:
+        """Take a webhook away."""
+        return await self._write("delete", {"id": webhook_id})
+
+    async def replay(self, webhook_id: UUID, *, after: int, upto: int, at: datetime) -> bool:
+        """Go back to send a range."""
+        values = {"id": webhook_id, "from": after, "upto": upto, "at": at}
+        return await self._write("replay", values)
+
+    async def letters(self, webhook_id: UUID, *, after: int, limit: int) -> Sequence[DeadLetter]:
+        """Return dead letters in the order of their numbers."""
+        values = {"id": webhook_id, "after": after, "limit": limit}
+        return [_letter(row) for row in await self._database.fetch(_STATEMENTS["letters"], values)]
+
+    async def letter(self, webhook_id: UUID, number: int) -> DeadLetter | None:
+        """Return a dead letter."""
+        values = {"id": webhook_id, "number": number}
+        rows = await self._database.fetch(_STATEMENTS["letter"], values)
+        return _letter(rows[0]) if rows else None
+
+    async def queue_letter(self, webhook_id: UUID, number: int) -> bool:
+        """Have a dead letter sent again."""
+        return await self._write("queue_letter", {"id": webhook_id, "number": number})
+
+    async def delete_letter(self, webhook_id: UUID, number: int) -> bool:
+        """Take a dead letter away."""
+        return await self._write("delete_letter", {"id": webhook_id, "number": number})
+
+    async def nudge(self) -> None:
+        """Tell the process that delivers that something was changed."""
+        await nudge(self._database, JOB)
+
+    async def events(
+        self, *, after: int, upto: int, limit: int, most_bytes: int, wanted: Wanted
+    ) -> Sequence[OwnedEvent]:
+        """Return wanted events by position."""
+        values = {
+            "after": after,
+            "upto": upto,
+            "limit": limit,
+            "bytes": most_bytes,
+            "all": not wanted.types,
+            "exact": wanted.exact,
+            "prefixes": wanted.prefixes,
+            "app": wanted.app,
+            "user": wanted.user,
+        }
+        rows = await self._database.fetch(_STATEMENTS["events"], values, planned_anew=True)
+        return [OwnedEvent(StoredEvent(*row[:6]), row[6], row[7]) for row in rows]
+
+    async def pin(self, webhook: Webhook, *, after: int, upto: int) -> bool:
+        """Begin a batch that ends at a position."""
+        return await self._hits("pin", {**_about(webhook, upto), "after": after})
+
+    async def skip(self, webhook: Webhook, upto: int) -> bool:
+        """Move the checkpoint on: nothing up to there is wanted."""
+        return await self._hits("skip", {**_about(webhook, upto), "pinned": webhook.pinned})
+
+    async def delivered(self, webhook: Webhook, upto: int, events: int, at: datetime) -> bool:
+        """Move the checkpoint on: the batch was delivered."""
+        return await self._hits("delivered", {**_about(webhook, upto), "events": events, "at": at})
+
+    async def failed(
+        self, webhook: Webhook, upto: int, attempts: int, reason: str, next_at: datetime
+    ) -> bool:
+        """Note that the batch failed, and when to try again."""
+        values = {"attempts": attempts, "reason": reason, "next": next_at}
+        values["revision"] = webhook.revision
+        return await self._hits("failed", {**_about(webhook, upto), **values})
+
+    async def gone(self, webhook: Webhook, reason: str, at: datetime) -> bool:
+        """Pause the webhook: its receiver wants no more."""
+        values = {**_about(webhook, webhook.checkpoint), "reason": reason, "at": at}
+        return await self._hits("gone", values)
+
+    async def bury(
+        self, webhook: Webhook, upto: int, *, events: int, attempts: int, reason: str, at: datetime
+    ) -> bool:
+        """Give the batch up."""
+        values = {"events": events, "attempts": attempts, "reason": reason, "at": at}
+        return await self._hits("bury", {**_about(webhook, upto), **values})
+
+    async def queued_letter(self, webhook_id: UUID) -> DeadLetter | None:
+        """Return the first dead letter that is to be sent again."""
+        rows = await self._database.fetch(_STATEMENTS["queued_letter"], {"id": webhook_id})
+        return _letter(rows[0]) if rows else None
+
+    async def letter_delivered(self, webhook_id: UUID, number: int, at: datetime) -> None:
+        """Take away a dead letter that was delivered."""
+        await self._hits("letter_delivered", {"id": webhook_id, "number": number, "at": at})
+
+    async def letter_failed(self, webhook_id: UUID, number: int, reason: str, at: datetime) -> None:
+        """Note that a dead letter failed again."""
+        values = {"id": webhook_id, "number": number, "reason": reason, "at": at}
+        await self._hits("letter_failed", values)
+
+    async def _write(self, statement: str, values: dict[str, Any]) -> bool:
+        """Do the same for somebody who waits for the answer."""
+        try:
+            return await self._hits(statement, values)
+        except StoreUnavailable:
+            raise OutcomeUnknown(
+                "The database was lost while it was writing this, which may or may not be stored;"
+                " read the webhook."
+            ) from None
+
+    async def _hits(self, statement: str, values: dict[str, Any]) -> bool:
+        """Run a statement that is safe to be run again, and return whether it changed a row."""
+        return bool(await self._database.fetch(_STATEMENTS[statement], values))
+
+
+def _about(webhook: Webhook, upto: int) -> dict[str, Any]:
+    return {
+        "id": webhook.id,
+        "generation": webhook.generation,
+        "checkpoint": webhook.checkpoint,
+        "upto": upto,
+    }
+
+
+def _webhook(row: tuple[Any, ...]) -> Webhook:
+    identity, number, url, types, app, user, description, batch, secret, *rest = row
+    (
+        active, paused_because, revision, generation, checkpoint, pinned, replay_upto, resume_at,
+        attempts, next_attempt_at, last_error, last_delivered_at, delivered_events,
+        delivered_batches, failed_attempts, letters_made, created_at, updated_at, letters, queued,
+    ) = rest  # fmt: skip
+    return Webhook(
+        id=identity,
+        number=number,
+        url=url,
+        wanted=Wanted(tuple(types), app, user),
+        description=description,
+        batch=batch,
+        secret=secret,
+        active=active,
+        paused_because=paused_because,
+        revision=revision,
+        generation=generation,
+        checkpoint=checkpoint,
+        pinned=pinned,
+        replay_upto=replay_upto,
+        resume_at=resume_at,
+        attempts=attempts,
+        next_attempt_at=next_attempt_at,
+        last_error=last_error,
+        last_delivered_at=last_delivered_at,
+        delivered_events=delivered_events,
+        delivered_batches=delivered_batches,
+        failed_attempts=failed_attempts,
+        letters_made=letters_made,
+        created_at=created_at,
+        updated_at=updated_at,
+        letters=letters,
+        queued=queued,
+    )
+
+
+def _letter(row: tuple[Any, ...]) -> DeadLetter:
+    number, generation, after, upto, types, *rest = row
+    return DeadLetter(number, generation, after, upto, tuple(types), *rest)

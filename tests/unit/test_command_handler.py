@@ -1,0 +1,348 @@
+"""The desk of a session; `tests/property` sends it everything else."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from application.commands.handler import CommandHandler
+from application.commands.request import Idempotency, Outcome, Request
+from application.errors import Busy, IdempotencyKeyInFlight, IdempotencyKeyReused, RecordTooLarge
+from application.fan_out import FanOut
+from application.ports.store import Append, EventLog, Store
+from domain.errors import DomainError, TurnNotFound
+from domain.session import events as e
+from domain.session.commands import (
+    AddMessage,
+    Command,
+    CreateSession,
+    RecordActivity,
+    ResumeSession,
+    StartTurn,
+    StopSession,
+)
+from infrastructure.memory.store import MemoryStore
+from tests.support.builders import OWNER, SESSION_ID, text
+
+NIL = UUID(int=0)
+NOTICE = e.RuntimeNotice(level="info", text="hm")
+NOTE = RecordActivity(turn_id="t1", events=(NOTICE,))
+
+
+@pytest.fixture
+def store() -> Store:
+    return MemoryStore()
+
+
+class Held:
+    """A log that writes only when it is let, and whatever becomes of the one who asked."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self.open = asyncio.Event()
+        self.open.set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def append(self, append: Append) -> int:
+        async def write() -> int:
+            await self.open.wait()
+            return await self._log.append(append)
+
+        return await asyncio.shield(asyncio.create_task(write()))
+
+
+@pytest.fixture
+def held(store: Store) -> Held:
+    log = Held(store.log)
+    object.__setattr__(store, "log", log)
+    return log
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def handler(store: Store) -> CommandHandler:
+    return CommandHandler(store, FanOut())
+
+
+def ask(command: Command, key: str | None = None, **fields: Any) -> Request:
+    idempotency = Idempotency(scope=SESSION_ID, key=key, fingerprint=b"f" * 32) if key else None
+    given = {"session_id": SESSION_ID, "actor": "user:ada", "idempotency": idempotency}
+    return Request(command=command, **given | fields)
+
+
+def message(message_id: str = "m1", content: str = "hello") -> AddMessage:
+    return AddMessage(message_id=message_id, role="user", parts=text(content))
+
+
+async def begin(handler: CommandHandler, *commands: Command) -> None:
+    for command in (CreateSession(owner=OWNER), *commands):
+        await handler.handle(ask(command))
+
+
+START = StartTurn(turn_id="t1", message_id="input", parts=text())
+
+
+async def types(store: Store, session_id: UUID = SESSION_ID) -> list[str]:
+    return [event.type for event in await store.log.read(session_id, limit=100)]
+
+
+async def test_an_accepted_command_is_in_the_log_when_it_is_answered(store, handler):
+    outcome = await handler.handle(ask(CreateSession(owner=OWNER)))
+
+    assert outcome == Outcome(SESSION_ID, 1, 1, 1, {})
+    assert outcome.changed
+    assert await types(store) == ["session.created"]
+
+
+async def test_a_refused_command_leaves_no_trace(store, handler):
+    with pytest.raises(DomainError):
+        await handler.handle(ask(message(), key="k"))
+
+    assert await types(store) == []
+    assert await store.read_models.answer(SESSION_ID, "k") is None
+
+
+async def test_commands_that_wait_together_are_accepted_or_refused_one_by_one(store, handler):
+    await begin(handler)
+
+    answers = await asyncio.gather(
+        *(handler.handle(ask(message(name))) for name in ("m1", "m1", "", "m2")),
+        return_exceptions=True,
+    )
+
+    assert [getattr(answer, "sequence", type(answer).__name__) for answer in answers] == [
+        2, "MessageExists", "Invalid", 3,
+    ]  # fmt: skip
+
+
+async def test_a_record_that_is_too_large_takes_the_whole_command_with_it(store):
+    handler = CommandHandler(store, FanOut(), largest=1000)
+    await begin(handler, START)
+    large = e.RuntimeNotice(level="info", text="x" * 1000)
+
+    with pytest.raises(RecordTooLarge) as refusal:
+        await handler.handle(ask(RecordActivity(turn_id="t1", events=(NOTICE, large))))
+
+    assert refusal.value.facts["limit"] == 1000
+    assert await types(store) == ["session.created", "turn.started"]
+
+
+async def test_only_so_many_commands_wait_at_one_desk(store):
+    handler = CommandHandler(store, FanOut(), waiting=2)
+    await begin(handler)
+
+    answers = await asyncio.gather(
+        *(handler.handle(ask(message(f"m{n}"))) for n in range(4)), return_exceptions=True
+    )
+
+    assert [type(answer) for answer in answers] == [Outcome, Outcome, Outcome, Busy]
+
+
+async def test_a_client_that_hangs_up_does_not_end_what_others_wait_for(store, handler):
+    await begin(handler)
+    gone, stays = (asyncio.create_task(handler.handle(ask(message(m)))) for m in ("m1", "m2"))
+    await asyncio.sleep(0)
+
+    gone.cancel()
+
+    assert (await stays).sequence in (2, 3)
+    assert gone.cancelled()
+
+
+async def test_a_command_is_decided_again_on_what_another_process_wrote(store, handler):
+    other = CommandHandler(store, FanOut())
+    await begin(handler, message("m1"))
+    await other.handle(ask(message("m2")))
+
+    outcome = await handler.handle(ask(message("m3")))
+
+    assert (outcome.first_sequence, outcome.sequence) == (4, 4)
+
+
+async def test_the_same_key_gives_the_first_answer(store, handler):
+    await begin(handler, START)
+    first = await handler.handle(ask(NOTE, key="k", answer=lambda state, _: {"n": state.sequence}))
+
+    again = await handler.handle(ask(NOTE, key="k", answer=lambda state, _: {"n": state.sequence}))
+
+    assert (first.answer, again.answer) == ({"n": 3}, {"n": 3})
+    assert (again.sequence, again.position, again.replayed) == (3, first.position, True)
+    assert len(await types(store)) == 3
+
+
+async def test_a_key_belongs_to_one_request(store, handler):
+    await begin(handler, START)
+    await handler.handle(ask(NOTE, key="k"))
+    other = Idempotency(scope=SESSION_ID, key="k", fingerprint=b"other")
+
+    with pytest.raises(IdempotencyKeyReused):
+        await handler.handle(ask(message(), idempotency=other))
+
+
+async def test_a_key_is_used_by_one_request_at_a_time(handler):
+    await begin(handler, START)
+
+    answers = await asyncio.gather(
+        *(handler.handle(ask(NOTE, key="k")) for _ in range(2)), return_exceptions=True
+    )
+
+    assert [type(answer) for answer in answers] == [Outcome, IdempotencyKeyInFlight]
+
+
+async def test_creating_again_with_the_same_key_gives_the_first_session(store, handler):
+    once = Idempotency(scope=NIL, key="k", fingerprint=b"f")
+    first = await handler.handle(ask(CreateSession(owner=OWNER), idempotency=once))
+
+    again = await handler.handle(
+        ask(CreateSession(owner=OWNER), idempotency=once, session_id=UUID(int=5))
+    )
+
+    assert (again.session_id, again.sequence) == (first.session_id, 1)
+    assert await types(store, UUID(int=5)) == []
+
+
+async def test_a_command_is_refused_only_by_the_newest_state(store):
+    here, there = CommandHandler(store, FanOut()), CommandHandler(store, FanOut())
+    await begin(here)
+    await there.handle(ask(message()))
+    await here.handle(ask(START))
+
+    outcome = await there.handle(ask(NOTE))
+
+    assert outcome.sequence == 4
+
+
+async def test_only_the_newest_state_can_say_that_it_is_already_so(store):
+    here, there = CommandHandler(store, FanOut()), CommandHandler(store, FanOut())
+    await begin(here)
+    await there.handle(ask(StopSession()))
+    await here.handle(ask(ResumeSession()))
+
+    outcome = await there.handle(ask(StopSession()))
+
+    assert outcome.changed
+    assert (await types(store))[-1] == "session.stopped"
+
+
+async def test_an_if_match_is_held_against_the_newest_sequence(store):
+    here, there = CommandHandler(store, FanOut()), CommandHandler(store, FanOut())
+    await begin(here)
+    await there.handle(ask(message("m1")))
+    seen = await here.handle(ask(message("m2")))
+
+    outcome = await there.handle(ask(message("m3"), expected=frozenset({seen.sequence})))
+
+    assert outcome.sequence == seen.sequence + 1
+
+
+async def at_a_busy_desk(handler: CommandHandler, held: Held, *requests: Request) -> list[Any]:
+    """Return the answers of requests that come while another one is being written."""
+    held.open.clear()
+    tasks = [
+        asyncio.create_task(handler.handle(request))
+        for request in (ask(message("the one before")), *requests)
+    ]
+    await settle()
+    held.open.set()
+    return (await asyncio.gather(*tasks, return_exceptions=True))[1:]
+
+
+async def test_what_is_already_so_has_the_position_of_the_last_event_of_its_session(handler, held):
+    await begin(handler)
+    for n in range(1, 4):
+        await handler.handle(ask(CreateSession(owner=OWNER), session_id=UUID(int=n)))
+    await handler.handle(ask(message("m1")))
+    await handler.handle(ask(CreateSession(owner=OWNER), session_id=UUID(int=4)))
+
+    nothing, something = await asyncio.gather(
+        handler.handle(ask(ResumeSession())), handler.handle(ask(message("m2")))
+    )
+    assert (nothing.changed, nothing.sequence, nothing.position) == (False, 2, 5)
+    assert (something.sequence, something.position) == (3, 7)
+
+    held.open.clear()
+    before = asyncio.create_task(handler.handle(ask(message("m3"))))
+    await settle()
+    together = [
+        asyncio.create_task(handler.handle(ask(command)))
+        for command in (ResumeSession(), message("m4"))
+    ]
+    elsewhere = asyncio.create_task(
+        handler.handle(ask(CreateSession(owner=OWNER), session_id=UUID(int=5)))
+    )
+    await settle()
+    held.open.set()
+    await asyncio.gather(before, elsewhere)
+    nothing, something = await asyncio.gather(*together)
+    assert (nothing.changed, nothing.sequence) == (False, 4)
+    assert nothing.position == before.result().position
+
+
+async def test_a_client_that_hangs_up_while_it_waits_and_asks_again_is_recorded_once(
+    store, handler, held
+):
+    await begin(handler, START)
+    held.open.clear()
+    before = asyncio.create_task(handler.handle(ask(message("the one before"))))
+    await settle()
+    gone = asyncio.create_task(handler.handle(ask(NOTE, key="k")))
+    await settle()
+    gone.cancel()
+    await settle()
+    again = asyncio.create_task(handler.handle(ask(NOTE, key="k")))
+    await settle()
+    held.open.set()
+
+    await asyncio.gather(before, again)
+    assert (await types(store)).count("runtime.notice") == 1
+
+
+async def test_a_client_that_hangs_up_while_it_is_written_is_recorded_once(store, handler, held):
+    await begin(handler, START)
+    held.open.clear()
+    gone = asyncio.create_task(handler.handle(ask(NOTE)))
+    await settle()
+    gone.cancel()
+    await settle()
+    held.open.set()
+    await settle()
+
+    await handler.handle(ask(message()))
+    assert (await types(store)).count("runtime.notice") == 1
+
+
+async def test_what_cannot_be_written_is_the_answer_of_its_own_command_only(handler, held):
+    await begin(handler)
+
+    broken, sound = await at_a_busy_desk(
+        handler, held, ask(message("m1", "half a surrogate: \ud800")), ask(message("m2"))
+    )
+
+    assert isinstance(broken, Exception)
+    assert isinstance(sound, Outcome)
+
+
+async def test_the_state_of_a_session_is_found_again_after_it_was_forgotten(store):
+    handler = CommandHandler(store, FanOut(), kept=1)
+    await begin(handler, START)
+    await handler.handle(ask(CreateSession(owner=OWNER), session_id=UUID(int=1)))
+
+    with pytest.raises(TurnNotFound):
+        await handler.handle(ask(RecordActivity(turn_id="t2", events=(NOTICE,))))
+    assert (await handler.handle(ask(NOTE))).sequence == 3
+
+
+async def test_the_state_at_a_past_sequence_can_be_loaded(handler):
+    await begin(handler, START, NOTE)
+
+    then = await handler.load_at(SESSION_ID, 1)
+
+    assert (then.session.sequence, then.position, then.session.status) == (1, 1, "idle")
+    assert (await handler.load(SESSION_ID)).session.status == "running"

@@ -1,0 +1,271 @@
+"""Who hears of new events in this process."""
+
+import asyncio
+from uuid import UUID
+
+import pytest
+
+from application import fan_out as live
+from application.fan_out import Channel, FanOut, Signal
+from application.partials import Partial
+from application.ports.store import Append, NewEvent, StoredEvent
+from tests.support.builders import NOON, SESSION_ID
+
+OTHER = UUID(int=2)
+
+
+def events(first: int, last: int, size: int = 1) -> list[StoredEvent]:
+    return [
+        StoredEvent(SESSION_ID, sequence, sequence + 100, "runtime.notice", b"x" * size, b"")
+        for sequence in range(first, last + 1)
+    ]
+
+
+def sequences(found: list[StoredEvent]) -> list[int]:
+    return [event.sequence for event in found]
+
+
+def piece(text: str = "a", turn_id: str = "t1", after: int = 5) -> Partial:
+    return Partial("agent.message", turn_id, after, text, text.encode())
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_bell_wakes_all_who_wait():
+    bell = Signal()
+    waiting = [asyncio.create_task(bell.wait(None)) for _ in range(3)]
+    await settle()
+
+    bell.ring()
+
+    assert await asyncio.gather(*waiting) == [True] * 3
+
+
+async def test_a_bell_that_rang_before_is_not_heard_later():
+    bell = Signal()
+    bell.ring()
+
+    assert await bell.wait(0.001) is False
+
+
+async def test_who_waited_too_long_or_went_away_is_forgotten():
+    bell = Signal()
+    gone = asyncio.create_task(bell.wait(None))
+    await settle()
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    await bell.wait(0.001)
+
+    assert gone.cancelled()
+    assert bell._waiting == []
+    bell.ring()
+
+
+async def test_nothing_is_known_of_a_session_before_it_is_heard_of():
+    channel = Channel()
+
+    assert (channel.head, channel.after(0)) == (0, [])
+
+
+async def test_what_follows_the_cursor_is_remembered():
+    channel = Channel()
+    channel.add(events(4, 6))
+    channel.add(events(7, 7))
+
+    assert channel.head == 7
+    assert sequences(channel.after(3)) == [4, 5, 6, 7]
+    assert sequences(channel.after(5)) == [6, 7]
+
+
+@pytest.mark.parametrize("cursor", [0, 2, 7, 8])
+async def test_nothing_is_given_to_a_reader_who_is_further_behind_or_up_to_date(cursor):
+    channel = Channel()
+    channel.add(events(4, 7))
+
+    assert channel.after(cursor) == []
+
+
+async def test_a_gap_forgets_what_was_before_it():
+    channel = Channel()
+    channel.add(events(1, 3))
+    channel.advance(5)
+    channel.add(events(6, 7))
+
+    assert channel.after(2) == channel.after(3) == []
+    assert sequences(channel.after(5)) == [6, 7]
+
+
+async def test_what_comes_late_changes_nothing():
+    channel = Channel()
+    channel.add(events(1, 5))
+    channel.add(events(2, 3))
+    channel.advance(4)
+
+    assert channel.head == 5
+    assert sequences(channel.after(0)) == [1, 2, 3, 4, 5]
+
+
+async def test_only_so_many_events_are_remembered():
+    channel = Channel()
+    channel.add(events(1, live._REMEMBERED_EVENTS + 10))
+
+    assert channel.after(9) == []
+    assert len(channel.after(10)) == live._REMEMBERED_EVENTS
+
+
+async def test_only_so_many_bytes_are_remembered():
+    channel = Channel()
+    channel.add(events(1, 3, live._REMEMBERED_BYTES // 2))
+
+    assert channel.after(0) == []
+    assert sequences(channel.after(1)) == [2, 3]
+
+
+async def test_one_event_that_is_too_large_is_read_from_the_table():
+    channel = Channel()
+    channel.add(events(1, 1, live._REMEMBERED_BYTES + 1))
+
+    assert (channel.head, channel.after(0)) == (1, [])
+    channel.add(events(2, 2))
+    assert sequences(channel.after(1)) == [2]
+
+
+async def test_followers_are_woken_only_by_what_is_new_to_them():
+    channel = Channel()
+    channel.advance(5)
+    follower = asyncio.create_task(channel.bell.wait(None))
+    await settle()
+
+    channel.advance(5)
+    await settle()
+    assert not follower.done()
+    channel.advance(6)
+    assert await follower
+
+
+async def test_pieces_are_passed_on_as_far_as_they_are_remembered():
+    channel = Channel()
+    for n in range(live._REMEMBERED_PIECES + 5):
+        channel.add_piece(piece(str(n)))
+    seen = channel.pieces_seen
+
+    assert channel.pieces_after(seen, 5) == ([], seen)
+    assert channel.pieces_after(seen - 2, 5) == ([piece("259"), piece("260")], seen)
+    late, caught_up = channel.pieces_after(0, 5)
+    assert (len(late), caught_up) == (live._REMEMBERED_PIECES, seen)
+
+
+async def test_a_piece_waits_for_the_event_after_which_it_was_shown():
+    channel = Channel()
+    channel.add_piece(piece("before", after=5))
+    channel.add_piece(piece("after", after=6))
+
+    assert channel.pieces_after(0, 5) == ([piece("before", after=5)], 1)
+    assert channel.pieces_after(1, 5) == ([], 1)
+    assert channel.pieces_after(1, 6) == ([piece("after", after=6)], 2)
+
+
+async def test_an_append_is_handed_over_with_its_sequences_and_positions():
+    hub = FanOut()
+    append = Append(
+        SESSION_ID, 4, [NewEvent("a.b", b"1", b"d1"), NewEvent("a.c", b"2", b"d2")], NOON
+    )
+
+    with hub.follow(SESSION_ID) as channel:
+        hub.publish(SESSION_ID, append, 12)
+
+        assert channel.after(4) == [
+            StoredEvent(SESSION_ID, 5, 11, "a.b", b"1", b"d1"),
+            StoredEvent(SESSION_ID, 6, 12, "a.c", b"2", b"d2"),
+        ]
+
+
+async def test_sessions_that_nobody_follows_cost_nothing():
+    hub = FanOut()
+    hub.publish(SESSION_ID, Append(SESSION_ID, 0, [NewEvent("a.b", b"", b"")], NOON), 1)
+    hub.advance(SESSION_ID, 9)
+
+    assert (hub.followed, hub.anybody) == (0, False)
+    with hub.follow(SESSION_ID) as channel:
+        assert channel.head == 0
+
+
+async def test_followers_of_one_session_share_its_channel_until_the_last_one_leaves():
+    hub = FanOut()
+    with hub.follow(SESSION_ID) as first:
+        with hub.follow(SESSION_ID) as second, hub.follow(OTHER) as other:
+            assert first is second
+            assert first is not other
+            assert hub.followed == 3
+        hub.advance(SESSION_ID, 3)
+        assert (hub.followed, first.head) == (1, 3)
+
+    with hub.follow(SESSION_ID) as anew:
+        assert anew is not first
+
+
+async def test_the_bell_of_the_log_rings_for_a_new_position_only():
+    hub = FanOut()
+    hub.reached(5)
+    waiting = asyncio.create_task(hub.log.wait(None))
+    await settle()
+
+    hub.reached(5)
+    hub.reached(4)
+    await settle()
+    assert not waiting.done()
+    hub.reached(6)
+    assert await waiting
+    assert hub.position == 6
+
+
+async def test_closing_wakes_everybody():
+    hub = FanOut()
+    with hub.follow(SESSION_ID) as channel:
+        waiting = [
+            asyncio.create_task(channel.bell.wait(None)),
+            asyncio.create_task(hub.log.wait(None)),
+        ]
+        await settle()
+
+        hub.close()
+
+        assert await asyncio.gather(*waiting) == [True, True]
+        assert hub.closing.is_set()
+
+
+async def test_a_streamed_piece_reaches_the_followers_of_its_session():
+    hub = FanOut()
+    with hub.follow(SESSION_ID) as channel, hub.follow(OTHER) as other:
+        hub.show(SESSION_ID, piece("a"))
+
+        assert channel.pieces_after(0, 5) == ([piece("a")], 1)
+        assert other.pieces_after(0, 5) == ([], 0)
+
+
+async def test_what_was_streamed_is_one_draft_until_something_is_recorded():
+    hub = FanOut()
+    hub.show(SESSION_ID, piece("Hel"))
+    hub.show(SESSION_ID, piece("lo"))
+
+    assert hub.draft(SESSION_ID, "t1", 5) == "Hello"
+    assert hub.draft(SESSION_ID, "t1", 6) == ""
+    assert hub.draft(SESSION_ID, "t2", 5) == ""
+    assert hub.draft(OTHER, "t1", 5) == ""
+    hub.show(SESSION_ID, piece("Bye", after=6))
+    assert hub.draft(SESSION_ID, "t1", 6) == "Bye"
+
+
+async def test_drafts_are_bounded():
+    hub = FanOut()
+    for n in range(live._DRAFTS + 1):
+        hub.show(UUID(int=n), piece("a"))
+    for _ in range(3):
+        hub.show(OTHER, piece("x" * live._DRAFT_CHARACTERS))
+
+    assert hub.draft(UUID(int=0), "t1", 5) == ""
+    assert hub.draft(UUID(int=1), "t1", 5) == "a"
+    assert len(hub.draft(OTHER, "t1", 5)) <= 2 * live._DRAFT_CHARACTERS

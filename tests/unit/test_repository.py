@@ -1,0 +1,133 @@
+"""States and transcripts of forks of forks, and of conversations that went back many times."""
+
+from uuid import UUID
+
+import pytest
+
+from application.commands.handler import CommandHandler
+from application.commands.repository import Loader
+from application.commands.request import Request
+from application.fan_out import FanOut
+from application.ports.store import Store
+from application.reads.queries import Queries
+from application.reads.transcripts import Transcripts
+from application.use_cases.lineage import Lineages
+from domain.session import commands as c
+from infrastructure.memory.store import MemoryStore
+from tests.support.builders import OWNER, text
+
+ROOT = UUID(int=1)
+LINE = 1200
+"""More than calls can be nested."""
+
+
+class Process:
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.handler = CommandHandler(store, FanOut(), kept=1)
+        self.queries = Queries(store, self.handler, Transcripts(store))
+        self.lineages = Lineages(store, self.handler, self.queries)
+
+    async def ask(self, session_id: UUID, command: c.Command, **rest: object) -> None:
+        request = Request(session_id, command, actor="user:ada", **rest)  # type: ignore[arg-type]
+        await self.handler.handle(request)
+
+    async def say(self, session_id: UUID, message_id: str) -> None:
+        await self.ask(session_id, c.AddMessage(message_id=message_id, role="user", parts=text()))
+
+    async def rewind(self, session_id: UUID, to: int) -> None:
+        then = await self.lineages.state_at(session_id, to)
+        await self.ask(session_id, c.RewindConversation(to=to, then=then))
+
+    async def messages(self, session_id: UUID) -> list[str]:
+        snapshot = await self.queries.snapshot(session_id)
+        return [self.store.codec.from_json(entry)["id"] for entry in snapshot.transcript]
+
+
+class Counting:
+    """A log that counts the events read from it."""
+
+    def __init__(self, store: Store) -> None:
+        self._log = store.log
+        self.events = 0
+        object.__setattr__(store, "log", self)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._log, name)
+
+    async def read(self, *args: object, **kwargs: object) -> object:
+        page = await self._log.read(*args, **kwargs)  # type: ignore[arg-type]
+        self.events += len(page)
+        return page
+
+
+@pytest.fixture
+async def process() -> Process:
+    made = Process(MemoryStore())
+    await made.ask(ROOT, c.CreateSession(owner=OWNER, state={"root": True}))
+    await made.say(ROOT, "m1")
+    return made
+
+
+async def line_of_forks(process: Process, length: int, *, kept: bool = True) -> UUID:
+    session_id = ROOT
+    for number in range(2, length + 2):
+        wanted = c.CreateSession(owner=OWNER)
+        command, inherits = await process.lineages.forked(session_id, None, wanted)
+        session_id = UUID(int=number)
+        await process.ask(session_id, command, inherits=inherits)
+        if number % 400 == 0:
+            await process.say(session_id, f"m{number}")
+    if not kept:
+        process.store.snapshots._kept.clear()  # type: ignore[attr-defined]
+    return session_id
+
+
+async def test_a_cold_fork_of_forks_is_loaded_from_a_state_that_is_kept_nearby(process):
+    last = await line_of_forks(process, 100)
+
+    loaded = await Loader(process.store).load(last, None)
+
+    assert loaded.origins <= 17
+    assert dict(loaded.session.state) == {"root": True}
+
+
+async def test_a_line_of_forks_longer_than_calls_can_be_nested(process):
+    last = await line_of_forks(process, LINE, kept=False)
+
+    cold = Process(process.store)
+    loaded = await Loader(process.store).load(last, None)
+
+    assert loaded.origins == LINE
+    assert loaded.session == (await process.handler.load(last)).session
+    assert dict(loaded.session.state) == {"root": True}
+    assert await cold.messages(last) == ["m1", "m400", "m800", "m1200"]
+
+
+async def test_a_conversation_that_goes_back_again_and_again_is_folded_along_what_counts(process):
+    for number in range(40):
+        await process.say(ROOT, f"n{number}")
+        head = (await process.handler.load(ROOT)).session.sequence
+        # Each time to the rewind before, which went back itself.
+        await process.rewind(ROOT, head - 1 if number else 2)
+    await process.say(ROOT, "last")
+
+    cold = Process(process.store)
+    log = Counting(process.store)
+    entries = await Transcripts(process.store).entries(
+        ROOT, (await cold.handler.load(ROOT)).session.sequence
+    )
+
+    assert [process.store.codec.from_json(one)["id"] for one in entries] == ["m1", "last"]
+    assert log.events < 1000
+
+
+async def test_what_was_read_before_a_rewind_is_not_what_is_read_after_it(process):
+    await process.say(ROOT, "m2")
+    assert await process.messages(ROOT) == ["m1", "m2"]
+
+    await process.rewind(ROOT, 2)
+
+    assert await process.messages(ROOT) == ["m1"]
+    await process.say(ROOT, "m3")
+    assert await process.messages(ROOT) == ["m1", "m3"]

@@ -1,0 +1,72 @@
+"""PermissionRules about tools and the approval switch: replaced whole, effective at once."""
+
+import pytest
+
+from domain.errors import Invalid
+from domain.permission_rules import Grants, PermissionRules
+from domain.session import events as e
+from domain.session.commands import ReplacePermissions, SwitchToolApproval
+from domain.session.state import Policy
+from tests.support.builders import created, started, state_after, stopped
+from tests.support.given import given
+
+RULES = PermissionRules(
+    allow=("read_*",), ask=("shell:cmd=rm*",), deny=("curl",), mode="approve-reads"
+)
+ENABLED, DISABLED = e.ToolApprovalEnabled(), e.ToolApprovalDisabled()
+ON, OFF = SwitchToolApproval(enabled=True), SwitchToolApproval(enabled=False)
+
+
+@pytest.mark.parametrize("past", [[created()], [created(), started()], [created(), stopped()]])
+def test_rules_are_replaced_whole_whatever_the_session_does(past):
+    given(past).when(ReplacePermissions(permissions=RULES)).then(
+        [e.PermissionsReplaced(permissions=RULES)]
+    )
+
+
+def test_the_rules_that_are_there_already_are_not_recorded_again():
+    given([created(permissions=RULES)]).when(ReplacePermissions(permissions=RULES)).then_nothing()
+    given([created()]).when(ReplacePermissions(permissions=PermissionRules())).then_nothing()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        (PermissionRules(allow=("ok", "")), "allow[1]"),
+        (PermissionRules(ask=("shell:",)), "ask[0]"),
+        (PermissionRules(deny=("[",)), "deny[0]"),
+        (PermissionRules(mode="anything"), "mode"),  # type: ignore[arg-type]
+    ],
+)
+def test_rules_that_could_not_be_judged_are_refused(wrong, field):
+    given([created()]).when(ReplacePermissions(permissions=wrong)).then_refused(
+        Invalid, field=field
+    )
+
+
+def test_the_approval_switch_is_recorded_when_it_really_turns():
+    given([created()]).when(ON).then([ENABLED])
+    given([created(), ENABLED]).when(ON).then_nothing()
+    given([created(), ENABLED]).when(OFF).then([DISABLED])
+    given([created()]).when(OFF).then_nothing()
+    given([created(), stopped()]).when(ON).then([ENABLED])
+
+
+def test_the_state_knows_what_may_be_done_without_asking():
+    grants = Grants(tools=("fs__read",))
+    begun = created(permissions=RULES, grants=grants)
+
+    assert state_after([created()]).policy == Policy()
+    assert state_after([begun, ENABLED]).policy == Policy(
+        rules=RULES, tool_approval=True, grants=grants
+    )
+    replaced = e.PermissionsReplaced(permissions=PermissionRules(deny=("*",)))
+    assert state_after([begun, ENABLED, DISABLED, replaced]).policy == Policy(
+        rules=PermissionRules(deny=("*",)), grants=grants
+    )
+
+
+def test_a_stop_and_a_resume_leave_the_rules_as_they_are():
+    past = [created(permissions=RULES), ENABLED, stopped(), e.SessionResumed(activation=2)]
+
+    assert state_after(past).policy == Policy(rules=RULES, tool_approval=True)
