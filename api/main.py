@@ -45,6 +45,7 @@ from api.v1.routes import (
 from api.v1.services import Services
 from application.commands.handler import CommandHandler
 from application.commands.hooks import Hooks
+from application.commands.repository import SessionRepository
 from application.fan_out import FanOut
 from application.ports.store import Store
 from application.reads.feed import Feed
@@ -272,16 +273,17 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
     )
     rhythm = StreamTiming(ping=settings.ping_seconds, longest=settings.stream_seconds)
     timers = settings.timers()
+    repository = SessionRepository(store, kept=settings.kept_sessions)
     handler = CommandHandler(
         store,
+        repository,
         hub,
-        kept=settings.kept_sessions,
         largest=settings.max_record_bytes,
         timers=timers,
         hooks=hooks_of(settings),
     )
     transcripts = Transcripts(store, most_bytes=settings.kept_transcript_bytes)
-    queries = Queries(store, handler, transcripts)
+    queries = Queries(store, repository, transcripts)
     pruner = KeyPruner(store, timedelta(days=settings.idempotency_days))
     sender = HttpSender(
         timeout=settings.webhook_timeout_seconds, private_targets=settings.webhook_private_targets
@@ -291,7 +293,7 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
     deliveries = Deliveries(subscriptions, hub, sender, store.clock, rules)
     jobs = [
         SingleOwner(database, JOB, deliveries.round, let_go=deliveries.let_go, patience=1.0),
-        SingleOwner(database, "supervision", Supervisor(store, handler, timers).round),
+        SingleOwner(database, "supervision", Supervisor(store, repository, handler, timers).round),
         SingleOwner(database, "idempotency keys", pruner.round),
     ]
     await log.start()
@@ -303,9 +305,10 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
             settings=settings,
             store=store,
             hub=hub,
+            repository=repository,
             handler=handler,
             queries=queries,
-            lineages=Lineages(store, handler, queries),
+            lineages=Lineages(store, repository, handler, queries),
             scopes=Scopes(store),
             schemas=JsonSchemas(),
             tails=Tails(store, hub, rhythm),

@@ -17,6 +17,7 @@ from api.http.requests import (
 from api.http.responses import Reply, etag, json_response, not_modified, to_json
 from api.settings import Settings
 from application.commands.handler import CommandHandler
+from application.commands.repository import SessionRepository
 from application.commands.request import Answer, Outcome
 from application.commands.request import Request as CommandRequest
 from application.fan_out import FanOut
@@ -49,6 +50,7 @@ class Services:
     settings: Settings
     store: Store
     hub: FanOut
+    repository: SessionRepository
     handler: CommandHandler
     queries: Queries
     lineages: Lineages
@@ -190,7 +192,7 @@ async def state_of(request: AnyRequest) -> Session:
     """
     services, session_id = services_of(request), session_id_of(request)
     await services.queries.session(session_id)
-    return (await services.handler.load(session_id)).session
+    return (await services.repository.load(session_id)).session
 
 
 def read_response(request: AnyRequest, sequence: int, document: Mapping[str, Any]) -> Reply:
@@ -218,7 +220,7 @@ async def past_of(request: AnyRequest) -> Session:
     Raises:
         SessionNotFound: There never was one.
     """
-    session = (await services_of(request).handler.load(session_id_of(request))).session
+    session = (await services_of(request).repository.load(session_id_of(request))).session
     if session.lifecycle.phase in ("absent", "scope"):
         raise SessionNotFound
     return session

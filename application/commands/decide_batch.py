@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Any, get_args
 from uuid import UUID
 
+from application.commands.idempotency import stored_answer
 from application.commands.repository import Loaded
-from application.commands.request import Idempotency, Outcome, Request
+from application.commands.request import Outcome, Request
 from application.errors import RecordTooLarge, StaleSequence
 from application.ports.store import Append, Envelope, NewEvent, SharedWrite, Store, StoredAnswer
 from application.projections.session_row import listed_differently, session_row, shared_writes
@@ -32,17 +33,31 @@ _OF_THE_TURN = get_args(ActivityEvent)
 
 @dataclass(slots=True)
 class PendingCommand:
-    """A request that waits at a desk, and the promise of its outcome."""
+    """A request that waits for its session, and the promise of its outcome."""
 
     request: Request
     done: asyncio.Future[Outcome]
 
+    def answer(self, outcome: Outcome) -> None:
+        """Give the caller its outcome, if it still waits."""
+        if not self.done.done():
+            self.done.set_result(outcome)
+
+    def refuse(self, error: BaseException) -> None:
+        """Tell the caller why not, if it still waits."""
+        if self.done.done():
+            return
+        if isinstance(error, asyncio.CancelledError):
+            self.done.cancel()
+        else:
+            self.done.set_exception(error)
+
 
 @dataclass(slots=True)
 class Decided:
-    """What a ticket came to: sequences before and after it and its answer, or why it is refused."""
+    """What a command came to: sequences before and after it, its answer or why it is refused."""
 
-    ticket: PendingCommand
+    pending: PendingCommand
     before: int = 0
     after: int = 0
     answer: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -62,7 +77,7 @@ class _Draft:
 
 @dataclass(slots=True)
 class DecidedBatch:
-    """An append, the states around it, and what each ticket gets once it is written."""
+    """An append, the states around it, and what each command gets once it is written."""
 
     append: Append
     before: Loaded
@@ -71,7 +86,7 @@ class DecidedBatch:
 
 
 class BatchDecider:
-    """Makes plans.
+    """Decides commands that wait together.
 
     Args:
         store: Its codec and clock.
@@ -84,13 +99,13 @@ class BatchDecider:
         self._largest = largest
         self._timers = timers
 
-    def plan(self, session_id: UUID, loaded: Loaded, tickets: list[PendingCommand]) -> DecidedBatch:
+    def decide(self, session_id: UUID, loaded: Loaded, batch: list[PendingCommand]) -> DecidedBatch:
         """Decide commands one after the other, each on the state that the ones before it leave.
 
         Args:
-            session_id: Whose desk they wait at.
+            session_id: Which session they wait for.
             loaded: The state before them.
-            tickets: In the order in which they came.
+            batch: In the order in which they came.
         """
         now = self._store.clock.now()
         session, digest = loaded.session, loaded.digest
@@ -100,9 +115,9 @@ class BatchDecider:
         keys: list[StoredAnswer] = []
         companions: list[Append] = []
         decisions: list[Decided] = []
-        for ticket in tickets:
-            request = ticket.request
-            decision = Decided(ticket, before=session.sequence)
+        for pending in batch:
+            request = pending.request
+            decision = Decided(pending, before=session.sequence)
             decisions.append(decision)
             try:
                 _require_expected(session, request)
@@ -121,7 +136,17 @@ class BatchDecider:
             append.expected_scopes = (*append.expected_scopes, *request.expected_scopes)
             decision.after = session.sequence
             if request.idempotency is not None:
-                keys.append(self._kept_answer(request.idempotency, session_id, decision, loaded))
+                keys.append(
+                    stored_answer(
+                        request,
+                        request.idempotency,
+                        before=decision.before,
+                        after=decision.after,
+                        position=loaded.position,
+                        answer=decision.answer,
+                        codec=self._store.codec,
+                    )
+                )
         append.shared, append.keys, append.companions = shared, keys, companions
         if events and listed_differently(loaded.session, session):
             append.row = session_row(session_id, session, self._store.codec, self._timers)
@@ -187,23 +212,9 @@ class BatchDecider:
             )
         return name, record
 
-    def _kept_answer(
-        self, idempotency: Idempotency, session_id: UUID, decision: Decided, loaded: Loaded
-    ) -> StoredAnswer:
-        answer = {"first_sequence": decision.before + 1, "answer": decision.answer}
-        return StoredAnswer(
-            idempotency.scope,
-            idempotency.key,
-            idempotency.fingerprint,
-            session_id,
-            decision.after,
-            loaded.position,
-            self._store.codec.to_json(answer),
-        )
-
 
 def _require_expected(session: Session, request: Request) -> None:
-    # What is not there at all is told so by its rule: a precondition is asked of what is there.
+    # For a missing session the rule answers 404, not If-Match 412.
     asked = session.sequence > 0 or isinstance(request.command, CreateSession)
     if asked and request.expected is not None and session.sequence not in request.expected:
         raise StaleSequence(None, head=session.sequence)

@@ -1,5 +1,6 @@
-"""The state of a session: folded from its log, from a kept state onwards where there is one."""
+"""The states of sessions: folded from their logs, from a kept state onwards where there is one."""
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from domain.session.state import ABSENT, Session
 from domain.values import Origin
 
 _PAGE = 1000
+_SNAPSHOT_EVERY = 500
 
 
 @dataclass(slots=True)
@@ -32,30 +34,122 @@ class Loaded:
     origins: int = 0
 
 
-class Loader:
-    """Folds logs.
+class SessionRepository:
+    """Loads sessions, and keeps the states of those that were used last in memory.
 
     Args:
-        store: Where they are.
+        store: Where their logs and kept states are.
+        kept: The most states that are kept in memory.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, kept: int = 4096) -> None:
         self._store = store
+        self._most = kept
+        self._cache: OrderedDict[UUID, Loaded] = OrderedDict()
 
-    async def load(
-        self, session_id: UUID, start: Loaded | None, *, upto: int | None = None
-    ) -> Loaded:
-        """Return the state after the log.
+    async def load(self, session_id: UUID) -> Loaded:
+        """Return a session's newest state: the cached one if the log has not moved on.
+
+        Args:
+            session_id: Whose; the state of an unknown session is absent.
+        """
+        row = await self._store.read_models.session(session_id)
+        if row is None:
+            return Loaded(ABSENT, genesis(session_id), 0)
+        cached = self.cached(session_id)
+        if cached is not None and cached.session.sequence >= row.sequence:
+            return cached
+        return await self.refresh(session_id)
+
+    async def load_at(self, session_id: UUID, sequence: int) -> Loaded:
+        """Return the state as it was after an event.
 
         Args:
             session_id: Whose.
-            start: A state to go on from; None goes on from a kept one, or from nothing.
-            upto: The last event that counts; None is the newest.
+            sequence: The event; the log has come to it.
         """
-        if start is None:
-            kept = await self._store.snapshots.load(session_id, upto=upto)
-            start = Loaded(kept or ABSENT, b"", 0)
-        return await self._fold(session_id, start.session, upto)
+        cached = self._cache.get(session_id)
+        # The cached state of a fork does not say how many other logs stand behind it.
+        if (
+            cached is not None
+            and cached.session.sequence == sequence
+            and cached.session.lifecycle.forked_from is None
+        ):
+            return cached
+        kept = await self._store.snapshots.load(session_id, upto=sequence)
+        return await self._fold(session_id, kept or ABSENT, sequence)
+
+    def cached(self, session_id: UUID) -> Loaded | None:
+        """Return the state in memory, which may be behind the log; None when there is none."""
+        cached = self._cache.get(session_id)
+        if cached is not None:
+            self._cache.move_to_end(session_id)
+        return cached
+
+    async def refresh(self, session_id: UUID) -> Loaded:
+        """Return the state at the end of the log, and cache it.
+
+        Args:
+            session_id: Whose.
+        """
+        cached = self.cached(session_id)
+        start = cached.session if cached else await self._store.snapshots.load(session_id)
+        loaded = await self._fold(session_id, start or ABSENT, None)
+        self.cache(session_id, loaded)
+        return loaded
+
+    def cache(self, session_id: UUID, loaded: Loaded) -> None:
+        """Keep a state in memory, unless a newer one is there.
+
+        Args:
+            session_id: Whose.
+            loaded: What the log comes to.
+        """
+        cached = self._cache.get(session_id)
+        if cached is not None and cached.session.sequence > loaded.session.sequence:
+            return
+        self._cache[session_id] = loaded
+        self._cache.move_to_end(session_id)
+        if len(self._cache) > self._most:
+            self._cache.popitem(last=False)
+
+    def forget(self, session_id: UUID) -> None:
+        """Drop the state in memory, when it is not known what the log has come to."""
+        self._cache.pop(session_id, None)
+
+    async def is_newest(self, session_id: UUID, loaded: Loaded) -> bool:
+        """Return whether the log has not moved on: only then may a state refuse anything.
+
+        An append needs no such question: it is refused itself when the state was not the newest.
+
+        Args:
+            session_id: Whose.
+            loaded: The state.
+        """
+        row = await self._store.read_models.session(session_id)
+        return loaded.session.sequence == (row.sequence if row else 0)
+
+    def snapshot_due(self, before: Session, after: Session) -> bool:
+        """Return whether the state after an append is to be kept in the store.
+
+        Kept states are further apart the longer the log is: all of them together stay in
+        proportion to it, and what a cold session folds stays within an eighth of its history.
+
+        Args:
+            before: The state before the append.
+            after: The state after it.
+        """
+        step = max(_SNAPSHOT_EVERY, (1 << after.sequence.bit_length()) // 16)
+        return before.sequence // step != after.sequence // step
+
+    async def save(self, session_id: UUID, session: Session) -> None:
+        """Keep a state in the store.
+
+        Args:
+            session_id: Whose.
+            session: The state.
+        """
+        await self._store.snapshots.save(session_id, session)
 
     async def _fold(
         self, session_id: UUID, session: Session, upto: int | None, before: Session | None = None

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from application.commands.handler import CommandHandler
-from application.commands.repository import Loaded
+from application.commands.repository import Loaded, SessionRepository
 from application.errors import CursorAhead
 from application.ports.store import After, ListedSession, SessionFilter, SessionOrder, Store
 from application.projections.session_row import app_scope, session_document, user_scope
@@ -44,13 +43,15 @@ class Queries:
 
     Args:
         store: Where everything is.
-        handler: Who knows the newest states.
+        repository: Loads the states of sessions.
         transcripts: Who folds what readers see.
     """
 
-    def __init__(self, store: Store, handler: CommandHandler, transcripts: Transcripts) -> None:
+    def __init__(
+        self, store: Store, repository: SessionRepository, transcripts: Transcripts
+    ) -> None:
         self._store = store
-        self._handler = handler
+        self._repository = repository
         self._transcripts = transcripts
 
     async def session(self, session_id: UUID) -> ListedSession:
@@ -132,7 +133,7 @@ class Queries:
             return await self._newest(session_id, scopes)
         if at > row.sequence:
             raise CursorAhead(None, head=row.sequence, cursor=at)
-        loaded = await self._handler.load_at(session_id, at)
+        loaded = await self._repository.load_at(session_id, at)
         shared: dict[str, bytes] = {}
         for scope in scopes:
             shared |= (await self._store.read_models.scope(scope, at=loaded.position)).values
@@ -143,13 +144,13 @@ class Queries:
     ) -> tuple[Loaded, Mapping[str, Any]]:
         # What one patch wrote to all three scopes is seen in all of them, or in none.
         for _ in range(_LOOKS):
-            loaded = await self._handler.load(session_id)
+            loaded = await self._repository.load(session_id)
             sequence, shared = await self._store.read_models.shared_with(session_id, scopes)
             if sequence == loaded.session.sequence:
                 return loaded, self._whole_state(loaded, shared)
         # Somebody never stops writing to it.
         sequence, shared = await self._store.read_models.shared_with(session_id, scopes)
-        loaded = await self._handler.load_at(session_id, sequence)
+        loaded = await self._repository.load_at(session_id, sequence)
         return loaded, self._whole_state(loaded, shared)
 
     def _whole_state(self, loaded: Loaded, shared: Mapping[str, bytes]) -> Mapping[str, Any]:

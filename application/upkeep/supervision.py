@@ -8,6 +8,7 @@ from time import monotonic
 from uuid import UUID
 
 from application.commands.handler import CommandHandler
+from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.errors import ApplicationError, OutcomeUnknown, StoreUnavailable
 from application.ports.store import DueSession, Orphan, Store
@@ -31,12 +32,20 @@ class Supervisor:
 
     Args:
         store: Where they are.
-        handler: Who decides what is due.
+        repository: Loads the states of sessions.
+        handler: Decides what is due.
         timers: How long turns may be silent or run.
     """
 
-    def __init__(self, store: Store, handler: CommandHandler, timers: Timers) -> None:
+    def __init__(
+        self,
+        store: Store,
+        repository: SessionRepository,
+        handler: CommandHandler,
+        timers: Timers,
+    ) -> None:
         self._store = store
+        self._repository = repository
         self._handler = handler
         self._timers = timers
         self._orphans_at = 0.0
@@ -85,7 +94,7 @@ class Supervisor:
             # One that cannot be helped must not keep the others waiting.
             await self._store.deadlines.postpone(due.session_id, due.due_at, due.now + _AGAIN)
             return
-        session = (await self._handler.load(due.session_id)).session
+        session = (await self._repository.load(due.session_id)).session
         # The row says when it was written that it would be due; since then it may have moved on.
         until = next_deadline(session, self._timers)
         if until is not None and until <= due.now:

@@ -4,6 +4,7 @@ from collections.abc import Container
 from uuid import UUID
 
 from application.commands.handler import CommandHandler
+from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.errors import CursorAhead, StaleSequence
 from application.ports.store import ListedSession, Store
@@ -22,12 +23,20 @@ class Lineages:
 
     Args:
         store: Where their logs are.
-        handler: Who knows the newest states.
+        repository: Loads the states of sessions.
+        handler: Has children counted.
         queries: Who says which sessions can be read.
     """
 
-    def __init__(self, store: Store, handler: CommandHandler, queries: Queries) -> None:
+    def __init__(
+        self,
+        store: Store,
+        repository: SessionRepository,
+        handler: CommandHandler,
+        queries: Queries,
+    ) -> None:
         self._store = store
+        self._repository = repository
         self._handler = handler
         self._queries = queries
 
@@ -37,10 +46,10 @@ class Lineages:
         Args:
             parent_id: Who is about to spawn another.
         """
-        parent = (await self._handler.load(parent_id)).session
+        parent = (await self._repository.load(parent_id)).session
         living = await self._store.read_models.living_children(parent_id)
         for child_id in sorted({*living} ^ {*live_children(parent)}):
-            command = counted(child_id, (await self._handler.load(child_id)).session)
+            command = counted(child_id, (await self._repository.load(child_id)).session)
             await self._handler.handle(
                 Request(parent_id, command, actor="system", origin="lineage")
             )
@@ -71,7 +80,7 @@ class Lineages:
             raise StaleSequence(None, head=row.sequence)
         if at is not None and at > row.sequence:
             raise CursorAhead(None, head=row.sequence, cursor=at)
-        loaded = await self._handler.load_at(origin_id, at or row.sequence)
+        loaded = await self._repository.load_at(origin_id, at or row.sequence)
         if loaded.origins >= _LONGEST_LINE:
             # So a cold fork of forks never has to fold more logs than this.
             await self._store.snapshots.save(origin_id, loaded.session)
@@ -95,7 +104,7 @@ class Lineages:
         row = await self._row(session_id)
         if sequence > row.sequence:
             raise CursorAhead(None, head=row.sequence, cursor=sequence)
-        return (await self._handler.load_at(session_id, sequence)).session
+        return (await self._repository.load_at(session_id, sequence)).session
 
     async def _row(self, session_id: UUID) -> ListedSession:
         # A command to what was deleted is told so, however close behind the deletion it comes.
@@ -117,8 +126,8 @@ class Lineages:
         """
         await self._queries.session(session_id)
         line: list[UUID] = []
-        session = (await self._handler.load(session_id)).session
+        session = (await self._repository.load(session_id)).session
         while session.lifecycle.lineage is not None:
             line.append(session.lifecycle.lineage.parent_id)
-            session = (await self._handler.load(line[-1])).session
+            session = (await self._repository.load(line[-1])).session
         return line

@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 )
 
 from application.commands.handler import CommandHandler
+from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
 from application.errors import (
     ApplicationError,
@@ -109,9 +110,10 @@ class _Process:
 
     def __init__(self, store: Store, kept: int) -> None:
         hub = FanOut()
-        self.handler = CommandHandler(store, hub, kept=kept)
-        self.queries = Queries(store, self.handler, Transcripts(store, most_bytes=4096))
-        self.lineages = Lineages(store, self.handler, self.queries)
+        self.repository = SessionRepository(store, kept=kept)
+        self.handler = CommandHandler(store, self.repository, hub)
+        self.queries = Queries(store, self.repository, Transcripts(store, most_bytes=4096))
+        self.lineages = Lineages(store, self.repository, self.handler, self.queries)
 
 
 @dataclass
@@ -295,7 +297,7 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(at=which, many=st.lists(st.tuples(commands, hows), min_size=2, max_size=4))
     def do_several_at_once(self, at: int, many: Sequence[tuple[Any, How]]) -> None:
-        # What goes to another stream does not wait at the same desk.
+        # What goes to another stream does not wait in the same queue.
         mine = [one for one in many if not isinstance(one[0], c.PatchScope)]
         requests = [self.request(at, self.aimed(at, command), how) for command, how in mine]
         self.send(requests, many[0][1].process)
@@ -565,7 +567,7 @@ class Sessions(RuleBasedStateMachine):
             half = len(log) // 2
             assert fold(log[half:], self.model.past(session_id, half)) == state
             for process in self.processes:
-                loaded = await process.handler.load(session_id)
+                loaded = await process.repository.load(session_id)
                 assert loaded.session == state
                 if log:
                     assert loaded.position == self.positions[session_id, len(log)]

@@ -371,7 +371,7 @@ def test_even_in_a_damaged_state_a_command_is_answered_or_refused(session: Sessi
 
 
 @pytest.mark.parametrize("wrong", [{"type": []}, {"type": {}}, {"type": 1}, {}])
-def test_a_part_of_any_shape_is_refused_and_never_breaks_the_desk(wrong: dict[str, Any]):
+def test_a_part_of_any_shape_is_refused_and_breaks_nothing(wrong: dict[str, Any]):
     command = c.AddMessage(message_id="m1", role="user", parts=(wrong,))
 
     with pytest.raises(DomainError):

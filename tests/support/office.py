@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from application.commands.handler import CommandHandler
+from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
 from application.fan_out import FanOut
 from application.ports.leases import Lease
@@ -34,6 +35,16 @@ class FixedClock(SystemClock):
         self.at += timedelta(**time)
 
 
+def handler_over(store: Store, **rest: Any) -> CommandHandler:
+    """Return a handler of commands, as one process has it.
+
+    Args:
+        store: Where events go.
+        **rest: Of the handler.
+    """
+    return CommandHandler(store, SessionRepository(store), FanOut(), **rest)
+
+
 class InMemoryApp:
     """The use cases, and short ways to ask for them."""
 
@@ -41,7 +52,8 @@ class InMemoryApp:
         self.clock = FixedClock()
         self.store: Store = MemoryStore(clock=self.clock)
         self.hub = FanOut()
-        self.handler = CommandHandler(self.store, self.hub)
+        self.repository = SessionRepository(self.store)
+        self.handler = CommandHandler(self.store, self.repository, self.hub)
         self.checkups = Checkups(self.store, self.handler)
         self.attachments = Attachments(self.store, self.handler)
         self.waits = Waits(self.store, self.hub)

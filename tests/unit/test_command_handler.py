@@ -1,4 +1,4 @@
-"""The desk of a session; `tests/property` sends it everything else."""
+"""The commands of a session, one after the other; `tests/property` sends everything else."""
 
 import asyncio
 from typing import Any
@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from application.commands.handler import CommandHandler
+from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
 from application.errors import Busy, IdempotencyKeyInFlight, IdempotencyKeyReused, RecordTooLarge
 from application.fan_out import FanOut
@@ -24,6 +25,7 @@ from domain.session.commands import (
 )
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import OWNER, SESSION_ID, text
+from tests.support.office import handler_over
 
 NIL = UUID(int=0)
 NOTICE = e.RuntimeNotice(level="info", text="hm")
@@ -68,7 +70,7 @@ async def settle() -> None:
 
 @pytest.fixture
 def handler(store: Store) -> CommandHandler:
-    return CommandHandler(store, FanOut())
+    return handler_over(store)
 
 
 def ask(command: Command, key: str | None = None, **fields: Any) -> Request:
@@ -123,7 +125,7 @@ async def test_commands_that_wait_together_are_accepted_or_refused_one_by_one(st
 
 
 async def test_a_record_that_is_too_large_takes_the_whole_command_with_it(store):
-    handler = CommandHandler(store, FanOut(), largest=1000)
+    handler = handler_over(store, largest=1000)
     await begin(handler, START)
     large = e.RuntimeNotice(level="info", text="x" * 1000)
 
@@ -134,8 +136,8 @@ async def test_a_record_that_is_too_large_takes_the_whole_command_with_it(store)
     assert await types(store) == ["session.created", "turn.started"]
 
 
-async def test_only_so_many_commands_wait_at_one_desk(store):
-    handler = CommandHandler(store, FanOut(), waiting=2)
+async def test_only_so_many_commands_wait_for_one_session(store):
+    handler = handler_over(store, waiting=2)
     await begin(handler)
 
     answers = await asyncio.gather(
@@ -157,7 +159,7 @@ async def test_a_client_that_hangs_up_does_not_end_what_others_wait_for(store, h
 
 
 async def test_a_command_is_decided_again_on_what_another_process_wrote(store, handler):
-    other = CommandHandler(store, FanOut())
+    other = handler_over(store)
     await begin(handler, message("m1"))
     await other.handle(ask(message("m2")))
 
@@ -209,7 +211,7 @@ async def test_creating_again_with_the_same_key_gives_the_first_session(store, h
 
 
 async def test_a_command_is_refused_only_by_the_newest_state(store):
-    here, there = CommandHandler(store, FanOut()), CommandHandler(store, FanOut())
+    here, there = handler_over(store), handler_over(store)
     await begin(here)
     await there.handle(ask(message()))
     await here.handle(ask(START))
@@ -220,7 +222,7 @@ async def test_a_command_is_refused_only_by_the_newest_state(store):
 
 
 async def test_only_the_newest_state_can_say_that_it_is_already_so(store):
-    here, there = CommandHandler(store, FanOut()), CommandHandler(store, FanOut())
+    here, there = handler_over(store), handler_over(store)
     await begin(here)
     await there.handle(ask(StopSession()))
     await here.handle(ask(ResumeSession()))
@@ -232,7 +234,7 @@ async def test_only_the_newest_state_can_say_that_it_is_already_so(store):
 
 
 async def test_an_if_match_is_held_against_the_newest_sequence(store):
-    here, there = CommandHandler(store, FanOut()), CommandHandler(store, FanOut())
+    here, there = handler_over(store), handler_over(store)
     await begin(here)
     await there.handle(ask(message("m1")))
     seen = await here.handle(ask(message("m2")))
@@ -242,7 +244,9 @@ async def test_an_if_match_is_held_against_the_newest_sequence(store):
     assert outcome.sequence == seen.sequence + 1
 
 
-async def at_a_busy_desk(handler: CommandHandler, held: Held, *requests: Request) -> list[Any]:
+async def while_another_is_written(
+    handler: CommandHandler, held: Held, *requests: Request
+) -> list[Any]:
     """Return the answers of requests that come while another one is being written."""
     held.open.clear()
     tasks = [
@@ -321,7 +325,7 @@ async def test_a_client_that_hangs_up_while_it_is_written_is_recorded_once(store
 async def test_what_cannot_be_written_is_the_answer_of_its_own_command_only(handler, held):
     await begin(handler)
 
-    broken, sound = await at_a_busy_desk(
+    broken, sound = await while_another_is_written(
         handler, held, ask(message("m1", "half a surrogate: \ud800")), ask(message("m2"))
     )
 
@@ -330,7 +334,7 @@ async def test_what_cannot_be_written_is_the_answer_of_its_own_command_only(hand
 
 
 async def test_the_state_of_a_session_is_found_again_after_it_was_forgotten(store):
-    handler = CommandHandler(store, FanOut(), kept=1)
+    handler = CommandHandler(store, SessionRepository(store, kept=1), FanOut())
     await begin(handler, START)
     await handler.handle(ask(CreateSession(owner=OWNER), session_id=UUID(int=1)))
 
@@ -339,10 +343,11 @@ async def test_the_state_of_a_session_is_found_again_after_it_was_forgotten(stor
     assert (await handler.handle(ask(NOTE))).sequence == 3
 
 
-async def test_the_state_at_a_past_sequence_can_be_loaded(handler):
+async def test_the_state_at_a_past_sequence_can_be_loaded(store, handler):
     await begin(handler, START, NOTE)
+    repository = SessionRepository(store)
 
-    then = await handler.load_at(SESSION_ID, 1)
+    then = await repository.load_at(SESSION_ID, 1)
 
     assert (then.session.sequence, then.position, then.session.status) == (1, 1, "idle")
-    assert (await handler.load(SESSION_ID)).session.status == "running"
+    assert (await repository.load(SESSION_ID)).session.status == "running"

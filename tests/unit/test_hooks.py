@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from application.commands.handler import CommandHandler
 from application.commands.hooks import POINTS, Call, Deny, Hook, Hooks, Point
+from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Request
 from application.errors import HookDenied, HookFailed
-from application.fan_out import FanOut
 from domain.session import commands as c
 from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import SESSION_ID, create, text
+from tests.support.office import handler_over
 from tests.unit.test_lifecycle import EVERY_COMMAND_TO_A_SESSION
 
 pytestmark = pytest.mark.anyio
@@ -183,7 +183,7 @@ SHOWN = [one for one in (*OTHERS, *EVERY_COMMAND_TO_A_SESSION) if type(one) in P
 async def test_whatever_is_shown_can_be_denied_and_leaves_no_trace(command: c.Command):
     assert {type(one) for one in SHOWN} == set(POINTS)
     store, point = MemoryStore(), POINTS[type(command)]
-    handler = CommandHandler(store, FanOut(), hooks=Hooks([hook("a", denies, point)]))
+    handler = handler_over(store, hooks=Hooks([hook("a", denies, point)]))
 
     with pytest.raises(HookDenied) as denied:
         await handler.handle(Request(SESSION_ID, command, actor="user:ada"))
@@ -200,7 +200,7 @@ async def test_what_was_done_before_a_hook_said_no_is_answered_as_it_was_then():
             raise Deny("no more")
         return None
 
-    handler = CommandHandler(MemoryStore(), FanOut(), hooks=Hooks([hook("a", ask)]))
+    handler = handler_over(MemoryStore(), hooks=Hooks([hook("a", ask)]))
     await handler.handle(Request(SESSION_ID, create(), actor="user:ada"))
     key = Idempotency(scope=SESSION_ID, key="k", fingerprint=b"f" * 32)
     request = Request(SESSION_ID, START, actor="user:ada", idempotency=key)
@@ -215,9 +215,7 @@ async def test_what_was_done_before_a_hook_said_no_is_answered_as_it_was_then():
 
 @pytest.mark.parametrize("ask", [denies, breaks])
 async def test_what_is_already_so_cannot_be_denied(ask: Ask):
-    handler = CommandHandler(
-        MemoryStore(), FanOut(), hooks=Hooks([hook("a", ask, "session.pre_stop")])
-    )
+    handler = handler_over(MemoryStore(), hooks=Hooks([hook("a", ask, "session.pre_stop")]))
     await handler.handle(Request(SESSION_ID, create(), actor="user:ada"))
     stop = Request(
         SESSION_ID,
@@ -240,13 +238,14 @@ async def test_what_is_already_so_cannot_be_denied(ask: Ask):
 
 async def test_a_session_stays_active_when_a_required_hook_cannot_say_whether_it_may_stop():
     keeps = hook("a", breaks, "session.pre_stop")
-    handler = CommandHandler(MemoryStore(), FanOut(), hooks=Hooks([keeps]))
+    store = MemoryStore()
+    handler = handler_over(store, hooks=Hooks([keeps]))
     await handler.handle(Request(SESSION_ID, create(), actor="user:ada"))
 
     with pytest.raises(HookFailed):
         await handler.handle(Request(SESSION_ID, c.StopSession(), actor="user:ada"))
 
-    assert (await handler.load(SESSION_ID)).session.status == "idle"
+    assert (await SessionRepository(store).load(SESSION_ID)).session.status == "idle"
 
 
 def test_hooks_are_found_by_their_names():

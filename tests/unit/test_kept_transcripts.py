@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from application.commands.handler import CommandHandler
+from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.fan_out import FanOut
 from application.ports.store import Store
@@ -19,7 +20,7 @@ from tests.support.builders import OWNER, SESSION_ID, text
 async def store() -> Store:
     """A store with one session of nine messages, and another one."""
     store = MemoryStore()
-    handler = CommandHandler(store, FanOut())
+    handler = CommandHandler(store, SessionRepository(store), FanOut())
     messages = [AddMessage(message_id=f"m{n}", role="user", parts=text()) for n in range(9)]
     for session_id in (SESSION_ID, UUID(int=1)):
         for command in (CreateSession(owner=OWNER), *messages):

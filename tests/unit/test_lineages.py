@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from application.commands.handler import CommandHandler
+from application.commands.repository import SessionRepository
 from application.commands.request import Outcome, Request
 from application.errors import CursorAhead, StaleSequence, StoreUnavailable
 from application.fan_out import FanOut
@@ -68,10 +69,11 @@ class Place:
 
     def restart(self, timers: Timers = NEVER) -> None:
         hub = FanOut()
-        self.handler = CommandHandler(self.store, hub, timers=timers)
-        self.queries = Queries(self.store, self.handler, Transcripts(self.store))
-        self.lineages = Lineages(self.store, self.handler, self.queries)
-        self.supervisor = Supervisor(self.store, self.handler, timers)
+        self.repository = SessionRepository(self.store)
+        self.handler = CommandHandler(self.store, self.repository, hub, timers=timers)
+        self.queries = Queries(self.store, self.repository, Transcripts(self.store))
+        self.lineages = Lineages(self.store, self.repository, self.handler, self.queries)
+        self.supervisor = Supervisor(self.store, self.repository, self.handler, timers)
 
     async def ask(self, session_id: UUID, *commands: c.Command, **rest: Any) -> Outcome:
         for command in commands:
@@ -190,7 +192,7 @@ async def test_a_fork_is_the_same_after_a_restart_and_in_the_past(place: Place):
     place.restart()
 
     assert await place.transcript(FORK, 1) == before == await place.transcript(PARENT, 6)
-    assert (await place.handler.load(FORK)).session.messages.keys() >= {"m1", "m2", "new"}
+    assert (await place.repository.load(FORK)).session.messages.keys() >= {"m1", "m2", "new"}
 
 
 async def test_a_fork_of_a_fork_reaches_back_to_the_first_one(place: Place):
@@ -226,7 +228,7 @@ async def test_a_fork_is_refused_of_what_is_not_there_or_beyond_its_end(place: P
 async def test_what_a_fork_is_made_of_is_looked_at_once(place: Place):
     """Whoever forks the newest of a session that may be at 9 only, forks event 9."""
     wanted = c.CreateSession(owner=Owner(app="", user=""))
-    head = (await place.handler.load(PARENT)).session.sequence
+    head = (await place.repository.load(PARENT)).session.sequence
     command, _ = await place.lineages.forked(PARENT, None, wanted, {head})
     assert command.owner == OWNER
     assert command.forked_from is not None
@@ -243,7 +245,7 @@ async def test_a_fork_of_the_newest_takes_the_state_that_is_kept(
     place.restart()
     wanted = c.CreateSession(owner=OWNER)
     cold, from_log = await place.lineages.forked(PARENT, None, wanted)
-    await place.handler.load(PARENT)
+    await place.repository.load(PARENT)
 
     async def nothing(*_: Any, **__: Any) -> Any:
         raise AssertionError("the log is read though the state is kept")
@@ -298,7 +300,7 @@ async def test_what_follows_a_rewind_joins_what_was_gone_back_to(place: Place):
 
 async def test_a_rewind_can_be_taken_back_by_another(place: Place):
     await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
-    end = (await place.handler.load(PARENT)).session.sequence
+    end = (await place.repository.load(PARENT)).session.sequence
     whole = await place.queries.snapshot(PARENT)
     await rewound(place, 2)
 
@@ -310,7 +312,7 @@ async def test_a_rewind_can_be_taken_back_by_another(place: Place):
 
 
 async def test_a_call_that_was_open_at_that_moment_is_not_left_open_for_ever(place: Place):
-    called = (await place.handler.load(PARENT)).session.sequence
+    called = (await place.repository.load(PARENT)).session.sequence
     await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
 
     await rewound(place, called)
@@ -326,7 +328,7 @@ async def test_a_rewind_waits_for_the_turn_to_end(place: Place):
 
 async def test_a_cleared_conversation_begins_anew_and_its_past_can_still_be_read(place: Place):
     await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
-    end = (await place.handler.load(PARENT)).session.sequence
+    end = (await place.repository.load(PARENT)).session.sequence
     said = await place.transcript(PARENT)
 
     await place.ask(PARENT, c.ClearConversation())
@@ -348,7 +350,7 @@ async def test_a_spawn_begins_the_child_and_tells_the_parent_in_one_transaction(
     child_event = (await place.store.log.read(CHILD, limit=1))[0]
     assert (parent_event.type, child_event.type) == ("child.spawned", "session.created")
     assert child_event.position == parent_event.position + 1
-    child = (await place.handler.load(CHILD)).session
+    child = (await place.repository.load(CHILD)).session
     assert child.lifecycle.type == "spawned"
     lineage = child.lifecycle.lineage
     assert lineage is not None
@@ -391,7 +393,7 @@ async def test_children_that_ended_while_nobody_told_their_parent_are_found_befo
     place: Place, monkeypatch: pytest.MonkeyPatch
 ):
     await place.ask(PARENT, spawn(UUID(int=11)), spawn(UUID(int=12)))
-    monkeypatch.setattr(place.handler, "_tell_family", lambda *_: None)
+    monkeypatch.setattr(place.handler, "_reactions", ())
     await place.ask(UUID(int=11), c.StopSession())
     with pytest.raises(SpawnLimit):
         await place.ask(PARENT, spawn(UUID(int=13)))
@@ -420,7 +422,7 @@ async def test_children_that_were_resumed_while_nobody_told_their_parent_are_fou
 ):
     await place.ask(PARENT, spawn(UUID(int=11)), spawn(UUID(int=12)))
     await place.ask(UUID(int=11), c.StopSession())
-    monkeypatch.setattr(place.handler, "_tell_family", lambda *_: None)
+    monkeypatch.setattr(place.handler, "_reactions", ())
     await place.ask(UUID(int=11), c.ResumeSession())
 
     await place.lineages.count(PARENT)
@@ -433,8 +435,9 @@ async def test_children_that_were_resumed_while_nobody_told_their_parent_are_fou
 
 
 async def test_of_two_processes_that_spawn_at_once_none_has_a_child_too_many(place: Place):
-    other = CommandHandler(place.store, FanOut(), timers=NEVER)
-    await asyncio.gather(place.handler.load(PARENT), other.load(PARENT))
+    repository = SessionRepository(place.store)
+    other = CommandHandler(place.store, repository, FanOut(), timers=NEVER)
+    await asyncio.gather(place.repository.load(PARENT), repository.load(PARENT))
 
     async def ask(number: int) -> str:
         handler = (place.handler, other)[number % 2]
@@ -498,7 +501,7 @@ async def test_children_end_with_their_parent_if_they_are_to(
     await place.ask(PARENT, spawn(UUID(int=11)), spawn(UUID(int=12), auto_stop=False))
     with monkeypatch.context() as patched:
         if crashed:
-            patched.setattr(place.handler, "_tell_family", lambda *_: None)
+            patched.setattr(place.handler, "_reactions", ())
         await place.ask(PARENT, c.StopSession())
     if crashed:
         assert await place.status(UUID(int=11)) == "idle"

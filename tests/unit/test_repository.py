@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from application.commands.handler import CommandHandler
-from application.commands.repository import Loader
+from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.fan_out import FanOut
 from application.ports.store import Store
@@ -24,9 +24,10 @@ LINE = 1200
 class Process:
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.handler = CommandHandler(store, FanOut(), kept=1)
-        self.queries = Queries(store, self.handler, Transcripts(store))
-        self.lineages = Lineages(store, self.handler, self.queries)
+        self.repository = SessionRepository(store, kept=1)
+        self.handler = CommandHandler(store, self.repository, FanOut())
+        self.queries = Queries(store, self.repository, Transcripts(store))
+        self.lineages = Lineages(store, self.repository, self.handler, self.queries)
 
     async def ask(self, session_id: UUID, command: c.Command, **rest: object) -> None:
         request = Request(session_id, command, actor="user:ada", **rest)  # type: ignore[arg-type]
@@ -86,7 +87,7 @@ async def line_of_forks(process: Process, length: int, *, kept: bool = True) -> 
 async def test_a_cold_fork_of_forks_is_loaded_from_a_state_that_is_kept_nearby(process):
     last = await line_of_forks(process, 100)
 
-    loaded = await Loader(process.store).load(last, None)
+    loaded = await SessionRepository(process.store).refresh(last)
 
     assert loaded.origins <= 17
     assert dict(loaded.session.state) == {"root": True}
@@ -96,10 +97,10 @@ async def test_a_line_of_forks_longer_than_calls_can_be_nested(process):
     last = await line_of_forks(process, LINE, kept=False)
 
     cold = Process(process.store)
-    loaded = await Loader(process.store).load(last, None)
+    loaded = await SessionRepository(process.store).refresh(last)
 
     assert loaded.origins == LINE
-    assert loaded.session == (await process.handler.load(last)).session
+    assert loaded.session == (await process.repository.load(last)).session
     assert dict(loaded.session.state) == {"root": True}
     assert await cold.messages(last) == ["m1", "m400", "m800", "m1200"]
 
@@ -107,7 +108,7 @@ async def test_a_line_of_forks_longer_than_calls_can_be_nested(process):
 async def test_a_conversation_that_goes_back_again_and_again_is_folded_along_what_counts(process):
     for number in range(40):
         await process.say(ROOT, f"n{number}")
-        head = (await process.handler.load(ROOT)).session.sequence
+        head = (await process.repository.load(ROOT)).session.sequence
         # Each time to the rewind before, which went back itself.
         await process.rewind(ROOT, head - 1 if number else 2)
     await process.say(ROOT, "last")
@@ -115,7 +116,7 @@ async def test_a_conversation_that_goes_back_again_and_again_is_folded_along_wha
     cold = Process(process.store)
     log = Counting(process.store)
     entries = await Transcripts(process.store).entries(
-        ROOT, (await cold.handler.load(ROOT)).session.sequence
+        ROOT, (await cold.repository.load(ROOT)).session.sequence
     )
 
     assert [process.store.codec.from_json(one)["id"] for one in entries] == ["m1", "last"]

@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from application.commands.handler import CommandHandler
+from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.fan_out import FanOut
 from application.reads.queries import Queries
@@ -23,8 +24,9 @@ class Place:
 
     def __init__(self, writes: int) -> None:
         self.store = MemoryStore()
-        self.handler = CommandHandler(self.store, FanOut())
-        self.queries = Queries(self.store, self.handler, Transcripts(self.store))
+        self.repository = SessionRepository(self.store)
+        self.handler = CommandHandler(self.store, self.repository, FanOut())
+        self.queries = Queries(self.store, self.repository, Transcripts(self.store))
         self.shared_with = self.store.read_models.shared_with
         self.written, self.most = 0, writes
 

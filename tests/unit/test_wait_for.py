@@ -254,7 +254,7 @@ async def test_a_thousand_are_told_by_one_read() -> None:
         seen = await asyncio.gather(*waiting)
 
     assert {(one.met, one.session.sequence) for one in seen} == {(True, 22)}
-    # The desk of the session reads too, for each command that a stop leaves nothing to do.
+    # The handler reads too, for each command that a stop leaves nothing to do.
     assert reads.count - before <= 2 * 21
     assert process_time() - began < 5
     assert (office.hub.followed, office.waits._watched) == (0, {})

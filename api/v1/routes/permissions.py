@@ -75,7 +75,7 @@ async def evaluate_call(request: AnyRequest) -> ASGIResponse:
     await idempotency_of(request, session_id)
     for name in (b"cairn-actor", b"cairn-causation"):
         header_text(request, name)
-    session = (await services_of(request).handler.load(session_id)).session
+    session = (await services_of(request).repository.load(session_id)).session
     require_present(session)
     if expected is not None and session.sequence not in expected:
         raise StaleSequence(None, head=session.sequence)

@@ -36,6 +36,7 @@ from domain.session.commands import (
     StartTurn,
     TakeInputs,
 )
+from domain.session.decide import decide
 from domain.session.events import SessionEvent
 from domain.session.state import Session
 from domain.values import Failure
@@ -151,7 +152,9 @@ async def _show(
 ) -> ASGIResponse:
     """Pass pieces on without a sequence, if the turn that they belong to runs."""
     services, session_id = services_of(request), session_id_of(request)
-    head = await services.handler.check(session_id, command)
+    session = (await services.repository.load(session_id)).session
+    decide(session, command)
+    head = session.sequence
     for event in body.events:
         piece: dict[str, Any] = {
             "session_id": session_id,
