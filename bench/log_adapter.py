@@ -8,7 +8,7 @@ from typing import Self
 from uuid import UUID
 
 from application.ports.store import Append, Envelope, NewEvent, SessionRow, StoredAnswer
-from domain.chain import genesis, link
+from domain.chain import genesis, link, record_hash
 from domain.session.events import MessageAdded
 from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
@@ -55,7 +55,7 @@ class LogAdapter:
         )
         envelope = Envelope(self._clock.new_id(), now, "bench", "bench")
         name, record = self._codec.encode(event, envelope)
-        digest = link(self._digests.get(session) or genesis(session_id), record)
+        digest = link(self._digests.get(session) or genesis(session_id), record_hash(record))
         append = Append(session_id, sequence - 1, [NewEvent(name, record, digest)], now)
         if sequence == 1:
             append.row = _row(session, now)

@@ -16,6 +16,8 @@ create table log_head (
 insert into log_head values (0, 0);
 
 -- The columns of an application log of the `eventsourcing` library, and the digest beside them.
+-- `erased_hash`: the hash of a record that was erased, which the digests are made of; null while
+-- the record is there, whose hash can be made again.
 create table events (
   originator_id uuid not null,
   originator_version bigint not null,
@@ -23,14 +25,35 @@ create table events (
   state bytea not null,
   notification_id bigint not null,
   digest bytea not null check (octet_length(digest) = 32),
+  erased_hash bytea check (octet_length(erased_hash) = 32),
   primary key (originator_id, originator_version)
 );
 create unique index events_by_position on events (notification_id);
 -- Records are JSON of some hundred bytes: an attempt to compress each costs more than it saves.
 alter table events alter column state set storage external;
 
+-- What is left of a record when it is erased. Its id goes with the payload: the random bits in it
+-- are the salt that keeps a reader from guessing the payload by its hash.
+create function erased_record(p_topic text, p_state bytea) returns bytea language sql stable as $$
+  select convert_to(
+    format('{"type":%s,"at":%s,"erased":true}', to_json(p_topic),
+           replace(convert_from(p_state, 'UTF8'), '\u0000', '\ufffd')::json -> 'at'),
+    'UTF8')
+$$;
+
+-- A fact never changes and never goes. Only its record may be erased, once and whole.
 create function refuse_change() returns trigger language plpgsql as $$
 begin
+  if tg_op = 'UPDATE' then
+    if old.erased_hash is null
+      and new.erased_hash is not distinct from sha256(old.state)
+      and new.state = erased_record(old.topic, old.state)
+      and (new.originator_id, new.originator_version, new.topic, new.notification_id, new.digest)
+        = (old.originator_id, old.originator_version, old.topic, old.notification_id, old.digest)
+    then
+      return new;
+    end if;
+  end if;
   raise exception 'the log is append-only: % on % is refused', tg_op, tg_table_name
     using errcode = 'CN002';
 end $$;

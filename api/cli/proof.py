@@ -82,7 +82,8 @@ def _chained(session_id: str, log: Sequence[bytes]) -> bool:
         place = _PLACE.match(record)
         if place is None or place[1].decode() != session_id:
             return False
-        link = sha256(link + b"{" + record[place.end() :]).digest()
+        hashed = sha256(b"{" + record[place.end() :]).digest()
+        link = sha256(link + hashed).digest()
         if link.hex().encode() != place[4]:
             return False
     return True

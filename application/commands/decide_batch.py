@@ -13,7 +13,7 @@ from application.commands.request import Outcome, Request
 from application.errors import RecordTooLarge, StaleSequence
 from application.ports.store import Append, Envelope, NewEvent, SharedWrite, Store, StoredAnswer
 from application.projections.session_row import listed_differently, session_row, shared_writes
-from domain.chain import genesis, link
+from domain.chain import genesis, link, record_hash
 from domain.session.commands import CreateSession, SpawnSession
 from domain.session.decide import decide
 from domain.session.events import (
@@ -171,7 +171,7 @@ class BatchDecider:
             turn_id = _turn_of(draft.session, event)
             recorded = Recorded(draft.session.sequence + 1, now, event, turn_id)
             name, record = self._encode(request, recorded)
-            draft.digest = link(draft.digest, record)
+            draft.digest = link(draft.digest, record_hash(record))
             draft.session = evolve(draft.session, recorded)
             owner = draft.session.lifecycle.owner
             at = offset + len(draft.events)

@@ -33,7 +33,7 @@ from psycopg import Cursor
 from psycopg.rows import DictRow
 from psycopg.sql import SQL, Identifier
 
-from domain.chain import genesis, link
+from domain.chain import genesis, link, record_hash
 from infrastructure.postgres import sql
 
 _STATEMENTS = sql.load("recorder")
@@ -137,7 +137,7 @@ class CairnRecorder(PostgresApplicationRecorder):
                 raise IntegrityError(
                     f"{originator} is at {version}: {event.originator_version} does not follow"
                 )
-            digests.append(link(digest, event.state))
+            digests.append(link(digest, record_hash(event.state)))
             ends[originator] = (event.originator_version, digests[-1])
         return digests
 

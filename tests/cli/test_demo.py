@@ -33,7 +33,7 @@ def log_of(session_id: str = SESSION) -> list[bytes]:
     log: list[bytes] = []
     for number, name in enumerate(("session.created", "agent.message", "session.stopped"), 1):
         stored = json.dumps({"type": name, "data": {"parts": []}}).encode()
-        link = sha256(link + stored).digest()
+        link = sha256(link + sha256(stored).digest()).digest()
         place = f'{{"session_id":"{session_id}","sequence":{number},"position":{number * 10},'
         log.append(f'{place}"digest":"{link.hex()}",'.encode() + stored[1:])
     return log

@@ -1,6 +1,7 @@
 """What the database itself sees to, whoever is connected to it."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ from psycopg.rows import TupleRow
 
 from application.errors import VersionConflict
 from application.ports.store import Append, SharedWrite, Store
+from domain.chain import genesis, link, record_hash
 from infrastructure.postgres import sql
 from infrastructure.postgres.arrays import register_arrays
 from infrastructure.postgres.batch import arguments
@@ -58,6 +60,14 @@ def counts(connection: Connection[TupleRow]) -> tuple[Any, ...]:
     [
         "update events set state = 'x'",
         "update events set notification_id = 99 where originator_version = 1",
+        "update events set erased_hash = sha256(state)",
+        "update events set erased_hash = sha256(state), state = ''",
+        """update events set erased_hash = sha256('forged'),
+        state = erased_record(topic, state)""",
+        """update events set erased_hash = sha256(state), state = erased_record(topic, state),
+        digest = sha256('forged')""",
+        """update events set erased_hash = sha256(state), state = erased_record(topic, state),
+        originator_version = originator_version + 3""",
         "delete from events",
         "delete from events where originator_version = 3",
         "truncate events",
@@ -81,6 +91,29 @@ def test_no_event_is_changed_or_removed_not_even_by_the_owner(
         connection.execute(statement)  # type: ignore[arg-type]
     assert refused.value.sqlstate == "CN002"
     assert connection.execute("select * from events order by notification_id").fetchall() == before
+
+
+def test_an_erased_record_leaves_its_hash_and_the_chain_holds_on_both_sides(
+    connection: Connection[TupleRow], filled: Chain
+) -> None:
+    erase = """update events set erased_hash = sha256(state), state = erased_record(topic, state)
+        where originator_version = 2"""
+    read = """select originator_version, notification_id, topic, state, erased_hash, digest
+        from events order by originator_version"""
+    before = connection.execute(read).fetchall()  # type: ignore[arg-type]
+    connection.execute(erase)  # type: ignore[arg-type]
+    after = connection.execute(read).fetchall()  # type: ignore[arg-type]
+
+    assert [row[:3] for row in after] == [row[:3] for row in before]
+    record = json.loads(before[1][3])
+    assert json.loads(after[1][3]) == {"type": before[1][2], "at": record["at"], "erased": True}
+    digest = genesis(filled.session_id)
+    for *_, state, erased_hash, stored in after:
+        digest = link(digest, erased_hash or record_hash(state))
+        assert digest == stored
+    assert [row[4] is not None for row in after] == [False, True, False]
+    with pytest.raises(psycopg.DatabaseError, match="append-only"):
+        connection.execute(erase)  # type: ignore[arg-type]
 
 
 def test_an_event_is_unique_by_sequence_and_by_position(

@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 
 from application.errors import OutcomeUnknown, StoreUnavailable, VersionConflict
 from application.ports.store import Append, SharedWrite, Store
-from domain.chain import genesis, link
+from domain.chain import genesis, link, record_hash
 from infrastructure.postgres.group_commit import CommitLimits
 from tests.support.appends import Chain
 from tests.support.proxy import Proxy
@@ -66,7 +66,7 @@ class Witness:
         ends: dict[object, bytes] = {}
         for event in stored:
             ends[event.session_id] = link(
-                ends.get(event.session_id, genesis(event.session_id)), event.record
+                ends.get(event.session_id, genesis(event.session_id)), record_hash(event.record)
             )
             assert event.digest == ends[event.session_id]
 

@@ -10,7 +10,7 @@ import psycopg
 
 from application.ports.store import StoredEvent
 from application.projections.session_row import session_row, shared_writes
-from domain.chain import genesis, link
+from domain.chain import genesis, link, record_hash
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT, Session
 from infrastructure.codec import JsonCodec
@@ -73,7 +73,7 @@ def examine(url: str) -> Log:
         before = last.get(event.session_id)
         assert event.sequence == (before.sequence if before else 0) + 1
         digest = before.digest if before else genesis(event.session_id)
-        assert event.digest == link(digest, event.record), "the chain is broken"
+        assert event.digest == link(digest, record_hash(event.record)), "the chain is broken"
         recorded = codec.decode(event)
         after = evolve(sessions.get(event.session_id, ABSENT), recorded)
         sessions[event.session_id], last[event.session_id] = after, event

@@ -43,7 +43,7 @@ from application.projections.session_row import (
 from application.reads.queries import Queries, Snapshot
 from application.reads.transcripts import Transcripts
 from application.use_cases.lineage import Lineages
-from domain.chain import genesis, link
+from domain.chain import genesis, link, record_hash
 from domain.errors import DomainError
 from domain.session import commands as c
 from domain.session import events as e
@@ -548,7 +548,7 @@ class Sessions(RuleBasedStateMachine):
         for session_id in grown:
             digest, log = genesis(session_id), self.logs[session_id]
             for one in self.by_session[session_id]:
-                digest = link(digest, one.record)
+                digest = link(digest, record_hash(one.record))
                 assert one.digest == digest
             assert [one.at for one in log] == sorted(one.at for one in log)
             if session_id in self.scopes:

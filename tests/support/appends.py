@@ -16,7 +16,7 @@ from application.ports.store import (
     SharedWrite,
     StoredAnswer,
 )
-from domain.chain import genesis, link
+from domain.chain import genesis, link, record_hash
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 A_ROW = SessionRow(
@@ -102,7 +102,7 @@ class Chain:
                 record["turn_id"] = turn
             record["data"] = {"n": self.sequence, "text": text, **(data or {})}
             raw = json.dumps(record).encode()
-            self.digest = link(self.digest, raw)
+            self.digest = link(self.digest, record_hash(raw))
             new.append(NewEvent(name, raw, self.digest))
         if row is None and not before and new:
             row = A_ROW

@@ -18,7 +18,7 @@ from application.reads.queries import Queries
 from application.reads.transcripts import Transcripts
 from application.upkeep.supervision import Supervisor
 from application.use_cases.lineage import Lineages
-from domain.chain import genesis, link
+from domain.chain import genesis, link, record_hash
 from domain.errors import (
     DomainError,
     Invalid,
@@ -210,7 +210,7 @@ async def test_the_digests_of_a_fork_are_a_chain_of_its_own(place: Place):
     await place.fork()
     stored = (await place.store.log.read(FORK, limit=1))[0]
 
-    assert stored.digest == link(genesis(FORK), stored.record)
+    assert stored.digest == link(genesis(FORK), record_hash(stored.record))
 
 
 async def test_a_fork_is_refused_of_what_is_not_there_or_beyond_its_end(place: Place):
