@@ -1,29 +1,12 @@
-"""Folded states as bytes. They are a cache: what another program kept is not read, but folded."""
+"""Folded states as bytes; `domain.session.evolve` says which formats of them are still right."""
 
-import dataclasses
-from hashlib import sha256
 from types import GenericAlias
 from typing import Any, get_args, get_origin
 
 import msgspec
 
 from domain.persistent_map import PersistentMap
-from domain.session import state as shapes
 from domain.session.state import Session
-
-
-def _shape() -> str:
-    lines = sorted(
-        f"{cls.__name__}.{field.name}: {field.type}"
-        for cls in vars(shapes).values()
-        if isinstance(cls, type) and dataclasses.is_dataclass(cls)
-        for field in dataclasses.fields(cls)
-    )
-    return sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
-FORMAT = f"1-{_shape()}"
-"""Changes with the meaning of the fold (the number) and with the fields of the state."""
 
 
 def _to_plain(value: Any) -> Any:
@@ -50,5 +33,11 @@ def encode_state(session: Session) -> bytes:
 
 
 def decode_state(raw: bytes) -> Session:
-    """Return the state of bytes that `encode_state` of this very program made."""
+    """Return the state of bytes that `encode_state` made, in this release or an earlier one.
+
+    Fields that they do not have take their defaults, fields that are gone are passed over.
+
+    Args:
+        raw: Of a format between `OLDEST_FORMAT` and `FORMAT`.
+    """
     return _decode(raw)

@@ -132,7 +132,7 @@ create table shared_state_history (
 create table snapshots (
   session_id uuid not null,
   sequence bigint not null,
-  format text not null,
+  format int not null,
   state bytea not null,
   primary key (session_id, sequence)
 );

@@ -77,7 +77,10 @@ class SessionRepository:
         ):
             return cached
         kept = await self._store.snapshots.load(session_id, upto=sequence)
-        return await self._fold(session_id, kept or ABSENT, sequence)
+        loaded = await self._fold(session_id, kept or ABSENT, sequence)
+        if sequence - (kept or ABSENT).sequence > _step(sequence):
+            await self.save(session_id, loaded.session)
+        return loaded
 
     def cached(self, session_id: UUID) -> Loaded | None:
         """Return the state in memory, which may be behind the log; None when there is none."""
@@ -96,6 +99,9 @@ class SessionRepository:
         start = cached.session if cached else await self._store.snapshots.load(session_id)
         loaded = await self._fold(session_id, start or ABSENT, None)
         self.cache(session_id, loaded)
+        # Folded for a read or for a command, before this release or after it: once is enough.
+        if loaded.session.sequence - (start or ABSENT).sequence > _SNAPSHOT_EVERY:
+            await self.save(session_id, loaded.session)
         return loaded
 
     def cache(self, session_id: UUID, loaded: Loaded) -> None:
@@ -139,16 +145,21 @@ class SessionRepository:
             before: The state before the append.
             after: The state after it.
         """
-        step = max(_SNAPSHOT_EVERY, (1 << after.sequence.bit_length()) // 16)
+        step = _step(after.sequence)
         return before.sequence // step != after.sequence // step
 
     async def save(self, session_id: UUID, session: Session) -> None:
-        """Keep a state in the store.
+        """Keep a state in the store, if all of its events were understood.
+
+        What an older release folds over events of a newer one lacks something, and must not be
+        taken by the newer one for the whole.
 
         Args:
             session_id: Whose.
             session: The state.
         """
+        if session.unrecognised:
+            return
         await self._store.snapshots.save(session_id, session)
 
     async def _fold(
@@ -202,6 +213,11 @@ class SessionRepository:
             folded = await self._fold(origin.session_id, start, origin.sequence, before)
             before = inherited(folded.session)
         return before, len(line)
+
+
+def _step(sequence: int) -> int:
+    """Return how far kept states are apart near an event."""
+    return max(_SNAPSHOT_EVERY, (1 << sequence.bit_length()) // 16)
 
 
 def _origin_of(first: Recorded) -> Origin | None:

@@ -83,7 +83,7 @@ class Lineages:
         loaded = await self._repository.load_at(origin_id, at or row.sequence)
         if loaded.origins >= _LONGEST_LINE:
             # So a cold fork of forks never has to fold more logs than this.
-            await self._store.snapshots.save(origin_id, loaded.session)
+            await self._repository.save(origin_id, loaded.session)
         source = Origin(
             session_id=origin_id, sequence=loaded.session.sequence, digest=loaded.digest.hex()
         )

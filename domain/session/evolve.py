@@ -23,8 +23,16 @@ from domain.session import (
     supervision,
     turns,
 )
-from domain.session.events import Recorded
+from domain.session.events import Recorded, Unrecognised
 from domain.session.state import ABSENT, Changes, Session
+
+FORMAT = 1
+"""The number of the form in which states are kept: raised with every change of their fields, and
+whenever an event comes to mean another state."""
+
+OLDEST_FORMAT = 1
+"""The oldest form that still gives the right state. A new field with a default leaves it, if the
+default is right for every log written so far; any other change raises it to `FORMAT`."""
 
 Effect = Callable[[Session, Any, Recorded], Changes]
 
@@ -66,6 +74,8 @@ def evolve(session: Session, recorded: Recorded) -> Session:
         recorded: The event and its place.
     """
     effect = _EFFECTS.get(type(recorded.event))
+    if type(recorded.event) is Unrecognised:
+        return replace(session, sequence=recorded.sequence, unrecognised=recorded.sequence)
     if effect is None:
         return replace(session, sequence=recorded.sequence)
     return replace(session, sequence=recorded.sequence, **effect(session, recorded.event, recorded))

@@ -279,6 +279,8 @@ class Session:
     """The state of one session after `sequence` events."""
 
     sequence: int = 0
+    unrecognised: int = 0
+    """The last event that this program does not know: a newer one knows more of this state."""
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     description: Description = field(default_factory=Description)
     totals: Totals = field(default_factory=Totals)

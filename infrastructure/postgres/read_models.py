@@ -16,10 +16,11 @@ from application.ports.store import (
     SessionOrder,
     StoredAnswer,
 )
+from domain.session.evolve import FORMAT, OLDEST_FORMAT
 from domain.session.state import Session
 from infrastructure.postgres import sql
 from infrastructure.postgres.database import Database
-from infrastructure.state_codec import FORMAT, decode_state, encode_state
+from infrastructure.state_codec import decode_state, encode_state
 
 _STATEMENTS = sql.load("read_models")
 _FILTERED = [field.name for field in fields(SessionFilter)]
@@ -129,12 +130,13 @@ class PostgresSnapshots:
         self._database = database
 
     async def load(self, session_id: UUID, *, upto: int | None = None) -> Session | None:
-        """Return the newest kept state of the present format."""
+        """Return the newest kept state of a format that gives the right state."""
         rows = await self._database.fetch(
             _STATEMENTS["load_snapshot"],
             {
                 "session": session_id,
                 "upto": _LAST_SEQUENCE if upto is None else upto,
+                "oldest": OLDEST_FORMAT,
                 "format": FORMAT,
             },
         )

@@ -54,7 +54,7 @@ insert into sessions
   from events where originator_id in (%(long)s, %(short)s) group by 1;
 update log_head set head = (select max(notification_id) from events);
 insert into snapshots
-  select id, v * 500, 'f', '\\x00' from s, generate_series(1, 3) v;
+  select id, v * 500, 1, '\\x00' from s, generate_series(1, 3) v;
 insert into shared_state_history
   select id, 'app:' || v %% 4, n * 10 + v, '1', id, v from s, generate_series(1, 3) v;
 insert into shared_state select id, 'app:a', '1', n from s;
@@ -292,7 +292,7 @@ ONE = {
     "shared_with": {"session": LONG, "scopes": [LONG, UUID(int=2)]},
     "scope": {"scope": LONG},
     "scope_at": {"scope": LONG, "at": 5000},
-    "load_snapshot": {"session": LONG, "upto": 10_000, "format": "f"},
+    "load_snapshot": {"session": LONG, "upto": 10_000, "oldest": 1, "format": 1},
 }
 
 

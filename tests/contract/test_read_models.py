@@ -19,6 +19,7 @@ from domain.session.events import Recorded, SessionCreated, StatePatched
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT
 from domain.values import Owner
+from infrastructure.postgres import read_models
 from tests.support.appends import START, Chain, at, row
 
 SORTS: list[SortKey] = ["updated_at", "created_at", "title"]
@@ -452,6 +453,31 @@ async def test_the_newest_kept_state_of_use_is_loaded(store: Store) -> None:
     assert await kept.load(session_id, upto=10) == states[9]
     assert await kept.load(session_id, upto=9) is None
     assert await kept.load(uuid4()) is None
+
+
+async def test_of_two_releases_each_takes_the_kept_states_that_it_can_read(
+    postgres_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session_id, states = folded(30)
+    kept = postgres_store.snapshots
+
+    def release(oldest: int, newest: int) -> None:
+        monkeypatch.setattr(read_models, "OLDEST_FORMAT", oldest)
+        monkeypatch.setattr(read_models, "FORMAT", newest)
+
+    release(1, 1)
+    await kept.save(session_id, states[9])
+    release(1, 2)
+    assert await kept.load(session_id) == states[9]
+    await kept.save(session_id, states[19])
+    release(1, 1)
+    assert await kept.load(session_id) == states[9]
+    # The older release does not replace what the newer one knows more of.
+    await kept.save(session_id, states[19])
+    release(2, 2)
+    assert await kept.load(session_id) == states[19]
+    release(3, 3)
+    assert await kept.load(session_id) is None
 
 
 async def test_a_kept_state_goes_on_like_the_one_it_was(store: Store) -> None:

@@ -1,20 +1,24 @@
 """States and transcripts of forks of forks, and of conversations that went back many times."""
 
+import asyncio
 from uuid import UUID
 
 import pytest
 
+from application.commands import repository
 from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.fan_out import FanOut
-from application.ports.store import Store
+from application.ports.store import Append, NewEvent, Store
 from application.reads.queries import Queries
 from application.reads.transcripts import Transcripts
 from application.use_cases.lineage import Lineages
+from domain.chain import link, record_hash
 from domain.session import commands as c
+from domain.session.state import Session
 from infrastructure.memory.store import MemoryStore
-from tests.support.builders import OWNER, text
+from tests.support.builders import OWNER, at, text
 
 ROOT = UUID(int=1)
 LINE = 1200
@@ -132,3 +136,40 @@ async def test_what_was_read_before_a_rewind_is_not_what_is_read_after_it(proces
     assert await process.messages(ROOT) == ["m1"]
     await process.say(ROOT, "m3")
     assert await process.messages(ROOT) == ["m1", "m3"]
+
+
+@pytest.mark.parametrize("past", [False, True], ids=["newest", "past"])
+async def test_what_a_read_had_to_fold_is_kept_for_the_next_one(process, monkeypatch, past):
+    for number in range(60):
+        await process.say(ROOT, f"n{number}")
+    monkeypatch.setattr(repository, "_SNAPSHOT_EVERY", 20)
+    read = Counting(process.store)
+
+    async def cold() -> Session:
+        repository = SessionRepository(process.store)
+        loaded = await (repository.load_at(ROOT, 50) if past else repository.load(ROOT))
+        return loaded.session
+
+    first = await cold()
+    assert read.events >= 50
+    read.events = 0
+    assert await cold() == first
+    assert read.events <= 2
+
+
+async def test_a_state_that_lacks_what_a_newer_program_wrote_is_not_kept(process, monkeypatch):
+    monkeypatch.setattr(repository, "_SNAPSHOT_EVERY", 20)
+    log = process.store.log
+    last = (await log.read(ROOT, after=1, limit=1))[0]
+    ours = b'"type":"message.added"'
+    newer = last.record.replace(ours, b'"type":"message.weighed"')
+    digest = link(last.digest, record_hash(newer))
+    await log.append(Append(ROOT, 2, [NewEvent("message.weighed", newer, digest)], at(3)))
+
+    for number in range(40):
+        await process.say(ROOT, f"n{number}")
+    await asyncio.gather(*process.handler._chores)
+    loaded = await SessionRepository(process.store).load(ROOT)
+
+    assert loaded.session.unrecognised == 3
+    assert await process.store.snapshots.load(ROOT) is None

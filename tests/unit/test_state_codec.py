@@ -1,13 +1,20 @@
 """States as bytes; `tests/property` has the round trip of arbitrary ones."""
 
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
 import pytest
 
 from domain.session import events as e
-from domain.session.state import ABSENT
-from infrastructure import state_codec
+from domain.session.evolve import FORMAT, OLDEST_FORMAT
+from domain.session.state import ABSENT, Session
 from infrastructure.state_codec import decode_state, encode_state
 from tests.support.builders import SAMPLES, called, created, requested, started, state_after
 
+SHAPE = Path(__file__).parent / "golden" / "state_shape.txt"
 BUSY = [
     created(state={"a": [1, {"b": None}]}, metadata={"k": 1}),
     started(),
@@ -38,11 +45,59 @@ def test_a_session_goes_on_from_a_kept_state_as_if_it_had_never_been_away():
     assert state_after(more, back) == state_after([*BUSY, *more])
 
 
-def test_the_format_changes_with_the_fields_of_the_state(monkeypatch):
-    before = state_codec._shape()
-    monkeypatch.delattr(state_codec.shapes, "Totals")
+def test_the_shape_of_the_state_changes_only_with_its_format():
+    lines = [f"format {FORMAT}", *sorted(set(shape(Session)))]
+    known = SHAPE.read_text().splitlines()
+    if lines == known:
+        return
+    changed = [*(f"+ {line}" for line in lines if line not in known)]
+    changed += [f"- {line}" for line in known if line not in lines]
+    told = "\n".join(changed)
+    if lines[0] == known[0]:
+        pytest.fail(
+            f"The shape of the state has changed:\n{told}\n"
+            f"Raise FORMAT in domain/session/evolve.py from {FORMAT} to {FORMAT + 1}. If states "
+            "that were kept before give the right state with the defaults of new fields, leave "
+            "OLDEST_FORMAT; if not, raise it to the same number."
+        )
+    SHAPE.write_text("\n".join(lines) + "\n")
+    pytest.fail(f"The shape of format {FORMAT} was written to {SHAPE.name}; commit it:\n{told}")
 
-    assert state_codec._shape() != before
+
+def test_the_formats_that_are_read_end_with_the_one_that_is_written():
+    assert 1 <= OLDEST_FORMAT <= FORMAT
+
+
+def test_fields_that_a_kept_state_does_not_have_take_their_defaults():
+    session = state_after(BUSY)
+    kept = msgspec.msgpack.decode(encode_state(session))
+    for field in dataclasses.fields(Session):
+        older = {name: value for name, value in kept.items() if name != field.name}
+
+        back = decode_state(msgspec.msgpack.encode(older))
+
+        default = getattr(ABSENT, field.name)
+        assert back == dataclasses.replace(session, **{field.name: default})
+
+
+def test_fields_that_the_state_no_longer_has_are_passed_over():
+    session = state_after(BUSY)
+    kept = msgspec.msgpack.decode(encode_state(session))
+
+    back = decode_state(msgspec.msgpack.encode({**kept, "gone": {"a": 1}}))
+
+    assert back == session
+
+
+def shape(kind: Any) -> Iterator[str]:
+    """The fields of a class and of all classes that it holds, each with its type and default."""
+    for part in get_args(kind):
+        yield from shape(part)
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+        for field in dataclasses.fields(kind):
+            missing = field.default is field.default_factory is dataclasses.MISSING
+            yield f"{kind.__name__}.{field.name}: {field.type}{'' if missing else ', a default'}"
+            yield from shape(field.type)
 
 
 def test_what_is_no_part_of_a_state_is_not_kept_by_accident():
