@@ -18,7 +18,7 @@ from api.http.responses import Reply, etag, json_response, not_modified, to_json
 from api.settings import Settings
 from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
-from application.commands.request import Answer, Outcome
+from application.commands.request import Outcome
 from application.commands.request import Request as CommandRequest
 from application.fan_out import FanOut
 from application.ports.rows import ScopeVersion
@@ -89,7 +89,6 @@ async def handle(
     inherits: Session | None = None,
     shared_scope: UUID | None = None,
     if_match: bool = True,
-    answer: Answer = lambda _, __: {},
 ) -> Outcome:
     """Do what a request asks of a session.
 
@@ -101,7 +100,6 @@ async def handle(
         inherits: What a fork begins with.
         shared_scope: What If-Match is about, of a patch to keys that sessions share.
         if_match: If-Match is about the session that is asked; else the caller has seen to it.
-        answer: What the command produced, given the state after it and its events.
 
     Raises:
         DomainError: A rule refuses it.
@@ -117,9 +115,7 @@ async def handle(
     )
     if not if_match:
         asked = asked._replace(expected=None)
-    return await services_of(request).handler.handle(
-        asked._replace(inherits=inherits, answer=answer)
-    )
+    return await services_of(request).handler.handle(asked._replace(inherits=inherits))
 
 
 async def asked_of(

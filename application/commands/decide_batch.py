@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, get_args
 from uuid import UUID
 
+from application.commands.answers import answer_of
 from application.commands.idempotency import stored_answer
 from application.commands.repository import Loaded
 from application.commands.request import Outcome, Request
@@ -124,7 +125,7 @@ class BatchDecider:
                 made = self._decide(request, session, digest, now, len(events))
                 child = self._child(request, session, made.decided, now)
                 told = made.session if child is None else child[1]
-                decision.answer = request.answer(told, made.decided)
+                decision.answer = answer_of(request, told, made.decided)
             except Exception as refusal:  # noqa: BLE001 - its own answer, not that of all who wait
                 decision.refusal = refusal
                 continue

@@ -13,6 +13,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 from uuid import UUID
 
+from application.commands.answers import answer_of
 from application.commands.decide_batch import BatchDecider, Decided, DecidedBatch, PendingCommand
 from application.commands.hooks import Hooks
 from application.commands.idempotency import StoredAnswers
@@ -249,7 +250,7 @@ class CommandHandler:
                 return None
         except DomainError:
             return None
-        answer = request.answer(session, [])
+        answer = answer_of(request, session, ())
         return Outcome(
             request.session_id, session.sequence + 1, session.sequence, loaded.position, answer
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
-from application.commands.request import Request
+from application.commands.request import BY_ITSELF, Request, RequestOrigin
 from application.errors import HookDenied, HookFailed
 from domain.session import commands as c
 
@@ -76,7 +76,7 @@ class Call:
     session_id: UUID
     command: c.Command
     actor: str
-    origin: str
+    origin: RequestOrigin
 
 
 class Deny(Exception):
@@ -141,8 +141,7 @@ class Hooks:
             HookFailed: One that is required could not say.
         """
         point = POINTS.get(type(request.command))
-        if point is None or request.origin in ("supervision", "lineage"):
-            # What a clock or a parent has decided is not up to anybody.
+        if point is None or request.origin in BY_ITSELF:
             return request
         for hook in self._of_point.get(point, ()):
             request = await self._ask(hook, point, request)

@@ -1,16 +1,19 @@
 """A command with what is known about who asks, and what becomes of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from application.ports.rows import ScopeVersion
 from domain.session.commands import Command
-from domain.session.events import SessionEvent
 from domain.session.state import Session
 
-Answer = Callable[[Session, Sequence[SessionEvent]], Mapping[str, Any]]
+RequestOrigin = Literal["http", "lineage", "supervision"]
+"""Where requests come from: a door of the server, each with its own word, or the server itself."""
+
+BY_ITSELF: frozenset[RequestOrigin] = frozenset({"lineage", "supervision"})
+"""The origins of what the server asks by itself: a clock or a parent has decided it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,26 +38,23 @@ class Request(NamedTuple):
         session_id: To which session.
         command: What is asked.
         actor: Who asks.
-        origin: Through which door.
+        origin: Through which door, or why the server asks by itself.
         expected: The sequences that the caller allows, from If-Match; None allows any.
         causation: Why.
         idempotency: The client's key.
         inherits: What a fork begins with, of the session it is made from.
         expected_scopes: The versions of shared scopes that the caller allows.
-        answer: What the command produced, given the state after it and its events; of a spawn,
-            the state of the child.
     """
 
     session_id: UUID
     command: Command
     actor: str
-    origin: str = "http"
+    origin: RequestOrigin = "http"
     expected: frozenset[int] | None = None
     causation: str | None = None
     idempotency: Idempotency | None = None
     inherits: Session | None = None
     expected_scopes: tuple[ScopeVersion, ...] = ()
-    answer: Answer = lambda _, __: {}
 
 
 class Outcome(NamedTuple):

@@ -10,7 +10,6 @@ what runs out by itself.
 
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 from uuid import UUID, uuid5
 
 from application.commands.handler import CommandHandler
@@ -24,12 +23,10 @@ from application.errors import (
 )
 from application.ports.leases import Lease
 from application.ports.store import ListedSession, Store
-from application.projections.session_row import session_document
 from application.reads.health import facts_of, present
 from domain.errors import DomainError, Invalid, LeaseNotHeld, NotAttachable
 from domain.health import badge_for_info, drivable
 from domain.session.commands import AcquireAttachment, ReleaseAttachment
-from domain.session.state import Session
 from domain.values import require_name, rfc3339
 
 LEAST_SECONDS = 1
@@ -53,7 +50,7 @@ class Attachments:
         """Take the lease on a session that nobody drives.
 
         Args:
-            request: Who asks, and under which conditions; its command and answer are set here.
+            request: Who asks, and under which conditions; its command is set here.
             holder: Who is to drive it.
             ttl: For how long, unless it is renewed: 1 s to 24 h.
 
@@ -96,7 +93,7 @@ class Attachments:
         """Prolong a lease; nothing is recorded of it.
 
         Args:
-            request: Who asks, and under which conditions; its command and answer are set here.
+            request: Who asks, and under which conditions; its command is set here.
             holder: Who drives the session.
             lease_id: Which lease.
             ttl: For how long from now, unless it is renewed again: 1 s to 24 h.
@@ -166,21 +163,13 @@ class Attachments:
         return uuid5(request.session_id, f"lease {key.fingerprint.hex()} {key.key}")
 
     async def _record(self, request: Request, lease: Lease) -> Outcome:
-        def answer(session: Session, _: object) -> dict[str, Any]:
-            document = session_document(lease.session_id, session)
-            document["sequence"] = session.sequence
-            return {
-                "lease_id": lease.token,
-                "holder": lease.holder,
-                "acquired_at": rfc3339(lease.acquired_at),
-                "expires_at": rfc3339(lease.expires_at),
-                "session": document,
-            }
-
         command = AcquireAttachment(
-            lease_id=lease.token, holder=lease.holder, expires_at=lease.expires_at
+            lease_id=lease.token,
+            holder=lease.holder,
+            acquired_at=lease.acquired_at,
+            expires_at=lease.expires_at,
         )
-        return await self._handler.handle(request._replace(command=command, answer=answer))
+        return await self._handler.handle(request._replace(command=command))
 
 
 def _require_ttl(ttl: timedelta) -> None:

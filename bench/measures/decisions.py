@@ -100,7 +100,9 @@ def _present() -> Iterator[c.Command]:
         yield c.OverrideModel(agent=f"agent-{n}", model="m")
         yield _spawn(n)
     yield c.RefreshProfile(digest="sha256:0", name="coder", body="Be brief.")
-    yield c.AcquireAttachment(lease_id=UUID(int=1), holder="bench", expires_at=_NOON)
+    yield c.AcquireAttachment(
+        lease_id=UUID(int=1), holder="bench", acquired_at=_NOON, expires_at=_NOON
+    )
     yield c.StartTurn(turn_id="turn", message_id="input", parts=_TEXT)
     for n in range(_CALLS):
         yield c.RecordActivity(turn_id="turn", events=(_called(n),))

@@ -426,6 +426,7 @@ class AcquireAttachment:
 
     lease_id: UUID
     holder: str
+    acquired_at: datetime
     expires_at: datetime
 
 

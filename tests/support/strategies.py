@@ -504,7 +504,11 @@ COMMANDS: dict[type, Strategy] = {
         c.RestoreChild, child_id=child_ids, role=words, auto_stop=st.booleans()
     ),
     c.AcquireAttachment: st.builds(
-        c.AcquireAttachment, lease_id=lease_ids, holder=_now_and_then_wrong, expires_at=moments
+        c.AcquireAttachment,
+        lease_id=lease_ids,
+        holder=_now_and_then_wrong,
+        acquired_at=moments,
+        expires_at=moments,
     ),
     c.ReleaseAttachment: st.builds(
         c.ReleaseAttachment, lease_id=lease_ids, reason=_now_and_then_wrong
@@ -563,7 +567,7 @@ _CRASHED: list[c.Command] = [
 _FURNISHED: list[c.Command] = [
     c.AddMessage(message_id="m1", role="user", parts=_go),
     c.OverrideModel(agent="coder", model="m"),
-    c.AcquireAttachment(lease_id=UUID(int=4), holder="ada", expires_at=NOON),
+    c.AcquireAttachment(lease_id=UUID(int=4), holder="ada", acquired_at=NOON, expires_at=NOON),
     c.RefreshProfile(digest="sha256:1", name="n", body="b"),
     c.ReportContext(event=e.PeerJoined(peer_id="p1")),
     c.ReportHealth(healthy=False),

@@ -24,7 +24,9 @@ from tests.support.builders import (
 from tests.support.given import given
 
 OTHER = UUID(int=7)
-ACQUIRE = AcquireAttachment(lease_id=LEASE_ID, holder="http:1", expires_at=at(900))
+ACQUIRE = AcquireAttachment(
+    lease_id=LEASE_ID, holder="http:1", acquired_at=at(0), expires_at=at(900)
+)
 RELEASE = ReleaseAttachment(lease_id=LEASE_ID)
 RELEASED = e.AttachmentReleased(lease_id=LEASE_ID, holder="http:1", reason="released")
 
@@ -80,7 +82,9 @@ def test_saying_again_who_drives_is_already_so():
 
 def test_a_new_lease_takes_the_place_of_one_that_ran_out():
     # That it ran out, the store has made sure of: its clock decides.
-    again = AcquireAttachment(lease_id=OTHER, holder="http:2", expires_at=at(900))
+    again = AcquireAttachment(
+        lease_id=OTHER, holder="http:2", acquired_at=at(0), expires_at=at(900)
+    )
 
     given([created(), acquired()]).when(again).then([acquired(OTHER, "http:2")])
     held = state_after([created(), acquired(), acquired(OTHER, "http:2")])
@@ -89,7 +93,9 @@ def test_a_new_lease_takes_the_place_of_one_that_ran_out():
 
 @pytest.mark.parametrize("holder", ["", " ", "a\nb", "x" * 201])
 def test_a_holder_has_a_name(holder):
-    wrong = AcquireAttachment(lease_id=LEASE_ID, holder=holder, expires_at=at(900))
+    wrong = AcquireAttachment(
+        lease_id=LEASE_ID, holder=holder, acquired_at=at(0), expires_at=at(900)
+    )
 
     given([created()]).when(wrong).then_refused(Invalid, field="holder")
 

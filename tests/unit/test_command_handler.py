@@ -19,6 +19,7 @@ from domain.session.commands import (
     Command,
     CreateSession,
     RecordActivity,
+    RecordUsage,
     ResumeSession,
     StartTurn,
     StopSession,
@@ -98,7 +99,8 @@ async def types(store: Store, session_id: UUID = SESSION_ID) -> list[str]:
 async def test_an_accepted_command_is_in_the_log_when_it_is_answered(store, handler):
     outcome = await handler.handle(ask(CreateSession(owner=OWNER)))
 
-    assert outcome == Outcome(SESSION_ID, 1, 1, 1, {})
+    assert outcome == Outcome(SESSION_ID, 1, 1, 1, outcome.answer)
+    assert outcome.answer["session"]["id"] == SESSION_ID
     assert outcome.changed
     assert await types(store) == ["session.created"]
 
@@ -170,13 +172,16 @@ async def test_a_command_is_decided_again_on_what_another_process_wrote(store, h
 
 async def test_the_same_key_gives_the_first_answer(store, handler):
     await begin(handler, START)
-    first = await handler.handle(ask(NOTE, key="k", answer=lambda state, _: {"n": state.sequence}))
+    usage = RecordUsage(mode="add", input_tokens=3)
+    first = await handler.handle(ask(usage, key="k"))
+    await handler.handle(ask(usage))
 
-    again = await handler.handle(ask(NOTE, key="k", answer=lambda state, _: {"n": state.sequence}))
+    again = await handler.handle(ask(usage, key="k"))
 
-    assert (first.answer, again.answer) == ({"n": 3}, {"n": 3})
+    assert first.answer["usage"]["input_tokens"] == 3
+    assert store.codec.to_json(again.answer) == store.codec.to_json(first.answer)
     assert (again.sequence, again.position, again.replayed) == (3, first.position, True)
-    assert len(await types(store)) == 3
+    assert len(await types(store)) == 4
 
 
 async def test_a_key_belongs_to_one_request(store, handler):

@@ -217,12 +217,7 @@ async def test_what_was_done_before_a_hook_said_no_is_answered_as_it_was_then():
 async def test_what_is_already_so_cannot_be_denied(ask: Ask):
     handler = handler_over(MemoryStore(), hooks=Hooks([hook("a", ask, "session.pre_stop")]))
     await handler.handle(Request(SESSION_ID, create(), actor="user:ada"))
-    stop = Request(
-        SESSION_ID,
-        c.StopSession(),
-        actor="user:ada",
-        answer=lambda session, _: {"status": session.status},
-    )
+    stop = Request(SESSION_ID, c.StopSession(), actor="user:ada")
     with pytest.raises((HookDenied, HookFailed)):
         await handler.handle(stop)
     first = await handler.handle(stop._replace(origin="supervision"))
@@ -230,7 +225,8 @@ async def test_what_is_already_so_cannot_be_denied(ask: Ask):
     again = await handler.handle(stop)
 
     assert (first.changed, again.changed) == (True, False)
-    assert again[2:] == first[2:] == (2, 2, {"status": "stopped"}, False)
+    assert again[2:] == first[2:] == (2, 2, first.answer, False)
+    assert again.answer["status"] == "stopped"
     with pytest.raises((HookDenied, HookFailed)):
         # What is asked of another sequence is not answered here.
         await handler.handle(stop._replace(expected=frozenset({1})))

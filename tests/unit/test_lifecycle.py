@@ -112,7 +112,7 @@ STOPPING = e.SessionStopping(
 LINEAGE = Lineage(parent_id=PARENT_ID, root_id=ROOT_ID, depth=1, role="worker", auto_stop=True)
 
 EVERY_COMMAND_TO_A_SESSION = (
-    AcquireAttachment(lease_id=LEASE_ID, holder="http:1", expires_at=NOON),
+    AcquireAttachment(lease_id=LEASE_ID, holder="http:1", acquired_at=NOON, expires_at=NOON),
     ActivateSession(),
     AddMessage(message_id="m1", role="user", parts=text()),
     AddSummary(summary_id="s1", text="short"),

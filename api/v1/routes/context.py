@@ -76,7 +76,7 @@ async def set_profile(request: AnyRequest) -> ASGIResponse:
         profile=body.profile,
         expected_digest=body.expected_digest,
     )
-    return outcome_response(await handle(request, command, answer=lambda _, __: {"digest": digest}))
+    return outcome_response(await handle(request, command))
 
 
 @delete("/v1/sessions/{session_id:str}/profile", status_code=200)
@@ -148,9 +148,7 @@ async def add_peer(request: AnyRequest) -> ASGIResponse:
         channel=body.channel,
         capabilities=tuple(body.capabilities),
     )
-    outcome = await handle(
-        request, ReportContext(event=event), answer=lambda _, __: {"peer_id": body.peer_id}
-    )
+    outcome = await handle(request, ReportContext(event=event))
     made = location(outcome.session_id, "peers", body.peer_id)
     return outcome_response(outcome, status=201 if outcome.changed else 200, made=made)
 

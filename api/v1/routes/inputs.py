@@ -1,8 +1,5 @@
 """Input that waits: queue it, look at it, change it, steer with it, take it back, let it run."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from litestar import delete, get, patch, post
 from litestar.response.base import ASGIResponse
 
@@ -10,9 +7,6 @@ from api.http.requests import AnyRequest, Parameters, body_of, name_of
 from api.http.responses import location, outcome_response
 from api.http.route_docs import Describes
 from api.v1.documents.inputs import (
-    ended_of,
-    next_turn_of,
-    standing,
     waiting_document,
     waiting_documents,
 )
@@ -32,7 +26,6 @@ from api.v1.schemas.inputs import (
     SteerInputBody,
 )
 from api.v1.services import handle, read_response, services_of, state_of
-from application.commands.request import Answer
 from domain.errors import InputNotFound
 from domain.session.commands import (
     CancelInput,
@@ -43,8 +36,6 @@ from domain.session.commands import (
     PromoteInput,
     QueueInputs,
 )
-from domain.session.events import SessionEvent
-from domain.session.state import Session
 
 _TOPIC = "Inputs"
 _ACTIVE = ("session_starting", "session_stopping", "session_stopped")
@@ -83,24 +74,7 @@ async def queue_inputs(request: AnyRequest) -> ASGIResponse:
         hold=body.hold,
     )
 
-    def answer(session: Session, events: Sequence[SessionEvent]) -> Mapping[str, Any]:
-        places = {
-            one.input_id: place for place, one in enumerate(session.inputs.in_order(), start=1)
-        }
-        return {
-            "inputs": [
-                {
-                    "input_id": one.input_id,
-                    "disposition": "queued" if one.input_id in places else "started",
-                    "queue_position": places.get(one.input_id),
-                }
-                for one in command.inputs
-            ],
-            "generation": session.inputs.generation,
-            "next_turn_id": next_turn_of(events),
-        }
-
-    outcome = await handle(request, command, answer=answer)
+    outcome = await handle(request, command)
     return outcome_response(outcome, status=202, made=location(outcome.session_id, "inputs"))
 
 
@@ -151,7 +125,7 @@ async def edit_input(request: AnyRequest) -> ASGIResponse:
     body = await body_of(request, EditInputBody)
     input_id = name_of(request, "input_id")
     command = EditInput(input_id=input_id, parts=tuple(body.parts))
-    return outcome_response(await handle(request, command, answer=_changed(input_id)))
+    return outcome_response(await handle(request, command))
 
 
 @delete("/v1/sessions/{session_id:str}/inputs/{input_id:str}", status_code=200)
@@ -166,16 +140,7 @@ async def cancel_input(request: AnyRequest) -> ASGIResponse:
     body = await body_of(request, CancelInputBody)
     input_id = name_of(request, "input_id")
     command = CancelInput(input_id=input_id, reason=body.reason)
-    return outcome_response(
-        await handle(
-            request,
-            command,
-            answer=lambda session, _: {
-                "input_id": input_id,
-                "status": session.inputs.ended[input_id],
-            },
-        )
-    )
+    return outcome_response(await handle(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/inputs/{input_id:str}/steer", status_code=200)
@@ -190,11 +155,7 @@ async def steer_input(request: AnyRequest) -> ASGIResponse:
     body = await body_of(request, SteerInputBody)
     input_id = name_of(request, "input_id")
     command = PromoteInput(input_id=input_id, expected_turn_id=body.expected_turn_id)
-    return outcome_response(await handle(request, command, answer=_changed(input_id)))
-
-
-def _changed(input_id: str) -> Answer:
-    return lambda session, _: {"input_id": input_id, **standing(session, input_id)}
+    return outcome_response(await handle(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/inputs/dispatch", status_code=200)
@@ -207,13 +168,7 @@ def _changed(input_id: str) -> Answer:
 async def dispatch_input(request: AnyRequest) -> ASGIResponse:
     """Begin the turn of the oldest input; when none waits, nothing happens."""
     await body_of(request, EmptyBody)
-    return outcome_response(
-        await handle(
-            request,
-            DispatchInput(),
-            answer=lambda _, events: {"next_turn_id": next_turn_of(events)},
-        )
-    )
+    return outcome_response(await handle(request, DispatchInput()))
 
 
 @post("/v1/sessions/{session_id:str}/interrupt", status_code=200)
@@ -227,13 +182,4 @@ async def interrupt(request: AnyRequest) -> ASGIResponse:
     """Cancel the running turn and all that waits behind it."""
     body = await body_of(request, InterruptBody)
     command = Interrupt(expected_turn_id=body.expected_turn_id, reason=body.reason)
-
-    def answer(session: Session, events: Sequence[SessionEvent]) -> Mapping[str, Any]:
-        ended = ended_of(events)
-        return {
-            "interrupted": ended["previous_turn_id"] is not None,
-            **ended,
-            "generation": session.inputs.generation,
-        }
-
-    return outcome_response(await handle(request, command, answer=answer))
+    return outcome_response(await handle(request, command))

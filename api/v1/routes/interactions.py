@@ -1,6 +1,6 @@
 """Requests that wait for a person: ask, list, decide, take back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,7 +41,6 @@ from api.v1.schemas.interactions import (
     WithdrawBody,
 )
 from api.v1.services import Services, handle, read_response, services_of, state_of
-from application.commands.request import Answer
 from application.ports.store import StoredEvent
 from domain.errors import InteractionNotFound
 from domain.session.commands import (
@@ -51,9 +50,7 @@ from domain.session.commands import (
     RequestElicitation,
     RequestPermission,
 )
-from domain.session.events import PermissionDecided, SessionEvent
-from domain.session.state import Session
-from domain.values import Option, rfc3339
+from domain.values import Option
 
 _TOPIC = "Interactions"
 _KINDS = ("permission", "elicitation")
@@ -158,7 +155,6 @@ async def request_interaction(request: AnyRequest) -> ASGIResponse:
     services = services_of(request)
     request_id = asked.request_id or services.new_name()
     expires_at = _in(services, asked.timeout_seconds)
-    answer = _requested(request_id, expires_at)
     if isinstance(asked, AskPermissionBody):
         permission = RequestPermission(
             request_id=request_id,
@@ -175,7 +171,7 @@ async def request_interaction(request: AnyRequest) -> ASGIResponse:
             expires_at=expires_at,
             meta=asked.meta,
         )
-        outcome = await handle(request, permission, answer=answer)
+        outcome = await handle(request, permission)
     else:
         elicitation = RequestElicitation(
             request_id=request_id,
@@ -186,7 +182,7 @@ async def request_interaction(request: AnyRequest) -> ASGIResponse:
             expires_at=expires_at,
             meta=asked.meta,
         )
-        outcome = await handle(request, elicitation, answer=answer)
+        outcome = await handle(request, elicitation)
     made = location(outcome.session_id, "interactions", outcome.answer["request_id"])
     return outcome_response(outcome, status=201, made=made)
 
@@ -206,20 +202,6 @@ def _sound_schema(
         errors = [{"field": "schema", "message": one, "code": "schema"} for one in problems]
         raise Problem("invalid", f"schema: {problems[0]}", field="schema", errors=errors)
     return asked.form
-
-
-def _requested(request_id: str, expires_at: datetime | None) -> Answer:
-    def answer(_: Session, events: Sequence[SessionEvent]) -> Mapping[str, Any]:
-        decided = next((one for one in events if isinstance(one, PermissionDecided)), None)
-        return {
-            "request_id": request_id,
-            "expires_at": None if expires_at is None else rfc3339(expires_at),
-            "decision": decided and decided.decision,
-            "option_id": decided and decided.option_id,
-            "reason": decided and decided.reason,
-        }
-
-    return answer
 
 
 @post("/v1/sessions/{session_id:str}/interactions/{request_id:str}/decision", status_code=200)
@@ -260,7 +242,7 @@ async def decide_interaction(request: AnyRequest) -> ASGIResponse:
             grant=decided.grant,
             reason=decided.reason,
         )
-    return outcome_response(await handle(request, command, answer=_decision(request_id)))
+    return outcome_response(await handle(request, command))
 
 
 @delete("/v1/sessions/{session_id:str}/interactions/{request_id:str}", status_code=200)
@@ -281,11 +263,4 @@ async def withdraw_interaction(request: AnyRequest) -> ASGIResponse:
     body = await body_of(request, WithdrawBody)
     request_id = name_of(request, "request_id")
     command = CancelInteraction(request_id=request_id, reason=body.reason)
-    return outcome_response(await handle(request, command, answer=_decision(request_id)))
-
-
-def _decision(request_id: str) -> Answer:
-    return lambda session, _: {
-        "request_id": request_id,
-        "decision": session.interactions.decided.get(request_id),
-    }
+    return outcome_response(await handle(request, command))

@@ -1,7 +1,6 @@
 """The life of a session: activate, stop, resume, clear, rewind, and delete many at once."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -35,9 +34,6 @@ from domain.session.commands import (
     RewindConversation,
     StopSession,
 )
-from domain.session.events import SessionEvent
-from domain.session.state import Session
-from domain.values import Failure
 
 _AT_ONCE = 20
 
@@ -52,7 +48,7 @@ _AT_ONCE = 20
 async def activate_session(request: AnyRequest) -> ASGIResponse:
     """Say that the agent of a starting session is up."""
     await body_of(request, EmptyBody)
-    return outcome_response(await handle(request, ActivateSession(), answer=_status))
+    return outcome_response(await handle(request, ActivateSession()))
 
 
 @post("/v1/sessions/{session_id:str}/fail-start")
@@ -66,7 +62,7 @@ async def fail_start(request: AnyRequest) -> ASGIResponse:
     """Say that the agent of a starting session did not come up; the session stays visible."""
     body = await body_of(request, FailStartBody)
     command = FailStart(failure=body.failure.to_domain())
-    return outcome_response(await handle(request, command, answer=_status))
+    return outcome_response(await handle(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/stop")
@@ -80,7 +76,7 @@ async def stop_session(request: AnyRequest) -> ASGIResponse:
         failure=body.failure.to_domain() if body.failure else None,
         when_idle=body.when_idle,
     )
-    return outcome_response(await handle(request, command, answer=_status))
+    return outcome_response(await handle(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/resume")
@@ -94,33 +90,7 @@ async def resume_session(request: AnyRequest) -> ASGIResponse:
     """Make a stopped session active again, with its id and its whole history."""
     body = await body_of(request, ResumeSessionBody)
     command = ResumeSession(starting=body.starting, at=services_of(request).clock.now())
-    return outcome_response(await handle(request, command, answer=_resumed))
-
-
-def _status(session: Session, _: Sequence[SessionEvent]) -> dict[str, Any]:
-    lifecycle = session.lifecycle
-    return {
-        "status": session.status,
-        "activation": lifecycle.activation,
-        "epoch": lifecycle.epoch,
-        "cause": lifecycle.stop_cause,
-        "reason": lifecycle.stop_reason,
-        "failure": _failure(lifecycle.failure),
-    }
-
-
-def _resumed(session: Session, events: Sequence[SessionEvent]) -> dict[str, Any]:
-    # What an active session shows as its failure is what the activation before it died of.
-    return {
-        **_status(session, events),
-        "kept": {"crash": _failure(session.lifecycle.failure)},
-    }
-
-
-def _failure(failure: Failure | None) -> dict[str, Any] | None:
-    if failure is None:
-        return None
-    return {"kind": failure.kind, "summary": failure.summary, "bundle": failure.bundle}
+    return outcome_response(await handle(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/clear")
@@ -133,7 +103,7 @@ def _failure(failure: Failure | None) -> dict[str, Any] | None:
 async def clear_conversation(request: AnyRequest) -> ASGIResponse:
     """Begin the transcript anew; the log goes on, and every cursor stays good."""
     await body_of(request, EmptyBody)
-    return outcome_response(await handle(request, ClearConversation(), answer=_epoch))
+    return outcome_response(await handle(request, ClearConversation()))
 
 
 @post("/v1/sessions/{session_id:str}/rewind")
@@ -151,12 +121,8 @@ async def rewind_conversation(request: AnyRequest) -> ASGIResponse:
     if outcome is None:
         then = await services_of(request).lineages.state_at(session_id, body.to)
         command = RewindConversation(to=body.to, then=then)
-        outcome = await handle(request, command, answer=_epoch)
+        outcome = await handle(request, command)
     return outcome_response(outcome)
-
-
-def _epoch(session: Session, _: Sequence[SessionEvent]) -> dict[str, Any]:
-    return {"epoch": session.lifecycle.epoch}
 
 
 @post("/v1/sessions/batch/delete", status_code=200)
@@ -182,13 +148,9 @@ async def delete_sessions(request: AnyRequest) -> ASGIResponse:
 async def _delete_one(request: AnyRequest, session_id: UUID) -> dict[str, Any]:
     result: dict[str, Any] = {"session_id": session_id}
     try:
-        outcome = await handle(request, DeleteSession(), session_id=session_id, answer=_deleted)
+        outcome = await handle(request, DeleteSession(), session_id=session_id)
     except SessionNotFound as error:
         return {**result, "status": "not_found", "code": error.code}
     except (DomainError, ApplicationError) as error:
         return {**result, "status": "failed", "code": error.code}
-    return {**result, **outcome.answer}
-
-
-def _deleted(_: Session, events: Sequence[SessionEvent]) -> dict[str, Any]:
-    return {"status": "deleted" if events else "already"}
+    return {**result, "status": "deleted" if outcome.changed else "already"}

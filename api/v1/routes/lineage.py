@@ -1,7 +1,5 @@
 """Children and forks: spawn, fork, and who comes from whom."""
 
-from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from litestar import get, post
@@ -24,15 +22,13 @@ from api.http.responses import (
     to_json,
 )
 from api.http.route_docs import CURSOR, LIMIT, Describes
-from api.v1.routes.sessions import new_session_document, session_page
+from api.v1.routes.sessions import session_page
 from api.v1.schemas.lineage import Ancestry, ForkBody, SpawnBody, Spawned
 from api.v1.schemas.session_shape import SessionAnswer, SessionPage
 from api.v1.services import handle, replayed, services_of
 from application.ports.store import SessionFilter, SessionOrder
 from domain.permission_rules import Grants
 from domain.session.commands import CreateSession, SpawnSession
-from domain.session.events import SessionEvent
-from domain.session.state import Session
 from domain.values import Owner
 
 
@@ -74,13 +70,8 @@ async def spawn_session(request: AnyRequest) -> ASGIResponse:
             allow_stopped_parent=body.allow_stopped_parent,
         )
 
-        def answer(child: Session, events: Sequence[SessionEvent]) -> dict[str, Any]:
-            if not events:
-                return {"session": {"id": child_id}}
-            return {"session": new_session_document(child_id, child)}
-
         await services.lineages.count(parent_id)
-        outcome = await handle(request, command, answer=answer)
+        outcome = await handle(request, command)
     made = UUID(str(outcome.answer["session"]["id"]))
     if not outcome.changed:
         # The child was there already: it is told as it is by now.
@@ -116,7 +107,6 @@ async def fork_session(request: AnyRequest) -> ASGIResponse:
             idempotency_scope=origin_id,
             inherits=inherited,
             if_match=False,
-            answer=lambda fork, _: {"session": new_session_document(fork_id, fork)},
         )
     return outcome_response(
         outcome, status=201 if outcome.changed else 200, made=location(outcome.session_id)

@@ -63,7 +63,7 @@ async def add_message(request: AnyRequest) -> ASGIResponse:
         author=body.author,
         implicit=body.implicit,
     )
-    outcome = await handle(request, command, answer=lambda _, __: {"message_id": message_id})
+    outcome = await handle(request, command)
     made = location(outcome.session_id, "messages", outcome.answer["message_id"])
     return outcome_response(outcome, status=201, made=made)
 
@@ -80,7 +80,7 @@ async def revise_message(request: AnyRequest) -> ASGIResponse:
     body = await body_of(request, ReviseMessageBody)
     message_id = name_of(request, "message_id")
     command = ReviseMessage(message_id=message_id, parts=tuple(body.parts))
-    outcome = await handle(request, command, answer=lambda _, __: {"message_id": message_id})
+    outcome = await handle(request, command)
     return outcome_response(outcome)
 
 

@@ -1,8 +1,5 @@
 """What is said about a session: title, mark, tags, usage, models and summaries."""
 
-from collections.abc import Sequence
-from typing import Any
-
 from litestar import delete, get, patch, post, put
 from litestar.response.base import ASGIResponse
 
@@ -24,8 +21,6 @@ from api.v1.schemas.metadata import (
 from api.v1.services import handle, read_response, services_of, state_of
 from application.projections.session_row import session_document
 from domain.session.commands import AddSummary, DescribeSession, OverrideModel, RecordUsage
-from domain.session.events import SessionEvent
-from domain.session.state import Session
 
 
 @patch("/v1/sessions/{session_id:str}")
@@ -53,18 +48,7 @@ async def record_usage(request: AnyRequest) -> ASGIResponse:
         output_tokens=body.output_tokens,
         cost=body.cost,
     )
-    return outcome_response(await handle(request, command, answer=_totals))
-
-
-def _totals(session: Session, _: Sequence[SessionEvent]) -> dict[str, Any]:
-    totals = session.totals
-    return {
-        "usage": {
-            "input_tokens": totals.input_tokens,
-            "output_tokens": totals.output_tokens,
-            "cost": totals.cost,
-        }
-    }
+    return outcome_response(await handle(request, command))
 
 
 @get("/v1/sessions/{session_id:str}/models")
@@ -141,6 +125,6 @@ async def add_summary(request: AnyRequest) -> ASGIResponse:
     command = AddSummary(
         summary_id=summary_id, text=body.text, first_kept=body.first_kept, tokens=body.tokens
     )
-    outcome = await handle(request, command, answer=lambda _, __: {"summary_id": summary_id})
+    outcome = await handle(request, command)
     made = location(outcome.session_id, "summaries")
     return outcome_response(outcome, status=201, made=made)

@@ -1,8 +1,6 @@
 """The rules about tool calls: read them, set them, ask what they say."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 from litestar import get, post, put
 from litestar.response.base import ASGIResponse
@@ -27,11 +25,11 @@ from api.v1.schemas.permissions import (
     ToolApprovalBody,
 )
 from api.v1.services import handle, read_response, services_of, state_of
+from application.commands.answers.sessions import policy_document
 from application.errors import StaleSequence
 from domain.permission_rules import evaluate
 from domain.session.commands import ReplacePermissions, SwitchToolApproval
 from domain.session.guards import require_present
-from domain.session.state import Session
 from domain.values import require_name
 
 _TOPIC = "Permissions"
@@ -43,7 +41,7 @@ async def get_permissions(request: AnyRequest) -> ASGIResponse:
     """Read the rules about tool calls, and whether tool approval is on."""
     Parameters(request, ())
     session = await state_of(request)
-    return read_response(request, session.sequence, _policy(session, ()))
+    return read_response(request, session.sequence, policy_document(session))
 
 
 @put("/v1/sessions/{session_id:str}/permissions")
@@ -52,7 +50,7 @@ async def replace_permissions(request: AnyRequest) -> ASGIResponse:
     """Set all rules; they hold at once, in the running turn too."""
     body = await body_of(request, ReplacePermissionsBody)
     command = ReplacePermissions(permissions=body.to_domain())
-    return outcome_response(await handle(request, command, answer=_policy))
+    return outcome_response(await handle(request, command))
 
 
 @put("/v1/sessions/{session_id:str}/tool-approval")
@@ -61,7 +59,7 @@ async def switch_tool_approval(request: AnyRequest) -> ASGIResponse:
     """Let tools be called without asking, but for those that a rule denies; or not."""
     body = await body_of(request, ToolApprovalBody)
     command = SwitchToolApproval(enabled=body.enabled)
-    return outcome_response(await handle(request, command, answer=_policy))
+    return outcome_response(await handle(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/permissions/evaluate", status_code=200)
@@ -88,10 +86,3 @@ async def evaluate_call(request: AnyRequest) -> ASGIResponse:
     )
     document = {**asdict(verdict), "sequence": session.sequence}
     return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
-
-
-def _policy(session: Session, _: object) -> Mapping[str, Any]:
-    return {
-        "permissions": asdict(session.policy.rules),
-        "tool_approval": session.policy.tool_approval,
-    }

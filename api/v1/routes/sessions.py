@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, get_args
-from uuid import UUID
+from typing import get_args
 
 from litestar import delete, get, post
 from litestar.response.base import ASGIResponse
@@ -43,11 +42,10 @@ from api.v1.schemas.session_shape import (
 from api.v1.schemas.sessions import CreateSessionBody
 from api.v1.services import handle, services_of
 from application.ports.store import SessionFilter, SessionOrder, SortKey
-from application.projections.session_row import session_document
 from application.reads.health import Checkup, Standing
 from domain.health import Badge
 from domain.session.commands import CreateSession, DeleteSession, FirstMessage
-from domain.session.state import Session, Status
+from domain.session.state import Status
 from domain.values import Owner, rfc3339
 
 _NAMED = ("app", "user", "workspace", "team", "scope", "agent", "type", "tag")
@@ -109,26 +107,12 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
         command,
         session_id=session_id,
         idempotency_scope=NIL,
-        answer=lambda session, _: {"session": new_session_document(session_id, session)},
     )
     return outcome_response(
         outcome,
         status=201 if outcome.changed else 200,
         made=location(outcome.session_id),
     )
-
-
-def new_session_document(session_id: UUID, session: Session) -> dict[str, Any]:
-    """Return what clients see of a session that has just begun.
-
-    Args:
-        session_id: Whose state it is.
-        session: The state.
-    """
-    document = session_document(session_id, session)
-    document["sequence"] = session.sequence
-    document["updated_at"] = document["created_at"]
-    return document
 
 
 @get("/v1/sessions")

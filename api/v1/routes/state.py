@@ -56,10 +56,7 @@ async def patch_state(request: AnyRequest) -> ASGIResponse:
     """Set and delete keys, whatever others have set meanwhile, or only at an expected version."""
     body = await body_of(request, PatchStateBody)
     command = PatchState(set=body.set, delete=tuple(body.delete), expected=body.expected_version)
-    outcome = await handle(
-        request, command, answer=lambda session, _: {"version": session.state_version}
-    )
-    return outcome_response(outcome)
+    return outcome_response(await handle(request, command))
 
 
 @get("/v1/sessions/{session_id:str}/state/{key:str}/history")

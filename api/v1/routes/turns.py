@@ -1,6 +1,5 @@
 """Turns: start one, record what the agent does in it, end it."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from litestar import get, post
@@ -9,7 +8,6 @@ from litestar.response.base import ASGIResponse
 from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
 from api.http.responses import etag, json_response, location, outcome_response, to_json
 from api.http.route_docs import Describes
-from api.v1.documents.inputs import ended_of, next_turn_of, standing, taken_of
 from api.v1.schemas.activity import activity_of
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.inputs import InputsTaken
@@ -37,11 +35,7 @@ from domain.session.commands import (
     TakeInputs,
 )
 from domain.session.decide import decide
-from domain.session.events import SessionEvent
-from domain.session.state import Session
 from domain.values import Failure
-
-_NOTHING_TAKEN: Mapping[str, Any] = {"inputs": ()}
 
 
 @post("/v1/sessions/{session_id:str}/turns")
@@ -77,21 +71,7 @@ async def start_turn(request: AnyRequest) -> ASGIResponse:
         expected_turn_id=body.expected_turn_id,
     )
 
-    def answer(session: Session, events: Sequence[SessionEvent]) -> Mapping[str, Any]:
-        begun = next_turn_of(events)
-        if begun == turn_id:
-            return {"turn_id": turn_id, "disposition": "started", **ended_of(events)}
-        stands = standing(session, turn_id)
-        return {
-            "turn_id": turn_id,
-            "input_id": turn_id,
-            "disposition": stands["status"],
-            "queue_position": stands["queue_position"],
-            "generation": session.inputs.generation,
-            "next_turn_id": begun,
-        }
-
-    outcome = await handle(request, command, answer=answer)
+    outcome = await handle(request, command)
     # A repeated request has the id of the first.
     turn_id = outcome.answer["turn_id"]
     if outcome.answer["disposition"] == "started":
@@ -135,16 +115,8 @@ async def record_activity(request: AnyRequest) -> ASGIResponse:
         if body.take_inputs:
             raise Invalid("what is only shown takes no inputs", field="take_inputs")
         return await _show(request, command, body)
-    outcome = await handle(request, command, answer=_taken if body.take_inputs else _nothing_taken)
+    outcome = await handle(request, command)
     return outcome_response(outcome, first_sequence=True)
-
-
-def _taken(_: Session, events: Sequence[SessionEvent]) -> Mapping[str, Any]:
-    return {"inputs": taken_of(events)}
-
-
-def _nothing_taken(_: Session, __: Sequence[SessionEvent]) -> Mapping[str, Any]:
-    return _NOTHING_TAKEN
 
 
 async def _show(
@@ -186,11 +158,7 @@ async def take_inputs(request: AnyRequest) -> ASGIResponse:
     """Give the agent what is staged for its turn, now."""
     await body_of(request, EmptyBody)
     command = TakeInputs(turn_id=name_of(request, "turn_id"))
-    return outcome_response(await handle(request, command, answer=_taken))
-
-
-def _ended(_: Session, events: Sequence[SessionEvent]) -> Mapping[str, Any]:
-    return {"next_turn_id": next_turn_of(events)}
+    return outcome_response(await handle(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/complete", status_code=200)
@@ -208,7 +176,7 @@ async def complete_turn(request: AnyRequest) -> ASGIResponse:
         stop_reason=body.stop_reason,
         usage=body.usage_to_domain(),
     )
-    return outcome_response(await handle(request, command, answer=_ended))
+    return outcome_response(await handle(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/fail", status_code=200)
@@ -225,7 +193,7 @@ async def fail_turn(request: AnyRequest) -> ASGIResponse:
         turn_id=name_of(request, "turn_id"),
         failure=Failure(kind=body.kind, summary=body.summary, bundle=body.bundle),
     )
-    return outcome_response(await handle(request, command, answer=_ended))
+    return outcome_response(await handle(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/cancel", status_code=200)
@@ -239,4 +207,4 @@ async def cancel_turn(request: AnyRequest) -> ASGIResponse:
     """End this very turn; what waits has its turn next, unless it is held."""
     body = await body_of(request, CancelTurnBody)
     command = CancelTurn(turn_id=name_of(request, "turn_id"), reason=body.reason, hold=body.hold)
-    return outcome_response(await handle(request, command, answer=_ended))
+    return outcome_response(await handle(request, command))
