@@ -78,6 +78,7 @@ from infrastructure.postgres.read_models import (
     PostgresSnapshots,
     store_identity,
 )
+from infrastructure.postgres.readiness import PostgresReadiness
 from infrastructure.postgres.single_owner import SingleOwner
 from infrastructure.postgres.webhooks import JOB, PostgresWebhooks
 from infrastructure.webhook_sender import HttpSender
@@ -317,7 +318,7 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
             checkups=Checkups(store, handler),
             attachments=Attachments(store, handler),
             waits=Waits(store, hub),
-            database_answers=database.answers,
+            readiness=PostgresReadiness(database, log),
         )
     finally:
         hub.close()

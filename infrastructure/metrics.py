@@ -14,6 +14,11 @@ LAG = Gauge(
     "Events that the last look at the log found, and of which this process had not heard.",
     multiprocess_mode="livemax",
 )
+WRITES_REFUSED = Counter(
+    "cairn_writes_refused_total",
+    "Appends that the state of the database refused, by its reason.",
+    ["reason"],
+)
 CONFLICTS = Counter("cairn_append_conflicts_total", "Batches refused and judged.")
 WEBHOOK_ATTEMPTS = Counter(
     "cairn_webhook_attempts_total", "Batches posted to webhooks, by what became of it.", ["outcome"]

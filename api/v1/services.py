@@ -1,6 +1,6 @@
 """What routes use, put together once by `api/main.py`."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,7 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Outcome
 from application.commands.request import Request as CommandRequest
 from application.fan_out import FanOut
+from application.ports.readiness import Readiness
 from application.ports.rows import ScopeVersion
 from application.ports.schemas import Schemas
 from application.ports.store import Clock, Store
@@ -62,7 +63,7 @@ class Services:
     checkups: Checkups
     attachments: Attachments
     waits: Waits
-    database_answers: Callable[[], Awaitable[bool]]
+    readiness: Readiness
 
     @property
     def clock(self) -> Clock:

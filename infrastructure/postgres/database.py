@@ -7,11 +7,12 @@ from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from application.errors import StoreUnavailable
+from infrastructure.postgres.outcomes import LOST, Outcome, outcome_of
 
-_LOST = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 _PAUSE = 0.1
 _AT_ONCE = 1.0
 
@@ -28,11 +29,11 @@ class Database:
     """
 
     def __init__(self, url: str, *, readers: int = 8, patience: float = 5.0) -> None:
-        self._url = url
+        self._url = _with_keepalives(url, patience)
         self._patience = patience
         self._asking: set[asyncio.Task[Any]] = set()
         self._pool = AsyncConnectionPool(
-            url,
+            self._url,
             min_size=1,
             max_size=readers,
             open=False,
@@ -85,23 +86,29 @@ class Database:
                     self._ask(query, values, prepare=False if planned_anew else None),
                     deadline - monotonic(),
                 )
-            except _LOST as lost:
-                if monotonic() > deadline:
-                    raise StoreUnavailable from lost
+            except (psycopg.Error, PoolTimeout) as error:
+                outcome = _outcome_of(error)
+                if outcome is None:
+                    raise
+                if outcome.reaction in ("refuse", "leave") or monotonic() > deadline:
+                    raise _unavailable(outcome) from error
                 await asyncio.sleep(_PAUSE)
 
     async def run(self, query: LiteralString, values: Mapping[str, Any]) -> None:
         """Run a statement that returns nothing, once."""
         try:
             await self._within(self._do(query, values), self._patience)
-        except _LOST as lost:
-            raise StoreUnavailable from lost
+        except (psycopg.Error, PoolTimeout) as error:
+            outcome = _outcome_of(error)
+            if outcome is None:
+                raise
+            raise _unavailable(outcome) from error
 
     async def answers(self) -> bool:
         """Return whether the database answers now, within a second."""
         try:
             await self._within(self._do("select 1", {}), _AT_ONCE)
-        except (*_LOST, StoreUnavailable):
+        except (psycopg.Error, PoolTimeout, StoreUnavailable):
             return False
         return True
 
@@ -135,3 +142,30 @@ class Database:
         self._asking.discard(task)
         if not task.cancelled():
             task.exception()  # whoever asked has it, or has gone
+
+
+def _outcome_of(error: BaseException) -> Outcome | None:
+    return LOST if isinstance(error, PoolTimeout) else outcome_of(error)
+
+
+def _unavailable(outcome: Outcome) -> StoreUnavailable:
+    if outcome is LOST:
+        return StoreUnavailable()
+    return StoreUnavailable(outcome.sentence, reason=outcome.reason)
+
+
+def _with_keepalives(url: str, patience: float) -> str:
+    """Have the operating system notice a peer that has gone silent, unless the URL says how.
+
+    Args:
+        url: Of the database.
+        patience: Seconds after which what was sent must have been acknowledged.
+    """
+    given = conninfo_to_dict(url)
+    wanted = {
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": int(patience * 1000),
+    }
+    return make_conninfo(url, **{name: given.get(name, value) for name, value in wanted.items()})

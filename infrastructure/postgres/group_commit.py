@@ -5,80 +5,43 @@
     append() ─┘                                          └─ refused: judge, fail the guilty, go on
 
 An append and its companions are written or refused as one, and a batch never holds two that touch
-one log. A batch is written whole or not at all. When it is refused, queries say which appends are
-to blame; they fail and the others are written again. When the connection is lost while a batch is
-on its way, nobody knows whether it was committed: the same queries, asked of the database once it
-is back, find an append by the digest of its last event, so that a retry never doubles and an
-acknowledgement never lies.
+one log. A batch is written whole or not at all. When it conflicts with what is stored, the judge
+(`commit_judge.py`) says which appends are to blame; they fail, the others are written again. When
+the connection is lost while a batch is on its way, nobody knows whether it was committed: the
+connection's server process is ended and the judge is asked, so that a retry never doubles and an
+acknowledgement never lies. When the database refuses the batch (its disk is full, it is read-only:
+`outcomes.py`), all of it fails at once: nothing was stored.
 
 Two connections take turns: while the database flushes one batch, the next is being encoded and
 sent. `log_head`, locked first by each batch, keeps them in order.
+
+Every caller is answered within `patience`: with its position, with a refusal after which nothing is
+stored, or with `OutcomeUnknown` when its batch is on its way and the database is not heard from.
 """
 
 import asyncio
+import os
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
-from psycopg import AsyncConnection, AsyncCursor
 
-from application.errors import (
-    ApplicationError,
-    Busy,
-    KeysTaken,
-    OutcomeUnknown,
-    ScopeMoved,
-    StoreUnavailable,
-    VersionConflict,
-)
+from application.errors import Busy, OutcomeUnknown, StoreUnavailable
 from application.ports.store import Append
-from infrastructure.metrics import APPEND_BATCH, APPENDS, CONFLICTS, EVENTS_APPENDED
 from infrastructure.postgres import sql
-from infrastructure.postgres.arrays import BigintArray, TextArray, UuidArray, register_arrays
-from infrastructure.postgres.batch import arguments
+from infrastructure.postgres.batch_writer import BatchWriter, Committed
+from infrastructure.postgres.commit_judge import PendingAppend, refuse
+from infrastructure.postgres.outcomes import LOST, outcome_of
+from infrastructure.postgres.write_health import WriteHealth
+from infrastructure.postgres.writer_connection import Connect, WriterConnection
 
-_STATEMENTS = sql.load("log")
-_LOST = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
+_PROBE = sql.load("writer")["probe"]
 
-_REFUSALS = frozenset({"CN001", "CN003", "23505"})
-"""What `append_batch` raises when a session or a scope is elsewhere, and a unique violation."""
-_PAUSE = 0.05
-
-Connect = Callable[[], Awaitable[AsyncConnection]]
-Committed = Callable[[int], None]
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """An append with its companions, the promise of its position, and what they come to.
-
-    Args:
-        streams: The append first.
-        done: Gets the position.
-        since: When it came.
-        size: The bytes of all records.
-        events: How many there are.
-        expects: The shared scopes whose versions it asks for.
-    """
-
-    streams: Sequence[Append]
-    done: asyncio.Future[int]
-    since: float
-    size: int
-    events: int
-    expects: Sequence[UUID]
-
-
-class _End(NamedTuple):
-    """Where a log is, and the event, if it is there, with which an append would have ended."""
-
-    head: int
-    digest: bytes | None
-    position: int
+_ATTEMPT = 0.6
+"""The part of the patience that one attempt may take: a second one may still be in time."""
+_PROBE_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +50,15 @@ class CommitLimits:
 
     Args:
         events: The most events in one batch.
+        bytes: The bytes of records at which a batch is full.
         waiting_bytes: The most bytes of records that wait for a batch.
-        patience: Seconds an append waits for a database that is away before it is refused.
-        recovery: Seconds a batch on its way waits for its outcome to become known.
+        patience: Seconds within which a caller is answered, whatever the database does.
     """
 
     events: int = 2000
+    bytes: int = 8 * 1024 * 1024
     waiting_bytes: int = 64 * 1024 * 1024
     patience: float = 5.0
-    recovery: float = 60.0
 
 
 class GroupCommit:
@@ -117,10 +80,19 @@ class GroupCommit:
         writers: int = 2,
     ) -> None:
         self._connect = connect
-        self._committed = committed
         self._limits = limits or CommitLimits()
-        self._writers = writers
-        self._queue: deque[_Waiting] = deque()
+        self.health = WriteHealth()
+        self._writers = [
+            BatchWriter(
+                connect,
+                committed,
+                self.health,
+                self._limits.patience * _ATTEMPT,
+                self._distrust_the_connections,
+            )
+            for _ in range(writers)
+        ]
+        self._queue: deque[PendingAppend] = deque()
         self._waiting_bytes = 0
         self._arrived = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -128,24 +100,27 @@ class GroupCommit:
 
     async def start(self) -> None:
         """Begin to write."""
-        self._tasks = [asyncio.create_task(self._write()) for _ in range(self._writers)]
-        self._tasks.append(asyncio.create_task(self._give_up_on_the_old()))
+        self._tasks = [asyncio.create_task(self._write(writer)) for writer in self._writers]
+        self._tasks.append(asyncio.create_task(self._answer_in_time()))
+        self._tasks.append(asyncio.create_task(self._look_for_the_end_of_trouble()))
 
     async def stop(self) -> None:
         """Write what waits, then close the connections."""
         self._closing = True
         self._arrived.set()
-        *writers, watch = self._tasks
-        watch.cancel()
+        many = len(self._writers)
+        writers, watches = self._tasks[:many], self._tasks[many:]
+        for watch in watches:
+            watch.cancel()
         _, late = await asyncio.wait(writers, timeout=self._limits.patience)
         for task in late:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._refuse(self._queue, StoreUnavailable("the server is stopping; try again"))
+        refuse(self._queue, StoreUnavailable("the server is stopping; try again"))
         self._queue.clear()
 
     async def append(self, append: Append) -> int:
-        """Make an append durable; see `application.ports.store.EventLog.append`."""
+        """Make an append durable; see `EventLog.append`."""
         streams, size, events = append.streams, 0, 0
         expects: list[UUID] = []
         for one in streams:
@@ -158,29 +133,52 @@ class GroupCommit:
         if self._waiting_bytes + size > self._limits.waiting_bytes:
             raise Busy
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(streams, done, monotonic(), size, events, expects))
+        self._queue.append(PendingAppend(streams, done, monotonic(), size, events, expects))
         self._waiting_bytes += size
         self._arrived.set()
         return await done
 
-    async def _give_up_on_the_old(self) -> None:
-        """Refuse appends which the database has kept waiting: nothing of them was ever sent."""
+    def _distrust_the_connections(self) -> None:
+        for writer in self._writers:
+            writer.distrust()
+
+    async def _answer_in_time(self) -> None:
+        """Answer the callers whom the database has kept waiting for too long."""
         while True:
             await asyncio.sleep(self._limits.patience / 10)
             overdue = monotonic() - self._limits.patience
-            old: list[_Waiting] = []
+            old: list[PendingAppend] = []
             while self._queue and self._queue[0].since < overdue:
                 old.append(self._queue.popleft())
             self._waiting_bytes -= sum(waiting.size for waiting in old)
-            self._refuse(old, StoreUnavailable())
+            refuse(old, StoreUnavailable())
+            late = len(old)
+            for batch in [batch for writer in self._writers for batch in writer.batches]:
+                told = [one for one in batch.appends if one.since < overdue and not one.done.done()]
+                refuse(told, OutcomeUnknown() if batch.is_sent else StoreUnavailable())
+                late += len(told)
+            if late:
+                self.health.failed(LOST, late)
 
-    def _refuse(self, waiting: Sequence[_Waiting] | deque[_Waiting], why: Exception) -> None:
-        for one in waiting:
-            if not one.done.done():
-                one.done.set_exception(why)
+    async def _look_for_the_end_of_trouble(self) -> None:
+        """Write a probe every second while writes are refused: callers stay away meanwhile."""
+        while True:
+            await asyncio.sleep(min(self._limits.patience / 5, 1.0))
+            if self.health.trouble is None:
+                continue
+            probe = WriterConnection(self._connect, self._limits.patience)
+            try:
+                connection = await probe.open()
+                await probe.within(connection.execute(_PROBE, {"filler": os.urandom(_PROBE_BYTES)}))
+                self.health.succeeded()
+            except (psycopg.Error, OSError) as error:
+                outcome = outcome_of(error)
+                if outcome is not None and outcome.reaction != "retry":
+                    self.health.failed(outcome, 0)
+            finally:
+                await probe.close()
 
-    async def _write(self) -> None:
-        connection: AsyncConnection | None = None
+    async def _write(self, writer: BatchWriter) -> None:
         try:
             while not (self._closing and not self._queue):
                 if not self._queue:
@@ -189,35 +187,24 @@ class GroupCommit:
                     # Those who are about to come in this very turn of the loop come along.
                     await asyncio.sleep(0)
                     continue
-                if connection is None or connection.closed:
-                    connection = await self._reconnect()
+                if not await writer.is_open():
                     continue
-                batch = self._take()
-                if batch:
-                    connection = await self._settle(connection, batch)
+                appends = self._take()
+                if appends:
+                    await writer.settle(appends)
                 else:
                     await asyncio.sleep(0)
         finally:
-            if connection is not None:
-                await connection.close()
+            await writer.close()
 
-    async def _reconnect(self) -> AsyncConnection | None:
-        try:
-            connection = await self._connect()
-        except _LOST:
-            await asyncio.sleep(0.1)
-            return None
-        connection.prepare_threshold = 0
-        register_arrays(connection)
-        return connection
-
-    def _take(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        events = 0
+    def _take(self) -> list[PendingAppend]:
+        batch: list[PendingAppend] = []
+        events = size = 0
         seen: set[bytes] = set()
         written: set[UUID] = set()
-        later: list[_Waiting] = []
-        while self._queue and events < self._limits.events:
+        later: list[PendingAppend] = []
+        limits = self._limits
+        while self._queue and events < limits.events and size < limits.bytes:
             waiting = self._queue.popleft()
             logs = [one.session_id.bytes for one in waiting.streams]
             if not (seen.isdisjoint(logs) and written.isdisjoint(waiting.expects)):
@@ -229,165 +216,8 @@ class GroupCommit:
                 for write in one.shared:
                     written.add(write.scope_id)
             events += waiting.events
+            size += waiting.size
             self._waiting_bytes -= waiting.size
             batch.append(waiting)
         self._queue.extendleft(reversed(later))
         return batch
-
-    async def _settle(
-        self, connection: AsyncConnection | None, batch: list[_Waiting], *, tried: bool = False
-    ) -> AsyncConnection | None:
-        """Write a batch until each append in it is written or refused; return the connection."""
-        deadline = monotonic() + self._limits.recovery
-        try:
-            while batch:
-                if connection is None or connection.closed:
-                    connection = await self._reconnect()
-                if connection is not None:
-                    batch = await self._attempt(connection, batch, judge=tried)
-                    tried = True
-                if monotonic() > deadline:
-                    self._refuse(batch, OutcomeUnknown() if tried else StoreUnavailable())
-                    break
-        except asyncio.CancelledError:
-            self._refuse(batch, OutcomeUnknown())
-            raise
-        except Exception as unforeseen:  # noqa: BLE001 - one bad append must not end the writer
-            if len(batch) == 1:
-                self._refuse(batch, unforeseen)
-            else:
-                for one in batch:
-                    connection = await self._settle(connection, [one], tried=tried)
-        return connection
-
-    async def _attempt(
-        self, connection: AsyncConnection, batch: list[_Waiting], *, judge: bool
-    ) -> list[_Waiting]:
-        """Write a batch, and return what of it is still to be settled."""
-        is_doubtful = False
-        try:
-            if judge:
-                batch = await self._judge(connection.cursor(binary=True), batch)
-            while batch and (refusal := await self._send(connection, batch)):
-                CONFLICTS.inc()
-                innocent = await self._judge(connection.cursor(binary=True), batch)
-                if is_doubtful and len(innocent) == len(batch):
-                    # Nothing stored is in its way, twice: the batch contradicts itself.
-                    raise refusal
-                is_doubtful = len(innocent) == len(batch)
-                batch = innocent
-        except _LOST:
-            await connection.close()
-            await asyncio.sleep(_PAUSE)
-            return batch
-        return []
-
-    async def _send(
-        self, connection: AsyncConnection, batch: list[_Waiting]
-    ) -> psycopg.Error | None:
-        cursor = connection.cursor(binary=True)
-        try:
-            flat = [one for waiting in batch for one in waiting.streams]
-            await cursor.execute(_STATEMENTS["append"], arguments(flat))
-        except psycopg.Error as error:
-            if error.sqlstate in _REFUSALS:
-                return error
-            raise
-        row = await cursor.fetchone()
-        base: int = row[0] if row else 0
-        position = base
-        for waiting in batch:
-            if not waiting.done.done():
-                waiting.done.set_result(position + len(waiting.streams[0].events))
-            position += waiting.events
-        APPENDS.inc(len(batch))
-        EVENTS_APPENDED.inc(position - base)
-        APPEND_BATCH.observe(position - base)
-        self._committed(position)
-        return None
-
-    async def _judge(self, cursor: AsyncCursor[Any], waiting: list[_Waiting]) -> list[_Waiting]:
-        """Answer the appends whose fate is known and return the innocent, to be written again."""
-        every = [one for entry in waiting for one in entry.streams]
-        # Asked first: where they were changed by what is judged here, its digest is found after it.
-        taken = await self._keys_taken(cursor, every)
-        versions = await self._scope_versions(cursor, every)
-        sessions = [one.session_id.bytes for one in every]
-        lasts = [one.before + len(one.events) for one in every]
-        await cursor.execute(
-            _STATEMENTS["judge"], {"session": UuidArray(sessions), "last": BigintArray(lasts)}
-        )
-        found = zip(every, await cursor.fetchall(), strict=True)
-        ends = {one.session_id: _End(*row) for one, row in found}
-        innocent: list[_Waiting] = []
-        for entry in waiting:
-            position = _position_of(entry, ends)
-            if position is not None:
-                if not entry.done.done():
-                    entry.done.set_result(position)
-                self._committed(position + entry.events - len(entry.streams[0].events))
-                continue
-            refusal = _refusal_of(entry, ends, taken, versions)
-            if refusal is None:
-                innocent.append(entry)
-            elif not entry.done.done():
-                entry.done.set_exception(refusal)
-        return innocent
-
-    async def _keys_taken(
-        self, cursor: AsyncCursor[Any], appends: Sequence[Append]
-    ) -> set[tuple[UUID, str]]:
-        keys = [key for one in appends for key in one.keys]
-        if not keys:
-            return set()
-        scopes = UuidArray([key.scope.bytes for key in keys])
-        names = TextArray([key.key.encode() for key in keys])
-        await cursor.execute(_STATEMENTS["keys_taken"], {"scope": scopes, "key": names})
-        return {(scope, name) for scope, name in await cursor.fetchall()}
-
-    async def _scope_versions(
-        self, cursor: AsyncCursor[Any], appends: Sequence[Append]
-    ) -> dict[UUID, int]:
-        scopes = {expected.scope_id for one in appends for expected in one.expected_scopes}
-        if not scopes:
-            return {}
-        await cursor.execute(
-            _STATEMENTS["scope_versions"], {"scope": UuidArray([one.bytes for one in scopes])}
-        )
-        return dict(await cursor.fetchall())
-
-
-def _position_of(entry: _Waiting, ends: Mapping[UUID, _End]) -> int | None:
-    """Return the position to answer with if the entry is written; any one of its digests tells."""
-    for one in entry.streams:
-        if one.events:
-            end = ends[one.session_id]
-            if end.digest != one.events[-1].digest:
-                return None
-            # Whatever stands before it has no events.
-            return end.position - len(one.events) + len(entry.streams[0].events)
-    return None
-
-
-def _refusal_of(
-    entry: _Waiting,
-    ends: Mapping[UUID, _End],
-    taken: Collection[tuple[UUID, str]],
-    versions: Mapping[UUID, int],
-) -> ApplicationError | None:
-    """Return what is in the way of an entry that is not written, if anything is."""
-    repeated = frozenset(
-        key.key for one in entry.streams for key in one.keys if (key.scope, key.key) in taken
-    )
-    if repeated:
-        return KeysTaken(repeated)
-    for one in entry.streams:
-        head = ends[one.session_id].head
-        if one.events and head != one.before:
-            return VersionConflict(None, session_id=str(one.session_id), head=head)
-    for one in entry.streams:
-        for scope_id, expected in one.expected_scopes:
-            version = versions.get(scope_id, 0)
-            if version != expected:
-                return ScopeMoved(None, head=version)
-    return None

@@ -7,8 +7,10 @@ from psycopg import AsyncConnection
 
 from application.ports.store import Append, StoredEvent
 from infrastructure.postgres import sql
+from infrastructure.postgres.batch_writer import Committed
 from infrastructure.postgres.database import Database
-from infrastructure.postgres.group_commit import CommitLimits, Committed, GroupCommit
+from infrastructure.postgres.group_commit import CommitLimits, GroupCommit
+from infrastructure.postgres.outcomes import Outcome
 
 _STATEMENTS = sql.load("log")
 _LAST_SEQUENCE = 2**63 - 1
@@ -28,6 +30,11 @@ class PostgresEventLog:
     ) -> None:
         self._database = database
         self._commits = GroupCommit(self._connect, committed, limits=limits)
+
+    @property
+    def trouble(self) -> Outcome | None:
+        """Why writes are refused now; None while they are not."""
+        return self._commits.health.trouble
 
     async def start(self) -> None:
         """Begin to write."""

@@ -26,7 +26,9 @@ class Proxy:
         self._directory = directory
         self._victims = victims
         self._tasks = set[asyncio.Task[None]]()
+        self._links = set[_Link]()
         self._lose: Moment | None = None
+        self._thawed: asyncio.Event | None = None
         self.lost: dict[Moment, int] = {"request": 0, "answer": 0}
         user, name = str(self._server["user"]), self._server["dbname"]
         password = self._server.get("password")
@@ -36,6 +38,17 @@ class Proxy:
     def lose(self, moment: Moment) -> None:
         """Lose the next append: before the server has it, or when it has been done."""
         self._lose = moment
+
+    def freeze(self) -> None:
+        """Pass nothing on over the connections that there are now, and do not say so either."""
+        self._thawed = asyncio.Event()
+        for link in self._links:
+            link.thawed = self._thawed
+
+    def thaw(self) -> None:
+        """Pass on what was held back."""
+        if self._thawed is not None:
+            self._thawed.set()
 
     @asynccontextmanager
     async def serve(self) -> AsyncIterator["Proxy"]:
@@ -78,9 +91,11 @@ class Proxy:
         else:
             server_in, server_out = await asyncio.open_connection(host, int(str(port)))
         link = _Link(self, client_in, client_out, server_in, server_out)
+        self._links.add(link)
         try:
             await link.run()
         finally:
+            self._links.discard(link)
             for out in (client_out, server_out):
                 out.close()
 
@@ -109,6 +124,7 @@ class _Link:
         self._server = server_in, server_out
         self._is_victim = False
         self._asked = 0
+        self.thawed: asyncio.Event | None = None
 
     async def run(self) -> None:
         """Pass bytes both ways until either side, or the proxy, has had enough."""
@@ -128,6 +144,8 @@ class _Link:
             self._asked = len(data) if self._is_victim and len(data) > 400 else 0
             if self._asked and self._proxy.strike("request"):
                 return
+            if self.thawed is not None:
+                await self.thawed.wait()
             self._server[1].write(data)
             await self._server[1].drain()
 
@@ -136,5 +154,7 @@ class _Link:
             # An answer to an append ends with 'ready', and an error does not begin like this.
             if self._asked and data[:1] != b"E" and self._proxy.strike("answer"):
                 return
+            if self.thawed is not None:
+                await self.thawed.wait()
             self._client[1].write(data)
             await self._client[1].drain()

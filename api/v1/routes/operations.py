@@ -19,6 +19,7 @@ from api.http.responses import Reply, json_response, to_json
 from api.http.route_docs import Describes
 from api.v1.schemas.answers import Health, Ready, Version
 from api.v1.services import services_of
+from application.ports.readiness import Trouble
 
 VERSION = version("cairn")
 
@@ -27,7 +28,7 @@ VERSION = version("cairn")
 @Describes("Operations", answers={200: Health})
 async def health(request: AnyRequest) -> ASGIResponse:
     """Say that the process lives, and whether its database answers."""
-    database = await services_of(request).database_answers()
+    database = await services_of(request).readiness.database_answers()
     document = {
         "status": "ok" if database else "degraded",
         "database": "up" if database else "down",
@@ -40,10 +41,12 @@ async def health(request: AnyRequest) -> ASGIResponse:
 async def ready(request: AnyRequest) -> ASGIResponse:
     """Say whether requests can be served now."""
     services = services_of(request)
+    troubles = [*await services.readiness.troubles()]
     if services.hub.closing.is_set():
-        raise Problem("not_ready", "the server is stopping")
-    if not await services.database_answers():
-        raise Problem("not_ready", "the database does not answer")
+        troubles.insert(0, Trouble("stopping", "The server is stopping."))
+    if troubles:
+        sentences = " ".join(trouble.sentence for trouble in troubles)
+        raise Problem("not_ready", sentences, reasons=[trouble.reason for trouble in troubles])
     return json_response(to_json({"status": "ready"}))
 
 

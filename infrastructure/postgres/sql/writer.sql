@@ -1,0 +1,19 @@
+-- name: limits
+-- The server gives a statement up before the client does, so that its answer is known.
+select set_config('lock_timeout', %(milliseconds)s, false),
+       set_config('statement_timeout', %(milliseconds)s, false),
+       set_config('client_connection_check_interval', '1000', false)
+
+-- name: backend
+select pid, backend_start::text from pg_stat_get_activity(pg_backend_pid()) as a
+
+-- name: end
+-- Waits until the server process of a connection that was left is gone.
+select pg_terminate_backend(pid, %(milliseconds)s::bigint)
+from pg_stat_get_activity(%(pid)s::int) as a
+where backend_start::text = %(started)s
+
+-- name: probe
+-- Large enough to need space of its own, and committed: writes work again when this does.
+insert into write_probe (probe_id, filler) values (1, %(filler)s)
+on conflict (probe_id) do update set filler = excluded.filler

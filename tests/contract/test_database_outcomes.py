@@ -1,0 +1,234 @@
+"""What the database answers is an outcome: refused at once, nothing stored, over by itself.
+
+Each row of the table is caused on a real Postgres. What a test cannot cause without a disk of its
+own (a full disk, no memory, an input or output error) is raised by a trigger with that SQLSTATE.
+"""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import monotonic
+from typing import LiteralString
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+
+from application.errors import OutcomeUnknown, StoreUnavailable
+from infrastructure.postgres.database import Database
+from infrastructure.postgres.group_commit import CommitLimits
+from infrastructure.postgres.log import PostgresEventLog
+from infrastructure.postgres.outcomes import outcome_of
+from tests.support.appends import Chain
+from tests.support.proxy import Proxy
+
+PATIENCE = 1.0
+
+
+@asynccontextmanager
+async def log_on(url: str, patience: float = PATIENCE) -> AsyncIterator[PostgresEventLog]:
+    database = Database(url, readers=2)
+    await database.open()
+    log = PostgresEventLog(database, lambda _: None, limits=CommitLimits(patience=patience))
+    await log.start()
+    try:
+        yield log
+    finally:
+        await log.stop()
+        await database.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - the writers have no event for it
+            await asyncio.sleep(0.01)
+
+
+async def refused(log: PostgresEventLog, chain: Chain) -> StoreUnavailable:
+    """Return why an append is refused, which does not wait for the patience to run out."""
+    with pytest.raises(StoreUnavailable) as refusal:
+        await log.append(chain.fork().next())
+    return refusal.value
+
+
+async def stored(url: str) -> int:
+    async with await AsyncConnection.connect(url, autocommit=True) as connection:
+        row = await (await connection.execute("select count(*) from events")).fetchone()
+    return row[0] if row else 0
+
+
+RAISES: LiteralString = """
+create function fault() returns trigger language plpgsql as $$
+begin raise exception 'on purpose' using errcode = %s; end $$;
+create trigger fault before insert on events for each row execute function fault();
+create trigger fault before insert on write_probe for each row execute function fault()
+"""
+MENDS: LiteralString = "drop function fault cascade"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("53100", "disk_full"),
+        ("53200", "out_of_memory"),
+        ("53400", "limit_reached"),
+        ("58030", "io_error"),
+        ("57014", "timed_out"),
+        ("55P03", "timed_out"),
+        ("XX001", "corrupted"),
+        ("XX002", "corrupted"),
+        ("42501", "permission"),
+    ],
+)
+async def test_what_the_server_refuses_is_refused_at_once_and_over_by_itself(
+    database_url: str, code: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with (
+        log_on(database_url, patience=3.0) as log,
+        await AsyncConnection.connect(database_url, autocommit=True) as owner,
+    ):
+        chain = Chain()
+        await log.append(chain.next())
+        await owner.execute(psycopg.sql.SQL(RAISES.replace("%s", "{}")).format(code))
+        with caplog.at_level(logging.WARNING, "cairn.store"):
+            started = monotonic()
+            first = await refused(log, chain)
+            for _ in range(5):
+                await refused(log, chain)
+            assert monotonic() - started < 3
+            assert first.facts["reason"] == reason
+            assert log.trouble is not None
+            assert log.trouble.reason == reason
+            assert await stored(database_url) == 1
+            assert [r.levelname for r in caplog.records] == ["ERROR"]
+
+            await owner.execute(MENDS)
+            await until(lambda: log.trouble is None)
+
+            assert caplog.records[-1].message.startswith("writes are taken again after")
+        await log.append(chain.next())
+        assert await stored(database_url) == 2
+
+
+async def test_a_database_that_is_read_only_is_left_for_another_host(database_url: str) -> None:
+    async with (
+        log_on(database_url, patience=3.0) as log,
+        await AsyncConnection.connect(database_url, autocommit=True) as owner,
+    ):
+        chain = Chain()
+        await log.append(chain.next())
+        name = psycopg.sql.Identifier(owner.info.dbname)
+        change = psycopg.sql.SQL("alter database {} set default_transaction_read_only = {}")
+        await owner.execute(change.format(name, psycopg.sql.Literal("on")))
+        # The connections that there are keep their setting: end them, as a failover does.
+        await owner.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = 'cairn writer' and datname = current_database()"
+        )
+
+        refusal = await refused(log, chain)
+
+        assert refusal.facts["reason"] == "read_only"
+        await owner.execute("set default_transaction_read_only = off")
+        await owner.execute(change.format(name, psycopg.sql.Literal("off")))
+        await until(lambda: log.trouble is None)
+        await log.append(chain.next())
+        assert await stored(database_url) == 2
+
+
+async def test_a_lock_on_the_head_is_waited_for_no_longer_than_the_patience(
+    database_url: str,
+) -> None:
+    async with (
+        log_on(database_url) as log,
+        await AsyncConnection.connect(database_url) as blocker,
+    ):
+        await log.append(Chain().next())
+        await blocker.execute("select head from log_head for update")
+        started = monotonic()
+        appends = [log.append(Chain().next()) for _ in range(20)]
+
+        answers = await asyncio.gather(*appends, return_exceptions=True)
+
+        assert monotonic() - started < PATIENCE + 1
+        assert all(isinstance(one, StoreUnavailable | OutcomeUnknown) for one in answers)
+        assert log.trouble is not None
+        await blocker.rollback()
+        await until(lambda: log.trouble is None)
+        before = await stored(database_url)
+        unknown = sum(isinstance(one, OutcomeUnknown) for one in answers)
+        assert 1 <= before <= 1 + unknown
+        await log.append(Chain().next())
+        assert await stored(database_url) == before + 1
+
+
+async def test_a_server_that_takes_no_more_connections_is_named(database_url: str) -> None:
+    async with (
+        log_on(database_url, patience=3.0) as log,
+        await AsyncConnection.connect(database_url, autocommit=True) as owner,
+    ):
+        chain = Chain()
+        await log.append(chain.next())
+        row = await (
+            await owner.execute("select usesuper from pg_user where usename = current_user")
+        ).fetchone()
+        if row == (True,):
+            pytest.skip("a superuser is connected whatever the limit is")
+        limit = psycopg.sql.SQL("alter database {} connection limit {}")
+        name = psycopg.sql.Identifier(owner.info.dbname)
+        await owner.execute(limit.format(name, psycopg.sql.Literal(0)))
+        await owner.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = 'cairn writer' and datname = current_database()"
+        )
+        waiting = asyncio.create_task(log.append(chain.next()))
+        await until(lambda: log.trouble is not None)
+
+        assert log.trouble is not None
+        assert log.trouble.reason == "connection_limit"
+
+        await owner.execute(limit.format(name, psycopg.sql.Literal(-1)))
+        assert await waiting == 2
+        assert log.trouble is None
+
+
+async def test_connections_that_go_silent_are_left_and_nothing_is_lost_or_doubled(
+    database_url: str,
+) -> None:
+    """The database can be reached all the time, by new connections."""
+    with tempfile.TemporaryDirectory(prefix="cairn-proxy-") as directory:
+        proxy = Proxy(database_url, Path(directory), b"cairn writer")
+        async with proxy.serve(), log_on(proxy.url) as log:
+            chains = [Chain() for _ in range(12)]
+            await asyncio.gather(*(log.append(chain.next()) for chain in chains))
+            proxy.freeze()
+            started = monotonic()
+            later = [chain.fork() for chain in chains]
+
+            answers = await asyncio.gather(
+                *(log.append(chain.next(2)) for chain in later), return_exceptions=True
+            )
+
+            told = monotonic() - started
+            assert told < PATIENCE + 1
+            unknown = [one for one in answers if not isinstance(one, int)]
+            assert all(isinstance(one, OutcomeUnknown | StoreUnavailable) for one in unknown)
+            await until(lambda: log.trouble is None)
+            assert monotonic() - started < PATIENCE + 2
+            await log.append(Chain().next())
+            counted = await stored(database_url)
+            # What was held back arrives at last: its server process is gone.
+            proxy.thaw()
+            await log.append(Chain().next())
+            assert await stored(database_url) == counted + 1
+            acknowledged = 12 + 2 * (len(answers) - len(unknown)) + 1
+            assert acknowledged <= counted <= acknowledged + 2 * len(unknown)
+
+
+def test_an_error_about_the_values_is_no_outcome_of_the_database() -> None:
+    assert outcome_of(psycopg.errors.InvalidTextRepresentation()) is None
+    assert outcome_of(psycopg.errors.UniqueViolation()) is None
+    assert outcome_of(ValueError()) is None
