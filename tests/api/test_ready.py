@@ -9,7 +9,6 @@ from tests.support.api import Api
 from tests.support.postgres import Server
 from tests.support.server import running
 
-
 MESSAGE = {"role": "user", "parts": [{"type": "text", "text": "a"}]}
 
 
@@ -45,9 +44,7 @@ def test_a_server_whose_writes_are_refused_is_not_ready_until_they_are_taken_aga
         )
         owner.execute(raises.format(code))
 
-        refused = session.post(
-            "/messages", MESSAGE
-        )
+        refused = session.post("/messages", MESSAGE)
 
         assert refused.status_code == 503
         assert refused.json()["code"] == "store_unavailable"
@@ -61,8 +58,6 @@ def test_a_server_whose_writes_are_refused_is_not_ready_until_they_are_taken_aga
         owner.execute("drop function fault cascade")
 
         assert until_ready(api, True) == {"status": "ready"}
-        again = session.post(
-            "/messages", MESSAGE
-        )
+        again = session.post("/messages", MESSAGE)
         assert again.status_code == 201
         api.close()
