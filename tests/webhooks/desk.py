@@ -23,11 +23,16 @@ RULES: dict[str, Any] = {"lazily": 0.0, "pace": 0.001, "patience": 0.2}
 
 
 class Time:
-    """Goes on when somebody waits for it, and not by itself."""
+    """Goes on when somebody waits for it, and not by itself.
+
+    While it `stands`, waiting moves nothing on: only `pass_by` does.
+    """
 
     def __init__(self) -> None:
         self.at = START
         self.waited: list[float] = []
+        self.stands = False
+        self._waiting: list[tuple[datetime, asyncio.Event]] = []
 
     def now(self) -> datetime:
         return self.at
@@ -35,13 +40,28 @@ class Time:
     def new_id(self) -> UUID:
         return uuid4()
 
+    def pass_by(self, seconds: float) -> None:
+        """Move on, and end the waits that are over then."""
+        self.at += timedelta(seconds=seconds)
+        for end, woken in self._waiting:
+            if end <= self.at:
+                woken.set()
+
     async def pause(self, woken: asyncio.Event, seconds: float | None) -> None:
         if seconds is None:
             await woken.wait()
             return
         self.waited.append(seconds)
-        self.at += timedelta(seconds=seconds)
-        await asyncio.sleep(0)
+        if not self.stands:
+            self.at += timedelta(seconds=seconds)
+            await asyncio.sleep(0)
+            return
+        here = (self.at + timedelta(seconds=seconds), woken)
+        self._waiting.append(here)
+        try:
+            await woken.wait()
+        finally:
+            self._waiting.remove(here)
 
 
 class Desk:
