@@ -291,7 +291,7 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
     )
     subscriptions = PostgresWebhooks(database)
     rules = RetryPolicy(attempts=settings.webhook_attempts)
-    deliveries = Deliveries(subscriptions, hub, sender, store.clock, rules)
+    deliveries = Deliveries(subscriptions, log, hub, sender, store.clock, rules)
     jobs = [
         SingleOwner(database, JOB, deliveries.round, let_go=deliveries.let_go, patience=1.0),
         SingleOwner(database, "supervision", Supervisor(store, repository, handler, timers).round),

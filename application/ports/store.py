@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from application.partials import Partial
+from application.ports.events import EventFilter, OwnedEvent
 from application.ports.leases import Leases, Presence
 from application.ports.rows import (
     After,
@@ -130,6 +131,15 @@ class EventLog(Protocol):
         user: str | None = None,
     ) -> Sequence[StoredEvent]:
         """Return events of all sessions in order of position, `after` excluded, `upto` included."""
+        ...
+
+    async def read_owned(
+        self, *, after: int, upto: int, limit: int, most_bytes: int, wanted: EventFilter
+    ) -> Sequence[OwnedEvent]:
+        """Return wanted events with their owners by position, `after` excluded, `upto` included.
+
+        It ends with the event whose record reaches `most_bytes` in all.
+        """
         ...
 
     async def head(self) -> int:

@@ -6,62 +6,9 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from application.ports.rows import StoredEvent
+from application.ports.events import EventFilter
 
 MOST_WEBHOOKS = 100
-BATCH_BYTES = 1024 * 1024
-"""A batch ends with the event whose record reaches so many bytes in all."""
-
-
-def matches(pattern: str, kind: str) -> bool:
-    """Return whether a type of events is named by a pattern.
-
-    Args:
-        pattern: A name, or the beginning of one and `*`.
-        kind: The name of the type.
-    """
-    return kind.startswith(pattern[:-1]) if pattern.endswith("*") else kind == pattern
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which events a webhook is told of.
-
-    Args:
-        types: Names, or the beginnings of names such as `turn.*`; none are all.
-        app: Only of sessions of this app.
-        user: Only of sessions of this user.
-    """
-
-    types: tuple[str, ...] = ()
-    app: str | None = None
-    user: str | None = None
-
-    @property
-    def exact(self) -> list[str]:
-        """The types that are whole names."""
-        return [one for one in self.types if not one.endswith("*")]
-
-    @property
-    def prefixes(self) -> list[str]:
-        """The beginnings of names."""
-        return [one[:-1] for one in self.types if one.endswith("*")]
-
-    def takes(self, event: "OwnedEvent") -> bool:
-        """Return whether an event is one of them."""
-        if self.app is not None and event.app != self.app:
-            return False
-        if self.user is not None and event.user != self.user:
-            return False
-        return not self.types or any(matches(one, event.stored.type) for one in self.types)
-
-
-class OwnedEvent(NamedTuple):
-    """An event, and whose session it belongs to; None for a log that is no session's."""
-
-    stored: StoredEvent
-    app: str | None
-    user: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +32,7 @@ class Webhook:
     id: UUID
     number: int
     url: str
-    wanted: Wanted
+    wanted: EventFilter
     description: str | None
     batch: int
     secret: str = field(repr=False)
@@ -129,7 +76,7 @@ class NewWebhook:
 
     id: UUID
     url: str
-    wanted: Wanted
+    wanted: EventFilter
     description: str | None
     batch: int
     secret: str = field(repr=False)
@@ -219,15 +166,6 @@ class WebhookStore(Protocol):
 
     async def nudge(self) -> None:
         """Tell the process that delivers that something was changed."""
-        ...
-
-    async def events(
-        self, *, after: int, upto: int, limit: int, most_bytes: int, wanted: Wanted
-    ) -> Sequence[OwnedEvent]:
-        """Return wanted events by position, `after` excluded, `upto` included.
-
-        It ends with the event whose record reaches `most_bytes` in all.
-        """
         ...
 
     async def pin(self, webhook: Webhook, *, after: int, upto: int) -> bool:

@@ -7,7 +7,7 @@ id, until it is delivered or given up: a receiver that keeps ids can drop what c
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -18,22 +18,21 @@ from uuid import UUID
 
 from application.errors import StoreUnavailable
 from application.fan_out import FanOut
-from application.ports.store import Clock
+from application.ports.events import OwnedEvent
+from application.ports.store import Clock, EventLog
 from application.ports.webhooks import (
-    BATCH_BYTES,
     MOST_WEBHOOKS,
     DeadLetter,
     DeliveryResult,
     Line,
-    OwnedEvent,
     Sender,
     Webhook,
     WebhookStore,
 )
+from application.projections.following import SCANNED, Batch, BatchSize, read_batch, take_batch
 from application.webhooks.messages import body_of, message_id, signed
 from application.webhooks.newest import Newest
 
-_SCANNED = 10_000
 _GONE = 410
 
 _logger = logging.getLogger("cairn.webhooks")
@@ -87,20 +86,13 @@ class RetryPolicy:
         return min(max(varied, self.first, asked), self.longest)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Wanted events, and how far was looked: up to there are no others."""
-
-    events: Sequence[OwnedEvent]
-    reached: int
-
-
 class _DeliveryContext:
     """What all deliveries of one ownership share."""
 
     def __init__(
         self,
         store: WebhookStore,
+        log: EventLog,
         hub: FanOut,
         sender: Sender,
         clock: Clock,
@@ -108,12 +100,13 @@ class _DeliveryContext:
         pause: Pause,
     ) -> None:
         self.store = store
+        self.log = log
         self.hub = hub
         self.sender = sender
         self.clock = clock
         self.rules = rules
         self.pause = pause
-        self.newest = Newest(store, hub.position)
+        self.newest = Newest(log, hub.position)
 
 
 class _Delivery:
@@ -236,28 +229,28 @@ class _Delivery:
             return 0
         return left
 
-    async def _find(self, end: int) -> _Found:
+    async def _find(self, end: int) -> Batch:
         """Return the next batch that is not beyond a position."""
         webhook = self._webhook
         near = None
         if webhook.replay_upto is None:
             near = await self._office.newest.after(self._scanned, end)
         if near is None:
-            return await self._read(self._scanned, min(end, self._scanned + _SCANNED))
+            return await self._read(self._scanned, min(end, self._scanned + SCANNED))
         events, reached = near
-        return _batch(filter(webhook.wanted.takes, events), webhook.batch, reached)
+        wanted = filter(webhook.wanted.takes, events)
+        return take_batch(wanted, BatchSize(webhook.batch), reached)
 
-    async def _read(self, after: int, upto: int) -> _Found:
+    async def _read(self, after: int, upto: int) -> Batch:
         """Return the batch after a position, read from the log."""
         webhook = self._webhook
-        events = await self._store.events(
+        return await read_batch(
+            self._office.log,
             after=after,
             upto=upto,
-            limit=webhook.batch,
-            most_bytes=BATCH_BYTES,
             wanted=webhook.wanted,
+            size=BatchSize(webhook.batch),
         )
-        return _batch(events, webhook.batch, upto)
 
     async def _deliver(self, events: Sequence[OwnedEvent]) -> None:
         """Try to deliver the batch that is pinned, and note what became of it."""
@@ -317,13 +310,14 @@ class _Delivery:
 
     async def _events_of(self, letter: DeadLetter) -> Sequence[OwnedEvent]:
         wanted = replace(self._webhook.wanted, types=letter.types)
-        return await self._store.events(
+        batch = await read_batch(
+            self._office.log,
             after=letter.after,
             upto=letter.upto,
-            limit=letter.events,
-            most_bytes=BATCH_BYTES,
             wanted=wanted,
+            size=BatchSize(letter.events),
         )
+        return batch.events
 
     async def _send(self, generation: int, events: Sequence[OwnedEvent]) -> DeliveryResult:
         webhook = self._webhook
@@ -335,23 +329,12 @@ class _Delivery:
         )
 
 
-def _batch(events: Iterable[OwnedEvent], limit: int, reached: int) -> _Found:
-    """Return as many events as one delivery takes."""
-    taken: list[OwnedEvent] = []
-    size = 0
-    for event in events:
-        taken.append(event)
-        size += len(event.stored.record)
-        if len(taken) == limit or size >= BATCH_BYTES:
-            return _Found(taken, event.stored.position)
-    return _Found(taken, reached)
-
-
 class Deliveries:
     """All deliveries, as a job for the process that owns it.
 
     Args:
-        store: Where the webhooks and the events are.
+        store: Where the webhooks are.
+        log: Where the events are.
         hub: Who tells that the log has grown.
         sender: Reaches the receivers.
         clock: What attempts are timed by.
@@ -362,6 +345,7 @@ class Deliveries:
     def __init__(
         self,
         store: WebhookStore,
+        log: EventLog,
         hub: FanOut,
         sender: Sender,
         clock: Clock,
@@ -372,7 +356,7 @@ class Deliveries:
         self._hub = hub
         self._sender = sender
         self._rules = rules or RetryPolicy()
-        self._open = partial(_DeliveryContext, store, hub, sender, clock, self._rules, pause)
+        self._open = partial(_DeliveryContext, store, log, hub, sender, clock, self._rules, pause)
         self._office: _DeliveryContext | None = None
         self._couriers: dict[UUID, _Delivery] = {}
         self._bell: asyncio.Task[None] | None = None

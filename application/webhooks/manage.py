@@ -22,6 +22,7 @@ from application.errors import (
     WebhookPaused,
     WebhookTargetRefused,
 )
+from application.ports.events import EventFilter, matches
 from application.ports.store import Clock, EventLog
 from application.ports.webhooks import (
     MOST_WEBHOOKS,
@@ -29,10 +30,8 @@ from application.ports.webhooks import (
     DeadLetter,
     NewWebhook,
     Sender,
-    Wanted,
     Webhook,
     WebhookStore,
-    matches,
 )
 from application.webhooks.messages import SECRET_PREFIX
 from domain.errors import Invalid, TooMany
@@ -64,7 +63,7 @@ class Webhooks:
     async def create(
         self,
         url: str,
-        wanted: Wanted,
+        wanted: EventFilter,
         *,
         after: int | None,
         description: str | None = None,

@@ -5,7 +5,7 @@ import hmac
 from collections.abc import Sequence
 from uuid import UUID, uuid5
 
-from application.ports.webhooks import OwnedEvent
+from application.ports.events import OwnedEvent
 from application.reads.wire import record_json
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the mark of a secret, not one

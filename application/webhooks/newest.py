@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
-from application.ports.webhooks import BATCH_BYTES, OwnedEvent, Wanted, WebhookStore
+from application.ports.events import EventFilter, OwnedEvent
+from application.ports.store import EventLog
+from application.projections.following import BatchSize, read_batch
 
 
 class Newest:
@@ -13,8 +15,8 @@ class Newest:
     _KEPT_BYTES = 4 * 1024 * 1024
     _READ = 500
 
-    def __init__(self, store: WebhookStore, head: int) -> None:
-        self._store = store
+    def __init__(self, log: EventLog, head: int) -> None:
+        self._log = log
         self._start = self._end = head
         self._events: list[OwnedEvent] = []
         self._bytes = 0
@@ -41,17 +43,14 @@ class Newest:
             return self._events[skip:], max(self._end, position)
 
     async def _read(self, head: int) -> None:
-        events = await self._store.events(
+        events, self._end = await read_batch(
+            self._log,
             after=self._end,
             upto=head,
-            limit=self._READ,
-            most_bytes=BATCH_BYTES,
-            wanted=Wanted(),
+            wanted=EventFilter(),
+            size=BatchSize(self._READ),
         )
-        if not events:
-            return
         self._events += events
-        self._end = events[-1].stored.position
         self._bytes += sum(len(event.stored.record) for event in events)
         while len(self._events) > self._KEPT or self._bytes > self._KEPT_BYTES:
             # In steps: each moves all that stay.

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from application.errors import KeysTaken, ScopeMoved, VersionConflict
 from application.partials import Partial
+from application.ports.events import EventFilter, OwnedEvent
 from application.ports.store import (
     After,
     Append,
@@ -211,6 +212,22 @@ class MemoryEventLog:
             and is_wanted(self._tables.listed[event.session_id], owners)
         ]
         return wanted[:limit]
+
+    async def read_owned(
+        self, *, after: int, upto: int, limit: int, most_bytes: int, wanted: EventFilter
+    ) -> Sequence[OwnedEvent]:
+        """Return wanted events with their owners by position."""
+        owned: list[OwnedEvent] = []
+        size = 0
+        for event in self._tables.events[after:upto]:
+            if len(owned) == limit or size >= most_bytes:
+                break
+            row = self._tables.listed[event.session_id].row
+            found = OwnedEvent(event, row.app, row.user)
+            if wanted.takes(found):
+                owned.append(found)
+                size += len(event.record)
+        return owned
 
     async def head(self) -> int:
         """Return the newest position."""

@@ -66,6 +66,7 @@ class Tables:
         default_factory=dict[tuple[UUID, str], KeptAnswer]
     )
     shared: dict[UUID, list[SharedValue]] = field(default_factory=dict[UUID, list[SharedValue]])
+    checkpoints: dict[str, int] = field(default_factory=dict[str, int])
     leases: dict[UUID, Lease] = field(default_factory=dict[UUID, Lease])
     presence: dict[UUID, Sign] = field(default_factory=dict[UUID, Sign])
 

@@ -1,7 +1,7 @@
 """Connections to Postgres, and the one place where its errors become ours."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from time import monotonic
 from typing import Any, LiteralString, TypeVar
 
@@ -96,13 +96,22 @@ class Database:
 
     async def run(self, query: LiteralString, values: Mapping[str, Any]) -> None:
         """Run a statement that returns nothing, once."""
-        try:
-            await self._within(self._do(query, values), self._patience)
-        except (psycopg.Error, PoolTimeout) as error:
-            outcome = _outcome_of(error)
-            if outcome is None:
-                raise
-            raise _unavailable(outcome) from error
+        await self._once(self._do(query, values), self._patience)
+
+    async def transact(
+        self, work: Callable[[AsyncConnection], Awaitable[_T]], *, patience: float
+    ) -> _T:
+        """Return what some work returns that is written in one transaction, once.
+
+        Args:
+            work: Writes through the connection that it is given.
+            patience: Seconds that it may take.
+
+        Raises:
+            StoreUnavailable: The database was lost, or did not answer in time: it may or may not
+                be written.
+        """
+        return await self._once(self._transact(work), patience)
 
     async def answers(self) -> bool:
         """Return whether the database answers now, within a second."""
@@ -123,6 +132,19 @@ class Database:
     async def _do(self, query: LiteralString, values: Mapping[str, Any]) -> None:
         async with self._pool.connection() as connection:
             await connection.execute(query, values)
+
+    async def _transact(self, work: Callable[[AsyncConnection], Awaitable[_T]]) -> _T:
+        async with self._pool.connection() as connection, connection.transaction():
+            return await work(connection)
+
+    async def _once(self, asking: Coroutine[Any, Any, _T], seconds: float) -> _T:
+        try:
+            return await self._within(asking, seconds)
+        except (psycopg.Error, PoolTimeout) as error:
+            outcome = _outcome_of(error)
+            if outcome is None:
+                raise
+            raise _unavailable(outcome) from error
 
     async def _within(self, asking: Coroutine[Any, Any, _T], seconds: float) -> _T:
         """Return the answer if it comes in time.

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
+from application.ports.events import EventFilter, OwnedEvent
 from application.ports.store import Append, StoredEvent
 from infrastructure.postgres import sql
 from infrastructure.postgres.batch_writer import Committed
@@ -141,6 +142,24 @@ class PostgresEventLog:
             planned_anew=True,
         )
         return [StoredEvent(*row) for row in rows]
+
+    async def read_owned(
+        self, *, after: int, upto: int, limit: int, most_bytes: int, wanted: EventFilter
+    ) -> Sequence[OwnedEvent]:
+        """Return wanted events with their owners by position."""
+        values = {
+            "after": after,
+            "upto": upto,
+            "limit": limit,
+            "bytes": most_bytes,
+            "all": not wanted.types,
+            "exact": wanted.exact,
+            "prefixes": wanted.prefixes,
+            "app": wanted.app,
+            "user": wanted.user,
+        }
+        rows = await self._database.fetch(_STATEMENTS["read_owned"], values, planned_anew=True)
+        return [OwnedEvent(StoredEvent(*row[:6]), row[6], row[7]) for row in rows]
 
     async def head(self) -> int:
         """Return the newest position."""

@@ -9,14 +9,12 @@ from uuid import UUID
 import psycopg
 
 from application.errors import OutcomeUnknown, StoreUnavailable
-from application.ports.rows import StoredEvent
+from application.ports.events import EventFilter
 from application.ports.webhooks import (
     MOST_WEBHOOKS,
     Change,
     DeadLetter,
     NewWebhook,
-    OwnedEvent,
-    Wanted,
     Webhook,
 )
 from infrastructure.postgres import sql
@@ -107,24 +105,6 @@ class PostgresWebhooks:
         """Tell the process that delivers that something was changed."""
         await nudge(self._database, JOB)
 
-    async def events(
-        self, *, after: int, upto: int, limit: int, most_bytes: int, wanted: Wanted
-    ) -> Sequence[OwnedEvent]:
-        """Return wanted events by position."""
-        values = {
-            "after": after,
-            "upto": upto,
-            "limit": limit,
-            "bytes": most_bytes,
-            "all": not wanted.types,
-            "exact": wanted.exact,
-            "prefixes": wanted.prefixes,
-            "app": wanted.app,
-            "user": wanted.user,
-        }
-        rows = await self._database.fetch(_STATEMENTS["events"], values, planned_anew=True)
-        return [OwnedEvent(StoredEvent(*row[:6]), row[6], row[7]) for row in rows]
-
     async def pin(self, webhook: Webhook, *, after: int, upto: int) -> bool:
         """Begin a batch that ends at a position."""
         return await self._hits("pin", {**_about(webhook, upto), "after": after})
@@ -206,7 +186,7 @@ def _webhook(row: tuple[Any, ...]) -> Webhook:
         id=identity,
         number=number,
         url=url,
-        wanted=Wanted(tuple(types), app, user),
+        wanted=EventFilter(tuple(types), app, user),
         description=description,
         batch=batch,
         secret=secret,

@@ -10,7 +10,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from application.ports.webhooks import Change, NewWebhook, Wanted, Webhook
+from application.ports.events import EventFilter
+from application.ports.webhooks import Change, NewWebhook, Webhook
 from infrastructure.postgres import sql
 from infrastructure.postgres.database import Database
 from infrastructure.postgres.webhooks import PostgresWebhooks
@@ -32,7 +33,7 @@ async def webhooks(database_url: str) -> AsyncIterator[PostgresWebhooks]:
 
 def new(**changes: object) -> NewWebhook:
     usual = NewWebhook(
-        id=uuid4(), url="https://x.test/", wanted=Wanted(), description=None, batch=100,
+        id=uuid4(), url="https://x.test/", wanted=EventFilter(), description=None, batch=100,
         secret="whsec_", checkpoint=0, at=AT,
     )  # fmt: skip
     return replace(usual, **changes)  # type: ignore[arg-type]
@@ -204,7 +205,7 @@ async def test_a_window_of_events_is_a_range_of_an_index(database_url: str) -> N
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("analyze")
         plan = connection.execute(
-            f"explain (analyze, format json) {sql.load('webhooks')['events']}".encode(), window
+            f"explain (analyze, format json) {sql.load('log')['read_owned']}".encode(), window
         ).fetchone()
 
     assert plan is not None

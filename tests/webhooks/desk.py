@@ -8,8 +8,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from application.fan_out import FanOut
+from application.ports.events import EventFilter
 from application.ports.store import EventLog
-from application.ports.webhooks import NewWebhook, Wanted, Webhook
+from application.ports.webhooks import NewWebhook, Webhook
 from application.webhooks.delivery import Deliveries, RetryPolicy
 from infrastructure.postgres.database import Database
 from infrastructure.postgres.webhooks import PostgresWebhooks
@@ -88,7 +89,9 @@ class Desk:
 
     def another(self) -> Deliveries:
         """Deliver anew, as a process does that takes over."""
-        return Deliveries(self.store, self.hub, self.sender, self.time, self.rules, self.time.pause)
+        return Deliveries(
+            self.store, self.log, self.hub, self.sender, self.time, self.rules, self.time.pause
+        )
 
     async def webhook(
         self,
@@ -103,7 +106,7 @@ class Desk:
         new = NewWebhook(
             id=uuid4(),
             url=url,
-            wanted=Wanted(types, app, user),
+            wanted=EventFilter(types, app, user),
             description=None,
             batch=batch,
             secret=SECRET,

@@ -27,7 +27,8 @@ from api.v1.schemas.webhooks import (
 )
 from api.v1.services import Services, services_of
 from application.errors import DeadLetterNotFound, WebhookNotFound
-from application.ports.webhooks import Change, Wanted
+from application.ports.events import EventFilter
+from application.ports.webhooks import Change
 from application.ports.webhooks import DeadLetter as StoredLetter
 from application.ports.webhooks import Webhook as StoredWebhook
 from domain.values import rfc3339
@@ -54,7 +55,7 @@ async def create_webhook(request: AnyRequest) -> ASGIResponse:
     services = services_of(request)
     made = await services.webhooks.create(
         body.url,
-        Wanted(tuple(body.types or ()), body.app, body.user),
+        EventFilter(tuple(body.types or ()), body.app, body.user),
         after=None if body.start == "now" else body.start,
         description=body.description,
         batch=body.batch,

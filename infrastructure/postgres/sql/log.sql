@@ -100,3 +100,32 @@ where e.notification_id > %(after)s and e.notification_id <= %(upto)s
        or %(user)s = (select s.user_id from sessions as s where s.session_id = e.originator_id))
 order by e.notification_id
 limit %(limit)s
+
+-- name: read_owned
+-- A window of positions bounds the work, whatever the filters let through. The size of a record is
+-- known without reading it; those beyond the bytes asked for are not read.
+select originator_id, originator_version, notification_id, topic, state, digest, app, user_id
+from (
+  select page.*,
+    sum(octet_length(state)) over (order by notification_id rows unbounded preceding)
+      - octet_length(state) as before
+  from (
+    select e.originator_id, e.originator_version, e.notification_id, e.topic, e.state, e.digest,
+      (select s.app from sessions as s where s.session_id = e.originator_id) as app,
+      (select s.user_id from sessions as s where s.session_id = e.originator_id) as user_id
+    from events as e
+    where e.notification_id > %(after)s and e.notification_id <= %(upto)s
+      and (%(all)s or e.topic = any(%(exact)s::text[])
+           or exists (
+             select from unnest(%(prefixes)s::text[]) as p (prefix)
+             where starts_with(e.topic, p.prefix)))
+      and (%(app)s::text is null
+           or %(app)s = (select s.app from sessions as s where s.session_id = e.originator_id))
+      and (%(user)s::text is null
+           or %(user)s = (select s.user_id from sessions as s where s.session_id = e.originator_id))
+    order by e.notification_id
+    limit %(limit)s
+  ) as page
+) as summed
+where before < %(bytes)s
+order by notification_id
