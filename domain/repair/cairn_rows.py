@@ -1,0 +1,198 @@
+"""Cairn's own records as rows: in the tables of the analyser, and with their faults."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
+from domain.repair.report import Action, PlannedEvent
+from domain.repair.rows import (
+    INTERRUPTED,
+    Role,
+    Row,
+    Standing,
+    Unreadable,
+    decoded,
+    failure_of,
+    is_moment,
+    object_of,
+    text_of,
+)
+from domain.session.events import NAMES
+from domain.values import Failure
+
+_ROLES: Mapping[str, Role] = {
+    "turn.started": "input",
+    "agent.message": "data",
+    "agent.thought": "data",
+    "agent.switched": "data",
+    "plan.updated": "data",
+    "permission.requested": "data",
+    "permission.decided": "data",
+    "elicitation.requested": "data",
+    "elicitation.answered": "data",
+    "runtime.notice": "data",
+    "tool.progressed": "data",
+    "tool.called": "call",
+    "tool.returned": "result",
+    "turn.completed": "terminal",
+    "turn.failed": "terminal",
+    "turn.cancelled": "terminal",
+}
+_STATES: Mapping[str, str] = {
+    "session.created": "active",
+    "session.activated": "active",
+    "session.resumed": "active",
+    "session.stopping": "stopping",
+    "session.stopped": "stopped",
+    "session.start_failed": "stopped",
+    "session.deleted": "deleted",
+}
+_KNOWN: Mapping[str, tuple[int, frozenset[str]]] = {
+    name: (
+        version,
+        frozenset(
+            field.name
+            for field in fields(cls)
+            if field.default is MISSING
+            and field.default_factory is MISSING
+            and field.name != "tool_call_id"
+        ),
+    )
+    for cls, (name, version) in NAMES.items()
+}
+
+
+class CairnRows:
+    """Reads records of one log, in the order in which they come.
+
+    Args:
+        session_id: Whose log.
+    """
+
+    quiet_gates = True
+
+    def __init__(self, session_id: str) -> None:
+        self._session_id = session_id
+        self._state = self._reason = ""
+        self._failure: Failure | None = None
+
+    @property
+    def standing(self) -> Standing:
+        """Where the session stands after the records so far."""
+        return Standing(self._session_id, self._state, self._reason, self._failure)
+
+    def row(
+        self,
+        sequence: int | None,
+        type_: str,
+        record: bytes,
+        *,
+        position: int | None = None,
+        digest: bytes | None = None,
+    ) -> Row:
+        """Return a stored event as a row.
+
+        Args:
+            sequence: As it is stored.
+            type_: The type beside the record.
+            record: The stored bytes.
+            position: As it is stored.
+            digest: As it is stored.
+        """
+        problems: list[tuple[str, str]] = []
+        try:
+            value = object_of(decoded(record))
+            if value is None:
+                raise Unreadable("it is no object")
+            known = _checked(value, problems)
+        except Unreadable as error:
+            return Row(
+                sequence,
+                problems=[("invalid_event_json", str(error))],
+                position=position,
+                record=record,
+                digest=digest,
+            )
+        name: str = value["type"]
+        if type_ and name != type_:
+            problems.append(("event_type_mismatch", f"the row says {type_}, the record {name}"))
+        event_id, turn_id = text_of(value.get("id")), text_of(value.get("turn_id"))
+        data, role, call, tool = value["data"], _role(type_ or name), "", ""
+        if known and role in ("call", "result"):
+            call, tool = text_of(data.get("tool_call_id")) or "", text_of(data.get("name")) or ""
+        if known and name in _STATES:
+            self._follow(name, data)
+        return Row(
+            sequence, event_id, turn_id, role, call, tool, problems, position, record, digest
+        )
+
+    def _follow(self, name: str, data: Mapping[str, Any]) -> None:
+        self._state = "starting" if data.get("starting") is True else _STATES[name]
+        self._reason, self._failure = "", None
+        if name == "session.stopped":
+            self._reason = text_of(data.get("reason")) or ""
+            self._failure = failure_of(data.get("failure"))
+        elif name == "session.start_failed":
+            self._reason, self._failure = "error", failure_of(data.get("failure"))
+
+    def planned(self, action: Action, standing: Standing) -> PlannedEvent:
+        """Return the event that an action appends."""
+        if action.code == "append_interrupted_tool_result":
+            return PlannedEvent(
+                "tool.returned",
+                action.turn_id,
+                {
+                    "tool_call_id": action.tool_call_id,
+                    "status": "failed",
+                    "output": {"error": INTERRUPTED},
+                },
+            )
+        failure = standing.failure or Failure(kind=_kind_of(standing.stop_reason))
+        told: dict[str, Any] = {"kind": failure.kind, "summary": failure.summary or INTERRUPTED}
+        if failure.bundle:
+            told["bundle"] = failure.bundle
+        return PlannedEvent(
+            "turn.failed", action.turn_id, {"turn_id": action.turn_id, "failure": told}
+        )
+
+
+def _kind_of(stop_reason: str) -> str:
+    return "process_exit" if stop_reason == "agent_crashed" else "unknown_failure"
+
+
+def _role(name: str) -> Role:
+    role = _ROLES.get(name)
+    if role is not None:
+        return role
+    return "outside" if name.startswith("session.") else "passive"
+
+
+def _checked(value: Mapping[str, Any], problems: list[tuple[str, str]]) -> bool:
+    """Return whether this program knows what a record says.
+
+    Raises:
+        Unreadable: It is no record at all, or lacks what every event of its type has.
+    """
+    name, version, data = value.get("type"), value.get("v"), object_of(value.get("data"))
+    if not isinstance(name, str) or not name:
+        raise Unreadable("it names no type")
+    if type(version) is not int or version < 1:
+        raise Unreadable("it names no version")
+    if data is None:
+        raise Unreadable("its data is no object")
+    if not is_moment(value.get("at")):
+        raise Unreadable("its time is none")
+    if not isinstance(value.get("turn_id", ""), str):
+        raise Unreadable("its turn_id is no text")
+    known = _KNOWN.get(name)
+    if known is None:
+        return False
+    newest, required = known
+    if version > newest:
+        problems.append(
+            ("unknown_event_version", f"{name} version {version}; this release knows {newest}")
+        )
+        return False
+    if version == newest and not data.keys() >= required:
+        raise Unreadable(f"it lacks {', '.join(sorted(required - data.keys()))}")
+    return True

@@ -1,0 +1,108 @@
+"""The codes of a report: how bad each is, whether it blocks, and what a person can do."""
+
+from typing import Literal, NamedTuple
+
+Severity = Literal["info", "warning", "error"]
+
+
+class Meaning(NamedTuple):
+    """What a code stands for.
+
+    Args:
+        severity: `info` needs nobody, `warning` is reported, `error` asks for a person.
+        blocks: Nothing is appended to a log that has it.
+        advice: What a person can do.
+    """
+
+    severity: Severity
+    blocks: bool
+    advice: str
+
+
+_FORK = "fork the session at the last event before it (POST /v1/sessions/{id}/fork with `at`)"
+_RESTORE = "or restore the events from a backup"
+
+ISSUES: dict[str, Meaning] = {
+    "event_sequence_gap": Meaning(
+        "warning",
+        False,
+        "Events are missing before this one. What is left can be read and repaired; restore a"
+        " backup beside this store to see what they said.",
+    ),
+    "event_sequence_duplicate": Meaning(
+        "error",
+        True,
+        f"Two events claim one place, and which one is true cannot be told here: {_FORK},"
+        f" {_RESTORE}, and keep this log as evidence.",
+    ),
+    "event_sequence_regression": Meaning(
+        "error",
+        True,
+        "The events are not in their order: put the file into the order in which it was written,"
+        " or import it elsewhere under quarantine.",
+    ),
+    "invalid_event_json": Meaning(
+        "error",
+        True,
+        f"What this event said cannot be read: {_FORK}, {_RESTORE}. Everything before it and after"
+        " it can still be read.",
+    ),
+    "event_type_mismatch": Meaning(
+        "error",
+        True,
+        "The row and its record name different types, so one of them was changed:"
+        f" {_FORK}, {_RESTORE}.",
+    ),
+    "dangling_tool_call_missing_id": Meaning(
+        "warning",
+        False,
+        "A tool call without an id can never be answered; it stays as it is and harms nothing.",
+    ),
+    "no_repairable_turn": Meaning("info", False, "There is no turn, so nothing can be open."),
+    "terminal_event_already_exists": Meaning(
+        "info", False, "The turn has ended; at most its open tool calls are closed."
+    ),
+    "session_not_stopped": Meaning(
+        "error", True, "Somebody may still be working in it: stop the session first."
+    ),
+    "stop_reason_requires_force": Meaning(
+        "error",
+        True,
+        "The session was stopped on purpose: look at the planned turn, then repair with force.",
+    ),
+    "event_head_mismatch": Meaning(
+        "error",
+        True,
+        "The log and the place where its end is kept disagree: events at the end were lost or"
+        f" added. {_FORK[0].upper()}{_FORK[1:]} that is left, {_RESTORE}.",
+    ),
+    "digest_mismatch": Meaning(
+        "error",
+        True,
+        f"The event or its digest was changed after it was written: {_FORK}, {_RESTORE}, and keep"
+        " this log as evidence.",
+    ),
+    "position_regression": Meaning(
+        "error",
+        True,
+        "The positions do not grow with the sequences, so rows were exchanged or inserted by hand:"
+        f" {_FORK}, {_RESTORE}.",
+    ),
+    "unknown_event_version": Meaning(
+        "error",
+        True,
+        "A newer release of Cairn wrote this event: repair with that release or a later one.",
+    ),
+    "read_model_mismatch": Meaning(
+        "error",
+        False,
+        "Lists show something else than the log says. The log is right: the next change of what"
+        " lists show, such as of the title, writes the row anew from it.",
+    ),
+    "shared_state_mismatch": Meaning(
+        "error",
+        False,
+        "An `app:` or `user:` key is not what its history and this log say. The logs are right:"
+        " write the key again with the value that it should have.",
+    ),
+}

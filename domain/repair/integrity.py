@@ -1,0 +1,57 @@
+"""Whether a log is whole: its places follow each other, and its digests cover its records."""
+
+from collections.abc import Iterator
+
+from domain.chain import link, record_hash
+from domain.repair.rows import Row
+
+
+class Integrity:
+    """Looks at the rows of one log in the order of their source.
+
+    Args:
+        genesis: The digest before the first event; None for a source that has no digests.
+    """
+
+    def __init__(self, genesis: bytes | None = None) -> None:
+        self._follows = genesis
+        self._before_last = genesis
+        self.last: int | None = None
+        self.digest = b""
+        self.position: int | None = None
+
+    def check(self, row: Row) -> Iterator[tuple[str, str]]:
+        """Give the codes and details of what is wrong with the place of a row.
+
+        Args:
+            row: The next one.
+        """
+        follows = self._follows
+        if row.sequence is not None:
+            last = self.last
+            if last is not None and row.sequence == last:
+                yield "event_sequence_duplicate", f"sequence {row.sequence} is there already"
+                follows = self._before_last
+            elif last is not None and row.sequence < last:
+                yield (
+                    "event_sequence_regression",
+                    f"sequence {row.sequence} comes after {last}",
+                )
+                follows = None
+            elif row.sequence != (expected := max(last or 0, 0) + 1):
+                yield "event_sequence_gap", f"expected {expected}, found {row.sequence}"
+                # What the missing ones said is not known, so neither is what this one follows.
+                follows = None
+            self.last = row.sequence if last is None else max(last, row.sequence)
+        if row.position is not None:
+            if self.position is not None and row.position <= self.position:
+                yield (
+                    "position_regression",
+                    f"position {row.position} comes after {self.position}",
+                )
+            self.position = max(self.position or 0, row.position)
+        if row.record is not None and row.digest is not None:
+            if follows is not None and link(follows, record_hash(row.record)) != row.digest:
+                yield "digest_mismatch", "the digest does not cover this record and those before it"
+            self._before_last, self._follows = follows, row.digest
+            self.digest = row.digest
