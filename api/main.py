@@ -56,9 +56,8 @@ from application.reads.stream_items import StreamTiming
 from application.reads.tail import Tails
 from application.reads.transcripts import Transcripts
 from application.reads.wait_for import Waits
-from application.upkeep.leases import Attachments
 from application.upkeep.supervision import KeyPruner, Supervisor
-from application.use_cases.lineage import Lineages
+from application.use_cases import use_cases_over
 from application.webhooks.delivery import Deliveries, RetryPolicy
 from application.webhooks.manage import Webhooks
 from infrastructure.clock import SystemClock
@@ -307,16 +306,13 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
             store=store,
             hub=hub,
             repository=repository,
-            handler=handler,
+            use_cases=use_cases_over(store, repository, handler, hub, queries, JsonSchemas()),
             queries=queries,
-            lineages=Lineages(store, repository, handler, queries),
             scopes=Scopes(store),
-            schemas=JsonSchemas(),
             tails=Tails(store, hub, rhythm),
             feed=Feed(store, hub, rhythm),
             webhooks=Webhooks(subscriptions, log, sender, store.clock),
-            checkups=Checkups(store, handler),
-            attachments=Attachments(store, handler),
+            checkups=Checkups(store),
             waits=Waits(store, hub),
             readiness=PostgresReadiness(database, log),
         )

@@ -108,7 +108,7 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
-        case Invalid() if "field" in error.facts:
+        case Invalid() if "field" in error.facts and "errors" not in error.facts:
             named = {"field": error.facts["field"], "message": error.detail, "code": error.code}
             return Problem(error.code, error.detail, errors=[named], **error.facts)
         case DomainError() | ApplicationError():

@@ -12,7 +12,7 @@ from litestar import Request
 from pydantic import BaseModel, ValidationError
 
 from api.http.problems import Problem
-from application.commands.request import Idempotency
+from application.commands.request import IdempotencyKey
 from domain.errors import SessionNotFound
 
 AnyRequest = Request[Any, Any, Any]
@@ -22,7 +22,6 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 MAX_WAIT = 60.0
 MAX_DEPTH = 100
-NIL = UUID(int=0)
 SLASH_IN_A_NAME = "\udc2f"
 """Stands for the slash of an id on its way through the router; no text of a client has it."""
 
@@ -371,12 +370,11 @@ def is_current(request: AnyRequest, sequence: int) -> bool:
     return any(match and int(match[1]) == sequence for match in matches)
 
 
-async def idempotency_of(request: AnyRequest, scope: UUID) -> Idempotency | None:
+async def idempotency_key_of(request: AnyRequest) -> IdempotencyKey | None:
     """Return the client's idempotency key.
 
     Args:
         request: Its method, path, query and body make the fingerprint.
-        scope: The session, or nil for a request that makes one.
 
     Raises:
         Problem: 400, the key is not 1 to 255 printable ASCII characters.
@@ -392,7 +390,7 @@ async def idempotency_of(request: AnyRequest, scope: UUID) -> Idempotency | None
     query = asked["query_string"].decode("latin-1")
     target = f"{request.method} {asked['cairn_path']}{'?' if query else ''}{query}\n"
     content = target.encode("utf-8", "surrogatepass") + await read_body(request)
-    return Idempotency(scope=scope, key=key, fingerprint=sha256(content).digest())
+    return IdempotencyKey(key, sha256(content).digest())
 
 
 def header_text(request: AnyRequest, name: bytes) -> str | None:

@@ -3,76 +3,56 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from api.http.requests import (
     AnyRequest,
     expected_of,
     header_text,
-    idempotency_of,
+    idempotency_key_of,
     is_current,
     scope_of,
     session_id_of,
 )
 from api.http.responses import Reply, etag, json_response, not_modified, to_json
 from api.settings import Settings
-from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
-from application.commands.request import Outcome
-from application.commands.request import Request as CommandRequest
+from application.commands.request import Caller, Outcome, RequestOrigin
 from application.fan_out import FanOut
 from application.ports.readiness import Readiness
-from application.ports.rows import ScopeVersion
-from application.ports.schemas import Schemas
-from application.ports.store import Clock, Store
+from application.ports.store import Store
 from application.reads.feed import Feed
 from application.reads.health import Checkups
 from application.reads.queries import Queries
 from application.reads.scopes import Scopes
 from application.reads.tail import Tails
 from application.reads.wait_for import Waits
-from application.upkeep.leases import Attachments
-from application.use_cases.lineage import Lineages
+from application.use_cases import UseCases
 from application.webhooks.manage import Webhooks
 from domain.errors import SessionNotFound
-from domain.session.commands import ActivateSession, Command
+from domain.session.commands import Command
 from domain.session.state import Session
 
-_NOTHING_YET = ActivateSession()
-"""In the place of a command that is set by whoever knows more."""
-
+_ORIGIN: RequestOrigin = "http"
 _CONDITIONS = frozenset({b"if-match", b"idempotency-key", b"cairn-actor", b"cairn-causation"})
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The use cases, and what the doors need beside them."""
+    """The use cases, the reads, and what doors need beside them."""
 
     settings: Settings
     store: Store
     hub: FanOut
     repository: SessionRepository
-    handler: CommandHandler
+    use_cases: UseCases
     queries: Queries
-    lineages: Lineages
     scopes: Scopes
-    schemas: Schemas
     tails: Tails
     feed: Feed
     webhooks: Webhooks
     checkups: Checkups
-    attachments: Attachments
     waits: Waits
     readiness: Readiness
-
-    @property
-    def clock(self) -> Clock:
-        """Time and new ids."""
-        return self.store.clock
-
-    def new_name(self) -> str:
-        """Return a new id as text."""
-        return str(self.clock.new_id())
 
 
 def services_of(request: AnyRequest) -> Services:
@@ -81,101 +61,43 @@ def services_of(request: AnyRequest) -> Services:
     return services
 
 
-async def handle(
-    request: AnyRequest,
-    command: Command,
-    *,
-    session_id: UUID | None = None,
-    idempotency_scope: UUID | None = None,
-    inherits: Session | None = None,
-    shared_scope: UUID | None = None,
-    if_match: bool = True,
-) -> Outcome:
-    """Do what a request asks of a session.
+def use_cases_of(request: AnyRequest) -> UseCases:
+    """Return the use cases of the program that answers a request."""
+    return services_of(request).use_cases
+
+
+async def caller_of(request: AnyRequest) -> Caller:
+    """Return who asks, and under which conditions: what the headers say.
+
+    Raises:
+        Problem: A header is malformed.
+    """
+    scope = scope_of(request)
+    actor: str = scope["cairn_actor"]
+    if _CONDITIONS.isdisjoint(scope["cairn_headers"]):
+        return Caller(actor, _ORIGIN)
+    return Caller(
+        header_text(request, b"cairn-actor") or actor,
+        _ORIGIN,
+        header_text(request, b"cairn-causation"),
+        expected_of(request),
+        await idempotency_key_of(request),
+    )
+
+
+async def perform(request: AnyRequest, command: Command) -> Outcome:
+    """Do what a command asks of the session that the path names.
 
     Args:
-        request: Who asks, and under which conditions: its headers.
-        command: What is asked.
-        session_id: Of which session; the one in the path by default.
-        idempotency_scope: Where its key must be unique; the session by default.
-        inherits: What a fork begins with.
-        shared_scope: What If-Match is about, of a patch to keys that sessions share.
-        if_match: If-Match is about the session that is asked; else the caller has seen to it.
+        request: Who asks.
+        command: What is asked, with nothing left to prepare.
 
     Raises:
         DomainError: A rule refuses it.
         ApplicationError: It cannot be done now, or not in this way.
         Problem: A header is malformed.
     """
-    asked = await asked_of(
-        request,
-        command,
-        session_id=session_id,
-        idempotency_scope=idempotency_scope,
-        shared_scope=shared_scope,
-    )
-    if not if_match:
-        asked = asked._replace(expected=None)
-    return await services_of(request).handler.handle(asked._replace(inherits=inherits))
-
-
-async def asked_of(
-    request: AnyRequest,
-    command: Command = _NOTHING_YET,
-    *,
-    session_id: UUID | None = None,
-    idempotency_scope: UUID | None = None,
-    shared_scope: UUID | None = None,
-) -> CommandRequest:
-    """Return who asks something of a session, and under which conditions.
-
-    Args:
-        request: Its headers say so.
-        command: What is asked, if that is known yet.
-        session_id: Of which session; the one in the path by default.
-        idempotency_scope: Where its key must be unique; the session by default.
-        shared_scope: What If-Match is about, of a patch to keys that sessions share.
-
-    Raises:
-        Problem: A header is malformed.
-    """
-    if session_id is None:
-        session_id = session_id_of(request)
-    scope = scope_of(request)
-    actor: str = scope["cairn_actor"]
-    if _CONDITIONS.isdisjoint(scope["cairn_headers"]):
-        return CommandRequest(session_id, command, actor)
-    expected = expected_of(request)
-    scopes: tuple[ScopeVersion, ...] = ()
-    if shared_scope is not None and expected is not None:
-        scopes, expected = await _scope_versions(request, shared_scope, expected), None
-    return CommandRequest(
-        session_id=session_id,
-        command=command,
-        actor=header_text(request, b"cairn-actor") or actor,
-        causation=header_text(request, b"cairn-causation"),
-        expected=expected,
-        idempotency=await idempotency_of(request, idempotency_scope or session_id),
-        expected_scopes=scopes,
-    )
-
-
-async def replayed(request: AnyRequest, scope: UUID) -> Outcome | None:
-    """Return the stored answer of an earlier request with the same key, if there was one.
-
-    For what looks at sessions before it asks for anything: they may be other ones by now.
-
-    Args:
-        request: Who asks.
-        scope: Where its key must be unique.
-
-    Raises:
-        IdempotencyKeyReused: The earlier request was a different one.
-        Problem: A header is malformed.
-    """
-    # Only the key counts: what is asked for is not known yet.
-    asked = await asked_of(request, session_id=scope)
-    return await services_of(request).handler.replay(asked)
+    return await use_cases_of(request).do(await caller_of(request), session_id_of(request), command)
 
 
 async def state_of(request: AnyRequest) -> Session:
@@ -221,11 +143,3 @@ async def past_of(request: AnyRequest) -> Session:
     if session.lifecycle.phase in ("absent", "scope"):
         raise SessionNotFound
     return session
-
-
-async def _scope_versions(
-    request: AnyRequest, scope: UUID, allowed: frozenset[int]
-) -> tuple[ScopeVersion, ...]:
-    """Return the version that a shared scope must still have: of several, the one it has now."""
-    now = (await services_of(request).store.read_models.scope(scope)).version
-    return (ScopeVersion(scope, now if now in allowed else min(allowed, default=-1)),)

@@ -19,7 +19,7 @@ from application.commands.hooks import Hooks
 from application.commands.idempotency import StoredAnswers
 from application.commands.reactions import REACTIONS, Reaction
 from application.commands.repository import SessionRepository
-from application.commands.request import Outcome, Request
+from application.commands.request import Idempotency, Outcome, Request
 from application.errors import ApplicationError, Busy, KeysTaken, ScopeMoved, VersionConflict
 from application.fan_out import FanOut
 from application.ports.store import Append, Store
@@ -85,7 +85,7 @@ class CommandHandler:
                 request = await self._hooks.before(request)
             except ApplicationError:
                 # What was done before they said no, stays done.
-                done = await self.replay(request) or await self._already_so(request)
+                done = await self.replay(request.idempotency) or await self._already_so(request)
                 if done is None:
                     raise
                 return done
@@ -94,16 +94,16 @@ class CommandHandler:
         with self._answers.in_flight(request.idempotency):
             return await self._enqueue(request)
 
-    async def replay(self, request: Request) -> Outcome | None:
+    async def replay(self, idempotency: Idempotency | None) -> Outcome | None:
         """Return the stored answer of an earlier request with the same key, if there was one.
 
         Args:
-            request: Whose key.
+            idempotency: The key; None gives None.
 
         Raises:
             IdempotencyKeyReused: The earlier request was another one.
         """
-        return await self._answers.replay(request)
+        return await self._answers.replay(idempotency)
 
     async def _enqueue(self, request: Request) -> Outcome:
         queue = self._queues.get(request.session_id)
@@ -202,7 +202,7 @@ class CommandHandler:
             return
         if decision.refusal is not None:
             try:
-                replayed = await self.replay(pending.request)
+                replayed = await self.replay(pending.request.idempotency)
             except Exception as error:  # noqa: BLE001 - the answer of this caller, not of the batch
                 pending.refuse(error)
                 return
@@ -229,7 +229,7 @@ class CommandHandler:
                 others.append(pending)
                 continue
             try:
-                replayed = await self.replay(pending.request)
+                replayed = await self.replay(pending.request.idempotency)
             except Exception as error:  # noqa: BLE001 - the answer of this caller, not of the batch
                 pending.refuse(error)
                 continue

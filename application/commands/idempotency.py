@@ -40,16 +40,15 @@ class StoredAnswers:
         finally:
             self._in_flight.discard(key)
 
-    async def replay(self, request: Request) -> Outcome | None:
+    async def replay(self, idempotency: Idempotency | None) -> Outcome | None:
         """Return the stored answer of an earlier request with the same key, if there was one.
 
         Args:
-            request: Whose key.
+            idempotency: The key; None gives None.
 
         Raises:
             IdempotencyKeyReused: The earlier request was another one.
         """
-        idempotency = request.idempotency
         if idempotency is None:
             return None
         stored = await self._store.read_models.answer(idempotency.scope, idempotency.key)

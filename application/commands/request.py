@@ -31,6 +31,63 @@ class Idempotency:
     fingerprint: bytes
 
 
+class IdempotencyKey(NamedTuple):
+    """An idempotency key as a client sent it; the use case says where it must be unique.
+
+    Args:
+        key: The key.
+        fingerprint: SHA-256 of the request.
+    """
+
+    key: str
+    fingerprint: bytes
+
+
+class Caller(NamedTuple):
+    """Who asks for something, and under which conditions.
+
+    Args:
+        actor: Who asks, such as `user:ada`.
+        origin: Through which door.
+        causation: Why: the id of the request or event that led to it.
+        expected: The sequences or versions that the caller allows; None allows any.
+        key: The idempotency key.
+    """
+
+    actor: str
+    origin: RequestOrigin
+    causation: str | None = None
+    expected: frozenset[int] | None = None
+    key: IdempotencyKey | None = None
+
+    def asks(self, session_id: UUID, command: Command) -> "Request":
+        """Return the request of a command under the conditions of this caller.
+
+        Args:
+            session_id: To which session; the key must be unique in it.
+            command: What is asked.
+        """
+        return Request(
+            session_id,
+            command,
+            self.actor,
+            self.origin,
+            self.expected,
+            self.causation,
+            self.key_in(session_id),
+        )
+
+    def key_in(self, scope: UUID) -> Idempotency | None:
+        """Return the idempotency key, unique in a scope; None when there is none.
+
+        Args:
+            scope: A session, or nil for a request that makes one.
+        """
+        if self.key is None:
+            return None
+        return Idempotency(scope=scope, key=self.key.key, fingerprint=self.key.fingerprint)
+
+
 class Request(NamedTuple):
     """A command with what is known about who asks.
 

@@ -9,12 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from application.commands.handler import CommandHandler
-from application.commands.request import Request
-from application.errors import StaleSequence
-from application.ports.leases import Lease, Process, Sign
+from application.ports.leases import Lease, Sign
 from application.ports.store import After, Codec, ListedSession, SessionFilter, SessionOrder, Store
-from domain.errors import Invalid, SessionIsDeleted, SessionIsStopped, SessionNotFound
 from domain.health import (
     CANCELLATION,
     Badge,
@@ -28,9 +24,6 @@ from domain.health import (
     mark_stale,
     state_of,
 )
-from domain.redaction import redacted
-from domain.session.commands import ReportHealth
-from domain.values import require_name, require_summary
 
 _PROMPTING = frozenset({"running", "waiting"})
 _READ = 200
@@ -95,14 +88,6 @@ class Checkup(NamedTuple):
         return Standing(self.session, self.lease, self.attachable)
 
 
-class Report(NamedTuple):
-    """A sign of life that was kept, and where its session stands."""
-
-    sign: Sign
-    sequence: int
-    position: int
-
-
 _T = TypeVar("_T", Checkup, Standing)
 
 
@@ -123,12 +108,10 @@ class Checkups:
 
     Args:
         store: Where sessions, leases and signs of life are.
-        handler: Who decides that a process is not well.
     """
 
-    def __init__(self, store: Store, handler: CommandHandler) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._handler = handler
 
     async def of(self, sessions: Sequence[ListedSession]) -> Sequence[Checkup]:
         """Return how sessions are, in their order.
@@ -206,69 +189,6 @@ class Checkups:
             if last_page:
                 return Page(found, None)
             after = After(getattr(rows[-1], order.by) or "", rows[-1].session_id)
-
-    async def report(
-        self, request: Request, reporter: str, process: Process, detail: str | None
-    ) -> Report:
-        """Keep a sign of life of a session that has not stopped.
-
-        Args:
-            request: Who reports, and under which conditions; its command is set here.
-            reporter: Who runs the session's agent.
-            process: How the agent's process is; `unknown` says nothing of it.
-            detail: More on that, for people: at most 2,048 characters.
-
-        Raises:
-            SessionNotFound: There is no such session.
-            SessionIsDeleted: It was deleted.
-            SessionIsStopped: It is stopped.
-            StaleSequence: It has moved on since the caller looked.
-            IdempotencyKeyReused: The key of the request is that of another one.
-            Invalid: What is reported cannot be kept.
-        """
-        require_name(reporter, "reporter")
-        require_summary(detail, "detail")
-        if detail is not None and "\0" in detail:
-            raise Invalid("detail must not have NUL characters", field="detail")
-        detail = redacted(detail)
-        if await self._handler.replay(request) is not None:
-            # Its own event is what it has moved on by.
-            request = request._replace(expected=None)
-        session = await present(self._store, request)
-        if session.status == "stopped":
-            raise SessionIsStopped
-        sequence, position = session.sequence, session.position
-        facts = facts_of(session, self._store.codec)
-        turned = process == ("healthy" if facts.unhealthy else "unhealthy")
-        if turned and facts.info.state == "active":
-            # First the event: should the row not follow it, the next report makes up for that.
-            command = ReportHealth(healthy=process == "healthy", detail=detail)
-            outcome = await self._handler.handle(request._replace(command=command))
-            sequence, position = outcome.sequence, outcome.position
-        sign = await self._store.presence.touch(request.session_id, reporter, process, detail)
-        return Report(sign, sequence, position)
-
-
-async def present(store: Store, request: Request) -> ListedSession:
-    """Return the row of the session that a request is about, if it may go on.
-
-    Args:
-        store: Where it is.
-        request: Which session, and the sequences at which the caller wants it.
-
-    Raises:
-        SessionNotFound: There is none.
-        StaleSequence: It is at none of these sequences.
-        SessionIsDeleted: It was deleted.
-    """
-    session = await store.read_models.session(request.session_id)
-    if session is None or session.hidden:
-        raise SessionNotFound
-    if request.expected is not None and session.sequence not in request.expected:
-        raise StaleSequence(None, head=session.sequence)
-    if session.status == "deleted":
-        raise SessionIsDeleted
-    return session
 
 
 def facts_of(session: ListedSession, codec: Codec) -> Facts:

@@ -1,1 +1,95 @@
 """What a door may ask for, one file a topic."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from application.commands.handler import CommandHandler
+from application.commands.repository import SessionRepository
+from application.commands.request import Caller, Outcome
+from application.fan_out import FanOut
+from application.ports.schemas import Schemas
+from application.ports.store import Store
+from application.reads.queries import Queries
+from application.use_cases.attachment import Attachments
+from application.use_cases.inputs import Inputs
+from application.use_cases.interactions import Interactions
+from application.use_cases.lineage import Lineages
+from application.use_cases.messages import Messages
+from application.use_cases.permissions import Permissions
+from application.use_cases.presence import Presence
+from application.use_cases.profile import Profiles
+from application.use_cases.sessions import Sessions
+from application.use_cases.state import SharedStates
+from application.use_cases.summaries import Summaries
+from application.use_cases.turns import Turns
+from domain.session.commands import Command
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """All that a door may ask for, by topic."""
+
+    handler: CommandHandler
+    attachments: Attachments
+    inputs: Inputs
+    interactions: Interactions
+    lineages: Lineages
+    messages: Messages
+    permissions: Permissions
+    presence: Presence
+    profiles: Profiles
+    sessions: Sessions
+    shared_states: SharedStates
+    summaries: Summaries
+    turns: Turns
+
+    async def do(self, caller: Caller, session_id: UUID, command: Command) -> Outcome:
+        """Do what a command says that needs no id, no clock and no check of its own.
+
+        Args:
+            caller: Who asks.
+            session_id: To which session.
+            command: What is asked.
+
+        Raises:
+            DomainError: A rule refuses it.
+            ApplicationError: It cannot be done now, or not in this way.
+        """
+        return await self.handler.handle(caller.asks(session_id, command))
+
+
+def use_cases_over(
+    store: Store,
+    repository: SessionRepository,
+    handler: CommandHandler,
+    hub: FanOut,
+    queries: Queries,
+    schemas: Schemas,
+) -> UseCases:
+    """Return all use cases.
+
+    Args:
+        store: Where everything is.
+        repository: Loads the states of sessions.
+        handler: Handles commands.
+        hub: Who hears of pieces here.
+        queries: Says which sessions can be read.
+        schemas: Judges the schemas of forms, and what was filled in.
+    """
+    clock = store.clock
+    lineages = Lineages(store, repository, handler, queries)
+    return UseCases(
+        handler=handler,
+        attachments=Attachments(store, handler),
+        inputs=Inputs(handler, clock),
+        interactions=Interactions(handler, clock, schemas),
+        lineages=lineages,
+        messages=Messages(handler, clock),
+        permissions=Permissions(repository),
+        presence=Presence(store, handler),
+        profiles=Profiles(handler),
+        sessions=Sessions(handler, clock, lineages),
+        shared_states=SharedStates(store, handler),
+        summaries=Summaries(handler, clock),
+        turns=Turns(store, repository, handler, hub),
+    )

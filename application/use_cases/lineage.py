@@ -1,25 +1,26 @@
-"""Children and forks, as far as they need more than one session to be looked at."""
+"""Children, forks and past states: what needs more than one session to be looked at."""
 
 from collections.abc import Container
 from uuid import UUID
 
 from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
-from application.commands.request import Request
+from application.commands.request import Caller, Outcome, Request
 from application.errors import CursorAhead, StaleSequence
 from application.ports.store import ListedSession, Store
 from application.reads.queries import Queries
 from domain.errors import SessionIsDeleted, SessionNotFound
-from domain.session.commands import CreateSession
+from domain.permission_rules import Grants, PermissionRules
+from domain.session.commands import CreateSession, SpawnSession
 from domain.session.lineage import counted, fork, inherited, live_children
 from domain.session.state import Session
-from domain.values import Origin
+from domain.values import Agent, JsonObject, Origin, SessionLimits
 
 _LONGEST_LINE = 16
 
 
 class Lineages:
-    """Looks at several sessions before one of them is asked for something.
+    """Spawns and forks sessions.
 
     Args:
         store: Where their logs are.
@@ -39,6 +40,107 @@ class Lineages:
         self._repository = repository
         self._handler = handler
         self._queries = queries
+
+    async def spawn(
+        self,
+        caller: Caller,
+        parent_id: UUID,
+        *,
+        agent: Agent,
+        ttl_seconds: int,
+        child_id: UUID | None = None,
+        role: str = "worker",
+        auto_stop: bool = True,
+        grants: Grants | None = None,
+        workspace: str | None = None,
+        title: str | None = None,
+        permissions: PermissionRules | None = None,
+        limits: SessionLimits | None = None,
+        metadata: JsonObject | None = None,
+        allow_stopped_parent: bool = False,
+    ) -> Outcome:
+        """Begin a child session, in one transaction with its parent's word of it.
+
+        Args:
+            caller: Who asks.
+            parent_id: The session that spawns it.
+            agent: Who answers in it.
+            ttl_seconds: After which it is stopped.
+            child_id: A new one by default.
+            role: What it is for.
+            auto_stop: It ends with its parent.
+            grants: What it may use; nothing by default.
+            workspace: Where it works; where its parent does by default.
+            title: For people.
+            permissions: Its rules; those of its parent by default.
+            limits: Its limits; those of its parent by default.
+            metadata: What the caller says of it.
+            allow_stopped_parent: Its parent need not be active.
+
+        Returns:
+            What became of it; the answer has the child, as it is now if it was there already.
+        """
+        # Before anything is looked at: the sessions may be others by now.
+        outcome = await self._handler.replay(caller.key_in(parent_id))
+        if outcome is None:
+            await self.count(parent_id)
+            command = SpawnSession(
+                parent_id=parent_id,
+                child_id=child_id or self._store.clock.new_id(),
+                agent=agent,
+                ttl_seconds=ttl_seconds,
+                role=role,
+                auto_stop=auto_stop,
+                grants=grants or Grants(),
+                workspace=workspace,
+                title=title,
+                permissions=permissions,
+                limits=limits,
+                metadata=metadata or {},
+                allow_stopped_parent=allow_stopped_parent,
+            )
+            outcome = await self._handler.handle(caller.asks(parent_id, command))
+        if outcome.changed:
+            return outcome
+        row = await self._queries.session(UUID(str(outcome.answer["session"]["id"])))
+        document = self._store.codec.from_json(row.doc)
+        child = {**document, "sequence": row.sequence, "position": row.position}
+        return outcome._replace(answer={"session": child})
+
+    async def fork(
+        self,
+        caller: Caller,
+        origin_id: UUID,
+        wanted: CreateSession,
+        *,
+        at: int | None = None,
+        fork_id: UUID | None = None,
+    ) -> Outcome:
+        """Begin a session with what another one said and knew after one of its events.
+
+        Args:
+            caller: Who asks; the sequences it expects are those of the origin.
+            origin_id: The session to fork.
+            wanted: What is to be different; the owner never is.
+            at: The sequence after which the fork goes its own way; None is the newest.
+            fork_id: A new one by default.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            SessionIsDeleted: It was deleted.
+            StaleSequence: It is at another sequence than the caller allows.
+            CursorAhead: It has not come to that sequence.
+        """
+        key = caller.key_in(origin_id)
+        # Before anything is looked at: the origin may be another one by now.
+        replayed = await self._handler.replay(key)
+        if replayed is not None:
+            return replayed
+        command, inherits = await self.forked(origin_id, at, wanted, caller.expected)
+        request = caller.asks(fork_id or self._store.clock.new_id(), command)
+        return await self._handler.handle(
+            request._replace(expected=None, idempotency=key, inherits=inherits)
+        )
 
     async def count(self, parent_id: UUID) -> None:
         """Have children counted out that ended, and in that were resumed, untold to their parent.

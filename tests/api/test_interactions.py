@@ -269,7 +269,7 @@ async def test_a_decision_that_comes_too_late_but_before_the_timeout_is_recorded
         for body in (permission, {**FORM, "request_id": "e1"}):
             await agent.do("POST", path, {**body, "timeout_seconds": 60})
         # Whoever looks after the clock has that of the database, where it is still time.
-        object.__setattr__(services.store, "clock", Later(services.store.clock, 60))
+        services.use_cases.interactions._clock = Later(services.store.clock, 60)
 
         for request_id, decision in (
             ("r1", {"option_id": "yes"}),

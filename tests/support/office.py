@@ -6,13 +6,14 @@ from uuid import UUID
 
 from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
-from application.commands.request import Idempotency, Outcome, Request
+from application.commands.request import Caller, IdempotencyKey, Outcome, Request
 from application.fan_out import FanOut
 from application.ports.leases import Lease
 from application.ports.store import Store
 from application.reads.health import Checkup, Checkups
 from application.reads.wait_for import Waits
-from application.upkeep.leases import Attachments
+from application.use_cases.attachment import Attachments
+from application.use_cases.presence import Presence
 from domain.session.commands import Command, CreateSession
 from infrastructure.clock import SystemClock
 from infrastructure.memory.store import MemoryStore
@@ -54,7 +55,8 @@ class InMemoryApp:
         self.hub = FanOut()
         self.repository = SessionRepository(self.store)
         self.handler = CommandHandler(self.store, self.repository, self.hub)
-        self.checkups = Checkups(self.store, self.handler)
+        self.checkups = Checkups(self.store)
+        self.presence = Presence(self.store, self.handler)
         self.attachments = Attachments(self.store, self.handler)
         self.waits = Waits(self.store, self.hub)
 
@@ -90,10 +92,12 @@ class InMemoryApp:
         return found
 
 
-def asked(key: str | None = None, fingerprint: bytes = b"f" * 32, **conditions: Any) -> Request:
-    """Return a request whose command is yet to be set."""
-    idempotency = None
-    if key is not None:
-        idempotency = Idempotency(scope=SESSION_ID, key=key, fingerprint=fingerprint)
-    given = {"session_id": SESSION_ID, "command": CreateSession(owner=OWNER), "actor": "user:ada"}
-    return Request(**given | conditions, idempotency=idempotency)
+def asked(
+    key: str | None = None,
+    fingerprint: bytes = b"f" * 32,
+    session_id: UUID = SESSION_ID,
+    **conditions: Any,
+) -> tuple[Caller, UUID]:
+    """Return who asks, and of which session."""
+    once = None if key is None else IdempotencyKey(key, fingerprint)
+    return Caller(actor="user:ada", origin="http", key=once, **conditions), session_id

@@ -39,7 +39,7 @@ async def office() -> InMemoryApp:
 async def report(
     office: InMemoryApp, process: Process = "unknown", detail: str | None = None, **conditions: Any
 ) -> Any:
-    return await office.checkups.report(asked(**conditions), "runner:1", process, detail)
+    return await office.presence.report(*asked(**conditions), "runner:1", process, detail)
 
 
 def told(checkup: Checkup) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ async def test_a_session_in_which_a_turn_runs_is_never_stale(office: InMemoryApp
 
 async def test_a_leased_session_is_not_woken(office: InMemoryApp) -> None:
     await report(office)
-    await office.attachments.attach(asked(), "cli:1", MINUTE)
+    await office.attachments.attach(*asked(), "cli:1", MINUTE)
 
     checkup = await office.checkup()
     assert told(checkup) == ("idle", "healthy", "session_not_attachable", "idle")
@@ -248,7 +248,7 @@ async def test_what_is_no_session_gives_no_signs(office: InMemoryApp) -> None:
     with pytest.raises(SessionNotFound):
         await office.waits.until(chain.session_id, "stopped", 0)
     with pytest.raises(SessionNotFound):
-        await office.attachments.attach(asked(session_id=chain.session_id), "cli:1", MINUTE)
+        await office.attachments.attach(*asked(session_id=chain.session_id), "cli:1", MINUTE)
 
 
 async def test_a_session_that_starts_gives_signs_and_is_ill_when_it_is_up() -> None:
@@ -277,7 +277,7 @@ async def test_what_cannot_be_kept_is_refused(
     office: InMemoryApp, reporter: str, detail: str | None, field: str
 ) -> None:
     with pytest.raises(Invalid) as refusal:
-        await office.checkups.report(asked(), reporter, "unhealthy", detail)
+        await office.presence.report(*asked(), reporter, "unhealthy", detail)
     assert refusal.value.facts["field"] == field
 
     assert await office.store.presence.of([SESSION_ID]) == {}
@@ -397,7 +397,7 @@ async def test_the_last_page_says_that_it_is_the_last(office: InMemoryApp) -> No
 
 async def test_who_drives_them_takes_one_read(office: InMemoryApp) -> None:
     await crowd(office, 50)
-    await office.attachments.attach(asked(session_id=UUID(int=7)), "cli:1", MINUTE)
+    await office.attachments.attach(*asked(session_id=UUID(int=7)), "cli:1", MINUTE)
     await office.do(StopSession(), UUID(int=9))
     rows = await office.store.read_models.sessions(SessionFilter(), SessionOrder(), None, 100)
     leases, presence = count(office, "leases", "presence")

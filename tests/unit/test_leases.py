@@ -51,7 +51,7 @@ async def office() -> InMemoryApp:
 
 
 async def attach(office: InMemoryApp, holder: str = "cli:1", **conditions: Any) -> UUID:
-    outcome = await office.attachments.attach(asked(**conditions), holder, MINUTE)
+    outcome = await office.attachments.attach(*asked(**conditions), holder, MINUTE)
     lease_id: UUID = outcome.answer["lease_id"]
     return lease_id
 
@@ -92,7 +92,7 @@ def mend(office: InMemoryApp) -> None:
 
 
 async def test_the_log_says_what_the_row_says(office: InMemoryApp) -> None:
-    outcome = await office.attachments.attach(asked(), "cli:1", MINUTE)
+    outcome = await office.attachments.attach(*asked(), "cli:1", MINUTE)
 
     lease = await office.lease()
     assert lease is not None
@@ -238,19 +238,19 @@ async def test_a_lease_has_a_holder_and_a_bounded_time(
     office: InMemoryApp, holder: str, ttl: timedelta, field: str
 ) -> None:
     with pytest.raises(Invalid) as refusal:
-        await office.attachments.attach(asked(), holder, ttl)
+        await office.attachments.attach(*asked(), holder, ttl)
     assert refusal.value.facts["field"] == field
     assert await office.lease() is None
 
     lease_id = await attach(office)
     if field == "ttl_seconds":
         with pytest.raises(Invalid):
-            await office.attachments.renew(asked(), "cli:1", lease_id, ttl)
+            await office.attachments.renew(*asked(), "cli:1", lease_id, ttl)
 
 
 @pytest.mark.parametrize("ttl", [timedelta(seconds=1), timedelta(days=1)])
 async def test_the_bounds_themselves_are_allowed(office: InMemoryApp, ttl: timedelta) -> None:
-    await office.attachments.attach(asked(), "cli:1", ttl)
+    await office.attachments.attach(*asked(), "cli:1", ttl)
 
     lease = await office.lease()
     assert lease is not None
@@ -311,7 +311,7 @@ async def test_a_row_whose_event_may_be_stored_is_kept_for_who_asks_again(
     assert kept is not None
     mend(office)
 
-    again = await office.attachments.attach(asked(key="k1"), "cli:1", MINUTE)
+    again = await office.attachments.attach(*asked(key="k1"), "cli:1", MINUTE)
 
     assert str(again.answer["lease_id"]) == str(kept.token)
     assert again.replayed == written
@@ -347,7 +347,7 @@ async def test_a_stop_frees_the_lease_for_whoever_resumes(office: InMemoryApp) -
 
     assert await office.lease() is None
     with pytest.raises(LeaseNotHeld):
-        await office.attachments.renew(asked(), "cli:1", lease_id, MINUTE)
+        await office.attachments.renew(*asked(), "cli:1", lease_id, MINUTE)
     await office.do(ResumeSession())
     await attach(office, "cli:2")
 
@@ -356,10 +356,10 @@ async def test_a_stop_frees_the_lease_for_whoever_resumes(office: InMemoryApp) -
 
 
 async def test_the_same_request_again_has_the_first_answer(office: InMemoryApp) -> None:
-    first = await office.attachments.attach(asked(key="k1"), "cli:1", MINUTE)
+    first = await office.attachments.attach(*asked(key="k1"), "cli:1", MINUTE)
     office.clock.pass_time(seconds=30)
 
-    again = await office.attachments.attach(asked(key="k1"), "cli:1", MINUTE)
+    again = await office.attachments.attach(*asked(key="k1"), "cli:1", MINUTE)
 
     assert again.replayed
     assert str(again.answer["lease_id"]) == str(first.answer["lease_id"])
@@ -371,9 +371,9 @@ async def test_the_same_request_again_has_the_first_answer(office: InMemoryApp) 
 
 async def test_the_same_request_again_takes_nothing_that_was_let_go(office: InMemoryApp) -> None:
     lease_id = await attach(office, key="k1")
-    await office.attachments.detach(asked(), lease_id)
+    await office.attachments.detach(*asked(), lease_id)
 
-    again = await office.attachments.attach(asked(key="k1"), "cli:1", MINUTE)
+    again = await office.attachments.attach(*asked(key="k1"), "cli:1", MINUTE)
 
     assert again.replayed
     assert await office.lease() is None
@@ -401,7 +401,7 @@ async def test_renewing_prolongs_the_row_and_records_nothing(office: InMemoryApp
     lease_id = await attach(office)
     office.clock.pass_time(seconds=45)
 
-    outcome = await office.attachments.renew(asked(), "cli:1", lease_id, 2 * MINUTE)
+    outcome = await office.attachments.renew(*asked(), "cli:1", lease_id, 2 * MINUTE)
 
     assert (outcome.changed, outcome.sequence) == (False, 2)
     assert outcome.answer["lease_id"] == lease_id
@@ -415,10 +415,10 @@ async def test_renewing_prolongs_the_row_and_records_nothing(office: InMemoryApp
 
 async def test_renewing_again_with_a_key_has_the_first_answer(office: InMemoryApp) -> None:
     lease_id = await attach(office)
-    first = await office.attachments.renew(asked(key="r1"), "cli:1", lease_id, MINUTE)
+    first = await office.attachments.renew(*asked(key="r1"), "cli:1", lease_id, MINUTE)
     office.clock.pass_time(seconds=30)
 
-    again = await office.attachments.renew(asked(key="r1"), "cli:1", lease_id, MINUTE)
+    again = await office.attachments.renew(*asked(key="r1"), "cli:1", lease_id, MINUTE)
 
     assert again.replayed
     assert again.answer["expires_at"] == first.answer["expires_at"]
@@ -431,11 +431,11 @@ async def test_a_lease_is_renewed_by_its_holder_while_it_lasts(office: InMemoryA
     lease_id = await attach(office, "cli:1")
     for holder, token in (("cli:2", lease_id), ("cli:1", uuid4())):
         with pytest.raises(LeaseNotHeld) as refusal:
-            await office.attachments.renew(asked(), holder, token, 10 * MINUTE)
+            await office.attachments.renew(*asked(), holder, token, 10 * MINUTE)
         assert refusal.value.facts == {"lease_id": str(token)}
     with pytest.raises(StaleSequence):
         await office.attachments.renew(
-            asked(expected=frozenset({1})), "cli:1", lease_id, 10 * MINUTE
+            *asked(expected=frozenset({1})), "cli:1", lease_id, 10 * MINUTE
         )
     lease = await office.lease()
     assert lease is not None
@@ -443,13 +443,13 @@ async def test_a_lease_is_renewed_by_its_holder_while_it_lasts(office: InMemoryA
 
     office.clock.pass_time(seconds=60)
     with pytest.raises(LeaseNotHeld):
-        await office.attachments.renew(asked(), "cli:1", lease_id, MINUTE)
+        await office.attachments.renew(*asked(), "cli:1", lease_id, MINUTE)
 
 
 async def test_renewing_tells_the_log_what_a_crash_kept_from_it(office: InMemoryApp) -> None:
     claim = await office.store.leases.acquire(SESSION_ID, uuid4(), "cli:1", MINUTE)
 
-    await office.attachments.renew(asked(), "cli:1", claim.lease.token, MINUTE)
+    await office.attachments.renew(*asked(), "cli:1", claim.lease.token, MINUTE)
 
     assert (await office.data())["lease_id"] == str(claim.lease.token)
 
@@ -460,7 +460,7 @@ async def test_renewing_tells_the_log_what_a_crash_kept_from_it(office: InMemory
 async def test_letting_go_frees_the_row_and_is_recorded(office: InMemoryApp) -> None:
     lease_id = await attach(office)
 
-    outcome = await office.attachments.detach(asked(), lease_id)
+    outcome = await office.attachments.detach(*asked(), lease_id)
 
     assert outcome.sequence == 3
     assert await office.lease() is None
@@ -471,7 +471,7 @@ async def test_letting_go_frees_the_row_and_is_recorded(office: InMemoryApp) -> 
         "reason": "released",
     }
     with pytest.raises(LeaseNotHeld):
-        await office.attachments.detach(asked(), lease_id)
+        await office.attachments.detach(*asked(), lease_id)
 
 
 async def test_nobody_lets_go_of_what_another_holds(office: InMemoryApp) -> None:
@@ -480,9 +480,9 @@ async def test_nobody_lets_go_of_what_another_holds(office: InMemoryApp) -> None
     theirs = await attach(office, "cli:2")
     for token in (mine, uuid4()):
         with pytest.raises(LeaseNotHeld):
-            await office.attachments.detach(asked(), token)
+            await office.attachments.detach(*asked(), token)
     with pytest.raises(StaleSequence):
-        await office.attachments.detach(asked(expected=frozenset({1})), theirs)
+        await office.attachments.detach(*asked(expected=frozenset({1})), theirs)
 
     lease = await office.lease()
     assert lease is not None
@@ -492,17 +492,17 @@ async def test_nobody_lets_go_of_what_another_holds(office: InMemoryApp) -> None
 async def test_letting_go_of_what_the_log_never_heard_of_frees_it(office: InMemoryApp) -> None:
     claim = await office.store.leases.acquire(SESSION_ID, uuid4(), "cli:1", MINUTE)
     with pytest.raises(LeaseNotHeld):
-        await office.attachments.detach(asked(), claim.lease.token)
+        await office.attachments.detach(*asked(), claim.lease.token)
 
     assert await office.lease() is None
 
 
 async def test_letting_go_again_with_a_key_has_the_first_answer(office: InMemoryApp) -> None:
     lease_id = await attach(office)
-    first = await office.attachments.detach(asked(key="d1"), lease_id)
+    first = await office.attachments.detach(*asked(key="d1"), lease_id)
     await attach(office, "cli:2")
 
-    again = await office.attachments.detach(asked(key="d1"), lease_id)
+    again = await office.attachments.detach(*asked(key="d1"), lease_id)
 
     assert (again.replayed, again.sequence) == (True, first.sequence)
     lease = await office.lease()

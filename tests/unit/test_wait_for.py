@@ -62,7 +62,7 @@ async def attached(office: InMemoryApp) -> None:
 
 
 async def attach(office: InMemoryApp) -> UUID:
-    outcome = await office.attachments.attach(asked(), "cli:1", timedelta(minutes=1))
+    outcome = await office.attachments.attach(*asked(), "cli:1", timedelta(minutes=1))
     lease_id: UUID = outcome.answer["lease_id"]
     return lease_id
 
@@ -274,7 +274,7 @@ async def test_many_wait_for_many() -> None:
     assert done == {(one, "ready") for one in sessions}
 
     for one in sessions[:100]:
-        await office.attachments.attach(asked(session_id=one), "cli:1", timedelta(minutes=1))
+        await office.attachments.attach(*asked(session_id=one), "cli:1", timedelta(minutes=1))
     for one in sessions[50:]:
         await office.do(StopSession(), one)
     await settle()

@@ -27,8 +27,8 @@ from api.v1.schemas.context import (
     ProfileDone,
     SandboxBody,
 )
-from api.v1.services import handle, read_response, services_of, state_of
-from application.reads.profile import profile_digest, read_profile
+from api.v1.services import caller_of, perform, read_response, services_of, state_of, use_cases_of
+from application.reads.profile import read_profile
 from domain.session.commands import RefreshProfile, ReportContext
 from domain.session.events import PeerJoined, PeerLeft, SandboxReported
 from domain.values import rfc3339
@@ -68,15 +68,15 @@ async def get_profile(request: AnyRequest) -> ASGIResponse:
 async def set_profile(request: AnyRequest) -> ASGIResponse:
     """Set the persona, between turns, if it is the one that is expected."""
     body = await body_of(request, ProfileBody)
-    digest = profile_digest(body.name, body.body, body.profile)
-    command = RefreshProfile(
-        digest=digest,
+    outcome = await use_cases_of(request).profiles.set(
+        await caller_of(request),
+        session_id_of(request),
         name=body.name,
         body=body.body,
         profile=body.profile,
         expected_digest=body.expected_digest,
     )
-    return outcome_response(await handle(request, command))
+    return outcome_response(outcome)
 
 
 @delete("/v1/sessions/{session_id:str}/profile", status_code=200)
@@ -93,7 +93,7 @@ async def remove_profile(request: AnyRequest) -> ASGIResponse:
     await body_of(request, EmptyBody, known)
     expected = Parameters(request, known).text("expected_digest")
     command = RefreshProfile(digest=None, expected_digest=expected)
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/sandbox", status_code=200)
@@ -109,7 +109,7 @@ async def report_sandbox(request: AnyRequest) -> ASGIResponse:
         duration_ms=body.duration_ms,
         meta=body.meta,
     )
-    return outcome_response(await handle(request, ReportContext(event=event)))
+    return outcome_response(await perform(request, ReportContext(event=event)))
 
 
 @get("/v1/sessions/{session_id:str}/peers")
@@ -148,7 +148,7 @@ async def add_peer(request: AnyRequest) -> ASGIResponse:
         channel=body.channel,
         capabilities=tuple(body.capabilities),
     )
-    outcome = await handle(request, ReportContext(event=event))
+    outcome = await perform(request, ReportContext(event=event))
     made = location(outcome.session_id, "peers", body.peer_id)
     return outcome_response(outcome, status=201 if outcome.changed else 200, made=made)
 
@@ -159,4 +159,4 @@ async def remove_peer(request: AnyRequest) -> ASGIResponse:
     """Say that a peer cannot be reached any more."""
     body = await body_of(request, PeerLeftBody)
     event = PeerLeft(peer_id=name_of(request, "peer_id"), reason=body.reason)
-    return outcome_response(await handle(request, ReportContext(event=event)))
+    return outcome_response(await perform(request, ReportContext(event=event)))

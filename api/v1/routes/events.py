@@ -85,7 +85,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
         start = await services.tails.start_of(session_id, since)
         return EventStream(
             services.tails.stream(session_id, start, wanted),
-            services.clock.now,
+            services.store.clock.now,
             scope_of(request)["cairn_request_id"],
             lambda event: event.sequence,
         )
@@ -137,7 +137,7 @@ async def get_feed(request: AnyRequest) -> ASGIResponse:
         start = await services.feed.start_of(after)
         return EventStream(
             services.feed.stream(start, wanted),
-            services.clock.now,
+            services.store.clock.now,
             scope_of(request)["cairn_request_id"],
             lambda event: event.position,
         )

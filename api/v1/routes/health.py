@@ -29,7 +29,7 @@ from api.v1.schemas.health import (
     Present,
     Waited,
 )
-from api.v1.services import asked_of, services_of
+from api.v1.services import caller_of, services_of, use_cases_of
 from application.ports.store import SessionFilter, SessionOrder
 from application.reads.health import Checkup
 from application.reads.wait_for import Condition
@@ -52,13 +52,12 @@ _HEALTHS: tuple[Health, ...] = get_args(Health)
 async def attach_session(request: AnyRequest) -> ASGIResponse:
     """Take the lease on a session, or with `lease_id` renew it."""
     body = await body_of(request, AttachBody)
-    attachments = services_of(request).attachments
-    asked = await asked_of(request)
-    ttl = timedelta(seconds=body.ttl_seconds)
+    attachments, caller = use_cases_of(request).attachments, await caller_of(request)
+    session_id, ttl = session_id_of(request), timedelta(seconds=body.ttl_seconds)
     if body.lease_id is not None:
-        renewed = await attachments.renew(asked, body.holder, body.lease_id, ttl)
+        renewed = await attachments.renew(caller, session_id, body.holder, body.lease_id, ttl)
         return outcome_response(renewed)
-    attached = await attachments.attach(asked, body.holder, ttl)
+    attached = await attachments.attach(caller, session_id, body.holder, ttl)
     return outcome_response(attached, status=201, made=location(attached.session_id, "health"))
 
 
@@ -67,8 +66,9 @@ async def attach_session(request: AnyRequest) -> ASGIResponse:
 async def detach_session(request: AnyRequest) -> ASGIResponse:
     """Let go of a session."""
     body = await body_of(request, DetachBody)
-    attachments = services_of(request).attachments
-    return outcome_response(await attachments.detach(await asked_of(request), body.lease_id))
+    attachments, caller = use_cases_of(request).attachments, await caller_of(request)
+    detached = await attachments.detach(caller, session_id_of(request), body.lease_id)
+    return outcome_response(detached)
 
 
 @post("/v1/sessions/{session_id:str}/presence")
@@ -76,8 +76,12 @@ async def detach_session(request: AnyRequest) -> ASGIResponse:
 async def report_presence(request: AnyRequest) -> ASGIResponse:
     """Give a sign of life of a session that has not stopped."""
     body = await body_of(request, PresenceBody)
-    report = await services_of(request).checkups.report(
-        await asked_of(request), body.reporter, body.process, body.detail
+    report = await use_cases_of(request).presence.report(
+        await caller_of(request),
+        session_id_of(request),
+        body.reporter,
+        body.process,
+        body.detail,
     )
     document = {
         "session_id": report.sign.session_id,

@@ -3,7 +3,7 @@
 from litestar import delete, get, patch, post
 from litestar.response.base import ASGIResponse
 
-from api.http.requests import AnyRequest, Parameters, body_of, name_of
+from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
 from api.http.responses import location, outcome_response
 from api.http.route_docs import Describes
 from api.v1.documents.inputs import (
@@ -25,16 +25,15 @@ from api.v1.schemas.inputs import (
     QueueInputsBody,
     SteerInputBody,
 )
-from api.v1.services import handle, read_response, services_of, state_of
+from api.v1.services import caller_of, perform, read_response, state_of, use_cases_of
+from application.use_cases.inputs import WantedInput
 from domain.errors import InputNotFound
 from domain.session.commands import (
     CancelInput,
     DispatchInput,
     EditInput,
     Interrupt,
-    NewInput,
     PromoteInput,
-    QueueInputs,
 )
 
 _TOPIC = "Inputs"
@@ -58,23 +57,17 @@ _ACTIVE = ("session_starting", "session_stopping", "session_stopped")
 )
 async def queue_inputs(request: AnyRequest) -> ASGIResponse:
     """Have inputs run one after the other: all are taken or none."""
-    services = services_of(request)
     body = await body_of(request, QueueInputsBody)
-    command = QueueInputs(
-        inputs=tuple(
-            NewInput(
-                input_id=one.id or services.new_name(),
-                message_id=one.message_id or services.new_name(),
-                parts=tuple(one.parts),
-                meta=one.meta,
-            )
-            for one in body.inputs
-        ),
+    wanted = [
+        WantedInput(tuple(one.parts), one.id, one.message_id, one.meta) for one in body.inputs
+    ]
+    outcome = await use_cases_of(request).inputs.queue(
+        await caller_of(request),
+        session_id_of(request),
+        wanted,
         source=body.source,
         hold=body.hold,
     )
-
-    outcome = await handle(request, command)
     return outcome_response(outcome, status=202, made=location(outcome.session_id, "inputs"))
 
 
@@ -125,7 +118,7 @@ async def edit_input(request: AnyRequest) -> ASGIResponse:
     body = await body_of(request, EditInputBody)
     input_id = name_of(request, "input_id")
     command = EditInput(input_id=input_id, parts=tuple(body.parts))
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))
 
 
 @delete("/v1/sessions/{session_id:str}/inputs/{input_id:str}", status_code=200)
@@ -140,7 +133,7 @@ async def cancel_input(request: AnyRequest) -> ASGIResponse:
     body = await body_of(request, CancelInputBody)
     input_id = name_of(request, "input_id")
     command = CancelInput(input_id=input_id, reason=body.reason)
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/inputs/{input_id:str}/steer", status_code=200)
@@ -155,7 +148,7 @@ async def steer_input(request: AnyRequest) -> ASGIResponse:
     body = await body_of(request, SteerInputBody)
     input_id = name_of(request, "input_id")
     command = PromoteInput(input_id=input_id, expected_turn_id=body.expected_turn_id)
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/inputs/dispatch", status_code=200)
@@ -168,7 +161,7 @@ async def steer_input(request: AnyRequest) -> ASGIResponse:
 async def dispatch_input(request: AnyRequest) -> ASGIResponse:
     """Begin the turn of the oldest input; when none waits, nothing happens."""
     await body_of(request, EmptyBody)
-    return outcome_response(await handle(request, DispatchInput()))
+    return outcome_response(await perform(request, DispatchInput()))
 
 
 @post("/v1/sessions/{session_id:str}/interrupt", status_code=200)
@@ -182,4 +175,4 @@ async def interrupt(request: AnyRequest) -> ASGIResponse:
     """Cancel the running turn and all that waits behind it."""
     body = await body_of(request, InterruptBody)
     command = Interrupt(expected_turn_id=body.expected_turn_id, reason=body.reason)
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))

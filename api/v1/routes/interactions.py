@@ -1,13 +1,10 @@
 """Requests that wait for a person: ask, list, decide, take back."""
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import Any
 
 from litestar import delete, get, post
 from litestar.response.base import ASGIResponse
 
-from api.http.problems import Problem
 from api.http.requests import (
     AnyRequest,
     Parameters,
@@ -40,15 +37,11 @@ from api.v1.schemas.interactions import (
     RequestInteractionBody,
     WithdrawBody,
 )
-from api.v1.services import Services, handle, read_response, services_of, state_of
+from api.v1.services import caller_of, perform, read_response, services_of, state_of, use_cases_of
 from application.ports.store import StoredEvent
 from domain.errors import InteractionNotFound
 from domain.session.commands import (
-    AnswerElicitation,
     CancelInteraction,
-    DecidePermission,
-    RequestElicitation,
-    RequestPermission,
 )
 from domain.values import Option
 
@@ -152,56 +145,40 @@ async def get_interaction(request: AnyRequest) -> ASGIResponse:
 async def request_interaction(request: AnyRequest) -> ASGIResponse:
     """Ask on behalf of the agent: for a permission, or for content."""
     asked = (await body_of(request, RequestInteractionBody)).asked()
-    services = services_of(request)
-    request_id = asked.request_id or services.new_name()
-    expires_at = _in(services, asked.timeout_seconds)
+    caller, session_id = await caller_of(request), session_id_of(request)
+    interactions = use_cases_of(request).interactions
     if isinstance(asked, AskPermissionBody):
-        permission = RequestPermission(
-            request_id=request_id,
+        outcome = await interactions.request_permission(
+            caller,
+            session_id,
             turn_id=asked.turn_id,
             options=tuple(
                 Option(option_id=one.option_id, name=one.name, kind=one.kind)
                 for one in asked.options
             ),
+            request_id=asked.request_id,
             tool_call_id=asked.tool_call_id,
             title=asked.title,
             tool=asked.tool,
             arguments=asked.arguments,
             read_only=asked.read_only,
-            expires_at=expires_at,
+            timeout_seconds=asked.timeout_seconds,
             meta=asked.meta,
         )
-        outcome = await handle(request, permission)
     else:
-        elicitation = RequestElicitation(
-            request_id=request_id,
+        outcome = await interactions.elicit(
+            caller,
+            session_id,
             message=asked.message,
+            request_id=asked.request_id,
             turn_id=asked.turn_id,
-            schema=_sound_schema(services, asked),
+            schema=asked.form if isinstance(asked, ElicitFormBody) else None,
             url=asked.url if isinstance(asked, ElicitVisitBody) else None,
-            expires_at=expires_at,
+            timeout_seconds=asked.timeout_seconds,
             meta=asked.meta,
         )
-        outcome = await handle(request, elicitation)
     made = location(outcome.session_id, "interactions", outcome.answer["request_id"])
     return outcome_response(outcome, status=201, made=made)
-
-
-def _in(services: Services, seconds: int | None) -> datetime | None:
-    return None if seconds is None else services.clock.now() + timedelta(seconds=seconds)
-
-
-def _sound_schema(
-    services: Services, asked: ElicitFormBody | ElicitVisitBody
-) -> Mapping[str, Any] | None:
-    """Return the schema of a form, one that its content can be held to."""
-    if not isinstance(asked, ElicitFormBody):
-        return None
-    problems = services.schemas.problems_of_schema(asked.form)
-    if problems:
-        errors = [{"field": "schema", "message": one, "code": "schema"} for one in problems]
-        raise Problem("invalid", f"schema: {problems[0]}", field="schema", errors=errors)
-    return asked.form
 
 
 @post("/v1/sessions/{session_id:str}/interactions/{request_id:str}/decision", status_code=200)
@@ -224,25 +201,22 @@ def _sound_schema(
 async def decide_interaction(request: AnyRequest) -> ASGIResponse:
     """Decide, once: with an option of a permission, or with an answer to an elicitation."""
     decided = (await body_of(request, DecideInteractionBody)).decided()
-    services, request_id = services_of(request), name_of(request, "request_id")
-    command: DecidePermission | AnswerElicitation
+    request_id, session_id = name_of(request, "request_id"), session_id_of(request)
+    caller, interactions = await caller_of(request), use_cases_of(request).interactions
     if isinstance(decided, AnswerBody):
-        command = AnswerElicitation(
-            request_id=request_id,
-            action=decided.action,
-            violations=services.schemas.violations,
-            content=decided.content,
-            at=services.clock.now(),
+        outcome = await interactions.answer(
+            caller, session_id, request_id, action=decided.action, content=decided.content
         )
     else:
-        command = DecidePermission(
-            request_id=request_id,
+        outcome = await interactions.decide(
+            caller,
+            session_id,
+            request_id,
             option_id=decided.option_id,
-            at=services.clock.now(),
             grant=decided.grant,
             reason=decided.reason,
         )
-    return outcome_response(await handle(request, command))
+    return outcome_response(outcome)
 
 
 @delete("/v1/sessions/{session_id:str}/interactions/{request_id:str}", status_code=200)
@@ -263,4 +237,4 @@ async def withdraw_interaction(request: AnyRequest) -> ASGIResponse:
     body = await body_of(request, WithdrawBody)
     request_id = name_of(request, "request_id")
     command = CancelInteraction(request_id=request_id, reason=body.reason)
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))

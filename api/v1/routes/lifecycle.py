@@ -1,9 +1,5 @@
 """The life of a session: activate, stop, resume, clear, rewind, and delete many at once."""
 
-import asyncio
-from typing import Any
-from uuid import UUID
-
 from litestar import post
 from litestar.response.base import ASGIResponse
 
@@ -22,20 +18,13 @@ from api.v1.schemas.lifecycle import (
     StatusDone,
     StopSessionBody,
 )
-from api.v1.services import handle, replayed, services_of
-from application.errors import ApplicationError
-from domain.errors import DomainError, SessionNotFound
+from api.v1.services import caller_of, perform, use_cases_of
 from domain.session.commands import (
     ActivateSession,
     ClearConversation,
-    DeleteSession,
     FailStart,
-    ResumeSession,
-    RewindConversation,
     StopSession,
 )
-
-_AT_ONCE = 20
 
 
 @post("/v1/sessions/{session_id:str}/activate")
@@ -48,7 +37,7 @@ _AT_ONCE = 20
 async def activate_session(request: AnyRequest) -> ASGIResponse:
     """Say that the agent of a starting session is up."""
     await body_of(request, EmptyBody)
-    return outcome_response(await handle(request, ActivateSession()))
+    return outcome_response(await perform(request, ActivateSession()))
 
 
 @post("/v1/sessions/{session_id:str}/fail-start")
@@ -62,7 +51,7 @@ async def fail_start(request: AnyRequest) -> ASGIResponse:
     """Say that the agent of a starting session did not come up; the session stays visible."""
     body = await body_of(request, FailStartBody)
     command = FailStart(failure=body.failure.to_domain())
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/stop")
@@ -76,7 +65,7 @@ async def stop_session(request: AnyRequest) -> ASGIResponse:
         failure=body.failure.to_domain() if body.failure else None,
         when_idle=body.when_idle,
     )
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/resume")
@@ -89,8 +78,9 @@ async def stop_session(request: AnyRequest) -> ASGIResponse:
 async def resume_session(request: AnyRequest) -> ASGIResponse:
     """Make a stopped session active again, with its id and its whole history."""
     body = await body_of(request, ResumeSessionBody)
-    command = ResumeSession(starting=body.starting, at=services_of(request).clock.now())
-    return outcome_response(await handle(request, command))
+    sessions, caller = use_cases_of(request).sessions, await caller_of(request)
+    outcome = await sessions.resume(caller, session_id_of(request), starting=body.starting)
+    return outcome_response(outcome)
 
 
 @post("/v1/sessions/{session_id:str}/clear")
@@ -103,7 +93,7 @@ async def resume_session(request: AnyRequest) -> ASGIResponse:
 async def clear_conversation(request: AnyRequest) -> ASGIResponse:
     """Begin the transcript anew; the log goes on, and every cursor stays good."""
     await body_of(request, EmptyBody)
-    return outcome_response(await handle(request, ClearConversation()))
+    return outcome_response(await perform(request, ClearConversation()))
 
 
 @post("/v1/sessions/{session_id:str}/rewind")
@@ -116,13 +106,8 @@ async def clear_conversation(request: AnyRequest) -> ASGIResponse:
 async def rewind_conversation(request: AnyRequest) -> ASGIResponse:
     """Go back to what was said and known after an earlier event; the log goes on."""
     body = await body_of(request, RewindBody)
-    session_id = session_id_of(request)
-    outcome = await replayed(request, session_id)
-    if outcome is None:
-        then = await services_of(request).lineages.state_at(session_id, body.to)
-        command = RewindConversation(to=body.to, then=then)
-        outcome = await handle(request, command)
-    return outcome_response(outcome)
+    sessions, caller = use_cases_of(request).sessions, await caller_of(request)
+    return outcome_response(await sessions.rewind(caller, session_id_of(request), body.to))
 
 
 @post("/v1/sessions/batch/delete", status_code=200)
@@ -130,27 +115,14 @@ async def rewind_conversation(request: AnyRequest) -> ASGIResponse:
 async def delete_sessions(request: AnyRequest) -> ASGIResponse:
     """Delete sessions, each as if it were asked for alone: one that fails stops no other."""
     body = await body_of(request, BatchDeleteBody)
-    gate = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(session_id: UUID) -> dict[str, Any]:
-        async with gate:
-            return await _delete_one(request, session_id)
-
-    results = await asyncio.gather(*map(one, dict.fromkeys(body.session_ids)))
+    sessions, caller = use_cases_of(request).sessions, await caller_of(request)
+    deletions = await sessions.delete_many(caller, body.session_ids)
     document = {
-        "results": results,
-        "deleted": sum(result["status"] == "deleted" for result in results),
-        "failed": sum(result["status"] in ("not_found", "failed") for result in results),
+        "results": [
+            {key: value for key, value in one._asdict().items() if value is not None}
+            for one in deletions
+        ],
+        "deleted": sum(one.status == "deleted" for one in deletions),
+        "failed": sum(one.status in ("not_found", "failed") for one in deletions),
     }
     return json_response(to_json(document))
-
-
-async def _delete_one(request: AnyRequest, session_id: UUID) -> dict[str, Any]:
-    result: dict[str, Any] = {"session_id": session_id}
-    try:
-        outcome = await handle(request, DeleteSession(), session_id=session_id)
-    except SessionNotFound as error:
-        return {**result, "status": "not_found", "code": error.code}
-    except (DomainError, ApplicationError) as error:
-        return {**result, "status": "failed", "code": error.code}
-    return {**result, "status": "deleted" if outcome.changed else "already"}

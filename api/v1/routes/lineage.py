@@ -9,7 +9,6 @@ from api.http.requests import (
     AnyRequest,
     Parameters,
     body_of,
-    expected_of,
     is_current,
     session_id_of,
 )
@@ -25,10 +24,9 @@ from api.http.route_docs import CURSOR, LIMIT, Describes
 from api.v1.routes.sessions import session_page
 from api.v1.schemas.lineage import Ancestry, ForkBody, SpawnBody, Spawned
 from api.v1.schemas.session_shape import SessionAnswer, SessionPage
-from api.v1.services import handle, replayed, services_of
+from api.v1.services import caller_of, services_of, use_cases_of
 from application.ports.store import SessionFilter, SessionOrder
-from domain.permission_rules import Grants
-from domain.session.commands import CreateSession, SpawnSession
+from domain.session.commands import CreateSession
 from domain.values import Owner
 
 
@@ -49,37 +47,24 @@ from domain.values import Owner
 )
 async def spawn_session(request: AnyRequest) -> ASGIResponse:
     """Begin a child session, in one transaction with its parent's word of it."""
-    services, parent_id = services_of(request), session_id_of(request)
     body = await body_of(request, SpawnBody)
-    outcome = await replayed(request, parent_id)
-    if outcome is None:
-        child_id = body.id or services.clock.new_id()
-        command = SpawnSession(
-            parent_id=parent_id,
-            child_id=child_id,
-            agent=body.agent.to_domain(),
-            ttl_seconds=body.ttl_seconds,
-            role=body.role,
-            auto_stop=body.auto_stop,
-            grants=body.grants.to_domain() if body.grants else Grants(),
-            workspace=body.workspace,
-            title=body.title,
-            permissions=body.permissions.to_domain() if body.permissions else None,
-            limits=body.limits.to_domain() if body.limits else None,
-            metadata=body.metadata,
-            allow_stopped_parent=body.allow_stopped_parent,
-        )
-
-        await services.lineages.count(parent_id)
-        outcome = await handle(request, command)
+    outcome = await use_cases_of(request).lineages.spawn(
+        await caller_of(request),
+        session_id_of(request),
+        agent=body.agent.to_domain(),
+        ttl_seconds=body.ttl_seconds,
+        child_id=body.id,
+        role=body.role,
+        auto_stop=body.auto_stop,
+        grants=body.grants.to_domain() if body.grants else None,
+        workspace=body.workspace,
+        title=body.title,
+        permissions=body.permissions.to_domain() if body.permissions else None,
+        limits=body.limits.to_domain() if body.limits else None,
+        metadata=body.metadata,
+        allow_stopped_parent=body.allow_stopped_parent,
+    )
     made = UUID(str(outcome.answer["session"]["id"]))
-    if not outcome.changed:
-        # The child was there already: it is told as it is by now.
-        row = await services.queries.session(made)
-        document = services.store.codec.from_json(row.doc)
-        outcome = outcome._replace(
-            answer={"session": {**document, "sequence": row.sequence, "position": row.position}}
-        )
     return outcome_response(outcome, status=201 if outcome.changed else 200, made=location(made))
 
 
@@ -92,22 +77,14 @@ async def spawn_session(request: AnyRequest) -> ASGIResponse:
 )
 async def fork_session(request: AnyRequest) -> ASGIResponse:
     """Begin a session with what another one said and knew after one of its events."""
-    services, origin_id = services_of(request), session_id_of(request)
     body = await body_of(request, ForkBody)
-    outcome = await replayed(request, origin_id)
-    if outcome is None:
-        fork_id = body.id or services.clock.new_id()
-        command, inherited = await services.lineages.forked(
-            origin_id, body.at, _different(body), expected_of(request)
-        )
-        outcome = await handle(
-            request,
-            command,
-            session_id=fork_id,
-            idempotency_scope=origin_id,
-            inherits=inherited,
-            if_match=False,
-        )
+    outcome = await use_cases_of(request).lineages.fork(
+        await caller_of(request),
+        session_id_of(request),
+        _different(body),
+        at=body.at,
+        fork_id=body.id,
+    )
     return outcome_response(
         outcome, status=201 if outcome.changed else 200, made=location(outcome.session_id)
     )
@@ -158,7 +135,7 @@ async def get_ancestry(request: AnyRequest) -> ASGIResponse:
     if is_current(request, row.sequence):
         return not_modified(row.sequence)
     document = {
-        "ancestors": await services.lineages.ancestry(session_id),
+        "ancestors": await services.use_cases.lineages.ancestry(session_id),
         "sequence": row.sequence,
     }
     return json_response(to_json(document), headers={"ETag": etag(row.sequence)})

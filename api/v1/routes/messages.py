@@ -40,9 +40,9 @@ from api.v1.documents.ui_messages import ui_messages
 from api.v1.schemas.answers import MessageDone, MessagePage, TranscriptEntry
 from api.v1.schemas.commands import AddMessageBody, ReviseMessageBody
 from api.v1.schemas.events import HistoryPage
-from api.v1.services import handle, services_of
+from api.v1.services import caller_of, perform, services_of, use_cases_of
 from application.reads.tail import ALL
-from domain.session.commands import AddMessage, ReviseMessage
+from domain.session.commands import ReviseMessage
 
 
 @post("/v1/sessions/{session_id:str}/messages")
@@ -55,15 +55,15 @@ from domain.session.commands import AddMessage, ReviseMessage
 async def add_message(request: AnyRequest) -> ASGIResponse:
     """Add a message to the transcript."""
     body = await body_of(request, AddMessageBody)
-    message_id = body.id or services_of(request).new_name()
-    command = AddMessage(
-        message_id=message_id,
+    outcome = await use_cases_of(request).messages.add(
+        await caller_of(request),
+        session_id_of(request),
         role=body.role,
         parts=tuple(body.parts),
+        message_id=body.id,
         author=body.author,
         implicit=body.implicit,
     )
-    outcome = await handle(request, command)
     made = location(outcome.session_id, "messages", outcome.answer["message_id"])
     return outcome_response(outcome, status=201, made=made)
 
@@ -80,8 +80,7 @@ async def revise_message(request: AnyRequest) -> ASGIResponse:
     body = await body_of(request, ReviseMessageBody)
     message_id = name_of(request, "message_id")
     command = ReviseMessage(message_id=message_id, parts=tuple(body.parts))
-    outcome = await handle(request, command)
-    return outcome_response(outcome)
+    return outcome_response(await perform(request, command))
 
 
 @get("/v1/sessions/{session_id:str}/messages")

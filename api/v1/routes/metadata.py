@@ -18,9 +18,9 @@ from api.v1.schemas.metadata import (
     SummaryDone,
     UsageDone,
 )
-from api.v1.services import handle, read_response, services_of, state_of
+from api.v1.services import caller_of, perform, read_response, state_of, use_cases_of
 from application.projections.session_row import session_document
-from domain.session.commands import AddSummary, DescribeSession, OverrideModel, RecordUsage
+from domain.session.commands import DescribeSession, OverrideModel, RecordUsage
 
 
 @patch("/v1/sessions/{session_id:str}")
@@ -34,7 +34,7 @@ async def describe_session(request: AnyRequest) -> ASGIResponse:
         starred=body.starred,
         tags=tuple(body.tags),
     )
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/usage")
@@ -48,7 +48,7 @@ async def record_usage(request: AnyRequest) -> ASGIResponse:
         output_tokens=body.output_tokens,
         cost=body.cost,
     )
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))
 
 
 @get("/v1/sessions/{session_id:str}/models")
@@ -77,7 +77,7 @@ async def override_model(request: AnyRequest) -> ASGIResponse:
         provider=body.provider,
         reasoning_effort=body.reasoning_effort,
     )
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))
 
 
 @delete("/v1/sessions/{session_id:str}/models/{agent:str}", status_code=200)
@@ -86,7 +86,7 @@ async def restore_model(request: AnyRequest) -> ASGIResponse:
     """Have an agent answer with its own model again."""
     await body_of(request, EmptyBody)
     command = OverrideModel(agent=name_of(request, "agent"), model=None)
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))
 
 
 @get("/v1/sessions/{session_id:str}/summaries")
@@ -121,10 +121,13 @@ async def get_summaries(request: AnyRequest) -> ASGIResponse:
 async def add_summary(request: AnyRequest) -> ASGIResponse:
     """Put what was said so far in short; the messages stay."""
     body = await body_of(request, AddSummaryBody)
-    summary_id = body.summary_id or services_of(request).new_name()
-    command = AddSummary(
-        summary_id=summary_id, text=body.text, first_kept=body.first_kept, tokens=body.tokens
+    outcome = await use_cases_of(request).summaries.add(
+        await caller_of(request),
+        session_id_of(request),
+        text=body.text,
+        summary_id=body.summary_id,
+        first_kept=body.first_kept,
+        tokens=body.tokens,
     )
-    outcome = await handle(request, command)
     made = location(outcome.session_id, "summaries")
     return outcome_response(outcome, status=201, made=made)

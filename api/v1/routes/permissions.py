@@ -9,9 +9,6 @@ from api.http.requests import (
     AnyRequest,
     Parameters,
     body_of,
-    expected_of,
-    header_text,
-    idempotency_of,
     session_id_of,
 )
 from api.http.responses import etag, json_response, outcome_response, to_json
@@ -24,13 +21,9 @@ from api.v1.schemas.permissions import (
     ReplacePermissionsBody,
     ToolApprovalBody,
 )
-from api.v1.services import handle, read_response, services_of, state_of
+from api.v1.services import caller_of, perform, read_response, state_of, use_cases_of
 from application.commands.answers.sessions import policy_document
-from application.errors import StaleSequence
-from domain.permission_rules import evaluate
 from domain.session.commands import ReplacePermissions, SwitchToolApproval
-from domain.session.guards import require_present
-from domain.values import require_name
 
 _TOPIC = "Permissions"
 
@@ -50,7 +43,7 @@ async def replace_permissions(request: AnyRequest) -> ASGIResponse:
     """Set all rules; they hold at once, in the running turn too."""
     body = await body_of(request, ReplacePermissionsBody)
     command = ReplacePermissions(permissions=body.to_domain())
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))
 
 
 @put("/v1/sessions/{session_id:str}/tool-approval")
@@ -59,7 +52,7 @@ async def switch_tool_approval(request: AnyRequest) -> ASGIResponse:
     """Let tools be called without asking, but for those that a rule denies; or not."""
     body = await body_of(request, ToolApprovalBody)
     command = SwitchToolApproval(enabled=body.enabled)
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/permissions/evaluate", status_code=200)
@@ -67,22 +60,12 @@ async def switch_tool_approval(request: AnyRequest) -> ASGIResponse:
 async def evaluate_call(request: AnyRequest) -> ASGIResponse:
     """Tell what would happen to a tool call and why; nothing is recorded."""
     body = await body_of(request, EvaluateBody)
-    require_name(body.tool, "tool")
-    session_id, expected = session_id_of(request), expected_of(request)
-    # It takes the headers of a command, of which only the condition means anything here.
-    await idempotency_of(request, session_id)
-    for name in (b"cairn-actor", b"cairn-causation"):
-        header_text(request, name)
-    session = (await services_of(request).repository.load(session_id)).session
-    require_present(session)
-    if expected is not None and session.sequence not in expected:
-        raise StaleSequence(None, head=session.sequence)
-    verdict = evaluate(
-        session.policy.rules,
+    judged = await use_cases_of(request).permissions.evaluate(
+        await caller_of(request),
+        session_id_of(request),
         tool=body.tool,
         arguments=body.arguments,
         read_only=body.read_only,
-        tool_approval=session.policy.tool_approval,
     )
-    document = {**asdict(verdict), "sequence": session.sequence}
-    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
+    document = {**asdict(judged.verdict), "sequence": judged.sequence}
+    return json_response(to_json(document), headers={"ETag": etag(judged.sequence)})

@@ -9,7 +9,6 @@ from litestar.response.base import ASGIResponse
 
 from api.http import cursors
 from api.http.requests import (
-    NIL,
     AnyRequest,
     Parameters,
     body_of,
@@ -40,11 +39,12 @@ from api.v1.schemas.session_shape import (
     SessionStatus,
 )
 from api.v1.schemas.sessions import CreateSessionBody
-from api.v1.services import handle, services_of
+from api.v1.services import caller_of, perform, services_of, use_cases_of
 from application.ports.store import SessionFilter, SessionOrder, SortKey
 from application.reads.health import Checkup, Standing
+from application.use_cases.sessions import WantedMessage
 from domain.health import Badge
-from domain.session.commands import CreateSession, DeleteSession, FirstMessage
+from domain.session.commands import CreateSession, DeleteSession
 from domain.session.state import Status
 from domain.values import Owner, rfc3339
 
@@ -69,10 +69,8 @@ _WITH_HEALTH = choice("include_health", "add how it is, and have that decide the
 )
 async def create_session(request: AnyRequest) -> ASGIResponse:
     """Begin a session."""
-    services = services_of(request)
     body = await body_of(request, CreateSessionBody)
-    session_id = body.id or services.clock.new_id()
-    command = CreateSession(
+    wanted = CreateSession(
         owner=Owner(
             app=body.app,
             user=body.user,
@@ -85,15 +83,6 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
         agent=body.agent.to_domain() if body.agent else None,
         state=body.state,
         metadata=body.metadata,
-        messages=tuple(
-            FirstMessage(
-                message_id=message.id or services.new_name(),
-                role=message.role,
-                parts=tuple(message.parts),
-                author=message.author,
-            )
-            for message in body.messages
-        ),
         type=body.type,
         starting=body.starting,
         permissions=body.permissions.to_domain() if body.permissions else None,
@@ -101,12 +90,11 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
         limits=body.limits.to_domain() if body.limits else None,
         ttl_seconds=body.ttl_seconds,
     )
-
-    outcome = await handle(
-        request,
-        command,
-        session_id=session_id,
-        idempotency_scope=NIL,
+    messages = [
+        WantedMessage(one.role, tuple(one.parts), one.id, one.author) for one in body.messages
+    ]
+    outcome = await use_cases_of(request).sessions.create(
+        await caller_of(request), wanted, messages, session_id=body.id
     )
     return outcome_response(
         outcome,
@@ -260,7 +248,7 @@ async def get_session(request: AnyRequest) -> ASGIResponse:
 async def delete_session(request: AnyRequest) -> ASGIResponse:
     """Set the tombstone; the log stays."""
     await body_of(request, EmptyBody)
-    return outcome_response(await handle(request, DeleteSession()))
+    return outcome_response(await perform(request, DeleteSession()))
 
 
 @get("/v1/sessions/{session_id:str}/status")

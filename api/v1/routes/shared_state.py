@@ -4,7 +4,7 @@ from litestar import get, patch
 from litestar.response.base import ASGIResponse
 
 from api.http.problems import Problem
-from api.http.requests import AnyRequest, Parameters, body_of, expected_of, is_current, name_of
+from api.http.requests import AnyRequest, Parameters, body_of, is_current, name_of
 from api.http.responses import Reply, etag, json_response, not_modified, to_json
 from api.http.route_docs import LIMIT, Describes, Parameter
 from api.v1.routes.state import BEFORE, KeyPage, history_reply
@@ -16,12 +16,9 @@ from api.v1.schemas.state import (
     SharedState,
     key_schema,
 )
-from api.v1.services import handle, services_of
-from application.errors import ScopeMoved
-from application.projections.session_row import scope_stream
+from api.v1.services import caller_of, services_of, use_cases_of
 from application.reads.key_history import shared_writes
 from domain.errors import Invalid
-from domain.session.commands import PatchScope
 from domain.values import require_name
 
 _PROBLEMS = ("stale_scope", "session_exists")
@@ -51,10 +48,7 @@ async def get_app_state(request: AnyRequest) -> ASGIResponse:
 async def patch_app_state(request: AnyRequest) -> ASGIResponse:
     """Set and delete keys that all sessions of an app share; `If-Match` names the version."""
     body = await body_of(request, PatchAppStateBody)
-    command = PatchScope(
-        app=name_of(request, "app"), user=None, set=body.set, delete=tuple(body.delete)
-    )
-    return await _patch(request, command)
+    return await _patch(request, body, name_of(request, "app"), None)
 
 
 @get("/v1/apps/{app:str}/state/{key:str}/history")
@@ -82,13 +76,7 @@ async def get_user_state(request: AnyRequest) -> ASGIResponse:
 async def patch_user_state(request: AnyRequest) -> ASGIResponse:
     """Set and delete keys that the sessions of one user of an app share."""
     body = await body_of(request, PatchUserStateBody)
-    command = PatchScope(
-        app=name_of(request, "app"),
-        user=name_of(request, "user"),
-        set=body.set,
-        delete=tuple(body.delete),
-    )
-    return await _patch(request, command)
+    return await _patch(request, body, name_of(request, "app"), name_of(request, "user"))
 
 
 @get("/v1/apps/{app:str}/users/{user:str}/state/{key:str}/history")
@@ -122,16 +110,12 @@ async def _read(request: AnyRequest, app: str, user: str | None) -> Reply:
     return json_response(to_json(document), headers={"ETag": etag(shared.version)})
 
 
-async def _patch(request: AnyRequest, command: PatchScope) -> Reply:
-    stream = scope_stream(command.app, command.user)
-    outcome = await handle(request, command, session_id=stream, shared_scope=stream)
-    version = outcome.position
-    if not outcome.changed:
-        # Nothing was asked for: nobody has looked at the version yet.
-        version = (await services_of(request).scopes.read(command.app, command.user)).version
-        allowed = expected_of(request)
-        if allowed is not None and version not in allowed:
-            raise ScopeMoved(None, head=version)
+async def _patch(
+    request: AnyRequest, body: PatchAppStateBody | PatchUserStateBody, app: str, user: str | None
+) -> Reply:
+    outcome, version = await use_cases_of(request).shared_states.patch(
+        await caller_of(request), app, user, set=body.set, delete=tuple(body.delete)
+    )
     answer = {"sequence": outcome.sequence, "position": outcome.position, "version": version}
     headers = {"ETag": etag(version)}
     if outcome.replayed:

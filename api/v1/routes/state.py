@@ -20,7 +20,7 @@ from api.http.responses import (
 )
 from api.http.route_docs import AT, LIMIT, Describes, Parameter
 from api.v1.schemas.state import KeyHistory, PatchStateBody, State, StateDone
-from api.v1.services import handle, past_of, services_of
+from api.v1.services import past_of, perform, services_of
 from application.reads.key_history import Write, own_writes, shared_writes
 from domain.errors import Invalid
 from domain.session.commands import PatchState
@@ -56,7 +56,7 @@ async def patch_state(request: AnyRequest) -> ASGIResponse:
     """Set and delete keys, whatever others have set meanwhile, or only at an expected version."""
     body = await body_of(request, PatchStateBody)
     command = PatchState(set=body.set, delete=tuple(body.delete), expected=body.expected_version)
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))
 
 
 @get("/v1/sessions/{session_id:str}/state/{key:str}/history")

@@ -1,7 +1,5 @@
 """Turns: start one, record what the agent does in it, end it."""
 
-from typing import Any
-
 from litestar import get, post
 from litestar.response.base import ASGIResponse
 
@@ -23,18 +21,16 @@ from api.v1.schemas.turns import (
     TurnStanding,
     TurnWaiting,
 )
-from api.v1.services import handle, read_response, services_of, state_of
-from application.partials import Partial
+from api.v1.services import caller_of, perform, read_response, state_of, use_cases_of
+from application.use_cases.turns import Piece
 from domain.errors import Invalid, TurnNotFound
 from domain.session.commands import (
     CancelTurn,
     CompleteTurn,
     FailTurn,
     RecordActivity,
-    StartTurn,
     TakeInputs,
 )
-from domain.session.decide import decide
 from domain.values import Failure
 
 
@@ -58,20 +54,18 @@ from domain.values import Failure
 )
 async def start_turn(request: AnyRequest) -> ASGIResponse:
     """Give the agent input: now, in its turn, or within the running one."""
-    services = services_of(request)
     body = await body_of(request, StartTurnBody)
-    turn_id = body.turn_id or services.new_name()
-    command = StartTurn(
-        turn_id=turn_id,
-        message_id=body.input.message_id or services.new_name(),
+    outcome = await use_cases_of(request).turns.start(
+        await caller_of(request),
+        session_id_of(request),
         parts=tuple(body.input.parts),
+        turn_id=body.turn_id,
+        message_id=body.input.message_id,
         source=body.source,
         mode=body.mode,
-        meta=body.meta,
         expected_turn_id=body.expected_turn_id,
+        meta=body.meta,
     )
-
-    outcome = await handle(request, command)
     # A repeated request has the id of the first.
     turn_id = outcome.answer["turn_id"]
     if outcome.answer["disposition"] == "started":
@@ -110,41 +104,18 @@ async def record_activity(request: AnyRequest) -> ASGIResponse:
     body = await body_of(request, RecordActivityBody)
     turn_id = name_of(request, "turn_id")
     events = tuple(activity_of(one, f"events[{i}]") for i, one in enumerate(body.events))
-    command = RecordActivity(turn_id=turn_id, events=events, take_inputs=body.take_inputs)
     if body.partial:
         if body.take_inputs:
             raise Invalid("what is only shown takes no inputs", field="take_inputs")
-        return await _show(request, command, body)
-    outcome = await handle(request, command)
-    return outcome_response(outcome, first_sequence=True)
-
-
-async def _show(
-    request: AnyRequest, command: RecordActivity, body: RecordActivityBody
-) -> ASGIResponse:
-    """Pass pieces on without a sequence, if the turn that they belong to runs."""
-    services, session_id = services_of(request), session_id_of(request)
-    session = (await services.repository.load(session_id)).session
-    decide(session, command)
-    head = session.sequence
-    for event in body.events:
-        piece: dict[str, Any] = {
-            "session_id": session_id,
-            "type": event.type,
-            "partial": True,
-            "turn_id": command.turn_id,
-            "data": event.data,
-        }
-        text = _text_of(event.data) if event.type == "agent.message" else ""
-        streamed = Partial(event.type, command.turn_id, head, text, to_json(piece))
-        services.hub.show(session_id, streamed)
-        services.store.announcer.announce_piece(session_id, streamed)
-    shown = to_json({"partial": True, "sequence": head})
-    return json_response(shown, headers={"ETag": etag(head)})
-
-
-def _text_of(data: Any) -> str:
-    return "".join(part["text"] for part in data["parts"] if part["type"] == "text")
+        pieces = [
+            Piece(one.type, event, one.data) for one, event in zip(body.events, events, strict=True)
+        ]
+        turns, session_id = use_cases_of(request).turns, session_id_of(request)
+        head = await turns.show(session_id, turn_id, pieces)
+        shown = to_json({"partial": True, "sequence": head})
+        return json_response(shown, headers={"ETag": etag(head)})
+    command = RecordActivity(turn_id=turn_id, events=events, take_inputs=body.take_inputs)
+    return outcome_response(await perform(request, command), first_sequence=True)
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/inputs", status_code=200)
@@ -158,7 +129,7 @@ async def take_inputs(request: AnyRequest) -> ASGIResponse:
     """Give the agent what is staged for its turn, now."""
     await body_of(request, EmptyBody)
     command = TakeInputs(turn_id=name_of(request, "turn_id"))
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/complete", status_code=200)
@@ -176,7 +147,7 @@ async def complete_turn(request: AnyRequest) -> ASGIResponse:
         stop_reason=body.stop_reason,
         usage=body.usage_to_domain(),
     )
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/fail", status_code=200)
@@ -193,7 +164,7 @@ async def fail_turn(request: AnyRequest) -> ASGIResponse:
         turn_id=name_of(request, "turn_id"),
         failure=Failure(kind=body.kind, summary=body.summary, bundle=body.bundle),
     )
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/cancel", status_code=200)
@@ -207,4 +178,4 @@ async def cancel_turn(request: AnyRequest) -> ASGIResponse:
     """End this very turn; what waits has its turn next, unless it is held."""
     body = await body_of(request, CancelTurnBody)
     command = CancelTurn(turn_id=name_of(request, "turn_id"), reason=body.reason, hold=body.hold)
-    return outcome_response(await handle(request, command))
+    return outcome_response(await perform(request, command))

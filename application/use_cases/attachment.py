@@ -13,7 +13,7 @@ from datetime import timedelta
 from uuid import UUID, uuid5
 
 from application.commands.handler import CommandHandler
-from application.commands.request import Idempotency, Outcome, Request
+from application.commands.request import Caller, Outcome
 from application.errors import (
     ApplicationError,
     IdempotencyKeyInFlight,
@@ -23,7 +23,8 @@ from application.errors import (
 )
 from application.ports.leases import Lease
 from application.ports.store import ListedSession, Store
-from application.reads.health import facts_of, present
+from application.reads.health import facts_of
+from application.use_cases.presence import present
 from domain.errors import DomainError, Invalid, LeaseNotHeld, NotAttachable
 from domain.health import badge_for_info, drivable
 from domain.session.commands import AcquireAttachment, ReleaseAttachment
@@ -46,11 +47,14 @@ class Attachments:
         self._store = store
         self._handler = handler
 
-    async def attach(self, request: Request, holder: str, ttl: timedelta) -> Outcome:
+    async def attach(
+        self, caller: Caller, session_id: UUID, holder: str, ttl: timedelta
+    ) -> Outcome:
         """Take the lease on a session that nobody drives.
 
         Args:
-            request: Who asks, and under which conditions; its command is set here.
+            caller: Who asks.
+            session_id: Which session.
             holder: Who is to drive it.
             ttl: For how long, unless it is renewed: 1 s to 24 h.
 
@@ -67,11 +71,11 @@ class Attachments:
         """
         _require_ttl(ttl)
         require_name(holder, "holder")
-        replayed = await self._handler.replay(request)
+        replayed = await self._handler.replay(caller.key_in(session_id))
         if replayed is not None:
             return replayed
-        self._require_drivable(await present(self._store, request))
-        session_id, token = request.session_id, self._token_for(request)
+        self._require_drivable(await present(self._store, caller, session_id))
+        token = self._token_for(caller, session_id)
         claim = await self._store.leases.acquire(session_id, token, holder, ttl)
         if not claim.granted:
             raise LeaseHeld(
@@ -80,7 +84,7 @@ class Attachments:
                 expires_at=rfc3339(claim.lease.expires_at),
             )
         try:
-            return await self._record(request, claim.lease)
+            return await self._record(caller, claim.lease)
         except (IdempotencyKeyInFlight, OutcomeUnknown):
             # The one that is under way has this lease; or it may be recorded that this one has.
             raise
@@ -89,11 +93,14 @@ class Attachments:
                 await self._store.leases.release(session_id, token)
             raise
 
-    async def renew(self, request: Request, holder: str, lease_id: UUID, ttl: timedelta) -> Outcome:
+    async def renew(
+        self, caller: Caller, session_id: UUID, holder: str, lease_id: UUID, ttl: timedelta
+    ) -> Outcome:
         """Prolong a lease; nothing is recorded of it.
 
         Args:
-            request: Who asks, and under which conditions; its command is set here.
+            caller: Who asks.
+            session_id: Which session.
             holder: Who drives the session.
             lease_id: Which lease.
             ttl: For how long from now, unless it is renewed again: 1 s to 24 h.
@@ -106,26 +113,27 @@ class Attachments:
             LeaseNotHeld: It has run out, was released, or belongs to somebody else.
         """
         _require_ttl(ttl)
-        replayed = await self._handler.replay(request)
+        replayed = await self._handler.replay(caller.key_in(session_id))
         if replayed is not None:
             return replayed
-        await present(self._store, request)
-        held = (await self._store.leases.of([request.session_id])).get(request.session_id)
+        await present(self._store, caller, session_id)
+        held = (await self._store.leases.of([session_id])).get(session_id)
         lease = None
         if held is not None and (held.token, held.holder) == (lease_id, holder):
-            lease = await self._store.leases.renew(request.session_id, lease_id, ttl)
+            lease = await self._store.leases.renew(session_id, lease_id, ttl)
         if lease is None:
             raise LeaseNotHeld(
                 "this lease is not in force any more, or not yours; attach again",
                 lease_id=str(lease_id),
             )
-        return await self._record(request, lease)
+        return await self._record(caller, lease)
 
-    async def detach(self, request: Request, lease_id: UUID) -> Outcome:
+    async def detach(self, caller: Caller, session_id: UUID, lease_id: UUID) -> Outcome:
         """Let go of a session.
 
         Args:
-            request: Who asks, and under which conditions; its command is set here.
+            caller: Who asks.
+            session_id: Which session.
             lease_id: The lease it was attached with.
 
         Raises:
@@ -136,12 +144,12 @@ class Attachments:
         """
         command = ReleaseAttachment(lease_id=lease_id)
         try:
-            outcome = await self._handler.handle(request._replace(command=command))
+            outcome = await self._handler.handle(caller.asks(session_id, command))
         except LeaseNotHeld:
-            # Of which a crash may have kept the log from hearing.
-            await self._store.leases.release(request.session_id, lease_id)
+            # A crash may have left the lease without its event.
+            await self._store.leases.release(session_id, lease_id)
             raise
-        await self._store.leases.release(request.session_id, lease_id)
+        await self._store.leases.release(session_id, lease_id)
         return outcome
 
     def _require_drivable(self, session: ListedSession) -> None:
@@ -155,21 +163,21 @@ class Attachments:
                 session_status=session.status,
             )
 
-    def _token_for(self, request: Request) -> UUID:
+    def _token_for(self, caller: Caller, session_id: UUID) -> UUID:
         """Return the id of the lease that a request takes: the same one when it is sent again."""
-        key: Idempotency | None = request.idempotency
+        key = caller.key
         if key is None:
             return self._store.clock.new_id()
-        return uuid5(request.session_id, f"lease {key.fingerprint.hex()} {key.key}")
+        return uuid5(session_id, f"lease {key.fingerprint.hex()} {key.key}")
 
-    async def _record(self, request: Request, lease: Lease) -> Outcome:
+    async def _record(self, caller: Caller, lease: Lease) -> Outcome:
         command = AcquireAttachment(
             lease_id=lease.token,
             holder=lease.holder,
             acquired_at=lease.acquired_at,
             expires_at=lease.expires_at,
         )
-        return await self._handler.handle(request._replace(command=command))
+        return await self._handler.handle(caller.asks(lease.session_id, command))
 
 
 def _require_ttl(ttl: timedelta) -> None:

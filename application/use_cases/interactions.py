@@ -1,0 +1,189 @@
+"""Requests that wait for a person: ask for a permission or for content, and decide."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from application.commands.handler import CommandHandler
+from application.commands.request import Caller, Outcome
+from application.ports.schemas import Schemas
+from application.ports.store import Clock
+from domain.errors import Invalid
+from domain.session.commands import (
+    AnswerElicitation,
+    DecidePermission,
+    RequestElicitation,
+    RequestPermission,
+)
+from domain.values import Grant, JsonObject, Option
+
+
+class Interactions:
+    """Asks people on behalf of agents, and agents' requests on behalf of people.
+
+    Args:
+        handler: Handles commands.
+        clock: Makes ids, and says when requests expire.
+        schemas: Judges the schemas of forms, and what was filled in.
+    """
+
+    def __init__(self, handler: CommandHandler, clock: Clock, schemas: Schemas) -> None:
+        self._handler = handler
+        self._clock = clock
+        self._schemas = schemas
+
+    async def request_permission(
+        self,
+        caller: Caller,
+        session_id: UUID,
+        *,
+        turn_id: str,
+        options: tuple[Option, ...],
+        request_id: str | None = None,
+        tool_call_id: str | None = None,
+        title: str | None = None,
+        tool: str | None = None,
+        arguments: JsonObject | None = None,
+        read_only: bool = False,
+        timeout_seconds: int | None = None,
+        meta: JsonObject | None = None,
+    ) -> Outcome:
+        """Ask for a permission; a rule of the session may decide it at once.
+
+        Args:
+            caller: Who asks.
+            session_id: In which session.
+            turn_id: In which turn.
+            options: What a person may choose.
+            request_id: A new one by default.
+            tool_call_id: The call that waits for it.
+            title: For the person.
+            tool: The name of the tool.
+            arguments: What it is to be called with.
+            read_only: The tool says that it changes nothing.
+            timeout_seconds: After which it is decided as `timeout`; None waits for ever.
+            meta: What the agent says of it.
+        """
+        command = RequestPermission(
+            request_id=request_id or self._new_name(),
+            turn_id=turn_id,
+            options=options,
+            tool_call_id=tool_call_id,
+            title=title,
+            tool=tool,
+            arguments=arguments,
+            read_only=read_only,
+            expires_at=self._in(timeout_seconds),
+            meta=meta,
+        )
+        return await self._handler.handle(caller.asks(session_id, command))
+
+    async def elicit(
+        self,
+        caller: Caller,
+        session_id: UUID,
+        *,
+        message: str,
+        request_id: str | None = None,
+        turn_id: str | None = None,
+        schema: JsonObject | None = None,
+        url: str | None = None,
+        timeout_seconds: int | None = None,
+        meta: JsonObject | None = None,
+    ) -> Outcome:
+        """Ask for content: with a form, or by sending the person to a page.
+
+        Args:
+            caller: Who asks.
+            session_id: In which session.
+            message: For the person.
+            request_id: A new one by default.
+            turn_id: In which turn; None is in none.
+            schema: What the content of a form must be.
+            url: The page.
+            timeout_seconds: After which it is decided as `timeout`; None waits for ever.
+            meta: What the agent says of it.
+
+        Raises:
+            Invalid: No content can be held to the schema.
+        """
+        if schema is not None:
+            self._require_sound(schema)
+        command = RequestElicitation(
+            request_id=request_id or self._new_name(),
+            message=message,
+            turn_id=turn_id,
+            schema=schema,
+            url=url,
+            expires_at=self._in(timeout_seconds),
+            meta=meta,
+        )
+        return await self._handler.handle(caller.asks(session_id, command))
+
+    async def decide(
+        self,
+        caller: Caller,
+        session_id: UUID,
+        request_id: str,
+        *,
+        option_id: str,
+        grant: Grant = "once",
+        reason: str | None = None,
+    ) -> Outcome:
+        """Choose an option of a permission.
+
+        Args:
+            caller: Who decides.
+            session_id: In which session.
+            request_id: Which request.
+            option_id: Which of its options.
+            grant: For how long it holds.
+            reason: Why.
+        """
+        command = DecidePermission(
+            request_id=request_id,
+            option_id=option_id,
+            at=self._clock.now(),
+            grant=grant,
+            reason=reason,
+        )
+        return await self._handler.handle(caller.asks(session_id, command))
+
+    async def answer(
+        self,
+        caller: Caller,
+        session_id: UUID,
+        request_id: str,
+        *,
+        action: Literal["accept", "decline"],
+        content: JsonObject | None = None,
+    ) -> Outcome:
+        """Answer an elicitation.
+
+        Args:
+            caller: Who answers.
+            session_id: In which session.
+            request_id: Which request.
+            action: What the person does.
+            content: What was filled in.
+        """
+        command = AnswerElicitation(
+            request_id=request_id,
+            action=action,
+            violations=self._schemas.violations,
+            content=content,
+            at=self._clock.now(),
+        )
+        return await self._handler.handle(caller.asks(session_id, command))
+
+    def _require_sound(self, schema: JsonObject) -> None:
+        problems = self._schemas.problems_of_schema(schema)
+        if problems:
+            errors = [{"field": "schema", "message": one, "code": "schema"} for one in problems]
+            raise Invalid(f"schema: {problems[0]}", field="schema", errors=errors)
+
+    def _in(self, seconds: int | None) -> datetime | None:
+        return None if seconds is None else self._clock.now() + timedelta(seconds=seconds)
+
+    def _new_name(self) -> str:
+        return str(self._clock.new_id())

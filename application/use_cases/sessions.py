@@ -1,0 +1,152 @@
+"""Sessions: begin one, resume it, go back in it, and delete many at once."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+from application.commands.handler import CommandHandler
+from application.commands.request import Caller, Outcome
+from application.errors import ApplicationError
+from application.ports.store import Clock
+from application.use_cases.lineage import Lineages
+from domain.errors import DomainError, SessionNotFound
+from domain.session.commands import (
+    CreateSession,
+    DeleteSession,
+    FirstMessage,
+    ResumeSession,
+    RewindConversation,
+)
+from domain.values import Part, Role
+
+NIL = UUID(int=0)
+"""The scope of the idempotency keys of requests that begin a session."""
+
+_AT_ONCE = 20
+
+
+class WantedMessage(NamedTuple):
+    """A message that a session begins with.
+
+    Args:
+        role: Who speaks.
+        parts: What is said.
+        message_id: A new one by default.
+        author: The name of who speaks.
+    """
+
+    role: Role
+    parts: tuple[Part, ...]
+    message_id: str | None = None
+    author: str | None = None
+
+
+class Deletion(NamedTuple):
+    """What became of one of many sessions that were to be deleted.
+
+    Args:
+        session_id: Which.
+        status: Whether it was deleted.
+        code: Why not.
+    """
+
+    session_id: UUID
+    status: Literal["deleted", "already", "not_found", "failed"]
+    code: str | None = None
+
+
+class Sessions:
+    """Asks for sessions.
+
+    Args:
+        handler: Handles commands.
+        clock: Makes ids, and says whether a session has expired.
+        lineages: Knows past states.
+    """
+
+    def __init__(self, handler: CommandHandler, clock: Clock, lineages: Lineages) -> None:
+        self._handler = handler
+        self._clock = clock
+        self._lineages = lineages
+
+    async def create(
+        self,
+        caller: Caller,
+        wanted: CreateSession,
+        messages: Iterable[WantedMessage] = (),
+        *,
+        session_id: UUID | None = None,
+    ) -> Outcome:
+        """Begin a session.
+
+        Args:
+            caller: Who asks.
+            wanted: What it is to be, less its messages.
+            messages: What it begins with.
+            session_id: A new one by default.
+        """
+        first = tuple(
+            FirstMessage(
+                message_id=one.message_id or str(self._clock.new_id()),
+                role=one.role,
+                parts=one.parts,
+                author=one.author,
+            )
+            for one in messages
+        )
+        request = caller.asks(session_id or self._clock.new_id(), replace(wanted, messages=first))
+        return await self._handler.handle(request._replace(idempotency=caller.key_in(NIL)))
+
+    async def resume(self, caller: Caller, session_id: UUID, *, starting: bool = False) -> Outcome:
+        """Make a stopped session active again.
+
+        Args:
+            caller: Who asks.
+            session_id: Which.
+            starting: Its agent has yet to come up.
+        """
+        command = ResumeSession(starting=starting, at=self._clock.now())
+        return await self._handler.handle(caller.asks(session_id, command))
+
+    async def rewind(self, caller: Caller, session_id: UUID, to: int) -> Outcome:
+        """Go back to what was said and known after an earlier event.
+
+        Args:
+            caller: Who asks.
+            session_id: In which session.
+            to: The sequence of the event.
+        """
+        # Before anything is looked at: the session may be another one by now.
+        replayed = await self._handler.replay(caller.key_in(session_id))
+        if replayed is not None:
+            return replayed
+        then = await self._lineages.state_at(session_id, to)
+        return await self._handler.handle(
+            caller.asks(session_id, RewindConversation(to=to, then=then))
+        )
+
+    async def delete_many(self, caller: Caller, session_ids: Iterable[UUID]) -> Sequence[Deletion]:
+        """Delete sessions, each as if it were asked for alone: one that fails stops no other.
+
+        Args:
+            caller: Who asks.
+            session_ids: Which; each is deleted once.
+        """
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(session_id: UUID) -> Deletion:
+            async with gate:
+                return await self._delete(caller, session_id)
+
+        return await asyncio.gather(*map(one, dict.fromkeys(session_ids)))
+
+    async def _delete(self, caller: Caller, session_id: UUID) -> Deletion:
+        try:
+            outcome = await self._handler.handle(caller.asks(session_id, DeleteSession()))
+        except SessionNotFound as error:
+            return Deletion(session_id, "not_found", error.code)
+        except (DomainError, ApplicationError) as error:
+            return Deletion(session_id, "failed", error.code)
+        return Deletion(session_id, "deleted" if outcome.changed else "already")

@@ -1,0 +1,49 @@
+"""Summaries: put what was said so far in short."""
+
+from uuid import UUID
+
+from application.commands.handler import CommandHandler
+from application.commands.request import Caller, Outcome
+from application.ports.store import Clock
+from domain.session.commands import AddSummary
+
+
+class Summaries:
+    """Adds summaries.
+
+    Args:
+        handler: Handles commands.
+        clock: Makes ids.
+    """
+
+    def __init__(self, handler: CommandHandler, clock: Clock) -> None:
+        self._handler = handler
+        self._clock = clock
+
+    async def add(
+        self,
+        caller: Caller,
+        session_id: UUID,
+        *,
+        text: str,
+        summary_id: str | None = None,
+        first_kept: str | None = None,
+        tokens: int | None = None,
+    ) -> Outcome:
+        """Put what was said so far in short; the messages stay.
+
+        Args:
+            caller: Who asks.
+            session_id: Of which session.
+            text: The summary.
+            summary_id: A new one by default.
+            first_kept: The id of the first message that it does not cover.
+            tokens: How many it has.
+        """
+        command = AddSummary(
+            summary_id=summary_id or str(self._clock.new_id()),
+            text=text,
+            first_kept=first_kept,
+            tokens=tokens,
+        )
+        return await self._handler.handle(caller.asks(session_id, command))
