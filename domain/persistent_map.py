@@ -28,11 +28,8 @@ class PersistentMap(Mapping[str, _V], Generic[_V]):
     __slots__ = ("_root", "_size")
 
     def __init__(self, entries: Mapping[str, _V] | None = None) -> None:
-        self._root: _Node = {}
-        self._size = 0
-        for key, value in (entries or {}).items():
-            self._root = _put(self._root, key, value, 0)
-            self._size += 1
+        self._root: _Node = _put_all({}, dict(entries or {}), 0)
+        self._size = len(entries or ())
 
     def put(self, key: str, value: _V) -> "PersistentMap[_V]":
         """Return a map in which `key` has `value`."""
@@ -134,8 +131,9 @@ def _split(leaf: dict[str, Any], level: int) -> _Node:
 
 def _parts(leaf: dict[str, Any], level: int) -> list[dict[str, Any]]:
     branch: list[dict[str, Any]] = [{} for _ in range(_MASK + 1)]
+    shift = _BITS * level
     for key, value in leaf.items():
-        branch[_slot(key, level)][key] = value
+        branch[hash(key) >> shift & _MASK][key] = value
     return branch
 
 
