@@ -64,12 +64,19 @@ class SessionRow:
     Args:
         doc: The JSON object that clients see, less what every event changes (sequence, position
             and `updated_at`, which are columns).
+        turn_id: The turn that runs.
+        failure_kind: What kind of failure it has, of the last stop or of the last start.
+        failure_summary: The failure, for people.
+        stalled: Its turn is silent or runs for too long.
+        unhealthy: Whoever runs its agent said last that the process is not well.
         parent_id: The session that spawned it.
         root_id: The first of its ancestors; None for one that has no parent.
         forked_from: The session of whose history it is a copy.
+        auto_stop: It ends with its parent.
         due_at: The earliest time at which something is to happen to it by itself.
         hidden: It is the stream of something else, such as the shared state of an app: it has a
             row as every stream has, but is in no list, is never due and is nobody's child.
+        projected_with: The version of the projection that made it.
     """
 
     app: str
@@ -87,16 +94,26 @@ class SessionRow:
     deleted: bool
     doc: str
     badge: str = "unknown"
+    turn_id: str | None = None
+    failure_kind: str | None = None
+    failure_summary: str | None = None
+    stalled: bool = False
+    unhealthy: bool = False
     parent_id: UUID | None = None
     root_id: UUID | None = None
     forked_from: UUID | None = None
+    auto_stop: bool = False
     due_at: datetime | None = None
     hidden: bool = False
+    projected_with: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ListedSession:
-    """A session as a list finds it; one that is hidden is found by its id only."""
+    """A session as a list finds it; one that is hidden is found by its id only.
+
+    What the fields mean is told at `SessionRow`.
+    """
 
     session_id: UUID
     sequence: int
@@ -110,6 +127,12 @@ class ListedSession:
     doc: str
     title: str | None
     hidden: bool = False
+    turn_id: str | None = None
+    failure_kind: str | None = None
+    failure_summary: str | None = None
+    stalled: bool = False
+    unhealthy: bool = False
+    projected_with: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""From a session's state to what lists and readers see of it."""
+"""The projection of a session's state to its row: what lists and readers see of it."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -11,6 +11,10 @@ from domain.session.events import SessionCreated, SessionEvent, StatePatched
 from domain.session.state import Session, scope_of
 from domain.session.supervision import next_deadline
 from domain.values import Owner, Timers, rfc3339
+
+PROJECTION_VERSION = 1
+"""Raised with every change of what a row or its document has: rows of an older version are made
+anew, and until then their documents are filled up with the values of a new session."""
 
 _SCOPES = uuid5(NAMESPACE_URL, "cairn:scopes")
 _NEVER = datetime.fromtimestamp(0, UTC)
@@ -200,6 +204,7 @@ def session_row(
         session.description,
         session.lifecycle.owner,
     )
+    around, lineage = session.surroundings, lifecycle.lineage
     return SessionRow(
         app=owner.app,
         user=owner.user,
@@ -216,11 +221,18 @@ def session_row(
         deleted=lifecycle.phase == "deleted",
         doc="{}" if hidden else codec.to_json(session_document(session_id, session)).decode(),
         badge=badge_of(session),
-        parent_id=lifecycle.lineage.parent_id if lifecycle.lineage else None,
-        root_id=lifecycle.lineage.root_id if lifecycle.lineage else None,
+        turn_id=_running(session),
+        failure_kind=lifecycle.failure.kind if lifecycle.failure else None,
+        failure_summary=lifecycle.failure.summary if lifecycle.failure else None,
+        stalled=around.stalled is not None,
+        unhealthy=around.unhealthy,
+        parent_id=lineage.parent_id if lineage else None,
+        root_id=lineage.root_id if lineage else None,
         forked_from=lifecycle.forked_from.session_id if lifecycle.forked_from else None,
+        auto_stop=lineage is not None and lineage.auto_stop,
         due_at=next_deadline(session, timers or Timers()),
         hidden=hidden,
+        projected_with=PROJECTION_VERSION,
     )
 
 

@@ -7,10 +7,10 @@ worth an event.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from application.ports.leases import Lease, Sign
-from application.ports.store import After, Codec, ListedSession, SessionFilter, SessionOrder, Store
+from application.ports.store import After, ListedSession, SessionFilter, SessionOrder, Store
 from domain.health import (
     CANCELLATION,
     Badge,
@@ -127,7 +127,7 @@ class Checkups:
         return [
             _checkup(
                 session,
-                facts_of(session, self._store.codec),
+                facts_of(session),
                 leases.get(session.session_id),
                 signs.get(session.session_id),
             )
@@ -144,7 +144,7 @@ class Checkups:
             return ()
         leases = await self._store.leases.of([session.session_id for session in sessions])
         return [
-            Standing(session, lease, _attachable(facts_of(session, self._store.codec).info, lease))
+            Standing(session, lease, _attachable(facts_of(session).info, lease))
             for session in sessions
             for lease in (leases.get(session.session_id),)
         ]
@@ -191,24 +191,21 @@ class Checkups:
             after = After(getattr(rows[-1], order.by) or "", rows[-1].session_id)
 
 
-def facts_of(session: ListedSession, codec: Codec) -> Facts:
+def facts_of(session: ListedSession) -> Facts:
     """Return what the row of a session says of its health.
 
     Args:
-        session: The row; one of an older release says less.
-        codec: Reads its document.
+        session: The row.
     """
-    document: dict[str, Any] = codec.from_json(session.doc)
-    failure: dict[str, Any] = document.get("failure") or {}
-    state, kind = state_of(session.status), failure.get("kind") or ""
+    state, kind = state_of(session.status), session.failure_kind or ""
     info = Info(
         state=state,
         failure_kind=failure_now(state, kind),
-        stall_state="stalled" if document.get("stalled") else "",
-        turn_id=document.get("turn_id") or "",
+        stall_state="stalled" if session.stalled else "",
+        turn_id=session.turn_id or "",
     )
-    why = (failure.get("summary") or kind) if kind not in ("", CANCELLATION) else None
-    return Facts(info, bool(document.get("unhealthy")), why)
+    why = (session.failure_summary or kind) if kind not in ("", CANCELLATION) else None
+    return Facts(info, session.unhealthy, why)
 
 
 def _attachable(info: Info, lease: Lease | None) -> bool:

@@ -74,7 +74,7 @@ class _Watch:
         if self.with_lease:
             # Not before the session: its sequence tells whether to look at the lease again.
             lease = (await self.store.leases.of([self.session_id])).get(self.session_id)
-        return _Found(session, lease, facts_of(session, self.store.codec).badge)
+        return _Found(session, lease, facts_of(session).badge)
 
 
 class Waits:

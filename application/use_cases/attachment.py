@@ -153,7 +153,7 @@ class Attachments:
         return outcome
 
     def _require_drivable(self, session: ListedSession) -> None:
-        info = facts_of(session, self._store.codec).info
+        info = facts_of(session).info
         if not drivable(info):
             badge = badge_for_info(info)
             raise NotAttachable(

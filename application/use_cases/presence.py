@@ -72,7 +72,7 @@ class Presence:
         if session.status == "stopped":
             raise SessionIsStopped
         sequence, position = session.sequence, session.position
-        facts = facts_of(session, self._store.codec)
+        facts = facts_of(session)
         turned = process == ("healthy" if facts.unhealthy else "unhealthy")
         if turned and facts.info.state == "active":
             # First the event: should the row not follow it, the next report makes up for that.

@@ -5,8 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from application.ports.store import Clock, DueSession, Orphan, SessionRow
-from infrastructure.codec import JsonCodec
+from application.ports.store import Clock, DueSession, Orphan
 from infrastructure.memory.tables import Tables
 
 
@@ -69,7 +68,7 @@ class MemoryDeadlines:
             if parent_id is None or not listed.is_live or row.status == "stopped":
                 continue
             parent = rows.get(parent_id)
-            goes_along = parent is None or _goes_along(row)
+            goes_along = parent is None or row.auto_stop
             if goes_along and (parent is None or parent.deleted or parent.status == "stopped"):
                 status = None if parent is None else parent.status
                 found.append(Orphan(session_id, parent_id, status))
@@ -79,8 +78,3 @@ class MemoryDeadlines:
         for session_id, listed in self._tables.listed.items():
             if listed.row.due_at is not None and listed.is_live:
                 yield listed.row.due_at, session_id
-
-
-def _goes_along(row: SessionRow) -> bool:
-    lineage = JsonCodec().from_json(row.doc).get("lineage")
-    return lineage is not None and lineage["auto_stop"] is True

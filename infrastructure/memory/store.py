@@ -355,6 +355,12 @@ class MemoryReadModels:
             doc=row.doc,
             title=row.title,
             hidden=row.hidden,
+            turn_id=row.turn_id,
+            failure_kind=row.failure_kind,
+            failure_summary=row.failure_summary,
+            stalled=row.stalled,
+            unhealthy=row.unhealthy,
+            projected_with=row.projected_with,
         )
 
 

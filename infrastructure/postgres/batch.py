@@ -1,4 +1,4 @@
-"""From appends to what the function `append_batch` of the database takes."""
+"""From appends to what the function `append_batch_v1` of the database takes."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ from infrastructure.postgres.arrays import (
 
 
 def arguments(batch: Iterable[Append]) -> dict[str, Any]:
-    """Return the arrays and JSON that `append_batch` takes.
+    """Return the arrays and JSON that `append_batch_v1` takes.
 
     Args:
         batch: In the order of their positions, each before its companions, which are not looked
@@ -114,11 +114,18 @@ def _row_json(append: Append, row: SessionRow, offset: int) -> dict[str, Any]:
         "deleted": row.deleted,
         "doc": row.doc,
         "badge": row.badge,
+        "turn_id": row.turn_id,
+        "failure_kind": row.failure_kind,
+        "failure_summary": row.failure_summary,
+        "stalled": row.stalled,
+        "unhealthy": row.unhealthy,
         "parent_id": _text(row.parent_id),
         "root_id": _text(row.root_id),
         "forked_from": _text(row.forked_from),
+        "auto_stop": row.auto_stop,
         "due_at": None if row.due_at is None else row.due_at.isoformat(),
         "hidden": row.hidden,
+        "projected_with": row.projected_with,
     }
 
 

@@ -19,7 +19,7 @@ from infrastructure.postgres.writer_connection import Connect, WriterConnection
 _STATEMENTS = sql.load("log")
 
 _CONFLICTS = frozenset({"CN001", "CN003", "23505"})
-"""What `append_batch` raises when a session or a scope is elsewhere, and a unique violation."""
+"""What `append_batch_v1` raises when a session or a scope is elsewhere, and a unique violation."""
 _PAUSE = 0.05
 _RECONNECT_PAUSE = 0.1
 

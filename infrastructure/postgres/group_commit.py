@@ -1,7 +1,7 @@
 """The write path: appends that arrive while a transaction is written go together into the next one.
 
     append() ─┐                                          ┌─ commit: every append has its position
-    append() ─┼─ queue ─ batch ─ one call of append_batch┤
+    append() ─┼─ queue ─ batch ─ call of append_batch_v1 ─┤
     append() ─┘                                          └─ refused: judge, fail the guilty, go on
 
 An append and its companions are written or refused as one, and a batch never holds two that touch

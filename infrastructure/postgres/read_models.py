@@ -113,7 +113,7 @@ class PostgresReadModels:
 
 
 def filters(where: SessionFilter) -> tuple[Any, ...]:
-    """Return a filter as the database takes it: the fields of its type `session_filter`."""
+    """Return a filter as the database takes it: the fields of its type `session_filter_v1`."""
     if where.text is not None:
         where = replace(where, text=f"%{_literal(where.text)}%")
     return tuple([getattr(where, name) for name in _FILTERED])

@@ -63,10 +63,10 @@ def counts(connection: Connection[TupleRow]) -> tuple[Any, ...]:
         "update events set erased_hash = sha256(state)",
         "update events set erased_hash = sha256(state), state = ''",
         """update events set erased_hash = sha256('forged'),
-        state = erased_record(topic, state)""",
-        """update events set erased_hash = sha256(state), state = erased_record(topic, state),
+        state = erased_record_v1(topic, state)""",
+        """update events set erased_hash = sha256(state), state = erased_record_v1(topic, state),
         digest = sha256('forged')""",
-        """update events set erased_hash = sha256(state), state = erased_record(topic, state),
+        """update events set erased_hash = sha256(state), state = erased_record_v1(topic, state),
         originator_version = originator_version + 3""",
         "delete from events",
         "delete from events where originator_version = 3",
@@ -96,7 +96,7 @@ def test_no_event_is_changed_or_removed_not_even_by_the_owner(
 def test_an_erased_record_leaves_its_hash_and_the_chain_holds_on_both_sides(
     connection: Connection[TupleRow], filled: Chain
 ) -> None:
-    erase = """update events set erased_hash = sha256(state), state = erased_record(topic, state)
+    erase = """update events set erased_hash = sha256(state), state = erased_record_v1(topic, state)
         where originator_version = 2"""
     read = """select originator_version, notification_id, topic, state, erased_hash, digest
         from events order by originator_version"""

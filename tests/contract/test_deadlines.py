@@ -191,10 +191,6 @@ async def test_postponing_does_not_get_in_the_way_of_appends(store: Store) -> No
 # ── orphans ──────────────────────────────────────────────────────────────────────────────────
 
 
-GOES_ALONG = '{"lineage":{"auto_stop":true},"metadata":{"note":"a\\u0000b"}}'
-STAYS = '{"lineage":{"auto_stop":false},"metadata":{"auto_stop":true}}'
-
-
 async def orphans(store: Store, limit: int = 100) -> set[Orphan]:
     found: Sequence[Orphan] = await store.deadlines.orphans(limit)
     assert len(found) == len(set(found)) <= limit
@@ -203,9 +199,9 @@ async def orphans(store: Store, limit: int = 100) -> set[Orphan]:
 
 async def test_a_child_is_an_orphan_once_its_parent_is_stopped_or_deleted(store: Store) -> None:
     parent = await make(store)
-    child = await make(store, parent_id=parent.session_id, status="running", doc=GOES_ALONG)
-    idle = await make(store, parent_id=parent.session_id, root_id=parent.session_id, doc=GOES_ALONG)
-    await make(store, parent_id=parent.session_id, doc=STAYS)
+    child = await make(store, parent_id=parent.session_id, status="running", auto_stop=True)
+    idle = await make(store, parent_id=parent.session_id, root_id=parent.session_id, auto_stop=True)
+    await make(store, parent_id=parent.session_id, auto_stop=False)
     for status in ("idle", "running", "waiting"):
         await store.log.append(parent.next(row=row(status=status)))
         assert await orphans(store) == set()
@@ -226,7 +222,7 @@ async def test_a_child_that_has_ended_is_no_orphan_and_one_that_goes_on_again_is
     store: Store,
 ) -> None:
     parent = await make(store, status="stopped")
-    shown = {"parent_id": parent.session_id, "doc": GOES_ALONG}
+    shown = {"parent_id": parent.session_id, "auto_stop": True}
     child = await make(store, status="stopped", **shown)
     await make(store, status="deleted", deleted=True, **shown)
     await make(store, hidden=True, **shown)

@@ -67,7 +67,7 @@ update sessions set badge = case when position %% 100 = 0 then 'hung' else 'idle
   from (select s.id as session, case when n < 200 then %(short)s::uuid else s.id end as id from s)
     as own
   where session_id = own.session;
-update sessions set live_parent = parent_id where not deleted;
+update sessions set live_parent = parent_id, auto_stop = parent_id is not null where not deleted;
 insert into idempotency_keys
   select id, 'k', sha256('x'), id, 1, n, '{}', t from s;
 drop table s;
@@ -272,7 +272,7 @@ def test_the_filters_of_the_program_are_those_of_the_database_in_the_same_order(
     connection: Connection[TupleRow],
 ) -> None:
     rows = connection.execute(
-        "select attname from pg_attribute where attrelid = 'session_filter'::regclass"
+        "select attname from pg_attribute where attrelid = 'session_filter_v1'::regclass"
         " and attnum > 0 order by attnum"
     ).fetchall()
     named = ["user_id" if f.name == "user" else f.name for f in fields(SessionFilter)]
@@ -398,7 +398,7 @@ def test_an_append_touches_as_many_pages_after_a_long_history_as_after_a_short_o
 
 def test_moving_sessions_on_looks_them_up_by_key(connection: Connection[TupleRow]) -> None:
     source = connection.execute(
-        "select prosrc from pg_proc where proname = 'append_batch'"
+        "select prosrc from pg_proc where proname = 'append_batch_v1'"
     ).fetchone()
     assert source is not None
     update = re.search(r"update sessions as s\s+set sequence = t\.after.*?;", source[0], re.DOTALL)

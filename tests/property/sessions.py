@@ -39,6 +39,7 @@ from application.projections.session_row import (
     app_scope,
     scope_stream,
     session_document,
+    session_row,
     user_scope,
 )
 from application.reads.queries import Queries, Snapshot
@@ -62,6 +63,15 @@ from tests.support.strategies import COMMANDS, SUITS, commands, option_ids
 
 NIL = UUID(int=0)
 _numbers = count(1)
+
+_FACTS = (
+    "turn_id",
+    "failure_kind",
+    "failure_summary",
+    "stalled",
+    "unhealthy",
+    "projected_with",
+)
 
 
 class _Clock:
@@ -589,6 +599,9 @@ class Sessions(RuleBasedStateMachine):
             document = b"{}" if row.hidden else self.document(session_id, state)
             assert row.doc.encode() == document
             assert row.digest == self.by_session[session_id][-1].digest
+            made = session_row(session_id, state, self.codec)
+            for fact in _FACTS:
+                assert getattr(row, fact) == getattr(made, fact), fact
         there = [one for one in self.ids if self.logs[one]]
         shown = [one for one in there if self.model.state(one).status != "deleted"]
         order = sorted(shown, key=lambda one: (self.logs[one][-1].at, one), reverse=True)

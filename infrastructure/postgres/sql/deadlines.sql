@@ -30,13 +30,16 @@ from sessions
 where due_at is not null and not deleted
 
 -- name: orphans
--- Brothers and sisters one after the other: their parent is looked up once.
+-- A parent is looked up child by child: for a plain join all sessions would be read into a hash
+-- table, because the planner takes those that end with their parent for few.
 select c.session_id, c.parent_id, p.status
 from sessions as c
-left join sessions as p on p.session_id = c.live_parent
+left join lateral (
+  select session_id, status, deleted
+  from sessions
+  where session_id = c.live_parent
+  limit 1) as p on true
 where c.live_parent is not null
   and (p.session_id is null
-       or ((p.deleted or p.status = 'stopped')
-           and (readable_json(c.doc) #>> '{lineage,auto_stop}')::boolean))
-order by c.live_parent
+       or (c.auto_stop and (p.deleted or p.status = 'stopped')))
 limit %(limit)s

@@ -1,6 +1,6 @@
 -- name: append
 -- Writes a batch: arrays of events, of sessions that moved on and of keys, then JSON of the rest.
-select append_batch(
+select append_batch_v1(
   %(e_session)b, %(e_sequence)b, %(e_type)b, %(e_record)b, %(e_digest)b,
   %(t_session)b, %(t_before)b, %(t_after)b, %(t_offset)b, %(t_digest)b, %(t_at)b,
   %(k_scope)b, %(k_key)b, %(k_fingerprint)b, %(k_session)b, %(k_sequence)b,
@@ -67,19 +67,19 @@ from events
 where originator_id = %(session)s and originator_version <= %(upto)s
   and (%(types)s::text[] = '{}' or topic = any(%(types)s))
   and (%(turn)s::text is null
-       or readable_json(convert_from(state, 'UTF8')) ->> 'turn_id' = %(turn)s)
+       or readable_json_v1(convert_from(state, 'UTF8')) ->> 'turn_id' = %(turn)s)
 order by originator_version desc
 limit %(limit)s
 
 -- name: key_writes
--- The key is looked for as `readable_json` leaves it, should it spell out an escape itself.
+-- The key is looked for as `readable_json_v1` leaves it, should it spell out an escape itself.
 select originator_id, originator_version, notification_id, topic, state, digest
 from events
 where originator_id = %(session)s and originator_version < %(before)s
   and topic in ('session.created', 'state.patched', 'conversation.rewound')
   and exists (
     select
-    from (select readable_json(convert_from(state, 'UTF8')) -> 'data',
+    from (select readable_json_v1(convert_from(state, 'UTF8')) -> 'data',
                  replace(%(key)s::text, '\u0000', '\ufffd')) as r (data, key)
     where data -> 'set' -> key is not null
       or data -> 'state' -> key is not null

@@ -1,14 +1,14 @@
 -- name: session
 select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title, hidden
+  title, hidden, turn_id, failure_kind, failure_summary, stalled, unhealthy, projected_with
 from sessions
 where session_id = %(session)s
 
 -- name: sessions_by_updated_at_desc
 -- `updated_second` leads so that an index gives the order; within one the exact time decides.
 select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title, hidden
-from sessions_matching(%(where)s::session_filter)
+  title, hidden, turn_id, failure_kind, failure_summary, stalled, unhealthy, projected_with
+from sessions_matching_v1(%(where)s::session_filter_v1)
 where %(value)s::timestamptz is null
   or (updated_second <= date_trunc('second', %(value)s::timestamptz)
       and (updated_at, session_id) < (%(value)s::timestamptz, %(id)s::uuid))
@@ -17,8 +17,8 @@ limit %(limit)s
 
 -- name: sessions_by_created_at_desc
 select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title, hidden
-from sessions_matching(%(where)s::session_filter)
+  title, hidden, turn_id, failure_kind, failure_summary, stalled, unhealthy, projected_with
+from sessions_matching_v1(%(where)s::session_filter_v1)
 where %(value)s::timestamptz is null
   or (created_at, session_id) < (%(value)s::timestamptz, %(id)s::uuid)
 order by created_at desc, session_id desc
@@ -26,8 +26,8 @@ limit %(limit)s
 
 -- name: sessions_by_title_desc
 select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title, hidden
-from sessions_matching(%(where)s::session_filter)
+  title, hidden, turn_id, failure_kind, failure_summary, stalled, unhealthy, projected_with
+from sessions_matching_v1(%(where)s::session_filter_v1)
 where %(value)s::text is null
   or (coalesce(title, ''), session_id) < (%(value)s::text, %(id)s::uuid)
 order by coalesce(title, '') desc, session_id desc
@@ -36,8 +36,8 @@ limit %(limit)s
 -- name: sessions_by_updated_at_asc
 -- `updated_second` leads so that an index gives the order; within one the exact time decides.
 select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title, hidden
-from sessions_matching(%(where)s::session_filter)
+  title, hidden, turn_id, failure_kind, failure_summary, stalled, unhealthy, projected_with
+from sessions_matching_v1(%(where)s::session_filter_v1)
 where %(value)s::timestamptz is null
   or (updated_second >= date_trunc('second', %(value)s::timestamptz)
       and (updated_at, session_id) > (%(value)s::timestamptz, %(id)s::uuid))
@@ -46,8 +46,8 @@ limit %(limit)s
 
 -- name: sessions_by_created_at_asc
 select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title, hidden
-from sessions_matching(%(where)s::session_filter)
+  title, hidden, turn_id, failure_kind, failure_summary, stalled, unhealthy, projected_with
+from sessions_matching_v1(%(where)s::session_filter_v1)
 where %(value)s::timestamptz is null
   or (created_at, session_id) > (%(value)s::timestamptz, %(id)s::uuid)
 order by created_at asc, session_id asc
@@ -55,8 +55,8 @@ limit %(limit)s
 
 -- name: sessions_by_title_asc
 select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title, hidden
-from sessions_matching(%(where)s::session_filter)
+  title, hidden, turn_id, failure_kind, failure_summary, stalled, unhealthy, projected_with
+from sessions_matching_v1(%(where)s::session_filter_v1)
 where %(value)s::text is null
   or (coalesce(title, ''), session_id) > (%(value)s::text, %(id)s::uuid)
 order by coalesce(title, '') asc, session_id asc
@@ -102,7 +102,7 @@ select h.position, h.session_id, h.sequence, h.value, (r.record ->> 'at')::times
   r.record ->> 'actor'
 from shared_state_history as h
 join events as e on e.originator_id = h.session_id and e.originator_version = h.sequence
-cross join lateral readable_json(convert_from(e.state, 'UTF8')) as r (record)
+cross join lateral readable_json_v1(convert_from(e.state, 'UTF8')) as r (record)
 where h.scope_id = %(scope)s and h.key = %(key)s and h.position < %(before)s
 order by h.position desc
 limit %(limit)s
