@@ -48,6 +48,7 @@ from application.commands.hooks import Hooks
 from application.commands.repository import SessionRepository
 from application.fan_out import FanOut
 from application.ports.store import Store
+from application.projections.rebuild import RowRebuilder
 from application.reads.feed import Feed
 from application.reads.health import Checkups
 from application.reads.queries import Queries
@@ -295,6 +296,7 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
         SingleOwner(database, JOB, deliveries.round, let_go=deliveries.let_go, patience=1.0),
         SingleOwner(database, "supervision", Supervisor(store, repository, handler, timers).round),
         SingleOwner(database, "idempotency keys", pruner.round),
+        SingleOwner(database, "rows", RowRebuilder(store, repository, timers).round),
     ]
     await log.start()
     await listener.start(log)

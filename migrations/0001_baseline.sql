@@ -246,8 +246,8 @@ begin
         agent text, type text, status text, title text, starred boolean, tags text[],
         deleted boolean, doc text, badge text, turn_id text, failure_kind text,
         failure_summary text, stalled boolean, unhealthy boolean, parent_id uuid, root_id uuid,
-        forked_from uuid, auto_stop boolean, due_at timestamptz, hidden boolean,
-        projected_with int)
+        forked_from uuid, auto_stop boolean, live_parent uuid, due_at timestamptz,
+        hidden boolean, projected_with int)
     ), made as (
       insert into sessions (
           session_id, sequence, position, digest, updated_at, updated_second, created_at,
@@ -256,11 +256,10 @@ begin
           parent_id, root_id, forked_from, auto_stop, live_parent, due_at, hidden, projected_with)
         select r.id, r.after, base + r.off, decode(r.digest, 'hex'), r.at,
           date_trunc('second', r.at), r.created_at, r.app, r.user_id, r.workspace, r.team,
-          r.scope, r.agent, r.type, r.status, r.title, r.starred, r.tags, r.deleted or r.hidden,
+          r.scope, r.agent, r.type, r.status, r.title, r.starred, r.tags, r.deleted,
           r.doc, r.badge, r.turn_id, r.failure_kind, r.failure_summary, r.stalled, r.unhealthy,
           r.parent_id, r.root_id, r.forked_from, r.auto_stop,
-          case when not (r.deleted or r.hidden) and r.status <> 'stopped' then r.parent_id end,
-          r.due_at, r.hidden, r.projected_with
+          r.live_parent, r.due_at, r.hidden, r.projected_with
         from wanted as r
         where r.before = 0
         returning 1
@@ -269,12 +268,10 @@ begin
         set sequence = r.after, position = base + r.off, digest = decode(r.digest, 'hex'),
             updated_at = r.at, updated_second = date_trunc('second', r.at), agent = r.agent,
             status = r.status, title = r.title, starred = r.starred, tags = r.tags,
-            deleted = r.deleted or s.hidden, doc = r.doc, badge = r.badge, turn_id = r.turn_id,
+            deleted = r.deleted, doc = r.doc, badge = r.badge, turn_id = r.turn_id,
             failure_kind = r.failure_kind, failure_summary = r.failure_summary,
             stalled = r.stalled, unhealthy = r.unhealthy, due_at = r.due_at,
-            projected_with = r.projected_with,
-            live_parent = case
-              when not (r.deleted or s.hidden) and r.status <> 'stopped' then s.parent_id end
+            live_parent = r.live_parent, projected_with = r.projected_with
         from wanted as r
         where r.before > 0 and s.session_id = r.id and s.sequence = r.before
         returning 1

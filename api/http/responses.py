@@ -12,6 +12,7 @@ from litestar.types import Receive, Scope, Send
 
 from application.commands.request import Outcome
 from application.ports.store import ListedSession, StoredEvent
+from application.projections.session_row import PROJECTION_VERSION, filled_document
 from application.reads.wire import record_json as record_json
 from domain.values import rfc3339
 
@@ -163,4 +164,7 @@ def session_json(row: ListedSession) -> bytes:
         "position": row.position,
         "updated_at": rfc3339(row.updated_at),
     }
-    return row.doc.encode()[:-1] + b"," + _encode(moved)[1:]
+    document = row.doc.encode()
+    if row.projected_with < PROJECTION_VERSION:
+        document = _encode(filled_document(msgspec.json.decode(document)))
+    return document[:-1] + b"," + _encode(moved)[1:]

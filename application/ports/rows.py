@@ -107,6 +107,12 @@ class SessionRow:
     hidden: bool = False
     projected_with: int = 0
 
+    @property
+    def live_parent(self) -> UUID | None:
+        """Its parent, as long as it has not ended."""
+        ended = self.deleted or self.hidden or self.status == "stopped"
+        return None if ended else self.parent_id
+
 
 @dataclass(frozen=True, slots=True)
 class ListedSession:

@@ -164,6 +164,26 @@ class ReadModels(Protocol):
         """Return rows of sessions that are neither deleted nor hidden."""
         ...
 
+    async def rows_older_than(self, version: int, limit: int) -> Sequence[tuple[UUID, int]]:
+        """Return sessions, with their sequence, whose row an older projection made.
+
+        Args:
+            version: Of the projection.
+            limit: The most sessions.
+        """
+        ...
+
+    async def replace_row(self, session_id: UUID, sequence: int, row: SessionRow) -> None:
+        """Put another row in the place of one that an older projection made.
+
+        Args:
+            session_id: Whose.
+            sequence: Where the session stood when the row was made: if it has moved on since, its
+                row is left as it is.
+            row: The new one.
+        """
+        ...
+
     async def living_children(self, parent_id: UUID) -> Sequence[UUID]:
         """Return the children of a session that have not ended, whatever it knows of them."""
         ...

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from application.ports.store import Codec, SessionRow, SharedWrite
 from domain.health import Badge, Info, badge_for_log, state_of
 from domain.session.events import SessionCreated, SessionEvent, StatePatched
-from domain.session.state import Session, scope_of
+from domain.session.state import ABSENT, Session, scope_of
 from domain.session.supervision import next_deadline
 from domain.values import Owner, Timers, rfc3339
 
@@ -17,6 +17,7 @@ PROJECTION_VERSION = 1
 anew, and until then their documents are filled up with the values of a new session."""
 
 _SCOPES = uuid5(NAMESPACE_URL, "cairn:scopes")
+_NOBODY = UUID(int=0)
 _NEVER = datetime.fromtimestamp(0, UTC)
 
 
@@ -81,6 +82,23 @@ def session_document(session_id: UUID, session: Session) -> dict[str, Any]:
         **_surroundings_document(session),
     }
     return document
+
+
+def filled_document(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document of an older version with the values of a new session where it has none.
+
+    Args:
+        document: What clients see of a session, by an older version of the projection.
+    """
+    return _filled(document, session_document(_NOBODY, ABSENT))
+
+
+def _filled(document: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    filled = {**defaults, **document}
+    for name, value in defaults.items():
+        if isinstance(value, dict) and isinstance(filled[name], dict):
+            filled[name] = _filled(filled[name], value)  # pyright: ignore[reportUnknownArgumentType]
+    return filled
 
 
 def _policy_document(session: Session) -> dict[str, Any]:

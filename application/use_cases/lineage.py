@@ -8,6 +8,7 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome, Request
 from application.errors import CursorAhead, StaleSequence
 from application.ports.store import ListedSession, Store
+from application.projections.session_row import filled_document
 from application.reads.queries import Queries
 from domain.errors import SessionIsDeleted, SessionNotFound
 from domain.permission_rules import Grants, PermissionRules
@@ -103,7 +104,7 @@ class Lineages:
         if outcome.changed:
             return outcome
         row = await self._queries.session(UUID(str(outcome.answer["session"]["id"])))
-        document = self._store.codec.from_json(row.doc)
+        document = filled_document(self._store.codec.from_json(row.doc))
         child = {**document, "sequence": row.sequence, "position": row.position}
         return outcome._replace(answer={"session": child})
 

@@ -25,6 +25,7 @@ from application.ports.store import (
     Scope,
     SessionFilter,
     SessionOrder,
+    SessionRow,
     Store,
     StoredAnswer,
     StoredEvent,
@@ -278,6 +279,22 @@ class MemoryReadModels:
                 if (place(session) < last if order.descending else place(session) > last)
             ]
         return wanted[:limit]
+
+    async def rows_older_than(self, version: int, limit: int) -> Sequence[tuple[UUID, int]]:
+        """Return sessions whose row an older projection made."""
+        older = [
+            (session_id, len(self._tables.logs[session_id]))
+            for session_id, listed in self._tables.listed.items()
+            if listed.row.projected_with < version
+        ]
+        return older[:limit]
+
+    async def replace_row(self, session_id: UUID, sequence: int, row: SessionRow) -> None:
+        """Put another row in the place of one that an older projection made."""
+        listed = self._tables.listed[session_id]
+        moved_on = len(self._tables.logs[session_id]) != sequence
+        if not moved_on and listed.row.projected_with < row.projected_with:
+            self._tables.listed[session_id] = replace(listed, row=row)
 
     async def living_children(self, parent_id: UUID) -> Sequence[UUID]:
         """Return the children of a session that have not ended."""

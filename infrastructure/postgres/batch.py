@@ -99,6 +99,17 @@ def _row_json(append: Append, row: SessionRow, offset: int) -> dict[str, Any]:
         "off": offset,
         "digest": append.events[-1].digest.hex(),
         "at": append.at.isoformat(),
+        **row_columns(row),
+    }
+
+
+def row_columns(row: SessionRow) -> dict[str, Any]:
+    """Return a list row by the names of its columns, as JSON may hold it.
+
+    Args:
+        row: The row.
+    """
+    return {
         "created_at": row.created_at.isoformat(),
         "app": row.app,
         "user_id": row.user,
@@ -111,7 +122,7 @@ def _row_json(append: Append, row: SessionRow, offset: int) -> dict[str, Any]:
         "title": row.title,
         "starred": row.starred,
         "tags": row.tags,
-        "deleted": row.deleted,
+        "deleted": row.deleted or row.hidden,
         "doc": row.doc,
         "badge": row.badge,
         "turn_id": row.turn_id,
@@ -123,6 +134,7 @@ def _row_json(append: Append, row: SessionRow, offset: int) -> dict[str, Any]:
         "root_id": _text(row.root_id),
         "forked_from": _text(row.forked_from),
         "auto_stop": row.auto_stop,
+        "live_parent": _text(row.live_parent),
         "due_at": None if row.due_at is None else row.due_at.isoformat(),
         "hidden": row.hidden,
         "projected_with": row.projected_with,

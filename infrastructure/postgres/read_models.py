@@ -1,6 +1,7 @@
 """The read models and kept states on Postgres."""
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, timedelta
@@ -14,11 +15,13 @@ from application.ports.store import (
     Scope,
     SessionFilter,
     SessionOrder,
+    SessionRow,
     StoredAnswer,
 )
 from domain.session.evolve import FORMAT, OLDEST_FORMAT
 from domain.session.state import Session
 from infrastructure.postgres import sql
+from infrastructure.postgres.batch import row_columns
 from infrastructure.postgres.database import Database
 from infrastructure.state_codec import decode_state, encode_state
 
@@ -53,6 +56,20 @@ class PostgresReadModels:
             _STATEMENTS[f"sessions_by_{order.by}_{direction}"], values, planned_anew=True
         )
         return [ListedSession(*row) for row in rows]
+
+    async def rows_older_than(self, version: int, limit: int) -> Sequence[tuple[UUID, int]]:
+        """Return sessions whose row an older projection made."""
+        values = {"version": version, "limit": limit}
+        rows = await self._database.fetch(_STATEMENTS["rows_older_than"], values)
+        return [(session_id, sequence) for session_id, sequence in rows]
+
+    async def replace_row(self, session_id: UUID, sequence: int, row: SessionRow) -> None:
+        """Put another row in the place of one that an older projection made."""
+        columns = json.dumps(row_columns(row))
+        await self._database.run(
+            _STATEMENTS["replace_row"],
+            {"session": session_id, "sequence": sequence, "row": columns},
+        )
 
     async def living_children(self, parent_id: UUID) -> Sequence[UUID]:
         """Return the children of a session that have not ended."""

@@ -494,3 +494,51 @@ async def test_a_state_may_be_kept_again(store: Store) -> None:
     for _ in range(2):
         await store.snapshots.save(session_id, states[2])
     assert await store.snapshots.load(session_id) == states[2]
+
+
+# ── rows of an older version ─────────────────────────────────────────────────────────────────
+
+
+async def test_rows_of_an_older_projection_are_found_and_replaced(store: Store) -> None:
+    models, old, new, moved = store.read_models, Chain(), Chain(), Chain()
+    await make(store, old, title="old", projected_with=1)
+    await make(store, new, title="new", projected_with=2)
+    await make(store, moved, title="moved", projected_with=1)
+    found = await models.rows_older_than(2, 10)
+    assert set(found) == {(old.session_id, 1), (moved.session_id, 1)}
+    assert len(await models.rows_older_than(2, 1)) == 1
+    assert await models.rows_older_than(1, 10) == []
+
+    await store.log.append(moved.next(2))
+    again = row(
+        title="again", doc='{"n":2}', stalled=True, tags=("x",), due_at=at(9), projected_with=2
+    )
+    for session_id, sequence in (*found, (new.session_id, 1)):
+        await models.replace_row(session_id, sequence, again)
+
+    titles = {}
+    for chain in (old, new, moved):
+        listed = await models.session(chain.session_id)
+        assert listed is not None
+        titles[chain.session_id] = (listed.title, listed.projected_with, listed.stalled)
+        assert (listed.sequence, listed.digest) == (chain.sequence, chain.digest)
+    assert titles == {
+        old.session_id: ("again", 2, True),
+        new.session_id: ("new", 2, False),
+        moved.session_id: ("moved", 1, False),
+    }
+    rows = await models.sessions(SessionFilter(tag="x"), SessionOrder(), None, 10)
+    assert [(one.session_id, one.doc) for one in rows] == [(old.session_id, '{"n":2}')]
+    assert await models.rows_older_than(2, 10) == [(moved.session_id, 3)]
+
+
+async def test_a_replaced_row_may_end_what_a_parent_waits_for(store: Store) -> None:
+    parent, child = Chain(), Chain()
+    await make(store, parent)
+    await make(store, child, parent_id=parent.session_id, status="idle", projected_with=1)
+    assert await store.read_models.living_children(parent.session_id) == [child.session_id]
+
+    ended = row(parent_id=parent.session_id, status="stopped", projected_with=2)
+    await store.read_models.replace_row(child.session_id, 1, ended)
+
+    assert await store.read_models.living_children(parent.session_id) == []
