@@ -153,3 +153,9 @@ class KeysTaken(ApplicationError):
     def __init__(self, keys: frozenset[str]) -> None:
         super().__init__()
         self.keys = keys
+
+
+class LogDamaged(ApplicationError):
+    """The log has lost events that it once had; `cairn verify` and `cairn repair` say which."""
+
+    code = "log_damaged"

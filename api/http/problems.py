@@ -50,6 +50,7 @@ _STATUS: Mapping[str, int] = {
     "queue_full": 429,
     "busy": 429,
     "internal_error": 500,
+    "log_damaged": 500,
     "store_unavailable": 503,
     "outcome_unknown": 503,
     "not_ready": 503,

@@ -1,0 +1,106 @@
+"""What the transparency log needs of the world: digests, kept tiles, signed heads, signatures."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol, TypeVar
+
+from domain.transparency.notes import Signature, SigningKey, TreeHead, VerifierKey
+from domain.transparency.tiles import CompleteTile, TileId
+
+TransactionT_contra = TypeVar("TransactionT_contra", contravariant=True)
+
+
+class SignedHead(NamedTuple):
+    """A tree head that was signed once: it is never signed otherwise, and never forgotten.
+
+    Args:
+        head: What was signed.
+        note: The whole note.
+        at: When, UTC, by the clock of the store.
+    """
+
+    head: TreeHead
+    note: str
+    at: datetime
+
+
+class Tiles(Protocol[TransactionT_contra]):
+    """The complete tiles of the tree over the log, kept for ever, and what the rest is made of."""
+
+    async def digests(self, after: int, upto: int) -> bytes:
+        """Return the digests of events, joined in order of position.
+
+        Args:
+            after: A position, exclusive.
+            upto: A position, inclusive.
+
+        Raises:
+            LogDamaged: A position is missing, which never happens by itself.
+        """
+        ...
+
+    async def kept(self, tiles: Iterable[TileId]) -> Mapping[TileId, bytes]:
+        """Return the hashes, joined, of those tiles that are kept."""
+        ...
+
+    async def roots(self, level: int, first: int, end: int) -> bytes:
+        """Return the hashes above kept tiles of one level, joined.
+
+        Args:
+            level: Of the tiles.
+            first: The first tile.
+            end: The tile after the last one.
+        """
+        ...
+
+    async def keep(self, transaction: TransactionT_contra, tiles: Sequence[CompleteTile]) -> None:
+        """Keep tiles, in the transaction that moves the checkpoint of the job."""
+        ...
+
+
+class SignedHeads(Protocol):
+    """All tree heads that were ever signed."""
+
+    async def add(self, head: TreeHead, note: str) -> SignedHead:
+        """Keep a signed tree head, or return the one that was kept for this size before."""
+        ...
+
+    async def newest(self) -> SignedHead | None:
+        """Return the one with the largest tree; None when none was ever signed."""
+        ...
+
+    async def of_size(self, size: int) -> SignedHead | None:
+        """Return the one over so many leaves."""
+        ...
+
+    async def page(self, before: int | None, limit: int) -> Sequence[SignedHead]:
+        """Return some with trees smaller than `before`, the largest first."""
+        ...
+
+
+class Signatures(Protocol):
+    """Ed25519 on the texts of notes."""
+
+    def new_key(self, name: str) -> SigningKey:
+        """Return a new private key.
+
+        Raises:
+            MalformedNote: A key cannot have this name.
+        """
+        ...
+
+    def read_key(self, text: str) -> SigningKey:
+        """Return a private key as a file has it.
+
+        Raises:
+            MalformedNote: It is none.
+        """
+        ...
+
+    def sign(self, key: SigningKey, text: str) -> Signature:
+        """Return a key's signature on a text."""
+        ...
+
+    def holds(self, key: VerifierKey, text: str, signature: Signature) -> bool:
+        """Return whether a signature on a text is that of a key."""
+        ...
