@@ -159,3 +159,18 @@ class LogDamaged(ApplicationError):
     """The log has lost events that it once had; `cairn verify` and `cairn repair` say which."""
 
     code = "log_damaged"
+
+
+class AuditKeyMissing(ApplicationError):
+    """This server has no key to sign checkpoints with.
+
+    Make one with `cairn audit keygen FILE`, and name it with CAIRN_AUDIT_KEY_FILE.
+    """
+
+    code = "audit_key_missing"
+
+
+class BeyondTheLog(ApplicationError):
+    """The log is shorter than that."""
+
+    code = "beyond_the_log"

@@ -59,22 +59,22 @@ class Tiles(Protocol[TransactionT_contra]):
 
 
 class SignedHeads(Protocol):
-    """All tree heads that were ever signed."""
+    """All tree heads that were ever signed.
 
-    async def add(self, head: TreeHead, note: str) -> SignedHead:
-        """Keep a signed tree head, or return the one that was kept for this size before."""
+    `signers` are the ids of the keys that signed one: after a rotation the same tree may be signed
+    again, by the new key.
+    """
+
+    async def add(self, head: TreeHead, signers: str, note: str) -> SignedHead:
+        """Keep a signed tree head, or return the one that was kept for them before."""
         ...
 
-    async def newest(self) -> SignedHead | None:
-        """Return the one with the largest tree; None when none was ever signed."""
-        ...
-
-    async def of_size(self, size: int) -> SignedHead | None:
-        """Return the one over so many leaves."""
+    async def of_size(self, size: int, signers: str) -> SignedHead | None:
+        """Return the one over so many leaves; None when they have signed none."""
         ...
 
     async def page(self, before: int | None, limit: int) -> Sequence[SignedHead]:
-        """Return some with trees smaller than `before`, the largest first."""
+        """Return some with trees smaller than `before`, the largest first; None is all of them."""
         ...
 
 

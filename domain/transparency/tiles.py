@@ -23,7 +23,7 @@ class TileId(NamedTuple):
     """Which tile: its level, and which one there from the left."""
 
     level: int
-    index: int
+    number: int
 
 
 class CompleteTile(NamedTuple):
@@ -35,9 +35,9 @@ class CompleteTile(NamedTuple):
 
 
 class TilePath(NamedTuple):
-    """What the path of a tile asks for: `width` hashes of the tile `index`."""
+    """What the path of a tile asks for: `width` hashes of the tile `number`."""
 
-    index: int
+    number: int
     width: int
 
 
@@ -66,13 +66,13 @@ def parse_path(text: str) -> TilePath | None:
 
 def width_of(tile: TileId, size: int) -> int:
     """Return how many hashes a tile has in a tree of so many leaves, 0 to 256."""
-    return min(max((size >> HEIGHT * tile.level) - tile.index * WIDTH, 0), WIDTH)
+    return min(max((size >> HEIGHT * tile.level) - tile.number * WIDTH, 0), WIDTH)
 
 
 def tile_of(node: Node) -> TileId:
     """Return the tile in whose hashes a node is found."""
     level, height = divmod(node.level, HEIGHT)
-    return TileId(level, (node.index << height) >> HEIGHT)
+    return TileId(level, (node.number << height) >> HEIGHT)
 
 
 def hashes_of(nodes: Iterable[Node], tiles: Mapping[TileId, bytes]) -> dict[Node, bytes]:
@@ -85,7 +85,7 @@ def hashes_of(nodes: Iterable[Node], tiles: Mapping[TileId, bytes]) -> dict[Node
     found: dict[Node, bytes] = {}
     for node in nodes:
         height = node.level % HEIGHT
-        first = (node.index << height) % WIDTH
+        first = (node.number << height) % WIDTH
         hashes = tiles[tile_of(node)]
         found[node] = root_of_complete(
             hashes[first * HASH_SIZE : (first + (1 << height)) * HASH_SIZE]

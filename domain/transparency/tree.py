@@ -1,7 +1,7 @@
 """The Merkle tree of RFC 6962 over positions: the event at position `p` is the leaf `p - 1`.
 
-A node `(level, index)` is the hash of the leaves from `index << level` up to
-`(index + 1) << level`, exclusive, all of which there are. Every range that the RFC hashes is such
+A node `(level, number)` is the hash of the leaves from `number << level` up to
+`(number + 1) << level`, exclusive, all of which there are. Every range that the RFC hashes is such
 a node, or is made of them: so whoever knows the nodes knows every root and every proof.
 """
 
@@ -18,7 +18,7 @@ class Node(NamedTuple):
     """A complete subtree of `1 << level` leaves."""
 
     level: int
-    index: int
+    number: int
 
 
 def leaf_hash(entry: bytes) -> bytes:

@@ -72,9 +72,9 @@ class Grown:
         if width == 256 and at in self.kept:
             return self.kept[at]
         if at.level == 0:
-            first = at.index * 256
+            first = at.number * 256
             return leaf_hashes(self.entries[first * 32 : (first + width) * 32])
-        first = at.index * 256
+        first = at.number * 256
         below = (TileId(at.level - 1, first + i) for i in range(width))
         return b"".join(self.roots[one] for one in below)
 
