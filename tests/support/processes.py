@@ -34,10 +34,11 @@ class Cairn:
     Args:
         database: The URL of a database, or the data directory of an embedded Postgres.
         log: The file for what it prints.
+        root: Where the program is; this one by default.
         **settings: As in `api.settings`.
     """
 
-    def __init__(self, database: str | Path, log: Path, **settings: Any) -> None:
+    def __init__(self, database: str | Path, log: Path, root: Path = ROOT, **settings: Any) -> None:
         where = "CAIRN_DATA_DIR" if isinstance(database, Path) else "CAIRN_DATABASE_URL"
         clean = {
             name: value
@@ -47,6 +48,7 @@ class Cairn:
         own = {f"CAIRN_{name.upper()}": str(value) for name, value in settings.items()}
         self._environment = {**clean, **own, where: str(database)}
         self._log = log
+        self._root = root
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -63,7 +65,7 @@ class Cairn:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--host", "127.0.0.1", "--port", "0", "--no-access-log"],
-                cwd=ROOT,
+                cwd=self._root,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
