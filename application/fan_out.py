@@ -8,7 +8,7 @@ behind reads the table at its own pace. Nothing is queued for a reader, so a slo
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import takewhile
 from uuid import UUID
@@ -257,6 +257,17 @@ class FanOut:
         if draft is None or (draft.turn_id, draft.after) != (turn_id, sequence):
             return ""
         return "".join(draft.texts)
+
+    async def closes_within(self, seconds: float) -> bool:
+        """Return whether this process begins to stop within a time, as soon as that is known.
+
+        Args:
+            seconds: How long to wait at most.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.closing.wait()
+        return self.closing.is_set()
 
     def close(self) -> None:
         """Tell every stream to say goodbye."""

@@ -7,6 +7,7 @@ from application.errors import CursorAhead, StoreUnavailable
 from application.fan_out import FanOut
 from application.ports.store import Store
 from application.reads.stream_items import (
+    LOOK_AGAIN,
     CaughtUp,
     Closing,
     Deadline,
@@ -92,7 +93,7 @@ class Feed:
             try:
                 page = await self._page(cursor, _READ, wanted)
             except StoreUnavailable:
-                if not self._hub.closing.is_set():
+                if not await self._hub.closes_within(LOOK_AGAIN):
                     continue
                 page = Page((), cursor, cursor, up_to_date=True)
             cursor = page.next

@@ -7,6 +7,9 @@ from time import monotonic
 from application.fan_out import FanOut
 from application.ports.store import StoredEvent
 
+LOOK_AGAIN = 0.25
+"""Seconds until a stream reads again when the database refused at once; others wait there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

@@ -14,6 +14,7 @@ from application.fan_out import Channel, FanOut
 from application.partials import Partial
 from application.ports.store import Codec, Store, StoredEvent
 from application.reads.stream_items import (
+    LOOK_AGAIN,
     CaughtUp,
     Closed,
     Closing,
@@ -195,7 +196,7 @@ class Tails:
                     session_id, after=after, limit=_READ, most_bytes=_READ_BYTES
                 )
             except StoreUnavailable:
-                if self._hub.closing.is_set():
+                if await self._hub.closes_within(LOOK_AGAIN):
                     return []
 
     async def _page(self, session_id: UUID, since: int, limit: int, wanted: Filter) -> Page:

@@ -1,14 +1,19 @@
 """What an event stream says, frame by frame."""
 
+import asyncio
 import json
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from application.fan_out import FanOut
+from application.reads.stream_items import LOOK_AGAIN
 from tests.streams.agent import Agent, agents, said
 from tests.streams.conftest import PING_SECONDS
 from tests.support.processes import Cairn, in_this_process, serving
@@ -291,15 +296,32 @@ async def test_all_streams_say_goodbye_when_the_server_stops(database_url: str, 
     assert took < 2
 
 
+@contextmanager
+def unreadable_log(database_url: str) -> Iterator[None]:
+    """Have every read of the log end in an error that is about no more than its statement."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        with connection.transaction():
+            connection.execute("alter table events rename to mislaid")
+            connection.execute(
+                "create view events as select originator_id, originator_version, topic, state,"
+                " notification_id / (originator_version * 0) as notification_id, digest,"
+                " erased_hash from mislaid"
+            )
+        try:
+            yield
+        finally:
+            with connection.transaction():
+                connection.execute("drop view events")
+                connection.execute("alter table mislaid rename to events")
+
+
 async def test_an_error_in_the_middle_of_a_stream_is_an_event_with_a_problem(database_url: str):
     async with in_this_process(database_url=database_url) as (port, _), agents(port) as (agent,):
         session = await agent.session()
-        with psycopg.connect(database_url, autocommit=True) as connection:
-            connection.execute("alter table events rename to mislaid")
+        with unreadable_log(database_url):
             async with streaming(port, events_of(session)) as stream:
                 _, error = await stream.rest()
                 request_id = stream.headers["x-request-id"]
-            connection.execute("alter table mislaid rename to events")
         async with streaming(port, events_of(session)) as stream:
             again = await stream.until("caught-up")
 
@@ -310,6 +332,37 @@ async def test_an_error_in_the_middle_of_a_stream_is_an_event_with_a_problem(dat
     assert "mislaid" not in error.data
     assert "events" not in problem["detail"]
     assert [frame.id for frame in again if frame.is_stored] == [1]
+
+
+@pytest.mark.parametrize("path", ["{session}", "feed"])
+async def test_a_stream_waits_while_the_database_refuses_to_read(
+    database_url: str, path: str, monkeypatch: pytest.MonkeyPatch
+):
+    async with (
+        in_this_process(database_url=database_url) as (port, _),
+        agents(port) as (agent,),
+    ):
+        session = await agent.session()
+        waits: list[float] = []
+        closes_within = FanOut.closes_within
+
+        async def counted(hub: FanOut, seconds: float) -> bool:
+            waits.append(seconds)
+            return await closes_within(hub, seconds)
+
+        monkeypatch.setattr(FanOut, "closes_within", counted)
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute("alter table events rename to mislaid")
+            where = "/v1/events" if path == "feed" else events_of(session)
+            async with streaming(port, where) as stream:
+                # It says nothing, and looks again after a while.
+                while len(waits) < 3:  # noqa: ASYNC110 - it happens in the server
+                    await asyncio.sleep(0.01)
+                connection.execute("alter table mislaid rename to events")
+                seen = await stream.until("caught-up")
+
+    assert set(waits) == {LOOK_AGAIN}
+    assert [frame.id for frame in seen if frame.is_stored] == [1]
 
 
 async def test_tails_go_on_after_an_error_of_the_database_that_nobody_foresaw(
@@ -324,12 +377,10 @@ async def test_tails_go_on_after_an_error_of_the_database_that_nobody_foresaw(
         session = await agent.session()
         async with streaming(port, events_of(session)) as stream:
             await stream.until("caught-up")
-            with psycopg.connect(database_url, autocommit=True) as connection:
-                connection.execute("alter table events rename to mislaid")
-                # Both look-outs look at least once a second, and find no table.
+            with unreadable_log(database_url):
+                # Both look-outs look at least once a second, and are told of an error.
                 for _ in range(4):
                     await stream.until("ping")
-                connection.execute("alter table mislaid rename to events")
             await agent.message(session)
             (live,) = await stream.stored(1)
 

@@ -11,7 +11,8 @@ from tests.support.processes import Cairn
 from tests.support.sse import Connection
 
 BOTH = pytest.mark.parametrize("writer", [0, 1], ids=["this process", "another process"])
-SOON = 1.0
+SOON = 10.0
+"""Seconds within which an answer comes that does not wait for its time to be up, which is 30."""
 
 
 class Waiting:
