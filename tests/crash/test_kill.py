@@ -221,8 +221,12 @@ async def test_postgres_lost_while_a_batch_is_on_its_way_is_answered_once_it_is_
             else:
                 cut(postgres, "cairn writer")
                 lock.rollback()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(30):
                 answer = await asking.receive()
+                # A busy machine may need longer to bring it back than the server has patience.
+                while answer.status == 503:
+                    assert answer.code in {"outcome_unknown", "store_unavailable"}, answer
+                    answer = await agent.ask("POST", path, message, idempotency_key=key)
             asking.close()
 
     assert (answer.status, answer.json["sequence"]) == (201, 2)
