@@ -23,31 +23,14 @@ from api.http.middleware import RequestMiddleware
 from api.http.problems import handle_exception
 from api.http.streams import GOODBYE, open_streams
 from api.settings import Settings
-from api.v1.routes import (
-    context,
-    documents,
-    events,
-    health,
-    inputs,
-    interactions,
-    lifecycle,
-    lineage,
-    messages,
-    metadata,
-    operations,
-    permissions,
-    sessions,
-    shared_state,
-    state,
-    turns,
-    webhooks,
-)
+from api.v1.route_table import ROUTES
 from api.v1.services import Services
 from application.commands.handler import CommandHandler
 from application.commands.hooks import Hooks
 from application.commands.repository import SessionRepository
 from application.fan_out import FanOut
 from application.ports.store import Store
+from application.projections.log_tiles import TileKeeper
 from application.projections.rebuild import RowRebuilder
 from application.reads.feed import Feed
 from application.reads.health import Checkups
@@ -56,16 +39,20 @@ from application.reads.scopes import Scopes
 from application.reads.stream_items import StreamTiming
 from application.reads.tail import Tails
 from application.reads.transcripts import Transcripts
+from application.reads.transparency import AuditKeys, TransparencyLog
 from application.reads.wait_for import Waits
 from application.upkeep.supervision import KeyPruner, Supervisor
 from application.use_cases import use_cases_over
 from application.webhooks.delivery import Deliveries, RetryPolicy
 from application.webhooks.manage import Webhooks
+from infrastructure.audit_key_file import KeyFileError, read_keys
 from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
+from infrastructure.ed25519 import Ed25519
 from infrastructure.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.json_schema import JsonSchemas
+from infrastructure.postgres.checkpoints import PostgresCheckpoints
 from infrastructure.postgres.database import Database
 from infrastructure.postgres.deadlines import PostgresDeadlines
 from infrastructure.postgres.group_commit import CommitLimits
@@ -80,6 +67,7 @@ from infrastructure.postgres.read_models import (
 )
 from infrastructure.postgres.readiness import PostgresReadiness
 from infrastructure.postgres.single_owner import SingleOwner
+from infrastructure.postgres.transparency import PostgresSignedHeads, PostgresTiles
 from infrastructure.postgres.webhooks import JOB, PostgresWebhooks
 from infrastructure.webhook_sender import HttpSender
 
@@ -89,102 +77,6 @@ _COLLECT_EVERY = 20_000
 _CONNECT_SECONDS = 10
 _PATIENCE_AT_THE_END = 1.0
 _TOKEN = re.compile(r"[\x21-\x7e]{16,}")
-
-ROUTES = [
-    sessions.create_session,
-    sessions.list_sessions,
-    sessions.get_session,
-    sessions.delete_session,
-    lifecycle.activate_session,
-    lifecycle.fail_start,
-    lifecycle.stop_session,
-    lifecycle.resume_session,
-    lifecycle.clear_conversation,
-    lifecycle.rewind_conversation,
-    lifecycle.delete_sessions,
-    sessions.get_status,
-    sessions.get_snapshot,
-    metadata.describe_session,
-    metadata.record_usage,
-    metadata.get_models,
-    metadata.override_model,
-    metadata.restore_model,
-    metadata.get_summaries,
-    metadata.add_summary,
-    messages.add_message,
-    messages.list_messages,
-    messages.get_message,
-    messages.revise_message,
-    messages.get_history,
-    turns.start_turn,
-    turns.get_turn,
-    turns.record_activity,
-    turns.take_inputs,
-    turns.complete_turn,
-    turns.fail_turn,
-    turns.cancel_turn,
-    inputs.queue_inputs,
-    inputs.list_inputs,
-    inputs.get_input,
-    inputs.edit_input,
-    inputs.cancel_input,
-    inputs.steer_input,
-    inputs.dispatch_input,
-    inputs.interrupt,
-    interactions.request_interaction,
-    interactions.list_interactions,
-    interactions.get_interaction,
-    interactions.decide_interaction,
-    interactions.withdraw_interaction,
-    permissions.get_permissions,
-    permissions.replace_permissions,
-    permissions.switch_tool_approval,
-    permissions.evaluate_call,
-    health.attach_session,
-    health.detach_session,
-    health.report_presence,
-    health.get_session_health,
-    health.list_session_health,
-    health.wait_for_session,
-    state.get_state,
-    state.patch_state,
-    state.get_key_history,
-    shared_state.get_app_state,
-    shared_state.patch_app_state,
-    shared_state.get_app_key_history,
-    shared_state.get_user_state,
-    shared_state.patch_user_state,
-    shared_state.get_user_key_history,
-    lineage.spawn_session,
-    lineage.fork_session,
-    lineage.list_children,
-    lineage.get_ancestry,
-    context.get_profile,
-    context.set_profile,
-    context.remove_profile,
-    context.report_sandbox,
-    context.list_peers,
-    context.add_peer,
-    context.remove_peer,
-    events.get_events,
-    events.get_feed,
-    webhooks.create_webhook,
-    webhooks.list_webhooks,
-    webhooks.get_webhook,
-    webhooks.change_webhook,
-    webhooks.delete_webhook,
-    webhooks.replay_webhook,
-    webhooks.list_dead_letters,
-    webhooks.retry_dead_letter,
-    webhooks.delete_dead_letter,
-    operations.health,
-    operations.ready,
-    operations.get_version,
-    operations.metrics,
-]
-ROUTES.extend(documents.documents(ROUTES))
-# First: for a path whose first route is another, the framework puts its own in.
-ROUTES[:0] = documents.methods(ROUTES)
 
 
 class StartError(Exception):
@@ -292,10 +184,13 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
     subscriptions = PostgresWebhooks(database)
     rules = RetryPolicy(attempts=settings.webhook_attempts)
     deliveries = Deliveries(subscriptions, log, hub, sender, store.clock, rules)
+    tiles = PostgresTiles(database)
+    keeper = TileKeeper(tiles, PostgresCheckpoints(database), hub)
     jobs = [
         SingleOwner(database, JOB, deliveries.round, let_go=deliveries.let_go, patience=1.0),
         SingleOwner(database, "supervision", Supervisor(store, repository, handler, timers).round),
         SingleOwner(database, "idempotency keys", pruner.round),
+        SingleOwner(database, "log tiles", keeper.round),
         SingleOwner(database, "rows", RowRebuilder(store, repository, timers).round),
     ]
     await log.start()
@@ -317,6 +212,14 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
             checkups=Checkups(store),
             waits=Waits(store, hub),
             readiness=PostgresReadiness(database, log),
+            transparency=TransparencyLog(
+                log,
+                tiles,
+                PostgresSignedHeads(database),
+                keeper,
+                Ed25519(),
+                audit_keys_of(settings),
+            ),
         )
     finally:
         hub.close()
@@ -370,6 +273,23 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY, 50, 100)
+
+
+def audit_keys_of(settings: Settings) -> AuditKeys:
+    """Return the keys that sign checkpoints; none when no key file is named.
+
+    Args:
+        settings: Say where they lie.
+
+    Raises:
+        StartError: The file cannot be used.
+    """
+    if settings.audit_key_file is None:
+        return AuditKeys()
+    try:
+        return read_keys(settings.audit_key_file)
+    except KeyFileError as error:
+        raise StartError(f"{error} (CAIRN_AUDIT_KEY_FILE)") from error
 
 
 def hooks_of(settings: Settings) -> Hooks:

@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     access_log: bool = False
     auth_token_file: Path | None = None
+    audit_key_file: Path | None = None
+    """Holds the keys that sign checkpoints; `cairn audit keygen` makes it."""
 
     max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * MEBIBYTE
     max_record_bytes: Annotated[int, Field(ge=1024)] = MEBIBYTE

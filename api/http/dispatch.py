@@ -20,10 +20,14 @@ _Handler = Callable[..., Awaitable[ASGIResponse]]
 
 @dataclass(slots=True)
 class _Node:
-    """What a path may go on with: a word, or any value for a parameter."""
+    """What a path may go on with: a word, or any value for a parameter.
+
+    A parameter of the type `path` takes all that is left.
+    """
 
     words: dict[str, "_Node"] = field(default_factory=dict[str, "_Node"])
     parameter: str = ""
+    takes_rest: bool = False
     value: "_Node | None" = None
     handlers: dict[str, tuple[_Handler, bool]] = field(
         default_factory=dict[str, tuple[_Handler, bool]]
@@ -61,7 +65,8 @@ def dispatcher(handlers: Iterable[HTTPRouteHandler]) -> ASGIRouteHandler:
 def _grow(node: _Node, path: str) -> _Node:
     for segment in path.strip("/").split("/"):
         if segment.startswith("{"):
-            node.parameter = segment[1:-1].partition(":")[0]
+            node.parameter, _, kind = segment[1:-1].partition(":")
+            node.takes_rest = kind == "path"
             node.value = node.value or _Node()
             node = node.value
         else:
@@ -71,13 +76,18 @@ def _grow(node: _Node, path: str) -> _Node:
 
 def _find(node: _Node, scope: HTTPScope) -> tuple[_Handler, bool]:
     parameters: dict[str, Any] = {}
-    for segment in scope["path"].strip("/").split("/"):
+    segments = scope["path"].strip("/").split("/")
+    for at, segment in enumerate(segments):
         child = node.words.get(segment)
         if child is None:
             if node.value is None or not segment:
                 raise NotFoundException
-            parameters[node.parameter] = segment
             child = node.value
+            if node.takes_rest:
+                parameters[node.parameter] = "/".join(segments[at:])
+                node = child
+                break
+            parameters[node.parameter] = segment
         node = child
     if not node.handlers:
         raise NotFoundException

@@ -82,6 +82,8 @@ _PATH = {
     "webhook_id": _SESSION,
     "number": "1",
     "asset": "docs.css",
+    "level": "0",
+    "tile": "000",
 }
 """A value for each parameter of a path."""
 

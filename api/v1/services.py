@@ -25,6 +25,7 @@ from application.reads.health import Checkups
 from application.reads.queries import Queries
 from application.reads.scopes import Scopes
 from application.reads.tail import Tails
+from application.reads.transparency import TransparencyLog
 from application.reads.wait_for import Waits
 from application.use_cases import UseCases
 from application.webhooks.manage import Webhooks
@@ -53,6 +54,7 @@ class Services:
     checkups: Checkups
     waits: Waits
     readiness: Readiness
+    transparency: TransparencyLog
 
 
 def services_of(request: AnyRequest) -> Services:

@@ -1,0 +1,1 @@
+"""The log as evidence, from outside: over HTTP and by the command."""
