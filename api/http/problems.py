@@ -8,57 +8,56 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from application.errors import ApplicationError
-from domain.errors import Conflict, DomainError, Invalid, NotFound
+from domain.errors import (
+    AtLimit,
+    CairnError,
+    Conflict,
+    Damaged,
+    Denied,
+    Invalid,
+    Malformed,
+    NotFound,
+    Stale,
+    TooLarge,
+    Unavailable,
+)
 
 _logger = logging.getLogger("cairn.http")
 
 PROBLEM_JSON = "application/problem+json"
 TYPE_BASE = "urn:cairn:problem:"
 
-_STATUS: Mapping[str, int] = {
+_STATUS_OF_DOOR: Mapping[str, int] = {
     "malformed_request": 400,
     "malformed_json": 400,
     "malformed_header": 400,
     "invalid_parameter": 400,
-    "invalid_cursor": 400,
     "unauthorized": 401,
     "forbidden": 403,
-    "hook_denied": 403,
-    "permission_denied": 403,
-    "audit_key_missing": 404,
-    "dead_letter_not_found": 404,
     "not_found": 404,
-    "webhook_not_found": 404,
     "method_not_allowed": 405,
     "not_acceptable": 406,
-    "beyond_the_log": 409,
-    "cursor_ahead": 409,
-    "idempotency_key_in_flight": 409,
-    "lease_held": 409,
-    "nothing_to_replay": 409,
-    "webhook_paused": 409,
-    "stale_scope": 412,
-    "stale_sequence": 412,
-    "stale_state": 412,
     "body_too_large": 413,
-    "input_too_large": 413,
-    "record_too_large": 413,
     "unsupported_media_type": 415,
     "invalid": 422,
-    "idempotency_key_reused": 422,
-    "webhook_target_refused": 422,
-    "limit_reached": 429,
-    "queue_full": 429,
-    "busy": 429,
     "internal_error": 500,
-    "log_damaged": 500,
-    "store_unavailable": 503,
-    "outcome_unknown": 503,
     "not_ready": 503,
-    "hook_failed": 503,
 }
-"""Codes of the domain that are not named here go by their branch of its tree."""
+"""What the doors themselves say."""
+
+_STATUS_OF_BRANCH: Mapping[type[CairnError], int] = {
+    Malformed: 400,
+    Denied: 403,
+    NotFound: 404,
+    Conflict: 409,
+    Stale: 412,
+    TooLarge: 413,
+    Invalid: 422,
+    AtLimit: 429,
+    Damaged: 500,
+    Unavailable: 503,
+}
+"""What the program says goes by its branch; `Overtaken` has none, for it is never an answer."""
 
 _RETRY_AFTER: Mapping[str, int] = {
     "idempotency_key_in_flight": 1,
@@ -114,7 +113,7 @@ def problem_of(error: Exception) -> Problem:
         case Invalid() if "field" in error.facts and "errors" not in error.facts:
             named = {"field": error.facts["field"], "message": error.detail, "code": error.code}
             return Problem(error.code, error.detail, errors=[named], **error.facts)
-        case DomainError() | ApplicationError():
+        case CairnError():
             return Problem(error.code, error.detail, **error.facts)
         case RecursionError():
             return Problem("malformed_json", "the JSON is nested too deeply")
@@ -131,31 +130,33 @@ def status_of(code: str, error: Exception | None = None) -> int:
 
     Args:
         code: Of a problem.
-        error: What it came from: the branch of the domain's tree decides for its leaves.
+        error: What it came from.
     """
-    return _STATUS[code] if code in _STATUS else _status_of_branch(type(error))
+    of_branch = status_of_branch(type(error)) if isinstance(error, CairnError) else None
+    return of_branch or _STATUS_OF_DOOR.get(code, 500)
 
 
-def _status_of_branch(cls: type[Any]) -> int:
-    if issubclass(cls, NotFound):
-        return 404
-    if issubclass(cls, Conflict):
-        return 409
-    return 422 if issubclass(cls, Invalid) else 500
+def status_of_branch(cls: type[CairnError]) -> int | None:
+    """Return the HTTP status of a kind of error; None when its branch has none.
+
+    Args:
+        cls: Its class.
+    """
+    found = (_STATUS_OF_BRANCH[one] for one in cls.__mro__ if one in _STATUS_OF_BRANCH)
+    return next(found, None)
 
 
 def statuses() -> Mapping[str, int]:
     """Return the HTTP status of every code that a client can meet."""
-    table = dict(_STATUS)
-    waiting: list[type[Any]] = [DomainError, ApplicationError]
+    table = dict(_STATUS_OF_DOOR)
+    waiting: list[type[CairnError]] = [CairnError]
     while waiting:
-        branches = waiting.pop()
-        leaves = branches.__subclasses__()
+        branch = waiting.pop()
+        leaves = branch.__subclasses__()
         waiting += leaves
-        status = _status_of_branch(branches)
-        # What no branch stands for is caught inside, and never an answer.
-        if not leaves and status != 500:
-            table.setdefault(branches.code, status)
+        status = status_of_branch(branch)
+        if not leaves and status is not None:
+            table[branch.code] = status
     return table
 
 

@@ -95,8 +95,7 @@ async def perform(request: AnyRequest, command: Command) -> Outcome:
         command: What is asked, with nothing left to prepare.
 
     Raises:
-        DomainError: A rule refuses it.
-        ApplicationError: It cannot be done now, or not in this way.
+        CairnError: A rule refuses it, or it cannot be done now, or not in this way.
         Problem: A header is malformed.
     """
     return await use_cases_of(request).do(await caller_of(request), session_id_of(request), command)

@@ -20,10 +20,10 @@ from application.commands.idempotency import StoredAnswers
 from application.commands.reactions import REACTIONS, Reaction
 from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
-from application.errors import ApplicationError, Busy, KeysTaken, ScopeMoved, VersionConflict
+from application.errors import Busy, HookDenied, HookFailed, KeysTaken, StaleScope, VersionConflict
 from application.fan_out import FanOut
 from application.ports.store import Append, Store
-from domain.errors import DomainError, SessionExists
+from domain.errors import CairnError, SessionExists
 from domain.session.commands import SpawnSession
 from domain.session.decide import decide
 from domain.session.state import Session
@@ -77,13 +77,12 @@ class CommandHandler:
             request: The command and who asks.
 
         Raises:
-            DomainError: A rule refuses it.
-            ApplicationError: It cannot be done now, or not in this way.
+            CairnError: A rule refuses it, or it cannot be done now, or not in this way.
         """
         if self._hooks:
             try:
                 request = await self._hooks.before(request)
-            except ApplicationError:
+            except (HookDenied, HookFailed):
                 # What was done before they said no, stays done.
                 done = await self.replay(request.idempotency) or await self._already_so(request)
                 if done is None:
@@ -146,7 +145,7 @@ class CommandHandler:
         for pending in batch:
             try:
                 await self._serve_together(session_id, [pending])
-            except ScopeMoved as moved:
+            except StaleScope as moved:
                 pending.refuse(moved)
 
     async def _serve_together(self, session_id: UUID, batch: list[PendingCommand]) -> None:
@@ -248,7 +247,7 @@ class CommandHandler:
         try:
             if decide(session, request.command):
                 return None
-        except DomainError:
+        except CairnError:
             return None
         answer = answer_of(request, session, ())
         return Outcome(

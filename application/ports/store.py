@@ -73,7 +73,7 @@ class EventLog(Protocol):
         Raises:
             VersionConflict: A log is not at `before`, which is not asked of an append without
                 events; the facts are its `session_id`, as a string, and its `head`.
-            ScopeMoved: A shared scope is not at its expected version; `head` is the one it has.
+            StaleScope: A shared scope is not at its expected version; `head` is the one it has.
             KeysTaken: An idempotency key of one of them is already stored.
             StoreUnavailable: The store cannot be reached; nothing was stored.
             OutcomeUnknown: The store was lost on the way and did not come back in time.

@@ -10,9 +10,9 @@ from uuid import UUID
 from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Request
-from application.errors import ApplicationError, OutcomeUnknown, StoreUnavailable
+from application.errors import OutcomeUnknown, StoreUnavailable
 from application.ports.store import DueSession, Orphan, Store
-from domain.errors import DomainError
+from domain.errors import CairnError
 from domain.session.commands import ExpireDue, StopSession
 from domain.session.lineage import PARENT_STOPPED
 from domain.session.supervision import next_deadline
@@ -115,7 +115,7 @@ class Supervisor:
             )
         except (StoreUnavailable, OutcomeUnknown):
             raise
-        except (DomainError, ApplicationError) as error:
+        except CairnError as error:
             _logger.warning("%s of %s: %s", type(command).__name__, session_id, error.detail)
             return False
         except Exception:

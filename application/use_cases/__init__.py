@@ -52,8 +52,7 @@ class UseCases:
             command: What is asked.
 
         Raises:
-            DomainError: A rule refuses it.
-            ApplicationError: It cannot be done now, or not in this way.
+            CairnError: A rule refuses it, or it cannot be done now, or not in this way.
         """
         return await self.handler.handle(caller.asks(session_id, command))
 

@@ -15,7 +15,6 @@ from uuid import UUID, uuid5
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
 from application.errors import (
-    ApplicationError,
     IdempotencyKeyInFlight,
     LeaseHeld,
     OutcomeUnknown,
@@ -25,7 +24,7 @@ from application.ports.leases import Lease
 from application.ports.store import ListedSession, Store
 from application.reads.health import facts_of
 from application.use_cases.presence import present
-from domain.errors import DomainError, Invalid, LeaseNotHeld, NotAttachable
+from domain.errors import CairnError, Invalid, LeaseNotHeld, NotAttachable
 from domain.health import badge_for_info, drivable
 from domain.session.commands import AcquireAttachment, ReleaseAttachment
 from domain.values import require_name, rfc3339
@@ -88,7 +87,7 @@ class Attachments:
         except (IdempotencyKeyInFlight, OutcomeUnknown):
             # The one that is under way has this lease; or it may be recorded that this one has.
             raise
-        except (DomainError, ApplicationError):
+        except CairnError:
             with suppress(StoreUnavailable):
                 await self._store.leases.release(session_id, token)
             raise

@@ -8,10 +8,9 @@ from uuid import UUID
 
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
-from application.errors import ApplicationError
 from application.ports.store import Clock
 from application.use_cases.lineage import Lineages
-from domain.errors import DomainError, SessionNotFound
+from domain.errors import CairnError, SessionNotFound
 from domain.session.commands import (
     CreateSession,
     DeleteSession,
@@ -147,6 +146,6 @@ class Sessions:
             outcome = await self._handler.handle(caller.asks(session_id, DeleteSession()))
         except SessionNotFound as error:
             return Deletion(session_id, "not_found", error.code)
-        except (DomainError, ApplicationError) as error:
+        except CairnError as error:
             return Deletion(session_id, "failed", error.code)
         return Deletion(session_id, "deleted" if outcome.changed else "already")

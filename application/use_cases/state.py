@@ -5,7 +5,7 @@ from uuid import UUID
 
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
-from application.errors import ScopeMoved
+from application.errors import StaleScope
 from application.ports.rows import ScopeVersion
 from application.ports.store import Store
 from application.projections.session_row import scope_stream
@@ -56,7 +56,7 @@ class SharedStates:
             delete: Keys with their prefix.
 
         Raises:
-            ScopeMoved: The keys have another version.
+            StaleScope: The keys have another version.
         """
         scope = scope_stream(app, user)
         command = PatchScope(app=app, user=user, set=set, delete=delete)
@@ -72,7 +72,7 @@ class SharedStates:
         # Nothing was asked for: nobody has looked at the version yet.
         version = await self._version(scope)
         if caller.expected is not None and version not in caller.expected:
-            raise ScopeMoved(None, head=version)
+            raise StaleScope(None, head=version)
         return ScopePatched(outcome, version)
 
     async def _version(self, scope: UUID) -> int:

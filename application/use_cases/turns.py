@@ -98,7 +98,7 @@ class Turns:
             The sequence of the session.
 
         Raises:
-            DomainError: Whatever recording them would be refused for.
+            CairnError: Whatever recording them would be refused for.
         """
         session = (await self._repository.load(session_id)).session
         decide(session, RecordActivity(turn_id=turn_id, events=tuple(one.event for one in pieces)))

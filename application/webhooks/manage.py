@@ -34,7 +34,7 @@ from application.ports.webhooks import (
     WebhookStore,
 )
 from application.webhooks.messages import SECRET_PREFIX
-from domain.errors import Invalid, TooMany
+from domain.errors import Invalid, LimitReached
 from domain.session.events import NAMES
 
 MAX_URL = 2000
@@ -84,7 +84,7 @@ class Webhooks:
             Invalid: A value is none that can be used.
             WebhookTargetRefused: The URL is one that may not be called.
             CursorAhead: The position is beyond the head.
-            TooMany: There are as many webhooks as there may be.
+            LimitReached: There are as many webhooks as there may be.
         """
         await self._check_url(url)
         _check_types(wanted.types)
@@ -104,7 +104,7 @@ class Webhooks:
             at=self._clock.now(),
         )
         if not await self._store.create(new):
-            raise TooMany(
+            raise LimitReached(
                 f"There are {MOST_WEBHOOKS} webhooks, which is as many as there may be;"
                 " take one away first.",
                 limit=MOST_WEBHOOKS,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.canonical import digest_of
-from domain.errors import Invalid, PeerNotFound, ProfileChanged, TooMany
+from domain.errors import Invalid, LimitReached, PeerNotFound, ProfileChanged
 from domain.redaction import redacted
 from domain.replacing import replace
 from domain.session.commands import RefreshProfile, ReportContext
@@ -82,7 +82,7 @@ def report(session: Session, command: ReportContext) -> list[SessionEvent]:
             if known is not None and known == _peer(event, known.sequence):
                 return []
             if event.peer_id not in peers and len(peers) >= MAX_PEERS:
-                raise TooMany(f"a session has at most {MAX_PEERS} peers")
+                raise LimitReached(f"a session has at most {MAX_PEERS} peers")
         case PeerLeft():
             require_name(event.reason, "reason")
             if event.peer_id not in peers:

@@ -1,7 +1,7 @@
 """Which rule answers which command: `decide(state, command) -> events`.
 
 An empty list means "already so": a retried command changes nothing. Refusing is raising a
-`DomainError`.
+`CairnError`.
 """
 
 from collections.abc import Callable
@@ -83,6 +83,6 @@ def decide(session: Session, command: c.Command) -> list[SessionEvent]:
         command: What is asked.
 
     Raises:
-        DomainError: It is refused; nothing is recorded.
+        CairnError: It is refused; nothing is recorded.
     """
     return _RULES[type(command)](session, command)

@@ -6,9 +6,9 @@ from typing import Any
 from domain.errors import (
     Invalid,
     InvalidRuntimeOverride,
+    LimitReached,
     MessageNotFound,
     SummaryExists,
-    TooMany,
 )
 from domain.replacing import replace
 from domain.session.commands import AddSummary, DescribeSession, OverrideModel, RecordUsage
@@ -95,7 +95,7 @@ def override_model(session: Session, command: OverrideModel) -> list[SessionEven
     if models.get(command.agent) == wanted:
         return []
     if command.agent not in models and len(models) >= MAX_OVERRIDES:
-        raise TooMany(f"a session has at most {MAX_OVERRIDES} model overrides")
+        raise LimitReached(f"a session has at most {MAX_OVERRIDES} model overrides")
     return [
         ModelOverridden(
             agent=command.agent,

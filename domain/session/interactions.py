@@ -12,8 +12,8 @@ from domain.errors import (
     InteractionExpired,
     InteractionNotFound,
     Invalid,
+    LimitReached,
     OptionNotOffered,
-    TooMany,
     WrongInteraction,
 )
 from domain.patterns import literal
@@ -152,7 +152,7 @@ def _granted(
     if pattern in rules.allow:
         return []
     if len(rules.allow) >= MAX_RULES:
-        raise TooMany(f"the session has {MAX_RULES} allow rules; replace them first")
+        raise LimitReached(f"the session has {MAX_RULES} allow rules; replace them first")
     try:
         require_rules(PermissionRules(allow=(pattern,)))
     except Invalid as error:
@@ -288,7 +288,7 @@ def _require_new(session: Session, request_id: str) -> None:
     if request_id in interactions.pending or request_id in interactions.decided:
         raise InteractionExists(None, interaction_id=request_id)
     if len(interactions.pending) >= MAX_PENDING:
-        raise TooMany(f"{MAX_PENDING} interactions are pending; decide one first")
+        raise LimitReached(f"{MAX_PENDING} interactions are pending; decide one first")
 
 
 def _require_pending(

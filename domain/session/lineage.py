@@ -10,7 +10,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from domain.canonical import digest_of
-from domain.errors import Invalid, PermissionWider, SessionExists, SessionIsStopped, SpawnLimit
+from domain.errors import Invalid, PermissionDenied, SessionExists, SessionIsStopped, SpawnLimit
 from domain.permission_rules import PermissionRules, normalised, require_rules, wider_than
 from domain.persistent_map import PersistentMap
 from domain.replacing import replace
@@ -83,7 +83,7 @@ def spawn(session: Session, command: SpawnSession) -> list[SessionEvent]:
     wider += _wider_limits(session, command)
     if wider:
         named = ", ".join(wider[:5])
-        raise PermissionWider(f"the parent does not have {named}; leave it out", wider=wider)
+        raise PermissionDenied(f"the parent does not have {named}; leave it out", wider=wider)
     return [
         ChildSpawned(
             child_id=command.child_id,
@@ -154,7 +154,7 @@ def _require_parent(session: Session, command: SpawnSession) -> None:
         raise SessionIsStopped(None, cause=session.lifecycle.stop_cause)
     owner = session.lifecycle.owner
     if command.workspace is not None and command.workspace != owner.workspace:
-        raise PermissionWider(
+        raise PermissionDenied(
             "a child works in its parent's workspace; leave workspace out",
             workspace=owner.workspace,
         )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from domain.canonical import digest_of
-from domain.errors import Invalid, SessionExists, StateMoved, TooMany
+from domain.errors import Invalid, LimitReached, SessionExists, StaleState
 from domain.persistent_map import PersistentMap
 from domain.replacing import replace
 from domain.session.commands import PatchScope, PatchState
@@ -21,7 +21,7 @@ def patch(session: Session, command: PatchState) -> list[SessionEvent]:
     require_present(session)
     _require_patch(command.set, command.delete)
     if command.expected is not None and command.expected != session.state_version:
-        raise StateMoved(None, head=session.state_version)
+        raise StaleState(None, head=session.state_version)
     changed = {
         key: value
         for key, value in storable(command.set).items()
@@ -135,7 +135,7 @@ def require_room(session: Session, new: Mapping[str, Any], deleted: Sequence[str
     added = sum(key not in session.state for key in own_keys(new))
     dropped = sum(key in session.state for key in deleted)
     if added and len(session.state) + added - dropped > MAX_STATE_KEYS:
-        raise TooMany(f"a session's state has at most {MAX_STATE_KEYS} keys")
+        raise LimitReached(f"a session's state has at most {MAX_STATE_KEYS} keys")
 
 
 # ── what the events do ───────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from application.errors import KeysTaken, ScopeMoved, VersionConflict
+from application.errors import KeysTaken, StaleScope, VersionConflict
 from application.partials import Partial
 from application.ports.events import EventFilter, OwnedEvent
 from application.ports.store import (
@@ -120,7 +120,7 @@ class MemoryEventLog:
         for one in streams:
             for scope_id, expected in one.expected_scopes:
                 if tables.version(scope_id) != expected:
-                    raise ScopeMoved(None, head=tables.version(scope_id))
+                    raise StaleScope(None, head=tables.version(scope_id))
         if any(one.events and not one.before and one.row is None for one in streams):
             raise ValueError("the first append of a session needs a row")
 

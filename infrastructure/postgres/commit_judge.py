@@ -12,8 +12,9 @@ from uuid import UUID
 
 from psycopg import AsyncCursor
 
-from application.errors import ApplicationError, KeysTaken, ScopeMoved, VersionConflict
+from application.errors import KeysTaken, StaleScope, VersionConflict
 from application.ports.store import Append
+from domain.errors import CairnError
 from infrastructure.postgres import sql
 from infrastructure.postgres.arrays import BigintArray, TextArray, UuidArray
 
@@ -145,7 +146,7 @@ def _refusal_of(
     ends: Mapping[UUID, _End],
     taken: Collection[tuple[UUID, str]],
     versions: Mapping[UUID, int],
-) -> ApplicationError | None:
+) -> CairnError | None:
     """Return what is in the way of an entry that is not written, if anything is."""
     repeated = frozenset(
         key.key for one in entry.streams for key in one.keys if (key.scope, key.key) in taken
@@ -160,5 +161,5 @@ def _refusal_of(
         for scope_id, expected in one.expected_scopes:
             version = versions.get(scope_id, 0)
             if version != expected:
-                return ScopeMoved(None, head=version)
+                return StaleScope(None, head=version)
     return None

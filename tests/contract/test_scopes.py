@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.errors import KeysTaken, ScopeMoved, VersionConflict
+from application.errors import KeysTaken, StaleScope, VersionConflict
 from application.ports.store import Append, KeyWrite, SharedWrite, Store
 from tests.support.appends import Chain, at, row
 from tests.support.writers import SCOPE, writing
@@ -90,7 +90,7 @@ async def test_another_version_is_refused_and_leaves_nothing(store: Store, expec
         expects={other: 0, scope: expected},
         companions=[child.next(2, keys=["c"], shared=sets(other))],
     )
-    with pytest.raises(ScopeMoved) as refused:
+    with pytest.raises(StaleScope) as refused:
         await store.log.append(stale)
     assert refused.value.facts == {"head": 2}
     assert await store.log.head() == 2
@@ -106,7 +106,7 @@ async def test_what_a_companion_expects_is_asked_of_all(store: Store) -> None:
     parent, child, scope = Chain(), Chain(), uuid4()
     await store.log.append(parent.next(shared=sets(scope)))
     made = child.fork().next(expects={scope: 0})
-    with pytest.raises(ScopeMoved):
+    with pytest.raises(StaleScope):
         await store.log.append(parent.fork().next(companions=[made]))
     assert await store.log.head() == 1
     made = child.next(shared=sets(scope), expects={scope: 1})
@@ -141,7 +141,7 @@ async def test_of_many_that_expect_one_version_at_once_one_wins(store: Store) ->
         ]
         answers = await append_all(store, *rivals)
         (won,) = [n for n, answer in enumerate(answers) if isinstance(answer, int)]
-        assert sum(isinstance(answer, ScopeMoved) for answer in answers) == 19
+        assert sum(isinstance(answer, StaleScope) for answer in answers) == 19
         position = answers[won]
         assert isinstance(position, int)
         version = position - 1
@@ -157,7 +157,7 @@ async def test_who_only_merges_is_never_stale_and_others_are_not_hurt(store: Sto
     mixed = [*merging[:5], *stale, *elsewhere, *merging[5:]]
     answers = await append_all(store, *mixed)
     for append, answer in zip(mixed, answers, strict=True):
-        assert isinstance(answer, ScopeMoved if append in stale else int), answers
+        assert isinstance(answer, StaleScope if append in stale else int), answers
     assert await store.log.head() == 21
     assert len(await store.read_models.key_history(scope, "app:a", limit=99)) == 11
     assert len(await store.read_models.key_history(other, "app:a", limit=99)) == 10

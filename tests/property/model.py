@@ -6,7 +6,7 @@ from uuid import UUID
 
 from application.commands.request import Request
 from application.errors import StaleSequence
-from domain.errors import DomainError, SessionExists
+from domain.errors import CairnError, SessionExists
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.decide import decide
@@ -66,7 +66,7 @@ class Model:
         """Return the events that a request must lead to in its own log.
 
         Raises:
-            DomainError: It must be refused in just this way.
+            CairnError: It must be refused in just this way.
             StaleSequence: Its precondition fails.
         """
         session = self.state(request.session_id)
@@ -95,6 +95,6 @@ def refusal_of(model: Model, request: Request) -> Exception | None:
     """Return why a request must be refused, if it must."""
     try:
         model.decided(request)
-    except (DomainError, StaleSequence) as refused:
+    except CairnError as refused:
         return refused
     return None

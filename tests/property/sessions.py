@@ -29,7 +29,6 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
 from application.errors import (
-    ApplicationError,
     IdempotencyKeyInFlight,
     IdempotencyKeyReused,
 )
@@ -46,7 +45,7 @@ from application.reads.queries import Queries, Snapshot
 from application.reads.transcripts import Transcripts
 from application.use_cases.lineage import Lineages
 from domain.chain import genesis, link, record_hash
-from domain.errors import DomainError
+from domain.errors import CairnError
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.evolve import fold
@@ -441,7 +440,7 @@ class Sessions(RuleBasedStateMachine):
     async def ask_of(self, process: int, request: Request) -> Outcome | Exception:
         try:
             return await self.processes[process].handler.handle(request)
-        except (DomainError, ApplicationError) as refusal:
+        except CairnError as refusal:
             return refusal
 
     def send(self, requests: Sequence[Request], process: int) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.projections.session_row import session_document
-from domain.errors import DomainError
+from domain.errors import CairnError
 from domain.permission_rules import evaluate, wider_than
 from domain.session import commands as c
 from domain.session import events as e
@@ -90,13 +90,13 @@ def test_what_is_accepted_is_so_afterwards_and_given_twice_changes_nothing_more(
         before = encode_state(session)
         try:
             once, first = obey(session, command)
-        except DomainError:
+        except CairnError:
             return
         if not isinstance(command, c.PatchScope):
             check([*log, *first])
         made += bool(first)
         assert_is_so(command, session, once)
-        with suppress(DomainError):
+        with suppress(CairnError):
             assert_nothing_more(command, once, first)
         assert encode_state(session) == before, "an old state changed"
 
@@ -317,7 +317,7 @@ def test_a_child_never_has_more_than_its_parent(session: Session, command: c.Spa
     try:
         after, _ = obey(session, command)
         child, _ = obey(ABSENT, offspring(session, command))
-    except DomainError:
+    except CairnError:
         return
 
     assert not wider_than(session.policy.grants, child.policy.grants)
@@ -342,7 +342,7 @@ def test_no_sequence_of_commands_breaks_an_invariant(given_commands: list[tuple[
     for command, aim in ((c.CreateSession(owner=OWNER), False), *given_commands):
         try:
             session, made = obey(session, aimed(command, session) if aim else command)
-        except DomainError:
+        except CairnError:
             continue
         log += made
 
@@ -366,7 +366,7 @@ def test_any_event_can_happen_to_any_state(
 @examples(150)
 @given(unreachable, commands)
 def test_even_in_a_damaged_state_a_command_is_answered_or_refused(session: Session, command: Any):
-    with suppress(DomainError):
+    with suppress(CairnError):
         obey(session, command)
 
 
@@ -374,5 +374,5 @@ def test_even_in_a_damaged_state_a_command_is_answered_or_refused(session: Sessi
 def test_a_part_of_any_shape_is_refused_and_breaks_nothing(wrong: dict[str, Any]):
     command = c.AddMessage(message_id="m1", role="user", parts=(wrong,))
 
-    with pytest.raises(DomainError):
+    with pytest.raises(CairnError):
         decide(fold(history([e.SessionCreated(owner=OWNER)])), command)

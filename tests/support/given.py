@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from domain.errors import DomainError
+from domain.errors import CairnError
 from domain.session.commands import Command
 from domain.session.decide import decide
 from domain.session.events import SessionEvent
@@ -20,7 +20,7 @@ class Result:
     """What came of a command."""
 
     events: list[SessionEvent] | None
-    refusal: DomainError | None
+    refusal: CairnError | None
 
     def then(self, events: Iterable[SessionEvent]) -> None:
         """Expect exactly these events."""
@@ -31,7 +31,7 @@ class Result:
         """Expect that it was already so."""
         self.then([])
 
-    def then_refused(self, error: type[DomainError], **facts: Any) -> DomainError:
+    def then_refused(self, error: type[CairnError], **facts: Any) -> CairnError:
         """Expect a refusal of exactly this class, which tells at least these facts."""
         assert self.refusal is not None, f"accepted: {self.events!r}"
         assert type(self.refusal) is error, repr(self.refusal)
@@ -49,7 +49,7 @@ class Given:
         """Ask something of it."""
         try:
             return Result(decide(self.session, command), None)
-        except DomainError as refusal:
+        except CairnError as refusal:
             return Result(None, refusal)
 
 

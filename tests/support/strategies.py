@@ -11,7 +11,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from domain.errors import DomainError
+from domain.errors import CairnError
 from domain.permission_rules import MODES, Grants, PermissionRules
 from domain.session import commands as c
 from domain.session import events as e
@@ -623,7 +623,7 @@ def _live(first: c.CreateSession, others: list[c.Command], aim: bool) -> Life:
     for command in (first, *others):
         try:
             session, made = obey(session, aimed(command, session) if aim else command)
-        except DomainError:
+        except CairnError:
             continue
         log += made
     return session, log

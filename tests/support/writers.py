@@ -16,7 +16,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from application.errors import ScopeMoved
+from application.errors import StaleScope
 from application.ports.store import SharedWrite
 from tests.support.appends import Chain
 from tests.support.stores import open_postgres_store
@@ -60,7 +60,7 @@ async def write_count(url: str, tasks: int, appends: int, largest: int) -> None:
                     await store.log.append(
                         tried.next(events, shared=shared, expects={SCOPE: version})
                     )
-                except ScopeMoved:
+                except StaleScope:
                     continue
                 chain, left = tried, left - 1
 

@@ -12,7 +12,7 @@ from application.commands.request import Idempotency, Outcome, Request
 from application.errors import Busy, IdempotencyKeyInFlight, IdempotencyKeyReused, RecordTooLarge
 from application.fan_out import FanOut
 from application.ports.store import Append, EventLog, Store
-from domain.errors import DomainError, TurnNotFound
+from domain.errors import CairnError, TurnNotFound
 from domain.session import events as e
 from domain.session.commands import (
     AddMessage,
@@ -106,7 +106,7 @@ async def test_an_accepted_command_is_in_the_log_when_it_is_answered(store, hand
 
 
 async def test_a_refused_command_leaves_no_trace(store, handler):
-    with pytest.raises(DomainError):
+    with pytest.raises(CairnError):
         await handler.handle(ask(message(), key="k"))
 
     assert await types(store) == []

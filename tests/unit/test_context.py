@@ -4,10 +4,10 @@ import pytest
 
 from domain.errors import (
     Invalid,
+    LimitReached,
     PeerNotFound,
     ProfileChanged,
     SessionIsStopped,
-    TooMany,
     TurnInProgress,
 )
 from domain.session import events as e
@@ -189,7 +189,7 @@ def test_the_peers_are_bounded():
     many = [joined(f"peer-{n}") for n in range(MAX_PEERS)]
     full = given([created(), *many])
 
-    full.when(ReportContext(event=joined("more"))).then_refused(TooMany)
+    full.when(ReportContext(event=joined("more"))).then_refused(LimitReached)
     full.when(ReportContext(event=joined("peer-1", channel="c"))).then(
         [joined("peer-1", channel="c")]
     )

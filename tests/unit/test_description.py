@@ -5,9 +5,9 @@ import pytest
 from domain.errors import (
     Invalid,
     InvalidRuntimeOverride,
+    LimitReached,
     MessageNotFound,
     SummaryExists,
-    TooMany,
 )
 from domain.session import events as e
 from domain.session.commands import AddSummary, DescribeSession, OverrideModel, RecordUsage
@@ -227,7 +227,7 @@ def test_the_overrides_are_bounded():
     many = [e.ModelOverridden(agent=f"a{n}", model="m") for n in range(MAX_OVERRIDES)]
     full = given([created(), *many])
 
-    full.when(OverrideModel(agent="more", model="m")).then_refused(TooMany)
+    full.when(OverrideModel(agent="more", model="m")).then_refused(LimitReached)
     full.when(OverrideModel(agent="a1", model="other")).then(
         [e.ModelOverridden(agent="a1", model="other")]
     )

@@ -11,9 +11,9 @@ from domain.errors import (
     InteractionExpired,
     InteractionNotFound,
     Invalid,
+    LimitReached,
     OptionNotOffered,
     SessionIsStopped,
-    TooMany,
     TurnEnded,
     TurnNotFound,
     WrongInteraction,
@@ -105,7 +105,7 @@ def test_a_request_that_could_not_be_shown_is_refused(wrong):
 def test_the_requests_that_wait_are_bounded():
     many = [requested(f"r{n}") for n in range(MAX_PENDING)]
 
-    given([*RUNNING, *many]).when(ask("more")).then_refused(TooMany)
+    given([*RUNNING, *many]).when(ask("more")).then_refused(LimitReached)
     given([*RUNNING, *many, decided("r0")]).when(ask("more")).then([requested("more")])
 
 
@@ -329,7 +329,7 @@ def test_grants_do_not_make_rules_that_could_not_be_written_down():
     full = PermissionRules(allow=tuple(f"tool-{n}" for n in range(MAX_RULES)))
     past = [created(permissions=full), started(), requested(tool="more")]
 
-    given(past).when(allow(grant="tool")).then_refused(TooMany)
+    given(past).when(allow(grant="tool")).then_refused(LimitReached)
     odd = requested(tool="*" * 200)
     given([*RUNNING, odd]).when(allow(grant="tool")).then_refused(Invalid, field="grant")
     given([*RUNNING, odd]).when(allow()).then([decided()])
@@ -401,8 +401,8 @@ def test_requests_of_both_kinds_share_their_ids_and_their_number():
     given([*RUNNING, elicited("r1")]).when(ask()).then_refused(InteractionExists)
     given([*RUNNING, elicited("r1"), answered("r1")]).when(ask()).then_refused(InteractionExists)
     many = [elicited(f"q{n}") for n in range(MAX_PENDING)]
-    given([*RUNNING, *many]).when(ask("more")).then_refused(TooMany)
-    given([*RUNNING, *many]).when(elicit()).then_refused(TooMany)
+    given([*RUNNING, *many]).when(ask("more")).then_refused(LimitReached)
+    given([*RUNNING, *many]).when(elicit()).then_refused(LimitReached)
 
 
 def test_content_that_fits_the_schema_answers_an_elicitation():

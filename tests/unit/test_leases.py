@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import (
-    ApplicationError,
     IdempotencyKeyInFlight,
     IdempotencyKeyReused,
     LeaseHeld,
@@ -19,6 +18,7 @@ from application.errors import (
 )
 from application.ports.store import Append, EventLog
 from domain.errors import (
+    CairnError,
     Invalid,
     LeaseNotHeld,
     NotAttachable,
@@ -59,7 +59,7 @@ async def attach(office: InMemoryApp, holder: str = "cli:1", **conditions: Any) 
 class Broken:
     """A log that cannot be written; `after` it was."""
 
-    def __init__(self, log: EventLog, error: ApplicationError, *, after: bool = False) -> None:
+    def __init__(self, log: EventLog, error: CairnError, *, after: bool = False) -> None:
         self._log = log
         self._error = error
         self._after = after
@@ -77,7 +77,7 @@ class Broken:
 async def broken(office: InMemoryApp) -> AsyncIterator[Any]:
     log = office.store.log
 
-    def broken(error: ApplicationError, **how: Any) -> None:
+    def broken(error: CairnError, **how: Any) -> None:
         object.__setattr__(office.store, "log", Broken(log, error, **how))
 
     yield broken

@@ -7,12 +7,12 @@ import pytest
 
 from domain.errors import (
     Invalid,
+    LimitReached,
     MessageExists,
     SessionExists,
     SessionExpired,
     SessionIsDeleted,
     SessionNotFound,
-    TooMany,
 )
 from domain.permission_rules import Grants, PermissionRules
 from domain.session import events as e
@@ -339,7 +339,7 @@ def test_a_fork_cannot_begin_with_more_state_than_a_session_may_have():
     full = created(state={f"k{n}": n for n in range(MAX_STATE_KEYS)})
     fork = Given(inherited(state_after([full])))
 
-    fork.when(create(state={"more": 1})).then_refused(TooMany)
+    fork.when(create(state={"more": 1})).then_refused(LimitReached)
     fork.when(create(state={"k1": 2, "app:x": 1})).then([created(state={"k1": 2, "app:x": 1})])
 
 

@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 
 from domain.errors import (
-    DomainError,
+    CairnError,
     Invalid,
-    PermissionWider,
+    PermissionDenied,
     SessionExists,
     SessionIsDeleted,
     SessionIsStopped,
@@ -198,8 +198,8 @@ def test_a_child_works_where_its_parent_does():
     accepted(at_w, spawn(workspace="w"))
     accepted(at_w, spawn())
     for elsewhere in ("w/sub", "W", ""):
-        given(at_w).when(spawn(workspace=elsewhere)).then_refused(PermissionWider, workspace="w")
-    given([created()]).when(spawn(workspace="w")).then_refused(PermissionWider, workspace=None)
+        given(at_w).when(spawn(workspace=elsewhere)).then_refused(PermissionDenied, workspace="w")
+    given([created()]).when(spawn(workspace="w")).then_refused(PermissionDenied, workspace=None)
 
 
 def test_a_root_has_one_generation_below_it_unless_it_says_more():
@@ -231,12 +231,12 @@ def test_the_first_check_that_fails_is_the_answer():
     given([full, stopped()]).when(everything_wrong).then_refused(Invalid, field="ttl_seconds")
     later = replace(everything_wrong, ttl_seconds=1)
     given([full, stopped()]).when(later).then_refused(SessionIsStopped)
-    given([full]).when(later).then_refused(PermissionWider, workspace=None)
+    given([full]).when(later).then_refused(PermissionDenied, workspace=None)
     later = replace(later, workspace=None)
     assert "generations" in given([full]).when(later).then_refused(SpawnLimit).detail
     deep = created(limits=SessionLimits(children=0))
     assert "children" in given([deep]).when(later).then_refused(SpawnLimit).detail
-    given([created()]).when(later).then_refused(PermissionWider, wider=["tools:rm"])
+    given([created()]).when(later).then_refused(PermissionDenied, wider=["tools:rm"])
 
 
 # ── spawn: what a child may ──────────────────────────────────────────────────────────────────
@@ -252,14 +252,14 @@ def test_a_child_that_would_have_one_atom_more_is_refused(category):
     more = Grants(**{category: (*getattr(HELD, category), "one more")})
 
     given([created(grants=HELD)]).when(spawn(grants=more)).then_refused(
-        PermissionWider, wider=[f"{category}:one more"]
+        PermissionDenied, wider=[f"{category}:one more"]
     )
 
 
 @pytest.mark.parametrize("atom", ["fs__*", "fs__read*", "FS__READ", "fs__rea", "*"])
 def test_an_atom_stands_for_itself_only(atom):
     given([created(grants=HELD)]).when(spawn(grants=Grants(tools=(atom,)))).then_refused(
-        PermissionWider
+        PermissionDenied
     )
 
 
@@ -268,7 +268,9 @@ def test_a_blank_atom_is_refused():
 
 
 def test_a_parent_that_was_granted_nothing_hands_nothing_on():
-    given([created()]).when(spawn(grants=Grants(tools=("fs__read",)))).then_refused(PermissionWider)
+    given([created()]).when(spawn(grants=Grants(tools=("fs__read",)))).then_refused(
+        PermissionDenied
+    )
     accepted([created()], spawn())
 
 
@@ -294,7 +296,7 @@ def child_of(past: list[e.SessionEvent], **more: Any) -> Session:
 )
 def test_a_child_cannot_be_allowed_without_asking_what_its_parent_is_not(asked, wider):
     given([created(permissions=RULES)]).when(spawn(permissions=asked)).then_refused(
-        PermissionWider, wider=wider
+        PermissionDenied, wider=wider
     )
 
 
@@ -304,7 +306,7 @@ def test_a_child_of_a_session_that_may_do_everything_may_be_allowed_anything():
 
     but_one = created(permissions=PermissionRules(mode="approve-all", ask=("x",)))
     given([but_one]).when(spawn(permissions=PermissionRules(allow=("x",)))).then_refused(
-        PermissionWider
+        PermissionDenied
     )
 
 
@@ -323,7 +325,7 @@ def test_the_rules_that_hold_when_the_child_is_spawned_are_the_ones_that_count()
     past = [created(permissions=PermissionRules(mode="approve-all"))]
     past += [e.PermissionsReplaced(permissions=PermissionRules(mode="deny-all"))]
 
-    given(past).when(spawn(permissions=PermissionRules(mode="ask"))).then_refused(PermissionWider)
+    given(past).when(spawn(permissions=PermissionRules(mode="ask"))).then_refused(PermissionDenied)
     assert child_of(past).policy.rules.mode == "deny-all"
 
 
@@ -347,7 +349,7 @@ def test_a_child_cannot_use_more_than_its_parent(name):
     more = getattr(held, name) + 1
 
     given([created(limits=held)]).when(spawn(limits=SessionLimits(**{name: more}))).then_refused(
-        PermissionWider, wider=[f"limits.{name}:{more}"]
+        PermissionDenied, wider=[f"limits.{name}:{more}"]
     )
 
 
@@ -361,7 +363,7 @@ def test_a_child_cannot_use_more_than_its_parent(name):
     ],
 )
 def test_a_child_of_a_session_without_limits_has_those_of_the_server(more):
-    given([created()]).when(spawn(limits=more)).then_refused(PermissionWider)
+    given([created()]).when(spawn(limits=more)).then_refused(PermissionDenied)
     assert child_of(
         [created()], limits=SessionLimits(turn_seconds=5)
     ).lifecycle.limits == SessionLimits(turn_seconds=5)
@@ -534,7 +536,7 @@ def test_a_fork_follows_the_name_that_its_origin_has_by_then():
     ],
 )
 def test_what_is_not_there_or_was_deleted_cannot_be_forked(past, refusal):
-    with pytest.raises(DomainError) as refused:
+    with pytest.raises(CairnError) as refused:
         fork(state_after(past), create(), SOURCE)
 
     assert type(refused.value) is refusal

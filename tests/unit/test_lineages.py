@@ -20,9 +20,9 @@ from application.upkeep.supervision import Supervisor
 from application.use_cases.lineage import Lineages
 from domain.chain import genesis, link, record_hash
 from domain.errors import (
-    DomainError,
+    CairnError,
     Invalid,
-    PermissionWider,
+    PermissionDenied,
     SessionExists,
     SessionExpired,
     SessionIsDeleted,
@@ -363,7 +363,7 @@ async def test_a_spawn_begins_the_child_and_tells_the_parent_in_one_transaction(
 async def test_a_child_wider_by_one_atom_is_refused_and_nothing_is_recorded(place: Place):
     before = await place.store.log.head()
 
-    with pytest.raises(PermissionWider):
+    with pytest.raises(PermissionDenied):
         await place.ask(PARENT, spawn(grants=Grants(tools=("fs__read", "fs__exec"))))
 
     assert await place.store.log.head() == before
@@ -579,7 +579,7 @@ async def test_a_session_that_cannot_be_helped_keeps_no_other_waiting(
     other = UUID(int=77)
     await place.ask(other, c.CreateSession(owner=OWNER))
     for session_id, turn in ((PARENT, "t2"), (other, "t1")):
-        with suppress(DomainError):
+        with suppress(CairnError):
             await place.ask(session_id, c.CompleteTurn(turn_id=turn))
         start = c.StartTurn(turn_id="t9", message_id="m9", parts=text("x"))
         await place.ask(session_id, start)

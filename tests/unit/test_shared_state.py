@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.errors import Invalid, SessionExists, StateMoved, TooMany
+from domain.errors import Invalid, LimitReached, SessionExists, StaleState
 from domain.session import events as e
 from domain.session.commands import PatchScope, PatchState
 from domain.session.shared_state import difference
@@ -81,7 +81,7 @@ def test_keys_are_names(key):
 def test_a_full_state_takes_no_more_keys_but_can_still_change():
     full = created(state={f"k{n}": n for n in range(MAX_STATE_KEYS)})
 
-    given([full]).when(PatchState(set={"new": 1})).then_refused(TooMany)
+    given([full]).when(PatchState(set={"new": 1})).then_refused(LimitReached)
     given([full]).when(PatchState(set={"k1": "other"})).then([patched(k1="other")])
     given([full]).when(PatchState(set={"new": 1}, delete=("k1",))).then(
         [patched(new=1, delete=("k1",))]
@@ -141,9 +141,9 @@ def test_a_patch_that_expects_another_version_is_refused():
     given(VERSIONS).when(PatchState(set={"a": 3}, expected=3)).then([patched(a=3)])
     for expected in (0, 1, 2, 4):
         given(VERSIONS).when(PatchState(set={"a": 3}, expected=expected)).then_refused(
-            StateMoved, head=3
+            StaleState, head=3
         )
-        given(VERSIONS).when(PatchState(set={"a": 2}, expected=expected)).then_refused(StateMoved)
+        given(VERSIONS).when(PatchState(set={"a": 2}, expected=expected)).then_refused(StaleState)
     given([created()]).when(PatchState(set={"a": 3}, expected=0)).then([patched(a=3)])
 
 
