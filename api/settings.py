@@ -40,6 +40,10 @@ class Settings(BaseSettings):
     audit_key_file: Path | None = None
     """Holds the keys that sign checkpoints; `cairn audit keygen` makes it."""
 
+    max_head_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
+    head_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
+    max_connections: Annotated[int | None, Field(ge=1)] = None
+    max_connections_per_peer: Annotated[int | None, Field(ge=1)] = None
     max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * MEBIBYTE
     max_record_bytes: Annotated[int, Field(ge=1024)] = MEBIBYTE
     kept_sessions: Annotated[int, Field(ge=1)] = 4096

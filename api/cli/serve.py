@@ -16,6 +16,7 @@ import typer
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
+from api.cli.connection_guard import ConnectionLimits
 from api.cli.listening import is_loopback, url_of
 from api.cli.options import Failure
 from api.cli.server import run_server
@@ -57,7 +58,7 @@ def _run(settings: Settings, url: str, listening: socket.socket) -> None:
 
     attached = settings.model_copy(update={"database_url": SecretStr(url)})
     if settings.workers == 1:
-        run_server(create_app(attached), listening, ready)
+        run_server(create_app(attached), listening, ready, ConnectionLimits.of(attached))
         return
     with tempfile.TemporaryDirectory(prefix="cairn-metrics-", ignore_cleanup_errors=True) as shared:
         Supervisor(attached, listening, Path(shared), ready).run()

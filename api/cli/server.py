@@ -8,12 +8,14 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 import uvicorn
 from litestar.types import ASGIApp
 
 from api.cli.connection import Connection
+from api.cli.connection_guard import ConnectionGuard, ConnectionLimits
 
 LONGEST_STOP = 1.8
 """Seconds from the request to stop until the process is gone, whatever still holds it."""
@@ -26,19 +28,27 @@ _logger = logging.getLogger("cairn")
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], guard: ConnectionGuard
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._guard = guard
+        self._watch: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            watch = self._guard.watch(self.server_state.connections)
+            self._watch = asyncio.create_task(watch)
             self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         last_resort = threading.Timer(LONGEST_STOP, _leave)
         last_resort.daemon = True
         last_resort.start()
+        if self._watch is not None:
+            self._watch.cancel()
         logging.getLogger("uvicorn.error").addFilter(_while_stopping)
         asyncio.get_running_loop().call_later(_GRACE, self._hang_up)
         await super().shutdown(sockets)
@@ -75,17 +85,24 @@ def _while_stopping(record: logging.LogRecord) -> bool:
     return not (isinstance(error, asyncio.CancelledError) or str(record.msg).startswith(cut))
 
 
-def run_server(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]) -> None:
+def run_server(
+    app: ASGIApp,
+    listening: socket.socket,
+    ready: Callable[[], None],
+    limits: ConnectionLimits | None = None,
+) -> None:
     """Serve until SIGINT or SIGTERM, then let open requests end; a second SIGINT cuts them.
 
     Args:
         app: What answers.
         listening: Where; it is closed at the end.
         ready: Called when requests are answered.
+        limits: What clients may take.
     """
+    guard = ConnectionGuard(limits or ConnectionLimits())
     config = uvicorn.Config(
         app,
-        http=Connection,
+        http=partial(Connection, guard),  # type: ignore[arg-type]
         loop="uvloop",
         ws="none",
         lifespan="on",
@@ -96,4 +113,4 @@ def run_server(app: ASGIApp, listening: socket.socket, ready: Callable[[], None]
         backlog=_BACKLOG,
         timeout_graceful_shutdown=1,
     )
-    _Server(config, ready).run(sockets=[listening])
+    _Server(config, ready, guard).run(sockets=[listening])

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 
+from api.cli.connection_guard import ConnectionLimits
 from api.cli.server import LONGEST_STOP, run_server
 from api.logs import configure_logs
 from api.main import create_app
@@ -33,7 +34,8 @@ def main() -> None:
         os.write(ready, b"1")
         os.close(ready)
 
-    run_server(create_app(settings), socket.socket(fileno=shared), say_ready)
+    listening = socket.socket(fileno=shared)
+    run_server(create_app(settings), listening, say_ready, ConnectionLimits.of(settings))
     if os.getppid() != parent:
         # It has not cleared up, so the last of its workers does.
         shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
