@@ -1,0 +1,136 @@
+"""What a client may take before any work is done for it, tried over real sockets."""
+
+import http.client
+import json
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from tests.cli.conftest import Serve, Served, cairn, read_all
+
+HEAD_SECONDS = 1.0
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def impatient(data_dir, tmp_path_factory) -> Iterator[Served]:
+    """A server with small limits."""
+    log = tmp_path_factory.mktemp("hostile") / "log"
+    command = cairn("serve", "--port", "0", "--data-dir", str(data_dir))
+    limits = {
+        "CAIRN_HEAD_SECONDS": str(HEAD_SECONDS),
+        "CAIRN_MAX_CONNECTIONS": "40",
+        "CAIRN_MAX_CONNECTIONS_PER_PEER": "30",
+    }
+    served = Served(command, log, limits)
+    try:
+        yield served
+    finally:
+        served.close()
+
+
+def address(server: Served) -> tuple[str, int]:
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    return host, int(port)
+
+
+@contextmanager
+def connected(server: Served) -> Iterator[socket.socket]:
+    with socket.create_connection(address(server), timeout=20) as connection:
+        yield connection
+
+
+def answer(connection: socket.socket) -> tuple[int, dict[str, object]]:
+    raw = read_all(connection)
+    head, _, body = raw.partition(b"\r\n\r\n")
+    return int(head.split(b" ", 2)[1]), json.loads(body)
+
+
+def test_a_head_may_take_64_kib(impatient: Served) -> None:
+    with connected(impatient) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 70_000)
+        status, problem = answer(connection)
+    assert (status, problem["code"]) == (431, "head_too_large")
+    assert "65536" in str(problem["detail"])
+    with connected(impatient) as connection:
+        connection.sendall(
+            b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: "
+            + b"a" * 60_000
+            + b"\r\n\r\n"
+        )
+        assert read_all(connection).startswith(b"HTTP/1.1 200")
+
+
+def test_100_mb_in_one_header_are_not_read(impatient: Served) -> None:
+    with connected(impatient) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: ")
+        with pytest.raises(OSError, match=r"Broken pipe|reset"):
+            connection.sendall(b"a" * (100 * MIB))
+    with urllib.request.urlopen(f"{impatient.url}/health", timeout=5) as answered:
+        assert answered.status == 200
+
+
+POST = b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /health HTT",
+        b"GET /health HTTP/1.1\r\nHost: localhost\r\n",
+        POST + b"Content-Length: 100\r\n\r\n{",
+        POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+    ],
+    ids=["nothing", "half a line", "half a head", "half a body", "endless chunks"],
+)
+def test_who_does_not_go_on_is_told_so_and_hung_up_on(impatient: Served, sent: bytes) -> None:
+    with connected(impatient) as connection:
+        connection.sendall(sent)
+        status, problem = answer(connection)
+    assert (status, problem["code"]) == (408, "request_timeout")
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n"])
+def test_exactly_one_host_is_named(impatient: Served, hosts: bytes) -> None:
+    with connected(impatient) as connection:
+        connection.sendall(
+            b"GET /health HTTP/1.1\r\n" + hosts + b"\r\nGET /health HTTP/1.1\r\n\r\n"
+        )
+        status, problem = answer(connection)
+    assert (status, problem["code"]) == (400, "malformed_header")
+
+
+def test_connections_beyond_the_cap_are_refused_with_a_word_in_the_log(serve: Serve) -> None:
+    server = serve(CAIRN_MAX_CONNECTIONS_PER_PEER="5")
+    with ExitStack() as open_ones:
+        for _ in range(5):
+            open_ones.enter_context(connected(server))
+        # The kernel accepts at once; the refusals say that the server has seen them all.
+        refusals = [answer(open_ones.enter_context(connected(server))) for _ in range(3)]
+        assert [(status, problem["code"]) for status, problem in refusals] == [(503, "busy")] * 3
+        assert server.errors().count("connections are refused: 5 are open of 127.0.0.1") == 1
+    with urllib.request.urlopen(f"{server.url}/health", timeout=5) as answered:
+        assert answered.status == 200
+
+
+@pytest.mark.parametrize("mebibytes", [5, 40])
+def test_a_refusal_reaches_a_client_that_is_still_sending(
+    impatient: Served, mebibytes: int
+) -> None:
+    body = b'{"app": "%s"}' % (b"a" * (mebibytes * MIB))
+    headers = {"Content-Type": "application/json"}
+    client = http.client.HTTPConnection(*address(impatient), timeout=20)
+    client.request("POST", "/v1/sessions", body, headers)
+    refused = client.getresponse()
+    assert (refused.status, json.load(refused)["code"]) == (413, "body_too_large")
+    client.close()
+    request = urllib.request.Request(f"{impatient.url}/v1/sessions", body, headers)
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        urllib.request.urlopen(request, timeout=20)
+    assert refusal.value.code == 413
+    refusal.value.close()
