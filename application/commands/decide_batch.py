@@ -15,7 +15,7 @@ from application.errors import RecordTooLarge, StaleSequence
 from application.ports.store import Append, Envelope, NewEvent, SharedWrite, Store, StoredAnswer
 from application.projections.session_row import listed_differently, session_row, shared_writes
 from domain.chain import genesis, link, record_hash
-from domain.session.commands import CreateSession, SpawnSession
+from domain.session.commands import CreateSession, RepairSession, SpawnSession
 from domain.session.decide import decide
 from domain.session.events import (
     ActivityEvent,
@@ -168,8 +168,11 @@ class BatchDecider:
         if request.inherits is not None and not session.sequence:
             session = request.inherits
         draft = _Draft(session, digest, decide(session, request.command))
-        for event in draft.decided:
-            turn_id = _turn_of(draft.session, event)
+        closing = command.closing if isinstance(command := request.command, RepairSession) else ()
+        for number, event in enumerate(draft.decided):
+            turn_id = (
+                closing[number].turn_id if number < len(closing) else _turn_of(draft.session, event)
+            )
             recorded = Recorded(draft.session.sequence + 1, now, event, turn_id)
             name, record = self._encode(request, recorded)
             draft.digest = link(draft.digest, record_hash(record))

@@ -3,11 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from domain.permission_rules import Grants, PermissionRules
-from domain.session.events import ActivityEvent, PeerJoined, PeerLeft, SandboxReported
+from domain.session.events import (
+    ActivityEvent,
+    PeerJoined,
+    PeerLeft,
+    SandboxReported,
+    ToolReturned,
+    TurnFailed,
+)
 from domain.session.state import Session
 from domain.values import (
     Agent,
@@ -472,6 +479,23 @@ class ReportContext:
     event: SandboxReported | PeerJoined | PeerLeft
 
 
+class InterruptedTurn(NamedTuple):
+    """An event that closes part of a turn which is perhaps not the running one."""
+
+    turn_id: str
+    event: ToolReturned | TurnFailed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairSession:
+    """Close what a crash has left open, as an analysis of this very log has planned it."""
+
+    repair_id: str
+    report_digest: str
+    report: JsonObject
+    closing: tuple[InterruptedTurn, ...]
+
+
 Command = (
     CreateSession
     | ActivateSession
@@ -517,4 +541,5 @@ Command = (
     | ExpireDue
     | RefreshProfile
     | ReportContext
+    | RepairSession
 )

@@ -19,6 +19,7 @@ from domain.session import (
     lineage,
     messages,
     permissions,
+    repairs,
     shared_state,
     supervision,
     turns,
@@ -72,6 +73,7 @@ _RULES: dict[type[Any], Callable[[Session, Any], list[SessionEvent]]] = {
     c.ExpireDue: supervision.meet,
     c.RefreshProfile: context.refresh_profile,
     c.ReportContext: context.report,
+    c.RepairSession: repairs.repair,
 }
 
 

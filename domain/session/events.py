@@ -698,6 +698,21 @@ class SessionRecovered:
 
 SupervisionEvent = SessionStalled | SessionUnhealthy | SessionRecovered
 
+# ── repair ───────────────────────────────────────────────────────────────────────────────────
+
+
+@_event("session.repaired")
+class SessionRepaired:
+    """What a crash had left open was closed by the events right before this one.
+
+    `report` says what was found and appended; of a very long one, the beginning.
+    """
+
+    repair_id: str
+    report_digest: str
+    report: JsonObject
+
+
 # ── context ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -776,6 +791,7 @@ SessionEvent = (
     | LineageEvent
     | AttachmentEvent
     | SupervisionEvent
+    | SessionRepaired
     | ContextEvent
     | Unrecognised
 )

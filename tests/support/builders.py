@@ -340,6 +340,9 @@ SAMPLES: tuple[e.SessionEvent, ...] = (
     e.SessionStalled(turn_id="t1", reason="activity_timeout", idle_seconds=1800),
     e.SessionUnhealthy(detail="no heartbeat"),
     e.SessionRecovered(after="stalled"),
+    e.SessionRepaired(
+        repair_id="r1", report_digest="sha256:1", report={"issues": [], "actions": []}
+    ),
     e.ProfileCaptured(digest="sha256:1", name="coder", body="Be brief.", profile={"tone": "dry"}),
     e.ProfileRefreshed(
         previous="sha256:1",

@@ -341,6 +341,9 @@ EVENTS: dict[type, Strategy] = {
     e.SessionRecovered: st.builds(
         e.SessionRecovered, after=st.sampled_from(["stalled", "unhealthy"])
     ),
+    e.SessionRepaired: st.builds(
+        e.SessionRepaired, repair_id=words, report_digest=digests, report=json_objects
+    ),
     e.ProfileCaptured: st.builds(
         e.ProfileCaptured, digest=digests, name=words, body=texts, profile=json_objects
     ),
@@ -522,6 +525,11 @@ COMMANDS: dict[type, Strategy] = {
         profile=json_objects, expected_digest=st.none() | digests,
     ),
     c.ReportContext: st.builds(c.ReportContext, event=st.one_of(*_REPORTS.values())),
+    # What closes anything is planned on a damaged log only, and these are whole.
+    c.RepairSession: st.builds(
+        c.RepairSession, repair_id=words, report_digest=digests, report=json_objects,
+        closing=st.just(()),
+    ),
 }  # fmt: skip
 """How to make up a command of each class, now and then one that makes no sense."""
 
