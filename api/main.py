@@ -43,6 +43,7 @@ from application.reads.transparency import AuditKeys, TransparencyLog
 from application.reads.wait_for import Waits
 from application.upkeep.supervision import KeyPruner, Supervisor
 from application.use_cases import use_cases_over
+from application.use_cases.repair import Repairs
 from application.webhooks.delivery import Deliveries, RetryPolicy
 from application.webhooks.manage import Webhooks
 from infrastructure.audit_key_file import KeyFileError, read_keys
@@ -56,6 +57,7 @@ from infrastructure.postgres.checkpoints import PostgresCheckpoints
 from infrastructure.postgres.database import Database
 from infrastructure.postgres.deadlines import PostgresDeadlines
 from infrastructure.postgres.group_commit import CommitLimits
+from infrastructure.postgres.inspection import PostgresInspector
 from infrastructure.postgres.leases import PostgresLeases, PostgresPresence
 from infrastructure.postgres.listener import Listener
 from infrastructure.postgres.log import PostgresEventLog
@@ -198,12 +200,13 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
     for job in jobs:
         await job.start()
     try:
+        use_cases = use_cases_over(store, repository, handler, hub, queries, JsonSchemas())
         yield Services(
             settings=settings,
             store=store,
             hub=hub,
             repository=repository,
-            use_cases=use_cases_over(store, repository, handler, hub, queries, JsonSchemas()),
+            use_cases=use_cases,
             queries=queries,
             scopes=Scopes(store),
             tails=Tails(store, hub, rhythm),
@@ -211,6 +214,9 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
             webhooks=Webhooks(subscriptions, log, sender, store.clock),
             checkups=Checkups(store),
             waits=Waits(store, hub),
+            repairs=Repairs(
+                store, PostgresInspector(database), repository, handler, use_cases.sessions
+            ),
             readiness=PostgresReadiness(database, log),
             transparency=TransparencyLog(
                 log,

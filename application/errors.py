@@ -46,6 +46,17 @@ class CursorAhead(Conflict):
     """
 
 
+class ReportOutdated(Conflict):
+    """The session is not what it was when this report was made; look at the new one in `report`."""
+
+
+class RepairBlocked(Conflict):
+    """The session has damage that a repair cannot close; `report` says what it is and what to do.
+
+    Without `repair=true` it is resumed as it is.
+    """
+
+
 class WebhookNotFound(NotFound):
     """No webhook has this id."""
 

@@ -28,6 +28,7 @@ from application.reads.tail import Tails
 from application.reads.transparency import TransparencyLog
 from application.reads.wait_for import Waits
 from application.use_cases import UseCases
+from application.use_cases.repair import Repairs
 from application.webhooks.manage import Webhooks
 from domain.errors import SessionNotFound
 from domain.session.commands import Command
@@ -53,6 +54,7 @@ class Services:
     webhooks: Webhooks
     checkups: Checkups
     waits: Waits
+    repairs: Repairs
     readiness: Readiness
     transparency: TransparencyLog
 

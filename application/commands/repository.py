@@ -82,6 +82,16 @@ class SessionRepository:
             await self.save(session_id, loaded.session)
         return loaded
 
+    async def look_at(self, session_id: UUID, sequence: int) -> Session:
+        """Return the state as it was after an event, and keep nothing of it anywhere.
+
+        Args:
+            session_id: Whose.
+            sequence: The event; the log has come to it.
+        """
+        kept = await self._store.snapshots.load(session_id, upto=sequence)
+        return (await self._fold(session_id, kept or ABSENT, sequence)).session
+
     def cached(self, session_id: UUID) -> Loaded | None:
         """Return the state in memory, which may be behind the log; None when there is none."""
         cached = self._cache.get(session_id)

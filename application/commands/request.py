@@ -9,7 +9,7 @@ from application.ports.rows import ScopeVersion
 from domain.session.commands import Command
 from domain.session.state import Session
 
-RequestOrigin = Literal["http", "lineage", "supervision"]
+RequestOrigin = Literal["http", "lineage", "repair", "supervision"]
 """Where requests come from: a door of the server, each with its own word, or the server itself."""
 
 BY_ITSELF: frozenset[RequestOrigin] = frozenset({"lineage", "supervision"})

@@ -1,6 +1,6 @@
 """Cairn's own records as rows: in the tables of the analyser, and with their faults."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -67,12 +67,14 @@ class CairnRows:
 
     Args:
         session_id: Whose log.
+        read: Reads a JSON text, or raises `Unreadable`.
     """
 
     quiet_gates = True
 
-    def __init__(self, session_id: str) -> None:
+    def __init__(self, session_id: str, read: Callable[[bytes], Any] = decoded) -> None:
         self._session_id = session_id
+        self._read = read
         self._state = self._reason = ""
         self._failure: Failure | None = None
 
@@ -89,6 +91,7 @@ class CairnRows:
         *,
         position: int | None = None,
         digest: bytes | None = None,
+        erased_hash: bytes | None = None,
     ) -> Row:
         """Return a stored event as a row.
 
@@ -98,10 +101,15 @@ class CairnRows:
             record: The stored bytes.
             position: As it is stored.
             digest: As it is stored.
+            erased_hash: Of a record that was erased; its place and its time are all that is left.
         """
+        if erased_hash is not None:
+            return Row(
+                sequence, position=position, record=record, digest=digest, hashed=erased_hash
+            )
         problems: list[tuple[str, str]] = []
         try:
-            value = object_of(decoded(record))
+            value = object_of(self._read(record))
             if value is None:
                 raise Unreadable("it is no object")
             known = _checked(value, problems)

@@ -16,16 +16,23 @@ class Integrity:
     def __init__(self, genesis: bytes | None = None) -> None:
         self._follows = genesis
         self._before_last = genesis
+        self.whole = True
         self.last: int | None = None
         self.digest = b""
         self.position: int | None = None
 
-    def check(self, row: Row) -> Iterator[tuple[str, str]]:
-        """Give the codes and details of what is wrong with the place of a row.
+    def check(self, row: Row) -> list[tuple[str, str]]:
+        """Return the codes and details of what is wrong with the place of a row.
 
         Args:
             row: The next one.
         """
+        found = list(self._check(row))
+        if found:
+            self.whole = False
+        return found
+
+    def _check(self, row: Row) -> Iterator[tuple[str, str]]:
         follows = self._follows
         if row.sequence is not None:
             last = self.last
@@ -51,7 +58,8 @@ class Integrity:
                 )
             self.position = max(self.position or 0, row.position)
         if row.record is not None and row.digest is not None:
-            if follows is not None and link(follows, record_hash(row.record)) != row.digest:
+            hashed = row.hashed or record_hash(row.record)
+            if follows is not None and link(follows, hashed) != row.digest:
                 yield "digest_mismatch", "the digest does not cover this record and those before it"
             self._before_last, self._follows = follows, row.digest
             self.digest = row.digest

@@ -188,6 +188,10 @@ class Report:
             "report_digest": self.digest,
         }
 
+    def asked(self, *, dry_run: bool) -> "Report":
+        """Return the report of what was asked for, when nothing was appended."""
+        return replace(self, dry_run=dry_run)
+
     def applied(
         self, repair_id: str, event_ids: Sequence[str], sequence: int, position: int | None
     ) -> "Report":

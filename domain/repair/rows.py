@@ -36,6 +36,7 @@ class Row(NamedTuple):
         position: Its place among all sessions.
         record: What its digest covers.
         digest: As it is stored.
+        hashed: The hash of the record when the record itself was erased.
     """
 
     sequence: int | None
@@ -48,6 +49,7 @@ class Row(NamedTuple):
     position: int | None = None
     record: bytes | None = None
     digest: bytes | None = None
+    hashed: bytes | None = None
 
 
 class Standing(NamedTuple):

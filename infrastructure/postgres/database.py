@@ -1,7 +1,8 @@
 """Connections to Postgres, and the one place where its errors become ours."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, LiteralString, TypeVar
 
@@ -93,6 +94,22 @@ class Database:
                 if outcome.reaction in ("refuse", "leave") or monotonic() > deadline:
                     raise _unavailable(outcome) from error
                 await asyncio.sleep(_PAUSE)
+
+    @asynccontextmanager
+    async def borrowed(self) -> AsyncGenerator[AsyncConnection]:
+        """Give a connection of the pool, for reads that belong together.
+
+        Raises:
+            StoreUnavailable: There is none, or it was lost on the way.
+        """
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except (psycopg.Error, PoolTimeout) as error:
+            outcome = _outcome_of(error)
+            if outcome is None:
+                raise
+            raise _unavailable(outcome) from error
 
     async def run(self, query: LiteralString, values: Mapping[str, Any]) -> None:
         """Run a statement that returns nothing, once."""

@@ -3,7 +3,8 @@
 from litestar import post
 from litestar.response.base import ASGIResponse
 
-from api.http.requests import AnyRequest, body_of, session_id_of
+from api.http.go_booleans import go_boolean, go_flag
+from api.http.requests import AnyRequest, Parameters, body_of, session_id_of
 from api.http.responses import json_response, outcome_response, to_json
 from api.http.route_docs import Describes
 from api.v1.schemas.commands import EmptyBody
@@ -18,7 +19,7 @@ from api.v1.schemas.lifecycle import (
     StatusDone,
     StopSessionBody,
 )
-from api.v1.services import caller_of, perform, use_cases_of
+from api.v1.services import caller_of, perform, services_of, use_cases_of
 from domain.session.commands import (
     ActivateSession,
     ClearConversation,
@@ -73,14 +74,22 @@ async def stop_session(request: AnyRequest) -> ASGIResponse:
     "Sessions",
     body=ResumeSessionBody,
     answers={200: ResumeDone},
-    problems=("session_stopping", "session_expired"),
+    problems=("session_stopping", "session_expired", "repair_blocked"),
+    parameters=(go_boolean("repair", "close what a crash has left open first"),),
 )
 async def resume_session(request: AnyRequest) -> ASGIResponse:
     """Make a stopped session active again, with its id and its whole history."""
-    body = await body_of(request, ResumeSessionBody)
-    sessions, caller = use_cases_of(request).sessions, await caller_of(request)
-    outcome = await sessions.resume(caller, session_id_of(request), starting=body.starting)
-    return outcome_response(outcome)
+    repair = go_flag(Parameters(request, ("repair",)), "repair")
+    body = await body_of(request, ResumeSessionBody, ("repair",))
+    session_id, caller = session_id_of(request), await caller_of(request)
+    if not repair:
+        sessions = use_cases_of(request).sessions
+        return outcome_response(await sessions.resume(caller, session_id, starting=body.starting))
+    repairs = services_of(request).repairs
+    outcome, report = await repairs.resume(caller, session_id, starting=body.starting)
+    return outcome_response(
+        outcome._replace(answer={**outcome.answer, "repair": report.document()})
+    )
 
 
 @post("/v1/sessions/{session_id:str}/clear")

@@ -8,6 +8,7 @@ from pydantic import Field
 from api.v1.schemas.activity import EventNumber
 from api.v1.schemas.base import Body, Done, Name, SessionId, Shape
 from api.v1.schemas.commands import Detail
+from api.v1.schemas.repair import RepairReport
 from api.v1.schemas.session_shape import SessionFailure
 from domain.session.state import Status
 from domain.values import Failure, StopCause, StopReason
@@ -104,6 +105,9 @@ class ResumeDone(StatusDone):
     """Where the session stands now, and what it keeps."""
 
     kept: Kept
+    repair: Annotated[
+        RepairReport | None, Field(description="what was repaired first, with `repair=true`")
+    ] = None
 
 
 class ConversationDone(Done):

@@ -1,0 +1,325 @@
+"""Repair: look at a session without trust in its log, and close what a crash has left open.
+
+A dry run only reads. What it plans is appended as one append on the very end of the log that was
+analysed; when the log has grown meanwhile it is analysed anew.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from application.commands.handler import CommandHandler
+from application.commands.repository import SessionRepository
+from application.commands.request import Caller, Outcome
+from application.errors import Busy, RepairBlocked, ReportOutdated, StaleSequence
+from application.ports.inspection import FoundRow, Inspection, Inspector, OwnWrite
+from application.ports.store import Codec, Store, StoredEvent
+from application.projections.session_row import (
+    PROJECTION_VERSION,
+    session_document,
+    session_row,
+    shared_writes,
+)
+from application.use_cases.sessions import Sessions
+from domain.chain import genesis
+from domain.errors import SessionNotFound
+from domain.repair.analyser import Analyser, Facts
+from domain.repair.cairn_rows import CairnRows
+from domain.repair.report import Options, PlannedEvent, Report
+from domain.repair.rows import decoded
+from domain.session.commands import InterruptedTurn, RepairSession
+from domain.session.events import SessionCreated, StatePatched, ToolReturned, TurnFailed
+from domain.session.state import Session
+from domain.values import Failure, Owner
+
+_ATTEMPTS = 10
+_PAGE = 1000
+_MOST_TOLD = 200
+_DERIVED = ("doc", "created_at", "due_at", "projected_with")
+"""What of a row is compared in another way, or not at all."""
+
+
+class Repairs:
+    """Analyses and repairs sessions.
+
+    Args:
+        store: Where they are.
+        inspector: Reads their logs as they lie there.
+        repository: Folds states, for what lists should show.
+        handler: Appends.
+        sessions: Resumes.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        inspector: Inspector,
+        repository: SessionRepository,
+        handler: CommandHandler,
+        sessions: Sessions,
+    ) -> None:
+        self._store = store
+        self._inspector = inspector
+        self._repository = repository
+        self._handler = handler
+        self._sessions = sessions
+
+    async def look_at(self, session_id: UUID, options: Options) -> Report:
+        """Return what is wrong with a session and what could be appended; nothing is written.
+
+        Args:
+            session_id: Which.
+            options: How to analyse.
+
+        Raises:
+            SessionNotFound: There is none, or it was deleted.
+        """
+        async with self._inspector.look_at(session_id) as inspection:
+            row = await inspection.row()
+            if row is not None and (row.shown["hidden"] or row.shown["deleted"]):
+                raise SessionNotFound
+            reader = CairnRows(str(session_id), self._read)
+            analyser = Analyser(reader, options, genesis(session_id))
+            writes = _SharedWrites(self._store.codec)
+            async for page in inspection.events():
+                for found in page:
+                    analyser.row(
+                        reader.row(
+                            found.sequence,
+                            found.type,
+                            found.record,
+                            position=found.position,
+                            digest=found.digest,
+                            erased_hash=found.erased_hash,
+                        )
+                    )
+                    writes.take(session_id, *found[:5])
+            if row is None and analyser.integrity.last is None:
+                raise SessionNotFound
+            found_beside: list[tuple[str, str]] = []
+            if not analyser.damaged:
+                found_beside += await self._shared(inspection, writes.last)
+        if row is not None and analyser.integrity.whole:
+            found_beside[:0] = await self._listed(session_id, row, analyser.integrity.digest)
+        return analyser.report(
+            Facts(
+                source="live",
+                standing=reader.standing,
+                found=found_beside,
+                head=None if row is None else (row.sequence, row.digest, row.position),
+                keeps_head=True,
+            )
+        )
+
+    async def repair(
+        self,
+        caller: Caller,
+        session_id: UUID,
+        options: Options,
+        *,
+        dry_run: bool = False,
+        expected_report: str | None = None,
+    ) -> Report:
+        """Append what closes what is open, as one append, or say why not.
+
+        Args:
+            caller: Who asks.
+            session_id: Which session.
+            options: How to analyse.
+            dry_run: Only say what would be appended.
+            expected_report: The digest of the report to carry out; None carries out any.
+
+        Raises:
+            SessionNotFound: There is none, or it was deleted.
+            ReportOutdated: The report is another one by now.
+            StaleSequence: The session is at another sequence than the caller allows.
+            Busy: The session grows faster than it can be analysed.
+        """
+        for _ in range(_ATTEMPTS):
+            report = await self.look_at(session_id, options)
+            if caller.expected is not None and report.analysed_sequence not in caller.expected:
+                raise StaleSequence(None, head=report.analysed_sequence)
+            if expected_report is not None and report.digest != expected_report:
+                raise ReportOutdated(None, report=report.document())
+            if dry_run or not report.actions:
+                return report.asked(dry_run=dry_run)
+            try:
+                return await self._append(caller, session_id, report)
+            except StaleSequence:
+                # Whether it has grown or was cut behind this process' back: look again, at all.
+                self._repository.forget(session_id)
+        raise Busy("the session grows faster than it can be analysed; try again")
+
+    async def resume(
+        self, caller: Caller, session_id: UUID, *, starting: bool = False
+    ) -> tuple[Outcome, Report]:
+        """Repair a session, then make it active again.
+
+        Args:
+            caller: Who asks; what is expected is asked of the repair.
+            session_id: Which session.
+            starting: Its agent has yet to come up.
+
+        Raises:
+            RepairBlocked: The session has damage that a repair cannot close.
+        """
+        report = await self.repair(caller._replace(key=None), session_id, Options())
+        if report.blocked and not report.gated:
+            raise RepairBlocked(None, report=report.document())
+        caller = caller._replace(expected=None)
+        return await self._sessions.resume(caller, session_id, starting=starting), report
+
+    async def _append(self, caller: Caller, session_id: UUID, report: Report) -> Report:
+        repair_id = str(self._store.clock.new_id())
+        command = RepairSession(
+            repair_id=repair_id,
+            report_digest=report.digest,
+            report=_told(report),
+            closing=tuple(map(_closing, report.planned_events)),
+        )
+        request = caller.asks(session_id, command)._replace(
+            origin="repair",
+            expected=frozenset({report.analysed_sequence}),
+            causation=repair_id,
+            idempotency=None,
+        )
+        outcome = await self._handler.handle(request)
+        ids = await self._ids(session_id, outcome.first_sequence, len(report.actions))
+        return report.applied(repair_id, ids, outcome.sequence, outcome.position)
+
+    async def _ids(self, session_id: UUID, first: int, count: int) -> list[str]:
+        ids: list[str] = []
+        while len(ids) < count:
+            after = first - 1 + len(ids)
+            wanted = min(_PAGE, count - len(ids))
+            page = await self._store.log.read(session_id, after=after, limit=wanted)
+            ids += [self._store.codec.from_json(stored.record)["id"] for stored in page]
+        return ids
+
+    async def _listed(
+        self, session_id: UUID, row: FoundRow, digest: bytes
+    ) -> Sequence[tuple[str, str]]:
+        """Return whether lists show something else than the log says."""
+        if row.projected_with != PROJECTION_VERSION:
+            return ()
+        cached = self._repository.cached(session_id)
+        if cached is not None and cached.digest == digest:
+            session = cached.session
+        else:
+            session = await self._repository.look_at(session_id, row.sequence)
+        return list(_differences(session_id, row, session, self._store.codec))
+
+    async def _shared(
+        self, inspection: Inspection, writes: Sequence[OwnWrite]
+    ) -> list[tuple[str, str]]:
+        """Return which keys that sessions share are not what log and history say."""
+        found: list[tuple[str, str]] = []
+        for written, kept in zip(writes, await inspection.keys(writes), strict=True):
+            if kept.own != (written.position, written.value):
+                detail = f"the history of {kept.key} does not have the write at {written.position}"
+            elif kept.current != kept.newest:
+                detail = f"{kept.key} is not what the newest write of its history says"
+            else:
+                continue
+            found.append(("shared_state_mismatch", detail))
+        return found
+
+    def _read(self, raw: bytes) -> Any:
+        try:
+            return self._store.codec.from_json(raw)
+        except ValueError:
+            # Several times slower, and able to say why not.
+            return decoded(raw)
+
+
+class _SharedWrites:
+    """Remembers the last write of a log to each key that sessions share.
+
+    Args:
+        codec: Reads the records.
+    """
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self._owner: Owner | None = None
+        self._last: dict[tuple[UUID, str], OwnWrite] = {}
+
+    @property
+    def last(self) -> list[OwnWrite]:
+        """The writes, in order of the keys' first ones."""
+        return list(self._last.values())
+
+    def take(
+        self,
+        session_id: UUID,
+        sequence: int,
+        position: int,
+        type_: str,
+        record: bytes,
+        digest: bytes,
+    ) -> None:
+        """Look at an event of the log."""
+        if type_ not in ("session.created", "state.patched"):
+            return
+        stored = StoredEvent(session_id, sequence, position, type_, record, digest)
+        try:
+            event = self._codec.decode(stored).event
+        except ValueError:
+            return
+        if isinstance(event, SessionCreated):
+            self._owner = event.owner
+        if self._owner is None or not isinstance(event, SessionCreated | StatePatched):
+            return
+        for write in shared_writes(self._owner, event, 0, self._codec):
+            own = OwnWrite(write.scope_id, write.key, position, write.value)
+            self._last[write.scope_id, write.key] = own
+
+
+def _differences(
+    session_id: UUID, row: FoundRow, session: Session, codec: Codec
+) -> Iterator[tuple[str, str]]:
+    should = session_row(session_id, session, codec)
+    wrong = [
+        name
+        for name, value in row.shown.items()
+        if name not in _DERIVED and getattr(should, name) != value
+    ]
+    try:
+        document: Mapping[str, Any] = codec.from_json(row.shown["doc"])
+    except ValueError:
+        wrong.append("doc")
+    else:
+        fresh = codec.from_json(codec.to_json(session_document(session_id, session)))
+        wrong += [f"doc.{name}" for name in document if fresh.get(name) != document[name]]
+    if wrong:
+        yield "read_model_mismatch", f"the list row has another {', '.join(wrong)}"
+
+
+def _closing(planned: PlannedEvent) -> InterruptedTurn:
+    data = planned.data
+    if planned.type == "tool.returned":
+        returned = ToolReturned(
+            tool_call_id=data["tool_call_id"], status=data["status"], output=data["output"]
+        )
+        return InterruptedTurn(planned.turn_id, returned)
+    failed = TurnFailed(turn_id=data["turn_id"], failure=Failure(**data["failure"]))
+    return InterruptedTurn(planned.turn_id, failed)
+
+
+def _told(report: Report) -> dict[str, Any]:
+    """Return what the log keeps of a report: of very many issues and actions the first ones.
+
+    What was appended stands in the log right before it, and is not told twice.
+    """
+    document = report.document()
+    kept = ("source", "force", "scope", "analysed_sequence", "analysed_digest", "blocked")
+    return {
+        **{name: document[name] for name in kept},
+        "issues": document["issues"][:_MOST_TOLD],
+        "issues_omitted": report.issues_omitted + max(len(report.issues) - _MOST_TOLD, 0),
+        "actions": [
+            {name: value for name, value in action.items() if name not in ("event_id", "persisted")}
+            for action in document["actions"][:_MOST_TOLD]
+        ],
+        "actions_omitted": max(len(report.actions) - _MOST_TOLD, 0),
+    }

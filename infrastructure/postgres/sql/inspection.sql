@@ -1,0 +1,32 @@
+-- name: only_read
+set transaction isolation level repeatable read, read only
+
+-- name: row
+select sequence, position, digest, app, user_id as user, workspace, team, scope, agent, type,
+  status, title, starred, tags, deleted, badge, turn_id, failure_kind, failure_summary, stalled,
+  unhealthy, parent_id, root_id, forked_from, hidden, doc, projected_with
+from sessions
+where session_id = %(session)s
+
+-- name: events
+-- Two events of one sequence can be there when the key that forbids it is not.
+select originator_version, notification_id, topic, state, digest, erased_hash
+from events
+where originator_id = %(session)s
+order by originator_version, notification_id
+
+-- name: keys
+select w.key, own.position, own.value, newest.position, newest.value, s.position, s.value
+from unnest(%(scopes)s::uuid[], %(keys)s::text[], %(positions)s::bigint[])
+  with ordinality as w (scope_id, key, position, number)
+left join shared_state_history as own
+  on own.scope_id = w.scope_id and own.key = w.key and own.position = w.position
+left join lateral (
+  select h.position, h.value
+  from shared_state_history as h
+  where h.scope_id = w.scope_id and h.key = w.key
+  order by h.position desc
+  limit 1
+) as newest on true
+left join shared_state as s on s.scope_id = w.scope_id and s.key = w.key
+order by w.number

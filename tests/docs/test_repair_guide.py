@@ -1,0 +1,23 @@
+"""The repair handbook has a section for each code, and none for a code that there is not."""
+
+import re
+from typing import get_args, get_type_hints
+
+from domain.repair.codes import ISSUES
+from domain.repair.report import Action
+from tests.support.docs import ROOT
+
+TEXT = (ROOT / "docs/repair.md").read_text("utf-8")
+_SECTION = re.compile(r"^### (\w+)\n(.+?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
+
+
+def test_each_code_has_a_section_that_says_how_bad_it_is() -> None:
+    sections = dict(_SECTION.findall(TEXT))
+    actions = get_args(get_type_hints(Action)["code"])
+
+    assert sections.keys() == ISSUES.keys() | set(actions)
+    for code, meaning in ISSUES.items():
+        said = sections[code]
+        assert said.startswith(meaning.severity.capitalize()), code
+        assert ("blocks;" in said or "blocks." in said) is meaning.blocks, code
+        assert "Do: " in said, code
