@@ -4,10 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from domain.errors import Invalid, InvalidRuntimeOverride
+
+_T = TypeVar("_T")
+
+Identity = Annotated[_T, "identity"]
+"""A field of a command that says whom or what it is about; a hook may not change it."""
 
 JsonObject = Mapping[str, Any]
 Part = Mapping[str, Any]

@@ -10,13 +10,14 @@ webhooks (`application/webhooks`), which nothing waits for.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, is_dataclass
+from typing import Any, Literal, TypeVar, cast, get_args, get_type_hints
 from uuid import UUID
 
 from application.commands.request import BY_ITSELF, Request, RequestOrigin
 from application.errors import HookDenied, HookFailed
 from domain.session import commands as c
+from domain.values import Identity
 
 Point = Literal[
     "session.pre_create",
@@ -49,11 +50,7 @@ POINTS: Mapping[type[Any], Point] = {
 }
 """The point at which each command is shown to hooks; the others are shown to none."""
 
-_IDENTITY = (
-    "owner", "turn_id", "message_id", "request_id", "child_id", "parent_id", "input_id",
-    "lineage", "forked_from", "app", "user",
-)  # fmt: skip
-"""What a hook may not change: the caller has it, and asks for it again."""
+(_IDENTITY,) = get_args(Identity)[1:]
 
 _logger = logging.getLogger("cairn.hooks")
 
@@ -191,13 +188,26 @@ async def _within(seconds: float, asked: Awaitable[_T]) -> _T:
 def _require_same_kind(asked: c.Command, changed: c.Command) -> None:
     if type(changed) is not type(asked):
         raise TypeError(f"a hook made a {type(changed).__name__} of a {type(asked).__name__}")
-    for name in _IDENTITY:
-        if getattr(asked, name, None) != getattr(changed, name, None):
-            raise ValueError(f"a hook may not change {name}")
-    if _inputs(asked) != _inputs(changed):
-        raise ValueError("a hook may not change which inputs there are")
+    if _identity_of(changed) != _identity_of(asked):
+        raise ValueError("a hook may not change what a command is about: its ids and its owner")
 
 
-def _inputs(command: c.Command) -> list[tuple[str, str]]:
-    inputs = command.inputs if isinstance(command, c.QueueInputs) else ()
-    return [(one.input_id, one.message_id) for one in inputs]
+def _identity_of(asked: object) -> list[object]:
+    """Return the ids and owners in a command, and in the inputs that it brings along."""
+    found: list[object] = []
+    for name, is_identity in _fields_of(type(asked)).items():
+        value: object = getattr(asked, name)
+        if is_identity:
+            found.append(value)
+        elif isinstance(value, tuple):
+            for one in cast("tuple[object, ...]", value):
+                found += _identity_of(one)
+    return found
+
+
+def _fields_of(kind: type[object]) -> Mapping[str, bool]:
+    """Return the fields of a command, and which of them say what it is about."""
+    if not is_dataclass(kind):
+        return {}
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: _IDENTITY in getattr(hint, "__metadata__", ()) for name, hint in hints.items()}

@@ -20,6 +20,7 @@ from domain.values import (
     Agent,
     Failure,
     Grant,
+    Identity,
     JsonObject,
     Lineage,
     Option,
@@ -53,7 +54,7 @@ class FirstMessage:
 class CreateSession:
     """Begin a session."""
 
-    owner: Owner
+    owner: Identity[Owner]
     title: str | None = None
     tags: tuple[str, ...] = ()
     agent: Agent | None = None
@@ -66,8 +67,8 @@ class CreateSession:
     grants: Grants | None = None
     limits: SessionLimits | None = None
     ttl_seconds: int | None = None
-    lineage: Lineage | None = None
-    forked_from: Origin | None = None
+    lineage: Identity[Lineage | None] = None
+    forked_from: Identity[Origin | None] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ class OverrideModel:
 class AddSummary:
     """Put what was said so far in short."""
 
-    summary_id: str
+    summary_id: Identity[str]
     text: str
     first_kept: str | None = None
     tokens: int | None = None
@@ -181,7 +182,7 @@ class SwitchToolApproval:
 class AddMessage:
     """Add to the transcript."""
 
-    message_id: str
+    message_id: Identity[str]
     role: Role
     parts: tuple[Part, ...]
     author: str | None = None
@@ -192,7 +193,7 @@ class AddMessage:
 class ReviseMessage:
     """Replace what a message says."""
 
-    message_id: str
+    message_id: Identity[str]
     parts: tuple[Part, ...]
 
 
@@ -200,8 +201,8 @@ class ReviseMessage:
 class StartTurn:
     """Give the agent input."""
 
-    turn_id: str
-    message_id: str
+    turn_id: Identity[str]
+    message_id: Identity[str]
     parts: tuple[Part, ...]
     source: TurnSource = "user"
     mode: Literal["queue", "interrupt", "steer"] | None = None
@@ -216,7 +217,7 @@ class RecordActivity:
     With `take_inputs` what is staged reaches the agent if a tool returned.
     """
 
-    turn_id: str
+    turn_id: Identity[str]
     events: tuple[ActivityEvent, ...]
     take_inputs: bool = False
 
@@ -225,15 +226,15 @@ class RecordActivity:
 class TakeInputs:
     """Give what is staged to the agent now."""
 
-    turn_id: str
+    turn_id: Identity[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewInput:
     """Input that is to have a turn of its own."""
 
-    input_id: str
-    message_id: str
+    input_id: Identity[str]
+    message_id: Identity[str]
     parts: tuple[Part, ...]
     meta: JsonObject | None = None
 
@@ -251,7 +252,7 @@ class QueueInputs:
 class EditInput:
     """Change what waits."""
 
-    input_id: str
+    input_id: Identity[str]
     parts: tuple[Part, ...]
 
 
@@ -259,7 +260,7 @@ class EditInput:
 class PromoteInput:
     """Have what waits reach the agent within the running turn."""
 
-    input_id: str
+    input_id: Identity[str]
     expected_turn_id: str | None = None
 
 
@@ -267,7 +268,7 @@ class PromoteInput:
 class CancelInput:
     """Take back what waits."""
 
-    input_id: str
+    input_id: Identity[str]
     reason: str = "user_requested"
 
 
@@ -288,7 +289,7 @@ class Interrupt:
 class CompleteTurn:
     """End the turn as finished."""
 
-    turn_id: str
+    turn_id: Identity[str]
     stop_reason: str = "end_turn"
     usage: Usage | None = None
 
@@ -297,7 +298,7 @@ class CompleteTurn:
 class FailTurn:
     """End the turn as broken."""
 
-    turn_id: str
+    turn_id: Identity[str]
     failure: Failure
 
 
@@ -305,7 +306,7 @@ class FailTurn:
 class CancelTurn:
     """End the turn because somebody wants it."""
 
-    turn_id: str
+    turn_id: Identity[str]
     reason: str = "user_requested"
     hold: bool = False
 
@@ -314,8 +315,8 @@ class CancelTurn:
 class RequestPermission:
     """Ask on behalf of the agent; for a named `tool` the rules may decide at once."""
 
-    request_id: str
-    turn_id: str
+    request_id: Identity[str]
+    turn_id: Identity[str]
     options: tuple[Option, ...]
     tool_call_id: str | None = None
     title: str | None = None
@@ -330,7 +331,7 @@ class RequestPermission:
 class DecidePermission:
     """Answer a request with one of its options, for this call or for more to come."""
 
-    request_id: str
+    request_id: Identity[str]
     option_id: str
     at: datetime | None = None
     grant: Grant = "once"
@@ -341,9 +342,9 @@ class DecidePermission:
 class RequestElicitation:
     """Ask for content, on behalf of the agent."""
 
-    request_id: str
+    request_id: Identity[str]
     message: str
-    turn_id: str | None = None
+    turn_id: Identity[str | None] = None
     schema: JsonObject | None = None
     url: str | None = None
     expires_at: datetime | None = None
@@ -354,7 +355,7 @@ class RequestElicitation:
 class AnswerElicitation:
     """Give the content, or say that there will be none."""
 
-    request_id: str
+    request_id: Identity[str]
     action: Literal["accept", "decline"]
     violations: Violations
     content: JsonObject | None = None
@@ -365,7 +366,7 @@ class AnswerElicitation:
 class CancelInteraction:
     """Take a request back, on behalf of the agent."""
 
-    request_id: str
+    request_id: Identity[str]
     reason: str = "withdrawn"
 
 
@@ -385,8 +386,8 @@ class PatchState:
 class PatchScope:
     """Set and take away keys that sessions share, without going through one of them."""
 
-    app: str
-    user: str | None = None
+    app: Identity[str]
+    user: Identity[str | None] = None
     set: JsonObject = field(default_factory=dict[str, Any])
     delete: tuple[str, ...] = ()
 
@@ -395,8 +396,8 @@ class PatchScope:
 class SpawnSession:
     """Begin a child session, with no more than what the parent has."""
 
-    parent_id: UUID
-    child_id: UUID
+    parent_id: Identity[UUID]
+    child_id: Identity[UUID]
     agent: Agent
     ttl_seconds: int
     role: str = "worker"
@@ -414,7 +415,7 @@ class SpawnSession:
 class ReapChild:
     """Say that a child is no more among the living."""
 
-    child_id: UUID
+    child_id: Identity[UUID]
     reason: Literal["stopped", "deleted", "ttl_expired", "parent_stopped"]
 
 
@@ -422,7 +423,7 @@ class ReapChild:
 class RestoreChild:
     """Say that a child is among the living again: it was resumed."""
 
-    child_id: UUID
+    child_id: Identity[UUID]
     role: str
     auto_stop: bool
 
@@ -431,7 +432,7 @@ class RestoreChild:
 class AcquireAttachment:
     """Say who drives the session."""
 
-    lease_id: UUID
+    lease_id: Identity[UUID]
     holder: str
     acquired_at: datetime
     expires_at: datetime
@@ -441,7 +442,7 @@ class AcquireAttachment:
 class ReleaseAttachment:
     """Say that the holder let go."""
 
-    lease_id: UUID
+    lease_id: Identity[UUID]
     reason: str = "released"
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -143,6 +143,24 @@ async def test_a_hook_may_change_neither_the_kind_of_a_command_nor_whom_it_is_ab
 
     with pytest.raises(HookFailed):
         await asked_for(START, hook("a", ask))
+
+
+_CHOSEN = {"option_id", "tool_call_id", "expected_turn_id", "expected"}
+"""What a caller refers to, and a hook may choose otherwise."""
+
+
+@pytest.mark.parametrize("command", [*get_args(c.Command), c.NewInput])
+def test_every_id_of_a_command_is_declared_as_one(command: type[Any]):
+    hints = get_type_hints(command, include_extras=True)
+    ids = {name for name in hints if name.endswith("_id") or name in ("owner", "app", "user")}
+
+    declared = {name for name, hint in hints.items() if "identity" in _metadata(hint)}
+
+    assert ids - _CHOSEN <= declared
+
+
+def _metadata(hint: Any) -> tuple[Any, ...]:
+    return getattr(hint, "__metadata__", ())
 
 
 @pytest.mark.parametrize("kept", [slice(0, 1), slice(1, 2), slice(None, None, -1)])
