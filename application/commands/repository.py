@@ -121,13 +121,14 @@ class SessionRepository:
             session_id: Whose.
             loaded: What the log comes to.
         """
-        cached = self._cache.get(session_id)
-        if cached is not None and cached.session.sequence > loaded.session.sequence:
-            return
-        self._cache[session_id] = loaded
-        self._cache.move_to_end(session_id)
-        if len(self._cache) > self._most:
-            self._cache.popitem(last=False)
+        cache = self._cache
+        cached = cache.get(session_id)
+        if cached is None:
+            cache[session_id] = loaded
+            if len(cache) > self._most:
+                cache.popitem(last=False)
+        elif cached.session.sequence <= loaded.session.sequence:
+            cache[session_id] = loaded
 
     def forget(self, session_id: UUID) -> None:
         """Drop the state in memory, when it is not known what the log has come to."""

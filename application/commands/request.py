@@ -74,7 +74,7 @@ class Caller(NamedTuple):
             self.origin,
             self.expected,
             self.causation,
-            self.key_in(session_id),
+            None if self.key is None else self.key_in(session_id),
         )
 
     def key_in(self, scope: UUID) -> Idempotency | None:

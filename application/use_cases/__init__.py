@@ -1,5 +1,6 @@
 """What a door may ask for, one file a topic."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -43,7 +44,7 @@ class UseCases:
     summaries: Summaries
     turns: Turns
 
-    async def do(self, caller: Caller, session_id: UUID, command: Command) -> Outcome:
+    def do(self, caller: Caller, session_id: UUID, command: Command) -> Awaitable[Outcome]:
         """Do what a command says that needs no id, no clock and no check of its own.
 
         Args:
@@ -54,7 +55,7 @@ class UseCases:
         Raises:
             CairnError: A rule refuses it, or it cannot be done now, or not in this way.
         """
-        return await self.handler.handle(caller.asks(session_id, command))
+        return self.handler.handle(caller.asks(session_id, command))
 
 
 def use_cases_over(
