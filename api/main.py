@@ -32,6 +32,7 @@ from application.fan_out import FanOut
 from application.ports.store import Store
 from application.projections.log_tiles import TileKeeper
 from application.projections.rebuild import RowRebuilder
+from application.reads.audit import AuditFeed
 from application.reads.feed import Feed
 from application.reads.health import Checkups
 from application.reads.queries import Queries
@@ -53,6 +54,7 @@ from infrastructure.ed25519 import Ed25519
 from infrastructure.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.json_schema import JsonSchemas
+from infrastructure.postgres.audit import PostgresAuditEvents
 from infrastructure.postgres.checkpoints import PostgresCheckpoints
 from infrastructure.postgres.database import Database
 from infrastructure.postgres.deadlines import PostgresDeadlines
@@ -218,6 +220,7 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
                 store, PostgresInspector(database), repository, handler, use_cases.sessions
             ),
             readiness=PostgresReadiness(database, log),
+            audit_feed=AuditFeed(log, PostgresAuditEvents(database)),
             transparency=TransparencyLog(
                 log,
                 tiles,

@@ -2,6 +2,7 @@
 
 from api.v1.routes import (
     audit,
+    audit_events,
     context,
     documents,
     events,
@@ -110,6 +111,7 @@ ROUTES = [
     webhooks.list_dead_letters,
     webhooks.retry_dead_letter,
     webhooks.delete_dead_letter,
+    audit_events.get_audit_events,
     audit.get_checkpoint,
     audit.list_checkpoints,
     audit.get_key,

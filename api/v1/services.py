@@ -20,6 +20,7 @@ from application.commands.request import Caller, Outcome, RequestOrigin
 from application.fan_out import FanOut
 from application.ports.readiness import Readiness
 from application.ports.store import Store
+from application.reads.audit import AuditFeed
 from application.reads.feed import Feed
 from application.reads.health import Checkups
 from application.reads.queries import Queries
@@ -57,6 +58,7 @@ class Services:
     repairs: Repairs
     readiness: Readiness
     transparency: TransparencyLog
+    audit_feed: AuditFeed
 
 
 def services_of(request: AnyRequest) -> Services:

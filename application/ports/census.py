@@ -1,0 +1,31 @@
+"""Which sessions there are, by the log and by the rows: for whoever trusts neither."""
+
+from collections.abc import Sequence
+from typing import Protocol
+from uuid import UUID
+
+
+class Census(Protocol):
+    """Counts what is there."""
+
+    async def sessions(self, after: UUID, limit: int, *, changed_since: int) -> Sequence[UUID]:
+        """Return ids that have events or a row, deleted and hidden ones too, in order.
+
+        Args:
+            after: The id after which to look.
+            limit: The most.
+            changed_since: Only those whose row names a later position; 0 are all.
+        """
+        ...
+
+    async def count(self, changed_since: int) -> int:
+        """Return about how many there are.
+
+        Args:
+            changed_since: As for `sessions`.
+        """
+        ...
+
+    async def missing(self, upto: int) -> int:
+        """Return how many of the positions from 1 up to one have no event."""
+        ...

@@ -1,0 +1,46 @@
+"""The events that an auditor asks for, on Postgres."""
+
+from collections.abc import Sequence
+
+from application.ports.audit import AuditFilter
+from application.ports.events import OwnedEvent
+from application.ports.store import StoredEvent
+from infrastructure.postgres import sql
+from infrastructure.postgres.database import Database
+
+_STATEMENTS = sql.load("audit")
+
+
+class PostgresAuditEvents:
+    """Finds events; see `application.ports.audit.AuditEvents`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(
+        self, wanted: AuditFilter, *, after: int, upto: int, limit: int
+    ) -> Sequence[OwnedEvent]:
+        """Return events in order of position."""
+        of_record = {
+            "actor": wanted.actor,
+            "origin": wanted.origin,
+            "since": wanted.since,
+            "until": wanted.until,
+            "tool": wanted.tool,
+        }
+        values = {
+            **of_record,
+            "after": after,
+            "upto": upto,
+            "limit": limit,
+            "session": wanted.session,
+            "all_types": not wanted.events.types,
+            "exact": wanted.events.exact,
+            "prefixes": wanted.events.prefixes,
+            "app": wanted.events.app,
+            "user": wanted.events.user,
+            "text": wanted.text,
+            "plain": all(value is None for value in of_record.values()),
+        }
+        rows = await self._database.fetch(_STATEMENTS["events"], values, planned_anew=True)
+        return [OwnedEvent(StoredEvent(*row[:6]), row[6], row[7]) for row in rows]

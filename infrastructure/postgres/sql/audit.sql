@@ -1,0 +1,35 @@
+-- The events that an auditor asks for, with the owner of each.
+
+-- name: events
+-- A window of positions bounds the work. What is cheap to know is asked first: records are only
+-- read as JSON when the rest holds.
+select e.originator_id, e.originator_version, e.notification_id, e.topic, e.state, e.digest,
+  o.app, o.user_id
+from events as e
+left join lateral (
+  select s.app, s.user_id from sessions as s where s.session_id = e.originator_id
+) as o on true
+where e.notification_id > %(after)s and e.notification_id <= %(upto)s
+  and (%(session)s::uuid is null or e.originator_id = %(session)s)
+  and (%(all_types)s or e.topic = any(%(exact)s::text[])
+       or exists (
+         select from unnest(%(prefixes)s::text[]) as p (prefix)
+         where starts_with(e.topic, p.prefix)))
+  and (%(app)s::text is null or o.app = %(app)s)
+  and (%(user)s::text is null or o.user_id = %(user)s)
+  and (%(text)s::text is null
+       or strpos(lower(convert_from(e.state, 'UTF8')), lower(%(text)s)) > 0)
+  and (%(plain)s or exists (
+    select
+    from (select readable_json_v1(convert_from(e.state, 'UTF8'))) as r (record)
+    where (%(actor)s::text is null or r.record ->> 'actor' = %(actor)s)
+      and (%(origin)s::text is null or r.record ->> 'origin' = %(origin)s)
+      and (%(since)s::timestamptz is null
+           or (r.record ->> 'at')::timestamptz >= %(since)s)
+      and (%(until)s::timestamptz is null
+           or (r.record ->> 'at')::timestamptz < %(until)s)
+      and (%(tool)s::text is null
+           or (e.topic like 'tool.%%' and r.record -> 'data' ->> 'name' = %(tool)s)
+           or (e.topic like 'permission.%%' and r.record -> 'data' ->> 'tool' = %(tool)s))))
+order by e.notification_id
+limit %(limit)s
