@@ -317,44 +317,6 @@ begin
   return base;
 end $$;
 
--- Which sessions a list shows; what is null does not matter. In the order of the program.
-create type session_filter_v1 as (
-  app text, user_id text, workspace text, team text, scope text, agent text, status text,
-  type text, tag text, starred boolean, text text,
-  created_after timestamptz, created_before timestamptz,
-  updated_after timestamptz, updated_before timestamptz,
-  badge text, parent uuid, root uuid, forked_from uuid
-);
-
--- Inlined by the planner, so that each list is one index range whatever its filters are.
-create function sessions_matching_v1(p session_filter_v1) returns setof sessions language sql stable as $$
-  select * from sessions
-  where not deleted
-    and (p.app is null or app = p.app)
-    and (p.user_id is null or user_id = p.user_id)
-    and (p.workspace is null or workspace = p.workspace)
-    and (p.team is null or team = p.team)
-    and (p.scope is null or scope = p.scope)
-    and (p.agent is null or agent = p.agent)
-    and (p.status is null or status = p.status)
-    and (p.badge is null or badge = p.badge)
-    and (p.type is null or type = p.type)
-    and (p.parent is null or parent_id = p.parent)
-    and (p.root is null or root_id = p.root)
-    and (p.forked_from is null or forked_from = p.forked_from)
-    and (p.tag is null or (tags <> '{}' and tags @> array[p.tag]))
-    and (p.starred is null or starred = p.starred)
-    and (p.text is null or title ilike p.text)
-    and (p.created_after is null or created_at >= p.created_after)
-    and (p.created_before is null or created_at < p.created_before)
-    and (p.updated_after is null
-         or (updated_second >= date_trunc('second', p.updated_after)
-             and updated_at >= p.updated_after))
-    and (p.updated_before is null
-         or (updated_second <= date_trunc('second', p.updated_before)
-             and updated_at < p.updated_before))
-$$;
-
 -- Who drives a session and who vouches for it: rows that change often beside the log, judged by
 -- the clock of the database. No index but the key, and room on each page: a change stays on it.
 

@@ -3,9 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
 from datetime import UTC, timedelta
-from typing import Any
 from uuid import UUID
 
 from application.ports.store import (
@@ -23,10 +21,10 @@ from domain.session.state import Session
 from infrastructure.postgres import sql
 from infrastructure.postgres.batch import row_columns
 from infrastructure.postgres.database import Database
+from infrastructure.postgres.session_list import session_list
 from infrastructure.state_codec import decode_state, encode_state
 
 _STATEMENTS = sql.load("read_models")
-_FILTERED = [field.name for field in fields(SessionFilter)]
 _LAST_SEQUENCE = _LAST_POSITION = 2**63 - 1
 
 
@@ -45,15 +43,9 @@ class PostgresReadModels:
         self, where: SessionFilter, order: SessionOrder, after: After | None, limit: int
     ) -> Sequence[ListedSession]:
         """Return a page of rows."""
-        direction = "desc" if order.descending else "asc"
-        values: dict[str, Any] = {
-            "where": filters(where),
-            "value": after.value if after else None,
-            "id": after.session_id if after else None,
-            "limit": limit,
-        }
+        asked = session_list(where, order, after, limit)
         rows = await self._database.fetch(
-            _STATEMENTS[f"sessions_by_{order.by}_{direction}"], values, planned_anew=True
+            asked.statement, asked.values, planned_anew=asked.planned_anew
         )
         return [ListedSession(*row) for row in rows]
 
@@ -127,17 +119,6 @@ class PostgresReadModels:
             _STATEMENTS["forget_answers"], {"older_than": older_than, "limit": limit}
         )
         return int(rows[0][0])
-
-
-def filters(where: SessionFilter) -> tuple[Any, ...]:
-    """Return a filter as the database takes it: the fields of its type `session_filter_v1`."""
-    if where.text is not None:
-        where = replace(where, text=f"%{_literal(where.text)}%")
-    return tuple([getattr(where, name) for name in _FILTERED])
-
-
-def _literal(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 class PostgresSnapshots:

@@ -13,11 +13,11 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from application.ports.store import SessionFilter
+from application.ports.store import After, SessionFilter, SessionOrder
 from infrastructure.postgres import sql
 from infrastructure.postgres.arrays import register_arrays
 from infrastructure.postgres.batch import arguments
-from infrastructure.postgres.read_models import filters
+from infrastructure.postgres.session_list import session_list
 from tests.support.appends import Chain, at
 
 LOG, READ_MODELS, DEADLINES = sql.load("log"), sql.load("read_models"), sql.load("deadlines")
@@ -193,8 +193,29 @@ FAMILY = {
 }
 
 
-def listing(where: SessionFilter, limit: int) -> dict[str, Any]:
-    return {"where": filters(where), "value": None, "id": None, "limit": limit}
+BY_UPDATE = SessionOrder()
+ORDERS = [
+    SessionOrder(by, descending)
+    for by in ("updated_at", "created_at", "title")
+    for descending in (True, False)
+]
+
+
+def order_of(name: str) -> SessionOrder:
+    by, _, direction = name.rpartition("_")
+    return next(o for o in ORDERS if (o.by, o.descending) == (by, direction == "desc"))
+
+
+def listing(
+    connection: Connection[TupleRow],
+    where: SessionFilter,
+    order: SessionOrder = BY_UPDATE,
+    after: After | None = None,
+    limit: int = 20,
+) -> list[dict[str, Any]]:
+    """Return the plan of a list as the program asks for it, the worst one there may be."""
+    asked = session_list(where, order, after, limit)
+    return plan(connection, asked.statement, asked.values, generic=not asked.planned_anew)
 
 
 @pytest.mark.parametrize("page", ["first", "next"])
@@ -204,11 +225,9 @@ def test_a_list_is_a_range_of_an_index(
 ) -> None:
     statement, index = LISTS[name]
     owner = {"app": "app1", "user": "user1"} if "of a user" in name else {}
-    values = listing(SessionFilter(**owner), 20)
-    if page == "next":
-        middle = at(3600 * (1 if "update" in name else 0) + 7 * SESSIONS / 2)
-        values |= {"value": middle, "id": SHORT}
-    nodes = plan(connection, READ_MODELS[f"sessions_by_{statement}"], values, generic=False)
+    middle = at(3600 * (1 if "update" in name else 0) + 7 * SESSIONS / 2)
+    after = After(middle, SHORT) if page == "next" else None
+    nodes = listing(connection, SessionFilter(**owner), order_of(statement), after)
     refuse(nodes)
     assert indexes(nodes) == {index}, nodes
     # An incremental sort has only the sessions of one second in hand.
@@ -221,14 +240,13 @@ def test_those_that_come_from_a_session_are_a_range_of_an_index(
 ) -> None:
     for by in ("created_at_desc", "created_at_asc"):
         for status in (None, "idle"):
-            where = listing(SessionFilter(**{name: LONG}, status=status), 20)  # type: ignore[arg-type]
-            nodes = plan(connection, READ_MODELS[f"sessions_by_{by}"], where, generic=False)
+            where = SessionFilter(**{name: LONG}, status=status)  # type: ignore[arg-type]
+            nodes = listing(connection, where, order_of(by))
             refuse(nodes)
             assert indexes(nodes) == {FAMILY[name]}
             assert [node["Node Type"] for node in nodes] == ["Limit", "Index Scan"]
     # In another order the few there are may be sorted; no others are read.
-    where = listing(SessionFilter(**{name: SHORT}), 20)  # type: ignore[arg-type]
-    nodes = plan(connection, READ_MODELS["sessions_by_updated_at_desc"], where, generic=False)
+    nodes = listing(connection, SessionFilter(**{name: SHORT}))  # type: ignore[arg-type]
     assert "Seq Scan" not in {node["Node Type"] for node in nodes}
     assert indexes(nodes) == {FAMILY[name]}
 
@@ -241,9 +259,7 @@ def test_a_list_by_status_or_badge_is_a_range_of_the_same_index(
     statement, index = LISTS[name]
     owner = {"app": "app1", "user": "user1"} if "of a user" in name else {}
     where = SessionFilter(**owner, **{filtered: "idle"})  # type: ignore[arg-type]
-    nodes = plan(
-        connection, READ_MODELS[f"sessions_by_{statement}"], listing(where, 20), generic=False
-    )
+    nodes = listing(connection, where, order_of(statement))
     refuse(nodes)
     assert indexes(nodes) == {index}
     (scan,) = [node for node in nodes if node["Node Type"] == "Index Scan"]
@@ -259,29 +275,30 @@ def test_the_few_that_are_neither_idle_nor_stopped_have_an_index_of_their_own(
 ) -> None:
     where = SessionFilter(app=app, **{filtered: value})  # type: ignore[arg-type]
     for by in ("updated_at_desc", "updated_at_asc"):
-        nodes = plan(
-            connection, READ_MODELS[f"sessions_by_{by}"], listing(where, 20), generic=False
-        )
+        nodes = listing(connection, where, order_of(by))
         refuse(nodes)
         assert indexes(nodes) == {f"sessions_by_{filtered}"}
         (scan,) = [node for node in nodes if node["Node Type"] == "Index Scan"]
         assert f"({filtered} = '{value}'::text)" in scan["Index Cond"]
 
 
-def test_the_filters_of_the_program_are_those_of_the_database_in_the_same_order(
+def test_every_filter_and_order_of_the_program_has_a_condition(
     connection: Connection[TupleRow],
 ) -> None:
-    rows = connection.execute(
-        "select attname from pg_attribute where attrelid = 'session_filter_v1'::regclass"
-        " and attnum > 0 order by attnum"
-    ).fetchall()
-    named = ["user_id" if f.name == "user" else f.name for f in fields(SessionFilter)]
-    assert [name for (name,) in rows] == named
+    samples = {"datetime": at(5), "UUID": LONG, "bool": True, "str": "x"}
+    values: dict[str, Any] = {
+        field.name: next(one for kind, one in samples.items() if kind in str(field.type))
+        for field in fields(SessionFilter)
+    }
+    for order in ORDERS:
+        for name, value in values.items():
+            listing(connection, SessionFilter(**{name: value}), order)
+        last = After("x" if order.by == "title" else at(5), SHORT)
+        listing(connection, SessionFilter(**values), order, last)
 
 
 def test_a_rare_tag_is_found_by_its_index(connection: Connection[TupleRow]) -> None:
-    values = listing(SessionFilter(tag="rare"), 50)
-    nodes = plan(connection, READ_MODELS["sessions_by_updated_at_desc"], values, generic=False)
+    nodes = listing(connection, SessionFilter(tag="rare"), limit=50)
     assert not any(node["Node Type"] == "Seq Scan" for node in nodes)
     assert indexes(nodes) <= {"sessions_by_tag", "sessions_by_update"}
 

@@ -1,0 +1,64 @@
+"""The statement of a list of sessions, put together of the blocks of `sql/session_list.sql`."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cache
+from typing import Any, LiteralString, NamedTuple
+
+from application.ports.store import After, SessionFilter, SessionOrder
+from infrastructure.postgres import sql
+
+_BLOCKS = sql.load("session_list")
+_FILTERS = tuple(field.name for field in fields(SessionFilter))
+_EVEN = frozenset({"app", "user", "parent", "root", "forked_from"})
+"""Filters whose best plan is the same for every value: lists by nothing else are prepared. Of the
+others some values are rare and some are common, and a plan for any value would be bad for one."""
+
+
+class SessionList(NamedTuple):
+    """How a list is asked for.
+
+    Args:
+        statement: With the conditions that were given, and no others.
+        values: Of its parameters.
+        planned_anew: Whether the best plan depends on these very values.
+    """
+
+    statement: LiteralString
+    values: Mapping[str, Any]
+    planned_anew: bool
+
+
+def session_list(
+    where: SessionFilter, order: SessionOrder, after: After | None, limit: int
+) -> SessionList:
+    """Return how to ask for a page of sessions.
+
+    Args:
+        where: Which sessions.
+        order: In which order.
+        after: The last one of the page before.
+        limit: The most sessions.
+    """
+    values: dict[str, Any] = {
+        name: value for name in _FILTERS if (value := getattr(where, name)) is not None
+    }
+    given = tuple(values)
+    if where.text is not None:
+        values["text"] = f"%{_literal(where.text)}%"
+    values["limit"] = limit
+    if after is not None:
+        values["next_value"], values["next_id"] = after.value, after.session_id
+    statement = _statement(given, order, after is not None)
+    return SessionList(statement, values, not _EVEN.issuperset(given))
+
+
+@cache
+def _statement(given: tuple[str, ...], order: SessionOrder, goes_on: bool) -> LiteralString:
+    by = f"by_{order.by}_{'desc' if order.descending else 'asc'}"
+    names = ["select", *given, *([f"next_{by}"] if goes_on else ()), by]
+    return "\n".join([_BLOCKS[name] for name in names])
+
+
+def _literal(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
