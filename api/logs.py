@@ -2,9 +2,23 @@
 
 import json
 import logging
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Literal
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_PLAIN = re.compile(r"[^\s\"=\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
+def _quoted(value: object) -> str:
+    """Return a value of a field; in quotes if it could be taken for another field or line."""
+    text = str(value)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)
 
 
 class _Lines(logging.Formatter):
@@ -28,8 +42,9 @@ class _Lines(logging.Formatter):
             }
             return json.dumps(line, ensure_ascii=False)
         traceback = fields.pop("traceback", None)
-        shown = " ".join(f"{name}={value}" for name, value in fields.items())
-        text = f"{at} {record.levelname.lower():<7} {record.name}: {record.getMessage()} {shown}"
+        shown = " ".join(f"{name}={_quoted(value)}" for name, value in fields.items())
+        message = _CONTROL.sub(_escaped, record.getMessage())
+        text = f"{at} {record.levelname.lower():<7} {record.name}: {message} {shown}"
         return text.rstrip() + (f"\n{traceback}" if traceback else "")
 
 

@@ -21,6 +21,7 @@ from api.http.dispatch import dispatcher
 from api.http.drain import on_shutdown_signal
 from api.http.middleware import RequestMiddleware
 from api.http.problems import handle_exception
+from api.http.site_guard import SiteGuard
 from api.http.streams import GOODBYE, open_streams
 from api.settings import Settings
 from api.v1.route_table import ROUTES
@@ -268,7 +269,14 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         exception_handlers={Exception: handle_exception},
         request_max_body_size=chosen.max_body_bytes,
     )
-    edge = RequestMiddleware(app, token=token_of(chosen), access_log=chosen.access_log)
+    token = token_of(chosen)
+    guarded = SiteGuard(
+        app,
+        asks_for_token=token is not None,
+        hosts=chosen.names("allowed_hosts"),
+        origins=chosen.names("allowed_origins"),
+    )
+    edge = RequestMiddleware(guarded, token=token, access_log=chosen.access_log)
     return edge
 
 

@@ -37,6 +37,10 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     access_log: bool = False
     auth_token_file: Path | None = None
+    allowed_hosts: str = ""
+    """Names of this server beside `localhost`, comma-separated."""
+    allowed_origins: str = ""
+    """Origins whose pages may use the API, comma-separated, such as `https://a.example`."""
     audit_key_file: Path | None = None
     """Holds the keys that sign checkpoints; `cairn audit keygen` makes it."""
 
@@ -75,6 +79,15 @@ class Settings(BaseSettings):
                 " as stalled before it is given up"
             )
         return self
+
+    def names(self, setting: Literal["allowed_hosts", "allowed_origins"]) -> list[str]:
+        """Return a comma-separated setting as a list.
+
+        Args:
+            setting: Which.
+        """
+        text: str = getattr(self, setting)
+        return [name.strip() for name in text.split(",") if name.strip()]
 
     def timers(self) -> Timers:
         """Return how long turns may be silent or run."""

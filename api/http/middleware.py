@@ -4,6 +4,7 @@ import hmac
 import logging
 import os
 import re
+from collections.abc import Iterable
 from functools import cache
 from random import getrandbits
 from time import perf_counter
@@ -29,6 +30,9 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,100}")
 _SLASH = re.compile("%2f", re.IGNORECASE)
 _OPEN_PATHS = frozenset({"/health", "/ready", "/version"})
 _SLOW_SECONDS = 1.0
+_NOSNIFF = [(b"x-content-type-options", b"nosniff")]
+_ASK_AGAIN = [*_NOSNIFF, (b"cache-control", b"private, no-cache")]
+_DO_NOT_KEEP = [*_NOSNIFF, (b"cache-control", b"no-store")]
 _ANONYMOUS, _BEARER = "anonymous", "bearer"
 
 _logger = logging.getLogger("cairn.http")
@@ -42,6 +46,14 @@ def _counter(method: str, status: int) -> Counter:
 def _path_of(raw: bytes) -> str:
     """Return a path in which the slash of an id does not part it."""
     return SLASH_IN_A_NAME.join(map(unquote, _SLASH.split(raw.decode("latin-1"))))
+
+
+def _security(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return what keeps browsers and proxies from guessing at an answer, and from keeping it."""
+    names = {name.lower() for name, _ in headers}
+    if b"cache-control" in names:
+        return [] if b"x-content-type-options" in names else _NOSNIFF
+    return _ASK_AGAIN if b"etag" in names else _DO_NOT_KEEP
 
 
 class RequestMiddleware:
@@ -90,6 +102,7 @@ class RequestMiddleware:
                 status = message["status"]
                 message["headers"] = [
                     *message["headers"],
+                    *_security(message["headers"]),
                     (b"x-request-id", request_id),
                     (b"x-cairn-worker", self._worker),
                 ]
@@ -97,7 +110,8 @@ class RequestMiddleware:
                 streamed = True
             await send(message)
 
-        if self._token is not None and not self._allowed(path, headers):
+        is_preflight = b"access-control-request-method" in headers and scope["method"] == "OPTIONS"
+        if self._token is not None and not (is_preflight or self._allowed(path, headers)):
             problem = Problem("unauthorized", "send the header `Authorization: Bearer <token>`")
             request: Request[Any, Any, Any] = Request(scope)
             refusal = respond(problem, request_id.decode())

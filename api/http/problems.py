@@ -34,6 +34,8 @@ _STATUS_OF_DOOR: Mapping[str, int] = {
     "invalid_parameter": 400,
     "unauthorized": 401,
     "forbidden": 403,
+    "cross_site": 403,
+    "host_not_allowed": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "not_acceptable": 406,

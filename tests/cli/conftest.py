@@ -120,7 +120,7 @@ class Served:
         if receive_buffer is not None:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         connection.connect(("127.0.0.1", self.port))
-        lines = [f"{head} HTTP/1.1", "Host: cairn", *headers, "", ""]
+        lines = [f"{head} HTTP/1.1", "Host: localhost", *headers, "", ""]
         connection.sendall("\r\n".join(lines).encode())
         return connection
 

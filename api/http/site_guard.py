@@ -1,0 +1,132 @@
+"""What a browser may do here on behalf of a page: nothing, unless the page's origin is allowed.
+
+A page that somebody visits can have the browser send requests to a server on the same machine. Two
+ways are closed. A request that changes something and comes from another site is refused, by
+`Sec-Fetch-Site`, or by `Origin` where the browser does not send that. A name of the attacker that
+points to this machine (DNS rebinding) makes the page same-origin; so a server that asks for no
+token and is reached over the loopback interface answers to names of this machine only.
+"""
+
+import ipaddress
+from collections.abc import Collection, Mapping
+from typing import Any, cast
+
+from litestar import Request
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+from api.http.problems import Problem, respond
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_OUR_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_PREFLIGHT_SECONDS = b"600"
+_EXPOSED = b"ETag, Location, Link, Retry-After, Idempotent-Replayed, X-Request-Id"
+
+
+class SiteGuard:
+    """An ASGI app in front of another one, for what browsers do.
+
+    Args:
+        app: What answers.
+        asks_for_token: Whether every request needs a token, which no page of another site has.
+        hosts: Names by which the server is reached beside those of this machine.
+        origins: Origins whose pages may use the API, such as `https://console.example.com`.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        asks_for_token: bool,
+        hosts: Collection[str] = (),
+        origins: Collection[str] = (),
+    ) -> None:
+        self._app = app
+        self._asks_for_token = asks_for_token
+        self._hosts = _OUR_NAMES | {host.lower() for host in hosts}
+        self._origins = frozenset(origin.encode() for origin in origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse what no page may do, and let allowed origins read the answer."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        headers: Mapping[bytes, bytes] = cast("dict[str, Any]", scope)["cairn_headers"]
+        origin = headers.get(b"origin")
+        is_allowed = origin is not None and origin in self._origins
+        refused = self._refusal(scope, headers, is_allowed=is_allowed)
+        if refused is not None:
+            request: Request[Any, Any, Any] = Request(scope)
+            answer = respond(refused, cast("dict[str, Any]", scope)["cairn_request_id"])
+            await answer.to_asgi_response(None, request)(scope, receive, send)  # pyright: ignore[reportUnknownMemberType]
+        elif not self._origins:
+            await self._app(scope, receive, send)
+        elif is_allowed and b"access-control-request-method" in headers:
+            await _answer_preflight(cast("bytes", origin), headers, send)
+        else:
+            await self._app(scope, receive, _with_cors(send, origin if is_allowed else None))
+
+    def _refusal(
+        self, scope: HTTPScope, headers: Mapping[bytes, bytes], *, is_allowed: bool
+    ) -> Problem | None:
+        host = headers.get(b"host", b"").decode("latin-1").lower()
+        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+        if not self._asks_for_token and _is_loopback(scope["server"]) and name not in self._hosts:
+            return Problem(
+                "host_not_allowed",
+                "this server answers to names of this machine only; call it localhost, name the"
+                " host in CAIRN_ALLOWED_HOSTS, or have it ask for a token",
+                host=name[:255],
+            )
+        if scope["method"] in _SAFE or is_allowed:
+            return None
+        site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
+        if site is not None:
+            is_ours = site in (b"same-origin", b"none")
+        else:
+            is_ours = origin is None or origin.partition(b"://")[2] == headers.get(b"host")
+        if is_ours:
+            return None
+        return Problem(
+            "cross_site",
+            "a page of another site may not change anything here; name its origin in"
+            " CAIRN_ALLOWED_ORIGINS if it is yours",
+        )
+
+
+def _is_loopback(server: tuple[str, int | None] | None) -> bool:
+    if server is None or server[1] is None:
+        return False
+    try:
+        return ipaddress.ip_address(server[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _with_cors(send: Send, origin: bytes | None) -> Send:
+    async def answer(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            more = [(b"vary", b"Origin")]
+            if origin is not None:
+                more += [
+                    (b"access-control-allow-origin", origin),
+                    (b"access-control-expose-headers", _EXPOSED),
+                ]
+            message["headers"] = [*message["headers"], *more]
+        await send(message)
+
+    return answer
+
+
+async def _answer_preflight(origin: bytes, headers: Mapping[bytes, bytes], send: Send) -> None:
+    """Tell a browser what the pages of an allowed origin may send."""
+    wanted = headers.get(b"access-control-request-headers", b"")
+    allowed = [
+        (b"access-control-allow-origin", origin),
+        (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE"),
+        (b"access-control-allow-headers", wanted),
+        (b"access-control-max-age", _PREFLIGHT_SECONDS),
+        (b"vary", b"Origin, Access-Control-Request-Headers"),
+    ]
+    await send({"type": "http.response.start", "status": 204, "headers": allowed})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
