@@ -7,7 +7,9 @@ import pytest
 
 from application.ports.store import Store
 from infrastructure.memory.store import MemoryStore
+from tests.support.api import Api, SessionApi
 from tests.support.postgres import Choice, DockerRequired, Server, choose, serve
+from tests.support.server import running
 from tests.support.stores import no_task_left, open_postgres_store
 
 _CHOICE = pytest.StashKey[Choice]()
@@ -84,3 +86,22 @@ def store(request: pytest.FixtureRequest) -> Store:
     """Each test that asks for it runs on both."""
     chosen: Store = request.getfixturevalue(f"{request.param}_store")
     return chosen
+
+
+@pytest.fixture(scope="session")
+def base_url(postgres_server: Server) -> Iterator[str]:
+    """One server for the tests of a run that do not need one of their own."""
+    with postgres_server.database() as url, running(url) as base:
+        yield base
+
+
+@pytest.fixture(scope="session")
+def api(base_url: str) -> Iterator[Api]:
+    api = Api(base_url)
+    yield api
+    api.close()
+
+
+@pytest.fixture
+def session(api: Api) -> SessionApi:
+    return api.create()

@@ -14,6 +14,8 @@ from domain.session.events import (
     InputSteered,
     MessageAdded,
     MessageRevised,
+    PermissionDecided,
+    PermissionRequested,
     Recorded,
     ToolCalled,
     ToolProgressed,
@@ -22,6 +24,7 @@ from domain.session.events import (
 )
 from domain.values import rfc3339
 
+CallEvent = ToolCalled | ToolProgressed | ToolReturned | PermissionRequested | PermissionDecided
 Entry = dict[str, Any]
 """A message, a thought or a tool call with its result, as JSON."""
 
@@ -34,6 +37,12 @@ class Transcript:
     _messages: dict[str, int] = field(default_factory=dict[str, int])
     _calls: dict[tuple[str | None, str], int] = field(
         default_factory=dict[tuple[str | None, str], int]
+    )
+    _approvals: dict[tuple[str | None, str], Entry] = field(
+        default_factory=dict[tuple[str | None, str], Entry]
+    )
+    _requests: dict[str, tuple[str | None, str]] = field(
+        default_factory=dict[str, tuple[str | None, str]]
     )
 
     def apply(self, recorded: Recorded) -> int | None:
@@ -51,14 +60,14 @@ class Transcript:
                 return self._said(recorded, event, "message")
             case AgentThought():
                 return self._said(recorded, event, "thought")
-            case ToolCalled():
-                return self._called(recorded, event)
-            case ToolProgressed():
-                news = {"title": event.title, "content": event.content}
-                return self._update_call(recorded, event.tool_call_id, news)
-            case ToolReturned():
-                news = {"status": event.status, "output": event.output}
-                return self._update_call(recorded, event.tool_call_id, news)
+            case (
+                ToolCalled()
+                | ToolProgressed()
+                | ToolReturned()
+                | PermissionRequested()
+                | PermissionDecided()
+            ):
+                return self._of_call(recorded, event)
             case MessageAdded():
                 return self._added(recorded, event)
             case TurnStarted(source="synthetic") | InputSteered(source="synthetic"):
@@ -71,9 +80,28 @@ class Transcript:
                 return self._revise(recorded, event)
             case ConversationCleared():
                 self.entries.clear()
-                self._messages.clear()
-                self._calls.clear()
+                for kept in (self._messages, self._calls, self._approvals, self._requests):
+                    kept.clear()
                 return None
+            case _:
+                return None
+
+    def _of_call(self, recorded: Recorded, event: CallEvent) -> int | None:
+        match event:
+            case ToolCalled():
+                return self._called(recorded, event)
+            case ToolProgressed():
+                news = {"title": event.title, "content": event.content}
+                return self._update_call(recorded, event.tool_call_id, news)
+            case ToolReturned():
+                news = {"status": event.status, "output": event.output}
+                news["returned_at_sequence"] = recorded.sequence
+                return self._update_call(recorded, event.tool_call_id, news)
+            case PermissionRequested(tool_call_id=str(call)):
+                self._requests[event.request_id] = place = (recorded.turn_id, call)
+                return self._approval(place, {"request_id": event.request_id})
+            case PermissionDecided() if event.request_id in self._requests:
+                return self._decided(event)
             case _:
                 return None
 
@@ -123,6 +151,12 @@ class Transcript:
             entry["title"] = event.title
         if event.input is not None:
             entry["input"] = event.input
+        if event.meta is not None:
+            entry["meta"] = event.meta
+        # An agent may ask whether it may call before it says that it calls.
+        approval = self._approvals.get((recorded.turn_id, event.tool_call_id))
+        if approval is not None:
+            entry["approval"] = approval
         index = self._calls[recorded.turn_id, event.tool_call_id] = self._add(entry)
         return index
 
@@ -131,6 +165,20 @@ class Transcript:
         if index is not None:
             known = {name: value for name, value in news.items() if value is not None}
             self.entries[index] = {**self.entries[index], **known}
+        return index
+
+    def _decided(self, event: PermissionDecided) -> int | None:
+        place = self._requests.pop(event.request_id)
+        approval = {"request_id": event.request_id, "decision": event.decision}
+        if event.reason is not None:
+            approval["reason"] = event.reason
+        return self._approval(place, approval)
+
+    def _approval(self, place: tuple[str | None, str], approval: Entry) -> int | None:
+        self._approvals[place] = approval
+        index = self._calls.get(place)
+        if index is not None:
+            self.entries[index] = {**self.entries[index], "approval": approval}
         return index
 
     def _revise(self, recorded: Recorded, event: MessageRevised) -> int | None:

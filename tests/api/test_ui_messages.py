@@ -7,6 +7,7 @@ from tests.support.api import HELLO, SessionApi, done
 
 AT = "2026-01-01T00:00:00.000000Z"
 TEXT = {"type": "text", "text": "Hello"}
+STEP = {"type": "step-start"}
 
 
 def entry(sequence: int, kind: str = "message", role: str = "user", **rest: Any) -> dict[str, Any]:
@@ -29,7 +30,8 @@ def call(sequence: int, status: str, **rest: Any) -> dict[str, Any]:
 def parts_of(*entries: dict[str, Any]) -> list[dict[str, Any]]:
     (message,) = ui_messages(entries)
     parts: list[dict[str, Any]] = message["parts"]
-    return parts
+    assert STEP not in parts or parts.index(STEP) == 0
+    return [part for part in parts if part != STEP]
 
 
 def test_roles_and_metadata() -> None:
@@ -37,7 +39,10 @@ def test_roles_and_metadata() -> None:
 
     assert messages == [
         {"id": "e1", "role": "user", "parts": [TEXT], "metadata": {"sequence": 1, "at": AT}},
-        {"id": "e2", "role": "assistant", "parts": [TEXT], "metadata": {"sequence": 2, "at": AT}},
+        {
+            "id": "e2", "role": "assistant", "parts": [STEP, TEXT],
+            "metadata": {"sequence": 2, "at": AT},
+        },
         {
             "id": "e3", "role": "system", "parts": [TEXT],
             "metadata": {"sequence": 3, "at": AT, "turnId": "t"},
@@ -61,6 +66,7 @@ def test_what_an_agent_did_in_one_turn_is_one_message() -> None:
         ("e1", "user"), ("t1", "assistant"), ("e5", "user"), ("t2", "assistant")
     ]  # fmt: skip
     assert messages[1]["parts"] == [
+        STEP,
         {"type": "reasoning", "text": "Hello"},
         {
             "type": "tool-ls",
@@ -78,7 +84,7 @@ def test_somebody_who_speaks_in_between_parts_a_turn_and_ids_stay_unique() -> No
     messages = ui_messages([entry(1, **agent), entry(2), entry(3, **agent), entry(4, **agent)])
 
     assert [one["id"] for one in messages] == ["t1", "e2", "t1:3"]
-    assert messages[2]["parts"] == [TEXT, TEXT]
+    assert messages[2]["parts"] == [STEP, TEXT, TEXT]
     twins = ui_messages([{**entry(1), "id": "x"}, {**entry(2), "id": "x"}])
     assert [one["id"] for one in twins] == ["x", "x:2"]
 
@@ -94,8 +100,15 @@ def test_the_states_of_a_tool_call() -> None:
     for status in ("failed", "cancelled", "abandoned"):
         assert parts_of(call(1, status)) == [{**base, "state": "output-error", "errorText": status}]
     assert parts_of(call(1, "failed", output="boom")) == [
-        {**base, "state": "output-error", "errorText": "boom", "output": "boom"}
+        {**base, "state": "output-error", "errorText": "boom"}
     ]
+    said: list[tuple[Any, str]] = [
+        ([{"type": "text", "text": "no"}, {"type": "text", "text": "way"}], "no\nway"),
+        ({"error": "no"}, "no"), ({"code": 7}, '{"code": 7}'), ("", "failed"), ([], "failed"),
+    ]  # fmt: skip
+    for output, text in said:
+        (part,) = parts_of(call(1, "failed", output=output))
+        assert (part["errorText"], "output" in part) == (text, False)
 
 
 def test_files_and_data() -> None:
@@ -127,7 +140,7 @@ def test_calls_and_results_that_are_parts_of_a_message() -> None:
         TEXT,
     ]
     assert parts_of(entry(1, parts=[ask, bad])) == [
-        {**base, "state": "output-error", "errorText": "failed", "output": 2}
+        {**base, "state": "output-error", "errorText": "2"}
     ]
     assert parts_of(entry(1, parts=[good])) == [
         {"type": "data-tool-result", "id": "c", "data": {"output": 2, "isError": False}}
@@ -146,13 +159,14 @@ def test_over_http(session: SessionApi) -> None:
     page = done(session.get("/messages?format=ui"))
     assert [one["role"] for one in page["messages"]] == ["user", "assistant"]
     assert [part["type"] for part in page["messages"][1]["parts"]] == [
+        "step-start",
         "reasoning",
         "tool-ls",
         "text",
     ]
-    assert page["messages"][1]["parts"][1]["state"] == "input-available"
+    assert page["messages"][1]["parts"][2]["state"] == "input-available"
 
     session.complete()
     page = done(session.get("/messages?format=ui&order=desc&limit=1"))
-    assert page["messages"][0]["parts"][1]["state"] == "output-error"
+    assert page["messages"][0]["parts"][2]["state"] == "output-error"
     assert page["next_cursor"] is not None

@@ -1,12 +1,14 @@
 """The transcript as messages of the AI SDK UI: what an agent did in one turn is one message."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Json = dict[str, Any]
 Entry = Mapping[str, Any]
 
 _ROLES = {"user": "user", "agent": "assistant", "system": "system"}
+_RESULT = "data-tool-result"
 
 
 def ui_messages(entries: Iterable[Entry]) -> list[Json]:
@@ -14,92 +16,170 @@ def ui_messages(entries: Iterable[Entry]) -> list[Json]:
 
     Consecutive entries of the agent in one turn become one message with the id of the turn. When
     somebody else speaks in between, what follows is a message of its own, so that the order stays.
+    In a message of the agent each step begins with `step-start`: what it says and calls before it
+    sees a result. A result stands in the part of its call, however late it came.
 
     Args:
         entries: In the order of the log.
     """
     messages: list[Json] = []
     used: set[str] = set()
+    open_calls: dict[str, Json] = {}
+    step = _Step()
+    parts: list[Json] = []
     for entry in entries:
         role, turn_id = _ROLES[entry["role"]], entry.get("turn_id")
         last = messages[-1] if messages else None
-        parts = _parts(entry)
-        if (
+        goes_on = (
             last is not None
             and role == last["role"] == "assistant"
             and turn_id is not None
             and last["metadata"].get("turnId") == turn_id
-        ):
-            last["parts"] += parts
-            continue
-        wanted = turn_id if role == "assistant" and turn_id is not None else entry["id"]
-        message_id = wanted if wanted not in used else f"{wanted}:{entry['sequence']}"
-        used.add(message_id)
-        metadata: Json = {"sequence": entry["sequence"], "at": entry["at"]}
-        if turn_id is not None:
-            metadata["turnId"] = turn_id
-        messages.append({"id": message_id, "role": role, "parts": parts, "metadata": metadata})
-    for message in messages:
-        message["parts"] = _with_results(message["parts"])
-    return messages
+        )
+        if not goes_on:
+            step = _Step()
+            wanted = turn_id if role == "assistant" and turn_id is not None else entry["id"]
+            message_id = wanted if wanted not in used else f"{wanted}:{entry['sequence']}"
+            used.add(message_id)
+            metadata: Json = {"sequence": entry["sequence"], "at": entry["at"]}
+            if turn_id is not None:
+                metadata["turnId"] = turn_id
+            parts = []
+            messages.append({"id": message_id, "role": role, "parts": parts, "metadata": metadata})
+        for part in _parts(entry):
+            if _is_joined(part, open_calls, step):
+                continue
+            if role == "assistant" and step.begins_at(entry["sequence"]):
+                step = _Step(is_begun=True)
+                parts.append({"type": "step-start"})
+            parts.append(part)
+            if "toolCallId" in part:
+                if not part["state"].startswith("output"):
+                    open_calls[part["toolCallId"]] = part
+                step.calls(entry.get("returned_at_sequence"))
+    # What held nothing but results of earlier calls says nothing any more.
+    return [message for message in messages if message["parts"]]
+
+
+class _Step:
+    """What an agent says and calls before it sees a result."""
+
+    def __init__(self, *, is_begun: bool = False) -> None:
+        self._is_begun = is_begun
+        self._first_result: int | None = None
+
+    def calls(self, returned: int | None) -> None:
+        """Take in a call that returned at a sequence, if it did."""
+        if returned is not None and (self._first_result is None or returned < self._first_result):
+            self._first_result = returned
+
+    def has_result(self) -> None:
+        """Take in a result that is a part: whatever follows has seen it."""
+        self._first_result = 0
+
+    def begins_at(self, sequence: int) -> bool:
+        """Whether what was recorded at a sequence begins another step."""
+        return not self._is_begun or (
+            self._first_result is not None and self._first_result < sequence
+        )
+
+
+def _is_joined(part: Json, open_calls: dict[str, Json], step: _Step) -> bool:
+    """Put a result that came as a part into its call, if that is open."""
+    call = open_calls.pop(part["id"], None) if part["type"] == _RESULT else None
+    if call is None:
+        return False
+    output, is_error = part["data"]["output"], part["data"]["isError"]
+    call |= _failed(output, "failed") if is_error else _completed(output)
+    if call.get("approval", {}).get("approved") is not True:
+        call.pop("approval", None)
+    step.has_result()
+    return True
 
 
 def _parts(entry: Entry) -> list[Json]:
     if entry["kind"] == "tool_call":
-        return [_called(entry)]
+        return [_call(entry)]
+    parts = [_part(part) for part in entry["parts"]]
     if entry["kind"] == "thought":
-        return [_part(part) | {"type": "reasoning"} if "text" in part else _part(part)
-                for part in entry["parts"]]  # fmt: skip
-    return [_part(part) for part in entry["parts"]]
+        return [part | {"type": "reasoning"} if "text" in part else part for part in parts]
+    return parts
 
 
-def _called(entry: Entry) -> Json:
+def _call(entry: Entry) -> Json:
+    call = _begun(entry["name"], entry["id"], entry)
+    approval = entry.get("approval")
+    status = entry["status"]
+    if approval is not None and "decision" not in approval and status == "open":
+        return {**call, "state": "approval-requested", "approval": {"id": approval["request_id"]}}
+    granted: Json = {}
+    if approval is not None and "decision" in approval:
+        is_granted = approval["decision"].startswith("allow")
+        answer: Json = {"id": approval["request_id"], "approved": is_granted}
+        if "reason" in approval:
+            answer["reason"] = approval["reason"]
+        if not is_granted and status != "completed":
+            return {**call, "state": "output-denied", "approval": answer}
+        granted = {"approval": answer} if is_granted else {}
+    if status == "open":
+        return {**call, **granted, **({"state": "approval-responded"} if granted else {})}
+    output = entry.get("output")
+    news = _completed(output) if status == "completed" else _failed(output, status)
+    return {**call, **news, **granted}
+
+
+def _begun(name: str, call_id: str, of: Entry) -> Json:
     call: Json = {
-        "type": f"tool-{entry['name']}",
-        "toolCallId": entry["id"],
+        "type": f"tool-{name}",
+        "toolCallId": call_id,
         "state": "input-available",
-        "input": entry.get("input", {}),
+        "input": of.get("input", {}),
     }
-    match entry["status"]:
-        case "open":
-            return call
-        case "completed":
-            return _returned(call, entry.get("output"))
-        case status:
-            return _broken(call, entry.get("output"), status)
+    provider = _provider(of)
+    return call if provider is None else {**call, "callProviderMetadata": provider}
 
 
-def _returned(call: Json, output: Any) -> Json:
-    return {**call, "state": "output-available", "output": output}
+def _completed(output: Any) -> Json:
+    return {"state": "output-available", "output": output}
 
 
-def _broken(call: Json, output: Any, status: str) -> Json:
-    text = output if isinstance(output, str) and output else status
-    broken: Json = {**call, "state": "output-error", "errorText": text}
-    return broken if output is None else {**broken, "output": output}
+def _failed(output: Any, status: str) -> Json:
+    text = _text(output)
+    if not text and output:
+        text = json.dumps(output, ensure_ascii=False)
+    return {"state": "output-error", "errorText": text or status}
+
+
+def _text(output: str | Sequence[Any] | Entry | None) -> str:
+    """Return what an output says: the text of it, or of its parts."""
+    if isinstance(output, str):
+        return output
+    if isinstance(output, Sequence):
+        return "\n".join(filter(None, map(_text, output)))
+    if isinstance(output, Mapping):
+        named = (output.get(name) for name in ("text", "message", "error"))
+        return next((one for one in named if isinstance(one, str)), "")
+    return ""
 
 
 def _part(part: Entry) -> Json:
     match part["type"]:
         case "text" | "reasoning":
-            return {"type": part["type"], "text": part["text"]}
+            return _with_provider({"type": part["type"], "text": part["text"]}, part)
         case "image" | "file":
-            return _file(part)
+            return _with_provider(_file(part), part)
         case "tool_call":
-            return {
-                "type": f"tool-{part['name']}",
-                "toolCallId": part["tool_call_id"],
-                "state": "input-available",
-                "input": part.get("input", {}),
-            }
+            return _begun(part["name"], part["tool_call_id"], part)
         case "tool_result":
             return {
-                "type": "data-tool-result",
+                "type": _RESULT,
                 "id": part["tool_call_id"],
                 "data": {"output": part.get("output"), "isError": part.get("is_error", False)},
             }
-        case _:
+        case "data":
             return {"type": f"data-{part.get('name') or 'json'}", "data": part["data"]}
+        case kind:
+            return {"type": f"data-{kind}", "data": {k: part[k] for k in part if k != "type"}}
 
 
 def _file(part: Entry) -> Json:
@@ -110,18 +190,15 @@ def _file(part: Entry) -> Json:
     return {**file, "filename": part["name"]} if "name" in part else file
 
 
-def _with_results(parts: list[Json]) -> list[Json]:
-    """Put a result that came as a part into its call, when both are in one message."""
-    calls = {part["toolCallId"]: i for i, part in enumerate(parts) if "toolCallId" in part}
-    merged = list(parts)
-    for part in parts:
-        index = calls.get(part["id"]) if part["type"] == "data-tool-result" else None
-        if index is None or merged[index]["state"] != "input-available":
-            continue
-        output, is_error = part["data"]["output"], part["data"]["isError"]
-        call = merged[index]
-        merged[index] = _broken(call, output, "failed") if is_error else _returned(call, output)
-        merged.remove(part)
-        # What was removed stands behind every call: a result follows its call.
-        calls = {one["toolCallId"]: i for i, one in enumerate(merged) if "toolCallId" in one}
-    return merged
+def _with_provider(made: Json, part: Entry) -> Json:
+    provider = _provider(part)
+    return made if provider is None else {**made, "providerMetadata": provider}
+
+
+def _provider(of: Entry) -> Json | None:
+    """Return what `meta.providerMetadata` says by provider, such as signatures of reasoning."""
+    meta: Json = of.get("meta") or {}
+    found: Entry | str | None = meta.get("providerMetadata")
+    if not found or not isinstance(found, Mapping):
+        return None
+    return dict(found) if all(isinstance(one, dict) for one in found.values()) else None

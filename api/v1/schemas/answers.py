@@ -55,6 +55,14 @@ class MessageEntry(Shape):
     revised_at_sequence: int | None = None
 
 
+class Approval(Shape):
+    """The newest request for permission that names a tool call."""
+
+    request_id: str
+    decision: Annotated[str | None, Field(description="absent while it is pending")] = None
+    reason: str | None = None
+
+
 class ToolCallEntry(Shape):
     """A tool call with its result."""
 
@@ -70,6 +78,9 @@ class ToolCallEntry(Shape):
     input: Any = None
     content: Any = None
     output: Any = None
+    returned_at_sequence: int | None = None
+    approval: Approval | None = None
+    meta: JsonMap | None = None
 
 
 class TranscriptEntry(RootModel[MessageEntry | ToolCallEntry]):
@@ -86,8 +97,8 @@ class UiPart(Shape):
     type: Annotated[
         str,
         Field(
-            pattern=r"^(text|reasoning|file|tool-[\s\S]+|data-[\s\S]+)$",
-            description="`text`, `reasoning`, `file`, `tool-<name>` or `data-<name>`",
+            pattern=r"^(step-start|text|reasoning|file|tool-[\s\S]+|data-[\s\S]+)$",
+            description="`step-start`, `text`, `reasoning`, `file`, `tool-<name>`, `data-<name>`",
         ),
     ]
 
