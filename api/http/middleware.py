@@ -30,9 +30,6 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,100}")
 _SLASH = re.compile("%2f", re.IGNORECASE)
 _OPEN_PATHS = frozenset({"/health", "/ready", "/version"})
 _SLOW_SECONDS = 1.0
-_NOSNIFF = [(b"x-content-type-options", b"nosniff")]
-_ASK_AGAIN = [*_NOSNIFF, (b"cache-control", b"private, no-cache")]
-_DO_NOT_KEEP = [*_NOSNIFF, (b"cache-control", b"no-store")]
 _ANONYMOUS, _BEARER = "anonymous", "bearer"
 
 _logger = logging.getLogger("cairn.http")
@@ -51,9 +48,9 @@ def _path_of(raw: bytes) -> str:
 def _security(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Return what keeps browsers and proxies from guessing at an answer, and from keeping it."""
     names = {name.lower() for name, _ in headers}
-    if b"cache-control" in names:
-        return [] if b"x-content-type-options" in names else _NOSNIFF
-    return _ASK_AGAIN if b"etag" in names else _DO_NOT_KEEP
+    kept = b"private, no-cache" if b"etag" in names else b"no-store"
+    wanted = ((b"x-content-type-options", b"nosniff"), (b"cache-control", kept))
+    return [one for one in wanted if one[0] not in names]
 
 
 class RequestMiddleware:
