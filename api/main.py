@@ -36,6 +36,7 @@ from application.projections.rebuild import RowRebuilder
 from application.reads.audit import AuditFeed
 from application.reads.feed import Feed
 from application.reads.health import Checkups
+from application.reads.key_history import KeyHistories
 from application.reads.queries import Queries
 from application.reads.scopes import Scopes
 from application.reads.stream_items import StreamTiming
@@ -212,6 +213,7 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
             use_cases=use_cases,
             queries=queries,
             scopes=Scopes(store),
+            key_histories=KeyHistories(store, repository),
             tails=Tails(store, hub, rhythm),
             feed=Feed(store, hub, rhythm),
             webhooks=Webhooks(subscriptions, log, sender, store.clock),

@@ -23,6 +23,7 @@ from application.ports.store import Store
 from application.reads.audit import AuditFeed
 from application.reads.feed import Feed
 from application.reads.health import Checkups
+from application.reads.key_history import KeyHistories
 from application.reads.queries import Queries
 from application.reads.scopes import Scopes
 from application.reads.tail import Tails
@@ -31,7 +32,6 @@ from application.reads.wait_for import Waits
 from application.use_cases import UseCases
 from application.use_cases.repair import Repairs
 from application.webhooks.manage import Webhooks
-from domain.errors import SessionNotFound
 from domain.session.commands import Command
 from domain.session.state import Session
 
@@ -50,6 +50,7 @@ class Services:
     use_cases: UseCases
     queries: Queries
     scopes: Scopes
+    key_histories: KeyHistories
     tails: Tails
     feed: Feed
     webhooks: Webhooks
@@ -131,20 +132,3 @@ def read_response(request: AnyRequest, sequence: int, document: Mapping[str, Any
         return not_modified(sequence)
     content = to_json({**document, "sequence": sequence})
     return json_response(content, headers={"ETag": etag(sequence)})
-
-
-async def past_of(request: AnyRequest) -> Session:
-    """Return the newest state of the session that the path names, also if it was deleted.
-
-    For what reads its log, which stays.
-
-    Args:
-        request: Who asks.
-
-    Raises:
-        SessionNotFound: There never was one.
-    """
-    session = (await services_of(request).repository.load(session_id_of(request))).session
-    if session.lifecycle.phase in ("absent", "scope"):
-        raise SessionNotFound
-    return session

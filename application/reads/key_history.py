@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
+from application.commands.repository import SessionRepository
 from application.ports.store import KeyWrite, Store, StoredEvent
+from application.projections.session_row import scope_stream
+from domain.errors import SessionNotFound
+from domain.session.state import scope_of
+from domain.values import Origin
 
 
 class Write(NamedTuple):
@@ -28,6 +33,74 @@ class Write(NamedTuple):
     session_id: UUID
     sequence: int
     position: int
+
+
+class KeyHistory(NamedTuple):
+    """A page of the history of a key.
+
+    Args:
+        writes: The newest first.
+        by: What `before` counts, and the next page goes on from.
+        origin: Where the history goes on when this log has no more of it.
+    """
+
+    writes: Sequence[Write]
+    by: Literal["sequence", "position"]
+    origin: Origin | None = None
+
+
+class KeyHistories:
+    """Reads who set and who deleted keys.
+
+    Args:
+        store: Where the logs and the shared keys are.
+        repository: Loads the states of sessions.
+    """
+
+    def __init__(self, store: Store, repository: SessionRepository) -> None:
+        self._store = store
+        self._repository = repository
+
+    async def of_session(
+        self, session_id: UUID, key: str, *, before: int | None, limit: int
+    ) -> KeyHistory:
+        """Return the writes to a key that a session sees or saw, also after it was deleted.
+
+        Args:
+            session_id: Which session.
+            key: Its own, or with a prefix that of its app or its user.
+            before: Only writes at a lower sequence, of a shared key at a lower position.
+            limit: The most.
+
+        Raises:
+            SessionNotFound: There never was one.
+        """
+        lifecycle = (await self._repository.load(session_id)).session.lifecycle
+        if lifecycle.phase in ("absent", "scope"):
+            raise SessionNotFound
+        kind = scope_of(key)
+        if kind in ("app", "user"):
+            user = lifecycle.owner.user if kind == "user" else None
+            return await self.of_scope(lifecycle.owner.app, user, key, before=before, limit=limit)
+        writes = await own_writes(self._store, session_id, key, before=before, limit=limit)
+        return KeyHistory(writes, "sequence", lifecycle.forked_from)
+
+    async def of_scope(
+        self, app: str, user: str | None, key: str, *, before: int | None, limit: int
+    ) -> KeyHistory:
+        """Return the writes to a key of an app, or of one user of it.
+
+        Args:
+            app: The app.
+            user: None for the keys of the app.
+            key: With its prefix.
+            before: Only writes at a lower position.
+            limit: The most.
+        """
+        found = await self._store.read_models.key_history(
+            scope_stream(app, user), key, before=before, limit=limit
+        )
+        return KeyHistory(shared_writes(self._store, found), "position")
 
 
 async def own_writes(

@@ -1,11 +1,11 @@
 """The keys that sessions share, read and patched without going through one of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from application.errors import CursorAhead
-from application.ports.store import KeyWrite, Store
+from application.ports.store import Store
 from application.projections.session_row import scope_stream
 
 
@@ -53,19 +53,3 @@ class Scopes:
         from_json = self._store.codec.from_json
         values = {key: from_json(value) for key, value in scope.values.items()}
         return SharedState(stream, scope.version, values)
-
-    async def history(
-        self, app: str, user: str | None, key: str, *, before: int | None, limit: int
-    ) -> Sequence[KeyWrite]:
-        """Return who set or deleted a key, the newest first.
-
-        Args:
-            app: The app.
-            user: None for the keys of the app.
-            key: With its prefix.
-            before: Only writes at a lower position.
-            limit: The most.
-        """
-        return await self._store.read_models.key_history(
-            scope_stream(app, user), key, before=before, limit=limit
-        )

@@ -17,7 +17,6 @@ from api.v1.schemas.state import (
     key_schema,
 )
 from api.v1.services import caller_of, services_of, use_cases_of
-from application.reads.key_history import shared_writes
 from domain.errors import Invalid
 from domain.values import require_name
 
@@ -124,12 +123,11 @@ async def _patch(
 
 
 async def _history(request: AnyRequest, app: str, user: str | None) -> Reply:
-    services = services_of(request)
     if user is None:
         page = KeyPage(request, "v1", "apps", app, scope="app")
     else:
         page = KeyPage(request, "v1", "apps", app, "users", user, scope="user")
-    found = await services.scopes.history(
+    history = await services_of(request).key_histories.of_scope(
         app, user, page.key, before=page.before, limit=page.limit + 1
     )
-    return history_reply(page, shared_writes(services.store, found), by="position")
+    return history_reply(page, history)

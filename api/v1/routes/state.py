@@ -1,8 +1,7 @@
 """State of a session: its own keys, and those that it shares with its app and its user."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from litestar import get, patch
 from litestar.response.base import ASGIResponse
@@ -19,13 +18,14 @@ from api.http.responses import (
     to_json,
 )
 from api.http.route_docs import AT, LIMIT, Describes, Parameter
-from api.v1.schemas.state import KeyHistory, PatchStateBody, State, StateDone
-from api.v1.services import past_of, perform, services_of
-from application.reads.key_history import Write, own_writes, shared_writes
+from api.v1.schemas.state import KeyHistory as KeyHistoryAnswer
+from api.v1.schemas.state import PatchStateBody, State, StateDone
+from api.v1.services import perform, services_of
+from application.reads.key_history import KeyHistory, Write
 from domain.errors import Invalid
 from domain.session.commands import PatchState
 from domain.session.state import scope_of
-from domain.values import Origin, require_name, rfc3339
+from domain.values import require_name, rfc3339
 
 BEFORE = Parameter(
     "before",
@@ -60,24 +60,15 @@ async def patch_state(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/v1/sessions/{session_id:str}/state/{key:str}/history")
-@Describes("State", answers={200: KeyHistory}, parameters=(BEFORE, LIMIT), linked=True)
+@Describes("State", answers={200: KeyHistoryAnswer}, parameters=(BEFORE, LIMIT), linked=True)
 async def get_key_history(request: AnyRequest) -> ASGIResponse:
     """Read who set or deleted a key that the session sees or saw, the newest write first."""
-    services, session_id = services_of(request), session_id_of(request)
+    session_id = session_id_of(request)
     page = KeyPage(request, "v1", "sessions", str(session_id))
-    session = await past_of(request)
-    kind = scope_of(page.key)
-    if kind in ("app", "user"):
-        owner = session.lifecycle.owner
-        user = owner.user if kind == "user" else None
-        found = await services.scopes.history(
-            owner.app, user, page.key, before=page.before, limit=page.limit + 1
-        )
-        return history_reply(page, shared_writes(services.store, found), by="position")
-    writes = await own_writes(
-        services.store, session_id, page.key, before=page.before, limit=page.limit + 1
+    history = await services_of(request).key_histories.of_session(
+        session_id, page.key, before=page.before, limit=page.limit + 1
     )
-    return history_reply(page, writes, by="sequence", origin=session.lifecycle.forked_from)
+    return history_reply(page, history)
 
 
 # ── histories ────────────────────────────────────────────────────────────────────────────────
@@ -109,24 +100,16 @@ class KeyPage:
             raise Problem("invalid_parameter", f"key must begin with `{scope}:`", field="key")
 
 
-def history_reply(
-    page: KeyPage,
-    writes: Sequence[Write],
-    *,
-    by: Literal["sequence", "position"],
-    origin: Origin | None = None,
-) -> Reply:
+def history_reply(page: KeyPage, history: KeyHistory) -> Reply:
     """Return a page of the history of a key.
 
     Args:
         page: What was asked for.
-        writes: The newest first; one more than the page takes when there are more.
-        by: What `before` counts.
-        origin: Where the history goes on when this log has no more of it.
+        history: One write more than the page takes when there are more.
     """
-    more = len(writes) > page.limit
-    writes = writes[: page.limit]
-    following: int | None = getattr(writes[-1], by) if more else None
+    more = len(history.writes) > page.limit
+    writes, origin = history.writes[: page.limit], history.origin
+    following: int | None = getattr(writes[-1], history.by) if more else None
     document = {
         "key": page.key,
         "writes": [_write_document(write) for write in writes],
