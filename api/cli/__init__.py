@@ -4,6 +4,7 @@ Those files are imported when they are needed, so that help and version answer a
 """
 
 import gc
+import sys
 from collections.abc import Sequence
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -112,6 +113,81 @@ def tail(
         from api.cli.tail import tail as run
 
         run(session, url=url, since=since, token_file=token_file, as_json=json)
+
+
+@app.command(name="repair", short_help="Say what is wrong with a log, and close what is open.")
+def repair_session(
+    session: Annotated[str | None, typer.Argument(help="The id of a session.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is wrong.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also when the session was stopped on purpose.")
+    ] = False,
+    scope: Annotated[
+        str, typer.Option(metavar="final|all", help="Close the final turn, or all that are open.")
+    ] = "final",
+    json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Look at all sessions, one line each; with --dry-run.")
+    ] = False,
+    app: Annotated[str | None, typer.Option(metavar="APP", help="Of this app, with --all.")] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="USER", help="Of this user, with --all.")
+    ] = None,
+    workspace: Annotated[
+        str | None, typer.Option(metavar="WORKSPACE", help="Of this workspace, with --all.")
+    ] = None,
+    agent: Annotated[
+        str | None, typer.Option(metavar="AGENT", help="Of this agent, with --all.")
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option(metavar="STATUS", help="With this status, with --all.")
+    ] = None,
+    tag: Annotated[
+        str | None, typer.Option(metavar="TAG", help="With this tag, with --all.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A log in a file; needs no server.")
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format", metavar="FORMAT", help="Of the file: cairn, rows, agh-ledger or agh-db."
+        ),
+    ] = None,
+    url: Url = "http://127.0.0.1:8080",
+    token_file: TokenFile = None,
+) -> None:
+    """Say what is wrong with a session or a log in a file, and append what closes what is open.
+
+    The exit status is 0 when nothing is wrong or it was repaired, 1 when there is something to do
+    or it is blocked, 2 when it could not be looked at.
+    """
+    with complaining():
+        from api.cli.repair import repair as run
+
+        filters = {
+            "app": app,
+            "user": user,
+            "workspace": workspace,
+            "agent": agent,
+            "status": status,
+            "tag": tag,
+        }
+        sys.exit(
+            run(
+                session,
+                everything=everything,
+                file=file,
+                form=form,
+                filters=filters,
+                dry_run=dry_run,
+                force=force,
+                scope=scope,
+                as_json=json,
+                url=url,
+                token_file=token_file,
+            )
+        )
 
 
 @app.command(short_help="Play a recorded agent, kill the server, lose nothing.")

@@ -43,8 +43,8 @@ class Screen:
             name, data = data["kind"], data["data"]
         shown = self._streaming == name
         self._end_piece()
-        text = "" if shown else _clean(summary(name, data))
-        head = f"{record['sequence']:>6}  {_clean(name):<{_WIDTH_OF_NAME}}  "
+        text = "" if shown else printable(summary(name, data))
+        head = f"{record['sequence']:>6}  {printable(name):<{_WIDTH_OF_NAME}}  "
         room = max(self._width - len(head), 20)
         line = text if len(text) <= room else f"{text[: room - 1]}…"
         self._line(head + line, _colour(name))
@@ -55,7 +55,7 @@ class Screen:
         name: str = piece["type"]
         if self._streaming != name:
             self._end_piece()
-            self._write(f"{'…':>6}  {_clean(name):<{_WIDTH_OF_NAME}}  ", _colour(name))
+            self._write(f"{'…':>6}  {printable(name):<{_WIDTH_OF_NAME}}  ", _colour(name))
             self._streaming = name
         text = _text_of(piece.get("data")).replace("\n", "\n" + " " * (_WIDTH_OF_NAME + 10))
         self._write(_UNPRINTABLE.sub("", text), _colour(name))
@@ -85,7 +85,7 @@ def _colour(name: str) -> str | None:
     return _COLOURS.get(name) or _COLOURS.get(name.partition(".")[0])
 
 
-def _clean(text: str) -> str:
+def printable(text: str) -> str:
     """Return a text on one line, without what would steer a terminal."""
     return _UNPRINTABLE.sub("", " ".join(text.split()))
 

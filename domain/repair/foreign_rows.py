@@ -58,7 +58,7 @@ class ForeignRows:
         """Return a row.
 
         Args:
-            value: `id`, `seq`, `turn_id`, `type`, and `payload` or its text `payload_raw`.
+            value: `id`, `seq`, `turn_id`, `type` and `payload`; or in `payload_raw` its text.
         """
         sequence, event_id = place_of(value.get("seq")), text_of(value.get("id"))
         turn_id, type_ = text_of(value.get("turn_id")), text_of(value.get("type"))
@@ -118,7 +118,7 @@ def _payload(value: Mapping[str, Any]) -> Mapping[str, Any]:
     payload: Any = value.get("payload")
     raw = value.get("payload_raw")
     if raw is not None:
-        if not isinstance(raw, str):
+        if not isinstance(raw, str | bytes):
             raise Unreadable("its payload_raw is no text")
         payload = decoded(raw) if raw.strip() else None
     if payload is None:

@@ -100,6 +100,8 @@ def decoded(raw: bytes | str) -> Any:
         Unreadable: It is none.
     """
     try:
+        # Python would take other encodings than UTF-8 too.
+        raw = raw.decode() if isinstance(raw, bytes) else raw
         return json.loads(raw, parse_constant=_no_constant)
     except UnicodeDecodeError:
         raise Unreadable("it is not UTF-8") from None

@@ -1,0 +1,316 @@
+"""`cairn repair`."""
+
+import os
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TextIO
+from uuid import UUID
+
+import httpx
+import msgspec
+
+from api.cli.client import token_in
+from api.cli.log_files import Format, analyse_file
+from api.cli.options import Failure, UsageError
+from api.cli.screen import printable
+from domain.repair.report import Options, Scope
+
+_PATIENCE = 120.0
+_PAGE = 100
+_WIDTH = 80
+_COLOURS = {"error": "31", "warning": "33", "info": "2"}
+_GATES = ("session_not_stopped", "stop_reason_requires_force")
+_DONE, _SOMETHING_TO_DO, _COULD_NOT_LOOK = 0, 1, 2
+
+Json = Mapping[str, Any]
+
+
+def repair_file(path: Path, form: Format, options: Options, *, as_json: bool) -> int:
+    """Analyse a log in a file, and print its report.
+
+    Args:
+        path: The file.
+        form: How it is written.
+        options: How to analyse.
+        as_json: Print the report as JSON.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        UsageError: It cannot be looked at.
+    """
+    report = analyse_file(path, form, options).document()
+    _show(report, as_json=as_json)
+    return _status(report)
+
+
+class Repairer:
+    """Repairs through a server.
+
+    Args:
+        url: Where it is.
+        token_file: Holds the bearer token.
+        options: How to analyse.
+    """
+
+    def __init__(self, url: str, token_file: Path | None, options: Options) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise UsageError(f"--url or CAIRN_URL must begin with http://, and it is {url!r}.")
+        token = token_in(token_file)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(base_url=url, headers=headers, timeout=_PATIENCE)
+        self._options = options
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._client.close()
+
+    def one(self, session: str, *, dry_run: bool, as_json: bool) -> int:
+        """Repair a session, and print the report.
+
+        Args:
+            session: Its id.
+            dry_run: Only say what would be appended.
+            as_json: Print the report as JSON.
+
+        Returns:
+            The exit status.
+        """
+        try:
+            session_id = str(UUID(session))
+        except ValueError:
+            raise UsageError(f"{session!r} is no session id; one is a UUID.") from None
+        report = self._repair(session_id, dry_run=dry_run)
+        _show(report, as_json=as_json)
+        return _status(report)
+
+    def every(self, filters: Mapping[str, str | None], *, as_json: bool) -> int:
+        """Look at all sessions of a list, and print a line for each as it comes.
+
+        Args:
+            filters: Of the list.
+            as_json: Print the whole report of each, one a line.
+
+        Returns:
+            The exit status: that of the worst.
+        """
+        progress = _Progress()
+        worst = _DONE
+        for session_id in self._sessions(filters):
+            try:
+                report = self._repair(session_id, dry_run=True)
+            except Failure as error:
+                progress.wipe()
+                print(f"cairn: {session_id}: {error}", file=sys.stderr)
+                worst = _COULD_NOT_LOOK
+                continue
+            progress.wipe()
+            print(_json(report) if as_json else _line(report), flush=True)
+            worst = max(worst, _status(report))
+            progress.one(needs_somebody=_status(report) != _DONE)
+        progress.wipe()
+        return worst
+
+    def _sessions(self, filters: Mapping[str, str | None]) -> Iterator[str]:
+        query: dict[str, Any] = {name: value for name, value in filters.items() if value}
+        # The order of creation does not change while they are looked at.
+        query |= {"limit": _PAGE, "sort": "created_at"}
+        while True:
+            page = self._ask("GET", "/v1/sessions", query)
+            yield from (one["id"] for one in page["sessions"])
+            cursor = page.get("next_cursor")
+            if not cursor:
+                return
+            query["cursor"] = cursor
+
+    def _repair(self, session_id: str, *, dry_run: bool) -> Json:
+        query = {
+            "dry_run": str(dry_run).lower(),
+            "force": str(self._options.force).lower(),
+            "scope": self._options.scope,
+        }
+        report: Json = self._ask("POST", f"/v1/sessions/{session_id}/repair", query)["repair"]
+        return report
+
+    def _ask(self, method: str, path: str, query: Mapping[str, Any]) -> Json:
+        try:
+            answer = self._client.request(method, path, params=query)
+            said: Json = msgspec.json.decode(answer.content)
+        except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
+            raise Failure(f"The server cannot be asked: {error or type(error).__name__}.") from None
+        if answer.is_success:
+            return said
+        raise Failure(f"The server says: {said.get('detail')} ({answer.status_code}).")
+
+
+def repair(
+    session: str | None,
+    *,
+    everything: bool,
+    file: Path | None,
+    form: str | None,
+    filters: Mapping[str, str | None],
+    dry_run: bool,
+    force: bool,
+    scope: str,
+    as_json: bool,
+    url: str,
+    token_file: Path | None,
+) -> int:
+    """Do what the command is asked for, and return its exit status.
+
+    Args:
+        session: The id of a session.
+        everything: Look at all sessions that the filters let through.
+        file: A log in a file.
+        form: How the file is written.
+        filters: Which sessions.
+        dry_run: Only say what would be appended.
+        force: Repair sessions too that were stopped on purpose.
+        scope: `final` or `all`.
+        as_json: Print JSON.
+        url: Where the server is.
+        token_file: Holds the bearer token.
+
+    Raises:
+        UsageError: What is asked makes no sense.
+    """
+    if [session is not None, everything, file is not None].count(True) != 1:
+        raise UsageError("Name one session, or --all, or --file FILE.")
+    if (file is None) != (form is None):
+        raise UsageError("--file and --format go together.")
+    if any(filters.values()) and not everything:
+        raise UsageError("Filters choose sessions of --all.")
+    options = Options(force=force, scope=_scope(scope))
+    try:
+        if file is not None:
+            return repair_file(file, _format(form), options, as_json=as_json)
+        if everything and not dry_run:
+            raise UsageError("--all only looks: add --dry-run, and repair what it names.")
+        with closing(Repairer(url, token_file, options)) as repairer:
+            if session is not None:
+                return repairer.one(session, dry_run=dry_run, as_json=as_json)
+            return repairer.every(filters, as_json=as_json)
+    except Failure as error:
+        print(f"cairn: {error}", file=sys.stderr)
+        return _COULD_NOT_LOOK
+    except BrokenPipeError:
+        # Whoever read has had enough; nothing may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _COULD_NOT_LOOK
+
+
+def _scope(value: str) -> Scope:
+    match value:
+        case "final" | "all":
+            return value
+        case _:
+            raise UsageError(f"--scope must be final or all, and it is {value!r}.")
+
+
+def _format(value: str | None) -> Format:
+    match value:
+        case "cairn" | "rows" | "agh-ledger" | "agh-db":
+            return value
+        case _:
+            forms = "cairn, rows, agh-ledger or agh-db"
+            raise UsageError(f"--format must be {forms}, and it is {value!r}.")
+
+
+def _status(report: Json) -> int:
+    if report["persisted"]:
+        return _DONE
+    wrong = any(
+        issue["severity"] == "error" and issue["code"] not in _GATES for issue in report["issues"]
+    )
+    return _SOMETHING_TO_DO if report["blocked"] or report["actions"] or wrong else _DONE
+
+
+def _json(report: Json) -> str:
+    return msgspec.json.encode(report).decode()
+
+
+def _show(report: Json, *, as_json: bool) -> None:
+    print(_json(report) if as_json else "\n".join(_table(report, sys.stdout)))
+
+
+def _verdict(report: Json) -> str:
+    count = len(report["actions"])
+    what = f"{count} event{'' if count == 1 else 's'}"
+    if report["persisted"]:
+        return f"repaired: {what} appended, then the report"
+    if report["blocked"]:
+        return "blocked: nothing is appended"
+    if count:
+        return f"{what} would be appended"
+    return "nothing wrong" if _status(report) == _DONE else "nothing to append"
+
+
+def _line(report: Json) -> str:
+    codes = dict.fromkeys(
+        issue["code"] for issue in report["issues"] if issue["severity"] != "info"
+    )
+    return f"{report['session_id']}  {_verdict(report)}  {' '.join(codes)}".rstrip()
+
+
+def _table(report: Json, output: TextIO) -> Iterator[str]:
+    coloured = output.isatty() and "NO_COLOR" not in os.environ
+
+    def wrapped(text: str, indent: int) -> Iterator[str]:
+        space = " " * indent
+        yield from textwrap.wrap(
+            printable(text), _WIDTH, initial_indent=space, subsequent_indent=space
+        )
+
+    yield from wrapped(f"session {report['session_id']}", 0)
+    looked = f"analysed up to event {report['analysed_sequence']}"
+    yield from wrapped(f"{looked}, {report['source']}, scope {report['scope']}", 0)
+    if report["issues"]:
+        yield ""
+        yield f"{'SEVERITY':<9}{'EVENT':>8}  CODE"
+    for issue in report["issues"]:
+        place = "" if issue["sequence"] is None else str(issue["sequence"])
+        severity = f"{issue['severity']:<9}"
+        if coloured:
+            severity = f"\x1b[{_COLOURS[issue['severity']]}m{severity}\x1b[0m"
+        yield f"{severity}{place:>8}  {issue['code']}"
+        yield from wrapped(issue["detail"], 19)
+        yield from wrapped(issue["advice"], 19)
+    if report["issues_omitted"]:
+        yield f"… and {report['issues_omitted']} more issues"
+    if report["actions"]:
+        yield ""
+        yield "APPENDED" if report["persisted"] else "WOULD APPEND"
+    for action in report["actions"]:
+        told = [action["turn_id"], action["tool_call_id"], action["tool_name"]]
+        yield f"  {action['code']}"
+        yield from wrapped(" · ".join(filter(None, told)), 4)
+    yield ""
+    yield _verdict(report)
+    yield f"report {report['report_digest']}"
+
+
+class _Progress:
+    """Says on a terminal how many sessions were looked at; elsewhere it says nothing."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+        self._looked = self._wrong = 0
+
+    def one(self, *, needs_somebody: bool) -> None:
+        """Count a session."""
+        self._looked += 1
+        self._wrong += needs_somebody
+        if self._shown:
+            bar = "#" * (self._looked // 10 % 20)
+            said = f"[{bar:<20}] {self._looked} looked at, {self._wrong} need somebody"
+            print(f"\r{said}", end="", file=sys.stderr, flush=True)
+
+    def wipe(self) -> None:
+        """Make room for a line."""
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr)
