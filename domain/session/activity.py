@@ -1,12 +1,11 @@
 """What is allowed inside a turn: an agent may do anything, but results belong to open calls."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 from domain.errors import Invalid, ToolCallExists, ToolCallNotOpen
 from domain.replacing import replace
-from domain.session.commands import RecordActivity
+from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
     ActivityEvent,
     AgentMessage,
@@ -28,11 +27,26 @@ from domain.session.inputs import steered
 from domain.session.interactions import signs_of_life
 from domain.session.state import Changes, Session, ToolCall, Turn
 from domain.session.turns import add_usage
-from domain.values import Usage, require_agent, require_name, require_parts
+from domain.values import Identity, Usage, require_agent, require_name, require_parts
+
+__all__ = ["RecordActivity"]
 
 MAX_BATCH = 1000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordActivity(Command):
+    """Record what the agent did in its turn: all of it or nothing.
+
+    With `take_inputs` what is staged reaches the agent if a tool returned.
+    """
+
+    turn_id: Identity[str]
+    events: tuple[ActivityEvent, ...]
+    take_inputs: bool = False
+
+
+@decides(RecordActivity)
 def record(session: Session, command: RecordActivity) -> list[SessionEvent]:
     """Record one or many events of the running turn, in order, all or none.
 
@@ -81,16 +95,19 @@ def _require_sound(turn: Turn, events: Sequence[ActivityEvent]) -> None:
                 pass
 
 
-# ── what the events do ───────────────────────────────────────────────────────────────────────
-
-
+@evolves(AgentMessage, AgentThought, ToolProgressed, RuntimeNotice, ContextCompacted, RuntimeEvent)
 def _alive(session: Session, _: object, recorded: Recorded) -> Changes:
+    return _active(session, recorded)
+
+
+def _active(session: Session, recorded: Recorded) -> Changes:
     turn = session.turns.running
     if turn is None:
         return {}
     return _with(session, replace(turn, active_at=recorded.at))
 
 
+@evolves(ToolCalled)
 def _called(session: Session, event: ToolCalled, recorded: Recorded) -> Changes:
     turn = session.turns.running
     if turn is None:
@@ -106,6 +123,7 @@ def _called(session: Session, event: ToolCalled, recorded: Recorded) -> Changes:
     return _with(session, replace(turn, open_calls=open_calls, active_at=recorded.at))
 
 
+@evolves(ToolReturned)
 def _returned(session: Session, event: ToolReturned, recorded: Recorded) -> Changes:
     turn = session.turns.running
     if turn is None:
@@ -119,6 +137,7 @@ def _returned(session: Session, event: ToolReturned, recorded: Recorded) -> Chan
     return _with(session, changed)
 
 
+@evolves(PlanUpdated)
 def _planned(session: Session, event: PlanUpdated, recorded: Recorded) -> Changes:
     turn = session.turns.running
     if turn is None:
@@ -126,6 +145,7 @@ def _planned(session: Session, event: PlanUpdated, recorded: Recorded) -> Change
     return _with(session, replace(turn, plan=event.entries, active_at=recorded.at))
 
 
+@evolves(UsageReported)
 def _used(session: Session, event: UsageReported, recorded: Recorded) -> Changes:
     turn = session.turns.running
     if turn is None:
@@ -137,26 +157,12 @@ def _used(session: Session, event: UsageReported, recorded: Recorded) -> Changes
     return changes
 
 
+@evolves(AgentSwitched)
 def _switched(session: Session, event: AgentSwitched, recorded: Recorded) -> Changes:
-    changes = _alive(session, event, recorded)
+    changes = _active(session, recorded)
     changes["description"] = replace(session.description, agent=event.agent)
     return changes
 
 
 def _with(session: Session, turn: Turn) -> Changes:
     return {"turns": replace(session.turns, running=turn)}
-
-
-EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
-    AgentMessage: _alive,
-    AgentThought: _alive,
-    ToolCalled: _called,
-    ToolProgressed: _alive,
-    ToolReturned: _returned,
-    PlanUpdated: _planned,
-    UsageReported: _used,
-    RuntimeNotice: _alive,
-    AgentSwitched: _switched,
-    ContextCompacted: _alive,
-    RuntimeEvent: _alive,
-}

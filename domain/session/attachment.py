@@ -4,13 +4,14 @@ Whether a lease still holds is a row fact judged by the database clock
 (`application/use_cases/attachment.py`); the log says who held it.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from domain.errors import LeaseNotHeld, NotAttachable
 from domain.health import failure_now
 from domain.replacing import replace
-from domain.session.commands import AcquireAttachment, ReleaseAttachment
+from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
     AttachmentAcquired,
     AttachmentReleased,
@@ -19,9 +20,22 @@ from domain.session.events import (
 )
 from domain.session.guards import require_present
 from domain.session.state import Attachment, Changes, Session
-from domain.values import require_name
+from domain.values import Identity, require_name
+
+__all__ = ["AcquireAttachment", "ReleaseAttachment"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcquireAttachment(Command):
+    """Say who drives the session."""
+
+    lease_id: Identity[UUID]
+    holder: str
+    acquired_at: datetime
+    expires_at: datetime
+
+
+@decides(AcquireAttachment)
 def acquire(session: Session, command: AcquireAttachment) -> list[SessionEvent]:
     """Say who drives the session; that it was free, the lease has made sure of."""
     require_present(session)
@@ -44,6 +58,15 @@ def acquire(session: Session, command: AcquireAttachment) -> list[SessionEvent]:
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseAttachment(Command):
+    """Say that the holder let go."""
+
+    lease_id: Identity[UUID]
+    reason: str = "released"
+
+
+@decides(ReleaseAttachment)
 def release(session: Session, command: ReleaseAttachment) -> list[SessionEvent]:
     """Say that the holder let go."""
     require_present(session)
@@ -54,22 +77,15 @@ def release(session: Session, command: ReleaseAttachment) -> list[SessionEvent]:
     return [AttachmentReleased(lease_id=held.lease_id, holder=held.holder, reason=command.reason)]
 
 
-# ── what the events do ───────────────────────────────────────────────────────────────────────
-
-
+@evolves(AttachmentAcquired)
 def _acquired(session: Session, event: AttachmentAcquired, _: Recorded) -> Changes:
     held = Attachment(lease_id=event.lease_id, holder=event.holder)
     return {"surroundings": replace(session.surroundings, attachment=held)}
 
 
+@evolves(AttachmentReleased)
 def _released(session: Session, event: AttachmentReleased, _: Recorded) -> Changes:
     held = session.surroundings.attachment
     if held is None or held.lease_id != event.lease_id:
         return {}
     return {"surroundings": replace(session.surroundings, attachment=None)}
-
-
-EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
-    AttachmentAcquired: _acquired,
-    AttachmentReleased: _released,
-}

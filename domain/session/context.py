@@ -1,13 +1,13 @@
 """What is allowed with what surrounds an agent: its persona, its sandbox and its peers."""
 
-from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from domain.canonical import digest_of
 from domain.errors import Invalid, LimitReached, PeerNotFound, ProfileChanged
 from domain.redaction import redacted
 from domain.replacing import replace
-from domain.session.commands import RefreshProfile, ReportContext
+from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
     PeerJoined,
     PeerLeft,
@@ -19,12 +19,26 @@ from domain.session.events import (
 )
 from domain.session.guards import require_active, require_idle, require_present
 from domain.session.state import Changes, Peer, Profile, Sandbox, Session
-from domain.values import require_name, require_summary
+from domain.values import JsonObject, require_name, require_summary
+
+__all__ = ["RefreshProfile", "ReportContext"]
 
 MAX_BODY = 32 * 1024
 MAX_PEERS = 1000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshProfile(Command):
+    """Set the persona; `expected_digest` is what it must be now, a null body takes it away."""
+
+    digest: str | None
+    name: str | None = None
+    body: str | None = None
+    profile: JsonObject = field(default_factory=dict[str, Any])
+    expected_digest: str | None = None
+
+
+@decides(RefreshProfile)
 def refresh_profile(session: Session, command: RefreshProfile) -> list[SessionEvent]:
     """Set the persona, between turns, if it is the one that is expected; as it is, nothing."""
     require_active(session)
@@ -63,6 +77,14 @@ def refresh_profile(session: Session, command: RefreshProfile) -> list[SessionEv
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportContext(Command):
+    """Record news of the sandbox or of peers."""
+
+    event: SandboxReported | PeerJoined | PeerLeft
+
+
+@decides(ReportContext)
 def report(session: Session, command: ReportContext) -> list[SessionEvent]:
     """Record news of the sandbox or of peers; who has joined already, has."""
     require_present(session)
@@ -100,14 +122,13 @@ def _peer(event: PeerJoined, sequence: int) -> Peer:
     )
 
 
-# ── what the events do ───────────────────────────────────────────────────────────────────────
-
-
+@evolves(ProfileCaptured)
 def _captured(session: Session, event: ProfileCaptured, recorded: Recorded) -> Changes:
     profile = Profile(digest=event.digest, name=event.name, sequence=recorded.sequence)
     return {"surroundings": replace(session.surroundings, profile=profile)}
 
 
+@evolves(ProfileRefreshed)
 def _refreshed(session: Session, event: ProfileRefreshed, recorded: Recorded) -> Changes:
     profile = None
     if event.digest is not None:
@@ -115,6 +136,7 @@ def _refreshed(session: Session, event: ProfileRefreshed, recorded: Recorded) ->
     return {"surroundings": replace(session.surroundings, profile=profile)}
 
 
+@evolves(SandboxReported)
 def _reported(session: Session, event: SandboxReported, recorded: Recorded) -> Changes:
     sandbox = Sandbox(
         sandbox_id=event.sandbox_id,
@@ -125,20 +147,13 @@ def _reported(session: Session, event: SandboxReported, recorded: Recorded) -> C
     return {"surroundings": replace(session.surroundings, sandbox=sandbox)}
 
 
+@evolves(PeerJoined)
 def _joined(session: Session, event: PeerJoined, recorded: Recorded) -> Changes:
     peers = session.surroundings.peers.put(event.peer_id, _peer(event, recorded.sequence))
     return {"surroundings": replace(session.surroundings, peers=peers)}
 
 
+@evolves(PeerLeft)
 def _left(session: Session, event: PeerLeft, _: Recorded) -> Changes:
     peers = session.surroundings.peers.drop(event.peer_id)
     return {"surroundings": replace(session.surroundings, peers=peers)}
-
-
-EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
-    ProfileCaptured: _captured,
-    ProfileRefreshed: _refreshed,
-    SandboxReported: _reported,
-    PeerJoined: _joined,
-    PeerLeft: _left,
-}

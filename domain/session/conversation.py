@@ -1,11 +1,10 @@
 """What is allowed with the conversation as a whole: cleared or rewound, while the log goes on."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from domain.errors import SessionIsStopping
 from domain.replacing import replace
-from domain.session.commands import ClearConversation, RewindConversation
+from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
     ConversationCleared,
     ConversationRewound,
@@ -18,7 +17,15 @@ from domain.session.shared_state import difference, patched
 from domain.session.state import Changes, Lifecycle, Session
 from domain.values import require_between
 
+__all__ = ["ClearConversation", "RewindConversation"]
 
+
+@dataclass(frozen=True, slots=True)
+class ClearConversation(Command):
+    """Begin the transcript anew."""
+
+
+@decides(ClearConversation)
 def clear(session: Session, _: ClearConversation) -> list[SessionEvent]:
     """Begin the transcript anew, between turns; what waits and what is known stays.
 
@@ -30,6 +37,15 @@ def clear(session: Session, _: ClearConversation) -> list[SessionEvent]:
     return [ConversationCleared(epoch=session.lifecycle.epoch + 1)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewindConversation(Command):
+    """Go back to what was said and known after an earlier event: `then` is the state it left."""
+
+    to: int
+    then: Session
+
+
+@decides(RewindConversation)
 def rewind(session: Session, command: RewindConversation) -> list[SessionEvent]:
     """Go back, between turns, to what was said and known after an earlier event.
 
@@ -74,9 +90,7 @@ def _just_went_to(session: Session, to: int) -> bool:
     return (lifecycle.epoch_sequence, lifecycle.epoch_to) == (session.sequence, to)
 
 
-# ── what the events do ───────────────────────────────────────────────────────────────────────
-
-
+@evolves(ConversationCleared)
 def _cleared(session: Session, event: ConversationCleared, recorded: Recorded) -> Changes:
     return {
         "lifecycle": _in_epoch(session.lifecycle, event.epoch, recorded, to=0),
@@ -84,6 +98,7 @@ def _cleared(session: Session, event: ConversationCleared, recorded: Recorded) -
     }
 
 
+@evolves(ConversationRewound)
 def _rewound(session: Session, event: ConversationRewound, recorded: Recorded) -> Changes:
     changes: Changes = {
         "lifecycle": _in_epoch(session.lifecycle, event.epoch, recorded, to=event.to)
@@ -103,9 +118,3 @@ def _rewound(session: Session, event: ConversationRewound, recorded: Recorded) -
 
 def _in_epoch(lifecycle: Lifecycle, epoch: int, recorded: Recorded, *, to: int) -> Lifecycle:
     return replace(lifecycle, epoch=epoch, epoch_sequence=recorded.sequence, epoch_to=to)
-
-
-EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
-    ConversationCleared: _cleared,
-    ConversationRewound: _rewound,
-}

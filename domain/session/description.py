@@ -1,7 +1,8 @@
 """What is allowed in describing a session: title, mark and tags, whatever runs meanwhile."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from domain.errors import (
     Invalid,
@@ -11,7 +12,7 @@ from domain.errors import (
     SummaryExists,
 )
 from domain.replacing import replace
-from domain.session.commands import AddSummary, DescribeSession, OverrideModel, RecordUsage
+from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
     ModelOverridden,
     ModelRestored,
@@ -25,20 +26,34 @@ from domain.session.events import (
     UsageRecorded,
 )
 from domain.session.guards import require_present
-from domain.session.state import Changes, ModelOverride, Session
+from domain.session.state import Changes, ModelOverride, Session, Totals
 from domain.values import (
     MAX_TAGS,
     MAX_TITLE,
+    Identity,
     require_between,
     require_effort,
     require_name,
 )
+
+__all__ = ["AddSummary", "DescribeSession", "OverrideModel", "RecordUsage"]
 
 MAX_OVERRIDES = 100
 MAX_SUMMARY_CHARACTERS = 256 * 1024
 _MOST_TOKENS = 2**53
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescribeSession(Command):
+    """Change the title, the mark or the tags; what is not named in `fields` stays."""
+
+    fields: frozenset[str]
+    title: str | None = None
+    starred: bool = False
+    tags: tuple[str, ...] = ()
+
+
+@decides(DescribeSession)
 def describe(session: Session, command: DescribeSession) -> list[SessionEvent]:
     """Record one event for each field that really changes."""
     require_present(session)
@@ -57,6 +72,17 @@ def describe(session: Session, command: DescribeSession) -> list[SessionEvent]:
     return events
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordUsage(Command):
+    """Set the totals, or add to them."""
+
+    mode: Literal["set", "add"]
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: float | None = None
+
+
+@decides(RecordUsage)
 def record_usage(session: Session, command: RecordUsage) -> list[SessionEvent]:
     """Set the totals or add to them; what makes no difference is not recorded."""
     require_present(session)
@@ -73,9 +99,20 @@ def record_usage(session: Session, command: RecordUsage) -> list[SessionEvent]:
     counted = (command.input_tokens, command.output_tokens, command.cost)
     if all(one is None for one in counted):
         raise Invalid("say at least one of input_tokens, output_tokens and cost", field="mode")
-    return [] if _counted(session, event).get("totals") == session.totals else [event]
+    return [] if _totals_after(session, event) == session.totals else [event]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverrideModel(Command):
+    """Have an agent answer with another model; None restores its own."""
+
+    agent: str
+    model: str | None
+    provider: str | None = None
+    reasoning_effort: str | None = None
+
+
+@decides(OverrideModel)
 def override_model(session: Session, command: OverrideModel) -> list[SessionEvent]:
     """Give an agent another model, or its own again; as it is already, nothing changes."""
     require_present(session)
@@ -106,6 +143,17 @@ def override_model(session: Session, command: OverrideModel) -> list[SessionEven
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddSummary(Command):
+    """Put what was said so far in short."""
+
+    summary_id: Identity[str]
+    text: str
+    first_kept: str | None = None
+    tokens: int | None = None
+
+
+@decides(AddSummary)
 def add_summary(session: Session, command: AddSummary) -> list[SessionEvent]:
     """Add a summary; the first message that is kept beside it must be one of this session."""
     require_present(session)
@@ -142,26 +190,32 @@ def require_tags(tags: Sequence[str]) -> None:
         require_name(tag, f"tags[{index}]")
 
 
-# ── what the events do ───────────────────────────────────────────────────────────────────────
-
-
+@evolves(SessionRenamed)
 def _renamed(session: Session, event: SessionRenamed, _: Recorded) -> Changes:
     return {"description": replace(session.description, title=event.title)}
 
 
+@evolves(SessionStarred)
 def _starred(session: Session, _: SessionStarred, __: Recorded) -> Changes:
     return {"description": replace(session.description, starred=True)}
 
 
+@evolves(SessionUnstarred)
 def _unstarred(session: Session, _: SessionUnstarred, __: Recorded) -> Changes:
     return {"description": replace(session.description, starred=False)}
 
 
+@evolves(SessionTagged)
 def _tagged(session: Session, event: SessionTagged, _: Recorded) -> Changes:
     return {"description": replace(session.description, tags=event.tags)}
 
 
-def _counted(session: Session, event: UsageRecorded, _: Recorded | None = None) -> Changes:
+@evolves(UsageRecorded)
+def _counted(session: Session, event: UsageRecorded, _: Recorded) -> Changes:
+    return {"totals": _totals_after(session, event)}
+
+
+def _totals_after(session: Session, event: UsageRecorded) -> Totals:
     totals = session.totals
     start = replace(totals, input_tokens=0, output_tokens=0, cost=None)
     base = totals if event.mode == "add" else start
@@ -175,9 +229,10 @@ def _counted(session: Session, event: UsageRecorded, _: Recorded | None = None) 
             ("output_tokens", event.output_tokens),
         )
     }
-    return {"totals": replace(totals, **tokens, cost=cost)}
+    return replace(totals, **tokens, cost=cost)
 
 
+@evolves(ModelOverridden)
 def _overridden(session: Session, event: ModelOverridden, _: Recorded) -> Changes:
     model = ModelOverride(
         model=event.model, provider=event.provider, reasoning_effort=event.reasoning_effort
@@ -186,11 +241,13 @@ def _overridden(session: Session, event: ModelOverridden, _: Recorded) -> Change
     return {"description": replace(session.description, models=models)}
 
 
+@evolves(ModelRestored)
 def _restored(session: Session, event: ModelRestored, _: Recorded) -> Changes:
     models = session.description.models.drop(event.agent)
     return {"description": replace(session.description, models=models)}
 
 
+@evolves(SummaryAdded)
 def _summarised(session: Session, event: SummaryAdded, recorded: Recorded) -> Changes:
     summaries = session.description.summaries.put(event.summary_id, recorded.sequence)
     described = replace(
@@ -200,15 +257,3 @@ def _summarised(session: Session, event: SummaryAdded, recorded: Recorded) -> Ch
         summary_since=recorded.sequence,
     )
     return {"description": described}
-
-
-EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
-    SessionRenamed: _renamed,
-    SessionStarred: _starred,
-    SessionUnstarred: _unstarred,
-    SessionTagged: _tagged,
-    UsageRecorded: _counted,
-    ModelOverridden: _overridden,
-    ModelRestored: _restored,
-    SummaryAdded: _summarised,
-}

@@ -1,30 +1,15 @@
 """How each event changes the state: total and pure, it never refuses and never raises.
 
-What an event of a topic does stands in that topic's file, below what is allowed there.
+Each topic declares the effects of its events; only what this program does not know has none.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from domain.replacing import replace
-from domain.session import (
-    activity,
-    attachment,
-    context,
-    conversation,
-    description,
-    inputs,
-    interactions,
-    lifecycle,
-    lineage,
-    messages,
-    permissions,
-    shared_state,
-    supervision,
-    turns,
-)
-from domain.session.events import Recorded, Unrecognised
-from domain.session.state import ABSENT, Changes, Session
+from domain.session import commands  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from domain.session.declarations import EFFECTS
+from domain.session.events import Recorded
+from domain.session.state import ABSENT, Session
 
 FORMAT = 1
 """The number of the form in which states are kept: raised with every change of their fields, and
@@ -33,25 +18,6 @@ whenever an event comes to mean another state."""
 OLDEST_FORMAT = 1
 """The oldest form that still gives the right state. A new field with a default leaves it, if the
 default is right for every log written so far; any other change raises it to `FORMAT`."""
-
-Effect = Callable[[Session, Any, Recorded], Changes]
-
-_EFFECTS: Mapping[type[Any], Effect] = {
-    **activity.EFFECTS,
-    **attachment.EFFECTS,
-    **context.EFFECTS,
-    **conversation.EFFECTS,
-    **description.EFFECTS,
-    **inputs.EFFECTS,
-    **interactions.EFFECTS,
-    **lifecycle.EFFECTS,
-    **lineage.EFFECTS,
-    **messages.EFFECTS,
-    **permissions.EFFECTS,
-    **shared_state.EFFECTS,
-    **supervision.EFFECTS,
-    **turns.EFFECTS,
-}
 
 
 def fold(history: Iterable[Recorded], start: Session = ABSENT) -> Session:
@@ -73,9 +39,7 @@ def evolve(session: Session, recorded: Recorded) -> Session:
         session: The state before it.
         recorded: The event and its place.
     """
-    effect = _EFFECTS.get(type(recorded.event))
-    if type(recorded.event) is Unrecognised:
-        return replace(session, sequence=recorded.sequence, unrecognised=recorded.sequence)
+    effect = EFFECTS.get(type(recorded.event))
     if effect is None:
-        return replace(session, sequence=recorded.sequence)
+        return replace(session, sequence=recorded.sequence, unrecognised=recorded.sequence)
     return replace(session, sequence=recorded.sequence, **effect(session, recorded.event, recorded))

@@ -5,8 +5,8 @@ follow. It waits in the log: a restart changes nothing.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from domain.errors import (
     InputEnded,
@@ -18,7 +18,7 @@ from domain.errors import (
     QueueFull,
 )
 from domain.replacing import replace
-from domain.session.commands import CancelInput, EditInput, NewInput, PromoteInput, TakeInputs
+from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
     InputCancelled,
     InputDispatched,
@@ -34,12 +34,24 @@ from domain.session.events import (
 from domain.session.guards import require_expected_turn, require_present, require_running
 from domain.session.messages import require_message, require_new_message
 from domain.session.state import Changes, Input, InputOutcome, Inputs, Session, Turn
-from domain.values import JsonObject, Part, TurnSource, require_name, require_summary
+from domain.values import Identity, JsonObject, Part, TurnSource, require_name, require_summary
+
+__all__ = ["CancelInput", "EditInput", "NewInput", "PromoteInput", "TakeInputs"]
 
 MAX_WAITING = 100
 MAX_BYTES = 64 * 1024
 MAX_BYTES_IN_ALL = 1024 * 1024
 """A state is kept in memory: what waits may not make it grow without bound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewInput:
+    """Input that is to have a turn of its own."""
+
+    input_id: Identity[str]
+    message_id: Identity[str]
+    parts: tuple[Part, ...]
+    meta: JsonObject | None = None
 
 
 def queued(
@@ -172,6 +184,15 @@ def staged(input_id: str, turn: Turn) -> SessionEvent:
     return InputStaged(input_id=input_id, turn_id=turn.turn_id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EditInput(Command):
+    """Change what waits."""
+
+    input_id: Identity[str]
+    parts: tuple[Part, ...]
+
+
+@decides(EditInput)
 def edit(session: Session, command: EditInput) -> list[SessionEvent]:
     """Change what waits; as it is already, nothing changes."""
     require_present(session)
@@ -185,6 +206,15 @@ def edit(session: Session, command: EditInput) -> list[SessionEvent]:
     return [InputEdited(input_id=command.input_id, parts=command.parts)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoteInput(Command):
+    """Have what waits reach the agent within the running turn."""
+
+    input_id: Identity[str]
+    expected_turn_id: str | None = None
+
+
+@decides(PromoteInput)
 def promote(session: Session, command: PromoteInput) -> list[SessionEvent]:
     """Have what waits reach the running turn; if it is to do that already, it is already so."""
     require_present(session)
@@ -196,6 +226,15 @@ def promote(session: Session, command: PromoteInput) -> list[SessionEvent]:
     return [] if waiting.steers == running.turn_id else [staged(command.input_id, running)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelInput(Command):
+    """Take back what waits."""
+
+    input_id: Identity[str]
+    reason: str = "user_requested"
+
+
+@decides(CancelInput)
 def cancel(session: Session, command: CancelInput) -> list[SessionEvent]:
     """Take back what waits; once it has ended, however, nothing changes."""
     require_present(session)
@@ -206,6 +245,14 @@ def cancel(session: Session, command: CancelInput) -> list[SessionEvent]:
     return [InputCancelled(input_id=command.input_id, reason=command.reason)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeInputs(Command):
+    """Give what is staged to the agent now."""
+
+    turn_id: Identity[str]
+
+
+@decides(TakeInputs)
 def take(session: Session, command: TakeInputs) -> list[SessionEvent]:
     """Give what is staged for the running turn to its agent."""
     turn = require_running(session, command.turn_id)
@@ -287,9 +334,7 @@ def _text(parts: Sequence[Part]) -> bytes:
         raise Invalid("the parts are not JSON", field="parts") from None
 
 
-# ── what the events do ───────────────────────────────────────────────────────────────────────
-
-
+@evolves(InputQueued)
 def _queued(session: Session, event: InputQueued, recorded: Recorded) -> Changes:
     try:
         size = size_of(_whole(event.parts, event.meta))
@@ -316,6 +361,7 @@ def _queued(session: Session, event: InputQueued, recorded: Recorded) -> Changes
     }
 
 
+@evolves(InputStaged)
 def _staged(session: Session, event: InputStaged, _: Recorded) -> Changes:
     now = session.inputs
     one = now.waiting.get(event.input_id)
@@ -325,6 +371,7 @@ def _staged(session: Session, event: InputStaged, _: Recorded) -> Changes:
     return {"inputs": replace(now, waiting=now.waiting.put(event.input_id, staged))}
 
 
+@evolves(InputEdited)
 def _edited(session: Session, event: InputEdited, _: Recorded) -> Changes:
     now = session.inputs
     one = now.waiting.get(event.input_id)
@@ -339,6 +386,7 @@ def _edited(session: Session, event: InputEdited, _: Recorded) -> Changes:
     return {"inputs": replace(now, waiting=waiting, size=now.size - one.size + size)}
 
 
+@evolves(InputSteered)
 def _steered(session: Session, event: InputSteered, recorded: Recorded) -> Changes:
     return {
         "inputs": _without(session.inputs, event.input_id, "steered"),
@@ -346,14 +394,17 @@ def _steered(session: Session, event: InputSteered, recorded: Recorded) -> Chang
     }
 
 
+@evolves(InputDispatched)
 def _dispatched(session: Session, event: InputDispatched, _: Recorded) -> Changes:
     return {"inputs": _without(session.inputs, event.input_id, "dispatched")}
 
 
+@evolves(InputCancelled)
 def _cancelled(session: Session, event: InputCancelled, _: Recorded) -> Changes:
     return {"inputs": _without(session.inputs, event.input_id, "cancelled")}
 
 
+@evolves(InputsFenced)
 def _fenced(session: Session, event: InputsFenced, _: Recorded) -> Changes:
     ended = session.inputs.ended.put_all(session.inputs.waiting, "cancelled")
     return {"inputs": Inputs(generation=event.generation, ended=ended)}
@@ -370,14 +421,3 @@ def _without(inputs: Inputs, input_id: str, outcome: InputOutcome) -> Inputs:
         ended=inputs.ended.put(input_id, outcome),
         size=inputs.size - one.size,
     )
-
-
-EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
-    InputQueued: _queued,
-    InputStaged: _staged,
-    InputEdited: _edited,
-    InputSteered: _steered,
-    InputDispatched: _dispatched,
-    InputCancelled: _cancelled,
-    InputsFenced: _fenced,
-}

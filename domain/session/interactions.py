@@ -1,9 +1,10 @@
 """What is allowed with requests that wait for a person: asked once, decided exactly once."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from domain.errors import (
     ContentInvalid,
@@ -26,13 +27,7 @@ from domain.permission_rules import (
     require_rules,
 )
 from domain.replacing import replace
-from domain.session.commands import (
-    AnswerElicitation,
-    CancelInteraction,
-    DecidePermission,
-    RequestElicitation,
-    RequestPermission,
-)
+from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
     ElicitationAnswered,
     ElicitationRequested,
@@ -46,7 +41,26 @@ from domain.session.events import (
 )
 from domain.session.guards import require_active, require_present, require_running
 from domain.session.state import Changes, Interaction, Interactions, Session
-from domain.values import MAX_TITLE, Option, require_name, require_summary
+from domain.values import (
+    MAX_TITLE,
+    Grant,
+    Identity,
+    JsonObject,
+    Option,
+    require_name,
+    require_summary,
+)
+
+__all__ = [
+    "AnswerElicitation",
+    "CancelInteraction",
+    "DecidePermission",
+    "RequestElicitation",
+    "RequestPermission",
+]
+
+Violations = Callable[[Mapping[str, Any], Any], Sequence[str]]
+"""Tells what is wrong with a value, given its JSON Schema."""
 
 MAX_PENDING = 100
 MAX_OPTIONS = 20
@@ -59,6 +73,23 @@ UNDECIDED = ("cancelled", "timeout")
 _URL = re.compile(URL_PATTERN)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestPermission(Command):
+    """Ask on behalf of the agent; for a named `tool` the rules may decide at once."""
+
+    request_id: Identity[str]
+    turn_id: Identity[str]
+    options: tuple[Option, ...]
+    tool_call_id: str | None = None
+    title: str | None = None
+    tool: str | None = None
+    arguments: JsonObject | None = None
+    read_only: bool = False
+    expires_at: datetime | None = None
+    meta: JsonObject | None = None
+
+
+@decides(RequestPermission)
 def request(session: Session, command: RequestPermission) -> list[SessionEvent]:
     """Ask on behalf of the agent whose turn runs; where the rules decide, nobody is asked."""
     require_running(session, command.turn_id)
@@ -119,6 +150,18 @@ def _decided(request_id: str, option: Option, reason: str | None) -> PermissionD
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecidePermission(Command):
+    """Answer a request with one of its options, for this call or for more to come."""
+
+    request_id: Identity[str]
+    option_id: str
+    at: datetime | None = None
+    grant: Grant = "once"
+    reason: str | None = None
+
+
+@decides(DecidePermission)
 def decide(session: Session, command: DecidePermission) -> list[SessionEvent]:
     """Answer a pending request; a second answer is refused and told the first.
 
@@ -161,6 +204,20 @@ def _granted(
     return [PermissionsReplaced(permissions=replace(rules, allow=(*rules.allow, pattern)))]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestElicitation(Command):
+    """Ask for content, on behalf of the agent."""
+
+    request_id: Identity[str]
+    message: str
+    turn_id: Identity[str | None] = None
+    schema: JsonObject | None = None
+    url: str | None = None
+    expires_at: datetime | None = None
+    meta: JsonObject | None = None
+
+
+@decides(RequestElicitation)
 def elicit(session: Session, command: RequestElicitation) -> list[SessionEvent]:
     """Ask for content, within a turn or, from the background, outside of any."""
     events: list[SessionEvent] = []
@@ -196,6 +253,18 @@ def _allows_objects(schema: Mapping[str, Any]) -> bool:
     return kind == "object" or (isinstance(kind, list | tuple) and "object" in kind)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerElicitation(Command):
+    """Give the content, or say that there will be none."""
+
+    request_id: Identity[str]
+    action: Literal["accept", "decline"]
+    violations: Violations
+    content: JsonObject | None = None
+    at: datetime | None = None
+
+
+@decides(AnswerElicitation)
 def answer(session: Session, command: AnswerElicitation) -> list[SessionEvent]:
     """Give content that fits the schema, or say that there will be none."""
     pending = _require_pending(session, command.request_id, "elicitation", command.at)
@@ -219,6 +288,15 @@ def answer(session: Session, command: AnswerElicitation) -> list[SessionEvent]:
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelInteraction(Command):
+    """Take a request back, on behalf of the agent."""
+
+    request_id: Identity[str]
+    reason: str = "withdrawn"
+
+
+@decides(CancelInteraction)
 def withdraw(session: Session, command: CancelInteraction) -> list[SessionEvent]:
     """Take a request back; cancelled already, it is already so."""
     require_present(session)
@@ -310,9 +388,7 @@ def _require_pending(
     return pending
 
 
-# ── what the events do ───────────────────────────────────────────────────────────────────────
-
-
+@evolves(PermissionRequested)
 def _requested(session: Session, event: PermissionRequested, recorded: Recorded) -> Changes:
     waiting = Interaction(
         request_id=event.request_id,
@@ -330,6 +406,7 @@ def _requested(session: Session, event: PermissionRequested, recorded: Recorded)
     return _pending(session, waiting, recorded)
 
 
+@evolves(ElicitationRequested)
 def _elicited(session: Session, event: ElicitationRequested, recorded: Recorded) -> Changes:
     waiting = Interaction(
         request_id=event.request_id,
@@ -353,10 +430,12 @@ def _pending(session: Session, waiting: Interaction, recorded: Recorded) -> Chan
     return changes
 
 
+@evolves(PermissionDecided)
 def _decided_now(session: Session, event: PermissionDecided, recorded: Recorded) -> Changes:
     return _resolved(session, event.request_id, event.decision, recorded)
 
 
+@evolves(ElicitationAnswered)
 def _answered(session: Session, event: ElicitationAnswered, recorded: Recorded) -> Changes:
     return _resolved(session, event.request_id, event.action, recorded)
 
@@ -375,11 +454,3 @@ def _alive(session: Session, asked: Interaction | None, recorded: Recorded) -> C
     if turn is None or asked is None or asked.turn_id != turn.turn_id:
         return {}
     return {"turns": replace(session.turns, running=replace(turn, active_at=recorded.at))}
-
-
-EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
-    PermissionRequested: _requested,
-    PermissionDecided: _decided_now,
-    ElicitationRequested: _elicited,
-    ElicitationAnswered: _answered,
-}

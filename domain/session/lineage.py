@@ -4,17 +4,17 @@ The parent's stream is where children are counted: spawning appends to it and be
 one transaction, so that no race lets one child too many live.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 from uuid import UUID
 
 from domain.canonical import digest_of
 from domain.errors import Invalid, PermissionDenied, SessionExists, SessionIsStopped, SpawnLimit
-from domain.permission_rules import PermissionRules, normalised, require_rules, wider_than
+from domain.permission_rules import Grants, PermissionRules, normalised, require_rules, wider_than
 from domain.persistent_map import PersistentMap
 from domain.replacing import replace
-from domain.session.commands import CreateSession, ReapChild, RestoreChild, SpawnSession
+from domain.session.creation import CreateSession
+from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
     ChildReaped,
     ChildResumed,
@@ -36,6 +36,9 @@ from domain.session.state import (
     Turns,
 )
 from domain.values import (
+    Agent,
+    Identity,
+    JsonObject,
     Lineage,
     Origin,
     SessionLimits,
@@ -44,6 +47,8 @@ from domain.values import (
     require_effort,
     require_name,
 )
+
+__all__ = ["ReapChild", "RestoreChild", "SpawnSession"]
 
 DEFAULT_CHILDREN = 5
 DEFAULT_DEPTH = 1
@@ -61,6 +66,26 @@ _DEFAULTS = SessionLimits(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpawnSession(Command):
+    """Begin a child session, with no more than what the parent has."""
+
+    parent_id: Identity[UUID]
+    child_id: Identity[UUID]
+    agent: Agent
+    ttl_seconds: int
+    role: str = "worker"
+    auto_stop: bool = True
+    grants: Grants = field(default_factory=Grants)
+    workspace: str | None = None
+    title: str | None = None
+    permissions: PermissionRules | None = None
+    limits: SessionLimits | None = None
+    metadata: JsonObject = field(default_factory=dict[str, Any])
+    allow_stopped_parent: bool = False
+
+
+@decides(SpawnSession)
 def spawn(session: Session, command: SpawnSession) -> list[SessionEvent]:
     """Begin a child: its shape, the parent, the place, the depth, the number, the permissions.
 
@@ -191,12 +216,12 @@ def _wider_rules(session: Session, command: SpawnSession) -> list[str]:
 def _wider_limits(session: Session, command: SpawnSession) -> list[str]:
     asked = command.limits or SessionLimits()
     wider: list[str] = []
-    for field in fields(SessionLimits):
-        most = getattr(session.lifecycle.limits, field.name)
-        most = getattr(_DEFAULTS, field.name) if most is None else most
-        wanted = getattr(asked, field.name)
+    for limit in fields(SessionLimits):
+        most = getattr(session.lifecycle.limits, limit.name)
+        most = getattr(_DEFAULTS, limit.name) if most is None else most
+        wanted = getattr(asked, limit.name)
         if wanted is not None and most is not None and wanted > most:
-            wider.append(f"limits.{field.name}:{wanted}")
+            wider.append(f"limits.{limit.name}:{wanted}")
     return wider
 
 
@@ -260,6 +285,15 @@ def live_children(session: Session) -> list[UUID]:
     return sorted(child.child_id for child in session.surroundings.children.values())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReapChild(Command):
+    """Say that a child is no more among the living."""
+
+    child_id: Identity[UUID]
+    reason: Literal["stopped", "deleted", "ttl_expired", "parent_stopped"]
+
+
+@decides(ReapChild)
 def reap(session: Session, command: ReapChild) -> list[SessionEvent]:
     """Say that a child is no more among the living; said already, it is already so."""
     require_present(session)
@@ -268,6 +302,16 @@ def reap(session: Session, command: ReapChild) -> list[SessionEvent]:
     return [ChildReaped(child_id=command.child_id, reason=command.reason)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreChild(Command):
+    """Say that a child is among the living again: it was resumed."""
+
+    child_id: Identity[UUID]
+    role: str
+    auto_stop: bool
+
+
+@decides(RestoreChild)
 def count_again(session: Session, command: RestoreChild) -> list[SessionEvent]:
     """Say that a child lives again; it does, so no limit refuses it, but the next one counts it."""
     require_present(session)
@@ -365,9 +409,7 @@ def _ended(origin: Session) -> PersistentMap[TurnOutcome]:
     return ended if running is None else ended.put(running.turn_id, "cancelled")
 
 
-# ── what the events do ───────────────────────────────────────────────────────────────────────
-
-
+@evolves(ChildSpawned)
 def _spawned(session: Session, event: ChildSpawned, _: Recorded) -> Changes:
     around = session.surroundings
     child = Child(
@@ -377,19 +419,14 @@ def _spawned(session: Session, event: ChildSpawned, _: Recorded) -> Changes:
     return {"surroundings": replace(around, children=children, spawned=around.spawned + 1)}
 
 
+@evolves(ChildResumed)
 def _resumed(session: Session, event: ChildResumed, _: Recorded) -> Changes:
     child = Child(child_id=event.child_id, role=event.role, auto_stop=event.auto_stop)
     children = session.surroundings.children.put(str(event.child_id), child)
     return {"surroundings": replace(session.surroundings, children=children)}
 
 
+@evolves(ChildReaped)
 def _reaped(session: Session, event: ChildReaped, _: Recorded) -> Changes:
     children = session.surroundings.children.drop(str(event.child_id))
     return {"surroundings": replace(session.surroundings, children=children)}
-
-
-EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
-    ChildSpawned: _spawned,
-    ChildReaped: _reaped,
-    ChildResumed: _resumed,
-}

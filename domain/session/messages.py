@@ -1,16 +1,30 @@
 """What is allowed with messages outside an agent's turn: add and revise."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from domain.errors import MessageExists, MessageNotFound
-from domain.session.commands import AddMessage, ReviseMessage
+from domain.session.declarations import Command, decides, evolves
 from domain.session.events import MessageAdded, MessageRevised, Recorded, SessionEvent
 from domain.session.guards import require_active, require_present
 from domain.session.state import Changes, Session
-from domain.values import Part, require_name, require_parts
+from domain.values import Identity, Part, Role, require_name, require_parts
+
+__all__ = ["AddMessage", "ReviseMessage"]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddMessage(Command):
+    """Add to the transcript."""
+
+    message_id: Identity[str]
+    role: Role
+    parts: tuple[Part, ...]
+    author: str | None = None
+    implicit: bool = False
+
+
+@decides(AddMessage)
 def add(session: Session, command: AddMessage) -> list[SessionEvent]:
     """Add a message; its id is new in this session."""
     require_active(session)
@@ -28,6 +42,15 @@ def add(session: Session, command: AddMessage) -> list[SessionEvent]:
     ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviseMessage(Command):
+    """Replace what a message says."""
+
+    message_id: Identity[str]
+    parts: tuple[Part, ...]
+
+
+@decides(ReviseMessage)
 def revise(session: Session, command: ReviseMessage) -> list[SessionEvent]:
     """Replace what a message of this very session says."""
     require_present(session)
@@ -49,13 +72,12 @@ def require_new_message(session: Session, message_id: str) -> None:
         raise MessageExists(None, message_id=message_id)
 
 
-# ── what the events do ───────────────────────────────────────────────────────────────────────
-
-
+@evolves(MessageAdded)
 def _added(session: Session, event: MessageAdded, recorded: Recorded) -> Changes:
     return {"messages": session.messages.put(event.message_id, recorded.sequence)}
 
 
-EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
-    MessageAdded: _added,
-}
+@evolves(MessageRevised)
+def _revised(_: Session, __: MessageRevised, ___: Recorded) -> Changes:
+    # No rule reads what a message says.
+    return {}

@@ -1,11 +1,10 @@
 """What is allowed with the rules about tools: replaced whole, effective at once."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
 
-from domain.permission_rules import require_rules
+from domain.permission_rules import PermissionRules, require_rules
 from domain.replacing import replace
-from domain.session.commands import ReplacePermissions, SwitchToolApproval
+from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
     PermissionsReplaced,
     Recorded,
@@ -16,7 +15,17 @@ from domain.session.events import (
 from domain.session.guards import require_present
 from domain.session.state import Changes, Session
 
+__all__ = ["ReplacePermissions", "SwitchToolApproval"]
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplacePermissions(Command):
+    """Set all rules."""
+
+    permissions: PermissionRules
+
+
+@decides(ReplacePermissions)
 def replace_rules(session: Session, command: ReplacePermissions) -> list[SessionEvent]:
     """Set all rules; as they are already, nothing changes."""
     require_present(session)
@@ -26,6 +35,14 @@ def replace_rules(session: Session, command: ReplacePermissions) -> list[Session
     return [PermissionsReplaced(permissions=command.permissions)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchToolApproval(Command):
+    """Let tools be called without asking, or not."""
+
+    enabled: bool
+
+
+@decides(SwitchToolApproval)
 def switch_tool_approval(session: Session, command: SwitchToolApproval) -> list[SessionEvent]:
     """Let tools be called without asking, or not."""
     require_present(session)
@@ -34,23 +51,16 @@ def switch_tool_approval(session: Session, command: SwitchToolApproval) -> list[
     return [ToolApprovalEnabled() if command.enabled else ToolApprovalDisabled()]
 
 
-# ── what the events do ───────────────────────────────────────────────────────────────────────
-
-
+@evolves(PermissionsReplaced)
 def _replaced(session: Session, event: PermissionsReplaced, _: Recorded) -> Changes:
     return {"policy": replace(session.policy, rules=event.permissions)}
 
 
+@evolves(ToolApprovalEnabled)
 def _enabled(session: Session, _: ToolApprovalEnabled, __: Recorded) -> Changes:
     return {"policy": replace(session.policy, tool_approval=True)}
 
 
+@evolves(ToolApprovalDisabled)
 def _disabled(session: Session, _: ToolApprovalDisabled, __: Recorded) -> Changes:
     return {"policy": replace(session.policy, tool_approval=False)}
-
-
-EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
-    PermissionsReplaced: _replaced,
-    ToolApprovalEnabled: _enabled,
-    ToolApprovalDisabled: _disabled,
-}

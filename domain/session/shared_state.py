@@ -1,21 +1,37 @@
 """What is allowed with state: plain keys of the session, `app:` and `user:` keys that it shares."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from domain.canonical import digest_of
 from domain.errors import Invalid, LimitReached, SessionExists, StaleState
 from domain.persistent_map import PersistentMap
 from domain.replacing import replace
-from domain.session.commands import PatchScope, PatchState
+from domain.session.declarations import Command, decides, evolves
 from domain.session.events import Recorded, ScopeOpened, SessionEvent, StatePatched
 from domain.session.guards import require_present
 from domain.session.state import Changes, Session, own_keys, scope_of
-from domain.values import MAX_STATE_KEYS, Owner, require_name
+from domain.values import MAX_STATE_KEYS, Identity, JsonObject, Owner, require_name
+
+__all__ = ["PatchScope", "PatchState"]
 
 _ABSENT = object()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchState(Command):
+    """Set and take away keys; `temp:` keys live in the caller only and are never stored.
+
+    `expected` is the sequence of the last change of the state; None merges whatever it is.
+    """
+
+    set: JsonObject = field(default_factory=dict[str, Any])
+    delete: tuple[str, ...] = ()
+    expected: int | None = None
+
+
+@decides(PatchState)
 def patch(session: Session, command: PatchState) -> list[SessionEvent]:
     """Record what changes; keys that are `temp:`, or are already so, are left out."""
     require_present(session)
@@ -39,6 +55,17 @@ def patch(session: Session, command: PatchState) -> list[SessionEvent]:
     return [StatePatched(set=changed, delete=deleted)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchScope(Command):
+    """Set and take away keys that sessions share, without going through one of them."""
+
+    app: Identity[str]
+    user: Identity[str | None] = None
+    set: JsonObject = field(default_factory=dict[str, Any])
+    delete: tuple[str, ...] = ()
+
+
+@decides(PatchScope)
 def patch_scope(session: Session, command: PatchScope) -> list[SessionEvent]:
     """Record a patch of shared keys in the stream of their scope, which begins with the first."""
     kind = "app" if command.user is None else "user"
@@ -138,9 +165,7 @@ def require_room(session: Session, new: Mapping[str, Any], deleted: Sequence[str
         raise LimitReached(f"a session's state has at most {MAX_STATE_KEYS} keys")
 
 
-# ── what the events do ───────────────────────────────────────────────────────────────────────
-
-
+@evolves(StatePatched)
 def _patched(session: Session, event: StatePatched, recorded: Recorded) -> Changes:
     state = patched(session.state, event.set, event.delete)
     if state is session.state:
@@ -160,14 +185,9 @@ def patched(
     return state
 
 
+@evolves(ScopeOpened)
 def _opened(session: Session, event: ScopeOpened, recorded: Recorded) -> Changes:
     owner = Owner(app=event.app, user=event.user or "")
     return {
         "lifecycle": replace(session.lifecycle, phase="scope", owner=owner, created_at=recorded.at)
     }
-
-
-EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
-    StatePatched: _patched,
-    ScopeOpened: _opened,
-}

@@ -8,13 +8,12 @@ person is asked something, the agent is not silent but waiting.
                                                    └─ the grace is over: it fails, the session stops
 """
 
-from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from domain.redaction import redacted
 from domain.replacing import replace
-from domain.session.commands import ExpireDue, ReportHealth, StopSession
+from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
     Recorded,
     SessionEvent,
@@ -25,14 +24,26 @@ from domain.session.events import (
 )
 from domain.session.guards import require_active
 from domain.session.interactions import cancelled_with_session, expired
-from domain.session.lifecycle import stop, stop_now
+from domain.session.lifecycle import StopSession, stop
 from domain.session.state import Changes, Overdue, Session, Turn
+from domain.session.stop_reasons import stopped
 from domain.session.turns import close_turn
 from domain.values import Failure, Timers, require_summary
+
+__all__ = ["ExpireDue", "ReportHealth"]
 
 _ALIVE = frozenset({"starting", "active", "stopping"})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpireDue(Command):
+    """Do what is due by a time: requests, lives and turns run out."""
+
+    at: datetime
+    timers: Timers = field(default_factory=Timers)
+
+
+@decides(ExpireDue)
 def meet(session: Session, command: ExpireDue) -> list[SessionEvent]:
     """Do what is due; nothing is due of a session that is not alive."""
     if session.lifecycle.phase not in _ALIVE:
@@ -70,7 +81,7 @@ def _given_up(session: Session, command: ExpireDue) -> list[SessionEvent]:
         *events,
         *close_turn(session, "failed", failure=failure),
         *cancelled_with_session(session, "session_stopped"),
-        stop_now(session, StopSession(cause="timeout", detail=reason, failure=failure)),
+        stopped(session, "timeout", reason, failure),
     ]
 
 
@@ -176,6 +187,15 @@ def _seconds(since: datetime, at: datetime) -> int:
     return max(int((at - since).total_seconds()), 0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportHealth(Command):
+    """Say whether the process of the agent is well."""
+
+    healthy: bool
+    detail: str | None = None
+
+
+@decides(ReportHealth)
 def report_health(session: Session, command: ReportHealth) -> list[SessionEvent]:
     """Say that the agent's process is not well, or well again: once per episode."""
     require_active(session)
@@ -187,9 +207,7 @@ def report_health(session: Session, command: ReportHealth) -> list[SessionEvent]
     return [SessionUnhealthy(detail=redacted(command.detail))]
 
 
-# ── what the events do ───────────────────────────────────────────────────────────────────────
-
-
+@evolves(SessionStalled)
 def _stalled(session: Session, event: SessionStalled, _: Recorded) -> Changes:
     changes: Changes = {"surroundings": replace(session.surroundings, stalled=event.reason)}
     turn = session.turns.running
@@ -199,11 +217,13 @@ def _stalled(session: Session, event: SessionStalled, _: Recorded) -> Changes:
     return changes
 
 
+@evolves(SessionUnhealthy)
 def _unhealthy(session: Session, event: SessionUnhealthy, _: Recorded) -> Changes:
     around = replace(session.surroundings, unhealthy=True, health_detail=event.detail)
     return {"surroundings": around}
 
 
+@evolves(SessionRecovered)
 def _recovered(session: Session, event: SessionRecovered, _: Recorded) -> Changes:
     if event.after == "stalled":
         changes: Changes = {"surroundings": replace(session.surroundings, stalled=None)}
@@ -215,10 +235,3 @@ def _recovered(session: Session, event: SessionRecovered, _: Recorded) -> Change
         return changes
     around = replace(session.surroundings, unhealthy=False, health_detail=None)
     return {"surroundings": around}
-
-
-EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
-    SessionStalled: _stalled,
-    SessionUnhealthy: _unhealthy,
-    SessionRecovered: _recovered,
-}

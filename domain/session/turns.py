@@ -1,7 +1,7 @@
 """What is allowed with turns: one runs at a time, each ends once and leaves nothing open."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 from domain.errors import (
     InputsWaiting,
@@ -12,15 +12,7 @@ from domain.errors import (
 from domain.redaction import redacted_failure
 from domain.replacing import replace
 from domain.session import inputs
-from domain.session.commands import (
-    CancelTurn,
-    CompleteTurn,
-    FailTurn,
-    Interrupt,
-    NewInput,
-    QueueInputs,
-    StartTurn,
-)
+from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
     InputsFenced,
     Recorded,
@@ -39,12 +31,47 @@ from domain.session.guards import (
     require_present,
     require_running,
 )
+from domain.session.inputs import NewInput
 from domain.session.interactions import cancelled_with_session, cancelled_with_turn
 from domain.session.messages import require_message, require_new_message
 from domain.session.state import Changes, Session, Totals, Turn, TurnOutcome, Turns
-from domain.values import Failure, ToolOutcome, Usage, require_name, require_summary
+from domain.values import (
+    Failure,
+    Identity,
+    JsonObject,
+    Part,
+    ToolOutcome,
+    TurnSource,
+    Usage,
+    require_name,
+    require_summary,
+)
+
+__all__ = [
+    "CancelTurn",
+    "CompleteTurn",
+    "DispatchInput",
+    "FailTurn",
+    "Interrupt",
+    "QueueInputs",
+    "StartTurn",
+]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartTurn(Command):
+    """Give the agent input."""
+
+    turn_id: Identity[str]
+    message_id: Identity[str]
+    parts: tuple[Part, ...]
+    source: TurnSource = "user"
+    mode: Literal["queue", "interrupt", "steer"] | None = None
+    expected_turn_id: str | None = None
+    meta: JsonObject | None = None
+
+
+@decides(StartTurn)
 def start(session: Session, command: StartTurn) -> list[SessionEvent]:
     """Give input to the agent of an active session.
 
@@ -89,6 +116,16 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
     return queued
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueInputs(Command):
+    """Have inputs run one after the other: all are taken or none; `hold` starts none of them."""
+
+    inputs: tuple[NewInput, ...]
+    source: TurnSource = "followup"
+    hold: bool = False
+
+
+@decides(QueueInputs)
 def queue(session: Session, command: QueueInputs) -> list[SessionEvent]:
     """Have inputs run one after the other; the first one at once if nothing runs."""
     require_active(session)
@@ -101,6 +138,12 @@ def queue(session: Session, command: QueueInputs) -> list[SessionEvent]:
     return [*queued, *inputs.first_turn(command.inputs[0], command.source)] if idle else queued
 
 
+@dataclass(frozen=True, slots=True)
+class DispatchInput(Command):
+    """Begin the turn of the oldest input that waits."""
+
+
+@decides(DispatchInput)
 def dispatch(session: Session, _: object) -> list[SessionEvent]:
     """Begin the turn of the oldest input; when none waits there is nothing to do."""
     require_active(session)
@@ -109,6 +152,15 @@ def dispatch(session: Session, _: object) -> list[SessionEvent]:
     return inputs.next_turn(session)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupt(Command):
+    """Cancel the running turn and all that waits behind it."""
+
+    expected_turn_id: str | None = None
+    reason: str = "interrupted"
+
+
+@decides(Interrupt)
 def interrupt(session: Session, command: Interrupt) -> list[SessionEvent]:
     """Cancel the running turn and all that waits; idle with nothing waiting it is already so."""
     require_active(session)
@@ -144,6 +196,16 @@ def require_new_turn(session: Session, turn_id: str) -> None:
         raise TurnExists(None, turn_id=turn_id)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompleteTurn(Command):
+    """End the turn as finished."""
+
+    turn_id: Identity[str]
+    stop_reason: str = "end_turn"
+    usage: Usage | None = None
+
+
+@decides(CompleteTurn)
 def complete(session: Session, command: CompleteTurn) -> list[SessionEvent]:
     """End the turn as finished; finished already, it is already so."""
     require_present(session)
@@ -155,6 +217,15 @@ def complete(session: Session, command: CompleteTurn) -> list[SessionEvent]:
     return [*closed, *_what_follows(session)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailTurn(Command):
+    """End the turn as broken."""
+
+    turn_id: Identity[str]
+    failure: Failure
+
+
+@decides(FailTurn)
 def fail(session: Session, command: FailTurn) -> list[SessionEvent]:
     """End the turn as broken; broken already, it is already so."""
     require_present(session)
@@ -167,6 +238,16 @@ def fail(session: Session, command: FailTurn) -> list[SessionEvent]:
     return [*closed, *_what_follows(session)]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelTurn(Command):
+    """End the turn because somebody wants it."""
+
+    turn_id: Identity[str]
+    reason: str = "user_requested"
+    hold: bool = False
+
+
+@decides(CancelTurn)
 def cancel(session: Session, command: CancelTurn) -> list[SessionEvent]:
     """End this very turn, never the one after it; cancelled already, it is already so."""
     require_present(session)
@@ -261,9 +342,7 @@ def close_turn(
     return [*events, ended]
 
 
-# ── what the events do ───────────────────────────────────────────────────────────────────────
-
-
+@evolves(TurnStarted)
 def _started(session: Session, event: TurnStarted, recorded: Recorded) -> Changes:
     turn = Turn(
         turn_id=event.turn_id,
@@ -280,16 +359,19 @@ def _started(session: Session, event: TurnStarted, recorded: Recorded) -> Change
     }
 
 
+@evolves(TurnCompleted)
 def _completed(session: Session, event: TurnCompleted, _: Recorded) -> Changes:
     changes = _ended(session, event.turn_id, "completed")
     changes["totals"] = add_usage(session.totals, event.usage)
     return changes
 
 
+@evolves(TurnFailed)
 def _failed(session: Session, event: TurnFailed, _: Recorded) -> Changes:
     return _ended(session, event.turn_id, "failed")
 
 
+@evolves(TurnCancelled)
 def _cancelled(session: Session, event: TurnCancelled, _: Recorded) -> Changes:
     return _ended(session, event.turn_id, "cancelled")
 
@@ -304,6 +386,7 @@ def _ended(session: Session, turn_id: str, outcome: TurnOutcome) -> Changes:
     return changes
 
 
+@evolves(TurnProgressNoted)
 def _noted(session: Session, _: TurnProgressNoted, recorded: Recorded) -> Changes:
     turn = session.turns.running
     if turn is None:
@@ -322,12 +405,3 @@ def add_usage(totals: Totals, usage: Usage | None) -> Totals:
         output_tokens=totals.output_tokens + (usage.output_tokens or 0),
         cost=cost,
     )
-
-
-EFFECTS: Mapping[type[Any], Callable[[Session, Any, Recorded], Changes]] = {
-    TurnStarted: _started,
-    TurnCompleted: _completed,
-    TurnFailed: _failed,
-    TurnCancelled: _cancelled,
-    TurnProgressNoted: _noted,
-}

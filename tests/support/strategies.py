@@ -15,9 +15,9 @@ from domain.errors import CairnError
 from domain.permission_rules import MODES, Grants, PermissionRules
 from domain.session import commands as c
 from domain.session import events as e
-from domain.session.lifecycle import REASONS
 from domain.session.lineage import EXTRACTOR
 from domain.session.state import ABSENT, Session
+from domain.session.stop_reasons import REASONS
 from domain.values import (
     REASONING_EFFORTS,
     Agent,

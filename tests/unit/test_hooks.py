@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -13,6 +13,7 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Request
 from application.errors import HookDenied, HookFailed
 from domain.session import commands as c
+from domain.session.declarations import RULES
 from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import SESSION_ID, create, text
@@ -149,7 +150,7 @@ _CHOSEN = {"option_id", "tool_call_id", "expected_turn_id", "expected"}
 """What a caller refers to, and a hook may choose otherwise."""
 
 
-@pytest.mark.parametrize("command", [*get_args(c.Command), c.NewInput])
+@pytest.mark.parametrize("command", [*RULES, c.NewInput])
 def test_every_id_of_a_command_is_declared_as_one(command: type[Any]):
     hints = get_type_hints(command, include_extras=True)
     ids = {name for name in hints if name.endswith("_id") or name in ("owner", "app", "user")}

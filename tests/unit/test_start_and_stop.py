@@ -33,7 +33,7 @@ from domain.session.commands import (
     StartTurn,
     StopSession,
 )
-from domain.session.lifecycle import REASONS
+from domain.session.stop_reasons import REASONS
 from domain.values import (
     MAX_SUMMARY,
     Failure,
