@@ -8,7 +8,7 @@ from domain.session.declarations import Command, decides, evolves
 from domain.session.events import Recorded, SessionEvent, SessionRepaired, ToolReturned, TurnFailed
 from domain.session.guards import require_present
 from domain.session.state import Changes, Session
-from domain.values import JsonObject
+from domain.values import Identity, JsonObject
 
 __all__ = ["InterruptedTurn", "RepairSession"]
 
@@ -24,7 +24,7 @@ class InterruptedTurn(NamedTuple):
 class RepairSession(Command):
     """Close what a crash has left open, as an analysis of this very log has planned it."""
 
-    repair_id: str
+    repair_id: Identity[str]
     report_digest: str
     report: JsonObject
     closing: tuple[InterruptedTurn, ...]
