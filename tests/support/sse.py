@@ -73,7 +73,7 @@ class _Wire:
 
 def _request(method: str, path: str, body: Any, headers: Mapping[str, str]) -> bytes:
     content = b"" if body is None else json.dumps(body).encode()
-    lines = [f"{method} {path} HTTP/1.1", "host: cairn", f"content-length: {len(content)}"]
+    lines = [f"{method} {path} HTTP/1.1", "host: localhost", f"content-length: {len(content)}"]
     if content:
         lines.append("content-type: application/json")
     lines += [f"{name}: {value}" for name, value in headers.items()]
