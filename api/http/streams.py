@@ -21,7 +21,8 @@ _HEADERS = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-_RETRY = b"retry: 2000\n\n"
+_RETRY = b"retry: 2000\n"
+"""Within the first frame: one without data is an empty event to some clients."""
 GOODBYE = 0.7
 """Seconds a stream has to say goodbye when the server stops; a reader that takes none is cut."""
 
@@ -96,10 +97,14 @@ class EventStream(ASGIResponse):
             self._sender.cancel()
 
     async def _send(self, send: Send) -> None:
+        opening = _RETRY
+
         async def write(body: bytes, *, more: bool = True) -> None:
+            nonlocal opening
+            if body:
+                body, opening = opening + body, b""
             await send({"type": "http.response.body", "body": body, "more_body": more})
 
-        await write(_RETRY)
         try:
             # Closed here and now, not whenever it is collected: it follows a channel.
             async with aclosing(self._items) as items:

@@ -55,7 +55,11 @@ def streams(handlers: Iterable[HTTPRouteHandler]) -> Json:
     }
     return {
         "asyncapi": "3.0.0",
-        "info": {**described["info"], "title": "Cairn streams"},
+        "info": {
+            **described["info"],
+            "title": "Cairn streams",
+            "license": {"name": described["info"]["license"]["name"]},
+        },
         "defaultContentType": "application/json",
         "channels": {
             "session": _channel("/v1/sessions/{session_id}/events", messages),
@@ -67,9 +71,24 @@ def streams(handlers: Iterable[HTTPRouteHandler]) -> Json:
         },
         "components": {
             "messages": messages,
-            "schemas": described["components"]["schemas"],
+            "schemas": _without_discriminators(described["components"]["schemas"]),
         },
     }
+
+
+def _without_discriminators(schema: Any) -> Any:
+    """Return a schema as AsyncAPI has it, where the constants of a union tell its members apart."""
+    if isinstance(schema, list):
+        items: list[Any] = schema
+        return [_without_discriminators(one) for one in items]
+    if isinstance(schema, dict):
+        fields: Json = schema
+        return {
+            name: _without_discriminators(value)
+            for name, value in fields.items()
+            if not (name == "discriminator" and "propertyName" in value)
+        }
+    return schema
 
 
 def _schema_like(value: Any) -> Json:

@@ -115,6 +115,16 @@ class Tails:
             raise CursorAhead(None, head=head, cursor=since)
         return since
 
+    async def is_over(self, session_id: UUID, since: int) -> bool:
+        """Return whether nothing will ever come after a sequence.
+
+        Args:
+            session_id: Whose log; it must be there.
+            since: Exclusive.
+        """
+        head, closed = await self._head(session_id)
+        return closed and since >= head
+
     async def page(
         self, session_id: UUID, since: int, limit: int, wanted: Filter, wait: float = 0.0
     ) -> Page:

@@ -47,12 +47,14 @@ from application.reads.tail import Filter
 
 _SSE = "text/event-stream"
 _CLOUDEVENTS = "application/cloudevents-batch+json"
+_CLOUDEVENT_TYPE = "dev.cairn."
+"""CloudEvents wants the reversed domain name of who defines a type before its name."""
 
 
 @get("/v1/sessions/{session_id:str}/events")
 @Describes(
     "Events",
-    answers={200: EventPage},
+    answers={200: EventPage, 204: None},
     problems=("cursor_ahead", "malformed_header"),
     parameters=(
         cursor_parameter("since", "sequence"),
@@ -83,6 +85,9 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
             newest = await services.tails.newest(session_id, last, wanted)
             since = newest.events[0].sequence - 1 if newest.events else newest.head
         start = await services.tails.start_of(session_id, since)
+        if since is not None and await services.tails.is_over(session_id, since):
+            # Who comes back to a stream that has ended is told not to come again.
+            return Reply(b"", status=204)
         return EventStream(
             services.tails.stream(session_id, start, wanted),
             services.store.clock.now,
@@ -182,7 +187,7 @@ def _cloudevent(event: StoredEvent) -> bytes:
         "specversion": "1.0",
         "id": record["id"],
         "source": f"/v1/sessions/{event.session_id}",
-        "type": event.type,
+        "type": _CLOUDEVENT_TYPE + event.type,
         "time": record["at"],
         "subject": str(event.session_id),
         "datacontenttype": "application/json",
