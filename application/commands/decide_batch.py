@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any
 from uuid import UUID
 
 from application.commands.answers import answer_of
@@ -18,18 +18,14 @@ from domain.chain import genesis, link, record_hash
 from domain.session.commands import CreateSession, RepairSession, SpawnSession
 from domain.session.decide import decide
 from domain.session.events import (
-    ActivityEvent,
-    ElicitationAnswered,
-    PermissionDecided,
     Recorded,
     SessionEvent,
 )
 from domain.session.evolve import evolve
 from domain.session.lineage import offspring
 from domain.session.state import ABSENT, Session
+from domain.session.turn_of import turn_of
 from domain.values import Timers
-
-_OF_THE_TURN = get_args(ActivityEvent)
 
 
 @dataclass(slots=True)
@@ -171,7 +167,7 @@ class BatchDecider:
         closing = command.closing if isinstance(command := request.command, RepairSession) else ()
         for number, event in enumerate(draft.decided):
             turn_id = (
-                closing[number].turn_id if number < len(closing) else _turn_of(draft.session, event)
+                closing[number].turn_id if number < len(closing) else turn_of(draft.session, event)
             )
             recorded = Recorded(draft.session.sequence + 1, now, event, turn_id)
             name, record = self._encode(request, recorded)
@@ -222,13 +218,3 @@ def _require_expected(session: Session, request: Request) -> None:
     asked = session.sequence > 0 or isinstance(request.command, CreateSession)
     if asked and request.expected is not None and session.sequence not in request.expected:
         raise StaleSequence(None, head=session.sequence)
-
-
-def _turn_of(session: Session, event: SessionEvent) -> str | None:
-    running = session.turns.running
-    if isinstance(event, _OF_THE_TURN):
-        return running.turn_id if running else None
-    if isinstance(event, PermissionDecided | ElicitationAnswered):
-        asked = session.interactions.pending.get(event.request_id)
-        return asked.turn_id if asked else None
-    return getattr(event, "turn_id", None)

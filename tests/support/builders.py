@@ -11,6 +11,7 @@ from domain.session import events as e
 from domain.session.decide import decide
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT, Session
+from domain.session.turn_of import turn_of
 from domain.values import Agent, Failure, Lineage, Option, Origin, Owner, Part, SessionLimits, Usage
 
 SESSION_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
@@ -159,16 +160,8 @@ def create(**fields: Any) -> c.CreateSession:
 
 def record(session: Session, event: e.SessionEvent) -> e.Recorded:
     """Return an event as the log would hold it next in a session."""
-    running = session.turns.running
-    if isinstance(event, e.ActivityEvent):
-        turn_id = running.turn_id if running else None
-    elif isinstance(event, e.PermissionDecided | e.ElicitationAnswered):
-        asked = session.interactions.pending.get(event.request_id)
-        turn_id = asked.turn_id if asked else None
-    else:
-        turn_id = getattr(event, "turn_id", None)
     sequence = session.sequence + 1
-    return e.Recorded(sequence, at(sequence), event, turn_id)
+    return e.Recorded(sequence, at(sequence), event, turn_of(session, event))
 
 
 def history(events: Iterable[e.SessionEvent], start: Session = ABSENT) -> list[e.Recorded]:
