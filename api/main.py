@@ -31,6 +31,7 @@ from application.commands.hooks import Hooks
 from application.commands.repository import SessionRepository
 from application.fan_out import FanOut
 from application.ports.store import Store
+from application.ports.transparency import Signatures
 from application.projections.log_tiles import TileKeeper
 from application.projections.rebuild import RowRebuilder
 from application.reads.audit import AuditFeed
@@ -43,13 +44,14 @@ from application.reads.stream_items import StreamTiming
 from application.reads.tail import Tails
 from application.reads.transcripts import Transcripts
 from application.reads.transparency import AuditKeys, TransparencyLog
+from application.reads.verification import Verification
 from application.reads.wait_for import Waits
 from application.upkeep.supervision import KeyPruner, Supervisor
 from application.use_cases import use_cases_over
 from application.use_cases.repair import Repairs
 from application.webhooks.delivery import Deliveries, RetryPolicy
 from application.webhooks.manage import Webhooks
-from infrastructure.audit_key_file import KeyFileError, read_keys
+from infrastructure.audit_key_file import KeyFileError, make_key, read_keys, rotate_key
 from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
 from infrastructure.ed25519 import Ed25519
@@ -57,6 +59,7 @@ from infrastructure.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresE
 from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.json_schema import JsonSchemas
 from infrastructure.postgres.audit import PostgresAuditEvents
+from infrastructure.postgres.census import PostgresCensus
 from infrastructure.postgres.checkpoints import PostgresCheckpoints
 from infrastructure.postgres.database import Database
 from infrastructure.postgres.deadlines import PostgresDeadlines
@@ -83,6 +86,9 @@ _COLLECT_EVERY = 20_000
 _CONNECT_SECONDS = 10
 _PATIENCE_AT_THE_END = 1.0
 _TOKEN = re.compile(r"[\x21-\x7e]{16,}")
+
+
+__all__ = ["KeyFileError", "make_key", "rotate_key"]
 
 
 class StartError(Exception):
@@ -224,6 +230,9 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
             ),
             readiness=PostgresReadiness(database, log),
             audit_feed=AuditFeed(log, PostgresAuditEvents(database)),
+            verification=Verification(
+                store, PostgresInspector(database), repository, PostgresCensus(database)
+            ),
             transparency=TransparencyLog(
                 log,
                 tiles,
@@ -292,6 +301,11 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY, 50, 100)
+
+
+def signatures() -> Signatures:
+    """Return what signs and checks notes."""
+    return Ed25519()
 
 
 def audit_keys_of(settings: Settings) -> AuditKeys:

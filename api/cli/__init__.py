@@ -219,6 +219,82 @@ def demo(
         run(url=url, speed=speed, data_dir=data_dir, token_file=token_file)
 
 
+@app.command(short_help="Check that nothing was changed, cut off or taken away.")
+def verify(
+    sessions: Annotated[list[str] | None, typer.Argument(help="Ids of sessions.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All sessions.")] = False,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The log must still contain what this checkpoint says."),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The public keys that sign checkpoints, as you kept it."),
+    ] = None,
+    sample: Annotated[
+        str, typer.Option(metavar="PART", help="Of all sessions only so many, such as 1%.")
+    ] = "100%",
+    since_checkpoint: Annotated[
+        bool,
+        typer.Option(
+            "--since-checkpoint", help="Of all sessions only those that changed since --checkpoint."
+        ),
+    ] = False,
+    url: Url = "http://127.0.0.1:8080",
+    token_file: TokenFile = None,
+    json: Annotated[bool, typer.Option("--json", help="Say it in JSON.")] = False,
+) -> None:
+    """Check sessions against their chains, and the log against a checkpoint of long ago.
+
+    A checkpoint is held against every digest in the log, and all sessions are checked with it
+    unless some are named. The exit status is 0 when all is well, 1 when something was found and 2
+    when it could not be looked at.
+    """
+    with complaining(unable=2):
+        from api.cli.verify import verify as run
+
+        raise SystemExit(
+            run(
+                sessions or [],
+                everything=everything,
+                sample=sample,
+                since_checkpoint=since_checkpoint,
+                checkpoint=checkpoint,
+                key=key,
+                url=url,
+                token_file=token_file,
+                as_json=json,
+            )
+        )
+
+
+audit = typer.Typer(
+    name="audit", help="Keys that sign checkpoints of the log.", no_args_is_help=True
+)
+app.add_typer(audit)
+
+
+@audit.command(short_help="Make a key that signs checkpoints.")
+def keygen(
+    file: Annotated[Path, typer.Argument(help="Where the key is kept; name it to the server.")],
+    name: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of the log, such as audit.example.com/cairn."),
+    ] = None,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Put a new key before those in the file.")
+    ] = False,
+    overlap: Annotated[
+        bool, typer.Option("--overlap", help="With --rotate: the old key goes on signing too.")
+    ] = False,
+) -> None:
+    """Make a key that signs checkpoints, and print its public key, to be kept elsewhere."""
+    with complaining():
+        from api.cli.audit import keygen as run
+
+        run(file, name=name, rotate=rotate, overlap=overlap)
+
+
 @app.command()
 def version() -> None:
     """Say which version this is."""

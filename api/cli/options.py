@@ -82,13 +82,17 @@ class Failure(Exception):
 
 
 @contextmanager
-def complaining() -> Generator[None]:
-    """End the program with one sentence, without a traceback, when it cannot do its work."""
+def complaining(*, unable: int = 1) -> Generator[None]:
+    """End the program with one sentence, without a traceback, when it cannot do its work.
+
+    Args:
+        unable: The exit status when the work cannot be done; wrong use is 2.
+    """
     try:
         yield
     except (UsageError, Failure) as error:
         typer.echo(f"cairn: {error}", err=True)
-        sys.exit(_WRONG_USE if isinstance(error, UsageError) else 1)
+        sys.exit(_WRONG_USE if isinstance(error, UsageError) else unable)
 
 
 def settings_of(**options: str | bool | None) -> "Settings":

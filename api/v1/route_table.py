@@ -20,6 +20,7 @@ from api.v1.routes import (
     shared_state,
     state,
     turns,
+    verification,
     webhooks,
 )
 
@@ -112,6 +113,8 @@ ROUTES = [
     webhooks.retry_dead_letter,
     webhooks.delete_dead_letter,
     audit_events.get_audit_events,
+    verification.verify_session,
+    verification.verify_all,
     audit.get_checkpoint,
     audit.list_checkpoints,
     audit.get_key,

@@ -28,6 +28,7 @@ from application.reads.queries import Queries
 from application.reads.scopes import Scopes
 from application.reads.tail import Tails
 from application.reads.transparency import TransparencyLog
+from application.reads.verification import Verification
 from application.reads.wait_for import Waits
 from application.use_cases import UseCases
 from application.use_cases.repair import Repairs
@@ -59,6 +60,7 @@ class Services:
     repairs: Repairs
     readiness: Readiness
     transparency: TransparencyLog
+    verification: Verification
     audit_feed: AuditFeed
 
 

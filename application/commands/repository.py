@@ -92,6 +92,14 @@ class SessionRepository:
         kept = await self._store.snapshots.load(session_id, upto=sequence)
         return (await self._fold(session_id, kept or ABSENT, sequence)).session
 
+    async def state_before(self, first: Recorded) -> Session:
+        """Return the state before a log's first event: nothing, or what a fork inherits.
+
+        Args:
+            first: That event.
+        """
+        return (await self._before(first))[0]
+
     def cached(self, session_id: UUID) -> Loaded | None:
         """Return the state in memory, which may be behind the log; None when there is none."""
         cached = self._cache.get(session_id)

@@ -287,6 +287,10 @@ class SnapshotStore(Protocol):
         """Return the newest kept state at or before `upto`; None when there is none of use."""
         ...
 
+    async def sequences(self, session_id: UUID) -> Sequence[int]:
+        """Return the sequences of all kept states that `load` would give."""
+        ...
+
     async def save(self, session_id: UUID, session: Session) -> None:
         """Keep a state."""
         ...

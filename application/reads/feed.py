@@ -77,7 +77,8 @@ class Feed:
             if page.events or not page.up_to_date or self._hub.closing.is_set():
                 return page
             cursor = page.next
-            if not await self._wait(cursor, deadline.left()):
+            # Without time to wait the page is the answer, even of a log that was cut behind the hub.
+            if deadline.left() <= 0 or not await self._wait(cursor, deadline.left()):
                 return page
 
     async def stream(self, after: int, wanted: FeedFilter) -> AsyncGenerator[StreamItem]:

@@ -207,7 +207,7 @@ class Repairs:
             session = cached.session
         else:
             session = await self._repository.look_at(session_id, row.sequence)
-        return list(_differences(session_id, row, session, self._store.codec))
+        return list(row_differences(session_id, row, session, self._store.codec))
 
     async def _shared(
         self, inspection: Inspection, writes: Sequence[OwnWrite]
@@ -275,9 +275,17 @@ class _SharedWrites:
             self._last[write.scope_id, write.key] = own
 
 
-def _differences(
+def row_differences(
     session_id: UUID, row: FoundRow, session: Session, codec: Codec
 ) -> Iterator[tuple[str, str]]:
+    """Give the code and the detail when lists show something else than the log says.
+
+    Args:
+        session_id: Whose row.
+        row: As it was found.
+        session: What the log comes to.
+        codec: Reads the row's document.
+    """
     should = session_row(session_id, session, codec)
     wrong = [
         name

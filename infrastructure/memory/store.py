@@ -393,6 +393,10 @@ class MemorySnapshots:
         sequences = [sequence for sequence in kept if upto is None or sequence <= upto]
         return kept[max(sequences)] if sequences else None
 
+    async def sequences(self, session_id: UUID) -> Sequence[int]:
+        """Return the sequences of all kept states."""
+        return sorted(self._kept.get(session_id, {}))
+
     async def save(self, session_id: UUID, session: Session) -> None:
         """Keep a state."""
         self._kept.setdefault(session_id, {})[session.sequence] = session

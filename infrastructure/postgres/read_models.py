@@ -140,6 +140,12 @@ class PostgresSnapshots:
         )
         return decode_state(rows[0][0]) if rows else None
 
+    async def sequences(self, session_id: UUID) -> Sequence[int]:
+        """Return the sequences of all kept states that `load` would give."""
+        values = {"session": session_id, "oldest": OLDEST_FORMAT, "format": FORMAT}
+        rows = await self._database.fetch(_STATEMENTS["snapshot_sequences"], values)
+        return [row[0] for row in rows]
+
     async def save(self, session_id: UUID, session: Session) -> None:
         """Keep a state."""
         # A long one takes a while to write down, and the loop has other things to do.

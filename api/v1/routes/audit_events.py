@@ -40,7 +40,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 @Describes(
     "Audit",
     answers={200: AuditPage},
-    problems=("cursor_ahead", "malformed_header", "not_acceptable"),
+    problems=("cursor_ahead", "malformed_header"),
     parameters=(
         cursor_parameter("after", "position"),
         LIMIT,

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field
 
@@ -51,3 +52,21 @@ class AuditPage(Shape):
     next: Annotated[int, Field(ge=0, description="`after` of the page after this one")]
     head: Position
     up_to_date: Annotated[bool, Field(description="nothing was beyond this page")]
+
+
+class VerificationFinding(Shape):
+    """One thing that is wrong."""
+
+    session_id: Annotated[UUID | None, Field(description="null for the log as a whole")]
+    code: Annotated[str, Field(description="as the reports of repair name it")]
+    sequence: Annotated[int | None, Field(description="of the first event that is bad")]
+    detail: str
+
+
+class VerificationReport(Shape):
+    """What a verification came to."""
+
+    ok: bool
+    sessions: Annotated[int, Field(ge=0)]
+    events: Annotated[int, Field(ge=0)]
+    findings: list[VerificationFinding]

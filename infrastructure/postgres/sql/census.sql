@@ -1,24 +1,24 @@
 -- name: sessions
 -- From one id to the next by the keys of both tables, however many events lie between.
 with recursive found (id, number) as (
-  select min(n.id), 1
+  select next.id, 1
   from (
     (select originator_id from events where originator_id > %(after)s order by 1 limit 1)
     union all
     (select session_id from sessions where session_id > %(after)s order by 1 limit 1)
-  ) as n (id)
+    order by 1 limit 1
+  ) as next (id)
   union all
-  select n.id, found.number + 1
+  select next.id, found.number + 1
   from found, lateral (
-    select min(l.id) from (
-      (select originator_id from events where originator_id > found.id order by 1 limit 1)
-      union all
-      (select session_id from sessions where session_id > found.id order by 1 limit 1)
-    ) as l (id)
-  ) as n (id)
-  where found.number < %(limit)s and found.id is not null
+    (select originator_id from events where originator_id > found.id order by 1 limit 1)
+    union all
+    (select session_id from sessions where session_id > found.id order by 1 limit 1)
+    order by 1 limit 1
+  ) as next (id)
+  where found.number < %(limit)s
 )
-select id from found where id is not null order by id
+select id from found order by id
 
 -- name: changed_sessions
 select session_id from sessions

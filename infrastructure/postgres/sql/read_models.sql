@@ -95,6 +95,12 @@ where session_id = %(session)s and sequence <= %(upto)s
 order by sequence desc
 limit 1
 
+-- name: snapshot_sequences
+select sequence
+from snapshots
+where session_id = %(session)s and format between %(oldest)s and %(format)s
+order by sequence
+
 -- name: save_snapshot
 -- While two releases run at once, the older one leaves what the newer one has kept.
 insert into snapshots (session_id, sequence, format, state)

@@ -1,0 +1,98 @@
+"""Verification: of one session, or of all that there are."""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+from litestar import get
+from litestar.response.base import ASGIResponse
+
+from api.http.downloads import Download
+from api.http.problems import Problem
+from api.http.requests import AnyRequest, Parameters, session_id_of
+from api.http.responses import json_response, to_json
+from api.http.route_docs import Describes, Parameter
+from api.v1.schemas.audit import VerificationReport
+from api.v1.services import services_of
+from application.reads.verification import Finding, Verdict
+
+_LINES = "application/jsonl"
+
+
+@get("/v1/sessions/{session_id:str}/verify")
+@Describes("Audit", answers={200: VerificationReport})
+async def verify_session(request: AnyRequest) -> ASGIResponse:
+    """Check every event of a session, and all that is derived from them."""
+    Parameters(request, ())
+    verdict = await services_of(request).verification.verify(session_id_of(request))
+    return json_response(to_json(_report(1, verdict.events, verdict.findings)))
+
+
+@get("/v1/audit/verify")
+@Describes(
+    "Audit",
+    answers={200: None},
+    parameters=(
+        Parameter(
+            "sample",
+            "the part of the sessions to check, chosen by chance",
+            {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 1},
+        ),
+        Parameter(
+            "since",
+            "only sessions with events after this position",
+            {"type": "integer", "minimum": 0, "maximum": 2**62},
+        ),
+    ),
+    media_type=_LINES,
+)
+async def verify_all(request: AnyRequest) -> ASGIResponse:
+    """Check all sessions: a line for each as it is done, how many to come first, the sum last."""
+    parameters = Parameters(request, ("sample", "since"))
+    sample, since = _sample(parameters), parameters.count("since") or 0
+    verification = services_of(request).verification
+    expected = round(await verification.count(since) * sample)
+    verdicts = verification.all(sample=sample, changed_since=since)
+    return await Download.of(_lines(expected, verdicts), _LINES)
+
+
+def _sample(parameters: Parameters) -> float:
+    text = parameters.text("sample")
+    try:
+        sample = 1.0 if text is None else float(text)
+    except ValueError:
+        sample = 0.0
+    if not 0 < sample <= 1:
+        raise Problem(
+            "invalid_parameter", "sample: it must be above 0 and at most 1", field="sample"
+        )
+    return sample
+
+
+async def _lines(expected: int, verdicts: AsyncGenerator[Verdict]) -> AsyncGenerator[bytes]:
+    yield to_json({"expected": expected}) + b"\n"
+    sessions = events = 0
+    findings: list[Finding] = []
+    async for verdict in verdicts:
+        findings += verdict.findings
+        if verdict.session_id is not None:
+            sessions, events = sessions + 1, events + verdict.events
+            line = {
+                "session_id": verdict.session_id,
+                "events": verdict.events,
+                "findings": [_shown(one) for one in verdict.findings],
+            }
+            yield to_json(line) + b"\n"
+    yield to_json(_report(sessions, events, findings)) + b"\n"
+
+
+def _report(sessions: int, events: int, findings: Sequence[Finding]) -> dict[str, Any]:
+    return {
+        "ok": not findings,
+        "sessions": sessions,
+        "events": events,
+        "findings": [_shown(one) for one in findings],
+    }
+
+
+def _shown(finding: Finding) -> dict[str, Any]:
+    return finding._asdict()

@@ -1,0 +1,210 @@
+"""`cairn verify` and `cairn audit keygen`, as a person or a nightly job runs them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.cli import main
+from domain.transparency.notes import (
+    TreeHead,
+    format_note,
+    parse_note,
+    parse_tree_head,
+    parse_verifier_key,
+)
+from infrastructure.audit_key_file import make_key, read_keys
+from infrastructure.ed25519 import Ed25519
+from tests.audit.conftest import NAME, Audited
+from tests.audit.test_verification import tamper
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(one) for one in arguments])
+        said = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def verify(run: Run, audited: Audited) -> Callable[..., tuple[int, dict[str, Any]]]:
+    def call(*arguments: object) -> tuple[int, dict[str, Any]]:
+        status, out, err = run("verify", "--json", "--url", audited.url, *arguments)
+        return status, json.loads(out) if out else {"said": err}
+
+    return call
+
+
+@pytest.fixture
+def home(audited: Audited, tmp_path: Path) -> tuple[Path, Path]:
+    """What an auditor takes home: a checkpoint of three sessions, and the public key."""
+    for _ in range(3):
+        audited.api.create().say()
+    checkpoint, key = tmp_path / "checkpoint", tmp_path / "audit.pub"
+    checkpoint.write_bytes(audited.api.get("/v1/audit/checkpoint").content)
+    key.write_text(f"{audited.key}\n")
+    return checkpoint, key
+
+
+def test_all_is_well(audited: Audited, verify: Any, home: tuple[Path, Path], run: Run) -> None:
+    checkpoint, key = home
+    size = parse_tree_head(parse_note(checkpoint.read_bytes()).text).size
+    new = audited.api.create()
+    status, report = verify("--checkpoint", checkpoint, "--key", key)
+    assert (status, report["ok"], report["sessions"]) == (0, True, 4)
+    assert report["checkpoint"]["size"] == size
+    assert report["checkpoint"]["key_from"] == "file"
+    status, report = verify("--checkpoint", checkpoint, "--since-checkpoint", "--all")
+    assert (status, report["sessions"]) == (0, 1)
+    assert report["checkpoint"]["key_from"] == "server"
+    status, report = verify(new.id)
+    assert (status, report["sessions"], report["events"]) == (0, 1, 1)
+    status, report = verify("--all", "--sample", "50%")
+    assert status == 0
+    status, out, err = run("verify", "--url", audited.url, "--checkpoint", checkpoint)
+    assert status == 0
+    assert f"still contains the {size} events" in out
+    assert "All is well." in out
+    assert "name one that you kept with --key" in err
+
+
+def test_a_changed_byte_is_found(audited: Audited, verify: Any, home: tuple[Path, Path]) -> None:
+    tamper(audited, "update events set state = state || ' ' where notification_id = 2")
+    status, report = verify("--checkpoint", home[0], "--key", home[1])
+    assert status == 1
+    assert [one["code"] for one in report["findings"]] == ["digest_mismatch"]
+    assert report["findings"][0]["sequence"] == 2
+
+
+@pytest.mark.parametrize(
+    ("statements", "code"),
+    [
+        (
+            (
+                "delete from events where notification_id > 4",
+                "update log_head set head = 4",
+            ),
+            "checkpoint_ahead",
+        ),
+        (
+            ("update events set digest = sha256('another past') where notification_id = 3",),
+            "checkpoint_mismatch",
+        ),
+    ],
+    ids=["a cut tail or an older backup", "another past"],
+)
+def test_a_log_that_is_not_what_was_signed(
+    audited: Audited,
+    verify: Any,
+    home: tuple[Path, Path],
+    statements: tuple[str, ...],
+    code: str,
+) -> None:
+    tamper(audited, *statements)
+    status, report = verify("--checkpoint", home[0], "--key", home[1])
+    assert status == 1
+    assert code in [one["code"] for one in report["findings"]]
+
+
+def test_checkpoints_that_prove_nothing(
+    audited: Audited, verify: Any, home: tuple[Path, Path], tmp_path: Path
+) -> None:
+    checkpoint, key = home
+    note = parse_note(checkpoint.read_bytes())
+    head = parse_tree_head(note.text)
+    ed25519, signing = Ed25519(), read_keys(audited.key_file).signing[0]
+    stranger = ed25519.new_key(NAME)
+
+    def verdict(text: str) -> list[str]:
+        path = tmp_path / "other"
+        path.write_text(text, "utf-8")
+        status, report = verify("--checkpoint", path, "--key", key)
+        assert status == (1 if report["findings"] else 0)
+        return [one["code"] for one in report["findings"]]
+
+    def signed(made: TreeHead, *keys: Any) -> str:
+        return format_note(str(made), tuple(ed25519.sign(one, str(made)) for one in keys))
+
+    assert verdict(signed(head, signing)) == []
+    assert verdict(signed(head, stranger, signing)) == []
+    assert verdict(signed(head, stranger)) == ["checkpoint_unsigned"]
+    (right,) = note.signatures
+    wrong = right._replace(signature=bytes(64))
+    assert verdict(format_note(note.text, (wrong,))) == ["signature_mismatch"]
+    assert verdict(format_note(note.text, (right, wrong))) == ["signature_mismatch"]
+    assert verdict(signed(head._replace(size=head.size + 1), signing)) == ["checkpoint_ahead"]
+    assert verdict(signed(head._replace(root=bytes(32)), signing)) == ["checkpoint_mismatch"]
+    elsewhere = ed25519.new_key("cairn.example/elsewhere")
+    other = head._replace(origin="cairn.example/elsewhere")
+    assert verdict(signed(other, elsewhere)) == ["checkpoint_of_another_store"]
+
+
+def test_what_makes_no_sense(verify: Any, home: tuple[Path, Path], tmp_path: Path) -> None:
+    junk = tmp_path / "junk"
+    junk.write_text("junk")
+    for arguments in (
+        (),
+        ("--since-checkpoint", "--all"),
+        ("--all", "--key", home[1]),
+        ("--all", "--sample", "0"),
+        ("--all", "--sample", "101%"),
+        ("--all", "--sample", "some"),
+        ("--checkpoint", junk),
+        ("--checkpoint", tmp_path),
+        ("--checkpoint", tmp_path / "none"),
+        ("--checkpoint", home[0], "--key", junk),
+        ("not-a-session",),
+    ):
+        status, report = verify(*arguments)
+        assert status == 2, arguments
+        assert report["said"].startswith("cairn: "), arguments
+
+
+def test_what_cannot_be_looked_at(run: Run, audited: Audited) -> None:
+    nobody = "00000000-0000-7000-8000-000000000000"
+    assert run("verify", "--url", audited.url, nobody)[0] == 2
+    assert run("verify", "--url", "http://127.0.0.1:1", "--all")[0] == 2
+
+
+def test_keygen(tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run) -> None:
+    path = tmp_path / "audit.key"
+    with pytest.raises(SystemExit) as ended:
+        main(["audit", "keygen", str(path), "--name", NAME])
+    assert ended.value.code == 0
+    said = capsys.readouterr()
+    key = parse_verifier_key(said.out.strip())
+    assert read_keys(path).verifiers == (key,)
+    assert "PRIVATE" not in said.out + said.err
+    status, out, _ = run("audit", "keygen", path, "--rotate", "--overlap")
+    new = parse_verifier_key(out.strip())
+    assert status == 0
+    assert read_keys(path).verifiers == (new, key)
+    assert run("audit", "keygen", path, "--name", NAME)[0] == 1
+    assert run("audit", "keygen", tmp_path / "b")[0] == 2
+    assert run("audit", "keygen", path, "--rotate", "--name", NAME)[0] == 2
+    assert run("audit", "keygen", tmp_path / "b", "--name", NAME, "--overlap")[0] == 2
+    path.chmod(0o644)
+    assert run("audit", "keygen", path, "--rotate")[0] == 1
+
+
+def test_old_keys_still_verify_after_a_rotation(
+    audited: Audited, verify: Any, home: tuple[Path, Path], run: Run
+) -> None:
+    # What was signed by the old key is checked with the old key, whatever signs now.
+    assert run("audit", "keygen", audited.key_file, "--rotate")[0] == 0
+    keys = audited.key_file.with_name("all.pub")
+    keys.write_text("\n".join(map(str, read_keys(audited.key_file).verifiers)))
+    assert verify("--checkpoint", home[0], "--key", keys)[0] == 0
+    other = audited.key_file.with_name("other.key")
+    keys.write_text(str(make_key(other, NAME)))
+    status, report = verify("--checkpoint", home[0], "--key", keys)
+    assert (status, report["findings"][0]["code"]) == (1, "checkpoint_unsigned")

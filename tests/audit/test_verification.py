@@ -1,0 +1,146 @@
+"""Verification over HTTP: what is whole is said to be, and each damage is found where it is."""
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.audit.conftest import Audited
+from tests.support.api import HELLO, SessionApi
+
+
+def tamper(audited: Audited, *statements: str) -> None:
+    with psycopg.connect(audited.database, autocommit=True) as connection:
+        connection.execute("alter table events disable trigger user")
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+def verified(audited: Audited, session: SessionApi) -> dict[str, Any]:
+    report: dict[str, Any] = audited.api.get(f"/v1/sessions/{session.id}/verify").json()
+    return report
+
+
+def all_of(audited: Audited, query: str = "") -> list[dict[str, Any]]:
+    text = audited.api.get(f"/v1/audit/verify{query}").text
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def codes(report: dict[str, Any]) -> list[tuple[str, int | None]]:
+    return [(one["code"], one["sequence"]) for one in report["findings"]]
+
+
+@pytest.fixture
+def session(audited: Audited) -> SessionApi:
+    session = audited.api.create(state={"colour": "blue", "user:name": "Ada"})
+    session.say()
+    session.start("t1")
+    session.patch("/state", {"set": {"colour": "red"}})
+    return session
+
+
+def test_what_is_whole_is_said_to_be(audited: Audited, session: SessionApi) -> None:
+    fork = audited.api.post(f"/v1/sessions/{session.id}/fork", {}).json()["session"]["id"]
+    deleted = audited.api.create()
+    deleted.delete()
+    report = verified(audited, session)
+    assert report == {"ok": True, "sessions": 1, "events": session.head, "findings": []}
+    first, *lines, last = all_of(audited)
+    assert first["expected"] == len(lines)
+    assert {session.id, fork, deleted.id} <= {line["session_id"] for line in lines}
+    assert all(line["findings"] == [] for line in lines)
+    head = audited.api.feed_head()
+    assert last == {"ok": True, "sessions": len(lines), "events": head, "findings": []}
+
+
+CHANGED = "convert_to(replace(convert_from(state, 'UTF8'), 'Hello', 'Hullo'), 'UTF8')"
+SECOND = "where {it} and originator_version = 2"
+DAMAGE = {
+    "a changed byte": (f"update events set state = {CHANGED} {SECOND}", ("digest_mismatch", 2)),
+    "a wrong digest": (
+        f"update events set digest = sha256('x') {SECOND}",
+        ("digest_mismatch", 2),
+    ),
+    "a hole": (f"delete from events {SECOND}", ("event_sequence_gap", 3)),
+    "a cut tail": (
+        "delete from events where {it} and originator_version > 2",
+        ("event_head_mismatch", 2),
+    ),
+    "a head ahead": (
+        "update sessions set sequence = sequence + 1 where {row}",
+        ("event_head_mismatch", 4),
+    ),
+    "a stale row": (
+        "update sessions set title = 'other' where {row}",
+        ("read_model_mismatch", 4),
+    ),
+    "a row that is gone": ("delete from sessions where {row}", ("event_head_mismatch", 4)),
+    "no JSON": (f"update events set state = 'x' {SECOND}", ("invalid_event_json", 2)),
+}
+
+
+@pytest.mark.parametrize(("statement", "found"), DAMAGE.values(), ids=DAMAGE)
+def test_damage_is_found_where_it_is(
+    audited: Audited, session: SessionApi, statement: str, found: tuple[str, int]
+) -> None:
+    other = audited.api.create()
+    assert session.head == 4
+    it, row = f"originator_id = '{session.id}'", f"session_id = '{session.id}'"
+    tamper(audited, statement.format(it=it, row=row))
+    assert found in codes(verified(audited, session))
+    assert verified(audited, other)["ok"]
+    *lines, last = all_of(audited)[1:]
+    assert not last["ok"]
+    assert found in codes(last)
+    assert [line["session_id"] for line in lines if line["findings"]] == [session.id]
+
+
+def test_a_session_that_is_gone_altogether_leaves_a_gap(
+    audited: Audited, session: SessionApi
+) -> None:
+    audited.api.create()
+    tamper(
+        audited,
+        f"delete from events where originator_id = '{session.id}'",
+        f"delete from sessions where session_id = '{session.id}'",
+    )
+    last = all_of(audited)[-1]
+    assert codes(last) == [("position_gap", None)]
+    answer = audited.api.get(f"/v1/sessions/{session.id}/verify")
+    assert answer.status_code == 404
+
+
+def test_a_kept_state_that_is_not_what_the_events_come_to(
+    audited: Audited, session: SessionApi
+) -> None:
+    for _ in range(11):
+        calls = [{"type": "agent.thought", "data": {"parts": HELLO}}] * 100
+        answer = session.post("/turns/t1/events", {"events": calls})
+        assert answer.status_code == 200, answer.text
+    with psycopg.connect(audited.database, autocommit=True) as connection:
+        kept = connection.execute("select sequence from snapshots order by 1").fetchall()
+    assert len(kept) >= 2
+    assert verified(audited, session)["ok"]
+    first, second = kept[0][0], kept[1][0]
+    tamper(
+        audited,
+        f"update snapshots set state = (select state from snapshots where sequence = {first})"
+        f" where sequence = {second}",
+    )
+    assert codes(verified(audited, session)) == [("kept_state_mismatch", second)]
+
+
+def test_a_sample_and_what_changed_since(audited: Audited) -> None:
+    old = audited.api.create()
+    since = audited.api.feed_head()
+    new = audited.api.create()
+    lines = all_of(audited, f"?since={since}")
+    assert [line["session_id"] for line in lines[1:-1]] == [new.id]
+    assert lines[0] == {"expected": 1}
+    sampled = all_of(audited, "?sample=0.5")[1:-1]
+    assert {line["session_id"] for line in sampled} <= {old.id, new.id}
+    for sample in ("0", "1.1", "-1", "x", "nan", "inf"):
+        answer = audited.api.get(f"/v1/audit/verify?sample={sample}")
+        assert answer.status_code == 400
+        assert answer.json()["code"] == "invalid_parameter"
