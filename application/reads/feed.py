@@ -77,7 +77,7 @@ class Feed:
             if page.events or not page.up_to_date or self._hub.closing.is_set():
                 return page
             cursor = page.next
-            # Without time to wait the page is the answer, even of a log that was cut behind the hub.
+            # Without time to wait this is the answer, even when the log was cut behind the hub.
             if deadline.left() <= 0 or not await self._wait(cursor, deadline.left()):
                 return page
 
