@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
@@ -174,8 +175,11 @@ class Timers:
     grace: float = 30.0
 
 
+@lru_cache(maxsize=64)
 def rfc3339(moment: datetime) -> str:
     """Return a time as RFC 3339 in UTC, always with microseconds.
+
+    The last ones are remembered: the events of a batch are all of one time.
 
     Args:
         moment: With a time zone.

@@ -1,6 +1,7 @@
 """The log on Postgres: group commit for writing, keyset ranges for reading."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -129,17 +130,14 @@ class PostgresEventLog:
         user: str | None = None,
     ) -> Sequence[StoredEvent]:
         """Return events of all sessions in order of position."""
+        values: dict[str, Any] = {"after": after, "upto": upto, "limit": limit}
+        filtered = bool(types) or app is not None or user is not None
+        if filtered:
+            values |= {"types": list(types), "app": app, "user": user}
         rows = await self._database.fetch(
-            _STATEMENTS["read_all"],
-            {
-                "after": after,
-                "upto": upto,
-                "limit": limit,
-                "types": list(types),
-                "app": app,
-                "user": user,
-            },
-            planned_anew=True,
+            _STATEMENTS["read_all_filtered" if filtered else "read_all"],
+            values,
+            planned_anew=filtered,
         )
         return [StoredEvent(*row) for row in rows]
 

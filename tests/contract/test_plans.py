@@ -152,12 +152,20 @@ def test_the_newest_events_are_a_range_of_the_primary_key(
     assert nodes[1]["Scan Direction"] == "Backward"
 
 
+def test_the_whole_feed_is_a_range_of_positions(connection: Connection[TupleRow]) -> None:
+    values = {"after": 9000, "upto": 9500, "limit": 200}
+    nodes = plan(connection, LOG["read_all"], values, generic=True)
+    refuse(nodes)
+    assert [node["Node Type"] for node in nodes] == ["Limit", "Index Scan"]
+    assert indexes(nodes) == {"events_by_position"}
+
+
 @pytest.mark.parametrize("app", [None, "app1"])
 def test_the_feed_is_a_range_of_positions(
     connection: Connection[TupleRow], app: str | None
 ) -> None:
     values = {"after": 9000, "upto": 9500, "limit": 200, "types": [], "app": app, "user": None}
-    nodes = plan(connection, LOG["read_all"], values, generic=False)
+    nodes = plan(connection, LOG["read_all_filtered"], values, generic=False)
     assert "Seq Scan" not in {node["Node Type"] for node in nodes}
     assert indexes(nodes) == {"events_by_position"} | ({"sessions_pkey"} if app else set())
     if app is None:

@@ -88,6 +88,13 @@ order by originator_version desc
 limit %(limit)s
 
 -- name: read_all
+select originator_id, originator_version, notification_id, topic, state, digest
+from events
+where notification_id > %(after)s and notification_id <= %(upto)s
+order by notification_id
+limit %(limit)s
+
+-- name: read_all_filtered
 -- Positions are dense, so a window of them bounds the work whatever the filters let through. An
 -- owner is looked up event by event: for `exists` all sessions would be read into a hash table.
 select e.originator_id, e.originator_version, e.notification_id, e.topic, e.state, e.digest
