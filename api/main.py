@@ -198,12 +198,17 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
     deliveries = Deliveries(subscriptions, log, hub, sender, store.clock, rules)
     tiles = PostgresTiles(database)
     keeper = TileKeeper(tiles, PostgresCheckpoints(database), hub)
+    rebuilder = RowRebuilder(store, repository, timers)
+
+    async def upkeep() -> float:
+        # In no hurry: they share a job, and so the connection that holds its lock.
+        return min(await pruner.round(), await rebuilder.round())
+
     jobs = [
         SingleOwner(database, JOB, deliveries.round, let_go=deliveries.let_go, patience=1.0),
         SingleOwner(database, "supervision", Supervisor(store, repository, handler, timers).round),
-        SingleOwner(database, "idempotency keys", pruner.round),
+        SingleOwner(database, "upkeep", upkeep),
         SingleOwner(database, "log tiles", keeper.round),
-        SingleOwner(database, "rows", RowRebuilder(store, repository, timers).round),
     ]
     await log.start()
     await listener.start(log)
