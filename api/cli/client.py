@@ -13,6 +13,7 @@ import httpx
 import msgspec
 
 from api.cli.options import Failure, UsageError
+from api.cli.stream_items import Closed, Frame, Frames, Item, Lost, items_of
 
 _SILENCE = 45.0
 """Seconds without a word, not even a ping, after which a stream is dead."""
@@ -38,60 +39,6 @@ class Refused(Exception):
         super().__init__(f"{detail or code} ({status})")
         self.status = status
         self.code = code
-
-
-class Hole(Exception):
-    """The server has left out an event, which it promises never to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One record of the log.
-
-    Args:
-        sequence: Its place in the session.
-        raw: Exactly as it was sent, in JSON.
-    """
-
-    sequence: int
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Part of a message that is still being streamed; it is in no log."""
-
-    raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class CaughtUp:
-    """Everything up to here has been yielded, and what follows is live."""
-
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The connection has ended; another one follows.
-
-    Args:
-        why: In words.
-        pause: Seconds until then.
-    """
-
-    why: str
-    pause: float
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The session was deleted: nothing will ever follow."""
-
-    sequence: int
-
-
-Item = Event | Piece | CaughtUp | Lost | Closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +183,7 @@ class Client:
                         if frame.name == "error":
                             why = str(_problem(0, frame.data))
                             continue
-                        for item in _items(frame, cursor):
+                        for item in items_of(frame, cursor):
                             yield item
                             if isinstance(item, Closed):
                                 return
@@ -254,7 +201,7 @@ class Client:
             yield Lost(why, pause)
             await asyncio.sleep(pause)
 
-    async def _stream(self, session_id: str, since: int | None) -> AsyncGenerator["_Frame"]:
+    async def _stream(self, session_id: str, since: int | None) -> AsyncGenerator[Frame]:
         parameters = {"since": "now" if since is None else str(since)}
         timeout = httpx.Timeout(_ANSWER, read=_SILENCE)
         request = self._http.stream(
@@ -267,7 +214,7 @@ class Client:
         async with request as answer:
             if answer.status_code != 200:
                 raise _problem(answer.status_code, await answer.aread())
-            frames = _Frames()
+            frames = Frames()
             # Leaving the request closes them, and this generator is itself closed by `follow`.
             async for chunk in answer.aiter_bytes():
                 for frame in frames.feed(chunk):
@@ -283,64 +230,6 @@ class _Page(msgspec.Struct):
 class _Problem(msgspec.Struct):
     code: str = ""
     detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    name: str
-    data: bytes
-    cursor: int | None
-
-
-class _Frames:
-    """Takes a stream of server-sent events apart, in bytes: a text may hold any line separator."""
-
-    def __init__(self) -> None:
-        self._rest = bytearray()
-
-    def feed(self, chunk: bytes) -> list[_Frame]:
-        """Return the frames that are whole."""
-        searched = max(len(self._rest) - 1, 0)
-        self._rest += chunk
-        frames: list[_Frame] = []
-        while (end := self._rest.find(b"\n\n", searched)) >= 0:
-            frame = _frame(bytes(self._rest[:end]))
-            del self._rest[: end + 2]
-            searched = 0
-            if frame is not None:
-                frames.append(frame)
-        return frames
-
-
-def _frame(text: bytes) -> _Frame | None:
-    fields: dict[bytes, bytes] = {}
-    for line in text.split(b"\n"):
-        name, _, value = line.partition(b":")
-        fields[name] = value.removeprefix(b" ")
-    if b"data" not in fields:
-        return None
-    cursor = int(fields[b"id"]) if b"id" in fields else None
-    return _Frame(fields.get(b"event", b"message").decode(), fields[b"data"], cursor)
-
-
-def _items(frame: _Frame, cursor: int | None) -> list[Item]:
-    """Return what a frame means to somebody who has everything up to a cursor."""
-    match frame.name:
-        case "partial":
-            return [Piece(frame.data)]
-        case "caught-up":
-            return [CaughtUp(frame.cursor or 0)]
-        case "session.closed":
-            return [Closed(frame.cursor or 0)]
-        case "ping":
-            return []
-        case _:
-            pass
-    if frame.cursor is None or (cursor is not None and frame.cursor <= cursor):
-        return []
-    if cursor is not None and frame.cursor != cursor + 1:
-        raise Hole(f"event {frame.cursor} came after {cursor}")
-    return [Event(frame.cursor, frame.data)]
 
 
 def _events(session_id: str) -> str:

@@ -7,30 +7,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-import msgspec
 import typer
 
-from api.cli.client import CaughtUp, Client, Event, Hole, Piece, Refused, token_in
+from api.cli.client import Client, Refused, token_in
 from api.cli.options import Failure
 from api.cli.proof import Finding, examine
+from api.cli.recording import Line, read_recording, request_of
 from api.cli.screen import Screen
+from api.cli.stream_items import CaughtUp, Event, Hole, Piece
 
 _IMPORT_ROOT = Path(__file__).resolve().parents[2]
-_RECORDING = "recordings/qwen_code.jsonl"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 5.0
 _CATCH_UP_SECONDS = 10.0
 _LONGEST_PAUSE = 2.0
-
-Line = Mapping[str, Any]
 
 
 def demo(*, url: str | None, speed: float, data_dir: Path | None, token_file: Path | None) -> None:
@@ -45,7 +41,7 @@ def demo(*, url: str | None, speed: float, data_dir: Path | None, token_file: Pa
     Raises:
         Failure: It did not work, or something is missing.
     """
-    lines = _read_recording()
+    lines = read_recording()
     try:
         with tempfile.TemporaryDirectory(prefix="cairn-demo-") as temporary:
             home = data_dir or Path(temporary) / "data"
@@ -55,11 +51,6 @@ def demo(*, url: str | None, speed: float, data_dir: Path | None, token_file: Pa
         raise Failure(f"The server says: {refusal}.") from None
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
-
-
-def _read_recording() -> list[Line]:
-    text = files("api.cli").joinpath(_RECORDING).read_bytes()
-    return [msgspec.json.decode(line) for line in text.splitlines()]
 
 
 class _Server:
@@ -283,32 +274,3 @@ class _Demo:
         if wrong:
             raise Failure(f"The client's copy is not the log ({took}).")
         typer.echo(f"\nThe client's copy is the log: nothing missing, nothing twice ({took}).")
-
-
-def request_of(line: Line, session_id: str) -> tuple[str, str, Mapping[str, Any]]:
-    """Return the method, path and body that a line of the recording stands for.
-
-    Args:
-        line: Of the recording.
-        session_id: Which session it is played into.
-    """
-    path = f"/v1/sessions/{session_id}"
-    body = line.get("body", {})
-    match line["do"]:
-        case "create":
-            return "POST", "/v1/sessions", {**body, "id": session_id}
-        case "turn.start":
-            return "POST", f"{path}/turns", {**body, "turn_id": line["turn"]}
-        case "events":
-            return "POST", f"{path}/turns/{line['turn']}/events", {"events": line["events"]}
-        case "partial":
-            body = {"events": line["events"], "partial": True}
-            return "POST", f"{path}/turns/{line['turn']}/events", body
-        case "permission.request":
-            return "POST", f"{path}/interactions", {**body, "turn_id": line["turn"]}
-        case "permission.decide":
-            return "POST", f"{path}/interactions/{line['request_id']}/decision", body
-        case "stop":
-            return "POST", f"{path}/stop", body
-        case ending:
-            return "POST", f"{path}/turns/{line['turn']}/{ending.removeprefix('turn.')}", body

@@ -7,9 +7,10 @@ from contextlib import aclosing
 from pathlib import Path
 from uuid import UUID
 
-from api.cli.client import CaughtUp, Client, Closed, Event, Hole, Lost, Piece, Refused, token_in
+from api.cli.client import Client, Refused, token_in
 from api.cli.options import Failure, UsageError
 from api.cli.screen import Screen
+from api.cli.stream_items import CaughtUp, Closed, Event, Hole, Lost, Piece
 
 _INTERRUPTED = 130
 

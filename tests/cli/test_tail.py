@@ -10,8 +10,8 @@ from io import StringIO
 import httpx
 import pytest
 
-from api.cli.client import CaughtUp, Event, Hole, _Frame, _Frames, _items
 from api.cli.screen import Screen
+from api.cli.stream_items import CaughtUp, Event, Frame, Frames, Hole, items_of
 from tests.cli.conftest import PATIENCE, Serve, Served, cairn, environment, run
 
 
@@ -125,7 +125,7 @@ STREAM = (
 
 @pytest.mark.parametrize("size", [1, 2, 7, len(STREAM)])
 def test_frames_are_whole_wherever_the_network_cuts_them(size: int) -> None:
-    frames = _Frames()
+    frames = Frames()
     found = [
         frame
         for start in range(0, len(STREAM), size)
@@ -140,13 +140,13 @@ def test_frames_are_whole_wherever_the_network_cuts_them(size: int) -> None:
 
 
 def test_an_event_that_is_known_is_dropped_and_a_missing_one_is_no_small_matter() -> None:
-    event = _Frame("message.added", b"{}", 5)
+    event = Frame("message.added", b"{}", 5)
 
-    assert _items(event, 5) == []
-    assert _items(event, 4) == [Event(5, b"{}")]
-    assert _items(_Frame("caught-up", b"{}", 5), 5) == [CaughtUp(5)]
+    assert items_of(event, 5) == []
+    assert items_of(event, 4) == [Event(5, b"{}")]
+    assert items_of(Frame("caught-up", b"{}", 5), 5) == [CaughtUp(5)]
     with pytest.raises(Hole):
-        _items(event, 3)
+        items_of(event, 3)
 
 
 def test_a_text_cannot_steer_the_terminal() -> None:
