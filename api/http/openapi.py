@@ -196,6 +196,9 @@ def _operation(handler: HTTPRouteHandler, told: Describes, path: str, method: st
     return operation
 
 
+_EMPTY = 204
+
+
 def _needed(body: type[BaseModel]) -> bool:
     return any(field.is_required() for field in body.model_fields.values())
 
@@ -211,10 +214,11 @@ def _answer(handler: HTTPRouteHandler, told: Describes, status: int, *, command:
         names.append("Location")
     if told.linked:
         names.append("Link")
-    forms = {told.media_type: model, **told.other_forms}
+    forms = {} if status == _EMPTY else {told.media_type: model, **told.other_forms}
     content = {name: {"schema": _schema(form)} for name, form in forms.items()}
     said = " ".join(((model and model.__doc__) or summary_of(handler)).split())
-    return {"description": said, "headers": _headers(*names), "content": content}
+    answer: Json = {"description": said, "headers": _headers(*names)}
+    return {**answer, "content": content} if content else answer
 
 
 def _schema(form: type[BaseModel] | Schema | None) -> Json:

@@ -167,7 +167,7 @@ def test_cloudevents(long: SessionApi) -> None:
     assert [one["data"] for one in batch] == records
     for event, record in zip(batch, records, strict=True):
         assert event["id"] == record["id"]
-        assert (event["type"], event["time"]) == (record["type"], record["at"])
+        assert (event["type"], event["time"]) == ("dev.cairn." + record["type"], record["at"])
         assert event["source"] == long.path
         assert int(event["sequence"]) == record["sequence"]
     assert long.get("/events?since=12", headers=CLOUD).json() == []
