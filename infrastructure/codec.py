@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 import msgspec
@@ -23,6 +23,7 @@ class _Record(msgspec.Struct):
     turn_id: str | None = None
 
 
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _record = msgspec.json.Decoder(_Record).decode
 
 
@@ -101,7 +102,11 @@ class JsonCodec:
         Args:
             stored: A row of the log.
         """
-        record = _record(stored.record)
+        try:
+            record = _record(stored.record)
+        except msgspec.DecodeError:
+            # Nothing is known of it but that it was here: the rest of the log must stay of use.
+            return Recorded(stored.sequence, _NO_TIME, Unrecognised(type=stored.type))
         known = self._known.get(stored.type)
         if known is None or record.v > known[0]:
             data = msgspec.json.decode(record.data)

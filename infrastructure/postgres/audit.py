@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from application.ports.audit import AuditFilter
 from application.ports.events import OwnedEvent
-from application.ports.store import StoredEvent
 from infrastructure.postgres import sql
 from infrastructure.postgres.database import Database
+from infrastructure.unreadable import stored_event
 
 _STATEMENTS = sql.load("audit")
 
@@ -43,4 +43,4 @@ class PostgresAuditEvents:
             "plain": all(value is None for value in of_record.values()),
         }
         rows = await self._database.fetch(_STATEMENTS["events"], values, planned_anew=True)
-        return [OwnedEvent(StoredEvent(*row[:6]), row[6], row[7]) for row in rows]
+        return [OwnedEvent(stored_event(*row[:6]), row[6], row[7]) for row in rows]

@@ -13,6 +13,7 @@ from infrastructure.postgres.batch_writer import Committed
 from infrastructure.postgres.database import Database
 from infrastructure.postgres.group_commit import CommitLimits, GroupCommit
 from infrastructure.postgres.outcomes import Outcome
+from infrastructure.unreadable import stored_event
 
 _STATEMENTS = sql.load("log")
 _LAST_SEQUENCE = 2**63 - 1
@@ -79,7 +80,7 @@ class PostgresEventLog:
         if most_bytes is not None:
             statement, values["bytes"] = "read_session_in_part", most_bytes
         rows = await self._database.fetch(_STATEMENTS[statement], values)
-        return [StoredEvent(*row) for row in rows]
+        return [stored_event(*row) for row in rows]
 
     async def read_newest(
         self,
@@ -102,7 +103,7 @@ class PostgresEventLog:
             },
             planned_anew=True,
         )
-        return [StoredEvent(*row) for row in reversed(rows)]
+        return [stored_event(*row) for row in reversed(rows)]
 
     async def key_writes(
         self, session_id: UUID, key: str, *, before: int | None = None, limit: int
@@ -117,7 +118,7 @@ class PostgresEventLog:
                 "limit": limit,
             },
         )
-        return [StoredEvent(*row) for row in rows]
+        return [stored_event(*row) for row in rows]
 
     async def read_all(
         self,
@@ -139,7 +140,7 @@ class PostgresEventLog:
             values,
             planned_anew=filtered,
         )
-        return [StoredEvent(*row) for row in rows]
+        return [stored_event(*row) for row in rows]
 
     async def read_owned(
         self, *, after: int, upto: int, limit: int, most_bytes: int, wanted: EventFilter
@@ -157,7 +158,7 @@ class PostgresEventLog:
             "user": wanted.user,
         }
         rows = await self._database.fetch(_STATEMENTS["read_owned"], values, planned_anew=True)
-        return [OwnedEvent(StoredEvent(*row[:6]), row[6], row[7]) for row in rows]
+        return [OwnedEvent(stored_event(*row[:6]), row[6], row[7]) for row in rows]
 
     async def head(self) -> int:
         """Return the newest position."""

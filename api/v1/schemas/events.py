@@ -52,9 +52,22 @@ RECORDS: dict[str, type[RecordEnvelope]] = {
 """The record of each type of event, made from the catalogue in `domain/session/events.py`."""
 
 
+class Unreadable(Shape):
+    """What is known of it."""
+
+    type: Annotated[str, Field(description="the type that is stored beside the record")]
+
+
+class UnreadableRecord(RecordEnvelope):
+    """In the place of an event whose record is damaged; docs/repair.md says what to do."""
+
+    type: Literal["unreadable"]
+    data: Unreadable
+
+
 @cache
 def _any() -> TypeAdapter[Any]:
-    return TypeAdapter(one_of(RECORDS.values(), "type"))
+    return TypeAdapter(one_of([*RECORDS.values(), UnreadableRecord], "type"))
 
 
 class EventRecord(RootModel[Any]):

@@ -1,0 +1,169 @@
+"""Damage by somebody who owns the database: named, with a way out, and nobody else's trouble."""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.repair.damage import Damage
+from tests.support.api import Api, SessionApi, done, refused
+
+Json = dict[str, Any]
+Hurt = Callable[[SessionApi], Damage]
+
+
+def look(session: SessionApi) -> Json:
+    report: Json = done(session.post("/repair", params={"dry_run": "1"}))["repair"]
+    return report
+
+
+def codes(session: SessionApi) -> list[str]:
+    return [issue["code"] for issue in look(session)["issues"] if issue["severity"] != "info"]
+
+
+def swap(damage: Damage) -> None:
+    for was, becomes in ((3, -1), (4, 3), (-1, 4)):
+        damage.run(
+            "update events set originator_version = %(to)s"
+            " where originator_id = %(id)s and originator_version = %(was)s",
+            was=was,
+            to=becomes,
+        )
+
+
+def double(damage: Damage) -> None:
+    damage.run("alter table events drop constraint events_pkey")
+    damage.run(
+        "insert into events (originator_id, originator_version, topic, state, notification_id,"
+        " digest) select originator_id, originator_version, topic, state, 1000000, digest"
+        " from events where originator_id = %(id)s and originator_version = 3"
+    )
+
+
+def versioned(damage: Damage) -> None:
+    damage.replace(3, b'"v":1', b'"v":9')
+    damage.chain_again()
+
+
+DAMAGE: dict[str, tuple[Callable[[Damage], None], list[str]]] = {
+    "a hole": (lambda d: d.hole(3), ["event_sequence_gap"]),
+    "a duplicate": (double, ["event_sequence_duplicate"]),
+    "swapped rows": (swap, ["position_regression", "digest_mismatch"]),
+    "a changed byte": (lambda d: d.replace(3, b"Looking", b"Hooking"), ["digest_mismatch"]),
+    "a record that is not JSON": (lambda d: d.record(3, b"no"), ["invalid_event_json"]),
+    "a record that is not UTF-8": (
+        lambda d: d.record(3, b'{"id":"\xff"}'),
+        ["invalid_event_json"],
+    ),
+    "a record of nothing": (lambda d: d.record(3, b"{}"), ["invalid_event_json"]),
+    "an unknown version": (versioned, ["unknown_event_version"]),
+    "a changed type": (
+        lambda d: d.run(
+            "update events set topic = 'agent.thought'"
+            " where originator_id = %(id)s and originator_version = 3"
+        ),
+        ["event_type_mismatch"],
+    ),
+    "a truncated tail": (lambda d: d.cut(4), ["event_head_mismatch"]),
+    "a head ahead of the log": (
+        lambda d: d.run("update sessions set sequence = 50 where session_id = %(id)s"),
+        ["event_head_mismatch"],
+    ),
+    "a wrong digest": (
+        lambda d: d.run(
+            "update events set digest = sha256('x')"
+            " where originator_id = %(id)s and originator_version = 3"
+        ),
+        ["digest_mismatch", "digest_mismatch"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damage_is_named_harms_nobody_else_and_leaves_a_way_out(
+    name: str, api: Api, session: SessionApi, damage: Hurt
+) -> None:
+    before = done(session.get("/events", params={"since": "0", "limit": 2}))["events"]
+    other = api.create(app=session.app)
+    other.say("before")
+    feed = api.feed_head()
+    do, expected = DAMAGE[name]
+    do(damage(session))
+
+    found = codes(session)
+    assert set(found) >= set(expected), found
+    assert look(session) == look(session)
+    assert all(issue["advice"] for issue in look(session)["issues"])
+
+    # What came before the damage is read as ever, and forked.
+    assert done(session.get("/events", params={"limit": 2}))["events"] == before
+    done(session.get("/events", params={"limit": 200}))
+    done(session.get())
+    fork = done(session.post("/fork", {"at": 2}), 201)["session"]
+    assert done(api.get(f"/v1/sessions/{fork['id']}/messages"))
+    # Lists, other sessions, the feed.
+    listed = done(api.get("/v1/sessions", params={"app": session.app}))["sessions"]
+    assert {session.id, other.id, fork["id"]} <= {one["id"] for one in listed}
+    other.say("after")
+    done(api.get("/v1/events", params={"after": 0, "limit": 200}))
+    assert api.feed_head() > feed
+    assert [one["type"] for one in other.events()].count("message.added") == 2
+
+
+def test_a_record_that_is_not_json_is_named_in_its_place(
+    api: Api, session: SessionApi, damage: Hurt
+) -> None:
+    damage(session).record(3, b"not json")
+    third = session.events()[2]
+
+    assert (third["sequence"], third["type"]) == (3, "unreadable")
+    assert third["data"] == {"type": "agent.message"}
+    assert third in done(api.get("/v1/events", params={"limit": 200}))["events"]
+    done(session.delete())
+    refused(session.get(), 404, "session_not_found")
+
+
+def test_a_stale_list_row_is_named_and_made_anew_by_the_next_change(
+    session: SessionApi, damage: Hurt
+) -> None:
+    damage(session).run("update sessions set title = 'Wrong' where session_id = %(id)s")
+
+    assert codes(session) == ["read_model_mismatch"]
+    assert not look(session)["blocked"]
+    done(session.patch("", {"title": "Right"}))
+    assert codes(session) == []
+
+
+def test_a_shared_key_whose_history_disagrees_is_named_and_written_again(
+    session: SessionApi, damage: Hurt
+) -> None:
+    done(session.post("/resume"))
+    done(session.patch("/state", {"set": {"app:motd": "hi"}}))
+    assert codes(session) == []
+    damage(session).run(
+        "update shared_state set value = '\"no\"' where key = 'app:motd' and %(id)s <> ''"
+    )
+
+    assert codes(session) == ["shared_state_mismatch"]
+    done(session.patch("/state", {"set": {"app:motd": "hi again"}}))
+    assert codes(session) == []
+
+
+def test_a_client_ahead_of_a_restored_backup_is_told(session: SessionApi, damage: Hurt) -> None:
+    broken = damage(session)
+    broken.cut(4)
+    broken.run(
+        "update sessions set (sequence, digest, position) = (select originator_version, digest,"
+        " notification_id from events where originator_id = %(id)s and originator_version = 4)"
+        " where session_id = %(id)s"
+    )
+
+    refused(session.get("/events", params={"since": 7}), 409, "cursor_ahead", head=4)
+
+
+def test_the_log_refuses_a_change_by_whoever_has_not_put_its_guards_aside(
+    session: SessionApi, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as connection, pytest.raises(psycopg.Error, match="append"):
+        connection.execute("delete from events where originator_id = %s", (session.id,))
