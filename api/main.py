@@ -29,6 +29,7 @@ from api.v1.services import Services
 from application.commands.handler import CommandHandler
 from application.commands.hooks import Hooks
 from application.commands.repository import SessionRepository
+from application.commands.scope_handler import ScopeHandler
 from application.fan_out import FanOut
 from application.ports.store import Store
 from application.ports.transparency import Signatures
@@ -179,14 +180,16 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
     rhythm = StreamTiming(ping=settings.ping_seconds, longest=settings.stream_seconds)
     timers = settings.timers()
     repository = SessionRepository(store, kept=settings.kept_sessions)
+    hooks = hooks_of(settings)
     handler = CommandHandler(
         store,
         repository,
         hub,
         largest=settings.max_record_bytes,
         timers=timers,
-        hooks=hooks_of(settings),
+        hooks=hooks,
     )
+    scope_handler = ScopeHandler(store, hub, largest=settings.max_record_bytes, hooks=hooks)
     transcripts = Transcripts(store, most_bytes=settings.kept_transcript_bytes)
     queries = Queries(store, repository, transcripts)
     pruner = KeyPruner(store, timedelta(days=settings.idempotency_days))
@@ -215,7 +218,9 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
     for job in jobs:
         await job.start()
     try:
-        use_cases = use_cases_over(store, repository, handler, hub, queries, JsonSchemas())
+        use_cases = use_cases_over(
+            store, repository, handler, scope_handler, hub, queries, JsonSchemas()
+        )
         yield Services(
             settings=settings,
             store=store,

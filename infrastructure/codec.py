@@ -8,7 +8,8 @@ from typing import Any, get_args
 import msgspec
 
 from application.ports.store import Envelope, StoredEvent
-from domain.session.events import NAMES, Recorded, SessionEvent, Unrecognised
+from domain.catalogue import NAMES, Event
+from domain.session.events import Recorded, SessionEvent, Unrecognised
 from domain.values import rfc3339
 from infrastructure.upcasters import upcast
 
@@ -62,7 +63,7 @@ class JsonCodec:
             for cls in NAMES
         }
 
-    def encode(self, event: SessionEvent, envelope: Envelope) -> tuple[str, bytes]:
+    def encode(self, event: Event, envelope: Envelope) -> tuple[str, bytes]:
         """Return the stored type and record of an event.
 
         Args:

@@ -9,11 +9,13 @@ from uuid import UUID
 
 from application.commands.answers import answer_of
 from application.commands.idempotency import stored_answer
+from application.commands.records import RecordEncoder
 from application.commands.repository import Loaded
 from application.commands.request import Outcome, Request
-from application.errors import RecordTooLarge, StaleSequence
-from application.ports.store import Append, Envelope, NewEvent, SharedWrite, Store, StoredAnswer
-from application.projections.session_row import listed_differently, session_row, shared_writes
+from application.errors import StaleSequence
+from application.ports.store import Append, NewEvent, SharedWrite, Store, StoredAnswer
+from application.projections.session_row import listed_differently, session_row
+from application.projections.shared_state import shared_writes
 from domain.chain import genesis, link, record_hash
 from domain.session.commands import CreateSession, RepairSession, SpawnSession
 from domain.session.decide import decide
@@ -93,7 +95,7 @@ class BatchDecider:
 
     def __init__(self, store: Store, *, largest: int, timers: Timers) -> None:
         self._store = store
-        self._largest = largest
+        self._encode = RecordEncoder(store, largest=largest)
         self._timers = timers
 
     def decide(self, session_id: UUID, loaded: Loaded, batch: list[PendingCommand]) -> DecidedBatch:
@@ -130,7 +132,6 @@ class BatchDecider:
             shared += made.shared
             if child is not None:
                 companions.append(child[0])
-            append.expected_scopes = (*append.expected_scopes, *request.expected_scopes)
             decision.after = session.sequence
             if request.idempotency is not None:
                 keys.append(
@@ -170,12 +171,12 @@ class BatchDecider:
                 closing[number].turn_id if number < len(closing) else turn_of(draft.session, event)
             )
             recorded = Recorded(draft.session.sequence + 1, now, event, turn_id)
-            name, record = self._encode(request, recorded)
+            name, record = self._encode(request, now, event, turn_id)
             draft.digest = link(draft.digest, record_hash(record))
             draft.session = evolve(draft.session, recorded)
             owner = draft.session.lifecycle.owner
             at = offset + len(draft.events)
-            draft.shared += shared_writes(owner, event, at, self._store.codec)
+            draft.shared += shared_writes(owner.app, owner.user, event, at, self._store.codec)
             draft.events.append(NewEvent(name, record, draft.digest))
         return draft
 
@@ -192,25 +193,6 @@ class BatchDecider:
         append = Append(child_id, 0, made.events, now)
         append.row = session_row(child_id, made.session, self._store.codec, self._timers)
         return append, made.session
-
-    def _encode(self, request: Request, recorded: Recorded) -> tuple[str, bytes]:
-        envelope = Envelope(
-            self._store.clock.new_id(),
-            recorded.at,
-            request.actor,
-            request.origin,
-            recorded.turn_id,
-            request.causation,
-            request.idempotency.key if request.idempotency else None,
-        )
-        name, record = self._store.codec.encode(recorded.event, envelope)
-        if len(record) > self._largest:
-            raise RecordTooLarge(
-                f"a {name} event of {len(record)} bytes; at most {self._largest}",
-                size=len(record),
-                limit=self._largest,
-            )
-        return name, record
 
 
 def _require_expected(session: Session, request: Request) -> None:

@@ -20,7 +20,7 @@ from application.commands.idempotency import StoredAnswers
 from application.commands.reactions import REACTIONS, Reaction
 from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
-from application.errors import Busy, HookDenied, HookFailed, KeysTaken, StaleScope, VersionConflict
+from application.errors import Busy, HookDenied, HookFailed, KeysTaken, VersionConflict
 from application.fan_out import FanOut
 from application.ports.store import Append, Store
 from domain.errors import CairnError, SessionExists
@@ -120,11 +120,7 @@ class CommandHandler:
     async def _serve(self, session_id: UUID, batch: list[PendingCommand]) -> None:
         """Serve commands, then leave those that have come meanwhile to a task."""
         try:
-            if any(pending.request.expected_scopes for pending in batch):
-                # Versions of shared scopes are expected by one request, so each is written alone.
-                await self._serve_one_by_one(session_id, batch)
-            else:
-                await self._serve_together(session_id, batch)
+            await self._serve_together(session_id, batch)
         except Exception as error:  # noqa: BLE001 - it is the answer of those who wait
             self._repository.forget(session_id)
             _refuse(batch, error)
@@ -140,13 +136,6 @@ class CommandHandler:
                 self._do(self._serve(session_id, queue[:_TOGETHER]))
             else:
                 del self._queues[session_id]
-
-    async def _serve_one_by_one(self, session_id: UUID, batch: list[PendingCommand]) -> None:
-        for pending in batch:
-            try:
-                await self._serve_together(session_id, [pending])
-            except StaleScope as moved:
-                pending.refuse(moved)
 
     async def _serve_together(self, session_id: UUID, batch: list[PendingCommand]) -> None:
         repository = self._repository
@@ -240,7 +229,7 @@ class CommandHandler:
 
     async def _already_so(self, request: Request) -> Outcome | None:
         """Return the outcome of a request that changes nothing; None when it would."""
-        if request.expected is not None or request.expected_scopes:
+        if request.expected is not None:
             return None
         loaded = await self._repository.load(request.session_id)
         session = loaded.session

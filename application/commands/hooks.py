@@ -14,8 +14,9 @@ from dataclasses import dataclass, is_dataclass
 from typing import Any, Literal, TypeVar, cast, get_args, get_type_hints
 from uuid import UUID
 
-from application.commands.request import BY_ITSELF, Request, RequestOrigin
+from application.commands.request import BY_ITSELF, Request, RequestOrigin, ScopeRequest
 from application.errors import HookDenied, HookFailed
+from domain.scope.rules import PatchScope
 from domain.session import commands as c
 from domain.values import Identity
 
@@ -46,7 +47,7 @@ POINTS: Mapping[type[Any], Point] = {
     c.RequestPermission: "tool.pre_call",
     c.DecidePermission: "permission.pre_decide",
     c.PatchState: "state.pre_patch",
-    c.PatchScope: "state.pre_patch",
+    PatchScope: "state.pre_patch",
 }
 """The point at which each command is shown to hooks; the others are shown to none."""
 
@@ -55,6 +56,7 @@ POINTS: Mapping[type[Any], Point] = {
 _logger = logging.getLogger("cairn.hooks")
 
 _T = TypeVar("_T")
+_Request = TypeVar("_Request", Request, ScopeRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Call:
 
     Args:
         point: When it is asked.
-        session_id: Of which session.
+        session_id: Of which session, or of which shared scope.
         command: What is asked of it.
         actor: Who asks.
         origin: Through which door.
@@ -71,7 +73,7 @@ class Call:
 
     point: Point
     session_id: UUID
-    command: c.Command
+    command: c.Command | PatchScope
     actor: str
     origin: RequestOrigin
 
@@ -104,7 +106,7 @@ class Hook:
 
     name: str
     points: frozenset[Point]
-    ask: Callable[[Call], Awaitable[c.Command | None]]
+    ask: Callable[[Call], Awaitable[c.Command | PatchScope | None]]
     priority: int = 0
     required: bool = True
     timeout: float = 5.0
@@ -127,7 +129,7 @@ class Hooks:
     def __bool__(self) -> bool:
         return bool(self._of_point)
 
-    async def before(self, request: Request) -> Request:
+    async def before(self, request: _Request) -> _Request:
         """Return the request as the hooks leave it.
 
         Args:
@@ -144,13 +146,13 @@ class Hooks:
             request = await self._ask(hook, point, request)
         return request
 
-    async def _ask(self, hook: Hook, point: Point, request: Request) -> Request:
+    async def _ask(self, hook: Hook, point: Point, request: _Request) -> _Request:
         call = Call(point, request.session_id, request.command, request.actor, request.origin)
         try:
             changed = await _within(hook.timeout, hook.ask(call))
             if changed is not None:
                 _require_same_kind(request.command, changed)
-                return request._replace(command=changed)
+                return request._replace(command=cast("Any", changed))
         except Deny as denied:
             raise HookDenied(str(denied.reason)[:2000], hook=hook.name, point=point) from None
         except Exception as error:
@@ -185,7 +187,7 @@ async def _within(seconds: float, asked: Awaitable[_T]) -> _T:
     return task.result()
 
 
-def _require_same_kind(asked: c.Command, changed: c.Command) -> None:
+def _require_same_kind(asked: c.Command | PatchScope, changed: c.Command | PatchScope) -> None:
     if type(changed) is not type(asked):
         raise TypeError(f"a hook made a {type(changed).__name__} of a {type(asked).__name__}")
     if _identity_of(changed) != _identity_of(asked):

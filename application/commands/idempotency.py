@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from application.commands.request import Idempotency, Outcome, Request
+from application.commands.request import Idempotency, Outcome, Request, ScopeRequest
 from application.errors import IdempotencyKeyInFlight, IdempotencyKeyReused
 from application.ports.store import Codec, Store, StoredAnswer
 
@@ -68,7 +68,7 @@ class StoredAnswers:
 
 
 def stored_answer(
-    request: Request,
+    request: Request | ScopeRequest,
     idempotency: Idempotency,
     *,
     before: int,

@@ -152,7 +152,11 @@ class SessionRepository:
             loaded: The state.
         """
         row = await self._store.read_models.session(session_id)
-        return loaded.session.sequence == (row.sequence if row else 0)
+        if row is not None:
+            return loaded.session.sequence == row.sequence
+        # The log of a shared scope, which has no row, may have the id.
+        newest = await self._store.log.read_newest(session_id, last=1)
+        return loaded.session.sequence == (newest[0].sequence if newest else 0)
 
     def snapshot_due(self, before: Session, after: Session) -> bool:
         """Return whether the state after an append is to be kept in the store.

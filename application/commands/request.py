@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from application.ports.rows import ScopeVersion
+from application.projections.shared_state import scope_id
+from domain.scope.rules import PatchScope
 from domain.session.commands import Command
 from domain.session.state import Session
 
@@ -77,6 +78,21 @@ class Caller(NamedTuple):
             None if self.key is None else self.key_in(session_id),
         )
 
+    def patches(self, command: PatchScope) -> "ScopeRequest":
+        """Return the request of a patch of a shared scope; what it expects are its versions.
+
+        Args:
+            command: What is asked; the key must be unique in its scope.
+        """
+        return ScopeRequest(
+            command,
+            self.actor,
+            self.origin,
+            self.expected,
+            self.causation,
+            self.key_in(scope_id(command.app, command.user)),
+        )
+
     def key_in(self, scope: UUID) -> Idempotency | None:
         """Return the idempotency key, unique in a scope; None when there is none.
 
@@ -100,7 +116,6 @@ class Request(NamedTuple):
         causation: Why.
         idempotency: The client's key.
         inherits: What a fork begins with, of the session it is made from.
-        expected_scopes: The versions of shared scopes that the caller allows.
     """
 
     session_id: UUID
@@ -111,7 +126,31 @@ class Request(NamedTuple):
     causation: str | None = None
     idempotency: Idempotency | None = None
     inherits: Session | None = None
-    expected_scopes: tuple[ScopeVersion, ...] = ()
+
+
+class ScopeRequest(NamedTuple):
+    """A patch of a shared scope with what is known about who asks.
+
+    Args:
+        command: What is asked.
+        actor: Who asks.
+        origin: Through which door.
+        expected: The versions that the caller allows, from If-Match; None allows any.
+        causation: Why.
+        idempotency: The client's key.
+    """
+
+    command: PatchScope
+    actor: str
+    origin: RequestOrigin = "http"
+    expected: frozenset[int] | None = None
+    causation: str | None = None
+    idempotency: Idempotency | None = None
+
+    @property
+    def session_id(self) -> UUID:
+        """The id of the scope and of its log, in the place where others name a session."""
+        return scope_id(self.command.app, self.command.user)
 
 
 class Outcome(NamedTuple):

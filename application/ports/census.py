@@ -9,7 +9,7 @@ class Census(Protocol):
     """Counts what is there."""
 
     async def sessions(self, after: UUID, limit: int, *, changed_since: int) -> Sequence[UUID]:
-        """Return ids that have events or a row, deleted and hidden ones too, in order.
+        """Return ids that have events or a row, deleted ones too, in order.
 
         Args:
             after: The id after which to look.

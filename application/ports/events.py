@@ -7,7 +7,7 @@ from application.ports.rows import StoredEvent
 
 
 class OwnedEvent(NamedTuple):
-    """An event, and whose session it belongs to; None for a log that is no session's."""
+    """An event, and whose session it belongs to; None for a log of another program."""
 
     stored: StoredEvent
     app: str | None

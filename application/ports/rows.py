@@ -74,8 +74,6 @@ class SessionRow:
         forked_from: The session of whose history it is a copy.
         auto_stop: It ends with its parent.
         due_at: The earliest time at which something is to happen to it by itself.
-        hidden: It is the stream of something else, such as the shared state of an app: it has a
-            row as every stream has, but is in no list, is never due and is nobody's child.
         projected_with: The version of the projection that made it.
     """
 
@@ -104,19 +102,18 @@ class SessionRow:
     forked_from: UUID | None = None
     auto_stop: bool = False
     due_at: datetime | None = None
-    hidden: bool = False
     projected_with: int = 0
 
     @property
     def live_parent(self) -> UUID | None:
         """Its parent, as long as it has not ended."""
-        ended = self.deleted or self.hidden or self.status == "stopped"
+        ended = self.deleted or self.status == "stopped"
         return None if ended else self.parent_id
 
 
 @dataclass(frozen=True, slots=True)
 class ListedSession:
-    """A session as a list finds it; one that is hidden is found by its id only.
+    """A session as a list finds it.
 
     What the fields mean is told at `SessionRow`.
     """
@@ -132,7 +129,6 @@ class ListedSession:
     user: str
     doc: str
     title: str | None
-    hidden: bool = False
     turn_id: str | None = None
     failure_kind: str | None = None
     failure_summary: str | None = None
@@ -152,6 +148,13 @@ class SharedWrite:
     key: str
     value: bytes | None
     offset: int
+
+
+class ScopeOwner(NamedTuple):
+    """Whose shared scope it is: an app's, or with a user that of one user of it."""
+
+    app: str
+    user: str | None
 
 
 class ScopeVersion(NamedTuple):
@@ -219,6 +222,7 @@ class Append:
         expected_scopes: The versions that shared scopes must have, or the append is refused.
         companions: Appends to other logs that are written or refused together with this one, each
             to a log of its own and without companions of its own.
+        scope: Whose shared scope the log belongs to, which has no list row; None for a session's.
     """
 
     session_id: UUID
@@ -230,6 +234,7 @@ class Append:
     keys: Sequence[StoredAnswer] = ()
     expected_scopes: Sequence[ScopeVersion] = ()
     companions: Sequence["Append"] = ()
+    scope: ScopeOwner | None = None
 
     @property
     def streams(self) -> tuple["Append", ...]:

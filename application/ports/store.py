@@ -28,7 +28,8 @@ from application.ports.rows import (
     StoredAnswer,
     StoredEvent,
 )
-from domain.session.events import Recorded, SessionEvent
+from domain.catalogue import Event
+from domain.session.events import Recorded
 from domain.session.state import Session
 
 __all__ = [
@@ -114,7 +115,7 @@ class EventLog(Protocol):
 
         Args:
             session_id: Whose log.
-            key: As it is named in `session.created`, `state.patched` and `conversation.rewound`.
+            key: As events name it; which events do is said by `domain/session/key_writes.py`.
             before: Only events with a lower sequence; None is from the newest.
             limit: The most events.
         """
@@ -161,7 +162,7 @@ class ReadModels(Protocol):
     async def sessions(
         self, where: SessionFilter, order: SessionOrder, after: After | None, limit: int
     ) -> Sequence[ListedSession]:
-        """Return rows of sessions that are neither deleted nor hidden."""
+        """Return rows of sessions that are not deleted."""
         ...
 
     async def rows_older_than(self, version: int, limit: int) -> Sequence[tuple[UUID, int]]:
@@ -299,7 +300,7 @@ class SnapshotStore(Protocol):
 class Codec(Protocol):
     """Between events and the bytes of their records."""
 
-    def encode(self, event: SessionEvent, envelope: Envelope) -> tuple[str, bytes]:
+    def encode(self, event: Event, envelope: Envelope) -> tuple[str, bytes]:
         """Return the stored type and record of an event."""
         ...
 

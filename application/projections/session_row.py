@@ -1,22 +1,20 @@
 """The projection of a session's state to its row: what lists and readers see of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import UUID
 
-from application.ports.store import Codec, SessionRow, SharedWrite
+from application.ports.store import Codec, SessionRow
 from domain.health import Badge, Info, badge_for_log, state_of
-from domain.session.events import SessionCreated, SessionEvent, StatePatched
-from domain.session.state import ABSENT, Session, scope_of
+from domain.session.state import ABSENT, Session
 from domain.session.supervision import next_deadline
-from domain.values import Owner, Timers, rfc3339
+from domain.values import Timers, rfc3339
 
 PROJECTION_VERSION = 1
 """Raised with every change of what a row or its document has: rows of an older version are made
 anew, and until then their documents are filled up with the values of a new session."""
 
-_SCOPES = uuid5(NAMESPACE_URL, "cairn:scopes")
 _NOBODY = UUID(int=0)
 _NEVER = datetime.fromtimestamp(0, UTC)
 
@@ -216,7 +214,6 @@ def session_row(
         codec: Makes its document.
         timers: How long turns may be silent or run: they decide when it needs the clock.
     """
-    hidden = session.lifecycle.phase == "scope"
     lifecycle, description, owner = (
         session.lifecycle,
         session.description,
@@ -237,7 +234,7 @@ def session_row(
         tags=description.tags,
         created_at=lifecycle.created_at or _NEVER,
         deleted=lifecycle.phase == "deleted",
-        doc="{}" if hidden else codec.to_json(session_document(session_id, session)).decode(),
+        doc=codec.to_json(session_document(session_id, session)).decode(),
         badge=badge_of(session),
         turn_id=_running(session),
         failure_kind=lifecycle.failure.kind if lifecycle.failure else None,
@@ -249,7 +246,6 @@ def session_row(
         forked_from=lifecycle.forked_from.session_id if lifecycle.forked_from else None,
         auto_stop=lineage is not None and lineage.auto_stop,
         due_at=next_deadline(session, timers or Timers()),
-        hidden=hidden,
         projected_with=PROJECTION_VERSION,
     )
 
@@ -274,55 +270,3 @@ def listed_differently(before: Session, after: Session) -> bool:
 
 def _running(session: Session) -> str | None:
     return session.turns.running.turn_id if session.turns.running else None
-
-
-def scope_stream(app: str, user: str | None) -> UUID:
-    """Return the scope of the keys that all sessions of an app, or of one user of it, share.
-
-    Args:
-        app: The app.
-        user: None for the keys of the app.
-    """
-    owner = Owner(app=app, user=user or "")
-    return app_scope(owner) if user is None else user_scope(owner)
-
-
-def app_scope(owner: Owner) -> UUID:
-    """Return the scope of `app:` keys."""
-    return uuid5(_SCOPES, f"app:{owner.app}")
-
-
-def user_scope(owner: Owner) -> UUID:
-    """Return the scope of `user:` keys: one user within one app."""
-    return uuid5(_SCOPES, f"user:{len(owner.app)}:{owner.app}:{owner.user}")
-
-
-def shared_writes(
-    owner: Owner, event: SessionEvent, offset: int, codec: Codec
-) -> Iterator[SharedWrite]:
-    """Return what an event writes to the scopes that sessions share.
-
-    Args:
-        owner: Of the session.
-        event: Only a creation or a patch writes any.
-        offset: The index of the event in its append.
-        codec: Makes the stored values.
-    """
-    match event:
-        case SessionCreated():
-            written: Mapping[str, Any] = event.state
-            deleted: tuple[str, ...] = ()
-        case StatePatched():
-            written, deleted = event.set, event.delete
-        case _:
-            return
-    for key, value in written.items():
-        if scope_of(key) in ("app", "user"):
-            yield SharedWrite(_scope(owner, key), key, codec.to_json(value), offset)
-    for key in deleted:
-        if scope_of(key) in ("app", "user"):
-            yield SharedWrite(_scope(owner, key), key, None, offset)
-
-
-def _scope(owner: Owner, key: str) -> UUID:
-    return app_scope(owner) if scope_of(key) == "app" else user_scope(owner)

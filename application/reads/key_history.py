@@ -7,8 +7,9 @@ from uuid import UUID
 
 from application.commands.repository import SessionRepository
 from application.ports.store import KeyWrite, Store, StoredEvent
-from application.projections.session_row import scope_stream
+from application.projections.shared_state import scope_id
 from domain.errors import SessionNotFound
+from domain.session.key_writes import recorded_key_writes
 from domain.session.state import scope_of
 from domain.values import Origin
 
@@ -76,7 +77,7 @@ class KeyHistories:
             SessionNotFound: There never was one.
         """
         lifecycle = (await self._repository.load(session_id)).session.lifecycle
-        if lifecycle.phase in ("absent", "scope"):
+        if lifecycle.phase == "absent":
             raise SessionNotFound
         kind = scope_of(key)
         if kind in ("app", "user"):
@@ -98,7 +99,7 @@ class KeyHistories:
             limit: The most.
         """
         found = await self._store.read_models.key_history(
-            scope_stream(app, user), key, before=before, limit=limit
+            scope_id(app, user), key, before=before, limit=limit
         )
         return KeyHistory(shared_writes(self._store, found), "position")
 
@@ -121,13 +122,11 @@ async def own_writes(
 
 def _own(store: Store, event: StoredEvent, key: str) -> Write:
     record = store.codec.from_json(event.record)
-    data = record["data"]
-    deleted = key in data.get("delete", ())
-    # A session begins with a `state`; what changes it later has a `set`.
-    values = {**data.get("state", {}), **data.get("set", {})}
+    written = recorded_key_writes(record["data"])
+    deleted = key in written.delete
     return Write(
         deleted=deleted,
-        value=None if deleted else values.get(key),
+        value=None if deleted else written.set.get(key),
         at=record["at"],
         actor=record["actor"],
         session_id=event.session_id,

@@ -8,7 +8,8 @@ from uuid import UUID
 from application.commands.repository import Loaded, SessionRepository
 from application.errors import CursorAhead
 from application.ports.store import After, ListedSession, SessionFilter, SessionOrder, Store
-from application.projections.session_row import app_scope, session_document, user_scope
+from application.projections.session_row import session_document
+from application.projections.shared_state import app_scope, user_scope
 from application.reads.transcripts import Transcripts
 from domain.errors import MessageNotFound, SessionNotFound
 from domain.session.state import Session
@@ -61,7 +62,7 @@ class Queries:
             SessionNotFound: There is none, or it was deleted.
         """
         row = await self._store.read_models.session(session_id)
-        if row is None or row.hidden:
+        if row is None:
             raise SessionNotFound
         if row.status == "deleted":
             raise SessionNotFound("the session was deleted; only its events can still be read")
@@ -128,7 +129,7 @@ class Queries:
         """
         row = await self.session(session_id)
         owner = Owner(app=row.app, user=row.user)
-        scopes = (app_scope(owner), user_scope(owner))
+        scopes = (app_scope(owner.app), user_scope(owner.app, owner.user))
         if at is None:
             return await self._newest(session_id, scopes)
         if at > row.sequence:

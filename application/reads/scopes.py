@@ -2,29 +2,26 @@
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from application.errors import CursorAhead
 from application.ports.store import Store
-from application.projections.session_row import scope_stream
+from application.projections.shared_state import scope_id
 
 
 class SharedState(NamedTuple):
     """The keys of a scope at one moment.
 
     Args:
-        stream: The id of the log that holds what is patched directly.
         version: The position of the newest write, 0 before any.
         values: The keys, with their prefix.
     """
 
-    stream: UUID
     version: int
     values: Mapping[str, Any]
 
 
 class Scopes:
-    """Reads shared state; it is patched with the command `PatchScope` to its stream.
+    """Reads shared state; it is patched by `application/commands/scope_handler.py`.
 
     Args:
         store: Where it is.
@@ -48,8 +45,7 @@ class Scopes:
         """
         if at is not None and at > (head := await self._store.log.head()):
             raise CursorAhead(None, head=head, cursor=at)
-        stream = scope_stream(app, user)
-        scope = await self._store.read_models.scope(stream, at=at)
+        scope = await self._store.read_models.scope(scope_id(app, user), at=at)
         from_json = self._store.codec.from_json
         values = {key: from_json(value) for key, value in scope.values.items()}
-        return SharedState(stream, scope.version, values)
+        return SharedState(scope.version, values)

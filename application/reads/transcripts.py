@@ -14,8 +14,8 @@ from uuid import UUID
 from weakref import WeakValueDictionary
 
 from application.ports.store import Store
+from domain.catalogue import NAMES
 from domain.session.events import (
-    NAMES,
     ConversationCleared,
     ConversationRewound,
     Recorded,

@@ -68,7 +68,7 @@ class _Watch:
 
     async def _look(self) -> _Found:
         session = await self.store.read_models.session(self.session_id)
-        if session is None or session.hidden:
+        if session is None:
             raise SessionNotFound
         lease = None
         if self.with_lease:

@@ -7,6 +7,7 @@ from uuid import UUID
 from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome
+from application.commands.scope_handler import ScopeHandler
 from application.fan_out import FanOut
 from application.ports.schemas import Schemas
 from application.ports.store import Store
@@ -62,6 +63,7 @@ def use_cases_over(
     store: Store,
     repository: SessionRepository,
     handler: CommandHandler,
+    scope_handler: ScopeHandler,
     hub: FanOut,
     queries: Queries,
     schemas: Schemas,
@@ -72,6 +74,7 @@ def use_cases_over(
         store: Where everything is.
         repository: Loads the states of sessions.
         handler: Handles commands.
+        scope_handler: Handles patches of shared scopes.
         hub: Who hears of pieces here.
         queries: Says which sessions can be read.
         schemas: Judges the schemas of forms, and what was filled in.
@@ -89,7 +92,7 @@ def use_cases_over(
         presence=Presence(store, handler),
         profiles=Profiles(handler),
         sessions=Sessions(handler, clock, lineages),
-        shared_states=SharedStates(store, handler),
+        shared_states=SharedStates(scope_handler),
         summaries=Summaries(handler, clock),
         turns=Turns(store, repository, handler, hub),
     )

@@ -212,7 +212,7 @@ class Lineages:
     async def _row(self, session_id: UUID) -> ListedSession:
         # A command to what was deleted is told so, however close behind the deletion it comes.
         row = await self._store.read_models.session(session_id)
-        if row is None or row.hidden:
+        if row is None:
             raise SessionNotFound
         if row.status == "deleted":
             raise SessionIsDeleted

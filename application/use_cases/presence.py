@@ -97,7 +97,7 @@ async def present(store: Store, caller: Caller, session_id: UUID) -> ListedSessi
         SessionIsDeleted: It was deleted.
     """
     session = await store.read_models.session(session_id)
-    if session is None or session.hidden:
+    if session is None:
         raise SessionNotFound
     if caller.expected is not None and session.sequence not in caller.expected:
         raise StaleSequence(None, head=session.sequence)

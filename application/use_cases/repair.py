@@ -18,21 +18,24 @@ from application.projections.session_row import (
     PROJECTION_VERSION,
     session_document,
     session_row,
-    shared_writes,
 )
+from application.projections.shared_state import shared_writes
 from application.use_cases.sessions import Sessions
+from domain.catalogue import NAMES
 from domain.chain import genesis
 from domain.errors import SessionNotFound
 from domain.repair.analyser import Analyser, Facts
 from domain.repair.cairn_rows import CairnRows
 from domain.repair.report import Options, PlannedEvent, Report
 from domain.repair.rows import decoded
+from domain.scope.events import ScopeOpened
 from domain.session.commands import InterruptedTurn, RepairSession
 from domain.session.events import SessionCreated, StatePatched, ToolReturned, TurnFailed
 from domain.session.state import Session
 from domain.values import Failure, Owner
 
 _ATTEMPTS = 10
+_SCOPE_OPENED = NAMES[ScopeOpened][0]
 _PAGE = 1000
 _MOST_TOLD = 200
 _DERIVED = ("doc", "created_at", "due_at", "projected_with")
@@ -76,13 +79,15 @@ class Repairs:
         """
         async with self._inspector.look_at(session_id) as inspection:
             row = await inspection.row()
-            if row is not None and (row.shown["hidden"] or row.shown["deleted"]):
+            if row is not None and row.shown["deleted"]:
                 raise SessionNotFound
             reader = CairnRows(str(session_id), self._read)
             analyser = Analyser(reader, options, genesis(session_id))
             writes = _SharedWrites(self._store.codec)
             async for page in inspection.events():
                 for found in page:
+                    if row is None and found.type == _SCOPE_OPENED:
+                        raise SessionNotFound
                     analyser.row(
                         reader.row(
                             found.sequence,
@@ -270,7 +275,7 @@ class _SharedWrites:
             self._owner = event.owner
         if self._owner is None or not isinstance(event, SessionCreated | StatePatched):
             return
-        for write in shared_writes(self._owner, event, 0, self._codec):
+        for write in shared_writes(self._owner.app, self._owner.user, event, 0, self._codec):
             own = OwnWrite(write.scope_id, write.key, position, write.value)
             self._last[write.scope_id, write.key] = own
 

@@ -1,15 +1,10 @@
 """State that sessions share: patch the keys of an app, or of one user of it."""
 
 from typing import NamedTuple
-from uuid import UUID
 
-from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
-from application.errors import StaleScope
-from application.ports.rows import ScopeVersion
-from application.ports.store import Store
-from application.projections.session_row import scope_stream
-from domain.session.commands import PatchScope
+from application.commands.scope_handler import ScopeHandler
+from domain.scope.rules import PatchScope
 from domain.values import JsonObject
 
 
@@ -29,12 +24,10 @@ class SharedStates:
     """Patches keys that sessions share.
 
     Args:
-        store: Where they are.
-        handler: Handles commands.
+        handler: Handles patches.
     """
 
-    def __init__(self, store: Store, handler: CommandHandler) -> None:
-        self._store = store
+    def __init__(self, handler: ScopeHandler) -> None:
         self._handler = handler
 
     async def patch(
@@ -58,22 +51,6 @@ class SharedStates:
         Raises:
             StaleScope: The keys have another version.
         """
-        scope = scope_stream(app, user)
         command = PatchScope(app=app, user=user, set=set, delete=delete)
-        request = caller._replace(expected=None).asks(scope, command)
-        if caller.expected is not None:
-            # Of several versions that are allowed it must have the one it has now.
-            now = await self._version(scope)
-            version = now if now in caller.expected else min(caller.expected, default=-1)
-            request = request._replace(expected_scopes=(ScopeVersion(scope, version),))
-        outcome = await self._handler.handle(request)
-        if outcome.changed:
-            return ScopePatched(outcome, outcome.position)
-        # Nothing was asked for: nobody has looked at the version yet.
-        version = await self._version(scope)
-        if caller.expected is not None and version not in caller.expected:
-            raise StaleScope(None, head=version)
-        return ScopePatched(outcome, version)
-
-    async def _version(self, scope: UUID) -> int:
-        return (await self._store.read_models.scope(scope)).version
+        outcome = await self._handler.handle(caller.patches(command))
+        return ScopePatched(outcome, outcome.answer["version"])

@@ -34,8 +34,8 @@ from application.ports.webhooks import (
     WebhookStore,
 )
 from application.webhooks.messages import SECRET_PREFIX
+from domain.catalogue import NAMES
 from domain.errors import Invalid, LimitReached
-from domain.session.events import NAMES
 
 MAX_URL = 2000
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any
 
+from domain.catalogue import NAMES
 from domain.repair.report import Action, PlannedEvent
 from domain.repair.rows import (
     INTERRUPTED,
@@ -17,7 +18,6 @@ from domain.repair.rows import (
     object_of,
     text_of,
 )
-from domain.session.events import NAMES
 from domain.values import Failure
 
 _ROLES: Mapping[str, Role] = {

@@ -6,12 +6,12 @@ rename one: a change of meaning gets a new name, or a new version with an upcast
 sequence) is in the envelope, `Recorded`, so that it is said once and the same way everywhere.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, TypeVar, dataclass_transform
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
+from domain.event_types import event
 from domain.permission_rules import Grants, PermissionRules
 from domain.values import (
     Agent,
@@ -34,26 +34,10 @@ from domain.values import (
     Usage,
 )
 
-_E = TypeVar("_E")
-
-NAMES: dict[type[Any], tuple[str, int]] = {}
-"""The stored name and the current version of every event class."""
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True)
-def _event(name: str, version: int = 1) -> Callable[[type[_E]], type[_E]]:
-    def register(cls: type[_E]) -> type[_E]:
-        made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
-        NAMES[made] = (name, version)
-        return made
-
-    return register
-
-
 # ── lifecycle ────────────────────────────────────────────────────────────────────────────────
 
 
-@_event("session.created", version=2)
+@event("session.created", version=2)
 class SessionCreated:
     """A session began; `state` holds its first plain, `app:` and `user:` keys.
 
@@ -77,19 +61,19 @@ class SessionCreated:
     forked_from: Origin | None = None
 
 
-@_event("session.activated")
+@event("session.activated")
 class SessionActivated:
     """The agent of a starting session is up."""
 
 
-@_event("session.start_failed")
+@event("session.start_failed")
 class SessionStartFailed:
     """The agent did not come up; the session stays visible, stopped."""
 
     failure: Failure
 
 
-@_event("session.stopping")
+@event("session.stopping")
 class SessionStopping:
     """The session stops as soon as its running turn has ended, and starts no other."""
 
@@ -99,7 +83,7 @@ class SessionStopping:
     failure: Failure | None = None
 
 
-@_event("session.stopped")
+@event("session.stopped")
 class SessionStopped:
     """The session takes no more turns until it is resumed; the first cause is the one recorded."""
 
@@ -109,7 +93,7 @@ class SessionStopped:
     failure: Failure | None = None
 
 
-@_event("session.resumed")
+@event("session.resumed")
 class SessionResumed:
     """A stopped session is active again, for the `activation`-th time, with its whole history.
 
@@ -121,14 +105,14 @@ class SessionResumed:
     crash: Failure | None = None
 
 
-@_event("conversation.cleared")
+@event("conversation.cleared")
 class ConversationCleared:
     """The transcript begins anew; the log goes on, and every cursor stays good."""
 
     epoch: int
 
 
-@_event("conversation.rewound")
+@event("conversation.rewound")
 class ConversationRewound:
     """The transcript and the plain state keys are again what they were after event `to`.
 
@@ -143,7 +127,7 @@ class ConversationRewound:
     summary: "SummaryAdded | None" = None
 
 
-@_event("session.deleted")
+@event("session.deleted")
 class SessionDeleted:
     """A tombstone: the session is gone from every list; its log stays as evidence."""
 
@@ -163,31 +147,31 @@ LifecycleEvent = (
 # ── describing ───────────────────────────────────────────────────────────────────────────────
 
 
-@_event("session.renamed")
+@event("session.renamed")
 class SessionRenamed:
     """The title changed; None took it away."""
 
     title: str | None = None
 
 
-@_event("session.starred")
+@event("session.starred")
 class SessionStarred:
     """Somebody marked the session."""
 
 
-@_event("session.unstarred")
+@event("session.unstarred")
 class SessionUnstarred:
     """The mark was taken away."""
 
 
-@_event("session.tagged")
+@event("session.tagged")
 class SessionTagged:
     """The session has exactly these tags now."""
 
     tags: tuple[str, ...]
 
 
-@_event("usage.recorded")
+@event("usage.recorded")
 class UsageRecorded:
     """Somebody counted outside a turn: the totals are these now, or these more (`add`)."""
 
@@ -197,7 +181,7 @@ class UsageRecorded:
     cost: float | None = None
 
 
-@_event("model.overridden")
+@event("model.overridden")
 class ModelOverridden:
     """An agent answers with this model until it is restored."""
 
@@ -207,14 +191,14 @@ class ModelOverridden:
     reasoning_effort: str | None = None
 
 
-@_event("model.restored")
+@event("model.restored")
 class ModelRestored:
     """An agent answers with its own model again."""
 
     agent: str
 
 
-@_event("summary.added")
+@event("summary.added")
 class SummaryAdded:
     """What was said so far, in short; a prompt is the summary and the messages kept after it."""
 
@@ -238,19 +222,19 @@ DescriptionEvent = (
 # ── permissions ──────────────────────────────────────────────────────────────────────────────
 
 
-@_event("permissions.replaced")
+@event("permissions.replaced")
 class PermissionsReplaced:
     """These rules decide from now on, for the running turn too."""
 
     permissions: PermissionRules
 
 
-@_event("tool_approval.enabled")
+@event("tool_approval.enabled")
 class ToolApprovalEnabled:
     """Tools may be called without asking, but for those that a rule denies."""
 
 
-@_event("tool_approval.disabled")
+@event("tool_approval.disabled")
 class ToolApprovalDisabled:
     """Tools are asked for again."""
 
@@ -260,7 +244,7 @@ PolicyEvent = PermissionsReplaced | ToolApprovalEnabled | ToolApprovalDisabled
 # ── messages ─────────────────────────────────────────────────────────────────────────────────
 
 
-@_event("message.added")
+@event("message.added")
 class MessageAdded:
     """A message joined the transcript, outside what an agent says in a turn."""
 
@@ -271,7 +255,7 @@ class MessageAdded:
     implicit: bool = False
 
 
-@_event("message.revised")
+@event("message.revised")
 class MessageRevised:
     """A message says something else now; the log keeps what it said before."""
 
@@ -284,7 +268,7 @@ MessageEvent = MessageAdded | MessageRevised
 # ── turns ────────────────────────────────────────────────────────────────────────────────────
 
 
-@_event("turn.started")
+@event("turn.started")
 class TurnStarted:
     """An agent was given input; nothing reaches it before this is durable."""
 
@@ -295,7 +279,7 @@ class TurnStarted:
     meta: JsonObject | None = None
 
 
-@_event("turn.completed")
+@event("turn.completed")
 class TurnCompleted:
     """The agent finished by itself."""
 
@@ -304,7 +288,7 @@ class TurnCompleted:
     usage: Usage | None = None
 
 
-@_event("turn.failed")
+@event("turn.failed")
 class TurnFailed:
     """The turn broke."""
 
@@ -312,7 +296,7 @@ class TurnFailed:
     failure: Failure
 
 
-@_event("turn.cancelled")
+@event("turn.cancelled")
 class TurnCancelled:
     """Somebody ended the turn, or the session stopped under it."""
 
@@ -320,7 +304,7 @@ class TurnCancelled:
     reason: str
 
 
-@_event("turn.progress_noted")
+@event("turn.progress_noted")
 class TurnProgressNoted:
     """The turn still runs: so long in all, and so long without a sign of life."""
 
@@ -334,7 +318,7 @@ TurnEvent = TurnStarted | TurnCompleted | TurnFailed | TurnCancelled | TurnProgr
 # ── inputs ───────────────────────────────────────────────────────────────────────────────────
 
 
-@_event("input.queued")
+@event("input.queued")
 class InputQueued:
     """Input waits for its turn, which will have the id of the input; it outlives every restart."""
 
@@ -346,7 +330,7 @@ class InputQueued:
     meta: JsonObject | None = None
 
 
-@_event("input.staged")
+@event("input.staged")
 class InputStaged:
     """The input is to reach the agent within the running turn, at its next tool boundary."""
 
@@ -354,7 +338,7 @@ class InputStaged:
     turn_id: str
 
 
-@_event("input.steered")
+@event("input.steered")
 class InputSteered:
     """The input reached the agent within a turn; it is part of the transcript from here on."""
 
@@ -367,7 +351,7 @@ class InputSteered:
     meta: JsonObject | None = None
 
 
-@_event("input.dispatched")
+@event("input.dispatched")
 class InputDispatched:
     """The input's own turn begins; `fallback` says that it was to steer one that ended first."""
 
@@ -375,7 +359,7 @@ class InputDispatched:
     fallback: bool | None = None
 
 
-@_event("input.edited")
+@event("input.edited")
 class InputEdited:
     """The waiting input says something else now."""
 
@@ -383,7 +367,7 @@ class InputEdited:
     parts: tuple[Part, ...]
 
 
-@_event("input.cancelled")
+@event("input.cancelled")
 class InputCancelled:
     """The input will never run."""
 
@@ -391,7 +375,7 @@ class InputCancelled:
     reason: str
 
 
-@_event("inputs.fenced")
+@event("inputs.fenced")
 class InputsFenced:
     """What waited, waits no more: only input of this generation or a later one may run."""
 
@@ -412,7 +396,7 @@ InputEvent = (
 # ── inside a turn ────────────────────────────────────────────────────────────────────────────
 
 
-@_event("agent.message")
+@event("agent.message")
 class AgentMessage:
     """The agent said something; pieces with the same `message_id` are one message."""
 
@@ -421,7 +405,7 @@ class AgentMessage:
     meta: JsonObject | None = None
 
 
-@_event("agent.thought")
+@event("agent.thought")
 class AgentThought:
     """The agent showed its reasoning."""
 
@@ -430,7 +414,7 @@ class AgentThought:
     meta: JsonObject | None = None
 
 
-@_event("tool.called")
+@event("tool.called")
 class ToolCalled:
     """The agent called a tool; the call is open until it has returned."""
 
@@ -442,7 +426,7 @@ class ToolCalled:
     meta: JsonObject | None = None
 
 
-@_event("tool.progressed")
+@event("tool.progressed")
 class ToolProgressed:
     """News of a tool call on its way."""
 
@@ -452,7 +436,7 @@ class ToolProgressed:
     meta: JsonObject | None = None
 
 
-@_event("tool.returned")
+@event("tool.returned")
 class ToolReturned:
     """A tool call ended; one still open when its turn ends is closed with it, never left behind."""
 
@@ -462,7 +446,7 @@ class ToolReturned:
     meta: JsonObject | None = None
 
 
-@_event("plan.updated")
+@event("plan.updated")
 class PlanUpdated:
     """The agent's plan is this now."""
 
@@ -470,14 +454,14 @@ class PlanUpdated:
     meta: JsonObject | None = None
 
 
-@_event("usage.reported")
+@event("usage.reported")
 class UsageReported(Usage):
     """What the turn has used since the last report."""
 
     meta: JsonObject | None = None
 
 
-@_event("runtime.notice")
+@event("runtime.notice")
 class RuntimeNotice:
     """Something an operator may want to know."""
 
@@ -486,7 +470,7 @@ class RuntimeNotice:
     meta: JsonObject | None = None
 
 
-@_event("agent.switched")
+@event("agent.switched")
 class AgentSwitched:
     """Another agent answers from here on."""
 
@@ -495,7 +479,7 @@ class AgentSwitched:
     meta: JsonObject | None = None
 
 
-@_event("context.compacted")
+@event("context.compacted")
 class ContextCompacted:
     """The agent replaced part of its context by a summary; the log is untouched."""
 
@@ -503,7 +487,7 @@ class ContextCompacted:
     meta: JsonObject | None = None
 
 
-@_event("runtime.event")
+@event("runtime.event")
 class RuntimeEvent:
     """Something of a kind that Cairn does not know, kept verbatim."""
 
@@ -528,7 +512,7 @@ ActivityEvent = (
 # ── interactions ─────────────────────────────────────────────────────────────────────────────
 
 
-@_event("permission.requested")
+@event("permission.requested")
 class PermissionRequested:
     """The agent asks whether it may; known by its own id, never by that of the tool call."""
 
@@ -543,7 +527,7 @@ class PermissionRequested:
     meta: JsonObject | None = None
 
 
-@_event("permission.decided")
+@event("permission.decided")
 class PermissionDecided:
     """The one answer to a request: an offered option, or why there will be none.
 
@@ -557,7 +541,7 @@ class PermissionDecided:
     grant: Grant | None = None
 
 
-@_event("elicitation.requested")
+@event("elicitation.requested")
 class ElicitationRequested:
     """The agent asks for content of a form (`schema`), or for something done at a `url`."""
 
@@ -570,7 +554,7 @@ class ElicitationRequested:
     meta: JsonObject | None = None
 
 
-@_event("elicitation.answered")
+@event("elicitation.answered")
 class ElicitationAnswered:
     """The one answer: content that fits the schema, or none."""
 
@@ -587,7 +571,7 @@ InteractionEvent = (
 # ── state ────────────────────────────────────────────────────────────────────────────────────
 
 
-@_event("state.patched")
+@event("state.patched")
 class StatePatched:
     """Keys were set and taken away; `app:` and `user:` keys are shared by other sessions."""
 
@@ -595,23 +579,10 @@ class StatePatched:
     delete: tuple[str, ...] = ()
 
 
-@_event("scope.opened")
-class ScopeOpened:
-    """A stream for keys that sessions share: of an app, or with a user of one user of it.
-
-    What is patched through a session is in that session's log; what is patched directly, here.
-    """
-
-    app: str
-    user: str | None = None
-
-
-StateEvent = StatePatched | ScopeOpened
-
 # ── lineage ──────────────────────────────────────────────────────────────────────────────────
 
 
-@_event("child.spawned")
+@event("child.spawned")
 class ChildSpawned:
     """A child session began, in the same transaction; `asked` is the digest of the request."""
 
@@ -624,7 +595,7 @@ class ChildSpawned:
     asked: str | None = None
 
 
-@_event("child.reaped")
+@event("child.reaped")
 class ChildReaped:
     """A child is no more among the living: it ended, or was ended."""
 
@@ -632,7 +603,7 @@ class ChildReaped:
     reason: Literal["stopped", "deleted", "ttl_expired", "parent_stopped"]
 
 
-@_event("child.resumed")
+@event("child.resumed")
 class ChildResumed:
     """A child that had ended is among the living again."""
 
@@ -646,7 +617,7 @@ LineageEvent = ChildSpawned | ChildReaped | ChildResumed
 # ── attachment ───────────────────────────────────────────────────────────────────────────────
 
 
-@_event("attachment.acquired")
+@event("attachment.acquired")
 class AttachmentAcquired:
     """Somebody drives the session, until the lease is released or runs out unrenewed."""
 
@@ -655,7 +626,7 @@ class AttachmentAcquired:
     expires_at: datetime
 
 
-@_event("attachment.released")
+@event("attachment.released")
 class AttachmentReleased:
     """The holder let go."""
 
@@ -669,7 +640,7 @@ AttachmentEvent = AttachmentAcquired | AttachmentReleased
 # ── supervision ──────────────────────────────────────────────────────────────────────────────
 
 
-@_event("session.stalled")
+@event("session.stalled")
 class SessionStalled:
     """The running turn has shown no sign of life, or has run, for too long.
 
@@ -682,14 +653,14 @@ class SessionStalled:
     ends_at: datetime | None = None
 
 
-@_event("session.unhealthy")
+@event("session.unhealthy")
 class SessionUnhealthy:
     """Whoever runs the agent says that its process is not well."""
 
     detail: str | None = None
 
 
-@_event("session.recovered")
+@event("session.recovered")
 class SessionRecovered:
     """A sign of life after a stall, or word that the process is well again."""
 
@@ -701,7 +672,7 @@ SupervisionEvent = SessionStalled | SessionUnhealthy | SessionRecovered
 # ── repair ───────────────────────────────────────────────────────────────────────────────────
 
 
-@_event("session.repaired")
+@event("session.repaired")
 class SessionRepaired:
     """What a crash had left open was closed by the events right before this one.
 
@@ -716,7 +687,7 @@ class SessionRepaired:
 # ── context ──────────────────────────────────────────────────────────────────────────────────
 
 
-@_event("profile.captured")
+@event("profile.captured")
 class ProfileCaptured:
     """The first persona that the agent runs with; `digest` is the SHA-256 of what it says."""
 
@@ -726,7 +697,7 @@ class ProfileCaptured:
     profile: JsonObject = field(default_factory=dict[str, Any])
 
 
-@_event("profile.refreshed")
+@event("profile.refreshed")
 class ProfileRefreshed:
     """The persona says something else now, or without a digest there is none any more."""
 
@@ -737,7 +708,7 @@ class ProfileRefreshed:
     profile: JsonObject = field(default_factory=dict[str, Any])
 
 
-@_event("sandbox.reported")
+@event("sandbox.reported")
 class SandboxReported:
     """News of the place where the agent's tools run."""
 
@@ -749,7 +720,7 @@ class SandboxReported:
     meta: JsonObject | None = None
 
 
-@_event("peer.joined")
+@event("peer.joined")
 class PeerJoined:
     """Another agent can be reached from here."""
 
@@ -759,7 +730,7 @@ class PeerJoined:
     capabilities: tuple[JsonObject, ...] = ()
 
 
-@_event("peer.left")
+@event("peer.left")
 class PeerLeft:
     """It cannot be reached any more."""
 
@@ -787,7 +758,7 @@ SessionEvent = (
     | InputEvent
     | ActivityEvent
     | InteractionEvent
-    | StateEvent
+    | StatePatched
     | LineageEvent
     | AttachmentEvent
     | SupervisionEvent

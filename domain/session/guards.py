@@ -16,7 +16,7 @@ from domain.session.state import Session, Turn
 
 def require_present(session: Session) -> None:
     """Refuse a command to a session that never was, or is no more."""
-    if session.lifecycle.phase in ("absent", "scope"):
+    if session.lifecycle.phase == "absent":
         raise SessionNotFound
     if session.lifecycle.phase == "deleted":
         raise SessionIsDeleted

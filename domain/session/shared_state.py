@@ -5,16 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.canonical import digest_of
-from domain.errors import Invalid, LimitReached, SessionExists, StaleState
+from domain.errors import Invalid, LimitReached, StaleState
 from domain.persistent_map import PersistentMap
-from domain.replacing import replace
 from domain.session.declarations import Command, decides, evolves
-from domain.session.events import Recorded, ScopeOpened, SessionEvent, StatePatched
+from domain.session.events import Recorded, SessionEvent, StatePatched
 from domain.session.guards import require_present
 from domain.session.state import Changes, Session, own_keys, scope_of
-from domain.values import MAX_STATE_KEYS, Identity, JsonObject, Owner, require_name
+from domain.values import MAX_STATE_KEYS, JsonObject, require_name
 
-__all__ = ["PatchScope", "PatchState"]
+__all__ = ["PatchState"]
 
 _ABSENT = object()
 
@@ -35,7 +34,7 @@ class PatchState(Command):
 def patch(session: Session, command: PatchState) -> list[SessionEvent]:
     """Record what changes; keys that are `temp:`, or are already so, are left out."""
     require_present(session)
-    _require_patch(command.set, command.delete)
+    require_patch(command.set, command.delete)
     if command.expected is not None and command.expected != session.state_version:
         raise StaleState(None, head=session.state_version)
     changed = {
@@ -55,38 +54,16 @@ def patch(session: Session, command: PatchState) -> list[SessionEvent]:
     return [StatePatched(set=changed, delete=deleted)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PatchScope(Command):
-    """Set and take away keys that sessions share, without going through one of them."""
+def require_patch(given: Mapping[str, Any], delete: Sequence[str]) -> None:
+    """Refuse a patch of what are no keys, or that sets and deletes one.
 
-    app: Identity[str]
-    user: Identity[str | None] = None
-    set: JsonObject = field(default_factory=dict[str, Any])
-    delete: tuple[str, ...] = ()
+    Args:
+        given: The keys to be set.
+        delete: The keys to be taken away.
 
-
-@decides(PatchScope)
-def patch_scope(session: Session, command: PatchScope) -> list[SessionEvent]:
-    """Record a patch of shared keys in the stream of their scope, which begins with the first."""
-    kind = "app" if command.user is None else "user"
-    require_name(command.app, "app")
-    require_name(command.user, "user")
-    _require_patch(command.set, command.delete)
-    for key in (*command.set, *command.delete):
-        if scope_of(key) != kind:
-            raise Invalid(f"the key {key!r} must begin with `{kind}:` here", field="set")
-    deleted = tuple(dict.fromkeys(command.delete))
-    if not command.set and not deleted:
-        return []
-    patched = StatePatched(set=command.set, delete=deleted)
-    if session.lifecycle.phase == "scope":
-        return [patched]
-    if session.sequence:
-        raise SessionExists("a session has the id of this scope's stream")
-    return [ScopeOpened(app=command.app, user=command.user), patched]
-
-
-def _require_patch(given: Mapping[str, Any], delete: Sequence[str]) -> None:
+    Raises:
+        Invalid: It makes no sense.
+    """
     require_state(given, "set")
     for key in delete:
         _require_key(key, "delete")
@@ -183,11 +160,3 @@ def patched(
         if scope_of(key) == "session":
             state = state.drop(key)
     return state
-
-
-@evolves(ScopeOpened)
-def _opened(session: Session, event: ScopeOpened, recorded: Recorded) -> Changes:
-    owner = Owner(app=event.app, user=event.user or "")
-    return {
-        "lifecycle": replace(session.lifecycle, phase="scope", owner=owner, created_at=recorded.at)
-    }

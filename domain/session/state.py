@@ -29,7 +29,7 @@ from domain.values import (
     Usage,
 )
 
-Phase = Literal["absent", "scope", "starting", "active", "stopping", "stopped", "deleted"]
+Phase = Literal["absent", "starting", "active", "stopping", "stopped", "deleted"]
 Overdue = Literal["activity_timeout", "prompt_deadline_exceeded"]
 Status = Literal["starting", "idle", "running", "waiting", "stopping", "stopped", "deleted"]
 TurnOutcome = Literal["completed", "failed", "cancelled"]

@@ -4,13 +4,13 @@ Nothing here waits for anything, so whatever is between two awaits is one transa
 """
 
 import asyncio
+import sys
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import accumulate
 from operator import attrgetter
-from typing import Any
 from uuid import UUID
 
 from application.errors import KeysTaken, StaleScope, VersionConflict
@@ -30,6 +30,7 @@ from application.ports.store import (
     StoredAnswer,
     StoredEvent,
 )
+from domain.session.key_writes import WRITER_NAMES, recorded_key_writes
 from domain.session.state import Session
 from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
@@ -121,7 +122,10 @@ class MemoryEventLog:
             for scope_id, expected in one.expected_scopes:
                 if tables.version(scope_id) != expected:
                     raise StaleScope(None, head=tables.version(scope_id))
-        if any(one.events and not one.before and one.row is None for one in streams):
+        if any(
+            one.events and not one.before and one.row is None and one.scope is None
+            for one in streams
+        ):
             raise ValueError("the first append of a session needs a row")
 
     def _write(self, append: Append) -> None:
@@ -131,7 +135,9 @@ class MemoryEventLog:
             stored = StoredEvent(session, before + offset, base + offset, *event)
             tables.events.append(stored)
             tables.logs.setdefault(session, []).append(stored)
-        if append.events:
+        if append.scope is not None:
+            tables.scope_owners[session] = append.scope
+        elif append.events:
             row = append.row or tables.listed[session].row
             tables.let_go(session, row)
             tables.listed[session] = Listed(row, append.at)
@@ -189,10 +195,13 @@ class MemoryEventLog:
         wanted = [
             event
             for event in reversed(self._tables.logs.get(session_id, [])[:end])
-            if event.type in ("session.created", "state.patched", "conversation.rewound")
-            and _set_or_deleted(self._codec.from_json(event.record), key)
+            if event.type in WRITER_NAMES and self._writes(event, key)
         ]
         return wanted[:limit]
+
+    def _writes(self, event: StoredEvent, key: str) -> bool:
+        written = recorded_key_writes(self._codec.from_json(event.record)["data"])
+        return key in written.set or key in written.delete
 
     async def read_all(
         self,
@@ -205,14 +214,11 @@ class MemoryEventLog:
         user: str | None = None,
     ) -> Sequence[StoredEvent]:
         """Return events of all sessions in order of position."""
-        owners = SessionFilter(app=app, user=user)
-        wanted = [
-            event
-            for event in self._tables.events[after:upto]
-            if (not types or event.type in types)
-            and is_wanted(self._tables.listed[event.session_id], owners)
-        ]
-        return wanted[:limit]
+        wanted = EventFilter(tuple(types), app, user)
+        owned = await self.read_owned(
+            after=after, upto=upto, limit=limit, most_bytes=sys.maxsize, wanted=wanted
+        )
+        return [event.stored for event in owned]
 
     async def read_owned(
         self, *, after: int, upto: int, limit: int, most_bytes: int, wanted: EventFilter
@@ -223,8 +229,7 @@ class MemoryEventLog:
         for event in self._tables.events[after:upto]:
             if len(owned) == limit or size >= most_bytes:
                 break
-            row = self._tables.listed[event.session_id].row
-            found = OwnedEvent(event, row.app, row.user)
+            found = OwnedEvent(event, *self._tables.owner(event.session_id))
             if wanted.takes(found):
                 owned.append(found)
                 size += len(event.record)
@@ -371,7 +376,6 @@ class MemoryReadModels:
             user=row.user,
             doc=row.doc,
             title=row.title,
-            hidden=row.hidden,
             turn_id=row.turn_id,
             failure_kind=row.failure_kind,
             failure_summary=row.failure_summary,
@@ -410,8 +414,3 @@ class NullAnnouncer:
 
     def announce_piece(self, session_id: UUID, piece: Partial) -> None:
         """Do nothing."""
-
-
-def _set_or_deleted(record: Mapping[str, Any], key: str) -> bool:
-    data = record.get("data", {})
-    return any(key in data.get(part, ()) for part in ("set", "delete", "state"))

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from application.ports.leases import Lease, Sign
+from application.ports.rows import ScopeOwner
 from application.ports.store import SessionFilter, SessionRow, StoredAnswer, StoredEvent
 
 _EXACTLY = (
@@ -43,8 +44,8 @@ class Listed:
 
     @property
     def is_live(self) -> bool:
-        """Whether it is a session, and not deleted."""
-        return not (self.row.deleted or self.row.hidden)
+        """Whether it is not deleted."""
+        return not self.row.deleted
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Tables:
     answers: dict[tuple[UUID, str], KeptAnswer] = field(
         default_factory=dict[tuple[UUID, str], KeptAnswer]
     )
+    scope_owners: dict[UUID, ScopeOwner] = field(default_factory=dict[UUID, ScopeOwner])
     shared: dict[UUID, list[SharedValue]] = field(default_factory=dict[UUID, list[SharedValue]])
     checkpoints: dict[str, int] = field(default_factory=dict[str, int])
     leases: dict[UUID, Lease] = field(default_factory=dict[UUID, Lease])
@@ -79,6 +81,13 @@ class Tables:
             self.leases.pop(session_id, None)
         if row.status == "deleted":
             self.presence.pop(session_id, None)
+
+    def owner(self, log_id: UUID) -> ScopeOwner:
+        """Return whose session or whose shared scope a log belongs to."""
+        listed = self.listed.get(log_id)
+        if listed is None:
+            return self.scope_owners[log_id]
+        return ScopeOwner(listed.row.app, listed.row.user)
 
     def version(self, scope_id: UUID, at: int | None = None) -> int:
         """Return the position of the newest write to a shared scope, now or by then; 0 before."""

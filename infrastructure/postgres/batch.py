@@ -37,7 +37,7 @@ def arguments(batch: Iterable[Append]) -> dict[str, Any]:
         count += len(append.events)
         if append.row is not None:
             rows.append(_row_json(append, append.row, count))
-        elif append.events:
+        elif append.events and append.scope is None:
             digest = append.events[-1].digest
             touched.append((session, append.before, sequence, count, digest, append.at))
         for key in append.keys:
@@ -122,7 +122,7 @@ def row_columns(row: SessionRow) -> dict[str, Any]:
         "title": row.title,
         "starred": row.starred,
         "tags": row.tags,
-        "deleted": row.deleted or row.hidden,
+        "deleted": row.deleted,
         "doc": row.doc,
         "badge": row.badge,
         "turn_id": row.turn_id,
@@ -136,7 +136,6 @@ def row_columns(row: SessionRow) -> dict[str, Any]:
         "auto_stop": row.auto_stop,
         "live_parent": _text(row.live_parent),
         "due_at": None if row.due_at is None else row.due_at.isoformat(),
-        "hidden": row.hidden,
         "projected_with": row.projected_with,
     }
 

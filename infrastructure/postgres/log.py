@@ -8,6 +8,7 @@ from psycopg import AsyncConnection
 
 from application.ports.events import EventFilter, OwnedEvent
 from application.ports.store import Append, StoredEvent
+from domain.session.key_writes import SETTING_FIELDS, WRITER_NAMES
 from infrastructure.postgres import sql
 from infrastructure.postgres.batch_writer import Committed
 from infrastructure.postgres.database import Database
@@ -114,6 +115,8 @@ class PostgresEventLog:
             {
                 "session": session_id,
                 "key": key,
+                "types": list(WRITER_NAMES),
+                "fields": list(SETTING_FIELDS),
                 "before": _LAST_SEQUENCE if before is None else before,
                 "limit": limit,
             },

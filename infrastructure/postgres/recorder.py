@@ -126,8 +126,10 @@ class CairnRecorder(PostgresApplicationRecorder):
         cursor.execute(_STATEMENTS["ends"], {"originators": list(dict.fromkeys(originators))})
         ends: dict[UUID, tuple[int | None, bytes]] = {}
         for row in cursor.fetchall():
-            if row["is_session"]:
-                raise IntegrityError(f"{row['id']} is a session, which only commands may change")
+            if row["is_ours"]:
+                raise IntegrityError(
+                    f"{row['id']} is a session or a shared scope, which only commands may change"
+                )
             ends[row["id"]] = (row["originator_version"], row["digest"] or genesis(row["id"]))
         digests: list[bytes] = []
         for originator, event in zip(originators, events, strict=True):

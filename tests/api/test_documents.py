@@ -15,7 +15,7 @@ from api.http.problems import statuses
 from api.http.route_docs import description_of
 from api.main import ROUTES
 from api.v1.asyncapi import streams
-from domain.session.events import NAMES
+from domain.catalogue import NAMES
 from tests.support.api import Api, Json, done, openapi
 
 OPERATIONS = [one for path in openapi()["paths"].values() for one in path.values()]

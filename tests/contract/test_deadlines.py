@@ -54,11 +54,10 @@ async def test_sessions_are_due_when_their_time_has_come_the_oldest_first(store:
     assert await due(store, 0) == []
 
 
-async def test_one_that_is_deleted_or_hidden_is_never_due(store: Store) -> None:
+async def test_one_that_is_deleted_is_never_due(store: Store) -> None:
     now = await store.deadlines.now()
     gone = await make(store, due_at=now - HOUR)
     await store.log.append(gone.next(row=row(due_at=now - HOUR, deleted=True, status="deleted")))
-    await make(store, due_at=now - HOUR, hidden=True)
     assert await due(store) == []
     assert await store.deadlines.next_due() is None
 
@@ -157,7 +156,7 @@ async def test_a_turn_whose_time_is_further_off_than_it_can_be_is_due_now(
     ahead = (later - START).total_seconds()
     never = await make(store, status=status)
     once = await make(store, status=status, due_at=later)
-    for other in ({"status": "idle"}, {"status": "stopped"}, {"deleted": True}, {"hidden": True}):
+    for other in ({"status": "idle"}, {"status": "stopped"}, {"deleted": True}):
         await make(store, **{"status": status} | other)
 
     await store.deadlines.hasten(ahead + 60)
@@ -225,7 +224,6 @@ async def test_a_child_that_has_ended_is_no_orphan_and_one_that_goes_on_again_is
     shown = {"parent_id": parent.session_id, "auto_stop": True}
     child = await make(store, status="stopped", **shown)
     await make(store, status="deleted", deleted=True, **shown)
-    await make(store, hidden=True, **shown)
     assert await orphans(store) == set()
     await store.log.append(child.next(row=row(status="idle", **shown)))
     expected = {Orphan(child.session_id, parent.session_id, "stopped")}

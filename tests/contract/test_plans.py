@@ -14,6 +14,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from application.ports.store import After, SessionFilter, SessionOrder
+from domain.session.key_writes import SETTING_FIELDS, WRITER_NAMES
 from infrastructure.postgres import sql
 from infrastructure.postgres.arrays import register_arrays
 from infrastructure.postgres.batch import arguments
@@ -346,6 +347,7 @@ def test_the_writes_to_a_key_are_a_range_of_the_primary_key(
     connection: Connection[TupleRow], generic: bool
 ) -> None:
     values = {"session": LONG, "key": "k", "before": 2000, "limit": 50}
+    values |= {"types": list(WRITER_NAMES), "fields": list(SETTING_FIELDS)}
     nodes = plan(connection, LOG["key_writes"], values, generic=generic)
     assert indexes(nodes) == {"events_pkey"}
     assert "Seq Scan" not in {node["Node Type"] for node in nodes}

@@ -2,11 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
+from application.errors import VersionConflict
+from application.ports.events import EventFilter
+from application.ports.rows import ScopeOwner
 from application.ports.store import (
     After,
     ListedSession,
@@ -188,25 +192,41 @@ async def test_the_living_children_of_a_session_are_those_that_have_not_ended(
     assert await store.read_models.living_children(other) == []
 
 
-async def test_a_hidden_stream_has_a_row_but_is_in_no_list(store: Store) -> None:
-    hidden, parent = Chain(), uuid4()
-    shown = {"title": "T", "tags": ("x",), "parent_id": parent, "hidden": True}
-    await make(store, hidden, **shown)
-    session = await make(store)
-    for _ in range(2):
-        listed = await store.read_models.session(hidden.session_id)
-        assert listed is not None
-        assert listed.hidden
-        for where in ({"tag": "x"}, {"text": "T"}, {"parent": parent}):
-            assert await found(store, **where) == set()
-        assert await found(store) == {session}
-        # Shown anew, it is as hidden as before.
-        await store.log.append(hidden.next(row=row(**shown)))
-    listed = await store.read_models.session(session)
-    assert listed is not None
-    assert not listed.hidden
-    (event, *_) = await store.log.read_all(after=0, upto=9, limit=9, app="shop")
-    assert event.session_id == hidden.session_id
+async def test_the_log_of_a_shared_scope_has_an_owner_and_no_row(store: Store) -> None:
+    app, user, session = Chain(), Chain(), Chain()
+    owners = [(app, ScopeOwner("shop", None)), (user, ScopeOwner("shop", "ada"))]
+    for chain, owner in owners:
+        opened = chain.next(["scope.opened", "state.patched"], data=owner._asdict())
+        opened.row, opened.scope = None, owner
+        await store.log.append(opened)
+    await store.log.append(session.next(row=row(app="desk", user="ada")))
+    patch = app.fork().next()
+    patch.scope = ScopeOwner("shop", None)
+    stale = replace(patch, before=1)
+    assert await store.log.append(patch) == 6
+    with pytest.raises(VersionConflict) as conflict:
+        await store.log.append(stale)
+    assert conflict.value.facts["head"] == 3
+
+    for chain, _ in owners:
+        assert await store.read_models.session(chain.session_id) is None
+    assert await found(store) == {session.session_id}
+
+    async def positions(**which: str) -> list[int]:
+        events = await store.log.read_all(after=0, upto=9, limit=9, **which)
+        owned = await store.log.read_owned(
+            after=0, upto=9, limit=9, most_bytes=10**6, wanted=EventFilter(**which)
+        )
+        assert [event.stored for event in owned] == list(events)
+        return [event.position for event in events]
+
+    assert await positions(app="shop") == [1, 2, 3, 4, 6]
+    assert await positions(user="ada") == [3, 4, 5]
+    assert await positions(app="shop", user="ada") == [3, 4]
+    every = EventFilter()
+    owned = await store.log.read_owned(after=0, upto=9, limit=9, most_bytes=10**6, wanted=every)
+    shop, ada = ("shop", None), ("shop", "ada")
+    assert [event[1:] for event in owned] == [shop, shop, ada, ada, ("desk", "ada"), shop]
 
 
 async def test_filters_are_all_to_be_met(store: Store) -> None:

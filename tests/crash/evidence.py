@@ -9,7 +9,8 @@ from uuid import UUID
 import psycopg
 
 from application.ports.store import StoredEvent
-from application.projections.session_row import session_row, shared_writes
+from application.projections.session_row import session_row
+from application.projections.shared_state import shared_writes
 from domain.chain import genesis, link, record_hash
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT, Session
@@ -77,7 +78,8 @@ def examine(url: str) -> Log:
         recorded = codec.decode(event)
         after = evolve(sessions.get(event.session_id, ABSENT), recorded)
         sessions[event.session_id], last[event.session_id] = after, event
-        for write in shared_writes(after.lifecycle.owner, recorded.event, 0, codec):
+        owner = after.lifecycle.owner
+        for write in shared_writes(owner.app, owner.user, recorded.event, 0, codec):
             written[write.scope_id, write.key] = write.value, event.position
         records.append(json.loads(event.record))
     assert len({record["id"] for record in records}) == len(records)

@@ -1,8 +1,10 @@
 """What is true of the log of any session (`events.md`), looked at without the code that decides."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
+from domain.scope.events import ScopeOpened
 from domain.session import events as e
 from domain.session.lineage import DEFAULT_CHILDREN, EXTRACTOR
 from domain.session.state import ABSENT, Session, scope_of
@@ -36,10 +38,10 @@ def check(log: Sequence[e.Recorded], inherited: Session = ABSENT) -> None:
 
 
 def check_scope(log: Sequence[e.Recorded]) -> None:
-    """Raise when the stream of a shared scope holds anything but patches of its own keys."""
+    """Raise when the log of a shared scope holds anything but patches of its own keys."""
     assert [recorded.sequence for recorded in log] == list(range(1, len(log) + 1))
-    opened = log[0].event
-    assert isinstance(opened, e.ScopeOpened)
+    opened: Any = log[0].event
+    assert isinstance(opened, ScopeOpened)
     kind = "app" if opened.user is None else "user"
     for recorded in log[1:]:
         patch = recorded.event

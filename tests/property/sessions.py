@@ -27,25 +27,26 @@ from hypothesis.stateful import (
 from application.commands.answers import answer_of
 from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
-from application.commands.request import Idempotency, Outcome, Request
+from application.commands.request import Idempotency, Outcome, Request, ScopeRequest
+from application.commands.scope_handler import ScopeHandler
 from application.errors import (
     IdempotencyKeyInFlight,
     IdempotencyKeyReused,
+    StaleScope,
 )
 from application.fan_out import FanOut
 from application.ports.store import SessionFilter, SessionOrder, Store, StoredEvent
-from application.projections.session_row import (
-    app_scope,
-    scope_stream,
-    session_document,
-    session_row,
-    user_scope,
-)
+from application.projections.session_row import session_document, session_row
+from application.projections.shared_state import app_scope, scope_id, user_scope
 from application.reads.queries import Queries, Snapshot
 from application.reads.transcripts import Transcripts
 from application.use_cases.lineage import Lineages
 from domain.chain import genesis, link, record_hash
 from domain.errors import CairnError
+from domain.scope import rules as scope_rules
+from domain.scope.rules import PatchScope
+from domain.scope.state import UNOPENED, Scope
+from domain.scope.state import evolve as evolve_scope
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.evolve import fold
@@ -58,7 +59,7 @@ from tests.property.invariants import check, check_scope
 from tests.property.model import Log, Model, refusal_of
 from tests.support.aim import aimed
 from tests.support.builders import NOON, text
-from tests.support.strategies import COMMANDS, SUITS, commands, option_ids
+from tests.support.strategies import COMMANDS, SUITS, commands, option_ids, scope_patches
 
 NIL = UUID(int=0)
 _numbers = count(1)
@@ -103,6 +104,16 @@ class How:
     key: str | None = None
     expected: str = "anything"
 
+    def expected_of(self, head: int) -> frozenset[int] | None:
+        """Return what If-Match allows of something that is at `head`."""
+        expected = {
+            "head": {head},
+            "head or another": {head, head + 3},
+            "behind": {head - 1},
+            "ahead": {head + 1},
+        }.get(self.expected)
+        return None if expected is None else frozenset(expected)
+
 
 hows = st.builds(
     How,
@@ -111,6 +122,7 @@ hows = st.builds(
     key=st.none() | st.none() | st.sampled_from(["k1", "k2", "k3", "k4"]),
     expected=st.sampled_from(["anything"] * 12 + ["head", "head or another", "behind", "ahead"]),
 )
+users = st.sampled_from([None, "ada", "bob"])
 which = st.sampled_from([0, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5])
 MOST_SESSIONS = 7
 
@@ -122,6 +134,7 @@ class _Process:
         hub = FanOut()
         self.repository = SessionRepository(store, kept=kept)
         self.handler = CommandHandler(store, self.repository, hub)
+        self.scopes = ScopeHandler(store, hub)
         self.queries = Queries(store, self.repository, Transcripts(store, most_bytes=4096))
         self.lineages = Lineages(store, self.repository, self.handler, self.queries)
 
@@ -158,12 +171,13 @@ class Sessions(RuleBasedStateMachine):
         self.ids = [UUID(int=next(_numbers)) for _ in self.owners]
         self.to_come = [UUID(int=next(_numbers)) for _ in range(MOST_SESSIONS)]
         self.model = Model({session_id: [] for session_id in self.ids})
-        self.scopes = {scope_stream(app, user): (app, user) for user in (None, "ada", "bob")}
+        self.scopes = {scope_id(app, user): (app, user) for user in (None, "ada", "bob")}
         self.model.logs |= {scope: [] for scope in self.scopes}
         self.start = self.run(self.store.log.head())
         self.checked: dict[UUID, int] = {}
         self.requests: list[Request] = []
-        self.answers: dict[tuple[UUID, str], tuple[Request, Outcome]] = {}
+        self.patches: list[ScopeRequest] = []
+        self.answers: dict[tuple[UUID, str], tuple[Request | ScopeRequest, Outcome]] = {}
         self.kept: list[_Kept] = []
 
     def run(self, work: Any) -> Any:
@@ -307,9 +321,7 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(at=which, many=st.lists(st.tuples(commands, hows), min_size=2, max_size=4))
     def do_several_at_once(self, at: int, many: Sequence[tuple[Any, How]]) -> None:
-        # What goes to another stream does not wait in the same queue.
-        mine = [one for one in many if not isinstance(one[0], c.PatchScope)]
-        requests = [self.request(at, self.aimed(at, command), how) for command, how in mine]
+        requests = [self.request(at, self.aimed(at, command), how) for command, how in many]
         self.send(requests, many[0][1].process)
 
     # Which process is first cannot be foreseen on a real database.
@@ -398,8 +410,6 @@ class Sessions(RuleBasedStateMachine):
                 command = replace(command, child_id=known[command.child_id.int % len(known)])
         if isinstance(command, c.SpawnSession):
             return replace(command, parent_id=session_id)
-        if isinstance(command, c.PatchScope):
-            return replace(command, app=self.owners[0].app)
         return command
 
     def request(
@@ -407,15 +417,6 @@ class Sessions(RuleBasedStateMachine):
     ) -> Request:
         command = self.completed(at, command)
         session_id = self.ids[self.there(at)]
-        if isinstance(command, c.PatchScope):
-            session_id = scope_stream(command.app, command.user)
-        head = len(self.logs[session_id])
-        expected = {
-            "head": {head},
-            "head or another": {head, head + 3},
-            "behind": {head - 1},
-            "ahead": {head + 1},
-        }.get(how.expected)
         if how.key is not None:
             scope = NIL if isinstance(command, c.CreateSession) else session_id
             key = f"{self.owners[0].app}-{how.key}"
@@ -424,12 +425,12 @@ class Sessions(RuleBasedStateMachine):
             session_id=session_id,
             command=command,
             actor="user:ada",
-            expected=None if expected is None else frozenset(expected),
+            expected=how.expected_of(len(self.logs[session_id])),
             idempotency=idempotency,
         )
 
     def fingerprint(self, command: Any) -> bytes:
-        for request in self.requests:
+        for request in (*self.requests, *self.patches):
             if request.idempotency is not None and request.command == command:
                 return request.idempotency.fingerprint
         return next(_numbers).to_bytes(32)
@@ -437,9 +438,12 @@ class Sessions(RuleBasedStateMachine):
     def ask(self, at: int, command: Any, how: How) -> None:
         self.send([self.request(at, command, how)], how.process)
 
-    async def ask_of(self, process: int, request: Request) -> Outcome | Exception:
+    async def ask_of(self, process: int, request: Request | ScopeRequest) -> Outcome | Exception:
+        asked = self.processes[process]
         try:
-            return await self.processes[process].handler.handle(request)
+            if isinstance(request, ScopeRequest):
+                return await asked.scopes.handle(request)
+            return await asked.handler.handle(request)
         except CairnError as refusal:
             return refusal
 
@@ -464,20 +468,8 @@ class Sessions(RuleBasedStateMachine):
         log = self.logs.setdefault(request.session_id, [])
         before = len(log)
         what = type(request.command).__name__
-        place = _place(request)
         refusal = refusal_of(self.model, request)
-        if place in self.answers:
-            first, kept = self.answers[place]
-            same = first.idempotency.fingerprint == request.idempotency.fingerprint
-            if same:
-                assert self.codec.to_json(answer.answer) == self.codec.to_json(kept.answer)
-                assert answer == kept._replace(
-                    replayed=True, position=answer.position, answer=answer.answer
-                )
-                assert answer.position == kept.position or not kept.changed
-            else:
-                assert isinstance(answer, IdempotencyKeyReused)
-            type(self).seen["replayed" if same else "key reused"] += 1
+        if self.was_answered_before(request, answer):
             return
         if refusal is not None:
             assert type(answer) is type(refusal), (answer, refusal)
@@ -503,6 +495,121 @@ class Sessions(RuleBasedStateMachine):
         assert answer.answer == answer_of(request, told, decided)
         self.learn(request, answer)
         type(self).seen[f"{what} accepted" if decided else f"{what} already so"] += 1
+
+    def was_answered_before(
+        self, request: Request | ScopeRequest, answer: Outcome | Exception
+    ) -> bool:
+        """Return whether a request has the key of another one, whose answer it must then have."""
+        place = _place(request)
+        if place not in self.answers:
+            return False
+        first, kept = self.answers[place]
+        same = first.idempotency.fingerprint == request.idempotency.fingerprint
+        if same:
+            assert self.codec.to_json(answer.answer) == self.codec.to_json(kept.answer)
+            assert answer == kept._replace(
+                replayed=True, position=answer.position, answer=answer.answer
+            )
+            assert answer.position == kept.position or not kept.changed
+        else:
+            assert isinstance(answer, IdempotencyKeyReused)
+        type(self).seen["replayed" if same else "key reused"] += 1
+        return True
+
+    # ── shared scopes ────────────────────────────────────────────────────────────────────────
+
+    def patch_of(self, command: PatchScope, user: str | None, how: How) -> ScopeRequest:
+        def named(key: str) -> str:
+            return key if user is None else key.replace("app:", "user:")
+
+        command = replace(
+            command,
+            app=self.owners[0].app,
+            user=user,
+            set={named(key): value for key, value in command.set.items()},
+            delete=tuple(map(named, command.delete)),
+        )
+        scope, idempotency = scope_id(command.app, user), None
+        if how.key is not None:
+            key = f"{command.app}-{how.key}"
+            idempotency = Idempotency(scope=scope, key=key, fingerprint=self.fingerprint(command))
+        expected = how.expected_of(self.version(scope))
+        return ScopeRequest(command, "user:ada", expected=expected, idempotency=idempotency)
+
+    def version(self, scope: UUID) -> int:
+        """Return the position of the newest write to a shared scope, whoever made it."""
+        writes = (
+            one.position for one in self.stored for where, _, _ in self.shared_by(one)
+            if where == scope
+        )  # fmt: skip
+        return max(writes, default=0)
+
+    @rule(command=scope_patches, user=users, how=hows, again=st.integers(0, 4))
+    def patch_shared_keys(
+        self, command: PatchScope, user: str | None, how: How, again: int
+    ) -> None:
+        request = self.patch_of(command, user, how)
+        if self.patches and not again:
+            request = self.patches[-1]
+        scope = request.session_id
+        log, version = list(self.logs[scope]), self.version(scope)
+        answer = self.run(self.ask_of(how.process, request))
+        self.run(self.read())
+        made = [recorded.event for recorded in self.logs[scope][len(log) :]]
+        if self.was_answered_before(request, answer):
+            assert not made
+            return
+        refused: type[Exception] | None = None
+        decided: Sequence[Any] = ()
+        try:
+            decided = scope_rules.decide(self.scope_after(log), request.command)
+            if request.expected is not None and version not in request.expected:
+                refused = StaleScope
+        except CairnError as refusal:
+            refused = type(refusal)
+        if refused is not None:
+            assert (type(answer), made) == (refused, [])
+            type(self).seen["PatchScope refused"] += 1
+            return
+        assert made == list(decided)
+        assert isinstance(answer, Outcome), answer
+        assert (answer.first_sequence, answer.sequence) == (len(log) + 1, len(log) + len(made))
+        assert answer.answer == {"version": self.version(scope)}
+        if made:
+            assert answer.position == self.version(scope) == self.positions[scope, answer.sequence]
+        place = _place(request)
+        if place is not None:
+            self.answers[place] = (request, answer)
+            self.patches.append(request)
+        type(self).seen["PatchScope accepted" if made else "PatchScope already so"] += 1
+
+    # Which process is first cannot be foreseen on a real database.
+    @precondition(lambda self: self.place is None)
+    @rule(many=st.lists(scope_patches, min_size=2, max_size=5), user=users)
+    def race_for_shared_keys(self, many: Sequence[PatchScope], user: str | None) -> None:
+        """Both processes patch one scope at the same moment."""
+        requests = [self.patch_of(one, user, How()) for one in many]
+        scope = requests[0].session_id
+        before = len(self.logs[scope])
+        answers = self.run(
+            _all([self.ask_of(n % 2, request) for n, request in enumerate(requests)])
+        )
+        self.run(self.read())
+        claimed = [
+            sequence
+            for answer in answers
+            if isinstance(answer, Outcome)
+            for sequence in range(answer.first_sequence, answer.sequence + 1)
+        ]
+        assert sorted(claimed) == list(range(before + 1, len(self.logs[scope]) + 1))
+        type(self).seen["race for shared keys"] += bool(claimed)
+
+    def scope_after(self, log: Log) -> Scope:
+        scope = UNOPENED
+        for recorded in log:
+            event: Any = recorded.event
+            scope = evolve_scope(scope, recorded.sequence, event)
+        return scope
 
     def learn(self, request: Request, answer: Outcome) -> None:
         place = _place(request)
@@ -572,6 +679,8 @@ class Sessions(RuleBasedStateMachine):
         self, grown: Sequence[UUID]
     ) -> None:
         for session_id in grown:
+            if session_id in self.scopes:
+                continue
             log = self.logs[session_id]
             state = self.model.past(session_id, len(log))
             assert self.model.state(session_id) == state
@@ -588,15 +697,16 @@ class Sessions(RuleBasedStateMachine):
         for session_id in grown:
             log = self.logs[session_id]
             row = await self.store.read_models.session(session_id)
+            if session_id in self.scopes:
+                assert row is None
+                continue
             assert row is not None
             state = self.model.state(session_id)
             assert (row.sequence, row.status) == (len(log), state.status)
-            assert row.hidden == (session_id in self.scopes)
             assert row.position == self.positions[session_id, len(log)]
             assert row.updated_at == log[-1].at
             assert row.created_at == state.lifecycle.created_at
-            document = b"{}" if row.hidden else self.document(session_id, state)
-            assert row.doc.encode() == document
+            assert row.doc.encode() == self.document(session_id, state)
             assert row.digest == self.by_session[session_id][-1].digest
             made = session_row(session_id, state, self.codec)
             for fact in _FACTS:
@@ -633,12 +743,16 @@ class Sessions(RuleBasedStateMachine):
             if state.lifecycle.phase in ("absent", "deleted"):
                 continue
             _, seen = await self.reader.queries.state(session_id)
-            app, user = scopes.get(app_scope(owner), {}), scopes.get(user_scope(owner), {})
+            app = scopes.get(app_scope(owner.app), {})
+            user = scopes.get(user_scope(owner.app, owner.user), {})
             assert seen == {**state.state, **app, **user}
             type(self).seen["shared"] += bool(app) and bool(user)
 
     def shared_by(self, one: StoredEvent) -> Iterator[tuple[UUID, str, Any]]:
+        if one.type not in ("session.created", "state.patched"):
+            return
         owner = self.model.state(one.session_id).lifecycle.owner
+        app, user = self.scopes.get(one.session_id) or (owner.app, owner.user)
         match self.codec.decode(one).event:
             case e.SessionCreated(state=written) | e.StatePatched(set=written):
                 changes: dict[str, Any] = dict(written)
@@ -650,9 +764,10 @@ class Sessions(RuleBasedStateMachine):
         for key, value in changes.items():
             match scope_of(key):
                 case "app":
-                    yield app_scope(owner), key, value
+                    yield app_scope(app), key, value
                 case "user":
-                    yield user_scope(owner), key, value
+                    assert user is not None
+                    yield user_scope(app, user), key, value
 
     async def a_snapshot_and_the_tail_after_it_are_the_snapshot_now(self, kept: _Kept) -> None:
         session_id, then = kept.session_id, kept.snapshot
@@ -679,7 +794,7 @@ class Sessions(RuleBasedStateMachine):
 _GONE = object()
 
 
-def _place(request: Request) -> tuple[UUID, str] | None:
+def _place(request: Request | ScopeRequest) -> tuple[UUID, str] | None:
     given = request.idempotency
     return None if given is None else (given.scope, given.key)
 

@@ -54,7 +54,7 @@ def makes_new_facts_each_time(command: c.Command) -> bool:
         case c.ReviseMessage():
             # Who revises twice says so twice; the log does not compare what was said.
             return True
-        case c.RecordUsage(mode="add") | c.PatchScope():
+        case c.RecordUsage(mode="add"):
             return True
         case c.ReportContext(event=e.SandboxReported()):
             return True
@@ -70,7 +70,7 @@ def makes_new_facts_each_time(command: c.Command) -> bool:
             return False
 
 
-ONLY_AT_FIRST = (e.SessionRecovered, e.ScopeOpened)
+ONLY_AT_FIRST = (e.SessionRecovered,)
 
 
 def kinds(log: Iterable[e.Recorded]) -> list[type]:
@@ -92,8 +92,7 @@ def test_what_is_accepted_is_so_afterwards_and_given_twice_changes_nothing_more(
             once, first = obey(session, command)
         except CairnError:
             return
-        if not isinstance(command, c.PatchScope):
-            check([*log, *first])
+        check([*log, *first])
         made += bool(first)
         assert_is_so(command, session, once)
         with suppress(CairnError):
@@ -102,7 +101,7 @@ def test_what_is_accepted_is_so_afterwards_and_given_twice_changes_nothing_more(
 
     give()
     # It would prove nothing if it had been refused each time.
-    assert made or kind in (c.PatchScope, c.RepairSession)
+    assert made or kind is c.RepairSession
 
 
 def assert_nothing_more(command: c.Command, once: Session, first: list[e.Recorded]) -> None:
@@ -124,8 +123,6 @@ def assert_is_so(command: c.Command, before: Session, after: Session) -> None:
         case c.PatchState():
             assert own_keys(command.set).items() <= dict(after.state).items()
             assert not set(command.delete) & set(after.state)
-        case c.PatchScope():
-            assert before == after or after.lifecycle.phase == "scope"
         case c.ExpireDue():
             due = next_deadline(after, command.timers)
             assert due is None or due > command.at

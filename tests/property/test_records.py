@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.ports.store import Envelope, StoredEvent
-from domain.session.events import NAMES, ConversationCleared, Recorded
+from domain.catalogue import NAMES
+from domain.session.events import ConversationCleared, Recorded
 from domain.session.evolve import fold
 from domain.session.state import ABSENT, Session
 from domain.session.transcript import Transcript

@@ -74,6 +74,8 @@ def test_in_memory():
         assert any(seen[f"{name} {end}"] for end in ("accepted", "already so", "refused")), name
     for what in (
         "replayed", "key reused", "StaleSequence", "race", "shared",
+        "PatchScope accepted", "PatchScope already so", "PatchScope refused",
+        "race for shared keys",
         "state moved on", "transcript moved on",
         "SessionNotFound", "SessionExists", "SessionIsStopped", "SessionIsDeleted", "Invalid",
         "TurnNotFound", "TurnInProgress", "MessageNotFound", "ToolCallNotOpen",

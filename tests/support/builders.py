@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.permission_rules import Grants, PermissionRules
+from domain.scope.events import ScopeOpened
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.decide import decide
@@ -194,7 +195,7 @@ def obey(session: Session, command: c.Command) -> tuple[Session, list[e.Recorded
     return session, log
 
 
-SAMPLES: tuple[e.SessionEvent, ...] = (
+SAMPLES: tuple[Any, ...] = (
     e.SessionCreated(
         owner=Owner(app="console", user="ada", workspace="w1", team="core", scope="private"),
         type="user",
@@ -322,7 +323,6 @@ SAMPLES: tuple[e.SessionEvent, ...] = (
         request_id="q1", action="accept", content={"branch": "main"}, reason="asked twice"
     ),
     e.StatePatched(set={"branch": "fix", "app:motd": None, "list": [1, 2]}, delete=("depth",)),
-    e.ScopeOpened(app="console", user="ada"),
     e.ChildSpawned(
         child_id=CHILD_ID, role="worker", depth=1, ttl_seconds=600, auto_stop=True, agent="helper"
     ),
@@ -359,6 +359,7 @@ SAMPLES: tuple[e.SessionEvent, ...] = (
         capabilities=({"name": "review"}, {"name": "test"}),
     ),
     e.PeerLeft(peer_id="coder.1", reason="stopped"),
+    ScopeOpened(app="console", user="ada"),
 )
 """One event of every class, every field of it filled in that its first record had."""
 

@@ -5,7 +5,7 @@ given([created(), started("t1")]).when(CompleteTurn(turn_id="t1")).then([complet
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from domain.errors import CairnError
 from domain.session.commands import Command
@@ -14,15 +14,17 @@ from domain.session.events import SessionEvent
 from domain.session.state import ABSENT, Session
 from tests.support.builders import state_after
 
+E = TypeVar("E")
+
 
 @dataclass(frozen=True)
-class Result:
+class Result(Generic[E]):
     """What came of a command."""
 
-    events: list[SessionEvent] | None
+    events: list[E] | None
     refusal: CairnError | None
 
-    def then(self, events: Iterable[SessionEvent]) -> None:
+    def then(self, events: Iterable[E]) -> None:
         """Expect exactly these events."""
         assert self.refusal is None, f"refused: {self.refusal!r}"
         assert self.events == list(events)
@@ -45,7 +47,7 @@ class Given:
 
     session: Session
 
-    def when(self, command: Command) -> Result:
+    def when(self, command: Command) -> Result[SessionEvent]:
         """Ask something of it."""
         try:
             return Result(decide(self.session, command), None)

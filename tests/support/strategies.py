@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from domain.errors import CairnError
 from domain.permission_rules import MODES, Grants, PermissionRules
+from domain.scope.events import ScopeOpened
+from domain.scope.rules import PatchScope
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.lineage import EXTRACTOR
@@ -317,7 +319,7 @@ EVENTS: dict[type, Strategy] = {
     e.StatePatched: st.builds(
         e.StatePatched, set=_state, delete=st.lists(state_keys, max_size=2).map(tuple)
     ),
-    e.ScopeOpened: st.builds(e.ScopeOpened, app=words, user=_title),
+    ScopeOpened: st.builds(ScopeOpened, app=words, user=_title),
     e.ChildSpawned: st.builds(
         e.ChildSpawned, child_id=child_ids, role=words, depth=st.integers(1, 3),
         ttl_seconds=st.integers(1, 99), auto_stop=st.booleans(), agent=words, asked=_title,
@@ -490,11 +492,6 @@ COMMANDS: dict[type, Strategy] = {
         c.PatchState, set=_state, delete=st.lists(state_keys, max_size=3).map(tuple),
         expected=rarely(st.integers(0, 3), st.none()),
     ),
-    c.PatchScope: st.builds(
-        c.PatchScope, app=st.just("console"), user=st.none(),
-        set=st.dictionaries(st.sampled_from(["app:a", "app:b"]), json_values, max_size=2),
-        delete=st.lists(st.sampled_from(["app:b", "app:c", "a"]), max_size=1).map(tuple),
-    ),
     c.SpawnSession: st.builds(
         c.SpawnSession, parent_id=st.just(UUID(int=9)), child_id=child_ids,
         agent=_agent_spoken_for, ttl_seconds=st.integers(0, 99).map(lambda n: n * 60),
@@ -533,6 +530,11 @@ COMMANDS: dict[type, Strategy] = {
 }  # fmt: skip
 """How to make up a command of each class, now and then one that makes no sense."""
 
+scope_patches = st.builds(
+    PatchScope, app=st.just("console"), user=st.none(),
+    set=st.dictionaries(st.sampled_from(["app:a", "app:b"]), json_values, max_size=2),
+    delete=st.lists(st.sampled_from(["app:b", "app:c", "a"]), max_size=1).map(tuple),
+)  # fmt: skip
 commands = st.one_of(*COMMANDS.values())
 
 # Those that end things would end every session early if they came as often as the others.
@@ -613,6 +615,7 @@ SUITS: dict[type, list[c.Command]] = {
     c.StopSession: _ELICITED,
     c.DeleteSession: _ELICITED,
     c.ExpireDue: _STALLED,
+    c.RefreshProfile: _FURNISHED,
 }
 """What leads to a state in which a command of a kind is often accepted."""
 _scenes = st.lists(st.sampled_from(_SCENES), max_size=2).map(
@@ -669,6 +672,7 @@ __all__ = [
     "moments",
     "often",
     "reachable",
+    "scope_patches",
     "suiting",
     "timers",
     "unreachable",

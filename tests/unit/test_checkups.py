@@ -8,6 +8,7 @@ import pytest
 
 from application.errors import IdempotencyKeyReused, StaleSequence, StoreUnavailable
 from application.ports.leases import Process
+from application.ports.rows import ScopeOwner
 from application.ports.store import After, ListedSession, SessionFilter, SessionOrder
 from application.reads.health import Checkup, Page
 from domain.errors import Invalid, SessionIsDeleted, SessionIsStopped, SessionNotFound
@@ -21,7 +22,7 @@ from domain.session.commands import (
     StopSession,
 )
 from domain.values import Failure, Timers
-from tests.support.appends import Chain, row
+from tests.support.appends import Chain
 from tests.support.builders import SESSION_ID, text
 from tests.support.office import START, InMemoryApp, asked
 
@@ -241,7 +242,9 @@ async def test_the_same_report_again_is_not_behind_its_own_event(office: InMemor
 
 async def test_what_is_no_session_gives_no_signs(office: InMemoryApp) -> None:
     chain = Chain()
-    await office.store.log.append(chain.next(row=row(hidden=True)))
+    scope = chain.next()
+    scope.row, scope.scope = None, ScopeOwner("shop", None)
+    await office.store.log.append(scope)
 
     with pytest.raises(SessionNotFound):
         await report(office, session_id=chain.session_id)

@@ -10,8 +10,11 @@ import pytest
 
 from application.commands.hooks import POINTS, Call, Deny, Hook, Hooks, Point
 from application.commands.repository import SessionRepository
-from application.commands.request import Idempotency, Request
+from application.commands.request import Idempotency, Request, ScopeRequest
+from application.commands.scope_handler import ScopeHandler
 from application.errors import HookDenied, HookFailed
+from application.fan_out import FanOut
+from domain.scope.rules import PatchScope
 from domain.session import commands as c
 from domain.session.declarations import RULES
 from infrastructure.hook_loading import HookNameError, load_hooks
@@ -23,7 +26,7 @@ from tests.unit.test_lifecycle import EVERY_COMMAND_TO_A_SESSION
 pytestmark = pytest.mark.anyio
 
 START = c.StartTurn(turn_id="t1", message_id="m1", parts=text("go"))
-Ask = Callable[[Call], Awaitable[c.Command | None]]
+Ask = Callable[[Call], Awaitable[c.Command | PatchScope | None]]
 
 
 def hook(name: str, ask: Ask, point: Point = "input.pre_submit", **rest: Any) -> Hook:
@@ -194,13 +197,13 @@ async def test_nobody_is_asked_at_other_points_nor_about_what_a_clock_decides():
         await asked_for(stop, keeps)
 
 
-OTHERS = (create(), c.DeleteSession(), c.PatchScope(app="a", set={"app:k": 1}))
+OTHERS = (create(), c.DeleteSession())
 SHOWN = [one for one in (*OTHERS, *EVERY_COMMAND_TO_A_SESSION) if type(one) in POINTS]
 
 
 @pytest.mark.parametrize("command", SHOWN, ids=lambda command: type(command).__name__)
 async def test_whatever_is_shown_can_be_denied_and_leaves_no_trace(command: c.Command):
-    assert {type(one) for one in SHOWN} == set(POINTS)
+    assert {type(one) for one in SHOWN} | {PatchScope} == set(POINTS)
     store, point = MemoryStore(), POINTS[type(command)]
     handler = handler_over(store, hooks=Hooks([hook("a", denies, point)]))
 
@@ -209,6 +212,24 @@ async def test_whatever_is_shown_can_be_denied_and_leaves_no_trace(command: c.Co
 
     assert denied.value.facts == {"hook": "a", "point": point}
     assert await store.log.head() == 0
+
+
+async def test_a_patch_of_a_shared_scope_is_shown_too_and_can_be_narrowed():
+    async def narrow(call: Call) -> PatchScope | None:
+        assert isinstance(call.command, PatchScope)
+        return replace(call.command, set={"app:k": 1})
+
+    store, hub = MemoryStore(), FanOut()
+    asked = ScopeRequest(PatchScope(app="a", set={"app:k": 1, "app:secret": 2}), "user:ada")
+    no = ScopeHandler(store, hub, hooks=Hooks([hook("a", denies, "state.pre_patch")]))
+    with pytest.raises(HookDenied):
+        await no.handle(asked)
+    assert await store.log.head() == 0
+
+    some = ScopeHandler(store, hub, hooks=Hooks([hook("a", narrow, "state.pre_patch")]))
+    await some.handle(asked)
+
+    assert (await store.read_models.scope(asked.session_id)).values == {"app:k": b"1"}
 
 
 async def test_what_was_done_before_a_hook_said_no_is_answered_as_it_was_then():

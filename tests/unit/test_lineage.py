@@ -531,7 +531,7 @@ def test_a_fork_follows_the_name_that_its_origin_has_by_then():
     ("past", "refusal"),
     [
         ([], SessionNotFound),
-        ([e.ScopeOpened(app="console")], SessionNotFound),
+        ([e.Unrecognised(type="scope.opened")], SessionNotFound),
         ([created(), e.SessionDeleted()], SessionIsDeleted),
     ],
 )

@@ -1,25 +1,19 @@
 """From a state to what lists show of it, and to the keys that sessions share."""
 
 from dataclasses import fields
-from uuid import UUID
 
 import msgspec
 import pytest
 
-from application.ports.store import SharedWrite
 from application.projections.session_row import (
-    app_scope,
     listed_differently,
     session_document,
     session_row,
-    shared_writes,
-    user_scope,
 )
 from domain.session import events as e
 from domain.values import Agent, Failure, Owner, rfc3339
 from infrastructure.codec import JsonCodec
 from tests.support.builders import (
-    OWNER,
     SAMPLES,
     SESSION_ID,
     added,
@@ -157,48 +151,3 @@ def test_no_event_changes_the_document_without_the_row_being_written():
             after = state_after([event], before)
             if session_document(SESSION_ID, before) != session_document(SESSION_ID, after):
                 assert listed_differently(before, after), event
-
-
-def test_scopes_are_shared_by_those_who_should_share_them_only():
-    ada, bob = OWNER, Owner(app="console", user="bob")
-    elsewhere = Owner(app="bot", user="ada")
-
-    assert app_scope(ada) == app_scope(bob) != app_scope(elsewhere)
-    assert len({user_scope(ada), user_scope(bob), user_scope(elsewhere), app_scope(ada)}) == 4
-    assert user_scope(ada) == user_scope(Owner(app="console", user="ada", team="another"))
-
-
-def test_an_app_and_a_user_cannot_be_spelled_so_that_they_reach_into_another_scope():
-    assert user_scope(Owner(app="a:b", user="c")) != user_scope(Owner(app="a", user="b:c"))
-    assert user_scope(Owner(app="1:a", user="b")) != app_scope(Owner(app="1:a:b", user=""))
-
-
-def test_scopes_are_the_same_on_every_machine_for_ever():
-    assert app_scope(OWNER) == UUID("55c98f6b-6c48-5040-85a3-3c1418147b96")
-    assert user_scope(OWNER) == UUID("0ea9648a-472c-53c6-a054-72964e6d6e97")
-
-
-def test_only_shared_keys_are_written_to_scopes():
-    event = e.StatePatched(set={"a": 1, "app:b": [2], "user:c": None}, delete=("x", "app:y"))
-
-    assert list(shared_writes(OWNER, event, 3, CODEC)) == [
-        SharedWrite(app_scope(OWNER), "app:b", b"[2]", 3),
-        SharedWrite(user_scope(OWNER), "user:c", b"null", 3),
-        SharedWrite(app_scope(OWNER), "app:y", None, 3),
-    ]
-
-
-def test_a_session_brings_shared_keys_along_when_it_begins():
-    event = created(state={"a": 1, "app:b": 2, "temp:c": 3})
-
-    assert list(shared_writes(OWNER, event, 0, CODEC)) == [
-        SharedWrite(app_scope(OWNER), "app:b", b"2", 0)
-    ]
-
-
-def test_other_events_write_to_no_scope():
-    others = [
-        event for event in SAMPLES if not isinstance(event, e.SessionCreated | e.StatePatched)
-    ]
-
-    assert [list(shared_writes(OWNER, event, 0, CODEC)) for event in others] == [[]] * len(others)

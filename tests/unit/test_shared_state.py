@@ -2,9 +2,9 @@
 
 import pytest
 
-from domain.errors import Invalid, LimitReached, SessionExists, StaleState
+from domain.errors import Invalid, LimitReached, StaleState
 from domain.session import events as e
-from domain.session.commands import PatchScope, PatchState
+from domain.session.commands import PatchState
 from domain.session.shared_state import difference
 from domain.session.state import own_keys, scope_of
 from domain.values import MAX_STATE_KEYS
@@ -151,85 +151,6 @@ def test_without_an_expectation_a_patch_merges_into_what_is_there():
     now = state_after([*VERSIONS, patched(b=1)])
 
     assert dict(now.state) == {"a": 2, "b": 1}
-
-
-# ── scopes ───────────────────────────────────────────────────────────────────────────────────
-
-APP, USER = e.ScopeOpened(app="console"), e.ScopeOpened(app="console", user="ada")
-
-
-def of_app(**fields) -> PatchScope:
-    return PatchScope(**{"app": "console", "set": {"app:a": 1}} | fields)
-
-
-def of_user(**fields) -> PatchScope:
-    return PatchScope(**{"app": "console", "user": "ada", "set": {"user:a": 1}} | fields)
-
-
-def test_the_stream_of_a_scope_begins_with_its_first_patch():
-    given().when(of_app(delete=("app:b",))).then(
-        [APP, e.StatePatched(set={"app:a": 1}, delete=("app:b",))]
-    )
-    given().when(of_user()).then([USER, e.StatePatched(set={"user:a": 1})])
-    given([APP, e.StatePatched(set={"app:a": 0})]).when(of_app()).then(
-        [e.StatePatched(set={"app:a": 1})]
-    )
-
-
-def test_a_scope_does_not_compare_because_sessions_write_to_it_too():
-    past = [APP, e.StatePatched(set={"app:a": 1})]
-
-    given(past).when(of_app()).then([e.StatePatched(set={"app:a": 1})])
-    given(past).when(of_app(set={}, delete=("app:z", "app:z"))).then(
-        [e.StatePatched(delete=("app:z",))]
-    )
-
-
-def test_a_patch_of_nothing_opens_no_scope():
-    given().when(of_app(set={})).then_nothing()
-
-
-@pytest.mark.parametrize("key", ["a", "user:a", "temp:a", "App:a"])
-def test_the_scope_of_an_app_holds_its_keys_only(key):
-    given().when(of_app(set={key: 1})).then_refused(Invalid, field="set")
-    given().when(of_app(set={}, delete=(key,))).then_refused(Invalid, field="set")
-
-
-@pytest.mark.parametrize("key", ["a", "app:a", "temp:a"])
-def test_the_scope_of_a_user_holds_its_keys_only(key):
-    given().when(of_user(set={key: 1})).then_refused(Invalid, field="set")
-
-
-@pytest.mark.parametrize(
-    ("wrong", "field"),
-    [
-        (of_app(app=""), "app"),
-        (of_user(user=" "), "user"),
-        (of_app(delete=("app:a",)), "delete"),
-        (of_app(set={"app:" + "x" * 200: 1}), "set"),
-    ],
-)
-def test_a_patch_of_a_scope_that_makes_no_sense_is_refused(wrong, field):
-    given().when(wrong).then_refused(Invalid, field=field)
-
-
-@pytest.mark.parametrize("past", [[created()], [created(), e.SessionDeleted()]])
-def test_a_session_that_has_the_id_of_a_scope_does_not_take_its_keys(past):
-    # It would put what others share under the app of whoever made the session.
-    given(past).when(of_app()).then_refused(SessionExists)
-    given([e.Unrecognised(type="scope.opened")]).when(of_app()).then_refused(SessionExists)
-
-
-def test_a_scope_cannot_become_a_session():
-    given([APP]).when(create()).then_refused(SessionExists)
-
-
-def test_the_state_knows_whose_scope_it_is():
-    now = state_after([USER, e.StatePatched(set={"user:a": 1})])
-
-    assert (now.lifecycle.phase, now.status) == ("scope", "stopped")
-    assert (now.lifecycle.owner.app, now.lifecycle.owner.user) == ("console", "ada")
-    assert len(now.state) == 0
 
 
 # ── differences ──────────────────────────────────────────────────────────────────────────────

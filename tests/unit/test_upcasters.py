@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from application.ports.store import Envelope, StoredEvent
-from domain.session.events import NAMES, Recorded, SessionCreated, SessionEvent
+from domain.catalogue import NAMES
+from domain.session.events import Recorded, SessionCreated, SessionEvent
 from domain.values import Agent, Owner
 from infrastructure.codec import JsonCodec
 from infrastructure.upcasters import _STEPS, upcast

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from application.commands.request import Caller, IdempotencyKey, RequestOrigin
+from application.commands.scope_handler import ScopeHandler
 from application.errors import IdempotencyKeyReused, StaleScope, StaleSequence
 from application.reads.queries import Queries
 from application.reads.transcripts import Transcripts
@@ -40,7 +41,13 @@ class Runtime(InMemoryApp):
         super().__init__()
         queries = Queries(self.store, self.repository, Transcripts(self.store))
         self.use_cases: UseCases = use_cases_over(
-            self.store, self.repository, self.handler, self.hub, queries, JsonSchemas()
+            self.store,
+            self.repository,
+            self.handler,
+            ScopeHandler(self.store, self.hub),
+            self.hub,
+            queries,
+            JsonSchemas(),
         )
 
     async def settle(self) -> None:

@@ -11,6 +11,7 @@ from api.http.problems import Problem
 from api.http.requests import validated
 from api.v1.schemas.base import Body, JsonMap, Name, one_of
 from api.v1.schemas.parts import Parts
+from domain.catalogue import NAMES
 from domain.session import events as e
 from domain.values import Agent
 
@@ -160,7 +161,7 @@ class ActivityBody(Body):
         return handler(_reports.core_schema)
 
 
-_RESERVED = frozenset(name for name, _ in e.NAMES.values()) - DATA.keys()
+_RESERVED = frozenset(name for name, _ in NAMES.values()) - DATA.keys()
 
 
 def _report(name: str, model: type[Body]) -> type[Body]:

@@ -10,7 +10,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from api.v1.schemas.base import Name, Position, Sequence, Shape, one_of
-from domain.session.events import NAMES
+from domain.catalogue import NAMES
 
 
 class RecordEnvelope(Shape):

@@ -10,7 +10,11 @@ select append_batch_v1(
 -- name: judge
 -- After a refused or interrupted batch: where each of its sessions is, and whether the event that
 -- an append would have ended with is already there.
-select coalesce(s.sequence, 0), e.digest, e.notification_id
+select coalesce(
+    s.sequence,
+    -- The log of a shared scope has no row among the sessions.
+    (select max(o.originator_version) from events as o where o.originator_id = a.session),
+    0), e.digest, e.notification_id
 from unnest(%(session)b::uuid[], %(last)b::bigint[]) with ordinality as a (session, last, o)
 left join sessions as s on s.session_id = a.session
 left join events as e on e.originator_id = a.session and e.originator_version = a.last
@@ -76,13 +80,13 @@ limit %(limit)s
 select originator_id, originator_version, notification_id, topic, state, digest
 from events
 where originator_id = %(session)s and originator_version < %(before)s
-  and topic in ('session.created', 'state.patched', 'conversation.rewound')
+  and topic = any(%(types)s::text[])
   and exists (
     select
     from (select readable_json_v1(convert_from(state, 'UTF8')) -> 'data',
                  replace(%(key)s::text, '\u0000', '\ufffd')) as r (data, key)
-    where data -> 'set' -> key is not null
-      or data -> 'state' -> key is not null
+    where exists (
+        select from unnest(%(fields)s::text[]) as f (field) where data -> f.field -> key is not null)
       or key in (select json_array_elements_text(data -> 'delete')))
 order by originator_version desc
 limit %(limit)s
@@ -101,10 +105,12 @@ select e.originator_id, e.originator_version, e.notification_id, e.topic, e.stat
 from events as e
 where e.notification_id > %(after)s and e.notification_id <= %(upto)s
   and (%(types)s::text[] = '{}' or e.topic = any(%(types)s))
-  and (%(app)s::text is null
-       or %(app)s = (select s.app from sessions as s where s.session_id = e.originator_id))
-  and (%(user)s::text is null
-       or %(user)s = (select s.user_id from sessions as s where s.session_id = e.originator_id))
+  and (%(app)s::text is null or %(app)s = coalesce(
+         (select s.app from sessions as s where s.session_id = e.originator_id),
+         (owner_of_scope_v1(e.originator_id)).app))
+  and (%(user)s::text is null or %(user)s = coalesce(
+         (select s.user_id from sessions as s where s.session_id = e.originator_id),
+         (owner_of_scope_v1(e.originator_id)).user_id))
 order by e.notification_id
 limit %(limit)s
 
@@ -118,18 +124,24 @@ from (
       - octet_length(state) as before
   from (
     select e.originator_id, e.originator_version, e.notification_id, e.topic, e.state, e.digest,
-      (select s.app from sessions as s where s.session_id = e.originator_id) as app,
-      (select s.user_id from sessions as s where s.session_id = e.originator_id) as user_id
+      coalesce(
+        (select s.app from sessions as s where s.session_id = e.originator_id),
+        (owner_of_scope_v1(e.originator_id)).app) as app,
+      coalesce(
+        (select s.user_id from sessions as s where s.session_id = e.originator_id),
+        (owner_of_scope_v1(e.originator_id)).user_id) as user_id
     from events as e
     where e.notification_id > %(after)s and e.notification_id <= %(upto)s
       and (%(all)s or e.topic = any(%(exact)s::text[])
            or exists (
              select from unnest(%(prefixes)s::text[]) as p (prefix)
              where starts_with(e.topic, p.prefix)))
-      and (%(app)s::text is null
-           or %(app)s = (select s.app from sessions as s where s.session_id = e.originator_id))
-      and (%(user)s::text is null
-           or %(user)s = (select s.user_id from sessions as s where s.session_id = e.originator_id))
+      and (%(app)s::text is null or %(app)s = coalesce(
+             (select s.app from sessions as s where s.session_id = e.originator_id),
+             (owner_of_scope_v1(e.originator_id)).app))
+      and (%(user)s::text is null or %(user)s = coalesce(
+             (select s.user_id from sessions as s where s.session_id = e.originator_id),
+             (owner_of_scope_v1(e.originator_id)).user_id))
     order by e.notification_id
     limit %(limit)s
   ) as page

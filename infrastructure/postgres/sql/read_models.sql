@@ -1,6 +1,6 @@
 -- name: session
 select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title, hidden, turn_id, failure_kind, failure_summary, stalled, unhealthy, projected_with
+  title, turn_id, failure_kind, failure_summary, stalled, unhealthy, projected_with
 from sessions
 where session_id = %(session)s
 
@@ -21,7 +21,7 @@ set created_at = r.created_at, app = r.app, user_id = r.user_id, workspace = r.w
   badge = r.badge, turn_id = r.turn_id, failure_kind = r.failure_kind,
   failure_summary = r.failure_summary, stalled = r.stalled, unhealthy = r.unhealthy,
   parent_id = r.parent_id, root_id = r.root_id, forked_from = r.forked_from,
-  auto_stop = r.auto_stop, live_parent = r.live_parent, due_at = r.due_at, hidden = r.hidden,
+  auto_stop = r.auto_stop, live_parent = r.live_parent, due_at = r.due_at,
   projected_with = r.projected_with
 from json_populate_record(null::sessions, %(row)s::json) as r
 where s.session_id = %(session)s and s.sequence = %(sequence)s

@@ -4,7 +4,7 @@
 
 -- name: select
 select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title, hidden, turn_id, failure_kind, failure_summary, stalled, unhealthy, projected_with
+  title, turn_id, failure_kind, failure_summary, stalled, unhealthy, projected_with
 from sessions
 where not deleted
 

@@ -1,0 +1,54 @@
+"""From an event to its record, with what is known about who asked for it."""
+
+from datetime import datetime
+
+from application.commands.request import Request, ScopeRequest
+from application.errors import RecordTooLarge
+from application.ports.store import Envelope, Store
+from domain.catalogue import Event
+
+
+class RecordEncoder:
+    """Makes records.
+
+    Args:
+        store: Its codec and clock.
+        largest: The most bytes of one record.
+    """
+
+    def __init__(self, store: Store, *, largest: int) -> None:
+        self._codec = store.codec
+        self._clock = store.clock
+        self._largest = largest
+
+    def __call__(
+        self, request: Request | ScopeRequest, at: datetime, event: Event, turn_id: str | None
+    ) -> tuple[str, bytes]:
+        """Return the stored type and record of an event.
+
+        Args:
+            request: Who asked for it, and why.
+            at: When it was decided, UTC.
+            event: What happened.
+            turn_id: The turn in which it happened.
+
+        Raises:
+            RecordTooLarge: It has more bytes than a record may have.
+        """
+        envelope = Envelope(
+            self._clock.new_id(),
+            at,
+            request.actor,
+            request.origin,
+            turn_id,
+            request.causation,
+            request.idempotency.key if request.idempotency else None,
+        )
+        name, record = self._codec.encode(event, envelope)
+        if len(record) > self._largest:
+            raise RecordTooLarge(
+                f"a {name} event of {len(record)} bytes; at most {self._largest}",
+                size=len(record),
+                limit=self._largest,
+            )
+        return name, record

@@ -1,0 +1,152 @@
+"""How a patch of a shared scope becomes events: its own log, and the rows that sessions share.
+
+    patch → lock of its scope → state → decide, encode, chain → append → wake → answer
+
+A scope is rarely patched, and its log says little beyond its length, so nothing of it is kept in
+memory. When another process was faster the append conflicts, and the patch is decided again.
+"""
+
+import asyncio
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+from application.commands.hooks import Hooks
+from application.commands.idempotency import StoredAnswers, stored_answer
+from application.commands.records import RecordEncoder
+from application.commands.request import Outcome, ScopeRequest
+from application.errors import Busy, KeysTaken, StaleScope, VersionConflict
+from application.fan_out import FanOut
+from application.ports.rows import ScopeOwner, ScopeVersion
+from application.ports.store import Append, NewEvent, SharedWrite, Store
+from application.projections.shared_state import shared_writes
+from domain.chain import genesis, link, record_hash
+from domain.replacing import replace
+from domain.scope.events import ScopeOpened
+from domain.scope.rules import decide
+from domain.scope.state import UNOPENED, Scope
+
+_ATTEMPTS = 50
+
+
+class ScopeHandler:
+    """Handles patches of shared scopes.
+
+    Args:
+        store: Where events go.
+        hub: Who hears of new events.
+        largest: The most bytes of one record.
+        hooks: Who is asked before a patch is decided.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        hub: FanOut,
+        *,
+        largest: int = 1024 * 1024,
+        hooks: Hooks | None = None,
+    ) -> None:
+        self._store = store
+        self._hub = hub
+        self._hooks = hooks or Hooks()
+        self._answers = StoredAnswers(store)
+        self._encode = RecordEncoder(store, largest=largest)
+        self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
+
+    async def handle(self, request: ScopeRequest) -> Outcome:
+        """Do what is asked, durably, or raise and leave no trace.
+
+        Args:
+            request: The patch and who asks.
+
+        Returns:
+            The outcome; `version` in its answer is the version of the scope after it.
+
+        Raises:
+            StaleScope: The scope is at another version than the caller allows.
+            CairnError: A rule refuses it, or it cannot be done now, or not in this way.
+        """
+        if request.idempotency is None:
+            return await self._in_turn(request)
+        with self._answers.in_flight(request.idempotency):
+            replayed = await self._answers.replay(request.idempotency)
+            if replayed is not None:
+                return _with_version(replayed)
+            return await self._in_turn(request)
+
+    async def _in_turn(self, request: ScopeRequest) -> Outcome:
+        if self._hooks:
+            request = await self._hooks.before(request)
+        lock = self._locks.setdefault(request.session_id, asyncio.Lock())
+        async with lock:
+            for _ in range(_ATTEMPTS):
+                try:
+                    return _with_version(await self._patch(request))
+                except VersionConflict:
+                    continue
+                except (KeysTaken, StaleScope):
+                    replayed = await self._answers.replay(request.idempotency)
+                    if replayed is None:
+                        raise
+                    return _with_version(replayed)
+        raise Busy("too many processes write to this scope at once; try again")
+
+    async def _patch(self, request: ScopeRequest) -> Outcome:
+        store, scope_id, command = self._store, request.session_id, request.command
+        scope, digest, position = await self._load(scope_id)
+        decided = decide(scope, command)
+        version = (await store.read_models.scope(scope_id)).version
+        if request.expected is not None and version not in request.expected:
+            raise StaleScope(None, head=version)
+        now = store.clock.now()
+        events: list[NewEvent] = []
+        shared: list[SharedWrite] = []
+        for offset, event in enumerate(decided):
+            name, record = self._encode(request, now, event, None)
+            digest = link(digest, record_hash(record))
+            events.append(NewEvent(name, record, digest))
+            shared += shared_writes(command.app, command.user, event, offset, store.codec)
+        after = scope.sequence + len(events)
+        answer = {"version": version}
+        append = Append(scope_id, scope.sequence, events, now, shared=shared)
+        append.scope = ScopeOwner(command.app, command.user)
+        if request.expected is not None:
+            append.expected_scopes = (ScopeVersion(scope_id, version),)
+        if request.idempotency is not None:
+            append.keys = (
+                stored_answer(
+                    request,
+                    request.idempotency,
+                    before=scope.sequence,
+                    after=after,
+                    position=position,
+                    answer=answer,
+                    codec=store.codec,
+                ),
+            )
+        if events or append.keys:
+            written = await store.log.append(append)
+            if events:
+                position = written
+                self._hub.publish(scope_id, append, position)
+        return Outcome(scope_id, scope.sequence + 1, after, position, answer)
+
+    async def _load(self, scope_id: UUID) -> tuple[Scope, bytes, int]:
+        """Return the state at the end of a scope's log, with the digest and the position there."""
+        newest = await self._store.log.read_newest(scope_id, last=1)
+        if not newest:
+            return UNOPENED, genesis(scope_id), 0
+        (end,) = newest
+        (first,) = await self._store.log.read(scope_id, limit=1)
+        event: object = self._store.codec.decode(first).event
+        # What came after the first event has changed nothing but the sequence.
+        opened = event if isinstance(event, ScopeOpened) else None
+        scope = replace(UNOPENED, sequence=end.sequence, opened=opened)
+        return scope, end.digest, end.position
+
+
+def _with_version(outcome: Outcome) -> Outcome:
+    """Return an outcome that says the version after it: that of its last write, if it wrote."""
+    if not outcome.changed:
+        return outcome
+    return outcome._replace(answer={"version": outcome.position})

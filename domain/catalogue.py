@@ -1,0 +1,10 @@
+"""The events of all aggregates."""
+
+from domain.event_types import NAMES
+from domain.scope.events import ScopeEvent
+from domain.session.events import SessionEvent
+
+__all__ = ["NAMES", "Event"]
+
+Event = SessionEvent | ScopeEvent
+"""Whatever the log may hold."""

@@ -1,0 +1,1 @@
+"""The keys that sessions share: all of an app (`app:`), or those of one user of it (`user:`)."""

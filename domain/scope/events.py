@@ -1,0 +1,18 @@
+"""What can happen to a shared scope in its own log.
+
+Sessions write the same keys, and then the event is in the log of the session.
+"""
+
+from domain.event_types import event
+from domain.session.events import StatePatched
+
+
+@event("scope.opened")
+class ScopeOpened:
+    """The log of a shared scope began: of an app, or with a user of one user of it."""
+
+    app: str
+    user: str | None = None
+
+
+ScopeEvent = ScopeOpened | StatePatched
