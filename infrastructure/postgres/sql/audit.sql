@@ -8,6 +8,9 @@ select e.originator_id, e.originator_version, e.notification_id, e.topic, e.stat
 from events as e
 left join lateral (
   select s.app, s.user_id from sessions as s where s.session_id = e.originator_id
+  union all
+  select w.app, w.user_id from owner_of_scope_v1(e.originator_id) as w
+  limit 1
 ) as o on true
 where e.notification_id > %(after)s and e.notification_id <= %(upto)s
   and (%(session)s::uuid is null or e.originator_id = %(session)s)
