@@ -4,9 +4,7 @@ The only module of `api` that knows `infrastructure`.
 """
 
 import asyncio
-import gc
 import logging
-import re
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -17,14 +15,15 @@ from litestar import Litestar
 from litestar.types import ASGIApp
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from api.http.dispatch import dispatcher
+from api.auth_token import TokenFileError, read_token
+from api.doors import Doors
+from api.garbage import spare_the_collector
 from api.http.drain import on_shutdown_signal
 from api.http.middleware import RequestMiddleware
-from api.http.problems import handle_exception
 from api.http.site_guard import SiteGuard
 from api.http.streams import GOODBYE, open_streams
 from api.settings import Settings
-from api.v1.route_table import ROUTES
+from api.v1.door import native_door
 from api.v1.services import Services
 from application.commands.handler import CommandHandler
 from application.commands.hooks import Hooks
@@ -82,11 +81,9 @@ from infrastructure.postgres.webhooks import JOB, PostgresWebhooks
 from infrastructure.webhook_sender import HttpSender
 
 _logger = logging.getLogger("cairn")
-_COLLECT_EVERY = 20_000
 
 _CONNECT_SECONDS = 10
 _PATIENCE_AT_THE_END = 1.0
-_TOKEN = re.compile(r"[\x21-\x7e]{16,}")
 
 
 __all__ = ["KeyFileError", "make_key", "rotate_key"]
@@ -277,40 +274,22 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         with database_of(chosen) as url:
             await asyncio.to_thread(bring_up_to_date, url)
             async with open_services(chosen, url) as services:
-                edge.services = services
-                _spare_the_collector()
+                app.services = services
+                spare_the_collector()
                 with on_shutdown_signal(_goodbye(services.hub)):
                     yield
 
-    app = Litestar(
-        [dispatcher(ROUTES)],
-        lifespan=[lifespan],
-        openapi_config=None,
-        logging_config=None,
-        exception_handlers={Exception: handle_exception},
-        request_max_body_size=chosen.max_body_bytes,
-    )
     token = token_of(chosen)
     guarded = SiteGuard(
-        app,
+        Doors([native_door(token)]),
         asks_for_token=token is not None,
         hosts=chosen.names("allowed_hosts"),
         origins=chosen.names("allowed_origins"),
     )
-    edge = RequestMiddleware(guarded, token=token, access_log=chosen.access_log)
-    return edge
-
-
-def _spare_the_collector() -> None:
-    """Keep the search for reference cycles away from what is here to stay.
-
-    States and events are immutable trees without cycles, freed when they are let go of. Looking
-    through all of them again and again took 15 % of the processor, and stopped everybody for tens
-    of milliseconds (docs/performance.md).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_COLLECT_EVERY, 50, 100)
+    # Of the framework only its lifespan: doors answer the requests.
+    starting = Litestar([], lifespan=[lifespan], openapi_config=None, logging_config=None)
+    app = RequestMiddleware(guarded, lifespan=starting, access_log=chosen.access_log)
+    return app
 
 
 def signatures() -> Signatures:
@@ -373,21 +352,9 @@ def token_of(settings: Settings) -> str | None:
     Raises:
         StartError: The file cannot be used.
     """
-    path = settings.auth_token_file
-    if path is None:
+    if settings.auth_token_file is None:
         return None
-    remedy = (
-        "put one token into it, 16 or more printable ASCII characters"
-        " (--auth-token-file or CAIRN_AUTH_TOKEN_FILE)."
-    )
     try:
-        token = path.read_text("utf-8").strip()
-    except OSError as error:
-        raise StartError(
-            f"The token file {path} cannot be read ({error.strerror}); {remedy}"
-        ) from None
-    except UnicodeDecodeError:
-        raise StartError(f"The token file {path} is not a text; {remedy}") from None
-    if not _TOKEN.fullmatch(token):
-        raise StartError(f"The token file {path} holds no usable token; {remedy}")
-    return token
+        return read_token(settings.auth_token_file)
+    except TokenFileError as error:
+        raise StartError(str(error)) from error

@@ -10,7 +10,6 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, cast
 
-from litestar.handlers import HTTPRouteHandler
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
@@ -26,6 +25,7 @@ from api.http.route_docs import (
     description_of,
     summary_of,
 )
+from api.http.routing import Route
 from api.v1.schemas.answers import Problem
 from api.v1.schemas.base import NAME_PATTERN
 from api.v1.schemas.events import EventRecord
@@ -112,7 +112,7 @@ class _Answers(_Bodies):
         return self.generate_inner(inner["schema"] if inner["type"] == "nullable" else inner)
 
 
-def document(handlers: Iterable[HTTPRouteHandler], *, token: bool = False) -> Json:
+def document(handlers: Iterable[Route], *, token: bool = False) -> Json:
     """Return the OpenAPI document of some routes.
 
     Args:
@@ -126,16 +126,14 @@ def document(handlers: Iterable[HTTPRouteHandler], *, token: bool = False) -> Js
 
 
 @cache
-def _document(handlers: tuple[HTTPRouteHandler, ...], token: bool) -> Json:
+def _document(handlers: tuple[Route, ...], token: bool) -> Json:
     described = [(handler, description_of(handler)) for handler in handlers]
     paths: dict[str, Json] = {}
     topics: dict[str, None] = {}
     for handler, description in described:
         topics[description.topic] = None
-        for path in sorted(handler.paths):
-            operations = paths.setdefault(re.sub(r":\w+}", "}", path), {})
-            for method in sorted(handler.http_methods - {"HEAD", "OPTIONS"}):
-                operations[method.lower()] = _operation(handler, description, path, method)
+        operations = paths.setdefault(re.sub(r":\w+}", "}", handler.path), {})
+        operations[handler.method.lower()] = _operation(handler, description)
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -157,11 +155,12 @@ def _document(handlers: tuple[HTTPRouteHandler, ...], token: bool) -> Json:
     }
 
 
-def _operation(handler: HTTPRouteHandler, told: Describes, path: str, method: str) -> Json:
-    write = method != "GET"
+def _operation(handler: Route, told: Describes) -> Json:
+    path = handler.path
+    write = handler.method != "GET"
     command = write and told.of_sessions
     operation: Json = {
-        "operationId": handler.fn.__name__,
+        "operationId": handler.handler.__name__,
         "tags": [told.topic],
         "summary": summary_of(handler),
         "parameters": [
@@ -203,7 +202,7 @@ def _needed(body: type[BaseModel]) -> bool:
     return any(field.is_required() for field in body.model_fields.values())
 
 
-def _answer(handler: HTTPRouteHandler, told: Describes, status: int, *, command: bool) -> Json:
+def _answer(handler: Route, told: Describes, status: int, *, command: bool) -> Json:
     model = told.answers[status]
     names: list[str] = []
     if command or told.conditional or told.etag:

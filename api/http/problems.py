@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import msgspec
-from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from litestar.response.base import ASGIResponse
 
+from api.http.responses import Reply
 from domain.errors import (
     AtLimit,
     CairnError,
@@ -176,10 +177,12 @@ def document(problem: Problem, status: int, request_id: str) -> dict[str, Any]:
     }
 
 
-def respond(error: Exception, request_id: str) -> Response[bytes]:
-    """Return the answer for an error."""
+def answer_error(error: Exception, request_id: str) -> ASGIResponse:
+    """Return the answer to a request that raised."""
     problem = problem_of(error)
     status = status_of(problem.code, error)
+    if status == 500:
+        _logger.error("request failed", exc_info=error)
     facts = problem.facts
     headers: dict[str, str] = {}
     if problem.code in _RETRY_AFTER:
@@ -192,11 +195,4 @@ def respond(error: Exception, request_id: str) -> Response[bytes]:
     if isinstance(error, HTTPException) and error.headers:
         headers |= {name: value for name, value in error.headers.items() if name.lower() == "allow"}
     body = msgspec.json.encode(document(problem, status, request_id))
-    return Response(body, status_code=status, media_type=PROBLEM_JSON, headers=headers)
-
-
-def handle_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Answer a request whose handler raised."""
-    if status_of(problem_of(error).code, error) == 500:
-        _logger.error("request failed", exc_info=error)
-    return respond(error, str(cast("dict[str, Any]", request.scope).get("cairn_request_id", "")))
+    return Reply(body, status=status, media_type=PROBLEM_JSON, headers=headers)

@@ -388,7 +388,7 @@ async def idempotency_key_of(request: AnyRequest) -> IdempotencyKey | None:
         )
     asked = scope_of(request)
     query = asked["query_string"].decode("latin-1")
-    target = f"{request.method} {asked['cairn_path']}{'?' if query else ''}{query}\n"
+    target = f"{request.method} {asked['path']}{'?' if query else ''}{query}\n"
     content = target.encode("utf-8", "surrogatepass") + await read_body(request)
     return IdempotencyKey(key, sha256(content).digest())
 

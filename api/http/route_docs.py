@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeVar
 
-from litestar.handlers import HTTPRouteHandler
 from pydantic import BaseModel
 
 from api.http.requests import DEFAULT_LIMIT, MAX_LIMIT
+from api.http.routing import Route
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _DESCRIPTIONS: dict[Callable[..., Any], "Describes"] = {}
@@ -172,18 +172,18 @@ class Describes:
         return handler
 
 
-def description_of(handler: HTTPRouteHandler) -> Describes:
+def description_of(handler: Route) -> Describes:
     """Return what a handler says about itself.
 
     Raises:
         LookupError: Nothing; write `@Describes(...)` between its route and its function.
     """
-    described = _DESCRIPTIONS.get(handler.fn)
+    described = _DESCRIPTIONS.get(handler.handler)
     if described is None:
-        raise LookupError(f"{handler.fn.__qualname__} has no description")
+        raise LookupError(f"{handler.handler.__qualname__} has no description")
     return described
 
 
-def summary_of(handler: HTTPRouteHandler) -> str:
+def summary_of(handler: Route) -> str:
     """Return the first line of what is said of a handler."""
-    return (handler.fn.__doc__ or "").strip().split("\n")[0]
+    return (handler.handler.__doc__ or "").strip().split("\n")[0]

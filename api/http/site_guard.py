@@ -11,11 +11,10 @@ import ipaddress
 from collections.abc import Collection, Mapping
 from typing import Any, cast
 
-from litestar import Request
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from api.http.problems import Problem, respond
+from api.http.problems import Problem, answer_error
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OUR_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -56,9 +55,8 @@ class SiteGuard:
         is_allowed = origin is not None and origin in self._origins
         refused = self._refusal(scope, headers, is_allowed=is_allowed)
         if refused is not None:
-            request: Request[Any, Any, Any] = Request(scope)
-            answer = respond(refused, cast("dict[str, Any]", scope)["cairn_request_id"])
-            await answer.to_asgi_response(None, request)(scope, receive, send)  # pyright: ignore[reportUnknownMemberType]
+            answer = answer_error(refused, cast("dict[str, Any]", scope)["cairn_request_id"])
+            await answer(scope, receive, send)
         elif not self._origins:
             await self._app(scope, receive, send)
         elif is_allowed and b"access-control-request-method" in headers:

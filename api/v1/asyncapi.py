@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from litestar.handlers import HTTPRouteHandler
-
 from api.http.openapi import Json, document
+from api.http.routing import Route
 from api.v1.schemas.events import RECORDS
 
 _OURS: dict[str, tuple[str, Json]] = {
@@ -16,7 +15,7 @@ _OURS: dict[str, tuple[str, Json]] = {
 }
 
 
-def streams(handlers: Iterable[HTTPRouteHandler]) -> Json:
+def streams(handlers: Iterable[Route]) -> Json:
     """Return the AsyncAPI document.
 
     Args:

@@ -127,5 +127,3 @@ ROUTES = [
     operations.metrics,
 ]
 ROUTES.extend(documents.documents(ROUTES))
-# First: for a path whose first route is another, the framework puts its own in.
-ROUTES[:0] = documents.methods(ROUTES)

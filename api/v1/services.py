@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from api.doors import origin_of, principal_of
 from api.http.requests import (
     AnyRequest,
     expected_of,
@@ -16,7 +17,7 @@ from api.http.requests import (
 from api.http.responses import Reply, etag, json_response, not_modified, to_json
 from api.settings import Settings
 from application.commands.repository import SessionRepository
-from application.commands.request import Caller, Outcome, RequestOrigin
+from application.commands.request import Caller, Outcome
 from application.fan_out import FanOut
 from application.ports.readiness import Readiness
 from application.ports.store import Store
@@ -36,7 +37,6 @@ from application.webhooks.manage import Webhooks
 from domain.session.commands import Command
 from domain.session.state import Session
 
-_ORIGIN: RequestOrigin = "http"
 _CONDITIONS = frozenset({b"if-match", b"idempotency-key", b"cairn-actor", b"cairn-causation"})
 
 
@@ -82,12 +82,12 @@ async def caller_of(request: AnyRequest) -> Caller:
         Problem: A header is malformed.
     """
     scope = scope_of(request)
-    actor: str = scope["cairn_actor"]
+    actor, origin = principal_of(request).actor, origin_of(request)
     if _CONDITIONS.isdisjoint(scope["cairn_headers"]):
-        return Caller(actor, _ORIGIN)
+        return Caller(actor, origin)
     return Caller(
         header_text(request, b"cairn-actor") or actor,
-        _ORIGIN,
+        origin,
         header_text(request, b"cairn-causation"),
         expected_of(request),
         await idempotency_key_of(request),

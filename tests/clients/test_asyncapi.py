@@ -1,7 +1,7 @@
 """The AsyncAPI document, read by the parser of those who define the format."""
 
-from api.main import ROUTES
 from api.v1.asyncapi import streams
+from api.v1.route_table import ROUTES
 from tests.support.node import node
 
 

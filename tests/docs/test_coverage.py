@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from api.main import ROUTES
+from api.v1.route_table import ROUTES
 from tests.support.docs import ROOT
 
 GUIDE = (ROOT / "tests/docs/coverage.md").read_text("utf-8")
@@ -80,12 +80,7 @@ def code(cell: str) -> tuple[str, ...]:
 
 @cache
 def routes() -> frozenset[str]:
-    return frozenset(
-        f"{method} {_PARAMETER.sub('}', path)}"
-        for handler in ROUTES
-        for path in handler.paths
-        for method in handler.http_methods
-    )
+    return frozenset(f"{route.method} {_PARAMETER.sub('}', route.path)}" for route in ROUTES)
 
 
 @cache

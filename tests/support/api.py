@@ -11,7 +11,7 @@ import httpx
 import jsonschema_rs
 
 from api.http.openapi import document
-from api.main import ROUTES
+from api.v1.route_table import ROUTES
 
 Json = dict[str, Any]
 JSON = {"content-type": "application/json"}

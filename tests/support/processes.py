@@ -153,7 +153,7 @@ async def in_this_process(**settings: Any) -> AsyncIterator[tuple[int, Services]
                 assert time.monotonic() < deadline, "the server has not started in time"
                 await asyncio.sleep(0.005)
             services = app.services
-            assert services is not None
+            assert isinstance(services, Services)
             yield plug.getsockname()[1], services
             services.hub.close()
         finally:

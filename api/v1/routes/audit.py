@@ -3,13 +3,13 @@
 With `/v1/audit` as its prefix this is the API of C2SP tlog-tiles.
 """
 
-from litestar import get
 from litestar.response.base import ASGIResponse
 
 from api.http.problems import Problem
 from api.http.requests import AnyRequest, Parameters, name_of
 from api.http.responses import Reply, json_response, to_json
 from api.http.route_docs import LIMIT, Describes, Parameter, Schema
+from api.http.routing import get
 from api.v1.schemas.audit import Proof, SignedCheckpoints
 from api.v1.services import services_of
 from application.errors import AuditKeyMissing

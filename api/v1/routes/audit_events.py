@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import AsyncGenerator, Sequence
 
-from litestar import get
 from litestar.response.base import ASGIResponse
 
 from api.http.downloads import Download
@@ -19,6 +18,7 @@ from api.http.responses import (
     to_json,
 )
 from api.http.route_docs import LIMIT, TYPES, Describes, Parameter, cursor_parameter, moment
+from api.http.routing import get
 from api.v1.schemas.audit import AuditPage
 from api.v1.services import services_of
 from application.ports.audit import AuditFilter

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from litestar import delete, get, post, put
 from litestar.response.base import ASGIResponse
 
 from api.http.requests import AnyRequest, Parameters, body_of, is_current, name_of, session_id_of
@@ -15,6 +14,7 @@ from api.http.responses import (
     to_json,
 )
 from api.http.route_docs import Describes, Parameter
+from api.http.routing import delete, get, post, put
 from api.v1.schemas.base import Done
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.context import (
@@ -79,7 +79,7 @@ async def set_profile(request: AnyRequest) -> ASGIResponse:
     return outcome_response(outcome)
 
 
-@delete("/v1/sessions/{session_id:str}/profile", status_code=200)
+@delete("/v1/sessions/{session_id:str}/profile")
 @Describes(
     "Context",
     body=EmptyBody,
@@ -96,7 +96,7 @@ async def remove_profile(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/sandbox", status_code=200)
+@post("/v1/sessions/{session_id:str}/sandbox")
 @Describes("Context", body=SandboxBody, answers={200: Done})
 async def report_sandbox(request: AnyRequest) -> ASGIResponse:
     """Record news of the place where the agent's tools run."""
@@ -153,7 +153,7 @@ async def add_peer(request: AnyRequest) -> ASGIResponse:
     return outcome_response(outcome, status=201 if outcome.changed else 200, made=made)
 
 
-@delete("/v1/sessions/{session_id:str}/peers/{peer_id:str}", status_code=200)
+@delete("/v1/sessions/{session_id:str}/peers/{peer_id:str}")
 @Describes("Context", body=PeerLeftBody, answers={200: Done}, problems=("peer_not_found",))
 async def remove_peer(request: AnyRequest) -> ASGIResponse:
     """Say that a peer cannot be reached any more."""

@@ -1,11 +1,8 @@
 """The documents that describe this server, and the page that shows them without a network."""
 
-from collections import defaultdict
 from functools import cache
 from pathlib import Path
 
-from litestar import get, route
-from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
 
 from api.http.docs_page import CONTENT_SECURITY_POLICY, page
@@ -14,6 +11,7 @@ from api.http.problems import Problem
 from api.http.requests import AnyRequest, Parameters, name_of
 from api.http.responses import Reply, json_response, to_json
 from api.http.route_docs import Describes
+from api.http.routing import Route, get
 from api.v1.asyncapi import streams
 from api.v1.schemas.answers import JsonDocument
 from api.v1.services import services_of
@@ -24,7 +22,7 @@ _REFUSALS = ("invalid_parameter",)
 _HTML = "text/html; charset=utf-8"
 
 
-def documents(routes: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+def documents(routes: list[Route]) -> list[Route]:
     """Return the routes that describe all routes.
 
     Args:
@@ -88,28 +86,3 @@ def documents(routes: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
         return Reply((_ASSETS / name).read_bytes(), media_type=_TYPES[name], headers=headers)
 
     return [get_openapi, get_asyncapi, get_docs, get_asset]
-
-
-def methods(routes: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
-    """Return a route for each path that answers OPTIONS; the framework's knows one method only.
-
-    Args:
-        routes: All others.
-    """
-    by_path: defaultdict[str, set[str]] = defaultdict(set)
-    for handler in routes:
-        for path in handler.paths:
-            by_path[path] |= {str(method) for method in handler.http_methods}
-    return [
-        _options(path, ", ".join(sorted({*found, "OPTIONS"}))) for path, found in by_path.items()
-    ]
-
-
-def _options(path: str, allow: str) -> HTTPRouteHandler:
-    @route(path, http_method="OPTIONS", status_code=200)
-    @Describes("Documents", answers={})
-    async def options() -> ASGIResponse:
-        """Say which methods a path takes."""
-        return Reply(b"", status=204, headers={"Allow": allow})
-
-    return options

@@ -1,6 +1,5 @@
 """The tail of a session and the global feed: a page, a long poll or a stream."""
 
-from litestar import get
 from litestar.response.base import ASGIResponse
 
 from api.http.problems import Problem
@@ -37,6 +36,7 @@ from api.http.route_docs import (
     Parameter,
     cursor_parameter,
 )
+from api.http.routing import get
 from api.http.streams import EventStream
 from api.v1.schemas.events import CloudEventBatch, EventPage, FeedPage
 from api.v1.services import services_of

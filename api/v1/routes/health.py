@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import get_args
 
-from litestar import get, post
 from litestar.response.base import ASGIResponse
 
 from api.http import cursors
@@ -17,6 +16,7 @@ from api.http.responses import (
     to_json,
 )
 from api.http.route_docs import CURSOR, LIMIT, WAIT, Describes, Parameter, choice
+from api.http.routing import get, post
 from api.v1.documents.health import health_entry, lease_document
 from api.v1.schemas.base import Done
 from api.v1.schemas.health import (

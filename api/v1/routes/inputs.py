@@ -1,11 +1,11 @@
 """Input that waits: queue it, look at it, change it, steer with it, take it back, let it run."""
 
-from litestar import delete, get, patch, post
 from litestar.response.base import ASGIResponse
 
 from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
 from api.http.responses import location, outcome_response
 from api.http.route_docs import Describes
+from api.http.routing import delete, get, patch, post
 from api.v1.documents.inputs import (
     waiting_document,
     waiting_documents,
@@ -40,7 +40,7 @@ _TOPIC = "Inputs"
 _ACTIVE = ("session_starting", "session_stopping", "session_stopped")
 
 
-@post("/v1/sessions/{session_id:str}/inputs", status_code=202)
+@post("/v1/sessions/{session_id:str}/inputs")
 @Describes(
     _TOPIC,
     body=QueueInputsBody,
@@ -121,7 +121,7 @@ async def edit_input(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@delete("/v1/sessions/{session_id:str}/inputs/{input_id:str}", status_code=200)
+@delete("/v1/sessions/{session_id:str}/inputs/{input_id:str}")
 @Describes(
     _TOPIC,
     body=CancelInputBody,
@@ -136,7 +136,7 @@ async def cancel_input(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/inputs/{input_id:str}/steer", status_code=200)
+@post("/v1/sessions/{session_id:str}/inputs/{input_id:str}/steer")
 @Describes(
     _TOPIC,
     body=SteerInputBody,
@@ -151,7 +151,7 @@ async def steer_input(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/inputs/dispatch", status_code=200)
+@post("/v1/sessions/{session_id:str}/inputs/dispatch")
 @Describes(
     _TOPIC,
     body=EmptyBody,
@@ -164,7 +164,7 @@ async def dispatch_input(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, DispatchInput()))
 
 
-@post("/v1/sessions/{session_id:str}/interrupt", status_code=200)
+@post("/v1/sessions/{session_id:str}/interrupt")
 @Describes(
     _TOPIC,
     body=InterruptBody,

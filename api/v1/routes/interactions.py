@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from litestar import delete, get, post
 from litestar.response.base import ASGIResponse
 
 from api.http.requests import (
@@ -23,6 +22,7 @@ from api.http.responses import (
     to_json,
 )
 from api.http.route_docs import LIMIT, Describes, choice
+from api.http.routing import delete, get, post
 from api.v1.documents.sessions import interaction_document, pending_documents
 from api.v1.schemas.interactions import (
     AnswerBody,
@@ -181,7 +181,7 @@ async def request_interaction(request: AnyRequest) -> ASGIResponse:
     return outcome_response(outcome, status=201, made=made)
 
 
-@post("/v1/sessions/{session_id:str}/interactions/{request_id:str}/decision", status_code=200)
+@post("/v1/sessions/{session_id:str}/interactions/{request_id:str}/decision")
 @Describes(
     _TOPIC,
     body=DecideInteractionBody,
@@ -219,7 +219,7 @@ async def decide_interaction(request: AnyRequest) -> ASGIResponse:
     return outcome_response(outcome)
 
 
-@delete("/v1/sessions/{session_id:str}/interactions/{request_id:str}", status_code=200)
+@delete("/v1/sessions/{session_id:str}/interactions/{request_id:str}")
 @Describes(
     _TOPIC,
     body=WithdrawBody,

@@ -1,12 +1,12 @@
 """The life of a session: activate, stop, resume, clear, rewind, and delete many at once."""
 
-from litestar import post
 from litestar.response.base import ASGIResponse
 
 from api.http.go_booleans import go_boolean, go_flag
 from api.http.requests import AnyRequest, Parameters, body_of, session_id_of
 from api.http.responses import json_response, outcome_response, to_json
 from api.http.route_docs import Describes
+from api.http.routing import post
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.lifecycle import (
     BatchDeleteBody,
@@ -119,7 +119,7 @@ async def rewind_conversation(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await sessions.rewind(caller, session_id_of(request), body.to))
 
 
-@post("/v1/sessions/batch/delete", status_code=200)
+@post("/v1/sessions/batch/delete")
 @Describes("Sessions", body=BatchDeleteBody, answers={200: BatchDeleted})
 async def delete_sessions(request: AnyRequest) -> ASGIResponse:
     """Delete sessions, each as if it were asked for alone: one that fails stops no other."""

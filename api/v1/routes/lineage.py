@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from litestar import get, post
 from litestar.response.base import ASGIResponse
 
 from api.http.requests import (
@@ -21,6 +20,7 @@ from api.http.responses import (
     to_json,
 )
 from api.http.route_docs import CURSOR, LIMIT, Describes
+from api.http.routing import get, post
 from api.v1.routes.sessions import session_page
 from api.v1.schemas.lineage import Ancestry, ForkBody, SpawnBody, Spawned
 from api.v1.schemas.session_shape import SessionAnswer, SessionPage

@@ -3,7 +3,6 @@
 from itertools import groupby
 from typing import Any
 
-from litestar import get, patch, post
 from litestar.response.base import ASGIResponse
 
 from api.http import cursors
@@ -36,6 +35,7 @@ from api.http.route_docs import (
     choice,
     cursor_parameter,
 )
+from api.http.routing import get, patch, post
 from api.v1.documents.ui_messages import ui_messages
 from api.v1.schemas.answers import MessageDone, MessagePage, TranscriptEntry
 from api.v1.schemas.commands import AddMessageBody, ReviseMessageBody

@@ -1,11 +1,11 @@
 """What is said about a session: title, mark, tags, usage, models and summaries."""
 
-from litestar import delete, get, patch, post, put
 from litestar.response.base import ASGIResponse
 
 from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
 from api.http.responses import location, outcome_response
 from api.http.route_docs import Describes
+from api.http.routing import delete, get, patch, post, put
 from api.v1.schemas.base import Done
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.metadata import (
@@ -80,7 +80,7 @@ async def override_model(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@delete("/v1/sessions/{session_id:str}/models/{agent:str}", status_code=200)
+@delete("/v1/sessions/{session_id:str}/models/{agent:str}")
 @Describes("Describing", body=EmptyBody, answers={200: Done})
 async def restore_model(request: AnyRequest) -> ASGIResponse:
     """Have an agent answer with its own model again."""

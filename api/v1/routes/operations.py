@@ -3,7 +3,6 @@
 import os
 from importlib.metadata import version
 
-from litestar import get
 from litestar.response.base import ASGIResponse
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -17,6 +16,7 @@ from api.http.problems import Problem
 from api.http.requests import AnyRequest
 from api.http.responses import Reply, json_response, to_json
 from api.http.route_docs import Describes
+from api.http.routing import get
 from api.v1.schemas.answers import Health, Ready, Version
 from api.v1.services import services_of
 from application.ports.readiness import Trouble
@@ -60,7 +60,7 @@ async def get_version(request: AnyRequest) -> ASGIResponse:
 
 @get("/metrics")
 @Describes("Operations", answers={200: None}, media_type=CONTENT_TYPE_LATEST)
-async def metrics() -> ASGIResponse:
+async def metrics(_: AnyRequest) -> ASGIResponse:
     """Count, for Prometheus."""
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:

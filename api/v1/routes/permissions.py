@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 
-from litestar import get, post, put
 from litestar.response.base import ASGIResponse
 
 from api.http.requests import (
@@ -13,6 +12,7 @@ from api.http.requests import (
 )
 from api.http.responses import etag, json_response, outcome_response, to_json
 from api.http.route_docs import Describes
+from api.http.routing import get, post, put
 from api.v1.schemas.permissions import (
     EvaluateBody,
     Judgement,
@@ -55,7 +55,7 @@ async def switch_tool_approval(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/permissions/evaluate", status_code=200)
+@post("/v1/sessions/{session_id:str}/permissions/evaluate")
 @Describes(_TOPIC, body=EvaluateBody, answers={200: Judgement})
 async def evaluate_call(request: AnyRequest) -> ASGIResponse:
     """Tell what would happen to a tool call and why; nothing is recorded."""

@@ -3,7 +3,6 @@
 import re
 from typing import Literal, cast
 
-from litestar import post
 from litestar.response.base import ASGIResponse
 
 from api.http.go_booleans import go_boolean, go_flag
@@ -11,6 +10,7 @@ from api.http.problems import Problem
 from api.http.requests import AnyRequest, Parameters, body_of, session_id_of
 from api.http.responses import json_response, to_json
 from api.http.route_docs import Describes, Parameter
+from api.http.routing import post
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.repair import Repaired
 from api.v1.services import caller_of, services_of
@@ -21,7 +21,7 @@ _PARAMETERS = ("dry_run", "dry-run", "force", "scope", "expected_report")
 _SCOPES = ("final", "all")
 
 
-@post("/v1/sessions/{session_id:str}/repair", status_code=200)
+@post("/v1/sessions/{session_id:str}/repair")
 @Describes(
     "Sessions",
     body=EmptyBody,

@@ -4,7 +4,6 @@ from dataclasses import replace
 from functools import partial
 from typing import get_args
 
-from litestar import delete, get, post
 from litestar.response.base import ASGIResponse
 
 from api.http import cursors
@@ -28,6 +27,7 @@ from api.http.responses import (
     to_json,
 )
 from api.http.route_docs import AT, CURSOR, LIMIT, WAIT, Describes, Parameter, choice, moment
+from api.http.routing import delete, get, post
 from api.v1.documents.health import leased_session
 from api.v1.documents.sessions import snapshot_json
 from api.v1.schemas.answers import Done, Snapshot
@@ -243,7 +243,7 @@ async def get_session(request: AnyRequest) -> ASGIResponse:
     return json_response(body, headers={"ETag": etag(row.sequence)})
 
 
-@delete("/v1/sessions/{session_id:str}", status_code=200)
+@delete("/v1/sessions/{session_id:str}")
 @Describes("Sessions", body=EmptyBody, answers={200: Done})
 async def delete_session(request: AnyRequest) -> ASGIResponse:
     """Set the tombstone; the log stays."""

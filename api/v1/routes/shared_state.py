@@ -1,12 +1,12 @@
 """State that sessions share: of an app, and of each user of it."""
 
-from litestar import get, patch
 from litestar.response.base import ASGIResponse
 
 from api.http.problems import Problem
 from api.http.requests import AnyRequest, Parameters, body_of, is_current, name_of
 from api.http.responses import Reply, etag, json_response, not_modified, to_json
 from api.http.route_docs import LIMIT, Describes, Parameter
+from api.http.routing import get, patch
 from api.v1.routes.state import BEFORE, KeyPage, history_reply
 from api.v1.schemas.state import (
     KeyHistory,

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import get, patch
 from litestar.response.base import ASGIResponse
 
 from api.http.problems import Problem
@@ -18,6 +17,7 @@ from api.http.responses import (
     to_json,
 )
 from api.http.route_docs import AT, LIMIT, Describes, Parameter
+from api.http.routing import get, patch
 from api.v1.schemas.state import KeyHistory as KeyHistoryAnswer
 from api.v1.schemas.state import PatchStateBody, State, StateDone
 from api.v1.services import perform, services_of

@@ -1,11 +1,11 @@
 """Turns: start one, record what the agent does in it, end it."""
 
-from litestar import get, post
 from litestar.response.base import ASGIResponse
 
 from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
 from api.http.responses import etag, json_response, location, outcome_response, to_json
 from api.http.route_docs import Describes
+from api.http.routing import get, post
 from api.v1.schemas.activity import activity_of
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.inputs import InputsTaken
@@ -92,7 +92,7 @@ async def get_turn(request: AnyRequest) -> ASGIResponse:
     return read_response(request, session.sequence, document)
 
 
-@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/events", status_code=200)
+@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/events")
 @Describes(
     "Turns",
     body=RecordActivityBody,
@@ -118,7 +118,7 @@ async def record_activity(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command), first_sequence=True)
 
 
-@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/inputs", status_code=200)
+@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/inputs")
 @Describes(
     "Turns",
     body=EmptyBody,
@@ -132,7 +132,7 @@ async def take_inputs(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/complete", status_code=200)
+@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/complete")
 @Describes(
     "Turns",
     body=CompleteTurnBody,
@@ -150,7 +150,7 @@ async def complete_turn(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/fail", status_code=200)
+@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/fail")
 @Describes(
     "Turns",
     body=FailTurnBody,
@@ -167,7 +167,7 @@ async def fail_turn(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/cancel", status_code=200)
+@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/cancel")
 @Describes(
     "Turns",
     body=CancelTurnBody,

@@ -3,7 +3,6 @@
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from litestar import get
 from litestar.response.base import ASGIResponse
 
 from api.http.downloads import Download
@@ -11,6 +10,7 @@ from api.http.problems import Problem
 from api.http.requests import AnyRequest, Parameters, session_id_of
 from api.http.responses import json_response, to_json
 from api.http.route_docs import Describes, Parameter
+from api.http.routing import get
 from api.v1.schemas.audit import VerificationReport
 from api.v1.services import services_of
 from application.reads.verification import Finding, Verdict

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from litestar import delete, get, patch, post
 from litestar.response.base import ASGIResponse
 
 from api.http import cursors
@@ -12,6 +11,7 @@ from api.http.problems import Problem
 from api.http.requests import AnyRequest, Parameters, body_of, header, name_of
 from api.http.responses import json_response, next_link, to_json
 from api.http.route_docs import CURSOR, LIMIT, Describes
+from api.http.routing import delete, get, patch, post
 from api.v1.schemas.base import UUID_TEXT
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.webhooks import (
@@ -134,7 +134,7 @@ async def change_webhook(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(document))
 
 
-@delete(f"{_PATH}/{{webhook_id:str}}", status_code=200)
+@delete(f"{_PATH}/{{webhook_id:str}}")
 @Describes(_TOPIC, body=EmptyBody, answers={200: WebhookDeleted}, problems=_ONE, of_sessions=False)
 async def delete_webhook(request: AnyRequest) -> ASGIResponse:
     """Tell them nothing more, and forget the dead letters."""
@@ -145,7 +145,7 @@ async def delete_webhook(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json({"id": webhook_id}))
 
 
-@post(f"{_PATH}/{{webhook_id:str}}/replay", status_code=200)
+@post(f"{_PATH}/{{webhook_id:str}}/replay")
 @Describes(
     _TOPIC,
     body=ReplayBody,
@@ -186,7 +186,7 @@ async def list_dead_letters(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(document), headers=_link(path, parameters, following))
 
 
-@post(f"{_PATH}/{{webhook_id:str}}/dead-letters/{{number:str}}/retry", status_code=202)
+@post(f"{_PATH}/{{webhook_id:str}}/dead-letters/{{number:str}}/retry")
 @Describes(
     _TOPIC,
     body=EmptyBody,
@@ -203,7 +203,7 @@ async def retry_dead_letter(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(_letter(queued)), status=202)
 
 
-@delete(f"{_PATH}/{{webhook_id:str}}/dead-letters/{{number:str}}", status_code=200)
+@delete(f"{_PATH}/{{webhook_id:str}}/dead-letters/{{number:str}}")
 @Describes(
     _TOPIC,
     body=EmptyBody,

@@ -1,0 +1,126 @@
+"""Doors: the ways into the program, each with its own routes, authentication and errors.
+
+A door is a value. What is around all of them (`api/http/middleware.py`) knows neither tokens nor
+actors nor the body of an error, and what goes wrong in one door is answered by that door.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, cast
+
+from litestar import Request
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Scope, Send
+
+from api.http.requests import AnyRequest
+from api.http.responses import Reply
+from api.http.routing import Route, Router, RoutingError
+from application.commands.request import BY_ITSELF, RequestOrigin
+
+_logger = logging.getLogger("cairn.http")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who has come in by a door.
+
+    Args:
+        actor: The word for the log.
+    """
+
+    actor: str
+
+
+Authenticate = Callable[[AnyRequest], Awaitable[Principal]]
+AnswerError = Callable[[Exception, str], ASGIResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """One way into the program.
+
+    Args:
+        name: For people, and for the log of the server.
+        prefix: What its paths begin with, such as `/a2a`; empty for all that no other door has.
+        routes: With their whole paths.
+        authenticate: Returns who asks, or refuses by raising; asked before a route is looked for.
+        answer_error: Returns the answer to a request that raised, by the error and the request id.
+        origin: The word that events have which came in by it.
+        enabled: Closed doors have no paths.
+    """
+
+    name: str
+    prefix: str
+    _: KW_ONLY
+    routes: tuple[Route, ...]
+    authenticate: Authenticate
+    answer_error: AnswerError
+    origin: RequestOrigin
+    enabled: bool = True
+
+
+class Doors:
+    """The ASGI app of all doors that are open.
+
+    Args:
+        doors: In any order; the longest prefix is tried first.
+
+    Raises:
+        RoutingError: Two doors have one prefix, a route lies outside its door, an origin is not
+            that of a door, or routes of a door cannot be told apart.
+    """
+
+    def __init__(self, doors: Iterable[Door]) -> None:
+        opened = sorted((door for door in doors if door.enabled), key=lambda one: -len(one.prefix))
+        self._doors = [(door.prefix, door, _router_of(door)) for door in opened]
+        if len({door.prefix for door in opened}) < len(opened):
+            raise RoutingError("two doors have the same prefix")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        fields = cast("dict[str, Any]", scope)
+        path: str = fields["path"]
+        for prefix, door, router in self._doors:
+            if path.startswith(prefix) and (not prefix or path[len(prefix) :][:1] in ("", "/")):
+                answer = await _answer_of(door, router, Request(scope, receive, send))
+                break
+        else:
+            answer = Reply(b"", status=404)
+        # What fails after the answer has begun can only be cut off, by the server.
+        await answer(scope, receive, send)
+
+
+async def _answer_of(door: Door, router: Router, request: AnyRequest) -> ASGIResponse:
+    fields = cast("dict[str, Any]", request.scope)
+    try:
+        fields["cairn_origin"] = door.origin
+        fields["cairn_principal"] = await door.authenticate(request)
+        return await router.find(fields).answer(request)
+    except Exception as error:  # noqa: BLE001 - a door answers for whatever happens in it
+        try:
+            return door.answer_error(error, fields["cairn_request_id"])
+        except Exception:
+            _logger.exception("the door %s cannot answer an error", door.name)
+            return Reply(b"", status=500)
+
+
+def _router_of(door: Door) -> Router:
+    if door.origin in BY_ITSELF:
+        raise RoutingError(f"{door.name}: {door.origin} is what the server does by itself")
+    for route in door.routes:
+        if not route.path.startswith(f"{door.prefix}/"):
+            raise RoutingError(f"{door.name}: {route.path} does not begin with {door.prefix}")
+    return Router(door.routes)
+
+
+def principal_of(request: AnyRequest) -> Principal:
+    """Return who asks, as the door has found."""
+    principal: Principal = cast("dict[str, Any]", request.scope)["cairn_principal"]
+    return principal
+
+
+def origin_of(request: AnyRequest) -> RequestOrigin:
+    """Return the word of the door by which a request came in."""
+    origin: RequestOrigin = cast("dict[str, Any]", request.scope)["cairn_origin"]
+    return origin

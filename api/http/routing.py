@@ -1,0 +1,178 @@
+"""Routes, and the way from a path and a method to one of them.
+
+A route is a value: a method, a path, guards, and a function of the request that returns an answer.
+There is nothing to inject or to serialise, so nothing else can be asked for: what this cannot do
+is an error of a type checker, or a `RoutingError` when the server starts.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from litestar.exceptions import MethodNotAllowedException, NotFoundException
+from litestar.response.base import ASGIResponse
+
+from api.http.requests import AnyRequest
+from api.http.responses import Reply
+
+Handler = Callable[[AnyRequest], Awaitable[ASGIResponse]]
+Guard = Callable[[AnyRequest], Awaitable[None]]
+
+_PARAMETER = re.compile(r"{([a-z_]+):(str|path)}")
+_WORD = re.compile(r"[^{}/]+")
+
+
+class RoutingError(Exception):
+    """Routes that cannot be told apart or honoured; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What answers a method of a path.
+
+    Args:
+        method: In capitals.
+        path: Words, `{name:str}` for one segment, and at its end `{name:path}` for all that is
+            left.
+        handler: Returns the answer.
+        guards: Asked in turn before the handler; one refuses by raising.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    guards: tuple[Guard, ...] = ()
+
+    async def answer(self, request: AnyRequest) -> ASGIResponse:
+        """Return the answer to a request, if no guard refuses it."""
+        for guard in self.guards:
+            await guard(request)
+        return await self.handler(request)
+
+
+def get(path: str, *, guards: Iterable[Guard] = ()) -> Callable[[Handler], Route]:
+    """Make a function the route of GET; the arguments are those of `Route`."""
+    return lambda handler: Route("GET", path, handler, tuple(guards))
+
+
+def post(path: str, *, guards: Iterable[Guard] = ()) -> Callable[[Handler], Route]:
+    """Make a function the route of POST; the arguments are those of `Route`."""
+    return lambda handler: Route("POST", path, handler, tuple(guards))
+
+
+def put(path: str, *, guards: Iterable[Guard] = ()) -> Callable[[Handler], Route]:
+    """Make a function the route of PUT; the arguments are those of `Route`."""
+    return lambda handler: Route("PUT", path, handler, tuple(guards))
+
+
+def patch(path: str, *, guards: Iterable[Guard] = ()) -> Callable[[Handler], Route]:
+    """Make a function the route of PATCH; the arguments are those of `Route`."""
+    return lambda handler: Route("PATCH", path, handler, tuple(guards))
+
+
+def delete(path: str, *, guards: Iterable[Guard] = ()) -> Callable[[Handler], Route]:
+    """Make a function the route of DELETE; the arguments are those of `Route`."""
+    return lambda handler: Route("DELETE", path, handler, tuple(guards))
+
+
+@dataclass(slots=True)
+class _Node:
+    """What a path may go on with: a word, or any value for a parameter."""
+
+    words: dict[str, "_Node"] = field(default_factory=dict[str, "_Node"])
+    parameter: str = ""
+    takes_rest: bool = False
+    value: "_Node | None" = None
+    routes: dict[str, Route] = field(default_factory=dict[str, Route])
+
+
+class Router:
+    """Finds the route of a request; a word beats a parameter at the same place.
+
+    It answers OPTIONS for every path by itself.
+
+    Args:
+        routes: All of them.
+
+    Raises:
+        RoutingError: Two have the same method and path, or name one place differently; or a path
+            has something in it that this cannot honour.
+    """
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._root = _Node()
+        for route in routes:
+            node = self._grow(route.path)
+            if route.method in node.routes:
+                raise RoutingError(f"{route.method} {route.path} is there twice")
+            node.routes[route.method] = route
+
+    def find(self, scope: dict[str, Any]) -> Route:
+        """Return the route of a request, and put the values of its path into `path_params`.
+
+        Args:
+            scope: Of the request.
+
+        Raises:
+            NotFoundException: There is no such path.
+            MethodNotAllowedException: The path does not take the method.
+        """
+        node = self._root
+        parameters: dict[str, str] = {}
+        segments = scope["path"].strip("/").split("/")
+        for at, segment in enumerate(segments):
+            child = node.words.get(segment)
+            if child is None:
+                if node.value is None or not segment:
+                    raise NotFoundException
+                child = node.value
+                if node.takes_rest:
+                    parameters[node.parameter] = "/".join(segments[at:])
+                    node = child
+                    break
+                parameters[node.parameter] = segment
+            node = child
+        if not node.routes:
+            raise NotFoundException
+        found = node.routes.get(scope["method"])
+        if found is None:
+            allow = ", ".join(sorted({*node.routes, "OPTIONS"}))
+            if scope["method"] != "OPTIONS":
+                raise MethodNotAllowedException(
+                    f"this path takes {allow} only", headers={"Allow": allow}
+                )
+            found = _options(scope["path"], allow)
+        scope["path_params"] = parameters
+        return found
+
+    def _grow(self, path: str) -> _Node:
+        node = self._root
+        if not path.startswith("/"):
+            raise RoutingError(f"{path} must begin with a slash")
+        segments = path.strip("/").split("/")
+        for at, segment in enumerate(segments):
+            if _WORD.fullmatch(segment):
+                node = node.words.setdefault(segment, _Node())
+                continue
+            parameter = _PARAMETER.fullmatch(segment)
+            if parameter is None:
+                raise RoutingError(
+                    f"{path}: {segment!r} is no word, no {{name:str}} and no {{name:path}}"
+                )
+            name, takes_rest = parameter[1], parameter[2] == "path"
+            if takes_rest and at < len(segments) - 1:
+                raise RoutingError(f"{path}: nothing can follow {segment}")
+            if node.value is None:
+                node.parameter, node.takes_rest, node.value = name, takes_rest, _Node()
+            elif (node.parameter, node.takes_rest) != (name, takes_rest):
+                raise RoutingError(f"{path}: another path has {node.parameter!r} at {segment}")
+            node = node.value
+        return node
+
+
+def _options(path: str, allow: str) -> Route:
+    async def options(_: AnyRequest) -> ASGIResponse:
+        return Reply(b"", status=204, headers={"Allow": allow})
+
+    return Route("OPTIONS", path, options)

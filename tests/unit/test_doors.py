@@ -1,0 +1,188 @@
+"""Doors beside each other, each with its own way in and its own errors; routing that is honest."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar
+from litestar.response.base import ASGIResponse
+
+from api.doors import Door, Doors, Principal, origin_of, principal_of
+from api.http.middleware import RequestMiddleware
+from api.http.problems import Problem, answer_error
+from api.http.requests import AnyRequest, header, read_body, scope_of
+from api.http.responses import Reply, to_json
+from api.http.routing import Route, Router, RoutingError, delete, get, patch, post, put
+
+
+class _Services:
+    class settings:  # noqa: N801 - a name of the real ones
+        max_body_bytes = 1000
+
+
+def ask(doors: Doors, method: str, path: str, **how: Any) -> httpx.Response:
+    async def asked() -> httpx.Response:
+        app = RequestMiddleware(doors, lifespan=Litestar([], logging_config=None), access_log=False)
+        app.services = _Services()
+        transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return await client.request(method, path, **how)
+
+    return asyncio.run(asked())
+
+
+async def who(request: AnyRequest) -> ASGIResponse:
+    return Reply(
+        to_json({"actor": principal_of(request).actor, "origin": origin_of(request)})
+        + await read_body(request)
+    )
+
+
+async def fail(request: AnyRequest) -> ASGIResponse:
+    raise RuntimeError("the secret of the house")
+
+
+async def anyone(_: AnyRequest) -> Principal:
+    return Principal("anonymous")
+
+
+async def signed(request: AnyRequest) -> Principal:
+    """Let those in who sign the body: what a bearer token in front of all doors made impossible."""
+    if header(request, b"x-signature") != str(len(await read_body(request))):
+        raise Problem("unauthorized", "sign the body")
+    return Principal("peer:7")
+
+
+def in_own_words(error: Exception, request_id: str) -> ASGIResponse:
+    status = 401 if isinstance(error, Problem) else 418
+    return Reply(to_json({"oops": type(error).__name__, "id": request_id}), status=status)
+
+
+def native(*routes: Route, **changed: Any) -> Door:
+    values: dict[str, Any] = {
+        "routes": routes,
+        "authenticate": anyone,
+        "answer_error": answer_error,
+        "origin": "http",
+    }
+    return Door("native", "", **{**values, **changed})
+
+
+def foreign(*routes: Route, prefix: str = "/foreign", **changed: Any) -> Door:
+    values: dict[str, Any] = {
+        "routes": routes,
+        "authenticate": signed,
+        "answer_error": in_own_words,
+        "origin": "http",
+    }
+    return Door("foreign", prefix, **{**values, **changed})
+
+
+# ── doors ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_door_has_its_own_way_in_and_its_own_errors():
+    doors = Doors([native(get("/who")(who)), foreign(post("/foreign/who")(who))])
+
+    assert ask(doors, "GET", "/who").json() == {"actor": "anonymous", "origin": "http"}
+    signature = {"X-Signature": "3"}
+    let_in = ask(doors, "POST", "/foreign/who", content=b" {}", headers=signature)
+    assert let_in.text == '{"actor":"peer:7","origin":"http"} {}'
+    refused = ask(doors, "POST", "/foreign/who", content=b"{}", headers={"X-Request-Id": "r1"})
+    assert (refused.status_code, refused.json()) == (401, {"oops": "Problem", "id": "r1"})
+    nothing = ask(doors, "GET", "/foreign/none", headers={"X-Signature": "0"})
+    assert (nothing.status_code, nothing.json()["oops"]) == (418, "NotFoundException")
+    ours = ask(doors, "GET", "/foreigners")
+    assert ours.json()["code"] == "not_found"
+
+
+def test_a_door_that_fails_everywhere_harms_no_other(caplog: pytest.LogCaptureFixture):
+    async def fail_at_the_door(request: AnyRequest) -> Principal:
+        raise RuntimeError("the secret of the house")
+
+    def fail_again(error: Exception, request_id: str) -> ASGIResponse:
+        raise RuntimeError("the secret of the house")
+
+    broken = foreign(
+        get("/foreign/x")(fail), authenticate=fail_at_the_door, answer_error=fail_again
+    )
+    doors = Doors([broken, native(get("/who")(who), get("/fail")(fail))])
+
+    for path in ("/foreign/x", "/foreign", "/foreign/y"):
+        answer = ask(doors, "GET", path)
+        assert (answer.status_code, answer.content) == (500, b"")
+    assert "the door foreign cannot answer an error" in caplog.text
+    assert ask(doors, "GET", "/who").status_code == 200
+    failed = ask(doors, "GET", "/fail")
+    assert (failed.status_code, failed.json()["code"]) == (500, "internal_error")
+    assert "secret" not in failed.text
+
+
+def test_a_closed_door_has_no_paths():
+    doors = Doors([native(), foreign(get("/foreign/who")(who), enabled=False)])
+
+    assert ask(doors, "GET", "/foreign/who").json()["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("doors", "why"),
+    [
+        ([native(), native()], "the same prefix"),
+        ([foreign(get("/elsewhere")(who))], "does not begin with /foreign"),
+        ([foreign(origin="supervision")], "what the server does by itself"),
+    ],
+)
+def test_doors_that_cannot_be_are_refused_at_the_start(doors: list[Door], why: str):
+    with pytest.raises(RoutingError, match=why):
+        Doors(doors)
+
+
+# ── routes ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_guard_that_refuses_refuses():
+    asked: list[str] = []
+
+    async def let_pass(request: AnyRequest) -> None:
+        asked.append(scope_of(request)["path_params"]["name"])
+
+    async def deny(_: AnyRequest) -> None:
+        raise Problem("forbidden", "not you")
+
+    routes = [
+        decorator("/x/{name:str}", guards=[let_pass, deny])(fail)
+        for decorator in (get, post, put, patch, delete)
+    ]
+    doors = Doors([native(*routes, get("/open/{name:str}", guards=[let_pass])(who))])
+
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        answer = ask(doors, method, "/x/n")
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert ask(doors, "GET", "/open/m").status_code == 200
+    assert asked == ["n"] * 5 + ["m"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "why"),
+    [
+        (["/apps/{app:str}/x", "/apps/{app_name:str}/y"], "another path has 'app'"),
+        (["/a/{b:str}", "/a/{b:path}"], "another path has 'b'"),
+        (["/a/{number:int}"], "is no word"),
+        (["/a/{number}"], "is no word"),
+        (["/a/b{number:str}"], "is no word"),
+        (["/a//b"], "is no word"),
+        (["/a/{rest:path}/b"], "nothing can follow"),
+        (["a"], "must begin with a slash"),
+        (["/a", "/a"], "is there twice"),
+    ],
+)
+def test_paths_that_cannot_be_honoured_are_refused_at_the_start(paths: list[str], why: str):
+    with pytest.raises(RoutingError, match=why):
+        Router([get(path)(who) for path in paths])
+
+
+def test_a_route_takes_only_what_it_honours():
+    for promise in ("status_code", "dependencies", "middleware", "before_request", "cache"):
+        with pytest.raises(TypeError):
+            get("/x", **{promise: None})
