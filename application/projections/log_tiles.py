@@ -54,28 +54,44 @@ class TileKeeper(Generic[TransactionT]):
             return
         async with self._turn:
             self._reached = await self._checkpoints.position(CONSUMER)
+            read_ahead = b""
             while self._reached < whole:
-                await self._step(min(whole, self._reached + _BATCH))
+                read_ahead = await self._step(read_ahead, whole)
 
     async def round(self) -> float:
         """Catch up with the log, and return the seconds until the next round."""
         await self.catch_up(self._hub.position)
         return _LOOK
 
-    async def _step(self, upto: int) -> None:
+    async def _step(self, digests: bytes, whole: int) -> bytes:
+        """Keep the tiles of one batch, and return the digests of the next one.
+
+        Args:
+            digests: Those of this batch if they have been read already, else nothing.
+            whole: Where the last batch ends.
+        """
         after = self._reached
-        leaves = await self._tiles.digests(after, upto)
+        upto = min(whole, after + _BATCH)
+        leaves = digests or await self._tiles.digests(after, upto)
         edge = {
             at: await self._tiles.roots(at.level - 1, at.number * WIDTH, after >> 8 * at.level)
             for at in edge_of(after)
         }
-        # Hashing holds the interpreter: in a thread it lets go of it between the milliseconds.
-        tiles = await asyncio.to_thread(lambda: completed(after, edge, leaf_hashes(leaves)))
+        # Hashing holds the interpreter: in a thread it lets go of it between the milliseconds, and
+        # the database reads meanwhile.
+        tiles, following = await asyncio.gather(
+            asyncio.to_thread(lambda: completed(after, edge, leaf_hashes(leaves))),
+            self._tiles.digests(upto, min(whole, upto + _BATCH)),
+        )
         moved = await self._checkpoints.move(
             CONSUMER, after=after, upto=upto, effect=partial(self._keep, tiles=tiles)
         )
-        # When it has not moved, another process has kept these tiles.
-        self._reached = upto if moved else await self._checkpoints.position(CONSUMER)
+        if moved:
+            self._reached = upto
+            return following
+        # Another process has kept these tiles.
+        self._reached = await self._checkpoints.position(CONSUMER)
+        return b""
 
     async def _keep(self, transaction: TransactionT, tiles: list[CompleteTile]) -> None:
         await self._tiles.keep(transaction, tiles)
