@@ -212,6 +212,10 @@ class Client:
             timeout=timeout,
         )
         async with request as answer:
+            if answer.status_code == httpx.codes.NO_CONTENT:
+                # The session is deleted, and all of it is known here.
+                yield Frame("session.closed", b"{}", since)
+                return
             if answer.status_code != 200:
                 raise _problem(answer.status_code, await answer.aread())
             frames = Frames()

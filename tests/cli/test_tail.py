@@ -116,6 +116,16 @@ def test_a_cursor_beyond_the_head_is_told(server: Served) -> None:
     assert "(409)" in done.stderr
 
 
+@pytest.mark.parametrize("since", [1, 2])
+def test_a_session_that_is_over_ends_it(server: Served, since: int) -> None:
+    session_id = server.session()
+    httpx.delete(f"{server.url}/v1/sessions/{session_id}").raise_for_status()
+
+    done = run("tail", session_id, "--url", server.url, "--since", str(since))
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 STREAM = (
     "retry: 2000\n\n"
     'id: 1\nevent: session.created\ndata: {"title":"one\u2028line \u0085 of text"}\n\n'
