@@ -15,9 +15,9 @@ from domain.errors import CairnError
 from domain.permission_rules import evaluate, wider_than
 from domain.session import commands as c
 from domain.session import events as e
-from domain.session.decide import decide
+from domain.session.decide import companions, decide
 from domain.session.evolve import evolve, fold
-from domain.session.lineage import DEFAULT_CHILDREN, offspring
+from domain.session.lineage import DEFAULT_CHILDREN
 from domain.session.state import ABSENT, Session, Status, own_keys, scope_of
 from domain.session.supervision import next_deadline
 from domain.values import Timers
@@ -249,6 +249,9 @@ def assert_described(command: c.Command, before: Session, after: Session) -> Non
             assert (after.inputs, after.messages) == (before.inputs, before.messages)
         case c.DeleteSession():
             assert (after.status, turns.running) == ("deleted", None)
+        case c.RepairSession():
+            # A plan of nothing: what these logs leave open, they close themselves.
+            assert after == before
         case c.ClearConversation():
             # Right after another clear it is already so.
             assert (after.sequence, after.lifecycle.epoch_to) == (after.lifecycle.epoch_sequence, 0)
@@ -313,7 +316,8 @@ def test_the_clock_brings_nothing_about_before_it_is_needed_and_something_when_i
 def test_a_child_never_has_more_than_its_parent(session: Session, command: c.SpawnSession):
     try:
         after, _ = obey(session, command)
-        child, _ = obey(ABSENT, offspring(session, command))
+        (begun,) = companions(session, command)
+        child, _ = obey(ABSENT, begun.command)
     except CairnError:
         return
 
