@@ -17,14 +17,9 @@ from application.ports.store import Append, NewEvent, SharedWrite, Store, Stored
 from application.projections.session_row import listed_differently, session_row
 from application.projections.shared_state import shared_writes
 from domain.chain import genesis, link, record_hash
-from domain.session.commands import CreateSession, RepairSession, SpawnSession
-from domain.session.decide import decide
-from domain.session.events import (
-    Recorded,
-    SessionEvent,
-)
+from domain.session.decide import companions, decide
+from domain.session.events import Recorded, SessionEvent
 from domain.session.evolve import evolve
-from domain.session.lineage import offspring
 from domain.session.state import ABSENT, Session
 from domain.session.turn_of import turn_of
 from domain.values import Timers
@@ -54,13 +49,17 @@ class PendingCommand:
 
 @dataclass(slots=True)
 class Decided:
-    """What a command came to: sequences before and after it, its answer or why it is refused."""
+    """What a command came to: sequences before and after it, its answer or why it is refused.
+
+    `begun` are the other sessions that begin in the same append.
+    """
 
     pending: PendingCommand
     before: int = 0
     after: int = 0
     answer: Mapping[str, Any] = field(default_factory=dict[str, Any])
     refusal: Exception | None = None
+    begun: Sequence[UUID] = ()
 
 
 @dataclass(slots=True)
@@ -112,7 +111,7 @@ class BatchDecider:
         append = Append(session_id, session.sequence, events, now)
         shared: list[SharedWrite] = []
         keys: list[StoredAnswer] = []
-        companions: list[Append] = []
+        begun: list[Append] = []
         decisions: list[Decided] = []
         for pending in batch:
             request = pending.request
@@ -121,8 +120,8 @@ class BatchDecider:
             try:
                 _require_expected(session, request)
                 made = self._decide(request, session, digest, now, len(events))
-                child = self._child(request, session, made.decided, now)
-                told = made.session if child is None else child[1]
+                others = self._begin(request, session, now) if made.events else []
+                told = others[0][1] if others else made.session
                 decision.answer = answer_of(request, told, made.decided)
             except Exception as refusal:  # noqa: BLE001 - its own answer, not that of all who wait
                 decision.refusal = refusal
@@ -130,8 +129,9 @@ class BatchDecider:
             session, digest = made.session, made.digest
             events += made.events
             shared += made.shared
-            if child is not None:
-                companions.append(child[0])
+            if others:
+                begun += (other for other, _ in others)
+                decision.begun = [other.session_id for other, _ in others]
             decision.after = session.sequence
             if request.idempotency is not None:
                 keys.append(
@@ -145,7 +145,7 @@ class BatchDecider:
                         codec=self._store.codec,
                     )
                 )
-        append.shared, append.keys, append.companions = shared, keys, companions
+        append.shared, append.keys, append.companions = shared, keys, begun
         if events and listed_differently(loaded.session, session):
             append.row = session_row(session_id, session, self._store.codec, self._timers)
         return DecidedBatch(append, loaded, Loaded(session, digest, loaded.position), decisions)
@@ -165,11 +165,9 @@ class BatchDecider:
         if request.inherits is not None and not session.sequence:
             session = request.inherits
         draft = _Draft(session, digest, decide(session, request.command))
-        closing = command.closing if isinstance(command := request.command, RepairSession) else ()
+        named = request.command.turn_ids
         for number, event in enumerate(draft.decided):
-            turn_id = (
-                closing[number].turn_id if number < len(closing) else turn_of(draft.session, event)
-            )
+            turn_id = named[number] if number < len(named) else turn_of(draft.session, event)
             recorded = Recorded(draft.session.sequence + 1, now, event, turn_id)
             name, record = self._encode(request, now, event, turn_id)
             draft.digest = link(draft.digest, record_hash(record))
@@ -180,23 +178,24 @@ class BatchDecider:
             draft.events.append(NewEvent(name, record, draft.digest))
         return draft
 
-    def _child(
-        self, request: Request, parent: Session, decided: Sequence[SessionEvent], now: datetime
-    ) -> tuple[Append, Session] | None:
-        """Return what begins the child of a spawn, which goes with the parent's append: and it."""
-        spawn = request.command
-        if not isinstance(spawn, SpawnSession) or not decided:
-            return None
-        child_id, begin = spawn.child_id, offspring(parent, spawn)
-        asked = Request(child_id, begin, request.actor, request.origin, None, request.causation)
-        made = self._decide(asked, ABSENT, genesis(child_id), now, 0)
-        append = Append(child_id, 0, made.events, now)
-        append.row = session_row(child_id, made.session, self._store.codec, self._timers)
-        return append, made.session
+    def _begin(
+        self, request: Request, session: Session, now: datetime
+    ) -> list[tuple[Append, Session]]:
+        """Return what begins other sessions together with a command, and the state of each."""
+        begun: list[tuple[Append, Session]] = []
+        for other_id, command in companions(session, request.command):
+            asked = Request(
+                other_id, command, request.actor, request.origin, None, request.causation
+            )
+            made = self._decide(asked, ABSENT, genesis(other_id), now, 0)
+            append = Append(other_id, 0, made.events, now)
+            append.row = session_row(other_id, made.session, self._store.codec, self._timers)
+            begun.append((append, made.session))
+        return begun
 
 
 def _require_expected(session: Session, request: Request) -> None:
     # For a missing session the rule answers 404, not If-Match 412.
-    asked = session.sequence > 0 or isinstance(request.command, CreateSession)
+    asked = session.sequence > 0 or request.command.begins
     if asked and request.expected is not None and session.sequence not in request.expected:
         raise StaleSequence(None, head=session.sequence)

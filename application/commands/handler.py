@@ -24,7 +24,6 @@ from application.errors import Busy, HookDenied, HookFailed, KeysTaken, VersionC
 from application.fan_out import FanOut
 from application.ports.store import Append, Store
 from domain.errors import CairnError, SessionExists
-from domain.session.commands import SpawnSession
 from domain.session.decide import decide
 from domain.session.state import Session
 from domain.values import Timers
@@ -152,7 +151,7 @@ class CommandHandler:
                 try:
                     position = await self._store.log.append(append)
                 except VersionConflict as conflict:
-                    batch = _without_taken_children(session_id, batch, conflict)
+                    batch = _without_taken_ids(session_id, decided, conflict)
                     await repository.refresh(session_id)
                     continue
                 except KeysTaken as taken:
@@ -255,20 +254,17 @@ class CommandHandler:
             task.exception()  # a state that was not kept costs a longer fold, nothing else
 
 
-def _without_taken_children(
-    session_id: UUID, batch: list[PendingCommand], conflict: VersionConflict
+def _without_taken_ids(
+    session_id: UUID, decided: DecidedBatch, conflict: VersionConflict
 ) -> list[PendingCommand]:
-    """Refuse the spawn whose child would have the id of another session, and return the others."""
-    at_fault = conflict.facts.get("session_id")
-    if at_fault is None or at_fault == str(session_id):
-        return batch
+    """Refuse what would begin a session whose id another one has, and return the others."""
+    taken = conflict.facts.get("session_id", str(session_id))
     others: list[PendingCommand] = []
-    for pending in batch:
-        command = pending.request.command
-        if isinstance(command, SpawnSession) and str(command.child_id) == at_fault:
-            pending.refuse(SessionExists("another session has the id of this child"))
+    for decision in decided.decisions:
+        if taken in map(str, decision.begun):
+            decision.pending.refuse(SessionExists("another session has the id of this child"))
         else:
-            others.append(pending)
+            others.append(decision.pending)
     return others
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from domain.errors import Invalid, SessionExists
 from domain.permission_rules import Grants, PermissionRules, normalised, require_rules
@@ -54,6 +54,8 @@ class FirstMessage:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateSession(Command):
     """Begin a session."""
+
+    begins: ClassVar[bool] = True
 
     owner: Identity[Owner]
     title: str | None = None

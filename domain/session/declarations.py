@@ -1,11 +1,14 @@
 """How a topic declares what it decides and what its events do: `@decides` and `@evolves`.
 
+`@accompanies` declares what an accepted command begins in other sessions, in the same append.
+
 The type checkers refuse a function that takes another command or event than the one it is
 declared for. `tests/architecture/test_declarations.py` names what has been left out.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
+from uuid import UUID
 
 from domain.session.events import Recorded, SessionEvent
 from domain.session.state import Changes, Session
@@ -16,15 +19,34 @@ class Command:
 
     __slots__ = ()
 
+    begins: ClassVar[bool] = False
+    """It may be asked of a session that is not there yet."""
+
+    @property
+    def turn_ids(self) -> Sequence[str]:
+        """The turns of its first events, where the command and not the state knows them."""
+        return ()
+
+
+class Companion(NamedTuple):
+    """A command to another session, which joins the append of the command that it comes with."""
+
+    session_id: UUID
+    command: Command
+
 
 _C = TypeVar("_C", bound=Command)
 _E = TypeVar("_E", bound=SessionEvent)
 
 Rule: TypeAlias = Callable[[Session, _C], list[SessionEvent]]
+Companions: TypeAlias = Callable[[Session, _C], Sequence[Companion]]
 Effect: TypeAlias = Callable[[Session, _E, Recorded], Changes]
 
 RULES: dict[type[Command], Rule[Any]] = {}
 """The rule that answers each command."""
+
+COMPANIONS: dict[type[Command], Companions[Any]] = {}
+"""What begins other sessions together with a command; most commands have none."""
 
 EFFECTS: dict[type[Any], Effect[Any]] = {}
 """What each event changes."""
@@ -45,6 +67,25 @@ def decides(command: type[_C]) -> Callable[[Rule[_C]], Rule[_C]]:
             raise TypeError(f"{command.__name__} has two rules; remove one")
         RULES[command] = rule
         return rule
+
+    return declare
+
+
+def accompanies(command: type[_C]) -> Callable[[Companions[_C]], Companions[_C]]:
+    """Declare what begins other sessions in the append of a command.
+
+    Args:
+        command: The class that the decorated function takes.
+
+    Raises:
+        TypeError: The command has companions already.
+    """
+
+    def declare(companions: Companions[_C]) -> Companions[_C]:
+        if command in COMPANIONS:
+            raise TypeError(f"{command.__name__} has two kinds of companions; remove one")
+        COMPANIONS[command] = companions
+        return companions
 
     return declare
 

@@ -14,7 +14,7 @@ from domain.permission_rules import Grants, PermissionRules, normalised, require
 from domain.persistent_map import PersistentMap
 from domain.replacing import replace
 from domain.session.creation import CreateSession
-from domain.session.declarations import Command, decides, evolves
+from domain.session.declarations import Command, Companion, accompanies, decides, evolves
 from domain.session.events import (
     ChildReaped,
     ChildResumed,
@@ -242,15 +242,16 @@ def _limits_of_child(session: Session, command: SpawnSession) -> SessionLimits:
     return replace(held, **{name: most for name, most in given.items() if most is not None})
 
 
-def offspring(session: Session, command: SpawnSession) -> CreateSession:
-    """Return the command that begins the child of an accepted spawn.
+@accompanies(SpawnSession)
+def offspring(session: Session, command: SpawnSession) -> list[Companion]:
+    """Return what begins the child of an accepted spawn.
 
     Args:
         session: The parent.
         command: What was accepted.
     """
     lineage, profile = session.lifecycle.lineage, session.surroundings.profile
-    return CreateSession(
+    child = CreateSession(
         owner=session.lifecycle.owner,
         title=command.title,
         agent=command.agent,
@@ -269,6 +270,7 @@ def offspring(session: Session, command: SpawnSession) -> CreateSession:
             profile_digest=profile.digest if profile else None,
         ),
     )
+    return [Companion(command.child_id, child)]
 
 
 def depth_of(session: Session) -> int:

@@ -1,5 +1,6 @@
 """What is allowed of a repair: it closes what is open in a session that has stopped."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,6 +29,11 @@ class RepairSession(Command):
     report_digest: str
     report: JsonObject
     closing: tuple[InterruptedTurn, ...]
+
+    @property
+    def turn_ids(self) -> Sequence[str]:
+        """The turns that it closes parts of."""
+        return [one.turn_id for one in self.closing]
 
 
 @decides(RepairSession)

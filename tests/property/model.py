@@ -9,9 +9,9 @@ from application.errors import StaleSequence
 from domain.errors import CairnError, SessionExists
 from domain.session import commands as c
 from domain.session import events as e
-from domain.session.decide import decide
+from domain.session.decide import companions, decide
 from domain.session.evolve import fold
-from domain.session.lineage import inherited, offspring
+from domain.session.lineage import inherited
 from domain.session.state import ABSENT, Session
 from domain.session.transcript import Transcript
 
@@ -78,7 +78,8 @@ class Model:
             session = request.inherits
         made = decide(session, command)
         if made and isinstance(command, c.SpawnSession):
-            decide(ABSENT, offspring(session, command))
+            (child,) = companions(session, command)
+            decide(ABSENT, child.command)
             if self.logs.get(command.child_id):
                 raise SessionExists("another session has the id of this child")
         return made

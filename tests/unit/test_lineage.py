@@ -28,6 +28,7 @@ from domain.session.commands import (
     SpawnSession,
     StartTurn,
 )
+from domain.session.decide import companions
 from domain.session.inputs import MAX_BYTES, MAX_WAITING
 from domain.session.lineage import (
     DEFAULT_CHILDREN,
@@ -37,7 +38,6 @@ from domain.session.lineage import (
     fork,
     inherited,
     live_children,
-    offspring,
     reason_of_end,
     request_digest,
 )
@@ -282,7 +282,9 @@ def child_of(past: list[e.SessionEvent], **more: Any) -> Session:
     parent = state_after(past)
     command = spawn(**more)
     assert Given(parent).when(command).events
-    return obey(ABSENT, offspring(parent, command))[0]
+    (begun,) = companions(parent, command)
+    assert begun.session_id == command.child_id
+    return obey(ABSENT, begun.command)[0]
 
 
 @pytest.mark.parametrize(

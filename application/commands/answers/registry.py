@@ -22,7 +22,7 @@ class Accepted(NamedTuple, Generic[_C_co]):
     Args:
         session_id: To which session.
         command: What was asked.
-        session: The state after it; of a spawn that made a child, the state of the child.
+        session: The state after it; where it began another session, the state of that one.
         events: What it made.
     """
 
@@ -56,7 +56,7 @@ def answer_of(request: Request, session: Session, events: Sequence[SessionEvent]
 
     Args:
         request: The command.
-        session: The state after it; of a spawn that made a child, the state of the child.
+        session: The state after it; where it began another session, the state of that one.
         events: What it made.
     """
     command = request.command
