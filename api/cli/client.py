@@ -212,7 +212,7 @@ class Client:
             timeout=timeout,
         )
         async with request as answer:
-            if answer.status_code == httpx.codes.NO_CONTENT:
+            if answer.status_code == 204:
                 # The session is deleted, and all of it is known here.
                 yield Frame("session.closed", b"{}", since)
                 return

@@ -2,9 +2,10 @@
 
 Whatever is written with that library can follow Cairn's log: as an application whose environment
 has `PERSISTENCE_MODULE=eventsourcing.postgres`,
-`APPLICATION_RECORDER_TOPIC=infrastructure.postgres.recorder:CairnRecorder` and the `POSTGRES_`
-keys. It may add sequences of its own, but not to sessions: only a command keeps their rules and
-their list rows.
+`APPLICATION_RECORDER_TOPIC=infrastructure.postgres.recorder:CairnRecorder`,
+`MAPPER_TOPIC=infrastructure.postgres.mapper:CairnMapper` and the `POSTGRES_` keys. It may add
+sequences of its own, as records like ours, but not to sessions: only a command keeps their rules
+and their list rows.
 """
 
 from collections.abc import Sequence
@@ -35,6 +36,7 @@ from psycopg.sql import SQL, Identifier
 
 from domain.chain import genesis, link, record_hash
 from infrastructure.postgres import sql
+from infrastructure.record_check import fault_of
 
 _STATEMENTS = sql.load("recorder")
 _TABLE = "events"
@@ -73,11 +75,20 @@ class CairnRecorder(PostgresApplicationRecorder):
             stored_events: Of one or more sequences, each going on where it ends.
 
         Raises:
+            ProgrammingError: One is not a record as the log has them; nothing was asked of the
+                database.
             IntegrityError: One does not follow the end of its sequence, or belongs to a session.
             PersistenceError: The database was lost while it committed: they may be stored or not.
         """
         if not stored_events:
             return None
+        for event in stored_events:
+            fault = fault_of(event.topic, event.state)
+            if fault:
+                raise ProgrammingError(
+                    f"event {event.originator_version} of {event.originator_id} {fault};"
+                    " write with infrastructure.postgres.mapper:CairnMapper"
+                )
         positions: Sequence[int] = ()
         with self.datastore.get_connection() as connection:
             try:

@@ -1,15 +1,24 @@
 """The `eventsourcing` library's own cases for recorders, on our log; and the two side by side."""
 
 import asyncio
+import json
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from eventsourcing.application import Application
-from eventsourcing.persistence import IntegrityError, ProgrammingError, StoredEvent
+from eventsourcing.persistence import (
+    IntegrityError,
+    Notification,
+    ProgrammingError,
+    StoredEvent,
+)
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg.conninfo import conninfo_to_dict
 
@@ -18,6 +27,7 @@ from domain.chain import genesis, link, record_hash
 from infrastructure.postgres.recorder import CairnRecorder
 from tests.support.appends import Chain
 from tests.support.library import cases as library
+from tests.support.library import environment
 
 EVERYTHING = 1_000_000
 
@@ -64,6 +74,25 @@ def verify_chains(url: str) -> dict[UUID, int]:
     return counted
 
 
+def record(kind: str, **data: Any) -> bytes:
+    """A record of another program, as the log takes it."""
+    head = {"id": str(uuid4()), "type": kind, "v": 1, "at": "2026-01-01T12:00:00.000000Z"}
+    whole = head | {"actor": "system", "origin": "test", "data": data}
+    return json.dumps(whole, separators=(",", ":")).encode()
+
+
+_AnEvent = TypeVar("_AnEvent", bound=StoredEvent)
+
+
+def wrapped(event: StoredEvent) -> StoredEvent:
+    inside = record(event.topic, state=b64encode(event.state).decode())
+    return StoredEvent(event.originator_id, event.originator_version, event.topic, inside)
+
+
+def unwrapped(event: _AnEvent) -> _AnEvent:
+    return replace(event, state=b64decode(json.loads(event.state)["data"]["state"]))
+
+
 # ── what the library asks of a recorder ──────────────────────────────────────────────────────
 
 
@@ -80,10 +109,23 @@ class OnOurLog:
         verify_chains(database_url)
 
     def create_recorder(self) -> CairnRecorder:
-        return CairnRecorder(self.datastore)
+        return OfAnyBytes(self.datastore)
 
 
-class WithoutPositions(CairnRecorder):
+class OfAnyBytes(CairnRecorder):
+    """The cases write "state1" and the like: it is put into a record, and taken out again."""
+
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
+        return super().insert_events([wrapped(event) for event in stored_events])
+
+    def select_events(self, *args: Any, **how: Any) -> Sequence[StoredEvent]:
+        return [unwrapped(event) for event in super().select_events(*args, **how)]
+
+    def select_notifications(self, *args: Any, **how: Any) -> Sequence[Notification]:
+        return [unwrapped(event) for event in super().select_notifications(*args, **how)]
+
+
+class WithoutPositions(OfAnyBytes):
     """An aggregate recorder, in the library's terms, has no positions to tell of."""
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> None:
@@ -107,8 +149,8 @@ class TestPositionsDoNotInterleave(OnOurLog, library.NonInterleavingNotification
 # ── what we ask of it besides ────────────────────────────────────────────────────────────────
 
 
-def event(originator: UUID, version: int, state: bytes = b"{}") -> StoredEvent:
-    return StoredEvent(originator, version, "topic", state)
+def event(originator: UUID, version: int, kind: str = "topic") -> StoredEvent:
+    return StoredEvent(originator, version, kind, record(kind))
 
 
 def test_the_library_creates_nothing_here(recorder: CairnRecorder, database_url: str) -> None:
@@ -142,6 +184,53 @@ def test_originators_must_be_uuids_and_functions_of_the_library_are_not_used(
             CairnRecorder(datastore)
 
 
+GOOD = record("counter.moved", by=1)
+FAULTS = {
+    "bytes": (b"\x00raw", "no record"),
+    "compressed": (zlib.compress(GOOD), "no record"),
+    "torn UTF-8": (GOOD.replace(b'"by"', b'"b\xe9"'), "no record"),
+    "not an object": (b'["a"]', "no record"),
+    "nothing of an envelope": (b"{}", "no record"),
+    "a field more": (GOOD[:-1] + b',"sequence":7}', "unknown field"),
+    "another type": (record("counter.stopped"), "names itself counter.stopped"),
+    "data that are a list": (GOOD.replace(b'{"by":1}', b"[1]"), "no object"),
+    "version 0": (GOOD.replace(b'"v":1', b'"v":0'), "below 1"),
+    "a time of some other form": (GOOD.replace(b".000000Z", b"+00:00"), "has a time"),
+    "no time": (GOOD.replace(b"2026-01-01T12:00:00.000000Z", b"today"), "has a time"),
+    "white space": (GOOD.replace(b",", b", "), "white space"),
+    "a new line in the data": (GOOD.replace(b'"by":1', b'"by":\n1'), "white space"),
+    "a key twice": (GOOD[:-1] + b',"v":1}', "another order"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_is_no_record_is_refused_and_leaves_no_trace(
+    recorder: CairnRecorder, name: str
+) -> None:
+    state, words = FAULTS[name]
+    originator = uuid4()
+    good = StoredEvent(originator, 1, "counter.moved", GOOD)
+    with pytest.raises(ProgrammingError, match=words):
+        recorder.insert_events([good, StoredEvent(originator, 2, "counter.moved", state)])
+    assert recorder.insert_events([good]) == [1]
+
+
+@pytest.mark.parametrize("kind", ["", "a b", "a\nevent: b", "\u00e9", "x" * 256])
+def test_a_type_must_be_a_name_that_every_format_can_carry(
+    recorder: CairnRecorder, kind: str
+) -> None:
+    with pytest.raises(ProgrammingError, match="has a type"):
+        recorder.insert_events([event(uuid4(), 1, kind)])
+
+
+@pytest.mark.parametrize("kind", ["turn.started", "scope.opened", "unreadable"])
+def test_events_of_cairn_are_recorded_by_its_commands_only(
+    recorder: CairnRecorder, kind: str
+) -> None:
+    with pytest.raises(ProgrammingError, match="only commands"):
+        recorder.insert_events([event(uuid4(), 1, kind)])
+
+
 async def test_a_session_is_written_by_commands_only(
     postgres_store: Store, recorder: CairnRecorder
 ) -> None:
@@ -169,7 +258,7 @@ async def test_both_ways_of_writing_share_one_dense_log(
     def insert(_: int) -> None:
         own = uuid4()
         for version in range(0, 60, 2):
-            recorder.insert_events([event(own, version), event(own, version + 1, b"two")])
+            recorder.insert_events([event(own, version), event(own, version + 1, "two")])
 
     with ThreadPoolExecutor(4) as threads:
         loop = asyncio.get_running_loop()
@@ -208,18 +297,7 @@ async def test_an_application_of_the_library_reads_the_log(
     chains = [Chain() for _ in range(3)]
     for chain in chains:
         await postgres_store.log.append(chain.next(["session.created", "turn.started"]))
-    where = conninfo_to_dict(database_url)
-    application: Application[UUID] = Application(
-        env={
-            "PERSISTENCE_MODULE": "eventsourcing.postgres",
-            "APPLICATION_RECORDER_TOPIC": "infrastructure.postgres.recorder:CairnRecorder",
-            "POSTGRES_DBNAME": str(where["dbname"]),
-            "POSTGRES_HOST": str(where["host"]),
-            "POSTGRES_PORT": str(where.get("port", 5432)),
-            "POSTGRES_USER": str(where["user"]),
-            "POSTGRES_PASSWORD": str(where.get("password", "")),
-        }
-    )
+    application: Application[UUID] = Application(env=environment(database_url))
     try:
         assert isinstance(application.recorder, CairnRecorder)
         read = application.notification_log.select(start=1, limit=10)
