@@ -62,7 +62,9 @@ def play(machine: type[Sessions], kind: type, percent: int) -> Counter[str]:
 
 @pytest.mark.parametrize("kind", COMMANDS, ids=lambda kind: kind.__name__)
 def test_every_command_is_accepted_and_comes_to_what_it_must(kind: type):
-    assert play(Sessions, kind, 10)[f"{kind.__name__} accepted"]
+    # The logs of the machine are whole: a repair finds nothing to close in them.
+    end = "already so" if kind is c.RepairSession else "accepted"
+    assert play(Sessions, kind, 10)[f"{kind.__name__} {end}"]
 
 
 def test_in_memory():
