@@ -85,7 +85,7 @@ def use_cases_over(
         handler=handler,
         attachments=Attachments(store, handler),
         inputs=Inputs(handler, clock),
-        interactions=Interactions(handler, clock, schemas),
+        interactions=Interactions(repository, handler, clock, schemas),
         lineages=lineages,
         messages=Messages(handler, clock),
         permissions=Permissions(repository),

@@ -5,6 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 from application.commands.handler import CommandHandler
+from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome
 from application.ports.schemas import Schemas
 from application.ports.store import Clock
@@ -22,12 +23,20 @@ class Interactions:
     """Asks people on behalf of agents, and agents' requests on behalf of people.
 
     Args:
+        repository: Knows what was asked for.
         handler: Handles commands.
         clock: Makes ids, and says when requests expire.
         schemas: Judges the schemas of forms, and what was filled in.
     """
 
-    def __init__(self, handler: CommandHandler, clock: Clock, schemas: Schemas) -> None:
+    def __init__(
+        self,
+        repository: SessionRepository,
+        handler: CommandHandler,
+        clock: Clock,
+        schemas: Schemas,
+    ) -> None:
+        self._repository = repository
         self._handler = handler
         self._clock = clock
         self._schemas = schemas
@@ -170,11 +179,26 @@ class Interactions:
         command = AnswerElicitation(
             request_id=request_id,
             action=action,
-            violations=self._schemas.violations,
             content=content,
+            violations=await self._violations(session_id, request_id, content),
             at=self._clock.now(),
         )
         return await self._handler.handle(caller.asks(session_id, command))
+
+    async def _violations(
+        self, session_id: UUID, request_id: str, content: JsonObject | None
+    ) -> tuple[str, ...] | None:
+        """Return what is wrong with content by the schema of a request; None if none waits."""
+        if content is None:
+            return None
+        # What a request asks for never changes: the state in memory is as good as the newest.
+        loaded = self._repository.cached(session_id)
+        if loaded is None or request_id not in loaded.session.interactions.pending:
+            loaded = await self._repository.load(session_id)
+        asked = loaded.session.interactions.pending.get(request_id)
+        if asked is None or asked.schema is None:
+            return None
+        return tuple(self._schemas.violations(asked.schema, content))
 
     def _require_sound(self, schema: JsonObject) -> None:
         problems = self._schemas.problems_of_schema(schema)

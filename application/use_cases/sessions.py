@@ -16,8 +16,8 @@ from domain.session.commands import (
     DeleteSession,
     FirstMessage,
     ResumeSession,
-    RewindConversation,
 )
+from domain.session.conversation import rewind_to
 from domain.values import Part, Role
 
 NIL = UUID(int=0)
@@ -122,9 +122,7 @@ class Sessions:
         if replayed is not None:
             return replayed
         then = await self._lineages.state_at(session_id, to)
-        return await self._handler.handle(
-            caller.asks(session_id, RewindConversation(to=to, then=then))
-        )
+        return await self._handler.handle(caller.asks(session_id, rewind_to(to, then)))
 
     async def delete_many(self, caller: Caller, session_ids: Iterable[UUID]) -> Sequence[Deletion]:
         """Delete sessions, each as if it were asked for alone: one that fails stops no other.

@@ -143,9 +143,7 @@ def _each(session: Session) -> Iterator[c.Command]:
     yield _ask(_PENDING)
     yield c.DecidePermission(request_id="ask-1", option_id="yes", grant="tool")
     yield _elicit(_PENDING)
-    yield c.AnswerElicitation(
-        request_id="elicit-1", action="accept", content={}, violations=lambda _, __: ()
-    )
+    yield c.AnswerElicitation(request_id="elicit-1", action="accept", content={}, violations=())
     yield c.CancelInteraction(request_id="ask-1")
     yield c.PatchState(set={"key-1": 1, "new": [1, 2]}, delete=("key-2",))
     yield _spawn(_PEERS)

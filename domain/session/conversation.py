@@ -1,6 +1,8 @@
 """What is allowed with the conversation as a whole: cleared or rewound, while the log goes on."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from domain.errors import SessionIsStopping
 from domain.replacing import replace
@@ -39,10 +41,24 @@ def clear(session: Session, _: ClearConversation) -> list[SessionEvent]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewindConversation(Command):
-    """Go back to what was said and known after an earlier event: `then` is the state it left."""
+    """Go back to what was said and known after an earlier event.
+
+    `state` are the plain keys and `summary` is the summary as they were then.
+    """
 
     to: int
-    then: Session
+    state: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    summary: SummaryAdded | None = None
+
+
+def rewind_to(to: int, then: Session) -> RewindConversation:
+    """Return the command that goes back to an earlier event.
+
+    Args:
+        to: The event.
+        then: The state after it.
+    """
+    return RewindConversation(to=to, state=then.state, summary=then.description.summary)
 
 
 @decides(RewindConversation)
@@ -55,21 +71,17 @@ def rewind(session: Session, command: RewindConversation) -> list[SessionEvent]:
     require_between(command.to, "to", 1, session.sequence)
     if command.to == session.sequence or _just_went_to(session, command.to):
         return []
-    changed, deleted = difference(session.state, command.then.state)
+    kept = _summary_after(session, command.to)
+    changed, deleted = difference(session.state, command.state)
     return [
         ConversationRewound(
             to=command.to,
             epoch=session.lifecycle.epoch + 1,
             set=changed,
             delete=deleted,
-            summary=_summary_again(session, command),
+            summary=None if command.summary == kept else command.summary,
         )
     ]
-
-
-def _summary_again(session: Session, command: RewindConversation) -> SummaryAdded | None:
-    then = command.then.description.summary
-    return None if then == _summary_after(session, command.to) else then
 
 
 def _summary_after(session: Session, to: int) -> SummaryAdded | None:

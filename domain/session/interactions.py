@@ -1,7 +1,7 @@
 """What is allowed with requests that wait for a person: asked once, decided exactly once."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -58,9 +58,6 @@ __all__ = [
     "RequestElicitation",
     "RequestPermission",
 ]
-
-Violations = Callable[[Mapping[str, Any], Any], Sequence[str]]
-"""Tells what is wrong with a value, given its JSON Schema."""
 
 MAX_PENDING = 100
 MAX_OPTIONS = 20
@@ -255,12 +252,16 @@ def _allows_objects(schema: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerElicitation(Command):
-    """Give the content, or say that there will be none."""
+    """Give the content, or say that there will be none.
+
+    `violations` are what is wrong with the content by the schema of the request; None says that no
+    such request was known when the content should have been checked.
+    """
 
     request_id: Identity[str]
     action: Literal["accept", "decline"]
-    violations: Violations
     content: JsonObject | None = None
+    violations: tuple[str, ...] | None = None
     at: datetime | None = None
 
 
@@ -274,12 +275,16 @@ def answer(session: Session, command: AnswerElicitation) -> list[SessionEvent]:
     else:
         if command.content is None:
             raise Invalid("accepting needs content", field="content")
-        wrong = list(command.violations(pending.schema, command.content))
-        if wrong:
-            raise ContentInvalid(
-                f"the content does not fit the schema: {wrong[0]}",
+        if command.violations is None:
+            raise InteractionNotFound(
+                "the request came after this answer to it; look at what it asks for, and try again",
                 interaction_id=command.request_id,
-                violations=wrong,
+            )
+        if command.violations:
+            raise ContentInvalid(
+                f"the content does not fit the schema: {command.violations[0]}",
+                interaction_id=command.request_id,
+                violations=list(command.violations),
             )
     return [
         ElicitationAnswered(

@@ -49,6 +49,7 @@ from domain.scope.state import UNOPENED, Scope
 from domain.scope.state import evolve as evolve_scope
 from domain.session import commands as c
 from domain.session import events as e
+from domain.session.conversation import rewind_to
 from domain.session.evolve import fold
 from domain.session.lineage import inherited
 from domain.session.state import Session, scope_of
@@ -402,7 +403,8 @@ class Sessions(RuleBasedStateMachine):
             return replace(command, owner=self.owners[self.there(at)])
         if isinstance(command, c.RewindConversation):
             to = min(max(command.to, 0), len(self.logs[session_id]))
-            return replace(command, then=self.model.past(session_id, to))
+            known = rewind_to(to, self.model.past(session_id, to))
+            return replace(known, to=command.to)
         if isinstance(command, c.SpawnSession | c.ReapChild | c.RestoreChild):
             # What was made up are not the ids of this run.
             known = [*self.to_come, *self.ids]

@@ -4,7 +4,7 @@ What is made up at random mostly names what is not there. Aimed, a command names
 turn that runs, a request that waits, an id that is new. What else is wrong with it stays wrong.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -32,6 +32,11 @@ def aimed(command: Any, session: Session) -> Any:
     fitted = replace(command, **changes)
     special = _FITS.get(type(command))
     return fitted if special is None else special(fitted, session)
+
+
+def lacks(schema: Mapping[str, Any], content: Any) -> Sequence[str]:
+    """Tell what is missing, as a validator would, of a schema that says no more than that."""
+    return [name for name in schema.get("required", ()) if name not in content]
 
 
 def _one_of(known: Sequence[Any], hint: Any) -> Any:
@@ -119,12 +124,13 @@ def _answer(command: c.AnswerElicitation, session: Session) -> Any:
     asked = _pending(command, session, "elicitation")
     if asked is None:
         return command
-    content = command.content
+    content, violations = command.content, None
     if command.action == "decline" or asked.schema is None:
         content = None
-    elif content is None:
-        content = {"a": 1}
-    return replace(command, request_id=asked.request_id, content=content)
+    else:
+        content = {"a": 1} if content is None else content
+        violations = tuple(lacks(asked.schema, content))
+    return replace(command, request_id=asked.request_id, content=content, violations=violations)
 
 
 def _cancel_interaction(command: c.CancelInteraction, session: Session) -> Any:

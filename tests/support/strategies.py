@@ -3,7 +3,6 @@
 Ids come from small pools, so that what is made up often concerns what is already there.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -166,12 +165,10 @@ _stop = {
     "failure": st.none() | failures,
 }  # fmt: skip
 _schemas = st.sampled_from([{"type": "object"}, {"type": "object", "required": ["a"]}])
-
-
-def lacks(schema: Mapping[str, Any], content: Any) -> Sequence[str]:
-    """Tell what is missing, as a validator would, of a schema that says no more than that."""
-    return [name for name in schema.get("required", ()) if name not in content]
-
+_summaries = st.builds(
+    e.SummaryAdded, summary_id=words, text=texts, first_kept=_title,
+    tokens=st.none() | st.integers(0, 9),
+)  # fmt: skip
 
 _ACTIVITY: dict[type, Strategy] = {
     e.AgentMessage: st.builds(
@@ -235,11 +232,7 @@ EVENTS: dict[type, Strategy] = {
     e.ConversationRewound: st.builds(
         e.ConversationRewound, to=st.integers(1, 9), epoch=st.integers(1, 9), set=_state,
         delete=st.lists(state_keys, max_size=2).map(tuple),
-        summary=st.none()
-        | st.builds(
-            e.SummaryAdded, summary_id=words, text=texts, first_kept=_title,
-            tokens=st.none() | st.integers(0, 9),
-        ),
+        summary=st.none() | _summaries,
     ),
     e.SessionDeleted: st.just(e.SessionDeleted()),
     e.SessionRenamed: st.builds(e.SessionRenamed, title=_title),
@@ -411,7 +404,8 @@ COMMANDS: dict[type, Strategy] = {
     ),
     c.ClearConversation: st.just(c.ClearConversation()),
     c.RewindConversation: st.builds(
-        c.RewindConversation, to=st.integers(0, 12), then=st.just(ABSENT)
+        c.RewindConversation, to=st.integers(0, 12), summary=st.none() | _summaries,
+        state=st.dictionaries(st.sampled_from(["a", "b"]), json_values, max_size=2),
     ),
     c.DeleteSession: st.just(c.DeleteSession()),
     c.RecordUsage: st.builds(
@@ -481,7 +475,7 @@ COMMANDS: dict[type, Strategy] = {
         meta=_meta,
     ),
     c.AnswerElicitation: st.builds(
-        c.AnswerElicitation, request_id=request_ids, violations=st.just(lacks),
+        c.AnswerElicitation, request_id=request_ids, violations=st.none() | st.just(()),
         action=st.sampled_from(["accept", "decline"]), at=st.none() | moments,
         content=st.sampled_from([None, {}, {"a": 1}]),
     ),
@@ -592,6 +586,7 @@ SUITS: dict[type, list[c.Command]] = {
     c.ActivateSession: [c.StopSession(), c.ResumeSession(starting=True)],
     c.FailStart: [c.StopSession(), c.ResumeSession(starting=True)],
     c.ResumeSession: _CRASHED,
+    c.RepairSession: _CRASHED,
     c.RewindConversation: _FURNISHED,
     c.ReviseMessage: _FURNISHED,
     c.TakeInputs: _STEERED,

@@ -8,8 +8,8 @@ import pytest
 from domain.errors import Invalid, SessionIsStopping, TurnInProgress
 from domain.session import events as e
 from domain.session.commands import ClearConversation, RewindConversation
+from domain.session.conversation import rewind_to
 from domain.session.lineage import inherited
-from domain.session.state import ABSENT
 from tests.support.builders import (
     added,
     completed,
@@ -27,7 +27,7 @@ SUMMARY = e.SummaryAdded(summary_id="s1", text="in short")
 
 
 def rewind(to: int, past: list[Any]) -> RewindConversation:
-    return RewindConversation(to=to, then=state_after(past[:to]))
+    return rewind_to(to, state_after(past[:to]))
 
 
 # ── clear ────────────────────────────────────────────────────────────────────────────────────
@@ -132,7 +132,7 @@ def test_rewinding_again_to_the_same_event_is_already_so():
 
 @pytest.mark.parametrize("to", [-1, 0, 5])
 def test_one_can_only_go_back_to_an_event_that_there_is(to):
-    given(CHANGED).when(RewindConversation(to=to, then=ABSENT)).then_refused(Invalid, field="to")
+    given(CHANGED).when(RewindConversation(to=to)).then_refused(Invalid, field="to")
 
 
 def test_a_conversation_is_not_rewound_while_a_turn_runs():

@@ -341,17 +341,13 @@ FORM = {"type": "object", "required": ["branch"]}
 RIGHT = {"branch": "main"}
 
 
-def lacks(schema, content) -> list[str]:
-    return [f"{name} is missing" for name in schema.get("required", ()) if name not in content]
-
-
 def elicit(**fields) -> RequestElicitation:
     form = {"request_id": "r1", "message": "Which branch?", "schema": FORM}
     return RequestElicitation(**form | fields)
 
 
 def reply(**fields) -> AnswerElicitation:
-    accept = {"request_id": "r1", "action": "accept", "violations": lacks, "content": RIGHT}
+    accept = {"request_id": "r1", "action": "accept", "violations": (), "content": RIGHT}
     return AnswerElicitation(**accept | fields)
 
 
@@ -412,8 +408,14 @@ def test_content_that_fits_the_schema_answers_an_elicitation():
 
 
 def test_content_that_does_not_fit_is_refused_and_the_request_still_waits():
-    given([created(), elicited(schema=FORM)]).when(reply(content={})).then_refused(
-        ContentInvalid, interaction_id="r1", violations=["branch is missing"]
+    given([created(), elicited(schema=FORM)]).when(
+        reply(content={}, violations=("branch is missing",))
+    ).then_refused(ContentInvalid, interaction_id="r1", violations=["branch is missing"])
+
+
+def test_content_that_was_given_before_the_request_was_known_is_no_answer_to_it():
+    given([created(), elicited(schema=FORM)]).when(reply(violations=None)).then_refused(
+        InteractionNotFound, interaction_id="r1"
     )
 
 

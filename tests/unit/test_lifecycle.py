@@ -65,7 +65,6 @@ from domain.session.commands import (
 )
 from domain.session.declarations import RULES
 from domain.session.lineage import inherited
-from domain.session.state import ABSENT
 from domain.values import (
     MAX_STATE_KEYS,
     MAX_TAGS,
@@ -115,7 +114,7 @@ EVERY_COMMAND_TO_A_SESSION = (
     ActivateSession(),
     AddMessage(message_id="m1", role="user", parts=text()),
     AddSummary(summary_id="s1", text="short"),
-    AnswerElicitation(request_id="r1", action="decline", violations=lambda _, __: ()),
+    AnswerElicitation(request_id="r1", action="decline"),
     CancelInput(input_id="i1"),
     CancelInteraction(request_id="r1"),
     CancelTurn(turn_id="t1"),
@@ -146,7 +145,7 @@ EVERY_COMMAND_TO_A_SESSION = (
     RequestPermission(request_id="r1", turn_id="t1", options=(ALLOW,)),
     ResumeSession(),
     ReviseMessage(message_id="m1", parts=text()),
-    RewindConversation(to=1, then=ABSENT),
+    RewindConversation(to=1),
     SpawnSession(parent_id=PARENT_ID, child_id=CHILD_ID, agent=Agent(name="h"), ttl_seconds=1),
     StartTurn(turn_id="t1", message_id="m1", parts=text()),
     StopSession(),

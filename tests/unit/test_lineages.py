@@ -33,6 +33,7 @@ from domain.errors import (
 from domain.permission_rules import Grants
 from domain.session import commands as c
 from domain.session import events as e
+from domain.session.conversation import rewind_to
 from domain.values import Agent, Owner, SessionLimits, Timers
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import NOON, OWNER, text
@@ -270,7 +271,7 @@ async def test_a_fork_outlives_the_deletion_of_its_origin(place: Place):
 
 async def rewound(place: Place, to: int) -> Outcome:
     then = await place.lineages.state_at(PARENT, to)
-    return await place.ask(PARENT, c.RewindConversation(to=to, then=then))
+    return await place.ask(PARENT, rewind_to(to, then))
 
 
 async def test_a_rewound_conversation_says_and_knows_what_it_did_then_and_the_log_goes_on(

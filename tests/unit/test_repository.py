@@ -16,6 +16,7 @@ from application.reads.transcripts import Transcripts
 from application.use_cases.lineage import Lineages
 from domain.chain import link, record_hash
 from domain.session import commands as c
+from domain.session.conversation import rewind_to
 from domain.session.state import Session
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import OWNER, at, text
@@ -42,7 +43,7 @@ class Process:
 
     async def rewind(self, session_id: UUID, to: int) -> None:
         then = await self.lineages.state_at(session_id, to)
-        await self.ask(session_id, c.RewindConversation(to=to, then=then))
+        await self.ask(session_id, rewind_to(to, then))
 
     async def messages(self, session_id: UUID) -> list[str]:
         snapshot = await self.queries.snapshot(session_id)
