@@ -77,7 +77,7 @@ def session_document(session_id: UUID, session: Session) -> dict[str, Any]:
         "badge": badge_of(session),
         **_policy_document(session),
         **_lineage_document(session),
-        **_surroundings_document(session),
+        **_agent_document(session),
     }
     return document
 
@@ -165,16 +165,15 @@ def _lineage_document(session: Session) -> dict[str, Any]:
             "sequence": origin.sequence,
             "digest": origin.digest,
         },
-        "live_children": len(session.surroundings.children),
+        "live_children": len(session.children),
     }
 
 
-def _surroundings_document(session: Session) -> dict[str, Any]:
-    around = session.surroundings
-    profile, sandbox = around.profile, around.sandbox
+def _agent_document(session: Session) -> dict[str, Any]:
+    profile, sandbox = session.profile, session.sandbox
     return {
-        "stalled": around.stalled,
-        "unhealthy": around.unhealthy,
+        "stalled": session.health.stalled,
+        "unhealthy": session.health.unhealthy,
         "profile": None
         if profile is None
         else {"digest": profile.digest, "name": profile.name, "sequence": profile.sequence},
@@ -186,21 +185,21 @@ def _surroundings_document(session: Session) -> dict[str, Any]:
             "outcome": sandbox.outcome,
             "sequence": sandbox.sequence,
         },
-        "peers": len(around.peers),
+        "peers": len(session.peers),
     }
 
 
 def badge_of(session: Session) -> Badge:
     """Return the one word for a session, by what its log says; leases and presence aside."""
-    lifecycle, around = session.lifecycle, session.surroundings
+    lifecycle, health = session.lifecycle, session.health
     running = session.turns.running
     info = Info(
         state=state_of(session.status),
         failure_kind=lifecycle.failure.kind if lifecycle.failure else "",
-        stall_state="stalled" if around.stalled is not None else "",
+        stall_state="stalled" if health.stalled is not None else "",
         turn_id=running.turn_id if running else "",
     )
-    return badge_for_log(info, unhealthy=around.unhealthy)
+    return badge_for_log(info, unhealthy=health.unhealthy)
 
 
 def session_row(
@@ -219,7 +218,7 @@ def session_row(
         session.description,
         session.lifecycle.owner,
     )
-    around, lineage = session.surroundings, lifecycle.lineage
+    health, lineage = session.health, lifecycle.lineage
     return SessionRow(
         app=owner.app,
         user=owner.user,
@@ -239,8 +238,8 @@ def session_row(
         turn_id=_running(session),
         failure_kind=lifecycle.failure.kind if lifecycle.failure else None,
         failure_summary=lifecycle.failure.summary if lifecycle.failure else None,
-        stalled=around.stalled is not None,
-        unhealthy=around.unhealthy,
+        stalled=health.stalled is not None,
+        unhealthy=health.unhealthy,
         parent_id=lineage.parent_id if lineage else None,
         root_id=lineage.root_id if lineage else None,
         forked_from=lifecycle.forked_from.session_id if lifecycle.forked_from else None,
@@ -262,7 +261,11 @@ def listed_differently(before: Session, after: Session) -> bool:
         and before.policy is after.policy
         and before.inputs is after.inputs
         and before.interactions is after.interactions
-        and before.surroundings is after.surroundings
+        and before.health is after.health
+        and before.profile is after.profile
+        and before.sandbox is after.sandbox
+        and before.peers is after.peers
+        and before.children is after.children
         and before.status == after.status
         and _running(before) == _running(after)
     )

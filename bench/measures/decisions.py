@@ -96,7 +96,7 @@ def _past(messages: int) -> Iterator[c.Command]:
 
 def _present() -> Iterator[c.Command]:
     for n in range(_PEERS):
-        yield c.ReportContext(event=e.PeerJoined(peer_id=f"peer-{n}"))
+        yield c.ReportPeer(event=e.PeerJoined(peer_id=f"peer-{n}"))
         yield c.OverrideModel(agent=f"agent-{n}", model="m")
         yield _spawn(n)
     yield c.RefreshProfile(digest="sha256:0", name="coder", body="Be brief.")
@@ -151,7 +151,7 @@ def _each(session: Session) -> Iterator[c.Command]:
     yield c.ReleaseAttachment(lease_id=UUID(int=1))
     yield c.ReportHealth(healthy=False, detail="no heartbeat for 30 s")
     yield c.ExpireDue(at=_NOON + timedelta(minutes=10))
-    yield c.ReportContext(event=e.PeerJoined(peer_id="new", capabilities=({"name": "review"},)))
+    yield c.ReportPeer(event=e.PeerJoined(peer_id="new", capabilities=({"name": "review"},)))
 
 
 def _spawn(number: int) -> c.SpawnSession:

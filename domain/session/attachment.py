@@ -10,7 +10,6 @@ from uuid import UUID
 
 from domain.errors import LeaseNotHeld, NotAttachable
 from domain.health import failure_now
-from domain.replacing import replace
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
     AttachmentAcquired,
@@ -40,7 +39,7 @@ def acquire(session: Session, command: AcquireAttachment) -> list[SessionEvent]:
     """Say who drives the session; that it was free, the lease has made sure of."""
     require_present(session)
     require_name(command.holder, "holder")
-    held = session.surroundings.attachment
+    held = session.attachment
     if held is not None and held.lease_id == command.lease_id:
         return []
     lifecycle = session.lifecycle
@@ -48,7 +47,7 @@ def acquire(session: Session, command: AcquireAttachment) -> list[SessionEvent]:
     if (
         lifecycle.phase != "active"
         or failure_now("active", failure)
-        or session.surroundings.stalled is not None
+        or session.health.stalled is not None
     ):
         raise NotAttachable(None, session_status=session.status)
     return [
@@ -71,21 +70,21 @@ def release(session: Session, command: ReleaseAttachment) -> list[SessionEvent]:
     """Say that the holder let go."""
     require_present(session)
     require_name(command.reason, "reason")
-    held = session.surroundings.attachment
+    held = session.attachment
     if held is None or held.lease_id != command.lease_id:
         raise LeaseNotHeld(None, lease_id=str(command.lease_id))
     return [AttachmentReleased(lease_id=held.lease_id, holder=held.holder, reason=command.reason)]
 
 
 @evolves(AttachmentAcquired)
-def _acquired(session: Session, event: AttachmentAcquired, _: Recorded) -> Changes:
+def _acquired(_: Session, event: AttachmentAcquired, __: Recorded) -> Changes:
     held = Attachment(lease_id=event.lease_id, holder=event.holder)
-    return {"surroundings": replace(session.surroundings, attachment=held)}
+    return {"attachment": held}
 
 
 @evolves(AttachmentReleased)
 def _released(session: Session, event: AttachmentReleased, _: Recorded) -> Changes:
-    held = session.surroundings.attachment
+    held = session.attachment
     if held is None or held.lease_id != event.lease_id:
         return {}
-    return {"surroundings": replace(session.surroundings, attachment=None)}
+    return {"attachment": None}

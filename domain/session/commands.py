@@ -2,7 +2,6 @@
 
 from domain.session.activity import *
 from domain.session.attachment import *
-from domain.session.context import *
 from domain.session.conversation import *
 from domain.session.creation import *
 from domain.session.declarations import Command as Command
@@ -12,8 +11,11 @@ from domain.session.interactions import *
 from domain.session.lifecycle import *
 from domain.session.lineage import *
 from domain.session.messages import *
+from domain.session.peers import *
 from domain.session.permissions import *
+from domain.session.profile import *
 from domain.session.repairs import *
+from domain.session.sandbox import *
 from domain.session.shared_state import *
 from domain.session.supervision import *
 from domain.session.turns import *

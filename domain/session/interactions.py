@@ -314,7 +314,7 @@ def withdraw(session: Session, command: CancelInteraction) -> list[SessionEvent]
 
 def signs_of_life(session: Session) -> list[SessionEvent]:
     """Return what ends the stall of the running turn; nothing when it has not stalled."""
-    return [] if session.surroundings.stalled is None else [SessionRecovered(after="stalled")]
+    return [] if session.health.stalled is None else [SessionRecovered(after="stalled")]
 
 
 def resolved(pending: Interaction, how: Any, reason: str) -> SessionEvent:

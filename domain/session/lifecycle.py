@@ -209,12 +209,13 @@ def _stopping(session: Session, event: SessionStopping, _: Recorded) -> Changes:
 @evolves(SessionStopped)
 def _stopped_now(session: Session, event: SessionStopped, _: Recorded) -> Changes:
     changes: Changes = {"lifecycle": _stop(session.lifecycle, event, "stopped")}
-    around = session.surroundings
-    if around.attachment is not None or around.unhealthy or around.peers:
-        # Nobody drives, runs or reaches what has stopped.
-        changes["surroundings"] = replace(
-            around, attachment=None, unhealthy=False, health_detail=None, peers=PersistentMap()
-        )
+    # Nobody drives, runs or reaches what has stopped.
+    if session.attachment is not None:
+        changes["attachment"] = None
+    if session.health.unhealthy:
+        changes["health"] = replace(session.health, unhealthy=False, detail=None)
+    if session.peers:
+        changes["peers"] = PersistentMap()
     return changes
 
 

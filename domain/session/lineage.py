@@ -31,7 +31,6 @@ from domain.session.state import (
     Inputs,
     Interactions,
     Session,
-    Surroundings,
     TurnOutcome,
     Turns,
 )
@@ -94,7 +93,7 @@ def spawn(session: Session, command: SpawnSession) -> list[SessionEvent]:
     """
     _require_shape(command)
     asked = request_digest(command)
-    living = session.surroundings.children.get(str(command.child_id))
+    living = session.children.get(str(command.child_id))
     if living is not None:
         if living.asked != asked:
             raise SessionExists(
@@ -191,7 +190,7 @@ def _require_room(session: Session) -> None:
     if depth_of(session) + 1 > deepest:
         raise SpawnLimit(f"at most {deepest} generations below the root", limit=deepest)
     most = DEFAULT_CHILDREN if limits.children is None else limits.children
-    if len(session.surroundings.children) >= most:
+    if len(session.children) >= most:
         raise SpawnLimit(f"{most} children live; stop one first", limit=most)
 
 
@@ -250,7 +249,7 @@ def offspring(session: Session, command: SpawnSession) -> list[Companion]:
         session: The parent.
         command: What was accepted.
     """
-    lineage, profile = session.lifecycle.lineage, session.surroundings.profile
+    lineage, profile = session.lifecycle.lineage, session.profile
     child = CreateSession(
         owner=session.lifecycle.owner,
         title=command.title,
@@ -284,7 +283,7 @@ def _role(command: SpawnSession) -> str:
 
 def live_children(session: Session) -> list[UUID]:
     """Return the children that have not been reaped, the smallest id first."""
-    return sorted(child.child_id for child in session.surroundings.children.values())
+    return sorted(child.child_id for child in session.children.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,7 +298,7 @@ class ReapChild(Command):
 def reap(session: Session, command: ReapChild) -> list[SessionEvent]:
     """Say that a child is no more among the living; said already, it is already so."""
     require_present(session)
-    if str(command.child_id) not in session.surroundings.children:
+    if str(command.child_id) not in session.children:
         return []
     return [ChildReaped(child_id=command.child_id, reason=command.reason)]
 
@@ -317,7 +316,7 @@ class RestoreChild(Command):
 def count_again(session: Session, command: RestoreChild) -> list[SessionEvent]:
     """Say that a child lives again; it does, so no limit refuses it, but the next one counts it."""
     require_present(session)
-    if str(command.child_id) in session.surroundings.children:
+    if str(command.child_id) in session.children:
         return []
     return [ChildResumed(child_id=command.child_id, role=command.role, auto_stop=command.auto_stop)]
 
@@ -337,7 +336,7 @@ def counted(child_id: UUID, child: Session) -> RestoreChild | ReapChild:
 
 def children_that_go_along(session: Session) -> list[UUID]:
     """Return the living children that end with their parent, the smallest id first."""
-    children = session.surroundings.children.values()
+    children = session.children.values()
     return sorted(child.child_id for child in children if child.auto_stop)
 
 
@@ -394,7 +393,6 @@ def inherited(origin: Session) -> Session:
         turns=Turns(running=None, ended=_ended(origin)),
         interactions=Interactions(decided=origin.interactions.decided),
         inputs=Inputs(ended=origin.inputs.ended),
-        surroundings=Surroundings(profile=None),
     )
 
 
@@ -413,22 +411,18 @@ def _ended(origin: Session) -> PersistentMap[TurnOutcome]:
 
 @evolves(ChildSpawned)
 def _spawned(session: Session, event: ChildSpawned, _: Recorded) -> Changes:
-    around = session.surroundings
     child = Child(
         child_id=event.child_id, role=event.role, auto_stop=event.auto_stop, asked=event.asked
     )
-    children = around.children.put(str(event.child_id), child)
-    return {"surroundings": replace(around, children=children, spawned=around.spawned + 1)}
+    return {"children": session.children.put(str(event.child_id), child)}
 
 
 @evolves(ChildResumed)
 def _resumed(session: Session, event: ChildResumed, _: Recorded) -> Changes:
     child = Child(child_id=event.child_id, role=event.role, auto_stop=event.auto_stop)
-    children = session.surroundings.children.put(str(event.child_id), child)
-    return {"surroundings": replace(session.surroundings, children=children)}
+    return {"children": session.children.put(str(event.child_id), child)}
 
 
 @evolves(ChildReaped)
 def _reaped(session: Session, event: ChildReaped, _: Recorded) -> Changes:
-    children = session.surroundings.children.drop(str(event.child_id))
-    return {"surroundings": replace(session.surroundings, children=children)}
+    return {"children": session.children.drop(str(event.child_id))}

@@ -259,19 +259,12 @@ class Sandbox:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """Who drives the session, who runs it, and what is around it."""
+class Health:
+    """Whether the running turn has stalled, and how the agent's process is."""
 
-    attachment: Attachment | None = None
     stalled: str | None = None
     unhealthy: bool = False
-    health_detail: str | None = None
-    profile: Profile | None = None
-    sandbox: Sandbox | None = None
-    peers: PersistentMap[Peer] = field(default_factory=PersistentMap[Peer])
-    children: PersistentMap[Child] = field(default_factory=PersistentMap[Child])
-    """Those that live."""
-    spawned: int = 0
+    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,7 +287,13 @@ class Session:
     """The sequence of the last change of the plain keys."""
     policy: Policy = field(default_factory=Policy)
     inputs: Inputs = field(default_factory=Inputs)
-    surroundings: Surroundings = field(default_factory=Surroundings)
+    health: Health = field(default_factory=Health)
+    attachment: Attachment | None = None
+    profile: Profile | None = None
+    sandbox: Sandbox | None = None
+    peers: PersistentMap[Peer] = field(default_factory=PersistentMap[Peer])
+    children: PersistentMap[Child] = field(default_factory=PersistentMap[Child])
+    """Those that live."""
 
     @property
     def status(self) -> Status:
@@ -323,7 +322,12 @@ class Changes(TypedDict, total=False):
     state_version: int
     policy: Policy
     inputs: Inputs
-    surroundings: Surroundings
+    health: Health
+    attachment: Attachment | None
+    profile: Profile | None
+    sandbox: Sandbox | None
+    peers: PersistentMap[Peer]
+    children: PersistentMap[Child]
 
 
 ABSENT = Session()

@@ -73,7 +73,7 @@ def _given_up(session: Session, command: ExpireDue) -> list[SessionEvent]:
     if reason is None:
         return []
     events: list[SessionEvent] = []
-    if session.surroundings.stalled is None and turn.overdue is None:
+    if session.health.stalled is None and turn.overdue is None:
         idle = _seconds(turn.active_at, command.at)
         events.append(SessionStalled(turn_id=turn.turn_id, reason=reason, idle_seconds=idle))
     failure = Failure(kind="timeout", summary=reason)
@@ -157,7 +157,7 @@ def _of_turn(session: Session, turn: Turn, timers: Timers) -> list[datetime | No
 
 
 def _may_stall(session: Session, turn: Turn) -> bool:
-    return session.surroundings.stalled is None and not _asks(session, turn)
+    return session.health.stalled is None and not _asks(session, turn)
 
 
 def _asks(session: Session, turn: Turn) -> bool:
@@ -200,7 +200,7 @@ def report_health(session: Session, command: ReportHealth) -> list[SessionEvent]
     """Say that the agent's process is not well, or well again: once per episode."""
     require_active(session)
     require_summary(command.detail, "detail")
-    if command.healthy == (not session.surroundings.unhealthy):
+    if command.healthy == (not session.health.unhealthy):
         return []
     if command.healthy:
         return [SessionRecovered(after="unhealthy")]
@@ -209,7 +209,7 @@ def report_health(session: Session, command: ReportHealth) -> list[SessionEvent]
 
 @evolves(SessionStalled)
 def _stalled(session: Session, event: SessionStalled, _: Recorded) -> Changes:
-    changes: Changes = {"surroundings": replace(session.surroundings, stalled=event.reason)}
+    changes: Changes = {"health": replace(session.health, stalled=event.reason)}
     turn = session.turns.running
     if turn is not None and event.ends_at is not None and event.reason != "inactivity":
         asked = replace(turn, overdue=event.reason, ends_at=event.ends_at)
@@ -219,19 +219,17 @@ def _stalled(session: Session, event: SessionStalled, _: Recorded) -> Changes:
 
 @evolves(SessionUnhealthy)
 def _unhealthy(session: Session, event: SessionUnhealthy, _: Recorded) -> Changes:
-    around = replace(session.surroundings, unhealthy=True, health_detail=event.detail)
-    return {"surroundings": around}
+    return {"health": replace(session.health, unhealthy=True, detail=event.detail)}
 
 
 @evolves(SessionRecovered)
 def _recovered(session: Session, event: SessionRecovered, _: Recorded) -> Changes:
     if event.after == "stalled":
-        changes: Changes = {"surroundings": replace(session.surroundings, stalled=None)}
+        changes: Changes = {"health": replace(session.health, stalled=None)}
         turn = session.turns.running
         if turn is not None and turn.overdue == "activity_timeout":
             # It is not silent any more. One that has run for too long still has to end.
             spared = replace(turn, overdue=None, ends_at=None)
             changes["turns"] = replace(session.turns, running=spared)
         return changes
-    around = replace(session.surroundings, unhealthy=False, health_detail=None)
-    return {"surroundings": around}
+    return {"health": replace(session.health, unhealthy=False, detail=None)}

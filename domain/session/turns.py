@@ -380,9 +380,9 @@ def _ended(session: Session, turn_id: str, outcome: TurnOutcome) -> Changes:
     changes: Changes = {
         "turns": Turns(running=None, ended=session.turns.ended.put(turn_id, outcome))
     }
-    if session.surroundings.stalled is not None:
+    if session.health.stalled is not None:
         # A stall is the turn's: it ends with it.
-        changes["surroundings"] = replace(session.surroundings, stalled=None)
+        changes["health"] = replace(session.health, stalled=None)
     return changes
 
 

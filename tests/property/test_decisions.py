@@ -56,7 +56,7 @@ def makes_new_facts_each_time(command: c.Command) -> bool:
             return True
         case c.RecordUsage(mode="add"):
             return True
-        case c.ReportContext(event=e.SandboxReported()):
+        case c.ReportSandbox():
             return True
         case c.RecordActivity():
             # Two equal pieces of a message are two pieces. Calls and results have ids of their own.
@@ -119,7 +119,7 @@ def assert_is_so(command: c.Command, before: Session, after: Session) -> None:
             assert_created(command, before, after)
         case c.RecordActivity():
             assert after.sequence >= before.sequence + len(command.events)
-            assert after.surroundings.stalled is None
+            assert after.health.stalled is None
         case c.PatchState():
             assert own_keys(command.set).items() <= dict(after.state).items()
             assert not set(command.delete) & set(after.state)
@@ -230,7 +230,7 @@ def assert_interaction(command: Any, after: Session) -> None:
 
 
 def assert_described(command: c.Command, before: Session, after: Session) -> None:
-    description, around, turns = after.description, after.surroundings, after.turns
+    description, turns = after.description, after.turns
     match command:
         case c.DescribeSession():
             for field in command.fields:
@@ -275,27 +275,27 @@ def assert_described(command: c.Command, before: Session, after: Session) -> Non
         case c.SwitchToolApproval():
             assert after.policy.tool_approval == command.enabled
         case c.SpawnSession():
-            assert str(command.child_id) in around.children
+            assert str(command.child_id) in after.children
         case c.RestoreChild():
-            assert str(command.child_id) in around.children
+            assert str(command.child_id) in after.children
         case c.ReapChild():
-            assert str(command.child_id) not in around.children
+            assert str(command.child_id) not in after.children
         case c.AcquireAttachment():
-            assert around.attachment is not None
-            assert around.attachment.lease_id == command.lease_id
+            assert after.attachment is not None
+            assert after.attachment.lease_id == command.lease_id
         case c.ReleaseAttachment():
-            assert around.attachment is None
+            assert after.attachment is None
         case c.ReportHealth():
-            assert around.unhealthy != command.healthy
+            assert after.health.unhealthy != command.healthy
         case c.RefreshProfile():
-            assert around.profile is None or around.profile.digest == command.digest
-        case c.ReportContext(event=e.PeerJoined(peer_id=peer)):
-            assert peer in around.peers
-        case c.ReportContext(event=e.PeerLeft(peer_id=peer)):
-            assert peer not in around.peers
-        case c.ReportContext():
-            assert around.sandbox is not None
-            assert replace(around, sandbox=before.surroundings.sandbox) == before.surroundings
+            assert after.profile is None or after.profile.digest == command.digest
+        case c.ReportPeer(event=e.PeerJoined(peer_id=peer)):
+            assert peer in after.peers
+        case c.ReportPeer(event=e.PeerLeft(peer_id=peer)):
+            assert peer not in after.peers
+        case c.ReportSandbox():
+            assert after.sandbox is not None
+            assert replace(after, sandbox=before.sandbox, sequence=before.sequence) == before
         case _:
             raise AssertionError
 
@@ -323,7 +323,7 @@ def test_a_child_never_has_more_than_its_parent(session: Session, command: c.Spa
 
     assert not wider_than(session.policy.grants, child.policy.grants)
     assert set(session.policy.rules.deny) <= set(child.policy.rules.deny)
-    assert len(after.surroundings.children) <= most_children(session)
+    assert len(after.children) <= most_children(session)
     for tool in ("ls", "rm", "git:push", "other"):
         call: dict[str, Any] = {"tool": tool, "arguments": {}, "read_only": False}
         allowed = evaluate(child.policy.rules, **call, tool_approval=False).decision == "allow"

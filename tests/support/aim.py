@@ -147,7 +147,7 @@ def _summary(command: c.AddSummary, session: Session) -> Any:
 
 
 def _reap(command: c.ReapChild, session: Session) -> Any:
-    children = [child.child_id for child in session.surroundings.children.values()]
+    children = [child.child_id for child in session.children.values()]
     return replace(command, child_id=_one_of(children, command.child_id)) if children else command
 
 
@@ -165,12 +165,12 @@ def _spawn(command: c.SpawnSession, session: Session) -> Any:
 
 
 def _release(command: c.ReleaseAttachment, session: Session) -> Any:
-    held = session.surroundings.attachment
+    held = session.attachment
     return command if held is None else replace(command, lease_id=held.lease_id)
 
 
 def _profile(command: c.RefreshProfile, session: Session) -> Any:
-    now = session.surroundings.profile
+    now = session.profile
     expected = now.digest if now and command.expected_digest else None
     if command.digest is None:
         return replace(command, expected_digest=expected, name=None, body=None)
@@ -179,11 +179,11 @@ def _profile(command: c.RefreshProfile, session: Session) -> Any:
     )
 
 
-def _report(command: c.ReportContext, session: Session) -> Any:
-    peers = session.surroundings.peers
+def _report(command: c.ReportPeer, session: Session) -> Any:
+    peers = session.peers
     if isinstance(command.event, e.PeerLeft) and peers:
         peer_id = _one_of(list(peers), command.event.peer_id)
-        return c.ReportContext(event=replace(command.event, peer_id=peer_id))
+        return c.ReportPeer(event=replace(command.event, peer_id=peer_id))
     return command
 
 
@@ -228,7 +228,7 @@ _FITS: dict[type, Callable[[Any, Session], Any]] = {
     c.SpawnSession: _spawn,
     c.ReleaseAttachment: _release,
     c.RefreshProfile: _profile,
-    c.ReportContext: _report,
+    c.ReportPeer: _report,
     c.PatchState: _patch,
     c.ExpireDue: _meet,
     c.RecordUsage: _usage,

@@ -199,18 +199,16 @@ _ACTIVITY: dict[type, Strategy] = {
 activity = st.one_of(*_ACTIVITY.values())
 
 _ends_of_children = st.sampled_from(["stopped", "deleted", "ttl_expired", "parent_stopped"])
-_REPORTS: dict[type, Strategy] = {
-    e.SandboxReported: st.builds(
-        e.SandboxReported, sandbox_id=words, operation=words, detail=_title, meta=_meta,
-        outcome=st.sampled_from(["started", "completed", "failed"]),
-        duration_ms=st.none() | st.integers(0, 999),
-    ),
-    e.PeerJoined: st.builds(
-        e.PeerJoined, peer_id=peer_ids, display_name=_title, channel=_title,
-        capabilities=st.lists(json_objects, max_size=1).map(tuple),
-    ),
-    e.PeerLeft: st.builds(e.PeerLeft, peer_id=peer_ids, reason=_title),
-}  # fmt: skip
+_sandbox_reports = st.builds(
+    e.SandboxReported, sandbox_id=words, operation=words, detail=_title, meta=_meta,
+    outcome=st.sampled_from(["started", "completed", "failed"]),
+    duration_ms=st.none() | st.integers(0, 999),
+)  # fmt: skip
+_joins = st.builds(
+    e.PeerJoined, peer_id=peer_ids, display_name=_title, channel=_title,
+    capabilities=st.lists(json_objects, max_size=1).map(tuple),
+)  # fmt: skip
+_leaves = st.builds(e.PeerLeft, peer_id=peer_ids, reason=_title)
 
 EVENTS: dict[type, Strategy] = {
     e.SessionCreated: st.builds(
@@ -346,7 +344,9 @@ EVENTS: dict[type, Strategy] = {
         e.ProfileRefreshed, previous=digests, digest=st.none() | digests, name=_title,
         body=st.none() | texts, profile=json_objects,
     ),
-    **_REPORTS,
+    e.SandboxReported: _sandbox_reports,
+    e.PeerJoined: _joins,
+    e.PeerLeft: _leaves,
 }  # fmt: skip
 """How to make up an event of each class."""
 
@@ -515,7 +515,8 @@ COMMANDS: dict[type, Strategy] = {
         c.RefreshProfile, digest=st.none() | digests, name=_title, body=st.none() | texts,
         profile=json_objects, expected_digest=st.none() | digests,
     ),
-    c.ReportContext: st.builds(c.ReportContext, event=st.one_of(*_REPORTS.values())),
+    c.ReportSandbox: st.builds(c.ReportSandbox, event=_sandbox_reports),
+    c.ReportPeer: st.builds(c.ReportPeer, event=_joins | _leaves),
     # What closes anything is planned on a damaged log only, and these are whole.
     c.RepairSession: st.builds(
         c.RepairSession, repair_id=words, report_digest=digests, report=json_objects,
@@ -573,7 +574,7 @@ _FURNISHED: list[c.Command] = [
     c.OverrideModel(agent="coder", model="m"),
     c.AcquireAttachment(lease_id=UUID(int=4), holder="ada", acquired_at=NOON, expires_at=NOON),
     c.RefreshProfile(digest="sha256:1", name="n", body="b"),
-    c.ReportContext(event=e.PeerJoined(peer_id="p1")),
+    c.ReportPeer(event=e.PeerJoined(peer_id="p1")),
     c.ReportHealth(healthy=False),
     c.SpawnSession(
         parent_id=UUID(int=9), child_id=UUID(int=1), agent=Agent(name="a"), ttl_seconds=60

@@ -88,7 +88,7 @@ def test_a_new_lease_takes_the_place_of_one_that_ran_out():
 
     given([created(), acquired()]).when(again).then([acquired(OTHER, "http:2")])
     held = state_after([created(), acquired(), acquired(OTHER, "http:2")])
-    assert held.surroundings.attachment == Attachment(lease_id=OTHER, holder="http:2")
+    assert held.attachment == Attachment(lease_id=OTHER, holder="http:2")
 
 
 @pytest.mark.parametrize("holder", ["", " ", "a\nb", "x" * 201])
@@ -118,9 +118,9 @@ def test_nobody_lets_go_of_what_another_holds():
 
 
 def test_the_state_knows_who_drives():
-    held = state_after([created(), acquired()]).surroundings.attachment
+    held = state_after([created(), acquired()]).attachment
 
     assert held == Attachment(lease_id=LEASE_ID, holder="http:1")
-    assert state_after([created(), acquired(), RELEASED]).surroundings.attachment is None
+    assert state_after([created(), acquired(), RELEASED]).attachment is None
     stray = e.AttachmentReleased(lease_id=OTHER, holder="http:2", reason="expired")
-    assert state_after([created(), acquired(), stray]).surroundings.attachment == held
+    assert state_after([created(), acquired(), stray]).attachment == held

@@ -11,8 +11,9 @@ from domain.errors import (
     TurnInProgress,
 )
 from domain.session import events as e
-from domain.session.commands import RefreshProfile, ReportContext
-from domain.session.context import MAX_BODY, MAX_PEERS
+from domain.session.commands import RefreshProfile, ReportPeer, ReportSandbox
+from domain.session.peers import MAX_PEERS
+from domain.session.profile import MAX_BODY
 from domain.session.state import Sandbox
 from domain.values import MAX_SUMMARY
 from tests.support.builders import completed, created, started, state_after, stopped
@@ -81,14 +82,14 @@ def test_a_persona_is_bounded(wrong, field):
 
 
 def test_the_state_knows_the_persona_by_its_digest_and_where_it_is_said():
-    captured = state_after([created(), CAPTURED]).surroundings.profile
+    captured = state_after([created(), CAPTURED]).profile
     assert captured is not None
     assert (captured.digest, captured.name, captured.sequence) == ("sha256:1", "coder", 2)
 
-    refreshed = state_after([created(), CAPTURED, REFRESHED]).surroundings.profile
+    refreshed = state_after([created(), CAPTURED, REFRESHED]).profile
     assert refreshed is not None
     assert (refreshed.digest, refreshed.sequence) == ("sha256:2", 3)
-    assert state_after([created(), CAPTURED, GONE]).surroundings.profile is None
+    assert state_after([created(), CAPTURED, GONE]).profile is None
 
 
 # ── sandbox ──────────────────────────────────────────────────────────────────────────────────
@@ -103,9 +104,9 @@ def sandbox(**fields) -> e.SandboxReported:
 def test_news_of_the_sandbox_is_recorded_whenever_it_comes(past):
     full = sandbox(outcome="failed", detail="exit 1", duration_ms=12, meta={"cpu": 1})
 
-    given(past).when(ReportContext(event=full)).then([full])
+    given(past).when(ReportSandbox(event=full)).then([full])
     after = state_after([*past, full])
-    assert after.surroundings.sandbox == Sandbox(
+    assert after.sandbox == Sandbox(
         sandbox_id=full.sandbox_id,
         operation=full.operation,
         outcome="failed",
@@ -114,7 +115,7 @@ def test_news_of_the_sandbox_is_recorded_whenever_it_comes(past):
 
 
 def test_news_of_the_sandbox_holds_no_secrets():
-    given([created()]).when(ReportContext(event=sandbox(detail="login: api_key=abc"))).then(
+    given([created()]).when(ReportSandbox(event=sandbox(detail="login: api_key=abc"))).then(
         [sandbox(detail="login: api_key=[redacted]")]
     )
 
@@ -123,7 +124,7 @@ def test_news_of_the_sandbox_holds_no_secrets():
     "wrong", [{"sandbox_id": ""}, {"operation": " "}, {"detail": "x" * (MAX_SUMMARY + 1)}]
 )
 def test_news_of_the_sandbox_that_could_not_be_shown_is_refused(wrong):
-    given([created()]).when(ReportContext(event=sandbox(**wrong))).then_refused(Invalid)
+    given([created()]).when(ReportSandbox(event=sandbox(**wrong))).then_refused(Invalid)
 
 
 # ── peers ────────────────────────────────────────────────────────────────────────────────────
@@ -138,12 +139,12 @@ LEFT = e.PeerLeft(peer_id="p1")
 
 
 def test_a_peer_joins_and_leaves():
-    given([created()]).when(ReportContext(event=FULL)).then([FULL])
-    given([created(), FULL]).when(ReportContext(event=LEFT)).then([LEFT])
+    given([created()]).when(ReportPeer(event=FULL)).then([FULL])
+    given([created(), FULL]).when(ReportPeer(event=LEFT)).then([LEFT])
 
 
 def test_who_has_joined_already_has():
-    given([created(), FULL]).when(ReportContext(event=FULL)).then_nothing()
+    given([created(), FULL]).when(ReportPeer(event=FULL)).then_nothing()
 
 
 @pytest.mark.parametrize(
@@ -156,20 +157,20 @@ def test_who_has_joined_already_has():
     ],
 )
 def test_a_peer_that_says_something_else_of_itself_joins_anew(again):
-    given([created(), FULL]).when(ReportContext(event=again)).then([again])
+    given([created(), FULL]).when(ReportPeer(event=again)).then([again])
 
 
 def test_a_peer_can_come_back():
-    given([created(), FULL, LEFT]).when(ReportContext(event=FULL)).then([FULL])
+    given([created(), FULL, LEFT]).when(ReportPeer(event=FULL)).then([FULL])
 
 
 def test_who_has_not_joined_cannot_leave():
     for past in ([created()], [created(), FULL, LEFT], [created(), FULL, stopped()]):
-        given(past).when(ReportContext(event=LEFT)).then_refused(PeerNotFound, peer_id="p1")
+        given(past).when(ReportPeer(event=LEFT)).then_refused(PeerNotFound, peer_id="p1")
 
 
 def test_nobody_joins_a_stopped_session():
-    given([created(), stopped()]).when(ReportContext(event=FULL)).then_refused(SessionIsStopped)
+    given([created(), stopped()]).when(ReportPeer(event=FULL)).then_refused(SessionIsStopped)
 
 
 @pytest.mark.parametrize(
@@ -182,22 +183,20 @@ def test_nobody_joins_a_stopped_session():
     ],
 )
 def test_news_of_a_peer_that_could_not_be_shown_is_refused(wrong, field):
-    given([created(), FULL]).when(ReportContext(event=wrong)).then_refused(Invalid, field=field)
+    given([created(), FULL]).when(ReportPeer(event=wrong)).then_refused(Invalid, field=field)
 
 
 def test_the_peers_are_bounded():
     many = [joined(f"peer-{n}") for n in range(MAX_PEERS)]
     full = given([created(), *many])
 
-    full.when(ReportContext(event=joined("more"))).then_refused(LimitReached)
-    full.when(ReportContext(event=joined("peer-1", channel="c"))).then(
-        [joined("peer-1", channel="c")]
-    )
+    full.when(ReportPeer(event=joined("more"))).then_refused(LimitReached)
+    full.when(ReportPeer(event=joined("peer-1", channel="c"))).then([joined("peer-1", channel="c")])
 
 
 def test_the_state_knows_who_can_be_reached():
     peers = state_after([created(), FULL, joined("p2"), e.PeerLeft(peer_id="p2")])
 
-    assert list(peers.surroundings.peers) == ["p1"]
-    peer = peers.surroundings.peers["p1"]
+    assert list(peers.peers) == ["p1"]
+    peer = peers.peers["p1"]
     assert (peer.display_name, peer.channel) == ("Coder", "build")

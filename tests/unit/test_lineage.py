@@ -400,7 +400,7 @@ def test_a_child_inherits_neither_words_nor_state_nor_persona():
     born = child_of(past)
 
     assert len(born.messages) == len(born.state) == 0
-    assert born.surroundings.profile is None
+    assert born.profile is None
 
 
 # ── reap ─────────────────────────────────────────────────────────────────────────────────────
@@ -431,14 +431,13 @@ def test_a_child_that_is_resumed_is_counted_in_once_whatever_the_limit():
     )
 
 
-def test_the_state_knows_the_children_that_live_and_how_many_there_were():
+def test_the_state_knows_the_children_that_live():
     past = [created(), spawned(child(2)), spawned(child(1)), spawned(child(3), role="tester")]
     past += [e.ChildReaped(child_id=child(2), reason="stopped")]
     now = state_after(past)
 
     assert live_children(now) == [child(1), child(3)]
-    assert now.surroundings.spawned == 3
-    assert now.surroundings.children[str(child(3))].role == "tester"
+    assert now.children[str(child(3))].role == "tester"
     assert live_children(ABSENT) == []
 
 
@@ -569,7 +568,9 @@ def test_what_ran_waited_or_was_counted_belongs_to_the_origin():
     assert now.turns.running is None
     assert len(now.interactions.pending) == len(now.inputs.waiting) == now.inputs.size == 0
     assert (now.totals.turns, now.totals.input_tokens, now.totals.cost) == (0, 0, None)
-    assert now.surroundings == ABSENT.surroundings
+    assert (now.health, now.attachment, now.profile) == (ABSENT.health, None, None)
+    assert len(now.children) == len(now.peers) == 0
+    assert now.sandbox is None
     assert (now.lifecycle.activation, now.lifecycle.epoch, now.description.starred) == (1, 0, False)
     assert now.lifecycle.expires_at is None
 

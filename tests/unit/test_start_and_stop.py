@@ -431,17 +431,17 @@ def test_a_stop_leaves_nobody_driving_running_or_reaching_the_session():
         created(), acquired(), e.SessionUnhealthy(detail="d"), e.PeerJoined(peer_id="p"),
         spawned(), e.ProfileCaptured(digest="sha256:1", name="n", body="b"),
     ]  # fmt: skip
-    around = state_after([*past, stopped()]).surroundings
+    now = state_after([*past, stopped()])
 
-    assert (around.attachment, around.unhealthy, around.health_detail) == (None, False, None)
-    assert (len(around.peers), len(around.children)) == (0, 1)
-    assert around.profile is not None
+    assert (now.attachment, now.health.unhealthy, now.health.detail) == (None, False, None)
+    assert (len(now.peers), len(now.children)) == (0, 1)
+    assert now.profile is not None
 
 
 def test_a_stall_ends_with_its_turn():
     past = [created(), started(), stalled(), cancelled(), stopped()]
 
-    assert state_after(past).surroundings.stalled is None
+    assert state_after(past).health.stalled is None
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_whatever_the_agent_does_is_a_sign_of_life_that_ends_a_stall_once(sign):
 
     given([*past, stalled()]).when(act).then([recovered(), sign])
     given([*past, stalled(), recovered()]).when(act).then([sign])
-    assert state_after([*past, stalled(), recovered()]).surroundings.stalled is None
+    assert state_after([*past, stalled(), recovered()]).health.stalled is None
     alive = state_after([*past, sign]).turns.running
     assert alive is not None
     assert alive.active_at == at(4)
@@ -133,7 +133,7 @@ def test_what_others_do_is_no_sign_of_life(other):
 
 
 def test_a_note_that_the_turn_still_runs_does_not_end_a_stall():
-    assert state_after([*RUNNING, stalled(), NOTED]).surroundings.stalled == "inactivity"
+    assert state_after([*RUNNING, stalled(), NOTED]).health.stalled == "inactivity"
 
 
 def test_a_turn_that_was_silent_for_too_long_is_given_up_and_the_session_with_it():
@@ -206,7 +206,7 @@ def test_a_silent_turn_is_asked_to_end_and_given_up_when_it_does_not():
     given(RUNNING).when(meet(after(1800) - MOMENT, **GRACE)).then_nothing()
     given(RUNNING).when(meet(after(1800), **GRACE)).then([ASKED])
     asked = [*RUNNING, ASKED]
-    assert state_after(asked).surroundings.stalled == "activity_timeout"
+    assert state_after(asked).health.stalled == "activity_timeout"
     assert next_deadline(state_after(asked), TIMERS) == after(600)
     assert next_deadline(state_after(asked), meet(BEGAN, **GRACE).timers) == after(1830)
     given(asked).when(meet(after(1830) - MOMENT, **GRACE)).then_nothing()
@@ -230,7 +230,7 @@ def test_what_was_promised_holds_whatever_is_set_later():
 def test_a_turn_that_ends_by_itself_when_it_is_asked_to_leaves_the_session_alive():
     past = [*RUNNING, ASKED, cancelled()]
 
-    assert state_after(past).surroundings.stalled is None
+    assert state_after(past).health.stalled is None
     assert next_deadline(state_after(past), TIMERS) is None
     given(past).when(meet(after(1830), **GRACE)).then_nothing()
     begun = state_after([*past, started("t2")])
@@ -440,15 +440,15 @@ def test_only_an_active_session_has_a_process_to_speak_of(past, refusal):
 def test_a_stall_and_an_illness_are_two_things():
     past = [*RUNNING, stalled(), e.SessionUnhealthy(detail="d")]
 
-    both = state_after(past).surroundings
-    assert (both.stalled, both.unhealthy, both.health_detail) == ("inactivity", True, "d")
-    alive = state_after([*past, recovered("stalled")]).surroundings
+    both = state_after(past).health
+    assert (both.stalled, both.unhealthy, both.detail) == ("inactivity", True, "d")
+    alive = state_after([*past, recovered("stalled")]).health
     assert (alive.stalled, alive.unhealthy) == (None, True)
-    well = state_after([*past, recovered("unhealthy")]).surroundings
-    assert (well.stalled, well.unhealthy, well.health_detail) == ("inactivity", False, None)
+    well = state_after([*past, recovered("unhealthy")]).health
+    assert (well.stalled, well.unhealthy, well.detail) == ("inactivity", False, None)
 
 
 def test_the_next_turn_begins_without_the_stall_of_the_last():
     now = state_after([*RUNNING, stalled(), cancelled(), started("t2")])
 
-    assert now.surroundings.stalled is None
+    assert now.health.stalled is None

@@ -29,7 +29,7 @@ from api.v1.schemas.context import (
 )
 from api.v1.services import caller_of, perform, read_response, services_of, state_of, use_cases_of
 from application.reads.profile import read_profile
-from domain.session.commands import RefreshProfile, ReportContext
+from domain.session.commands import RefreshProfile, ReportPeer, ReportSandbox
 from domain.session.events import PeerJoined, PeerLeft, SandboxReported
 from domain.values import rfc3339
 
@@ -47,7 +47,7 @@ async def get_profile(request: AnyRequest) -> ASGIResponse:
     if is_current(request, session.sequence):
         return not_modified(session.sequence)
     document: dict[str, Any] = {"profile": None, "sequence": session.sequence}
-    profile = session.surroundings.profile
+    profile = session.profile
     if profile is not None:
         store = services_of(request).store
         persona = await read_profile(store, session_id_of(request), profile)
@@ -109,7 +109,7 @@ async def report_sandbox(request: AnyRequest) -> ASGIResponse:
         duration_ms=body.duration_ms,
         meta=body.meta,
     )
-    return outcome_response(await perform(request, ReportContext(event=event)))
+    return outcome_response(await perform(request, ReportSandbox(event=event)))
 
 
 @get("/v1/sessions/{session_id:str}/peers")
@@ -126,7 +126,7 @@ async def list_peers(request: AnyRequest) -> ASGIResponse:
                 "channel": peer.channel,
                 "at_sequence": peer.sequence,
             }
-            for _, peer in sorted(session.surroundings.peers.items())
+            for _, peer in sorted(session.peers.items())
         ],
     }
     return read_response(request, session.sequence, document)
@@ -148,7 +148,7 @@ async def add_peer(request: AnyRequest) -> ASGIResponse:
         channel=body.channel,
         capabilities=tuple(body.capabilities),
     )
-    outcome = await perform(request, ReportContext(event=event))
+    outcome = await perform(request, ReportPeer(event=event))
     made = location(outcome.session_id, "peers", body.peer_id)
     return outcome_response(outcome, status=201 if outcome.changed else 200, made=made)
 
@@ -159,4 +159,4 @@ async def remove_peer(request: AnyRequest) -> ASGIResponse:
     """Say that a peer cannot be reached any more."""
     body = await body_of(request, PeerLeftBody)
     event = PeerLeft(peer_id=name_of(request, "peer_id"), reason=body.reason)
-    return outcome_response(await perform(request, ReportContext(event=event)))
+    return outcome_response(await perform(request, ReportPeer(event=event)))

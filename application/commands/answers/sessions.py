@@ -108,8 +108,8 @@ def _profile(done: Accepted[c.RefreshProfile]) -> Answer:
     return NOTHING if digest is None else {"digest": digest}
 
 
-@answers(c.ReportContext)
-def _reported(done: Accepted[c.ReportContext]) -> Answer:
+@answers(c.ReportPeer)
+def _reported(done: Accepted[c.ReportPeer]) -> Answer:
     event = done.command.event
     return {"peer_id": event.peer_id} if isinstance(event, PeerJoined) else NOTHING
 
