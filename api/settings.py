@@ -33,6 +33,7 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(validation_alias=AliasChoices("CAIRN_DATABASE_URL", "DATABASE_URL")),
     ] = None
+    worker_silence_seconds: Annotated[float, Field(ge=2)] = 10.0
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     log_format: Literal["text", "json"] = "text"
     access_log: bool = False

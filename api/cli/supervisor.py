@@ -1,4 +1,8 @@
-"""Several worker processes on one socket: started, replaced when they die, stopped together."""
+"""Several worker processes on one socket: started, replaced when they die, stopped together.
+
+Each worker sends a sign of life every second from its event loop. One whose loop stands still keeps
+its clients and its jobs waiting without dying: it is killed, so that others can go on.
+"""
 
 import logging
 import os
@@ -23,6 +27,8 @@ from api.settings import Settings
 _LONGEST_PAUSE = 5.0
 _FIRST_PAUSE = 0.1
 _TICK = 1.0
+_LATE_TICK = 3.0
+_FAILED_STARTS = 3
 _IMPORT_ROOT = Path(__file__).resolve().parents[2]
 
 _logger = logging.getLogger("cairn.workers")
@@ -31,7 +37,8 @@ _logger = logging.getLogger("cairn.workers")
 @dataclass(slots=True)
 class _Worker:
     process: subprocess.Popen[bytes]
-    says_ready: int
+    signs: int
+    heard: float
     is_ready: bool = False
 
 
@@ -60,6 +67,8 @@ class Supervisor:
         self._announced = False
         self._asked = 0
         self._workers: list[_Worker] = []
+        self._silence = settings.worker_silence_seconds
+        self._looked = time.monotonic()
         self._failures = 0
         self._not_before = 0.0
 
@@ -75,6 +84,7 @@ class Supervisor:
                     self._replace()
                     self._sleep(bells, _TICK)
                     self._look()
+                    self._end_the_silent()
             finally:
                 self._stop(bells)
 
@@ -124,12 +134,11 @@ class Supervisor:
             )
         finally:
             os.close(sender)
-        return _Worker(process, receiver)
+        return _Worker(process, receiver, time.monotonic())
 
     def _sleep(self, bells: selectors.BaseSelector, seconds: float) -> None:
-        waiting = [one for one in self._workers if not one.is_ready]
-        for one in waiting:
-            bells.register(one.says_ready, selectors.EVENT_READ, one)
+        for one in self._workers:
+            bells.register(one.signs, selectors.EVENT_READ, one)
         try:
             if len(self._workers) < self._count:
                 seconds = min(seconds, max(self._not_before - time.monotonic(), 0.0))
@@ -139,23 +148,26 @@ class Supervisor:
                     said = os.read(key.fd, 4096)
                 if key.data is not None and said:
                     key.data.is_ready = True
+                    key.data.heard = time.monotonic()
         finally:
-            for one in waiting:
-                bells.unregister(one.says_ready)
+            for one in self._workers:
+                bells.unregister(one.signs)
 
     def _look(self) -> None:
         for one in self._ended():
             self._bury(one)
             if self._asked:
                 continue
-            if not self._announced:
-                raise Failure("A worker ended while it started; the log above says why.")
+            self._failures = 0 if one.is_ready else self._failures + 1
+            if not self._announced and self._failures >= _FAILED_STARTS:
+                raise Failure(
+                    f"{self._failures} workers ended while they started; the log above says why."
+                )
             _logger.warning(
                 "worker %s ended with status %s; starting another",
                 one.process.pid,
                 one.process.returncode,
             )
-            self._failures = 0 if one.is_ready else self._failures + 1
             pause = min(_FIRST_PAUSE * 2**self._failures, _LONGEST_PAUSE) if self._failures else 0.0
             self._not_before = time.monotonic() + pause
         if all(one.is_ready for one in self._workers) and len(self._workers) == self._count:
@@ -164,12 +176,28 @@ class Supervisor:
                 self._announced = True
                 self._ready()
 
+    def _end_the_silent(self) -> None:
+        """Kill the workers whose loop has stood still for too long."""
+        now = time.monotonic()
+        if now - self._looked > _LATE_TICK:
+            # This process itself was held up, and has not listened meanwhile.
+            for one in self._workers:
+                one.heard = now
+        self._looked = now
+        for one in self._workers:
+            if one.is_ready and now - one.heard > self._silence:
+                seconds = now - one.heard
+                pid = one.process.pid
+                _logger.error("worker %s has not moved for %.0f s; it is killed", pid, seconds)
+                one.process.kill()
+                one.heard = now
+
     def _ended(self) -> list[_Worker]:
         return [one for one in self._workers if one.process.poll() is not None]
 
     def _bury(self, worker: _Worker) -> None:
         self._workers.remove(worker)
-        os.close(worker.says_ready)
+        os.close(worker.signs)
         gone = worker.process.pid, str(self._metrics)
         multiprocess.mark_process_dead(*gone)  # type: ignore[no-untyped-call]
 

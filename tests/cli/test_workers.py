@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.cli.conftest import STOP_WITHIN, Serve, Served, eventually, read_all, read_until
+from tests.cli.conftest import ROOT, STOP_WITHIN, Serve, Served, eventually, read_all, read_until
 
 
 def workers_of(server: Served, at_least: int = 2) -> set[int]:
@@ -114,3 +114,32 @@ def test_ctrl_c_reaches_the_whole_group_and_ends_it_once(serve: Serve) -> None:
     assert server.process.wait(STOP_WITHIN) == 0
     assert b"event: stream.closing" in read_all(stream)
     assert "Traceback" not in server.errors()
+
+
+def test_a_worker_that_stands_still_is_killed_and_replaced(serve: Serve) -> None:
+    server = serve("--workers", "2", CAIRN_WORKER_SILENCE_SECONDS="2")
+    before = workers_of(server)
+    victim = min(before)
+
+    os.kill(victim, signal.SIGSTOP)
+
+    assert eventually(lambda: is_gone(victim))
+    assert f"worker {victim} has not moved for" in server.errors()
+    assert eventually(lambda: len(workers_of(server) - {victim}) == 2)
+    assert f"worker {max(before)} " not in server.errors()
+
+
+def test_a_worker_that_dies_while_it_starts_is_replaced(serve: Serve, tmp_path: Path) -> None:
+    """The first one of all is killed as soon as it is there."""
+    once = tmp_path / "once"
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if 'api.cli.worker' in sys.orig_argv:\n"
+        f"    try: os.close(os.open({str(once)!r}, os.O_CREAT | os.O_EXCL))\n"
+        "    except FileExistsError: pass\n"
+        "    else: os.kill(os.getpid(), 9)\n"
+    )
+    server = serve("--workers", "2", PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+    assert once.exists()
+    assert len(workers_of(server)) == 2
+    assert server.errors().count("starting another") == 1
