@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
@@ -92,6 +92,10 @@ class Usage:
     reasoning_tokens: int | None = None
     cost: float | None = None
     currency: str | None = None
+
+
+COUNTS = tuple(field.name for field in fields(Usage) if field.name != "currency")
+"""What of a usage can be added up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What is allowed inside a turn: an agent may do anything, but results belong to open calls."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from domain.errors import Invalid, ToolCallExists, ToolCallNotOpen
 from domain.replacing import replace
@@ -27,7 +27,7 @@ from domain.session.inputs import steered
 from domain.session.interactions import signs_of_life
 from domain.session.state import Changes, Session, ToolCall, Turn
 from domain.session.turns import add_usage
-from domain.values import Identity, Usage, require_agent, require_name, require_parts
+from domain.values import COUNTS, Identity, Usage, require_agent, require_name, require_parts
 
 __all__ = ["RecordActivity"]
 
@@ -150,11 +150,19 @@ def _used(session: Session, event: UsageReported, recorded: Recorded) -> Changes
     turn = session.turns.running
     if turn is None:
         return {}
-    # A state that is kept as bytes comes back with the class that its field names.
-    usage = Usage(**{field.name: getattr(event, field.name) for field in fields(Usage)})
+    usage = _sum(turn.usage or Usage(), event)
     changes = _with(session, replace(turn, usage=usage, active_at=recorded.at))
     changes["totals"] = add_usage(session.totals, event)
     return changes
+
+
+def _sum(before: Usage, more: Usage) -> Usage:
+    added = {
+        name: (getattr(before, name) or 0) + count
+        for name in COUNTS
+        if (count := getattr(more, name)) is not None
+    }
+    return replace(before, **added, currency=more.currency or before.currency)
 
 
 @evolves(AgentSwitched)

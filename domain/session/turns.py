@@ -36,6 +36,7 @@ from domain.session.interactions import cancelled_with_session, cancelled_with_t
 from domain.session.messages import require_message, require_new_message
 from domain.session.state import Changes, Session, Totals, Turn, TurnOutcome, Turns
 from domain.values import (
+    COUNTS,
     Failure,
     Identity,
     JsonObject,
@@ -362,7 +363,9 @@ def _started(session: Session, event: TurnStarted, recorded: Recorded) -> Change
 @evolves(TurnCompleted)
 def _completed(session: Session, event: TurnCompleted, _: Recorded) -> Changes:
     changes = _ended(session, event.turn_id, "completed")
-    changes["totals"] = add_usage(session.totals, event.usage)
+    turn = session.turns.running
+    reported = None if turn is None else turn.usage
+    changes["totals"] = add_usage(session.totals, beyond(event.usage, reported))
     return changes
 
 
@@ -392,6 +395,23 @@ def _noted(session: Session, _: TurnProgressNoted, recorded: Recorded) -> Change
     if turn is None:
         return {}
     return {"turns": replace(session.turns, running=replace(turn, noted_at=recorded.at))}
+
+
+def beyond(whole: Usage | None, parts: Usage | None) -> Usage | None:
+    """Return what the end of a turn says was used beyond what was reported within it.
+
+    Args:
+        whole: What the turn used in all, as its end says.
+        parts: What its reports have counted already.
+    """
+    if whole is None or parts is None:
+        return whole
+    rest = {
+        name: max(0, count - (getattr(parts, name) or 0))
+        for name in COUNTS
+        if (count := getattr(whole, name)) is not None
+    }
+    return Usage(**rest, currency=whole.currency)
 
 
 def add_usage(totals: Totals, usage: Usage | None) -> Totals:

@@ -129,7 +129,7 @@ def test_the_refusal_names_the_event_and_the_field(wrong, field):
     given(RUNNING).when(record(wrong)).then_refused(Invalid, field=field)
 
 
-def test_the_running_turn_knows_its_calls_its_plan_and_its_last_usage():
+def test_the_running_turn_knows_its_calls_its_plan_and_its_usage():
     plan = e.PlanUpdated(entries=({"step": 1},))
     usage = e.UsageReported(input_tokens=1, meta={"k": 1})
     past = [*RUNNING, called("c1"), called("c2", title="T", input=[1]), returned("c1"), plan, usage]
@@ -141,6 +141,18 @@ def test_the_running_turn_knows_its_calls_its_plan_and_its_last_usage():
     assert dict(turn.closed_calls) == {"c1": True}
     assert turn.plan == ({"step": 1},)
     assert turn.usage == Usage(input_tokens=1)
+
+
+def test_the_reports_of_a_turn_add_up_field_by_field():
+    past = [
+        *RUNNING,
+        e.UsageReported(input_tokens=100, cost=0.5, currency="EUR"),
+        e.UsageReported(input_tokens=120, cached_tokens=0),
+    ]
+    turn = state_after(past).turns.running
+
+    assert turn is not None
+    assert turn.usage == Usage(input_tokens=220, cached_tokens=0, cost=0.5, currency="EUR")
 
 
 @pytest.mark.parametrize(

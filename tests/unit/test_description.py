@@ -135,7 +135,36 @@ def test_counting_keeps_the_number_of_turns_and_what_runtimes_report():
         completed(usage=Usage(input_tokens=100)),
     ]  # fmt: skip
 
-    assert state_after(past).totals == Totals(1, 111, 0, None)
+    assert state_after(past).totals == Totals(1, 110, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("reports", "end", "counted"),
+    [
+        ([(100, None), (120, None)], Usage(input_tokens=220), (220, 0, None)),
+        ([(100, None), (120, None)], Usage(input_tokens=300), (300, 0, None)),
+        ([(100, None), (120, None)], Usage(input_tokens=50), (220, 0, None)),
+        ([(100, 0.25), (120, 0.25)], Usage(cost=0.75), (220, 0, 0.75)),
+        ([(100, None)], Usage(output_tokens=7), (100, 7, None)),
+        ([(100, 0.5)], None, (100, 0, 0.5)),
+        ([], Usage(input_tokens=220, cost=0.0), (220, 0, 0.0)),
+    ],
+)
+def test_what_a_turn_used_is_counted_once(reports, end, counted):
+    said = [e.UsageReported(input_tokens=tokens, cost=cost) for tokens, cost in reports]
+    past = [created(), started(), *said, completed(usage=end)]
+
+    assert state_after(past).totals == Totals(1, *counted)
+
+
+def test_each_turn_is_counted_by_itself():
+    whole = Usage(input_tokens=10)
+    past = [
+        created(), started("t1"), e.UsageReported(input_tokens=10), completed("t1", usage=whole),
+        started("t2", message_id="m2"), completed("t2", usage=whole),
+    ]  # fmt: skip
+
+    assert state_after(past).totals == Totals(2, 20, 0, None)
 
 
 @pytest.mark.parametrize(
