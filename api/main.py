@@ -30,7 +30,6 @@ from application.commands.hooks import Hooks
 from application.commands.repository import SessionRepository
 from application.commands.scope_handler import ScopeHandler
 from application.fan_out import FanOut
-from application.ports.store import Store
 from application.ports.transparency import Signatures
 from application.projections.log_tiles import TileKeeper
 from application.projections.rebuild import RowRebuilder
@@ -52,8 +51,6 @@ from application.use_cases.repair import Repairs
 from application.webhooks.delivery import Deliveries, RetryPolicy
 from application.webhooks.manage import Webhooks
 from infrastructure.audit_key_file import KeyFileError, make_key, read_keys, rotate_key
-from infrastructure.clock import SystemClock
-from infrastructure.codec import JsonCodec
 from infrastructure.ed25519 import Ed25519
 from infrastructure.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from infrastructure.hook_loading import HookNameError, load_hooks
@@ -61,21 +58,12 @@ from infrastructure.json_schema import JsonSchemas
 from infrastructure.postgres.audit import PostgresAuditEvents
 from infrastructure.postgres.census import PostgresCensus
 from infrastructure.postgres.checkpoints import PostgresCheckpoints
-from infrastructure.postgres.database import Database
-from infrastructure.postgres.deadlines import PostgresDeadlines
 from infrastructure.postgres.group_commit import CommitLimits
 from infrastructure.postgres.inspection import PostgresInspector
-from infrastructure.postgres.leases import PostgresLeases, PostgresPresence
-from infrastructure.postgres.listener import Listener
-from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.migrations import MigrationError, migrate
-from infrastructure.postgres.read_models import (
-    PostgresReadModels,
-    PostgresSnapshots,
-    store_identity,
-)
 from infrastructure.postgres.readiness import PostgresReadiness
 from infrastructure.postgres.single_owner import SingleOwner
+from infrastructure.postgres.store import PostgresStore, open_store
 from infrastructure.postgres.transparency import PostgresSignedHeads, PostgresTiles
 from infrastructure.postgres.webhooks import JOB, PostgresWebhooks
 from infrastructure.webhook_sender import HttpSender
@@ -155,25 +143,25 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
         settings: How it runs.
         url: The database, up to date.
     """
-    database = Database(url, readers=settings.database_readers, patience=settings.patience_seconds)
-    await database.open()
     hub = FanOut()
-    listener = Listener(database, hub)
-    log = PostgresEventLog(
-        database, listener.announce, limits=CommitLimits(patience=settings.patience_seconds)
-    )
-    store = Store(
-        identity=await store_identity(database),
-        log=log,
-        read_models=PostgresReadModels(database),
-        deadlines=PostgresDeadlines(database),
-        leases=PostgresLeases(database),
-        presence=PostgresPresence(database),
-        snapshots=PostgresSnapshots(database),
-        codec=JsonCodec(),
-        clock=SystemClock(),
-        announcer=listener,
-    )
+    limits = CommitLimits(patience=settings.patience_seconds)
+    async with open_store(url, hub=hub, readers=settings.database_readers, limits=limits) as store:
+        services, jobs = _put_together(settings, store, hub)
+        for job in jobs:
+            await job.start()
+        try:
+            yield services
+        finally:
+            hub.close()
+            for job in jobs:
+                await job.stop()
+
+
+def _put_together(
+    settings: Settings, store: PostgresStore, hub: FanOut
+) -> tuple[Services, list[SingleOwner]]:
+    """Return the program over a store, and the jobs that are to run beside it."""
+    database, log = store.database, store.log
     rhythm = StreamTiming(ping=settings.ping_seconds, longest=settings.stream_seconds)
     timers = settings.timers()
     repository = SessionRepository(store, kept=settings.kept_sessions)
@@ -210,52 +198,41 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
         SingleOwner(database, "upkeep", upkeep),
         SingleOwner(database, "log tiles", keeper.round),
     ]
-    await log.start()
-    await listener.start(log)
-    for job in jobs:
-        await job.start()
-    try:
-        use_cases = use_cases_over(
-            store, repository, handler, scope_handler, hub, queries, JsonSchemas()
-        )
-        yield Services(
-            settings=settings,
-            store=store,
-            hub=hub,
-            repository=repository,
-            use_cases=use_cases,
-            queries=queries,
-            scopes=Scopes(store),
-            key_histories=KeyHistories(store, repository),
-            tails=Tails(store, hub, rhythm),
-            feed=Feed(store, hub, rhythm),
-            webhooks=Webhooks(subscriptions, log, sender, store.clock),
-            checkups=Checkups(store),
-            waits=Waits(store, hub),
-            repairs=Repairs(
-                store, PostgresInspector(database), repository, handler, use_cases.sessions
-            ),
-            readiness=PostgresReadiness(database, log),
-            audit_feed=AuditFeed(log, PostgresAuditEvents(database)),
-            verification=Verification(
-                store, PostgresInspector(database), repository, PostgresCensus(database)
-            ),
-            transparency=TransparencyLog(
-                log,
-                tiles,
-                PostgresSignedHeads(database),
-                keeper,
-                Ed25519(),
-                audit_keys_of(settings),
-            ),
-        )
-    finally:
-        hub.close()
-        for job in jobs:
-            await job.stop()
-        await log.stop()
-        await listener.stop()
-        await database.close()
+    use_cases = use_cases_over(
+        store, repository, handler, scope_handler, hub, queries, JsonSchemas()
+    )
+    services = Services(
+        settings=settings,
+        store=store,
+        hub=hub,
+        repository=repository,
+        use_cases=use_cases,
+        queries=queries,
+        scopes=Scopes(store),
+        key_histories=KeyHistories(store, repository),
+        tails=Tails(store, hub, rhythm),
+        feed=Feed(store, hub, rhythm),
+        webhooks=Webhooks(subscriptions, log, sender, store.clock),
+        checkups=Checkups(store),
+        waits=Waits(store, hub),
+        repairs=Repairs(
+            store, PostgresInspector(database), repository, handler, use_cases.sessions
+        ),
+        readiness=PostgresReadiness(database, log),
+        audit_feed=AuditFeed(log, PostgresAuditEvents(database)),
+        verification=Verification(
+            store, PostgresInspector(database), repository, PostgresCensus(database)
+        ),
+        transparency=TransparencyLog(
+            log,
+            tiles,
+            PostgresSignedHeads(database),
+            keeper,
+            Ed25519(),
+            audit_keys_of(settings),
+        ),
+    )
+    return services, jobs
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:

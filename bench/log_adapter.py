@@ -12,9 +12,8 @@ from domain.chain import genesis, link, record_hash
 from domain.session.events import MessageAdded
 from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
-from infrastructure.postgres.database import Database
-from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.migrations import migrate
+from infrastructure.postgres.store import open_store
 
 
 class LogAdapter:
@@ -32,10 +31,8 @@ class LogAdapter:
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(migrate, self._conninfo)
-        self._database = Database(self._conninfo)
-        await self._database.open()
-        self._log = PostgresEventLog(self._database, lambda _: None)
-        await self._log.start()
+        self._opened = open_store(self._conninfo)
+        self._store = await self._opened.__aenter__()
         return self
 
     async def __aexit__(
@@ -44,8 +41,7 @@ class LogAdapter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._log.stop()
-        await self._database.close()
+        await self._opened.__aexit__(kind, error, trace)
 
     async def append(self, session: str, sequence: int, text: str, idempotency_key: str) -> None:
         """Append event number `sequence` (from 1) to the session; return when it is durable."""
@@ -64,7 +60,7 @@ class LogAdapter:
         append.keys = [
             StoredAnswer(session_id, idempotency_key, fingerprint, session_id, sequence, 0, answer)
         ]
-        await self._log.append(append)
+        await self._store.log.append(append)
         self._digests[session] = digest
 
 

@@ -7,10 +7,11 @@ import pytest
 
 from application.ports.store import Store
 from infrastructure.memory.store import MemoryStore
+from infrastructure.postgres.store import open_store
 from tests.support.api import Api, SessionApi
 from tests.support.postgres import Choice, DockerRequired, Server, choose, serve
 from tests.support.server import running
-from tests.support.stores import no_task_left, open_postgres_store
+from tests.support.tasks import no_task_left
 
 _CHOICE = pytest.StashKey[Choice]()
 
@@ -77,7 +78,7 @@ async def memory_store(commits: list[int]) -> AsyncIterator[Store]:
 @pytest.fixture
 async def postgres_store(database_url: str, commits: list[int]) -> AsyncIterator[Store]:
     with no_task_left():
-        async with open_postgres_store(database_url, commits.append) as store:
+        async with open_store(database_url, committed=commits.append) as store:
             yield store
 
 

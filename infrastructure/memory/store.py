@@ -14,7 +14,6 @@ from operator import attrgetter
 from uuid import UUID
 
 from application.errors import KeysTaken, StaleScope, VersionConflict
-from application.partials import Partial
 from application.ports.events import EventFilter, OwnedEvent
 from application.ports.store import (
     After,
@@ -37,6 +36,7 @@ from infrastructure.codec import JsonCodec
 from infrastructure.memory.deadlines import MemoryDeadlines
 from infrastructure.memory.leases import MemoryLeases, MemoryPresence
 from infrastructure.memory.tables import KeptAnswer, Listed, SharedValue, Tables, is_wanted
+from infrastructure.null_announcer import NullAnnouncer
 
 Committed = Callable[[int], None]
 
@@ -404,13 +404,3 @@ class MemorySnapshots:
     async def save(self, session_id: UUID, session: Session) -> None:
         """Keep a state."""
         self._kept.setdefault(session_id, {})[session.sequence] = session
-
-
-class NullAnnouncer:
-    """There is no other process to tell anything."""
-
-    def announce(self, position: int) -> None:
-        """Do nothing."""
-
-    def announce_piece(self, session_id: UUID, piece: Partial) -> None:
-        """Do nothing."""

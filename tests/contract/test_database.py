@@ -17,8 +17,8 @@ from domain.chain import genesis, link, record_hash
 from infrastructure.postgres import sql
 from infrastructure.postgres.arrays import register_arrays
 from infrastructure.postgres.batch import arguments
+from infrastructure.postgres.store import open_store
 from tests.support.appends import Chain, row
-from tests.support.stores import open_postgres_store
 
 # So that tests that are not async may use what is.
 pytestmark = pytest.mark.usefixtures("anyio_backend")
@@ -202,7 +202,7 @@ async def test_what_contradicts_itself_fails_alone_and_ends_nothing(postgres_sto
 async def test_two_programs_on_one_database_see_each_other(
     postgres_store: Store, database_url: str
 ) -> None:
-    async with open_postgres_store(database_url) as other:
+    async with open_store(database_url) as other:
         assert other.identity == postgres_store.identity
         chain = Chain()
         here = chain.fork()

@@ -22,8 +22,8 @@ from infrastructure.memory.store import MemoryStore
 from infrastructure.memory.tables import Tables
 from infrastructure.postgres.checkpoints import PostgresCheckpoints
 from infrastructure.postgres.database import Database
+from infrastructure.postgres.store import open_store
 from tests.support.appends import Chain, row
-from tests.support.stores import open_postgres_store
 
 
 @dataclass
@@ -214,7 +214,7 @@ def writer(
 
 async def test_two_copies_at_once_write_each_event_once(database_url: str) -> None:
     async with (
-        open_postgres_store(database_url) as store,
+        open_store(database_url) as store,
         _database(database_url) as one,
         _database(database_url) as other,
     ):
@@ -233,7 +233,7 @@ async def test_two_copies_at_once_write_each_event_once(database_url: str) -> No
 async def test_a_connection_that_is_lost_after_the_effect_has_written_nothing(
     database_url: str,
 ) -> None:
-    async with open_postgres_store(database_url) as store, _database(database_url) as database:
+    async with open_store(database_url) as store, _database(database_url) as database:
         await store.log.append(Chain().next(5))
         with psycopg.connect(database_url, autocommit=True) as admin:
             admin.execute(_TABLE)
@@ -286,7 +286,7 @@ asyncio.run(main())
 async def test_a_process_that_is_killed_between_effect_and_checkpoint_has_written_neither(
     database_url: str, batch: int
 ) -> None:
-    async with open_postgres_store(database_url) as store, _database(database_url) as database:
+    async with open_store(database_url) as store, _database(database_url) as database:
         for _ in range(6):
             await store.log.append(Chain().next(10))
         with psycopg.connect(database_url, autocommit=True) as connection:

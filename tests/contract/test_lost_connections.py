@@ -15,9 +15,9 @@ from application.errors import OutcomeUnknown, StoreUnavailable, VersionConflict
 from application.ports.store import Append, SharedWrite, Store
 from domain.chain import genesis, link, record_hash
 from infrastructure.postgres.group_commit import CommitLimits
+from infrastructure.postgres.store import open_store
 from tests.support.appends import Chain
 from tests.support.proxy import Proxy
-from tests.support.stores import open_postgres_store
 
 EVERYTHING = 10_000_000
 
@@ -93,7 +93,7 @@ async def test_killing_the_writers_again_and_again_loses_and_doubles_nothing(
     database_url: str,
 ) -> None:
     witness, done, kills = Witness(), asyncio.Event(), 0
-    async with open_postgres_store(database_url) as store:
+    async with open_store(database_url) as store:
         writers = [asyncio.create_task(write(store, witness, done)) for _ in range(16)]
         async with await AsyncConnection.connect(database_url, autocommit=True) as killer:
             while len(witness.acknowledged) < 1500 or kills < 25:
@@ -117,7 +117,7 @@ async def test_an_append_that_is_lost_on_its_way_or_on_its_way_back_is_stored_on
     with tempfile.TemporaryDirectory(prefix="cairn-proxy-") as directory:
         async with (
             Proxy(database_url, Path(directory), b"cairn writer").serve() as proxy,
-            open_postgres_store(proxy.url) as store,
+            open_store(proxy.url) as store,
         ):
             witness, done = Witness(), asyncio.Event()
             writers = [asyncio.create_task(write(store, witness, done)) for _ in range(8)]
@@ -140,7 +140,7 @@ async def test_one_lost_answer_is_made_up_for_before_the_caller_notices(
     with tempfile.TemporaryDirectory(prefix="cairn-proxy-") as directory:
         async with (
             Proxy(database_url, Path(directory), b"cairn writer").serve() as proxy,
-            open_postgres_store(proxy.url) as store,
+            open_store(proxy.url) as store,
         ):
             chain = Chain()
             assert await store.log.append(chain.next(2, keys=["a"])) == 2
@@ -157,7 +157,7 @@ async def test_a_lost_answer_is_made_up_for_though_the_append_has_moved_its_own_
     with tempfile.TemporaryDirectory(prefix="cairn-proxy-") as directory:
         async with (
             Proxy(database_url, Path(directory), b"cairn writer").serve() as proxy,
-            open_postgres_store(proxy.url) as store,
+            open_store(proxy.url) as store,
         ):
             parent, child, scope = Chain(), Chain(), uuid4()
             shared = [SharedWrite(scope, "app:a", b"1", 0)]
@@ -180,7 +180,7 @@ async def test_a_batch_still_running_on_a_lost_connection_is_ended_and_sent_agai
         async with (
             await AsyncConnection.connect(database_url) as blocker,
             Proxy(database_url, Path(directory), b"cairn writer").serve() as proxy,
-            open_postgres_store(proxy.url) as store,
+            open_store(proxy.url) as store,
         ):
             chain, scope = Chain(), uuid4()
             shared = [SharedWrite(scope, "app:a", b"1", 0)]
@@ -219,9 +219,9 @@ async def test_what_never_reached_a_database_that_is_away_is_refused_in_time(
     with tempfile.TemporaryDirectory(prefix="cairn-proxy-") as directory:
         proxy = Proxy(database_url, Path(directory), b"cairn writer")
         chain = Chain()
-        async with open_postgres_store(database_url) as direct:
+        async with open_store(database_url) as direct:
             await direct.log.append(chain.next())
-        async with proxy.serve(), open_postgres_store(proxy.url, limits=limits) as store:
+        async with proxy.serve(), open_store(proxy.url, limits=limits) as store:
             await store.log.append(chain.next())
             await proxy.go_away()
             answers = await asyncio.wait_for(

@@ -20,9 +20,9 @@ from domain.transparency.tree import EMPTY_ROOT, Frontier, leaf_hash
 from infrastructure.ed25519 import Ed25519
 from infrastructure.postgres.checkpoints import PostgresCheckpoints
 from infrastructure.postgres.database import Database
+from infrastructure.postgres.store import open_store
 from infrastructure.postgres.transparency import PostgresSignedHeads, PostgresTiles
 from tests.support.appends import Chain
-from tests.support.stores import open_postgres_store
 
 KEY = Ed25519().new_key("cairn.example/test")
 
@@ -73,7 +73,7 @@ async def kept(database_url: str) -> AsyncIterator[Kept]:
     database = Database(database_url, readers=4)
     await database.open()
     try:
-        async with open_postgres_store(database_url) as store:
+        async with open_store(database_url) as store:
             yield Kept(database_url, store, database, [], Chain())
     finally:
         await database.close()

@@ -14,9 +14,9 @@ from application.ports.events import EventFilter
 from application.ports.webhooks import Change, NewWebhook, Webhook
 from infrastructure.postgres import sql
 from infrastructure.postgres.database import Database
+from infrastructure.postgres.store import open_store
 from infrastructure.postgres.webhooks import PostgresWebhooks
 from tests.support.appends import Chain
-from tests.support.stores import open_postgres_store
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = AT + timedelta(hours=1)
@@ -195,7 +195,7 @@ async def test_what_is_made_twice_is_made_once(webhooks: PostgresWebhooks) -> No
 
 
 async def test_a_window_of_events_is_a_range_of_an_index(database_url: str) -> None:
-    async with open_postgres_store(database_url) as store:
+    async with open_store(database_url) as store:
         for _ in range(40):
             await store.log.append(Chain().next(200))
     window = {

@@ -12,7 +12,7 @@ import pytest
 from application.errors import StoreUnavailable
 from infrastructure.postgres.database import Database
 from infrastructure.postgres.single_owner import SingleOwner, nudge
-from tests.support.stores import no_task_left
+from tests.support.tasks import no_task_left
 
 PATIENCE = 10.0
 LONG = 3600.0

@@ -13,9 +13,9 @@ from application.commands import repository
 from application.ports.store import Store
 from domain.session import commands as c
 from domain.session.declarations import RULES
+from infrastructure.postgres.store import open_store
 from tests.property.effort import examples
 from tests.property.sessions import How, Sessions
-from tests.support.stores import open_postgres_store
 from tests.support.strategies import COMMANDS
 
 Place = tuple[asyncio.AbstractEventLoop, Store]
@@ -29,7 +29,7 @@ def snapshots_are_kept_often(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def postgres(database_url: str) -> Iterator[Place]:
     loop = asyncio.new_event_loop()
-    opened = open_postgres_store(database_url)
+    opened = open_store(database_url)
     yield loop, loop.run_until_complete(opened.__aenter__())
     loop.run_until_complete(opened.__aexit__(None, None, None))
     loop.close()

@@ -18,8 +18,8 @@ from psycopg import AsyncConnection
 
 from application.errors import StaleScope
 from application.ports.store import SharedWrite
+from infrastructure.postgres.store import open_store
 from tests.support.appends import Chain
-from tests.support.stores import open_postgres_store
 
 _ROOT = Path(__file__).parents[2]
 
@@ -29,7 +29,7 @@ NAIVE_INSERT = "insert into naive (record) select 'x' from generate_series(1, %s
 
 async def write_log(url: str, tasks: int, appends: int, largest: int) -> None:
     """Append through the log, each task to sessions of its own."""
-    async with open_postgres_store(url) as store:
+    async with open_store(url) as store:
 
         async def write() -> None:
             chain = Chain()
@@ -46,7 +46,7 @@ SCOPE = UUID(int=77)
 
 async def write_count(url: str, tasks: int, appends: int, largest: int) -> None:
     """Have a shared number grow by one with each append, which is tried again on what it was."""
-    async with open_postgres_store(url) as store:
+    async with open_store(url) as store:
 
         async def write() -> None:
             chain, left = Chain(), appends
@@ -69,7 +69,7 @@ async def write_count(url: str, tasks: int, appends: int, largest: int) -> None:
 
 async def write_merge(url: str, tasks: int, appends: int, largest: int) -> None:
     """Set keys of a shared scope, one that is this writer's own and one that is everybody's."""
-    async with open_postgres_store(url) as store:
+    async with open_store(url) as store:
 
         async def write() -> None:
             chain = Chain()

@@ -13,10 +13,11 @@ from application.ports.store import EventLog
 from application.ports.webhooks import NewWebhook, Webhook
 from application.webhooks.delivery import Deliveries, RetryPolicy
 from infrastructure.postgres.database import Database
+from infrastructure.postgres.store import open_store
 from infrastructure.postgres.webhooks import PostgresWebhooks
 from infrastructure.webhook_sender import HttpSender
 from tests.support.appends import Chain
-from tests.support.stores import no_task_left, open_postgres_store
+from tests.support.tasks import no_task_left
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECRET = "whsec_" + "c2VjcmV0IG9mIHRoaXMgdGVzdCwgbG9uZyBlbm91Z2g="
@@ -164,7 +165,7 @@ async def desk(url: str, *, within: float = 10.0, **rules: Any) -> AsyncIterator
         await database.open()
         sender = HttpSender(timeout=within, private_targets=True)
         try:
-            async with open_postgres_store(url, hub.reached) as store:
+            async with open_store(url, committed=hub.reached) as store:
                 hub.reached(await store.log.head())
                 lent = Desk(database, store.log, hub, RetryPolicy(**{**RULES, **rules}), sender)
                 try:

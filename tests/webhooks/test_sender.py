@@ -11,7 +11,7 @@ import pytest
 
 from infrastructure.webhook_sender import HttpSender, is_public, resolve
 from tests.support.receiver import Answer, Receiver, receiving
-from tests.support.stores import no_task_left
+from tests.support.tasks import no_task_left
 
 BODY = b'{"events":[]}'
 HEADERS = {"webhook-id": "msg_1"}
