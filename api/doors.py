@@ -8,10 +8,12 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, cast
+from urllib.parse import unquote_to_bytes
 
 from litestar import Request
+from litestar.exceptions import ClientException
 from litestar.response.base import ASGIResponse
-from litestar.types import Receive, Scope, Send
+from litestar.types import Message, Receive, Scope, Send
 
 from api.http.requests import AnyRequest
 from api.http.responses import Reply
@@ -88,12 +90,16 @@ class Doors:
         else:
             answer = Reply(b"", status=404)
         # What fails after the answer has begun can only be cut off, by the server.
-        await answer(scope, receive, send)
+        if fields["method"] == "HEAD":
+            await _send_head(answer, scope, receive, send)
+        else:
+            await answer(scope, receive, send)
 
 
 async def _answer_of(door: Door, router: Router, request: AnyRequest) -> ASGIResponse:
     fields = cast("dict[str, Any]", request.scope)
     try:
+        _require_text(fields)
         fields["cairn_origin"] = door.origin
         fields["cairn_principal"] = await door.authenticate(request)
         return await router.find(fields).answer(request)
@@ -103,6 +109,34 @@ async def _answer_of(door: Door, router: Router, request: AnyRequest) -> ASGIRes
         except Exception:
             _logger.exception("the door %s cannot answer an error", door.name)
             return Reply(b"", status=500)
+
+
+def _require_text(scope: dict[str, Any]) -> None:
+    """Refuse a path or a query that is not UTF-8: two of those would become the same name."""
+    for part, raw in (("path", scope.get("raw_path")), ("query", scope["query_string"])):
+        if raw and (b"%" in raw or not raw.isascii()):
+            try:
+                unquote_to_bytes(raw).decode()
+            except UnicodeDecodeError as wrong:
+                byte = wrong.object[wrong.start]
+                raise ClientException(f"the {part} is not UTF-8: byte 0x{byte:02x}") from None
+
+
+class _HeadSent(Exception):
+    """Ends an answer of which only the head is wanted."""
+
+
+async def _send_head(answer: ASGIResponse, scope: Scope, receive: Receive, send: Send) -> None:
+    async def head_only(message: Message) -> None:
+        await send(message)
+        if message["type"] == "http.response.start":
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            raise _HeadSent
+
+    try:
+        await answer(scope, receive, head_only)
+    except _HeadSent:
+        return
 
 
 def _router_of(door: Door) -> Router:

@@ -42,9 +42,9 @@ class Download(ASGIResponse):
     ) -> None:
         """Send it."""
         headers = [(b"content-type", self._media_type.encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
         body, more = self._first, True
         try:
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
             while more:
                 await send({"type": "http.response.body", "body": body, "more_body": True})
                 try:

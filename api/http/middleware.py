@@ -89,9 +89,11 @@ class RequestMiddleware:
             nonlocal status, streamed
             if message["type"] == "http.response.start":
                 status = message["status"]
+                vary: bytes | None = extra.get("cairn_vary")
                 message["headers"] = [
                     *message["headers"],
                     *_security(message["headers"]),
+                    *([] if vary is None else [(b"vary", vary)]),
                     (b"x-request-id", request_id),
                     (b"x-cairn-worker", self._worker),
                 ]

@@ -39,13 +39,12 @@ Read a snapshot, then follow `events?since=<its sequence>`: nothing is missed, n
 Every refusal is a problem document with a stable `code`. Clients must let unknown fields of
 answers and unknown types of events pass."""
 
-_ALWAYS = ("unauthorized", "cross_site", "host_not_allowed", "internal_error")
-_READS = ("store_unavailable", "malformed_request")
+_ALWAYS = ("malformed_request", "unauthorized", "cross_site", "host_not_allowed", "internal_error")
+_READS = ("store_unavailable",)
 _OF_A_SESSION = ("session_not_found",)
 _WRITES = (
     "malformed_json",
     "malformed_header",
-    "malformed_request",
     "invalid_parameter",
     "body_too_large",
     "unsupported_media_type",

@@ -44,6 +44,7 @@ _STATUS_OF_DOOR: Mapping[str, int] = {
     "unsupported_media_type": 415,
     "invalid": 422,
     "internal_error": 500,
+    "not_implemented": 501,
     "not_ready": 503,
 }
 """What the doors themselves say."""
@@ -82,12 +83,14 @@ _CODE_OF_STATUS: Mapping[int, str] = {
     406: "not_acceptable",
     413: "body_too_large",
     415: "unsupported_media_type",
+    501: "not_implemented",
 }
 
 
 _DETAIL_OF_CODE: Mapping[str, str] = {
     "not_found": "there is no such path; /docs lists those there are",
     "method_not_allowed": "this path does not take this method; see the header Allow",
+    "not_implemented": "no path takes this method",
 }
 _UNFORESEEN = "something went wrong here; the log has the details"
 
@@ -122,8 +125,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem("malformed_json", "the JSON is nested too deeply")
         case HTTPException():
             code = _CODE_OF_STATUS.get(error.status_code, "internal_error")
-            detail = _DETAIL_OF_CODE.get(code) or str(error.detail)
-            return Problem(code, detail if error.status_code < 500 else _UNFORESEEN)
+            detail = str(error.detail) if error.status_code < 500 else _UNFORESEEN
+            return Problem(code, _DETAIL_OF_CODE.get(code, detail))
         case _:
             return Problem("internal_error", _UNFORESEEN)
 

@@ -7,10 +7,10 @@ from hashlib import sha256
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
-import msgspec
 from litestar import Request
 from pydantic import BaseModel, ValidationError
 
+from api.http.json_body import decode
 from api.http.problems import Problem
 from application.commands.request import IdempotencyKey
 from domain.errors import SessionNotFound
@@ -21,13 +21,10 @@ _M = TypeVar("_M", bound=BaseModel)
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 MAX_WAIT = 60.0
-MAX_DEPTH = 100
 SLASH_IN_A_NAME = "\udc2f"
 """Stands for the slash of an id on its way through the router; no text of a client has it."""
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
-_ETAG = re.compile(r'\s*(?:W/)?"(\d{1,19})"\s*')
-_STRONG_ETAG = re.compile(r'\s*"(\d{1,19})"\s*')
 _WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?", re.ASCII)
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
@@ -61,6 +58,9 @@ async def body_of(request: AnyRequest, model: type[_M], known: Iterable[str] = (
             "unsupported_media_type",
             "send JSON with the header `Content-Type: application/json`",
         )
+    encoding = (header(request, b"content-encoding") or "identity").strip().lower()
+    if encoding != "identity":
+        raise Problem("unsupported_media_type", f"the body is {encoding[:50]}; send it as it is")
     return validated(model, decode(raw))
 
 
@@ -115,42 +115,6 @@ def header(request: AnyRequest, name: bytes) -> str | None:
     """
     value: bytes | None = scope_of(request)["cairn_headers"].get(name)
     return None if value is None else value.decode("latin-1")
-
-
-def decode(raw: bytes) -> Any:
-    """Return the value of a JSON text.
-
-    Raises:
-        Problem: It is no JSON, or nested deeper than the log takes.
-    """
-    try:
-        value = msgspec.json.decode(raw)
-    except RecursionError:
-        raise Problem(
-            "malformed_json", f"the JSON is nested deeper than {MAX_DEPTH} levels"
-        ) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise Problem("malformed_json", f"the body is not valid JSON: {error}") from None
-    # So few brackets cannot be too deep; counting them is cheaper than walking.
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
-        raise Problem("malformed_json", f"the JSON is nested deeper than {MAX_DEPTH} levels")
-    return value
-
-
-def _deeper_than(value: Any, most: int) -> bool:
-    level: list[Any] = [value] if isinstance(value, dict | list) else []
-    for _ in range(most):
-        level = [child for parent in level for child in _nested(parent)]
-        if not level:
-            return False
-    return True
-
-
-def _nested(value: Any) -> Iterable[Any]:
-    """Return the arrays and objects directly in an array or object."""
-    mapping = isinstance(value, dict)
-    children = cast("dict[str, Any]", value).values() if mapping else cast("list[Any]", value)
-    return [child for child in children if isinstance(child, dict | list)]
 
 
 def validated(model: type[_M], value: Any, at: str = "") -> _M:
@@ -340,34 +304,6 @@ class Parameters:
 
 def _bad(name: str, why: str) -> Problem:
     return Problem("invalid_parameter", f"{name}: {why}", field=name)
-
-
-def expected_of(request: AnyRequest) -> frozenset[int] | None:
-    """Return the sequences that If-Match allows; None when it allows any.
-
-    Raises:
-        Problem: 400, it is not a list of strong ETags.
-    """
-    given = header(request, b"if-match")
-    if given is None or given.strip() == "*":
-        return None
-    matches = [_STRONG_ETAG.fullmatch(etag) for etag in given.split(",")]
-    if not all(matches):
-        raise Problem(
-            "malformed_header", 'If-Match must be an ETag such as "7", several of them, or *'
-        )
-    return frozenset(int(match[1]) for match in matches if match)
-
-
-def is_current(request: AnyRequest, sequence: int) -> bool:
-    """Return whether the client has this very sequence already, by If-None-Match."""
-    given = header(request, b"if-none-match")
-    if given is None:
-        return False
-    if given.strip() == "*":
-        return True
-    matches = (_ETAG.fullmatch(etag) for etag in given.split(","))
-    return any(match and int(match[1]) == sequence for match in matches)
 
 
 async def idempotency_key_of(request: AnyRequest) -> IdempotencyKey | None:

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
 import msgspec
+from litestar import Request
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
@@ -17,6 +18,7 @@ from application.reads.wire import record_json as record_json
 from domain.values import rfc3339
 
 JSON = "application/json"
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -103,16 +105,22 @@ def _segment(name: str) -> str:
     return name if _PLAIN_NAME.fullmatch(name) else quote(name, safe="")
 
 
-def next_link(path: str, query: Iterable[tuple[str, str]], **changed: Any) -> dict[str, str]:
-    """Return the header that leads to the next page.
+def next_link(
+    request: Request[Any, Any, Any], path: str, query: Iterable[tuple[str, str]], **changed: Any
+) -> dict[str, str]:
+    """Return the header that leads to the next page, by its whole URL.
 
     Args:
+        request: For this page; it says by which name the client reaches the server.
         path: Of this page.
         query: Of this page.
         **changed: What is different in the query of the next one.
     """
     kept = [(name, value) for name, value in query if name not in changed]
-    return {"Link": f'<{path}?{urlencode([*kept, *changed.items()])}>; rel="next"'}
+    asked = cast("dict[str, Any]", request.scope)
+    host: str = asked["cairn_headers"].get(b"host", b"").decode("latin-1")
+    base = f"{asked['scheme']}://{host}" if _HOST.fullmatch(host) else ""
+    return {"Link": f'<{base}{path}?{urlencode([*kept, *changed.items()])}>; rel="next"'}
 
 
 def not_modified(sequence: int) -> Reply:

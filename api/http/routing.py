@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from litestar.exceptions import MethodNotAllowedException, NotFoundException
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.response.base import ASGIResponse
 
 from api.http.requests import AnyRequest
@@ -21,6 +21,10 @@ Guard = Callable[[AnyRequest], Awaitable[None]]
 
 _PARAMETER = re.compile(r"{([a-z_]+):(str|path)}")
 _WORD = re.compile(r"[^{}/]+")
+_METHODS = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
+)
+"""Those of RFC 9110 and RFC 5789."""
 
 
 class RoutingError(Exception):
@@ -90,7 +94,7 @@ class _Node:
 class Router:
     """Finds the route of a request; a word beats a parameter at the same place.
 
-    It answers OPTIONS for every path by itself.
+    It answers OPTIONS for every path by itself, and HEAD by the route of GET.
 
     Args:
         routes: All of them.
@@ -117,7 +121,10 @@ class Router:
         Raises:
             NotFoundException: There is no such path.
             MethodNotAllowedException: The path does not take the method.
+            HTTPException: 501, no path takes the method.
         """
+        if scope["method"] not in _METHODS:
+            raise HTTPException(status_code=501)
         node = self._root
         parameters: dict[str, str] = {}
         segments = scope["path"].strip("/").split("/")
@@ -135,9 +142,10 @@ class Router:
             node = child
         if not node.routes:
             raise NotFoundException
-        found = node.routes.get(scope["method"])
+        found = node.routes.get("GET" if scope["method"] == "HEAD" else scope["method"])
         if found is None:
-            allow = ", ".join(sorted({*node.routes, "OPTIONS"}))
+            heads = {"HEAD"} if "GET" in node.routes else set[str]()
+            allow = ", ".join(sorted({*node.routes, *heads, "OPTIONS"}))
             if scope["method"] != "OPTIONS":
                 raise MethodNotAllowedException(
                     f"this path takes {allow} only", headers={"Allow": allow}

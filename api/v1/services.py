@@ -5,15 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.doors import origin_of, principal_of
-from api.http.requests import (
-    AnyRequest,
-    expected_of,
-    header_text,
-    idempotency_key_of,
-    is_current,
-    scope_of,
-    session_id_of,
-)
+from api.http.preconditions import expected_of, is_current
+from api.http.requests import AnyRequest, header_text, idempotency_key_of, scope_of, session_id_of
 from api.http.responses import Reply, etag, json_response, not_modified, to_json
 from api.settings import Settings
 from application.commands.repository import SessionRepository

@@ -1,9 +1,11 @@
 """Events as those who follow the log meet them: with their owner, and filtered."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from application.ports.rows import StoredEvent
+from domain.catalogue import NAMES
 
 
 class OwnedEvent(NamedTuple):
@@ -45,6 +47,19 @@ class EventFilter:
         if self.user is not None and event.user != self.user:
             return False
         return not self.types or any(matches(one, event.stored.type) for one in self.types)
+
+
+def named_types(patterns: Iterable[str]) -> frozenset[str]:
+    """Return the types of events that patterns name.
+
+    Args:
+        patterns: Names, or the beginnings of names such as `turn.*`; one that names no type stays
+            as it is, and so takes nothing.
+    """
+    found: set[str] = set()
+    for pattern in patterns:
+        found |= {name for name, _ in NAMES.values() if matches(pattern, name)} or {pattern}
+    return frozenset(found)
 
 
 def matches(pattern: str, kind: str) -> bool:

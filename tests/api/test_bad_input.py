@@ -2,12 +2,13 @@
 
 import base64
 import json
+import re
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from tests.support.api import HELLO, Api, SessionApi, done, refused
+from tests.support.api import HELLO, Api, SessionApi, done, openapi, refused
 
 DEEPEST = 100
 EVENTS, DATA = "/turns/t1/events", "events[0].data"
@@ -209,7 +210,7 @@ def test_ids_that_are_no_uuids(api: Api, wrong: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [b"%00", b"%ED%A0%80", b"%FF", b"%2F", b"%2e%2e%2f", b"a%2Fb", b"%0A", b"%252F"]
+    "raw", [b"%00", b"%EF%BF%BD", b"%2F", b"%2e%2e%2f", b"a%2Fb", b"%0A", b"%252F"]
 )
 def test_paths_with_what_no_text_has(session: SessionApi, raw: bytes) -> None:
     session.start()
@@ -237,13 +238,39 @@ def test_paths_with_what_no_text_has(session: SessionApi, raw: bytes) -> None:
         assert session.api.get(f"/{text}").status_code == 404
 
 
-@pytest.mark.parametrize("raw", ["%ED%A0%80", "%FF", "%C0%AF"])
-def test_queries_with_what_no_text_has(session: SessionApi, raw: str) -> None:
-    for query in (f"text={raw}", f"app={raw}", f"tag={raw}"):
-        assert done(session.api.get(f"/v1/sessions?{query}"))["sessions"] == []
-    refused(session.api.get(f"/v1/sessions?{raw}=1"), 400, "invalid_parameter")
-    refused(session.api.get(f"/v1/sessions?cursor={raw}"), 400, "invalid_cursor")
-    assert done(session.get(f"/events?types={raw}"))["events"] == []
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        (method.upper(), path)
+        for path, operations in openapi()["paths"].items()
+        for method in operations
+    ],
+)
+def test_bytes_that_are_not_utf_8_are_refused_on_every_route(
+    api: Api, method: str, path: str
+) -> None:
+    with api.nothing_recorded():
+        for raw in ("%ED%A0%80", "%FF", "%C0%AF", "jos%E9", "%2F%E9"):
+            if "{" in path:
+                named = re.sub(r"{\w+}", raw, path)
+                problem = refused(api.request(method, named), 400, "malformed_request")
+                assert problem["detail"].startswith("the path is not UTF-8: byte 0x")
+            whole = re.sub(r"{\w+}", "n", path)
+            for query in (f"text={raw}", f"{raw}=1"):
+                problem = refused(api.request(method, f"{whole}?{query}"), 400, "malformed_request")
+                assert problem["detail"].startswith("the query is not UTF-8: byte 0x")
+
+
+def test_names_that_are_not_utf_8_are_nobodys(api: Api) -> None:
+    body = {"set": {"user:secret": 1}}
+    for name in ("jos%E9", "jos%E8", "jos%FF"):
+        where = f"/v1/apps/a/users/{name}/state"
+        refused(api.request("PATCH", where, json=body), 400, "malformed_request")
+        refused(api.get(where), 400, "malformed_request")
+    assert done(api.get("/v1/apps/a/users/jos%EF%BF%BD/state"))["state"] == {}
+
+
+def test_queries_with_what_no_text_has(session: SessionApi) -> None:
     for nul in ("text", "tag", "app", "cursor"):
         response = session.api.get(f"/v1/sessions?{nul}=%00")
         refused(response, 400, "invalid_parameter", field=nul)
@@ -364,3 +391,48 @@ def test_cursors_that_were_changed(api: Api) -> None:
         response = session.get("/messages", params={"cursor": cursor})
         code = "invalid_cursor" if 0 < len(cursor) <= 200 else "invalid_parameter"
         refused(response, 400, code)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (rb'{"title": "\ud800"}', r"\ud800 at byte 11 is half of a surrogate pair"),
+        (
+            rb'{"a": "\ud83d\ude00 \\ud800 \udc00"}',
+            r"\udc00 at byte 28 is half of a surrogate pair",
+        ),
+        (rb'{"\ud800x":1}', r"\ud800 at byte 2 is half of a surrogate pair"),
+        (b'{"x": NaN}', "NaN at byte 6 is no number that JSON has"),
+        (b'{"x": -Infinity}', "-Infinity at byte 6 is no number that JSON has"),
+        (b'\xef\xbb\xbf{"title": "a"}', "byte order mark"),
+        ('{"title": "a"}'.encode("utf-16"), "the body is UTF-16"),
+        (b"\x1f\x8b\x08\x00", "the body is compressed"),
+        (b'{"title": "jos\xe9"}', "byte 14 (0xe9) is not UTF-8"),
+        (b'{"title": "a\nb"}', "the control character 0x0a at byte 12 is not escaped"),
+        (b"{\"title\": 'a'}", "' at byte 10: a string is between double quotes"),
+        (b'{"title": None}', "None at byte 10: JSON says null"),
+        (b'{"title": undefined}', "undefined at byte 10: JSON has no undefined"),
+        (b'{"a": 1, // b\n}', "/ at byte 9: JSON has no comments"),
+        (b'{"title": "a",}', "trailing comma in object at byte 14"),
+        (b'{"title": "a"', "it ends too early, at byte 13"),
+        (b'{"title" "a"}', "expected ':' at byte 9"),
+        (b'{"a": 1e400}', "number out of range"),
+        (b'{"title": "a"} {}', "trailing characters at byte 15"),
+    ],
+)
+def test_a_body_that_is_no_json_is_told_what_is_wrong_with_it(
+    session: SessionApi, body: bytes, said: str
+) -> None:
+    with session.nothing_recorded():
+        problem = refused(session.api.raw("PATCH", session.path, body), 400, "malformed_json")
+    assert said in problem["detail"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip", "GZIP", "nonsense"])
+def test_a_body_that_is_encoded(session: SessionApi, encoding: str) -> None:
+    headers = {"Content-Encoding": encoding}
+    with session.nothing_recorded():
+        response = session.patch("", {"title": "a"}, headers=headers)
+        problem = refused(response, 415, "unsupported_media_type")
+    assert encoding.lower() in problem["detail"]
+    assert done(session.patch("", {"title": "a"}, headers={"Content-Encoding": "Identity"}))

@@ -86,8 +86,22 @@ def test_a_method_that_a_path_does_not_take(api: Api, method: str, path: str) ->
     options = api.request("OPTIONS", path)
     assert (options.status_code, options.content) == (204, b"")
     assert {one.strip() for one in options.headers["allow"].split(",")} == allowed
-    head = api.request("HEAD", path)
-    assert (head.status_code == 200) == ("HEAD" in allowed)
+    assert ("HEAD" in allowed) == ("GET" in allowed)
+
+
+@pytest.mark.parametrize(("method", "path"), READS)
+def test_head_is_get_without_the_body(api: Api, method: str, path: str) -> None:
+    read, head = api.request(method, path), api.request("HEAD", path)
+
+    assert (head.status_code, head.content) == (read.status_code, b"")
+    for name in ("content-type", "etag", "link", "vary", "cache-control"):
+        assert head.headers.get(name) == read.headers.get(name), name
+
+
+@pytest.mark.parametrize("method", ["PROPFIND", "PURGE", "LINK", "MKCOL"])
+def test_a_method_that_no_path_takes(api: Api, method: str) -> None:
+    for path in ("/v1/sessions", "/health", "/nothing"):
+        refused(api.request(method, path), 501, "not_implemented")
 
 
 # ── parameters ───────────────────────────────────────────────────────────────────────────────
@@ -247,8 +261,21 @@ def test_if_match(session: SessionApi) -> None:
     done(session.patch("", {"title": "any"}, headers={"If-Match": "*"}))
 
 
+def test_an_if_match_that_a_proxy_has_made_weak(session: SessionApi) -> None:
+    done(session.patch("", {"title": "a"}, headers={"If-Match": f'W/"{session.head}"'}))
+    done(session.patch("", {"title": "b"}, headers={"If-Match": f'"x", W/"{session.head}"'}))
+
+
+@pytest.mark.parametrize("given", ['"x"', '"-1"', '""', '"01"', '"x,1"', 'W/"x"', f'"{10**30}"'])
+def test_an_etag_that_is_not_ours_allows_nothing(session: SessionApi, given: str) -> None:
+    with session.nothing_recorded():
+        response = session.patch("", {"title": "new"}, headers={"If-Match": given})
+        refused(response, 412, "stale_sequence", head=session.head)
+    assert session.get(headers={"If-None-Match": given}).status_code == 200
+
+
 @pytest.mark.parametrize(("method", "path"), V1_COMMANDS)
-@pytest.mark.parametrize("given", ["1", 'W/"1"', '"1" "2"', '"x"', '"-1"', "", '"1",', "*,*"])
+@pytest.mark.parametrize("given", ["1", 'w/"1"', '"1" "2"', "x", '"1', "", '"1",', "*,*"])
 def test_an_if_match_that_is_malformed(
     session: SessionApi, method: str, path: str, given: str
 ) -> None:

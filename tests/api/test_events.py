@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from tests.support.api import Api, SessionApi, done
+from tests.support.api import Api, SessionApi, done, refused
 
 CLOUD = {"Accept": "application/cloudevents-batch+json"}
 
@@ -81,6 +81,11 @@ def test_filters_keep_sequences_and_the_cursor_goes_on(long: SessionApi) -> None
     assert found(types=" turn.started , turn.completed ") == ([4, 8, 9, 12], 12, True)
     assert found(turn="t2") == ([9, 10, 11, 12], 12, True)
     assert found(turn="t2", types="runtime.event") == ([10], 12, True)
+    assert found(types="turn.*") == ([4, 8, 9, 12], 12, True)
+    assert found(types="turn.comp*,message.added") == ([2, 3, 8, 12], 12, True)
+    assert found(types="*") == found()
+    assert found(types="turn*ed") == found(types="no.*") == ([], 12, True)
+    assert found(types="turn.*", turn="t2", last=1) == ([12], 12, True)
     assert found(turn="none") == ([], 12, True)
     assert found(types="no.such") == ([], 12, True)
     first, following, up_to_date = found(types="message.added", limit=1)
@@ -193,6 +198,8 @@ def test_the_global_feed_is_in_order_and_filtered(api: Api) -> None:
     assert found(app=app, user="bob") == whole[1::2]
     assert found(app=app, types="session.created") == whole[:2]
     assert found(app=app, types="session.created,x", user="ada") == whole[:1]
+    assert found(app=app, types="message.*") == whole[2:]
+    assert found(app=app, types="no.*") == []
     assert found(app="none") == found(user="none") == found(types="none") == []
 
     where: str | None = f"/v1/events?after={start}&limit=2&app={app}"
@@ -204,3 +211,46 @@ def test_the_global_feed_is_in_order_and_filtered(api: Api) -> None:
         assert page["up_to_date"] == ("next" not in response.links)
         where = response.links["next"]["url"] if "next" in response.links else None
     assert [(event["session_id"], event["sequence"]) for event in seen] == whole
+
+
+SSE = "text/event-stream"
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("", "application/json"), ("*/*", "application/json"),
+        ("application/*", "application/json"),
+        ("application/json, text/event-stream;q=0.1", "application/json"),
+        ("text/event-stream;q=0.1, application/json", "application/json"),
+        ("text/event-stream ; Q=0.9 , */*;q=0.8", SSE), ("text/*", SSE), ("TEXT/Event-Stream", SSE),
+        ("application/json;q=0, */*", SSE), ("text/html, */*;q=0.1", "application/json"),
+        ("application/json, text/event-stream", "application/json"),
+        ("text/event-stream, application/json", SSE), ("text/event-stream, */*", SSE),
+        ("application/cloudevents-batch+json, application/json;q=0.9", CLOUD["Accept"]),
+    ],
+)  # fmt: skip
+def test_accept_chooses_the_form(session: SessionApi, accept: str, form: str) -> None:
+    for path in (f"{session.path}/events", "/v1/events?after=now"):
+        response = session.api.request("HEAD", path, headers={"Accept": accept})
+        assert response.status_code == 200
+        assert response.headers["content-type"].partition(";")[0] == form
+        assert response.headers["vary"] == "Accept"
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["text/html", "text/event-streams", "application/json;q=0", "nothing", "*/json", "image/*",
+     "text/event-stream;q=0, application/*;q=0.000"],
+)  # fmt: skip
+def test_a_form_that_there_is_not(session: SessionApi, accept: str) -> None:
+    for path in (f"{session.path}/events", "/v1/events", "/v1/audit/events"):
+        response = session.api.get(path, headers={"Accept": accept})
+        refused(response, 406, "not_acceptable")
+        assert response.headers["vary"] == "Accept"
+
+
+def test_an_answer_that_is_not_modified_varies_too(session: SessionApi) -> None:
+    page = session.get("/events")
+    again = session.get("/events", headers={"If-None-Match": page.headers["etag"]})
+    assert (again.status_code, again.headers["vary"]) == (304, "Accept")

@@ -2,13 +2,14 @@
 
 import csv
 import io
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from litestar.response.base import ASGIResponse
 
 from api.http.downloads import Download
+from api.http.negotiation import negotiated
 from api.http.problems import Problem
-from api.http.requests import AnyRequest, Parameters, cursor_of, header
+from api.http.requests import AnyRequest, Parameters, cursor_of
 from api.http.responses import (
     from_json,
     json_response,
@@ -26,6 +27,17 @@ from application.ports.events import EventFilter, OwnedEvent
 
 _LINES = "application/jsonl"
 _CSV = "text/csv"
+_FORMS: Mapping[str, Sequence[str]] = {
+    "application/json": (),
+    _LINES: (
+        "application/x-jsonlines",
+        "application/json-lines",
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/x-jsonl",
+    ),
+    _CSV: (),
+}
 _FILTERS = (
     *("actor", "types", "since", "until", "app", "user", "session", "tool", "origin", "text"),
 )
@@ -40,7 +52,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 @Describes(
     "Audit",
     answers={200: AuditPage},
-    problems=("cursor_ahead", "malformed_header"),
+    problems=("cursor_ahead", "malformed_header", "not_acceptable"),
     parameters=(
         cursor_parameter("after", "position"),
         LIMIT,
@@ -69,7 +81,7 @@ async def get_audit_events(request: AnyRequest) -> ASGIResponse:
     services = services_of(request)
     if after is None:
         after = await services.store.log.head()
-    form = _form(request)
+    form = negotiated(request, _FORMS)
     limit = parameters.limit()
     if form in (_LINES, _CSV):
         if "limit" in parameters:
@@ -85,7 +97,7 @@ async def get_audit_events(request: AnyRequest) -> ASGIResponse:
     body = b'{"events":%s,%s' % (events, to_json(rest)[1:])
     headers: dict[str, str] = {}
     if not up_to_date:
-        headers = next_link("/v1/audit/events", parameters.pairs(), after=page.next)
+        headers = next_link(request, "/v1/audit/events", parameters.pairs(), after=page.next)
     return json_response(body, headers=headers)
 
 
@@ -104,14 +116,6 @@ def _filter(parameters: Parameters) -> AuditFilter:
         until=parameters.moment("until"),
         text=parameters.text("text"),
     )
-
-
-def _form(request: AnyRequest) -> str:
-    accept = (header(request, b"accept") or "").lower()
-    for form, names in ((_LINES, ("jsonl", "ndjson", "json-lines")), (_CSV, ("text/csv",))):
-        if any(name in accept for name in names):
-            return form
-    return "application/json"
 
 
 async def _lines(pages: AsyncGenerator[Sequence[OwnedEvent]]) -> AsyncGenerator[bytes]:

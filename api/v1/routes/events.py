@@ -1,15 +1,17 @@
 """The tail of a session and the global feed: a page, a long poll or a stream."""
 
+from collections.abc import Mapping, Sequence
+
 from litestar.response.base import ASGIResponse
 
+from api.http.negotiation import negotiated
+from api.http.preconditions import is_current
 from api.http.problems import Problem
 from api.http.requests import (
     MAX_LIMIT,
     AnyRequest,
     Parameters,
     cursor_of,
-    header,
-    is_current,
     scope_of,
     session_id_of,
 )
@@ -40,6 +42,7 @@ from api.http.routing import get
 from api.http.streams import EventStream
 from api.v1.schemas.events import CloudEventBatch, EventPage, FeedPage
 from api.v1.services import services_of
+from application.ports.events import named_types
 from application.ports.store import StoredEvent
 from application.reads.feed import FeedFilter
 from application.reads.stream_items import Page
@@ -47,6 +50,7 @@ from application.reads.tail import Filter
 
 _SSE = "text/event-stream"
 _CLOUDEVENTS = "application/cloudevents-batch+json"
+_FORMS: Mapping[str, Sequence[str]] = {"application/json": (), _SSE: (), _CLOUDEVENTS: ()}
 _CLOUDEVENT_TYPE = "dev.cairn."
 """CloudEvents wants the reversed domain name of who defines a type before its name."""
 
@@ -55,7 +59,7 @@ _CLOUDEVENT_TYPE = "dev.cairn."
 @Describes(
     "Events",
     answers={200: EventPage, 204: None},
-    problems=("cursor_ahead", "malformed_header"),
+    problems=("cursor_ahead", "malformed_header", "not_acceptable"),
     parameters=(
         cursor_parameter("since", "sequence"),
         LAST,
@@ -74,12 +78,12 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
     services = services_of(request)
     parameters = Parameters(request, ("since", "limit", "wait", "types", "turn", "last"))
     session_id = session_id_of(request)
-    wanted = Filter(frozenset(parameters.words("types")), parameters.text("turn"))
+    wanted = Filter(named_types(parameters.words("types")), parameters.text("turn"))
     last = parameters.count("last", least=1, most=MAX_LIMIT)
     if last is not None and "since" in parameters:
         raise Problem("invalid_parameter", "since and last exclude each other", field="last")
     since = cursor_of(request, parameters)
-    accepted = _accepted(request)
+    accepted = negotiated(request, _FORMS)
     if accepted == _SSE:
         if last is not None:
             newest = await services.tails.newest(session_id, last, wanted)
@@ -106,7 +110,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
     headers = {"ETag": etag(page.head)}
     if not page.up_to_date:
         path = location(session_id, "events")
-        headers |= next_link(path, parameters.pairs(), since=page.next)
+        headers |= next_link(request, path, parameters.pairs(), since=page.next)
     if accepted == _CLOUDEVENTS:
         return _cloudevents(page, headers)
     return _page(page, headers, closed=page.closed)
@@ -116,7 +120,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
 @Describes(
     "Events",
     answers={200: FeedPage},
-    problems=("cursor_ahead", "malformed_header"),
+    problems=("cursor_ahead", "malformed_header", "not_acceptable"),
     parameters=(
         cursor_parameter("after", "position"),
         LIMIT,
@@ -134,10 +138,12 @@ async def get_feed(request: AnyRequest) -> ASGIResponse:
     services = services_of(request)
     parameters = Parameters(request, ("after", "limit", "wait", "types", "app", "user"))
     wanted = FeedFilter(
-        types=parameters.words("types"), app=parameters.text("app"), user=parameters.text("user")
+        types=tuple(named_types(parameters.words("types"))),
+        app=parameters.text("app"),
+        user=parameters.text("user"),
     )
     after = cursor_of(request, parameters, "after")
-    accepted = _accepted(request)
+    accepted = negotiated(request, _FORMS)
     if accepted == _SSE:
         start = await services.feed.start_of(after)
         return EventStream(
@@ -149,19 +155,10 @@ async def get_feed(request: AnyRequest) -> ASGIResponse:
     page = await services.feed.page(after, parameters.limit(), wanted, parameters.wait())
     headers: dict[str, str] = {}
     if not page.up_to_date:
-        headers = next_link("/v1/events", parameters.pairs(), after=page.next)
+        headers = next_link(request, "/v1/events", parameters.pairs(), after=page.next)
     if accepted == _CLOUDEVENTS:
         return _cloudevents(page, headers)
     return _page(page, headers)
-
-
-def _accepted(request: AnyRequest) -> str:
-    """Return the form that the client asks for; JSON unless it names another."""
-    accept = (header(request, b"accept") or "").lower()
-    for form in (_SSE, _CLOUDEVENTS):
-        if form in accept:
-            return form
-    return "application/json"
 
 
 def _page(page: Page, headers: dict[str, str], *, closed: bool | None = None) -> ASGIResponse:

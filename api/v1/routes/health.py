@@ -155,7 +155,7 @@ async def list_session_health(request: AnyRequest) -> ASGIResponse:
     following = cursors.encode(page.last, order, key) if page.last else None
     headers: dict[str, str] = {}
     if following is not None:
-        headers = next_link(_PATH, parameters.pairs(), cursor=following)
+        headers = next_link(request, _PATH, parameters.pairs(), cursor=following)
     document = {"sessions": [*map(health_entry, page.found)], "next_cursor": following}
     return json_response(to_json(document), headers=headers)
 

@@ -4,14 +4,8 @@ from typing import Any
 
 from litestar.response.base import ASGIResponse
 
-from api.http.requests import (
-    AnyRequest,
-    Parameters,
-    body_of,
-    is_current,
-    name_of,
-    session_id_of,
-)
+from api.http.preconditions import is_current
+from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
 from api.http.responses import (
     etag,
     from_json,

@@ -4,13 +4,8 @@ from uuid import UUID
 
 from litestar.response.base import ASGIResponse
 
-from api.http.requests import (
-    AnyRequest,
-    Parameters,
-    body_of,
-    is_current,
-    session_id_of,
-)
+from api.http.preconditions import is_current
+from api.http.requests import AnyRequest, Parameters, body_of, session_id_of
 from api.http.responses import (
     etag,
     json_response,

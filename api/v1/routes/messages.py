@@ -6,15 +6,8 @@ from typing import Any
 from litestar.response.base import ASGIResponse
 
 from api.http import cursors
-from api.http.requests import (
-    AnyRequest,
-    Parameters,
-    body_of,
-    cursor_of,
-    is_current,
-    name_of,
-    session_id_of,
-)
+from api.http.preconditions import is_current
+from api.http.requests import AnyRequest, Parameters, body_of, cursor_of, name_of, session_id_of
 from api.http.responses import (
     array_json,
     etag,
@@ -130,7 +123,7 @@ async def list_messages(request: AnyRequest) -> ASGIResponse:
     headers = {"ETag": etag(sequence)}
     if cursor is not None:
         path = location(session_id, "messages")
-        headers |= next_link(path, parameters.pairs(), cursor=cursor)
+        headers |= next_link(request, path, parameters.pairs(), cursor=cursor)
     return json_response(body, headers=headers)
 
 
@@ -178,7 +171,7 @@ async def get_history(request: AnyRequest) -> ASGIResponse:
     headers = {"ETag": etag(page.head)}
     if not page.up_to_date:
         path = location(session_id, "history")
-        headers |= next_link(path, parameters.pairs(), since=page.next)
+        headers |= next_link(request, path, parameters.pairs(), since=page.next)
     return json_response(
         b'{"groups":%s,%s' % (array_json(groups), to_json(rest)[1:]), headers=headers
     )

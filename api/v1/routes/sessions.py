@@ -7,14 +7,8 @@ from typing import get_args
 from litestar.response.base import ASGIResponse
 
 from api.http import cursors
-from api.http.requests import (
-    AnyRequest,
-    Parameters,
-    body_of,
-    header,
-    is_current,
-    session_id_of,
-)
+from api.http.preconditions import is_current
+from api.http.requests import AnyRequest, Parameters, body_of, header, session_id_of
 from api.http.responses import (
     Reply,
     array_json,
@@ -205,7 +199,7 @@ async def session_page(
     body = b'{"sessions":%s,"next_cursor":%s}' % (array_json(shown), to_json(following))
     headers: dict[str, str] = {}
     if following is not None:
-        headers = next_link(path, parameters.pairs(), cursor=following)
+        headers = next_link(request, path, parameters.pairs(), cursor=following)
     return json_response(body, headers=headers)
 
 

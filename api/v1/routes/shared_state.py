@@ -2,8 +2,9 @@
 
 from litestar.response.base import ASGIResponse
 
+from api.http.preconditions import is_current
 from api.http.problems import Problem
-from api.http.requests import AnyRequest, Parameters, body_of, is_current, name_of
+from api.http.requests import AnyRequest, Parameters, body_of, name_of
 from api.http.responses import Reply, etag, json_response, not_modified, to_json
 from api.http.route_docs import LIMIT, Describes, Parameter
 from api.http.routing import get, patch

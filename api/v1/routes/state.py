@@ -87,6 +87,7 @@ class KeyPage:
     """
 
     def __init__(self, request: AnyRequest, *owner: str, scope: str | None = None) -> None:
+        self.request = request
         self.parameters = Parameters(request, ("before", "limit"))
         self.before = self.parameters.count("before", least=1)
         self.limit = self.parameters.limit()
@@ -120,7 +121,7 @@ def history_reply(page: KeyPage, history: KeyHistory) -> Reply:
     }
     headers: dict[str, str] = {}
     if following is not None:
-        headers = next_link(page.path, page.parameters.pairs(), before=following)
+        headers = next_link(page.request, page.path, page.parameters.pairs(), before=following)
     return json_response(to_json(document), headers=headers)
 
 

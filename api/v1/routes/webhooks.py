@@ -90,7 +90,7 @@ async def list_webhooks(request: AnyRequest) -> ASGIResponse:
         "webhooks": [_webhook(one, head) for one in page],
         "next_cursor": following,
     }
-    return json_response(to_json(document), headers=_link(_PATH, parameters, following))
+    return json_response(to_json(document), headers=_link(request, _PATH, parameters, following))
 
 
 @get(f"{_PATH}/{{webhook_id:str}}")
@@ -183,7 +183,7 @@ async def list_dead_letters(request: AnyRequest) -> ASGIResponse:
     following = cursors.encode_index(page[-1].number, key) if len(found) > limit else None
     document = {"dead_letters": list(map(_letter, page)), "next_cursor": following}
     path = f"{_PATH}/{webhook_id}/dead-letters"
-    return json_response(to_json(document), headers=_link(path, parameters, following))
+    return json_response(to_json(document), headers=_link(request, path, parameters, following))
 
 
 @post(f"{_PATH}/{{webhook_id:str}}/dead-letters/{{number:str}}/retry")
@@ -249,8 +249,10 @@ def _after(parameters: Parameters, key: bytes) -> int:
     return 0 if cursor is None else cursors.decode_index(cursor, key)
 
 
-def _link(path: str, parameters: Parameters, following: str | None) -> dict[str, str]:
-    return next_link(path, parameters.pairs(), cursor=following) if following else {}
+def _link(
+    request: AnyRequest, path: str, parameters: Parameters, following: str | None
+) -> dict[str, str]:
+    return next_link(request, path, parameters.pairs(), cursor=following) if following else {}
 
 
 async def _document(services: Services, webhook: StoredWebhook) -> dict[str, Any]:
