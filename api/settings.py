@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from domain.values import Timers
+from domain.timers import Timers
 
 MEBIBYTE = 1024 * 1024
 

@@ -1,18 +1,15 @@
-"""How a session is, from what is known of it: its badge, and whether it can be driven or woken.
+"""How a session is, and whether it may be woken: its health row, from what is known of it.
 
     facts of the session ─┬─ badge_for_info ──────────────┬─ canonical_badge → one of eight words
                           └─ health_row ─ mark_stale ─ badge_for_health ─┘
 
-All of it is computed when somebody looks. Nothing here is stored, so nothing of it can be outdated.
+The badges are in `domain/badges.py`. Nothing here is stored, so nothing of it can be outdated.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
-Badge = Literal[
-    "idle", "running", "waiting-for-auth", "hung", "unhealthy", "stopped", "failed", "unknown"
-]
 HealthState = Literal["idle", "prompting", "stopped", "detached"]
 Health = Literal["healthy", "degraded", "stale", "dead", "unknown"]
 Ineligibility = Literal[
@@ -29,52 +26,6 @@ Ineligibility = Literal[
 STALE_AFTER = timedelta(minutes=2)
 """An idle session that nobody has vouched for in this time is stale."""
 
-CANCELLATION = "cancellation"
-"""The kind of a failure that is none: somebody wanted the session to stop."""
-
-_NEEDS_AUTH = frozenset({"provider_auth_failure", "permission_failure"})
-_NOT_TO_BE_DRIVEN: frozenset[Badge] = frozenset({"hung", "failed", "stopped", "unknown"})
-_STATES = {
-    "idle": "active",
-    "running": "active",
-    "waiting": "active",
-    "starting": "starting",
-    "stopping": "stopping",
-    "stopped": "stopped",
-    "deleted": "stopped",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Info:
-    """What is known of a session itself.
-
-    Args:
-        state: `starting`, `active`, `stopping` or `stopped`; anything else is unknown.
-        failure_kind: Of what it failed with; blank when it did not.
-        stall_state: `stalled` when the running turn has been silent for too long.
-        turn_id: The running turn.
-        attached_to: Who holds, or held, its lease.
-        attach_expires_at: When that lease runs out.
-    """
-
-    state: str = ""
-    failure_kind: str = ""
-    stall_state: str = ""
-    turn_id: str = ""
-    attached_to: str = ""
-    attach_expires_at: datetime | None = None
-
-    @property
-    def stalled(self) -> bool:
-        """Whether the running turn has been silent for too long."""
-        return self.stall_state.strip() == "stalled"
-
-    @property
-    def active_prompt(self) -> bool:
-        """Whether a turn runs."""
-        return bool(self.turn_id.strip())
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthRow:
@@ -90,141 +41,6 @@ class HealthRow:
     def eligible_for_wake(self) -> bool:
         """Whether the session can be given work of its own accord."""
         return not self.ineligibility_reason
-
-
-def state_of(status: str) -> str:
-    """Return the state that a session's status stands for; empty when it is none.
-
-    Args:
-        status: Such as `idle` or `waiting`, as lists show it.
-    """
-    return _STATES.get(status, "")
-
-
-def failure_now(state: str, kind: str) -> str:
-    """Return the kind of the failure that a session has now; blank when it has none.
-
-    Of an active session it is what an earlier activation left. That stays to be read, but a new
-    agent is not kept away by the crash of the one before it, unless somebody has to authorise it.
-
-    Args:
-        state: Of the session.
-        kind: What is recorded.
-    """
-    return "" if state == "active" and kind.strip() not in _NEEDS_AUTH else kind
-
-
-def canonical_badge(
-    *,
-    state: str = "",
-    failure_kind: str = "",
-    health: str = "",
-    health_state: str = "",
-    ineligibility_reason: str = "",
-    pending_auth: bool = False,
-    stalled: bool = False,
-    active_prompt: bool = False,
-) -> Badge:
-    """Return the one word for a session, by the first rule that applies; what is empty is missing.
-
-    Args:
-        state: Of the session, compared exactly.
-        failure_kind: What it failed with; blank space around it does not matter.
-        health: Of its health row.
-        health_state: Of its health row.
-        ineligibility_reason: Of its health row.
-        pending_auth: Somebody has to authorise something before it goes on.
-        stalled: Its turn has been silent for too long.
-        active_prompt: A turn runs.
-    """
-    failure = failure_kind.strip()
-    if state == "stopped" or health_state == "stopped":
-        return "failed" if failure and failure != CANCELLATION else "stopped"
-    if pending_auth or failure in _NEEDS_AUTH:
-        return "waiting-for-auth"
-    if stalled or ineligibility_reason == "session_health_hung" or health in ("dead", "stale"):
-        return "hung"
-    if ineligibility_reason == "session_unhealthy" or health == "degraded":
-        return "unhealthy"
-    if state in ("starting", "stopping") or active_prompt or health_state == "prompting":
-        return "running"
-    if state == "active" or health_state in ("idle", "detached"):
-        return "idle"
-    return "unknown"
-
-
-def badge_for_info(info: Info | None) -> Badge:
-    """Return the badge by what is known of the session itself.
-
-    Args:
-        info: None when nothing is known.
-    """
-    if info is None:
-        return "unknown"
-    return canonical_badge(
-        state=info.state,
-        failure_kind=info.failure_kind,
-        stalled=info.stalled,
-        active_prompt=info.active_prompt,
-    )
-
-
-def badge_for_log(info: Info, *, unhealthy: bool) -> Badge:
-    """Return the badge by all that a log says; leases and signs of life aside.
-
-    Args:
-        info: The session itself.
-        unhealthy: Whoever runs the agent said last that its process is not well.
-    """
-    badge = badge_for_info(info)
-    return "unhealthy" if unhealthy and badge in ("idle", "running") else badge
-
-
-def badge_for_health(info: Info | None, row: HealthRow) -> Badge:
-    """Return the badge by a health row, which has the last word on stalls and prompts.
-
-    Args:
-        info: State and failure, when the session is known.
-        row: How it is.
-    """
-    return canonical_badge(
-        state=info.state if info else "",
-        failure_kind=info.failure_kind if info else "",
-        health=row.health,
-        health_state=row.state,
-        ineligibility_reason=row.ineligibility_reason,
-        active_prompt=row.active_prompt,
-    )
-
-
-def attachable_for_info(info: Info | None, now: datetime) -> bool:
-    """Return whether somebody may take a lease on a session.
-
-    Args:
-        info: None when nothing is known.
-        now: A lease that runs out at this very moment is free.
-    """
-    if info is None:
-        return False
-    leased = (
-        bool(info.attached_to.strip())
-        and info.attach_expires_at is not None
-        and info.attach_expires_at > now
-    )
-    return not leased and drivable(info)
-
-
-def drivable(info: Info) -> bool:
-    """Return whether somebody may take a lease on a session that nobody else holds.
-
-    Args:
-        info: Its lease is not looked at.
-    """
-    return (
-        info.state == "active"
-        and badge_for_info(info) not in _NOT_TO_BE_DRIVEN
-        and not info.failure_kind.strip()
-    )
 
 
 def health_row(

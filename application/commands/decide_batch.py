@@ -22,7 +22,7 @@ from domain.session.events import Recorded, SessionEvent
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT, Session
 from domain.session.turn_of import turn_of
-from domain.values import Timers
+from domain.timers import Timers
 
 
 @dataclass(slots=True)

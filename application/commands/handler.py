@@ -26,7 +26,7 @@ from application.ports.store import Append, Store
 from domain.errors import CairnError, SessionExists
 from domain.session.decide import decide
 from domain.session.state import Session
-from domain.values import Timers
+from domain.timers import Timers
 
 _ATTEMPTS = 50
 _TOGETHER = 128

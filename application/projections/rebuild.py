@@ -6,7 +6,7 @@ from uuid import UUID
 from application.commands.repository import SessionRepository
 from application.ports.store import Store
 from application.projections.session_row import PROJECTION_VERSION, session_row
-from domain.values import Timers
+from domain.timers import Timers
 
 _BATCH = 100
 _PAUSE = 60.0

@@ -6,10 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from application.ports.store import Codec, SessionRow
-from domain.health import Badge, Info, badge_for_log, state_of
+from domain.badges import Badge, Info, badge_for_log, state_of
 from domain.session.state import ABSENT, Session
 from domain.session.supervision import next_deadline
-from domain.values import Timers, rfc3339
+from domain.timers import Timers
+from domain.values import rfc3339
 
 PROJECTION_VERSION = 1
 """Raised with every change of what a row or its document has: rows of an older version are made

@@ -11,19 +11,17 @@ from typing import Generic, NamedTuple, TypeVar
 
 from application.ports.leases import Lease, Sign
 from application.ports.store import After, ListedSession, SessionFilter, SessionOrder, Store
-from domain.health import (
+from domain.badges import (
     CANCELLATION,
     Badge,
-    HealthRow,
     Info,
     badge_for_health,
     badge_for_log,
     drivable,
     failure_now,
-    health_row,
-    mark_stale,
     state_of,
 )
+from domain.health import HealthRow, health_row, mark_stale
 
 _PROMPTING = frozenset({"running", "waiting"})
 _READ = 200

@@ -2,7 +2,8 @@
 
 from typing import Literal, NamedTuple
 
-from domain.session.state import Input, Session
+from domain.session.state import Session
+from domain.session.work import Input
 
 
 class Standing(NamedTuple):

@@ -10,7 +10,7 @@ from application.ports.store import KeyWrite, Store, StoredEvent
 from application.projections.shared_state import scope_id
 from domain.errors import SessionNotFound
 from domain.session.key_writes import recorded_key_writes
-from domain.session.state import scope_of
+from domain.state_keys import scope_of
 from domain.values import Origin
 
 

@@ -16,8 +16,8 @@ from application.ports.leases import Lease
 from application.ports.store import ListedSession, Store
 from application.reads.health import facts_of
 from application.reads.stream_items import Deadline
+from domain.badges import Badge, state_of
 from domain.errors import SessionNotFound
-from domain.health import Badge, state_of
 
 Condition = Literal["ready", "attached", "stopped"]
 

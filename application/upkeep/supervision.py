@@ -13,10 +13,10 @@ from application.commands.request import Request
 from application.errors import OutcomeUnknown, StoreUnavailable
 from application.ports.store import DueSession, Orphan, Store
 from domain.errors import CairnError
+from domain.session.children import PARENT_STOPPED
 from domain.session.commands import ExpireDue, StopSession
-from domain.session.lineage import PARENT_STOPPED
 from domain.session.supervision import next_deadline
-from domain.values import Timers
+from domain.timers import Timers
 
 _AT_ONCE = 100
 _EVERY = 1.0

@@ -24,8 +24,8 @@ from application.ports.leases import Lease
 from application.ports.store import ListedSession, Store
 from application.reads.health import facts_of
 from application.use_cases.presence import present
+from domain.badges import badge_for_info, drivable
 from domain.errors import CairnError, Invalid, LeaseNotHeld, NotAttachable
-from domain.health import badge_for_info, drivable
 from domain.session.commands import AcquireAttachment, ReleaseAttachment
 from domain.values import require_name, rfc3339
 

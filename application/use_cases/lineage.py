@@ -11,9 +11,11 @@ from application.ports.store import ListedSession, Store
 from application.projections.session_row import filled_document
 from application.reads.queries import Queries
 from domain.errors import SessionIsDeleted, SessionNotFound
-from domain.permission_rules import Grants, PermissionRules
+from domain.grants import Grants
+from domain.permission_rules import PermissionRules
+from domain.session.children import counted, live_children
 from domain.session.commands import CreateSession, SpawnSession
-from domain.session.lineage import counted, fork, inherited, live_children
+from domain.session.forks import fork, inherited
 from domain.session.state import Session
 from domain.values import Agent, JsonObject, Origin, SessionLimits
 

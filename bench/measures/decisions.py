@@ -11,12 +11,13 @@ from uuid import UUID
 
 from bench.figures import Figure, at_most
 from bench.lab import Lab
-from domain.permission_rules import Grants, PermissionRules
+from domain.grants import Grants
+from domain.permission_rules import PermissionRules
 from domain.session import commands as c
 from domain.session import events as e
+from domain.session.children import live_children
 from domain.session.decide import decide
 from domain.session.evolve import evolve
-from domain.session.lineage import live_children
 from domain.session.state import ABSENT, Session
 from domain.values import Agent, Failure, Option, Owner, SessionLimits
 

@@ -8,7 +8,7 @@ from domain.scope.events import ScopeEvent, ScopeOpened
 from domain.scope.state import Scope
 from domain.session.events import StatePatched
 from domain.session.shared_state import require_patch
-from domain.session.state import scope_of
+from domain.state_keys import scope_of
 from domain.values import Identity, JsonObject, require_name
 
 

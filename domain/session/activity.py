@@ -23,10 +23,11 @@ from domain.session.events import (
     UsageReported,
 )
 from domain.session.guards import require_running
-from domain.session.inputs import steered
+from domain.session.input_queue import steered
 from domain.session.interactions import signs_of_life
-from domain.session.state import Changes, Session, ToolCall, Turn
-from domain.session.turns import add_usage
+from domain.session.state import Changes, Session
+from domain.session.usage import add_usage
+from domain.session.work import ToolCall, Turn
 from domain.values import COUNTS, Identity, Usage, require_agent, require_name, require_parts
 
 __all__ = ["RecordActivity"]

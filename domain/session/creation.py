@@ -5,18 +5,15 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from domain.errors import Invalid, SessionExists
-from domain.permission_rules import Grants, PermissionRules, normalised, require_rules
+from domain.grants import Grants, normalised
+from domain.permission_rules import PermissionRules, require_rules
 from domain.session.declarations import Command, decides, evolves
 from domain.session.description import require_tags
-from domain.session.events import (
-    MessageAdded,
-    Recorded,
-    SessionCreated,
-    SessionEvent,
-)
+from domain.session.events import MessageAdded, Recorded, SessionCreated, SessionEvent
 from domain.session.messages import require_message, require_new_message
 from domain.session.shared_state import patched, require_room, require_state, storable
-from domain.session.state import Changes, Description, Lifecycle, Policy, Session, own_keys
+from domain.session.state import Changes, Description, Lifecycle, Policy, Session
+from domain.state_keys import own_keys
 from domain.values import (
     MAX_TITLE,
     Agent,

@@ -12,7 +12,8 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from domain.event_types import event
-from domain.permission_rules import Grants, PermissionRules
+from domain.grants import Grants
+from domain.permission_rules import PermissionRules
 from domain.values import (
     Agent,
     ElicitationAction,

@@ -11,7 +11,8 @@ from domain.errors import (
     TurnInProgress,
     TurnNotFound,
 )
-from domain.session.state import Session, Turn
+from domain.session.state import Session
+from domain.session.work import Turn
 
 
 def require_present(session: Session) -> None:

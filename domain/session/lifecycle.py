@@ -23,14 +23,8 @@ from domain.session.guards import require_present
 from domain.session.interactions import cancelled_with_session
 from domain.session.state import Changes, Lifecycle, Session
 from domain.session.stop_reasons import reason_of_failed_start, stopped
-from domain.session.turns import close_turn
-from domain.values import (
-    Failure,
-    StopCause,
-    require_failure,
-    require_summary,
-    rfc3339,
-)
+from domain.session.turn_endings import close_turn
+from domain.values import Failure, StopCause, require_failure, require_summary, rfc3339
 
 __all__ = [
     "ActivateSession",

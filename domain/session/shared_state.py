@@ -10,7 +10,8 @@ from domain.persistent_map import PersistentMap
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import Recorded, SessionEvent, StatePatched
 from domain.session.guards import require_present
-from domain.session.state import Changes, Session, own_keys, scope_of
+from domain.session.state import Changes, Session
+from domain.state_keys import own_keys, scope_of
 from domain.values import MAX_STATE_KEYS, JsonObject, require_name
 
 __all__ = ["PatchState"]

@@ -4,36 +4,30 @@ The transcript is not here: no rule reads it, and it would make every append cos
 (`transcript.py` folds it for those who read).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypedDict
 from uuid import UUID
 
-from domain.permission_rules import Grants, PermissionRules
+from domain.grants import Grants
+from domain.permission_rules import PermissionRules
 from domain.persistent_map import PersistentMap
 from domain.session.events import SessionCreated, SummaryAdded
+from domain.session.work import Inputs, Interactions, Turns
 from domain.values import (
     Agent,
     Failure,
     JsonObject,
     Lineage,
-    Option,
     Origin,
     Owner,
-    Part,
     SessionLimits,
     StopCause,
     StopReason,
-    TurnSource,
-    Usage,
 )
 
 Phase = Literal["absent", "starting", "active", "stopping", "stopped", "deleted"]
-Overdue = Literal["activity_timeout", "prompt_deadline_exceeded"]
 Status = Literal["starting", "idle", "running", "waiting", "stopping", "stopped", "deleted"]
-TurnOutcome = Literal["completed", "failed", "cancelled"]
-InputOutcome = Literal["dispatched", "steered", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,108 +98,6 @@ class Totals:
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
-    """A call whose result has not come yet."""
-
-    tool_call_id: str
-    name: str
-    input: Any
-    title: str | None
-    sequence: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
-    """The running turn, its open tool calls, and the ids of the calls that have returned."""
-
-    turn_id: str
-    source: TurnSource
-    started_at: datetime
-    sequence: int
-    open_calls: PersistentMap[ToolCall] = field(default_factory=PersistentMap[ToolCall])
-    closed_calls: PersistentMap[bool] = field(default_factory=PersistentMap[bool])
-    plan: tuple[JsonObject, ...] = ()
-    usage: Usage | None = None
-    active_at: datetime
-    """The last sign of life."""
-    noted_at: datetime
-    """When it was last noted that the turn still runs."""
-    overdue: Overdue | None = None
-    """Why it was asked to end."""
-    ends_at: datetime | None = None
-    """When it is ended, if it was asked to end."""
-
-
-@dataclass(frozen=True, slots=True)
-class Turns:
-    """The running turn, and how each earlier one ended."""
-
-    running: Turn | None = None
-    ended: PersistentMap[TurnOutcome] = field(default_factory=PersistentMap[TurnOutcome])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Input:
-    """Input that waits for its turn, or with `steers` for a tool boundary of that turn."""
-
-    input_id: str
-    message_id: str
-    parts: tuple[Part, ...]
-    source: TurnSource
-    sequence: int
-    queued_at: datetime
-    size: int
-    meta: JsonObject | None = None
-    steers: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """What waits, of this generation only, and how the rest ended."""
-
-    generation: int = 0
-    waiting: PersistentMap[Input] = field(default_factory=PersistentMap[Input])
-    message_ids: PersistentMap[str] = field(default_factory=PersistentMap[str])
-    """The input that waits with each message id."""
-    ended: PersistentMap[InputOutcome] = field(default_factory=PersistentMap[InputOutcome])
-    size: int = 0
-    """Bytes of all that waits."""
-
-    def in_order(self) -> list[Input]:
-        """Return what waits, the oldest first."""
-        return sorted(self.waiting.values(), key=lambda one: one.sequence)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interaction:
-    """A request that waits for its answer."""
-
-    request_id: str
-    kind: Literal["permission", "elicitation"] = "permission"
-    turn_id: str | None = None
-    options: tuple[Option, ...] = ()
-    tool_call_id: str | None = None
-    title: str | None = None
-    tool: str | None = None
-    arguments: JsonObject | None = None
-    message: str | None = None
-    schema: JsonObject | None = None
-    url: str | None = None
-    expires_at: datetime | None = None
-    meta: JsonObject | None = None
-    sequence: int
-    requested_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Interactions:
-    """What waits, and what each decided request was decided to be."""
-
-    pending: PersistentMap[Interaction] = field(default_factory=PersistentMap[Interaction])
-    decided: PersistentMap[str] = field(default_factory=PersistentMap[str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,20 +224,3 @@ class Changes(TypedDict, total=False):
 
 ABSENT = Session()
 """The state before the first event."""
-
-
-def scope_of(key: str) -> Literal["app", "user", "temp", "session"]:
-    """Return whose a state key is, by its prefix.
-
-    Args:
-        key: Such as `theme`, `app:model`, `user:name` or `temp:draft`.
-    """
-    prefix, found, _ = key.partition(":")
-    if found and prefix in ("app", "user", "temp"):
-        return prefix  # type: ignore[return-value]
-    return "session"
-
-
-def own_keys(state: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the keys that belong to the session itself."""
-    return {key: value for key, value in state.items() if scope_of(key) == "session"}

@@ -25,10 +25,12 @@ from domain.session.events import (
 from domain.session.guards import require_active
 from domain.session.interactions import cancelled_with_session, expired
 from domain.session.lifecycle import StopSession, stop
-from domain.session.state import Changes, Overdue, Session, Turn
+from domain.session.state import Changes, Session
 from domain.session.stop_reasons import stopped
-from domain.session.turns import close_turn
-from domain.values import Failure, Timers, require_summary
+from domain.session.turn_endings import close_turn
+from domain.session.work import Overdue, Turn
+from domain.timers import Timers
+from domain.values import Failure, require_summary
 
 __all__ = ["ExpireDue", "ReportHealth"]
 

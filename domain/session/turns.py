@@ -1,62 +1,28 @@
-"""What is allowed with turns: one runs at a time, each ends once and leaves nothing open."""
+"""What is allowed with turns: one runs at a time, and input that waits is never overtaken."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from domain.errors import (
-    InputsWaiting,
-    NoTurnInProgress,
-    TurnExists,
-    TurnInProgress,
-)
-from domain.redaction import redacted_failure
+from domain.errors import InputsWaiting, NoTurnInProgress, TurnExists, TurnInProgress
 from domain.replacing import replace
-from domain.session import inputs
+from domain.session import input_queue
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
     InputsFenced,
     Recorded,
     SessionEvent,
-    SessionStopped,
-    ToolReturned,
-    TurnCancelled,
-    TurnCompleted,
-    TurnFailed,
     TurnProgressNoted,
     TurnStarted,
 )
-from domain.session.guards import (
-    require_active,
-    require_expected_turn,
-    require_present,
-    require_running,
-)
-from domain.session.inputs import NewInput
-from domain.session.interactions import cancelled_with_session, cancelled_with_turn
+from domain.session.guards import require_active, require_expected_turn
+from domain.session.input_queue import NewInput
 from domain.session.messages import require_message, require_new_message
-from domain.session.state import Changes, Session, Totals, Turn, TurnOutcome, Turns
-from domain.values import (
-    COUNTS,
-    Failure,
-    Identity,
-    JsonObject,
-    Part,
-    ToolOutcome,
-    TurnSource,
-    Usage,
-    require_name,
-    require_summary,
-)
+from domain.session.state import Changes, Session
+from domain.session.turn_endings import close_turn
+from domain.session.work import Turn
+from domain.values import Identity, JsonObject, Part, TurnSource, require_name
 
-__all__ = [
-    "CancelTurn",
-    "CompleteTurn",
-    "DispatchInput",
-    "FailTurn",
-    "Interrupt",
-    "QueueInputs",
-    "StartTurn",
-]
+__all__ = ["DispatchInput", "Interrupt", "QueueInputs", "StartTurn"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +49,7 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
     require_active(session)
     require_name(command.turn_id, "turn_id")
     require_message(command.message_id, command.parts)
-    inputs.require_reason(command.source, command.meta)
+    input_queue.require_reason(command.source, command.meta)
     require_expected_turn(session, command.expected_turn_id)
     require_new_turn(session, command.turn_id)
     require_new_message(session, command.message_id)
@@ -110,10 +76,10 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
         meta=command.meta,
     )
     if running is None:
-        return inputs.behind_the_oldest(session, [waiting], command.source)
-    queued = inputs.queued(session, [waiting], command.source)
+        return input_queue.behind_the_oldest(session, [waiting], command.source)
+    queued = input_queue.queued(session, [waiting], command.source)
     if command.mode == "steer":
-        return [*queued, inputs.staged(command.turn_id, running)]
+        return [*queued, input_queue.staged(command.turn_id, running)]
     return queued
 
 
@@ -134,9 +100,9 @@ def queue(session: Session, command: QueueInputs) -> list[SessionEvent]:
         require_new_turn(session, one.input_id)
     idle = session.turns.running is None and not command.hold
     if idle and session.inputs.waiting:
-        return inputs.behind_the_oldest(session, command.inputs, command.source)
-    queued = inputs.queued(session, command.inputs, command.source)
-    return [*queued, *inputs.first_turn(command.inputs[0], command.source)] if idle else queued
+        return input_queue.behind_the_oldest(session, command.inputs, command.source)
+    queued = input_queue.queued(session, command.inputs, command.source)
+    return [*queued, *input_queue.first_turn(command.inputs[0], command.source)] if idle else queued
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +116,7 @@ def dispatch(session: Session, _: object) -> list[SessionEvent]:
     require_active(session)
     if session.turns.running is not None:
         raise TurnInProgress(None, turn_id=session.turns.running.turn_id)
-    return inputs.next_turn(session)
+    return input_queue.next_turn(session)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,69 +163,6 @@ def require_new_turn(session: Session, turn_id: str) -> None:
         raise TurnExists(None, turn_id=turn_id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompleteTurn(Command):
-    """End the turn as finished."""
-
-    turn_id: Identity[str]
-    stop_reason: str = "end_turn"
-    usage: Usage | None = None
-
-
-@decides(CompleteTurn)
-def complete(session: Session, command: CompleteTurn) -> list[SessionEvent]:
-    """End the turn as finished; finished already, it is already so."""
-    require_present(session)
-    if _ended_as(session, command.turn_id, "completed"):
-        return []
-    require_name(command.stop_reason, "stop_reason")
-    require_running(session, command.turn_id)
-    closed = close_turn(session, "completed", reason=command.stop_reason, usage=command.usage)
-    return [*closed, *_what_follows(session)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailTurn(Command):
-    """End the turn as broken."""
-
-    turn_id: Identity[str]
-    failure: Failure
-
-
-@decides(FailTurn)
-def fail(session: Session, command: FailTurn) -> list[SessionEvent]:
-    """End the turn as broken; broken already, it is already so."""
-    require_present(session)
-    if _ended_as(session, command.turn_id, "failed"):
-        return []
-    require_name(command.failure.kind, "kind")
-    require_summary(command.failure.summary, "summary")
-    require_running(session, command.turn_id)
-    closed = close_turn(session, "failed", failure=redacted_failure(command.failure))
-    return [*closed, *_what_follows(session)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelTurn(Command):
-    """End the turn because somebody wants it."""
-
-    turn_id: Identity[str]
-    reason: str = "user_requested"
-    hold: bool = False
-
-
-@decides(CancelTurn)
-def cancel(session: Session, command: CancelTurn) -> list[SessionEvent]:
-    """End this very turn, never the one after it; cancelled already, it is already so."""
-    require_present(session)
-    if _ended_as(session, command.turn_id, "cancelled"):
-        return []
-    require_name(command.reason, "reason")
-    require_running(session, command.turn_id)
-    closed = close_turn(session, "cancelled", reason=command.reason)
-    return [*closed, *_what_follows(session, hold=command.hold)]
-
-
 def require_any_turn(session: Session) -> Turn:
     """Return the running turn, whichever it is.
 
@@ -269,78 +172,6 @@ def require_any_turn(session: Session) -> Turn:
     if session.turns.running is None:
         raise NoTurnInProgress
     return session.turns.running
-
-
-def _ended_as(session: Session, turn_id: str, outcome: TurnOutcome) -> bool:
-    return session.turns.ended.get(turn_id) == outcome
-
-
-def _what_follows(session: Session, *, hold: bool = False) -> list[SessionEvent]:
-    """Return what the end of the running turn leads to: the stop that waited for it, or the next.
-
-    Args:
-        session: As it was before the end.
-        hold: Leave what waits where it is.
-    """
-    lifecycle = session.lifecycle
-    if lifecycle.phase == "stopping" and lifecycle.stop_cause and lifecycle.stop_reason:
-        stopped = SessionStopped(
-            cause=lifecycle.stop_cause,
-            reason=lifecycle.stop_reason,
-            detail=lifecycle.stop_detail,
-            failure=lifecycle.failure,
-        )
-        return [*cancelled_with_session(session, "session_stopped"), stopped]
-    return [] if hold else inputs.next_turn(session)
-
-
-_OPEN_CALLS_BECOME: dict[TurnOutcome, ToolOutcome] = {
-    "completed": "abandoned",
-    "failed": "failed",
-    "cancelled": "cancelled",
-}
-
-
-def close_turn(
-    session: Session,
-    outcome: TurnOutcome,
-    *,
-    reason: str = "",
-    failure: Failure | None = None,
-    usage: Usage | None = None,
-) -> list[SessionEvent]:
-    """Return what ends the running turn and all that is open in it; nothing when none runs.
-
-    Closing open calls and requests in the same append is what keeps a session from being left
-    with an orphan that bars its next turn.
-
-    Args:
-        session: Where the turn runs.
-        outcome: How it ends.
-        reason: The stop reason of a completed turn, or why it was cancelled.
-        failure: Why it failed, with `outcome="failed"`.
-        usage: What it used in all, when the runtime says so at the end.
-    """
-    turn = session.turns.running
-    if turn is None:
-        return []
-    events: list[SessionEvent] = [
-        ToolReturned(tool_call_id=call, status=_OPEN_CALLS_BECOME[outcome])
-        for call in sorted(turn.open_calls, key=lambda call: turn.open_calls[call].sequence)
-    ]
-    events += cancelled_with_turn(session, turn.turn_id, f"turn_{outcome}")
-    match outcome:
-        case "completed":
-            ended: SessionEvent = TurnCompleted(
-                turn_id=turn.turn_id, stop_reason=reason, usage=usage
-            )
-        case "failed":
-            ended = TurnFailed(
-                turn_id=turn.turn_id, failure=failure or Failure(kind="unknown_failure")
-            )
-        case "cancelled":
-            ended = TurnCancelled(turn_id=turn.turn_id, reason=reason)
-    return [*events, ended]
 
 
 @evolves(TurnStarted)
@@ -360,68 +191,9 @@ def _started(session: Session, event: TurnStarted, recorded: Recorded) -> Change
     }
 
 
-@evolves(TurnCompleted)
-def _completed(session: Session, event: TurnCompleted, _: Recorded) -> Changes:
-    changes = _ended(session, event.turn_id, "completed")
-    turn = session.turns.running
-    reported = None if turn is None else turn.usage
-    changes["totals"] = add_usage(session.totals, beyond(event.usage, reported))
-    return changes
-
-
-@evolves(TurnFailed)
-def _failed(session: Session, event: TurnFailed, _: Recorded) -> Changes:
-    return _ended(session, event.turn_id, "failed")
-
-
-@evolves(TurnCancelled)
-def _cancelled(session: Session, event: TurnCancelled, _: Recorded) -> Changes:
-    return _ended(session, event.turn_id, "cancelled")
-
-
-def _ended(session: Session, turn_id: str, outcome: TurnOutcome) -> Changes:
-    changes: Changes = {
-        "turns": Turns(running=None, ended=session.turns.ended.put(turn_id, outcome))
-    }
-    if session.health.stalled is not None:
-        # A stall is the turn's: it ends with it.
-        changes["health"] = replace(session.health, stalled=None)
-    return changes
-
-
 @evolves(TurnProgressNoted)
 def _noted(session: Session, _: TurnProgressNoted, recorded: Recorded) -> Changes:
     turn = session.turns.running
     if turn is None:
         return {}
     return {"turns": replace(session.turns, running=replace(turn, noted_at=recorded.at))}
-
-
-def beyond(whole: Usage | None, parts: Usage | None) -> Usage | None:
-    """Return what the end of a turn says was used beyond what was reported within it.
-
-    Args:
-        whole: What the turn used in all, as its end says.
-        parts: What its reports have counted already.
-    """
-    if whole is None or parts is None:
-        return whole
-    rest = {
-        name: max(0, count - (getattr(parts, name) or 0))
-        for name in COUNTS
-        if (count := getattr(whole, name)) is not None
-    }
-    return Usage(**rest, currency=whole.currency)
-
-
-def add_usage(totals: Totals, usage: Usage | None) -> Totals:
-    """Return totals with what a turn has used."""
-    if usage is None:
-        return totals
-    cost = totals.cost if usage.cost is None else (totals.cost or 0.0) + usage.cost
-    return replace(
-        totals,
-        input_tokens=totals.input_tokens + (usage.input_tokens or 0),
-        output_tokens=totals.output_tokens + (usage.output_tokens or 0),
-        cost=cost,
-    )

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from domain.health import Badge
+from domain.badges import Badge
 from tests.support.api import Api, Json, SessionApi, done, openapi, refused
 from tests.support.postgres import Server
 from tests.support.server import running

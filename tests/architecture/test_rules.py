@@ -82,10 +82,11 @@ def test_the_lock_file_names_the_public_index_only():
 
 
 def test_every_module_of_the_layers_fits_in_a_head():
-    longest = 450
+    longest = {"domain": 300}
     # A list of what can happen: looked up in, not read through.
     catalogue = ROOT / "domain" / "session" / "events.py"
     for package in PACKAGES:
+        most = longest.get(package, 450)
         for path in set((ROOT / package).rglob("*.py")) - {catalogue}:
             lines = len(path.read_text().splitlines())
-            assert lines <= longest, f"{path.relative_to(ROOT)} has {lines} lines"
+            assert lines <= most, f"{path.relative_to(ROOT)} has {lines} lines, more than {most}"

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from domain.scope.events import ScopeOpened
 from domain.session import events as e
-from domain.session.lineage import DEFAULT_CHILDREN, EXTRACTOR
-from domain.session.state import ABSENT, Session, scope_of
+from domain.session.spawning import DEFAULT_CHILDREN, EXTRACTOR
+from domain.session.state import ABSENT, Session
+from domain.state_keys import scope_of
 
 _ENDS = e.TurnCompleted | e.TurnFailed | e.TurnCancelled
 _NEEDS_AN_AGENT = (

@@ -11,7 +11,7 @@ from domain.session import commands as c
 from domain.session import events as e
 from domain.session.decide import companions, decide
 from domain.session.evolve import fold
-from domain.session.lineage import inherited
+from domain.session.forks import inherited
 from domain.session.state import ABSENT, Session
 from domain.session.transcript import Transcript
 

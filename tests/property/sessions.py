@@ -51,8 +51,9 @@ from domain.session import commands as c
 from domain.session import events as e
 from domain.session.conversation import rewind_to
 from domain.session.evolve import fold
-from domain.session.lineage import inherited
-from domain.session.state import Session, scope_of
+from domain.session.forks import inherited
+from domain.session.state import Session
+from domain.state_keys import scope_of
 from domain.values import Owner, SessionLimits
 from infrastructure.memory.store import MemoryStore
 from infrastructure.state_codec import decode_state, encode_state

@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 
 from application.projections.session_row import session_document
 from domain.errors import CairnError
-from domain.permission_rules import evaluate, wider_than
+from domain.grants import wider_than
+from domain.permission_rules import evaluate
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.decide import companions, decide
 from domain.session.evolve import evolve, fold
-from domain.session.lineage import DEFAULT_CHILDREN
-from domain.session.state import ABSENT, Session, Status, own_keys, scope_of
+from domain.session.spawning import DEFAULT_CHILDREN
+from domain.session.state import ABSENT, Session, Status
 from domain.session.supervision import next_deadline
-from domain.values import Timers
+from domain.state_keys import own_keys, scope_of
+from domain.timers import Timers
 from infrastructure.codec import JsonCodec
 from infrastructure.state_codec import encode_state
 from tests.property.effort import examples

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from domain.permission_rules import Grants, PermissionRules
+from domain.grants import Grants
+from domain.permission_rules import PermissionRules
 from domain.scope.events import ScopeOpened
 from domain.session import commands as c
 from domain.session import events as e

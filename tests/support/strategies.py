@@ -11,14 +11,16 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from domain.errors import CairnError
-from domain.permission_rules import MODES, Grants, PermissionRules
+from domain.grants import Grants
+from domain.permission_rules import MODES, PermissionRules
 from domain.scope.events import ScopeOpened
 from domain.scope.rules import PatchScope
 from domain.session import commands as c
 from domain.session import events as e
-from domain.session.lineage import EXTRACTOR
+from domain.session.spawning import EXTRACTOR
 from domain.session.state import ABSENT, Session
 from domain.session.stop_reasons import REASONS
+from domain.timers import Timers
 from domain.values import (
     REASONING_EFFORTS,
     Agent,
@@ -28,7 +30,6 @@ from domain.values import (
     Origin,
     Owner,
     SessionLimits,
-    Timers,
     Usage,
 )
 from tests.support.aim import aimed

@@ -21,7 +21,8 @@ from domain.session.commands import (
     StartTurn,
     StopSession,
 )
-from domain.values import Failure, Timers
+from domain.timers import Timers
+from domain.values import Failure
 from tests.support.appends import Chain
 from tests.support.builders import SESSION_ID, text
 from tests.support.office import START, InMemoryApp, asked

@@ -10,12 +10,8 @@ from typing import Any, get_args
 
 import pytest
 
-from domain.health import (
-    STALE_AFTER,
+from domain.badges import (
     Badge,
-    Health,
-    HealthState,
-    Ineligibility,
     Info,
     attachable_for_info,
     badge_for_health,
@@ -24,10 +20,9 @@ from domain.health import (
     canonical_badge,
     drivable,
     failure_now,
-    health_row,
-    mark_stale,
     state_of,
 )
+from domain.health import STALE_AFTER, Health, HealthState, Ineligibility, health_row, mark_stale
 from domain.session.state import Status
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "badge.json").read_text("utf-8"))

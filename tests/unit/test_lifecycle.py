@@ -13,7 +13,8 @@ from domain.errors import (
     SessionIsDeleted,
     SessionNotFound,
 )
-from domain.permission_rules import Grants, PermissionRules
+from domain.grants import Grants
+from domain.permission_rules import PermissionRules
 from domain.session import events as e
 from domain.session.commands import (
     AcquireAttachment,
@@ -65,7 +66,7 @@ from domain.session.commands import (
     TakeInputs,
 )
 from domain.session.declarations import RULES
-from domain.session.lineage import inherited
+from domain.session.forks import inherited
 from domain.values import (
     MAX_STATE_KEYS,
     MAX_TAGS,

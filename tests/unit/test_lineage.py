@@ -18,8 +18,10 @@ from domain.errors import (
     SessionStarting,
     SpawnLimit,
 )
-from domain.permission_rules import GRANT_CATEGORIES, Grants, PermissionRules
+from domain.grants import GRANT_CATEGORIES, Grants
+from domain.permission_rules import PermissionRules
 from domain.session import events as e
+from domain.session.children import counted, live_children, reason_of_end
 from domain.session.commands import (
     CancelTurn,
     FirstMessage,
@@ -29,18 +31,9 @@ from domain.session.commands import (
     StartTurn,
 )
 from domain.session.decide import companions
-from domain.session.inputs import MAX_BYTES, MAX_WAITING
-from domain.session.lineage import (
-    DEFAULT_CHILDREN,
-    EXTRACTOR,
-    counted,
-    depth_of,
-    fork,
-    inherited,
-    live_children,
-    reason_of_end,
-    request_digest,
-)
+from domain.session.forks import fork, inherited
+from domain.session.input_queue import MAX_BYTES, MAX_WAITING
+from domain.session.spawning import DEFAULT_CHILDREN, EXTRACTOR, depth_of, request_digest
 from domain.session.state import ABSENT, Session
 from domain.session.transcript import Transcript
 from domain.values import Agent, Lineage, Origin, Owner, SessionLimits

@@ -30,11 +30,12 @@ from domain.errors import (
     SpawnLimit,
     TurnInProgress,
 )
-from domain.permission_rules import Grants
+from domain.grants import Grants
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.conversation import rewind_to
-from domain.values import Agent, Owner, SessionLimits, Timers
+from domain.timers import Timers
+from domain.values import Agent, Owner, SessionLimits
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import NOON, OWNER, text
 

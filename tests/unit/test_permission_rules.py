@@ -5,19 +5,15 @@ import time
 import pytest
 
 from domain.errors import Invalid
+from domain.grants import GRANT_CATEGORIES, MAX_ATOMS, Grants, normalised, wider_than
 from domain.permission_rules import (
-    GRANT_CATEGORIES,
-    MAX_ATOMS,
     MAX_RULES,
-    Grants,
     PermissionRules,
     Step,
     evaluate,
     literal,
-    normalised,
     option_for,
     require_rules,
-    wider_than,
 )
 
 LONG = 65_536

@@ -6,7 +6,8 @@ import pytest
 
 from domain.replacing import replace
 from domain.session import events as e
-from domain.session.state import ABSENT, Inputs
+from domain.session.state import ABSENT
+from domain.session.work import Inputs
 from tests.support.builders import SAMPLES
 
 

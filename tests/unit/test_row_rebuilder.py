@@ -9,7 +9,7 @@ from api.http.responses import from_json, session_json
 from application.ports.store import ListedSession
 from application.projections.rebuild import RowRebuilder
 from application.projections.session_row import PROJECTION_VERSION
-from domain.values import Timers
+from domain.timers import Timers
 from tests.support.office import InMemoryApp
 
 MANY = 130

@@ -3,7 +3,8 @@
 import pytest
 
 from domain.errors import Invalid
-from domain.permission_rules import Grants, PermissionRules
+from domain.grants import Grants
+from domain.permission_rules import PermissionRules
 from domain.session import events as e
 from domain.session.commands import ReplacePermissions, SwitchToolApproval
 from domain.session.state import Policy

@@ -6,7 +6,7 @@ from domain.errors import Invalid, LimitReached, StaleState
 from domain.session import events as e
 from domain.session.commands import PatchState
 from domain.session.shared_state import difference
-from domain.session.state import own_keys, scope_of
+from domain.state_keys import own_keys, scope_of
 from domain.values import MAX_STATE_KEYS
 from tests.support.builders import create, created, started, state_after, stopped
 from tests.support.given import given

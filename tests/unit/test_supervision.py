@@ -11,7 +11,8 @@ from domain.session.commands import ExpireDue, RecordActivity, ReportHealth
 from domain.session.evolve import evolve
 from domain.session.state import Session
 from domain.session.supervision import next_deadline
-from domain.values import MAX_SUMMARY, Failure, SessionLimits, Timers
+from domain.timers import Timers
+from domain.values import MAX_SUMMARY, Failure, SessionLimits
 from tests.support.builders import (
     answered,
     at,

@@ -3,7 +3,8 @@
 from typing import Any
 
 from application.reads.inputs import standing_of, steers_of
-from domain.session.state import Input, Session
+from domain.session.state import Session
+from domain.session.work import Input
 from domain.values import rfc3339
 
 

@@ -6,7 +6,8 @@ from uuid import UUID
 from api.http.responses import array_json, to_json
 from api.v1.documents.inputs import waiting_documents
 from api.v1.services import Services
-from domain.session.state import Interaction, Session
+from domain.session.state import Session
+from domain.session.work import Interaction
 from domain.values import rfc3339
 
 

@@ -37,7 +37,7 @@ from api.v1.services import caller_of, perform, services_of, use_cases_of
 from application.ports.store import SessionFilter, SessionOrder, SortKey
 from application.reads.health import Checkup, Standing
 from application.use_cases.sessions import WantedMessage
-from domain.health import Badge
+from domain.badges import Badge
 from domain.session.commands import CreateSession, DeleteSession
 from domain.session.state import Status
 from domain.values import Owner, rfc3339

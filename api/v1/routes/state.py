@@ -24,7 +24,7 @@ from api.v1.services import perform, services_of
 from application.reads.key_history import KeyHistory, Write
 from domain.errors import Invalid
 from domain.session.commands import PatchState
-from domain.session.state import scope_of
+from domain.state_keys import scope_of
 from domain.values import require_name, rfc3339
 
 BEFORE = Parameter(

@@ -19,7 +19,7 @@ from api.v1.schemas.session_shape import (
 from application.ports.leases import Process
 from application.reads.wait_for import Condition
 from application.use_cases.attachment import LEAST_SECONDS, MOST_SECONDS, USUAL_SECONDS
-from domain.health import Badge
+from domain.badges import Badge
 from domain.session.state import Status
 
 Seconds = Annotated[int, Field(ge=LEAST_SECONDS, le=MOST_SECONDS), BeforeValidator(whole)]

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from api.v1.schemas.base import NAME_PATTERN, Body, Done, JsonMap, Name, Sequence, Shape
 from api.v1.schemas.parts import Parts
-from domain.session.state import InputOutcome
+from domain.session.work import InputOutcome
 from domain.values import TurnSource
 
 MAX_BATCH = 1000

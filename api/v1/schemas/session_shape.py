@@ -8,7 +8,8 @@ from pydantic import Field
 
 from api.v1.schemas.base import JsonMap, Position, Sequence, Shape
 from application.ports.leases import Process
-from domain.health import Badge, Health, HealthState
+from domain.badges import Badge
+from domain.health import Health, HealthState
 from domain.permission_rules import Mode
 from domain.session.state import Status
 from domain.values import StopCause, StopReason

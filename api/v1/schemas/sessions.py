@@ -8,14 +8,8 @@ from api.v1.schemas.activity import AgentData, whole
 from api.v1.schemas.base import NAME_PATTERN, Body, JsonMap, Name, SessionId, StateMap
 from api.v1.schemas.base import Title as TitleText
 from api.v1.schemas.commands import NewMessage, Tags
-from domain.permission_rules import (
-    GRANT_CATEGORIES,
-    MAX_ATOMS,
-    MAX_RULES,
-    Grants,
-    Mode,
-    PermissionRules,
-)
+from domain.grants import GRANT_CATEGORIES, MAX_ATOMS, Grants
+from domain.permission_rules import MAX_RULES, Mode, PermissionRules
 from domain.values import REASONING_EFFORTS, SessionLimits
 
 YEAR = 366 * 24 * 3600

@@ -9,7 +9,7 @@ from api.v1.schemas.base import Body, Done, Name, Sequence, Shape
 from api.v1.schemas.commands import Detail
 from api.v1.schemas.inputs import InputId, InputMeta, InputTaken, NextTurn, QueuePlace
 from api.v1.schemas.parts import Parts
-from domain.session.state import TurnOutcome
+from domain.session.work import TurnOutcome
 from domain.values import Usage
 
 Source = Literal["user", "network", "synthetic", "followup"]

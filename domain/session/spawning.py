@@ -1,45 +1,29 @@
-"""What is allowed with children and forks: a child has no more than its parent, and ends in time.
+"""What is allowed with spawns: a child has no more than its parent, and ends in time.
 
 The parent's stream is where children are counted: spawning appends to it and begins the child in
 one transaction, so that no race lets one child too many live.
 """
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from domain.canonical import digest_of
 from domain.errors import Invalid, PermissionDenied, SessionExists, SessionIsStopped, SpawnLimit
-from domain.permission_rules import Grants, PermissionRules, normalised, require_rules, wider_than
-from domain.persistent_map import PersistentMap
+from domain.grants import Grants, normalised, wider_than
+from domain.permission_rules import PermissionRules, require_rules
 from domain.replacing import replace
 from domain.session.creation import CreateSession
 from domain.session.declarations import Command, Companion, accompanies, decides, evolves
-from domain.session.events import (
-    ChildReaped,
-    ChildResumed,
-    ChildSpawned,
-    Recorded,
-    SessionEvent,
-)
+from domain.session.events import ChildSpawned, Recorded, SessionEvent
 from domain.session.guards import require_active, require_present
-from domain.session.inputs import MAX_BYTES, MAX_WAITING
-from domain.session.state import (
-    ABSENT,
-    Changes,
-    Child,
-    Inputs,
-    Interactions,
-    Session,
-    TurnOutcome,
-    Turns,
-)
+from domain.session.input_queue import MAX_BYTES, MAX_WAITING
+from domain.session.state import Changes, Child, Session
 from domain.values import (
     Agent,
     Identity,
     JsonObject,
     Lineage,
-    Origin,
     SessionLimits,
     require_agent,
     require_between,
@@ -47,13 +31,9 @@ from domain.values import (
     require_name,
 )
 
-__all__ = ["ReapChild", "RestoreChild", "SpawnSession"]
-
 DEFAULT_CHILDREN = 5
 DEFAULT_DEPTH = 1
 EXTRACTOR = "memory-extractor"
-TTL_EXPIRED = "ttl_expired"
-PARENT_STOPPED = "parent_stopped"
 _RESERVED = "coordinator"
 _LONGEST = 366 * 24 * 3600
 _BY_REACH = ("deny-all", "ask", "approve-reads", "approve-all")
@@ -281,148 +261,9 @@ def _role(command: SpawnSession) -> str:
     return command.role.strip() or "worker"
 
 
-def live_children(session: Session) -> list[UUID]:
-    """Return the children that have not been reaped, the smallest id first."""
-    return sorted(child.child_id for child in session.children.values())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReapChild(Command):
-    """Say that a child is no more among the living."""
-
-    child_id: Identity[UUID]
-    reason: Literal["stopped", "deleted", "ttl_expired", "parent_stopped"]
-
-
-@decides(ReapChild)
-def reap(session: Session, command: ReapChild) -> list[SessionEvent]:
-    """Say that a child is no more among the living; said already, it is already so."""
-    require_present(session)
-    if str(command.child_id) not in session.children:
-        return []
-    return [ChildReaped(child_id=command.child_id, reason=command.reason)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestoreChild(Command):
-    """Say that a child is among the living again: it was resumed."""
-
-    child_id: Identity[UUID]
-    role: str
-    auto_stop: bool
-
-
-@decides(RestoreChild)
-def count_again(session: Session, command: RestoreChild) -> list[SessionEvent]:
-    """Say that a child lives again; it does, so no limit refuses it, but the next one counts it."""
-    require_present(session)
-    if str(command.child_id) in session.children:
-        return []
-    return [ChildResumed(child_id=command.child_id, role=command.role, auto_stop=command.auto_stop)]
-
-
-def counted(child_id: UUID, child: Session) -> RestoreChild | ReapChild:
-    """Return what tells a parent whether a child is among the living.
-
-    Args:
-        child_id: Which.
-        child: Its state.
-    """
-    lineage = child.lifecycle.lineage
-    if lineage is None or child.lifecycle.phase in ("stopped", "deleted"):
-        return ReapChild(child_id=child_id, reason=reason_of_end(child))
-    return RestoreChild(child_id=child_id, role=lineage.role, auto_stop=lineage.auto_stop)
-
-
-def children_that_go_along(session: Session) -> list[UUID]:
-    """Return the living children that end with their parent, the smallest id first."""
-    children = session.children.values()
-    return sorted(child.child_id for child in children if child.auto_stop)
-
-
-def reason_of_end(child: Session) -> Literal["stopped", "deleted", "ttl_expired", "parent_stopped"]:
-    """Return why a child that has ended is no more among the living.
-
-    Args:
-        child: Its state.
-    """
-    if child.lifecycle.phase == "deleted":
-        return "deleted"
-    if child.lifecycle.stop_detail == TTL_EXPIRED:
-        return "ttl_expired"
-    return "parent_stopped" if child.lifecycle.stop_detail == PARENT_STOPPED else "stopped"
-
-
-def fork(origin: Session, command: CreateSession, source: Origin) -> CreateSession:
-    """Return the command that begins a fork: described as its origin unless it says otherwise.
-
-    Args:
-        origin: The state of the other session at the sequence of the fork.
-        command: What the caller wants to be different; the owner never is.
-        source: Where it goes its own way.
-    """
-    require_present(origin)
-    description = origin.description
-    return replace(
-        command,
-        owner=origin.lifecycle.owner,
-        title=command.title or description.title,
-        tags=command.tags or description.tags,
-        agent=command.agent or description.agent,
-        metadata=command.metadata or description.metadata,
-        permissions=command.permissions or origin.policy.rules,
-        grants=origin.policy.grants,
-        limits=command.limits or origin.lifecycle.limits,
-        forked_from=source,
-    )
-
-
-def inherited(origin: Session) -> Session:
-    """Return the state before the first event of a fork.
-
-    What was said and known is there; what ran, waited or was counted belongs to the origin.
-
-    Args:
-        origin: Its state at the sequence of the fork.
-    """
-    return replace(
-        ABSENT,
-        messages=origin.messages,
-        state=origin.state,
-        description=replace(origin.description, summaries=_summaries(origin)),
-        turns=Turns(running=None, ended=_ended(origin)),
-        interactions=Interactions(decided=origin.interactions.decided),
-        inputs=Inputs(ended=origin.inputs.ended),
-    )
-
-
-def _summaries(origin: Session) -> PersistentMap[int]:
-    # Before the first event of the fork, which no rewind of it goes behind; in their order.
-    summaries = origin.description.summaries.items()
-    return PersistentMap({name: at - origin.sequence for name, at in summaries})
-
-
-def _ended(origin: Session) -> PersistentMap[TurnOutcome]:
-    # What the running turn has said is in the transcript: no other turn may have its id.
-    running = origin.turns.running
-    ended = origin.turns.ended
-    return ended if running is None else ended.put(running.turn_id, "cancelled")
-
-
 @evolves(ChildSpawned)
 def _spawned(session: Session, event: ChildSpawned, _: Recorded) -> Changes:
     child = Child(
         child_id=event.child_id, role=event.role, auto_stop=event.auto_stop, asked=event.asked
     )
     return {"children": session.children.put(str(event.child_id), child)}
-
-
-@evolves(ChildResumed)
-def _resumed(session: Session, event: ChildResumed, _: Recorded) -> Changes:
-    child = Child(child_id=event.child_id, role=event.role, auto_stop=event.auto_stop)
-    return {"children": session.children.put(str(event.child_id), child)}
-
-
-@evolves(ChildReaped)
-def _reaped(session: Session, event: ChildReaped, _: Recorded) -> Changes:
-    return {"children": session.children.drop(str(event.child_id))}

@@ -1,0 +1,60 @@
+"""The topics of a session stand beside each other; the few that build on others are listed here."""
+
+import ast
+from pathlib import Path
+
+import domain.session
+
+FOLDER = Path(domain.session.__path__[0])
+BELOW = {"declarations", "events", "guards", "state", "work"}
+"""What every topic builds on, and what builds on no topic."""
+ABOVE = {"__init__", "commands", "decide", "evolve"}
+"""What puts the topics together, and what no topic knows."""
+BUILDS_ON = {
+    "activity": {"input_queue", "interactions", "usage"},
+    "conversation": {"shared_state"},
+    "creation": {"description", "messages", "shared_state"},
+    "elicitations": {"interactions"},
+    "forks": {"creation"},
+    "input_queue": {"messages"},
+    "inputs": {"input_queue", "messages"},
+    "lifecycle": {"interactions", "stop_reasons", "turn_endings"},
+    "permission_requests": {"interactions"},
+    "spawning": {"creation", "input_queue"},
+    "supervision": {"interactions", "lifecycle", "stop_reasons", "turn_endings"},
+    "turn_endings": {"input_queue", "interactions", "usage"},
+    "turns": {"input_queue", "messages", "turn_endings"},
+}
+"""The topics that each topic imports; a topic that is not named imports none."""
+
+
+def imported(path: Path) -> set[str]:
+    """Return the modules of the session that a module imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module == domain.session.__name__:
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            parent, _, name = node.module.rpartition(".")
+            found |= {name} if parent == domain.session.__name__ else set()
+    return found
+
+
+def test_topics_build_on_each_other_only_where_it_is_written_down():
+    for path in FOLDER.glob("*.py"):
+        if path.stem not in BELOW | ABOVE:
+            assert imported(path) - BELOW == BUILDS_ON.get(path.stem, set()), path.name
+
+
+def test_what_topics_build_on_knows_none_of_them():
+    for name in BELOW:
+        assert imported(FOLDER / f"{name}.py") <= BELOW, name
+
+
+def test_what_topics_build_on_is_written_down_in_an_order_without_circles():
+    left = dict(BUILDS_ON)
+    while left:
+        ready = [name for name, others in left.items() if not others & left.keys()]
+        assert ready, f"these topics build on each other in a circle: {sorted(left)}"
+        for name in ready:
+            del left[name]
