@@ -172,7 +172,7 @@ def test_the_state_counts_turns_and_adds_up_what_they_used():
         ]
     )  # fmt: skip
 
-    assert now.totals == Totals(turns=2, input_tokens=5, output_tokens=7, cost=0.75)
+    assert now.totals == Totals(turns=2, input_tokens=5, output_tokens=5, cost=0.5)
     assert dict(now.turns.ended) == {"t1": "completed", "t2": "failed"}
     assert now.turns.running is None
 
