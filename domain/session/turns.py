@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from domain.errors import InputsWaiting, NoTurnInProgress, TurnExists, TurnInProgress
+from domain.errors import InputsWaiting, TurnExists, TurnInProgress
 from domain.replacing import replace
 from domain.session import input_queue
 from domain.session.declarations import Command, decides, evolves
@@ -161,17 +161,6 @@ def require_new_turn(session: Session, turn_id: str) -> None:
         if running is not None and running.turn_id == turn_id:
             raise TurnInProgress(None, turn_id=turn_id)
         raise TurnExists(None, turn_id=turn_id)
-
-
-def require_any_turn(session: Session) -> Turn:
-    """Return the running turn, whichever it is.
-
-    Raises:
-        NoTurnInProgress: None runs.
-    """
-    if session.turns.running is None:
-        raise NoTurnInProgress
-    return session.turns.running
 
 
 @evolves(TurnStarted)
