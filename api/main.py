@@ -52,7 +52,7 @@ from application.webhooks.delivery import Deliveries, RetryPolicy
 from application.webhooks.manage import Webhooks
 from infrastructure.audit_key_file import KeyFileError, make_key, read_keys, rotate_key
 from infrastructure.ed25519 import Ed25519
-from infrastructure.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
+from infrastructure.embedded_postgres import PROGRAM_ROLE, EmbeddedPostgres, EmbeddedPostgresError
 from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.json_schema import JsonSchemas
 from infrastructure.postgres.audit import PostgresAuditEvents
@@ -60,7 +60,7 @@ from infrastructure.postgres.census import PostgresCensus
 from infrastructure.postgres.checkpoints import PostgresCheckpoints
 from infrastructure.postgres.group_commit import CommitLimits
 from infrastructure.postgres.inspection import PostgresInspector
-from infrastructure.postgres.migrations import MigrationError, migrate
+from infrastructure.postgres.migrations import MigrationError, grant, migrate
 from infrastructure.postgres.readiness import PostgresReadiness
 from infrastructure.postgres.single_owner import SingleOwner
 from infrastructure.postgres.store import PostgresStore, open_store
@@ -133,6 +133,41 @@ def bring_up_to_date(url: str, *, dry_run: bool = False) -> list[str]:
         return migrate(make_conninfo(url, connect_timeout=timeout), dry_run=dry_run)
     except MigrationError as error:
         raise StartError(error.message) from error
+
+
+def grant_rights(url: str, role: str) -> None:
+    """Give a role the rights that the program needs, and no more.
+
+    Args:
+        url: The database, as the owner of its schema.
+        role: Exists already.
+
+    Raises:
+        StartError: It cannot be done.
+    """
+    try:
+        grant(url, role)
+    except MigrationError as error:
+        raise StartError(error.message) from error
+
+
+def program_url(settings: Settings, url: str) -> str:
+    """Return the URL with which the program works, given that of the schema's owner.
+
+    In the embedded Postgres that is a role that cannot change the log. Elsewhere it is the role of
+    the URL that is set: `cairn migrate --grant-to` gives one its rights.
+
+    Args:
+        settings: Say whose Postgres it is.
+        url: The database, up to date.
+
+    Raises:
+        StartError: The role cannot be given its rights.
+    """
+    if settings.database_url is not None:
+        return url
+    grant_rights(url, PROGRAM_ROLE)
+    return make_conninfo(url, user=PROGRAM_ROLE)
 
 
 @asynccontextmanager
@@ -250,7 +285,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     async def lifespan(_: Litestar) -> AsyncGenerator[None]:
         with database_of(chosen) as url:
             await asyncio.to_thread(bring_up_to_date, url)
-            async with open_services(chosen, url) as services:
+            program = await asyncio.to_thread(program_url, chosen, url)
+            async with open_services(chosen, program) as services:
                 app.services = services
                 spare_the_collector()
                 with on_shutdown_signal(_goodbye(services.hub)):

@@ -434,3 +434,24 @@ create table write_probe (
   filler bytea not null
 );
 alter table write_probe alter column filler set storage external;
+
+-- Gives a role the rights that the program needs, and none to change what is a fact: it can read the
+-- log and add to it, and owns nothing. Called again after each migration, for its new tables.
+create function grant_to_program_v1(p_role text) returns void language plpgsql as $$
+declare
+  facts constant text[] := array['events', 'shared_state_history', 'log_tiles', 'signed_heads'];
+  fixed constant text[] := array['schema_migration', 'store'];
+  named record;
+begin
+  execute format('grant usage on schema %I to %I', current_schema(), p_role);
+  execute format('grant select on all tables in schema %I to %I', current_schema(), p_role);
+  execute format('grant execute on all functions in schema %I to %I', current_schema(), p_role);
+  for named in select tablename from pg_tables where schemaname = current_schema() loop
+    if named.tablename = any(facts) then
+      execute format('grant insert on %I to %I', named.tablename, p_role);
+    elsif named.tablename <> all(fixed) then
+      execute format('grant insert, update, delete on %I to %I', named.tablename, p_role);
+    end if;
+  end loop;
+end
+$$;

@@ -85,13 +85,17 @@ def migrate(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is missing.")] = False,
+    grant_to: Annotated[
+        str | None,
+        typer.Option("--grant-to", help="Give this role what the program needs, and no more."),
+    ] = None,
 ) -> None:
     """Bring the database up to this program; `cairn serve` does it too when it starts."""
     with complaining():
         settings = settings_of(data_dir=data_dir, database_url=database_url)
         from api.cli.migrate import migrate as run
 
-        run(settings, dry_run=dry_run)
+        run(settings, dry_run=dry_run, grant_to=grant_to)
 
 
 @app.command(short_help="Follow a session across disconnects and restarts.")

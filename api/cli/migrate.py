@@ -3,16 +3,17 @@
 import typer
 
 from api.cli.options import Failure
-from api.main import StartError, bring_up_to_date, database_of
+from api.main import StartError, bring_up_to_date, database_of, grant_rights
 from api.settings import Settings
 
 
-def migrate(settings: Settings, *, dry_run: bool) -> None:
+def migrate(settings: Settings, *, dry_run: bool, grant_to: str | None = None) -> None:
     """Apply the migrations that are missing, and name them.
 
     Args:
         settings: Say which database.
         dry_run: Only name them.
+        grant_to: A role that the program will connect as, with no right to change the log.
 
     Raises:
         Failure: The database cannot be reached, or is not one this program can use.
@@ -20,9 +21,13 @@ def migrate(settings: Settings, *, dry_run: bool) -> None:
     try:
         with database_of(settings) as url:
             missing = bring_up_to_date(url, dry_run=dry_run)
+            if grant_to is not None and not dry_run:
+                grant_rights(url, grant_to)
     except StartError as error:
         raise Failure(str(error)) from error
     for name in missing:
         typer.echo(f"{'missing' if dry_run else 'applied'} {name}")
     if not missing:
         typer.echo("The database is up to date.")
+    if grant_to is not None and not dry_run:
+        typer.echo(f"The role {grant_to} may read the log and add to it, and change nothing in it.")

@@ -22,7 +22,7 @@ from api.cli.options import Failure
 from api.cli.server import run_server
 from api.cli.supervisor import Supervisor
 from api.logs import configure_logs
-from api.main import StartError, bring_up_to_date, create_app, database_of, token_of
+from api.main import StartError, bring_up_to_date, create_app, database_of, program_url, token_of
 from api.settings import Settings
 
 
@@ -41,6 +41,7 @@ def serve(settings: Settings, listening: socket.socket) -> None:
         token_of(settings)
         with _stoppable(), database_of(settings) as url:
             bring_up_to_date(url)
+            url = program_url(settings, url)
             if not is_loopback(listening) and settings.auth_token_file is None:
                 _warn(settings.host)
             _run(settings, url, listening)

@@ -8,5 +8,6 @@ server).
 
 from infrastructure.embedded_postgres.cluster import EmbeddedPostgres
 from infrastructure.embedded_postgres.layout import EmbeddedPostgresError
+from infrastructure.embedded_postgres.server import PROGRAM_ROLE
 
-__all__ = ["EmbeddedPostgres", "EmbeddedPostgresError"]
+__all__ = ["PROGRAM_ROLE", "EmbeddedPostgres", "EmbeddedPostgresError"]

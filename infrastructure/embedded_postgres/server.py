@@ -34,8 +34,12 @@ _SETTINGS = {
 }
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
+PROGRAM_ROLE = "cairn_program"
+"""As which the program connects: it owns nothing, and so cannot switch off what guards the log."""
+
 _FIRST_STATEMENTS = b"""\
 CREATE ROLE cairn LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
+CREATE ROLE cairn_program LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
 CREATE DATABASE cairn OWNER cairn;
 """
 

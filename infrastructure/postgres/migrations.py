@@ -84,6 +84,26 @@ def migrate(url: str, *, folder: Traversable = MIGRATIONS, dry_run: bool = False
     return [migration.title for migration in missing]
 
 
+def grant(url: str, role: str) -> None:
+    """Give a role the rights that the program needs, and no more.
+
+    Args:
+        url: What psycopg connects to, as the owner of the schema, which is up to date.
+        role: Exists already, and owns nothing.
+
+    Raises:
+        MigrationError: There is no such role, or the rights cannot be given.
+    """
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(_STATEMENTS["grant"], {"role": role})
+    except psycopg.Error as error:
+        raise MigrationError(
+            f"The role {role!r} cannot be given its rights: {_first(error)};"
+            f" make it first (create role ... login), and use the URL of the schema's owner."
+        ) from error
+
+
 def _read(folder: Traversable) -> list[_Migration]:
     migrations: list[_Migration] = []
     for number, file in enumerate(

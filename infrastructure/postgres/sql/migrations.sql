@@ -20,3 +20,6 @@ select number, name, sha256 from schema_migration order by number
 
 -- name: record
 insert into schema_migration (number, name, sha256) values (%(number)s, %(name)s, %(sha256)s)
+
+-- name: grant
+select grant_to_program_v1(%(role)s)
