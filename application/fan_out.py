@@ -14,7 +14,8 @@ from itertools import takewhile
 from uuid import UUID
 
 from application.partials import Partial
-from application.ports.store import Append, StoredEvent
+from application.ports.events import StoredEvent
+from application.ports.log import Append
 
 _REMEMBERED_EVENTS = 256
 _REMEMBERED_BYTES = 1024 * 1024

@@ -7,7 +7,10 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from application.ports.store import Append, Envelope, NewEvent, SessionRow, StoredAnswer
+from application.ports.events import Envelope, NewEvent
+from application.ports.idempotency import StoredAnswer
+from application.ports.log import Append
+from application.ports.session_rows import SessionRow
 from domain.chain import genesis, link, record_hash
 from domain.session.events import MessageAdded
 from infrastructure.clock import SystemClock

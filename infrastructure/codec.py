@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import msgspec
 
-from application.ports.store import Envelope, StoredEvent
+from application.ports.events import Envelope, StoredEvent
 from domain.catalogue import NAMES, Event
 from domain.session.events import Recorded, SessionEvent, Unrecognised
 from domain.values import rfc3339

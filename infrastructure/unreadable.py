@@ -5,7 +5,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from application.ports.store import StoredEvent
+from application.ports.events import StoredEvent
 
 TYPE = "unreadable"
 _checked = msgspec.json.Decoder(msgspec.Raw).decode

@@ -12,7 +12,8 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 from application.commands.request import Outcome
-from application.ports.store import ListedSession, StoredEvent
+from application.ports.events import StoredEvent
+from application.ports.session_rows import ListedSession
 from application.projections.session_row import PROJECTION_VERSION, filled_document
 from application.reads.wire import record_json as record_json
 from domain.values import rfc3339

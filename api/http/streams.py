@@ -12,7 +12,7 @@ from prometheus_client import Gauge
 
 from api.http.problems import document, problem_of, status_of
 from api.http.responses import record_json, to_json
-from application.ports.store import StoredEvent
+from application.ports.events import StoredEvent
 from application.reads.stream_items import CaughtUp, Closed, Closing, Piece, Ping, StreamItem
 from domain.values import rfc3339
 

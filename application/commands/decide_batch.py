@@ -13,7 +13,11 @@ from application.commands.records import RecordEncoder
 from application.commands.repository import Loaded
 from application.commands.request import Outcome, Request
 from application.errors import StaleSequence
-from application.ports.store import Append, NewEvent, SharedWrite, Store, StoredAnswer
+from application.ports.events import NewEvent
+from application.ports.idempotency import StoredAnswer
+from application.ports.log import Append
+from application.ports.shared_state import SharedWrite
+from application.ports.store import Store
 from application.projections.session_row import listed_differently, session_row
 from application.projections.shared_state import shared_writes
 from domain.chain import genesis, link, record_hash

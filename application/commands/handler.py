@@ -22,7 +22,8 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
 from application.errors import Busy, HookDenied, HookFailed, KeysTaken, VersionConflict
 from application.fan_out import FanOut
-from application.ports.store import Append, Store
+from application.ports.log import Append
+from application.ports.store import Store
 from domain.errors import CairnError, SessionExists
 from domain.session.decide import decide
 from domain.session.state import Session

@@ -7,7 +7,9 @@ from uuid import UUID
 
 from application.commands.request import Idempotency, Outcome, Request, ScopeRequest
 from application.errors import IdempotencyKeyInFlight, IdempotencyKeyReused
-from application.ports.store import Codec, Store, StoredAnswer
+from application.ports.codec import Codec
+from application.ports.idempotency import StoredAnswer
+from application.ports.store import Store
 
 
 class StoredAnswers:
@@ -51,7 +53,7 @@ class StoredAnswers:
         """
         if idempotency is None:
             return None
-        stored = await self._store.read_models.answer(idempotency.scope, idempotency.key)
+        stored = await self._store.idempotency_keys.answer(idempotency.scope, idempotency.key)
         if stored is None:
             return None
         if stored.fingerprint != idempotency.fingerprint:

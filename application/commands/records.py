@@ -4,7 +4,8 @@ from datetime import datetime
 
 from application.commands.request import Request, ScopeRequest
 from application.errors import RecordTooLarge
-from application.ports.store import Envelope, Store
+from application.ports.events import Envelope
+from application.ports.store import Store
 from domain.catalogue import Event
 
 

@@ -53,7 +53,7 @@ class SessionRepository:
         Args:
             session_id: Whose; the state of an unknown session is absent.
         """
-        row = await self._store.read_models.session(session_id)
+        row = await self._store.session_rows.session(session_id)
         if row is None:
             return Loaded(ABSENT, genesis(session_id), 0)
         cached = self.cached(session_id)
@@ -151,7 +151,7 @@ class SessionRepository:
             session_id: Whose.
             loaded: The state.
         """
-        row = await self._store.read_models.session(session_id)
+        row = await self._store.session_rows.session(session_id)
         if row is not None:
             return loaded.session.sequence == row.sequence
         # The log of a shared scope, which has no row, may have the id.

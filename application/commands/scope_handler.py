@@ -16,8 +16,10 @@ from application.commands.records import RecordEncoder
 from application.commands.request import Outcome, ScopeRequest
 from application.errors import Busy, KeysTaken, StaleScope, VersionConflict
 from application.fan_out import FanOut
-from application.ports.rows import ScopeOwner, ScopeVersion
-from application.ports.store import Append, NewEvent, SharedWrite, Store
+from application.ports.events import NewEvent
+from application.ports.log import Append
+from application.ports.shared_state import ScopeOwner, ScopeVersion, SharedWrite
+from application.ports.store import Store
 from application.projections.shared_state import shared_writes
 from domain.chain import genesis, link, record_hash
 from domain.replacing import replace
@@ -95,7 +97,7 @@ class ScopeHandler:
         store, scope_id, command = self._store, request.session_id, request.command
         scope, digest, position = await self._load(scope_id)
         decided = decide(scope, command)
-        version = (await store.read_models.scope(scope_id)).version
+        version = (await store.shared_state.scope(scope_id)).version
         if request.expected is not None and version not in request.expected:
             raise StaleScope(None, head=version)
         now = store.clock.now()

@@ -1,11 +1,62 @@
-"""Events as those who follow the log meet them: with their owner, and filtered."""
+"""Events as rows of the log, and which of them a reader wants."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
-from application.ports.rows import StoredEvent
 from domain.catalogue import NAMES
+
+
+class StoredEvent(NamedTuple):
+    """One row of the log.
+
+    Args:
+        session_id: Whose log.
+        sequence: 1, 2, 3 ... in that session.
+        position: 1, 2, 3 ... over all sessions, visible in this order.
+        type: The stored name of the event.
+        record: UTF-8 JSON, byte for byte what the digest covers.
+        digest: 32 bytes.
+    """
+
+    session_id: UUID
+    sequence: int
+    position: int
+    type: str
+    record: bytes
+    digest: bytes
+
+
+class NewEvent(NamedTuple):
+    """An event on its way into the log; it follows the ones before it in its append."""
+
+    type: str
+    record: bytes
+    digest: bytes
+
+
+class Envelope(NamedTuple):
+    """What an event says about itself.
+
+    Args:
+        id: A new UUIDv7.
+        at: UTC.
+        actor: Who asked, such as `user:ada` or `system`.
+        origin: The door it came through, such as `http`, `repair` or `import`.
+        turn_id: The turn in which it happened.
+        causation: Why: the id of the request or event that led to it.
+        idempotency_key: As the client sent it.
+    """
+
+    id: UUID
+    at: datetime
+    actor: str
+    origin: str
+    turn_id: str | None = None
+    causation: str | None = None
+    idempotency_key: str | None = None
 
 
 class OwnedEvent(NamedTuple):

@@ -17,7 +17,7 @@ from typing import Generic, NamedTuple, TypeVar
 from application.fan_out import FanOut
 from application.ports.checkpoints import Checkpoints
 from application.ports.events import EventFilter, OwnedEvent
-from application.ports.store import EventLog
+from application.ports.log import EventLog
 
 TransactionT = TypeVar("TransactionT")
 

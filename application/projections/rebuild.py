@@ -34,7 +34,7 @@ class RowRebuilder:
 
     async def round(self) -> float:
         """Project some rows anew, and return the seconds until the next look."""
-        older = await self._store.read_models.rows_older_than(
+        older = await self._store.session_rows.rows_older_than(
             PROJECTION_VERSION, _BATCH + len(self._failed)
         )
         for session_id, sequence in older:
@@ -51,4 +51,4 @@ class RowRebuilder:
             self._failed.add(session_id)
             _logger.exception("the row of session %s cannot be projected", session_id)
             return
-        await self._store.read_models.replace_row(session_id, sequence, row)
+        await self._store.session_rows.replace_row(session_id, sequence, row)

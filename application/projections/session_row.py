@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from application.ports.store import Codec, SessionRow
+from application.ports.codec import Codec
+from application.ports.session_rows import SessionRow
 from domain.badges import Badge, Info, badge_for_log, state_of
 from domain.session.state import ABSENT, Session
 from domain.session.supervision import next_deadline

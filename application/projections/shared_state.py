@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from application.ports.store import Codec, SharedWrite
+from application.ports.codec import Codec
+from application.ports.shared_state import SharedWrite
 from domain.session.key_writes import key_writes
 from domain.state_keys import scope_of
 

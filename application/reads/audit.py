@@ -6,7 +6,7 @@ from typing import NamedTuple
 from application.errors import CursorAhead
 from application.ports.audit import AuditEvents, AuditFilter
 from application.ports.events import OwnedEvent
-from application.ports.store import EventLog
+from application.ports.log import EventLog
 from application.projections.following import SCANNED
 
 _AT_ONCE = 200

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from application.ports.leases import Lease, Sign
-from application.ports.store import After, ListedSession, SessionFilter, SessionOrder, Store
+from application.ports.session_rows import After, ListedSession, SessionFilter, SessionOrder
+from application.ports.store import Store
 from domain.badges import (
     CANCELLATION,
     Badge,
@@ -170,12 +171,12 @@ class Checkups:
             wanted: Tells which ones; None is all.
         """
         if wanted is None:
-            rows = await self._store.read_models.sessions(where, order, after, limit + 1)
+            rows = await self._store.session_rows.sessions(where, order, after, limit + 1)
             return Page(await look(rows[:limit]), rows[limit - 1] if len(rows) > limit else None)
         found: list[_T] = []
         scanned = 0
         while True:
-            rows = await self._store.read_models.sessions(where, order, after, _READ)
+            rows = await self._store.session_rows.sessions(where, order, after, _READ)
             last_page = len(rows) < _READ
             for index, one in enumerate(await look(rows), 1):
                 scanned += 1

@@ -6,7 +6,9 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from application.commands.repository import SessionRepository
-from application.ports.store import KeyWrite, Store, StoredEvent
+from application.ports.events import StoredEvent
+from application.ports.shared_state import KeyWrite
+from application.ports.store import Store
 from application.projections.shared_state import scope_id
 from domain.errors import SessionNotFound
 from domain.session.key_writes import recorded_key_writes
@@ -98,7 +100,7 @@ class KeyHistories:
             before: Only writes at a lower position.
             limit: The most.
         """
-        found = await self._store.read_models.key_history(
+        found = await self._store.shared_state.key_history(
             scope_id(app, user), key, before=before, limit=limit
         )
         return KeyHistory(shared_writes(self._store, found), "position")

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from application.commands.repository import Loaded, SessionRepository
 from application.errors import CursorAhead
-from application.ports.store import After, ListedSession, SessionFilter, SessionOrder, Store
+from application.ports.session_rows import After, ListedSession, SessionFilter, SessionOrder
+from application.ports.store import Store
 from application.projections.session_row import session_document
 from application.projections.shared_state import app_scope, user_scope
 from application.reads.transcripts import Transcripts
@@ -61,7 +62,7 @@ class Queries:
         Raises:
             SessionNotFound: There is none, or it was deleted.
         """
-        row = await self._store.read_models.session(session_id)
+        row = await self._store.session_rows.session(session_id)
         if row is None:
             raise SessionNotFound
         if row.status == "deleted":
@@ -72,7 +73,7 @@ class Queries:
         self, where: SessionFilter, order: SessionOrder, after: After | None, limit: int
     ) -> Sequence[ListedSession]:
         """Return a page of sessions."""
-        return await self._store.read_models.sessions(where, order, after, limit)
+        return await self._store.session_rows.sessions(where, order, after, limit)
 
     async def snapshot(self, session_id: UUID, at: int | None = None) -> Snapshot:
         """Return a session as it is, or as it was after a past event.
@@ -137,7 +138,7 @@ class Queries:
         loaded = await self._repository.load_at(session_id, at)
         shared: dict[str, bytes] = {}
         for scope in scopes:
-            shared |= (await self._store.read_models.scope(scope, at=loaded.position)).values
+            shared |= (await self._store.shared_state.scope(scope, at=loaded.position)).values
         return loaded, self._whole_state(loaded, shared)
 
     async def _newest(
@@ -146,11 +147,11 @@ class Queries:
         # What one patch wrote to all three scopes is seen in all of them, or in none.
         for _ in range(_LOOKS):
             loaded = await self._repository.load(session_id)
-            sequence, shared = await self._store.read_models.shared_with(session_id, scopes)
+            sequence, shared = await self._store.shared_state.shared_with(session_id, scopes)
             if sequence == loaded.session.sequence:
                 return loaded, self._whole_state(loaded, shared)
         # Somebody never stops writing to it.
-        sequence, shared = await self._store.read_models.shared_with(session_id, scopes)
+        sequence, shared = await self._store.shared_state.shared_with(session_id, scopes)
         loaded = await self._repository.load_at(session_id, sequence)
         return loaded, self._whole_state(loaded, shared)
 

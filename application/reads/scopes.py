@@ -45,7 +45,7 @@ class Scopes:
         """
         if at is not None and at > (head := await self._store.log.head()):
             raise CursorAhead(None, head=head, cursor=at)
-        scope = await self._store.read_models.scope(scope_id(app, user), at=at)
+        scope = await self._store.shared_state.scope(scope_id(app, user), at=at)
         from_json = self._store.codec.from_json
         values = {key: from_json(value) for key, value in scope.values.items()}
         return SharedState(scope.version, values)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 from application.fan_out import FanOut
-from application.ports.store import StoredEvent
+from application.ports.events import StoredEvent
 
 LOOK_AGAIN = 0.25
 """Seconds until a stream reads again when the database refused at once; others wait there."""

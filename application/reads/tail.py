@@ -12,7 +12,9 @@ from uuid import UUID
 from application.errors import CursorAhead, StoreUnavailable
 from application.fan_out import Channel, FanOut
 from application.partials import Partial
-from application.ports.store import Codec, Store, StoredEvent
+from application.ports.codec import Codec
+from application.ports.events import StoredEvent
+from application.ports.store import Store
 from application.reads.stream_items import (
     LOOK_AGAIN,
     CaughtUp,
@@ -73,7 +75,7 @@ class Tails:
 
     def __init__(self, store: Store, hub: FanOut, rhythm: StreamTiming | None = None) -> None:
         self._log = store.log
-        self._read_models = store.read_models
+        self._session_rows = store.session_rows
         self._codec = store.codec
         self._clock = store.clock
         self._hub = hub
@@ -238,7 +240,7 @@ class Tails:
         return Page(found, cursor, head, up_to_date, closed and up_to_date)
 
     async def _head(self, session_id: UUID) -> tuple[int, bool]:
-        row = await self._read_models.session(session_id)
+        row = await self._session_rows.session(session_id)
         if row is None:
             raise SessionNotFound
         return row.sequence, row.status == "deleted"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from application.errors import AuditKeyMissing, BeyondTheLog, LogDamaged
-from application.ports.store import EventLog
+from application.ports.log import EventLog
 from application.ports.transparency import Signatures, SignedHead, SignedHeads, Tiles
 from domain.transparency.notes import SigningKey, TreeHead, VerifierKey, format_note
 from domain.transparency.proofs import (

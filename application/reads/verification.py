@@ -12,8 +12,9 @@ from uuid import UUID
 
 from application.commands.repository import SessionRepository
 from application.ports.census import Census
+from application.ports.events import StoredEvent
 from application.ports.inspection import FoundEvent, FoundRow, Inspector
-from application.ports.store import Store, StoredEvent
+from application.ports.store import Store
 from application.projections.session_row import PROJECTION_VERSION
 from application.use_cases.repair import row_differences
 from domain.chain import genesis

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from application.fan_out import FanOut
 from application.ports.leases import Lease
-from application.ports.store import ListedSession, Store
+from application.ports.session_rows import ListedSession
+from application.ports.store import Store
 from application.reads.health import facts_of
 from application.reads.stream_items import Deadline
 from domain.badges import Badge, state_of
@@ -67,7 +68,7 @@ class _Watch:
             task.exception()  # whoever still waits has it
 
     async def _look(self) -> _Found:
-        session = await self.store.read_models.session(self.session_id)
+        session = await self.store.session_rows.session(self.session_id)
         if session is None:
             raise SessionNotFound
         lease = None

@@ -1,6 +1,6 @@
 """Events as everybody outside sees them: the stored bytes, and what stands beside them."""
 
-from application.ports.store import StoredEvent
+from application.ports.events import StoredEvent
 
 
 def record_json(event: StoredEvent) -> bytes:

@@ -11,7 +11,8 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.errors import OutcomeUnknown, StoreUnavailable
-from application.ports.store import DueSession, Orphan, Store
+from application.ports.deadlines import DueSession, Orphan
+from application.ports.store import Store
 from domain.errors import CairnError
 from domain.session.children import PARENT_STOPPED
 from domain.session.commands import ExpireDue, StopSession
@@ -138,5 +139,5 @@ class KeyPruner:
 
     async def round(self) -> float:
         """Forget some, and return the seconds until the next look."""
-        forgotten = await self._store.read_models.forget_answers(self._after, 5000)
+        forgotten = await self._store.idempotency_keys.forget_answers(self._after, 5000)
         return 0.1 if forgotten == 5000 else 600.0

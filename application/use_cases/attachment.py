@@ -21,7 +21,8 @@ from application.errors import (
     StoreUnavailable,
 )
 from application.ports.leases import Lease
-from application.ports.store import ListedSession, Store
+from application.ports.session_rows import ListedSession
+from application.ports.store import Store
 from application.reads.health import facts_of
 from application.use_cases.presence import present
 from domain.badges import badge_for_info, drivable

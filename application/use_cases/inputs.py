@@ -6,7 +6,7 @@ from uuid import UUID
 
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
-from application.ports.store import Clock
+from application.ports.clock import Clock
 from domain.session.commands import NewInput, QueueInputs
 from domain.values import JsonObject, Part, TurnSource
 

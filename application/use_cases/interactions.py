@@ -7,8 +7,8 @@ from uuid import UUID
 from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome
+from application.ports.clock import Clock
 from application.ports.schemas import Schemas
-from application.ports.store import Clock
 from domain.errors import Invalid
 from domain.session.commands import (
     AnswerElicitation,

@@ -7,7 +7,8 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome, Request
 from application.errors import CursorAhead, StaleSequence
-from application.ports.store import ListedSession, Store
+from application.ports.session_rows import ListedSession
+from application.ports.store import Store
 from application.projections.session_row import filled_document
 from application.reads.queries import Queries
 from domain.errors import SessionIsDeleted, SessionNotFound
@@ -152,7 +153,7 @@ class Lineages:
             parent_id: Who is about to spawn another.
         """
         parent = (await self._repository.load(parent_id)).session
-        living = await self._store.read_models.living_children(parent_id)
+        living = await self._store.session_rows.living_children(parent_id)
         for child_id in sorted({*living} ^ {*live_children(parent)}):
             command = counted(child_id, (await self._repository.load(child_id)).session)
             await self._handler.handle(
@@ -213,7 +214,7 @@ class Lineages:
 
     async def _row(self, session_id: UUID) -> ListedSession:
         # A command to what was deleted is told so, however close behind the deletion it comes.
-        row = await self._store.read_models.session(session_id)
+        row = await self._store.session_rows.session(session_id)
         if row is None:
             raise SessionNotFound
         if row.status == "deleted":

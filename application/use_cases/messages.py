@@ -4,7 +4,7 @@ from uuid import UUID
 
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
-from application.ports.store import Clock
+from application.ports.clock import Clock
 from domain.session.commands import AddMessage
 from domain.values import Part, Role
 

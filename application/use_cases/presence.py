@@ -7,7 +7,8 @@ from application.commands.handler import CommandHandler
 from application.commands.request import Caller
 from application.errors import StaleSequence
 from application.ports.leases import Process, Sign
-from application.ports.store import ListedSession, Store
+from application.ports.session_rows import ListedSession
+from application.ports.store import Store
 from application.reads.health import facts_of
 from domain.errors import Invalid, SessionIsDeleted, SessionIsStopped, SessionNotFound
 from domain.redaction import redacted
@@ -96,7 +97,7 @@ async def present(store: Store, caller: Caller, session_id: UUID) -> ListedSessi
         StaleSequence: It is at none of these sequences.
         SessionIsDeleted: It was deleted.
     """
-    session = await store.read_models.session(session_id)
+    session = await store.session_rows.session(session_id)
     if session is None:
         raise SessionNotFound
     if caller.expected is not None and session.sequence not in caller.expected:

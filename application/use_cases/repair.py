@@ -12,8 +12,10 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome
 from application.errors import Busy, RepairBlocked, ReportOutdated, StaleSequence
+from application.ports.codec import Codec
+from application.ports.events import StoredEvent
 from application.ports.inspection import FoundRow, Inspection, Inspector, OwnWrite
-from application.ports.store import Codec, Store, StoredEvent
+from application.ports.store import Store
 from application.projections.session_row import (
     PROJECTION_VERSION,
     session_document,

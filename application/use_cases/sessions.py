@@ -8,7 +8,7 @@ from uuid import UUID
 
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
-from application.ports.store import Clock
+from application.ports.clock import Clock
 from application.use_cases.lineage import Lineages
 from domain.errors import CairnError, SessionNotFound
 from domain.session.commands import (

@@ -18,8 +18,9 @@ from uuid import UUID
 
 from application.errors import StoreUnavailable
 from application.fan_out import FanOut
+from application.ports.clock import Clock
 from application.ports.events import OwnedEvent
-from application.ports.store import Clock, EventLog
+from application.ports.log import EventLog
 from application.ports.webhooks import (
     MOST_WEBHOOKS,
     DeadLetter,

@@ -22,8 +22,9 @@ from application.errors import (
     WebhookPaused,
     WebhookTargetRefused,
 )
+from application.ports.clock import Clock
 from application.ports.events import EventFilter, matches
-from application.ports.store import Clock, EventLog
+from application.ports.log import EventLog
 from application.ports.webhooks import (
     MOST_WEBHOOKS,
     Change,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from application.ports.events import EventFilter, OwnedEvent
-from application.ports.store import EventLog
+from application.ports.log import EventLog
 from application.projections.following import BatchSize, read_batch
 
 

@@ -5,12 +5,13 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from application.ports.store import Clock, DueSession, Orphan
+from application.ports.clock import Clock
+from application.ports.deadlines import DueSession, Orphan
 from infrastructure.memory.tables import Tables
 
 
 class MemoryDeadlines:
-    """When sessions need the clock; see `application.ports.store.Deadlines`.
+    """When sessions need the clock; see `application.ports.deadlines.Deadlines`.
 
     Args:
         tables: What it shares with the log.

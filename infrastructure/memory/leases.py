@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from uuid import UUID
 
+from application.ports.clock import Clock
 from application.ports.leases import Claim, Lease, Process, Sign
-from application.ports.store import Clock
 from infrastructure.memory.tables import Tables
 
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from application.ports.events import StoredEvent
+from application.ports.idempotency import StoredAnswer
 from application.ports.leases import Lease, Sign
-from application.ports.rows import ScopeOwner
-from application.ports.store import SessionFilter, SessionRow, StoredAnswer, StoredEvent
+from application.ports.session_rows import SessionFilter, SessionRow
+from application.ports.shared_state import ScopeOwner
 
 _EXACTLY = (
     "app",

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from application.ports.store import Append, SessionRow
+from application.ports.log import Append
+from application.ports.session_rows import SessionRow
 from infrastructure.postgres.arrays import (
     BigintArray,
     ByteaArray,

@@ -13,7 +13,7 @@ from uuid import UUID
 from psycopg import AsyncCursor
 
 from application.errors import KeysTaken, StaleScope, VersionConflict
-from application.ports.store import Append
+from application.ports.log import Append
 from domain.errors import CairnError
 from infrastructure.postgres import sql
 from infrastructure.postgres.arrays import BigintArray, TextArray, UuidArray

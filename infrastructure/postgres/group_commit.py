@@ -29,7 +29,7 @@ from uuid import UUID
 import psycopg
 
 from application.errors import Busy, OutcomeUnknown, StoreUnavailable
-from application.ports.store import Append
+from application.ports.log import Append
 from infrastructure.postgres import sql
 from infrastructure.postgres.batch_writer import BatchWriter, Committed
 from infrastructure.postgres.commit_judge import PendingAppend, refuse

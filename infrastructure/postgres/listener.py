@@ -19,7 +19,7 @@ from psycopg import AsyncConnection
 from application.errors import StoreUnavailable
 from application.fan_out import FanOut
 from application.partials import Partial
-from application.ports.store import EventLog
+from application.ports.log import EventLog
 from infrastructure.metrics import LAG
 from infrastructure.postgres import sql
 from infrastructure.postgres.database import Database

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from application.ports.events import EventFilter, OwnedEvent
-from application.ports.store import Append, StoredEvent
+from application.ports.events import EventFilter, OwnedEvent, StoredEvent
+from application.ports.log import Append
 from domain.session.key_writes import SETTING_FIELDS, WRITER_NAMES
 from infrastructure.postgres import sql
 from infrastructure.postgres.batch_writer import Committed
@@ -21,7 +21,7 @@ _LAST_SEQUENCE = 2**63 - 1
 
 
 class PostgresEventLog:
-    """The log; see `application.ports.store.EventLog`.
+    """The log; see `application.ports.log.EventLog`.
 
     Args:
         database: Where it is kept.

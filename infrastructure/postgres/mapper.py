@@ -20,7 +20,7 @@ from eventsourcing.persistence import (
     Transcoder,
 )
 
-from application.ports import store
+from application.ports import events
 from domain.session.events import Recorded
 from domain.values import rfc3339
 from infrastructure.codec import JsonCodec
@@ -111,5 +111,5 @@ class CairnMapper(Mapper[UUID]):
         if ":" in topic:
             data = bytes(_record(record).data)
             return super().to_domain_event(StoredEvent(where, sequence, topic, data))
-        event = store.StoredEvent(where, sequence, 0, topic, record, b"")
+        event = events.StoredEvent(where, sequence, 0, topic, record, b"")
         return LoggedEvent(where, sequence, topic, record, self._codec.decode(event))

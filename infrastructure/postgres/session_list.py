@@ -5,7 +5,7 @@ from dataclasses import fields
 from functools import cache
 from typing import Any, LiteralString, NamedTuple
 
-from application.ports.store import After, SessionFilter, SessionOrder
+from application.ports.session_rows import After, SessionFilter, SessionOrder
 from infrastructure.postgres import sql
 
 _BLOCKS = sql.load("session_list")

@@ -9,18 +9,20 @@ from application.ports.store import Store
 from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
 from infrastructure.null_announcer import NullAnnouncer
+from infrastructure.postgres import sql
 from infrastructure.postgres.batch_writer import Committed
 from infrastructure.postgres.database import Database
 from infrastructure.postgres.deadlines import PostgresDeadlines
 from infrastructure.postgres.group_commit import CommitLimits
+from infrastructure.postgres.idempotency import PostgresIdempotencyKeys
 from infrastructure.postgres.leases import PostgresLeases, PostgresPresence
 from infrastructure.postgres.listener import Listener
 from infrastructure.postgres.log import PostgresEventLog
-from infrastructure.postgres.read_models import (
-    PostgresReadModels,
-    PostgresSnapshots,
-    store_identity,
-)
+from infrastructure.postgres.session_rows import PostgresSessionRows
+from infrastructure.postgres.shared_state import PostgresSharedState
+from infrastructure.postgres.snapshots import PostgresSnapshots
+
+_STATEMENTS = sql.load("store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,11 @@ async def open_store(
         if listener is not None:
             await listener.start(log)
         yield PostgresStore(
-            identity=await store_identity(database),
+            identity=await _identity(database),
             log=log,
-            read_models=PostgresReadModels(database),
+            session_rows=PostgresSessionRows(database),
+            idempotency_keys=PostgresIdempotencyKeys(database),
+            shared_state=PostgresSharedState(database),
             deadlines=PostgresDeadlines(database),
             leases=PostgresLeases(database),
             presence=PostgresPresence(database),
@@ -83,3 +87,8 @@ async def open_store(
             announcer=listener or NullAnnouncer(),
             database=database,
         )
+
+
+async def _identity(database: Database) -> str:
+    rows = await database.fetch(_STATEMENTS["store_identity"], {})
+    return str(rows[0][0])

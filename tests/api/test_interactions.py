@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from application.ports.store import Clock
+from application.ports.clock import Clock
 from tests.streams.agent import agents
 from tests.support.api import HELLO, Api, Json, SessionApi, done, refused
 from tests.support.postgres import Server

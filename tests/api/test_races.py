@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from application.ports.store import StoredEvent
+from application.ports.events import StoredEvent
 from infrastructure.codec import JsonCodec
 from tests.property import invariants
 from tests.support.api import HELLO, Api, SessionApi

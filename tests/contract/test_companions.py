@@ -7,7 +7,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import KeysTaken, VersionConflict
-from application.ports.store import Append, SharedWrite, Store, StoredEvent
+from application.ports.events import StoredEvent
+from application.ports.log import Append
+from application.ports.shared_state import SharedWrite
+from application.ports.store import Store
 from tests.support.appends import Chain, at, row
 
 EVERYTHING = 1_000_000
@@ -63,19 +66,19 @@ async def test_rows_keys_and_shared_values_of_companions_are_written_too(
     spawn = parent.next(at=at(2), keys=["p"], companions=[made])
     assert await store.log.append(spawn) == 3
     assert commits[-1] == 5
-    listed = await store.read_models.session(child.session_id)
+    listed = await store.session_rows.session(child.session_id)
     assert listed is not None
     assert (listed.title, listed.sequence, listed.position) == ("Child", 2, 5)
     assert (listed.digest, listed.updated_at) == (child.digest, at(3))
-    moved = await store.read_models.session(parent.session_id)
+    moved = await store.session_rows.session(parent.session_id)
     assert moved is not None
     assert (moved.sequence, moved.position, moved.updated_at) == (3, 3, at(2))
-    of_child = await store.read_models.answer(child.session_id, "c")
-    of_parent = await store.read_models.answer(parent.session_id, "p")
+    of_child = await store.idempotency_keys.answer(child.session_id, "c")
+    of_parent = await store.idempotency_keys.answer(parent.session_id, "p")
     assert of_child == replace(made.keys[0], position=5)
     assert of_parent == replace(spawn.keys[0], position=3)
-    assert await store.read_models.scope(scope) == (5, {"app:a": b"1"})
-    (write,) = await store.read_models.key_history(scope, "app:a", limit=9)
+    assert await store.shared_state.scope(scope) == (5, {"app:a": b"1"})
+    (write,) = await store.shared_state.key_history(scope, "app:a", limit=9)
     assert (write.position, write.session_id, write.sequence) == (5, child.session_id, 2)
 
 
@@ -92,7 +95,7 @@ async def test_one_without_events_is_answered_with_the_position_before_its_compa
         *((asker.session_id, n) for n in (1, 2, 3, 4)),
         *((other.session_id, n) for n in (1, 2)),
     ]
-    kept = await store.read_models.answer(asker.session_id, "k")
+    kept = await store.idempotency_keys.answer(asker.session_id, "k")
     assert kept is not None
     assert kept.position == 4
 
@@ -120,11 +123,11 @@ async def test_a_conflict_of_any_refuses_all_and_leaves_nothing(store: Store, gu
     assert refused.value.facts == {"session_id": str(chains[guilty].session_id), "head": 3}
     assert await store.log.head() == 5
     for chain in chains:
-        listed = await store.read_models.session(chain.session_id)
+        listed = await store.session_rows.session(chain.session_id)
         assert listed is not None
         assert (listed.title, listed.sequence) == ("Before", chain.sequence)
-        assert await store.read_models.answer(chain.session_id, "k") is None
-    assert await store.read_models.scope(scope) == (0, {})
+        assert await store.idempotency_keys.answer(chain.session_id, "k") is None
+    assert await store.shared_state.scope(scope) == (0, {})
     assert await store.log.append(chains[0].next(companions=[chains[1].next()])) == 6
 
 
@@ -148,7 +151,7 @@ async def test_a_taken_key_of_a_companion_refuses_all(store: Store) -> None:
         await store.log.append(refused)
     assert taken.value.keys == {"a"}
     assert await store.log.head() == 2
-    assert await store.read_models.answer(child.session_id, "b") is None
+    assert await store.idempotency_keys.answer(child.session_id, "b") is None
 
 
 async def test_what_is_sent_twice_is_stored_once(store: Store) -> None:
@@ -188,7 +191,7 @@ async def test_in_one_batch_the_guilty_do_not_hurt_the_innocent(store: Store) ->
     assert await store.log.head() == 12 + 4 + 8 * 5 + 4
     assert len(await places(store)) == await store.log.head()
     for child in children[:4]:
-        assert await store.read_models.session(child.session_id) is None
+        assert await store.session_rows.session(child.session_id) is None
     positions = {(e.session_id, e.sequence): e.position for e in await all_events(store)}
     for spawn, answer in zip(spawns[4:], [*answers[4:6], *answers[10:]], strict=True):
         made = spawn.companions[0]

@@ -12,7 +12,9 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from application.errors import VersionConflict
-from application.ports.store import Append, SharedWrite, Store
+from application.ports.log import Append
+from application.ports.shared_state import SharedWrite
+from application.ports.store import Store
 from domain.chain import genesis, link, record_hash
 from infrastructure.postgres import sql
 from infrastructure.postgres.arrays import register_arrays
@@ -196,7 +198,7 @@ async def test_what_contradicts_itself_fails_alone_and_ends_nothing(postgres_sto
     assert all(isinstance(answer, psycopg.DatabaseError) for answer in answers[:3]), answers
     assert all(isinstance(answer, int) for answer in answers[3:]), answers
     assert await log.head() == 6
-    assert (await postgres_store.read_models.scope(scope)).values == {}
+    assert (await postgres_store.shared_state.scope(scope)).values == {}
 
 
 async def test_two_programs_on_one_database_see_each_other(
@@ -212,5 +214,5 @@ async def test_two_programs_on_one_database_see_each_other(
             await other.log.append(here.next())
         assert await other.log.append(chain.next()) == 2
         assert await postgres_store.log.head() == 2
-        kept = await other.read_models.answer(chain.session_id, "k")
+        kept = await other.idempotency_keys.answer(chain.session_id, "k")
         assert kept is not None

@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.ports.store import DueSession, Orphan, Store
+from application.ports.deadlines import DueSession, Orphan
+from application.ports.store import Store
 from infrastructure.clock import SystemClock
 from infrastructure.memory.store import MemoryStore
 from tests.support.appends import START, Chain, at, row
@@ -115,7 +116,7 @@ async def test_on_the_very_moment_a_session_is_due() -> None:
 async def test_a_session_is_postponed_if_it_is_due_as_it_was_seen(store: Store) -> None:
     now = await store.deadlines.now()
     chain, other = await make(store, due_at=now - HOUR), await make(store, due_at=now - HOUR)
-    session = await store.read_models.session(chain.session_id)
+    session = await store.session_rows.session(chain.session_id)
     for seen in (now - HOUR + A_MOMENT, now - HOUR - A_MOMENT, now):
         await store.deadlines.postpone(chain.session_id, seen, None)
         assert set(await due(store)) == {chain.session_id, other.session_id}
@@ -132,7 +133,7 @@ async def test_a_session_is_postponed_if_it_is_due_as_it_was_seen(store: Store) 
     assert await store.deadlines.next_due() is None
     # No event says so, and nothing else of the row has changed.
     assert await store.log.head() == 4
-    assert await store.read_models.session(chain.session_id) == session
+    assert await store.session_rows.session(chain.session_id) == session
 
 
 async def test_a_row_that_is_written_anew_overrules_what_was_postponed(store: Store) -> None:
@@ -182,7 +183,7 @@ async def test_postponing_does_not_get_in_the_way_of_appends(store: Store) -> No
 
     await asyncio.wait_for(asyncio.gather(write(), postpone(), postpone()), 60)
     assert await store.log.head() == 62
-    listed = await store.read_models.session(chain.session_id)
+    listed = await store.session_rows.session(chain.session_id)
     assert listed is not None
     assert (listed.sequence, listed.digest) == (62, chain.digest)
 

@@ -15,7 +15,8 @@ from application.errors import StoreUnavailable
 from application.fan_out import FanOut
 from application.ports.checkpoints import Checkpoints
 from application.ports.events import EventFilter, OwnedEvent
-from application.ports.store import EventLog, Store
+from application.ports.log import EventLog
+from application.ports.store import Store
 from application.projections.following import BatchSize, Follower, FollowerJob
 from infrastructure.memory.checkpoints import MemoryCheckpoints
 from infrastructure.memory.store import MemoryStore

@@ -8,7 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import KeysTaken, VersionConflict
-from application.ports.store import Append, SharedWrite, Store, StoredEvent
+from application.ports.events import StoredEvent
+from application.ports.log import Append
+from application.ports.shared_state import SharedWrite
+from application.ports.store import Store
 from domain.chain import genesis, link, record_hash
 from tests.support.appends import Chain, at, row
 
@@ -165,7 +168,7 @@ async def test_the_digests_can_be_computed_again_from_the_records(store: Store) 
             digest = link(digest, record_hash(event.record))
             assert event.digest == digest
         assert digest == chain.digest
-        listed = await store.read_models.session(chain.session_id)
+        listed = await store.session_rows.session(chain.session_id)
         assert listed is not None
         assert listed.digest == digest
 
@@ -276,7 +279,7 @@ async def test_an_append_moves_its_session_on_and_shows_it_anew_only_if_told(sto
     chain = Chain()
     await store.log.append(chain.next(2, at=at(1), row=row(title="One", doc='{"title":"One"}')))
     position = await store.log.append(chain.next(3, at=at(2)))
-    listed = await store.read_models.session(chain.session_id)
+    listed = await store.session_rows.session(chain.session_id)
     assert listed is not None
     assert (listed.sequence, listed.position, listed.digest) == (5, position, chain.digest)
     assert (listed.updated_at, listed.created_at) == (at(2), at(0))
@@ -284,7 +287,7 @@ async def test_an_append_moves_its_session_on_and_shows_it_anew_only_if_told(sto
     await store.log.append(
         chain.next(at=at(3.5), row=row(title="Two", status="running", doc='{"title":"Two"}'))
     )
-    listed = await store.read_models.session(chain.session_id)
+    listed = await store.session_rows.session(chain.session_id)
     assert listed is not None
     assert (listed.sequence, listed.updated_at) == (6, at(3.5))
     assert (listed.title, listed.doc, listed.status) == ("Two", '{"title":"Two"}', "running")
@@ -304,11 +307,11 @@ async def test_a_refused_append_leaves_no_row_key_or_value(store: Store) -> None
     )
     with pytest.raises(VersionConflict):
         await store.log.append(refused)
-    listed = await store.read_models.session(chain.session_id)
+    listed = await store.session_rows.session(chain.session_id)
     assert listed is not None
     assert listed.title == "Mine"
-    assert await store.read_models.answer(chain.session_id, "k") is None
-    assert (await store.read_models.scope(scope)).values == {}
+    assert await store.idempotency_keys.answer(chain.session_id, "k") is None
+    assert (await store.shared_state.scope(scope)).values == {}
 
 
 async def test_answers_are_kept_with_the_position_of_their_last_event(store: Store) -> None:
@@ -319,11 +322,11 @@ async def test_answers_are_kept_with_the_position_of_their_last_event(store: Sto
     early.sequence = 1
     append.keys = [*append.keys, early.answer("first")]
     await store.log.append(append)
-    last = await store.read_models.answer(chain.session_id, "last")
-    first = await store.read_models.answer(chain.session_id, "first")
+    last = await store.idempotency_keys.answer(chain.session_id, "last")
+    first = await store.idempotency_keys.answer(chain.session_id, "first")
     assert last == replace(append.keys[0], position=13)
     assert first == replace(append.keys[1], position=11)
-    assert await store.read_models.answer(NIL, "last") is None
+    assert await store.idempotency_keys.answer(NIL, "last") is None
 
 
 async def test_an_answer_without_events_keeps_the_position_it_has(store: Store) -> None:
@@ -333,11 +336,11 @@ async def test_an_answer_without_events_keeps_the_position_it_has(store: Store) 
     nothing_new = chain.next(0)
     nothing_new.keys = [chain.answer("k", position=position)]
     assert await store.log.append(nothing_new) == 7
-    kept = await store.read_models.answer(chain.session_id, "k")
+    kept = await store.idempotency_keys.answer(chain.session_id, "k")
     assert kept is not None
     assert kept.position == position
     assert await store.log.head() == 7
-    listed = await store.read_models.session(chain.session_id)
+    listed = await store.session_rows.session(chain.session_id)
     assert listed is not None
     assert (listed.sequence, listed.position) == (2, 2)
 
@@ -350,7 +353,7 @@ async def test_a_key_that_is_stored_is_refused_with_all_that_came_with_it(store:
         with pytest.raises(KeysTaken) as refused:
             await store.log.append(again)
         assert refused.value.keys == {"b"}
-    assert await store.read_models.answer(chain.session_id, "c") is None
+    assert await store.idempotency_keys.answer(chain.session_id, "c") is None
     assert await store.log.head() == 1
     await store.log.append(chain.next(keys=["c"]))
 
@@ -367,7 +370,7 @@ async def test_the_same_key_means_nothing_in_another_scope(store: Store) -> None
     first, second = Chain(), Chain()
     await store.log.append(first.next(keys=["k"]))
     await store.log.append(second.next(keys=["k"]))
-    assert await store.read_models.answer(second.session_id, "k") is not None
+    assert await store.idempotency_keys.answer(second.session_id, "k") is not None
 
 
 async def test_of_two_that_bring_one_key_at_once_one_wins(store: Store) -> None:
@@ -404,7 +407,7 @@ async def test_shared_keys_are_written_and_deleted_now_and_as_they_were(store: S
     await store.log.append(chain.next(shared=[SharedWrite(app, "app:a", None, 0)]))
 
     async def read(scope: UUID, at: int | None = None) -> Mapping[str, bytes]:
-        return (await store.read_models.scope(scope, at=at)).values
+        return (await store.shared_state.scope(scope, at=at)).values
 
     assert await read(app) == {"app:b": b'{"c":[1,2]}'}
     assert await read(user) == {"user:x": b'"u"'}
@@ -432,5 +435,5 @@ async def test_of_writers_to_one_shared_key_the_last_position_stands(store: Stor
     for position in range(1, 25):
         newest = max((p for p in positions if p <= position), default=None)
         expected = {} if newest is None else {"app:n": positions[newest]}
-        assert (await store.read_models.scope(scope, at=position)).values == expected
-    assert (await store.read_models.scope(scope)).values == {"app:n": positions[max(positions)]}
+        assert (await store.shared_state.scope(scope, at=position)).values == expected
+    assert (await store.shared_state.scope(scope)).values == {"app:n": positions[max(positions)]}

@@ -12,7 +12,9 @@ import psycopg
 from psycopg import AsyncConnection
 
 from application.errors import OutcomeUnknown, StoreUnavailable, VersionConflict
-from application.ports.store import Append, SharedWrite, Store
+from application.ports.log import Append
+from application.ports.shared_state import SharedWrite
+from application.ports.store import Store
 from domain.chain import genesis, link, record_hash
 from infrastructure.postgres.group_commit import CommitLimits
 from infrastructure.postgres.store import open_store
@@ -168,7 +170,7 @@ async def test_a_lost_answer_is_made_up_for_though_the_append_has_moved_its_own_
             assert await store.log.append(spawn) == 3
             assert proxy.lost["answer"] == 1
             assert await store.log.head() == 5
-            assert (await store.read_models.scope(scope)).version == 4
+            assert (await store.shared_state.scope(scope)).version == 4
             assert await store.log.append(child.next(expects={scope: 4})) == 6
 
 

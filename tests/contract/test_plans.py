@@ -13,7 +13,7 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from application.ports.store import After, SessionFilter, SessionOrder
+from application.ports.session_rows import After, SessionFilter, SessionOrder
 from domain.session.key_writes import SETTING_FIELDS, WRITER_NAMES
 from infrastructure.postgres import sql
 from infrastructure.postgres.arrays import register_arrays
@@ -21,7 +21,14 @@ from infrastructure.postgres.batch import arguments
 from infrastructure.postgres.session_list import session_list
 from tests.support.appends import Chain, at
 
-LOG, READ_MODELS, DEADLINES = sql.load("log"), sql.load("read_models"), sql.load("deadlines")
+LOG, DEADLINES = sql.load("log"), sql.load("deadlines")
+READ_MODELS = {
+    **sql.load("session_rows"),
+    **sql.load("idempotency"),
+    **sql.load("shared_state"),
+    **sql.load("snapshots"),
+    **sql.load("store"),
+}
 LONG, SHORT = UUID(int=1), UUID(int=2)
 SESSIONS, LONG_HISTORY, SHORT_HISTORY = 6000, 3000, 3
 

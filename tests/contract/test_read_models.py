@@ -10,20 +10,20 @@ import pytest
 
 from application.errors import VersionConflict
 from application.ports.events import EventFilter
-from application.ports.rows import ScopeOwner
-from application.ports.store import (
+from application.ports.session_rows import (
     After,
     ListedSession,
     SessionFilter,
     SessionOrder,
     SortKey,
-    Store,
 )
+from application.ports.shared_state import ScopeOwner
+from application.ports.store import Store
 from domain.session.events import Recorded, SessionCreated, StatePatched
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT
 from domain.values import Owner
-from infrastructure.postgres import read_models
+from infrastructure.postgres import snapshots
 from tests.support.appends import START, Chain, at, row
 
 SORTS: list[SortKey] = ["updated_at", "created_at", "title"]
@@ -42,7 +42,7 @@ async def make(
 
 
 async def found(store: Store, **where: object) -> set[UUID]:
-    rows = await store.read_models.sessions(
+    rows = await store.session_rows.sessions(
         SessionFilter(**where),  # type: ignore[arg-type]
         SessionOrder(),
         None,
@@ -64,7 +64,7 @@ def place(listed: ListedSession, order: SessionOrder) -> tuple[object, UUID]:
 
 async def test_a_row_has_what_was_appended(store: Store) -> None:
     chain = Chain()
-    assert await store.read_models.session(chain.session_id) is None
+    assert await store.session_rows.session(chain.session_id) is None
     await store.log.append(Chain().next(4))
     shown = row(app="desk", user="bob", title="Hi", status="running", doc='{"ü":1}')
     await store.log.append(chain.next(3, at=at(1.25), row=shown))
@@ -81,8 +81,8 @@ async def test_a_row_has_what_was_appended(store: Store) -> None:
         doc='{"ü":1}',
         title="Hi",
     )
-    assert await store.read_models.session(chain.session_id) == expected
-    (listed,) = await store.read_models.sessions(
+    assert await store.session_rows.session(chain.session_id) == expected
+    (listed,) = await store.session_rows.sessions(
         SessionFilter(app="desk"), SessionOrder(), None, 10
     )
     assert listed == expected
@@ -92,7 +92,7 @@ async def test_a_deleted_session_has_a_row_but_is_in_no_list(store: Store) -> No
     chain = Chain()
     await make(store, chain, tags=("x",))
     await store.log.append(chain.next(row=row(deleted=True, status="deleted", tags=("x",))))
-    listed = await store.read_models.session(chain.session_id)
+    listed = await store.session_rows.session(chain.session_id)
     assert listed is not None
     assert (listed.status, listed.sequence) == ("deleted", 2)
     for where in ({}, {"tag": "x"}, {"app": "shop"}, {"status": "deleted"}):
@@ -186,10 +186,10 @@ async def test_the_living_children_of_a_session_are_those_that_have_not_ended(
     for status in ("idle", "stopped", "idle"):
         await make(store, again, parent_id=parent, status=status)
 
-    found = await store.read_models.living_children(parent)
+    found = await store.session_rows.living_children(parent)
 
     assert set(found) == {*lives, again.session_id}
-    assert await store.read_models.living_children(other) == []
+    assert await store.session_rows.living_children(other) == []
 
 
 async def test_the_log_of_a_shared_scope_has_an_owner_and_no_row(store: Store) -> None:
@@ -209,7 +209,7 @@ async def test_the_log_of_a_shared_scope_has_an_owner_and_no_row(store: Store) -
     assert conflict.value.facts["head"] == 3
 
     for chain, _ in owners:
-        assert await store.read_models.session(chain.session_id) is None
+        assert await store.session_rows.session(chain.session_id) is None
     assert await found(store) == {session.session_id}
 
     async def positions(**which: str) -> list[int]:
@@ -330,7 +330,7 @@ async def pages(
 ) -> list[list[ListedSession]]:
     after, read = None, []
     while True:
-        page = list(await store.read_models.sessions(where or SessionFilter(), order, after, size))
+        page = list(await store.session_rows.sessions(where or SessionFilter(), order, after, size))
         if not page:
             return read
         read.append(page)
@@ -369,9 +369,9 @@ async def test_a_page_after_the_last_row_is_empty(store: Store, order: SessionOr
     await scatter(store, 5)
     (page,) = await pages(store, order, 10)
     assert (
-        await store.read_models.sessions(SessionFilter(), order, cursor(page[-1], order), 5) == []
+        await store.session_rows.sessions(SessionFilter(), order, cursor(page[-1], order), 5) == []
     )
-    assert await store.read_models.sessions(SessionFilter(), order, None, 0) == []
+    assert await store.session_rows.sessions(SessionFilter(), order, None, 0) == []
 
 
 @EVERY_ORDER
@@ -384,7 +384,7 @@ async def test_what_stays_in_place_is_listed_once_while_others_move(
     seen: list[UUID] = []
     after, step = None, 0
     while True:
-        page = await store.read_models.sessions(SessionFilter(), order, after, 4)
+        page = await store.session_rows.sessions(SessionFilter(), order, after, 4)
         if not page:
             break
         seen += [listed.session_id for listed in page]
@@ -410,13 +410,13 @@ async def test_the_row_a_cursor_stands_on_may_be_gone(store: Store, by: SortKey)
     everything = [listed for page in await pages(store, order, 9) for listed in page]
     after = cursor(everything[3], order)
     await store.log.append(chains[everything[3].session_id].next(row=row(deleted=True)))
-    rest = await store.read_models.sessions(SessionFilter(), order, after, 100)
+    rest = await store.session_rows.sessions(SessionFilter(), order, after, 100)
     assert [r.session_id for r in rest] == [e.session_id for e in everything[4:]]
 
 
 async def test_a_list_of_many_is_cut_by_its_limit(store: Store) -> None:
     await scatter(store, 12)
-    newest = await store.read_models.sessions(SessionFilter(), SessionOrder(), None, 5)
+    newest = await store.session_rows.sessions(SessionFilter(), SessionOrder(), None, 5)
     assert len(newest) == 5
     assert newest[0].updated_at == at(2.5)
 
@@ -425,10 +425,10 @@ async def test_a_list_of_many_is_cut_by_its_limit(store: Store) -> None:
 
 
 async def test_answers_are_forgotten_when_they_are_old_the_oldest_first(store: Store) -> None:
-    chain, now, forget = Chain(), await store.deadlines.now(), store.read_models.forget_answers
+    chain, now, forget = Chain(), await store.deadlines.now(), store.idempotency_keys.forget_answers
 
     async def left() -> str:
-        kept = [await store.read_models.answer(chain.session_id, key) for key in "abcdef"]
+        kept = [await store.idempotency_keys.answer(chain.session_id, key) for key in "abcdef"]
         return "".join(answer.key for answer in kept if answer is not None)
 
     # Not in the order of their age.
@@ -482,8 +482,8 @@ async def test_of_two_releases_each_takes_the_kept_states_that_it_can_read(
     kept = postgres_store.snapshots
 
     def release(oldest: int, newest: int) -> None:
-        monkeypatch.setattr(read_models, "OLDEST_FORMAT", oldest)
-        monkeypatch.setattr(read_models, "FORMAT", newest)
+        monkeypatch.setattr(snapshots, "OLDEST_FORMAT", oldest)
+        monkeypatch.setattr(snapshots, "FORMAT", newest)
 
     release(1, 1)
     await kept.save(session_id, states[9])
@@ -520,7 +520,7 @@ async def test_a_state_may_be_kept_again(store: Store) -> None:
 
 
 async def test_rows_of_an_older_projection_are_found_and_replaced(store: Store) -> None:
-    models, old, new, moved = store.read_models, Chain(), Chain(), Chain()
+    models, old, new, moved = store.session_rows, Chain(), Chain(), Chain()
     await make(store, old, title="old", projected_with=1)
     await make(store, new, title="new", projected_with=2)
     await make(store, moved, title="moved", projected_with=1)
@@ -556,9 +556,9 @@ async def test_a_replaced_row_may_end_what_a_parent_waits_for(store: Store) -> N
     parent, child = Chain(), Chain()
     await make(store, parent)
     await make(store, child, parent_id=parent.session_id, status="idle", projected_with=1)
-    assert await store.read_models.living_children(parent.session_id) == [child.session_id]
+    assert await store.session_rows.living_children(parent.session_id) == [child.session_id]
 
     ended = row(parent_id=parent.session_id, status="stopped", projected_with=2)
-    await store.read_models.replace_row(child.session_id, 1, ended)
+    await store.session_rows.replace_row(child.session_id, 1, ended)
 
-    assert await store.read_models.living_children(parent.session_id) == []
+    assert await store.session_rows.living_children(parent.session_id) == []

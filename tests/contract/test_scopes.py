@@ -6,7 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import KeysTaken, StaleScope, VersionConflict
-from application.ports.store import Append, KeyWrite, SharedWrite, Store
+from application.ports.log import Append
+from application.ports.shared_state import KeyWrite, SharedWrite
+from application.ports.store import Store
 from tests.support.appends import Chain, at, row
 from tests.support.writers import SCOPE, writing
 
@@ -28,21 +30,21 @@ async def append_all(store: Store, *appends: Append) -> list[int | BaseException
 
 async def test_a_scope_is_at_the_position_of_its_newest_write(store: Store) -> None:
     chain, scope, other = Chain(), uuid4(), uuid4()
-    assert await store.read_models.scope(scope) == (0, {})
+    assert await store.shared_state.scope(scope) == (0, {})
     await store.log.append(chain.next(4, shared=sets(scope, b"1", 2)))
-    assert await store.read_models.scope(scope) == (3, {"app:a": b"1"})
+    assert await store.shared_state.scope(scope) == (3, {"app:a": b"1"})
     await store.log.append(chain.next(shared=sets(other)))
     more = [*sets(scope, b"2", 1), SharedWrite(scope, "app:b", b"null", 0)]
     await store.log.append(chain.next(2, shared=more))
-    assert await store.read_models.scope(scope) == (7, {"app:a": b"2", "app:b": b"null"})
+    assert await store.shared_state.scope(scope) == (7, {"app:a": b"2", "app:b": b"null"})
     # What is deleted is a write as well.
     await store.log.append(chain.next(shared=sets(scope, None)))
     await store.log.append(chain.next())
-    assert await store.read_models.scope(scope) == (8, {"app:b": b"null"})
+    assert await store.shared_state.scope(scope) == (8, {"app:b": b"null"})
     await store.log.append(chain.next(shared=[SharedWrite(scope, "app:b", None, 0)]))
-    assert await store.read_models.scope(scope) == (10, {})
-    assert await store.read_models.scope(other) == (5, {"app:a": b"1"})
-    past = {position: await store.read_models.scope(scope, at=position) for position in range(12)}
+    assert await store.shared_state.scope(scope) == (10, {})
+    assert await store.shared_state.scope(other) == (5, {"app:a": b"1"})
+    past = {position: await store.shared_state.scope(scope, at=position) for position in range(12)}
     assert past[0] == past[2] == (0, {})
     assert past[3] == past[5] == (3, {"app:a": b"1"})
     assert past[6] == (6, {"app:a": b"1", "app:b": b"null"})
@@ -53,16 +55,16 @@ async def test_a_scope_is_at_the_position_of_its_newest_write(store: Store) -> N
 
 async def test_a_session_and_what_it_shares_are_read_at_one_moment(store: Store) -> None:
     chain, app, user, other = Chain(), uuid4(), uuid4(), uuid4()
-    assert await store.read_models.shared_with(chain.session_id, [app]) == (0, {})
+    assert await store.shared_state.shared_with(chain.session_id, [app]) == (0, {})
     assert await store.log.append(chain.next(2)) == 2
-    assert await store.read_models.shared_with(chain.session_id, [app, user]) == (2, {})
+    assert await store.shared_state.shared_with(chain.session_id, [app, user]) == (2, {})
     shared = [*sets(app), SharedWrite(user, "user:a", b"null", 0), SharedWrite(other, "z", b"1", 0)]
     await store.log.append(chain.next(shared=shared))
     expected = {"app:a": b"1", "user:a": b"null"}
-    assert await store.read_models.shared_with(chain.session_id, [app, user]) == (3, expected)
+    assert await store.shared_state.shared_with(chain.session_id, [app, user]) == (3, expected)
     await store.log.append(Chain().next(shared=sets(app, None)))
     expected = {"user:a": b"null"}
-    assert await store.read_models.shared_with(chain.session_id, [user, app]) == (3, expected)
+    assert await store.shared_state.shared_with(chain.session_id, [user, app]) == (3, expected)
 
 
 async def test_what_expects_the_version_that_a_scope_has_is_written(store: Store) -> None:
@@ -94,11 +96,11 @@ async def test_another_version_is_refused_and_leaves_nothing(store: Store, expec
         await store.log.append(stale)
     assert refused.value.facts == {"head": 2}
     assert await store.log.head() == 2
-    assert await store.read_models.scope(scope) == (2, {"app:a": b"1"})
-    assert await store.read_models.scope(other) == (0, {})
-    assert await store.read_models.answer(chain.session_id, "k") is None
-    assert await store.read_models.answer(child.session_id, "c") is None
-    assert await store.read_models.session(child.session_id) is None
+    assert await store.shared_state.scope(scope) == (2, {"app:a": b"1"})
+    assert await store.shared_state.scope(other) == (0, {})
+    assert await store.idempotency_keys.answer(chain.session_id, "k") is None
+    assert await store.idempotency_keys.answer(child.session_id, "c") is None
+    assert await store.session_rows.session(child.session_id) is None
     assert await store.log.append(chain.next(expects={scope: 2})) == 3
 
 
@@ -111,7 +113,7 @@ async def test_what_a_companion_expects_is_asked_of_all(store: Store) -> None:
     assert await store.log.head() == 1
     made = child.next(shared=sets(scope), expects={scope: 1})
     assert await store.log.append(parent.next(companions=[made])) == 2
-    assert (await store.read_models.scope(scope)).version == 3
+    assert (await store.shared_state.scope(scope)).version == 3
 
 
 async def test_a_taken_key_and_a_stale_session_are_told_before_a_stale_scope(store: Store) -> None:
@@ -145,7 +147,7 @@ async def test_of_many_that_expect_one_version_at_once_one_wins(store: Store) ->
         position = answers[won]
         assert isinstance(position, int)
         version = position - 1
-        assert await store.read_models.scope(scope) == (version, {"app:a": b"%d" % won})
+        assert await store.shared_state.scope(scope) == (version, {"app:a": b"%d" % won})
 
 
 async def test_who_only_merges_is_never_stale_and_others_are_not_hurt(store: Store) -> None:
@@ -159,8 +161,8 @@ async def test_who_only_merges_is_never_stale_and_others_are_not_hurt(store: Sto
     for append, answer in zip(mixed, answers, strict=True):
         assert isinstance(answer, StaleScope if append in stale else int), answers
     assert await store.log.head() == 21
-    assert len(await store.read_models.key_history(scope, "app:a", limit=99)) == 11
-    assert len(await store.read_models.key_history(other, "app:a", limit=99)) == 10
+    assert len(await store.shared_state.key_history(scope, "app:a", limit=99)) == 11
+    assert len(await store.shared_state.key_history(other, "app:a", limit=99)) == 10
 
 
 async def test_writers_in_two_processes_that_expect_versions_lose_no_update(
@@ -168,13 +170,13 @@ async def test_writers_in_two_processes_that_expect_versions_lose_no_update(
 ) -> None:
     with writing(database_url, "count", processes=2, tasks=4, appends=40, largest=3) as finished:
         while not finished():
-            version, values = await postgres_store.read_models.scope(SCOPE)
+            version, values = await postgres_store.shared_state.scope(SCOPE)
             # The version and the values are of one moment.
-            history = await postgres_store.read_models.key_history(
+            history = await postgres_store.shared_state.key_history(
                 SCOPE, "app:n", before=version + 1, limit=1
             )
             assert [write.value for write in history] == [*values.values()]
-    history = await postgres_store.read_models.key_history(SCOPE, "app:n", limit=EVERYTHING)
+    history = await postgres_store.shared_state.key_history(SCOPE, "app:n", limit=EVERYTHING)
     assert [write.value for write in reversed(history)] == [b"%d" % n for n in range(1, 321)]
     events = await postgres_store.log.read_all(after=0, upto=EVERYTHING, limit=EVERYTHING)
     assert [event.position for event in events] == list(range(1, len(events) + 1))
@@ -185,7 +187,7 @@ async def test_writers_in_two_processes_that_merge_lose_no_key(
 ) -> None:
     with writing(database_url, "merge", processes=2, tasks=4, appends=60, largest=3):
         pass
-    read = postgres_store.read_models
+    read = postgres_store.shared_state
     version, values = await read.scope(SCOPE)
     last = await read.key_history(SCOPE, "app:last", limit=EVERYTHING)
     assert len(last) == 2 * 4 * 60
@@ -211,7 +213,7 @@ async def test_the_history_of_a_shared_key_says_who_wrote_what_when(store: Store
     await store.log.append(ada.next(at=at(3), shared=unrelated))
     # A \u0000 is lawful JSON, though the database has no text with one.
     await store.log.append(ada.next(at=at(4), shared=sets(scope, None), text="a\0b"))
-    history = store.read_models.key_history
+    history = store.shared_state.key_history
     expected = [
         KeyWrite(5, ada.session_id, 4, None, at(4), "user:ada"),
         KeyWrite(3, bob.session_id, 1, b"null", at(2.5), "user:bob"),

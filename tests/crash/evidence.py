@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 
-from application.ports.store import StoredEvent
+from application.ports.events import StoredEvent
 from application.projections.session_row import session_row
 from application.projections.shared_state import shared_writes
 from domain.chain import genesis, link, record_hash

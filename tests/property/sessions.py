@@ -35,7 +35,9 @@ from application.errors import (
     StaleScope,
 )
 from application.fan_out import FanOut
-from application.ports.store import SessionFilter, SessionOrder, Store, StoredEvent
+from application.ports.events import StoredEvent
+from application.ports.session_rows import SessionFilter, SessionOrder
+from application.ports.store import Store
 from application.projections.session_row import session_document, session_row
 from application.projections.shared_state import app_scope, scope_id, user_scope
 from application.reads.queries import Queries, Snapshot
@@ -699,7 +701,7 @@ class Sessions(RuleBasedStateMachine):
     async def every_row_is_the_fold_of_its_log(self, grown: Sequence[UUID]) -> None:
         for session_id in grown:
             log = self.logs[session_id]
-            row = await self.store.read_models.session(session_id)
+            row = await self.store.session_rows.session(session_id)
             if session_id in self.scopes:
                 assert row is None
                 continue
@@ -731,7 +733,7 @@ class Sessions(RuleBasedStateMachine):
 
     async def listed(self, **filters: Any) -> list[UUID]:
         where = SessionFilter(app=self.owners[0].app, **filters)
-        rows = await self.store.read_models.sessions(where, SessionOrder(), None, 100)
+        rows = await self.store.session_rows.sessions(where, SessionOrder(), None, 100)
         return [row.session_id for row in rows]
 
     async def shared_keys_are_seen_by_all_who_share_them_at_once(self) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.ports.store import Envelope, StoredEvent
+from application.ports.events import Envelope, StoredEvent
 from domain.catalogue import NAMES
 from domain.session.events import ConversationCleared, Recorded
 from domain.session.evolve import fold

@@ -8,14 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from application.ports.store import (
-    Append,
-    NewEvent,
-    ScopeVersion,
-    SessionRow,
-    SharedWrite,
-    StoredAnswer,
-)
+from application.ports.events import NewEvent
+from application.ports.idempotency import StoredAnswer
+from application.ports.log import Append
+from application.ports.session_rows import SessionRow
+from application.ports.shared_state import ScopeVersion, SharedWrite
 from domain.chain import genesis, link, record_hash
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -86,7 +86,7 @@ class InMemoryApp:
 
     async def checkup(self, session_id: UUID = SESSION_ID) -> Checkup:
         """Return how a session is."""
-        session = await self.store.read_models.session(session_id)
+        session = await self.store.session_rows.session(session_id)
         assert session is not None
         (found,) = await self.checkups.of([session])
         return found

@@ -17,7 +17,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from application.errors import StaleScope
-from application.ports.store import SharedWrite
+from application.ports.shared_state import SharedWrite
 from infrastructure.postgres.store import open_store
 from tests.support.appends import Chain
 
@@ -51,7 +51,7 @@ async def write_count(url: str, tasks: int, appends: int, largest: int) -> None:
         async def write() -> None:
             chain, left = Chain(), appends
             while left:
-                version, values = await store.read_models.scope(SCOPE)
+                version, values = await store.shared_state.scope(SCOPE)
                 grown = b"%d" % (int(values.get("app:n", b"0")) + 1)
                 events = random.randint(1, largest)
                 shared = [SharedWrite(SCOPE, "app:n", grown, random.randrange(events))]

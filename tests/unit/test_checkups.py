@@ -8,8 +8,8 @@ import pytest
 
 from application.errors import IdempotencyKeyReused, StaleSequence, StoreUnavailable
 from application.ports.leases import Process
-from application.ports.rows import ScopeOwner
-from application.ports.store import After, ListedSession, SessionFilter, SessionOrder
+from application.ports.session_rows import After, ListedSession, SessionFilter, SessionOrder
+from application.ports.shared_state import ScopeOwner
 from application.reads.health import Checkup, Page
 from domain.errors import Invalid, SessionIsDeleted, SessionIsStopped, SessionNotFound
 from domain.session.commands import (
@@ -325,7 +325,7 @@ async def crowd(office: InMemoryApp, number: int) -> list[UUID]:
 
 async def test_a_page_takes_two_reads_however_long_it_is(office: InMemoryApp) -> None:
     await crowd(office, 50)
-    rows = await office.store.read_models.sessions(SessionFilter(), SessionOrder(), None, 100)
+    rows = await office.store.session_rows.sessions(SessionFilter(), SessionOrder(), None, 100)
     leases, presence = count(office, "leases", "presence")
 
     checkups = await office.checkups.of(rows)
@@ -375,14 +375,14 @@ async def test_pages_of_a_search_are_together_what_is_wanted(
 async def test_a_search_looks_at_a_thousand_sessions_at_most(office: InMemoryApp) -> None:
     made = await crowd(office, 2100)
     await office.store.presence.touch(made[0], "r", "healthy", None)
-    (read_models,) = count(office, "read_models")
+    (session_rows,) = count(office, "session_rows")
 
     pages = await everything(office, lambda one: one.health.health == "healthy", 10)
 
     assert [[one.session.session_id for one in page.found] for page in pages] == [
         [], [], [made[0]]
     ]  # fmt: skip
-    assert read_models.asked == 5 + 5 + 1
+    assert session_rows.asked == 5 + 5 + 1
 
 
 async def test_the_last_page_says_that_it_is_the_last(office: InMemoryApp) -> None:
@@ -403,7 +403,7 @@ async def test_who_drives_them_takes_one_read(office: InMemoryApp) -> None:
     await crowd(office, 50)
     await office.attachments.attach(*asked(session_id=UUID(int=7)), "cli:1", MINUTE)
     await office.do(StopSession(), UUID(int=9))
-    rows = await office.store.read_models.sessions(SessionFilter(), SessionOrder(), None, 100)
+    rows = await office.store.session_rows.sessions(SessionFilter(), SessionOrder(), None, 100)
     leases, presence = count(office, "leases", "presence")
 
     standing = await office.checkups.standing(rows)
@@ -421,7 +421,7 @@ async def test_who_drives_them_takes_one_read(office: InMemoryApp) -> None:
 async def test_a_row_of_an_older_release_says_less_and_is_read_all_the_same(
     office: InMemoryApp,
 ) -> None:
-    row = await office.store.read_models.session(SESSION_ID)
+    row = await office.store.session_rows.session(SESSION_ID)
     assert row is not None
     old = ListedSession(
         **{name: getattr(row, name) for name in row.__slots__} | {"doc": '{"failure":null}'}

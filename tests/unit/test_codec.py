@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from application.ports.store import Envelope, StoredEvent
+from application.ports.events import Envelope, StoredEvent
 from domain.catalogue import NAMES
 from domain.scope.events import ScopeOpened
 from domain.session import events as e

@@ -11,7 +11,8 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
 from application.errors import Busy, IdempotencyKeyInFlight, IdempotencyKeyReused, RecordTooLarge
 from application.fan_out import FanOut
-from application.ports.store import Append, EventLog, Store
+from application.ports.log import Append, EventLog
+from application.ports.store import Store
 from domain.errors import CairnError, TurnNotFound
 from domain.session import events as e
 from domain.session.commands import (
@@ -110,7 +111,7 @@ async def test_a_refused_command_leaves_no_trace(store, handler):
         await handler.handle(ask(message(), key="k"))
 
     assert await types(store) == []
-    assert await store.read_models.answer(SESSION_ID, "k") is None
+    assert await store.idempotency_keys.answer(SESSION_ID, "k") is None
 
 
 async def test_commands_that_wait_together_are_accepted_or_refused_one_by_one(store, handler):

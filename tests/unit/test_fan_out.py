@@ -8,7 +8,8 @@ import pytest
 from application import fan_out as live
 from application.fan_out import Channel, FanOut, Signal
 from application.partials import Partial
-from application.ports.store import Append, NewEvent, StoredEvent
+from application.ports.events import NewEvent, StoredEvent
+from application.ports.log import Append
 from tests.support.builders import NOON, SESSION_ID
 
 OTHER = UUID(int=2)

@@ -8,7 +8,8 @@ import pytest
 from psycopg import AsyncConnection
 
 from application.errors import Busy
-from application.ports.store import Append, SharedWrite
+from application.ports.log import Append
+from application.ports.shared_state import SharedWrite
 from infrastructure.postgres.group_commit import CommitLimits, GroupCommit
 from tests.support.appends import Chain
 

@@ -229,7 +229,7 @@ async def test_a_patch_of_a_shared_scope_is_shown_too_and_can_be_narrowed():
     some = ScopeHandler(store, hub, hooks=Hooks([hook("a", narrow, "state.pre_patch")]))
     await some.handle(asked)
 
-    assert (await store.read_models.scope(asked.session_id)).values == {"app:k": b"1"}
+    assert (await store.shared_state.scope(asked.session_id)).values == {"app:k": b"1"}
 
 
 async def test_what_was_done_before_a_hook_said_no_is_answered_as_it_was_then():

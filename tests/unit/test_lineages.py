@@ -13,7 +13,8 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Outcome, Request
 from application.errors import CursorAhead, StaleSequence, StoreUnavailable
 from application.fan_out import FanOut
-from application.ports.store import SessionFilter, SessionOrder, Store
+from application.ports.session_rows import SessionFilter, SessionOrder
+from application.ports.store import Store
 from application.reads.queries import Queries
 from application.reads.transcripts import Transcripts
 from application.upkeep.supervision import Supervisor
@@ -106,7 +107,7 @@ class Place:
         return await self.ask(FORK, command, inherits=inherits)
 
     async def status(self, session_id: UUID) -> str:
-        row = await self.store.read_models.session(session_id)
+        row = await self.store.session_rows.session(session_id)
         assert row is not None
         return row.status
 
@@ -369,7 +370,7 @@ async def test_a_child_wider_by_one_atom_is_refused_and_nothing_is_recorded(plac
         await place.ask(PARENT, spawn(grants=Grants(tools=("fs__read", "fs__exec"))))
 
     assert await place.store.log.head() == before
-    assert await place.store.read_models.session(CHILD) is None
+    assert await place.store.session_rows.session(CHILD) is None
 
 
 async def test_a_child_too_many_or_too_deep_is_refused(place: Place):
@@ -453,7 +454,7 @@ async def test_of_two_processes_that_spawn_at_once_none_has_a_child_too_many(pla
     results = await asyncio.gather(*map(ask, range(20, 30)))
 
     assert results.count("spawned") == 2
-    assert len(await place.store.read_models.living_children(PARENT)) == 2
+    assert len(await place.store.session_rows.living_children(PARENT)) == 2
 
 
 async def test_a_child_cannot_take_the_id_of_another_session(place: Place):

@@ -10,7 +10,9 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.fan_out import FanOut
-from application.ports.store import Append, NewEvent, Store
+from application.ports.events import NewEvent
+from application.ports.log import Append
+from application.ports.store import Store
 from application.reads.queries import Queries
 from application.reads.transcripts import Transcripts
 from application.use_cases.lineage import Lineages

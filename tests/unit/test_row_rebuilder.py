@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from api.http.responses import from_json, session_json
-from application.ports.store import ListedSession
+from application.ports.session_rows import ListedSession
 from application.projections.rebuild import RowRebuilder
 from application.projections.session_row import PROJECTION_VERSION
 from domain.timers import Timers
@@ -25,13 +25,13 @@ async def office() -> InMemoryApp:
 
 def age(office: InMemoryApp, session_id: UUID) -> None:
     """Leave of a row what an older release would have known."""
-    listed = office.store.read_models._tables.listed  # type: ignore[attr-defined]
+    listed = office.store.session_rows._tables.listed  # type: ignore[attr-defined]
     row = replace(listed[session_id].row, doc='{"id":"x","usage":{}}', projected_with=0)
     listed[session_id] = replace(listed[session_id], row=row)
 
 
 async def listed(office: InMemoryApp, session_id: UUID) -> ListedSession:
-    row = await office.store.read_models.session(session_id)
+    row = await office.store.session_rows.session(session_id)
     assert row is not None
     return row
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from application.ports.store import SharedWrite
+from application.ports.shared_state import SharedWrite
 from application.projections.shared_state import app_scope, scope_id, shared_writes, user_scope
 from domain.session import events as e
 from infrastructure.codec import JsonCodec

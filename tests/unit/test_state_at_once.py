@@ -27,7 +27,7 @@ class Place:
         self.repository = SessionRepository(self.store)
         self.handler = CommandHandler(self.store, self.repository, FanOut())
         self.queries = Queries(self.store, self.repository, Transcripts(self.store))
-        self.shared_with = self.store.read_models.shared_with
+        self.shared_with = self.store.shared_state.shared_with
         self.written, self.most = 0, writes
 
     async def patch(self) -> None:
@@ -53,7 +53,7 @@ async def test_state_is_that_of_one_moment_while_others_write(
     create = c.CreateSession(owner=OWNER)
     await place.handler.handle(Request(SESSION, create, actor="user:ada"))
     await place.patch()
-    monkeypatch.setattr(place.store.read_models, "shared_with", place.write_and_look)
+    monkeypatch.setattr(place.store.shared_state, "shared_with", place.write_and_look)
 
     state: Mapping[str, Any]
     if read == "state":

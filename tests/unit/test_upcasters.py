@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from application.ports.store import Envelope, StoredEvent
+from application.ports.events import Envelope, StoredEvent
 from domain.catalogue import NAMES
 from domain.session.events import Recorded, SessionCreated, SessionEvent
 from domain.values import Agent, Owner

@@ -12,7 +12,7 @@ import pytest
 from application.errors import StoreUnavailable
 from application.partials import Partial
 from application.ports.leases import Lease
-from application.ports.store import ListedSession
+from application.ports.session_rows import ListedSession
 from application.reads.wait_for import Condition, Seen
 from domain.errors import SessionNotFound
 from domain.session.commands import (
@@ -95,18 +95,18 @@ class Reads:
     """Read models that count their reads, and let them through one by one when they are held."""
 
     def __init__(self, office: InMemoryApp) -> None:
-        self._read_models = office.store.read_models
+        self._session_rows = office.store.session_rows
         self.count = 0
         self.open = asyncio.Event()
         self.open.set()
-        object.__setattr__(office.store, "read_models", self)
+        object.__setattr__(office.store, "session_rows", self)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._read_models, name)
+        return getattr(self._session_rows, name)
 
     async def session(self, session_id: UUID) -> ListedSession | None:
         self.count += 1
-        row = await self._read_models.session(session_id)
+        row = await self._session_rows.session(session_id)
         await self.open.wait()
         return row
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from application.fan_out import FanOut
 from application.ports.events import EventFilter
-from application.ports.store import EventLog
+from application.ports.log import EventLog
 from application.ports.webhooks import NewWebhook, Webhook
 from application.webhooks.delivery import Deliveries, RetryPolicy
 from infrastructure.postgres.database import Database

@@ -42,8 +42,7 @@ from api.http.routing import get
 from api.http.streams import EventStream
 from api.v1.schemas.events import CloudEventBatch, EventPage, FeedPage
 from api.v1.services import services_of
-from application.ports.events import named_types
-from application.ports.store import StoredEvent
+from application.ports.events import StoredEvent, named_types
 from application.reads.feed import FeedFilter
 from application.reads.stream_items import Page
 from application.reads.tail import Filter

@@ -30,7 +30,7 @@ from api.v1.schemas.health import (
     Waited,
 )
 from api.v1.services import caller_of, services_of, use_cases_of
-from application.ports.store import SessionFilter, SessionOrder
+from application.ports.session_rows import SessionFilter, SessionOrder
 from application.reads.health import Checkup
 from application.reads.wait_for import Condition
 from domain.health import Health, HealthState

@@ -32,7 +32,7 @@ from api.v1.schemas.interactions import (
     WithdrawBody,
 )
 from api.v1.services import caller_of, perform, read_response, services_of, state_of, use_cases_of
-from application.ports.store import StoredEvent
+from application.ports.events import StoredEvent
 from domain.errors import InteractionNotFound
 from domain.session.commands import (
     CancelInteraction,

@@ -34,7 +34,7 @@ from api.v1.schemas.session_shape import (
 )
 from api.v1.schemas.sessions import CreateSessionBody
 from api.v1.services import caller_of, perform, services_of, use_cases_of
-from application.ports.store import SessionFilter, SessionOrder, SortKey
+from application.ports.session_rows import SessionFilter, SessionOrder, SortKey
 from application.reads.health import Checkup, Standing
 from application.use_cases.sessions import WantedMessage
 from domain.badges import Badge

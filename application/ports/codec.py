@@ -1,0 +1,27 @@
+"""Between events and the bytes that are stored."""
+
+from typing import Any, Protocol
+
+from application.ports.events import Envelope, StoredEvent
+from domain.catalogue import Event
+from domain.session.events import Recorded
+
+
+class Codec(Protocol):
+    """Between events and the bytes of their records."""
+
+    def encode(self, event: Event, envelope: Envelope) -> tuple[str, bytes]:
+        """Return the stored type and record of an event."""
+        ...
+
+    def decode(self, stored: StoredEvent) -> Recorded:
+        """Return the event of a record, of an older version or an unknown type too."""
+        ...
+
+    def to_json(self, value: Any) -> bytes:
+        """Return a value as UTF-8 JSON."""
+        ...
+
+    def from_json(self, raw: bytes | str) -> Any:
+        """Return the value of a JSON text."""
+        ...

@@ -1,0 +1,149 @@
+"""The log: what joins it, and how it is read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from application.ports.events import EventFilter, NewEvent, OwnedEvent, StoredEvent
+from application.ports.idempotency import StoredAnswer
+from application.ports.session_rows import SessionRow
+from application.ports.shared_state import ScopeOwner, ScopeVersion, SharedWrite
+
+
+@dataclass(slots=True)
+class Append:
+    """Events that join the log of one session together, with all rows that go with them.
+
+    Args:
+        session_id: Whose log.
+        before: The sequence it must have, or the append is refused.
+        events: In order; may be empty when only idempotency keys are kept.
+        at: The time of the last event, UTC.
+        row: The list row, when what it shows has changed; None leaves it as it is.
+        shared: Writes to the scopes that sessions share.
+        keys: Answers to keep; their position counts from the append's first event (offset + 1).
+        expected_scopes: The versions that shared scopes must have, or the append is refused.
+        companions: Appends to other logs that are written or refused together with this one, each
+            to a log of its own and without companions of its own.
+        scope: Whose shared scope the log belongs to, which has no list row; None for a session's.
+    """
+
+    session_id: UUID
+    before: int
+    events: Sequence[NewEvent]
+    at: datetime
+    row: SessionRow | None = None
+    shared: Sequence[SharedWrite] = ()
+    keys: Sequence[StoredAnswer] = ()
+    expected_scopes: Sequence[ScopeVersion] = ()
+    companions: Sequence["Append"] = ()
+    scope: ScopeOwner | None = None
+
+    @property
+    def streams(self) -> tuple["Append", ...]:
+        """This append and its companions, in the order of their positions.
+
+        Raises:
+            ValueError: Two are to one log, or a companion has companions.
+        """
+        if not self.companions:
+            return (self,)
+        together = (self, *self.companions)
+        if len({one.session_id for one in together}) < len(together):
+            raise ValueError("two appends to one log cannot be companions")
+        if any(companion.companions for companion in self.companions):
+            raise ValueError("a companion has no companions of its own")
+        return together
+
+
+class EventLog(Protocol):
+    """The append-only log, ordered per session by sequence and over all by position."""
+
+    async def append(self, append: Append) -> int:
+        """Make an append and its companions durable, all or none.
+
+        Returns:
+            The position of its own last event; that of the one before it when it has none. Those
+            of its companions' events follow directly, in the order of the companions.
+
+        Raises:
+            VersionConflict: A log is not at `before`, which is not asked of an append without
+                events; the facts are its `session_id`, as a string, and its `head`.
+            StaleScope: A shared scope is not at its expected version; `head` is the one it has.
+            KeysTaken: An idempotency key of one of them is already stored.
+            StoreUnavailable: The store cannot be reached; nothing was stored.
+            OutcomeUnknown: The store was lost on the way and did not come back in time.
+        """
+        ...
+
+    async def read(
+        self,
+        session_id: UUID,
+        *,
+        after: int = 0,
+        upto: int | None = None,
+        limit: int,
+        most_bytes: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return events of one session in order of sequence, `after` excluded, `upto` included.
+
+        With `most_bytes` it ends with the event whose record reaches so many bytes in all.
+        """
+        ...
+
+    async def read_newest(
+        self,
+        session_id: UUID,
+        *,
+        last: int,
+        upto: int | None = None,
+        types: Sequence[str] = (),
+        turn: str | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return the newest `last` events of one session, `upto` included, in order of sequence."""
+        ...
+
+    async def key_writes(
+        self, session_id: UUID, key: str, *, before: int | None = None, limit: int
+    ) -> Sequence[StoredEvent]:
+        """Return the events of one session that set or delete a key of its state, newest first.
+
+        Args:
+            session_id: Whose log.
+            key: As events name it; which events do is said by `domain/session/key_writes.py`.
+            before: Only events with a lower sequence; None is from the newest.
+            limit: The most events.
+        """
+        ...
+
+    async def read_all(
+        self,
+        *,
+        after: int,
+        upto: int,
+        limit: int,
+        types: Sequence[str] = (),
+        app: str | None = None,
+        user: str | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return events of all sessions in order of position, `after` excluded, `upto` included."""
+        ...
+
+    async def read_owned(
+        self, *, after: int, upto: int, limit: int, most_bytes: int, wanted: EventFilter
+    ) -> Sequence[OwnedEvent]:
+        """Return wanted events with their owners by position, `after` excluded, `upto` included.
+
+        It ends with the event whose record reaches `most_bytes` in all.
+        """
+        ...
+
+    async def head(self) -> int:
+        """Return the newest position; 0 when the log is empty."""
+        ...
+
+    async def changed_since(self, position: int) -> tuple[int, Mapping[UUID, int]]:
+        """Return the newest position, and the newest sequence of each session changed since."""
+        ...

@@ -1,0 +1,169 @@
+"""What lists show of sessions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRow:
+    """What lists filter, sort and show of a session, and when it next needs the clock.
+
+    Args:
+        doc: The JSON object that clients see, less what every event changes (sequence, position
+            and `updated_at`, which are columns).
+        turn_id: The turn that runs.
+        failure_kind: What kind of failure it has, of the last stop or of the last start.
+        failure_summary: The failure, for people.
+        stalled: Its turn is silent or runs for too long.
+        unhealthy: Whoever runs its agent said last that the process is not well.
+        parent_id: The session that spawned it.
+        root_id: The first of its ancestors; None for one that has no parent.
+        forked_from: The session of whose history it is a copy.
+        auto_stop: It ends with its parent.
+        due_at: The earliest time at which something is to happen to it by itself.
+        projected_with: The version of the projection that made it.
+    """
+
+    app: str
+    user: str
+    workspace: str | None
+    team: str | None
+    scope: str | None
+    agent: str | None
+    type: str
+    status: str
+    title: str | None
+    starred: bool
+    tags: tuple[str, ...]
+    created_at: datetime
+    deleted: bool
+    doc: str
+    badge: str = "unknown"
+    turn_id: str | None = None
+    failure_kind: str | None = None
+    failure_summary: str | None = None
+    stalled: bool = False
+    unhealthy: bool = False
+    parent_id: UUID | None = None
+    root_id: UUID | None = None
+    forked_from: UUID | None = None
+    auto_stop: bool = False
+    due_at: datetime | None = None
+    projected_with: int = 0
+
+    @property
+    def live_parent(self) -> UUID | None:
+        """Its parent, as long as it has not ended."""
+        ended = self.deleted or self.status == "stopped"
+        return None if ended else self.parent_id
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSession:
+    """A session as a list finds it.
+
+    What the fields mean is told at `SessionRow`.
+    """
+
+    session_id: UUID
+    sequence: int
+    position: int
+    digest: bytes
+    created_at: datetime
+    updated_at: datetime
+    status: str
+    app: str
+    user: str
+    doc: str
+    title: str | None
+    turn_id: str | None = None
+    failure_kind: str | None = None
+    failure_summary: str | None = None
+    stalled: bool = False
+    unhealthy: bool = False
+    projected_with: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFilter:
+    """Which sessions to list; what is None does not matter."""
+
+    app: str | None = None
+    user: str | None = None
+    workspace: str | None = None
+    team: str | None = None
+    scope: str | None = None
+    agent: str | None = None
+    status: str | None = None
+    type: str | None = None
+    tag: str | None = None
+    starred: bool | None = None
+    text: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    updated_after: datetime | None = None
+    updated_before: datetime | None = None
+    badge: str | None = None
+    parent: UUID | None = None
+    root: UUID | None = None
+    forked_from: UUID | None = None
+
+
+SortKey = Literal["updated_at", "created_at", "title"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOrder:
+    """How to sort a list; ties are broken by session id, in the same direction."""
+
+    by: SortKey = "updated_at"
+    descending: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """The last row of the page before: its sort value and its id."""
+
+    value: datetime | str
+    session_id: UUID
+
+
+class SessionRows(Protocol):
+    """The list rows of sessions, written in the transaction of the events they follow from."""
+
+    async def session(self, session_id: UUID) -> ListedSession | None:
+        """Return a session's row, of a deleted one too."""
+        ...
+
+    async def sessions(
+        self, where: SessionFilter, order: SessionOrder, after: After | None, limit: int
+    ) -> Sequence[ListedSession]:
+        """Return rows of sessions that are not deleted."""
+        ...
+
+    async def rows_older_than(self, version: int, limit: int) -> Sequence[tuple[UUID, int]]:
+        """Return sessions, with their sequence, whose row an older projection made.
+
+        Args:
+            version: Of the projection.
+            limit: The most sessions.
+        """
+        ...
+
+    async def replace_row(self, session_id: UUID, sequence: int, row: SessionRow) -> None:
+        """Put another row in the place of one that an older projection made.
+
+        Args:
+            session_id: Whose.
+            sequence: Where the session stood when the row was made: if it has moved on since, its
+                row is left as it is.
+            row: The new one.
+        """
+        ...
+
+    async def living_children(self, parent_id: UUID) -> Sequence[UUID]:
+        """Return the children of a session that have not ended, whatever it knows of them."""
+        ...

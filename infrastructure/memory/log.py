@@ -1,0 +1,197 @@
+"""The log in memory.
+
+Nothing here waits for anything, so whatever is between two awaits is one transaction.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import accumulate
+from operator import attrgetter
+from uuid import UUID
+
+from application.errors import KeysTaken, StaleScope, VersionConflict
+from application.ports.events import EventFilter, OwnedEvent, StoredEvent
+from application.ports.log import Append
+from domain.session.key_writes import WRITER_NAMES, recorded_key_writes
+from infrastructure.codec import JsonCodec
+from infrastructure.memory.tables import KeptAnswer, Listed, SharedValue, Tables
+
+Committed = Callable[[int], None]
+
+
+class MemoryEventLog:
+    """The log; see `application.ports.log.EventLog`.
+
+    Args:
+        tables: What it shares with the read models.
+        committed: Called with the newest position after each append.
+    """
+
+    def __init__(self, tables: Tables, committed: Committed) -> None:
+        self._tables = tables
+        self._committed = committed
+        self._codec = JsonCodec()
+
+    async def append(self, append: Append) -> int:
+        """Add an append and its companions; see `application.ports.log.EventLog.append`."""
+        streams = append.streams
+        # Others may get in between deciding and writing, as they may on a real database.
+        await asyncio.sleep(0)
+        earlier = self._written_earlier(streams)
+        if earlier is not None:
+            return earlier
+        self._refuse_what_is_stale(streams)
+        base = len(self._tables.events)
+        for one in streams:
+            self._write(one)
+        self._committed(len(self._tables.events))
+        return base + len(append.events)
+
+    def _written_earlier(self, streams: Sequence[Append]) -> int | None:
+        """Return where an append was written before: asked again, the answer is the same."""
+        first = next((one for one in streams if one.events), None)
+        if first is None:
+            return None
+        log, last = self._tables.logs.get(first.session_id, []), first.before + len(first.events)
+        if len(log) < last or log[last - 1].digest != first.events[-1].digest:
+            return None
+        return log[last - 1].position - len(first.events) + len(streams[0].events)
+
+    def _refuse_what_is_stale(self, streams: Sequence[Append]) -> None:
+        tables = self._tables
+        repeated = frozenset(
+            key.key for one in streams for key in one.keys if (key.scope, key.key) in tables.answers
+        )
+        if repeated:
+            raise KeysTaken(repeated)
+        for one in streams:
+            head = len(tables.logs.get(one.session_id, ()))
+            if one.events and head != one.before:
+                raise VersionConflict(None, session_id=str(one.session_id), head=head)
+        for one in streams:
+            for scope_id, expected in one.expected_scopes:
+                if tables.version(scope_id) != expected:
+                    raise StaleScope(None, head=tables.version(scope_id))
+        if any(
+            one.events and not one.before and one.row is None and one.scope is None
+            for one in streams
+        ):
+            raise ValueError("the first append of a session needs a row")
+
+    def _write(self, append: Append) -> None:
+        tables, session, before = self._tables, append.session_id, append.before
+        base = len(tables.events)
+        for offset, event in enumerate(append.events, 1):
+            stored = StoredEvent(session, before + offset, base + offset, *event)
+            tables.events.append(stored)
+            tables.logs.setdefault(session, []).append(stored)
+        if append.scope is not None:
+            tables.scope_owners[session] = append.scope
+        elif append.events:
+            row = append.row or tables.listed[session].row
+            tables.let_go(session, row)
+            tables.listed[session] = Listed(row, append.at)
+        for key in append.keys:
+            # One without events of its own keeps the position that it was given.
+            own = key.sequence > before
+            position = base + key.sequence - before if own else key.position
+            stored_answer = replace(key, position=position)
+            tables.answers[key.scope, key.key] = KeptAnswer(stored_answer, append.at)
+        for write in sorted(append.shared, key=attrgetter("offset")):
+            position, sequence = base + write.offset + 1, before + write.offset + 1
+            tables.shared.setdefault(write.scope_id, []).append(
+                SharedValue(position, session, sequence, write.key, write.value)
+            )
+
+    async def read(
+        self,
+        session_id: UUID,
+        *,
+        after: int = 0,
+        upto: int | None = None,
+        limit: int,
+        most_bytes: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return events of one session in order of sequence."""
+        events = self._tables.logs.get(session_id, [])[after:upto][:limit]
+        if most_bytes is None:
+            return events
+        sizes = accumulate((len(event.record) for event in events), initial=0)
+        return [event for event, before in zip(events, sizes, strict=False) if before < most_bytes]
+
+    async def read_newest(
+        self,
+        session_id: UUID,
+        *,
+        last: int,
+        upto: int | None = None,
+        types: Sequence[str] = (),
+        turn: str | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return the newest events of one session, in order of sequence."""
+        wanted = [
+            event
+            for event in self._tables.logs.get(session_id, [])[:upto]
+            if (not types or event.type in types)
+            and (turn is None or self._codec.from_json(event.record).get("turn_id") == turn)
+        ]
+        return wanted[max(len(wanted) - last, 0) :]
+
+    async def key_writes(
+        self, session_id: UUID, key: str, *, before: int | None = None, limit: int
+    ) -> Sequence[StoredEvent]:
+        """Return the events of one session that set or delete a key, newest first."""
+        end = None if before is None else max(before - 1, 0)
+        wanted = [
+            event
+            for event in reversed(self._tables.logs.get(session_id, [])[:end])
+            if event.type in WRITER_NAMES and self._writes(event, key)
+        ]
+        return wanted[:limit]
+
+    def _writes(self, event: StoredEvent, key: str) -> bool:
+        written = recorded_key_writes(self._codec.from_json(event.record)["data"])
+        return key in written.set or key in written.delete
+
+    async def read_all(
+        self,
+        *,
+        after: int,
+        upto: int,
+        limit: int,
+        types: Sequence[str] = (),
+        app: str | None = None,
+        user: str | None = None,
+    ) -> Sequence[StoredEvent]:
+        """Return events of all sessions in order of position."""
+        wanted = EventFilter(tuple(types), app, user)
+        owned = await self.read_owned(
+            after=after, upto=upto, limit=limit, most_bytes=sys.maxsize, wanted=wanted
+        )
+        return [event.stored for event in owned]
+
+    async def read_owned(
+        self, *, after: int, upto: int, limit: int, most_bytes: int, wanted: EventFilter
+    ) -> Sequence[OwnedEvent]:
+        """Return wanted events with their owners by position."""
+        owned: list[OwnedEvent] = []
+        size = 0
+        for event in self._tables.events[after:upto]:
+            if len(owned) == limit or size >= most_bytes:
+                break
+            found = OwnedEvent(event, *self._tables.owner(event.session_id))
+            if wanted.takes(found):
+                owned.append(found)
+                size += len(event.record)
+        return owned
+
+    async def head(self) -> int:
+        """Return the newest position."""
+        return len(self._tables.events)
+
+    async def changed_since(self, position: int) -> tuple[int, Mapping[UUID, int]]:
+        """Return the newest position and the sessions that changed since another one."""
+        events = self._tables.events
+        return len(events), {event.session_id: event.sequence for event in events[position:]}

@@ -1,0 +1,31 @@
+-- name: session
+select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
+  title, turn_id, failure_kind, failure_summary, stalled, unhealthy, projected_with
+from sessions
+where session_id = %(session)s
+
+-- name: rows_older_than
+select session_id, sequence
+from sessions
+where projected_with < %(version)s
+order by projected_with
+limit %(limit)s
+
+-- name: replace_row
+-- What follows from the log; `due_at` too, so that a session is looked at once more if its time had
+-- been put off without an event.
+update sessions as s
+set created_at = r.created_at, app = r.app, user_id = r.user_id, workspace = r.workspace,
+  team = r.team, scope = r.scope, agent = r.agent, type = r.type, status = r.status,
+  title = r.title, starred = r.starred, tags = r.tags, deleted = r.deleted, doc = r.doc,
+  badge = r.badge, turn_id = r.turn_id, failure_kind = r.failure_kind,
+  failure_summary = r.failure_summary, stalled = r.stalled, unhealthy = r.unhealthy,
+  parent_id = r.parent_id, root_id = r.root_id, forked_from = r.forked_from,
+  auto_stop = r.auto_stop, live_parent = r.live_parent, due_at = r.due_at,
+  projected_with = r.projected_with
+from json_populate_record(null::sessions, %(row)s::json) as r
+where s.session_id = %(session)s and s.sequence = %(sequence)s
+  and s.projected_with < r.projected_with
+
+-- name: living_children
+select session_id from sessions where live_parent = %(parent)s

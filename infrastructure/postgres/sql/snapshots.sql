@@ -1,0 +1,21 @@
+-- name: load_snapshot
+select state
+from snapshots
+where session_id = %(session)s and sequence <= %(upto)s
+  and format between %(oldest)s and %(format)s
+order by sequence desc
+limit 1
+
+-- name: snapshot_sequences
+select sequence
+from snapshots
+where session_id = %(session)s and format between %(oldest)s and %(format)s
+order by sequence
+
+-- name: save_snapshot
+-- While two releases run at once, the older one leaves what the newer one has kept.
+insert into snapshots (session_id, sequence, format, state)
+values (%(session)s, %(sequence)s, %(format)s, %(state)s)
+on conflict (session_id, sequence) do update
+  set format = excluded.format, state = excluded.state
+  where snapshots.format <= excluded.format

@@ -1,0 +1,2 @@
+-- name: store_identity
+select identity from store
