@@ -18,7 +18,9 @@ def go_boolean(name: str, description: str) -> Parameter:
         name: Of the parameter.
         description: What true means.
     """
-    return Parameter(name, description, {"type": "string", "enum": list(_SPELLINGS)})
+    # A pattern: code generators make one name of two words that differ in case only.
+    pattern = f"^({'|'.join(_SPELLINGS)})$"
+    return Parameter(name, description, {"type": "string", "pattern": pattern})
 
 
 def go_flag(parameters: Parameters, name: str, *aliases: str) -> bool:

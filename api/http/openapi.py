@@ -8,12 +8,11 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import version
-from typing import Any, cast
+from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
-from pydantic_core import core_schema
 
+from api.http.components import REFERENCE, components
 from api.http.problems import PROBLEM_JSON, statuses
 from api.http.route_docs import (
     COMMAND_HEADERS,
@@ -28,11 +27,9 @@ from api.http.route_docs import (
 from api.http.routing import Route
 from api.v1.schemas.answers import Problem
 from api.v1.schemas.base import NAME_PATTERN
-from api.v1.schemas.events import EventRecord
 
 Json = dict[str, Any]
 
-_REF = "#/components/schemas/{model}"
 _ABOUT = """Cairn keeps the sessions of AI agents as an append-only log of events.
 
 Read a snapshot, then follow `events?since=<its sequence>`: nothing is missed, nothing comes twice.
@@ -96,21 +93,6 @@ _HEADERS: Json = {
 }
 
 
-class _Bodies(GenerateJsonSchema):
-    """Without the titles that only repeat a field's name."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's
-        return False
-
-
-class _Answers(_Bodies):
-    """A field with a default is one that may be absent; it is then not there, never null."""
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        inner: Any = schema["schema"]
-        return self.generate_inner(inner["schema"] if inner["type"] == "nullable" else inner)
-
-
 def document(handlers: Iterable[Route], *, token: bool = False) -> Json:
     """Return the OpenAPI document of some routes.
 
@@ -147,7 +129,7 @@ def _document(handlers: tuple[Route, ...], token: bool) -> Json:
         "security": [{"bearer": []}] if token else [],
         "paths": paths,
         "components": {
-            "schemas": _components(description for _, description in described),
+            "schemas": components(description for _, description in described),
             "headers": _HEADERS,
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
@@ -226,7 +208,7 @@ def _schema(form: type[BaseModel] | Schema | None) -> Json:
 
 
 def _ref(model: type[BaseModel]) -> Json:
-    return {"$ref": _REF.format(model=model.__name__)}
+    return {"$ref": REFERENCE.format(model=model.__name__)}
 
 
 def _headers(*names: str) -> Json:
@@ -257,7 +239,8 @@ def _refusals(codes: Iterable[str]) -> Json:
         str(status): {
             "description": ", ".join(f"`{code}`" for code in sorted(by_status[status])),
             "headers": _headers(*_REFUSAL_HEADERS.get(status, ())),
-            "content": {PROBLEM_JSON: {"schema": _problem(sorted(by_status[status]))}},
+            "content": {PROBLEM_JSON: {"schema": _ref(Problem)}},
+            "x-codes": sorted(by_status[status]),
         }
         for status in sorted(by_status)
     }
@@ -269,37 +252,3 @@ _REFUSAL_HEADERS: Mapping[int, tuple[str, ...]] = {
     429: ("Retry-After",),
     503: ("Retry-After",),
 }
-
-
-def _problem(codes: list[str]) -> Json:
-    return {"allOf": [_ref(Problem), {"properties": {"code": {"enum": codes}}}]}
-
-
-def _components(described: Iterable[Describes]) -> Json:
-    bodies: dict[str, type[BaseModel]] = {}
-    answers: dict[str, type[BaseModel]] = {one.__name__: one for one in (Problem, EventRecord)}
-    for one in described:
-        if one.body is not None:
-            bodies[one.body.__name__] = one.body
-        for model in (*one.answers.values(), *one.other_forms.values()):
-            if isinstance(model, type):
-                answers[model.__name__] = model
-    shown = _definitions(answers.values(), _Answers)
-    # The domain keeps parts as they came; what may come is known here.
-    part = shown["MessageEntry"]["properties"]["parts"]["items"]
-    for name, definition in shown.items():
-        if name != "UiMessage" and "parts" in definition.get("properties", {}):
-            definition["properties"]["parts"]["items"] = part
-    return {**_definitions(bodies.values(), _Bodies), **shown}
-
-
-def _definitions(models: Iterable[type[BaseModel]], generator: type[GenerateJsonSchema]) -> Json:
-    _, schema = models_json_schema(
-        [(model, "validation") for model in models], ref_template=_REF, schema_generator=generator
-    )
-    definitions: Json = cast("Json", schema["$defs"])
-    for definition in definitions.values():
-        definition.pop("title", None)
-        if "description" in definition:
-            definition["description"] = " ".join(definition["description"].split())
-    return definitions

@@ -96,10 +96,7 @@ COMMAND_HEADERS = (
         "only at this sequence: an ETag, several of them, or `*`; else 412",
         {
             "type": "string",
-            "anyOf": [
-                {"enum": ["*"]},
-                {"pattern": r'^(W/)?"[0-9]{1,19}"( *, *(W/)?"[0-9]{1,19}")*$'},
-            ],
+            "pattern": r'^(\*|(W/)?"[0-9]{1,19}"( *, *(W/)?"[0-9]{1,19}")*)$',
             "examples": ['"7"'],
         },
         "header",

@@ -9,12 +9,19 @@ from uuid import uuid4
 import schemathesis
 from schemathesis import Case, GenerationMode, HookContext
 
+from tests.support.api import closed
+
 NAMES = {"message_id": "m", "turn_id": "t", "request_id": "r", "input_id": "i"}
 """Of what each prepared session has."""
 
 _run = uuid4().hex
 _calls = count()
 _sessions = cycle(os.environ.get("CAIRN_PREPARED_SESSIONS", "").split(","))
+
+
+@schemathesis.hook
+def before_load_schema(context: HookContext, raw_schema: dict[str, Any]) -> None:
+    closed(raw_schema)
 
 
 @schemathesis.hook

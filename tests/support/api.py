@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from functools import cache
 from typing import Any
 from uuid import uuid4
@@ -21,7 +22,16 @@ _MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
 
 @cache
 def openapi() -> Json:
-    return document(ROUTES)
+    """The document, closed: clients must let unknown fields pass, but we tell of all there are."""
+    return closed(deepcopy(document(ROUTES)))
+
+
+def closed(document: Json) -> Json:
+    """Forbid in a document, in place, what its objects do not name."""
+    for schema in document["components"]["schemas"].values():
+        if "properties" in schema:
+            schema.setdefault("additionalProperties", False)
+    return document
 
 
 @cache
@@ -70,6 +80,8 @@ def conforms(response: httpx.Response) -> None:
         return
     assert str(status) in operation["responses"], f"{status} is not in the document"
     described = operation["responses"][str(status)]
+    if "x-codes" in described and response.request.method != "HEAD":
+        assert response.json()["code"] in described["x-codes"]
     if not response.content:
         assert "content" not in described
         return

@@ -38,9 +38,19 @@ def node(script: str, given: Any = None, *arguments: str) -> Any:
     """
     source = (_LISTED / script).read_text("utf-8")
     # A module that is given as text finds its libraries from the folder it runs in.
-    command = [str(_PROGRAM), "--input-type=module", "--eval", source, "--", *arguments]
+    text = run_node("--input-type=module", "--eval", source, "--", *arguments, given=given)
+    return json.loads(text)
+
+
+def run_node(*arguments: str, given: Any = None) -> str:
+    """Run Node where the libraries are, and return what it prints.
+
+    Args:
+        *arguments: Of its command line.
+        given: What it reads, as JSON.
+    """
     done = subprocess.run(
-        command,
+        [str(_PROGRAM), *arguments],
         cwd=packages(),
         input=json.dumps(given),
         capture_output=True,
@@ -48,8 +58,8 @@ def node(script: str, given: Any = None, *arguments: str) -> Any:
         timeout=_DONE_WITHIN,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @cache

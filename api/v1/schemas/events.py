@@ -9,7 +9,7 @@ from pydantic import Field, GetJsonSchemaHandler, RootModel, TypeAdapter, create
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from api.v1.schemas.base import Name, Position, Sequence, Shape, one_of
+from api.v1.schemas.base import JsonMap, Name, Position, Sequence, Shape, one_of
 from domain.catalogue import NAMES
 
 
@@ -65,9 +65,17 @@ class UnreadableRecord(RecordEnvelope):
     data: Unreadable
 
 
+class OtherRecord(RecordEnvelope):
+    """An event of a type that is not described here: one of another version, or program."""
+
+    type: Annotated[str, Field(json_schema_extra={"not": {"enum": [*RECORDS, "unreadable"]}})]
+    data: JsonMap
+
+
 @cache
 def _any() -> TypeAdapter[Any]:
-    return TypeAdapter(one_of([*RECORDS.values(), UnreadableRecord], "type"))
+    # Without a discriminator: readers that are generated from one refuse types they do not know.
+    return TypeAdapter(one_of([*RECORDS.values(), UnreadableRecord, OtherRecord]))
 
 
 class EventRecord(RootModel[Any]):
