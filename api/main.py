@@ -58,7 +58,6 @@ from infrastructure.json_schema import JsonSchemas
 from infrastructure.postgres.audit import PostgresAuditEvents
 from infrastructure.postgres.census import PostgresCensus
 from infrastructure.postgres.checkpoints import PostgresCheckpoints
-from infrastructure.postgres.group_commit import CommitLimits
 from infrastructure.postgres.inspection import PostgresInspector
 from infrastructure.postgres.migrations import MigrationError, grant, migrate
 from infrastructure.postgres.readiness import PostgresReadiness
@@ -66,6 +65,7 @@ from infrastructure.postgres.single_owner import SingleOwner
 from infrastructure.postgres.store import PostgresStore, open_store
 from infrastructure.postgres.transparency import PostgresSignedHeads, PostgresTiles
 from infrastructure.postgres.webhooks import JOB, PostgresWebhooks
+from infrastructure.postgres.writing.group_commit import CommitLimits
 from infrastructure.webhook_sender import HttpSender
 
 _logger = logging.getLogger("cairn")

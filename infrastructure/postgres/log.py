@@ -10,10 +10,10 @@ from application.ports.events import EventFilter, OwnedEvent, StoredEvent
 from application.ports.log import Append
 from domain.session.key_writes import SETTING_FIELDS, WRITER_NAMES
 from infrastructure.postgres import sql
-from infrastructure.postgres.batch_writer import Committed
 from infrastructure.postgres.database import Database
-from infrastructure.postgres.group_commit import CommitLimits, GroupCommit
 from infrastructure.postgres.outcomes import Outcome
+from infrastructure.postgres.writing.batch_writer import Committed
+from infrastructure.postgres.writing.group_commit import CommitLimits, GroupCommit
 from infrastructure.unreadable import stored_event
 
 _STATEMENTS = sql.load("log")

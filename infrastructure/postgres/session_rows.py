@@ -12,9 +12,9 @@ from application.ports.session_rows import (
     SessionRow,
 )
 from infrastructure.postgres import sql
-from infrastructure.postgres.batch import row_columns
 from infrastructure.postgres.database import Database
 from infrastructure.postgres.session_list import session_list
+from infrastructure.postgres.writing.batch import row_columns
 
 _STATEMENTS = sql.load("session_rows")
 

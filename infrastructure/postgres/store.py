@@ -10,10 +10,8 @@ from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
 from infrastructure.null_announcer import NullAnnouncer
 from infrastructure.postgres import sql
-from infrastructure.postgres.batch_writer import Committed
 from infrastructure.postgres.database import Database
 from infrastructure.postgres.deadlines import PostgresDeadlines
-from infrastructure.postgres.group_commit import CommitLimits
 from infrastructure.postgres.idempotency import PostgresIdempotencyKeys
 from infrastructure.postgres.leases import PostgresLeases, PostgresPresence
 from infrastructure.postgres.listener import Listener
@@ -21,6 +19,8 @@ from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.session_rows import PostgresSessionRows
 from infrastructure.postgres.shared_state import PostgresSharedState
 from infrastructure.postgres.snapshots import PostgresSnapshots
+from infrastructure.postgres.writing.batch_writer import Committed
+from infrastructure.postgres.writing.group_commit import CommitLimits
 
 _STATEMENTS = sql.load("store")
 

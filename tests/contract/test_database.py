@@ -17,9 +17,9 @@ from application.ports.shared_state import SharedWrite
 from application.ports.store import Store
 from domain.chain import genesis, link, record_hash
 from infrastructure.postgres import sql
-from infrastructure.postgres.arrays import register_arrays
-from infrastructure.postgres.batch import arguments
 from infrastructure.postgres.store import open_store
+from infrastructure.postgres.writing.arrays import register_arrays
+from infrastructure.postgres.writing.batch import arguments
 from tests.support.appends import Chain, row
 
 # So that tests that are not async may use what is.

@@ -16,8 +16,8 @@ from application.ports.log import Append
 from application.ports.shared_state import SharedWrite
 from application.ports.store import Store
 from domain.chain import genesis, link, record_hash
-from infrastructure.postgres.group_commit import CommitLimits
 from infrastructure.postgres.store import open_store
+from infrastructure.postgres.writing.group_commit import CommitLimits
 from tests.support.appends import Chain
 from tests.support.proxy import Proxy
 

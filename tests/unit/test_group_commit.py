@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from application.errors import Busy
 from application.ports.log import Append
 from application.ports.shared_state import SharedWrite
-from infrastructure.postgres.group_commit import CommitLimits, GroupCommit
+from infrastructure.postgres.writing.group_commit import CommitLimits, GroupCommit
 from tests.support.appends import Chain
 
 

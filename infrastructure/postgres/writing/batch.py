@@ -7,7 +7,7 @@ from uuid import UUID
 
 from application.ports.log import Append
 from application.ports.session_rows import SessionRow
-from infrastructure.postgres.arrays import (
+from infrastructure.postgres.writing.arrays import (
     BigintArray,
     ByteaArray,
     TextArray,

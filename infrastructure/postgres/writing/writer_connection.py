@@ -16,7 +16,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from infrastructure.postgres import sql
-from infrastructure.postgres.arrays import register_arrays
+from infrastructure.postgres.writing.arrays import register_arrays
 
 _STATEMENTS = sql.load("writer")
 

@@ -31,11 +31,11 @@ import psycopg
 from application.errors import Busy, OutcomeUnknown, StoreUnavailable
 from application.ports.log import Append
 from infrastructure.postgres import sql
-from infrastructure.postgres.batch_writer import BatchWriter, Committed
-from infrastructure.postgres.commit_judge import PendingAppend, refuse
 from infrastructure.postgres.outcomes import LOST, outcome_of
-from infrastructure.postgres.write_health import WriteHealth
-from infrastructure.postgres.writer_connection import Connect, WriterConnection
+from infrastructure.postgres.writing.batch_writer import BatchWriter, Committed
+from infrastructure.postgres.writing.commit_judge import PendingAppend, refuse
+from infrastructure.postgres.writing.write_health import WriteHealth
+from infrastructure.postgres.writing.writer_connection import Connect, WriterConnection
 
 _PROBE = sql.load("writer")["probe"]
 

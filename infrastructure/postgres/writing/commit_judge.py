@@ -16,7 +16,7 @@ from application.errors import KeysTaken, StaleScope, VersionConflict
 from application.ports.log import Append
 from domain.errors import CairnError
 from infrastructure.postgres import sql
-from infrastructure.postgres.arrays import BigintArray, TextArray, UuidArray
+from infrastructure.postgres.writing.arrays import BigintArray, TextArray, UuidArray
 
 _STATEMENTS = sql.load("log")
 
