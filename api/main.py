@@ -212,7 +212,7 @@ def _put_together(
     scope_handler = ScopeHandler(store, hub, largest=settings.max_record_bytes, hooks=hooks)
     transcripts = Transcripts(store, most_bytes=settings.kept_transcript_bytes)
     queries = Queries(store, repository, transcripts)
-    pruner = KeyPruner(store, timedelta(days=settings.idempotency_days))
+    pruner = KeyPruner(store.idempotency_keys, timedelta(days=settings.idempotency_days))
     sender = HttpSender(
         timeout=settings.webhook_timeout_seconds, private_targets=settings.webhook_private_targets
     )
@@ -246,7 +246,7 @@ def _put_together(
         scopes=Scopes(store),
         key_histories=KeyHistories(store, repository),
         tails=Tails(store, hub, rhythm),
-        feed=Feed(store, hub, rhythm),
+        feed=Feed(log, hub, rhythm),
         webhooks=Webhooks(subscriptions, log, sender, store.clock),
         checkups=Checkups(store),
         waits=Waits(store, hub),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from application.errors import CursorAhead, StoreUnavailable
 from application.fan_out import FanOut
-from application.ports.store import Store
+from application.ports.log import EventLog
 from application.reads.stream_items import (
     LOOK_AGAIN,
     CaughtUp,
@@ -34,13 +34,13 @@ class Feed:
     """Reads the global feed, by position.
 
     Args:
-        store: Where the log is.
+        log: What is read.
         hub: Who tells that it has grown.
         rhythm: How long streams wait and last.
     """
 
-    def __init__(self, store: Store, hub: FanOut, rhythm: StreamTiming | None = None) -> None:
-        self._log = store.log
+    def __init__(self, log: EventLog, hub: FanOut, rhythm: StreamTiming | None = None) -> None:
+        self._log = log
         self._hub = hub
         self._rhythm = rhythm or StreamTiming()
 

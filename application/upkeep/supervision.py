@@ -12,6 +12,7 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.errors import OutcomeUnknown, StoreUnavailable
 from application.ports.deadlines import DueSession, Orphan
+from application.ports.idempotency import IdempotencyKeys
 from application.ports.store import Store
 from domain.errors import CairnError
 from domain.session.children import PARENT_STOPPED
@@ -129,15 +130,15 @@ class KeyPruner:
     """Forgets idempotency keys that nobody will send again.
 
     Args:
-        store: Where they are kept.
+        keys: Where they are kept.
         after: How long they are kept.
     """
 
-    def __init__(self, store: Store, after: timedelta) -> None:
-        self._store = store
+    def __init__(self, keys: IdempotencyKeys, after: timedelta) -> None:
+        self._keys = keys
         self._after = after
 
     async def round(self) -> float:
         """Forget some, and return the seconds until the next look."""
-        forgotten = await self._store.idempotency_keys.forget_answers(self._after, 5000)
+        forgotten = await self._keys.forget_answers(self._after, 5000)
         return 0.1 if forgotten == 5000 else 600.0
