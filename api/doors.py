@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from litestar import Request
 from litestar.exceptions import ClientException
 from litestar.response.base import ASGIResponse
-from litestar.types import Message, Receive, Scope, Send
+from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
 from api.http.requests import AnyRequest
 from api.http.responses import Reply
@@ -83,17 +83,42 @@ class Doors:
         """Answer a request."""
         fields = cast("dict[str, Any]", scope)
         path: str = fields["path"]
-        for prefix, door, router in self._doors:
-            if path.startswith(prefix) and (not prefix or path[len(prefix) :][:1] in ("", "/")):
-                answer = await _answer_of(door, router, Request(scope, receive, send))
-                break
+        found = self._find(path)
+        if found is None:
+            answer: ASGIResponse = Reply(b"", status=404)
         else:
-            answer = Reply(b"", status=404)
+            answer = await _answer_of(*found, Request(scope, receive, send))
         # What fails after the answer has begun can only be cut off, by the server.
         if fields["method"] == "HEAD":
             await _send_head(answer, scope, receive, send)
         else:
             await answer(scope, receive, send)
+
+    def answer_error(self, scope: HTTPScope, error: Exception) -> ASGIResponse:
+        """Return what the door of a path answers to an error that came before it.
+
+        Args:
+            scope: Of the request.
+            error: What went wrong.
+        """
+        found = self._find(scope["path"])
+        if found is None:
+            return Reply(b"", status=404)
+        return _error_of(found[0], error, cast("dict[str, Any]", scope)["cairn_request_id"])
+
+    def _find(self, path: str) -> tuple[Door, Router] | None:
+        for prefix, door, router in self._doors:
+            if path.startswith(prefix) and (not prefix or path[len(prefix) :][:1] in ("", "/")):
+                return door, router
+        return None
+
+
+def _error_of(door: Door, error: Exception, request_id: str) -> ASGIResponse:
+    try:
+        return door.answer_error(error, request_id)
+    except Exception:
+        _logger.exception("the door %s cannot answer an error", door.name)
+        return Reply(b"", status=500)
 
 
 async def _answer_of(door: Door, router: Router, request: AnyRequest) -> ASGIResponse:
@@ -104,11 +129,7 @@ async def _answer_of(door: Door, router: Router, request: AnyRequest) -> ASGIRes
         fields["cairn_principal"] = await door.authenticate(request)
         return await router.find(fields).answer(request)
     except Exception as error:  # noqa: BLE001 - a door answers for whatever happens in it
-        try:
-            return door.answer_error(error, fields["cairn_request_id"])
-        except Exception:
-            _logger.exception("the door %s cannot answer an error", door.name)
-            return Reply(b"", status=500)
+        return _error_of(door, error, fields["cairn_request_id"])
 
 
 def _require_text(scope: dict[str, Any]) -> None:

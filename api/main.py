@@ -293,8 +293,10 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
                     yield
 
     token = token_of(chosen)
+    doors = Doors([native_door(token)])
     guarded = SiteGuard(
-        Doors([native_door(token)]),
+        doors,
+        answer_error=doors.answer_error,
         asks_for_token=token is not None,
         hosts=chosen.names("allowed_hosts"),
         origins=chosen.names("allowed_origins"),

@@ -8,13 +8,14 @@ token and is reached over the loopback interface answers to names of this machin
 """
 
 import ipaddress
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
 from litestar.enums import ScopeType
+from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from api.http.problems import Problem, answer_error
+from api.http.problems import Problem
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OUR_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -27,6 +28,7 @@ class SiteGuard:
 
     Args:
         app: What answers.
+        answer_error: Returns the answer to a request that is refused, by its scope and why.
         asks_for_token: Whether every request needs a token, which no page of another site has.
         hosts: Names by which the server is reached beside those of this machine.
         origins: Origins whose pages may use the API, such as `https://console.example.com`.
@@ -36,11 +38,13 @@ class SiteGuard:
         self,
         app: ASGIApp,
         *,
+        answer_error: Callable[[HTTPScope, Exception], ASGIResponse],
         asks_for_token: bool,
         hosts: Collection[str] = (),
         origins: Collection[str] = (),
     ) -> None:
         self._app = app
+        self._answer_error = answer_error
         self._asks_for_token = asks_for_token
         self._hosts = _OUR_NAMES | {host.lower() for host in hosts}
         self._origins = frozenset(origin.encode() for origin in origins)
@@ -55,7 +59,7 @@ class SiteGuard:
         is_allowed = origin is not None and origin in self._origins
         refused = self._refusal(scope, headers, is_allowed=is_allowed)
         if refused is not None:
-            answer = answer_error(refused, cast("dict[str, Any]", scope)["cairn_request_id"])
+            answer = self._answer_error(scope, refused)
             await answer(scope, receive, send)
         elif not self._origins:
             await self._app(scope, receive, send)

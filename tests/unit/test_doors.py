@@ -7,6 +7,7 @@ import httpx
 import pytest
 from litestar import Litestar
 from litestar.response.base import ASGIResponse
+from litestar.types import ASGIApp
 
 from api.doors import Door, Doors, Principal, origin_of, principal_of
 from api.http.middleware import RequestMiddleware
@@ -14,6 +15,7 @@ from api.http.problems import Problem, answer_error
 from api.http.requests import AnyRequest, header, read_body, scope_of
 from api.http.responses import Reply, to_json
 from api.http.routing import Route, Router, RoutingError, delete, get, patch, post, put
+from api.http.site_guard import SiteGuard
 
 
 class _Services:
@@ -21,7 +23,7 @@ class _Services:
         max_body_bytes = 1000
 
 
-def ask(doors: Doors, method: str, path: str, **how: Any) -> httpx.Response:
+def ask(doors: ASGIApp, method: str, path: str, **how: Any) -> httpx.Response:
     async def asked() -> httpx.Response:
         app = RequestMiddleware(doors, lifespan=Litestar([], logging_config=None), access_log=False)
         app.services = _Services()
@@ -117,6 +119,16 @@ def test_a_door_that_fails_everywhere_harms_no_other(caplog: pytest.LogCaptureFi
     failed = ask(doors, "GET", "/fail")
     assert (failed.status_code, failed.json()["code"]) == (500, "internal_error")
     assert "secret" not in failed.text
+
+
+def test_what_a_browser_may_not_do_is_refused_in_the_words_of_the_door():
+    doors = Doors([native(post("/who")(who)), foreign(post("/foreign/who")(who))])
+    guarded = SiteGuard(doors, answer_error=doors.answer_error, asks_for_token=True)
+    cross = {"Sec-Fetch-Site": "cross-site", "X-Request-Id": "r1"}
+
+    refused = ask(guarded, "POST", "/foreign/who", headers=cross)
+    assert (refused.status_code, refused.json()) == (401, {"oops": "Problem", "id": "r1"})
+    assert ask(guarded, "POST", "/who", headers=cross).json()["code"] == "cross_site"
 
 
 def test_a_closed_door_has_no_paths():
