@@ -1,0 +1,62 @@
+"""What `api/cli/server.py` and `api/cli/connection.py` rely on inside uvicorn.
+
+A new minor version of uvicorn is let in by `pyproject.toml` after this and tests/cli have passed.
+"""
+
+import asyncio
+import inspect
+
+import pytest
+import uvicorn
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import Server, ServerState
+
+
+@pytest.mark.parametrize(
+    ("cls", "methods"),
+    [
+        (
+            HttpToolsProtocol,
+            ("connection_made", "connection_lost", "data_received", "on_message_begin",
+             "on_headers_complete", "on_body", "on_message_complete", "eof_received"),
+        ),
+        (Server, ("startup", "shutdown", "handle_exit", "run")),
+        (FlowControl, ("resume_reading",)),
+    ],
+)  # fmt: skip
+def test_what_is_overridden_or_called_is_there(cls: type, methods: tuple[str, ...]) -> None:
+    for name in methods:
+        assert inspect.isfunction(getattr(cls, name, None)), f"{cls.__name__}.{name}"
+
+
+def test_a_connection_has_the_state_that_limits_read() -> None:
+    async def app(scope: object, receive: object, send: object) -> None: ...
+
+    async def made() -> HttpToolsProtocol:
+        config = uvicorn.Config(app, lifespan="off", log_config=None)  # type: ignore[arg-type]
+        config.load()
+        return HttpToolsProtocol(config=config, server_state=ServerState(), app_state={})
+
+    connection = asyncio.run(made())
+    for name in ("loop", "parser", "transport", "client", "headers", "flow", "cycle"):
+        assert hasattr(connection, name), name
+    source = inspect.getsource(RequestResponseCycle.__init__)
+    for name in ("response_started", "response_complete", "more_body"):
+        assert f"self.{name}" in source, name
+    assert "self.read_paused" in inspect.getsource(FlowControl.__init__)
+
+
+def test_a_server_has_the_state_that_its_end_reads() -> None:
+    server = Server(uvicorn.Config(lambda: None, log_config=None))  # type: ignore[arg-type]
+
+    assert (server.started, server.should_exit, server.force_exit) == (False, False, False)
+    assert server.server_state.connections == set()
+    assert server.server_state.tasks == set()
+    assert "self.lifespan" in inspect.getsource(Server)
+
+
+def test_uvicorn_words_what_it_cuts_as_it_did() -> None:
+    words = inspect.getsource(Server) + inspect.getsource(RequestResponseCycle)
+    for text in ("Cancel ", "ASGI callable returned without"):
+        assert text in words, text
