@@ -45,7 +45,9 @@ StopReason = Literal[
     "shutdown",
 ]
 ToolOutcome = Literal["completed", "failed", "cancelled", "abandoned"]
-SessionType = Literal["user", "dream", "system", "coordinator", "spawned"]
+FirstType = Literal["user", "dream", "system", "coordinator"]
+"""What a session can be that nobody spawned."""
+SessionType = Literal[FirstType, "spawned"]
 Grant = Literal["once", "session", "tool"]
 ElicitationAction = Literal["accept", "decline", "cancelled", "timeout"]
 REASONING_EFFORTS = ("minimal", "low", "medium", "high", "xhigh")

@@ -1,7 +1,7 @@
 """Look at a session without trust in its log, and close what a crash has left open."""
 
 import re
-from typing import Literal, cast
+from typing import cast, get_args
 
 from litestar.response.base import ASGIResponse
 
@@ -14,11 +14,11 @@ from api.http.routing import post
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.repair import Repaired
 from api.v1.services import caller_of, services_of
-from domain.repair.report import Options
+from domain.repair.report import Options, Scope
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PARAMETERS = ("dry_run", "dry-run", "force", "scope", "expected_report")
-_SCOPES = ("final", "all")
+_SCOPES = get_args(Scope)
 
 
 @post("/v1/sessions/{session_id:str}/repair")
@@ -49,7 +49,7 @@ async def repair_session(request: AnyRequest) -> ASGIResponse:
     parameters = Parameters(request, _PARAMETERS)
     await body_of(request, EmptyBody, _PARAMETERS)
     dry_run = go_flag(parameters, "dry_run", "dry-run")
-    scope = cast("Literal['final', 'all']", parameters.one_of("scope", _SCOPES) or "final")
+    scope = cast("Scope", parameters.one_of("scope", _SCOPES) or "final")
     options = Options(force=go_flag(parameters, "force"), scope=scope)
     expected = parameters.text("expected_report")
     if expected is not None and not _DIGEST.fullmatch(expected):

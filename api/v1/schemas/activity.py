@@ -1,7 +1,7 @@
 """What an agent may report of its turn: the data of each type of event."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, assert_never, cast
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, TypeAdapter, create_model
 from pydantic.json_schema import JsonSchemaValue
@@ -13,7 +13,7 @@ from api.v1.schemas.base import Body, JsonMap, Name, one_of
 from api.v1.schemas.parts import Parts
 from domain.catalogue import NAMES
 from domain.session import events as e
-from domain.values import Agent
+from domain.values import Agent, ToolOutcome
 
 
 def whole(value: Any) -> Any:
@@ -57,7 +57,7 @@ class ToolReturnedData(Body):
     """The data of `tool.returned`."""
 
     tool_call_id: Name
-    status: Literal["completed", "failed", "cancelled", "abandoned"] = "completed"
+    status: ToolOutcome = "completed"
     output: Any = None
     meta: JsonMap | None = None
 
@@ -128,7 +128,19 @@ class ContextCompactedData(Body):
     meta: JsonMap | None = None
 
 
-DATA: Mapping[str, type[Body]] = {
+Reportable = Literal[
+    "agent.message",
+    "agent.thought",
+    "tool.called",
+    "tool.progressed",
+    "tool.returned",
+    "plan.updated",
+    "usage.reported",
+    "runtime.notice",
+    "agent.switched",
+    "context.compacted",
+]
+DATA: Mapping[Reportable, type[Body]] = {
     "agent.message": SaidData,
     "agent.thought": SaidData,
     "tool.called": ToolCalledData,
@@ -196,16 +208,17 @@ def activity_of(body: ActivityBody, at: str) -> e.ActivityEvent:
     Raises:
         Problem: The data does not fit the type, or the type is not an agent's to report.
     """
-    model = DATA.get(body.type)
+    name = cast("Reportable", body.type)
+    model = DATA.get(name)
     if model is None:
         if body.type in _RESERVED:
             detail = f"{at}.type: {body.type} has a command of its own and cannot be reported"
             raise Problem("invalid", detail, errors=[{"field": f"{at}.type", "message": detail}])
         return e.RuntimeEvent(kind=body.type, data=body.data)
-    return _to_domain(body.type, validated(model, body.data, f"{at}.data"))
+    return _to_domain(name, validated(model, body.data, f"{at}.data"))
 
 
-def _to_domain(name: str, data: Any) -> e.ActivityEvent:
+def _to_domain(name: Reportable, data: Any) -> e.ActivityEvent:
     match name:
         case "agent.message":
             return e.AgentMessage(
@@ -229,5 +242,7 @@ def _to_domain(name: str, data: Any) -> e.ActivityEvent:
             return e.RuntimeNotice(**dict(data))
         case "agent.switched":
             return e.AgentSwitched(agent=data.agent.to_domain(), reason=data.reason, meta=data.meta)
-        case _:
+        case "context.compacted":
             return e.ContextCompacted(**dict(data))
+        case _:
+            assert_never(name)

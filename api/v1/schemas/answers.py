@@ -12,7 +12,7 @@ from api.v1.schemas.inputs import WaitingInput
 from api.v1.schemas.interactions import Interaction
 from api.v1.schemas.parts import Parts
 from api.v1.schemas.session_shape import Session
-from domain.values import ToolOutcome, TurnSource
+from domain.values import Role, ToolOutcome, TurnSource
 
 
 class Problem(Shape):
@@ -45,7 +45,7 @@ class MessageEntry(Shape):
 
     id: str
     kind: Literal["message", "thought"]
-    role: Literal["user", "agent", "system"]
+    role: Role
     sequence: Sequence
     at: datetime
     turn_id: str | None = None

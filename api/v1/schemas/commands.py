@@ -1,12 +1,12 @@
 """The bodies of commands."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from api.v1.schemas.base import Body, Name
 from api.v1.schemas.parts import Parts
-from domain.values import MAX_SUMMARY, MAX_TAGS
+from domain.values import MAX_SUMMARY, MAX_TAGS, Role
 
 Tags = Annotated[list[Name], Field(max_length=MAX_TAGS, json_schema_extra={"uniqueItems": True})]
 Detail = Annotated[str, Field(max_length=MAX_SUMMARY)]
@@ -15,7 +15,7 @@ Detail = Annotated[str, Field(max_length=MAX_SUMMARY)]
 class NewMessage(Body):
     """A message."""
 
-    role: Literal["user", "agent", "system"]
+    role: Role
     parts: Parts
     id: Name | None = None
     author: Name | None = None

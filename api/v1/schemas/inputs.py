@@ -53,7 +53,7 @@ class QueueInputsBody(Body):
     """
 
     inputs: Annotated[list[InputBody], Field(min_length=1, max_length=MAX_BATCH)]
-    source: Literal["followup", "user", "network", "synthetic"] = "followup"
+    source: TurnSource = "followup"
     hold: bool = False
 
 

@@ -49,16 +49,7 @@ class FailStartBody(Body):
 class StopSessionBody(Body):
     """Why the session stops; with `when_idle` its running turn may end first."""
 
-    cause: Literal[
-        "completed",
-        "failed",
-        "user_requested",
-        "shutdown",
-        "hook_denied",
-        "process_exited",
-        "timeout",
-        "clear_conversation",
-    ] = "user_requested"
+    cause: StopCause = "user_requested"
     detail: Detail | None = None
     failure: FailureBody | None = None
     when_idle: bool = False

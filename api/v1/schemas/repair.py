@@ -6,7 +6,8 @@ from uuid import UUID
 from pydantic import Field
 
 from api.v1.schemas.base import JsonMap, Sequence, Shape
-from domain.repair.codes import ISSUES
+from domain.repair.codes import ISSUES, Severity
+from domain.repair.report import Scope, Source
 
 IssueCode = Annotated[str, Field(json_schema_extra={"enum": list(ISSUES)})]
 
@@ -15,7 +16,7 @@ class RepairIssue(Shape):
     """Something that is wrong, or worth to know; docs/repair.md has a section for each code."""
 
     code: IssueCode
-    severity: Literal["info", "warning", "error"]
+    severity: Severity
     turn_id: str | None
     event_id: str | None
     sequence: int | None
@@ -46,10 +47,10 @@ class RepairReport(Shape):
     """What is wrong with a session, and what was or would be appended."""
 
     session_id: UUID
-    source: Literal["live", "import"]
+    source: Source
     dry_run: bool
     force: bool
-    scope: Literal["final", "all"]
+    scope: Scope
     analysed_sequence: Sequence
     analysed_digest: Annotated[str, Field(description="of that event, hexadecimal")]
     blocked: Annotated[bool, Field(description="there is something to do that may not be done")]

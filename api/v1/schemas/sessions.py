@@ -1,6 +1,6 @@
 """What a session is made with: its rules, its grants and its limits."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
@@ -10,7 +10,7 @@ from api.v1.schemas.base import Title as TitleText
 from api.v1.schemas.commands import NewMessage, Tags
 from domain.grants import GRANT_CATEGORIES, MAX_ATOMS, Grants
 from domain.permission_rules import MAX_RULES, Mode, PermissionRules
-from domain.values import REASONING_EFFORTS, SessionLimits
+from domain.values import REASONING_EFFORTS, FirstType, SessionLimits
 
 YEAR = 366 * 24 * 3600
 
@@ -102,7 +102,7 @@ class CreateSessionBody(Body):
     state: StateMap = {}
     messages: Annotated[list[NewMessage], Field(max_length=200)] = []
     metadata: JsonMap = {}
-    type: Literal["user", "dream", "system", "coordinator"] = "user"
+    type: FirstType = "user"
     starting: bool = False
     permissions: RulesBody | None = None
     grants: GrantsBody | None = None

@@ -10,9 +10,7 @@ from api.v1.schemas.commands import Detail
 from api.v1.schemas.inputs import InputId, InputMeta, InputTaken, NextTurn, QueuePlace
 from api.v1.schemas.parts import Parts
 from domain.session.work import TurnOutcome
-from domain.values import Usage
-
-Source = Literal["user", "network", "synthetic", "followup"]
+from domain.values import TurnSource, Usage
 
 
 class TurnInput(Body):
@@ -30,7 +28,7 @@ class StartTurnBody(Body):
     """
 
     input: TurnInput
-    source: Source = "user"
+    source: TurnSource = "user"
     turn_id: InputId | None = None
     meta: InputMeta = None
     mode: Literal["queue", "interrupt", "steer"] | None = None
