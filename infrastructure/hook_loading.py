@@ -1,7 +1,9 @@
 """Finding the hooks that an operator has named."""
 
+import sys
 from collections.abc import Iterable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from application.commands.hooks import Hook
@@ -12,7 +14,7 @@ class HookNameError(Exception):
 
 
 def load_hooks(names: str) -> list[Hook]:
-    """Return the hooks with these names.
+    """Return the hooks with these names, also from files of the folder the program was started in.
 
     Args:
         names: Comma-separated, each `package.module:attribute`; the attribute is a hook or several.
@@ -25,11 +27,16 @@ def load_hooks(names: str) -> list[Hook]:
 
 def _load(name: str) -> Iterable[Hook]:
     module, _, attribute = name.partition(":")
+    here = str(Path.cwd())
+    # Last, so that no file there takes the place of a module of ours.
+    if here not in sys.path:
+        sys.path.append(here)
     try:
         found: Any = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:
+        said = str(error) or type(error).__name__
         raise HookNameError(
-            f"The hook {name!r} cannot be loaded ({error}); write it like package.module:attribute"
+            f"The hook {name!r} cannot be loaded ({said}); write it like package.module:attribute"
             " (CAIRN_HOOKS)."
         ) from error
     several: list[Any] = [*found] if isinstance(found, list | tuple) else [found]

@@ -13,6 +13,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.cli.connection_guard import ConnectionGuard, refusal
+from api.cli.plain_answer import make_plain
 
 _ENOUGH = 64 * 1024
 
@@ -173,6 +174,8 @@ class Connection(HttpToolsProtocol):
             return
         super().on_headers_complete()
         self._has_request = True
+        if version == "1.0":
+            make_plain(self.cycle)
 
     def on_message_complete(self) -> None:
         """The next bytes are those of another head."""

@@ -22,7 +22,15 @@ from api.cli.options import Failure
 from api.cli.server import run_server
 from api.cli.supervisor import Supervisor
 from api.logs import configure_logs
-from api.main import StartError, bring_up_to_date, create_app, database_of, program_url, token_of
+from api.main import (
+    StartError,
+    bring_up_to_date,
+    create_app,
+    database_of,
+    hooks_of,
+    program_url,
+    token_of,
+)
 from api.settings import Settings
 
 
@@ -39,6 +47,8 @@ def serve(settings: Settings, listening: socket.socket) -> None:
     configure_logs(settings.log_format)
     try:
         token_of(settings)
+        # Before the workers, who would each tell of it at length.
+        hooks_of(settings)
         with _stoppable(), database_of(settings) as url:
             bring_up_to_date(url)
             url = program_url(settings, url)
@@ -105,7 +115,8 @@ def _announcement(settings: Settings, database_url: str, url: str) -> str:
         f"Cairn {version('cairn')} is ready on {url}",
         f"  data   {data}",
         f"  try    curl{token} -H 'Content-Type: application/json' -d '{body}' {url}/v1/sessions",
-        "  stop   Ctrl-C",
+        f"  docs   {url}/docs",
+        f"  stop   Ctrl-C, or kill {os.getpid()}",
     ]
     if settings.workers > 1:
         lines.insert(2, f"  runs   {settings.workers} workers, process {os.getpid()} over them")

@@ -43,9 +43,12 @@ def cairn(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-c", code, *arguments]
 
 
-def run(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         cairn(*arguments),
+        cwd=cwd,
         capture_output=True,
         text=True,
         env=environment(**(env or {})),

@@ -134,3 +134,28 @@ def test_a_refusal_reaches_a_client_that_is_still_sending(
         urllib.request.urlopen(request, timeout=20)
     assert refusal.value.code == 413
     refusal.value.close()
+
+
+def test_an_old_client_gets_a_stream_without_marks_that_ends_with_the_connection(
+    impatient: Served,
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    made = urllib.request.Request(
+        f"{impatient.url}/v1/sessions", b'{"app": "shop", "user": "ada"}', headers
+    )
+    with urllib.request.urlopen(made, timeout=20) as created:
+        path = f"/v1/sessions/{json.load(created)['session']['id']}"
+    gone = urllib.request.Request(f"{impatient.url}{path}", method="DELETE")
+    urllib.request.urlopen(gone, timeout=20).close()
+    with connected(impatient) as connection:
+        accept = b"Host: localhost\r\nAccept: text/event-stream\r\n\r\n"
+        connection.sendall(f"GET {path}/events?since=0 HTTP/1.0\r\n".encode() + accept)
+        head, _, body = read_all(connection).partition(b"\r\n\r\n")
+    assert b"200 OK" in head
+    assert b"transfer-encoding" not in head.lower()
+    frames = body.decode().removesuffix("\n\n").split("\n\n")
+    assert all(line[0].isalpha() and ": " in line for f in frames for line in f.split("\n"))
+    assert "event: session.closed" in frames[-1]
+    with connected(impatient) as connection:
+        connection.sendall(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        assert answer(connection)[0] == 200
