@@ -78,18 +78,21 @@ class EventStream(ASGIResponse):
     ) -> None:
         """Send until one side has had enough."""
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        self._sender = asyncio.create_task(self._send(send))
+        sender = self._sender = asyncio.create_task(self._send(send))
         watcher = asyncio.create_task(_hung_up(receive))
         open_streams.add(self)
         _OPEN.inc()
         try:
-            await asyncio.wait((self._sender, watcher), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((sender, watcher), return_when=asyncio.FIRST_COMPLETED)
         finally:
             open_streams.discard(self)
             _OPEN.dec()
-            self._sender.cancel()
+            # A task that was cancelled has its error, the error its frames, and these this stream.
+            self._sender = None
+            sender.cancel()
             watcher.cancel()
-            await asyncio.gather(self._sender, watcher, return_exceptions=True)
+            await asyncio.wait((sender, watcher))
+            del sender, watcher
 
     def cut(self) -> None:
         """End a stream whose reader does not take the goodbye."""
@@ -98,23 +101,23 @@ class EventStream(ASGIResponse):
 
     async def _send(self, send: Send) -> None:
         opening = _RETRY
-
-        async def write(body: bytes, *, more: bool = True) -> None:
-            nonlocal opening
-            if body:
-                body, opening = opening + body, b""
-            await send({"type": "http.response.body", "body": body, "more_body": more})
-
         try:
             # Closed here and now, not whenever it is collected: it follows a channel.
             async with aclosing(self._items) as items:
                 async for item in items:
-                    await write(self._frames(item))
+                    body = [opening + self._frames(item)]
+                    opening = b""
+                    del item
+                    await send(_part(body.pop()))
+                    # Nothing, and so only a wait until the reader has taken what came before: the
+                    # next page is not read until then.
+                    await send(_part(b""))
         except Exception as error:  # noqa: BLE001 - the stream says so, and ends whole
             problem = problem_of(error)
             status = status_of(problem.code, error)
-            await write(control("error", None, **document(problem, status, self._request_id)))
-        await write(b"", more=False)
+            said = control("error", None, **document(problem, status, self._request_id))
+            await send(_part(opening + said))
+        await send(_part(b"", more=False))
 
     def _frames(self, item: StreamItem) -> bytes:
         match item:
@@ -132,6 +135,10 @@ class EventStream(ASGIResponse):
             case _:
                 events: Sequence[StoredEvent] = item
                 return b"".join([frame(event, self._cursor(event)) for event in events])
+
+
+def _part(body: bytes, *, more: bool = True) -> Any:
+    return {"type": "http.response.body", "body": body, "more_body": more}
 
 
 async def _hung_up(receive: Receive) -> None:

@@ -1,6 +1,6 @@
 """Events as rows of the log, and which of them a reader wants."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -57,6 +57,36 @@ class Envelope(NamedTuple):
     turn_id: str | None = None
     causation: str | None = None
     idempotency_key: str | None = None
+
+
+class FeedPage(NamedTuple):
+    """Events of all sessions, and how far the log was looked at, all of one moment.
+
+    Args:
+        events: In order of position.
+        reached: The position up to which these are all the wanted events.
+        head: The newest position.
+    """
+
+    events: Sequence[StoredEvent]
+    reached: int
+    head: int
+
+
+class SessionPage(NamedTuple):
+    """Events of one session, and how far its log was looked at, all of one moment.
+
+    Args:
+        events: In order of sequence.
+        reached: The sequence up to which these are all the wanted events.
+        head: The newest sequence.
+        deleted: Whether the session is deleted: nothing will follow the head.
+    """
+
+    events: Sequence[StoredEvent]
+    reached: int
+    head: int
+    deleted: bool
 
 
 class OwnedEvent(NamedTuple):

@@ -6,7 +6,14 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from application.ports.events import EventFilter, NewEvent, OwnedEvent, StoredEvent
+from application.ports.events import (
+    EventFilter,
+    FeedPage,
+    NewEvent,
+    OwnedEvent,
+    SessionPage,
+    StoredEvent,
+)
 from application.ports.idempotency import StoredAnswer
 from application.ports.session_rows import SessionRow
 from application.ports.shared_state import ScopeOwner, ScopeVersion, SharedWrite
@@ -93,16 +100,43 @@ class EventLog(Protocol):
         """
         ...
 
+    async def read_page(
+        self,
+        session_id: UUID,
+        *,
+        after: int,
+        upto: int,
+        limit: int,
+        most_bytes: int,
+        types: Sequence[str] = (),
+    ) -> SessionPage | None:
+        """Return events of one session and its head; None when there is no such session.
+
+        Args:
+            session_id: Whose log.
+            after: A sequence, exclusive.
+            upto: The last sequence that is looked at; it may be beyond the head.
+            limit: The most events.
+            most_bytes: It ends with the event whose record reaches so many bytes in all.
+            types: Only events of these types; none are all.
+        """
+        ...
+
     async def read_newest(
         self,
         session_id: UUID,
         *,
         last: int,
         upto: int | None = None,
+        most_bytes: int | None = None,
         types: Sequence[str] = (),
         turn: str | None = None,
     ) -> Sequence[StoredEvent]:
-        """Return the newest `last` events of one session, `upto` included, in order of sequence."""
+        """Return the newest `last` events of one session, `upto` included, in order of sequence.
+
+        With `most_bytes` it begins with the event whose record, counted from the newest one,
+        reaches so many bytes in all.
+        """
         ...
 
     async def key_writes(
@@ -124,11 +158,22 @@ class EventLog(Protocol):
         after: int,
         upto: int,
         limit: int,
+        most_bytes: int | None = None,
         types: Sequence[str] = (),
         app: str | None = None,
         user: str | None = None,
-    ) -> Sequence[StoredEvent]:
-        """Return events of all sessions in order of position, `after` excluded, `upto` included."""
+    ) -> FeedPage:
+        """Return events of all sessions and the head of the log.
+
+        Args:
+            after: A position, exclusive.
+            upto: The last position that is looked at; it may be beyond the head.
+            limit: The most events.
+            most_bytes: It ends with the event whose record reaches so many bytes in all.
+            types: Only events of these types; none are all.
+            app: Only events of sessions of this app.
+            user: Only events of sessions of this user.
+        """
         ...
 
     async def read_owned(

@@ -8,6 +8,10 @@ from application.fan_out import FanOut
 from application.ports.log import EventLog
 from application.reads.stream_items import (
     LOOK_AGAIN,
+    PAGE_BYTES,
+    READ,
+    READ_BYTES,
+    SCANNED,
     CaughtUp,
     Closing,
     Deadline,
@@ -16,9 +20,6 @@ from application.reads.stream_items import (
     StreamItem,
     StreamTiming,
 )
-
-_READ = 500
-_SCANNED = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +71,12 @@ class Feed:
         Raises:
             CursorAhead: The position is beyond the head.
         """
-        cursor = await self.start_of(after)
+        cursor = await self.start_of(None) if after is None else after
         deadline = Deadline(wait)
         while True:
-            page = await self._page(cursor, limit, wanted)
+            page = await self._page(cursor, limit, PAGE_BYTES, wanted)
+            if after is not None and after > page.head:
+                raise CursorAhead(None, head=page.head, cursor=after)
             if page.events or not page.up_to_date or self._hub.closing.is_set():
                 return page
             cursor = page.next
@@ -92,15 +95,18 @@ class Feed:
         cursor, caught_up = after, False
         while True:
             try:
-                page = await self._page(cursor, _READ, wanted)
+                page = await self._page(cursor, READ, READ_BYTES, wanted)
             except StoreUnavailable:
                 if not await self._hub.closes_within(LOOK_AGAIN):
                     continue
                 page = Page((), cursor, cursor, up_to_date=True)
-            cursor = page.next
+            cursor, up_to_date = page.next, page.up_to_date
             if page.events:
-                yield page.events
-            if not page.up_to_date:
+                # A reader may be slow: what it is given is not kept here as well.
+                given = [page.events]
+                del page
+                yield given.pop()
+            if not up_to_date:
                 continue
             if not caught_up:
                 caught_up = True
@@ -112,19 +118,17 @@ class Feed:
             if not await self._wait(cursor, min(self._rhythm.ping, age.left())):
                 yield Ping(cursor)
 
-    async def _page(self, after: int, limit: int, wanted: FeedFilter) -> Page:
-        head = await self._log.head()
-        upto = min(head, after + _SCANNED)
-        events = await self._log.read_all(
+    async def _page(self, after: int, limit: int, most_bytes: int, wanted: FeedFilter) -> Page:
+        read = await self._log.read_all(
             after=after,
-            upto=upto,
+            upto=after + SCANNED,
             limit=limit,
+            most_bytes=most_bytes,
             types=wanted.types,
             app=wanted.app,
             user=wanted.user,
         )
-        reached = events[-1].position if len(events) == limit else max(upto, after)
-        return Page(events, reached, head, up_to_date=reached >= head)
+        return Page(read.events, read.reached, read.head, up_to_date=read.reached >= read.head)
 
     async def _wait(self, cursor: int, seconds: float) -> bool:
         deadline = Deadline(seconds)

@@ -7,6 +7,14 @@ from time import monotonic
 from application.fan_out import FanOut
 from application.ports.events import StoredEvent
 
+READ = 500
+"""The most events that a stream reads at once."""
+READ_BYTES = 256 * 1024
+"""The bytes of records at which that is enough."""
+PAGE_BYTES = 1024 * 1024
+"""The bytes of records at which a page is full."""
+SCANNED = 10_000
+"""How much of a log is looked at for one page, whatever the filters let through."""
 LOOK_AGAIN = 0.25
 """Seconds until a stream reads again when the database refused at once; others wait there."""
 

@@ -13,10 +13,14 @@ from application.errors import CursorAhead, StoreUnavailable
 from application.fan_out import Channel, FanOut
 from application.partials import Partial
 from application.ports.codec import Codec
-from application.ports.events import StoredEvent
+from application.ports.events import SessionPage, StoredEvent
 from application.ports.store import Store
 from application.reads.stream_items import (
     LOOK_AGAIN,
+    PAGE_BYTES,
+    READ,
+    READ_BYTES,
+    SCANNED,
     CaughtUp,
     Closed,
     Closing,
@@ -29,10 +33,6 @@ from application.reads.stream_items import (
 )
 from domain.errors import SessionNotFound
 
-_READ = 500
-_READ_BYTES = 256 * 1024
-"""What a stream holds for a reader who does not take it; there may be a thousand of those."""
-_SCANNED = 10_000
 _DELETED = "session.deleted"
 
 
@@ -82,7 +82,7 @@ class Tails:
         self._rhythm = rhythm or StreamTiming()
 
     async def newest(self, session_id: UUID, last: int, wanted: Filter) -> Page:
-        """Return the newest events.
+        """Return the newest events; fewer than asked for when their bytes fill a page.
 
         Args:
             session_id: Whose log.
@@ -94,10 +94,41 @@ class Tails:
         """
         head, closed = await self._head(session_id)
         events = await self._log.read_newest(
-            session_id, last=last, types=sorted(wanted.types), turn=wanted.turn
+            session_id,
+            last=last,
+            most_bytes=PAGE_BYTES,
+            types=sorted(wanted.types),
+            turn=wanted.turn,
         )
         head = max(head, events[-1].sequence if events else 0)
         return Page(events, head, head, up_to_date=True, closed=closed)
+
+    async def start_of_newest(self, session_id: UUID, last: int, wanted: Filter) -> int:
+        """Return the sequence after which the newest events are, the head when there are none.
+
+        Args:
+            session_id: Whose log.
+            last: How many, at most.
+            wanted: Which ones.
+
+        Raises:
+            SessionNotFound: There is no such session.
+        """
+        start, _ = await self._head(session_id)
+        upto: int | None = None
+        while last > 0 and (
+            events := await self._log.read_newest(
+                session_id,
+                last=last,
+                upto=upto,
+                most_bytes=READ_BYTES,
+                types=sorted(wanted.types),
+                turn=wanted.turn,
+            )
+        ):
+            start = upto = events[0].sequence - 1
+            last -= len(events)
+        return start
 
     async def start_of(self, session_id: UUID, since: int | None) -> int:
         """Return the sequence that a cursor stands for.
@@ -170,8 +201,11 @@ class Tails:
         with self._hub.follow(session_id) as channel:
             while events := await self._read_when_possible(session_id, cursor):
                 cursor = events[-1].sequence
-                if selected := wanted.select(events, self._codec):
-                    yield selected
+                # A reader may be slow: what it is given is not kept here as well.
+                given = [wanted.select(events, self._codec)]
+                del events
+                if given[0]:
+                    yield given.pop()
             seen = channel.pieces_seen
             yield CaughtUp(cursor)
             deleted = await self._was_deleted(session_id, cursor)
@@ -185,8 +219,10 @@ class Tails:
                     events = await self._read_when_possible(session_id, cursor)
                 if events:
                     cursor, deleted = events[-1].sequence, events[-1].type == _DELETED
-                    if selected := wanted.select(events, self._codec):
-                        yield selected
+                    given = [wanted.select(events, self._codec)]
+                    del events
+                    if given[0]:
+                        yield given.pop()
                 elif channel.pieces_seen == seen and not await channel.bell.wait(
                     min(self._rhythm.ping, age.left())
                 ):
@@ -205,7 +241,7 @@ class Tails:
         while True:
             try:
                 return await self._log.read(
-                    session_id, after=after, limit=_READ, most_bytes=_READ_BYTES
+                    session_id, after=after, limit=READ, most_bytes=READ_BYTES
                 )
             except StoreUnavailable:
                 if await self._hub.closes_within(LOOK_AGAIN):
@@ -213,31 +249,30 @@ class Tails:
 
     async def _page(self, session_id: UUID, since: int, limit: int, wanted: Filter) -> Page:
         found: list[StoredEvent] = []
-        cursor = since
-        for _ in range(max(_SCANNED // max(limit, 1), 1)):
-            read = limit + 1 if wanted == ALL else _READ
-            events = await self._log.read(session_id, after=cursor, limit=read)
-            if not events:
-                return await self._end(session_id, cursor, found)
-            for event in events:
-                if len(found) == limit:
-                    head, _ = await self._head(session_id)
-                    return Page(found, cursor, head, up_to_date=False)
-                cursor = event.sequence
-                found += wanted.select((event,), self._codec)
-            if len(events) < read:
-                closed = events[-1].type == _DELETED
-                return Page(found, cursor, cursor, up_to_date=True, closed=closed)
-        head, closed = await self._head(session_id)
-        up_to_date = cursor >= head
-        return Page(found, cursor, head, up_to_date, closed and up_to_date)
-
-    async def _end(self, session_id: UUID, cursor: int, found: Sequence[StoredEvent]) -> Page:
-        head, closed = await self._head(session_id)
-        if cursor > head:
-            raise CursorAhead(None, head=head, cursor=cursor)
-        up_to_date = cursor >= head
-        return Page(found, cursor, head, up_to_date, closed and up_to_date)
+        size, cursor, looked = 0, since, 0
+        # The log knows types; turns are looked for here, a part of the log at a time.
+        many, most = (limit, PAGE_BYTES) if wanted.turn is None else (READ, READ_BYTES)
+        while True:
+            read = await self._log.read_page(
+                session_id,
+                after=cursor,
+                upto=since + SCANNED,
+                limit=many,
+                most_bytes=most,
+                types=sorted(wanted.types),
+            )
+            if read is None:
+                raise SessionNotFound
+            if since > read.head:
+                raise CursorAhead(None, head=read.head, cursor=since)
+            for event in wanted.select(read.events, self._codec):
+                found.append(event)
+                size += len(event.record)
+                if len(found) == limit or size >= PAGE_BYTES:
+                    return _page_upto(event.sequence, found, read)
+            cursor, looked = read.reached, looked + 1
+            if cursor >= min(read.head, since + SCANNED) or looked == SCANNED // READ:
+                return _page_upto(cursor, found, read)
 
     async def _head(self, session_id: UUID) -> tuple[int, bool]:
         row = await self._session_rows.session(session_id)
@@ -252,3 +287,8 @@ class Tails:
             if not await channel.bell.wait(deadline.left()):
                 return False
         return True
+
+
+def _page_upto(cursor: int, events: Sequence[StoredEvent], read: SessionPage) -> Page:
+    up_to_date = cursor >= read.head
+    return Page(events, cursor, read.head, up_to_date, read.deleted and up_to_date)

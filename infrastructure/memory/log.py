@@ -12,7 +12,7 @@ from operator import attrgetter
 from uuid import UUID
 
 from application.errors import KeysTaken, StaleScope, VersionConflict
-from application.ports.events import EventFilter, OwnedEvent, StoredEvent
+from application.ports.events import EventFilter, FeedPage, OwnedEvent, SessionPage, StoredEvent
 from application.ports.log import Append
 from domain.session.key_writes import WRITER_NAMES, recorded_key_writes
 from infrastructure.codec import JsonCodec
@@ -116,10 +116,29 @@ class MemoryEventLog:
     ) -> Sequence[StoredEvent]:
         """Return events of one session in order of sequence."""
         events = self._tables.logs.get(session_id, [])[after:upto][:limit]
-        if most_bytes is None:
-            return events
-        sizes = accumulate((len(event.record) for event in events), initial=0)
-        return [event for event, before in zip(events, sizes, strict=False) if before < most_bytes]
+        return _within(events, sys.maxsize if most_bytes is None else most_bytes)
+
+    async def read_page(
+        self,
+        session_id: UUID,
+        *,
+        after: int,
+        upto: int,
+        limit: int,
+        most_bytes: int,
+        types: Sequence[str] = (),
+    ) -> SessionPage | None:
+        """Return events of one session and its head."""
+        listed = self._tables.listed.get(session_id)
+        if listed is None:
+            return None
+        log = self._tables.logs[session_id]
+        wanted = [event for event in log[after:upto] if not types or event.type in types][:limit]
+        events = _within(wanted, most_bytes)
+        end = max(min(upto, len(log)), after)
+        if _is_full(events, limit, most_bytes):
+            end = events[-1].sequence
+        return SessionPage(events, end, len(log), not listed.is_live)
 
     async def read_newest(
         self,
@@ -127,6 +146,7 @@ class MemoryEventLog:
         *,
         last: int,
         upto: int | None = None,
+        most_bytes: int | None = None,
         types: Sequence[str] = (),
         turn: str | None = None,
     ) -> Sequence[StoredEvent]:
@@ -137,7 +157,8 @@ class MemoryEventLog:
             if (not types or event.type in types)
             and (turn is None or self._codec.from_json(event.record).get("turn_id") == turn)
         ]
-        return wanted[max(len(wanted) - last, 0) :]
+        newest = wanted[::-1][:last]
+        return _within(newest, sys.maxsize if most_bytes is None else most_bytes)[::-1]
 
     async def key_writes(
         self, session_id: UUID, key: str, *, before: int | None = None, limit: int
@@ -161,16 +182,22 @@ class MemoryEventLog:
         after: int,
         upto: int,
         limit: int,
+        most_bytes: int | None = None,
         types: Sequence[str] = (),
         app: str | None = None,
         user: str | None = None,
-    ) -> Sequence[StoredEvent]:
-        """Return events of all sessions in order of position."""
+    ) -> FeedPage:
+        """Return events of all sessions and the head of the log."""
+        most_bytes = sys.maxsize if most_bytes is None else most_bytes
         wanted = EventFilter(tuple(types), app, user)
         owned = await self.read_owned(
-            after=after, upto=upto, limit=limit, most_bytes=sys.maxsize, wanted=wanted
+            after=after, upto=upto, limit=limit, most_bytes=most_bytes, wanted=wanted
         )
-        return [event.stored for event in owned]
+        events, head = [event.stored for event in owned], len(self._tables.events)
+        end = max(min(upto, head), after)
+        if _is_full(events, limit, most_bytes):
+            end = events[-1].position
+        return FeedPage(events, end, head)
 
     async def read_owned(
         self, *, after: int, upto: int, limit: int, most_bytes: int, wanted: EventFilter
@@ -195,3 +222,15 @@ class MemoryEventLog:
         """Return the newest position and the sessions that changed since another one."""
         events = self._tables.events
         return len(events), {event.session_id: event.sequence for event in events[position:]}
+
+
+def _within(events: Sequence[StoredEvent], most_bytes: int) -> Sequence[StoredEvent]:
+    """Return the first events, up to the one whose record reaches so many bytes in all."""
+    sizes = accumulate((len(event.record) for event in events), initial=0)
+    return [event for event, before in zip(events, sizes, strict=False) if before < most_bytes]
+
+
+def _is_full(events: Sequence[StoredEvent], limit: int, most_bytes: int) -> bool:
+    """Return whether a page ends because it is full."""
+    size = sum(len(event.record) for event in events)
+    return bool(events) and (len(events) == limit or size >= most_bytes)

@@ -1,12 +1,13 @@
 """The log on Postgres: group commit for writing, keyset ranges for reading."""
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from application.ports.events import EventFilter, OwnedEvent, StoredEvent
+from application.ports.events import EventFilter, FeedPage, OwnedEvent, SessionPage, StoredEvent
 from application.ports.log import Append
 from domain.session.key_writes import SETTING_FIELDS, WRITER_NAMES
 from infrastructure.postgres import sql
@@ -18,6 +19,9 @@ from infrastructure.unreadable import stored_event
 
 _STATEMENTS = sql.load("log")
 _LAST_SEQUENCE = 2**63 - 1
+_ANY_SIZE = 2**63 - 1
+# A join promises no order. It has that of its inner side, and so this costs one look at each row.
+_SEQUENCE, _POSITION = itemgetter(1), itemgetter(2)
 
 
 class PostgresEventLog:
@@ -83,12 +87,46 @@ class PostgresEventLog:
         rows = await self._database.fetch(_STATEMENTS[statement], values)
         return [stored_event(*row) for row in rows]
 
+    async def read_page(
+        self,
+        session_id: UUID,
+        *,
+        after: int,
+        upto: int,
+        limit: int,
+        most_bytes: int,
+        types: Sequence[str] = (),
+    ) -> SessionPage | None:
+        """Return events of one session and its head."""
+        rows = await self._database.fetch(
+            _STATEMENTS["read_page"],
+            {
+                "session": session_id,
+                "after": after,
+                "upto": upto,
+                "limit": limit,
+                "bytes": most_bytes,
+                "types": list(types),
+            },
+            planned_anew=bool(types),
+        )
+        if not rows:
+            return None
+        head, deleted = rows[0][:2]
+        found = sorted([row[2:] for row in rows if row[2] is not None], key=_SEQUENCE)
+        events = [stored_event(*row[:6]) for row in found]
+        end = max(min(upto, head), after)
+        if _is_full(found, limit, most_bytes):
+            end = events[-1].sequence
+        return SessionPage(events, end, head, deleted)
+
     async def read_newest(
         self,
         session_id: UUID,
         *,
         last: int,
         upto: int | None = None,
+        most_bytes: int | None = None,
         types: Sequence[str] = (),
         turn: str | None = None,
     ) -> Sequence[StoredEvent]:
@@ -99,6 +137,7 @@ class PostgresEventLog:
                 "session": session_id,
                 "upto": _LAST_SEQUENCE if upto is None else upto,
                 "limit": last,
+                "bytes": _ANY_SIZE if most_bytes is None else most_bytes,
                 "types": list(types),
                 "turn": turn,
             },
@@ -129,12 +168,19 @@ class PostgresEventLog:
         after: int,
         upto: int,
         limit: int,
+        most_bytes: int | None = None,
         types: Sequence[str] = (),
         app: str | None = None,
         user: str | None = None,
-    ) -> Sequence[StoredEvent]:
-        """Return events of all sessions in order of position."""
-        values: dict[str, Any] = {"after": after, "upto": upto, "limit": limit}
+    ) -> FeedPage:
+        """Return events of all sessions and the head of the log."""
+        most_bytes = _ANY_SIZE if most_bytes is None else most_bytes
+        values: dict[str, Any] = {
+            "after": after,
+            "upto": upto,
+            "limit": limit,
+            "bytes": most_bytes,
+        }
         filtered = bool(types) or app is not None or user is not None
         if filtered:
             values |= {"types": list(types), "app": app, "user": user}
@@ -143,7 +189,13 @@ class PostgresEventLog:
             values,
             planned_anew=filtered,
         )
-        return [stored_event(*row) for row in rows]
+        head = rows[0][0]
+        found = sorted([row[1:] for row in rows if row[1] is not None], key=_POSITION)
+        events = [stored_event(*row[:6]) for row in found]
+        end = max(min(upto, head), after)
+        if _is_full(found, limit, most_bytes):
+            end = events[-1].position
+        return FeedPage(events, end, head)
 
     async def read_owned(
         self, *, after: int, upto: int, limit: int, most_bytes: int, wanted: EventFilter
@@ -173,3 +225,14 @@ class PostgresEventLog:
         rows = await self._database.fetch(_STATEMENTS["changed_since"], {"after": position})
         head = int(rows[0][0])
         return head, {session: sequence for _, session, sequence in rows if session is not None}
+
+
+def _is_full(rows: Sequence[tuple[Any, ...]], limit: int, most_bytes: int) -> bool:
+    """Return whether a page ends because it is full, by the sizes as they are stored.
+
+    Args:
+        rows: Of the page; the size of all records so far comes last in each.
+        limit: The most events.
+        most_bytes: The page ends with the event whose record reaches so many bytes in all.
+    """
+    return bool(rows) and (len(rows) == limit or rows[-1][-1] >= most_bytes)

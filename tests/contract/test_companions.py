@@ -17,7 +17,7 @@ EVERYTHING = 1_000_000
 
 
 async def all_events(store: Store) -> list[StoredEvent]:
-    return list(await store.log.read_all(after=0, upto=EVERYTHING, limit=EVERYTHING))
+    return list((await store.log.read_all(after=0, upto=EVERYTHING, limit=EVERYTHING)).events)
 
 
 async def places(store: Store) -> list[tuple[UUID, int]]:

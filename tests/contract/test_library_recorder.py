@@ -268,7 +268,9 @@ async def test_both_ways_of_writing_share_one_dense_log(
     assert sorted(counted.values()) == [5, 10, *[60] * 4, *[90] * 6]
     assert await postgres_store.log.head() == sum(counted.values())
     assert recorder.max_notification_id() == sum(counted.values())
-    everything = await postgres_store.log.read_all(after=0, upto=EVERYTHING, limit=EVERYTHING)
+    everything = (
+        await postgres_store.log.read_all(after=0, upto=EVERYTHING, limit=EVERYTHING)
+    ).events
     notifications = recorder.select_notifications(start=1, limit=EVERYTHING)
     assert [(n.id, n.originator_id, n.originator_version, n.state) for n in notifications] == [
         (e.position, e.session_id, e.sequence, e.record) for e in everything
@@ -301,7 +303,7 @@ async def test_an_application_of_the_library_reads_the_log(
     try:
         assert isinstance(application.recorder, CairnRecorder)
         read = application.notification_log.select(start=1, limit=10)
-        stored = await postgres_store.log.read_all(after=0, upto=100, limit=100)
+        stored = (await postgres_store.log.read_all(after=0, upto=100, limit=100)).events
         assert [(n.id, n.topic, n.originator_id, n.state) for n in read] == [
             (e.position, e.type, e.session_id, e.record) for e in stored
         ]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,7 +21,7 @@ EVERYTHING = 1_000_000
 
 
 async def all_events(store: Store) -> list[StoredEvent]:
-    return list(await store.log.read_all(after=0, upto=EVERYTHING, limit=EVERYTHING))
+    return list((await store.log.read_all(after=0, upto=EVERYTHING, limit=EVERYTHING)).events)
 
 
 async def append_all(store: Store, *appends: Append) -> list[int | BaseException]:
@@ -247,7 +248,7 @@ async def test_the_whole_log_is_read_by_position_type_and_owner(store: Store) ->
     await store.log.append(ada.next(["c"]))
 
     async def positions(after: int = 0, upto: int = 100, limit: int = 100, **which: object) -> list:
-        events = await store.log.read_all(after=after, upto=upto, limit=limit, **which)  # type: ignore[arg-type]
+        events = (await store.log.read_all(after=after, upto=upto, limit=limit, **which)).events  # type: ignore[arg-type]
         return [event.position for event in events]
 
     assert await positions() == [1, 2, 3, 4, 5, 6]
@@ -437,3 +438,42 @@ async def test_of_writers_to_one_shared_key_the_last_position_stands(store: Stor
         expected = {} if newest is None else {"app:n": positions[newest]}
         assert (await store.shared_state.scope(scope, at=position)).values == expected
     assert (await store.shared_state.scope(scope)).values == {"app:n": positions[max(positions)]}
+
+
+async def test_pages_end_where_they_are_full_by_bytes_and_say_how_far_they_came(
+    store: Store,
+) -> None:
+    chain = Chain()
+    await store.log.append(chain.next(["a", "b"], row=row(), text="x" * 1000))
+    await store.log.append(chain.next(["a", "b", "c"], text="x" * 1000))
+
+    async def feed(most_bytes: int, after: int = 0, upto: int = 99, **which: Any) -> Any:
+        page = await store.log.read_all(
+            after=after, upto=upto, limit=9, most_bytes=most_bytes, **which
+        )
+        return [event.position for event in page.events], page.reached, page.head
+
+    async def tail(most_bytes: int, after: int = 0, upto: int = 99, **which: Any) -> Any:
+        page = await store.log.read_page(
+            chain.session_id, after=after, upto=upto, limit=9, most_bytes=most_bytes, **which
+        )
+        assert page is not None
+        assert not page.deleted
+        return [event.sequence for event in page.events], page.reached, page.head
+
+    for read in (feed, tail):
+        assert await read(1) == ([1], 1, 5)
+        assert await read(1500) == ([1, 2], 2, 5)
+        assert await read(1500, 2) == ([3, 4], 4, 5)
+        assert await read(1500, 4) == ([5], 5, 5)
+        assert await read(1500, 5) == ([], 5, 5)
+        assert await read(1500, 9) == ([], 9, 5)
+        assert await read(99_999, 0, 3) == ([1, 2, 3], 3, 5)
+        assert await read(1500, 0, types=["b"]) == ([2, 4], 4, 5)
+        assert await read(1, 0, types=["b"]) == ([2], 2, 5)
+        assert await read(1500, 0, 3, types=["c"]) == ([], 3, 5)
+        assert await read(1500, 0, types=["d"]) == ([], 5, 5)
+    newest = await store.log.read_newest(chain.session_id, last=9, most_bytes=1500)
+    assert [event.sequence for event in newest] == [4, 5]
+    unknown = await store.log.read_page(uuid4(), after=0, upto=9, limit=9, most_bytes=9)
+    assert unknown is None

@@ -46,7 +46,7 @@ class Witness:
 
     async def compare(self, store: Store) -> None:
         """Hold what was told against what is stored."""
-        stored = await store.log.read_all(after=0, upto=EVERYTHING, limit=EVERYTHING)
+        stored = (await store.log.read_all(after=0, upto=EVERYTHING, limit=EVERYTHING)).events
         assert [event.position for event in stored] == list(range(1, len(stored) + 1))
         by_digest = Counter(event.digest for event in stored)
         assert max(by_digest.values()) == 1

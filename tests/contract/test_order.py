@@ -24,7 +24,7 @@ async def test_a_polling_reader_sees_every_event_of_twelve_writers_in_four_proce
     postgres_store: Store, database_url: str
 ) -> None:
     async def read(after: int) -> Sequence[int]:
-        page = await postgres_store.log.read_all(after=after, upto=EVERYTHING, limit=1000)
+        page = (await postgres_store.log.read_all(after=after, upto=EVERYTHING, limit=1000)).events
         return [event.position for event in page]
 
     with writing(database_url, "log", processes=4, tasks=3, appends=400, largest=20) as finished:

@@ -153,27 +153,61 @@ def test_a_page_of_a_tail_is_a_range_of_the_primary_key(
 def test_the_newest_events_are_a_range_of_the_primary_key(
     connection: Connection[TupleRow], types: list[str]
 ) -> None:
-    values = {"session": LONG, "upto": 2**63 - 1, "types": types, "turn": None, "limit": 50}
+    values: dict[str, Any] = {
+        "session": LONG,
+        "upto": 2**63 - 1,
+        "types": types,
+        "turn": None,
+        "limit": 50,
+        "bytes": 10**6,
+    }
     nodes = plan(connection, LOG["read_newest"], values, generic=False)
     refuse(nodes)
     assert indexes(nodes) == {"events_pkey"}
-    assert nodes[1]["Scan Direction"] == "Backward"
+    (scan,) = [node for node in nodes if "Scan Direction" in node]
+    assert scan["Scan Direction"] == "Backward"
 
 
 def test_the_whole_feed_is_a_range_of_positions(connection: Connection[TupleRow]) -> None:
-    values = {"after": 9000, "upto": 9500, "limit": 200}
+    values = {"after": 9000, "upto": 9500, "limit": 200, "bytes": 10**6}
     nodes = plan(connection, LOG["read_all"], values, generic=True)
-    refuse(nodes)
-    assert [node["Node Type"] for node in nodes] == ["Limit", "Index Scan"]
-    assert indexes(nodes) == {"events_by_position"}
+    refuse([node for node in nodes if node.get("Relation Name") != "log_head"])
+    assert indexes(nodes) >= {"events_by_position"}
+
+
+@pytest.mark.parametrize("types", [[], ["agent.message"]], ids=["all", "by type"])
+def test_a_page_of_a_session_with_its_head_is_a_range_of_the_primary_key(
+    connection: Connection[TupleRow], types: list[str]
+) -> None:
+    values: dict[str, Any] = {
+        "session": LONG,
+        "after": 2,
+        "upto": 10_002,
+        "types": types,
+        "limit": 200,
+        "bytes": 10**6,
+    }
+    nodes = plan(connection, LOG["read_page"], values, generic=not types)
+    # Of the few of a rare type in the window of sequences, the first are kept as they come.
+    refuse([node for node in nodes if not types or node["Node Type"] != "Sort"])
+    assert indexes(nodes) == {"events_pkey", "sessions_pkey"}
 
 
 @pytest.mark.parametrize("app", [None, "app1"])
 def test_the_feed_is_a_range_of_positions(
     connection: Connection[TupleRow], app: str | None
 ) -> None:
-    values = {"after": 9000, "upto": 9500, "limit": 200, "types": [], "app": app, "user": None}
+    values: dict[str, Any] = {
+        "after": 9000,
+        "upto": 9500,
+        "limit": 200,
+        "bytes": 10**6,
+        "types": [],
+        "app": app,
+        "user": None,
+    }
     nodes = plan(connection, LOG["read_all_filtered"], values, generic=False)
+    nodes = [node for node in nodes if node.get("Relation Name") != "log_head"]
     assert "Seq Scan" not in {node["Node Type"] for node in nodes}
     assert indexes(nodes) == {"events_by_position"} | ({"sessions_pkey"} if app else set())
     if app is None:

@@ -213,7 +213,7 @@ async def test_the_log_of_a_shared_scope_has_an_owner_and_no_row(store: Store) -
     assert await found(store) == {session.session_id}
 
     async def positions(**which: str) -> list[int]:
-        events = await store.log.read_all(after=0, upto=9, limit=9, **which)
+        events = (await store.log.read_all(after=0, upto=9, limit=9, **which)).events
         owned = await store.log.read_owned(
             after=0, upto=9, limit=9, most_bytes=10**6, wanted=EventFilter(**which)
         )

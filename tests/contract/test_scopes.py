@@ -178,7 +178,7 @@ async def test_writers_in_two_processes_that_expect_versions_lose_no_update(
             assert [write.value for write in history] == [*values.values()]
     history = await postgres_store.shared_state.key_history(SCOPE, "app:n", limit=EVERYTHING)
     assert [write.value for write in reversed(history)] == [b"%d" % n for n in range(1, 321)]
-    events = await postgres_store.log.read_all(after=0, upto=EVERYTHING, limit=EVERYTHING)
+    events = (await postgres_store.log.read_all(after=0, upto=EVERYTHING, limit=EVERYTHING)).events
     assert [event.position for event in events] == list(range(1, len(events) + 1))
 
 
@@ -198,7 +198,7 @@ async def test_writers_in_two_processes_that_merge_lose_no_key(
         if key != "app:last":
             history = await read.key_history(SCOPE, key, limit=EVERYTHING)
             assert [write.value for write in history] == [b"%d" % n for n in range(59, -1, -1)]
-    events = await postgres_store.log.read_all(after=0, upto=EVERYTHING, limit=EVERYTHING)
+    events = (await postgres_store.log.read_all(after=0, upto=EVERYTHING, limit=EVERYTHING)).events
     assert [event.position for event in events] == list(range(1, len(events) + 1))
 
 

@@ -643,9 +643,9 @@ class Sessions(RuleBasedStateMachine):
     async def read(self, upto: dict[UUID, int] | None = None) -> None:
         """Read the whole log anew; what was there before must still be there."""
         head = await self.store.log.head()
-        stored: Sequence[StoredEvent] = await self.store.log.read_all(
-            after=self.start, upto=head, limit=100_000
-        )
+        stored: Sequence[StoredEvent] = (
+            await self.store.log.read_all(after=self.start, upto=head, limit=100_000)
+        ).events
         assert [one.position for one in stored] == list(range(self.start + 1, head + 1))
         self.stored = stored
         self.positions = {(one.session_id, one.sequence): one.position for one in stored}

@@ -24,7 +24,7 @@ async def test_events_come_in_order_signed_and_as_the_feed_has_them(database_url
 
         assert receiver.positions == list(range(1, one.hub.position + 1))
         assert len({message.id for message in receiver.messages}) == len(receiver.messages)
-        stored = await one.log.read_all(after=0, upto=one.hub.position, limit=1000)
+        stored = (await one.log.read_all(after=0, upto=one.hub.position, limit=1000)).events
         for message in receiver.messages:
             assert message.is_signed_with(SECRET)
             assert not message.is_signed_with(SECRET.replace("c2V", "c2W"))

@@ -85,8 +85,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
     accepted = negotiated(request, _FORMS)
     if accepted == _SSE:
         if last is not None:
-            newest = await services.tails.newest(session_id, last, wanted)
-            since = newest.events[0].sequence - 1 if newest.events else newest.head
+            since = await services.tails.start_of_newest(session_id, last, wanted)
         start = await services.tails.start_of(session_id, since)
         if since is not None and await services.tails.is_over(session_id, since):
             # Who comes back to a stream that has ended is told not to come again.

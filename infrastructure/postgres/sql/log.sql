@@ -65,15 +65,48 @@ from (
 where before < %(bytes)s
 order by originator_version
 
+-- name: read_page
+-- The head of a session beside each event of a page of its log, or beside none. A window of
+-- sequences bounds the work whatever the types let through; `size` is that of all records so far.
+select s.sequence, s.deleted, p.*
+from sessions as s
+left join lateral (
+  select *
+  from (
+    select page.*,
+      sum(octet_length(state)) over (order by originator_version rows unbounded preceding) as size
+    from (
+      select originator_id, originator_version, notification_id, topic, state, digest
+      from events
+      where originator_id = %(session)s and originator_version > %(after)s
+        and originator_version <= %(upto)s
+        and (%(types)s::text[] = '{}' or topic = any(%(types)s))
+      order by originator_version
+      limit %(limit)s
+    ) as page
+  ) as summed
+  where size - octet_length(state) < %(bytes)s
+) as p on true
+where s.session_id = %(session)s
+
 -- name: read_newest
 select originator_id, originator_version, notification_id, topic, state, digest
-from events
-where originator_id = %(session)s and originator_version <= %(upto)s
-  and (%(types)s::text[] = '{}' or topic = any(%(types)s))
-  and (%(turn)s::text is null
-       or readable_json_v1(convert_from(state, 'UTF8')) ->> 'turn_id' = %(turn)s)
+from (
+  select page.*,
+    sum(octet_length(state)) over (order by originator_version desc rows unbounded preceding) as size
+  from (
+    select originator_id, originator_version, notification_id, topic, state, digest
+    from events
+    where originator_id = %(session)s and originator_version <= %(upto)s
+      and (%(types)s::text[] = '{}' or topic = any(%(types)s))
+      and (%(turn)s::text is null
+           or readable_json_v1(convert_from(state, 'UTF8')) ->> 'turn_id' = %(turn)s)
+    order by originator_version desc
+    limit %(limit)s
+  ) as page
+) as summed
+where size - octet_length(state) < %(bytes)s
 order by originator_version desc
-limit %(limit)s
 
 -- name: key_writes
 -- The key is looked for as `readable_json_v1` leaves it, should it spell out an escape itself.
@@ -92,27 +125,54 @@ order by originator_version desc
 limit %(limit)s
 
 -- name: read_all
-select originator_id, originator_version, notification_id, topic, state, digest
-from events
-where notification_id > %(after)s and notification_id <= %(upto)s
-order by notification_id
-limit %(limit)s
+-- The head of the log beside each event of a page of it, or beside none.
+select l.head, p.*
+from log_head as l
+left join lateral (
+  select *
+  from (
+    select page.*,
+      sum(octet_length(state)) over (order by notification_id rows unbounded preceding) as size
+    from (
+      select originator_id, originator_version, notification_id, topic, state, digest
+      from events
+      where notification_id > %(after)s and notification_id <= %(upto)s
+      order by notification_id
+      limit %(limit)s
+    ) as page
+  ) as summed
+  where size - octet_length(state) < %(bytes)s
+) as p on true
+where l.log_id = 0
 
 -- name: read_all_filtered
 -- Positions are dense, so a window of them bounds the work whatever the filters let through. An
 -- owner is looked up event by event: for `exists` all sessions would be read into a hash table.
-select e.originator_id, e.originator_version, e.notification_id, e.topic, e.state, e.digest
-from events as e
-where e.notification_id > %(after)s and e.notification_id <= %(upto)s
-  and (%(types)s::text[] = '{}' or e.topic = any(%(types)s))
-  and (%(app)s::text is null or %(app)s = coalesce(
-         (select s.app from sessions as s where s.session_id = e.originator_id),
-         (owner_of_scope_v1(e.originator_id)).app))
-  and (%(user)s::text is null or %(user)s = coalesce(
-         (select s.user_id from sessions as s where s.session_id = e.originator_id),
-         (owner_of_scope_v1(e.originator_id)).user_id))
-order by e.notification_id
-limit %(limit)s
+select l.head, p.*
+from log_head as l
+left join lateral (
+  select *
+  from (
+    select page.*,
+      sum(octet_length(state)) over (order by notification_id rows unbounded preceding) as size
+    from (
+      select e.originator_id, e.originator_version, e.notification_id, e.topic, e.state, e.digest
+      from events as e
+      where e.notification_id > %(after)s and e.notification_id <= %(upto)s
+        and (%(types)s::text[] = '{}' or e.topic = any(%(types)s))
+        and (%(app)s::text is null or %(app)s = coalesce(
+               (select s.app from sessions as s where s.session_id = e.originator_id),
+               (owner_of_scope_v1(e.originator_id)).app))
+        and (%(user)s::text is null or %(user)s = coalesce(
+               (select s.user_id from sessions as s where s.session_id = e.originator_id),
+               (owner_of_scope_v1(e.originator_id)).user_id))
+      order by e.notification_id
+      limit %(limit)s
+    ) as page
+  ) as summed
+  where size - octet_length(state) < %(bytes)s
+) as p on true
+where l.log_id = 0
 
 -- name: read_owned
 -- A window of positions bounds the work, whatever the filters let through. The size of a record is
