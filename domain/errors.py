@@ -187,7 +187,7 @@ class ToolCallNotOpen(Conflict):
 
 
 class ToolCallExists(Conflict):
-    """This turn already has a tool call with this id."""
+    """A tool call with this id is open in this turn; it may come again once it has returned."""
 
 
 class InteractionNotFound(NotFound):

@@ -1,7 +1,7 @@
 """The values that events and commands share, and the limits that hold for them everywhere."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -53,13 +53,15 @@ ElicitationAction = Literal["accept", "decline", "cancelled", "timeout"]
 REASONING_EFFORTS = ("minimal", "low", "medium", "high", "xhigh")
 
 MAX_NAME = 200
+MAX_ID = 4096
+"""Bytes of an id that a provider gave: some carry signatures."""
 MAX_TITLE = 500
 MAX_TAGS = 50
 MAX_STATE_KEYS = 10_000
 MAX_SUMMARY = 2048
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_PART_CONTENT: Mapping[str, str] = {"text": "text", "reasoning": "text"}
+_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,13 +189,47 @@ def require_name(value: str | None, field: str, *, most: int = MAX_NAME) -> None
     Raises:
         Invalid: It is blank, longer than `most`, or has control characters.
     """
-    if value is None:
-        return
+    if value is not None:
+        _require_text(value, field, len(value), most, "characters", _CONTROL)
+
+
+def require_id(value: str | None, field: str) -> None:
+    """Refuse an id that no provider of models gives.
+
+    Args:
+        value: The id, at most 4,096 bytes as UTF-8; None passes.
+        field: What to call it in the refusal.
+
+    Raises:
+        Invalid: It is blank, longer, or has control characters.
+    """
+    if value is not None:
+        size = len(value.encode("utf-8", "surrogatepass"))
+        _require_text(value, field, size, MAX_ID, "bytes", _CONTROL)
+
+
+def require_title(value: str | None, field: str = "title") -> None:
+    """Refuse a title that lists could not show; it may have several lines.
+
+    Args:
+        value: The title, at most 500 characters; None passes.
+        field: What to call it in the refusal.
+
+    Raises:
+        Invalid: It is blank, longer, or has control characters other than tabs and line ends.
+    """
+    if value is not None:
+        _require_text(value, field, len(value), MAX_TITLE, "characters", _CONTROL_BUT_LINES)
+
+
+def _require_text(
+    value: str, field: str, size: int, most: int, unit: str, wrong: re.Pattern[str]
+) -> None:
     if not value.strip():
         raise Invalid(f"{field} must not be blank", field=field)
-    if len(value) > most:
-        raise Invalid(f"{field} has {len(value)} characters; at most {most}", field=field)
-    if _CONTROL.search(value):
+    if size > most:
+        raise Invalid(f"{field} has {size} {unit}; at most {most}", field=field)
+    if wrong.search(value):
         raise Invalid(f"{field} must not have control characters", field=field)
 
 
@@ -241,27 +277,6 @@ def require_effort(effort: str | None, field: str) -> None:
     if effort is not None and effort not in REASONING_EFFORTS:
         known = ", ".join(REASONING_EFFORTS)
         raise InvalidRuntimeOverride(f"{field} must be one of {known}", field=field)
-
-
-def require_parts(parts: Sequence[Part], field: str = "parts") -> None:
-    """Refuse a message that says nothing.
-
-    Args:
-        parts: The pieces of the message.
-        field: What to call them in the refusal.
-
-    Raises:
-        Invalid: There is no part, one does not say its type, or a text part is empty.
-    """
-    if not parts:
-        raise Invalid(f"{field} must have at least one part", field=field)
-    for index, part in enumerate(parts):
-        kind = part.get("type")
-        if not isinstance(kind, str):
-            raise Invalid(f"{field}[{index}].type must be a string", field=field)
-        content = _PART_CONTENT.get(kind)
-        if content is not None and not part.get(content):
-            raise Invalid(f"{field}[{index}].{content} must not be empty", field=field)
 
 
 def require_failure(failure: Failure, field: str = "failure") -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.errors import Invalid, ToolCallExists, ToolCallNotOpen
+from domain.parts import require_parts
 from domain.replacing import replace
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
@@ -28,7 +29,7 @@ from domain.session.interactions import signs_of_life
 from domain.session.state import Changes, Session
 from domain.session.usage import add_usage
 from domain.session.work import ToolCall, Turn
-from domain.values import COUNTS, Identity, Usage, require_agent, require_name, require_parts
+from domain.values import COUNTS, Identity, Usage, require_agent, require_id, require_name
 
 __all__ = ["RecordActivity"]
 
@@ -69,29 +70,32 @@ def _require_sound(turn: Turn, events: Sequence[ActivityEvent]) -> None:
         raise Invalid("events must have at least one event", field="events")
     if len(events) > MAX_BATCH:
         raise Invalid(f"{len(events)} events; at most {MAX_BATCH}", field="events")
-    opened: set[str] = set()
-    closed: set[str] = set()
+    opened = set(turn.open_calls)
+    known = opened | set(turn.closed_calls)
     for index, event in enumerate(events):
         field = f"events[{index}]"
         match event:
             case AgentMessage() | AgentThought():
+                require_id(event.message_id, f"{field}.data.message_id")
                 require_parts(event.parts, f"{field}.data.parts")
             case AgentSwitched(agent=agent):
                 require_agent(agent, f"{field}.data.agent")
             case ToolCalled(tool_call_id=call):
-                require_name(call, f"{field}.data.tool_call_id")
+                require_id(call, f"{field}.data.tool_call_id")
                 require_name(event.name, f"{field}.data.name")
-                if call in turn.open_calls or call in turn.closed_calls or call in opened | closed:
+                # Some models count their calls anew in each step: what has returned may come again.
+                if call in opened:
                     raise ToolCallExists(None, tool_call_id=call)
                 opened.add(call)
+                known.add(call)
             case ToolProgressed(tool_call_id=call):
                 # News may come late: it needs a call of this turn, open or not.
-                if not (call in turn.open_calls or call in turn.closed_calls or call in opened):
+                if call not in known:
                     raise ToolCallNotOpen(None, tool_call_id=call)
             case ToolReturned(tool_call_id=call):
-                if call in closed or not (call in turn.open_calls or call in opened):
+                if call not in opened:
                     raise ToolCallNotOpen(None, tool_call_id=call)
-                closed.add(call)
+                opened.remove(call)
             case _:
                 pass
 

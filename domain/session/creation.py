@@ -15,7 +15,6 @@ from domain.session.shared_state import patched, require_room, require_state, st
 from domain.session.state import Changes, Description, Lifecycle, Policy, Session
 from domain.state_keys import own_keys
 from domain.values import (
-    MAX_TITLE,
     Agent,
     Identity,
     JsonObject,
@@ -30,6 +29,7 @@ from domain.values import (
     require_between,
     require_effort,
     require_name,
+    require_title,
 )
 
 __all__ = ["CreateSession", "FirstMessage"]
@@ -120,7 +120,7 @@ def _require_creatable(command: CreateSession) -> None:
     require_agent(command.agent, "agent")
     if command.agent is not None:
         require_effort(command.agent.reasoning_effort, "agent.reasoning_effort")
-    require_name(command.title, "title", most=MAX_TITLE)
+    require_title(command.title)
     require_tags(command.tags)
     require_state(command.state)
     if command.permissions is not None:

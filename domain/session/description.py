@@ -29,11 +29,11 @@ from domain.session.guards import require_present
 from domain.session.state import Changes, ModelOverride, Session, Totals
 from domain.values import (
     MAX_TAGS,
-    MAX_TITLE,
     Identity,
     require_between,
     require_effort,
     require_name,
+    require_title,
 )
 
 __all__ = ["AddSummary", "DescribeSession", "OverrideModel", "RecordUsage"]
@@ -60,7 +60,7 @@ def describe(session: Session, command: DescribeSession) -> list[SessionEvent]:
     now = session.description
     events: list[SessionEvent] = []
     if "title" in command.fields:
-        require_name(command.title, "title", most=MAX_TITLE)
+        require_title(command.title)
         if command.title != now.title:
             events.append(SessionRenamed(title=command.title))
     if "starred" in command.fields and command.starred != now.starred:

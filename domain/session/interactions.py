@@ -24,7 +24,7 @@ from domain.session.events import (
 from domain.session.guards import require_active, require_present
 from domain.session.state import Changes, Session
 from domain.session.work import Interaction, Interactions
-from domain.values import Identity, require_name
+from domain.values import Identity, require_id, require_name
 
 __all__ = ["CancelInteraction"]
 
@@ -106,7 +106,7 @@ def expired(session: Session, at: datetime) -> list[SessionEvent]:
 
 def require_new(session: Session, request_id: str) -> None:
     """Refuse an id that another request has, and one request too many."""
-    require_name(request_id, "request_id")
+    require_id(request_id, "request_id")
     interactions = session.interactions
     if request_id in interactions.pending or request_id in interactions.decided:
         raise InteractionExists(None, interaction_id=request_id)

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.errors import MessageExists, MessageNotFound
+from domain.parts import require_parts
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import MessageAdded, MessageRevised, Recorded, SessionEvent
 from domain.session.guards import require_active, require_present
 from domain.session.state import Changes, Session
-from domain.values import Identity, Part, Role, require_name, require_parts
+from domain.values import Identity, Part, Role, require_id, require_name
 
 __all__ = ["AddMessage", "ReviseMessage"]
 
@@ -62,7 +63,7 @@ def revise(session: Session, command: ReviseMessage) -> list[SessionEvent]:
 
 def require_message(message_id: str, parts: Sequence[Part]) -> None:
     """Refuse a message without a proper id or without content."""
-    require_name(message_id, "message_id")
+    require_id(message_id, "message_id")
     require_parts(parts)
 
 

@@ -34,13 +34,14 @@ from domain.session.interactions import (
 from domain.session.state import Changes, Session
 from domain.session.work import Interaction
 from domain.values import (
-    MAX_TITLE,
     Grant,
     Identity,
     JsonObject,
     Option,
+    require_id,
     require_name,
     require_summary,
+    require_title,
 )
 
 __all__ = ["DecidePermission", "RequestPermission"]
@@ -72,8 +73,8 @@ def request(session: Session, command: RequestPermission) -> list[SessionEvent]:
     """Ask on behalf of the agent whose turn runs; where the rules decide, nobody is asked."""
     require_running(session, command.turn_id)
     require_new(session, command.request_id)
-    require_name(command.tool_call_id, "tool_call_id")
-    require_name(command.title, "title", most=MAX_TITLE)
+    require_id(command.tool_call_id, "tool_call_id")
+    require_title(command.title)
     require_name(command.tool, "tool")
     options = [option.option_id for option in command.options]
     if not options or len(options) > MAX_OPTIONS or len(set(options)) != len(options):

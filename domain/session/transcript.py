@@ -71,11 +71,9 @@ class Transcript:
             case MessageAdded():
                 return self._added(recorded, event)
             case TurnStarted(source="synthetic") | InputSteered(source="synthetic"):
-                return self._add_message(
-                    _message(recorded, event.message_id, "system", event.parts)
-                )
+                return self._given(recorded, event, "system")
             case TurnStarted() | InputSteered():
-                return self._add_message(_message(recorded, event.message_id, "user", event.parts))
+                return self._given(recorded, event, "user")
             case MessageRevised():
                 return self._revise(recorded, event)
             case ConversationCleared():
@@ -92,14 +90,16 @@ class Transcript:
                 return self._called(recorded, event)
             case ToolProgressed():
                 news = {"title": event.title, "content": event.content}
+                news["progress_meta"] = event.meta
                 return self._update_call(recorded, event.tool_call_id, news)
             case ToolReturned():
                 news = {"status": event.status, "output": event.output}
+                news["result_meta"] = event.meta
                 news["returned_at_sequence"] = recorded.sequence
                 return self._update_call(recorded, event.tool_call_id, news)
             case PermissionRequested(tool_call_id=str(call)):
                 self._requests[event.request_id] = place = (recorded.turn_id, call)
-                return self._approval(place, {"request_id": event.request_id})
+                return self._requested(place, {"request_id": event.request_id})
             case PermissionDecided() if event.request_id in self._requests:
                 return self._decided(event)
             case _:
@@ -123,6 +123,12 @@ class Transcript:
             entry["implicit"] = True
         return self._add_message(entry)
 
+    def _given(self, recorded: Recorded, event: TurnStarted | InputSteered, role: str) -> int:
+        entry = _message(recorded, event.message_id, role, event.parts)
+        if event.meta is not None:
+            entry["meta"] = event.meta
+        return self._add_message(entry)
+
     def _add(self, entry: Entry) -> int:
         self.entries.append(entry)
         return len(self.entries) - 1
@@ -140,9 +146,14 @@ class Transcript:
             and last.get("turn_id") == recorded.turn_id
         ):
             self.entries[-1] = {**last, "parts": [*last["parts"], *event.parts]}
+            if event.meta is not None:
+                self.entries[-1]["meta"] = {**last.get("meta", {}), **event.meta}
             return len(self.entries) - 1
         message_id = event.message_id or f"event-{recorded.sequence}"
-        return self._add(_message(recorded, message_id, "agent", event.parts, kind))
+        entry = _message(recorded, message_id, "agent", event.parts, kind)
+        if event.meta is not None:
+            entry["meta"] = event.meta
+        return self._add(entry)
 
     def _called(self, recorded: Recorded, event: ToolCalled) -> int:
         entry = _entry(recorded, "tool_call", event.tool_call_id, "agent")
@@ -151,10 +162,12 @@ class Transcript:
             entry["title"] = event.title
         if event.input is not None:
             entry["input"] = event.input
+        if event.kind is not None:
+            entry["tool_kind"] = event.kind
         if event.meta is not None:
             entry["meta"] = event.meta
         # An agent may ask whether it may call before it says that it calls.
-        approval = self._approvals.get((recorded.turn_id, event.tool_call_id))
+        approval = self._approvals.pop((recorded.turn_id, event.tool_call_id), None)
         if approval is not None:
             entry["approval"] = approval
         index = self._calls[recorded.turn_id, event.tool_call_id] = self._add(entry)
@@ -172,13 +185,22 @@ class Transcript:
         approval = {"request_id": event.request_id, "decision": event.decision}
         if event.reason is not None:
             approval["reason"] = event.reason
-        return self._approval(place, approval)
-
-    def _approval(self, place: tuple[str | None, str], approval: Entry) -> int | None:
-        self._approvals[place] = approval
         index = self._calls.get(place)
-        if index is not None:
+        asked = {} if index is None else self.entries[index].get("approval", {})
+        if index is not None and asked.get("request_id") == event.request_id:
             self.entries[index] = {**self.entries[index], "approval": approval}
+            return index
+        if place in self._approvals:
+            self._approvals[place] = approval
+        return None
+
+    def _requested(self, place: tuple[str | None, str], approval: Entry) -> int | None:
+        index = self._calls.get(place)
+        if index is None or self.entries[index]["status"] != "open":
+            # It is about a call that is yet to come, be it with an id that has returned.
+            self._approvals[place] = approval
+            return None
+        self.entries[index] = {**self.entries[index], "approval": approval}
         return index
 
     def _revise(self, recorded: Recorded, event: MessageRevised) -> int | None:

@@ -393,3 +393,55 @@ def test_an_interruption_and_the_natural_end_at_once(postgres_server: Server) ->
         first.close()
         second.close()
     assert won, "nobody has won"
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("tool.result", "tool.returned"),
+        ("tool.return", "tool.returned"),
+        ("Tool.Called", "tool.called"),
+        ("tool_called", "tool.called"),
+        ("agent.mesage", "agent.message"),
+        ("usage.report", "usage.reported"),
+        ("turn_completed", "turn.completed"),
+    ],
+)
+def test_a_type_that_is_nearly_one_of_ours_is_refused(session: SessionApi, slip: str, meant: str):
+    session.start()
+    with session.nothing_recorded():
+        body = {"events": [{"type": "x"}, {"type": slip, "data": {}}]}
+        problem = refused(session.post("/turns/t1/events", body), 422, "invalid")
+    assert problem["errors"][0]["field"] == "events[1].type"
+    assert f"did you mean `{meant}`" in problem["detail"]
+
+
+def test_what_is_plainly_of_another_program_is_kept_verbatim(session: SessionApi):
+    session.start()
+    kinds = ["session.idle", "message.part.updated", "tool.execution_start", "tool-result", "step"]
+    done(session.post("/turns/t1/events", {"events": [{"type": kind} for kind in kinds]}))
+
+
+def test_what_an_agent_really_says_is_kept_as_it_came(session: SessionApi):
+    session.start()
+    call = "call_" + "x" * 4000
+    parts = [
+        {"type": "reasoning", "text": "", "signature": "EqQB"},
+        {"type": "redacted_thinking", "data": "EmwK"},
+        {"type": "refusal", "refusal": "I cannot."},
+        {"type": "audio", "data": "UklGRg==", "transcript": {"text": "hi"}},
+        {"type": "text", "text": ""},
+        {"type": "image", "data": "iVBORw0KGgo=", "media_type": "image/png"},
+    ]
+    events = [
+        {"type": "agent.message", "data": {"parts": parts, "message_id": "m" * 4096}},
+        {"type": "tool.called", "data": {"tool_call_id": call, "name": "t", "kind": "read"}},
+        {"type": "tool.returned", "data": {"tool_call_id": call, "output": ""}},
+        {"type": "tool.called", "data": {"tool_call_id": call, "name": "t"}},
+    ]
+    done(session.post("/turns/t1/events", {"events": events}))
+
+    said, first, second = session.get("/messages").json()["messages"][1:]
+    assert said["parts"] == parts
+    assert (first["id"], first["tool_kind"], first["status"]) == (call, "read", "completed")
+    assert (second["id"], second["status"]) == (call, "open")

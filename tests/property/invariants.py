@@ -162,7 +162,7 @@ class _Turns:
     def _act(self, event: e.ActivityEvent) -> None:
         match event:
             case e.ToolCalled(tool_call_id=call):
-                assert call not in self._open_calls | self._closed_calls, "called twice"
+                assert call not in self._open_calls, "called while it is open"
                 self._open_calls.add(call)
             case e.ToolProgressed(tool_call_id=call):
                 assert call in self._open_calls | self._closed_calls, "news of an unknown call"

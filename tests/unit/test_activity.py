@@ -63,14 +63,17 @@ def test_a_batch_is_recorded_whole_or_not_at_all():
     )
 
 
-@pytest.mark.parametrize("past", [[called()], [called(), returned()]])
-def test_a_turn_has_one_tool_call_of_an_id(past):
+@pytest.mark.parametrize("past", [[called()], [called(), returned(), called()]])
+def test_one_tool_call_of_an_id_is_open_at_once(past):
     given([*RUNNING, *past]).when(record(called())).then_refused(ToolCallExists, tool_call_id="c1")
+    given(RUNNING).when(record(*past, called())).then_refused(ToolCallExists, tool_call_id="c1")
 
 
-@pytest.mark.parametrize("batch", [[called(), called()], [called(), returned(), called()]])
-def test_a_batch_has_one_tool_call_of_an_id(batch):
-    given(RUNNING).when(record(*batch)).then_refused(ToolCallExists, tool_call_id="c1")
+def test_the_id_of_a_tool_call_that_has_returned_may_be_used_again():
+    again = [called(), returned()]
+
+    given([*RUNNING, called(), returned()]).when(record(*again)).then(again)
+    given(RUNNING).when(record(*again, *again)).then([*again, *again])
 
 
 def test_the_next_turn_may_use_the_id_of_a_tool_call_again():
@@ -118,7 +121,8 @@ def test_a_batch_is_neither_empty_nor_boundless():
     ("wrong", "field"),
     [
         (e.AgentMessage(parts=()), "events[0].data.parts"),
-        (e.AgentThought(parts=({"type": "text", "text": ""},)), "events[0].data.parts"),
+        (e.AgentThought(parts=({"type": "text"},)), "events[0].data.parts[0].text"),
+        (e.AgentMessage(parts=text(), message_id=""), "events[0].data.message_id"),
         (called(""), "events[0].data.tool_call_id"),
         (called(name=" "), "events[0].data.name"),
         (e.AgentSwitched(agent=Agent(name="a\x00b")), "events[0].data.agent.name"),

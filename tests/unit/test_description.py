@@ -67,7 +67,7 @@ def test_a_session_can_be_described_whatever_it_is_doing(past):
     ("wrong", "field"),
     [
         (describe(title="  "), "title"),
-        (describe(title="a\tb"), "title"),
+        (describe(title="a\x00b"), "title"),
         (describe(tags=("a", "a")), "tags"),
         (describe(tags=("a", "")), "tags[1]"),
     ],

@@ -88,7 +88,7 @@ def test_a_request_id_is_used_once(past):
     [
         ask(""),
         ask(tool_call_id=" "),
-        ask(title="a\nb"),
+        ask(title="a\x00b"),
         ask(options=()),
         ask(options=(ALLOW, ALLOW)),
         ask(options=(ALLOW, Option(option_id="later", name="Later", kind="timeout"))),

@@ -36,9 +36,10 @@ def test_a_stopped_session_takes_no_message_and_tells_why_it_stopped():
     "wrong",
     [
         add(""),
-        add("x" * 201),
+        add("x" * 4097),
         add(parts=()),
-        add(parts=({"type": "text", "text": ""},)),
+        add(parts=({"type": "text", "text": None},)),
+        add(parts=({"type": "image"},)),
         add(parts=({"type": "reasoning"},)),
         add(parts=({"text": "of no type"},)),
         add(parts=({"type": ["text"]},)),
@@ -49,12 +50,12 @@ def test_a_message_that_says_nothing_or_has_no_proper_id_is_refused(wrong):
     given([created()]).when(wrong).then_refused(Invalid)
 
 
-def test_the_refusal_names_the_part_that_is_empty():
-    parts = ({"type": "image", "uri": "x"}, {"type": "text", "text": ""})
+def test_the_refusal_names_the_part_that_is_wrong():
+    parts = ({"type": "image", "url": "x"}, {"type": "text"})
 
     refusal = given([created()]).when(add(parts=parts)).then_refused(Invalid)
 
-    assert refusal.detail == "parts[1].text must not be empty"
+    assert refusal.detail == "parts[1].text must be a string"
 
 
 @pytest.mark.parametrize(

@@ -201,3 +201,43 @@ def test_c1_after_a_clear_the_transcript_holds_nothing_old():
     assert read([*past, cleared]) == []
     late = [e.MessageRevised(message_id="m1", parts=text("x")), added("m2", "new")]
     assert texts(read([*past, cleared, *late])) == ["new"]
+
+
+def test_a_call_with_the_id_of_one_that_has_returned_stands_by_itself():
+    ask = e.PermissionRequested(request_id="p1", turn_id="t1", options=(), tool_call_id="c1")
+    decided = e.PermissionDecided(request_id="p1", decision="allow_once")
+    _, first, second = read(
+        [started(), called(), ask, decided, returned(output=1), called(), returned(output=2)]
+    )
+
+    assert (first["output"], second["output"]) == (1, 2)
+    assert first["approval"]["decision"] == "allow_once"
+    assert "approval" not in second
+
+
+def test_a_permission_for_a_call_to_come_is_not_that_of_the_one_before_it():
+    ask = e.PermissionRequested(request_id="p1", turn_id="t1", options=(), tool_call_id="c1")
+    decided = e.PermissionDecided(request_id="p1", decision="reject_once")
+    _, first, second = read([started(), called(), returned(), ask, called(), decided])
+
+    assert "approval" not in first
+    assert second["approval"] == {"request_id": "p1", "decision": "reject_once"}
+
+
+def test_what_runtimes_add_to_an_event_is_in_its_entry():
+    entries = read(
+        [
+            started(meta={"m": 0}),
+            e.AgentMessage(parts=text("a"), message_id="x", meta={"m": 1}),
+            e.AgentMessage(parts=text("b"), message_id="x", meta={"n": 2}),
+            e.AgentThought(parts=text("c"), meta={"m": 3}),
+            called(kind="edit", meta={"m": 4}),
+            e.ToolProgressed(tool_call_id="c1", meta={"m": 5}),
+            returned(meta={"m": 6}),
+        ]
+    )
+    assert [entry["meta"] for entry in entries] == [{"m": 0}, {"m": 1, "n": 2}, {"m": 3}, {"m": 4}]
+    call = entries[-1]
+    assert (call["tool_kind"], call["progress_meta"], call["result_meta"]) == (
+        "edit", {"m": 5}, {"m": 6}
+    )  # fmt: skip

@@ -5,7 +5,16 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from domain.errors import Invalid
-from domain.values import MAX_NAME, Agent, require_agent, require_name, require_parts, rfc3339
+from domain.parts import require_parts
+from domain.values import (
+    MAX_NAME,
+    Agent,
+    require_agent,
+    require_id,
+    require_name,
+    require_title,
+    rfc3339,
+)
 
 
 @pytest.mark.parametrize("name", [None, "a", "x" * MAX_NAME, " padded ", "Grüße 🪨", "a:b/c"])
@@ -51,7 +60,14 @@ def test_every_name_of_an_agent_is_looked_at():
     "parts",
     [
         [{"type": "text", "text": "a"}],
-        [{"type": "image", "uri": "file:///a.png"}],
+        [{"type": "text", "text": ""}],
+        [{"type": "reasoning", "text": "", "signature": "EqQB"}],
+        [{"type": "image", "url": "file:///a.png"}],
+        [{"type": "file", "data": "aGk=", "media_type": "text/plain"}],
+        [{"type": "image", "data": "-_8"}],
+        [{"type": "redacted_thinking", "data": "EqQB"}],
+        [{"type": "refusal", "refusal": "no"}],
+        [{"type": "audio"}],
         [{"type": "data"}],
         [{"type": "of the future", "text": ""}],
         [{"type": "text", "text": " "}],
@@ -65,8 +81,17 @@ def test_parts_that_say_something_pass(parts):
     ("parts", "why"),
     [
         ([], "input must have at least one part"),
-        ([{"type": "text"}], "input[0].text must not be empty"),
-        ([{"type": "reasoning", "text": ""}], "input[0].text must not be empty"),
+        ([{"type": "text"}], "input[0].text must be a string"),
+        ([{"type": "reasoning", "text": None}], "input[0].text must be a string"),
+        ([{"type": "image"}], "input[0]: the image holds nothing; give its url or its data"),
+        (
+            [{"type": "file", "name": "a"}],
+            "input[0]: the file holds nothing; give its url or its data",
+        ),
+        ([{"type": "image", "url": " "}], "input[0].url must not be empty"),
+        ([{"type": "image", "data": ""}], "input[0].data must not be empty"),
+        ([{"type": "image", "data": "%%%"}], "input[0].data must be base64"),
+        ([{"type": "file", "url": "a:b", "data": "aGk=="}], "input[0].data must be base64"),
         ([{"type": "data"}, {}], "input[1].type must be a string"),
         ([{"type": None}], "input[0].type must be a string"),
         ([{"type": {}}], "input[0].type must be a string"),
@@ -92,3 +117,31 @@ def test_parts_that_say_nothing_are_refused_with_the_reason(parts, why):
 )
 def test_a_time_is_written_in_utc_to_the_microsecond(moment, text):
     assert rfc3339(moment) == text
+
+
+@pytest.mark.parametrize("fits", ["x" * 4096, "é" * 2048, "call_1|sig/+="])
+def test_an_id_of_a_provider_may_carry_a_signature(fits):
+    require_id(fits, "id")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ("x" * 4097, "id has 4097 bytes; at most 4096"),
+        ("é" * 2049, "id has 4098 bytes; at most 4096"),
+        (" ", "id must not be blank"),
+        ("a\nb", "id must not have control characters"),
+    ],
+)
+def test_an_id_that_no_provider_gives_is_refused(wrong, why):
+    with pytest.raises(Invalid) as refusal:
+        require_id(wrong, "id")
+
+    assert refusal.value.detail == why
+
+
+def test_a_title_may_have_lines_but_no_other_control_characters():
+    require_title("Run\r\n\tmake test\n")
+    for wrong in ("\n", "a\x00", "a\x1b[31m", "a\x7f", "x" * 501):
+        with pytest.raises(Invalid):
+            require_title(wrong)

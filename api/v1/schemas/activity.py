@@ -1,6 +1,8 @@
 """What an agent may report of its turn: the data of each type of event."""
 
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, assert_never, cast
 
 from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, TypeAdapter, create_model
@@ -9,7 +11,7 @@ from pydantic_core import CoreSchema
 
 from api.http.problems import Problem
 from api.http.requests import validated
-from api.v1.schemas.base import Body, JsonMap, Name, one_of
+from api.v1.schemas.base import Body, JsonMap, Name, ProviderId, one_of
 from api.v1.schemas.parts import Parts
 from domain.catalogue import NAMES
 from domain.session import events as e
@@ -29,14 +31,14 @@ class SaidData(Body):
     """The data of `agent.message` and `agent.thought`."""
 
     parts: Parts
-    message_id: Name | None = None
+    message_id: ProviderId | None = None
     meta: JsonMap | None = None
 
 
 class ToolCalledData(Body):
     """The data of `tool.called`."""
 
-    tool_call_id: Name
+    tool_call_id: ProviderId
     name: Name
     input: Any = None
     title: str | None = None
@@ -47,7 +49,7 @@ class ToolCalledData(Body):
 class ToolProgressedData(Body):
     """The data of `tool.progressed`."""
 
-    tool_call_id: Name
+    tool_call_id: ProviderId
     title: str | None = None
     content: Any = None
     meta: JsonMap | None = None
@@ -56,7 +58,7 @@ class ToolProgressedData(Body):
 class ToolReturnedData(Body):
     """The data of `tool.returned`."""
 
-    tool_call_id: Name
+    tool_call_id: ProviderId
     status: ToolOutcome = "completed"
     output: Any = None
     meta: JsonMap | None = None
@@ -198,6 +200,32 @@ _reports: TypeAdapter[Any] = TypeAdapter(
 )
 
 
+_SLIPS: Mapping[str, str] = {
+    "agent.reasoning": "agent.thought",
+    "agent.thinking": "agent.thought",
+    "tool.completed": "tool.returned",
+    "tool.output": "tool.returned",
+    "tool.response": "tool.returned",
+    "tool.result": "tool.returned",
+    "tool.results": "tool.returned",
+    "tool.use": "tool.called",
+}
+_SEPARATORS = re.compile(r"[_:/-]")
+
+
+def _meant_by(kind: str) -> str | None:
+    """Return the type of ours that one which we do not know was probably meant to be."""
+    plain = _SEPARATORS.sub(".", kind.lower())
+    if plain in DATA or plain in _RESERVED:
+        return plain
+    if "." not in kind:
+        return None
+    if plain in _SLIPS:
+        return _SLIPS[plain]
+    close = get_close_matches(plain, DATA, n=1, cutoff=0.8)
+    return close[0] if close else None
+
+
 def activity_of(body: ActivityBody, at: str) -> e.ActivityEvent:
     """Return the event that a report stands for.
 
@@ -213,6 +241,10 @@ def activity_of(body: ActivityBody, at: str) -> e.ActivityEvent:
     if model is None:
         if body.type in _RESERVED:
             detail = f"{at}.type: {body.type} has a command of its own and cannot be reported"
+            raise Problem("invalid", detail, errors=[{"field": f"{at}.type", "message": detail}])
+        meant = _meant_by(body.type)
+        if meant is not None:
+            detail = f"{at}.type: {body.type} is no type of event; did you mean `{meant}`?"
             raise Problem("invalid", detail, errors=[{"field": f"{at}.type", "message": detail}])
         return e.RuntimeEvent(kind=body.type, data=body.data)
     return _to_domain(name, validated(model, body.data, f"{at}.data"))

@@ -52,6 +52,7 @@ class MessageEntry(Shape):
     parts: Parts
     author: str | None = None
     implicit: bool | None = None
+    meta: JsonMap | None = None
     revised_at_sequence: int | None = None
 
 
@@ -75,12 +76,15 @@ class ToolCallEntry(Shape):
     name: str
     status: Literal["open"] | ToolOutcome
     title: str | None = None
+    tool_kind: Annotated[str | None, Field(description="the `kind` of the call")] = None
     input: Any = None
     content: Any = None
     output: Any = None
     returned_at_sequence: int | None = None
     approval: Approval | None = None
     meta: JsonMap | None = None
+    progress_meta: JsonMap | None = None
+    result_meta: JsonMap | None = None
 
 
 class TranscriptEntry(RootModel[MessageEntry | ToolCallEntry]):

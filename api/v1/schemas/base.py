@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from domain.values import MAX_STATE_KEYS
+from domain.values import MAX_ID, MAX_STATE_KEYS, MAX_TITLE
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -18,10 +18,25 @@ UUID_TEXT = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE
 )
 
+TITLE_PATTERN = r"^(?=[\s\S]*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+"""What the domain takes as a title: a name that may have tabs and line ends."""
+
 _Told = Field(json_schema_extra={"pattern": NAME_PATTERN})
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), _Told]
-Title = Annotated[str, StringConstraints(min_length=1, max_length=500), _Told]
+ProviderId = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_ID),
+    Field(
+        json_schema_extra={"pattern": NAME_PATTERN},
+        description=f"at most {MAX_ID} bytes as UTF-8",
+    ),
+]
+Title = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_TITLE),
+    Field(json_schema_extra={"pattern": TITLE_PATTERN}),
+]
 JsonMap = dict[str, Any]
 StateMap = Annotated[
     JsonMap,

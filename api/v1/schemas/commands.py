@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.v1.schemas.base import Body, Name
+from api.v1.schemas.base import Body, Name, ProviderId
 from api.v1.schemas.parts import Parts
 from domain.values import MAX_SUMMARY, MAX_TAGS, Role
 
@@ -17,7 +17,7 @@ class NewMessage(Body):
 
     role: Role
     parts: Parts
-    id: Name | None = None
+    id: ProviderId | None = None
     author: Name | None = None
 
 

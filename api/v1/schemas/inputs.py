@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from api.v1.schemas.base import NAME_PATTERN, Body, Done, JsonMap, Name, Sequence, Shape
+from api.v1.schemas.base import NAME_PATTERN, Body, Done, JsonMap, Name, ProviderId, Sequence, Shape
 from api.v1.schemas.parts import Parts
 from domain.session.work import InputOutcome
 from domain.values import TurnSource
@@ -42,7 +42,7 @@ class InputBody(Body):
 
     parts: Parts
     id: InputId | None = None
-    message_id: Name | None = None
+    message_id: ProviderId | None = None
     meta: InputMeta = None
 
 

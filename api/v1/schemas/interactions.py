@@ -23,6 +23,7 @@ from api.v1.schemas.base import (
     Done,
     JsonMap,
     Name,
+    ProviderId,
     Sequence,
     Shape,
     Title,
@@ -58,6 +59,7 @@ class OptionBody(Body):
     name: Name
     kind: Annotated[
         Name,
+        ProviderId,
         Field(
             description="such as `allow_once`, `allow_always`, `reject_once`, `reject_always`",
             json_schema_extra={"pattern": NAME_PATTERN, "not": {"enum": list(UNDECIDED)}},
@@ -69,10 +71,10 @@ class AskPermissionBody(Body):
     """May the agent do this? For a named `tool` the rules of the session may decide at once."""
 
     kind: Literal["permission"] = "permission"
-    request_id: Name | None = None
+    request_id: ProviderId | None = None
     turn_id: Name
     options: Annotated[list[OptionBody], Field(min_length=1, max_length=MAX_OPTIONS)]
-    tool_call_id: Name | None = None
+    tool_call_id: ProviderId | None = None
     title: Title | None = None
     tool: Name | None = None
     arguments: JsonMap | None = None
@@ -83,7 +85,7 @@ class AskPermissionBody(Body):
 
 class _ElicitBody(Body):
     kind: Literal["elicitation"]
-    request_id: Name | None = None
+    request_id: ProviderId | None = None
     turn_id: Annotated[
         Name | None, Field(description="left out, it may outlive turns, and comes from none")
     ] = None

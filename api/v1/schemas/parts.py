@@ -2,51 +2,63 @@
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import Field, with_config
+from pydantic import ConfigDict, Discriminator, Field, StringConstraints, Tag, with_config
 from typing_extensions import TypedDict
 
-from api.v1.schemas.base import STRICT, JsonMap
+from api.v1.schemas.base import NAME_PATTERN, STRICT, JsonMap, ProviderId
+from domain.parts import BASE64_PATTERN
 
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]
+Url = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": r"\S"})]
+Base64 = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": BASE64_PATTERN})]
+
+_KNOWN = ("text", "reasoning", "image", "file", "tool_call", "tool_result", "data")
+_HOLDS = ConfigDict(
+    extra="forbid",
+    strict=True,
+    frozen=True,
+    json_schema_extra={"anyOf": [{"required": ["url"]}, {"required": ["data"]}]},
+)
 
 
 @with_config(STRICT)
 class TextPart(TypedDict):
-    """Something said."""
+    """Something said; it may be empty."""
 
     type: Literal["text"]
-    text: Annotated[str, Field(min_length=1)]
+    text: str
     meta: NotRequired[JsonMap]
 
 
 @with_config(STRICT)
 class ReasoningPart(TypedDict):
-    """Something thought."""
+    """Something thought; empty where a provider gives its signature alone."""
 
     type: Literal["reasoning"]
-    text: Annotated[str, Field(min_length=1)]
+    text: str
+    signature: NotRequired[str]
     meta: NotRequired[JsonMap]
 
 
-@with_config(STRICT)
+@with_config(_HOLDS)
 class ImagePart(TypedDict):
     """A picture, by reference or in base64."""
 
     type: Literal["image"]
-    url: NotRequired[str]
-    data: NotRequired[str]
+    url: NotRequired[Url]
+    data: NotRequired[Base64]
     media_type: NotRequired[str]
     name: NotRequired[str]
     meta: NotRequired[JsonMap]
 
 
-@with_config(STRICT)
+@with_config(_HOLDS)
 class FilePart(TypedDict):
     """A file, by reference or in base64."""
 
     type: Literal["file"]
-    url: NotRequired[str]
-    data: NotRequired[str]
+    url: NotRequired[Url]
+    data: NotRequired[Base64]
     media_type: NotRequired[str]
     name: NotRequired[str]
     meta: NotRequired[JsonMap]
@@ -57,7 +69,7 @@ class ToolCallPart(TypedDict):
     """A tool call that is part of a message."""
 
     type: Literal["tool_call"]
-    tool_call_id: ShortText
+    tool_call_id: ProviderId
     name: ShortText
     input: NotRequired[Any]
     meta: NotRequired[JsonMap]
@@ -68,7 +80,7 @@ class ToolResultPart(TypedDict):
     """A tool's result that is part of a message."""
 
     type: Literal["tool_result"]
-    tool_call_id: ShortText
+    tool_call_id: ProviderId
     output: NotRequired[Any]
     is_error: NotRequired[bool]
     meta: NotRequired[JsonMap]
@@ -84,8 +96,31 @@ class DataPart(TypedDict):
     meta: NotRequired[JsonMap]
 
 
+@with_config(ConfigDict(strict=True, extra="allow"))
+class OtherPart(TypedDict):
+    """A part of any other type, such as `refusal` or `redacted_thinking`, kept verbatim."""
+
+    type: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=200),
+        Field(json_schema_extra={"pattern": NAME_PATTERN, "not": {"enum": [*_KNOWN]}}),
+    ]
+
+
+def _kind_of(part: Any) -> str:
+    kind = part.get("type") if isinstance(part, dict) else None
+    return kind if kind in _KNOWN else "other"
+
+
 Part = Annotated[
-    TextPart | ReasoningPart | ImagePart | FilePart | ToolCallPart | ToolResultPart | DataPart,
-    Field(discriminator="type"),
+    Annotated[TextPart, Tag("text")]
+    | Annotated[ReasoningPart, Tag("reasoning")]
+    | Annotated[ImagePart, Tag("image")]
+    | Annotated[FilePart, Tag("file")]
+    | Annotated[ToolCallPart, Tag("tool_call")]
+    | Annotated[ToolResultPart, Tag("tool_result")]
+    | Annotated[DataPart, Tag("data")]
+    | Annotated[OtherPart, Tag("other")],
+    Discriminator(_kind_of),
 ]
 Parts = Annotated[list[Part], Field(min_length=1, max_length=1000)]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, RootModel
 
 from api.v1.schemas.activity import ActivityBody, UsageData
-from api.v1.schemas.base import Body, Done, Name, Sequence, Shape
+from api.v1.schemas.base import Body, Done, Name, ProviderId, Sequence, Shape
 from api.v1.schemas.commands import Detail
 from api.v1.schemas.inputs import InputId, InputMeta, InputTaken, NextTurn, QueuePlace
 from api.v1.schemas.parts import Parts
@@ -17,7 +17,7 @@ class TurnInput(Body):
     """What the agent is given."""
 
     parts: Parts
-    message_id: Name | None = None
+    message_id: ProviderId | None = None
 
 
 class StartTurnBody(Body):
