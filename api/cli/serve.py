@@ -2,8 +2,10 @@
 
 import os
 import shlex
+import shutil
 import signal
 import socket
+import stat
 import sys
 import tempfile
 from collections.abc import Generator
@@ -33,6 +35,8 @@ from api.main import (
 )
 from api.settings import Settings
 
+_METRICS = "cairn-metrics-"
+
 
 def serve(settings: Settings, listening: socket.socket) -> None:
     """Run the server until SIGINT or SIGTERM.
@@ -52,6 +56,8 @@ def serve(settings: Settings, listening: socket.socket) -> None:
         with _stoppable(), database_of(settings) as url:
             bring_up_to_date(url)
             url = program_url(settings, url)
+            if settings.auth_token_file is not None:
+                _warn_if_others_may_read(settings.auth_token_file)
             if not is_loopback(listening) and settings.auth_token_file is None:
                 _warn(settings.host)
             _run(settings, url, listening)
@@ -71,8 +77,22 @@ def _run(settings: Settings, url: str, listening: socket.socket) -> None:
     if settings.workers == 1:
         run_server(create_app(attached), listening, ready, ConnectionLimits.of(attached))
         return
-    with tempfile.TemporaryDirectory(prefix="cairn-metrics-", ignore_cleanup_errors=True) as shared:
+    _remove_what_kills_have_left()
+    prefix = f"{_METRICS}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as shared:
         Supervisor(attached, listening, Path(shared), ready).run()
+
+
+def _remove_what_kills_have_left() -> None:
+    """Remove the figures of servers of this user that were killed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_METRICS}*-*"):
+        pid = left.name.removeprefix(_METRICS).partition("-")[0]
+        with suppress(OSError):
+            if pid.isdigit() and left.stat().st_uid == os.geteuid() and not left.is_symlink():
+                try:
+                    os.kill(int(pid), 0)
+                except ProcessLookupError:
+                    shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager
@@ -88,6 +108,15 @@ def _stoppable() -> Generator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _warn_if_others_may_read(token_file: Path) -> None:
+    if token_file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        typer.echo(
+            f"cairn: warning: other users of this machine may read the token in {token_file};"
+            f" run chmod 600 {shlex.quote(str(token_file))}.",
+            err=True,
+        )
 
 
 def _warn(host: str) -> None:

@@ -1,6 +1,7 @@
 """`cairn serve`: what it says, how it is set, and how it ends."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -160,6 +161,7 @@ def test_asks_for_the_token_and_never_shows_it(serve: Serve, tmp_path: Path) -> 
     token = "a-token-that-is-long-enough"
     file = tmp_path / "the token"
     file.write_text(f"{token}\n")
+    file.chmod(0o600)
     server = serve("--host", "0.0.0.0", "--access-log", CAIRN_AUTH_TOKEN_FILE=str(file))
     words = server.words()
 
@@ -172,3 +174,22 @@ def test_asks_for_the_token_and_never_shows_it(serve: Serve, tmp_path: Path) -> 
     assert server.end()[0] == 0
     assert token not in words + server.errors()
     assert "warning" not in server.errors()
+
+
+def test_a_token_file_that_others_may_read_is_remarked_on(serve: Serve, tmp_path: Path) -> None:
+    token_file = tmp_path / "token"
+    token_file.write_text("0123456789abcdef")
+    token_file.chmod(0o644)
+    assert f"chmod 600 {token_file}" in serve("--auth-token-file", str(token_file)).errors()
+    token_file.chmod(0o600)
+    assert "chmod" not in serve("--auth-token-file", str(token_file)).errors()
+
+
+def test_what_a_killed_server_has_left_is_removed(serve: Serve, tmp_path: Path) -> None:
+    left = tmp_path / "cairn-metrics-999999999-x"
+    left.mkdir()
+    mine = tmp_path / f"cairn-metrics-{os.getpid()}-x"
+    mine.mkdir()
+    serve("--workers", "2")
+    assert not left.exists()
+    assert mine.exists()
