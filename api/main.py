@@ -47,6 +47,7 @@ from application.reads.verification import Verification
 from application.reads.wait_for import Waits
 from application.upkeep.supervision import KeyPruner, Supervisor
 from application.use_cases import use_cases_over
+from application.use_cases.recovery import Recovery, patience
 from application.use_cases.repair import Repairs
 from application.webhooks.delivery import Deliveries, RetryPolicy
 from application.webhooks.manage import Webhooks
@@ -61,6 +62,7 @@ from infrastructure.postgres.checkpoints import PostgresCheckpoints
 from infrastructure.postgres.inspection import PostgresInspector
 from infrastructure.postgres.migrations import MigrationError, grant, migrate
 from infrastructure.postgres.readiness import PostgresReadiness
+from infrastructure.postgres.recovery import PostgresDriverWatch
 from infrastructure.postgres.single_owner import SingleOwner
 from infrastructure.postgres.store import PostgresStore, open_store
 from infrastructure.postgres.transparency import PostgresSignedHeads, PostgresTiles
@@ -223,13 +225,24 @@ def _put_together(
     keeper = TileKeeper(tiles, PostgresCheckpoints(database), hub)
     rebuilder = RowRebuilder(store, repository, timers)
 
+    supervisor = Supervisor(store, repository, handler, timers)
+    recovery = Recovery(
+        PostgresDriverWatch(database),
+        repository,
+        handler,
+        patience(settings.recovery_grace_seconds, settings.recovery_unattended_seconds),
+    )
+
+    async def supervision() -> float:
+        return min(await supervisor.round(), await recovery.round())
+
     async def upkeep() -> float:
         # In no hurry: they share a job, and so the connection that holds its lock.
         return min(await pruner.round(), await rebuilder.round())
 
     jobs = [
         SingleOwner(database, JOB, deliveries.round, let_go=deliveries.let_go, patience=1.0),
-        SingleOwner(database, "supervision", Supervisor(store, repository, handler, timers).round),
+        SingleOwner(database, "supervision", supervision),
         SingleOwner(database, "upkeep", upkeep),
         SingleOwner(database, "log tiles", keeper.round),
     ]
@@ -250,8 +263,14 @@ def _put_together(
         webhooks=Webhooks(subscriptions, log, sender, store.clock),
         checkups=Checkups(store),
         waits=Waits(store, hub),
+        recovery=recovery,
         repairs=Repairs(
-            store, PostgresInspector(database), repository, handler, use_cases.sessions
+            store,
+            PostgresInspector(database),
+            repository,
+            handler,
+            use_cases.sessions,
+            recovery,
         ),
         readiness=PostgresReadiness(database, log),
         audit_feed=AuditFeed(log, PostgresAuditEvents(database)),

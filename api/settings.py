@@ -69,6 +69,10 @@ class Settings(BaseSettings):
     turn_grace_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
     turn_limit_seconds: Annotated[float, Field(ge=0)] = 0.0
     """0 is for ever."""
+    recovery_grace_seconds: Annotated[float, Field(ge=0, le=86400)] = 15.0
+    """After a lease ran out in a running turn: then the session is stopped."""
+    recovery_unattended_seconds: Annotated[float, Field(ge=1, le=604800)] = 900.0
+    """Without an event, in `starting` or `stopping` without a lease: then it is stopped."""
     idempotency_days: Annotated[float, Field(gt=0, le=3650)] = 7.0
 
     @model_validator(mode="after")

@@ -360,6 +360,17 @@ create trigger stopped_sessions_are_let_go after update of status on sessions
   for each row when (new.status in ('stopped', 'deleted') and old.status <> new.status)
   execute function free_what_stopped();
 
+-- A lease that ran out in a running turn says that whoever drove it is gone. One that was over
+-- before the turn began says nothing of it, whoever began it.
+create function forget_lease_of_the_past() returns trigger language plpgsql as $$
+begin
+  delete from leases where session_id = new.session_id and expires_at <= clock_timestamp();
+  return null;
+end $$;
+create trigger turns_begin_without_leases_of_the_past after update of status on sessions
+  for each row when (old.status = 'idle' and new.status <> 'idle')
+  execute function forget_lease_of_the_past();
+
 -- Who is told of events, how far each has been told, and what could not be told.
 
 -- At most 100, each in a place of its own: two that are made at once cannot both have the last.

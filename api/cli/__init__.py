@@ -194,6 +194,26 @@ def repair_session(
         )
 
 
+@app.command(name="recover", short_help="Stop the sessions that were left behind.")
+def recover_sessions(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Say it in JSON.")] = False,
+    url: Url = "http://127.0.0.1:8080",
+    token_file: TokenFile = None,
+) -> None:
+    """Stop every session whose driver is gone, and close what is open in it.
+
+    The exit status is 0 when nothing is left to do, 1 when something is, 2 when the server could
+    not be asked.
+    """
+    with complaining():
+        from api.cli.recover import recover as run
+
+        sys.exit(run(dry_run=dry_run, as_json=json, url=url, token_file=token_file))
+
+
 @app.command(short_help="Play a recorded agent, kill the server, lose nothing.")
 def demo(
     url: Annotated[

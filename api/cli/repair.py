@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Any, TextIO
 from uuid import UUID
 
-import httpx
 import msgspec
 
-from api.cli.client import token_in
+from api.cli.json_client import JsonClient
 from api.cli.log_files import Format, analyse_file
 from api.cli.options import Failure, UsageError
 from api.cli.screen import printable
 from domain.repair.report import Options, Scope
 
-_PATIENCE = 120.0
 _PAGE = 100
 _WIDTH = 80
 _COLOURS = {"error": "31", "warning": "33", "info": "2"}
@@ -58,16 +56,12 @@ class Repairer:
     """
 
     def __init__(self, url: str, token_file: Path | None, options: Options) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise UsageError(f"--url or CAIRN_URL must begin with http://, and it is {url!r}.")
-        token = token_in(token_file)
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._client = httpx.Client(base_url=url, headers=headers, timeout=_PATIENCE)
+        self._server = JsonClient(url, token_file)
         self._options = options
 
     def close(self) -> None:
         """Let the connection go."""
-        self._client.close()
+        self._server.close()
 
     def one(self, session: str, *, dry_run: bool, as_json: bool) -> int:
         """Repair a session, and print the report.
@@ -120,7 +114,7 @@ class Repairer:
         # The order of creation does not change while they are looked at.
         query |= {"limit": _PAGE, "sort": "created_at"}
         while True:
-            page = self._ask("GET", "/v1/sessions", query)
+            page = self._server.ask("GET", "/v1/sessions", query)
             yield from (one["id"] for one in page["sessions"])
             cursor = page.get("next_cursor")
             if not cursor:
@@ -133,18 +127,10 @@ class Repairer:
             "force": str(self._options.force).lower(),
             "scope": self._options.scope,
         }
-        report: Json = self._ask("POST", f"/v1/sessions/{session_id}/repair", query)["repair"]
+        report: Json = self._server.ask("POST", f"/v1/sessions/{session_id}/repair", query)[
+            "repair"
+        ]
         return report
-
-    def _ask(self, method: str, path: str, query: Mapping[str, Any]) -> Json:
-        try:
-            answer = self._client.request(method, path, params=query)
-            said: Json = msgspec.json.decode(answer.content)
-        except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
-            raise Failure(f"The server cannot be asked: {error or type(error).__name__}.") from None
-        if answer.is_success:
-            return said
-        raise Failure(f"The server says: {said.get('detail')} ({answer.status_code}).")
 
 
 def repair(

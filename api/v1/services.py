@@ -25,6 +25,7 @@ from application.reads.transparency import TransparencyLog
 from application.reads.verification import Verification
 from application.reads.wait_for import Waits
 from application.use_cases import UseCases
+from application.use_cases.recovery import Recovery
 from application.use_cases.repair import Repairs
 from application.webhooks.manage import Webhooks
 from domain.session.commands import Command
@@ -50,6 +51,7 @@ class Services:
     webhooks: Webhooks
     checkups: Checkups
     waits: Waits
+    recovery: Recovery
     repairs: Repairs
     readiness: Readiness
     transparency: TransparencyLog

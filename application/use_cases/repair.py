@@ -5,6 +5,7 @@ analysed; when the log has grown meanwhile it is analysed anew.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from application.projections.session_row import (
     session_row,
 )
 from application.projections.shared_state import shared_writes
+from application.use_cases.recovery import Recovery
 from application.use_cases.sessions import Sessions
 from domain.catalogue import NAMES
 from domain.chain import genesis
@@ -53,6 +55,7 @@ class Repairs:
         repository: Folds states, for what lists should show.
         handler: Appends.
         sessions: Resumes.
+        recovery: Says what becomes of a session that was left behind.
     """
 
     def __init__(
@@ -62,12 +65,14 @@ class Repairs:
         repository: SessionRepository,
         handler: CommandHandler,
         sessions: Sessions,
+        recovery: Recovery,
     ) -> None:
         self._store = store
         self._inspector = inspector
         self._repository = repository
         self._handler = handler
         self._sessions = sessions
+        self._recovery = recovery
 
     async def look_at(self, session_id: UUID, options: Options) -> Report:
         """Return what is wrong with a session and what could be appended; nothing is written.
@@ -108,7 +113,7 @@ class Repairs:
                 found_beside += await self._shared(inspection, writes.last)
         if row is not None and analyser.integrity.whole:
             found_beside[:0] = await self._listed(session_id, row, analyser.integrity.digest)
-        return analyser.report(
+        report = analyser.report(
             Facts(
                 source="live",
                 standing=reader.standing,
@@ -117,6 +122,11 @@ class Repairs:
                 keeps_head=True,
             )
         )
+        if row is None or analyser.damaged or reader.standing.state == "stopped":
+            return report
+        left_behind = await self._recovery.plan_for(session_id)
+        planned = None if left_behind is None else left_behind.document()
+        return replace(report, planned_classification=planned)
 
     async def repair(
         self,

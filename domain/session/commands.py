@@ -17,6 +17,7 @@ from domain.session.peers import *
 from domain.session.permission_requests import *
 from domain.session.permissions import *
 from domain.session.profile import *
+from domain.session.recovery import *
 from domain.session.repairs import *
 from domain.session.sandbox import *
 from domain.session.shared_state import *

@@ -12,6 +12,7 @@ from operator import attrgetter
 from uuid import UUID
 
 from application.errors import KeysTaken, StaleScope, VersionConflict
+from application.ports.clock import Clock
 from application.ports.events import EventFilter, FeedPage, OwnedEvent, SessionPage, StoredEvent
 from application.ports.log import Append
 from domain.session.key_writes import WRITER_NAMES, recorded_key_writes
@@ -27,9 +28,11 @@ class MemoryEventLog:
     Args:
         tables: What it shares with the read models.
         committed: Called with the newest position after each append.
+        clock: Tells which leases have run out.
     """
 
-    def __init__(self, tables: Tables, committed: Committed) -> None:
+    def __init__(self, tables: Tables, committed: Committed, clock: Clock) -> None:
+        self._clock = clock
         self._tables = tables
         self._committed = committed
         self._codec = JsonCodec()
@@ -91,7 +94,7 @@ class MemoryEventLog:
             tables.scope_owners[session] = append.scope
         elif append.events:
             row = append.row or tables.listed[session].row
-            tables.let_go(session, row)
+            tables.let_go(session, row, self._clock.now())
             tables.listed[session] = Listed(row, append.at)
         for key in append.keys:
             # One without events of its own keeps the position that it was given.

@@ -21,15 +21,20 @@ class MemoryStore(Store):
     Args:
         committed: Called with the newest position after each append.
         clock: Tells when sessions are due and answers old, among other things.
+        tables: What it keeps, for those who look at more of it than a store shows.
     """
 
     def __init__(
-        self, committed: Committed = lambda _: None, *, clock: Clock | None = None
+        self,
+        committed: Committed = lambda _: None,
+        *,
+        clock: Clock | None = None,
+        tables: Tables | None = None,
     ) -> None:
-        tables, clock = Tables(), clock or SystemClock()
+        tables, clock = tables or Tables(), clock or SystemClock()
         super().__init__(
             identity=str(clock.new_id()),
-            log=MemoryEventLog(tables, committed),
+            log=MemoryEventLog(tables, committed, clock),
             session_rows=MemorySessionRows(tables),
             idempotency_keys=MemoryIdempotencyKeys(tables, clock),
             shared_state=MemorySharedState(tables),

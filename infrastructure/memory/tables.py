@@ -74,12 +74,17 @@ class Tables:
     leases: dict[UUID, Lease] = field(default_factory=dict[UUID, Lease])
     presence: dict[UUID, Sign] = field(default_factory=dict[UUID, Sign])
 
-    def let_go(self, session_id: UUID, row: SessionRow) -> None:
-        """Free what is held of a session if its next row says that it has just ended."""
+    def let_go(self, session_id: UUID, row: SessionRow, now: datetime) -> None:
+        """Free what is held of a session if its next row says that it has just ended.
+
+        When a turn begins, a lease that has run out before is forgotten.
+        """
         before = self.listed.get(session_id)
         if before is None or before.row.status == row.status:
             return
-        if row.status in ("stopped", "deleted"):
+        held = self.leases.get(session_id)
+        over = before.row.status == "idle" and held is not None and held.expires_at <= now
+        if over or row.status in ("stopped", "deleted"):
             self.leases.pop(session_id, None)
         if row.status == "deleted":
             self.presence.pop(session_id, None)

@@ -71,7 +71,7 @@ class SingleOwner:
         self._retry = retry
         self._pause = pause
         self._patience = patience
-        self._key = {"key": _key_of(name)}
+        self._key = {"key": lock_key(name)}
         self._nudged = asyncio.Event()
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -208,6 +208,11 @@ async def nudge(database: Database, name: str) -> None:
     await database.run(_STATEMENTS["nudge"], {"name": name})
 
 
-def _key_of(name: str) -> int:
+def lock_key(name: str) -> int:
+    """Return the key of the advisory lock that the owner of a job holds.
+
+    Args:
+        name: Of the job.
+    """
     digest = sha256(b"cairn job " + name.encode()).digest()
     return int.from_bytes(digest[:8], signed=True)

@@ -20,6 +20,7 @@ BUILDS_ON = {
     "inputs": {"input_queue", "messages"},
     "lifecycle": {"interactions", "stop_reasons", "turn_endings"},
     "permission_requests": {"interactions"},
+    "recovery": {"interactions", "turn_endings"},
     "spawning": {"creation", "input_queue"},
     "supervision": {"interactions", "lifecycle", "stop_reasons", "turn_endings"},
     "turn_endings": {"input_queue", "interactions", "usage"},

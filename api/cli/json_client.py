@@ -1,0 +1,56 @@
+"""Asks a server one thing at a time, and takes its JSON."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from api.cli.client import token_in
+from api.cli.options import Failure, UsageError
+
+_PATIENCE = 120.0
+
+
+class JsonClient:
+    """Asks a server.
+
+    Args:
+        url: Where it is.
+        token_file: Holds the bearer token.
+
+    Raises:
+        UsageError: The URL is none.
+    """
+
+    def __init__(self, url: str, token_file: Path | None) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise UsageError(f"--url or CAIRN_URL must begin with http://, and it is {url!r}.")
+        token = token_in(token_file)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(base_url=url, headers=headers, timeout=_PATIENCE)
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._client.close()
+
+    def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        """Return what the server says.
+
+        Args:
+            method: Of HTTP.
+            path: With its leading slash.
+            query: Its parameters.
+
+        Raises:
+            Failure: It cannot be asked, or refuses.
+        """
+        try:
+            answer = self._client.request(method, path, params=query)
+            said = msgspec.json.decode(answer.content)
+        except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
+            raise Failure(f"The server cannot be asked: {error or type(error).__name__}.") from None
+        if answer.is_success:
+            return said
+        raise Failure(f"The server says: {said.get('detail')} ({answer.status_code}).")

@@ -1,0 +1,1 @@
+"""Recovery from outside: over HTTP and by the command."""
