@@ -194,7 +194,7 @@ def head_locked(postgres: EmbeddedPostgres) -> Iterator[psycopg.Connection]:
 
 
 def waits_for_the_head(postgres: EmbeddedPostgres) -> bool:
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
+    with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
         found = connection.execute(
             "select count(*) from pg_stat_activity"
             " where application_name = 'cairn writer' and wait_event_type = 'Lock'"
@@ -235,7 +235,7 @@ async def test_postgres_lost_while_a_batch_is_on_its_way_is_answered_once_it_is_
 
 
 def cut(postgres: EmbeddedPostgres, name: str) -> None:
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
+    with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
         connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where application_name = %s",
             (name,),
@@ -496,7 +496,7 @@ class deaf:  # noqa: N801 - a context
     """Have the backends of all listeners stand still."""
 
     def __init__(self, postgres: EmbeddedPostgres) -> None:
-        with psycopg.connect(postgres.url, autocommit=True) as connection:
+        with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
             self._pids = [
                 pid
                 for (pid,) in connection.execute(
