@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+from domain.checks import require_name
 from domain.errors import Invalid
-from domain.values import require_name
 
 MAX_ATOMS = 1_000
 MAX_ATOM = 1_024

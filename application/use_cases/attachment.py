@@ -26,9 +26,10 @@ from application.ports.store import Store
 from application.reads.health import facts_of
 from application.use_cases.presence import present
 from domain.badges import badge_for_info, drivable
+from domain.checks import require_name
 from domain.errors import CairnError, Invalid, LeaseNotHeld, NotAttachable
 from domain.session.commands import AcquireAttachment, ReleaseAttachment
-from domain.values import require_name, rfc3339
+from domain.values import rfc3339
 
 LEAST_SECONDS = 1
 MOST_SECONDS = 24 * 60 * 60

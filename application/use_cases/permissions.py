@@ -6,9 +6,10 @@ from uuid import UUID
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller
 from application.errors import StaleSequence
+from domain.checks import require_name
 from domain.permission_rules import Verdict, evaluate
 from domain.session.guards import require_present
-from domain.values import JsonObject, require_name
+from domain.values import JsonObject
 
 
 class Judged(NamedTuple):

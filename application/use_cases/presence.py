@@ -10,10 +10,10 @@ from application.ports.leases import Process, Sign
 from application.ports.session_rows import ListedSession
 from application.ports.store import Store
 from application.reads.health import facts_of
+from domain.checks import require_name, require_summary
 from domain.errors import Invalid, SessionIsDeleted, SessionIsStopped, SessionNotFound
 from domain.redaction import redacted
 from domain.session.commands import ReportHealth
-from domain.values import require_name, require_summary
 
 
 class Report(NamedTuple):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domain.checks import require_agent, require_id, require_name
 from domain.errors import Invalid, ToolCallExists, ToolCallNotOpen
 from domain.parts import require_parts
 from domain.replacing import replace
@@ -29,7 +30,7 @@ from domain.session.interactions import signs_of_life
 from domain.session.state import Changes, Session
 from domain.session.usage import add_usage
 from domain.session.work import ToolCall, Turn
-from domain.values import COUNTS, Identity, Usage, require_agent, require_id, require_name
+from domain.values import COUNTS, Identity, Usage
 
 __all__ = ["RecordActivity"]
 

@@ -9,12 +9,13 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.badges import failure_now
+from domain.checks import require_name
 from domain.errors import LeaseNotHeld, NotAttachable
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import AttachmentAcquired, AttachmentReleased, Recorded, SessionEvent
 from domain.session.guards import require_present
 from domain.session.state import Attachment, Changes, Session
-from domain.values import Identity, require_name
+from domain.values import Identity
 
 __all__ = ["AcquireAttachment", "ReleaseAttachment"]
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.checks import require_between
 from domain.errors import SessionIsStopping
 from domain.replacing import replace
 from domain.session.declarations import Command, decides, evolves
@@ -17,7 +18,6 @@ from domain.session.events import (
 from domain.session.guards import require_idle, require_present
 from domain.session.shared_state import difference, patched
 from domain.session.state import Changes, Lifecycle, Session
-from domain.values import require_between
 
 __all__ = ["ClearConversation", "RewindConversation"]
 

@@ -4,6 +4,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from domain.checks import (
+    require_agent,
+    require_between,
+    require_effort,
+    require_name,
+    require_title,
+)
 from domain.errors import Invalid, SessionExists
 from domain.grants import Grants, normalised
 from domain.permission_rules import PermissionRules, require_rules
@@ -25,11 +32,6 @@ from domain.values import (
     Role,
     SessionLimits,
     SessionType,
-    require_agent,
-    require_between,
-    require_effort,
-    require_name,
-    require_title,
 )
 
 __all__ = ["CreateSession", "FirstMessage"]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from domain.checks import require_between, require_effort, require_name, require_title
 from domain.errors import (
     Invalid,
     InvalidRuntimeOverride,
@@ -27,14 +28,7 @@ from domain.session.events import (
 )
 from domain.session.guards import require_present
 from domain.session.state import Changes, ModelOverride, Session, Totals
-from domain.values import (
-    MAX_TAGS,
-    Identity,
-    require_between,
-    require_effort,
-    require_name,
-    require_title,
-)
+from domain.values import MAX_TAGS, Identity
 
 __all__ = ["AddSummary", "DescribeSession", "OverrideModel", "RecordUsage"]
 

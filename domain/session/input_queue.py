@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domain.checks import require_name, require_summary
 from domain.errors import InputExists, InputTooLarge, Invalid, QueueFull
 from domain.session.events import (
     InputDispatched,
@@ -20,7 +21,12 @@ from domain.session.events import (
 from domain.session.messages import require_message, require_new_message
 from domain.session.state import Session
 from domain.session.work import Input, Turn
-from domain.values import Identity, JsonObject, Part, TurnSource, require_name, require_summary
+from domain.values import (
+    Identity,
+    JsonObject,
+    Part,
+    TurnSource,
+)
 
 __all__ = ["NewInput"]
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from domain.checks import require_name
 from domain.errors import InputEnded, InputNotFound, Invalid, NoTurnInProgress
 from domain.replacing import replace
 from domain.session.declarations import Command, decides, evolves
@@ -30,7 +31,7 @@ from domain.session.input_queue import (
 from domain.session.messages import require_message
 from domain.session.state import Changes, Session
 from domain.session.work import Input, InputOutcome, Inputs
-from domain.values import Identity, Part, require_name
+from domain.values import Identity, Part
 
 __all__ = ["CancelInput", "EditInput", "PromoteInput", "TakeInputs"]
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from domain.checks import require_id, require_name
 from domain.errors import (
     InteractionDecided,
     InteractionExists,
@@ -24,7 +25,7 @@ from domain.session.events import (
 from domain.session.guards import require_active, require_present
 from domain.session.state import Changes, Session
 from domain.session.work import Interaction, Interactions
-from domain.values import Identity, require_id, require_name
+from domain.values import Identity
 
 __all__ = ["CancelInteraction"]
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from domain import errors
+from domain.checks import require_failure, require_summary
 from domain.persistent_map import PersistentMap
 from domain.redaction import redacted_failure
 from domain.replacing import replace
@@ -24,7 +25,7 @@ from domain.session.interactions import cancelled_with_session
 from domain.session.state import Changes, Lifecycle, Session
 from domain.session.stop_reasons import reason_of_failed_start, stopped
 from domain.session.turn_endings import close_turn
-from domain.values import Failure, StopCause, require_failure, require_summary, rfc3339
+from domain.values import Failure, StopCause, rfc3339
 
 __all__ = [
     "ActivateSession",

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from domain.checks import require_id, require_name
 from domain.errors import MessageExists, MessageNotFound
 from domain.parts import require_parts
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import MessageAdded, MessageRevised, Recorded, SessionEvent
 from domain.session.guards import require_active, require_present
 from domain.session.state import Changes, Session
-from domain.values import Identity, Part, Role, require_id, require_name
+from domain.values import Identity, Part, Role
 
 __all__ = ["AddMessage", "ReviseMessage"]
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from domain.canonical import digest_of
+from domain.checks import require_name
 from domain.errors import LimitReached, PeerNotFound
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import PeerJoined, PeerLeft, Recorded, SessionEvent
 from domain.session.guards import require_active, require_present
 from domain.session.state import Changes, Peer, Session
-from domain.values import require_name
 
 __all__ = ["ReportPeer"]
 

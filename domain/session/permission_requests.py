@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from domain.checks import require_id, require_name, require_summary, require_title
 from domain.errors import Invalid, LimitReached, OptionNotOffered
 from domain.patterns import literal
 from domain.permission_rules import (
@@ -38,10 +39,6 @@ from domain.values import (
     Identity,
     JsonObject,
     Option,
-    require_id,
-    require_name,
-    require_summary,
-    require_title,
 )
 
 __all__ = ["DecidePermission", "RequestPermission"]

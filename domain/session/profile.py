@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.checks import require_name
 from domain.errors import Invalid, ProfileChanged
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import ProfileCaptured, ProfileRefreshed, Recorded, SessionEvent
 from domain.session.guards import require_active, require_idle
 from domain.session.state import Changes, Profile, Session
-from domain.values import JsonObject, require_name
+from domain.values import JsonObject
 
 __all__ = ["RefreshProfile"]
 

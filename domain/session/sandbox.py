@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
+from domain.checks import require_name, require_summary
 from domain.redaction import redacted
 from domain.replacing import replace
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import Recorded, SandboxReported, SessionEvent
 from domain.session.guards import require_present
 from domain.session.state import Changes, Sandbox, Session
-from domain.values import require_name, require_summary
 
 __all__ = ["ReportSandbox"]
 

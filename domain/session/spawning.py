@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.canonical import digest_of
+from domain.checks import require_agent, require_between, require_effort, require_name
 from domain.errors import Invalid, PermissionDenied, SessionExists, SessionIsStopped, SpawnLimit
 from domain.grants import Grants, normalised, wider_than
 from domain.permission_rules import PermissionRules, require_rules
@@ -25,10 +26,6 @@ from domain.values import (
     JsonObject,
     Lineage,
     SessionLimits,
-    require_agent,
-    require_between,
-    require_effort,
-    require_name,
 )
 
 DEFAULT_CHILDREN = 5

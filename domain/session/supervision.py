@@ -11,6 +11,7 @@ person is asked something, the agent is not silent but waiting.
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from domain.checks import require_summary
 from domain.redaction import redacted
 from domain.replacing import replace
 from domain.session.declarations import Command, decides, evolves
@@ -30,7 +31,7 @@ from domain.session.stop_reasons import stopped
 from domain.session.turn_endings import close_turn
 from domain.session.work import Overdue, Turn
 from domain.timers import Timers
-from domain.values import Failure, require_summary
+from domain.values import Failure
 
 __all__ = ["ExpireDue", "ReportHealth"]
 

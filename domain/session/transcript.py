@@ -186,7 +186,7 @@ class Transcript:
         if event.reason is not None:
             approval["reason"] = event.reason
         index = self._calls.get(place)
-        asked = {} if index is None else self.entries[index].get("approval", {})
+        asked: dict[str, Any] = {} if index is None else self.entries[index].get("approval", {})
         if index is not None and asked.get("request_id") == event.request_id:
             self.entries[index] = {**self.entries[index], "approval": approval}
             return index

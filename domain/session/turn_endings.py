@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from domain.checks import require_name, require_summary
 from domain.redaction import redacted_failure
 from domain.replacing import replace
 from domain.session import input_queue
@@ -20,7 +21,12 @@ from domain.session.interactions import cancelled_with_session, cancelled_with_t
 from domain.session.state import Changes, Session
 from domain.session.usage import add_usage, beyond
 from domain.session.work import TurnOutcome, Turns
-from domain.values import Failure, Identity, ToolOutcome, Usage, require_name, require_summary
+from domain.values import (
+    Failure,
+    Identity,
+    ToolOutcome,
+    Usage,
+)
 
 __all__ = ["CancelTurn", "CompleteTurn", "FailTurn"]
 

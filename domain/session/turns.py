@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from domain.checks import require_name
 from domain.errors import InputsWaiting, TurnExists, TurnInProgress
 from domain.replacing import replace
 from domain.session import input_queue
@@ -20,7 +21,12 @@ from domain.session.messages import require_message, require_new_message
 from domain.session.state import Changes, Session
 from domain.session.turn_endings import close_turn
 from domain.session.work import Turn
-from domain.values import Identity, JsonObject, Part, TurnSource, require_name
+from domain.values import (
+    Identity,
+    JsonObject,
+    Part,
+    TurnSource,
+)
 
 __all__ = ["DispatchInput", "Interrupt", "QueueInputs", "StartTurn"]
 

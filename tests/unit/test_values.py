@@ -4,17 +4,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from domain.checks import require_agent, require_id, require_name, require_title
 from domain.errors import Invalid
 from domain.parts import require_parts
-from domain.values import (
-    MAX_NAME,
-    Agent,
-    require_agent,
-    require_id,
-    require_name,
-    require_title,
-    rfc3339,
-)
+from domain.values import MAX_NAME, Agent, rfc3339
 
 
 @pytest.mark.parametrize("name", [None, "a", "x" * MAX_NAME, " padded ", "Grüße 🪨", "a:b/c"])

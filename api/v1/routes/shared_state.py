@@ -18,8 +18,8 @@ from api.v1.schemas.state import (
     key_schema,
 )
 from api.v1.services import caller_of, services_of, use_cases_of
+from domain.checks import require_name
 from domain.errors import Invalid
-from domain.values import require_name
 
 _PROBLEMS = ("stale_scope", "session_exists")
 _AT = Parameter(

@@ -22,10 +22,11 @@ from api.v1.schemas.state import KeyHistory as KeyHistoryAnswer
 from api.v1.schemas.state import PatchStateBody, State, StateDone
 from api.v1.services import perform, services_of
 from application.reads.key_history import KeyHistory, Write
+from domain.checks import require_name
 from domain.errors import Invalid
 from domain.session.commands import PatchState
 from domain.state_keys import scope_of
-from domain.values import require_name, rfc3339
+from domain.values import rfc3339
 
 BEFORE = Parameter(
     "before",

@@ -1,6 +1,6 @@
 """The pieces of a message. They stay plain JSON objects: the log keeps them as they came."""
 
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired, cast
 
 from pydantic import ConfigDict, Discriminator, Field, StringConstraints, Tag, with_config
 from typing_extensions import TypedDict
@@ -107,9 +107,9 @@ class OtherPart(TypedDict):
     ]
 
 
-def _kind_of(part: Any) -> str:
-    kind = part.get("type") if isinstance(part, dict) else None
-    return kind if kind in _KNOWN else "other"
+def _kind_of(part: object) -> str:
+    kind = cast("dict[object, object]", part).get("type") if isinstance(part, dict) else None
+    return str(kind) if kind in _KNOWN else "other"
 
 
 Part = Annotated[

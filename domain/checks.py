@@ -1,0 +1,147 @@
+"""What every command is held to: names, ids, titles and numbers within their bounds."""
+
+import re
+
+from domain.errors import Invalid, InvalidRuntimeOverride
+from domain.values import (
+    MAX_ID,
+    MAX_NAME,
+    MAX_SUMMARY,
+    MAX_TITLE,
+    REASONING_EFFORTS,
+    Agent,
+    Failure,
+)
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def require_name(value: str | None, field: str, *, most: int = MAX_NAME) -> None:
+    """Refuse a name that lists could not hold or show.
+
+    Args:
+        value: The name; None passes.
+        field: What to call it in the refusal.
+        most: The longest allowed, in characters.
+
+    Raises:
+        Invalid: It is blank, longer than `most`, or has control characters.
+    """
+    if value is not None:
+        _require_text(value, field, len(value), most, "characters", _CONTROL)
+
+
+def require_id(value: str | None, field: str) -> None:
+    """Refuse an id that no provider of models gives.
+
+    Args:
+        value: The id, at most 4,096 bytes as UTF-8; None passes.
+        field: What to call it in the refusal.
+
+    Raises:
+        Invalid: It is blank, longer, or has control characters.
+    """
+    if value is not None:
+        size = len(value.encode("utf-8", "surrogatepass"))
+        _require_text(value, field, size, MAX_ID, "bytes", _CONTROL)
+
+
+def require_title(value: str | None, field: str = "title") -> None:
+    """Refuse a title that lists could not show; it may have several lines.
+
+    Args:
+        value: The title, at most 500 characters; None passes.
+        field: What to call it in the refusal.
+
+    Raises:
+        Invalid: It is blank, longer, or has control characters other than tabs and line ends.
+    """
+    if value is not None:
+        _require_text(value, field, len(value), MAX_TITLE, "characters", _CONTROL_BUT_LINES)
+
+
+def _require_text(
+    value: str, field: str, size: int, most: int, unit: str, wrong: re.Pattern[str]
+) -> None:
+    if not value.strip():
+        raise Invalid(f"{field} must not be blank", field=field)
+    if size > most:
+        raise Invalid(f"{field} has {size} {unit}; at most {most}", field=field)
+    if wrong.search(value):
+        raise Invalid(f"{field} must not have control characters", field=field)
+
+
+def require_between(value: int | None, field: str, least: int, most: int) -> None:
+    """Refuse a number that is out of bounds.
+
+    Args:
+        value: The number; None passes.
+        field: What to call it in the refusal.
+        least: The smallest allowed.
+        most: The largest allowed.
+
+    Raises:
+        Invalid: It is smaller or larger.
+    """
+    if value is not None and not least <= value <= most:
+        raise Invalid(f"{field} must be {least} to {most}, not {value}", field=field)
+
+
+def require_agent(agent: Agent | None, field: str) -> None:
+    """Refuse an agent that lists could not show.
+
+    Args:
+        agent: The agent; None passes.
+        field: What to call it in the refusal.
+
+    Raises:
+        Invalid: One of its names is no name.
+    """
+    if agent is not None:
+        for part in ("name", "provider", "model", "reasoning_effort"):
+            require_name(getattr(agent, part), f"{field}.{part}")
+
+
+def require_effort(effort: str | None, field: str) -> None:
+    """Refuse a reasoning effort that no runtime knows.
+
+    Args:
+        effort: The word; None passes.
+        field: What to call it in the refusal.
+
+    Raises:
+        InvalidRuntimeOverride: It is none of `REASONING_EFFORTS`.
+    """
+    if effort is not None and effort not in REASONING_EFFORTS:
+        known = ", ".join(REASONING_EFFORTS)
+        raise InvalidRuntimeOverride(f"{field} must be one of {known}", field=field)
+
+
+def require_failure(failure: Failure, field: str = "failure") -> None:
+    """Refuse a failure without a proper kind, or with too long a summary.
+
+    Args:
+        failure: What failed.
+        field: What to call it in the refusal.
+
+    Raises:
+        Invalid: It is not right.
+    """
+    require_name(failure.kind, f"{field}.kind")
+    require_summary(failure.summary, f"{field}.summary")
+    require_summary(failure.bundle, f"{field}.bundle")
+
+
+def require_summary(text: str | None, field: str) -> None:
+    """Refuse a text for people that is longer than lists and reports can take.
+
+    Args:
+        text: At most 2,048 characters; None passes.
+        field: What to call it in the refusal.
+
+    Raises:
+        Invalid: It is longer.
+    """
+    if text is not None and len(text) > MAX_SUMMARY:
+        raise Invalid(f"{field} has {len(text)} characters; at most {MAX_SUMMARY}", field=field)
