@@ -225,7 +225,8 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(at=which, command=commands, how=hows)
     def do_anything(self, at: int, command: Any, how: How) -> None:
-        ends = isinstance(command, c.DeleteSession | c.StopSession | c.ExpireDue)
+        ending = c.DeleteSession | c.StopSession | c.ExpireDue | c.RecoverSession
+        ends = isinstance(command, ending)
         if ends and (self.log_of(at)[5:] == [] or at == 0):
             command = c.ResumeSession()
         self.ask(at, self.aimed(at, command) if how.aim else command, how)

@@ -251,6 +251,8 @@ def assert_described(command: c.Command, before: Session, after: Session) -> Non
             assert (after.inputs, after.messages) == (before.inputs, before.messages)
         case c.DeleteSession():
             assert (after.status, turns.running) == ("deleted", None)
+        case c.RecoverSession():
+            assert (after.status, turns.running) == ("stopped", None) or before == after
         case c.RepairSession():
             # A plan of nothing: what these logs leave open, they close themselves.
             assert after == before

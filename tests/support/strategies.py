@@ -518,6 +518,10 @@ COMMANDS: dict[type, Strategy] = {
     ),
     c.ReportSandbox: st.builds(c.ReportSandbox, event=_sandbox_reports),
     c.ReportPeer: st.builds(c.ReportPeer, event=_joins | _leaves),
+    c.RecoverSession: st.builds(
+        c.RecoverSession, at=moments, lease_ended=st.none() | moments,
+        last_sign=st.none() | moments,
+    ),
     # What closes anything is planned on a damaged log only, and these are whole.
     c.RepairSession: st.builds(
         c.RepairSession, repair_id=words, report_digest=digests, report=json_objects,
@@ -534,7 +538,7 @@ scope_patches = st.builds(
 commands = st.one_of(*COMMANDS.values())
 
 # Those that end things would end every session early if they came as often as the others.
-_ENDINGS = (c.DeleteSession, c.StopSession, c.ExpireDue)
+_ENDINGS = (c.DeleteSession, c.StopSession, c.ExpireDue, c.RecoverSession)
 _lively = st.one_of(
     *(made for kind, made in COMMANDS.items() if kind not in _ENDINGS and kind != c.CreateSession)
 )
@@ -588,6 +592,7 @@ SUITS: dict[type, list[c.Command]] = {
     c.ActivateSession: [c.StopSession(), c.ResumeSession(starting=True)],
     c.FailStart: [c.StopSession(), c.ResumeSession(starting=True)],
     c.ResumeSession: _CRASHED,
+    c.RecoverSession: _STALLED,
     c.RepairSession: _CRASHED,
     c.RewindConversation: _FURNISHED,
     c.ReviseMessage: _FURNISHED,
