@@ -67,6 +67,11 @@ def test_every_command_is_accepted_and_comes_to_what_it_must(kind: type):
     assert play(Sessions, kind, 10)[f"{kind.__name__} {end}"]
 
 
+def test_the_return_of_a_call_that_is_not_open_is_refused():
+    """Too rare among all commands to be sure of, so it has a scene of its own."""
+    assert play(Sessions, c.RecordActivity, 30)["ToolCallNotOpen"]
+
+
 def test_in_memory():
     seen = run(Sessions, 100, 40)
 
@@ -80,7 +85,7 @@ def test_in_memory():
         "race for shared keys",
         "state moved on", "transcript moved on",
         "SessionNotFound", "SessionExists", "SessionIsStopped", "SessionIsDeleted", "Invalid",
-        "TurnNotFound", "TurnInProgress", "MessageNotFound", "ToolCallNotOpen",
+        "TurnNotFound", "TurnInProgress", "MessageNotFound",
     ):  # fmt: skip
         assert seen[what], what
 
