@@ -9,6 +9,7 @@ token and is reached over the loopback interface answers to names of this machin
 
 import ipaddress
 from collections.abc import Callable, Collection, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from litestar.enums import ScopeType
@@ -71,9 +72,12 @@ class SiteGuard:
     def _refusal(
         self, scope: HTTPScope, headers: Mapping[bytes, bytes], *, is_allowed: bool
     ) -> Problem | None:
-        host = headers.get(b"host", b"").decode("latin-1").lower()
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
-        if not self._asks_for_token and _is_loopback(scope["server"]) and name not in self._hosts:
+        name = _name_in(headers.get(b"host", b""))
+        if (
+            not self._asks_for_token
+            and _is_reached_over_loopback(scope)
+            and name not in self._hosts
+        ):
             return Problem(
                 "host_not_allowed",
                 "this server answers to names of this machine only; call it localhost, name the"
@@ -96,13 +100,27 @@ class SiteGuard:
         )
 
 
-def _is_loopback(server: tuple[str, int | None] | None) -> bool:
-    if server is None or server[1] is None:
-        return False
+# Both are asked at every request, and nearly always of the same few values.
+@lru_cache(1024)
+def _name_in(host: bytes) -> str:
+    """Return the name in a Host header, without the port."""
+    text = host.decode("latin-1").lower()
+    name, _, port = text.rpartition(":")
+    return name if port.isdigit() else text
+
+
+@lru_cache(1024)
+def _is_loopback(address: str) -> bool:
     try:
-        return ipaddress.ip_address(server[0]).is_loopback
+        return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
+
+
+def _is_reached_over_loopback(scope: HTTPScope) -> bool:
+    server = scope["server"]
+    # A Unix socket has no port.
+    return server is not None and server[1] is not None and _is_loopback(server[0])
 
 
 def _with_cors(send: Send, origin: bytes | None) -> Send:

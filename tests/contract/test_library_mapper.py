@@ -82,7 +82,8 @@ async def test_its_own_events_are_records_in_the_feed(
     lamp = Lamp()
     lamp.switch(on=True)
     application.save(lamp)
-    first, second = await postgres_store.log.read_all(after=0, upto=10, limit=10)
+    page = await postgres_store.log.read_all(after=0, upto=10, limit=10)
+    first, second = page.events
     record = postgres_store.codec.from_json(second.record)
     assert record["type"] == second.type == f"{__name__}:Lamp.Switched"
     assert record["data"]["on"] is True
