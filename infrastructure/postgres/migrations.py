@@ -96,6 +96,8 @@ def grant(url: str, role: str) -> None:
     """
     try:
         with psycopg.connect(url, autocommit=True) as connection:
+            # Postgres refuses two who change the rights to one thing at once.
+            _lock(connection)
             connection.execute(_STATEMENTS["grant"], {"role": role})
     except psycopg.Error as error:
         raise MigrationError(

@@ -1,12 +1,13 @@
 """The program's role reads the log and adds to it; it cannot rewrite what happened."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from secrets import token_hex
 
 import psycopg
 import pytest
 from psycopg import Connection, sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from infrastructure.postgres.migrations import MigrationError, grant, migrate
 from tests.support.api import Api
@@ -88,6 +89,13 @@ def test_the_program_of_a_role_without_rights_to_migrate_finds_nothing_missing(
     program_url: str,
 ) -> None:
     assert migrate(program_url) == []
+
+
+def test_several_processes_may_start_at_once(program_url: str, database_url: str) -> None:
+    role = str(conninfo_to_dict(program_url)["user"])
+    with ThreadPoolExecutor(8) as starting:
+        for done in [starting.submit(grant, database_url, role) for _ in range(32)]:
+            done.result()
 
 
 def test_a_role_that_is_not_there_is_named(database_url: str) -> None:
