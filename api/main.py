@@ -59,11 +59,11 @@ from infrastructure.json_schema import JsonSchemas
 from infrastructure.postgres.audit import PostgresAuditEvents
 from infrastructure.postgres.census import PostgresCensus
 from infrastructure.postgres.checkpoints import PostgresCheckpoints
+from infrastructure.postgres.connecting.migrations import MigrationError, grant, migrate
+from infrastructure.postgres.connecting.readiness import PostgresReadiness
+from infrastructure.postgres.connecting.single_owner import SingleOwner
 from infrastructure.postgres.inspection import PostgresInspector
-from infrastructure.postgres.migrations import MigrationError, grant, migrate
-from infrastructure.postgres.readiness import PostgresReadiness
-from infrastructure.postgres.recovery import PostgresDriverWatch
-from infrastructure.postgres.single_owner import SingleOwner
+from infrastructure.postgres.session.recovery import PostgresDriverWatch
 from infrastructure.postgres.store import PostgresStore, open_store
 from infrastructure.postgres.transparency import PostgresSignedHeads, PostgresTiles
 from infrastructure.postgres.webhooks import JOB, PostgresWebhooks

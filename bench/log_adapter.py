@@ -15,7 +15,7 @@ from domain.chain import genesis, link, record_hash
 from domain.session.events import MessageAdded
 from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
-from infrastructure.postgres.migrations import migrate
+from infrastructure.postgres.connecting.migrations import migrate
 from infrastructure.postgres.store import open_store
 
 

@@ -1,1 +1,1 @@
-"""The schema, as numbered SQL files; `infrastructure.postgres.migrations` applies them."""
+"""The schema as numbered SQL files, applied by `infrastructure.postgres.connecting.migrations`."""

@@ -12,7 +12,6 @@ from typing import Annotated
 
 import typer
 
-from api.cli.listening import listen
 from api.cli.options import (
     AccessLog,
     AuthTokenFile,
@@ -25,6 +24,7 @@ from api.cli.options import (
     complaining,
     settings_of,
 )
+from api.cli.serving.listening import listen
 
 app = typer.Typer(
     name="cairn",

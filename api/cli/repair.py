@@ -12,9 +12,9 @@ from uuid import UUID
 import msgspec
 
 from api.cli.json_client import JsonClient
-from api.cli.log_files import Format, analyse_file
 from api.cli.options import Failure, UsageError
 from api.cli.screen import printable
+from api.cli.serving.log_files import Format, analyse_file
 from domain.repair.report import Options, Scope
 
 _PAGE = 100

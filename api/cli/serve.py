@@ -18,11 +18,11 @@ import typer
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from api.cli.connection_guard import ConnectionLimits
-from api.cli.listening import is_loopback, url_of
 from api.cli.options import Failure
-from api.cli.server import run_server
-from api.cli.supervisor import Supervisor
+from api.cli.serving.connection_guard import ConnectionLimits
+from api.cli.serving.listening import is_loopback, url_of
+from api.cli.serving.server import run_server
+from api.cli.serving.supervisor import Supervisor
 from api.logs import configure_logs
 from api.main import (
     StartError,

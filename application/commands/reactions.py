@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from application.commands.request import Request
-from domain.session.children import PARENT_STOPPED, children_that_go_along, counted
 from domain.session.commands import StopSession
+from domain.session.family.children import PARENT_STOPPED, children_that_go_along, counted
 from domain.session.state import Session
 
 Reaction = Callable[[UUID, Session, Session], Sequence[Request]]

@@ -8,7 +8,7 @@ from application.ports.store import Store
 from domain.chain import genesis
 from domain.session.events import Recorded, SessionCreated
 from domain.session.evolve import evolve
-from domain.session.forks import inherited
+from domain.session.family.forks import inherited
 from domain.session.state import ABSENT, Session
 from domain.values import Origin
 

@@ -146,7 +146,7 @@ class EventLog(Protocol):
 
         Args:
             session_id: Whose log.
-            key: As events name it; which events do is said by `domain/session/key_writes.py`.
+            key: As events name it; which events do: `domain/session/content/key_writes.py`.
             before: Only events with a lower sequence; None is from the newest.
             limit: The most events.
         """

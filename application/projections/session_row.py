@@ -8,8 +8,8 @@ from uuid import UUID
 from application.ports.codec import Codec
 from application.ports.session_rows import SessionRow
 from domain.badges import Badge, Info, badge_for_log, state_of
+from domain.session.life.supervision import next_deadline
 from domain.session.state import ABSENT, Session
-from domain.session.supervision import next_deadline
 from domain.timers import Timers
 from domain.values import rfc3339
 

@@ -5,7 +5,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from application.ports.codec import Codec
 from application.ports.shared_state import SharedWrite
-from domain.session.key_writes import key_writes
+from domain.session.content.key_writes import key_writes
 from domain.state_keys import scope_of
 
 _SCOPES = uuid5(NAMESPACE_URL, "cairn:scopes")

@@ -11,7 +11,7 @@ from application.ports.shared_state import KeyWrite
 from application.ports.store import Store
 from application.projections.shared_state import scope_id
 from domain.errors import SessionNotFound
-from domain.session.key_writes import recorded_key_writes
+from domain.session.content.key_writes import recorded_key_writes
 from domain.state_keys import scope_of
 from domain.values import Origin
 

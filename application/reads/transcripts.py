@@ -15,13 +15,13 @@ from weakref import WeakValueDictionary
 
 from application.ports.store import Store
 from domain.catalogue import NAMES
+from domain.session.content.transcript import Transcript
 from domain.session.events import (
     ConversationCleared,
     ConversationRewound,
     Recorded,
     SessionCreated,
 )
-from domain.session.transcript import Transcript
 from domain.values import Origin
 
 _PAGE = 1000

@@ -15,9 +15,9 @@ from application.ports.deadlines import DueSession, Orphan
 from application.ports.idempotency import IdempotencyKeys
 from application.ports.store import Store
 from domain.errors import CairnError
-from domain.session.children import PARENT_STOPPED
 from domain.session.commands import ExpireDue, StopSession
-from domain.session.supervision import next_deadline
+from domain.session.family.children import PARENT_STOPPED
+from domain.session.life.supervision import next_deadline
 from domain.timers import Timers
 
 _AT_ONCE = 100

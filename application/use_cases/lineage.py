@@ -14,9 +14,9 @@ from application.reads.queries import Queries
 from domain.errors import SessionIsDeleted, SessionNotFound
 from domain.grants import Grants
 from domain.permission_rules import PermissionRules
-from domain.session.children import counted, live_children
 from domain.session.commands import CreateSession, SpawnSession
-from domain.session.forks import fork, inherited
+from domain.session.family.children import counted, live_children
+from domain.session.family.forks import fork, inherited
 from domain.session.state import Session
 from domain.values import Agent, JsonObject, Origin, SessionLimits
 

@@ -23,7 +23,7 @@ from domain.errors import CairnError
 from domain.health import STALE_AFTER
 from domain.repair.classification import Classification, annotated
 from domain.session.commands import RecoverSession
-from domain.session.recovery import classification
+from domain.session.life.recovery import classification
 from domain.values import rfc3339
 
 MOST_TOLD = 1000

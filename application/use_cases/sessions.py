@@ -17,7 +17,7 @@ from domain.session.commands import (
     FirstMessage,
     ResumeSession,
 )
-from domain.session.conversation import rewind_to
+from domain.session.content.conversation import rewind_to
 from domain.values import Part, Role
 
 NIL = UUID(int=0)

@@ -15,9 +15,9 @@ from domain.grants import Grants
 from domain.permission_rules import PermissionRules
 from domain.session import commands as c
 from domain.session import events as e
-from domain.session.children import live_children
 from domain.session.decide import decide
 from domain.session.evolve import evolve
+from domain.session.family.children import live_children
 from domain.session.state import ABSENT, Session
 from domain.values import Agent, Failure, Option, Owner, SessionLimits
 

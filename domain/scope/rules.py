@@ -7,8 +7,8 @@ from domain.checks import require_name
 from domain.errors import Invalid, SessionExists
 from domain.scope.events import ScopeEvent, ScopeOpened
 from domain.scope.state import Scope
+from domain.session.content.shared_state import require_patch
 from domain.session.events import StatePatched
-from domain.session.shared_state import require_patch
 from domain.state_keys import scope_of
 from domain.values import Identity, JsonObject
 

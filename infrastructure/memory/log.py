@@ -15,7 +15,7 @@ from application.errors import KeysTaken, StaleScope, VersionConflict
 from application.ports.clock import Clock
 from application.ports.events import EventFilter, FeedPage, OwnedEvent, SessionPage, StoredEvent
 from application.ports.log import Append
-from domain.session.key_writes import WRITER_NAMES, recorded_key_writes
+from domain.session.content.key_writes import WRITER_NAMES, recorded_key_writes
 from infrastructure.codec import JsonCodec
 from infrastructure.memory.tables import KeptAnswer, Listed, SharedValue, Tables
 

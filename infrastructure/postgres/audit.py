@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from application.ports.audit import AuditFilter
 from application.ports.events import OwnedEvent
 from infrastructure.postgres import sql
-from infrastructure.postgres.database import Database
+from infrastructure.postgres.connecting.database import Database
 from infrastructure.unreadable import stored_event
 
 _STATEMENTS = sql.load("audit")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from infrastructure.postgres import sql
-from infrastructure.postgres.database import Database
+from infrastructure.postgres.connecting.database import Database
 
 _STATEMENTS = sql.load("census")
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from psycopg import AsyncConnection
 
 from infrastructure.postgres import sql
-from infrastructure.postgres.database import Database
+from infrastructure.postgres.connecting.database import Database
 
 _STATEMENTS = sql.load("checkpoints")
 

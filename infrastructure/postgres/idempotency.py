@@ -5,7 +5,7 @@ from uuid import UUID
 
 from application.ports.idempotency import StoredAnswer
 from infrastructure.postgres import sql
-from infrastructure.postgres.database import Database
+from infrastructure.postgres.connecting.database import Database
 
 _STATEMENTS = sql.load("idempotency")
 

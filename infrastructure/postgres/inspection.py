@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 
 from application.ports.inspection import FoundEvent, FoundKey, FoundRow, OwnWrite
 from infrastructure.postgres import sql
-from infrastructure.postgres.database import Database
+from infrastructure.postgres.connecting.database import Database
 
 _STATEMENTS = sql.load("inspection")
 _AT_ONCE = 500

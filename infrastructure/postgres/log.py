@@ -9,10 +9,10 @@ from psycopg import AsyncConnection
 
 from application.ports.events import EventFilter, FeedPage, OwnedEvent, SessionPage, StoredEvent
 from application.ports.log import Append
-from domain.session.key_writes import SETTING_FIELDS, WRITER_NAMES
+from domain.session.content.key_writes import SETTING_FIELDS, WRITER_NAMES
 from infrastructure.postgres import sql
-from infrastructure.postgres.database import Database
-from infrastructure.postgres.outcomes import Outcome
+from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.connecting.outcomes import Outcome
 from infrastructure.postgres.writing.batch_writer import Committed
 from infrastructure.postgres.writing.group_commit import CommitLimits, GroupCommit
 from infrastructure.unreadable import stored_event

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from application.ports.shared_state import KeyWrite, Scope
 from infrastructure.postgres import sql
-from infrastructure.postgres.database import Database
+from infrastructure.postgres.connecting.database import Database
 
 _STATEMENTS = sql.load("shared_state")
 _LAST_POSITION = 2**63 - 1

@@ -10,15 +10,15 @@ from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
 from infrastructure.null_announcer import NullAnnouncer
 from infrastructure.postgres import sql
-from infrastructure.postgres.database import Database
-from infrastructure.postgres.deadlines import PostgresDeadlines
+from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.connecting.listener import Listener
 from infrastructure.postgres.idempotency import PostgresIdempotencyKeys
-from infrastructure.postgres.leases import PostgresLeases, PostgresPresence
-from infrastructure.postgres.listener import Listener
 from infrastructure.postgres.log import PostgresEventLog
-from infrastructure.postgres.session_rows import PostgresSessionRows
+from infrastructure.postgres.session.deadlines import PostgresDeadlines
+from infrastructure.postgres.session.leases import PostgresLeases, PostgresPresence
+from infrastructure.postgres.session.session_rows import PostgresSessionRows
+from infrastructure.postgres.session.snapshots import PostgresSnapshots
 from infrastructure.postgres.shared_state import PostgresSharedState
-from infrastructure.postgres.snapshots import PostgresSnapshots
 from infrastructure.postgres.writing.batch_writer import Committed
 from infrastructure.postgres.writing.group_commit import CommitLimits
 

@@ -10,7 +10,7 @@ from application.ports.transparency import SignedHead
 from domain.transparency.notes import TreeHead
 from domain.transparency.tiles import CompleteTile, TileId
 from infrastructure.postgres import sql
-from infrastructure.postgres.database import Database
+from infrastructure.postgres.connecting.database import Database
 
 _STATEMENTS = sql.load("transparency")
 _BEYOND_ALL = 2**63 - 1

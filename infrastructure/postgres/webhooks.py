@@ -18,8 +18,8 @@ from application.ports.webhooks import (
     Webhook,
 )
 from infrastructure.postgres import sql
-from infrastructure.postgres.database import Database
-from infrastructure.postgres.single_owner import nudge
+from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.connecting.single_owner import nudge
 
 JOB = "webhooks"
 """The name under which one process owns all deliveries."""

@@ -1,7 +1,7 @@
 """Every command has its rule and every event its effect; what is left out is named."""
 
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from typing import get_args
 
 import domain.session
@@ -13,8 +13,8 @@ from domain.session.events import SessionEvent, Unrecognised
 
 def declared_commands() -> set[type[Command]]:
     modules = [
-        import_module(f"{domain.session.__name__}.{found.name}")
-        for found in iter_modules(domain.session.__path__)
+        import_module(found.name)
+        for found in walk_packages(domain.session.__path__, f"{domain.session.__name__}.")
     ]
     values = [value for module in modules for value in vars(module).values()]
     classes = {one for one in values if isinstance(one, type) and issubclass(one, Command)}

@@ -8,7 +8,7 @@ import domain.session
 FOLDER = Path(domain.session.__path__[0])
 BELOW = {"declarations", "events", "guards", "state", "work"}
 """What every topic builds on, and what builds on no topic."""
-ABOVE = {"__init__", "commands", "decide", "evolve"}
+ABOVE = {"commands", "decide", "evolve"}
 """What puts the topics together, and what no topic knows."""
 BUILDS_ON = {
     "activity": {"input_queue", "interactions", "usage"},
@@ -29,27 +29,33 @@ BUILDS_ON = {
 """The topics that each topic imports; a topic that is not named imports none."""
 
 
+TOPICS = {path.stem: path for path in FOLDER.rglob("*.py") if path.stem != "__init__"}
+
+
 def imported(path: Path) -> set[str]:
-    """Return the modules of the session that a module imports."""
+    """Return the modules of the session that a module imports, whatever folder they are in."""
+    package = domain.session.__name__
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == domain.session.__name__:
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            parent, _, name = node.module.rpartition(".")
-            found |= {name} if parent == domain.session.__name__ else set()
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(package):
+            last = (node.module or "").rpartition(".")[2]
+            found |= {last} if last in TOPICS else {alias.name for alias in node.names}
     return found
 
 
+def test_no_two_topics_have_one_name():
+    assert len(TOPICS) == len([path for path in FOLDER.rglob("*.py") if path.stem != "__init__"])
+
+
 def test_topics_build_on_each_other_only_where_it_is_written_down():
-    for path in FOLDER.glob("*.py"):
-        if path.stem not in BELOW | ABOVE:
-            assert imported(path) - BELOW == BUILDS_ON.get(path.stem, set()), path.name
+    for name, path in TOPICS.items():
+        if name not in BELOW | ABOVE:
+            assert imported(path) - BELOW == BUILDS_ON.get(name, set()), name
 
 
 def test_what_topics_build_on_knows_none_of_them():
     for name in BELOW:
-        assert imported(FOLDER / f"{name}.py") <= BELOW, name
+        assert imported(TOPICS[name]) <= BELOW, name
 
 
 def test_what_topics_build_on_is_written_down_in_an_order_without_circles():

@@ -1,4 +1,4 @@
-"""What `api/cli/server.py` and `api/cli/connection.py` rely on inside uvicorn.
+"""What `api/cli/serving/server.py` and `api/cli/serving/connection.py` rely on inside uvicorn.
 
 A new minor version of uvicorn is let in by `pyproject.toml` after this and tests/cli have passed.
 """

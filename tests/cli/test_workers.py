@@ -134,7 +134,7 @@ def test_a_worker_that_dies_while_it_starts_is_replaced(serve: Serve, tmp_path: 
     once = tmp_path / "once"
     (tmp_path / "sitecustomize.py").write_text(
         "import os, sys\n"
-        "if 'api.cli.worker' in sys.orig_argv:\n"
+        "if 'api.cli.serving.worker' in sys.orig_argv:\n"
         f"    try: os.close(os.open({str(once)!r}, os.O_CREAT | os.O_EXCL))\n"
         "    except FileExistsError: pass\n"
         "    else: os.kill(os.getpid(), 9)\n"

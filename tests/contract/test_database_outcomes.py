@@ -18,9 +18,9 @@ import pytest
 from psycopg import AsyncConnection
 
 from application.errors import OutcomeUnknown, StoreUnavailable
-from infrastructure.postgres.database import Database
+from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.connecting.outcomes import outcome_of
 from infrastructure.postgres.log import PostgresEventLog
-from infrastructure.postgres.outcomes import outcome_of
 from infrastructure.postgres.writing.group_commit import CommitLimits
 from tests.support.appends import Chain
 from tests.support.proxy import Proxy

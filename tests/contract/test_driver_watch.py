@@ -13,8 +13,8 @@ from infrastructure.clock import SystemClock
 from infrastructure.memory.recovery import MemoryDriverWatch
 from infrastructure.memory.store import MemoryStore
 from infrastructure.memory.tables import Tables
-from infrastructure.postgres.database import Database
-from infrastructure.postgres.recovery import PostgresDriverWatch
+from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.session.recovery import PostgresDriverWatch
 from infrastructure.postgres.store import open_store
 from tests.support.appends import Chain, row
 

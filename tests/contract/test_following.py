@@ -22,7 +22,7 @@ from infrastructure.memory.checkpoints import MemoryCheckpoints
 from infrastructure.memory.store import MemoryStore
 from infrastructure.memory.tables import Tables
 from infrastructure.postgres.checkpoints import PostgresCheckpoints
-from infrastructure.postgres.database import Database
+from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.store import open_store
 from tests.support.appends import Chain, row
 

@@ -20,8 +20,8 @@ from application.ports.store import Store
 from infrastructure.clock import SystemClock
 from infrastructure.memory.leases import MemoryLeases, MemoryPresence
 from infrastructure.memory.tables import Tables
-from infrastructure.postgres.database import Database
-from infrastructure.postgres.leases import PostgresLeases, PostgresPresence
+from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.session.leases import PostgresLeases, PostgresPresence
 from tests.support.appends import Chain, row
 
 LONG_AGO = datetime(2019, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from psycopg import Connection, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from infrastructure.postgres.migrations import MigrationError, grant, migrate
+from infrastructure.postgres.connecting.migrations import MigrationError, grant, migrate
 from tests.support.api import Api
 from tests.support.postgres import Server
 from tests.support.server import running

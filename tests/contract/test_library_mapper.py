@@ -14,7 +14,7 @@ from eventsourcing.tests import projection as projections
 
 from application.ports.store import Store
 from domain.session.events import Unrecognised
-from infrastructure.postgres.mapper import LoggedEvent
+from infrastructure.postgres.library.mapper import LoggedEvent
 from tests.support.appends import Chain
 from tests.support.library import environment
 

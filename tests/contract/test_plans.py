@@ -14,9 +14,9 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from application.ports.session_rows import After, SessionFilter, SessionOrder
-from domain.session.key_writes import SETTING_FIELDS, WRITER_NAMES
+from domain.session.content.key_writes import SETTING_FIELDS, WRITER_NAMES
 from infrastructure.postgres import sql
-from infrastructure.postgres.session_list import session_list
+from infrastructure.postgres.session.session_list import session_list
 from infrastructure.postgres.writing.arrays import register_arrays
 from infrastructure.postgres.writing.batch import arguments
 from tests.support.appends import Chain, at

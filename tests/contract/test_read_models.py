@@ -23,7 +23,7 @@ from domain.session.events import Recorded, SessionCreated, StatePatched
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT
 from domain.values import Owner
-from infrastructure.postgres import snapshots
+from infrastructure.postgres.session import snapshots
 from tests.support.appends import START, Chain, at, row
 
 SORTS: list[SortKey] = ["updated_at", "created_at", "title"]

@@ -19,7 +19,7 @@ from domain.transparency.tiles import TileId
 from domain.transparency.tree import EMPTY_ROOT, Frontier, leaf_hash
 from infrastructure.ed25519 import Ed25519
 from infrastructure.postgres.checkpoints import PostgresCheckpoints
-from infrastructure.postgres.database import Database
+from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.store import open_store
 from infrastructure.postgres.transparency import PostgresSignedHeads, PostgresTiles
 from tests.support.appends import Chain

@@ -13,7 +13,7 @@ import pytest
 from application.ports.events import EventFilter
 from application.ports.webhooks import Change, NewWebhook, Webhook
 from infrastructure.postgres import sql
-from infrastructure.postgres.database import Database
+from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.store import open_store
 from infrastructure.postgres.webhooks import PostgresWebhooks
 from tests.support.appends import Chain

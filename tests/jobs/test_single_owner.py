@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from application.errors import StoreUnavailable
-from infrastructure.postgres.database import Database
-from infrastructure.postgres.single_owner import SingleOwner, nudge
+from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.connecting.single_owner import SingleOwner, nudge
 from tests.support.tasks import no_task_left
 
 PATIENCE = 10.0

@@ -3,7 +3,7 @@
 import re
 from importlib.resources import files
 
-from infrastructure.postgres.migrations import MIGRATIONS
+from infrastructure.postgres.connecting.migrations import MIGRATIONS
 from infrastructure.postgres.sql import load
 
 STATEMENTS = [

@@ -13,7 +13,7 @@ import pytest
 from psycopg import conninfo
 
 from infrastructure.embedded_postgres import EmbeddedPostgres
-from infrastructure.postgres.migrations import MigrationError, migrate
+from infrastructure.postgres.connecting.migrations import MigrationError, migrate
 from infrastructure.postgres.sql import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNNER = """
 import sys
 from pathlib import Path
-from infrastructure.postgres.migrations import migrate
+from infrastructure.postgres.connecting.migrations import migrate
 print(",".join(migrate(sys.argv[1], folder=Path(sys.argv[2]))))
 """
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from domain.scope.events import ScopeOpened
 from domain.session import events as e
-from domain.session.spawning import DEFAULT_CHILDREN, EXTRACTOR
+from domain.session.family.spawning import DEFAULT_CHILDREN, EXTRACTOR
 from domain.session.state import ABSENT, Session
 from domain.state_keys import scope_of
 

@@ -9,11 +9,11 @@ from application.errors import StaleSequence
 from domain.errors import CairnError, SessionExists
 from domain.session import commands as c
 from domain.session import events as e
+from domain.session.content.transcript import Transcript
 from domain.session.decide import companions, decide
 from domain.session.evolve import fold
-from domain.session.forks import inherited
+from domain.session.family.forks import inherited
 from domain.session.state import ABSENT, Session
-from domain.session.transcript import Transcript
 
 Log = list[e.Recorded]
 

@@ -51,9 +51,9 @@ from domain.scope.state import UNOPENED, Scope
 from domain.scope.state import evolve as evolve_scope
 from domain.session import commands as c
 from domain.session import events as e
-from domain.session.conversation import rewind_to
+from domain.session.content.conversation import rewind_to
 from domain.session.evolve import fold
-from domain.session.forks import inherited
+from domain.session.family.forks import inherited
 from domain.session.state import Session
 from domain.state_keys import scope_of
 from domain.values import Owner, SessionLimits

@@ -18,9 +18,9 @@ from domain.session import commands as c
 from domain.session import events as e
 from domain.session.decide import companions, decide
 from domain.session.evolve import evolve, fold
-from domain.session.spawning import DEFAULT_CHILDREN
+from domain.session.family.spawning import DEFAULT_CHILDREN
+from domain.session.life.supervision import next_deadline
 from domain.session.state import ABSENT, Session, Status
-from domain.session.supervision import next_deadline
 from domain.state_keys import own_keys, scope_of
 from domain.timers import Timers
 from infrastructure.codec import JsonCodec

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from application.ports.events import Envelope, StoredEvent
 from domain.catalogue import NAMES
+from domain.session.content.transcript import Transcript
 from domain.session.events import ConversationCleared, Recorded
 from domain.session.evolve import fold
 from domain.session.state import ABSENT, Session
-from domain.session.transcript import Transcript
 from infrastructure.codec import JsonCodec
 from infrastructure.state_codec import decode_state, encode_state
 from tests.property.effort import examples

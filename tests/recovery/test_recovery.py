@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from infrastructure.postgres.single_owner import lock_key
+from infrastructure.postgres.connecting.single_owner import lock_key
 from tests.support.api import Api, SessionApi, done
 from tests.support.server import running
 

@@ -8,7 +8,7 @@ import httpx
 import psycopg
 import pytest
 
-from infrastructure.postgres.database import Database
+from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.inspection import PostgresInspector
 from tests.repair.damage import Damage
 from tests.support.api import Api, SessionApi, done, refused

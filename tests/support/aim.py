@@ -10,8 +10,8 @@ from typing import Any
 
 from domain.session import commands as c
 from domain.session import events as e
+from domain.session.life.supervision import next_deadline
 from domain.session.state import Session
-from domain.session.supervision import next_deadline
 from domain.session.work import Interaction
 from tests.support.builders import NOON
 

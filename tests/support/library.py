@@ -29,8 +29,8 @@ def environment(database_url: str) -> dict[str, str]:
     where = conninfo_to_dict(database_url)
     return {
         "PERSISTENCE_MODULE": "eventsourcing.postgres",
-        "APPLICATION_RECORDER_TOPIC": "infrastructure.postgres.recorder:CairnRecorder",
-        "MAPPER_TOPIC": "infrastructure.postgres.mapper:CairnMapper",
+        "APPLICATION_RECORDER_TOPIC": "infrastructure.postgres.library.recorder:CairnRecorder",
+        "MAPPER_TOPIC": "infrastructure.postgres.library.mapper:CairnMapper",
         "POSTGRES_DBNAME": str(where["dbname"]),
         "POSTGRES_HOST": str(where["host"]),
         "POSTGRES_PORT": str(where.get("port", 5432)),

@@ -23,7 +23,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from infrastructure.embedded_postgres import EmbeddedPostgres
-from infrastructure.postgres.migrations import migrate
+from infrastructure.postgres.connecting.migrations import migrate
 
 _PATIENCE = 2
 _SHM = "/dev/shm"

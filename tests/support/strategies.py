@@ -17,9 +17,9 @@ from domain.scope.events import ScopeOpened
 from domain.scope.rules import PatchScope
 from domain.session import commands as c
 from domain.session import events as e
-from domain.session.spawning import EXTRACTOR
+from domain.session.family.spawning import EXTRACTOR
+from domain.session.life.stop_reasons import REASONS
 from domain.session.state import ABSENT, Session
-from domain.session.stop_reasons import REASONS
 from domain.timers import Timers
 from domain.values import (
     REASONING_EFFORTS,

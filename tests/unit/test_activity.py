@@ -10,8 +10,8 @@ from domain.errors import (
     TurnNotFound,
 )
 from domain.session import events as e
-from domain.session.activity import MAX_BATCH
 from domain.session.commands import RecordActivity
+from domain.session.turn.activity import MAX_BATCH
 from domain.values import Agent, Usage
 from tests.support.builders import (
     SAMPLES,

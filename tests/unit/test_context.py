@@ -12,8 +12,8 @@ from domain.errors import (
 )
 from domain.session import events as e
 from domain.session.commands import RefreshProfile, ReportPeer, ReportSandbox
-from domain.session.peers import MAX_PEERS
-from domain.session.profile import MAX_BODY
+from domain.session.environment.profile import MAX_BODY
+from domain.session.family.peers import MAX_PEERS
 from domain.session.state import Sandbox
 from domain.values import MAX_SUMMARY
 from tests.support.builders import completed, created, started, state_after, stopped

@@ -8,8 +8,8 @@ import pytest
 from domain.errors import Invalid, SessionIsStopping, TurnInProgress
 from domain.session import events as e
 from domain.session.commands import ClearConversation, RewindConversation
-from domain.session.conversation import rewind_to
-from domain.session.forks import inherited
+from domain.session.content.conversation import rewind_to
+from domain.session.family.forks import inherited
 from tests.support.builders import (
     added,
     completed,

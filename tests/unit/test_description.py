@@ -11,7 +11,7 @@ from domain.errors import (
 )
 from domain.session import events as e
 from domain.session.commands import AddSummary, DescribeSession, OverrideModel, RecordUsage
-from domain.session.description import MAX_OVERRIDES, MAX_SUMMARY_CHARACTERS
+from domain.session.content.description import MAX_OVERRIDES, MAX_SUMMARY_CHARACTERS
 from domain.session.state import ModelOverride, Totals
 from domain.values import REASONING_EFFORTS, Agent, Usage
 from tests.support.builders import added, completed, created, started, state_after, stopped

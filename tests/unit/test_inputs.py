@@ -38,7 +38,7 @@ from domain.session.commands import (
     StopSession,
     TakeInputs,
 )
-from domain.session.input_queue import MAX_BYTES, MAX_BYTES_IN_ALL, MAX_WAITING, size_of
+from domain.session.turn.input_queue import MAX_BYTES, MAX_BYTES_IN_ALL, MAX_WAITING, size_of
 from domain.values import MAX_SUMMARY, Failure, SessionLimits
 from tests.support.builders import (
     added,

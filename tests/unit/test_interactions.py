@@ -31,9 +31,9 @@ from domain.session.commands import (
     RequestElicitation,
     RequestPermission,
 )
-from domain.session.elicitations import MAX_MESSAGE
-from domain.session.interactions import MAX_PENDING
-from domain.session.permission_requests import MAX_OPTIONS
+from domain.session.interaction.elicitations import MAX_MESSAGE
+from domain.session.interaction.interactions import MAX_PENDING
+from domain.session.interaction.permission_requests import MAX_OPTIONS
 from domain.values import Failure, Option
 from tests.support.builders import (
     ALLOW,

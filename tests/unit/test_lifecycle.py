@@ -67,7 +67,7 @@ from domain.session.commands import (
     TakeInputs,
 )
 from domain.session.declarations import RULES
-from domain.session.forks import inherited
+from domain.session.family.forks import inherited
 from domain.values import (
     MAX_STATE_KEYS,
     MAX_TAGS,

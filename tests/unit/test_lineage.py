@@ -21,7 +21,6 @@ from domain.errors import (
 from domain.grants import GRANT_CATEGORIES, Grants
 from domain.permission_rules import PermissionRules
 from domain.session import events as e
-from domain.session.children import counted, live_children, reason_of_end
 from domain.session.commands import (
     CancelTurn,
     FirstMessage,
@@ -30,12 +29,13 @@ from domain.session.commands import (
     SpawnSession,
     StartTurn,
 )
+from domain.session.content.transcript import Transcript
 from domain.session.decide import companions
-from domain.session.forks import fork, inherited
-from domain.session.input_queue import MAX_BYTES, MAX_WAITING
-from domain.session.spawning import DEFAULT_CHILDREN, EXTRACTOR, depth_of, request_digest
+from domain.session.family.children import counted, live_children, reason_of_end
+from domain.session.family.forks import fork, inherited
+from domain.session.family.spawning import DEFAULT_CHILDREN, EXTRACTOR, depth_of, request_digest
 from domain.session.state import ABSENT, Session
-from domain.session.transcript import Transcript
+from domain.session.turn.input_queue import MAX_BYTES, MAX_WAITING
 from domain.values import Agent, Lineage, Origin, Owner, SessionLimits
 from tests.support.builders import (
     CHILD_ID,

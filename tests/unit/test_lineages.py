@@ -34,7 +34,7 @@ from domain.errors import (
 from domain.grants import Grants
 from domain.session import commands as c
 from domain.session import events as e
-from domain.session.conversation import rewind_to
+from domain.session.content.conversation import rewind_to
 from domain.timers import Timers
 from domain.values import Agent, Owner, SessionLimits
 from infrastructure.memory.store import MemoryStore

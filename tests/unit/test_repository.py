@@ -18,7 +18,7 @@ from application.reads.transcripts import Transcripts
 from application.use_cases.lineage import Lineages
 from domain.chain import link, record_hash
 from domain.session import commands as c
-from domain.session.conversation import rewind_to
+from domain.session.content.conversation import rewind_to
 from domain.session.state import Session
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import OWNER, at, text

@@ -33,7 +33,7 @@ from domain.session.commands import (
     StartTurn,
     StopSession,
 )
-from domain.session.stop_reasons import REASONS
+from domain.session.life.stop_reasons import REASONS
 from domain.values import (
     MAX_SUMMARY,
     Failure,

@@ -9,8 +9,8 @@ from domain.errors import Invalid, SessionIsStopped, SessionIsStopping, SessionS
 from domain.session import events as e
 from domain.session.commands import ExpireDue, RecordActivity, ReportHealth
 from domain.session.evolve import evolve
+from domain.session.life.supervision import next_deadline
 from domain.session.state import Session
-from domain.session.supervision import next_deadline
 from domain.timers import Timers
 from domain.values import MAX_SUMMARY, Failure, SessionLimits
 from tests.support.builders import (

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from domain.session import events as e
-from domain.session.transcript import Entry, Transcript
+from domain.session.content.transcript import Entry, Transcript
 from tests.support.builders import (
     SAMPLES,
     added,

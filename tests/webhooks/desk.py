@@ -12,7 +12,7 @@ from application.ports.events import EventFilter
 from application.ports.log import EventLog
 from application.ports.webhooks import NewWebhook, Webhook
 from application.webhooks.delivery import Deliveries, RetryPolicy
-from infrastructure.postgres.database import Database
+from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.store import open_store
 from infrastructure.postgres.webhooks import PostgresWebhooks
 from infrastructure.webhook_sender import HttpSender

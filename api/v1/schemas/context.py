@@ -8,7 +8,7 @@ from pydantic import Field
 from api.v1.schemas.activity import Count
 from api.v1.schemas.base import Body, Done, JsonMap, Name, Sequence, Shape
 from api.v1.schemas.commands import Detail
-from domain.session.profile import MAX_BODY
+from domain.session.environment.profile import MAX_BODY
 
 Digest = Annotated[str, Field(min_length=1, max_length=200)]
 

@@ -30,8 +30,8 @@ from api.v1.schemas.base import (
     one_of,
 )
 from api.v1.schemas.commands import Detail
-from domain.session.elicitations import MAX_MESSAGE, MAX_URL, URL_PATTERN
-from domain.session.permission_requests import MAX_OPTIONS, UNDECIDED
+from domain.session.interaction.elicitations import MAX_MESSAGE, MAX_URL, URL_PATTERN
+from domain.session.interaction.permission_requests import MAX_OPTIONS, UNDECIDED
 from domain.values import Grant
 
 MAX_TIMEOUT = 7 * 24 * 3600

@@ -9,7 +9,7 @@ from api.v1.schemas.base import Body, Done, Name, Sequence, Shape
 from api.v1.schemas.base import Title as TitleText
 from api.v1.schemas.commands import Tags
 from api.v1.schemas.session_shape import SessionModel, SessionUsage
-from domain.session.description import MAX_SUMMARY_CHARACTERS
+from domain.session.content.description import MAX_SUMMARY_CHARACTERS
 from domain.values import REASONING_EFFORTS
 
 SummaryText = Annotated[

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from application.errors import OutcomeUnknown, StoreUnavailable
 from infrastructure.metrics import APPEND_BATCH, APPENDS, CONFLICTS, EVENTS_APPENDED
 from infrastructure.postgres import sql
-from infrastructure.postgres.outcomes import LOST, Outcome, outcome_of
+from infrastructure.postgres.connecting.outcomes import LOST, Outcome, outcome_of
 from infrastructure.postgres.writing.batch import arguments
 from infrastructure.postgres.writing.commit_judge import PendingAppend, judge, refuse
 from infrastructure.postgres.writing.write_health import WriteHealth

@@ -31,7 +31,7 @@ import psycopg
 from application.errors import Busy, OutcomeUnknown, StoreUnavailable
 from application.ports.log import Append
 from infrastructure.postgres import sql
-from infrastructure.postgres.outcomes import LOST, outcome_of
+from infrastructure.postgres.connecting.outcomes import LOST, outcome_of
 from infrastructure.postgres.writing.batch_writer import BatchWriter, Committed
 from infrastructure.postgres.writing.commit_judge import PendingAppend, refuse
 from infrastructure.postgres.writing.write_health import WriteHealth

@@ -4,7 +4,7 @@ import logging
 from time import monotonic
 
 from infrastructure.metrics import WRITES_REFUSED
-from infrastructure.postgres.outcomes import Outcome
+from infrastructure.postgres.connecting.outcomes import Outcome
 
 _logger = logging.getLogger("cairn.store")
 

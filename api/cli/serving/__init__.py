@@ -1,0 +1,1 @@
+"""The process that serves: sockets, workers, and the supervisor over them."""

@@ -1,0 +1,235 @@
+"""uvicorn's HTTP connection with limits, and with one write to the socket for one answer.
+
+uvicorn writes head and body separately: a second system call, and a second packet for the client to
+wake up for, cost more than the rest of what it does to answer. It has no limit for the bytes of a
+head nor for the time of a head or a body, and hangs up on a client that is still sending, which
+then never reads why.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.cli.serving.connection_guard import ConnectionGuard, refusal
+from api.cli.serving.plain_answer import make_plain
+
+_ENOUGH = 64 * 1024
+
+
+class _Gathering(asyncio.Transport):
+    """Gathers what is written in one turn of the loop, unless it becomes much."""
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        lingers: Callable[[], bool],
+    ) -> None:
+        super().__init__()
+        self._transport = transport
+        self._loop = loop
+        self._lingers = lingers
+        self._gathered: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: Any) -> None:
+        if not self._gathered:
+            self._loop.call_soon(self._flush)
+        self._gathered.append(data)
+        self._size += len(data)
+        if self._size > _ENOUGH:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._gathered:
+            data = self._gathered[0] if len(self._gathered) == 1 else b"".join(self._gathered)
+            self._gathered.clear()
+            self._size = 0
+            if not self._transport.is_closing():
+                self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        if not self._lingers():
+            self._transport.close()
+
+    def hang_up(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def write_eof(self) -> None:
+        self._flush()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def abort(self) -> None:
+        self._gathered.clear()
+        self._transport.abort()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._transport.get_extra_info(name, default)
+
+    def pause_reading(self) -> None:
+        self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._transport.resume_reading()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._flush()
+        self._transport.set_protocol(protocol)
+
+
+class Connection(HttpToolsProtocol):
+    """A connection that is refused, or ended, when it takes more than it may.
+
+    Args:
+        guard: Says what it may take.
+        **uvicorn: What uvicorn gives its own connections.
+    """
+
+    def __init__(self, guard: ConnectionGuard, **uvicorn: Any) -> None:
+        super().__init__(**uvicorn)
+        self._guard = guard
+        self._limits = guard.limits
+        self._peer: str | None = None
+        self._is_admitted = False
+        self._room = guard.limits.head_bytes
+        self._in_head = True
+        self._since: float | None = None
+        """When the head, the body or the rest that is awaited began; None when nothing is."""
+        self._received = 0
+        self._has_request = False
+        self._rest: int | None = None
+        """The bytes that may still be thrown away; None unless this connection lingers."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to serve a client, unless there are too many."""
+        super().connection_made(_Gathering(transport, self.loop, self._linger))
+        self._since = self.loop.time()
+        self._peer = self.client[0] if self.client else None
+        self._is_admitted = self._guard.admit(self._peer, self._since)
+        if not self._is_admitted:
+            self._refuse(503, "Service Unavailable", "busy", "too many connections; try again")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count it out."""
+        if self._is_admitted:
+            self._is_admitted = False
+            self._guard.leave(self._peer)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes, of a head no more than it may have."""
+        if self._rest is not None:
+            self._rest -= len(data)
+            if self._rest < 0:
+                self._hang_up()
+        elif not self._in_head:
+            self._received += len(data)
+            super().data_received(data)
+        elif len(data) < self._room:
+            self._room -= len(data)
+            super().data_received(data)
+        else:
+            room, self._room = self._room, 0
+            super().data_received(data[:room])
+            if self._in_head:
+                self._refuse(
+                    431,
+                    "Request Header Fields Too Large",
+                    "head_too_large",
+                    f"request line and headers take at most {self._limits.head_bytes} bytes",
+                )
+            elif not self.transport.is_closing():
+                self.data_received(data[room:])
+
+    def eof_received(self) -> None:
+        """Hang up when there is no more to throw away."""
+        if self._rest is not None:
+            self._hang_up()
+
+    def on_message_begin(self) -> None:
+        """Begin to wait for a head."""
+        super().on_message_begin()
+        self._since = self.loop.time()
+
+    def on_headers_complete(self) -> None:
+        """Look at what every request must have, then wait for its body."""
+        if self.transport.is_closing():
+            return
+        self._in_head = False
+        self._since, self._received = self.loop.time(), 0
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        version = self.parser.get_http_version() if self.parser else ""
+        if hosts > 1 or (hosts == 0 and version == "1.1"):
+            # RFC 9112, section 3.2.
+            detail = "send exactly one Host header"
+            self._refuse(400, "Bad Request", "malformed_header", detail)
+            return
+        super().on_headers_complete()
+        self._has_request = True
+        if version == "1.0":
+            make_plain(self.cycle)
+
+    def on_message_complete(self) -> None:
+        """The next bytes are those of another head."""
+        self._in_head, self._room, self._since = True, self._limits.head_bytes, None
+        if self._has_request and not self.transport.is_closing():
+            super().on_message_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Pass a part of the body on."""
+        if self._has_request and not self.transport.is_closing():
+            super().on_body(body)
+
+    def is_late(self, now: float) -> bool:
+        """Return whether a head, a body or a rest takes too long."""
+        if self._since is None:
+            return False
+        seconds = now - self._since
+        if self._rest is not None:
+            return seconds > self._limits.rest_seconds
+        if seconds <= self._limits.head_seconds:
+            return False
+        if self._in_head:
+            return True
+        if self.flow.read_paused or not self._has_request or self.cycle.response_complete:
+            # It is not the client who is slow.
+            self._since, self._received = now, 0
+            return False
+        return self._received < seconds * self._limits.body_rate
+
+    def end_late(self) -> None:
+        """Say that it took too long, where no answer has begun, and hang up."""
+        is_answering = self._has_request and not self._in_head and self.cycle.response_started
+        if self._rest is None and not is_answering:
+            self._refuse(408, "Request Timeout", "request_timeout", "the request came too slowly")
+        self._hang_up()
+
+    def _linger(self) -> bool:
+        """Wait for the client to end what it sends, so that it reads the answer; say if so."""
+        if self._rest is not None:
+            return True
+        if self._in_head or not self._has_request:
+            return False
+        if not (self.cycle.more_body and self.cycle.response_complete):
+            return False
+        self._rest, self._since = self._limits.rest_bytes, self.loop.time()
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        return True
+
+    def _refuse(self, status: int, title: str, code: str, detail: str) -> None:
+        self.transport.write(refusal(status, title, code, detail))
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        gathering = self.transport
+        assert isinstance(gathering, _Gathering)  # noqa: S101 - made in connection_made
+        gathering.hang_up()

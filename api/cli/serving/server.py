@@ -1,0 +1,116 @@
+"""One uvicorn server on a socket that is bound already, and its end within two seconds."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+from types import FrameType
+
+import uvicorn
+from litestar.types import ASGIApp
+
+from api.cli.serving.connection import Connection
+from api.cli.serving.connection_guard import ConnectionGuard, ConnectionLimits
+
+LONGEST_STOP = 1.8
+"""Seconds from the request to stop until the process is gone, whatever still holds it."""
+
+_GRACE = 0.8
+"""A little longer than streams have for their goodbye."""
+_BACKLOG = 2048
+
+_logger = logging.getLogger("cairn")
+
+
+class _Server(uvicorn.Server):
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], guard: ConnectionGuard
+    ) -> None:
+        super().__init__(config)
+        self._ready = ready
+        self._guard = guard
+        self._watch: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            watch = self._guard.watch(self.server_state.connections)
+            self._watch = asyncio.create_task(watch)
+            self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        last_resort = threading.Timer(LONGEST_STOP, _leave)
+        last_resort.daemon = True
+        last_resort.start()
+        if self._watch is not None:
+            self._watch.cancel()
+        logging.getLogger("uvicorn.error").addFilter(_while_stopping)
+        asyncio.get_running_loop().call_later(_GRACE, self._hang_up)
+        await super().shutdown(sockets)
+        if self.force_exit:
+            # Uvicorn leaves it at that, and has the services torn down in whatever they do.
+            self._hang_up()
+            for task in self.server_state.tasks:
+                task.cancel()
+            await self.lifespan.shutdown()
+
+    def _hang_up(self) -> None:
+        """Drop the connections of those who take nothing, or never end what they send."""
+        for connection in list(self.server_state.connections):
+            # Closing would first wait until they have read everything.
+            connection.transport.abort()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
+        # Unlike uvicorn's own, it does not raise the signal again at the end: that is exit code 0.
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+
+def _leave() -> None:
+    # What was acknowledged is durable; what is in flight gets no answer, and is sent again.
+    _logger.warning("stopping took longer than %s s, and was cut short", LONGEST_STOP)
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _while_stopping(record: logging.LogRecord) -> bool:
+    """Drop what uvicorn says of requests that it cuts itself."""
+    error = record.exc_info[1] if record.exc_info else None
+    cut = ("Cancel ", "ASGI callable returned without")
+    return not (isinstance(error, asyncio.CancelledError) or str(record.msg).startswith(cut))
+
+
+def run_server(
+    app: ASGIApp,
+    listening: socket.socket,
+    ready: Callable[[], None],
+    limits: ConnectionLimits | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM, then let open requests end; a second SIGINT cuts them.
+
+    Args:
+        app: What answers.
+        listening: Where; it is closed at the end.
+        ready: Called when requests are answered.
+        limits: What clients may take.
+    """
+    guard = ConnectionGuard(limits or ConnectionLimits())
+    config = uvicorn.Config(
+        app,
+        http=partial(Connection, guard),  # type: ignore[arg-type]
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=1,
+    )
+    _Server(config, ready, guard).run(sockets=[listening])

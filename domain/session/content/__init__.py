@@ -1,0 +1,1 @@
+"""What a session holds: messages, summaries, the transcript, state keys, its description."""

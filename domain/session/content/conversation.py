@@ -1,0 +1,132 @@
+"""What is allowed with the conversation as a whole: cleared or rewound, while the log goes on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from domain.checks import require_between
+from domain.errors import SessionIsStopping
+from domain.replacing import replace
+from domain.session.content.shared_state import difference, patched
+from domain.session.declarations import Command, decides, evolves
+from domain.session.events import (
+    ConversationCleared,
+    ConversationRewound,
+    Recorded,
+    SessionEvent,
+    SummaryAdded,
+)
+from domain.session.guards import require_idle, require_present
+from domain.session.state import Changes, Lifecycle, Session
+
+__all__ = ["ClearConversation", "RewindConversation"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClearConversation(Command):
+    """Begin the transcript anew."""
+
+
+@decides(ClearConversation)
+def clear(session: Session, _: ClearConversation) -> list[SessionEvent]:
+    """Begin the transcript anew, between turns; what waits and what is known stays.
+
+    Right after another clear it is already so.
+    """
+    _require_between_turns(session)
+    if _just_went_to(session, 0):
+        return []
+    return [ConversationCleared(epoch=session.lifecycle.epoch + 1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RewindConversation(Command):
+    """Go back to what was said and known after an earlier event.
+
+    `state` are the plain keys and `summary` is the summary as they were then.
+    """
+
+    to: int
+    state: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    summary: SummaryAdded | None = None
+
+
+def rewind_to(to: int, then: Session) -> RewindConversation:
+    """Return the command that goes back to an earlier event.
+
+    Args:
+        to: The event.
+        then: The state after it.
+    """
+    return RewindConversation(to=to, state=then.state, summary=then.description.summary)
+
+
+@decides(RewindConversation)
+def rewind(session: Session, command: RewindConversation) -> list[SessionEvent]:
+    """Go back, between turns, to what was said and known after an earlier event.
+
+    Right after another rewind to that event it is already so.
+    """
+    _require_between_turns(session)
+    require_between(command.to, "to", 1, session.sequence)
+    if command.to == session.sequence or _just_went_to(session, command.to):
+        return []
+    kept = _summary_after(session, command.to)
+    changed, deleted = difference(session.state, command.state)
+    return [
+        ConversationRewound(
+            to=command.to,
+            epoch=session.lifecycle.epoch + 1,
+            set=changed,
+            delete=deleted,
+            summary=None if command.summary == kept else command.summary,
+        )
+    ]
+
+
+def _summary_after(session: Session, to: int) -> SummaryAdded | None:
+    """Return the summary that counts, if it did so after event `to` already."""
+    described = session.description
+    return described.summary if described.summary_since <= to else None
+
+
+def _require_between_turns(session: Session) -> None:
+    require_present(session)
+    if session.lifecycle.phase == "stopping":
+        raise SessionIsStopping(None, cause=session.lifecycle.stop_cause)
+    require_idle(session)
+
+
+def _just_went_to(session: Session, to: int) -> bool:
+    lifecycle = session.lifecycle
+    return (lifecycle.epoch_sequence, lifecycle.epoch_to) == (session.sequence, to)
+
+
+@evolves(ConversationCleared)
+def _cleared(session: Session, event: ConversationCleared, recorded: Recorded) -> Changes:
+    return {
+        "lifecycle": _in_epoch(session.lifecycle, event.epoch, recorded, to=0),
+        "description": replace(session.description, summary=None),
+    }
+
+
+@evolves(ConversationRewound)
+def _rewound(session: Session, event: ConversationRewound, recorded: Recorded) -> Changes:
+    changes: Changes = {
+        "lifecycle": _in_epoch(session.lifecycle, event.epoch, recorded, to=event.to)
+    }
+    described, again = session.description, event.summary
+    if again is not None:
+        changes["description"] = replace(described, summary=again, summary_since=recorded.sequence)
+    elif described.summary != _summary_after(session, event.to):
+        # It says what was not said yet.
+        changes["description"] = replace(described, summary=None)
+    state = patched(session.state, event.set, event.delete)
+    if state is not session.state:
+        changes["state"] = state
+        changes["state_version"] = recorded.sequence
+    return changes
+
+
+def _in_epoch(lifecycle: Lifecycle, epoch: int, recorded: Recorded, *, to: int) -> Lifecycle:
+    return replace(lifecycle, epoch=epoch, epoch_sequence=recorded.sequence, epoch_to=to)

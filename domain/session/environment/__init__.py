@@ -1,0 +1,1 @@
+"""Who drives a session, and with what: attachment, sandbox, persona."""

@@ -1,0 +1,1 @@
+"""Other sessions and agents: children, forks, peers."""

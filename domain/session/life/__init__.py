@@ -1,0 +1,1 @@
+"""How a session begins, runs out, stops, and is resumed, recovered and repaired."""

@@ -1,0 +1,196 @@
+"""What a session begins with, and what it may begin with."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from domain.checks import (
+    require_agent,
+    require_between,
+    require_effort,
+    require_name,
+    require_title,
+)
+from domain.errors import Invalid, SessionExists
+from domain.grants import Grants, normalised
+from domain.permission_rules import PermissionRules, require_rules
+from domain.session.content.description import require_tags
+from domain.session.content.messages import require_message, require_new_message
+from domain.session.content.shared_state import patched, require_room, require_state, storable
+from domain.session.declarations import Command, decides, evolves
+from domain.session.events import MessageAdded, Recorded, SessionCreated, SessionEvent
+from domain.session.state import Changes, Description, Lifecycle, Policy, Session
+from domain.state_keys import own_keys
+from domain.values import (
+    Agent,
+    Identity,
+    JsonObject,
+    Lineage,
+    Origin,
+    Owner,
+    Part,
+    Role,
+    SessionLimits,
+    SessionType,
+)
+
+__all__ = ["CreateSession", "FirstMessage"]
+
+_WEEK = 7 * 24 * 3600
+_YEAR = 366 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstMessage:
+    """A message that a session is created with."""
+
+    message_id: str
+    role: Role
+    parts: tuple[Part, ...]
+    author: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateSession(Command):
+    """Begin a session."""
+
+    begins: ClassVar[bool] = True
+
+    owner: Identity[Owner]
+    title: str | None = None
+    tags: tuple[str, ...] = ()
+    agent: Agent | None = None
+    state: JsonObject = field(default_factory=dict[str, Any])
+    metadata: JsonObject = field(default_factory=dict[str, Any])
+    messages: tuple[FirstMessage, ...] = ()
+    type: SessionType = "user"
+    starting: bool = False
+    permissions: PermissionRules | None = None
+    grants: Grants | None = None
+    limits: SessionLimits | None = None
+    ttl_seconds: int | None = None
+    lineage: Identity[Lineage | None] = None
+    forked_from: Identity[Origin | None] = None
+
+
+@decides(CreateSession)
+def create(session: Session, command: CreateSession) -> list[SessionEvent]:
+    """Begin a session; asked again with the same content, it is already so."""
+    _require_creatable(command)
+    created = SessionCreated(
+        owner=command.owner,
+        type=command.type,
+        title=command.title,
+        tags=command.tags,
+        agent=command.agent,
+        state=storable(command.state),
+        metadata=command.metadata,
+        starting=command.starting or None,
+        permissions=command.permissions,
+        grants=None if command.grants is None else normalised(command.grants),
+        limits=command.limits,
+        ttl_seconds=command.ttl_seconds,
+        lineage=command.lineage,
+        forked_from=command.forked_from,
+    )
+    if session.sequence:
+        return _again(session, created)
+    require_room(session, created.state)
+    events: list[SessionEvent] = [created]
+    seen: set[str] = set()
+    for message in command.messages:
+        require_message(message.message_id, message.parts)
+        require_name(message.author, "author")
+        require_new_message(session, message.message_id)
+        if message.message_id in seen:
+            raise Invalid(f"two messages have the id {message.message_id!r}", field="messages")
+        seen.add(message.message_id)
+        events.append(
+            MessageAdded(
+                message_id=message.message_id,
+                role=message.role,
+                parts=message.parts,
+                author=message.author,
+            )
+        )
+    return events
+
+
+def _require_creatable(command: CreateSession) -> None:
+    for name in ("app", "user", "workspace", "team", "scope"):
+        require_name(getattr(command.owner, name), name)
+    require_agent(command.agent, "agent")
+    if command.agent is not None:
+        require_effort(command.agent.reasoning_effort, "agent.reasoning_effort")
+    require_title(command.title)
+    require_tags(command.tags)
+    require_state(command.state)
+    if command.permissions is not None:
+        require_rules(command.permissions)
+    if command.limits is not None:
+        require_limits(command.limits)
+    require_between(command.ttl_seconds, "ttl_seconds", 1, _YEAR)
+    if (command.type == "spawned") != (command.lineage is not None):
+        raise Invalid("a session of type spawned is made by its parent's spawn", field="type")
+    if command.type in ("spawned", "coordinator") and command.ttl_seconds is None:
+        raise Invalid(f"a {command.type} session needs ttl_seconds", field="ttl_seconds")
+
+
+def require_limits(limits: SessionLimits) -> None:
+    """Refuse limits that are out of bounds."""
+    require_between(limits.queued_inputs, "limits.queued_inputs", 1, 1000)
+    require_between(limits.input_bytes, "limits.input_bytes", 512, 1024 * 1024)
+    require_between(limits.turn_seconds, "limits.turn_seconds", 1, _WEEK)
+    require_between(limits.children, "limits.children", 0, 1000)
+    require_between(limits.depth, "limits.depth", 0, 16)
+
+
+def _again(session: Session, created: SessionCreated) -> list[SessionEvent]:
+    """Already so if the session began in just this way and is still there."""
+    is_deleted = session.lifecycle.phase == "deleted"
+    if session.lifecycle.created == created and not is_deleted:
+        return []
+    detail = "The session that had this id was deleted; choose another id." if is_deleted else None
+    raise SessionExists(detail, session_status=session.status)
+
+
+@evolves(SessionCreated)
+def _created(session: Session, event: SessionCreated, recorded: Recorded) -> Changes:
+    # Of a fork, the messages and the plain keys of its origin are there before its first event.
+    ttl = event.ttl_seconds
+    changes: Changes = {
+        "lifecycle": Lifecycle(
+            phase="starting" if event.starting else "active",
+            type=event.type,
+            owner=event.owner,
+            created=event,
+            created_at=recorded.at,
+            limits=event.limits or SessionLimits(),
+            expires_at=None if ttl is None else _later(recorded.at, ttl),
+            lineage=event.lineage,
+            forked_from=event.forked_from,
+        ),
+        "description": Description(
+            title=event.title,
+            tags=event.tags,
+            agent=event.agent,
+            metadata=event.metadata,
+            models=session.description.models,
+            summaries=session.description.summaries,
+            summary=session.description.summary,
+        ),
+        "state": patched(session.state, event.state, ()),
+        "policy": Policy(
+            rules=event.permissions or PermissionRules(), grants=event.grants or Grants()
+        ),
+    }
+    if own_keys(event.state):
+        changes["state_version"] = recorded.sequence
+    return changes
+
+
+def _later(moment: datetime, seconds: int) -> datetime | None:
+    try:
+        return moment + timedelta(seconds=seconds)
+    except OverflowError:
+        return None

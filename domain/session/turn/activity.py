@@ -1,0 +1,182 @@
+"""What is allowed inside a turn: an agent may do anything, but results belong to open calls."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.checks import require_agent, require_id, require_name
+from domain.errors import Invalid, ToolCallExists, ToolCallNotOpen
+from domain.parts import require_parts
+from domain.replacing import replace
+from domain.session.declarations import Command, decides, evolves
+from domain.session.events import (
+    ActivityEvent,
+    AgentMessage,
+    AgentSwitched,
+    AgentThought,
+    ContextCompacted,
+    PlanUpdated,
+    Recorded,
+    RuntimeEvent,
+    RuntimeNotice,
+    SessionEvent,
+    ToolCalled,
+    ToolProgressed,
+    ToolReturned,
+    UsageReported,
+)
+from domain.session.guards import require_running
+from domain.session.interaction.interactions import signs_of_life
+from domain.session.state import Changes, Session
+from domain.session.turn.input_queue import steered
+from domain.session.turn.usage import add_usage
+from domain.session.work import ToolCall, Turn
+from domain.values import COUNTS, Identity, Usage
+
+__all__ = ["RecordActivity"]
+
+MAX_BATCH = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordActivity(Command):
+    """Record what the agent did in its turn: all of it or nothing.
+
+    With `take_inputs` what is staged reaches the agent if a tool returned.
+    """
+
+    turn_id: Identity[str]
+    events: tuple[ActivityEvent, ...]
+    take_inputs: bool = False
+
+
+@decides(RecordActivity)
+def record(session: Session, command: RecordActivity) -> list[SessionEvent]:
+    """Record one or many events of the running turn, in order, all or none.
+
+    After a stall they are the sign of life that ends it. Where a tool returned, what is staged
+    follows, if the runtime says that it will give it to the agent.
+    """
+    turn = require_running(session, command.turn_id)
+    _require_sound(turn, command.events)
+    events: list[SessionEvent] = [*signs_of_life(session), *command.events]
+    boundary = next((e for e in reversed(events) if isinstance(e, ToolReturned)), None)
+    if command.take_inputs and boundary is not None:
+        after = events.index(boundary) + 1
+        events[after:after] = steered(session, turn, boundary.tool_call_id)
+    return events
+
+
+def _require_sound(turn: Turn, events: Sequence[ActivityEvent]) -> None:
+    if not events:
+        raise Invalid("events must have at least one event", field="events")
+    if len(events) > MAX_BATCH:
+        raise Invalid(f"{len(events)} events; at most {MAX_BATCH}", field="events")
+    opened = set(turn.open_calls)
+    known = opened | set(turn.closed_calls)
+    for index, event in enumerate(events):
+        field = f"events[{index}]"
+        match event:
+            case AgentMessage() | AgentThought():
+                require_id(event.message_id, f"{field}.data.message_id")
+                require_parts(event.parts, f"{field}.data.parts")
+            case AgentSwitched(agent=agent):
+                require_agent(agent, f"{field}.data.agent")
+            case ToolCalled(tool_call_id=call):
+                require_id(call, f"{field}.data.tool_call_id")
+                require_name(event.name, f"{field}.data.name")
+                # Some models count their calls anew in each step: what has returned may come again.
+                if call in opened:
+                    raise ToolCallExists(None, tool_call_id=call)
+                opened.add(call)
+                known.add(call)
+            case ToolProgressed(tool_call_id=call):
+                # News may come late: it needs a call of this turn, open or not.
+                if call not in known:
+                    raise ToolCallNotOpen(None, tool_call_id=call)
+            case ToolReturned(tool_call_id=call):
+                if call not in opened:
+                    raise ToolCallNotOpen(None, tool_call_id=call)
+                opened.remove(call)
+            case _:
+                pass
+
+
+@evolves(AgentMessage, AgentThought, ToolProgressed, RuntimeNotice, ContextCompacted, RuntimeEvent)
+def _alive(session: Session, _: object, recorded: Recorded) -> Changes:
+    return _active(session, recorded)
+
+
+def _active(session: Session, recorded: Recorded) -> Changes:
+    turn = session.turns.running
+    if turn is None:
+        return {}
+    return _with(session, replace(turn, active_at=recorded.at))
+
+
+@evolves(ToolCalled)
+def _called(session: Session, event: ToolCalled, recorded: Recorded) -> Changes:
+    turn = session.turns.running
+    if turn is None:
+        return {}
+    call = ToolCall(
+        tool_call_id=event.tool_call_id,
+        name=event.name,
+        input=event.input,
+        title=event.title,
+        sequence=recorded.sequence,
+    )
+    open_calls = turn.open_calls.put(event.tool_call_id, call)
+    return _with(session, replace(turn, open_calls=open_calls, active_at=recorded.at))
+
+
+@evolves(ToolReturned)
+def _returned(session: Session, event: ToolReturned, recorded: Recorded) -> Changes:
+    turn = session.turns.running
+    if turn is None:
+        return {}
+    changed = replace(
+        turn,
+        open_calls=turn.open_calls.drop(event.tool_call_id),
+        closed_calls=turn.closed_calls.put(event.tool_call_id, True),
+        active_at=recorded.at,
+    )
+    return _with(session, changed)
+
+
+@evolves(PlanUpdated)
+def _planned(session: Session, event: PlanUpdated, recorded: Recorded) -> Changes:
+    turn = session.turns.running
+    if turn is None:
+        return {}
+    return _with(session, replace(turn, plan=event.entries, active_at=recorded.at))
+
+
+@evolves(UsageReported)
+def _used(session: Session, event: UsageReported, recorded: Recorded) -> Changes:
+    turn = session.turns.running
+    if turn is None:
+        return {}
+    usage = _sum(turn.usage or Usage(), event)
+    changes = _with(session, replace(turn, usage=usage, active_at=recorded.at))
+    changes["totals"] = add_usage(session.totals, event)
+    return changes
+
+
+def _sum(before: Usage, more: Usage) -> Usage:
+    added = {
+        name: (getattr(before, name) or 0) + count
+        for name in COUNTS
+        if (count := getattr(more, name)) is not None
+    }
+    return replace(before, **added, currency=more.currency or before.currency)
+
+
+@evolves(AgentSwitched)
+def _switched(session: Session, event: AgentSwitched, recorded: Recorded) -> Changes:
+    changes = _active(session, recorded)
+    changes["description"] = replace(session.description, agent=event.agent)
+    return changes
+
+
+def _with(session: Session, turn: Turn) -> Changes:
+    return {"turns": replace(session.turns, running=turn)}

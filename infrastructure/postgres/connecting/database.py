@@ -1,0 +1,210 @@
+"""Connections to Postgres, and the one place where its errors become ours."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from application.errors import StoreUnavailable
+from infrastructure.postgres.connecting.outcomes import LOST, Outcome, outcome_of
+
+_PAUSE = 0.1
+_AT_ONCE = 1.0
+
+_T = TypeVar("_T")
+
+
+class Database:
+    """A pool for reads, which are simply asked again when a connection is lost.
+
+    Args:
+        url: What psycopg connects to.
+        readers: The most connections of the pool.
+        patience: Seconds a read waits for a database that is away.
+    """
+
+    def __init__(self, url: str, *, readers: int = 8, patience: float = 5.0) -> None:
+        self._url = _with_keepalives(url, patience)
+        self._patience = patience
+        self._asking: set[asyncio.Task[Any]] = set()
+        self._pool = AsyncConnectionPool(
+            self._url,
+            min_size=1,
+            max_size=readers,
+            open=False,
+            timeout=patience,
+            max_waiting=2000,
+            reconnect_timeout=0,
+            kwargs={"autocommit": True, "application_name": "cairn reader"},
+        )
+
+    async def open(self) -> None:
+        """Open the pool; the database need not answer yet."""
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Close the pool."""
+        left = tuple(self._asking)
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=_AT_ONCE)
+        await self._pool.close()
+
+    async def connect(self, name: str) -> AsyncConnection:
+        """Open a connection of its own, in autocommit mode.
+
+        Args:
+            name: What the server shows it as.
+        """
+        return await AsyncConnection.connect(
+            self._url, autocommit=True, application_name=name, connect_timeout=5
+        )
+
+    async def fetch(
+        self, query: LiteralString, values: Mapping[str, Any], *, planned_anew: bool = False
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of a read.
+
+        Args:
+            query: The statement.
+            values: Its parameters.
+            planned_anew: Have it planned for these very values: for filters that may be null.
+
+        Raises:
+            StoreUnavailable: The database did not answer in time.
+        """
+        deadline = monotonic() + self._patience
+        while True:
+            try:
+                return await self._within(
+                    self._ask(query, values, prepare=False if planned_anew else None),
+                    deadline - monotonic(),
+                )
+            except (psycopg.Error, PoolTimeout) as error:
+                outcome = _outcome_of(error)
+                if outcome is None:
+                    raise
+                if outcome.reaction in ("refuse", "leave") or monotonic() > deadline:
+                    raise _unavailable(outcome) from error
+                await asyncio.sleep(_PAUSE)
+
+    @asynccontextmanager
+    async def borrowed(self) -> AsyncGenerator[AsyncConnection]:
+        """Give a connection of the pool, for reads that belong together.
+
+        Raises:
+            StoreUnavailable: There is none, or it was lost on the way.
+        """
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except (psycopg.Error, PoolTimeout) as error:
+            outcome = _outcome_of(error)
+            if outcome is None:
+                raise
+            raise _unavailable(outcome) from error
+
+    async def run(self, query: LiteralString, values: Mapping[str, Any]) -> None:
+        """Run a statement that returns nothing, once."""
+        await self._once(self._do(query, values), self._patience)
+
+    async def transact(
+        self, work: Callable[[AsyncConnection], Awaitable[_T]], *, patience: float
+    ) -> _T:
+        """Return what some work returns that is written in one transaction, once.
+
+        Args:
+            work: Writes through the connection that it is given.
+            patience: Seconds that it may take.
+
+        Raises:
+            StoreUnavailable: The database was lost, or did not answer in time: it may or may not
+                be written.
+        """
+        return await self._once(self._transact(work), patience)
+
+    async def answers(self) -> bool:
+        """Return whether the database answers now, within a second."""
+        try:
+            await self._within(self._do("select 1", {}), _AT_ONCE)
+        except (psycopg.Error, PoolTimeout, StoreUnavailable):
+            return False
+        return True
+
+    async def _ask(
+        self, query: LiteralString, values: Mapping[str, Any], *, prepare: bool | None
+    ) -> list[tuple[Any, ...]]:
+        async with self._pool.connection() as connection:
+            cursor = connection.cursor(binary=True)
+            await cursor.execute(query, values, prepare=prepare)
+            return await cursor.fetchall()
+
+    async def _do(self, query: LiteralString, values: Mapping[str, Any]) -> None:
+        async with self._pool.connection() as connection:
+            await connection.execute(query, values)
+
+    async def _transact(self, work: Callable[[AsyncConnection], Awaitable[_T]]) -> _T:
+        async with self._pool.connection() as connection, connection.transaction():
+            return await work(connection)
+
+    async def _once(self, asking: Coroutine[Any, Any, _T], seconds: float) -> _T:
+        try:
+            return await self._within(asking, seconds)
+        except (psycopg.Error, PoolTimeout) as error:
+            outcome = _outcome_of(error)
+            if outcome is None:
+                raise
+            raise _unavailable(outcome) from error
+
+    async def _within(self, asking: Coroutine[Any, Any, _T], seconds: float) -> _T:
+        """Return the answer if it comes in time.
+
+        A database that stands still does not even answer the request to cancel a query, for which
+        psycopg would wait. So the query is left to itself, and has its connection until it ends.
+        """
+        task = asyncio.create_task(asking)
+        self._asking.add(task)
+        task.add_done_callback(self._done)
+        await asyncio.wait((task,), timeout=max(seconds, 0))
+        if not task.done():
+            raise StoreUnavailable
+        return task.result()
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._asking.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked has it, or has gone
+
+
+def _outcome_of(error: BaseException) -> Outcome | None:
+    return LOST if isinstance(error, PoolTimeout) else outcome_of(error)
+
+
+def _unavailable(outcome: Outcome) -> StoreUnavailable:
+    if outcome is LOST:
+        return StoreUnavailable()
+    return StoreUnavailable(outcome.sentence, reason=outcome.reason)
+
+
+def _with_keepalives(url: str, patience: float) -> str:
+    """Have the operating system notice a peer that has gone silent, unless the URL says how.
+
+    Args:
+        url: Of the database.
+        patience: Seconds after which what was sent must have been acknowledged.
+    """
+    given = conninfo_to_dict(url)
+    wanted = {
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": int(patience * 1000),
+    }
+    return make_conninfo(url, **{name: given.get(name, value) for name, value in wanted.items()})

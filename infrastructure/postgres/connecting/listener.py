@@ -1,0 +1,194 @@
+"""Waking other processes, and being woken by them.
+
+NOTIFY says only that the log has grown; what has grown is read from the table. A notification that
+is lost, or a listening connection that breaks, costs a second at most: the log is looked at once a
+second whatever happens. Nothing is announced while no other process listens, because a NOTIFY
+takes a lock at commit that all of the server's notifying transactions share.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+import psycopg
+from psycopg import AsyncConnection
+
+from application.errors import StoreUnavailable
+from application.fan_out import FanOut
+from application.partials import Partial
+from application.ports.log import EventLog
+from infrastructure.metrics import LAG
+from infrastructure.postgres import sql
+from infrastructure.postgres.connecting.database import Database
+
+_STATEMENTS = sql.load("listener")
+_LOST = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
+_LOOK_EVERY = 1.0
+_LARGEST_PAYLOAD = 7900
+"""Postgres refuses payloads of 8000 bytes and more."""
+
+_logger = logging.getLogger("cairn.listener")
+
+
+class Listener:
+    """Keeps a hub awake to what other processes write.
+
+    Args:
+        database: The server in between.
+        hub: Who is told.
+    """
+
+    def __init__(self, database: Database, hub: FanOut) -> None:
+        self._database = database
+        self._hub = hub
+        self._name = uuid4().hex
+        self._others = True
+        self._announced = 0
+        self._position = 0
+        self._pieces: list[str] = []
+        self._to_say = asyncio.Event()
+        self._to_look = asyncio.Event()
+        self._seen = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, log: EventLog) -> None:
+        """Begin to listen and to speak.
+
+        Args:
+            log: What to look at.
+        """
+        self._seen = await log.head()
+        self._hub.reached(self._seen)
+        self._tasks = [
+            asyncio.create_task(self._listen()),
+            asyncio.create_task(self._speak()),
+            asyncio.create_task(self._look(log)),
+        ]
+
+    async def stop(self) -> None:
+        """Stop both."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def announce(self, position: int) -> None:
+        """Say that the log has reached a position, to this process and the others."""
+        self._hub.reached(position)
+        if self._others and position > self._position:
+            self._position = position
+            self._to_say.set()
+
+    def announce_piece(self, session_id: UUID, piece: Partial) -> None:
+        """Pass on a streamed piece, if others listen and it is small enough."""
+        if not self._others:
+            return
+        payload = msgspec.json.encode(
+            [
+                self._name,
+                session_id,
+                piece.type,
+                piece.turn_id,
+                piece.after,
+                piece.text,
+                piece.json.decode(),
+            ]
+        )
+        if len(payload) <= _LARGEST_PAYLOAD and len(self._pieces) < 1000:
+            self._pieces.append(payload.decode())
+            self._to_say.set()
+
+    async def _speak(self) -> None:
+        connection: AsyncConnection | None = None
+        try:
+            while True:
+                await self._to_say.wait()
+                self._to_say.clear()
+                try:
+                    if connection is None or connection.closed:
+                        connection = await self._database.connect("cairn announcer")
+                    # Pieces first: what is recorded replaces what was shown of it.
+                    position, pieces = self._position, self._pieces
+                    self._pieces = []
+                    for piece in pieces:
+                        await connection.execute(_STATEMENTS["pass_on"], {"piece": piece})
+                    if position > self._announced:
+                        self._announced = position
+                        await connection.execute(_STATEMENTS["announce"], {"from": self._name})
+                except _LOST:
+                    await asyncio.sleep(_LOOK_EVERY)
+        finally:
+            if connection is not None:
+                await connection.close()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                connection = await self._database.connect("cairn listener")
+            except _LOST:
+                await asyncio.sleep(_LOOK_EVERY)
+                continue
+            try:
+                await connection.execute(_STATEMENTS["listen"])
+                await connection.execute(_STATEMENTS["listen_pieces"])
+                # Whoever believed to be alone hears that there is somebody to tell.
+                await connection.execute(_STATEMENTS["announce"], {"from": self._name})
+                self._to_look.set()
+                async for heard in connection.notifies():
+                    self._hear(heard)
+            except _LOST as lost:
+                _logger.info("listening again after a lost connection: %s", lost)
+            finally:
+                with suppress(*_LOST):
+                    await connection.close()
+
+    def _hear(self, heard: psycopg.Notify) -> None:
+        if heard.channel == "cairn_log":
+            if heard.payload != self._name:
+                self._others = True
+                self._to_look.set()
+            return
+        try:
+            speaker, session_id, *rest = msgspec.json.decode(heard.payload)
+            kind, turn_id, after, text, json = rest
+            if speaker != self._name:
+                piece = Partial(kind, turn_id, after, text, json.encode())
+                self._hub.show(UUID(session_id), piece)
+        except (ValueError, TypeError, AttributeError):
+            _logger.warning("a piece that another program has passed on is not understood")
+
+    async def _look(self, log: EventLog) -> None:
+        """Wake those whose sessions changed: when told so, and once a second anyway."""
+        while True:
+            on_time = False
+            try:
+                async with asyncio.timeout(_LOOK_EVERY):
+                    await self._to_look.wait()
+            except TimeoutError:
+                on_time = True
+            self._to_look.clear()
+            try:
+                if on_time:
+                    self._others = await self._anybody_else()
+                known = max(self._seen, self._hub.position)
+                head = None if self._hub.anybody else await log.head()
+                # Whoever came meanwhile may have read less than that head: see what has changed.
+                if head is not None and not self._hub.anybody:
+                    self._seen = head
+                else:
+                    self._seen, changed = await log.changed_since(self._seen)
+                    for session_id, sequence in changed.items():
+                        self._hub.advance(session_id, sequence)
+                LAG.set(max(self._seen - known, 0))
+                self._hub.reached(self._seen)
+            except StoreUnavailable:
+                continue
+            except Exception:
+                # Whoever follows a session depends on this task: nothing may end it.
+                _logger.exception("the log could not be looked at; trying again")
+
+    async def _anybody_else(self) -> bool:
+        rows: list[tuple[Any, ...]] = await self._database.fetch(_STATEMENTS["listeners"], {})
+        return int(rows[0][0]) > 1

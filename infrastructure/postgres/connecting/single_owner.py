@@ -1,0 +1,218 @@
+"""Background jobs that one process at a time runs, of any number over one database.
+
+Who runs a job is decided by an advisory lock on a connection that is there for nothing else: it
+goes with the connection, so a process that is killed leaves nothing behind, and another takes over
+within seconds. A process that has lost its connection may learn of it a moment too late; what a job
+writes must therefore be safe to be written by two (at an expected version, or the same again).
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from hashlib import sha256
+
+import psycopg
+from psycopg import AsyncConnection
+
+from application.errors import StoreUnavailable
+from infrastructure.postgres import sql
+from infrastructure.postgres.connecting.database import Database
+
+_STATEMENTS = sql.load("single_owner")
+_LOST = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
+_ASK_EVERY = 5.0
+_ANSWERED_WITHIN = 5.0
+
+_logger = logging.getLogger("cairn.jobs")
+
+Work = Callable[[], Awaitable[float]]
+Wake = Callable[[float], Awaitable[object]]
+LetGo = Callable[[], Awaitable[None]]
+
+
+async def _nothing() -> None:
+    pass
+
+
+class SingleOwner:
+    """Runs a job in rounds while this process owns it.
+
+    Args:
+        database: Whose lock decides.
+        name: Of the job; the same one in all processes that may run it.
+        work: Does one round, and returns the seconds until the next one at the latest. It is
+            cancelled when the ownership is lost.
+        wake: Waits so many seconds, or less when there is something to do sooner.
+        let_go: Called when the ownership ends, while the lock is still held unless it was lost:
+            ends what rounds have left running.
+        retry: Seconds after which a process that does not own the job asks for it again.
+        pause: Seconds until a round that failed is tried again.
+        patience: Seconds that `stop` waits for a round before it is cancelled.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        work: Work,
+        *,
+        wake: Wake = asyncio.sleep,
+        let_go: LetGo = _nothing,
+        retry: float = 2.0,
+        pause: float = 1.0,
+        patience: float = 5.0,
+    ) -> None:
+        self._database = database
+        self._name = name
+        self._work = work
+        self._wake = wake
+        self._let_go = let_go
+        self._retry = retry
+        self._pause = pause
+        self._patience = patience
+        self._key = {"key": lock_key(name)}
+        self._nudged = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.owns = False
+
+    async def start(self) -> None:
+        """Begin to ask for the job; returns at once."""
+        self._stopping.clear()
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Give the job back, after the round that runs now."""
+        if self._task is None:
+            return
+        self._stopping.set()
+        self._nudged.set()
+        _, late = await asyncio.wait((self._task,), timeout=self._patience)
+        if late:
+            _logger.warning("the job %s was stopped in the middle of a round", self._name)
+            self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._task = None
+
+    async def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                connection = await self._take()
+                if connection is not None:
+                    await self._own(connection)
+            except (StoreUnavailable, *_LOST) as away:
+                _logger.info("the job %s waits for the database: %s", self._name, away)
+            except Exception:
+                _logger.exception("the job %s was given up; trying again", self._name)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._retry):
+                    await self._stopping.wait()
+
+    async def _take(self) -> AsyncConnection | None:
+        """Return the connection that has the lock; None when another process has it."""
+        # Asked on a connection that is there anyway: those who wait do not hold one each.
+        if not (await self._database.fetch(_STATEMENTS["is_free"], self._key))[0][0]:
+            return None
+        connection = await self._database.connect(f"cairn job {self._name}")
+        try:
+            await connection.execute(_STATEMENTS["keep_alive"])
+            found = await (await connection.execute(_STATEMENTS["try_lock"], self._key)).fetchone()
+            if found is not None and found[0]:
+                await connection.execute(_STATEMENTS["listen"])
+                return connection
+        except BaseException:
+            await connection.close()
+            raise
+        await connection.close()
+        return None
+
+    async def _own(self, connection: AsyncConnection) -> None:
+        """Do rounds until the connection is lost or the job is to stop."""
+        _logger.debug("this process runs the job %s", self._name)
+        self.owns = True
+        watch = asyncio.create_task(self._watch(connection))
+        try:
+            while not (self._stopping.is_set() or watch.done()):
+                self._nudged.clear()
+                seconds = await self._round(watch)
+                if not (self._stopping.is_set() or watch.done()):
+                    await self._until_next(seconds, watch)
+        finally:
+            lost = watch.done()
+            self.owns = False
+            try:
+                await self._let_go()
+            finally:
+                watch.cancel()
+                await asyncio.gather(watch, return_exceptions=True)
+                with suppress(*_LOST):
+                    await connection.close()
+                _logger.debug("this process %s the job %s", "lost" if lost else "left", self._name)
+
+    async def _round(self, watch: asyncio.Task[None]) -> float:
+        """Do one round, and return the seconds until the next."""
+        doing = asyncio.ensure_future(self._work())
+        try:
+            await asyncio.wait((doing, watch), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not doing.done():
+                doing.cancel()
+                await asyncio.gather(doing, return_exceptions=True)
+        try:
+            return doing.result()
+        except asyncio.CancelledError:
+            return self._pause
+        except StoreUnavailable:
+            _logger.warning("the job %s waits for the database", self._name)
+        except Exception:
+            _logger.exception("a round of the job %s failed; trying again", self._name)
+        return self._pause
+
+    async def _until_next(self, seconds: float, watch: asyncio.Task[None]) -> None:
+        waking = asyncio.ensure_future(self._wake(seconds))
+        nudged = asyncio.create_task(self._nudged.wait())
+        try:
+            await asyncio.wait((waking, nudged, watch), return_when=asyncio.FIRST_COMPLETED)
+            if waking.done():
+                waking.result()
+        finally:
+            waking.cancel()
+            nudged.cancel()
+            await asyncio.gather(waking, nudged, return_exceptions=True)
+
+    async def _watch(self, connection: AsyncConnection) -> None:
+        """Return when the connection is lost; until then, hear who wants a round now."""
+        try:
+            while True:
+                # Waits on the socket itself, so that an end that is told is heard at once.
+                async for heard in connection.notifies(timeout=_ASK_EVERY):
+                    if heard.payload == self._name:
+                        self._nudged.set()
+                async with asyncio.timeout(_ANSWERED_WITHIN):
+                    await connection.execute(_STATEMENTS["ask"])
+        except (*_LOST, TimeoutError) as lost:
+            _logger.warning("the job %s lost its connection: %s", self._name, lost)
+
+
+async def nudge(database: Database, name: str) -> None:
+    """Have whichever process owns a job do a round now.
+
+    Args:
+        database: Whose lock decides who owns it.
+        name: Of the job.
+
+    Raises:
+        StoreUnavailable: The database did not answer in time.
+    """
+    await database.run(_STATEMENTS["nudge"], {"name": name})
+
+
+def lock_key(name: str) -> int:
+    """Return the key of the advisory lock that the owner of a job holds.
+
+    Args:
+        name: Of the job.
+    """
+    digest = sha256(b"cairn job " + name.encode()).digest()
+    return int.from_bytes(digest[:8], signed=True)

@@ -1,0 +1,1 @@
+"""Our log as the `eventsourcing` library sees it."""

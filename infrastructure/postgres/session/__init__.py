@@ -1,0 +1,1 @@
+"""What is kept of a session beside its log: its row, kept states, leases, deadlines."""

@@ -1,0 +1,54 @@
+"""Kept states on Postgres."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+from domain.session.evolve import FORMAT, OLDEST_FORMAT
+from domain.session.state import Session
+from infrastructure.postgres import sql
+from infrastructure.postgres.connecting.database import Database
+from infrastructure.state_codec import decode_state, encode_state
+
+_STATEMENTS = sql.load("snapshots")
+_LAST_SEQUENCE = 2**63 - 1
+
+
+class PostgresSnapshots:
+    """Kept states; see `application.ports.snapshots.SnapshotStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self, session_id: UUID, *, upto: int | None = None) -> Session | None:
+        """Return the newest kept state of a format that gives the right state."""
+        rows = await self._database.fetch(
+            _STATEMENTS["load_snapshot"],
+            {
+                "session": session_id,
+                "upto": _LAST_SEQUENCE if upto is None else upto,
+                "oldest": OLDEST_FORMAT,
+                "format": FORMAT,
+            },
+        )
+        return decode_state(rows[0][0]) if rows else None
+
+    async def sequences(self, session_id: UUID) -> Sequence[int]:
+        """Return the sequences of all kept states that `load` would give."""
+        values = {"session": session_id, "oldest": OLDEST_FORMAT, "format": FORMAT}
+        rows = await self._database.fetch(_STATEMENTS["snapshot_sequences"], values)
+        return [row[0] for row in rows]
+
+    async def save(self, session_id: UUID, session: Session) -> None:
+        """Keep a state."""
+        # A long one takes a while to write down, and the loop has other things to do.
+        state = await asyncio.to_thread(encode_state, session)
+        await self._database.run(
+            _STATEMENTS["save_snapshot"],
+            {
+                "session": session_id,
+                "sequence": session.sequence,
+                "format": FORMAT,
+                "state": state,
+            },
+        )
