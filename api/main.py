@@ -25,6 +25,7 @@ from api.http.streams import GOODBYE, open_streams
 from api.settings import Settings
 from api.v1.door import native_door
 from api.v1.services import Services
+from application.commands.access_handler import AccessHandler
 from application.commands.handler import CommandHandler
 from application.commands.hooks import Hooks
 from application.commands.repository import SessionRepository
@@ -274,6 +275,7 @@ def _put_together(
         ),
         readiness=PostgresReadiness(database, log),
         audit_feed=AuditFeed(log, PostgresAuditEvents(database)),
+        accesses=AccessHandler(store, hub),
         verification=Verification(
             store, PostgresInspector(database), repository, PostgresCensus(database)
         ),

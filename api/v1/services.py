@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from api.doors import origin_of, principal_of
 from api.http.preconditions import expected_of, is_current
 from api.http.requests import AnyRequest, header_text, idempotency_key_of, scope_of, session_id_of
 from api.http.responses import Reply, etag, json_response, not_modified, to_json
 from api.settings import Settings
+from application.commands.access_handler import AccessHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome
 from application.fan_out import FanOut
@@ -28,6 +30,8 @@ from application.use_cases import UseCases
 from application.use_cases.recovery import Recovery
 from application.use_cases.repair import Repairs
 from application.webhooks.manage import Webhooks
+from domain.access.events import AccessGranted, AccessTo
+from domain.access.rules import shortened
 from domain.session.commands import Command
 from domain.session.state import Session
 
@@ -57,6 +61,7 @@ class Services:
     transparency: TransparencyLog
     verification: Verification
     audit_feed: AuditFeed
+    accesses: AccessHandler
 
 
 def services_of(request: AnyRequest) -> Services:
@@ -87,6 +92,38 @@ async def caller_of(request: AnyRequest) -> Caller:
         expected_of(request),
         await idempotency_key_of(request),
     )
+
+
+async def record_access(
+    request: AnyRequest,
+    to: AccessTo,
+    *,
+    session_id: UUID | None = None,
+    webhook_id: UUID | None = None,
+    where: Mapping[str, str] | None = None,
+) -> None:
+    """Make it durable that somebody reads what only the privileged may, before it is answered.
+
+    Args:
+        request: Who reads.
+        to: What.
+        session_id: Of which session, if of one only.
+        webhook_id: Of which webhook, if of one only.
+        where: What is asked for.
+
+    Raises:
+        CairnError: It cannot be recorded now, so it must not be answered.
+        Problem: A header is malformed.
+    """
+    caller = Caller(
+        header_text(request, b"cairn-actor") or principal_of(request).actor,
+        origin_of(request),
+        header_text(request, b"cairn-causation"),
+    )
+    access = AccessGranted(
+        to=to, session_id=session_id, webhook_id=webhook_id, where=shortened(where or {})
+    )
+    await services_of(request).accesses.record(caller, access)
 
 
 async def perform(request: AnyRequest, command: Command) -> Outcome:

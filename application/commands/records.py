@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from application.commands.request import Request, ScopeRequest
+from application.commands.request import AccessRequest, Request, ScopeRequest
 from application.errors import RecordTooLarge
 from application.ports.events import Envelope
 from application.ports.store import Store
@@ -23,7 +23,11 @@ class RecordEncoder:
         self._largest = largest
 
     def __call__(
-        self, request: Request | ScopeRequest, at: datetime, event: Event, turn_id: str | None
+        self,
+        request: Request | ScopeRequest | AccessRequest,
+        at: datetime,
+        event: Event,
+        turn_id: str | None,
     ) -> tuple[str, bytes]:
         """Return the stored type and record of an event.
 

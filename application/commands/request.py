@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from application.projections.shared_state import scope_id
+from domain.access.events import AccessGranted
 from domain.scope.rules import PatchScope
 from domain.session.commands import Command
 from domain.session.state import Session
@@ -151,6 +152,24 @@ class ScopeRequest(NamedTuple):
     def session_id(self) -> UUID:
         """The id of the scope and of its log, in the place where others name a session."""
         return scope_id(self.command.app, self.command.user)
+
+
+class AccessRequest(NamedTuple):
+    """A privileged read with what is known about who reads.
+
+    Args:
+        access: What is read.
+        actor: Who reads.
+        origin: Through which door.
+        causation: Why.
+        idempotency: None: to read twice is to read twice.
+    """
+
+    access: AccessGranted
+    actor: str
+    origin: RequestOrigin = "http"
+    causation: str | None = None
+    idempotency: None = None
 
 
 class Outcome(NamedTuple):

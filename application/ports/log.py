@@ -17,6 +17,8 @@ from application.ports.events import (
 from application.ports.idempotency import StoredAnswer
 from application.ports.session_rows import SessionRow
 from application.ports.shared_state import ScopeOwner, ScopeVersion, SharedWrite
+from domain.access.events import ACCESS_LOG
+from domain.errors import SessionExists
 
 
 @dataclass(slots=True)
@@ -35,6 +37,7 @@ class Append:
         companions: Appends to other logs that are written or refused together with this one, each
             to a log of its own and without companions of its own.
         scope: Whose shared scope the log belongs to, which has no list row; None for a session's.
+        of_store: The log is that of the store's accesses, which has no list row either.
     """
 
     session_id: UUID
@@ -47,6 +50,12 @@ class Append:
     expected_scopes: Sequence[ScopeVersion] = ()
     companions: Sequence["Append"] = ()
     scope: ScopeOwner | None = None
+    of_store: bool = False
+
+    @property
+    def of_session(self) -> bool:
+        """Whether the log belongs to a session, and so has a row in lists."""
+        return self.scope is None and not self.of_store
 
     @property
     def streams(self) -> tuple["Append", ...]:
@@ -54,10 +63,13 @@ class Append:
 
         Raises:
             ValueError: Two are to one log, or a companion has companions.
+            SessionExists: A session would have the id of the store's own log.
         """
-        if not self.companions:
-            return (self,)
         together = (self, *self.companions)
+        if any(one.session_id == ACCESS_LOG and not one.of_store for one in together):
+            raise SessionExists("this id is that of the log of accesses; choose another id")
+        if not self.companions:
+            return together
         if len({one.session_id for one in together}) < len(together):
             raise ValueError("two appends to one log cannot be companions")
         if any(companion.companions for companion in self.companions):

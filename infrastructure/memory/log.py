@@ -78,8 +78,7 @@ class MemoryEventLog:
                 if tables.version(scope_id) != expected:
                     raise StaleScope(None, head=tables.version(scope_id))
         if any(
-            one.events and not one.before and one.row is None and one.scope is None
-            for one in streams
+            one.events and not one.before and one.row is None and one.of_session for one in streams
         ):
             raise ValueError("the first append of a session needs a row")
 
@@ -92,7 +91,7 @@ class MemoryEventLog:
             tables.logs.setdefault(session, []).append(stored)
         if append.scope is not None:
             tables.scope_owners[session] = append.scope
-        elif append.events:
+        elif append.events and append.of_session:
             row = append.row or tables.listed[session].row
             tables.let_go(session, row, self._clock.now())
             tables.listed[session] = Listed(row, append.at)

@@ -89,11 +89,11 @@ class Tables:
         if row.status == "deleted":
             self.presence.pop(session_id, None)
 
-    def owner(self, log_id: UUID) -> ScopeOwner:
-        """Return whose session or whose shared scope a log belongs to."""
+    def owner(self, log_id: UUID) -> tuple[str | None, str | None]:
+        """Return whose session or whose shared scope a log belongs to; nobody's that is neither."""
         listed = self.listed.get(log_id)
         if listed is None:
-            return self.scope_owners[log_id]
+            return self.scope_owners.get(log_id, (None, None))
         return ScopeOwner(listed.row.app, listed.row.user)
 
     def version(self, scope_id: UUID, at: int | None = None) -> int:

@@ -133,10 +133,12 @@ def test_where_a_webhook_begins(api: Api) -> None:
     api.create()
     head = api.feed_head()
 
+    # That a secret was made and shown is an event itself.
     assert make(api)["checkpoint"] == head
-    assert make(api, **{"from": "now"})["checkpoint"] == head
-    assert make(api, **{"from": 0})["checkpoint"] == 0
-    assert make(api, **{"from": head})["checkpoint"] == head
+    assert make(api, secret=SECRET, **{"from": "now"})["checkpoint"] == head + 1
+    head = api.feed_head()
+    assert make(api, secret=SECRET, **{"from": 0})["checkpoint"] == 0
+    assert make(api, secret=SECRET, **{"from": head})["checkpoint"] == head
     beyond = api.post("/v1/webhooks", {"url": HOOK, "from": head + 1})
     refused(beyond, 409, "cursor_ahead", head=head, cursor=head + 1)
 
@@ -217,7 +219,7 @@ def test_there_are_as_many_webhooks_as_there_may_be(api: Api) -> None:
 
 def test_webhooks_are_not_in_the_log(api: Api) -> None:
     with api.nothing_recorded():
-        made = make(api)
+        made = make(api, secret=SECRET)
         done(api.patch(f"/v1/webhooks/{made['id']}", {"state": "paused"}))
         done(api.delete(f"/v1/webhooks/{made['id']}"))
 

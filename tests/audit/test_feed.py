@@ -35,8 +35,13 @@ def told(postgres_server: Server) -> Iterator[Api]:
 
 
 def events(api: Api, query: str = "") -> list[dict[str, Any]]:
+    """Return what is found, but for the reads of this test itself."""
     found: list[dict[str, Any]] = api.get(f"/v1/audit/events?limit=200&{query}").json()["events"]
-    return found
+    return without_accesses(found)
+
+
+def without_accesses(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in events if one["type"] != "access.granted"]
 
 
 def test_everything_is_in_it_in_order(told: Api) -> None:
@@ -97,7 +102,7 @@ def test_each_filter_leaves_what_it_says(told: Api) -> None:
 def test_all_of_it_as_lines_and_as_a_table(told: Api) -> None:
     everything = events(told)
     lines = told.get("/v1/audit/events", headers={"accept": "application/jsonl"})
-    assert list(map(json.loads, lines.text.splitlines())) == everything
+    assert without_accesses([*map(json.loads, lines.text.splitlines())]) == everything
     table = told.get("/v1/audit/events?types=tool.called", headers={"accept": "text/csv"})
     rows = list(csv.DictReader(io.StringIO(table.text)))
     calls = [one for one in everything if one["type"] == "tool.called"]

@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from domain.access.events import ACCESS_LOG
 from tests.audit.conftest import Audited
 from tests.support.api import HELLO, SessionApi
 
@@ -136,10 +137,11 @@ def test_a_sample_and_what_changed_since(audited: Audited) -> None:
     since = audited.api.feed_head()
     new = audited.api.create()
     lines = all_of(audited, f"?since={since}")
-    assert [line["session_id"] for line in lines[1:-1]] == [new.id]
-    assert lines[0] == {"expected": 1}
+    accesses = str(ACCESS_LOG)
+    assert {line["session_id"] for line in lines[1:-1]} == {new.id, accesses}
+    assert lines[0] == {"expected": 2}
     sampled = all_of(audited, "?sample=0.5")[1:-1]
-    assert {line["session_id"] for line in sampled} <= {old.id, new.id}
+    assert {line["session_id"] for line in sampled} <= {old.id, new.id, accesses}
     for sample in ("0", "1.1", "-1", "x", "nan", "inf"):
         answer = audited.api.get(f"/v1/audit/verify?sample={sample}")
         assert answer.status_code == 400

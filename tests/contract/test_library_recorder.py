@@ -23,6 +23,7 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 from psycopg.conninfo import conninfo_to_dict
 
 from application.ports.store import Store
+from domain.access.events import ACCESS_LOG
 from domain.chain import genesis, link, record_hash
 from infrastructure.postgres.library.recorder import CairnRecorder
 from tests.support.appends import Chain
@@ -239,6 +240,11 @@ async def test_a_session_is_written_by_commands_only(
     with pytest.raises(IntegrityError, match="is a session"):
         await asyncio.to_thread(recorder.insert_events, [event(chain.session_id, 3)])
     assert await postgres_store.log.append(chain.next()) == 3
+
+
+def test_the_log_of_accesses_is_written_by_reads_only(recorder: CairnRecorder) -> None:
+    with pytest.raises(IntegrityError, match="another log of Cairn"):
+        recorder.insert_events([event(ACCESS_LOG, 1)])
 
 
 async def test_both_ways_of_writing_share_one_dense_log(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from domain.access.events import AccessGranted
 from domain.grants import Grants
 from domain.permission_rules import PermissionRules
 from domain.scope.events import ScopeOpened
@@ -361,6 +362,12 @@ SAMPLES: tuple[Any, ...] = (
     ),
     e.PeerLeft(peer_id="coder.1", reason="stopped"),
     ScopeOpened(app="console", user="ada"),
+    AccessGranted(
+        to="audit_events",
+        session_id=UUID("01890a5d-ac96-774b-bcce-b302099a8059"),
+        webhook_id=UUID("01890a5d-ac96-774b-bcce-b302099a805a"),
+        where={"actor": "user:ada"},
+    ),
 )
 """One event of every class, every field of it filled in that its first record had."""
 

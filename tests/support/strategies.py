@@ -5,11 +5,12 @@ Ids come from small pools, so that what is made up often concerns what is alread
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from hypothesis import strategies as st
 
+from domain.access.events import AccessGranted, AccessTo
 from domain.errors import CairnError
 from domain.grants import Grants
 from domain.permission_rules import MODES, PermissionRules
@@ -312,6 +313,10 @@ EVENTS: dict[type, Strategy] = {
         e.StatePatched, set=_state, delete=st.lists(state_keys, max_size=2).map(tuple)
     ),
     ScopeOpened: st.builds(ScopeOpened, app=words, user=_title),
+    AccessGranted: st.builds(
+        AccessGranted, to=st.sampled_from(get_args(AccessTo)), session_id=st.none() | child_ids,
+        webhook_id=st.none() | child_ids, where=st.dictionaries(words, words, max_size=3),
+    ),
     e.ChildSpawned: st.builds(
         e.ChildSpawned, child_id=child_ids, role=words, depth=st.integers(1, 3),
         ttl_seconds=st.integers(1, 99), auto_stop=st.booleans(), agent=words, asked=_title,

@@ -21,7 +21,7 @@ from api.http.responses import (
 from api.http.route_docs import LIMIT, TYPES, Describes, Parameter, cursor_parameter, moment
 from api.http.routing import get
 from api.v1.schemas.audit import AuditPage
-from api.v1.services import services_of
+from api.v1.services import record_access, services_of
 from application.ports.audit import AuditFilter
 from application.ports.events import EventFilter, OwnedEvent
 
@@ -86,11 +86,14 @@ async def get_audit_events(request: AnyRequest) -> ASGIResponse:
     if form in (_LINES, _CSV):
         if "limit" in parameters:
             raise Problem("invalid_parameter", "limit is for pages in JSON only", field="limit")
+        await _record(request, parameters)
         pages = services.audit_feed.all(wanted, after)
         if form == _CSV:
             return await Download.of(_csv(pages), f"{_CSV}; charset=utf-8; header=present")
         return await Download.of(_lines(pages), _LINES)
     page = await services.audit_feed.page(wanted, after, limit)
+    # The page does not show the access to itself: who reads on until up to date would never be.
+    await _record(request, parameters)
     up_to_date = page.next >= page.head
     rest = {"next": page.next, "head": page.head, "up_to_date": up_to_date}
     events = records_json([event.stored for event in page.events])
@@ -99,6 +102,11 @@ async def get_audit_events(request: AnyRequest) -> ASGIResponse:
     if not up_to_date:
         headers = next_link(request, "/v1/audit/events", parameters.pairs(), after=page.next)
     return json_response(body, headers=headers)
+
+
+async def _record(request: AnyRequest, parameters: Parameters) -> None:
+    asked = {name: value for name, value in parameters.pairs() if name in _FILTERS}
+    await record_access(request, "audit_events", where=asked)
 
 
 def _filter(parameters: Parameters) -> AuditFilter:

@@ -1,7 +1,9 @@
 """Verification: of one session, or of all that there are."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from litestar.response.base import ASGIResponse
 
@@ -12,8 +14,10 @@ from api.http.responses import json_response, to_json
 from api.http.route_docs import Describes, Parameter
 from api.http.routing import get
 from api.v1.schemas.audit import VerificationReport
-from api.v1.services import services_of
+from api.v1.services import record_access, services_of
+from application.errors import Busy
 from application.reads.verification import Finding, Verdict
+from domain.errors import Unavailable
 
 _LINES = "application/jsonl"
 
@@ -23,7 +27,9 @@ _LINES = "application/jsonl"
 async def verify_session(request: AnyRequest) -> ASGIResponse:
     """Check every event of a session, and all that is derived from them."""
     Parameters(request, ())
-    verdict = await services_of(request).verification.verify(session_id_of(request))
+    session_id = session_id_of(request)
+    verdict = await services_of(request).verification.verify(session_id)
+    await _record(request, session_id)
     return json_response(to_json(_report(1, verdict.events, verdict.findings)))
 
 
@@ -49,10 +55,20 @@ async def verify_all(request: AnyRequest) -> ASGIResponse:
     """Check all sessions: a line for each as it is done, how many to come first, the sum last."""
     parameters = Parameters(request, ("sample", "since"))
     sample, since = _sample(parameters), parameters.count("since") or 0
+    await _record(request, where=dict(parameters.pairs()))
     verification = services_of(request).verification
     expected = round(await verification.count(since) * sample)
     verdicts = verification.all(sample=sample, changed_since=since)
     return await Download.of(_lines(expected, verdicts), _LINES)
+
+
+async def _record(
+    request: AnyRequest, session_id: UUID | None = None, where: Mapping[str, str] | None = None
+) -> None:
+    # A damaged store may take no events any more, and then it must still be possible to find out
+    # why. What is said of the log shows nothing that is in it.
+    with suppress(Busy, Unavailable):
+        await record_access(request, "verification", session_id=session_id, where=where)
 
 
 def _sample(parameters: Parameters) -> float:

@@ -25,12 +25,13 @@ from api.v1.schemas.webhooks import (
     WebhookDeleted,
     WebhookPage,
 )
-from api.v1.services import Services, services_of
+from api.v1.services import Services, record_access, services_of
 from application.errors import DeadLetterNotFound, WebhookNotFound
 from application.ports.events import EventFilter
 from application.ports.webhooks import Change
 from application.ports.webhooks import DeadLetter as StoredLetter
 from application.ports.webhooks import Webhook as StoredWebhook
+from domain.errors import CairnError
 from domain.values import rfc3339
 
 _TOPIC = "Webhooks"
@@ -63,6 +64,12 @@ async def create_webhook(request: AnyRequest) -> ASGIResponse:
     )
     document = await _document(services, made)
     if body.secret is None:
+        try:
+            await record_access(request, "webhook_secret", webhook_id=made.id)
+        except CairnError:
+            # A secret that may not be shown is lost, and so would the webhook be.
+            await services.webhooks.delete(made.id)
+            raise
         document["secret"] = made.secret
     where = f"{_PATH}/{made.id}"
     return json_response(to_json(document), status=201, headers={"Location": where})
@@ -127,7 +134,10 @@ async def change_webhook(request: AnyRequest) -> ASGIResponse:
         secret=body.secret,
         active=body.state == "active" if "state" in given else None,
     )
-    changed = await services.webhooks.change(_webhook_id(request), change, new_secret=new_secret)
+    webhook_id = _webhook_id(request)
+    if new_secret:
+        await record_access(request, "webhook_secret", webhook_id=webhook_id)
+    changed = await services.webhooks.change(webhook_id, change, new_secret=new_secret)
     document = await _document(services, changed)
     if new_secret:
         document["secret"] = changed.secret

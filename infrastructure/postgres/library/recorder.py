@@ -34,6 +34,7 @@ from psycopg import Cursor
 from psycopg.rows import DictRow
 from psycopg.sql import SQL, Identifier
 
+from domain.access.events import ACCESS_LOG
 from domain.chain import genesis, link, record_hash
 from infrastructure.postgres import sql
 from infrastructure.record_check import fault_of
@@ -134,12 +135,13 @@ class CairnRecorder(PostgresApplicationRecorder):
     def _digests(
         self, cursor: Cursor[DictRow], originators: list[UUID], events: Sequence[StoredEvent]
     ) -> list[bytes]:
-        cursor.execute(_STATEMENTS["ends"], {"originators": list(dict.fromkeys(originators))})
+        asked = {"originators": list(dict.fromkeys(originators)), "accesses": ACCESS_LOG}
+        cursor.execute(_STATEMENTS["ends"], asked)
         ends: dict[UUID, tuple[int | None, bytes]] = {}
         for row in cursor.fetchall():
             if row["is_ours"]:
                 raise IntegrityError(
-                    f"{row['id']} is a session or a shared scope, which only commands may change"
+                    f"{row['id']} is a session or another log of Cairn: only commands may change it"
                 )
             ends[row["id"]] = (row["originator_version"], row["digest"] or genesis(row["id"]))
         digests: list[bytes] = []

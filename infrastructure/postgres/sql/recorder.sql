@@ -12,10 +12,11 @@ update log_head set head = head + %(count)s where log_id = 0
 returning head - %(count)s as base
 
 -- name: ends
--- Where each sequence ends, and whether it belongs to a session or to a shared scope.
+-- Where each sequence ends, and whether it belongs to a session, a shared scope or the store.
 select a.id, e.originator_version, e.digest,
   exists (select from sessions as s where s.session_id = a.id)
-    or exists (select from shared_scopes as c where c.scope_id = a.id) as is_ours
+    or exists (select from shared_scopes as c where c.scope_id = a.id)
+    or a.id = %(accesses)s as is_ours
 from unnest(%(originators)s::uuid[]) as a (id)
 left join lateral (
   select originator_version, digest

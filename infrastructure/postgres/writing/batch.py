@@ -38,7 +38,7 @@ def arguments(batch: Iterable[Append]) -> dict[str, Any]:
         count += len(append.events)
         if append.row is not None:
             rows.append(_row_json(append, append.row, count))
-        elif append.events and append.scope is None:
+        elif append.events and append.of_session:
             digest = append.events[-1].digest
             touched.append((session, append.before, sequence, count, digest, append.at))
         for key in append.keys:

@@ -1,0 +1,1 @@
+"""Who was let read what only the privileged may, such as the log as a whole."""
