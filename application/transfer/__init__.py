@@ -1,0 +1,1 @@
+"""Sessions on their way out and in: export files, bundles of them, and what other systems kept."""

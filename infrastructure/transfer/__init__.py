@@ -1,0 +1,1 @@
+"""Export files and bundles as bytes: folders, archives, compression, and their bounds."""
