@@ -20,6 +20,8 @@ _M = TypeVar("_M", bound=BaseModel)
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
+MAX_EVENTS = 1000
+"""Of a page of events, which ends sooner when it is full by bytes."""
 MAX_WAIT = 60.0
 SLASH_IN_A_NAME = "\udc2f"
 """Stands for the slash of an id on its way through the router; no text of a client has it."""
@@ -266,9 +268,13 @@ class Parameters:
             raise _bad(name, "it must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057")
         return UUID(value)
 
-    def limit(self) -> int:
-        """Return the most rows of a page."""
-        value = self.count("limit", least=1, most=MAX_LIMIT)
+    def limit(self, *, most: int = MAX_LIMIT) -> int:
+        """Return the most rows of a page.
+
+        Args:
+            most: That may be asked for.
+        """
+        value = self.count("limit", least=1, most=most)
         return DEFAULT_LIMIT if value is None else value
 
     def wait(self) -> float:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from api.http.requests import DEFAULT_LIMIT, MAX_LIMIT
+from api.http.requests import DEFAULT_LIMIT, MAX_EVENTS, MAX_LIMIT
 from api.http.routing import Route
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -63,11 +63,16 @@ LIMIT = Parameter(
     "the most that is wanted",
     {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
 )
+EVENTS_LIMIT = Parameter(
+    "limit",
+    "the most that is wanted; a page of large events ends sooner, and says where to go on",
+    {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": DEFAULT_LIMIT},
+)
 CURSOR = Parameter("cursor", "`next_cursor` of the page before", {"type": "string"})
 LAST = Parameter(
     "last",
-    "the newest so many, instead of `since`",
-    {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
+    "the newest so many, instead of `since`; fewer when they are large",
+    {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS},
 )
 WAIT = Parameter(
     "wait",

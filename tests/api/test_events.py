@@ -254,3 +254,26 @@ def test_an_answer_that_is_not_modified_varies_too(session: SessionApi) -> None:
     page = session.get("/events")
     again = session.get("/events", headers={"If-None-Match": page.headers["etag"]})
     assert (again.status_code, again.headers["vary"]) == (304, "Accept")
+
+
+def test_a_page_of_large_events_ends_where_it_is_full_and_says_so(session: SessionApi) -> None:
+    text = "x" * 400_000
+    session.start("t1")
+    for _ in range(6):
+        session.record(("agent.message", {"parts": [{"type": "text", "text": text}]}))
+    head = done(session.get("/events?since=now"))["head"]
+    read: list[int] = []
+    sizes: list[int] = []
+    page: Any = {"next": 0, "up_to_date": False}
+    while not page["up_to_date"]:
+        response = session.get("/events", params={"since": page["next"], "limit": 1000})
+        page = done(response)
+        assert ("next" in response.links) == (not page["up_to_date"])
+        read += sequences(page)
+        sizes.append(len(response.content))
+    assert read == list(range(1, head + 1))
+    assert len(sizes) == 2
+    assert max(sizes) < 1024 * 1024 + 500_000
+    newest = done(session.get("/events?last=1000"))
+    assert sequences(newest) == list(range(head - 2, head + 1))
+    assert session.get("/events?limit=1001").status_code == 400

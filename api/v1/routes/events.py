@@ -8,7 +8,7 @@ from api.http.negotiation import negotiated
 from api.http.preconditions import is_current
 from api.http.problems import Problem
 from api.http.requests import (
-    MAX_LIMIT,
+    MAX_EVENTS,
     AnyRequest,
     Parameters,
     cursor_of,
@@ -28,9 +28,9 @@ from api.http.responses import (
     to_json,
 )
 from api.http.route_docs import (
+    EVENTS_LIMIT,
     LAST,
     LAST_EVENT_ID,
-    LIMIT,
     STREAM,
     TYPES,
     WAIT,
@@ -62,7 +62,7 @@ _CLOUDEVENT_TYPE = "dev.cairn."
     parameters=(
         cursor_parameter("since", "sequence"),
         LAST,
-        LIMIT,
+        EVENTS_LIMIT,
         WAIT,
         TYPES,
         Parameter("turn", "only events of this turn"),
@@ -78,7 +78,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
     parameters = Parameters(request, ("since", "limit", "wait", "types", "turn", "last"))
     session_id = session_id_of(request)
     wanted = Filter(named_types(parameters.words("types")), parameters.text("turn"))
-    last = parameters.count("last", least=1, most=MAX_LIMIT)
+    last = parameters.count("last", least=1, most=MAX_EVENTS)
     if last is not None and "since" in parameters:
         raise Problem("invalid_parameter", "since and last exclude each other", field="last")
     since = cursor_of(request, parameters)
@@ -96,7 +96,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
             scope_of(request)["cairn_request_id"],
             lambda event: event.sequence,
         )
-    limit, wait = parameters.limit(), parameters.wait()
+    limit, wait = parameters.limit(most=MAX_EVENTS), parameters.wait()
     if last is not None:
         page = await services.tails.newest(session_id, last, wanted)
     else:
@@ -121,7 +121,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
     problems=("cursor_ahead", "malformed_header", "not_acceptable"),
     parameters=(
         cursor_parameter("after", "position"),
-        LIMIT,
+        EVENTS_LIMIT,
         WAIT,
         TYPES,
         Parameter("app", "only of sessions of this app"),
@@ -150,7 +150,9 @@ async def get_feed(request: AnyRequest) -> ASGIResponse:
             scope_of(request)["cairn_request_id"],
             lambda event: event.position,
         )
-    page = await services.feed.page(after, parameters.limit(), wanted, parameters.wait())
+    page = await services.feed.page(
+        after, parameters.limit(most=MAX_EVENTS), wanted, parameters.wait()
+    )
     headers: dict[str, str] = {}
     if not page.up_to_date:
         headers = next_link(request, "/v1/events", parameters.pairs(), after=page.next)
