@@ -7,14 +7,15 @@ is an error of a type checker, or a `RoutingError` when the server starts.
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, Protocol
 
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.response.base import ASGIResponse
 
 from api.http.requests import AnyRequest
 from api.http.responses import Reply
+from domain.principal import Right
 
 Handler = Callable[[AnyRequest], Awaitable[ASGIResponse]]
 Guard = Callable[[AnyRequest], Awaitable[None]]
@@ -40,12 +41,17 @@ class Route:
         path: Words, `{name:str}` for one segment, and at its end `{name:path}` for all that is
             left.
         handler: Returns the answer.
+        right: What a principal needs; None is open to everybody, without a token too.
+        whole_store: Whether it tells of the whole store, so that only who sees all of it may ask.
         guards: Asked in turn before the handler; one refuses by raising.
     """
 
     method: str
     path: str
     handler: Handler
+    _: KW_ONLY
+    right: Right | None
+    whole_store: bool = False
     guards: tuple[Guard, ...] = ()
 
     async def answer(self, request: AnyRequest) -> ASGIResponse:
@@ -55,29 +61,41 @@ class Route:
         return await self.handler(request)
 
 
-def get(path: str, *, guards: Iterable[Guard] = ()) -> Callable[[Handler], Route]:
-    """Make a function the route of GET; the arguments are those of `Route`."""
-    return lambda handler: Route("GET", path, handler, tuple(guards))
+class Declare(Protocol):
+    """Makes a function the route of one method; the arguments are those of `Route`."""
+
+    def __call__(
+        self,
+        path: str,
+        *,
+        right: Right | None,
+        whole_store: bool = False,
+        guards: Iterable[Guard] = (),
+    ) -> Callable[[Handler], Route]:
+        """Return what makes a function the route of a path."""
+        ...
 
 
-def post(path: str, *, guards: Iterable[Guard] = ()) -> Callable[[Handler], Route]:
-    """Make a function the route of POST; the arguments are those of `Route`."""
-    return lambda handler: Route("POST", path, handler, tuple(guards))
+def _declares(method: str) -> Declare:
+    def declare(
+        path: str,
+        *,
+        right: Right | None,
+        whole_store: bool = False,
+        guards: Iterable[Guard] = (),
+    ) -> Callable[[Handler], Route]:
+        def route_of(handler: Handler) -> Route:
+            return Route(
+                method, path, handler, right=right, whole_store=whole_store, guards=tuple(guards)
+            )
+
+        return route_of
+
+    return declare
 
 
-def put(path: str, *, guards: Iterable[Guard] = ()) -> Callable[[Handler], Route]:
-    """Make a function the route of PUT; the arguments are those of `Route`."""
-    return lambda handler: Route("PUT", path, handler, tuple(guards))
-
-
-def patch(path: str, *, guards: Iterable[Guard] = ()) -> Callable[[Handler], Route]:
-    """Make a function the route of PATCH; the arguments are those of `Route`."""
-    return lambda handler: Route("PATCH", path, handler, tuple(guards))
-
-
-def delete(path: str, *, guards: Iterable[Guard] = ()) -> Callable[[Handler], Route]:
-    """Make a function the route of DELETE; the arguments are those of `Route`."""
-    return lambda handler: Route("DELETE", path, handler, tuple(guards))
+get, post, put = _declares("GET"), _declares("POST"), _declares("PUT")
+patch, delete = _declares("PATCH"), _declares("DELETE")
 
 
 @dataclass(slots=True)
@@ -183,4 +201,4 @@ def _options(path: str, allow: str) -> Route:
     async def options(_: AnyRequest) -> ASGIResponse:
         return Reply(b"", status=204, headers={"Allow": allow})
 
-    return Route("OPTIONS", path, options)
+    return Route("OPTIONS", path, options, right=None)

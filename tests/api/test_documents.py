@@ -48,7 +48,7 @@ def test_every_route_is_described() -> None:
 
 
 def test_a_route_without_a_description_is_found() -> None:
-    @get("/new")
+    @get("/new", right=None)
     async def new(_: AnyRequest) -> ASGIResponse:
         return Reply(b"")
 

@@ -85,7 +85,9 @@ def foreign(*routes: Route, prefix: str = "/foreign", **changed: Any) -> Door:
 
 
 def test_a_door_has_its_own_way_in_and_its_own_errors():
-    doors = Doors([native(get("/who")(who)), foreign(post("/foreign/who")(who))])
+    doors = Doors(
+        [native(get("/who", right=None)(who)), foreign(post("/foreign/who", right=None)(who))]
+    )
 
     assert ask(doors, "GET", "/who").json() == {"actor": "anonymous", "origin": "http"}
     signature = {"X-Signature": "3"}
@@ -107,9 +109,9 @@ def test_a_door_that_fails_everywhere_harms_no_other(caplog: pytest.LogCaptureFi
         raise RuntimeError("the secret of the house")
 
     broken = foreign(
-        get("/foreign/x")(fail), authenticate=fail_at_the_door, answer_error=fail_again
+        get("/foreign/x", right=None)(fail), authenticate=fail_at_the_door, answer_error=fail_again
     )
-    doors = Doors([broken, native(get("/who")(who), get("/fail")(fail))])
+    doors = Doors([broken, native(get("/who", right=None)(who), get("/fail", right=None)(fail))])
 
     for path in ("/foreign/x", "/foreign", "/foreign/y"):
         answer = ask(doors, "GET", path)
@@ -122,7 +124,9 @@ def test_a_door_that_fails_everywhere_harms_no_other(caplog: pytest.LogCaptureFi
 
 
 def test_what_a_browser_may_not_do_is_refused_in_the_words_of_the_door():
-    doors = Doors([native(post("/who")(who)), foreign(post("/foreign/who")(who))])
+    doors = Doors(
+        [native(post("/who", right=None)(who)), foreign(post("/foreign/who", right=None)(who))]
+    )
     guarded = SiteGuard(doors, answer_error=doors.answer_error, asks_for_token=True)
     cross = {"Sec-Fetch-Site": "cross-site", "X-Request-Id": "r1"}
 
@@ -132,7 +136,7 @@ def test_what_a_browser_may_not_do_is_refused_in_the_words_of_the_door():
 
 
 def test_a_closed_door_has_no_paths():
-    doors = Doors([native(), foreign(get("/foreign/who")(who), enabled=False)])
+    doors = Doors([native(), foreign(get("/foreign/who", right=None)(who), enabled=False)])
 
     assert ask(doors, "GET", "/foreign/who").json()["code"] == "not_found"
 
@@ -141,7 +145,7 @@ def test_a_closed_door_has_no_paths():
     ("doors", "why"),
     [
         ([native(), native()], "the same prefix"),
-        ([foreign(get("/elsewhere")(who))], "does not begin with /foreign"),
+        ([foreign(get("/elsewhere", right=None)(who))], "does not begin with /foreign"),
         ([foreign(origin="supervision")], "what the server does by itself"),
     ],
 )
@@ -163,10 +167,10 @@ def test_a_guard_that_refuses_refuses():
         raise Problem("forbidden", "not you")
 
     routes = [
-        decorator("/x/{name:str}", guards=[let_pass, deny])(fail)
+        decorator("/x/{name:str}", right=None, guards=[let_pass, deny])(fail)
         for decorator in (get, post, put, patch, delete)
     ]
-    doors = Doors([native(*routes, get("/open/{name:str}", guards=[let_pass])(who))])
+    doors = Doors([native(*routes, get("/open/{name:str}", right=None, guards=[let_pass])(who))])
 
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
         answer = ask(doors, method, "/x/n")
@@ -191,10 +195,16 @@ def test_a_guard_that_refuses_refuses():
 )
 def test_paths_that_cannot_be_honoured_are_refused_at_the_start(paths: list[str], why: str):
     with pytest.raises(RoutingError, match=why):
-        Router([get(path)(who) for path in paths])
+        Router([get(path, right=None)(who) for path in paths])
 
 
 def test_a_route_takes_only_what_it_honours():
     for promise in ("status_code", "dependencies", "middleware", "before_request", "cache"):
         with pytest.raises(TypeError):
-            get("/x", **{promise: None})
+            get("/x", right=None, **{promise: None})
+
+
+def test_a_route_without_a_right_does_not_start():
+    declare: Any = get
+    with pytest.raises(TypeError, match="right"):
+        declare("/x")

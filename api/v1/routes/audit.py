@@ -31,7 +31,7 @@ def _size(name: str, description: str) -> Parameter:
     return Parameter(name, description, {"type": "integer", "minimum": 0, "maximum": 2**62})
 
 
-@get("/v1/audit/checkpoint")
+@get("/v1/audit/checkpoint", right="audit", whole_store=True)
 @Describes(
     "Audit", answers={200: None}, problems=("audit_key_missing", "log_damaged"), media_type=_TEXT
 )
@@ -42,7 +42,7 @@ async def get_checkpoint(request: AnyRequest) -> ASGIResponse:
     return Reply(signed.note.encode(), media_type=_TEXT, headers=_MUTABLE)
 
 
-@get("/v1/audit/checkpoints")
+@get("/v1/audit/checkpoints", right="audit", whole_store=True)
 @Describes(
     "Audit",
     answers={200: SignedCheckpoints},
@@ -65,7 +65,7 @@ async def list_checkpoints(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json({"checkpoints": shown}))
 
 
-@get("/v1/audit/key")
+@get("/v1/audit/key", right="audit", whole_store=True)
 @Describes("Audit", answers={200: None}, problems=("audit_key_missing",), media_type=_TEXT)
 async def get_key(request: AnyRequest) -> ASGIResponse:
     """Read the public keys in note form, the newest first."""
@@ -76,7 +76,7 @@ async def get_key(request: AnyRequest) -> ASGIResponse:
     return Reply("".join(f"{key}\n" for key in keys).encode(), media_type=_TEXT, headers=_MUTABLE)
 
 
-@get("/v1/audit/proof")
+@get("/v1/audit/proof", right="audit", whole_store=True)
 @Describes(
     "Audit",
     answers={200: Proof},
@@ -129,7 +129,7 @@ def _consistency(found: Consistency) -> dict[str, object]:
     }
 
 
-@get("/v1/audit/tile/{level:str}/{tile:path}")
+@get("/v1/audit/tile/{level:str}/{tile:path}", right="audit", whole_store=True)
 @Describes(
     "Audit",
     answers={200: None},
@@ -150,7 +150,7 @@ async def get_tile(request: AnyRequest) -> ASGIResponse:
     return _tile(await services_of(request).transparency.tile(at, asked.width))
 
 
-@get("/v1/audit/tile/entries/{tile:path}")
+@get("/v1/audit/tile/entries/{tile:path}", right="audit", whole_store=True)
 @Describes(
     "Audit",
     answers={200: None},

@@ -48,7 +48,7 @@ _COLUMNS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-@get("/v1/audit/events")
+@get("/v1/audit/events", right="audit")
 @Describes(
     "Audit",
     answers={200: AuditPage},

@@ -39,7 +39,7 @@ _NOT_ACTIVE = ("session_stopped", "session_stopping", "session_starting")
 _PROFILE_PROBLEMS = ("profile_changed", "turn_in_progress", *_NOT_ACTIVE)
 
 
-@get("/v1/sessions/{session_id:str}/profile")
+@get("/v1/sessions/{session_id:str}/profile", right="read")
 @Describes("Context", answers={200: ProfileAnswer}, conditional=True)
 async def get_profile(request: AnyRequest) -> ASGIResponse:
     """Read the persona that the agent runs with."""
@@ -64,7 +64,7 @@ async def get_profile(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
 
 
-@put("/v1/sessions/{session_id:str}/profile")
+@put("/v1/sessions/{session_id:str}/profile", right="write")
 @Describes("Context", body=ProfileBody, answers={200: ProfileDone}, problems=_PROFILE_PROBLEMS)
 async def set_profile(request: AnyRequest) -> ASGIResponse:
     """Set the persona, between turns, if it is the one that is expected."""
@@ -80,7 +80,7 @@ async def set_profile(request: AnyRequest) -> ASGIResponse:
     return outcome_response(outcome)
 
 
-@delete("/v1/sessions/{session_id:str}/profile")
+@delete("/v1/sessions/{session_id:str}/profile", right="write")
 @Describes(
     "Context",
     body=EmptyBody,
@@ -97,7 +97,7 @@ async def remove_profile(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/sandbox")
+@post("/v1/sessions/{session_id:str}/sandbox", right="write")
 @Describes("Context", body=SandboxBody, answers={200: Done})
 async def report_sandbox(request: AnyRequest) -> ASGIResponse:
     """Record news of the place where the agent's tools run."""
@@ -113,7 +113,7 @@ async def report_sandbox(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, ReportSandbox(event=event)))
 
 
-@get("/v1/sessions/{session_id:str}/peers")
+@get("/v1/sessions/{session_id:str}/peers", right="read")
 @Describes("Context", answers={200: Peers}, conditional=True)
 async def list_peers(request: AnyRequest) -> ASGIResponse:
     """List the agents that can be reached from here."""
@@ -133,7 +133,7 @@ async def list_peers(request: AnyRequest) -> ASGIResponse:
     return read_response(request, session.sequence, document)
 
 
-@post("/v1/sessions/{session_id:str}/peers")
+@post("/v1/sessions/{session_id:str}/peers", right="write")
 @Describes(
     "Context",
     body=PeerBody,
@@ -154,7 +154,7 @@ async def add_peer(request: AnyRequest) -> ASGIResponse:
     return outcome_response(outcome, status=201 if outcome.changed else 200, made=made)
 
 
-@delete("/v1/sessions/{session_id:str}/peers/{peer_id:str}")
+@delete("/v1/sessions/{session_id:str}/peers/{peer_id:str}", right="write")
 @Describes("Context", body=PeerLeftBody, answers={200: Done}, problems=("peer_not_found",))
 async def remove_peer(request: AnyRequest) -> ASGIResponse:
     """Say that a peer cannot be reached any more."""

@@ -41,7 +41,7 @@ def documents(routes: list[Route]) -> list[Route]:
     def html() -> bytes:
         return page(document(routes)).encode()
 
-    @get("/schema/openapi.json")
+    @get("/schema/openapi.json", right="read")
     @Describes("Documents", answers={200: JsonDocument}, problems=_REFUSALS)
     async def get_openapi(request: AnyRequest) -> ASGIResponse:
         """Read this document."""
@@ -49,14 +49,14 @@ def documents(routes: list[Route]) -> list[Route]:
         token = services_of(request).settings.auth_token_file is not None
         return json_response(openapi(token=token))
 
-    @get("/schema/asyncapi.json")
+    @get("/schema/asyncapi.json", right="read")
     @Describes("Documents", answers={200: JsonDocument}, problems=_REFUSALS)
     async def get_asyncapi(request: AnyRequest) -> ASGIResponse:
         """Read the document of the streams."""
         Parameters(request, ())
         return json_response(asyncapi())
 
-    @get("/docs")
+    @get("/docs", right="read")
     @Describes("Documents", answers={200: None}, problems=_REFUSALS, media_type=_HTML)
     async def get_docs(request: AnyRequest) -> ASGIResponse:
         """Read all of this as a page."""
@@ -68,7 +68,7 @@ def documents(routes: list[Route]) -> list[Route]:
         }
         return Reply(html(), media_type=_HTML, headers=headers)
 
-    @get("/docs/assets/{asset:str}")
+    @get("/docs/assets/{asset:str}", right="read")
     @Describes(
         "Documents",
         answers={200: None},

@@ -54,7 +54,7 @@ _CLOUDEVENT_TYPE = "dev.cairn."
 """CloudEvents wants the reversed domain name of who defines a type before its name."""
 
 
-@get("/v1/sessions/{session_id:str}/events")
+@get("/v1/sessions/{session_id:str}/events", right="read")
 @Describes(
     "Events",
     answers={200: EventPage, 204: None},
@@ -114,7 +114,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
     return _page(page, headers, closed=page.closed)
 
 
-@get("/v1/events")
+@get("/v1/events", right="read")
 @Describes(
     "Events",
     answers={200: FeedPage},

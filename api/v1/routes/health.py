@@ -42,7 +42,7 @@ _STATES: tuple[HealthState, ...] = get_args(HealthState)
 _HEALTHS: tuple[Health, ...] = get_args(Health)
 
 
-@post("/v1/sessions/{session_id:str}/attach")
+@post("/v1/sessions/{session_id:str}/attach", right="write")
 @Describes(
     "Health",
     body=AttachBody,
@@ -61,7 +61,7 @@ async def attach_session(request: AnyRequest) -> ASGIResponse:
     return outcome_response(attached, status=201, made=location(attached.session_id, "health"))
 
 
-@post("/v1/sessions/{session_id:str}/detach")
+@post("/v1/sessions/{session_id:str}/detach", right="write")
 @Describes("Health", body=DetachBody, answers={200: Done}, problems=("lease_not_held",))
 async def detach_session(request: AnyRequest) -> ASGIResponse:
     """Let go of a session."""
@@ -71,7 +71,7 @@ async def detach_session(request: AnyRequest) -> ASGIResponse:
     return outcome_response(detached)
 
 
-@post("/v1/sessions/{session_id:str}/presence")
+@post("/v1/sessions/{session_id:str}/presence", right="write")
 @Describes("Health", body=PresenceBody, answers={200: Present}, problems=("session_stopped",))
 async def report_presence(request: AnyRequest) -> ASGIResponse:
     """Give a sign of life of a session that has not stopped."""
@@ -94,7 +94,7 @@ async def report_presence(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(document), headers={"ETag": etag(report.sequence)})
 
 
-@get("/v1/sessions/{session_id:str}/health")
+@get("/v1/sessions/{session_id:str}/health", right="read")
 @Describes("Health", answers={200: HealthEntry})
 async def get_session_health(request: AnyRequest) -> ASGIResponse:
     """Read how a session is; reading it writes nothing."""
@@ -105,7 +105,7 @@ async def get_session_health(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(health_entry(checkup)))
 
 
-@get(_PATH)
+@get(_PATH, right="read")
 @Describes(
     "Health",
     answers={200: HealthPage},
@@ -160,7 +160,7 @@ async def list_session_health(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(document), headers=headers)
 
 
-@get("/v1/sessions/{session_id:str}/wait")
+@get("/v1/sessions/{session_id:str}/wait", right="read")
 @Describes(
     "Health",
     answers={200: Waited},

@@ -40,7 +40,7 @@ _TOPIC = "Inputs"
 _ACTIVE = ("session_starting", "session_stopping", "session_stopped")
 
 
-@post("/v1/sessions/{session_id:str}/inputs")
+@post("/v1/sessions/{session_id:str}/inputs", right="write")
 @Describes(
     _TOPIC,
     body=QueueInputsBody,
@@ -71,7 +71,7 @@ async def queue_inputs(request: AnyRequest) -> ASGIResponse:
     return outcome_response(outcome, status=202, made=location(outcome.session_id, "inputs"))
 
 
-@get("/v1/sessions/{session_id:str}/inputs")
+@get("/v1/sessions/{session_id:str}/inputs", right="read")
 @Describes(_TOPIC, answers={200: InputPage}, conditional=True)
 async def list_inputs(request: AnyRequest) -> ASGIResponse:
     """List all that waits, the next one first."""
@@ -85,7 +85,7 @@ async def list_inputs(request: AnyRequest) -> ASGIResponse:
     return read_response(request, session.sequence, document)
 
 
-@get("/v1/sessions/{session_id:str}/inputs/{input_id:str}")
+@get("/v1/sessions/{session_id:str}/inputs/{input_id:str}", right="read")
 @Describes(_TOPIC, answers={200: InputStanding}, problems=("input_not_found",), conditional=True)
 async def get_input(request: AnyRequest) -> ASGIResponse:
     """Read what has become of an input."""
@@ -106,7 +106,7 @@ async def get_input(request: AnyRequest) -> ASGIResponse:
     return read_response(request, session.sequence, document)
 
 
-@patch("/v1/sessions/{session_id:str}/inputs/{input_id:str}")
+@patch("/v1/sessions/{session_id:str}/inputs/{input_id:str}", right="write")
 @Describes(
     _TOPIC,
     body=EditInputBody,
@@ -121,7 +121,7 @@ async def edit_input(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@delete("/v1/sessions/{session_id:str}/inputs/{input_id:str}")
+@delete("/v1/sessions/{session_id:str}/inputs/{input_id:str}", right="write")
 @Describes(
     _TOPIC,
     body=CancelInputBody,
@@ -136,7 +136,7 @@ async def cancel_input(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/inputs/{input_id:str}/steer")
+@post("/v1/sessions/{session_id:str}/inputs/{input_id:str}/steer", right="write")
 @Describes(
     _TOPIC,
     body=SteerInputBody,
@@ -151,7 +151,7 @@ async def steer_input(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/inputs/dispatch")
+@post("/v1/sessions/{session_id:str}/inputs/dispatch", right="write")
 @Describes(
     _TOPIC,
     body=EmptyBody,
@@ -164,7 +164,7 @@ async def dispatch_input(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, DispatchInput()))
 
 
-@post("/v1/sessions/{session_id:str}/interrupt")
+@post("/v1/sessions/{session_id:str}/interrupt", right="write")
 @Describes(
     _TOPIC,
     body=InterruptBody,

@@ -44,7 +44,7 @@ _KINDS = ("permission", "elicitation")
 _DECISIONS = {"permission": "permission.decided", "elicitation": "elicitation.answered"}
 
 
-@get("/v1/sessions/{session_id:str}/interactions")
+@get("/v1/sessions/{session_id:str}/interactions", right="read")
 @Describes(
     _TOPIC,
     answers={200: InteractionPage},
@@ -96,7 +96,7 @@ def _decided(stored: StoredEvent) -> dict[str, Any]:
     }
 
 
-@get("/v1/sessions/{session_id:str}/interactions/{request_id:str}")
+@get("/v1/sessions/{session_id:str}/interactions/{request_id:str}", right="read")
 @Describes(
     _TOPIC,
     answers={200: InteractionStanding},
@@ -121,7 +121,7 @@ async def get_interaction(request: AnyRequest) -> ASGIResponse:
     return read_response(request, session.sequence, document)
 
 
-@post("/v1/sessions/{session_id:str}/interactions")
+@post("/v1/sessions/{session_id:str}/interactions", right="write")
 @Describes(
     _TOPIC,
     body=RequestInteractionBody,
@@ -175,7 +175,7 @@ async def request_interaction(request: AnyRequest) -> ASGIResponse:
     return outcome_response(outcome, status=201, made=made)
 
 
-@post("/v1/sessions/{session_id:str}/interactions/{request_id:str}/decision")
+@post("/v1/sessions/{session_id:str}/interactions/{request_id:str}/decision", right="write")
 @Describes(
     _TOPIC,
     body=DecideInteractionBody,
@@ -213,7 +213,7 @@ async def decide_interaction(request: AnyRequest) -> ASGIResponse:
     return outcome_response(outcome)
 
 
-@delete("/v1/sessions/{session_id:str}/interactions/{request_id:str}")
+@delete("/v1/sessions/{session_id:str}/interactions/{request_id:str}", right="write")
 @Describes(
     _TOPIC,
     body=WithdrawBody,

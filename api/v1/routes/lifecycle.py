@@ -28,7 +28,7 @@ from domain.session.commands import (
 )
 
 
-@post("/v1/sessions/{session_id:str}/activate")
+@post("/v1/sessions/{session_id:str}/activate", right="write")
 @Describes(
     "Sessions",
     body=EmptyBody,
@@ -41,7 +41,7 @@ async def activate_session(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, ActivateSession()))
 
 
-@post("/v1/sessions/{session_id:str}/fail-start")
+@post("/v1/sessions/{session_id:str}/fail-start", right="write")
 @Describes(
     "Sessions",
     body=FailStartBody,
@@ -55,7 +55,7 @@ async def fail_start(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/stop")
+@post("/v1/sessions/{session_id:str}/stop", right="write")
 @Describes("Sessions", body=StopSessionBody, answers={200: StatusDone})
 async def stop_session(request: AnyRequest) -> ASGIResponse:
     """End the activation, with its running turn or after it; the first cause stands."""
@@ -69,7 +69,7 @@ async def stop_session(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/resume")
+@post("/v1/sessions/{session_id:str}/resume", right="write")
 @Describes(
     "Sessions",
     body=ResumeSessionBody,
@@ -92,7 +92,7 @@ async def resume_session(request: AnyRequest) -> ASGIResponse:
     )
 
 
-@post("/v1/sessions/{session_id:str}/clear")
+@post("/v1/sessions/{session_id:str}/clear", right="write")
 @Describes(
     "Sessions",
     body=EmptyBody,
@@ -105,7 +105,7 @@ async def clear_conversation(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, ClearConversation()))
 
 
-@post("/v1/sessions/{session_id:str}/rewind")
+@post("/v1/sessions/{session_id:str}/rewind", right="write")
 @Describes(
     "Sessions",
     body=RewindBody,
@@ -119,7 +119,7 @@ async def rewind_conversation(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await sessions.rewind(caller, session_id_of(request), body.to))
 
 
-@post("/v1/sessions/batch/delete")
+@post("/v1/sessions/batch/delete", right="write")
 @Describes("Sessions", body=BatchDeleteBody, answers={200: BatchDeleted})
 async def delete_sessions(request: AnyRequest) -> ASGIResponse:
     """Delete sessions, each as if it were asked for alone: one that fails stops no other."""

@@ -25,7 +25,7 @@ from domain.session.commands import CreateSession
 from domain.values import Owner
 
 
-@post("/v1/sessions/{session_id:str}/spawn")
+@post("/v1/sessions/{session_id:str}/spawn", right="write")
 @Describes(
     "Lineage",
     body=SpawnBody,
@@ -63,7 +63,7 @@ async def spawn_session(request: AnyRequest) -> ASGIResponse:
     return outcome_response(outcome, status=201 if outcome.changed else 200, made=location(made))
 
 
-@post("/v1/sessions/{session_id:str}/fork")
+@post("/v1/sessions/{session_id:str}/fork", right="write")
 @Describes(
     "Lineage",
     body=ForkBody,
@@ -100,7 +100,7 @@ def _different(body: ForkBody) -> CreateSession:
     )
 
 
-@get("/v1/sessions/{session_id:str}/children")
+@get("/v1/sessions/{session_id:str}/children", right="read")
 @Describes(
     "Lineage",
     answers={200: SessionPage},
@@ -120,7 +120,7 @@ async def list_children(request: AnyRequest) -> ASGIResponse:
     )
 
 
-@get("/v1/sessions/{session_id:str}/ancestry")
+@get("/v1/sessions/{session_id:str}/ancestry", right="read")
 @Describes("Lineage", answers={200: Ancestry}, conditional=True)
 async def get_ancestry(request: AnyRequest) -> ASGIResponse:
     """Read which session spawned this one, which spawned that, and so on."""

@@ -38,7 +38,7 @@ from application.reads.tail import ALL
 from domain.session.commands import ReviseMessage
 
 
-@post("/v1/sessions/{session_id:str}/messages")
+@post("/v1/sessions/{session_id:str}/messages", right="write")
 @Describes(
     "Messages",
     body=AddMessageBody,
@@ -61,7 +61,7 @@ async def add_message(request: AnyRequest) -> ASGIResponse:
     return outcome_response(outcome, status=201, made=made)
 
 
-@patch("/v1/sessions/{session_id:str}/messages/{message_id:str}")
+@patch("/v1/sessions/{session_id:str}/messages/{message_id:str}", right="write")
 @Describes(
     "Messages",
     body=ReviseMessageBody,
@@ -76,7 +76,7 @@ async def revise_message(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@get("/v1/sessions/{session_id:str}/messages")
+@get("/v1/sessions/{session_id:str}/messages", right="read")
 @Describes(
     "Messages",
     answers={200: MessagePage},
@@ -127,7 +127,7 @@ async def list_messages(request: AnyRequest) -> ASGIResponse:
     return json_response(body, headers=headers)
 
 
-@get("/v1/sessions/{session_id:str}/messages/{message_id:str}")
+@get("/v1/sessions/{session_id:str}/messages/{message_id:str}", right="read")
 @Describes(
     "Messages",
     answers={200: TranscriptEntry},
@@ -145,7 +145,7 @@ async def get_message(request: AnyRequest) -> ASGIResponse:
     return json_response(entry, headers={"ETag": etag(sequence)})
 
 
-@get("/v1/sessions/{session_id:str}/history")
+@get("/v1/sessions/{session_id:str}/history", right="read")
 @Describes(
     "Messages",
     answers={200: HistoryPage},

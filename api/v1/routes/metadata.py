@@ -23,7 +23,7 @@ from application.projections.session_row import session_document
 from domain.session.commands import DescribeSession, OverrideModel, RecordUsage
 
 
-@patch("/v1/sessions/{session_id:str}")
+@patch("/v1/sessions/{session_id:str}", right="write")
 @Describes("Describing", body=DescribeSessionBody, answers={200: Done})
 async def describe_session(request: AnyRequest) -> ASGIResponse:
     """Change the title, the mark or the tags."""
@@ -37,7 +37,7 @@ async def describe_session(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/usage")
+@post("/v1/sessions/{session_id:str}/usage", right="write")
 @Describes("Describing", body=RecordUsageBody, answers={200: UsageDone})
 async def record_usage(request: AnyRequest) -> ASGIResponse:
     """Set the totals of tokens and cost, or add to them."""
@@ -51,7 +51,7 @@ async def record_usage(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@get("/v1/sessions/{session_id:str}/models")
+@get("/v1/sessions/{session_id:str}/models", right="read")
 @Describes("Describing", answers={200: Models}, conditional=True)
 async def get_models(request: AnyRequest) -> ASGIResponse:
     """Read which agents answer with another model than their own."""
@@ -61,7 +61,7 @@ async def get_models(request: AnyRequest) -> ASGIResponse:
     return read_response(request, session.sequence, {"models": models})
 
 
-@put("/v1/sessions/{session_id:str}/models/{agent:str}")
+@put("/v1/sessions/{session_id:str}/models/{agent:str}", right="write")
 @Describes(
     "Describing",
     body=OverrideModelBody,
@@ -80,7 +80,7 @@ async def override_model(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@delete("/v1/sessions/{session_id:str}/models/{agent:str}")
+@delete("/v1/sessions/{session_id:str}/models/{agent:str}", right="write")
 @Describes("Describing", body=EmptyBody, answers={200: Done})
 async def restore_model(request: AnyRequest) -> ASGIResponse:
     """Have an agent answer with its own model again."""
@@ -89,7 +89,7 @@ async def restore_model(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@get("/v1/sessions/{session_id:str}/summaries")
+@get("/v1/sessions/{session_id:str}/summaries", right="read")
 @Describes("Describing", answers={200: Summaries}, conditional=True)
 async def get_summaries(request: AnyRequest) -> ASGIResponse:
     """Read the newest summary of the conversation as it is now, and the ids of all there were."""
@@ -111,7 +111,7 @@ async def get_summaries(request: AnyRequest) -> ASGIResponse:
     return read_response(request, session.sequence, document)
 
 
-@post("/v1/sessions/{session_id:str}/summaries")
+@post("/v1/sessions/{session_id:str}/summaries", right="write")
 @Describes(
     "Describing",
     body=AddSummaryBody,

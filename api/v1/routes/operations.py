@@ -24,7 +24,7 @@ from application.ports.readiness import Trouble
 VERSION = version("cairn")
 
 
-@get("/health")
+@get("/health", right=None)
 @Describes("Operations", answers={200: Health})
 async def health(request: AnyRequest) -> ASGIResponse:
     """Say that the process lives, and whether its database answers."""
@@ -36,7 +36,7 @@ async def health(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(document))
 
 
-@get("/ready")
+@get("/ready", right=None)
 @Describes("Operations", answers={200: Ready}, problems=("not_ready",))
 async def ready(request: AnyRequest) -> ASGIResponse:
     """Say whether requests can be served now."""
@@ -50,7 +50,7 @@ async def ready(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json({"status": "ready"}))
 
 
-@get("/version")
+@get("/version", right=None)
 @Describes("Operations", answers={200: Version})
 async def get_version(request: AnyRequest) -> ASGIResponse:
     """Say what runs here, and over which log."""
@@ -58,7 +58,7 @@ async def get_version(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(document))
 
 
-@get("/metrics")
+@get("/metrics", right="admin", whole_store=True)
 @Describes("Operations", answers={200: None}, media_type=CONTENT_TYPE_LATEST)
 async def metrics(_: AnyRequest) -> ASGIResponse:
     """Count, for Prometheus."""

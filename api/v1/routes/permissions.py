@@ -28,7 +28,7 @@ from domain.session.commands import ReplacePermissions, SwitchToolApproval
 _TOPIC = "Permissions"
 
 
-@get("/v1/sessions/{session_id:str}/permissions")
+@get("/v1/sessions/{session_id:str}/permissions", right="read")
 @Describes(_TOPIC, answers={200: Permissions}, conditional=True)
 async def get_permissions(request: AnyRequest) -> ASGIResponse:
     """Read the rules about tool calls, and whether tool approval is on."""
@@ -37,7 +37,7 @@ async def get_permissions(request: AnyRequest) -> ASGIResponse:
     return read_response(request, session.sequence, policy_document(session))
 
 
-@put("/v1/sessions/{session_id:str}/permissions")
+@put("/v1/sessions/{session_id:str}/permissions", right="write")
 @Describes(_TOPIC, body=ReplacePermissionsBody, answers={200: PermissionsSet})
 async def replace_permissions(request: AnyRequest) -> ASGIResponse:
     """Set all rules; they hold at once, in the running turn too."""
@@ -46,7 +46,7 @@ async def replace_permissions(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@put("/v1/sessions/{session_id:str}/tool-approval")
+@put("/v1/sessions/{session_id:str}/tool-approval", right="write")
 @Describes(_TOPIC, body=ToolApprovalBody, answers={200: PermissionsSet})
 async def switch_tool_approval(request: AnyRequest) -> ASGIResponse:
     """Let tools be called without asking, but for those that a rule denies; or not."""
@@ -55,7 +55,7 @@ async def switch_tool_approval(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/permissions/evaluate")
+@post("/v1/sessions/{session_id:str}/permissions/evaluate", right="read")
 @Describes(_TOPIC, body=EvaluateBody, answers={200: Judgement})
 async def evaluate_call(request: AnyRequest) -> ASGIResponse:
     """Tell what would happen to a tool call and why; nothing is recorded."""

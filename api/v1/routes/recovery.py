@@ -12,7 +12,7 @@ from api.v1.services import caller_of, services_of
 from application.use_cases.recovery import Recovered
 
 
-@get("/v1/recovery")
+@get("/v1/recovery", right="repair", whole_store=True)
 @Describes("Operations", answers={200: RecoveryAnswer})
 async def get_recovery(request: AnyRequest) -> ASGIResponse:
     """Say which sessions nobody drives any more and what would be done; nothing is written."""
@@ -20,7 +20,7 @@ async def get_recovery(request: AnyRequest) -> ASGIResponse:
     return _answer(await services_of(request).recovery.plan(), dry_run=True)
 
 
-@post("/v1/recovery")
+@post("/v1/recovery", right="repair", whole_store=True)
 @Describes("Operations", body=EmptyBody, answers={200: RecoveryAnswer}, of_sessions=False)
 async def recover_sessions(request: AnyRequest) -> ASGIResponse:
     """Stop every session that nobody drives any more, each in an append of its own."""

@@ -21,7 +21,7 @@ _PARAMETERS = ("dry_run", "dry-run", "force", "scope", "expected_report")
 _SCOPES = get_args(Scope)
 
 
-@post("/v1/sessions/{session_id:str}/repair")
+@post("/v1/sessions/{session_id:str}/repair", right="repair")
 @Describes(
     "Sessions",
     body=EmptyBody,

@@ -54,7 +54,7 @@ _FLAGS = ("true", "false")
 _WITH_HEALTH = choice("include_health", "add how it is, and have that decide the badge", *_FLAGS)
 
 
-@post("/v1/sessions")
+@post("/v1/sessions", right="write")
 @Describes(
     "Sessions",
     body=CreateSessionBody,
@@ -97,7 +97,7 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
     )
 
 
-@get("/v1/sessions")
+@get("/v1/sessions", right="read")
 @Describes(
     "Sessions",
     answers={200: SessionPage},
@@ -209,7 +209,7 @@ def _order(parameters: Parameters) -> SessionOrder:
     return SessionOrder(key, descending=sort.startswith("-"))
 
 
-@get("/v1/sessions/{session_id:str}")
+@get("/v1/sessions/{session_id:str}", right="read")
 @Describes(
     "Sessions",
     answers={200: LeasedSessionAnswer},
@@ -237,7 +237,7 @@ async def get_session(request: AnyRequest) -> ASGIResponse:
     return json_response(body, headers={"ETag": etag(row.sequence)})
 
 
-@delete("/v1/sessions/{session_id:str}")
+@delete("/v1/sessions/{session_id:str}", right="write")
 @Describes("Sessions", body=EmptyBody, answers={200: Done})
 async def delete_session(request: AnyRequest) -> ASGIResponse:
     """Set the tombstone; the log stays."""
@@ -245,7 +245,7 @@ async def delete_session(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, DeleteSession()))
 
 
-@get("/v1/sessions/{session_id:str}/status")
+@get("/v1/sessions/{session_id:str}/status", right="read")
 @Describes("Sessions", answers={200: SessionStatus}, parameters=(WAIT,), conditional=True)
 async def get_status(request: AnyRequest) -> ASGIResponse:
     """Read the light status; with `wait`, when it has changed or time is up."""
@@ -271,7 +271,7 @@ async def get_status(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(document), headers={"ETag": etag(row.sequence)})
 
 
-@get("/v1/sessions/{session_id:str}/snapshot")
+@get("/v1/sessions/{session_id:str}/snapshot", right="read")
 @Describes(
     "Sessions",
     answers={200: Snapshot},

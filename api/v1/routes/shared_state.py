@@ -36,14 +36,14 @@ _READING = Describes(
 )
 
 
-@get("/v1/apps/{app:str}/state")
+@get("/v1/apps/{app:str}/state", right="read")
 @_READING
 async def get_app_state(request: AnyRequest) -> ASGIResponse:
     """Read the keys that all sessions of an app share, now or as they were."""
     return await _read(request, _name(request, "app"), None)
 
 
-@patch("/v1/apps/{app:str}/state")
+@patch("/v1/apps/{app:str}/state", right="write")
 @Describes("State", body=PatchAppStateBody, answers={200: ScopeDone}, problems=_PROBLEMS)
 async def patch_app_state(request: AnyRequest) -> ASGIResponse:
     """Set and delete keys that all sessions of an app share; `If-Match` names the version."""
@@ -51,7 +51,7 @@ async def patch_app_state(request: AnyRequest) -> ASGIResponse:
     return await _patch(request, body, name_of(request, "app"), None)
 
 
-@get("/v1/apps/{app:str}/state/{key:str}/history")
+@get("/v1/apps/{app:str}/state/{key:str}/history", right="read")
 @Describes(
     "State",
     answers={200: KeyHistory},
@@ -64,14 +64,14 @@ async def get_app_key_history(request: AnyRequest) -> ASGIResponse:
     return await _history(request, _name(request, "app"), None)
 
 
-@get("/v1/apps/{app:str}/users/{user:str}/state")
+@get("/v1/apps/{app:str}/users/{user:str}/state", right="read")
 @_READING
 async def get_user_state(request: AnyRequest) -> ASGIResponse:
     """Read the keys that the sessions of one user of an app share, now or as they were."""
     return await _read(request, _name(request, "app"), _name(request, "user"))
 
 
-@patch("/v1/apps/{app:str}/users/{user:str}/state")
+@patch("/v1/apps/{app:str}/users/{user:str}/state", right="write")
 @Describes("State", body=PatchUserStateBody, answers={200: ScopeDone}, problems=_PROBLEMS)
 async def patch_user_state(request: AnyRequest) -> ASGIResponse:
     """Set and delete keys that the sessions of one user of an app share."""
@@ -79,7 +79,7 @@ async def patch_user_state(request: AnyRequest) -> ASGIResponse:
     return await _patch(request, body, name_of(request, "app"), name_of(request, "user"))
 
 
-@get("/v1/apps/{app:str}/users/{user:str}/state/{key:str}/history")
+@get("/v1/apps/{app:str}/users/{user:str}/state/{key:str}/history", right="read")
 @Describes(
     "State",
     answers={200: KeyHistory},

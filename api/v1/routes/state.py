@@ -35,7 +35,7 @@ BEFORE = Parameter(
 )
 
 
-@get("/v1/sessions/{session_id:str}/state")
+@get("/v1/sessions/{session_id:str}/state", right="read")
 @Describes("State", answers={200: State}, parameters=(AT,), problems=("cursor_ahead",), etag=True)
 async def get_state(request: AnyRequest) -> ASGIResponse:
     """Read all keys that the session sees, now or after a past event."""
@@ -46,7 +46,7 @@ async def get_state(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
 
 
-@patch("/v1/sessions/{session_id:str}/state")
+@patch("/v1/sessions/{session_id:str}/state", right="write")
 @Describes(
     "State",
     body=PatchStateBody,
@@ -60,7 +60,7 @@ async def patch_state(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@get("/v1/sessions/{session_id:str}/state/{key:str}/history")
+@get("/v1/sessions/{session_id:str}/state/{key:str}/history", right="read")
 @Describes("State", answers={200: KeyHistoryAnswer}, parameters=(BEFORE, LIMIT), linked=True)
 async def get_key_history(request: AnyRequest) -> ASGIResponse:
     """Read who set or deleted a key that the session sees or saw, the newest write first."""

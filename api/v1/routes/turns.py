@@ -34,7 +34,7 @@ from domain.session.commands import (
 from domain.values import Failure
 
 
-@post("/v1/sessions/{session_id:str}/turns")
+@post("/v1/sessions/{session_id:str}/turns", right="write")
 @Describes(
     "Turns",
     body=StartTurnBody,
@@ -75,7 +75,7 @@ async def start_turn(request: AnyRequest) -> ASGIResponse:
     return outcome_response(outcome, status=202, made=made)
 
 
-@get("/v1/sessions/{session_id:str}/turns/{turn_id:str}")
+@get("/v1/sessions/{session_id:str}/turns/{turn_id:str}", right="read")
 @Describes("Turns", answers={200: TurnStanding}, problems=("turn_not_found",), conditional=True)
 async def get_turn(request: AnyRequest) -> ASGIResponse:
     """Read what has become of a turn."""
@@ -92,7 +92,7 @@ async def get_turn(request: AnyRequest) -> ASGIResponse:
     return read_response(request, session.sequence, document)
 
 
-@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/events")
+@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/events", right="write")
 @Describes(
     "Turns",
     body=RecordActivityBody,
@@ -118,7 +118,7 @@ async def record_activity(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command), first_sequence=True)
 
 
-@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/inputs")
+@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/inputs", right="write")
 @Describes(
     "Turns",
     body=EmptyBody,
@@ -132,7 +132,7 @@ async def take_inputs(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/complete")
+@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/complete", right="write")
 @Describes(
     "Turns",
     body=CompleteTurnBody,
@@ -150,7 +150,7 @@ async def complete_turn(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/fail")
+@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/fail", right="write")
 @Describes(
     "Turns",
     body=FailTurnBody,
@@ -167,7 +167,7 @@ async def fail_turn(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
-@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/cancel")
+@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/cancel", right="write")
 @Describes(
     "Turns",
     body=CancelTurnBody,

@@ -22,7 +22,7 @@ from domain.errors import Unavailable
 _LINES = "application/jsonl"
 
 
-@get("/v1/sessions/{session_id:str}/verify")
+@get("/v1/sessions/{session_id:str}/verify", right="audit")
 @Describes("Audit", answers={200: VerificationReport})
 async def verify_session(request: AnyRequest) -> ASGIResponse:
     """Check every event of a session, and all that is derived from them."""
@@ -33,7 +33,7 @@ async def verify_session(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(_report(1, verdict.events, verdict.findings)))
 
 
-@get("/v1/audit/verify")
+@get("/v1/audit/verify", right="audit", whole_store=True)
 @Describes(
     "Audit",
     answers={200: None},

@@ -41,7 +41,7 @@ _TARGET = ("webhook_target_refused",)
 _PATH = "/v1/webhooks"
 
 
-@post(_PATH)
+@post(_PATH, right="webhooks")
 @Describes(
     _TOPIC,
     body=CreateWebhookBody,
@@ -75,7 +75,7 @@ async def create_webhook(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(document), status=201, headers={"Location": where})
 
 
-@get(_PATH)
+@get(_PATH, right="webhooks")
 @Describes(
     _TOPIC,
     answers={200: WebhookPage},
@@ -100,7 +100,7 @@ async def list_webhooks(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(document), headers=_link(request, _PATH, parameters, following))
 
 
-@get(f"{_PATH}/{{webhook_id:str}}")
+@get(f"{_PATH}/{{webhook_id:str}}", right="webhooks")
 @Describes(_TOPIC, answers={200: Webhook}, problems=_ONE)
 async def get_webhook(request: AnyRequest) -> ASGIResponse:
     """Read a webhook and how far it has come."""
@@ -110,7 +110,7 @@ async def get_webhook(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(await _document(services, found)))
 
 
-@patch(f"{_PATH}/{{webhook_id:str}}")
+@patch(f"{_PATH}/{{webhook_id:str}}", right="webhooks")
 @Describes(
     _TOPIC,
     body=ChangeWebhookBody,
@@ -144,7 +144,7 @@ async def change_webhook(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(document))
 
 
-@delete(f"{_PATH}/{{webhook_id:str}}")
+@delete(f"{_PATH}/{{webhook_id:str}}", right="webhooks")
 @Describes(_TOPIC, body=EmptyBody, answers={200: WebhookDeleted}, problems=_ONE, of_sessions=False)
 async def delete_webhook(request: AnyRequest) -> ASGIResponse:
     """Tell them nothing more, and forget the dead letters."""
@@ -155,7 +155,7 @@ async def delete_webhook(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json({"id": webhook_id}))
 
 
-@post(f"{_PATH}/{{webhook_id:str}}/replay")
+@post(f"{_PATH}/{{webhook_id:str}}/replay", right="webhooks")
 @Describes(
     _TOPIC,
     body=ReplayBody,
@@ -174,7 +174,7 @@ async def replay_webhook(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(await _document(services, replayed)))
 
 
-@get(f"{_PATH}/{{webhook_id:str}}/dead-letters")
+@get(f"{_PATH}/{{webhook_id:str}}/dead-letters", right="webhooks")
 @Describes(
     _TOPIC,
     answers={200: DeadLetterPage},
@@ -196,7 +196,7 @@ async def list_dead_letters(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(document), headers=_link(request, path, parameters, following))
 
 
-@post(f"{_PATH}/{{webhook_id:str}}/dead-letters/{{number:str}}/retry")
+@post(f"{_PATH}/{{webhook_id:str}}/dead-letters/{{number:str}}/retry", right="webhooks")
 @Describes(
     _TOPIC,
     body=EmptyBody,
@@ -213,7 +213,7 @@ async def retry_dead_letter(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(_letter(queued)), status=202)
 
 
-@delete(f"{_PATH}/{{webhook_id:str}}/dead-letters/{{number:str}}")
+@delete(f"{_PATH}/{{webhook_id:str}}/dead-letters/{{number:str}}", right="webhooks")
 @Describes(
     _TOPIC,
     body=EmptyBody,

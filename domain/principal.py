@@ -1,0 +1,60 @@
+"""Who may do what, and of whose sessions: rights, and how far a principal sees."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Right = Literal["read", "write", "stream", "admin", "audit", "repair", "erase", "webhooks"]
+"""What a principal may be allowed: `read` and `write` sessions and state, `stream` events as they
+come, `admin` tokens and metrics, `audit` the log, `repair` and recover, `erase`, `webhooks`."""
+
+RIGHTS: tuple[Right, ...] = get_args(Right)
+EVERY_RIGHT: frozenset[Right] = frozenset(RIGHTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who asks, as a door has found.
+
+    Args:
+        actor: The word for the log.
+        rights: What it may do.
+        app: The only app that it sees; None is all of them.
+        user: The only user of that app that it sees; None is all of them.
+        token_id: Of the token that it showed; None for one that showed none that is kept.
+        is_named: `actor` is proven, so that nobody may claim another name in the log.
+    """
+
+    actor: str
+    rights: frozenset[Right] = EVERY_RIGHT
+    app: str | None = None
+    user: str | None = None
+    token_id: str | None = None
+    is_named: bool = False
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether it sees the whole store."""
+        return self.app is None and self.user is None
+
+    def sees(self, app: str, user: str | None) -> bool:
+        """Return whether a session, or a scope of state, exists for it.
+
+        Args:
+            app: Of the session or the scope.
+            user: The same; None for what all users of an app share.
+        """
+        return self.app in (None, app) and (self.user is None or user in (None, self.user))
+
+    def narrowed(self, app: str | None, user: str | None) -> tuple[str | None, str | None]:
+        """Return the app and user that a list asks for, as far as this principal sees them.
+
+        Args:
+            app: The wanted app; None is all of them.
+            user: The wanted user; None is all of them.
+
+        Returns:
+            Both; the empty text, which no session has, when nothing of that exists for it.
+        """
+        hidden = app is not None and self.app not in (None, app)
+        hidden = hidden or (user is not None and self.user not in (None, user))
+        return ("", "") if hidden else (app or self.app, user or self.user)
