@@ -43,7 +43,8 @@ class SessionCreated:
     """A session began; `state` holds its first plain, `app:` and `user:` keys.
 
     One that is `starting` takes no turns until it is activated. One with `forked_from` begins with
-    what the other session said and knew at that sequence.
+    what the other session said and knew at that sequence. Its rules never exceed a `ceiling`; those
+    of a spawned one never exceed its first `permissions`.
     """
 
     owner: Owner
@@ -60,6 +61,7 @@ class SessionCreated:
     ttl_seconds: int | None = None
     lineage: Lineage | None = None
     forked_from: Origin | None = None
+    ceiling: PermissionRules | None = None
 
 
 @event("session.activated")

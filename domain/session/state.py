@@ -88,6 +88,8 @@ class Policy:
     rules: PermissionRules = field(default_factory=PermissionRules)
     tool_approval: bool = False
     grants: Grants = field(default_factory=Grants)
+    ceiling: PermissionRules | None = None
+    """What the rules never exceed: those that narrowed a child, and forks of it."""
 
 
 @dataclass(frozen=True, slots=True)

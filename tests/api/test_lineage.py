@@ -85,6 +85,31 @@ def test_a_child_has_what_it_is_given_and_no_more(api: Api) -> None:
     SessionApi(api, child).start()
 
 
+def test_a_child_never_has_more_than_it_was_spawned_with(api: Api) -> None:
+    parent = api.create(permissions={"mode": "approve-all"}, grants={"tools": ["read"]})
+    rules = {"mode": "approve-reads", "allow": [], "ask": [], "deny": ["rm"]}
+    spawned = spawn(parent, permissions=rules, grants={"tools": ["read"]})
+    fork = SessionApi(api, done(spawned.post("/fork", {}), 201)["session"])
+
+    for child in (spawned, fork):
+        for wider in ({"mode": "approve-all"}, {**rules, "deny": []}, {**rules, "allow": ["ls"]}):
+            refused(child.put("/permissions", wider), 403, "permission_denied")
+        refused(child.put("/tool-approval", {"enabled": True}), 403, "permission_denied")
+        read = done(child.get("/permissions"))
+        assert (read["permissions"], read["ceiling"], read["tool_approval"]) == (
+            rules,
+            rules,
+            False,
+        )
+        assert (read["grants"]["tools"], read["grants"]["skills"]) == (["read"], [])
+        done(child.put("/permissions", {"mode": "deny-all"}))
+        done(child.put("/permissions", rules))
+    wanted = {"permissions": {"mode": "approve-all"}}
+    refused(spawned.post("/fork", wanted), 403, "permission_denied")
+    assert done(parent.get("/permissions"))["ceiling"] is None
+    done(parent.put("/tool-approval", {"enabled": True}))
+
+
 def test_a_child_of_few_words(session: SessionApi) -> None:
     child = done(session.post("/spawn", CHILD), 201)["session"]
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from domain.grants import GRANT_CATEGORIES
 from tests.support.api import Api, Json, SessionApi, done, refused
 
 NOWHERE = "/v1/sessions/00000000-0000-4000-8000-000000000000"
@@ -21,6 +22,8 @@ def test_all_rules_are_set_at_once(session: SessionApi) -> None:
     assert done(session.get("/permissions")) == {
         "permissions": EMPTY,
         "tool_approval": False,
+        "ceiling": None,
+        "grants": {name: [] for name in GRANT_CATEGORIES},
         "sequence": 1,
     }
     rules = {"mode": "approve-reads", "allow": ["read_*"], "ask": ["x"], "deny": ["rm:path=/*"]}

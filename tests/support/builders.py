@@ -399,6 +399,7 @@ GROWN: tuple[e.SessionEvent, ...] = (
             profile_digest="sha256:1",
         ),
         forked_from=Origin(session_id=SESSION_ID, sequence=41, digest="00ff"),
+        ceiling=PermissionRules(allow=("ls", "cat"), deny=("rm",), mode="approve-all"),
     ),
     e.SessionResumed(
         activation=3, starting=True, crash=Failure(kind="process_exit", summary="139")

@@ -2,14 +2,16 @@
 
 import pytest
 
-from domain.errors import Invalid
+from domain.errors import Invalid, PermissionDenied
 from domain.grants import Grants
 from domain.permission_rules import PermissionRules
+from domain.replacing import replace
 from domain.session import events as e
 from domain.session.commands import ReplacePermissions, SwitchToolApproval
 from domain.session.state import Policy
 from tests.support.builders import created, started, state_after, stopped
 from tests.support.given import given
+from tests.unit.test_lineage import below
 
 RULES = PermissionRules(
     allow=("read_*",), ask=("shell:cmd=rm*",), deny=("curl",), mode="approve-reads"
@@ -71,3 +73,55 @@ def test_a_stop_and_a_resume_leave_the_rules_as_they_are():
     past = [created(permissions=RULES), ENABLED, stopped(), e.SessionResumed(activation=2)]
 
     assert state_after(past).policy == Policy(rules=RULES, tool_approval=True)
+
+
+CHILD = created(type="spawned", lineage=below(1), permissions=RULES)
+FORK_OF_A_CHILD = created(permissions=PermissionRules(mode="deny-all"), ceiling=RULES)
+
+
+@pytest.mark.parametrize("begun", [CHILD, FORK_OF_A_CHILD])
+@pytest.mark.parametrize(
+    ("asked", "wider"),
+    [
+        (replace(RULES, mode="approve-all"), ["mode:approve-all"]),
+        (replace(RULES, allow=("read_*", "ls")), ["allow:ls"]),
+        (replace(RULES, ask=()), ["not ask:shell:cmd=rm*"]),
+        (replace(RULES, deny=()), ["not deny:curl"]),
+    ],
+)
+def test_a_child_is_never_given_more_than_it_was_spawned_with(begun, asked, wider):
+    given([begun]).when(ReplacePermissions(permissions=asked)).then_refused(
+        PermissionDenied, wider=wider
+    )
+    given([created(permissions=RULES)]).when(ReplacePermissions(permissions=asked)).then(
+        [e.PermissionsReplaced(permissions=asked)]
+    )
+
+
+@pytest.mark.parametrize(
+    "narrower",
+    [
+        PermissionRules(mode="deny-all"),
+        PermissionRules(mode="ask", deny=("curl", "shell")),
+        PermissionRules(mode="approve-reads", deny=("curl", "shell:cmd=rm*")),
+    ],
+)
+def test_a_child_may_be_narrowed_and_given_back_what_it_began_with(narrower):
+    replaced = e.PermissionsReplaced(permissions=narrower)
+
+    given([CHILD]).when(ReplacePermissions(permissions=narrower)).then([replaced])
+    given([CHILD, replaced]).when(ReplacePermissions(permissions=RULES)).then(
+        [e.PermissionsReplaced(permissions=RULES)]
+    )
+
+
+@pytest.mark.parametrize("begun", [CHILD, FORK_OF_A_CHILD])
+def test_what_a_child_asks_for_is_not_approved_by_the_switch(begun):
+    given([begun]).when(ON).then_refused(PermissionDenied, wider=["tool_approval"])
+
+
+@pytest.mark.parametrize("mode", ["approve-all", "deny-all"])
+def test_the_switch_may_be_turned_where_a_child_asks_for_nothing(mode):
+    child = created(type="spawned", lineage=below(1), permissions=PermissionRules(mode=mode))
+
+    given([child]).when(ON).then([ENABLED])

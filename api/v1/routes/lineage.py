@@ -68,7 +68,7 @@ async def spawn_session(request: AnyRequest) -> ASGIResponse:
     "Lineage",
     body=ForkBody,
     answers={201: SessionAnswer, 200: SessionAnswer},
-    problems=("session_exists", "cursor_ahead", "invalid_runtime_override"),
+    problems=("session_exists", "cursor_ahead", "invalid_runtime_override", "permission_denied"),
 )
 async def fork_session(request: AnyRequest) -> ASGIResponse:
     """Begin a session with what another one said and knew after one of its events."""

@@ -31,23 +31,36 @@ _TOPIC = "Permissions"
 @get("/v1/sessions/{session_id:str}/permissions", right="read")
 @Describes(_TOPIC, answers={200: Permissions}, conditional=True)
 async def get_permissions(request: AnyRequest) -> ASGIResponse:
-    """Read the rules about tool calls, and whether tool approval is on."""
+    """Read the rules about tool calls, what they may not exceed, and what may be used."""
     Parameters(request, ())
     session = await state_of(request)
-    return read_response(request, session.sequence, policy_document(session))
+    policy = session.policy
+    document = {
+        **policy_document(session),
+        "ceiling": None if policy.ceiling is None else asdict(policy.ceiling),
+        "grants": asdict(policy.grants),
+    }
+    return read_response(request, session.sequence, document)
 
 
 @put("/v1/sessions/{session_id:str}/permissions", right="write")
-@Describes(_TOPIC, body=ReplacePermissionsBody, answers={200: PermissionsSet})
+@Describes(
+    _TOPIC,
+    body=ReplacePermissionsBody,
+    answers={200: PermissionsSet},
+    problems=("permission_denied",),
+)
 async def replace_permissions(request: AnyRequest) -> ASGIResponse:
-    """Set all rules; they hold at once, in the running turn too."""
+    """Set all rules, of a child none wider than it began with; they hold at once."""
     body = await body_of(request, ReplacePermissionsBody)
     command = ReplacePermissions(permissions=body.to_domain())
     return outcome_response(await perform(request, command))
 
 
 @put("/v1/sessions/{session_id:str}/tool-approval", right="write")
-@Describes(_TOPIC, body=ToolApprovalBody, answers={200: PermissionsSet})
+@Describes(
+    _TOPIC, body=ToolApprovalBody, answers={200: PermissionsSet}, problems=("permission_denied",)
+)
 async def switch_tool_approval(request: AnyRequest) -> ASGIResponse:
     """Let tools be called without asking, but for those that a rule denies; or not."""
     body = await body_of(request, ToolApprovalBody)

@@ -47,11 +47,27 @@ class ToolApprovalBody(Body):
 # ── answers ──────────────────────────────────────────────────────────────────────────────────
 
 
+class SessionGrants(Shape):
+    """What a session may use, by category; an empty list is nothing, not everything."""
+
+    tools: list[str]
+    skills: list[str]
+    mcp_servers: list[str]
+    workspace_paths: list[str]
+    network_channels: list[str]
+    sandbox_profiles: list[str]
+
+
 class Permissions(Shape):
     """What decides about tool calls now."""
 
     permissions: SessionRules
     tool_approval: bool
+    ceiling: Annotated[
+        SessionRules | None,
+        Field(description="what the rules of a spawned session, and of its forks, never exceed"),
+    ]
+    grants: Annotated[SessionGrants, Field(description="what the session may use and hand on")]
     sequence: Sequence
 
 

@@ -30,6 +30,7 @@ def fork(origin: Session, command: CreateSession, source: Origin) -> CreateSessi
         grants=origin.policy.grants,
         limits=command.limits or origin.lifecycle.limits,
         forked_from=source,
+        ceiling=origin.policy.ceiling,
     )
 
 

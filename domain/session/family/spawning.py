@@ -12,6 +12,7 @@ from domain.canonical import digest_of
 from domain.checks import require_agent, require_between, require_effort, require_name
 from domain.errors import Invalid, PermissionDenied, SessionExists, SessionIsStopped, SpawnLimit
 from domain.grants import Grants, normalised, wider_than
+from domain.narrowing import wider_rules
 from domain.permission_rules import PermissionRules, require_rules
 from domain.replacing import replace
 from domain.session.declarations import Command, Companion, accompanies, decides, evolves
@@ -33,7 +34,6 @@ DEFAULT_DEPTH = 1
 EXTRACTOR = "memory-extractor"
 _RESERVED = "coordinator"
 _LONGEST = 366 * 24 * 3600
-_BY_REACH = ("deny-all", "ask", "approve-reads", "approve-all")
 _DEFAULTS = SessionLimits(
     queued_inputs=MAX_WAITING,
     input_bytes=MAX_BYTES,
@@ -80,7 +80,9 @@ def spawn(session: Session, command: SpawnSession) -> list[SessionEvent]:
         return []
     _require_parent(session, command)
     _require_room(session)
-    wider = [*_wider_grants(session, command), *_wider_rules(session, command)]
+    wider = _wider_grants(session, command)
+    if command.permissions is not None:
+        wider += wider_rules(session.policy.rules, command.permissions)
     wider += _wider_limits(session, command)
     if wider:
         named = ", ".join(wider[:5])
@@ -174,19 +176,6 @@ def _require_room(session: Session) -> None:
 def _wider_grants(session: Session, command: SpawnSession) -> list[str]:
     wider = wider_than(session.policy.grants, normalised(command.grants))
     return [f"{category}:{atom}" for category, atom in wider]
-
-
-def _wider_rules(session: Session, command: SpawnSession) -> list[str]:
-    held, asked = session.policy.rules, command.permissions
-    if asked is None:
-        return []
-    wider: list[str] = []
-    if _BY_REACH.index(asked.mode) > _BY_REACH.index(held.mode):
-        wider.append(f"mode:{asked.mode}")
-    if held.mode != "approve-all" or held.ask:
-        # A pattern cannot be compared with others but for equality.
-        wider += [f"allow:{pattern}" for pattern in asked.allow if pattern not in held.allow]
-    return wider
 
 
 def _wider_limits(session: Session, command: SpawnSession) -> list[str]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from domain.errors import PermissionDenied
+from domain.narrowing import asks_nothing, require_within
 from domain.permission_rules import PermissionRules, require_rules
 from domain.replacing import replace
 from domain.session.declarations import Command, decides, evolves
@@ -27,11 +29,16 @@ class ReplacePermissions(Command):
 
 @decides(ReplacePermissions)
 def replace_rules(session: Session, command: ReplacePermissions) -> list[SessionEvent]:
-    """Set all rules; as they are already, nothing changes."""
+    """Set all rules; as they are already, nothing changes.
+
+    What narrowed a child when it was spawned stays: its rules may be narrower, and again as wide
+    as they were, but never wider.
+    """
     require_present(session)
     require_rules(command.permissions)
     if command.permissions == session.policy.rules:
         return []
+    require_within(session.policy.ceiling, command.permissions)
     return [PermissionsReplaced(permissions=command.permissions)]
 
 
@@ -44,10 +51,16 @@ class SwitchToolApproval(Command):
 
 @decides(SwitchToolApproval)
 def switch_tool_approval(session: Session, command: SwitchToolApproval) -> list[SessionEvent]:
-    """Let tools be called without asking, or not."""
+    """Let tools be called without asking, or not; what narrowed a child is not switched off."""
     require_present(session)
     if command.enabled == session.policy.tool_approval:
         return []
+    ceiling = session.policy.ceiling
+    if command.enabled and ceiling is not None and not asks_nothing(ceiling):
+        raise PermissionDenied(
+            "the rules that this child was spawned with ask; answer what it asks for",
+            wider=["tool_approval"],
+        )
     return [ToolApprovalEnabled() if command.enabled else ToolApprovalDisabled()]
 
 

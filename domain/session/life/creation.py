@@ -13,6 +13,7 @@ from domain.checks import (
 )
 from domain.errors import Invalid, SessionExists
 from domain.grants import Grants, normalised
+from domain.narrowing import require_within
 from domain.permission_rules import PermissionRules, require_rules
 from domain.session.content.description import require_tags
 from domain.session.content.messages import require_message, require_new_message
@@ -71,6 +72,7 @@ class CreateSession(Command):
     ttl_seconds: int | None = None
     lineage: Identity[Lineage | None] = None
     forked_from: Identity[Origin | None] = None
+    ceiling: Identity[PermissionRules | None] = None
 
 
 @decides(CreateSession)
@@ -92,6 +94,7 @@ def create(session: Session, command: CreateSession) -> list[SessionEvent]:
         ttl_seconds=command.ttl_seconds,
         lineage=command.lineage,
         forked_from=command.forked_from,
+        ceiling=command.ceiling,
     )
     if session.sequence:
         return _again(session, created)
@@ -127,6 +130,7 @@ def _require_creatable(command: CreateSession) -> None:
     require_state(command.state)
     if command.permissions is not None:
         require_rules(command.permissions)
+    require_within(command.ceiling, command.permissions or PermissionRules())
     if command.limits is not None:
         require_limits(command.limits)
     require_between(command.ttl_seconds, "ttl_seconds", 1, _YEAR)
@@ -181,7 +185,9 @@ def _created(session: Session, event: SessionCreated, recorded: Recorded) -> Cha
         ),
         "state": patched(session.state, event.state, ()),
         "policy": Policy(
-            rules=event.permissions or PermissionRules(), grants=event.grants or Grants()
+            rules=event.permissions or PermissionRules(),
+            grants=event.grants or Grants(),
+            ceiling=event.permissions if event.lineage is not None else event.ceiling,
         ),
     }
     if own_keys(event.state):
