@@ -441,12 +441,16 @@ class ToolProgressed:
 
 @event("tool.returned")
 class ToolReturned:
-    """A tool call ended; one still open when its turn ends is closed with it, never left behind."""
+    """A tool call ended; one still open when its turn ends is closed with it, never left behind.
+
+    The result of a call that was so closed may come in a later turn: `called_in_turn` is its own.
+    """
 
     tool_call_id: str
     status: ToolOutcome = "completed"
     output: Any = None
     meta: JsonObject | None = None
+    called_in_turn: str | None = None
 
 
 @event("plan.updated")

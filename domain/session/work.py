@@ -45,12 +45,21 @@ class Turn:
     """When it is ended, if it was asked to end."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnansweredCall:
+    """A call that was closed without a result, which may still come."""
+
+    turn_id: str
+    sequence: int
+
+
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """The running turn, and how each earlier one ended."""
+    """The running turn, how each earlier one ended, and the newest calls without a result."""
 
     running: Turn | None = None
     ended: PersistentMap[TurnOutcome] = field(default_factory=PersistentMap[TurnOutcome])
+    unanswered: PersistentMap[UnansweredCall] = field(default_factory=PersistentMap[UnansweredCall])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

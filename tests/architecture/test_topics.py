@@ -11,7 +11,7 @@ BELOW = {"declarations", "events", "guards", "state", "work"}
 ABOVE = {"commands", "decide", "evolve"}
 """What puts the topics together, and what no topic knows."""
 BUILDS_ON = {
-    "activity": {"input_queue", "interactions", "usage"},
+    "activity": {"activity_batch", "input_queue", "interactions", "usage"},
     "conversation": {"shared_state"},
     "creation": {"description", "messages", "shared_state"},
     "elicitations": {"interactions"},

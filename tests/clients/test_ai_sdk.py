@@ -164,6 +164,24 @@ def test_a_result_that_comes_in_a_later_message_is_that_of_its_call(session: Ses
     ]  # fmt: skip
 
 
+def test_a_result_that_comes_in_a_later_turn_is_that_of_its_call(session: SessionApi) -> None:
+    session.start()
+    session.record(called("c1"))
+    session.complete()
+    session.start("t2")
+    session.record(returned("c1", "at last"), said("so"), turn_id="t2")
+
+    ours, model = of_ai_sdk(session)
+
+    assert ours[1]["parts"][1]["output"] == "at last"
+    assert outline(model) == [
+        "user text Hello", "assistant tool-call c1", "tool tool-result c1",
+        "user text Hello", "assistant text so",
+    ]  # fmt: skip
+    call = done(session.get("/messages/c1"))
+    assert (call["late"], call["returned_in_turn"], call["turn_id"]) == (True, "t2", "t1")
+
+
 def test_what_a_provider_wants_back_comes_back(session: SessionApi) -> None:
     session.start()
     signed = {"providerMetadata": {"anthropic": {"signature": "c2ln"}}}

@@ -127,6 +127,7 @@ class _Turns:
         self._seen: set[str] = set()
         self._open_calls: set[str] = set()
         self._closed_calls: set[str] = set()
+        self._unanswered: dict[str, str] = {}
 
     def check(self) -> None:
         for recorded in self._log:
@@ -164,9 +165,14 @@ class _Turns:
             case e.ToolCalled(tool_call_id=call):
                 assert call not in self._open_calls, "called while it is open"
                 self._open_calls.add(call)
+                self._unanswered.pop(call, None)
             case e.ToolProgressed(tool_call_id=call):
                 assert call in self._open_calls | self._closed_calls, "news of an unknown call"
+            case e.ToolReturned(tool_call_id=call, called_in_turn=str(turn)):
+                assert self._unanswered.pop(call) == turn != self._open, "late, but not awaited"
             case e.ToolReturned(tool_call_id=call):
+                if event.status != "completed" and event.output is None:
+                    self._unanswered[call] = str(self._open)
                 assert call in self._open_calls, "returned without being open"
                 self._open_calls.remove(call)
                 self._closed_calls.add(call)

@@ -401,6 +401,7 @@ GROWN: tuple[e.SessionEvent, ...] = (
         forked_from=Origin(session_id=SESSION_ID, sequence=41, digest="00ff"),
         ceiling=PermissionRules(allow=("ls", "cat"), deny=("rm",), mode="approve-all"),
     ),
+    e.ToolReturned(tool_call_id="c1", output="done", called_in_turn="t0"),
     e.SessionResumed(
         activation=3, starting=True, crash=Failure(kind="process_exit", summary="139")
     ),

@@ -9,9 +9,10 @@ from domain.errors import (
     TurnEnded,
     TurnNotFound,
 )
+from domain.replacing import replace
 from domain.session import events as e
 from domain.session.commands import RecordActivity
-from domain.session.turn.activity import MAX_BATCH
+from domain.session.turn.activity import MAX_BATCH, MAX_UNANSWERED
 from domain.values import Agent, Usage
 from tests.support.builders import (
     SAMPLES,
@@ -86,6 +87,64 @@ def test_a_tool_call_returns_once():
     given([*RUNNING, called()]).when(record(returned())).then([returned()])
     given([*RUNNING, called(), returned()]).when(record(returned())).then_refused(ToolCallNotOpen)
     given([*RUNNING, called()]).when(record(returned(), returned())).then_refused(ToolCallNotOpen)
+
+
+CLOSED = [*RUNNING, called(), returned(status="abandoned"), completed(), started("t2")]
+
+
+@pytest.mark.parametrize("status", ["abandoned", "failed", "cancelled"])
+def test_a_call_that_was_closed_without_a_result_may_return_in_a_later_turn(status):
+    late = returned(output="at last")
+    known = replace(late, called_in_turn="t1")
+    past = [*RUNNING, called(), returned(status=status), completed(), started("t2")]
+
+    for begun in (past, [*past, completed("t2"), started("t3")]):
+        turn_id = begun[-1].turn_id
+        given(begun).when(record(late, turn_id=turn_id)).then([known])
+        given([*begun, known]).when(record(late, turn_id=turn_id)).then_refused(ToolCallNotOpen)
+        given(begun).when(record(late, late, turn_id=turn_id)).then_refused(ToolCallNotOpen)
+
+
+@pytest.mark.parametrize("ended", [returned(), returned(status="failed", output="boom")])
+def test_a_call_with_a_result_does_not_return_in_a_later_turn(ended):
+    past = [*RUNNING, called(), ended, completed(), started("t2")]
+
+    given(past).when(record(returned(), turn_id="t2")).then_refused(
+        ToolCallNotOpen, tool_call_id="c1"
+    )
+
+
+def test_a_result_is_that_of_the_newest_call_with_its_id():
+    both = [called(), returned()]
+
+    given(CLOSED).when(record(*both, turn_id="t2")).then(both)
+    given(CLOSED).when(record(*both, returned(), turn_id="t2")).then_refused(ToolCallNotOpen)
+    given([*CLOSED, *both]).when(record(returned(), turn_id="t2")).then_refused(ToolCallNotOpen)
+    anew = [called(), returned(status="cancelled"), completed("t2"), started("t3")]
+    given([*CLOSED, *anew]).when(record(returned(), turn_id="t3")).then(
+        [returned(called_in_turn="t2")]
+    )
+
+
+def test_a_late_result_is_a_sign_of_life_and_leaves_the_open_calls_open():
+    past = [*CLOSED, called("c2"), returned(called_in_turn="t1", output=1)]
+    turns = state_after(past).turns
+
+    assert turns.running is not None
+    assert (list(turns.running.open_calls), len(turns.unanswered)) == (["c2"], 0)
+    assert turns.running.active_at > turns.running.started_at
+
+
+def test_of_the_calls_without_a_result_the_newest_are_remembered():
+    calls = [f"c{n}" for n in range(MAX_UNANSWERED + 2)]
+    closed = [event for call in calls for event in (called(call), returned(call, status="failed"))]
+    past = [*RUNNING, *closed, completed(), started("t2")]
+
+    assert set(state_after(past).turns.unanswered) == {*calls[2:]}
+    given(past).when(record(returned("c1"), turn_id="t2")).then_refused(ToolCallNotOpen)
+    given(past).when(record(returned("c2"), turn_id="t2")).then(
+        [returned("c2", called_in_turn="t1")]
+    )
 
 
 def test_a_tool_call_cannot_return_before_it_was_made():

@@ -102,6 +102,17 @@ def test_a_tool_call_belongs_to_its_turn():
     assert [x["status"] for x in entries if x["kind"] == "tool_call"] == ["abandoned", "open"]
 
 
+def test_a_result_that_comes_in_a_later_turn_is_that_of_its_call_and_marked_late():
+    past = [started("t1"), called("c1"), returned("c1", status="abandoned"), completed("t1")]
+    late = returned("c1", output="at last", called_in_turn="t1", meta={"ms": 9})
+    _, call, _, after = read([*past, started("t2"), late, said("so")])
+
+    assert (call["id"], call["turn_id"], call["status"]) == ("c1", "t1", "completed")
+    assert (call["output"], call["result_meta"]) == ("at last", {"ms": 9})
+    assert (call["late"], call["returned_in_turn"], call["returned_at_sequence"]) == (True, "t2", 7)
+    assert texts([after]) == ["so"]
+
+
 def test_a_revised_message_says_the_new_thing_at_its_old_place():
     revised = e.MessageRevised(message_id="m1", parts=text("new"))
     first, second = read([added("m1", "old"), added("m2", "next"), revised])

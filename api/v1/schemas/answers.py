@@ -81,6 +81,10 @@ class ToolCallEntry(Shape):
     content: Any = None
     output: Any = None
     returned_at_sequence: int | None = None
+    late: Annotated[
+        Literal[True] | None, Field(description="the result came when the turn had ended")
+    ] = None
+    returned_in_turn: Annotated[str | None, Field(description="the turn in which it came")] = None
     approval: Approval | None = None
     meta: JsonMap | None = None
     progress_meta: JsonMap | None = None

@@ -96,7 +96,11 @@ class Transcript:
                 news = {"status": event.status, "output": event.output}
                 news["result_meta"] = event.meta
                 news["returned_at_sequence"] = recorded.sequence
-                return self._update_call(recorded, event.tool_call_id, news)
+                if event.called_in_turn is None:
+                    return self._update_call(recorded, event.tool_call_id, news)
+                news |= {"late": True, "returned_in_turn": recorded.turn_id}
+                late = recorded._replace(turn_id=event.called_in_turn)
+                return self._update_call(late, event.tool_call_id, news)
             case PermissionRequested(tool_call_id=str(call)):
                 self._requests[event.request_id] = place = (recorded.turn_id, call)
                 return self._requested(place, {"request_id": event.request_id})

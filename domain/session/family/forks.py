@@ -47,7 +47,7 @@ def inherited(origin: Session) -> Session:
         messages=origin.messages,
         state=origin.state,
         description=replace(origin.description, summaries=_summaries(origin)),
-        turns=Turns(running=None, ended=_ended(origin)),
+        turns=Turns(running=None, ended=_ended(origin), unanswered=origin.turns.unanswered),
         interactions=Interactions(decided=origin.interactions.decided),
         inputs=Inputs(ended=origin.inputs.ended),
     )

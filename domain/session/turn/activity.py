@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.checks import require_agent, require_id, require_name
-from domain.errors import Invalid, ToolCallExists, ToolCallNotOpen
-from domain.parts import require_parts
+from domain.errors import Invalid
+from domain.persistent_map import PersistentMap
 from domain.replacing import replace
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
@@ -27,14 +26,17 @@ from domain.session.events import (
 from domain.session.guards import require_running
 from domain.session.interaction.interactions import signs_of_life
 from domain.session.state import Changes, Session
+from domain.session.turn.activity_batch import ActivityBatch
 from domain.session.turn.input_queue import steered
 from domain.session.turn.usage import add_usage
-from domain.session.work import ToolCall, Turn
+from domain.session.work import ToolCall, Turn, UnansweredCall
 from domain.values import COUNTS, Identity, Usage
 
 __all__ = ["RecordActivity"]
 
 MAX_BATCH = 1000
+MAX_UNANSWERED = 256
+"""The most calls without a result that are remembered, over all turns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +59,7 @@ def record(session: Session, command: RecordActivity) -> list[SessionEvent]:
     follows, if the runtime says that it will give it to the agent.
     """
     turn = require_running(session, command.turn_id)
-    _require_sound(turn, command.events)
-    events: list[SessionEvent] = [*signs_of_life(session), *command.events]
+    events: list[SessionEvent] = [*signs_of_life(session), *_sound(session, turn, command.events)]
     boundary = next((e for e in reversed(events) if isinstance(e, ToolReturned)), None)
     if command.take_inputs and boundary is not None:
         after = events.index(boundary) + 1
@@ -66,39 +67,15 @@ def record(session: Session, command: RecordActivity) -> list[SessionEvent]:
     return events
 
 
-def _require_sound(turn: Turn, events: Sequence[ActivityEvent]) -> None:
+def _sound(
+    session: Session, turn: Turn, events: Sequence[ActivityEvent]
+) -> Sequence[ActivityEvent]:
     if not events:
         raise Invalid("events must have at least one event", field="events")
     if len(events) > MAX_BATCH:
         raise Invalid(f"{len(events)} events; at most {MAX_BATCH}", field="events")
-    opened = set(turn.open_calls)
-    known = opened | set(turn.closed_calls)
-    for index, event in enumerate(events):
-        field = f"events[{index}]"
-        match event:
-            case AgentMessage() | AgentThought():
-                require_id(event.message_id, f"{field}.data.message_id")
-                require_parts(event.parts, f"{field}.data.parts")
-            case AgentSwitched(agent=agent):
-                require_agent(agent, f"{field}.data.agent")
-            case ToolCalled(tool_call_id=call):
-                require_id(call, f"{field}.data.tool_call_id")
-                require_name(event.name, f"{field}.data.name")
-                # Some models count their calls anew in each step: what has returned may come again.
-                if call in opened:
-                    raise ToolCallExists(None, tool_call_id=call)
-                opened.add(call)
-                known.add(call)
-            case ToolProgressed(tool_call_id=call):
-                # News may come late: it needs a call of this turn, open or not.
-                if call not in known:
-                    raise ToolCallNotOpen(None, tool_call_id=call)
-            case ToolReturned(tool_call_id=call):
-                if call not in opened:
-                    raise ToolCallNotOpen(None, tool_call_id=call)
-                opened.remove(call)
-            case _:
-                pass
+    batch = ActivityBatch(session, turn)
+    return [batch.take(event, f"events[{index}]") for index, event in enumerate(events)]
 
 
 @evolves(AgentMessage, AgentThought, ToolProgressed, RuntimeNotice, ContextCompacted, RuntimeEvent)
@@ -126,7 +103,9 @@ def _called(session: Session, event: ToolCalled, recorded: Recorded) -> Changes:
         sequence=recorded.sequence,
     )
     open_calls = turn.open_calls.put(event.tool_call_id, call)
-    return _with(session, replace(turn, open_calls=open_calls, active_at=recorded.at))
+    changed = replace(turn, open_calls=open_calls, active_at=recorded.at)
+    unanswered = session.turns.unanswered.drop(event.tool_call_id)
+    return {"turns": replace(session.turns, running=changed, unanswered=unanswered)}
 
 
 @evolves(ToolReturned)
@@ -134,13 +113,27 @@ def _returned(session: Session, event: ToolReturned, recorded: Recorded) -> Chan
     turn = session.turns.running
     if turn is None:
         return {}
+    call, unanswered = event.tool_call_id, session.turns.unanswered
+    if event.called_in_turn is not None:
+        turns = replace(session.turns, running=replace(turn, active_at=recorded.at))
+        return {"turns": replace(turns, unanswered=unanswered.drop(call))}
+    if event.output is None and event.status != "completed":
+        waits = UnansweredCall(turn_id=turn.turn_id, sequence=recorded.sequence)
+        unanswered = _newest(unanswered.put(call, waits))
     changed = replace(
         turn,
-        open_calls=turn.open_calls.drop(event.tool_call_id),
-        closed_calls=turn.closed_calls.put(event.tool_call_id, True),
+        open_calls=turn.open_calls.drop(call),
+        closed_calls=turn.closed_calls.put(call, True),
         active_at=recorded.at,
     )
-    return _with(session, changed)
+    return {"turns": replace(session.turns, running=changed, unanswered=unanswered)}
+
+
+def _newest(unanswered: PersistentMap[UnansweredCall]) -> PersistentMap[UnansweredCall]:
+    """Return the calls less the oldest, where they are more than are remembered."""
+    if len(unanswered) <= MAX_UNANSWERED:
+        return unanswered
+    return unanswered.drop(min(unanswered, key=lambda call: unanswered[call].sequence))
 
 
 @evolves(PlanUpdated)

@@ -20,7 +20,7 @@ from domain.session.interaction.interactions import cancelled_with_session, canc
 from domain.session.state import Changes, Session
 from domain.session.turn import input_queue
 from domain.session.turn.usage import add_usage, beyond
-from domain.session.work import TurnOutcome, Turns
+from domain.session.work import TurnOutcome
 from domain.values import (
     Failure,
     Identity,
@@ -187,7 +187,9 @@ def _cancelled(session: Session, event: TurnCancelled, _: Recorded) -> Changes:
 
 def _ended(session: Session, turn_id: str, outcome: TurnOutcome) -> Changes:
     changes: Changes = {
-        "turns": Turns(running=None, ended=session.turns.ended.put(turn_id, outcome))
+        "turns": replace(
+            session.turns, running=None, ended=session.turns.ended.put(turn_id, outcome)
+        )
     }
     if session.health.stalled is not None:
         # A stall is the turn's: it ends with it.
