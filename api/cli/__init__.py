@@ -13,14 +13,24 @@ from typing import Annotated
 import typer
 
 from api.cli.options import (
+    HERE,
+    ONE_SESSION,
     AccessLog,
+    Agent,
+    App,
     AuthTokenFile,
     DatabaseUrl,
     DataDir,
     Host,
     LogFormat,
     Port,
+    Status,
+    Tag,
+    TokenFile,
+    Url,
+    User,
     Workers,
+    Workspace,
     complaining,
     settings_of,
 )
@@ -36,11 +46,23 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Url = Annotated[str, typer.Option(metavar="URL", help="Where the server is.", envvar="CAIRN_URL")]
-TokenFile = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="Holds the bearer token to send.", envvar="CAIRN_TOKEN_FILE"),
-]
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cairn {version_of('cairn')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _all(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", is_eager=True, callback=_say_version, help="Say which version it is."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command(short_help="Run the server.")
@@ -98,10 +120,59 @@ def migrate(
         run(settings, dry_run=dry_run, grant_to=grant_to)
 
 
+@app.command(name="sessions", short_help="List sessions, the last changed first.")
+def list_sessions(
+    app: App = None,
+    user: User = None,
+    workspace: Workspace = None,
+    agent: Agent = None,
+    status: Status = None,
+    tag: Tag = None,
+    text: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only those with this in their title.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="The most of them.")] = 20,
+    json: Annotated[bool, typer.Option("--json", help="One session in JSON per line.")] = False,
+    url: Url = HERE,
+    token_file: TokenFile = None,
+) -> None:
+    """List sessions, the last changed first, with as much of their ids as tells them apart."""
+    with complaining():
+        from api.cli.sessions import list_sessions as run
+
+        filters = {
+            "app": app,
+            "user": user,
+            "workspace": workspace,
+            "agent": agent,
+            "status": status,
+            "tag": tag,
+            "text": text,
+        }
+        run(filters=filters, limit=limit, as_json=json, url=url, token_file=token_file)
+
+
+@app.command(name="show", short_help="Show a session, and what was said in it last.")
+def show_session(
+    session: Annotated[str, typer.Argument(help=ONE_SESSION)],
+    turns: Annotated[
+        int, typer.Option(metavar="NUMBER", min=0, help="The most of its last turns to show.")
+    ] = 3,
+    json: Annotated[bool, typer.Option("--json", help="Say it in JSON.")] = False,
+    url: Url = HERE,
+    token_file: TokenFile = None,
+) -> None:
+    """Show a session: what it is, how it is, and what was said in its last turns."""
+    with complaining():
+        from api.cli.sessions import show_session as run
+
+        run(session, turns=turns, as_json=json, url=url, token_file=token_file)
+
+
 @app.command(short_help="Follow a session across disconnects and restarts.")
 def tail(
-    session: Annotated[str, typer.Argument(help="The id of a session.")],
-    url: Url = "http://127.0.0.1:8080",
+    session: Annotated[str, typer.Argument(help=ONE_SESSION)],
+    url: Url = HERE,
     since: Annotated[
         str,
         typer.Option(
@@ -121,7 +192,7 @@ def tail(
 
 @app.command(name="repair", short_help="Say what is wrong with a log, and close what is open.")
 def repair_session(
-    session: Annotated[str | None, typer.Argument(help="The id of a session.")] = None,
+    session: Annotated[str | None, typer.Argument(help=ONE_SESSION)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what is wrong.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Also when the session was stopped on purpose.")
@@ -131,24 +202,18 @@ def repair_session(
     ] = "final",
     json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
     everything: Annotated[
-        bool, typer.Option("--all", help="Look at all sessions, one line each; with --dry-run.")
+        bool,
+        typer.Option(
+            "--all",
+            help="Look at all sessions that the filters choose, a line each; with --dry-run.",
+        ),
     ] = False,
-    app: Annotated[str | None, typer.Option(metavar="APP", help="Of this app, with --all.")] = None,
-    user: Annotated[
-        str | None, typer.Option(metavar="USER", help="Of this user, with --all.")
-    ] = None,
-    workspace: Annotated[
-        str | None, typer.Option(metavar="WORKSPACE", help="Of this workspace, with --all.")
-    ] = None,
-    agent: Annotated[
-        str | None, typer.Option(metavar="AGENT", help="Of this agent, with --all.")
-    ] = None,
-    status: Annotated[
-        str | None, typer.Option(metavar="STATUS", help="With this status, with --all.")
-    ] = None,
-    tag: Annotated[
-        str | None, typer.Option(metavar="TAG", help="With this tag, with --all.")
-    ] = None,
+    app: App = None,
+    user: User = None,
+    workspace: Workspace = None,
+    agent: Agent = None,
+    status: Status = None,
+    tag: Tag = None,
     file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A log in a file; needs no server.")
     ] = None,
@@ -158,7 +223,7 @@ def repair_session(
             "--format", metavar="FORMAT", help="Of the file: cairn, rows, agh-ledger or agh-db."
         ),
     ] = None,
-    url: Url = "http://127.0.0.1:8080",
+    url: Url = HERE,
     token_file: TokenFile = None,
 ) -> None:
     """Say what is wrong with a session or a log in a file, and append what closes what is open.
@@ -200,7 +265,7 @@ def recover_sessions(
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Say it in JSON.")] = False,
-    url: Url = "http://127.0.0.1:8080",
+    url: Url = HERE,
     token_file: TokenFile = None,
 ) -> None:
     """Stop every session whose driver is gone, and close what is open in it.
@@ -245,7 +310,9 @@ def demo(
 
 @app.command(short_help="Check that nothing was changed, cut off or taken away.")
 def verify(
-    sessions: Annotated[list[str] | None, typer.Argument(help="Ids of sessions.")] = None,
+    sessions: Annotated[
+        list[str] | None, typer.Argument(help="Ids of sessions, or their beginnings.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All sessions.")] = False,
     checkpoint: Annotated[
         Path | None,
@@ -264,7 +331,7 @@ def verify(
             "--since-checkpoint", help="Of all sessions only those that changed since --checkpoint."
         ),
     ] = False,
-    url: Url = "http://127.0.0.1:8080",
+    url: Url = HERE,
     token_file: TokenFile = None,
     json: Annotated[bool, typer.Option("--json", help="Say it in JSON.")] = False,
 ) -> None:
@@ -322,7 +389,7 @@ def keygen(
 @app.command()
 def version() -> None:
     """Say which version this is."""
-    typer.echo(f"cairn {version_of('cairn')}")
+    _say_version(True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

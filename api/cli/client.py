@@ -70,8 +70,7 @@ class Client:
             base_url=url,
             headers=headers,
             timeout=_ANSWER,
-            # A proxy has no way to this machine.
-            trust_env=urlsplit(url).hostname not in _LOOPBACK,
+            trust_env=goes_through_proxies(url),
         )
 
     async def __aenter__(self) -> Self:
@@ -266,6 +265,15 @@ def _words(error: httpx.TransportError) -> str:
             return "nothing was heard for too long"
         case _:
             return "the connection broke"
+
+
+def goes_through_proxies(url: str) -> bool:
+    """Return whether the proxies of the environment hold: one has no way to this machine.
+
+    Args:
+        url: Of a server.
+    """
+    return urlsplit(url).hostname not in _LOOPBACK
 
 
 def token_in(path: Path | None) -> str | None:

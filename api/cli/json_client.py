@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from api.cli.client import token_in
+from api.cli.client import goes_through_proxies, token_in
 from api.cli.options import Failure, UsageError
 
 _PATIENCE = 120.0
@@ -29,7 +29,12 @@ class JsonClient:
             raise UsageError(f"--url or CAIRN_URL must begin with http://, and it is {url!r}.")
         token = token_in(token_file)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._client = httpx.Client(base_url=url, headers=headers, timeout=_PATIENCE)
+        self._client = httpx.Client(
+            base_url=url,
+            headers=headers,
+            timeout=_PATIENCE,
+            trust_env=goes_through_proxies(url),
+        )
 
     def close(self) -> None:
         """Let the connection go."""

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,6 +57,33 @@ AuthTokenFile = Annotated[
         metavar="FILE", help="Ask for the bearer token in this file. [CAIRN_AUTH_TOKEN_FILE]"
     ),
 ]
+HERE = "http://127.0.0.1:8080"
+ONE_SESSION = "The id of a session, or as much of its beginning as is needed."
+
+Url = Annotated[
+    str,
+    typer.Option(
+        metavar="URL",
+        envvar="CAIRN_URL",
+        show_envvar=False,
+        help="Where the server is. [CAIRN_URL]",
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        envvar="CAIRN_TOKEN_FILE",
+        show_envvar=False,
+        help="Holds the bearer token to send. [CAIRN_TOKEN_FILE]",
+    ),
+]
+App = Annotated[str | None, typer.Option(metavar="APP", help="Only those of this app.")]
+User = Annotated[str | None, typer.Option(metavar="USER", help="Of this user.")]
+Workspace = Annotated[str | None, typer.Option(metavar="WORKSPACE", help="Of this workspace.")]
+Agent = Annotated[str | None, typer.Option(metavar="AGENT", help="Of this agent.")]
+Status = Annotated[str | None, typer.Option(metavar="STATUS", help="With this status.")]
+Tag = Annotated[str | None, typer.Option(metavar="TAG", help="With this tag.")]
 
 _WRONG_USE = 2
 _SECRET = {"database_url"}

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO
-from uuid import UUID
 
 import msgspec
 
 from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
-from api.cli.screen import printable
+from api.cli.screen import printable, stop_writing
 from api.cli.serving.log_files import Format, analyse_file
+from api.cli.session_ids import find_session
 from domain.repair.report import Options, Scope
 
 _PAGE = 100
@@ -67,18 +67,14 @@ class Repairer:
         """Repair a session, and print the report.
 
         Args:
-            session: Its id.
+            session: Its id, or the beginning of it.
             dry_run: Only say what would be appended.
             as_json: Print the report as JSON.
 
         Returns:
             The exit status.
         """
-        try:
-            session_id = str(UUID(session))
-        except ValueError:
-            raise UsageError(f"{session!r} is no session id; one is a UUID.") from None
-        report = self._repair(session_id, dry_run=dry_run)
+        report = self._repair(find_session(self._server, session), dry_run=dry_run)
         _show(report, as_json=as_json)
         return _status(report)
 
@@ -185,8 +181,7 @@ def repair(
         print(f"cairn: {error}", file=sys.stderr)
         return _COULD_NOT_LOOK
     except BrokenPipeError:
-        # Whoever read has had enough; nothing may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stop_writing()
         return _COULD_NOT_LOOK
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import sys
+import unicodedata
 from typing import Any, TextIO, cast
 
 import msgspec
@@ -57,7 +58,7 @@ class Screen:
             self._end_piece()
             self._write(f"{'…':>6}  {printable(name):<{_WIDTH_OF_NAME}}  ", _colour(name))
             self._streaming = name
-        text = _text_of(piece.get("data")).replace("\n", "\n" + " " * (_WIDTH_OF_NAME + 10))
+        text = text_of(piece.get("data")).replace("\n", "\n" + " " * (_WIDTH_OF_NAME + 10))
         self._write(_UNPRINTABLE.sub("", text), _colour(name))
 
     def say(self, text: str) -> None:
@@ -90,6 +91,34 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub("", " ".join(text.split()))
 
 
+def fitted(text: str, width: int) -> str:
+    """Return a text that fills so many columns of a terminal, cut with `…` where it is longer.
+
+    Args:
+        text: On one line.
+        width: In columns; a wide letter takes two.
+    """
+    columns = [_columns(letter) for letter in text]
+    if sum(columns) <= width:
+        return text + " " * (width - sum(columns))
+    room, kept = width - 1, 0
+    while kept < len(columns) and columns[kept] <= room:
+        room -= columns[kept]
+        kept += 1
+    return text[:kept] + "…" + " " * room
+
+
+def _columns(letter: str) -> int:
+    if unicodedata.combining(letter) or unicodedata.category(letter) == "Cf":
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
+
+def stop_writing() -> None:
+    """Write nothing more, at exit either: whoever read the output has had enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def summary(name: str, data: Any) -> str:
     """Return an event in a few words.
 
@@ -102,9 +131,9 @@ def summary(name: str, data: Any) -> str:
     fields = cast("dict[str, Any]", data)
     match name:
         case "agent.message" | "agent.thought" | "message.added" | "message.revised":
-            return _text_of(fields)
+            return text_of(fields)
         case "turn.started":
-            return _text_of(fields) or _text_of(fields.get("input"))
+            return text_of(fields) or text_of(fields.get("input"))
         case "session.created":
             owner: dict[str, Any] = fields.get("owner") or {}
             return str(fields.get("title") or f"{owner.get('app')} / {owner.get('user')}")
@@ -124,7 +153,12 @@ def summary(name: str, data: Any) -> str:
             return words[0] if words else _json(fields)
 
 
-def _text_of(data: Any) -> str:
+def text_of(data: Any) -> str:
+    """Return what the parts of a message say.
+
+    Args:
+        data: Of an event, or a message.
+    """
     if not isinstance(data, dict):
         return ""
     parts: list[Any] = cast("dict[str, Any]", data).get("parts") or []

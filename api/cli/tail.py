@@ -1,15 +1,15 @@
 """`cairn tail`."""
 
 import asyncio
-import os
 import sys
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from pathlib import Path
-from uuid import UUID
 
 from api.cli.client import Client, Refused, token_in
+from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
-from api.cli.screen import Screen
+from api.cli.screen import Screen, stop_writing
+from api.cli.session_ids import find_session
 from api.cli.stream_items import CaughtUp, Closed, Event, Hole, Lost, Piece
 
 _INTERRUPTED = 130
@@ -19,7 +19,7 @@ def tail(session: str, *, url: str, since: str, token_file: Path | None, as_json
     """Print a session as it happens, until it is deleted or Ctrl-C.
 
     Args:
-        session: Its id.
+        session: Its id, or the beginning of it.
         url: Where the server is.
         since: The sequence to begin after, or `now`.
         token_file: Holds the bearer token.
@@ -29,13 +29,9 @@ def tail(session: str, *, url: str, since: str, token_file: Path | None, as_json
         UsageError: An argument makes no sense.
         Failure: There is no such session, or the server refuses.
     """
-    try:
-        session_id = str(UUID(session))
-    except ValueError:
-        raise UsageError(f"{session!r} is no session id; one is a UUID.") from None
     start = None if since == "now" else _sequence(since)
-    if not url.startswith(("http://", "https://")):
-        raise UsageError(f"--url or CAIRN_URL must begin with http://, and it is {url!r}.")
+    with closing(JsonClient(url, token_file)) as server:
+        session_id = find_session(server, session)
     try:
         asyncio.run(_follow(Client(url, token_in(token_file)), session_id, start, as_json=as_json))
     except Refused as refusal:
@@ -45,8 +41,7 @@ def tail(session: str, *, url: str, since: str, token_file: Path | None, as_json
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read has had enough; nothing may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stop_writing()
 
 
 def _sequence(since: str) -> int:

@@ -7,15 +7,15 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 import typer
 
-from api.cli.client import token_in
+from api.cli.client import goes_through_proxies, token_in
+from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
+from api.cli.session_ids import find_session
 from api.main import signatures
-from api.v1.schemas.base import UUID_TEXT
 from domain.transparency.notes import (
     MalformedNote,
     Note,
@@ -31,7 +31,6 @@ from domain.transparency.tiles import WIDTH, path_of
 from domain.transparency.tree import HASH_SIZE, Frontier, leaf_hash
 
 _PATIENCE = 600.0
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _BAR = 30
 
 Holds = Callable[[VerifierKey, str, Signature], bool]
@@ -119,12 +118,10 @@ def verify(
         raise UsageError("--since-checkpoint goes with --checkpoint FILE.")
     if key is not None and checkpoint is None:
         raise UsageError("--key goes with --checkpoint FILE.")
-    for session in sessions:
-        if not UUID_TEXT.fullmatch(session):
-            raise UsageError(f"{session!r} is no session id; one is a UUID.")
-    asked = Asked(
-        sessions, everything or not sessions, part_of(sample), since_checkpoint, checkpoint, key
-    )
+    part = part_of(sample)
+    with closing(JsonClient(url, token_file)) as server:
+        named = [find_session(server, session) for session in sessions]
+    asked = Asked(named, everything or not named, part, since_checkpoint, checkpoint, key)
     outcome = run(asked, url=url, token=token_in(token_file), holds=signatures().holds)
     if as_json:
         typer.echo(json.dumps(outcome.document()))
@@ -152,7 +149,7 @@ def run(asked: Asked, *, url: str, token: str | None, holds: Holds) -> Outcome:
         base_url=url,
         headers=headers,
         timeout=_PATIENCE,
-        trust_env=urlsplit(url).hostname not in _LOOPBACK,
+        trust_env=goes_through_proxies(url),
     )
     with closing(client):
         try:

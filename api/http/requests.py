@@ -27,6 +27,7 @@ SLASH_IN_A_NAME = "\udc2f"
 """Stands for the slash of an id on its way through the router; no text of a client has it."""
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_NO_UUID = "00000000-0000-0000-0000-000000000000"
 _WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?", re.ASCII)
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
@@ -267,6 +268,17 @@ class Parameters:
         if not _UUID.fullmatch(value):
             raise _bad(name, "it must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057")
         return UUID(value)
+
+    def uuids_from(self, name: str) -> tuple[UUID, UUID] | tuple[None, None]:
+        """Return the smallest and the greatest UUID that begin with a text; None when absent."""
+        value = self._values.get(name)
+        if value is None:
+            return None, None
+        rest = _NO_UUID[len(value) :]
+        first, last = value + rest, value + rest.replace("0", "f")
+        if not value or not _UUID.fullmatch(first):
+            raise _bad(name, "it must be the beginning of a UUID such as 01890a5d-ac96")
+        return UUID(first), UUID(last)
 
     def limit(self, *, most: int = MAX_LIMIT) -> int:
         """Return the most rows of a page.

@@ -89,7 +89,12 @@ class ListedSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionFilter:
-    """Which sessions to list; what is None does not matter."""
+    """Which sessions to list; what is None does not matter.
+
+    Args:
+        first_id: With this id or a greater one.
+        last_id: With this id or a smaller one.
+    """
 
     app: str | None = None
     user: str | None = None
@@ -110,6 +115,8 @@ class SessionFilter:
     parent: UUID | None = None
     root: UUID | None = None
     forked_from: UUID | None = None
+    first_id: UUID | None = None
+    last_id: UUID | None = None
 
 
 SortKey = Literal["updated_at", "created_at", "title"]

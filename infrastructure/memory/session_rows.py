@@ -36,7 +36,10 @@ class MemorySessionRows:
         wanted = [
             self._show(session_id)
             for session_id, listed in self._tables.listed.items()
-            if listed.is_live and is_wanted(listed, where)
+            if listed.is_live
+            and is_wanted(listed, where)
+            and (where.first_id is None or session_id >= where.first_id)
+            and (where.last_id is None or session_id <= where.last_id)
         ]
 
         def place(session: ListedSession) -> tuple[datetime | str, UUID]:

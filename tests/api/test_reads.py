@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.api import HELLO, Api, Json, SessionApi, done
+from tests.support.api import HELLO, Api, Json, SessionApi, done, refused
 
 LIVE = {"partial"}
 
@@ -227,6 +227,22 @@ def test_the_transcript_in_pages(session: SessionApi, order: str, form: str) -> 
 
     whole = [str(number) for number in range(8)]
     assert seen == (whole if order == "asc" else whole[:7][::-1])
+
+
+def test_sessions_are_found_by_the_beginning_of_their_id(api: Api) -> None:
+    made = [
+        api.create(id=f"0badcafe-0000-4000-8000-{number:012x}").id for number in (0x1A0, 0x1A1, 2)
+    ]
+
+    def found(prefix: str) -> set[str]:
+        page = done(api.get("/v1/sessions", params={"id_prefix": prefix}))
+        return {one["id"] for one in page["sessions"]}
+
+    assert found("0badcafe-0000-4000-8000-0000000001a") == set(made[:2])
+    assert found(made[2].upper()) == {made[2]}
+    assert found("0badcafe-0001") == set()
+    for wrong in ("", "0badcafe0", "g", made[0] + "0", "-"):
+        refused(api.get("/v1/sessions", params={"id_prefix": wrong}), 400, "invalid_parameter")
 
 
 def test_history_is_grouped_by_turn(session: SessionApi) -> None:

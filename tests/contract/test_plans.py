@@ -243,6 +243,13 @@ FAMILY = {
 }
 
 
+def test_those_whose_id_begins_alike_are_a_range_of_the_key(
+    connection: Connection[TupleRow],
+) -> None:
+    nodes = listing(connection, SessionFilter(first_id=SHORT, last_id=SHORT))
+    assert indexes(nodes) == {"sessions_pkey"}
+
+
 BY_UPDATE = SessionOrder()
 ORDERS = [
     SessionOrder(by, descending)

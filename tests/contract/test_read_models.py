@@ -175,6 +175,13 @@ async def test_a_list_is_filtered_by_where_sessions_come_from(
     assert await found(store, **{name: first}, status="running") == {moving.session_id}
 
 
+async def test_a_list_is_filtered_by_a_range_of_ids(store: Store) -> None:
+    first, second, third = sorted([await make(store) for _ in range(3)])
+    assert await found(store, first_id=second, last_id=second) == {second}
+    assert await found(store, first_id=first, last_id=third) == {first, second, third}
+    assert await found(store, last_id=first) == {first}
+
+
 async def test_the_living_children_of_a_session_are_those_that_have_not_ended(
     store: Store,
 ) -> None:

@@ -45,9 +45,10 @@ from domain.values import Owner, rfc3339
 _NAMED = ("app", "user", "workspace", "team", "scope", "agent", "type", "tag")
 _RANGES = ("created_after", "created_before", "updated_after", "updated_before")
 _RELATIVES = ("parent", "root", "forked_from")
-_FILTERS = (*_NAMED, *_RANGES, *_RELATIVES, "status", "badge", "starred", "text")
+_FILTERS = (*_NAMED, *_RANGES, *_RELATIVES, "status", "badge", "starred", "text", "id_prefix")
 _STATUSES = tuple(status for status in get_args(Status) if status != "deleted")
 _UUID = {"type": "string", "format": "uuid"}
+_ID_PREFIX = {"type": "string", "pattern": "^[0-9a-fA-F-]{1,36}$", "examples": ["01890a5d-ac96"]}
 _BADGES = get_args(Badge)
 _SORTS = tuple(sign + key for key in get_args(SortKey) for sign in ("", "-"))
 _FLAGS = ("true", "false")
@@ -111,6 +112,7 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
         Parameter("forked_from", "only the forks of this session", _UUID),
         choice("starred", "only those that are marked, or are not", "true", "false"),
         Parameter("text", "only those with this in their title"),
+        Parameter("id_prefix", "only those whose id begins with this", _ID_PREFIX),
         *(moment(name, f"only those {name.replace('_', ' ')} this time") for name in _RANGES),
         choice("attachable", "only those that somebody may attach to now, or may not", *_FLAGS),
         _WITH_HEALTH,
@@ -125,6 +127,7 @@ async def list_sessions(request: AnyRequest) -> ASGIResponse:
     parameters = Parameters(
         request, (*_FILTERS, "attachable", "include_health", "sort", "limit", "cursor")
     )
+    first_id, last_id = parameters.uuids_from("id_prefix")
     where = SessionFilter(
         app=parameters.text("app"),
         user=parameters.text("user"),
@@ -145,6 +148,8 @@ async def list_sessions(request: AnyRequest) -> ASGIResponse:
         parent=parameters.uuid("parent"),
         root=parameters.uuid("root"),
         forked_from=parameters.uuid("forked_from"),
+        first_id=first_id,
+        last_id=last_id,
     )
     return await session_page(request, parameters, where, _order(parameters), path="/v1/sessions")
 

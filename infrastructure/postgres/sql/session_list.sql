@@ -44,6 +44,12 @@ and root_id = %(root)s
 -- name: forked_from
 and forked_from = %(forked_from)s
 
+-- name: first_id
+and session_id >= %(first_id)s
+
+-- name: last_id
+and session_id <= %(last_id)s
+
 -- name: tag
 and tags <> '{}' and tags @> array[%(tag)s]
 
