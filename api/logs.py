@@ -4,6 +4,7 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -28,24 +29,36 @@ class _Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line; a traceback follows it in text, and is a field in JSON."""
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         fields = dict(getattr(record, "fields", {}))
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
         if self._as_json:
-            line = {
-                "at": at,
-                "level": record.levelname.lower(),
-                "logger": record.name,
-                "message": record.getMessage(),
-                **fields,
-            }
-            return json.dumps(line, ensure_ascii=False)
+            return json_line(record.levelname.lower(), record.name, record.getMessage(), fields)
+        at = _now()
         traceback = fields.pop("traceback", None)
         shown = " ".join(f"{name}={_quoted(value)}" for name, value in fields.items())
         message = _CONTROL.sub(_escaped, record.getMessage())
         text = f"{at} {record.levelname.lower():<7} {record.name}: {message} {shown}"
         return text.rstrip() + (f"\n{traceback}" if traceback else "")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def json_line(
+    level: str, logger: str, message: str, fields: Mapping[str, object] | None = None
+) -> str:
+    """Return a line of the log as JSON.
+
+    Args:
+        level: In lower case.
+        logger: Who says it.
+        message: What is said.
+        fields: More that programs may want to know.
+    """
+    line = {"at": _now(), "level": level, "logger": logger, "message": message, **(fields or {})}
+    return json.dumps(line, ensure_ascii=False)
 
 
 def configure_logs(form: Literal["text", "json"]) -> None:

@@ -33,6 +33,7 @@ from api.cli.options import (
     Workspace,
     complaining,
     settings_of,
+    wants_json,
 )
 from api.cli.serving.listening import listen
 
@@ -81,7 +82,7 @@ def serve(
     Every option can also be set by the environment variable behind it; the option wins. Ctrl-C
     stops it within two seconds, a second Ctrl-C at once.
     """
-    with complaining():
+    with complaining(as_json=wants_json(log_format)):
         settings = settings_of(
             host=host,
             port=port,

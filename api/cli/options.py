@@ -1,12 +1,17 @@
 """The options that commands share, and how they become the one settings object."""
 
+import os
+import re
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from api.logs import json_line
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -86,6 +91,9 @@ Status = Annotated[str | None, typer.Option(metavar="STATUS", help="With this st
 Tag = Annotated[str | None, typer.Option(metavar="TAG", help="With this tag.")]
 
 _WRONG_USE = 2
+_NOT_OF_A_SERVER = ("URL", "TOKEN_FILE", "PG_BIN")
+_OF_KUBERNETES = re.compile("(SERVICE|PORT)_.+")
+"""Set in every container beside a service that is called `cairn`."""
 _SECRET = {"database_url"}
 _OPTIONS = frozenset(
     (
@@ -110,17 +118,56 @@ class Failure(Exception):
 
 
 @contextmanager
-def complaining(*, unable: int = 1) -> Generator[None]:
+def complaining(*, unable: int = 1, as_json: bool = False) -> Generator[None]:
     """End the program with one sentence, without a traceback, when it cannot do its work.
 
     Args:
         unable: The exit status when the work cannot be done; wrong use is 2.
+        as_json: Say it in a line of JSON.
     """
     try:
         yield
     except (UsageError, Failure) as error:
-        typer.echo(f"cairn: {error}", err=True)
+        say(str(error), "error", as_json=as_json)
         sys.exit(_WRONG_USE if isinstance(error, UsageError) else unable)
+
+
+def say(words: str, level: Literal["warning", "error"], *, as_json: bool) -> None:
+    """Say something on standard error, in the form of the log.
+
+    Args:
+        words: A sentence.
+        level: How bad it is.
+        as_json: In a line of JSON.
+    """
+    if as_json:
+        typer.echo(json_line(level, "cairn", words), err=True)
+    else:
+        typer.echo(f"cairn: {'warning: ' if level == 'warning' else ''}{words}", err=True)
+
+
+def wants_json(log_format: str | None) -> bool:
+    """Return whether the log is to be JSON, before the settings are known to make sense.
+
+    Args:
+        log_format: The option, where it was given.
+    """
+    return (log_format or os.environ.get("CAIRN_LOG_FORMAT")) == "json"
+
+
+def unknown_settings() -> list[str]:
+    """Return a sentence for each variable of the environment that looks like a setting."""
+    from api.settings import Settings
+
+    known = [*map(str.upper, Settings.model_fields), *_NOT_OF_A_SERVER]
+    sentences: list[str] = []
+    for name in sorted(os.environ):
+        prefix, said = name[: len("CAIRN_")], name.removeprefix("CAIRN_")
+        if prefix == "CAIRN_" and said not in known and not _OF_KUBERNETES.fullmatch(said):
+            near = get_close_matches(said, known, 1, 0.75)
+            meant = f"; did you mean CAIRN_{near[0]}?" if near else "."
+            sentences.append(f"{name} is no setting, and counts for nothing{meant}")
+    return sentences
 
 
 def settings_of(**options: str | bool | None) -> "Settings":

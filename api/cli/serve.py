@@ -8,22 +8,21 @@ import socket
 import stat
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
-import typer
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from api.cli.options import Failure
+from api.cli.options import Failure, say, unknown_settings
 from api.cli.serving.connection_guard import ConnectionLimits
 from api.cli.serving.listening import is_loopback, url_of
 from api.cli.serving.server import run_server
 from api.cli.serving.supervisor import Supervisor
-from api.logs import configure_logs
+from api.logs import configure_logs, json_line
 from api.main import (
     StartError,
     bring_up_to_date,
@@ -56,13 +55,27 @@ def serve(settings: Settings, listening: socket.socket) -> None:
         with _stoppable(), database_of(settings) as url:
             bring_up_to_date(url)
             url = program_url(settings, url)
-            if settings.auth_token_file is not None:
-                _warn_if_others_may_read(settings.auth_token_file)
-            if not is_loopback(listening) and settings.auth_token_file is None:
-                _warn(settings.host)
+            for words in _warnings(settings, listening):
+                say(words, "warning", as_json=settings.log_format == "json")
             _run(settings, url, listening)
     except StartError as error:
         raise Failure(str(error)) from error
+
+
+def _warnings(settings: Settings, listening: socket.socket) -> Iterator[str]:
+    yield from unknown_settings()
+    token_file = settings.auth_token_file
+    if token_file is not None and token_file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+        yield (
+            f"other users of this machine may read the token in {token_file};"
+            f" run chmod 600 {shlex.quote(str(token_file))}."
+        )
+    if token_file is None and not is_loopback(listening):
+        yield (
+            f"{settings.host} can be reached from other machines, and no token is asked for:"
+            " whoever can connect can read and write every session; set --auth-token-file"
+            " (CAIRN_AUTH_TOKEN_FILE), or use --host 127.0.0.1."
+        )
 
 
 def _run(settings: Settings, url: str, listening: socket.socket) -> None:
@@ -110,24 +123,6 @@ def _stoppable() -> Generator[None]:
             signal.signal(number, handler)
 
 
-def _warn_if_others_may_read(token_file: Path) -> None:
-    if token_file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        typer.echo(
-            f"cairn: warning: other users of this machine may read the token in {token_file};"
-            f" run chmod 600 {shlex.quote(str(token_file))}.",
-            err=True,
-        )
-
-
-def _warn(host: str) -> None:
-    typer.echo(
-        f"cairn: warning: {host} can be reached from other machines, and no token is asked for:"
-        " whoever can connect can read and write every session; set --auth-token-file"
-        " (CAIRN_AUTH_TOKEN_FILE), or use --host 127.0.0.1.",
-        err=True,
-    )
-
-
 def _announcement(settings: Settings, database_url: str, url: str) -> str:
     if settings.database_url is None:
         data = f"{settings.data_dir.absolute()} (with its own Postgres)"
@@ -140,8 +135,18 @@ def _announcement(settings: Settings, database_url: str, url: str) -> str:
         path = shlex.quote(str(settings.auth_token_file))
         token = f' -H "Authorization: Bearer $(cat {path})"'
     body = '{"app":"hello","user":"me"}'
+    words = f"Cairn {version('cairn')} is ready on {url}"
+    if settings.log_format == "json":
+        facts = {
+            "url": url,
+            "data": data,
+            "docs": f"{url}/docs",
+            "pid": os.getpid(),
+            "workers": settings.workers,
+        }
+        return json_line("info", "cairn", words, facts) + "\n"
     lines = [
-        f"Cairn {version('cairn')} is ready on {url}",
+        words,
         f"  data   {data}",
         f"  try    curl{token} -H 'Content-Type: application/json' -d '{body}' {url}/v1/sessions",
         f"  docs   {url}/docs",

@@ -88,7 +88,7 @@ class Served:
         if "is ready on" not in first:
             self.close()
             pytest.fail(f"it does not start: {first}{self.errors()}")
-        self.url = first.split()[-1]
+        self.url = json.loads(first)["url"] if first.startswith("{") else first.split()[-1]
         self.port = int(self.url.rpartition(":")[2])
 
     def errors(self) -> str:

@@ -21,6 +21,7 @@ from tests.cli.conftest import (
     environment,
     read_all,
     read_until,
+    run,
 )
 
 ENDINGS = [signal.SIGTERM, signal.SIGINT]
@@ -155,6 +156,35 @@ def test_options_beat_the_environment_and_the_environment_counts(serve: Serve) -
     assert [line["path"] for line in lines if line.get("request_id") == "asked-by-test"] == [
         "/version"
     ]
+
+
+def test_what_it_says_in_json_is_json_alone(serve: Serve) -> None:
+    server = serve("--host", "0.0.0.0", "--log-format", "json", CAIRN_PROT="1")
+
+    assert server.end()[0] == 0
+    said = [json.loads(line)["message"] for line in server.errors().splitlines()]
+    assert any(words.startswith("CAIRN_PROT is no setting") for words in said)
+    assert any("can be reached from other machines" in words for words in said)
+
+
+def test_why_it_does_not_start_is_json_too() -> None:
+    done = run("serve", "--log-format", "json", "--host", "192.0.2.1")
+    assert done.returncode == 1
+    assert json.loads(done.stderr)["level"] == "error"
+    wrong = run("serve", "--port", "x", env={"CAIRN_LOG_FORMAT": "json"})
+    assert wrong.returncode == 2
+    assert "--port" in json.loads(wrong.stderr)["message"]
+
+
+def test_a_misspelt_setting_is_named_with_the_one_that_was_meant(serve: Serve) -> None:
+    server = serve(
+        CAIRN_MAX_BODYBYTES="1", CAIRN_COLOUR="red", CAIRN_SERVICE_HOST="10.0.0.1", CAIRN_URL="x"
+    )
+    warnings = [line for line in server.errors().splitlines() if " is no setting" in line]
+    first, second = warnings
+    assert first == "cairn: warning: CAIRN_COLOUR is no setting, and counts for nothing."
+    assert second.startswith("cairn: warning: CAIRN_MAX_BODYBYTES is no setting")
+    assert second.endswith("; did you mean CAIRN_MAX_BODY_BYTES?")
 
 
 def test_asks_for_the_token_and_never_shows_it(serve: Serve, tmp_path: Path) -> None:
