@@ -1,0 +1,17 @@
+"""The sources that can be imported, by their names."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from application.transfer.foreign import ForeignSession
+from infrastructure.importers.adk import read_adk
+from infrastructure.importers.choices import Choices
+from infrastructure.importers.claude_code import read_claude_code
+from infrastructure.importers.openai_agents import read_openai_agents
+
+Reader = Callable[[str, Choices], Iterator[ForeignSession]]
+
+READERS: Mapping[str, Reader] = {
+    "adk": read_adk,
+    "claude-code": read_claude_code,
+    "openai-agents": read_openai_agents,
+}

@@ -1,0 +1,88 @@
+"""google-adk: every layout of its databases, and sessions as JSON."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.importers.reading import SAMPLES, Imported, expected, imported
+
+ADK = SAMPLES / "adk"
+EXPECTED = expected("adk")
+DATABASES = ["database-v1.db", "sqlite-session-service.db", "database-v0-pickle.db"]
+
+
+def counted(one: Imported, told: dict[str, Any]) -> dict[str, Any]:
+    """What the file has, counted in what became of it."""
+    asked = [data["request_id"] for data in one.data("permission.requested")]
+    answered = [data["tool_call_id"] for data in one.data("tool.progressed")]
+    results = one.results()
+    failures = [data["failure"]["kind"] for data in one.data("turn.failed")]
+    return told | {
+        "error_results": sum(
+            (data.get("meta") or {}).get("failed_hint", False) for data in results
+        ),
+        "error_events": sum(kind != "interrupted" for kind in failures),
+        "state_delta_events": len(one.data("state.patched")),
+        "compactions": len(one.data("context.compacted")),
+        "rewinds": len(one.kept("rewind")),
+        "images": one.parts("image"),
+        "thoughts": len(one.data("agent.thought")),
+        "nul": int(any("\0" in repr(event) or "\\x00" in repr(event) for event in one.events)),
+        "open_calls": sorted({*one.open_calls(), *asked} - set(answered)),
+        "tool_calls": len(one.calls()) + len(asked),
+        "tool_results": len(results) + len(answered),
+        "orphan_results": one.kept("orphan_result"),
+    }
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_a_database_comes_along_whole(name: str, tmp_path: Path):
+    found = imported("adk", ADK / name, tmp_path)
+    assert sorted(found) == EXPECTED[name]["session_rows"]
+    for key, told in EXPECTED[name]["sessions"].items():
+        assert counted(found[key], told) == told, key
+
+
+@pytest.mark.parametrize("name", ["saved-samples.session.json", "web-export-samples.session.json"])
+def test_a_session_as_json_comes_along_whole(name: str, tmp_path: Path):
+    found = imported("adk", ADK / name, tmp_path)
+    assert found.keys() == EXPECTED[name].keys()
+    for key, told in EXPECTED[name].items():
+        assert counted(found[key], told) == told
+
+
+def test_events_come_in_the_order_of_their_writing_with_their_own_times(tmp_path: Path):
+    found = imported("adk", ADK / "database-v1.db", tmp_path)["orchard/ana/compacted-samples"]
+    assert found.said()[-3:] == [
+        "first of the twins",
+        "second of the twins",
+        "appended last, dated an hour earlier",
+    ]
+    assert found.events[-1]["at"] < found.events[0]["at"]
+    assert found.tally.notes["read_there_in_another_order"] == 2
+
+
+def test_keys_that_no_event_set_are_what_the_session_began_with(tmp_path: Path):
+    found = imported("adk", ADK / "database-v1.db", tmp_path)
+    assert found["orchard/bo/interrupted-samples"].session.created.state == {"k": [1, None, "é"]}
+    shared = {"app:motd": "öppet 🍐", "user:lang": "sv"}
+    assert found["orchard/ana/compacted-samples"].session.created.state == shared
+    rest = [one for name, one in found.items() if "compacted" not in name]
+    assert not any(key.startswith("app:") for one in rest for key in one.session.created.state)
+
+
+def test_a_request_for_confirmation_is_no_tool_call(tmp_path: Path):
+    found = imported("adk", ADK / "database-v1.db", tmp_path)["orchard/bo/pending-samples"]
+    (asked,) = found.data("permission.requested")
+    assert (asked["tool_call_id"], asked["tool"]) == ("call-9", "guarded")
+    assert asked["arguments"] == {"what": "gate"}
+    # The first answer of a tool that runs long is no result.
+    assert found.open_calls() == ["call-8"]
+
+
+def test_pickled_actions_are_kept_and_never_read(tmp_path: Path):
+    found = imported("adk", ADK / "database-v0-pickle.db", tmp_path)["orchard/ana/main-samples"]
+    assert all("pickled_actions" in kept for kept in found.kept("extra"))
+    assert len(found.kept("extra")) == 21
+    assert found.tally.notes["state_without_history"] == 1
