@@ -25,6 +25,7 @@ from application.projections.session_row import (
 from application.projections.shared_state import shared_writes
 from application.use_cases.recovery import Recovery
 from application.use_cases.sessions import Sessions
+from domain.access.events import AccessGranted
 from domain.catalogue import NAMES
 from domain.chain import genesis
 from domain.errors import SessionNotFound
@@ -39,7 +40,7 @@ from domain.session.state import Session
 from domain.values import Failure, Owner
 
 _ATTEMPTS = 10
-_SCOPE_OPENED = NAMES[ScopeOpened][0]
+_OF_NO_SESSION = frozenset(NAMES[cls][0] for cls in (ScopeOpened, AccessGranted))
 _PAGE = 1000
 _MOST_TOLD = 200
 _DERIVED = ("doc", "created_at", "due_at", "projected_with")
@@ -93,7 +94,7 @@ class Repairs:
             writes = _SharedWrites(self._store.codec)
             async for page in inspection.events():
                 for found in page:
-                    if row is None and found.type == _SCOPE_OPENED:
+                    if row is None and found.type in _OF_NO_SESSION:
                         raise SessionNotFound
                     analyser.row(
                         reader.row(
