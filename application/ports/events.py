@@ -97,6 +97,18 @@ class OwnedEvent(NamedTuple):
     user: str | None
 
 
+class OwnedPage(NamedTuple):
+    """Wanted events with their owners, in order of position.
+
+    Args:
+        events: The events.
+        reached: The position up to which these are all the wanted ones.
+    """
+
+    events: Sequence[OwnedEvent]
+    reached: int
+
+
 @dataclass(frozen=True, slots=True)
 class EventFilter:
     """Which events are wanted; all of them by default.

@@ -10,7 +10,7 @@ from application.ports.events import (
     EventFilter,
     FeedPage,
     NewEvent,
-    OwnedEvent,
+    OwnedPage,
     SessionPage,
     StoredEvent,
 )
@@ -190,10 +190,15 @@ class EventLog(Protocol):
 
     async def read_owned(
         self, *, after: int, upto: int, limit: int, most_bytes: int, wanted: EventFilter
-    ) -> Sequence[OwnedEvent]:
-        """Return wanted events with their owners by position, `after` excluded, `upto` included.
+    ) -> OwnedPage:
+        """Return wanted events with their owners.
 
-        It ends with the event whose record reaches `most_bytes` in all.
+        Args:
+            after: A position, exclusive.
+            upto: The last position that is looked at; the log has come to it.
+            limit: The most events.
+            most_bytes: It ends with the event whose stored record reaches so many bytes in all.
+            wanted: Which events.
         """
         ...
 

@@ -12,11 +12,11 @@ delivers at least once.
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from application.fan_out import FanOut
 from application.ports.checkpoints import Checkpoints
-from application.ports.events import EventFilter, OwnedEvent
+from application.ports.events import EventFilter, OwnedEvent, OwnedPage
 from application.ports.log import EventLog
 
 TransactionT = TypeVar("TransactionT")
@@ -41,32 +41,7 @@ class BatchSize:
     most_bytes: int = 1024 * 1024
 
 
-class Batch(NamedTuple):
-    """Wanted events, and the position up to which there are no others."""
-
-    events: Sequence[OwnedEvent]
-    reached: int
-
-
-async def read_batch(
-    log: EventLog, *, after: int, upto: int, wanted: EventFilter, size: BatchSize
-) -> Batch:
-    """Return the next batch of wanted events.
-
-    Args:
-        log: Where they are.
-        after: The position after which to look, exclusive.
-        upto: The position up to which to look, inclusive; see `SCANNED`.
-        wanted: Which events.
-        size: How many.
-    """
-    events = await log.read_owned(
-        after=after, upto=upto, limit=size.events, most_bytes=size.most_bytes, wanted=wanted
-    )
-    return take_batch(events, size, upto)
-
-
-def take_batch(events: Iterable[OwnedEvent], size: BatchSize, reached: int) -> Batch:
+def take_batch(events: Iterable[OwnedEvent], size: BatchSize, reached: int) -> OwnedPage:
     """Return as many events as one batch takes.
 
     Args:
@@ -80,8 +55,8 @@ def take_batch(events: Iterable[OwnedEvent], size: BatchSize, reached: int) -> B
         taken.append(event)
         size_so_far += len(event.stored.record)
         if len(taken) == size.events or size_so_far >= size.most_bytes:
-            return Batch(taken, event.stored.position)
-    return Batch(taken, reached)
+            return OwnedPage(taken, event.stored.position)
+    return OwnedPage(taken, reached)
 
 
 class Follower(Generic[TransactionT]):
@@ -125,12 +100,12 @@ class Follower(Generic[TransactionT]):
         after = await self._checkpoints.position(self.consumer)
         if after >= head:
             return after
-        batch = await read_batch(
-            self._log,
+        batch = await self._log.read_owned(
             after=after,
             upto=min(head, after + SCANNED),
+            limit=self._size.events,
+            most_bytes=self._size.most_bytes,
             wanted=self._wanted,
-            size=self._size,
         )
         moved = await self._checkpoints.move(
             self.consumer,

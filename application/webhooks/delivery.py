@@ -19,7 +19,7 @@ from uuid import UUID
 from application.errors import StoreUnavailable
 from application.fan_out import FanOut
 from application.ports.clock import Clock
-from application.ports.events import OwnedEvent
+from application.ports.events import OwnedEvent, OwnedPage
 from application.ports.log import EventLog
 from application.ports.webhooks import (
     MOST_WEBHOOKS,
@@ -30,7 +30,7 @@ from application.ports.webhooks import (
     Webhook,
     WebhookStore,
 )
-from application.projections.following import SCANNED, Batch, BatchSize, read_batch, take_batch
+from application.projections.following import SCANNED, BatchSize, take_batch
 from application.webhooks.messages import body_of, message_id, signed
 from application.webhooks.newest import Newest
 
@@ -230,7 +230,7 @@ class _Delivery:
             return 0
         return left
 
-    async def _find(self, end: int) -> Batch:
+    async def _find(self, end: int) -> OwnedPage:
         """Return the next batch that is not beyond a position."""
         webhook = self._webhook
         near = None
@@ -242,15 +242,16 @@ class _Delivery:
         wanted = filter(webhook.wanted.takes, events)
         return take_batch(wanted, BatchSize(webhook.batch), reached)
 
-    async def _read(self, after: int, upto: int) -> Batch:
+    async def _read(self, after: int, upto: int) -> OwnedPage:
         """Return the batch after a position, read from the log."""
         webhook = self._webhook
-        return await read_batch(
-            self._office.log,
+        size = BatchSize(webhook.batch)
+        return await self._office.log.read_owned(
             after=after,
             upto=upto,
+            limit=size.events,
+            most_bytes=size.most_bytes,
             wanted=webhook.wanted,
-            size=BatchSize(webhook.batch),
         )
 
     async def _deliver(self, events: Sequence[OwnedEvent]) -> None:
@@ -311,14 +312,15 @@ class _Delivery:
 
     async def _events_of(self, letter: DeadLetter) -> Sequence[OwnedEvent]:
         wanted = replace(self._webhook.wanted, types=letter.types)
-        batch = await read_batch(
-            self._office.log,
+        size = BatchSize(letter.events)
+        page = await self._office.log.read_owned(
             after=letter.after,
             upto=letter.upto,
+            limit=size.events,
+            most_bytes=size.most_bytes,
             wanted=wanted,
-            size=BatchSize(letter.events),
         )
-        return batch.events
+        return page.events
 
     async def _send(self, generation: int, events: Sequence[OwnedEvent]) -> DeliveryResult:
         webhook = self._webhook

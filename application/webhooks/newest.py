@@ -1,11 +1,12 @@
 """The end of the log in memory, read once for all who are told of it."""
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from application.ports.events import EventFilter, OwnedEvent
 from application.ports.log import EventLog
-from application.projections.following import BatchSize, read_batch
+from application.projections.following import BatchSize
 
 
 class Newest:
@@ -39,16 +40,18 @@ class Newest:
                 return None
             if position >= self._end < head:
                 await self._read(head)
-            skip = position - self._start
+            # Positions are dense, but for those of events that somebody has taken out.
+            skip = bisect_right(self._events, position, key=lambda event: event.stored.position)
             return self._events[skip:], max(self._end, position)
 
     async def _read(self, head: int) -> None:
-        events, self._end = await read_batch(
-            self._log,
+        size = BatchSize(self._READ)
+        events, self._end = await self._log.read_owned(
             after=self._end,
             upto=head,
+            limit=size.events,
+            most_bytes=size.most_bytes,
             wanted=EventFilter(),
-            size=BatchSize(self._READ),
         )
         self._events += events
         self._bytes += sum(len(event.stored.record) for event in events)

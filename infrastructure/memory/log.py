@@ -13,7 +13,14 @@ from uuid import UUID
 
 from application.errors import KeysTaken, StaleScope, VersionConflict
 from application.ports.clock import Clock
-from application.ports.events import EventFilter, FeedPage, OwnedEvent, SessionPage, StoredEvent
+from application.ports.events import (
+    EventFilter,
+    FeedPage,
+    OwnedEvent,
+    OwnedPage,
+    SessionPage,
+    StoredEvent,
+)
 from application.ports.log import Append
 from domain.session.content.key_writes import WRITER_NAMES, recorded_key_writes
 from infrastructure.codec import JsonCodec
@@ -192,29 +199,26 @@ class MemoryEventLog:
         """Return events of all sessions and the head of the log."""
         most_bytes = sys.maxsize if most_bytes is None else most_bytes
         wanted = EventFilter(tuple(types), app, user)
-        owned = await self.read_owned(
-            after=after, upto=upto, limit=limit, most_bytes=most_bytes, wanted=wanted
+        head = len(self._tables.events)
+        page = await self.read_owned(
+            after=after, upto=min(upto, head), limit=limit, most_bytes=most_bytes, wanted=wanted
         )
-        events, head = [event.stored for event in owned], len(self._tables.events)
-        end = max(min(upto, head), after)
-        if _is_full(events, limit, most_bytes):
-            end = events[-1].position
-        return FeedPage(events, end, head)
+        return FeedPage([event.stored for event in page.events], page.reached, head)
 
     async def read_owned(
         self, *, after: int, upto: int, limit: int, most_bytes: int, wanted: EventFilter
-    ) -> Sequence[OwnedEvent]:
-        """Return wanted events with their owners by position."""
+    ) -> OwnedPage:
+        """Return wanted events with their owners."""
         owned: list[OwnedEvent] = []
         size = 0
         for event in self._tables.events[after:upto]:
-            if len(owned) == limit or size >= most_bytes:
-                break
             found = OwnedEvent(event, *self._tables.owner(event.session_id))
             if wanted.takes(found):
                 owned.append(found)
                 size += len(event.record)
-        return owned
+                if len(owned) == limit or size >= most_bytes:
+                    return OwnedPage(owned, event.position)
+        return OwnedPage(owned, max(upto, after))
 
     async def head(self) -> int:
         """Return the newest position."""

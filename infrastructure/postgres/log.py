@@ -7,7 +7,14 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from application.ports.events import EventFilter, FeedPage, OwnedEvent, SessionPage, StoredEvent
+from application.ports.events import (
+    EventFilter,
+    FeedPage,
+    OwnedEvent,
+    OwnedPage,
+    SessionPage,
+    StoredEvent,
+)
 from application.ports.log import Append
 from domain.session.content.key_writes import SETTING_FIELDS, WRITER_NAMES
 from infrastructure.postgres import sql
@@ -199,8 +206,8 @@ class PostgresEventLog:
 
     async def read_owned(
         self, *, after: int, upto: int, limit: int, most_bytes: int, wanted: EventFilter
-    ) -> Sequence[OwnedEvent]:
-        """Return wanted events with their owners by position."""
+    ) -> OwnedPage:
+        """Return wanted events with their owners."""
         values = {
             "after": after,
             "upto": upto,
@@ -213,7 +220,9 @@ class PostgresEventLog:
             "user": wanted.user,
         }
         rows = await self._database.fetch(_STATEMENTS["read_owned"], values, planned_anew=True)
-        return [OwnedEvent(stored_event(*row[:6]), row[6], row[7]) for row in rows]
+        events = [OwnedEvent(stored_event(*row[:6]), row[6], row[7]) for row in rows]
+        is_full = _is_full(rows, limit, most_bytes)
+        return OwnedPage(events, events[-1].stored.position if is_full else max(upto, after))
 
     async def head(self) -> int:
         """Return the newest position."""

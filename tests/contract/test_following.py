@@ -112,6 +112,22 @@ async def test_a_batch_ends_where_it_has_so_many_bytes(
     assert seen.batches == [[1, 2], [3, 4], [5]]
 
 
+async def test_a_large_record_that_cannot_be_read_hides_no_event_after_it(
+    store: Store, checkpoints: Checkpoints[object]
+) -> None:
+    damaged = Chain().next(5)
+    damaged.events = [
+        event._replace(record=b"x" * 2000) if number == 1 else event
+        for number, event in enumerate(damaged.events)
+    ]
+    await store.log.append(damaged)
+    seen = Seen()
+    size = BatchSize(most_bytes=1500)
+    await Follower("reader", store.log, checkpoints, seen, size=size).catch_up(5)
+
+    assert seen.batches == [[1, 2], [3, 4, 5]]
+
+
 @pytest.mark.parametrize(
     ("wanted", "positions"),
     [

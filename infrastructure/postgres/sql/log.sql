@@ -100,7 +100,7 @@ from (
     where originator_id = %(session)s and originator_version <= %(upto)s
       and (%(types)s::text[] = '{}' or topic = any(%(types)s))
       and (%(turn)s::text is null
-           or readable_json_v1(convert_from(state, 'UTF8')) ->> 'turn_id' = %(turn)s)
+           or readable_json_v1(state) ->> 'turn_id' = %(turn)s)
     order by originator_version desc
     limit %(limit)s
   ) as page
@@ -116,11 +116,12 @@ where originator_id = %(session)s and originator_version < %(before)s
   and topic = any(%(types)s::text[])
   and exists (
     select
-    from (select readable_json_v1(convert_from(state, 'UTF8')) -> 'data',
-                 replace(%(key)s::text, '\u0000', '\ufffd')) as r (data, key)
+    from (select readable_json_v1(state) -> 'data',
+                 replace(%(key)s::text, '\u0000', '\ufffd')
+          offset 0) as r (data, key)
     where exists (
         select from unnest(%(fields)s::text[]) as f (field) where data -> f.field -> key is not null)
-      or key in (select json_array_elements_text(data -> 'delete')))
+      or jsonb_typeof(data -> 'delete') = 'array' and (data -> 'delete') ? key)
 order by originator_version desc
 limit %(limit)s
 
@@ -177,11 +178,10 @@ where l.log_id = 0
 -- name: read_owned
 -- A window of positions bounds the work, whatever the filters let through. The size of a record is
 -- known without reading it; those beyond the bytes asked for are not read.
-select originator_id, originator_version, notification_id, topic, state, digest, app, user_id
+select originator_id, originator_version, notification_id, topic, state, digest, app, user_id, size
 from (
   select page.*,
-    sum(octet_length(state)) over (order by notification_id rows unbounded preceding)
-      - octet_length(state) as before
+    sum(octet_length(state)) over (order by notification_id rows unbounded preceding) as size
   from (
     select e.originator_id, e.originator_version, e.notification_id, e.topic, e.state, e.digest,
       coalesce(
@@ -206,5 +206,5 @@ from (
     limit %(limit)s
   ) as page
 ) as summed
-where before < %(bytes)s
+where size - octet_length(state) < %(bytes)s
 order by notification_id
