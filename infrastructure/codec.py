@@ -25,6 +25,8 @@ class _Record(msgspec.Struct):
 
 
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+_UNREADABLE = (msgspec.DecodeError, RecursionError)
+_object = msgspec.json.Decoder(dict[str, Any]).decode
 _record = msgspec.json.Decoder(_Record).decode
 
 
@@ -105,20 +107,19 @@ class JsonCodec:
         """
         try:
             record = _record(stored.record)
-        except msgspec.DecodeError:
+        except _UNREADABLE:
             # Nothing is known of it but that it was here: the rest of the log must stay of use.
             return Recorded(stored.sequence, _NO_TIME, Unrecognised(type=stored.type))
         known = self._known.get(stored.type)
         if known is None or record.v > known[0]:
-            data = msgspec.json.decode(record.data)
-            event: SessionEvent = Unrecognised(type=stored.type, data=data)
+            event: SessionEvent = Unrecognised(type=stored.type, data=_lenient(record.data))
         else:
             try:
                 event = self._known_event(stored.type, record, *known)
-            except msgspec.ValidationError:
+            except _UNREADABLE:
                 # A word that a newer program has added to a field: this one cannot know what it
                 # means, but must still be able to open the session.
-                event = Unrecognised(type=stored.type, data=msgspec.json.decode(record.data))
+                event = Unrecognised(type=stored.type, data=_lenient(record.data))
         return Recorded(stored.sequence, record.at, event, record.turn_id)
 
     def _known_event(
@@ -144,5 +145,20 @@ class JsonCodec:
         return _json(value)
 
     def from_json(self, raw: bytes | str) -> Any:
-        """Return the value of a JSON text."""
-        return msgspec.json.decode(raw)
+        """Return the value of a JSON text.
+
+        Raises:
+            ValueError: It is none, or none that can be held.
+        """
+        try:
+            return msgspec.json.decode(raw)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
+
+
+def _lenient(data: msgspec.Raw) -> Mapping[str, Any]:
+    """Return what the data of a record say, as far as they can be read."""
+    try:
+        return _object(data)
+    except _UNREADABLE:
+        return {}

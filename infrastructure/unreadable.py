@@ -1,5 +1,6 @@
 """Events whose records cannot be read: named in their place, so that nothing else fails."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -8,7 +9,23 @@ import msgspec
 from application.ports.events import StoredEvent
 
 TYPE = "unreadable"
-_checked = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+class _Envelope(msgspec.Struct, gc=False):
+    """What whoever reads a record takes for granted; of an erased one less is left."""
+
+    type: str
+    at: datetime
+    id: str = ""
+    v: int = 0
+    actor: str = ""
+    origin: str = ""
+    turn_id: str | None = None
+    data: dict[str, Any] = {}
+    erased: bool = False
+
+
+_envelope = msgspec.json.Decoder(_Envelope).decode
 
 
 def stored_event(
@@ -24,15 +41,20 @@ def stored_event(
         record: As it is stored.
         digest: As it is stored.
     """
-    try:
-        _checked(record)
-        readable = record[:2] == b'{"' and (record.isascii() or bool(record.decode()))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        readable = False
-    if readable:
+    if _is_readable(record):
         return StoredEvent(session_id, sequence, position, type_, record, digest)
     named = _instead(session_id, sequence, type_)
     return StoredEvent(session_id, sequence, position, TYPE, named, digest)
+
+
+def _is_readable(record: bytes) -> bool:
+    try:
+        said = _envelope(record)
+        # Pages are joined from records: each must begin as the log spells them, and be UTF-8.
+        begins = record[:2] == b'{"' and (record.isascii() or bool(record.decode()))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return begins and (said.erased or bool(said.id and said.v and said.actor and said.origin))
 
 
 def _instead(session_id: UUID, sequence: int, type_: str) -> bytes:

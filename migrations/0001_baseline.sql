@@ -37,12 +37,36 @@ create unique index events_by_position on events (notification_id);
 -- Records are JSON of some hundred bytes: an attempt to compress each costs more than it saves.
 alter table events alter column state set storage external;
 
+-- The text of a record, and its value; null for one that cannot be read. Damage to one record must
+-- not keep a query over many from answering. JSON functions refuse \u0000 wherever it stands.
+create function readable_text_v1(p_record bytea) returns text
+language plpgsql stable strict as $$
+begin
+  return convert_from(p_record, 'UTF8');
+exception when data_exception then
+  return null;
+end $$;
+create function readable_json_v1(p_record bytea) returns jsonb
+language plpgsql stable strict as $$
+begin
+  return replace(convert_from(p_record, 'UTF8'), '\u0000', '\ufffd')::jsonb;
+exception when data_exception or program_limit_exceeded then
+  return null;
+end $$;
+create function readable_time_v1(p_text text) returns timestamptz
+language plpgsql stable strict as $$
+begin
+  return p_text::timestamptz;
+exception when data_exception then
+  return null;
+end $$;
+
 -- What is left of a record when it is erased. Its id goes with the payload: the random bits in it
 -- are the salt that keeps a reader from guessing the payload by its hash.
 create function erased_record_v1(p_topic text, p_state bytea) returns bytea language sql stable as $$
   select convert_to(
     format('{"type":%s,"at":%s,"erased":true}', to_json(p_topic),
-           replace(convert_from(p_state, 'UTF8'), '\u0000', '\ufffd')::json -> 'at'),
+           coalesce(readable_json_v1(p_state) -> 'at', 'null')),
     'UTF8')
 $$;
 
@@ -67,18 +91,12 @@ create trigger events_are_facts before update or delete on events
 create trigger events_are_kept before truncate on events
   for each statement execute function refuse_change();
 
--- A text of JSON that its operators can read into: they refuse a text with \u0000 anywhere in it.
-create function readable_json_v1(p_text text) returns json language sql stable as $$
-  select replace(p_text, '\u0000', '\ufffd')::json
-$$;
-
 -- Whose shared scope a log belongs to, which is no session's and has no row; null for other logs.
 create type scope_owner_v1 as (app text, user_id text);
 create function owner_of_scope_v1(p_log uuid) returns scope_owner_v1 language sql stable as $$
   select (r.data ->> 'app', r.data ->> 'user')::scope_owner_v1
   from events as e
-  cross join lateral (select readable_json_v1(convert_from(e.state, 'UTF8')) -> 'data')
-    as r (data)
+  cross join lateral (select readable_json_v1(e.state) -> 'data') as r (data)
   where e.originator_id = p_log and e.originator_version = 1 and e.topic = 'scope.opened'
 $$;
 

@@ -119,13 +119,16 @@ async def own_writes(
         limit: The most.
     """
     events = await store.log.key_writes(session_id, key, before=before, limit=limit)
-    return [_own(store, event, key) for event in events]
+    return [write for event in events if (write := _own(store, event, key)) is not None]
 
 
-def _own(store: Store, event: StoredEvent, key: str) -> Write:
+def _own(store: Store, event: StoredEvent, key: str) -> Write | None:
     record = store.codec.from_json(event.record)
     written = recorded_key_writes(record["data"])
     deleted = key in written.delete
+    if not deleted and key not in written.set:
+        # What can be read of a damaged record does not say so any more.
+        return None
     return Write(
         deleted=deleted,
         value=None if deleted else written.set.get(key),

@@ -94,7 +94,7 @@ class Chain:
         for name in types:
             self.sequence += 1
             record: dict[str, Any] = {"id": str(uuid4()), "type": name, "v": 1}
-            record |= {"at": at.isoformat(), "actor": actor}
+            record |= {"at": at.isoformat(), "actor": actor, "origin": "http"}
             if turn is not None:
                 record["turn_id"] = turn
             record["data"] = {"n": self.sequence, "text": text, **(data or {})}

@@ -100,13 +100,14 @@ def test_a_webhook_made_in_a_process_that_does_not_deliver_is_served_at_once(
     pair: list[Cairn], receiver: Receiver
 ) -> None:
     session = post(pair[0], "/v1/sessions", {"app": "a", "user": "u"})["session"]["id"]
-    first = post(pair[0], "/v1/webhooks", {"url": receiver.url})
+    wanted = {"types": ["message.*"]}
+    first = post(pair[0], "/v1/webhooks", {"url": receiver.url, **wanted})
     say(pair[0], session)
     until(lambda: len(receiver.messages) == 1)
     _, other = sorted(pair, key=delivered, reverse=True)
 
     began = time.monotonic()
-    second = post(other, "/v1/webhooks", {"url": f"{receiver.url}/second", "from": 0})
+    second = post(other, "/v1/webhooks", {"url": f"{receiver.url}/second", "from": 0, **wanted})
     until(lambda: any(message.path.endswith("/second") for message in receiver.messages))
     # Told, and not found by looking once a minute.
     assert time.monotonic() - began < 5

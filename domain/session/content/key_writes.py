@@ -1,7 +1,7 @@
 """Which events write keys of a state: the one place that knows."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from domain.event_types import NAMES
 from domain.session.events import ConversationRewound, SessionCreated, StatePatched
@@ -43,8 +43,14 @@ def key_writes(event: object) -> KeyWrites:
 def recorded_key_writes(data: Mapping[str, Any]) -> KeyWrites:
     """Return the keys that a record sets and takes away, of a newer version of its event too.
 
+    Fields of another kind, as only damage leaves them, write nothing.
+
     Args:
         data: What the record of an event says, whose name is one of `WRITER_NAMES`.
     """
-    values = {key: value for field in SETTING_FIELDS for key, value in data.get(field, {}).items()}
-    return KeyWrites(values, tuple(data.get("delete", ())))
+    values: dict[str, Any] = {}
+    for field in SETTING_FIELDS:
+        if isinstance(kept := data.get(field), dict):
+            values |= kept
+    deleted = data.get("delete")
+    return KeyWrites(values, tuple(cast("list[str]", deleted)) if isinstance(deleted, list) else ())

@@ -21,16 +21,16 @@ where e.notification_id > %(after)s and e.notification_id <= %(upto)s
   and (%(app)s::text is null or o.app = %(app)s)
   and (%(user)s::text is null or o.user_id = %(user)s)
   and (%(text)s::text is null
-       or strpos(lower(convert_from(e.state, 'UTF8')), lower(%(text)s)) > 0)
+       or strpos(lower(readable_text_v1(e.state)), lower(%(text)s)) > 0)
   and (%(plain)s or exists (
     select
-    from (select readable_json_v1(convert_from(e.state, 'UTF8'))) as r (record)
+    from (select readable_json_v1(e.state) offset 0) as r (record)
     where (%(actor)s::text is null or r.record ->> 'actor' = %(actor)s)
       and (%(origin)s::text is null or r.record ->> 'origin' = %(origin)s)
       and (%(since)s::timestamptz is null
-           or (r.record ->> 'at')::timestamptz >= %(since)s)
+           or readable_time_v1(r.record ->> 'at') >= %(since)s)
       and (%(until)s::timestamptz is null
-           or (r.record ->> 'at')::timestamptz < %(until)s)
+           or readable_time_v1(r.record ->> 'at') < %(until)s)
       and (%(tool)s::text is null
            or (e.topic like 'tool.%%' and r.record -> 'data' ->> 'name' = %(tool)s)
            or (e.topic like 'permission.%%' and r.record -> 'data' ->> 'tool' = %(tool)s))))

@@ -26,11 +26,12 @@ from (
 order by key
 
 -- name: key_history
-select h.position, h.session_id, h.sequence, h.value, (r.record ->> 'at')::timestamptz,
-  r.record ->> 'actor'
+-- An event that cannot be read, or is lost, does not say any more who wrote and when.
+select h.position, h.session_id, h.sequence, h.value,
+  coalesce(readable_time_v1(r.record ->> 'at'), 'epoch'), coalesce(r.record ->> 'actor', 'system')
 from shared_state_history as h
-join events as e on e.originator_id = h.session_id and e.originator_version = h.sequence
-cross join lateral readable_json_v1(convert_from(e.state, 'UTF8')) as r (record)
+left join events as e on e.originator_id = h.session_id and e.originator_version = h.sequence
+cross join lateral (select readable_json_v1(e.state) offset 0) as r (record)
 where h.scope_id = %(scope)s and h.key = %(key)s and h.position < %(before)s
 order by h.position desc
 limit %(limit)s
