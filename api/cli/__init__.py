@@ -206,7 +206,7 @@ def repair_session(
         bool,
         typer.Option(
             "--all",
-            help="Look at all sessions that the filters choose, a line each; with --dry-run.",
+            help="All sessions that the filters choose, a line each.",
         ),
     ] = False,
     app: App = None,

@@ -10,6 +10,7 @@ from typing import Any, TextIO
 
 import msgspec
 
+from api.cli import progress
 from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
 from api.cli.screen import printable, stop_writing
@@ -17,7 +18,7 @@ from api.cli.serving.log_files import Format, analyse_file
 from api.cli.session_ids import find_session
 from domain.repair.report import Options, Scope
 
-_PAGE = 100
+_PAGE = 200
 _WIDTH = 80
 _COLOURS = {"error": "31", "warning": "33", "info": "2"}
 _GATES = ("session_not_stopped", "stop_reason_requires_force")
@@ -78,31 +79,35 @@ class Repairer:
         _show(report, as_json=as_json)
         return _status(report)
 
-    def every(self, filters: Mapping[str, str | None], *, as_json: bool) -> int:
-        """Look at all sessions of a list, and print a line for each as it comes.
+    def every(self, filters: Mapping[str, str | None], *, dry_run: bool, as_json: bool) -> int:
+        """Repair all sessions of a list, and print a line for each as it is done.
 
         Args:
             filters: Of the list.
+            dry_run: Only say what would be appended.
             as_json: Print the whole report of each, one a line.
 
         Returns:
             The exit status: that of the worst.
         """
-        progress = _Progress()
-        worst = _DONE
-        for session_id in self._sessions(filters):
+        # Nobody waits for a count that is not shown.
+        expected = sum(1 for _ in self._sessions(filters)) if progress.is_shown() else 0
+        bar = progress.Bar("sessions", expected)
+        worst, need_somebody = _DONE, 0
+        for looked, session_id in enumerate(self._sessions(filters), 1):
             try:
-                report = self._repair(session_id, dry_run=True)
+                report = self._repair(session_id, dry_run=dry_run)
             except Failure as error:
-                progress.wipe()
+                bar.wipe()
                 print(f"cairn: {session_id}: {error}", file=sys.stderr)
                 worst = _COULD_NOT_LOOK
-                continue
-            progress.wipe()
-            print(_json(report) if as_json else _line(report), flush=True)
-            worst = max(worst, _status(report))
-            progress.one(needs_somebody=_status(report) != _DONE)
-        progress.wipe()
+            else:
+                bar.wipe()
+                print(_json(report) if as_json else _line(report), flush=True)
+                worst = max(worst, _status(report))
+                need_somebody += _status(report) != _DONE
+            bar.show(looked, f", {need_somebody:,} need somebody")
+        bar.wipe()
         return worst
 
     def _sessions(self, filters: Mapping[str, str | None]) -> Iterator[str]:
@@ -147,7 +152,7 @@ def repair(
 
     Args:
         session: The id of a session.
-        everything: Look at all sessions that the filters let through.
+        everything: All sessions that the filters let through.
         file: A log in a file.
         form: How the file is written.
         filters: Which sessions.
@@ -171,12 +176,10 @@ def repair(
     try:
         if file is not None:
             return repair_file(file, _format(form), options, as_json=as_json)
-        if everything and not dry_run:
-            raise UsageError("--all only looks: add --dry-run, and repair what it names.")
         with closing(Repairer(url, token_file, options)) as repairer:
             if session is not None:
                 return repairer.one(session, dry_run=dry_run, as_json=as_json)
-            return repairer.every(filters, as_json=as_json)
+            return repairer.every(filters, dry_run=dry_run, as_json=as_json)
     except Failure as error:
         print(f"cairn: {error}", file=sys.stderr)
         return _COULD_NOT_LOOK
@@ -273,25 +276,3 @@ def _table(report: Json, output: TextIO) -> Iterator[str]:
     yield ""
     yield _verdict(report)
     yield f"report {report['report_digest']}"
-
-
-class _Progress:
-    """Says on a terminal how many sessions were looked at; elsewhere it says nothing."""
-
-    def __init__(self) -> None:
-        self._shown = sys.stderr.isatty()
-        self._looked = self._wrong = 0
-
-    def one(self, *, needs_somebody: bool) -> None:
-        """Count a session."""
-        self._looked += 1
-        self._wrong += needs_somebody
-        if self._shown:
-            bar = "#" * (self._looked // 10 % 20)
-            said = f"[{bar:<20}] {self._looked} looked at, {self._wrong} need somebody"
-            print(f"\r{said}", end="", file=sys.stderr, flush=True)
-
-    def wipe(self) -> None:
-        """Make room for a line."""
-        if self._shown:
-            print("\r\x1b[K", end="", file=sys.stderr)

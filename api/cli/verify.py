@@ -1,7 +1,6 @@
 """`cairn verify`: sessions against their chains, and the log against a checkpoint of long ago."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import typer
 from api.cli.client import goes_through_proxies, token_in
 from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
+from api.cli.progress import Bar
 from api.cli.session_ids import find_session
 from api.main import signatures
 from domain.transparency.notes import (
@@ -31,7 +31,6 @@ from domain.transparency.tiles import WIDTH, path_of
 from domain.transparency.tree import HASH_SIZE, Frontier, leaf_hash
 
 _PATIENCE = 600.0
-_BAR = 30
 
 Holds = Callable[[VerifierKey, str, Signature], bool]
 
@@ -191,12 +190,13 @@ def _verify_all(client: httpx.Client, asked: Asked, outcome: Outcome, since: int
             answer.read()
             raise _refused(answer)
         lines = answer.iter_lines()
-        expected = json.loads(next(lines))["expected"]
+        bar = Bar("sessions", json.loads(next(lines))["expected"])
         for done, line in enumerate(map(json.loads, lines), 1):
             if "ok" in line:
                 _take(outcome, line)
+                bar.end()
                 break
-            _progress("sessions", done, expected)
+            bar.show(done)
         else:
             raise Failure("The server broke off in the middle; nothing is known of the rest.")
 
@@ -289,27 +289,19 @@ def _wrong_signature(
 
 def _root_of_entries(client: httpx.Client, size: int) -> bytes:
     """Return the root over the digests that the log has now, without trust in the kept tree."""
-    tree = Frontier()
+    tree, bar = Frontier(), Bar("events", size)
     for first in range(0, size, WIDTH):
         width = min(WIDTH, size - first)
         bundle = _get(client, f"/v1/audit/tile/entries/{path_of(first // WIDTH, width)}").content
         tree.extend(map(leaf_hash, _entries(bundle)))
-        _progress("events", first + width, size)
+        bar.show(first + width)
+    bar.end()
     return tree.root()
 
 
 def _entries(bundle: bytes) -> Iterator[bytes]:
     for at in range(2, len(bundle), 2 + HASH_SIZE):
         yield bundle[at : at + HASH_SIZE]
-
-
-def _progress(what: str, done: int, expected: int) -> None:
-    if not sys.stderr.isatty():
-        return
-    part = min(done / max(expected, 1), 1.0)
-    bar = "#" * round(part * _BAR)
-    end = "\n" if done >= expected else ""
-    typer.echo(f"\r[{bar:<{_BAR}}] {done:,} of {expected:,} {what}{end}", err=True, nl=False)
 
 
 def _tell(outcome: Outcome) -> None:

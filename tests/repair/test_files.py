@@ -201,7 +201,6 @@ def test_a_file_of_two_gigabytes_takes_little_memory(form: str, tmp_path: Path) 
     "arguments",
     [
         [],
-        ["--all"],
         ["--all", "--file", "x", "--format", "rows"],
         ["--file", "x"],
         ["--format", "rows"],
