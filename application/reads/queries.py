@@ -103,17 +103,28 @@ class Queries:
         return row.sequence, await self._transcripts.entries(session_id, row.sequence)
 
     async def entry(self, session_id: UUID, entry_id: str) -> tuple[int, bytes]:
-        """Return the newest sequence and the JSON of one entry, the newest of that id.
+        """Return the newest sequence and the JSON of one entry.
 
         Raises:
             MessageNotFound: The transcript has no such entry.
         """
         row = await self.session(session_id)
         entries = await self._transcripts.entries(session_id, row.sequence)
+        begin = self._begin_of(entry_id)
         for entry in reversed(entries):
-            if self._store.codec.from_json(entry)["id"] == entry_id:
+            if entry.startswith(begin):
                 return row.sequence, entry
         raise MessageNotFound(None, message_id=entry_id)
+
+    async def has_entry(self, session_id: UUID, entry_id: str, *, at: int) -> bool:
+        """Return whether the transcript had an entry after a past event."""
+        begin = self._begin_of(entry_id)
+        entries = await self._transcripts.entries(session_id, at)
+        return any(entry.startswith(begin) for entry in entries)
+
+    def _begin_of(self, entry_id: str) -> bytes:
+        """Return what the JSON of an entry begins with; each has an id of its own."""
+        return b'{"id":%s,' % self._store.codec.to_json(entry_id)
 
     async def state(
         self, session_id: UUID, at: int | None = None

@@ -12,6 +12,7 @@ from application.fan_out import FanOut
 from application.ports.schemas import Schemas
 from application.ports.store import Store
 from application.reads.queries import Queries
+from application.reads.transcript_names import TranscriptNames
 from application.use_cases.attachment import Attachments
 from application.use_cases.inputs import Inputs
 from application.use_cases.interactions import Interactions
@@ -80,6 +81,7 @@ def use_cases_over(
         schemas: Judges the schemas of forms, and what was filled in.
     """
     clock = store.clock
+    names = TranscriptNames(repository, queries, store.codec)
     lineages = Lineages(store, repository, handler, queries)
     return UseCases(
         handler=handler,
@@ -87,12 +89,12 @@ def use_cases_over(
         inputs=Inputs(handler, clock),
         interactions=Interactions(repository, handler, clock, schemas),
         lineages=lineages,
-        messages=Messages(handler, clock),
+        messages=Messages(handler, clock, names),
         permissions=Permissions(repository),
         presence=Presence(store, handler),
         profiles=Profiles(handler),
         sessions=Sessions(handler, clock, lineages),
         shared_states=SharedStates(scope_handler),
-        summaries=Summaries(handler, clock),
+        summaries=Summaries(handler, clock, names),
         turns=Turns(store, repository, handler, hub),
     )

@@ -11,7 +11,8 @@ from application.ports.session_rows import ListedSession
 from application.ports.store import Store
 from application.projections.session_row import filled_document
 from application.reads.queries import Queries
-from domain.errors import SessionIsDeleted, SessionNotFound
+from application.reads.transcript_names import TranscriptNames
+from domain.errors import Invalid, SessionIsDeleted, SessionNotFound
 from domain.grants import Grants
 from domain.permission_rules import PermissionRules
 from domain.session.commands import CreateSession, SpawnSession
@@ -40,6 +41,7 @@ class Lineages:
         handler: CommandHandler,
         queries: Queries,
     ) -> None:
+        self._names = TranscriptNames(repository, queries, store.codec)
         self._store = store
         self._repository = repository
         self._handler = handler
@@ -118,6 +120,7 @@ class Lineages:
         wanted: CreateSession,
         *,
         at: int | None = None,
+        message_id: str | None = None,
         fork_id: UUID | None = None,
     ) -> Outcome:
         """Begin a session with what another one said and knew after one of its events.
@@ -127,6 +130,7 @@ class Lineages:
             origin_id: The session to fork.
             wanted: What is to be different; the owner never is.
             at: The sequence after which the fork goes its own way; None is the newest.
+            message_id: In the place of a sequence, an entry of the transcript: after all of it.
             fork_id: A new one by default.
 
         Raises:
@@ -140,11 +144,32 @@ class Lineages:
         replayed = await self._handler.replay(key)
         if replayed is not None:
             return replayed
+        at = await self.place_of(origin_id, at, message_id)
         command, inherits = await self.forked(origin_id, at, wanted, caller.expected)
         request = caller.asks(fork_id or self._store.clock.new_id(), command)
         return await self._handler.handle(
             request._replace(expected=None, idempotency=key, inherits=inherits)
         )
+
+    async def place_of(
+        self, session_id: UUID, at: int | None, message_id: str | None
+    ) -> int | None:
+        """Return the sequence that a request names, by itself or by an entry of the transcript.
+
+        Args:
+            session_id: Of which session.
+            at: The sequence.
+            message_id: The id of an entry: the last event that is part of it.
+
+        Raises:
+            Invalid: Both are given, or the entry is that of another log.
+            MessageNotFound: The transcript has no such entry.
+        """
+        if message_id is None:
+            return at
+        if at is not None:
+            raise Invalid("name an event or a message, not both", field="message_id")
+        return await self._names.end_of(session_id, message_id)
 
     async def count(self, parent_id: UUID) -> None:
         """Have children counted out that ended, and in that were resumed, untold to their parent.

@@ -10,7 +10,7 @@ from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
 from application.ports.clock import Clock
 from application.use_cases.lineage import Lineages
-from domain.errors import CairnError, SessionNotFound
+from domain.errors import CairnError, Invalid, SessionNotFound
 from domain.session.commands import (
     CreateSession,
     DeleteSession,
@@ -109,18 +109,28 @@ class Sessions:
         command = ResumeSession(starting=starting, at=self._clock.now())
         return await self._handler.handle(caller.asks(session_id, command))
 
-    async def rewind(self, caller: Caller, session_id: UUID, to: int) -> Outcome:
+    async def rewind(
+        self, caller: Caller, session_id: UUID, *, to: int | None, message_id: str | None
+    ) -> Outcome:
         """Go back to what was said and known after an earlier event.
 
         Args:
             caller: Who asks.
             session_id: In which session.
-            to: The sequence of the event.
+            to: The sequence of the event; None is the end of the entry.
+            message_id: The id of an entry of the transcript.
+
+        Raises:
+            MessageNotFound: The transcript has no such entry.
+            Invalid: Neither is given, or the entry is that of another log.
         """
         # Before anything is looked at: the session may be another one by now.
         replayed = await self._handler.replay(caller.key_in(session_id))
         if replayed is not None:
             return replayed
+        to = await self._lineages.place_of(session_id, to, message_id)
+        if to is None:
+            raise Invalid("say which event it goes back to: `to`, or a `message_id`", field="to")
         then = await self._lineages.state_at(session_id, to)
         return await self._handler.handle(caller.asks(session_id, rewind_to(to, then)))
 

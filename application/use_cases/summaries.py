@@ -5,6 +5,7 @@ from uuid import UUID
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
 from application.ports.clock import Clock
+from application.reads.transcript_names import TranscriptNames
 from domain.session.commands import AddSummary
 
 
@@ -14,11 +15,13 @@ class Summaries:
     Args:
         handler: Handles commands.
         clock: Makes ids.
+        names: Finds entries of the transcript.
     """
 
-    def __init__(self, handler: CommandHandler, clock: Clock) -> None:
+    def __init__(self, handler: CommandHandler, clock: Clock, names: TranscriptNames) -> None:
         self._handler = handler
         self._clock = clock
+        self._names = names
 
     async def add(
         self,
@@ -37,13 +40,23 @@ class Summaries:
             session_id: Of which session.
             text: The summary.
             summary_id: A new one by default.
-            first_kept: The id of the first message that it does not cover.
+            first_kept: The id of the first entry of the transcript that it does not cover.
             tokens: How many it has.
+
+        Raises:
+            MessageNotFound: The transcript has no such entry.
         """
+        replayed = await self._handler.replay(caller.key_in(session_id))
+        if replayed is not None:
+            return replayed
+        found = None
+        if first_kept is not None:
+            found = await self._names.find_unknown(session_id, first_kept)
         command = AddSummary(
             summary_id=summary_id or str(self._clock.new_id()),
             text=text,
             first_kept=first_kept,
+            first_kept_at=None if found is None else found.sequence,
             tokens=tokens,
         )
         return await self._handler.handle(caller.asks(session_id, command))

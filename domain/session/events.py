@@ -260,10 +260,14 @@ class MessageAdded:
 
 @event("message.revised")
 class MessageRevised:
-    """A message says something else now; the log keeps what it said before."""
+    """An entry of the transcript says something else now; the log keeps what it said before.
+
+    Of a tool call, `parts` are what it returned, and `input` is what it was called with.
+    """
 
     message_id: str
     parts: tuple[Part, ...]
+    input: Any = None
 
 
 MessageEvent = MessageAdded | MessageRevised
@@ -280,6 +284,7 @@ class TurnStarted:
     message_id: str
     parts: tuple[Part, ...]
     meta: JsonObject | None = None
+    agent: str | None = None
 
 
 @event("turn.completed")

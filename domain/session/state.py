@@ -172,7 +172,9 @@ class Session:
     description: Description = field(default_factory=Description)
     totals: Totals = field(default_factory=Totals)
     messages: PersistentMap[int] = field(default_factory=PersistentMap[int])
-    """The sequence at which each message id was added."""
+    """The sequence at which each message id was added, by others than the agent."""
+    said: PersistentMap[int] = field(default_factory=PersistentMap[int])
+    """The sequence at which the agent first used each message id."""
     turns: Turns = field(default_factory=Turns)
     interactions: Interactions = field(default_factory=Interactions)
     state: PersistentMap[Any] = field(default_factory=PersistentMap[Any])
@@ -210,6 +212,7 @@ class Changes(TypedDict, total=False):
     description: Description
     totals: Totals
     messages: PersistentMap[int]
+    said: PersistentMap[int]
     turns: Turns
     interactions: Interactions
     state: PersistentMap[Any]

@@ -10,6 +10,8 @@ from tests.support.postgres import Server
 from tests.support.server import running
 
 TEXT = {"parts": HELLO}
+SAID = [{"type": "text", "text": "It is."}]
+NEW = [{"type": "text", "text": "[redacted]"}]
 CALL = ("tool.called", {"tool_call_id": "c1", "name": "ls"})
 RETURN = ("tool.returned", {"tool_call_id": "c1", "output": "a"})
 
@@ -444,4 +446,72 @@ def test_what_an_agent_really_says_is_kept_as_it_came(session: SessionApi):
     said, first, second = session.get("/messages").json()["messages"][1:]
     assert said["parts"] == parts
     assert (first["id"], first["tool_kind"], first["status"]) == (call, "read", "completed")
-    assert (second["id"], second["status"]) == (call, "open")
+    assert (second["tool_call_id"], second["status"]) == (call, "open")
+    assert second["id"] == f"{call}:{second['sequence']}"
+    assert done(session.get(f"/messages/{second['id']}")) == second
+
+
+def test_whoever_said_it_an_entry_is_read_revised_and_named_alike(session: SessionApi):
+    session.say("posted", id="posted")
+    session.start(input={"parts": SAID, "message_id": "given"})
+    session.record(
+        ("agent.thought", {"parts": SAID, "message_id": "said"}),
+        ("agent.message", {"parts": SAID, "message_id": "said"}),
+        ("agent.message", {"parts": SAID}),
+        ("tool.called", {"tool_call_id": "c1", "name": "ls", "input": {"key": "secret"}}),
+        ("tool.returned", {"tool_call_id": "c1", "output": "secret"}),
+    )
+    session.complete()
+    entries = done(session.get("/messages"))["messages"]
+    assert len({entry["id"] for entry in entries}) == len(entries) == 6
+
+    for entry in entries:
+        one = f"/messages/{entry['id']}"
+        assert done(session.get(one)) == entry
+        done(session.patch(one, {"parts": NEW}))
+        revised = done(session.get(one))
+        assert (revised["output"] if entry["kind"] == "tool_call" else revised["parts"]) == NEW
+        done(session.post("/summaries", {"text": "So far.", "first_kept": entry["id"]}), 201)
+        done(session.post("/fork", {"message_id": entry["id"]}), 201)
+    done(session.patch("/messages/c1", {"parts": NEW, "input": {"key": "-"}}))
+    assert done(session.get("/messages/c1"))["input"] == {"key": "-"}
+    refused(session.patch("/messages/said", {"parts": NEW, "input": {}}), 422, "invalid")
+
+    fork = SessionApi(session.api, done(session.post("/fork", {}), 201)["session"])
+    done(fork.patch("/messages/c1", {"parts": NEW}))
+    refused(fork.post("/rewind", {"message_id": "c1"}), 422, "invalid")
+    fork.say("here", id="here")
+    fork.say("there", id="there")
+    done(fork.post("/rewind", {"message_id": "here"}))
+    assert done(fork.get("/messages"))["messages"][-1]["id"] == "here"
+
+    done(session.post("/rewind", {"message_id": "given"}))
+    assert [one["id"] for one in done(session.get("/messages"))["messages"]] == ["posted", "given"]
+    for gone in ("said", "c1", "nowhere"):
+        refused(session.patch(f"/messages/{gone}", {"parts": NEW}), 404, "message_not_found")
+        summary = {"text": "So far.", "first_kept": gone}
+        refused(session.post("/summaries", summary), 404, "message_not_found")
+        refused(session.post("/rewind", {"message_id": gone}), 404, "message_not_found")
+        refused(session.post("/fork", {"message_id": gone}), 404, "message_not_found")
+    refused(session.post("/rewind", {}), 422, "invalid")
+    refused(session.post("/rewind", {"to": 2, "message_id": "given"}), 422, "invalid")
+
+
+def test_two_messages_never_have_one_id(session: SessionApi):
+    session.say("posted", id="posted")
+    session.start(input={"parts": SAID, "message_id": "given"})
+    said = {"type": "agent.message", "data": {"parts": SAID, "message_id": "said"}}
+    done(session.post("/turns/t1/events", {"events": [said]}))
+
+    for taken in ("posted", "given"):
+        again = {**said, "data": {**said["data"], "message_id": taken}}
+        with session.nothing_recorded():
+            answer = session.post("/turns/t1/events", {"events": [again]})
+            refused(answer, 409, "message_exists", message_id=taken)
+    for taken in ("posted", "given", "said"):
+        with session.nothing_recorded():
+            answer = session.post("/messages", {"role": "user", "parts": SAID, "id": taken})
+            refused(answer, 409, "message_exists", message_id=taken)
+    session.complete()
+    given = {"input": {"parts": SAID, "message_id": "said"}, "mode": "queue"}
+    refused(session.post("/turns", given), 409, "message_exists", message_id="said")

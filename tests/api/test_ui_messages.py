@@ -24,7 +24,8 @@ def entry(sequence: int, kind: str = "message", role: str = "user", **rest: Any)
 
 
 def call(sequence: int, status: str, **rest: Any) -> dict[str, Any]:
-    return entry(sequence, "tool_call", "agent", name="ls", status=status, turn_id="t1", **rest)
+    ids = {"tool_call_id": f"e{sequence}", "turn_id": "t1"}
+    return entry(sequence, "tool_call", "agent", name="ls", status=status, **ids, **rest)
 
 
 def parts_of(*entries: dict[str, Any]) -> list[dict[str, Any]]:

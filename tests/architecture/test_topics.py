@@ -12,8 +12,10 @@ ABOVE = {"commands", "decide", "evolve"}
 """What puts the topics together, and what no topic knows."""
 BUILDS_ON = {
     "activity": {"activity_batch", "input_queue", "interactions", "usage"},
+    "activity_batch": {"messages"},
     "conversation": {"shared_state"},
     "creation": {"description", "messages", "shared_state"},
+    "description": {"messages"},
     "elicitations": {"interactions"},
     "forks": {"creation"},
     "input_queue": {"messages"},

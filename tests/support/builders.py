@@ -402,6 +402,7 @@ GROWN: tuple[e.SessionEvent, ...] = (
         ceiling=PermissionRules(allow=("ls", "cat"), deny=("rm",), mode="approve-all"),
     ),
     e.ToolReturned(tool_call_id="c1", output="done", called_in_turn="t0"),
+    e.MessageRevised(message_id="c1", parts=text("[redacted]"), input={"cmd": "[redacted]"}),
     e.SessionResumed(
         activation=3, starting=True, crash=Failure(kind="process_exit", summary="139")
     ),
@@ -416,6 +417,7 @@ GROWN: tuple[e.SessionEvent, ...] = (
         message_id="m2",
         parts=text("do it"),
         meta={"reason": "nightly"},
+        agent="coder",
     ),
     e.InputSteered(
         input_id="i1",

@@ -4,6 +4,7 @@ import pytest
 
 from domain.errors import (
     Invalid,
+    MessageExists,
     ToolCallExists,
     ToolCallNotOpen,
     TurnEnded,
@@ -16,9 +17,11 @@ from domain.session.turn.activity import MAX_BATCH, MAX_UNANSWERED
 from domain.values import Agent, Usage
 from tests.support.builders import (
     SAMPLES,
+    added,
     called,
     completed,
     created,
+    queued,
     returned,
     started,
     state_after,
@@ -162,6 +165,30 @@ def test_news_needs_a_tool_call_of_this_turn():
     given([*RUNNING, called(), completed(), started("t2")]).when(
         record(news(), turn_id="t2")
     ).then_refused(ToolCallNotOpen, tool_call_id="c1")
+
+
+@pytest.mark.parametrize("kind", [e.AgentMessage, e.AgentThought])
+@pytest.mark.parametrize("other", ["m1", "input-t1", "waits"])
+def test_an_agent_does_not_speak_with_the_id_of_what_another_said(kind, other):
+    event = kind(parts=text(), message_id=other)
+    past = [created(), added("m1"), started(), queued("i1", message_id="waits")]
+
+    given(past).when(record(event)).then_refused(MessageExists, message_id=other)
+
+
+def test_pieces_of_a_message_and_its_thought_have_one_id():
+    pieces = [
+        e.AgentThought(parts=text("hm"), message_id="a1"),
+        e.AgentMessage(parts=text("It"), message_id="a1"),
+    ]
+    again = e.AgentMessage(parts=text(" is."), message_id="a1")
+
+    given(RUNNING).when(record(*pieces)).then(pieces)
+    given([*RUNNING, *pieces]).when(record(again)).then([again])
+    given([*RUNNING, *pieces, completed(), started("t2")]).when(record(again, turn_id="t2")).then(
+        [again]
+    )
+    assert dict(state_after([*RUNNING, *pieces, again]).said) == {"a1": 3}
 
 
 def test_nothing_is_recorded_in_a_turn_that_has_ended_or_never_was():

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from domain.session import events as e
 from domain.session.content.transcript import Entry, Transcript
+from domain.values import Agent
 from tests.support.builders import (
     SAMPLES,
     added,
@@ -111,6 +112,38 @@ def test_a_result_that_comes_in_a_later_turn_is_that_of_its_call_and_marked_late
     assert (call["output"], call["result_meta"]) == ("at last", {"ms": 9})
     assert (call["late"], call["returned_in_turn"], call["returned_at_sequence"]) == (True, "t2", 7)
     assert texts([after]) == ["so"]
+
+
+def test_each_entry_has_an_id_of_its_own():
+    past = [started("t1"), thought("hm", "a1"), said("It is", "a1"), called("c1"), said(".", "a1")]
+    past += [returned("c1"), called("c1"), added("c1x"), completed("t1"), started("t2")]
+    entries = read([*past, said("again", "a1")])
+
+    ids = [entry["id"] for entry in entries]
+    assert ids[1:5] == ["a1", "a1:4", "c1", "a1:6"]
+    assert ids[5:] == ["c1:8", "c1x", "input-t2", "a1:12"]
+    assert [x["tool_call_id"] for x in entries if x["kind"] == "tool_call"] == ["c1", "c1"]
+
+
+def test_whatever_was_said_can_be_revised():
+    past = [started("t1"), thought("hm", "a1"), said("no id"), called("c1", input={"key": "k"})]
+    past += [returned("c1", output="secret"), said("a", "a2"), said("b", "a2")]
+    for at, entry_id in enumerate(["input-t1", "a1", "event-4", "c1", "a2"]):
+        revised = e.MessageRevised(message_id=entry_id, parts=text("new"))
+        entry = read([*past, revised])[at]
+        held = entry["output" if entry["kind"] == "tool_call" else "parts"]
+        assert (entry["id"], entry["revised_at_sequence"], held) == (entry_id, 9, [*text("new")])
+    redacted = e.MessageRevised(message_id="c1", parts=text("-"), input={"key": "-"})
+    assert read([*past, redacted])[3]["input"] == {"key": "-"}
+
+
+def test_what_an_agent_says_names_the_agent():
+    switched = e.AgentSwitched(agent=Agent(name="critic"))
+    past = [started("t1", agent="coder"), said("a"), switched, said("b"), called("c1")]
+    more = [completed("t1"), started("t2"), said("c")]
+
+    spoke = [entry.get("agent") for entry in read([*past, *more])]
+    assert spoke == [None, "coder", "critic", "critic", None, None]
 
 
 def test_a_revised_message_says_the_new_thing_at_its_old_place():

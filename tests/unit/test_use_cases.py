@@ -145,7 +145,7 @@ async def test_the_same_key_gives_the_first_answer_to_the_byte(runtime: Runtime)
             once("k"), SESSION_ID, c.CreateSession(owner=Owner(app="", user=""))
         )
         spawned = await lineages.spawn(once("k2"), SESSION_ID, agent=AGENT, ttl_seconds=60)
-        rewound = await sessions.rewind(once("k3"), SESSION_ID, 1)
+        rewound = await sessions.rewind(once("k3"), SESSION_ID, to=1, message_id=None)
         started = await runtime.use_cases.turns.start(once("k4"), SESSION_ID, parts=text())
         outcomes = (created, forked, spawned, rewound, started)
         return [runtime.store.codec.to_json(one._replace(replayed=False)) for one in outcomes]

@@ -107,7 +107,7 @@ def _parts(entry: Entry) -> list[Json]:
 
 
 def _call(entry: Entry) -> Json:
-    call = _begun(entry["name"], entry["id"], entry)
+    call = _begun(entry["name"], entry["tool_call_id"], entry)
     approval = entry.get("approval")
     status = entry["status"]
     if approval is not None and "decision" not in approval and status == "open":

@@ -110,13 +110,15 @@ async def clear_conversation(request: AnyRequest) -> ASGIResponse:
     "Sessions",
     body=RewindBody,
     answers={200: ConversationDone},
-    problems=("turn_in_progress", "session_stopping", "cursor_ahead"),
+    problems=("turn_in_progress", "session_stopping", "cursor_ahead", "message_not_found"),
 )
 async def rewind_conversation(request: AnyRequest) -> ASGIResponse:
     """Go back to what was said and known after an earlier event; the log goes on."""
     body = await body_of(request, RewindBody)
     sessions, caller = use_cases_of(request).sessions, await caller_of(request)
-    return outcome_response(await sessions.rewind(caller, session_id_of(request), body.to))
+    session_id = session_id_of(request)
+    outcome = await sessions.rewind(caller, session_id, to=body.to, message_id=body.message_id)
+    return outcome_response(outcome)
 
 
 @post("/v1/sessions/batch/delete", right="write")

@@ -68,7 +68,13 @@ async def spawn_session(request: AnyRequest) -> ASGIResponse:
     "Lineage",
     body=ForkBody,
     answers={201: SessionAnswer, 200: SessionAnswer},
-    problems=("session_exists", "cursor_ahead", "invalid_runtime_override", "permission_denied"),
+    problems=(
+        "session_exists",
+        "cursor_ahead",
+        "invalid_runtime_override",
+        "permission_denied",
+        "message_not_found",
+    ),
 )
 async def fork_session(request: AnyRequest) -> ASGIResponse:
     """Begin a session with what another one said and knew after one of its events."""
@@ -78,6 +84,7 @@ async def fork_session(request: AnyRequest) -> ASGIResponse:
         session_id_of(request),
         _different(body),
         at=body.at,
+        message_id=body.message_id,
         fork_id=body.id,
     )
     return outcome_response(

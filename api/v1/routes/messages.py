@@ -33,9 +33,8 @@ from api.v1.documents.ui_messages import ui_messages
 from api.v1.schemas.answers import MessageDone, MessagePage, TranscriptEntry
 from api.v1.schemas.commands import AddMessageBody, ReviseMessageBody
 from api.v1.schemas.events import HistoryPage
-from api.v1.services import caller_of, perform, services_of, use_cases_of
+from api.v1.services import caller_of, services_of, use_cases_of
 from application.reads.tail import ALL
-from domain.session.commands import ReviseMessage
 
 
 @post("/v1/sessions/{session_id:str}/messages", right="write")
@@ -69,11 +68,16 @@ async def add_message(request: AnyRequest) -> ASGIResponse:
     problems=("message_not_found",),
 )
 async def revise_message(request: AnyRequest) -> ASGIResponse:
-    """Replace what a message says."""
+    """Replace what an entry of the transcript says: a message, a thought or a tool call."""
     body = await body_of(request, ReviseMessageBody)
-    message_id = name_of(request, "message_id")
-    command = ReviseMessage(message_id=message_id, parts=tuple(body.parts))
-    return outcome_response(await perform(request, command))
+    outcome = await use_cases_of(request).messages.revise(
+        await caller_of(request),
+        session_id_of(request),
+        name_of(request, "message_id"),
+        tuple(body.parts),
+        call_input=body.input,
+    )
+    return outcome_response(outcome)
 
 
 @get("/v1/sessions/{session_id:str}/messages", right="read")

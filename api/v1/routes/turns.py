@@ -97,7 +97,13 @@ async def get_turn(request: AnyRequest) -> ASGIResponse:
     "Turns",
     body=RecordActivityBody,
     answers={200: ActivityAnswer},
-    problems=("turn_not_found", "turn_ended", "tool_call_exists", "tool_call_not_open"),
+    problems=(
+        "turn_not_found",
+        "turn_ended",
+        "tool_call_exists",
+        "tool_call_not_open",
+        "message_exists",
+    ),
 )
 async def record_activity(request: AnyRequest) -> ASGIResponse:
     """Record what the agent did; or, with `partial`, only show it to those who follow."""

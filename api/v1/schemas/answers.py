@@ -40,6 +40,10 @@ class MessageDone(Done):
 # ── reads ────────────────────────────────────────────────────────────────────────────────────
 
 
+SpokenBy = Annotated[str | None, Field(description="which agent")]
+SaidIn = Annotated[UUID | None, Field(description="whose log has it, if it was said before a fork")]
+
+
 class MessageEntry(Shape):
     """What somebody said, or with kind `thought` what the agent showed of its reasoning."""
 
@@ -52,7 +56,12 @@ class MessageEntry(Shape):
     parts: Parts
     author: str | None = None
     implicit: bool | None = None
+    source: TurnSource | None = None
+    agent: SpokenBy = None
     meta: JsonMap | None = None
+    ends_at_sequence: Annotated[
+        int | None, Field(description="of its last piece, if it came in several")
+    ] = None
     revised_at_sequence: int | None = None
 
 
@@ -67,12 +76,16 @@ class Approval(Shape):
 class ToolCallEntry(Shape):
     """A tool call with its result."""
 
-    id: Annotated[str, Field(description="the id of the tool call")]
+    id: Annotated[
+        str, Field(description="that of the call; with its sequence if another entry has that id")
+    ]
     kind: Literal["tool_call"]
     role: Literal["agent"]
     sequence: Sequence
     at: datetime
     turn_id: str | None = None
+    agent: SpokenBy = None
+    tool_call_id: str
     name: str
     status: Literal["open"] | ToolOutcome
     title: str | None = None
@@ -89,6 +102,7 @@ class ToolCallEntry(Shape):
     meta: JsonMap | None = None
     progress_meta: JsonMap | None = None
     result_meta: JsonMap | None = None
+    revised_at_sequence: int | None = None
 
 
 class TranscriptEntry(RootModel[MessageEntry | ToolCallEntry]):

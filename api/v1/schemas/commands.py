@@ -1,6 +1,6 @@
 """The bodies of commands."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -28,9 +28,12 @@ class AddMessageBody(NewMessage):
 
 
 class ReviseMessageBody(Body):
-    """What the message says from now on."""
+    """What the entry says from now on; of a tool call, what it returned."""
 
     parts: Parts
+    input: Annotated[
+        Any, Field(description="of a tool call: what it was called with; null leaves it")
+    ] = None
 
 
 class EmptyBody(Body):

@@ -3,10 +3,10 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from api.v1.schemas.activity import EventNumber
-from api.v1.schemas.base import Body, Done, Name, SessionId, Shape
+from api.v1.schemas.base import Body, Done, Name, ProviderId, SessionId, Shape
 from api.v1.schemas.commands import Detail
 from api.v1.schemas.repair import RepairReport
 from api.v1.schemas.session_shape import SessionFailure
@@ -62,9 +62,19 @@ class ResumeSessionBody(Body):
 
 
 class RewindBody(Body):
-    """The event after which all is to be as it was."""
+    """The event, or the entry of the transcript, after which all is to be as it was."""
 
-    to: EventNumber
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={"oneOf": [{"required": ["to"]}, {"required": ["message_id"]}]},
+    )
+
+    to: EventNumber | None = None
+    message_id: Annotated[
+        ProviderId | None, Field(description="an entry of the transcript: after all of it")
+    ] = None
 
 
 class BatchDeleteBody(Body):

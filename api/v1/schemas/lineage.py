@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.v1.schemas.activity import EventNumber
-from api.v1.schemas.base import Body, Done, JsonMap, Name, Sequence, SessionId, Shape
+from api.v1.schemas.base import Body, Done, JsonMap, Name, ProviderId, Sequence, SessionId, Shape
 from api.v1.schemas.base import Title as TitleText
 from api.v1.schemas.commands import Tags
 from api.v1.schemas.session_shape import Session
@@ -41,6 +41,10 @@ class ForkBody(Body):
     id: SessionId | None = None
     at: Annotated[
         EventNumber | None, Field(description="after this event; the newest when absent")
+    ] = None
+    message_id: Annotated[
+        ProviderId | None,
+        Field(description="in the place of `at`: after all of this entry of the transcript"),
     ] = None
     title: TitleText | None = None
     tags: Tags = []

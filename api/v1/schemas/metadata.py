@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from api.v1.schemas.activity import Count
-from api.v1.schemas.base import Body, Done, Name, Sequence, Shape
+from api.v1.schemas.base import Body, Done, Name, ProviderId, Sequence, Shape
 from api.v1.schemas.base import Title as TitleText
 from api.v1.schemas.commands import Tags
 from api.v1.schemas.session_shape import SessionModel, SessionUsage
@@ -50,7 +50,8 @@ class AddSummaryBody(Body):
 
     text: SummaryText
     first_kept: Annotated[
-        Name | None, Field(description="the id of the first message that is kept beside it")
+        ProviderId | None,
+        Field(description="the first entry of the transcript that is kept beside it"),
     ] = None
     tokens: Count | None = None
     summary_id: Name | None = None

@@ -9,10 +9,10 @@ from domain.errors import (
     Invalid,
     InvalidRuntimeOverride,
     LimitReached,
-    MessageNotFound,
     SummaryExists,
 )
 from domain.replacing import replace
+from domain.session.content.messages import require_known_message
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
     ModelOverridden,
@@ -144,12 +144,14 @@ class AddSummary(Command):
     summary_id: Identity[str]
     text: str
     first_kept: str | None = None
+    first_kept_at: int | None = None
+    """Its sequence, where the caller has found it in the transcript."""
     tokens: int | None = None
 
 
 @decides(AddSummary)
 def add_summary(session: Session, command: AddSummary) -> list[SessionEvent]:
-    """Add a summary; the first message that is kept beside it must be one of this session."""
+    """Add a summary; what is kept beside it begins with an entry of this session's transcript."""
     require_present(session)
     require_name(command.summary_id, "summary_id")
     if not command.text.strip():
@@ -162,8 +164,8 @@ def add_summary(session: Session, command: AddSummary) -> list[SessionEvent]:
     require_between(command.tokens, "tokens", 0, _MOST_TOKENS)
     if command.summary_id in session.description.summaries:
         raise SummaryExists(None, summary_id=command.summary_id)
-    if command.first_kept is not None and command.first_kept not in session.messages:
-        raise MessageNotFound(None, message_id=command.first_kept)
+    if command.first_kept is not None and command.first_kept_at is None:
+        require_known_message(session, command.first_kept)
     return [
         SummaryAdded(
             summary_id=command.summary_id,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from domain.checks import require_id, require_name
 from domain.errors import MessageExists, MessageNotFound
@@ -46,20 +47,26 @@ def add(session: Session, command: AddMessage) -> list[SessionEvent]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviseMessage(Command):
-    """Replace what a message says."""
+    """Replace what an entry of the transcript says.
+
+    `found_at` is its sequence, where the caller has found it there: the state knows no ids of tool
+    calls, nor of what an agent said without one.
+    """
 
     message_id: Identity[str]
     parts: tuple[Part, ...]
+    input: Any = None
+    found_at: int | None = None
 
 
 @decides(ReviseMessage)
 def revise(session: Session, command: ReviseMessage) -> list[SessionEvent]:
-    """Replace what a message of this very session says."""
+    """Replace what an entry of this very session says, whoever said it."""
     require_present(session)
     require_message(command.message_id, command.parts)
-    if command.message_id not in session.messages:
-        raise MessageNotFound(None, message_id=command.message_id)
-    return [MessageRevised(message_id=command.message_id, parts=command.parts)]
+    if command.found_at is None:
+        require_known_message(session, command.message_id)
+    return [MessageRevised(message_id=command.message_id, parts=command.parts, input=command.input)]
 
 
 def require_message(message_id: str, parts: Sequence[Part]) -> None:
@@ -70,8 +77,21 @@ def require_message(message_id: str, parts: Sequence[Part]) -> None:
 
 def require_new_message(session: Session, message_id: str) -> None:
     """Refuse an id that another message of this session has, or one that waits to be said."""
+    require_free_message(session, message_id)
+    if message_id in session.said:
+        raise MessageExists(None, message_id=message_id)
+
+
+def require_free_message(session: Session, message_id: str) -> None:
+    """Refuse an id that somebody else than the agent has given to a message."""
     if message_id in session.messages or message_id in session.inputs.message_ids:
         raise MessageExists(None, message_id=message_id)
+
+
+def require_known_message(session: Session, message_id: str) -> None:
+    """Refuse an id that nobody has given to a message of this session."""
+    if message_id not in session.messages and message_id not in session.said:
+        raise MessageNotFound(None, message_id=message_id)
 
 
 @evolves(MessageAdded)

@@ -9,6 +9,7 @@ from typing import Any
 
 from domain.session.events import (
     AgentMessage,
+    AgentSwitched,
     AgentThought,
     ConversationCleared,
     InputSteered,
@@ -34,7 +35,10 @@ class Transcript:
     """The entries so far; grows in place, because a long one is shared by many reads."""
 
     entries: list[Entry] = field(default_factory=list[Entry])
-    _messages: dict[str, int] = field(default_factory=dict[str, int])
+    _ids: dict[str, int] = field(default_factory=dict[str, int])
+    _agent: str | None = None
+    _saying: tuple[str | None, str, str | None] | None = None
+    """What the last entry is a piece of: its message id, kind and turn."""
     _calls: dict[tuple[str | None, str], int] = field(
         default_factory=dict[tuple[str | None, str], int]
     )
@@ -70,16 +74,21 @@ class Transcript:
                 return self._of_call(recorded, event)
             case MessageAdded():
                 return self._added(recorded, event)
-            case TurnStarted(source="synthetic") | InputSteered(source="synthetic"):
-                return self._given(recorded, event, "system")
-            case TurnStarted() | InputSteered():
-                return self._given(recorded, event, "user")
+            case TurnStarted():
+                self._agent = event.agent
+                return self._given(recorded, event)
+            case InputSteered():
+                return self._given(recorded, event)
             case MessageRevised():
                 return self._revise(recorded, event)
             case ConversationCleared():
                 self.entries.clear()
-                for kept in (self._messages, self._calls, self._approvals, self._requests):
+                for kept in (self._ids, self._calls, self._approvals, self._requests):
                     kept.clear()
+                self._saying = None
+                return None
+            case AgentSwitched(agent=agent):
+                self._agent = agent.name
                 return None
             case _:
                 return None
@@ -120,48 +129,69 @@ class Transcript:
         return is_open
 
     def _added(self, recorded: Recorded, event: MessageAdded) -> int:
-        entry = _message(recorded, event.message_id, event.role, event.parts)
+        entry = self._entry(recorded, "message", event.message_id, event.role)
+        entry["parts"] = list(event.parts)
         if event.author is not None:
             entry["author"] = event.author
         if event.implicit:
             entry["implicit"] = True
-        return self._add_message(entry)
+        return self._add(entry)
 
-    def _given(self, recorded: Recorded, event: TurnStarted | InputSteered, role: str) -> int:
-        entry = _message(recorded, event.message_id, role, event.parts)
-        if event.meta is not None:
-            entry["meta"] = event.meta
-        return self._add_message(entry)
-
-    def _add(self, entry: Entry) -> int:
-        self.entries.append(entry)
-        return len(self.entries) - 1
-
-    def _add_message(self, entry: Entry) -> int:
-        index = self._messages[entry["id"]] = self._add(entry)
-        return index
-
-    def _said(self, recorded: Recorded, event: AgentMessage | AgentThought, kind: str) -> int:
-        last = self.entries[-1] if self.entries else {}
-        if (
-            event.message_id is not None
-            and last.get("id") == event.message_id
-            and last.get("kind") == kind
-            and last.get("turn_id") == recorded.turn_id
-        ):
-            self.entries[-1] = {**last, "parts": [*last["parts"], *event.parts]}
-            if event.meta is not None:
-                self.entries[-1]["meta"] = {**last.get("meta", {}), **event.meta}
-            return len(self.entries) - 1
-        message_id = event.message_id or f"event-{recorded.sequence}"
-        entry = _message(recorded, message_id, "agent", event.parts, kind)
+    def _given(self, recorded: Recorded, event: TurnStarted | InputSteered) -> int:
+        role = "system" if event.source == "synthetic" else "user"
+        entry = self._entry(recorded, "message", event.message_id, role)
+        entry["parts"] = list(event.parts)
+        if event.source is not None:
+            entry["source"] = event.source
         if event.meta is not None:
             entry["meta"] = event.meta
         return self._add(entry)
 
+    def _entry(self, recorded: Recorded, kind: str, entry_id: str | None, role: str) -> Entry:
+        # What comes without an id, or with one that another entry has, goes by its sequence.
+        wanted = f"event-{recorded.sequence}" if entry_id is None else entry_id
+        entry: Entry = {
+            "id": wanted if wanted not in self._ids else f"{wanted}:{recorded.sequence}",
+            "kind": kind,
+            "role": role,
+            "sequence": recorded.sequence,
+            "at": rfc3339(recorded.at),
+        }
+        if recorded.turn_id is not None:
+            entry["turn_id"] = recorded.turn_id
+        if role == "agent" and recorded.turn_id is not None and self._agent is not None:
+            entry["agent"] = self._agent
+        return entry
+
+    def _add(self, entry: Entry) -> int:
+        self._saying = None
+        self._ids[entry["id"]] = len(self.entries)
+        self.entries.append(entry)
+        return len(self.entries) - 1
+
+    def _said(self, recorded: Recorded, event: AgentMessage | AgentThought, kind: str) -> int:
+        piece_of = (event.message_id, kind, recorded.turn_id)
+        if event.message_id is not None and self._saying == piece_of:
+            last = self.entries[-1]
+            self.entries[-1] = {
+                **last,
+                "parts": [*last["parts"], *event.parts],
+                "ends_at_sequence": recorded.sequence,
+            }
+            if event.meta is not None:
+                self.entries[-1]["meta"] = {**last.get("meta", {}), **event.meta}
+            return len(self.entries) - 1
+        entry = self._entry(recorded, kind, event.message_id, "agent")
+        entry["parts"] = list(event.parts)
+        if event.meta is not None:
+            entry["meta"] = event.meta
+        index = self._add(entry)
+        self._saying = piece_of
+        return index
+
     def _called(self, recorded: Recorded, event: ToolCalled) -> int:
-        entry = _entry(recorded, "tool_call", event.tool_call_id, "agent")
-        entry |= {"name": event.name, "status": "open"}
+        entry = self._entry(recorded, "tool_call", event.tool_call_id, "agent")
+        entry |= {"tool_call_id": event.tool_call_id, "name": event.name, "status": "open"}
         if event.title is not None:
             entry["title"] = event.title
         if event.input is not None:
@@ -208,29 +238,12 @@ class Transcript:
         return index
 
     def _revise(self, recorded: Recorded, event: MessageRevised) -> int | None:
-        index = self._messages.get(event.message_id)
+        index = self._ids.get(event.message_id)
         if index is not None:
-            changed = {"parts": list(event.parts), "revised_at_sequence": recorded.sequence}
-            self.entries[index] = {**self.entries[index], **changed}
+            entry = self.entries[index]
+            of = "output" if entry["kind"] == "tool_call" else "parts"
+            changed = {of: list(event.parts), "revised_at_sequence": recorded.sequence}
+            if event.input is not None:
+                changed["input"] = event.input
+            self.entries[index] = {**entry, **changed}
         return index
-
-
-def _entry(recorded: Recorded, kind: str, entry_id: str, role: str) -> Entry:
-    entry: Entry = {
-        "id": entry_id,
-        "kind": kind,
-        "role": role,
-        "sequence": recorded.sequence,
-        "at": rfc3339(recorded.at),
-    }
-    if recorded.turn_id is not None:
-        entry["turn_id"] = recorded.turn_id
-    return entry
-
-
-def _message(
-    recorded: Recorded, message_id: str, role: str, parts: Any, kind: str = "message"
-) -> Entry:
-    entry = _entry(recorded, kind, message_id, role)
-    entry["parts"] = list(parts)
-    return entry

@@ -45,6 +45,7 @@ def inherited(origin: Session) -> Session:
     return replace(
         ABSENT,
         messages=origin.messages,
+        said=origin.said,
         state=origin.state,
         description=replace(origin.description, summaries=_summaries(origin)),
         turns=Turns(running=None, ended=_ended(origin), unanswered=origin.turns.unanswered),

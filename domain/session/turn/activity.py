@@ -78,7 +78,24 @@ def _sound(
     return [batch.take(event, f"events[{index}]") for index, event in enumerate(events)]
 
 
-@evolves(AgentMessage, AgentThought, ToolProgressed, RuntimeNotice, ContextCompacted, RuntimeEvent)
+@evolves(AgentMessage)
+def _spoke(session: Session, event: AgentMessage, recorded: Recorded) -> Changes:
+    return _said(session, event.message_id, recorded)
+
+
+@evolves(AgentThought)
+def _thought(session: Session, event: AgentThought, recorded: Recorded) -> Changes:
+    return _said(session, event.message_id, recorded)
+
+
+def _said(session: Session, message_id: str | None, recorded: Recorded) -> Changes:
+    changes = _active(session, recorded)
+    if message_id is not None and message_id not in session.said:
+        changes["said"] = session.said.put(message_id, recorded.sequence)
+    return changes
+
+
+@evolves(ToolProgressed, RuntimeNotice, ContextCompacted, RuntimeEvent)
 def _alive(session: Session, _: object, recorded: Recorded) -> Changes:
     return _active(session, recorded)
 

@@ -4,6 +4,7 @@ from domain.checks import require_agent, require_id, require_name
 from domain.errors import ToolCallExists, ToolCallNotOpen
 from domain.parts import require_parts
 from domain.replacing import replace
+from domain.session.content.messages import require_free_message
 from domain.session.events import (
     ActivityEvent,
     AgentMessage,
@@ -26,6 +27,7 @@ class ActivityBatch:
     """
 
     def __init__(self, session: Session, turn: Turn) -> None:
+        self._session = session
         self._turn_id = turn.turn_id
         self._open = set(turn.open_calls)
         self._known = self._open | set(turn.closed_calls)
@@ -40,12 +42,15 @@ class ActivityBatch:
 
         Raises:
             Invalid: It makes no sense.
+            MessageExists: Somebody else has given its id to a message.
             ToolCallExists: A call with its id is open.
             ToolCallNotOpen: It is about a call that is not open.
         """
         match event:
             case AgentMessage() | AgentThought():
                 require_id(event.message_id, f"{field}.data.message_id")
+                if event.message_id is not None:
+                    require_free_message(self._session, event.message_id)
                 require_parts(event.parts, f"{field}.data.parts")
             case AgentSwitched(agent=agent):
                 require_agent(agent, f"{field}.data.agent")

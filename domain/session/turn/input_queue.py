@@ -151,6 +151,7 @@ def next_turn(session: Session) -> list[SessionEvent]:
         message_id=oldest.message_id,
         parts=oldest.parts,
         meta=oldest.meta,
+        agent=agent_of(session),
     )
     fallback = True if oldest.steers is not None else None
     return [InputDispatched(input_id=oldest.input_id, fallback=fallback), started]
@@ -160,7 +161,7 @@ def _oldest(session: Session) -> Input:
     return min(session.inputs.waiting.values(), key=lambda one: one.sequence)
 
 
-def first_turn(new: NewInput, source: TurnSource) -> list[SessionEvent]:
+def first_turn(session: Session, new: NewInput, source: TurnSource) -> list[SessionEvent]:
     """Return what begins the turn of an input that has only just been queued."""
     started = TurnStarted(
         turn_id=new.input_id,
@@ -168,8 +169,15 @@ def first_turn(new: NewInput, source: TurnSource) -> list[SessionEvent]:
         message_id=new.message_id,
         parts=new.parts,
         meta=new.meta,
+        agent=agent_of(session),
     )
     return [InputDispatched(input_id=new.input_id), started]
+
+
+def agent_of(session: Session) -> str | None:
+    """Return the name of the agent that answers now, if it is known."""
+    agent = session.description.agent
+    return None if agent is None else agent.name
 
 
 def staged(input_id: str, turn: Turn) -> SessionEvent:

@@ -66,6 +66,7 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
         message_id=command.message_id,
         parts=command.parts,
         meta=command.meta,
+        agent=input_queue.agent_of(session),
     )
     if command.mode == "interrupt":
         return [*fence(session), *close_turn(session, "cancelled", reason="interrupted"), begun]
@@ -108,7 +109,11 @@ def queue(session: Session, command: QueueInputs) -> list[SessionEvent]:
     if idle and session.inputs.waiting:
         return input_queue.behind_the_oldest(session, command.inputs, command.source)
     queued = input_queue.queued(session, command.inputs, command.source)
-    return [*queued, *input_queue.first_turn(command.inputs[0], command.source)] if idle else queued
+    return (
+        [*queued, *input_queue.first_turn(session, command.inputs[0], command.source)]
+        if idle
+        else queued
+    )
 
 
 @dataclass(frozen=True, slots=True)
