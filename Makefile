@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IN_ROOT := cd "$$ROOT" &&
 BIN := .venv/bin
 
-.PHONY: help serve demo test hunt bench check setup
+.PHONY: help serve demo test hunt bench check setup setup-serving
 .DEFAULT_GOAL := help
 
 help:
@@ -29,10 +29,10 @@ help:
 	@echo "make bench   the figures of docs/performance.md"
 
 # A command replaces the shell, so that signals reach it and its exit code comes back.
-serve: setup
+serve: setup-serving
 	@$(IN_ROOT) exec $(BIN)/cairn serve $(ARGS)
 
-demo: setup
+demo: setup-serving
 	@$(IN_ROOT) exec $(BIN)/cairn demo $(ARGS)
 
 test: setup
@@ -49,15 +49,20 @@ check: setup
 		&& $(BIN)/basedpyright && $(BIN)/lint-imports
 
 # The stamp holds what the environment was made from, so that only a change makes it again. One
-# that was made elsewhere is thrown away: its programs have the path of their Python in them.
+# that was made elsewhere is thrown away: its programs have the path of their Python in them. What
+# serves needs a third of what the tests need; who has the whole keeps it.
 setup:
-	@$(value MAKE_ENVIRONMENT)
+	@groups=; $(value MAKE_ENVIRONMENT)
+
+setup-serving:
+	@groups=--no-dev; $(value MAKE_ENVIRONMENT)
 
 define MAKE_ENVIRONMENT
 cd "$ROOT" && [ -f uv.lock ] || exit 1; \
 wanted="$(cat pyproject.toml uv.lock | cksum) $ROOT"; \
 made=$(cat .venv/.made-from 2>/dev/null); \
-if [ "$made" = "$wanted" ] && .venv/bin/python -c "" 2>/dev/null; \
+if { [ "$made" = "$wanted" ] || [ "$groups $made" = "--no-dev --no-dev $wanted" ]; } \
+  && .venv/bin/python -c "" 2>/dev/null; \
 then exit 0; fi; \
 unset VIRTUAL_ENV PYTHONHOME PYTHONPATH; \
 for python in "$PYTHON" python3 python3.13 python3.12 python3.11; do \
@@ -72,11 +77,12 @@ if [ -z "$found" ]; then \
     "install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3" >&2; \
   exit 1; \
 fi; \
-echo "Setting up .venv from uv.lock, with $found ..." >&2; \
+case "$groups" in "") for="for tests, about 500 MB";; *) for="to serve, about 160 MB";; esac; \
+echo "Setting up .venv from uv.lock, with $found ($for) ..." >&2; \
 rm -f .venv/.made-from; \
 case "$made" in ""|*" $ROOT") ;; *) rm -rf .venv ;; esac; \
 if ! .venv/bin/python -c 'import sys; assert sys.version_info >= (3, 11)' 2>/dev/null \
-  && ! { rm -rf .venv && "$found" -m venv .venv; }; \
+  && ! { rm -rf .venv && "$found" -m venv --without-pip .venv; }; \
 then \
   rm -rf .venv; \
   echo "make: $found cannot make a virtual environment; install its venv module" \
@@ -84,11 +90,14 @@ then \
   exit 1; \
 fi; \
 export UV_PROJECT_ENVIRONMENT="$ROOT/.venv" UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1; \
-sync() { "$1" sync --quiet --frozen --inexact --all-extras --python .venv/bin/python; }; \
+sync() { "$1" sync --quiet --frozen --inexact --all-extras $groups --python .venv/bin/python; }; \
 if ! { command -v uv >/dev/null && uv --version >/dev/null 2>&1 && sync uv; }; then \
-  .venv/bin/uv --version >/dev/null 2>&1 \
-    || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv || exit 1; \
-  sync .venv/bin/uv || exit 1; \
+  tools=$(mktemp -d) && trap 'rm -rf "$tools"' EXIT || exit 1; \
+  echo "Fetching uv for the installation; it is removed after it ..." >&2; \
+  "$found" -m venv "$tools" \
+    && "$tools/bin/python" -m pip install --quiet --disable-pip-version-check uv || exit 1; \
+  echo "Installing what uv.lock names ..." >&2; \
+  sync "$tools/bin/uv" || exit 1; \
 fi; \
-echo "$wanted" > .venv/.made-from
+echo "${groups:+$groups }$wanted" > .venv/.made-from
 endef

@@ -132,12 +132,12 @@ def complaining(*, unable: int = 1, as_json: bool = False) -> Generator[None]:
         sys.exit(_WRONG_USE if isinstance(error, UsageError) else unable)
 
 
-def say(words: str, level: Literal["warning", "error"], *, as_json: bool) -> None:
+def say(words: str, level: Literal["info", "warning", "error"], *, as_json: bool) -> None:
     """Say something on standard error, in the form of the log.
 
     Args:
         words: A sentence.
-        level: How bad it is.
+        level: What kind of word it is.
         as_json: In a line of JSON.
     """
     if as_json:

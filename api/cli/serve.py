@@ -48,15 +48,19 @@ def serve(settings: Settings, listening: socket.socket) -> None:
         Failure: It cannot start.
     """
     configure_logs(settings.log_format)
+    as_json = settings.log_format == "json"
     try:
         token_of(settings)
         # Before the workers, who would each tell of it at length.
         hooks_of(settings)
+        if settings.database_url is None and not (settings.data_dir / "pgdata").exists():
+            where = settings.data_dir.absolute()
+            say(f"Making a database cluster in {where}, once.", "info", as_json=as_json)
         with _stoppable(), database_of(settings) as url:
             bring_up_to_date(url)
             url = program_url(settings, url)
             for words in _warnings(settings, listening):
-                say(words, "warning", as_json=settings.log_format == "json")
+                say(words, "warning", as_json=as_json)
             _run(settings, url, listening)
     except StartError as error:
         raise Failure(str(error)) from error

@@ -223,3 +223,11 @@ def test_what_a_killed_server_has_left_is_removed(serve: Serve, tmp_path: Path) 
     serve("--workers", "2")
     assert not left.exists()
     assert mine.exists()
+
+
+def test_making_a_database_is_said_once(serve: Serve, home: Path) -> None:
+    data = home / "new"
+    first = serve("--data-dir", str(data))
+    assert first.errors() == f"cairn: Making a database cluster in {data}, once.\n"
+    assert first.end()[0] == 0
+    assert serve("--data-dir", str(data)).errors() == ""
