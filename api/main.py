@@ -19,6 +19,7 @@ from api.auth_token import TokenFileError, read_token
 from api.doors import Doors
 from api.garbage import spare_the_collector
 from api.http.drain import on_shutdown_signal
+from api.http.forwarded import Forwarding
 from api.http.middleware import RequestMiddleware
 from api.http.site_guard import SiteGuard
 from api.http.streams import GOODBYE, open_streams
@@ -324,7 +325,13 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     )
     # Of the framework only its lifespan: doors answer the requests.
     starting = Litestar([], lifespan=[lifespan], openapi_config=None, logging_config=None)
-    app = RequestMiddleware(guarded, lifespan=starting, access_log=chosen.access_log)
+    trusted = chosen.names("trusted_proxies")
+    app = RequestMiddleware(
+        guarded,
+        lifespan=starting,
+        access_log=chosen.access_log,
+        forwarding=Forwarding(chosen.root_path, trusted) if chosen.root_path or trusted else None,
+    )
     return app
 
 

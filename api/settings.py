@@ -3,11 +3,20 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from api.http.forwarded import checked_root_path, networks_of
 from domain.timers import Timers
 
+Listed = Literal["allowed_hosts", "allowed_origins", "trusted_proxies"]
 MEBIBYTE = 1024 * 1024
 
 
@@ -42,6 +51,10 @@ class Settings(BaseSettings):
     """Names of this server beside `localhost`, comma-separated."""
     allowed_origins: str = ""
     """Origins whose pages may use the API, comma-separated, such as `https://a.example`."""
+    root_path: Annotated[str, AfterValidator(checked_root_path)] = ""
+    """Under which a proxy shows the server, such as `/cairn`."""
+    trusted_proxies: str = ""
+    """Addresses and networks, comma-separated, whose `X-Forwarded-*` are believed; also `unix`."""
     audit_key_file: Path | None = None
     """Holds the keys that sign checkpoints; `cairn audit keygen` makes it."""
 
@@ -85,14 +98,24 @@ class Settings(BaseSettings):
             )
         return self
 
-    def names(self, setting: Literal["allowed_hosts", "allowed_origins"]) -> list[str]:
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _name_networks(cls, value: str) -> str:
+        try:
+            networks_of(_listed(value))
+        except ValueError:
+            raise ValueError(
+                "it must be addresses, networks such as 10.0.0.0/8, or `unix`"
+            ) from None
+        return value
+
+    def names(self, setting: Listed) -> list[str]:
         """Return a comma-separated setting as a list.
 
         Args:
             setting: Which.
         """
-        text: str = getattr(self, setting)
-        return [name.strip() for name in text.split(",") if name.strip()]
+        return _listed(getattr(self, setting))
 
     def timers(self) -> Timers:
         """Return how long turns may be silent or run."""
@@ -103,3 +126,7 @@ class Settings(BaseSettings):
             turn=self.turn_limit_seconds or None,
             grace=self.turn_grace_seconds,
         )
+
+
+def _listed(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -24,6 +24,7 @@ from api.cli.options import (
     Host,
     LogFormat,
     Port,
+    RootPath,
     Status,
     Tag,
     TokenFile,
@@ -76,6 +77,7 @@ def serve(
     log_format: LogFormat = None,
     access_log: AccessLog = None,
     auth_token_file: AuthTokenFile = None,
+    root_path: RootPath = None,
 ) -> None:
     """Run the server, with a Postgres of its own unless a database is given.
 
@@ -92,6 +94,7 @@ def serve(
             log_format=log_format,
             access_log=access_log,
             auth_token_file=auth_token_file,
+            root_path=root_path,
         )
         # First of all, because it fails most often; the rest takes a second to import.
         with listen(settings.host, settings.port) as listening:

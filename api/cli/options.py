@@ -56,6 +56,12 @@ AccessLog = Annotated[
         help="Log every request, not only failed and slow ones. [CAIRN_ACCESS_LOG]",
     ),
 ]
+RootPath = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATH", help="Where a proxy shows this server, such as /cairn. [CAIRN_ROOT_PATH]"
+    ),
+]
 AuthTokenFile = Annotated[
     str | None,
     typer.Option(
@@ -105,6 +111,7 @@ _OPTIONS = frozenset(
         "log_format",
         "access_log",
         "auth_token_file",
+        "root_path",
     )
 )
 
@@ -192,11 +199,15 @@ def settings_of(**options: str | bool | None) -> "Settings":
 
 
 def _sentence(refusal: "ErrorDetails") -> str:
+    said = refusal["msg"].removeprefix("Value error, ")
+    if not refusal["loc"]:
+        return f"The settings do not go together: {said}."
     name = str(refusal["loc"][0]).lower().removeprefix("cairn_")
     option = f"--{name.replace('_', '-')}"
     where = f"CAIRN_{name.upper()}"
     if name in _OPTIONS:
         where = f"{option} or {where}"
     given = "" if name in _SECRET else f", and it is {refusal['input']!r}"
-    what = refusal["msg"].partition(",")[0].replace("Input should be", "it must be")
+    what = said if said != refusal["msg"] else said.partition(",")[0]
+    what = what.replace("Input should be", "it must be")
     return f"{where} is not usable: {what[0].lower()}{what[1:]}{given}."

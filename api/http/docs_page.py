@@ -124,12 +124,12 @@ def page(document: Json) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(info['title'])}</title>"
-        '<link rel="stylesheet" href="/docs/assets/docs.css">'
-        '<script src="/docs/assets/docs.js" defer></script></head><body>'
+        '<link rel="stylesheet" href="docs/assets/docs.css">'
+        '<script src="docs/assets/docs.js" defer></script></head><body>'
         '<nav><input type="search" placeholder="filter" aria-label="filter">'
         f"{''.join(index)}</nav><main><h1>{escape(info['title'])} {escape(info['version'])}</h1>"
-        f'{about}<p><a href="/schema/openapi.json">OpenAPI</a> · '
-        f'<a href="/schema/asyncapi.json">AsyncAPI</a></p>{"".join(body)}</main></body></html>'
+        f'{about}<p><a href="schema/openapi.json">OpenAPI</a> · '
+        f'<a href="schema/asyncapi.json">AsyncAPI</a></p>{"".join(body)}</main></body></html>'
     )
 
 

@@ -14,6 +14,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
+from api.http.forwarded import Forwarding
 from api.http.requests import SLASH_IN_A_NAME
 
 _REQUESTS = Counter("cairn_http_requests_total", "Requests answered.", ["method", "status"])
@@ -47,6 +48,14 @@ def _security(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes
     return [one for one in wanted if one[0] not in names]
 
 
+def _under(root: bytes, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return headers of which a path to something of ours is one that the client can follow."""
+    return [
+        (name, root + value if name == b"location" and value.startswith(b"/") else value)
+        for name, value in headers
+    ]
+
+
 class RequestMiddleware:
     """The outermost ASGI app.
 
@@ -54,12 +63,21 @@ class RequestMiddleware:
         app: What answers requests.
         lifespan: What answers everything else: the start and the end of the server.
         access_log: Log every request, not only those that fail or are slow.
+        forwarding: Reads what proxies say; None when there are none.
     """
 
-    def __init__(self, app: ASGIApp, *, lifespan: ASGIApp, access_log: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        lifespan: ASGIApp,
+        access_log: bool,
+        forwarding: Forwarding | None = None,
+    ) -> None:
         self._app = app
         self._lifespan = lifespan
         self._access_log = access_log
+        self._forwarding = forwarding
         self._worker = str(os.getpid()).encode()
         self.services: object = None
         """What requests carry along for those who answer them."""
@@ -75,6 +93,9 @@ class RequestMiddleware:
             scope = {**scope, "path": _path_of(raw)}
         extra = cast("dict[str, Any]", scope)
         headers = dict(scope["headers"])
+        if self._forwarding is not None:
+            self._forwarding.apply(extra, headers)
+        root = cast("str", extra.get("root_path") or "").encode()
         request_id = headers.get(b"x-request-id", b"")
         if not _REQUEST_ID.fullmatch(request_id):
             # A name for one line of a log, not a secret: a system call each would be a waste.
@@ -91,7 +112,7 @@ class RequestMiddleware:
                 status = message["status"]
                 vary: bytes | None = extra.get("cairn_vary")
                 message["headers"] = [
-                    *message["headers"],
+                    *(_under(root, message["headers"]) if root else message["headers"]),
                     *_security(message["headers"]),
                     *([] if vary is None else [(b"vary", vary)]),
                     (b"x-request-id", request_id),

@@ -11,6 +11,7 @@ from litestar import Request
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
+from api.http.forwarded import public_base
 from application.commands.request import Outcome
 from application.ports.events import StoredEvent
 from application.ports.session_rows import ListedSession
@@ -19,7 +20,6 @@ from application.reads.wire import record_json as record_json
 from domain.values import rfc3339
 
 JSON = "application/json"
-_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -119,9 +119,9 @@ def next_link(
     """
     kept = [(name, value) for name, value in query if name not in changed]
     asked = cast("dict[str, Any]", request.scope)
-    host: str = asked["cairn_headers"].get(b"host", b"").decode("latin-1")
-    base = f"{asked['scheme']}://{host}" if _HOST.fullmatch(host) else ""
-    return {"Link": f'<{base}{path}?{urlencode([*kept, *changed.items()])}>; rel="next"'}
+    return {
+        "Link": f'<{public_base(asked)}{path}?{urlencode([*kept, *changed.items()])}>; rel="next"'
+    }
 
 
 def not_modified(sequence: int) -> Reply:

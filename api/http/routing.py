@@ -178,7 +178,7 @@ class Router:
             raise RoutingError(f"{path} must begin with a slash")
         segments = path.strip("/").split("/")
         for at, segment in enumerate(segments):
-            if _WORD.fullmatch(segment):
+            if _WORD.fullmatch(segment) or path == "/":
                 node = node.words.setdefault(segment, _Node())
                 continue
             parameter = _PARAMETER.fullmatch(segment)

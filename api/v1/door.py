@@ -7,7 +7,7 @@ from api.http.problems import Problem, answer_error
 from api.http.requests import AnyRequest, header, scope_of
 from api.v1.route_table import ROUTES
 
-_OPEN_PATHS = frozenset({"/health", "/ready", "/version"})
+_OPEN_PATHS = frozenset({"/", "/health", "/ready", "/version"})
 _PREFLIGHT = b"access-control-request-method"
 _ANONYMOUS, _BEARER = Principal("anonymous"), Principal("bearer")
 

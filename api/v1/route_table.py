@@ -124,6 +124,7 @@ ROUTES = [
     audit.get_proof,
     audit.get_tile,
     audit.get_entries,
+    operations.get_welcome,
     operations.health,
     operations.ready,
     operations.get_version,

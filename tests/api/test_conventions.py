@@ -36,7 +36,7 @@ def _routes(*methods: str) -> list[tuple[str, str]]:
 
 READS = _routes("GET")
 COMMANDS = _routes("POST", "PATCH", "PUT", "DELETE")
-OPEN = ("/health", "/ready", "/version")
+OPEN = ("/", "/health", "/ready", "/version")
 V1_COMMANDS = [one for one in COMMANDS if one[1].startswith("/v1")]
 
 
@@ -71,7 +71,7 @@ def test_no_fact_takes_the_place_of_a_member(session: SessionApi) -> None:
 
 
 def test_a_path_that_is_none(api: Api) -> None:
-    for path in ("/", "/v1", "/v2/sessions", f"/v1/sessions/{ANY}/nothing", "/docs/assets/x.js"):
+    for path in ("/v1", "/v2/sessions", f"/v1/sessions/{ANY}/nothing", "/docs/assets/x.js"):
         refused(api.get(path), 404, "not_found")
 
 

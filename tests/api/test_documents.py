@@ -5,6 +5,7 @@ import re
 from html.parser import HTMLParser
 from typing import Any
 
+import httpx
 import jsonschema_rs
 import pytest
 from litestar.response.base import ASGIResponse
@@ -20,6 +21,7 @@ from api.v1.asyncapi import streams
 from api.v1.route_table import ROUTES
 from domain.catalogue import NAMES
 from tests.support.api import Api, Json, done, openapi
+from tests.support.server import running
 
 OPERATIONS = [one for path in openapi()["paths"].values() for one in path.values()]
 
@@ -183,3 +185,34 @@ def test_the_examples_are_valid() -> None:
             whole = {**schema, "components": openapi()["components"]}
             example = example_of(operation["operationId"])
             jsonschema_rs.Draft202012Validator(whole, validate_formats=True).validate(example)
+
+
+def test_a_person_who_opens_the_server_is_told_what_it_is(api: Api) -> None:
+    page = api.get("/", headers={"Accept": "text/html,application/xml;q=0.9,*/*;q=0.8"})
+    told = done(api.get("/"))
+
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["vary"] == "Accept"
+    assert set(re.findall(r'href="([^"]+)"', page.text)) == set(told["links"].values())
+    for url in told["links"].values():
+        assert api.get(url).status_code == 200, url
+    assert api.get("/", headers={"Accept": "image/png"}).status_code == 406
+
+
+def test_under_a_prefix_every_address_leads_back(database_url: str) -> None:
+    settings = {"root_path": "/cairn", "trusted_proxies": "127.0.0.1"}
+    with running(database_url, **settings) as base, httpx.Client(base_url=base) as client:
+        shown = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "a.example"}
+        assert "https://a.example/cairn/docs" in client.get("/", headers=shown).text
+        made = client.post("/cairn/v1/sessions", json={"app": "a", "user": "u"})
+        client.post("/v1/sessions", json={"app": "a", "user": "u"})
+        assert client.get(made.headers["location"]).json()["session"]["app"] == "a"
+        page = client.get("/cairn/v1/sessions?limit=1")
+        assert page.links["next"]["url"].startswith(f"{base}/cairn/v1/sessions?")
+        assert len(client.get(page.links["next"]["url"]).json()["sessions"]) == 1
+        docs = client.get("/cairn/docs")
+        assets = re.findall(r'(?:href|src)="([^"#]+)"', docs.text)
+        assert len(assets) == 4
+        for asset in assets:
+            assert client.get(str(docs.url.join(asset))).status_code == 200
+        assert client.get("/cairn/schema/openapi.json").json()["servers"] == [{"url": "/cairn"}]

@@ -1,6 +1,6 @@
 """The documents that describe this server, and the page that shows them without a network."""
 
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from litestar.response.base import ASGIResponse
@@ -8,18 +8,18 @@ from litestar.response.base import ASGIResponse
 from api.http.docs_page import CONTENT_SECURITY_POLICY, page
 from api.http.openapi import document
 from api.http.problems import Problem
-from api.http.requests import AnyRequest, Parameters, name_of
+from api.http.requests import AnyRequest, Parameters, name_of, scope_of
 from api.http.responses import Reply, json_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import Route, get
 from api.v1.asyncapi import streams
+from api.v1.routes.operations import HTML
 from api.v1.schemas.answers import JsonDocument
 from api.v1.services import services_of
 
 _ASSETS = Path(__file__).parents[2] / "http" / "assets"
 _TYPES = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript; charset=utf-8"}
 _REFUSALS = ("invalid_parameter",)
-_HTML = "text/html; charset=utf-8"
 
 
 def documents(routes: list[Route]) -> list[Route]:
@@ -29,9 +29,9 @@ def documents(routes: list[Route]) -> list[Route]:
         routes: All of them; read when a document is asked for, so that these can be among them.
     """
 
-    @cache
-    def openapi(*, token: bool) -> bytes:
-        return to_json(document(routes, token=token))
+    @lru_cache(8)
+    def openapi(root: str, *, token: bool) -> bytes:
+        return to_json({**document(routes, token=token), "servers": [{"url": root or "/"}]})
 
     @cache
     def asyncapi() -> bytes:
@@ -47,7 +47,7 @@ def documents(routes: list[Route]) -> list[Route]:
         """Read this document."""
         Parameters(request, ())
         token = services_of(request).settings.auth_token_file is not None
-        return json_response(openapi(token=token))
+        return json_response(openapi(scope_of(request).get("root_path") or "", token=token))
 
     @get("/schema/asyncapi.json", right="read")
     @Describes("Documents", answers={200: JsonDocument}, problems=_REFUSALS)
@@ -57,7 +57,7 @@ def documents(routes: list[Route]) -> list[Route]:
         return json_response(asyncapi())
 
     @get("/docs", right="read")
-    @Describes("Documents", answers={200: None}, problems=_REFUSALS, media_type=_HTML)
+    @Describes("Documents", answers={200: None}, problems=_REFUSALS, media_type=HTML)
     async def get_docs(request: AnyRequest) -> ASGIResponse:
         """Read all of this as a page."""
         Parameters(request, ())
@@ -66,7 +66,7 @@ def documents(routes: list[Route]) -> list[Route]:
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
         }
-        return Reply(html(), media_type=_HTML, headers=headers)
+        return Reply(html(), media_type=HTML, headers=headers)
 
     @get("/docs/assets/{asset:str}", right="read")
     @Describes(

@@ -1,6 +1,7 @@
 """For those who run it: health, readiness, metrics and version."""
 
 import os
+from html import escape
 from importlib.metadata import version
 
 from litestar.response.base import ASGIResponse
@@ -12,16 +13,31 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from api.http.docs_page import CONTENT_SECURITY_POLICY
+from api.http.forwarded import public_base
+from api.http.negotiation import negotiated
 from api.http.problems import Problem
-from api.http.requests import AnyRequest
-from api.http.responses import Reply, json_response, to_json
+from api.http.requests import AnyRequest, scope_of
+from api.http.responses import JSON, Reply, json_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import get
-from api.v1.schemas.answers import Health, Ready, Version
+from api.v1.schemas.answers import Health, Ready, Version, Welcome
 from api.v1.services import services_of
 from application.ports.readiness import Trouble
 
 VERSION = version("cairn")
+HTML = "text/html; charset=utf-8"
+_ABOUT = "Keeps the sessions of AI agents: an append-only log of events, behind HTTP."
+_LINKS = {
+    "docs": "/docs",
+    "openapi": "/schema/openapi.json",
+    "asyncapi": "/schema/asyncapi.json",
+    "sessions": "/v1/sessions",
+    "health": "/health",
+    "ready": "/ready",
+    "version": "/version",
+    "metrics": "/metrics",
+}
 
 
 @get("/health", right=None)
@@ -48,6 +64,34 @@ async def ready(request: AnyRequest) -> ASGIResponse:
         sentences = " ".join(trouble.sentence for trouble in troubles)
         raise Problem("not_ready", sentences, reasons=[trouble.reason for trouble in troubles])
     return json_response(to_json({"status": "ready"}))
+
+
+@get("/", right=None)
+@Describes(
+    "Operations",
+    answers={200: Welcome},
+    problems=("not_acceptable",),
+    other_forms={HTML: {"type": "string"}},
+)
+async def get_welcome(request: AnyRequest) -> ASGIResponse:
+    """Say what this is, and where to read on."""
+    form = negotiated(request, {JSON: (), "text/html": ()})
+    base = public_base(scope_of(request))
+    links = {name: f"{base}{path}" for name, path in _LINKS.items()}
+    if form == JSON:
+        document = {"name": "cairn", "about": _ABOUT, "version": VERSION, "links": links}
+        return json_response(to_json(document))
+    items = "".join(
+        f'<li><a href="{escape(url)}">{escape(name)}</a></li>' for name, url in links.items()
+    )
+    page = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Cairn</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"></head>'
+        f"<body><h1>Cairn {escape(VERSION)}</h1><p>{escape(_ABOUT)}</p><ul>{items}</ul>"
+        "</body></html>"
+    )
+    headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY}
+    return Reply(page.encode(), media_type=HTML, headers=headers)
 
 
 @get("/version", right=None)

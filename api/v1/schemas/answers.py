@@ -206,5 +206,14 @@ class Version(Shape):
     store: UUID
 
 
+class Welcome(Shape):
+    """What this is, and where to read on."""
+
+    name: Literal["cairn"]
+    about: str
+    version: str
+    links: dict[str, str]
+
+
 class JsonDocument(RootModel[JsonMap]):
     """A document that describes this server."""
