@@ -32,6 +32,7 @@ from application.commands.hooks import Hooks
 from application.commands.repository import SessionRepository
 from application.commands.scope_handler import ScopeHandler
 from application.fan_out import FanOut
+from application.memory_budget import MEBIBYTE, MemoryBudget
 from application.ports.transparency import Signatures
 from application.projections.log_tiles import TileKeeper
 from application.projections.rebuild import RowRebuilder
@@ -58,6 +59,7 @@ from infrastructure.ed25519 import Ed25519
 from infrastructure.embedded_postgres import PROGRAM_ROLE, EmbeddedPostgres, EmbeddedPostgresError
 from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.json_schema import JsonSchemas
+from infrastructure.machine_memory import MemoryReport, default_budget
 from infrastructure.postgres.audit import PostgresAuditEvents
 from infrastructure.postgres.census import PostgresCensus
 from infrastructure.postgres.checkpoints import PostgresCheckpoints
@@ -183,9 +185,14 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
         url: The database, up to date.
     """
     hub = FanOut()
-    limits = CommitLimits(patience=settings.patience_seconds)
+    memory = MemoryBudget(
+        default_budget(settings.workers)
+        if settings.memory_mb is None
+        else settings.memory_mb * MEBIBYTE
+    )
+    limits = CommitLimits(patience=settings.patience_seconds, waiting=memory.share("appends"))
     async with open_store(url, hub=hub, readers=settings.database_readers, limits=limits) as store:
-        services, jobs = _put_together(settings, store, hub)
+        services, jobs = _put_together(settings, store, hub, memory)
         for job in jobs:
             await job.start()
         try:
@@ -197,24 +204,25 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
 
 
 def _put_together(
-    settings: Settings, store: PostgresStore, hub: FanOut
-) -> tuple[Services, list[SingleOwner]]:
+    settings: Settings, store: PostgresStore, hub: FanOut, memory: MemoryBudget
+) -> tuple[Services, list[SingleOwner | MemoryReport]]:
     """Return the program over a store, and the jobs that are to run beside it."""
     database, log = store.database, store.log
     rhythm = StreamTiming(ping=settings.ping_seconds, longest=settings.stream_seconds)
     timers = settings.timers()
-    repository = SessionRepository(store, kept=settings.kept_sessions)
+    repository = SessionRepository(store, share=memory.share("states"))
     hooks = hooks_of(settings)
     handler = CommandHandler(
         store,
         repository,
         hub,
         largest=settings.max_record_bytes,
+        largest_state=settings.max_state_bytes,
         timers=timers,
         hooks=hooks,
     )
     scope_handler = ScopeHandler(store, hub, largest=settings.max_record_bytes, hooks=hooks)
-    transcripts = Transcripts(store, most_bytes=settings.kept_transcript_bytes)
+    transcripts = Transcripts(store, share=memory.share("transcripts"))
     queries = Queries(store, repository, transcripts)
     pruner = KeyPruner(store.idempotency_keys, timedelta(days=settings.idempotency_days))
     sender = HttpSender(
@@ -222,7 +230,9 @@ def _put_together(
     )
     subscriptions = PostgresWebhooks(database)
     rules = RetryPolicy(attempts=settings.webhook_attempts)
-    deliveries = Deliveries(subscriptions, log, hub, sender, store.clock, rules)
+    deliveries = Deliveries(
+        subscriptions, log, hub, sender, store.clock, rules, share=memory.share("webhooks")
+    )
     tiles = PostgresTiles(database)
     keeper = TileKeeper(tiles, PostgresCheckpoints(database), hub)
     rebuilder = RowRebuilder(store, repository, timers)
@@ -242,7 +252,8 @@ def _put_together(
         # In no hurry: they share a job, and so the connection that holds its lock.
         return min(await pruner.round(), await rebuilder.round())
 
-    jobs = [
+    jobs: list[SingleOwner | MemoryReport] = [
+        MemoryReport(memory),
         SingleOwner(database, JOB, deliveries.round, let_go=deliveries.let_go, patience=1.0),
         SingleOwner(database, "supervision", supervision),
         SingleOwner(database, "upkeep", upkeep),
@@ -253,6 +264,7 @@ def _put_together(
     )
     services = Services(
         settings=settings,
+        memory=memory,
         store=store,
         hub=hub,
         repository=repository,

@@ -64,8 +64,9 @@ class Settings(BaseSettings):
     max_connections_per_peer: Annotated[int | None, Field(ge=1)] = None
     max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * MEBIBYTE
     max_record_bytes: Annotated[int, Field(ge=1024)] = MEBIBYTE
-    kept_sessions: Annotated[int, Field(ge=1)] = 4096
-    kept_transcript_bytes: Annotated[int, Field(ge=0)] = 64 * MEBIBYTE
+    max_state_bytes: Annotated[int, Field(ge=MEBIBYTE)] = 16 * MEBIBYTE
+    memory_mb: Annotated[int | None, Field(ge=128)] = None
+    """Of one process; None is a part of what the machine or the control group has."""
     database_readers: Annotated[int, Field(ge=1, le=100)] = 8
     ping_seconds: Annotated[float, Field(gt=0, le=60)] = 15.0
     stream_seconds: Annotated[float, Field(gt=0)] = 3600.0

@@ -85,6 +85,14 @@ class Busy(AtLimit):
     """More commands are waiting than can be taken; try again in a moment."""
 
 
+class Overloaded(Unavailable):
+    """This server uses all the memory that it may for this; nothing was stored. Try again."""
+
+
+class StateTooLarge(TooLarge):
+    """The session's state is as large as it may be; take keys away, or clear it."""
+
+
 class StoreUnavailable(Unavailable):
     """The database cannot be reached; nothing of this request was stored. Try again."""
 

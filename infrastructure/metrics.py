@@ -19,6 +19,18 @@ WRITES_REFUSED = Counter(
     "Appends that the state of the database refused, by its reason.",
     ["reason"],
 )
+MEMORY_USED = Gauge(
+    "cairn_memory_used_bytes",
+    "Memory that each share of the budget counts, over all processes of the server.",
+    ["share"],
+    multiprocess_mode="livesum",
+)
+MEMORY_LIMIT = Gauge(
+    "cairn_memory_limit_bytes",
+    "Memory that each share of the budget may take, over all processes of the server.",
+    ["share"],
+    multiprocess_mode="livesum",
+)
 CONFLICTS = Counter("cairn_append_conflicts_total", "Batches refused and judged.")
 WEBHOOK_ATTEMPTS = Counter(
     "cairn_webhook_attempts_total", "Batches posted to webhooks, by what became of it.", ["outcome"]

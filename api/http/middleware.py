@@ -16,6 +16,7 @@ from prometheus_client import Counter, Histogram
 
 from api.http.forwarded import Forwarding
 from api.http.requests import SLASH_IN_A_NAME
+from application.memory_budget import Share
 
 _REQUESTS = Counter("cairn_http_requests_total", "Requests answered.", ["method", "status"])
 _SECONDS = Histogram(
@@ -122,7 +123,13 @@ class RequestMiddleware:
                 streamed = True
             await send(message)
 
-        await self._app(scope, receive, answer)
+        try:
+            await self._app(scope, receive, answer)
+        finally:
+            taken: int = extra.get("cairn_memory", 0)
+            if taken:
+                share: Share = extra["cairn_share"]
+                share.count(-taken)
         seconds = perf_counter() - began
         _counter(scope["method"], status).inc()
         if not streamed and b"wait=" not in scope["query_string"]:

@@ -49,10 +49,12 @@ _WRITES = (
     "store_unavailable",
     "outcome_unknown",
     "not_ready",
+    "overloaded",
 )
 _COMMANDS = (
     *_WRITES,
     "record_too_large",
+    "state_too_large",
     "stale_sequence",
     "hook_denied",
     "hook_failed",

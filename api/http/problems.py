@@ -71,6 +71,7 @@ _RETRY_AFTER: Mapping[str, int] = {
     "store_unavailable": 2,
     "outcome_unknown": 2,
     "not_ready": 2,
+    "overloaded": 1,
     "hook_failed": 2,
 }
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from api.http.json_body import decode
 from api.http.problems import Problem
 from application.commands.request import IdempotencyKey
+from application.memory_budget import Share
 from domain.errors import SessionNotFound
 
 AnyRequest = Request[Any, Any, Any]
@@ -25,6 +26,9 @@ MAX_EVENTS = 1000
 MAX_WAIT = 60.0
 SLASH_IN_A_NAME = "\udc2f"
 """Stands for the slash of an id on its way through the router; no text of a client has it."""
+
+_IN_MEMORY = 3
+"""How many times as large as its body a request is in memory, with what is made of it."""
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _NO_UUID = "00000000-0000-0000-0000-000000000000"
@@ -76,12 +80,14 @@ async def read_body(request: AnyRequest) -> bytes:
 
     Raises:
         Problem: 413, it is larger than the server takes; 400, the client hung up.
+        Overloaded: All requests together are larger than this process takes.
     """
     scope = scope_of(request)
     body: bytes | None = scope.get("cairn_body")
     if body is not None:
         return body
     most: int = scope["cairn"].settings.max_body_bytes
+    share: Share = scope["cairn"].memory.share("requests")
     told = header(request, b"content-length")
     if told is not None and told.isdigit() and int(told) > most:
         raise _too_large(most)
@@ -95,6 +101,11 @@ async def read_body(request: AnyRequest) -> bytes:
         size += len(chunks[-1])
         if size > most:
             raise _too_large(most)
+        taken = _IN_MEMORY * len(chunks[-1])
+        share.take(taken)
+        # Given back when the request is answered: until then it may wait for its session.
+        scope["cairn_memory"] = scope.get("cairn_memory", 0) + taken
+        scope["cairn_share"] = share
         more = message.get("more_body", False)
     body = scope["cairn_body"] = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     return body

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from litestar.response.base import ASGIResponse
@@ -12,6 +13,7 @@ from prometheus_client import Gauge
 
 from api.http.problems import document, problem_of, status_of
 from api.http.responses import record_json, to_json
+from application.memory_budget import Share
 from application.ports.events import StoredEvent
 from application.reads.stream_items import CaughtUp, Closed, Closing, Piece, Ping, StreamItem
 from domain.values import rfc3339
@@ -21,6 +23,8 @@ _HEADERS = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
+_STALLED = 2.0
+"""Seconds after which a reader that takes nothing may be cut off when memory is short."""
 _RETRY = b"retry: 2000\n"
 """Within the first frame: one without data is an empty event to some clients."""
 GOODBYE = 0.7
@@ -54,6 +58,10 @@ class EventStream(ASGIResponse):
         now: The clock, for pings.
         request_id: For a problem in the middle of the stream.
         cursor: The cursor of an event.
+        share: The memory for frames that readers have not taken.
+
+    Raises:
+        Overloaded: Other streams have all of it.
     """
 
     def __init__(
@@ -62,13 +70,18 @@ class EventStream(ASGIResponse):
         now: Callable[[], datetime],
         request_id: str,
         cursor: Callable[[StoredEvent], int],
+        share: Share,
     ) -> None:
+        share.take(0)
         super().__init__(media_type="text/event-stream")
         self._items = items
         self._now = now
         self._request_id = request_id
         self._cursor = cursor
+        self._share = share
         self._sender: asyncio.Task[None] | None = None
+        self.waits_since: float | None = None
+        """When its reader was given what it has not taken yet."""
 
     async def __call__(
         self,
@@ -108,16 +121,28 @@ class EventStream(ASGIResponse):
                     body = [opening + self._frames(item)]
                     opening = b""
                     del item
-                    await send(_part(body.pop()))
-                    # Nothing, and so only a wait until the reader has taken what came before: the
-                    # next page is not read until then.
-                    await send(_part(b""))
+                    await self._give(body, send)
         except Exception as error:  # noqa: BLE001 - the stream says so, and ends whole
             problem = problem_of(error)
             status = status_of(problem.code, error)
             said = control("error", None, **document(problem, status, self._request_id))
             await send(_part(opening + said))
         await send(_part(b"", more=False))
+
+    async def _give(self, body: list[bytes], send: Send) -> None:
+        """Send a body, which is not kept here meanwhile, and wait until the reader has taken it."""
+        size = len(body[0])
+        self._share.count(size)
+        self.waits_since = monotonic()
+        if self._share.is_over:
+            _cut_the_slowest()
+        try:
+            await send(_part(body.pop()))
+            # Nothing, and so only a wait: the next page is not read until then.
+            await send(_part(b""))
+        finally:
+            self.waits_since = None
+            self._share.count(-size)
 
     def _frames(self, item: StreamItem) -> bytes:
         match item:
@@ -135,6 +160,14 @@ class EventStream(ASGIResponse):
             case _:
                 events: Sequence[StoredEvent] = item
                 return b"".join([frame(event, self._cursor(event)) for event in events])
+
+
+def _cut_the_slowest() -> None:
+    """End the stream whose reader has taken nothing for the longest time; it may come again."""
+    waiting = [(one.waits_since, one) for one in open_streams if one.waits_since is not None]
+    since, slowest = min(waiting, key=lambda pair: pair[0], default=(monotonic(), None))
+    if slowest is not None and monotonic() - since > _STALLED:
+        slowest.cut()
 
 
 def _part(body: bytes, *, more: bool = True) -> Any:

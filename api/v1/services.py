@@ -14,6 +14,7 @@ from application.commands.access_handler import AccessHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome
 from application.fan_out import FanOut
+from application.memory_budget import MemoryBudget
 from application.ports.readiness import Readiness
 from application.ports.store import Store
 from application.reads.audit import AuditFeed
@@ -43,6 +44,7 @@ class Services:
     """The use cases, the reads, and what doors need beside them."""
 
     settings: Settings
+    memory: MemoryBudget
     store: Store
     hub: FanOut
     repository: SessionRepository

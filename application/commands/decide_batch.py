@@ -12,7 +12,7 @@ from application.commands.idempotency import stored_answer
 from application.commands.records import RecordEncoder
 from application.commands.repository import Loaded
 from application.commands.request import Outcome, Request
-from application.errors import StaleSequence
+from application.errors import StaleSequence, StateTooLarge
 from application.ports.events import NewEvent
 from application.ports.idempotency import StoredAnswer
 from application.ports.log import Append
@@ -24,6 +24,7 @@ from domain.chain import genesis, link, record_hash
 from domain.session.decide import companions, decide
 from domain.session.events import Recorded, SessionEvent
 from domain.session.evolve import evolve
+from domain.session.room import makes_room
 from domain.session.state import ABSENT, Session
 from domain.session.turn_of import turn_of
 from domain.timers import Timers
@@ -73,8 +74,18 @@ class _Draft:
     session: Session
     digest: bytes
     decided: Sequence[SessionEvent]
+    size: int
+    """The most bytes that it adds to the state."""
     events: list[NewEvent] = field(default_factory=list[NewEvent])
     shared: list[SharedWrite] = field(default_factory=list[SharedWrite])
+
+
+@dataclass(slots=True)
+class _Weight:
+    """At most how large a state is, and how large it was when that was looked at last; bytes."""
+
+    now: int
+    weighed: int
 
 
 @dataclass(slots=True)
@@ -93,11 +104,13 @@ class BatchDecider:
     Args:
         store: Its codec and clock.
         largest: The most bytes of one record.
+        largest_state: The most bytes of a session's state; beyond, only what makes room is taken.
         timers: How long turns may be silent or run.
     """
 
-    def __init__(self, store: Store, *, largest: int, timers: Timers) -> None:
+    def __init__(self, store: Store, *, largest: int, largest_state: int, timers: Timers) -> None:
         self._store = store
+        self._largest_state = largest_state
         self._encode = RecordEncoder(store, largest=largest)
         self._timers = timers
 
@@ -111,6 +124,7 @@ class BatchDecider:
         """
         now = self._store.clock.now()
         session, digest = loaded.session, loaded.digest
+        weight = _Weight(loaded.weight, loaded.weighed)
         events: list[NewEvent] = []
         append = Append(session_id, session.sequence, events, now)
         shared: list[SharedWrite] = []
@@ -124,6 +138,7 @@ class BatchDecider:
             try:
                 _require_expected(session, request)
                 made = self._decide(request, session, digest, now, len(events))
+                self._require_room(request, session, made, weight)
                 others = self._begin(request, session, now) if made.events else []
                 told = others[0][1] if others else made.session
                 decision.answer = answer_of(request, told, made.decided)
@@ -131,6 +146,7 @@ class BatchDecider:
                 decision.refusal = refusal
                 continue
             session, digest = made.session, made.digest
+            weight.now += made.size
             events += made.events
             shared += made.shared
             if others:
@@ -152,7 +168,28 @@ class BatchDecider:
         append.shared, append.keys, append.companions = shared, keys, begun
         if events and listed_differently(loaded.session, session):
             append.row = session_row(session_id, session, self._store.codec, self._timers)
-        return DecidedBatch(append, loaded, Loaded(session, digest, loaded.position), decisions)
+        after = Loaded(session, digest, loaded.position, 0, weight.now, weight.weighed)
+        return DecidedBatch(append, loaded, after, decisions)
+
+    def _require_room(
+        self, request: Request, session: Session, made: _Draft, weight: _Weight
+    ) -> None:
+        """Refuse a command that would add to a state that is as large as it may be.
+
+        Args:
+            request: The command.
+            session: The state before it.
+            made: What it came to.
+            weight: Of the state before it; it is looked at anew where that may help.
+        """
+        most = self._largest_state
+        if weight.now + made.size <= most or not made.events or makes_room(request.command):
+            return
+        written = weight.now - weight.weighed
+        if written > most // 16 or (written and weight.weighed + made.size > most):
+            weight.now = weight.weighed = self._store.snapshots.weigh(session)
+        if weight.weighed + made.size > most:
+            raise StateTooLarge(None, size=weight.weighed, limit=most)
 
     def _decide(
         self, request: Request, session: Session, digest: bytes, now: datetime, offset: int
@@ -166,14 +203,17 @@ class BatchDecider:
             now: The time.
             offset: How many events of the append come before its own.
         """
+        inherited = 0
         if request.inherits is not None and not session.sequence:
             session = request.inherits
-        draft = _Draft(session, digest, decide(session, request.command))
+            inherited = self._store.snapshots.weigh(session)
+        draft = _Draft(session, digest, decide(session, request.command), inherited)
         named = request.command.turn_ids
         for number, event in enumerate(draft.decided):
             turn_id = named[number] if number < len(named) else turn_of(draft.session, event)
             recorded = Recorded(draft.session.sequence + 1, now, event, turn_id)
             name, record = self._encode(request, now, event, turn_id)
+            draft.size += len(record)
             draft.digest = link(draft.digest, record_hash(record))
             draft.session = evolve(draft.session, recorded)
             owner = draft.session.lifecycle.owner

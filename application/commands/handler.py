@@ -42,6 +42,7 @@ class CommandHandler:
         hub: Who hears of new events.
         waiting: The most commands that wait for one session.
         largest: The most bytes of one record.
+        largest_state: The most bytes of a session's state.
         timers: How long turns may be silent or run.
         hooks: Who is asked before a command is decided.
         reactions: What follows an append.
@@ -55,6 +56,7 @@ class CommandHandler:
         *,
         waiting: int = 1000,
         largest: int = 1024 * 1024,
+        largest_state: int = 16 * 1024 * 1024,
         timers: Timers | None = None,
         hooks: Hooks | None = None,
         reactions: Sequence[Reaction] = REACTIONS,
@@ -66,7 +68,9 @@ class CommandHandler:
         self._hooks = hooks or Hooks()
         self._reactions = reactions
         self._answers = StoredAnswers(store)
-        self._decider = BatchDecider(store, largest=largest, timers=timers or Timers())
+        self._decider = BatchDecider(
+            store, largest=largest, largest_state=largest_state, timers=timers or Timers()
+        )
         self._queues: dict[UUID, list[PendingCommand]] = {}
         self._chores: set[asyncio.Task[None]] = set()
 

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from uuid import UUID
 
+from application.memory_budget import MEBIBYTE, Share
 from application.ports.store import Store
 from domain.chain import genesis
 from domain.session.events import Recorded, SessionCreated
@@ -13,7 +14,12 @@ from domain.session.state import ABSENT, Session
 from domain.values import Origin
 
 _PAGE = 1000
+_PAGE_BYTES = 2 * MEBIBYTE
 _SNAPSHOT_EVERY = 500
+_LEAST_BYTES = 2048
+_IN_MEMORY = 4
+"""How many times as large a state is in memory as it is when it is kept."""
+_WEIGHED_FROM = 64 * 1024
 
 
 @dataclass(slots=True)
@@ -26,12 +32,26 @@ class Loaded:
         position: Of the last event.
         origins: How many other logs had to be folded first: that of a fork's origin, its origin's
             and so on, back to a kept state.
+        weight: At most so many bytes when it is kept: what it weighed, and all records after that.
+        weighed: What it weighed when that was looked at last.
     """
 
     session: Session
     digest: bytes
     position: int
     origins: int = 0
+    weight: int = 0
+    weighed: int = 0
+
+    @property
+    def is_to_be_weighed(self) -> bool:
+        """Whether so much was written since that it may weigh far less than it seems to."""
+        return self.weight > 2 * self.weighed + _WEIGHED_FROM
+
+    @property
+    def memory(self) -> int:
+        """The bytes that it takes in memory, about."""
+        return _LEAST_BYTES + _IN_MEMORY * self.weight
 
 
 class SessionRepository:
@@ -39,12 +59,12 @@ class SessionRepository:
 
     Args:
         store: Where their logs and kept states are.
-        kept: The most states that are kept in memory.
+        share: The memory for states; the one that was used last is kept in any case.
     """
 
-    def __init__(self, store: Store, *, kept: int = 4096) -> None:
+    def __init__(self, store: Store, *, share: Share | None = None) -> None:
         self._store = store
-        self._most = kept
+        self._share = share or Share("states", 64 * MEBIBYTE)
         self._cache: OrderedDict[UUID, Loaded] = OrderedDict()
 
     async def load(self, session_id: UUID) -> Loaded:
@@ -116,6 +136,10 @@ class SessionRepository:
         cached = self.cached(session_id)
         start = cached.session if cached else await self._store.snapshots.load(session_id)
         loaded = await self._fold(session_id, start or ABSENT, None)
+        if cached is None and start is not None:
+            self.weigh(loaded)
+        elif cached is not None:
+            loaded.weight, loaded.weighed = loaded.weight + cached.weight, cached.weighed
         self.cache(session_id, loaded)
         # Folded for a read or for a command, before this release or after it: once is enough.
         if loaded.session.sequence - (start or ABSENT).sequence > _SNAPSHOT_EVERY:
@@ -129,18 +153,33 @@ class SessionRepository:
             session_id: Whose.
             loaded: What the log comes to.
         """
-        cache = self._cache
+        cache, share = self._cache, self._share
         cached = cache.get(session_id)
-        if cached is None:
-            cache[session_id] = loaded
-            if len(cache) > self._most:
-                cache.popitem(last=False)
-        elif cached.session.sequence <= loaded.session.sequence:
-            cache[session_id] = loaded
+        if cached is not None:
+            if cached.session.sequence > loaded.session.sequence:
+                return
+            share.count(-cached.memory)
+        if loaded.is_to_be_weighed:
+            self.weigh(loaded)
+        cache[session_id] = loaded
+        share.count(loaded.memory)
+        while share.is_over and len(cache) > 1:
+            _, oldest = cache.popitem(last=False)
+            share.count(-oldest.memory)
+
+    def weigh(self, loaded: Loaded) -> None:
+        """Look how large a state is that is not cached yet.
+
+        Args:
+            loaded: Whose weight is noted.
+        """
+        loaded.weight = loaded.weighed = self._store.snapshots.weigh(loaded.session)
 
     def forget(self, session_id: UUID) -> None:
         """Drop the state in memory, when it is not known what the log has come to."""
-        self._cache.pop(session_id, None)
+        cached = self._cache.pop(session_id, None)
+        if cached is not None:
+            self._share.count(-cached.memory)
 
     async def is_newest(self, session_id: UUID, loaded: Loaded) -> bool:
         """Return whether the log has not moved on: only then may a state refuse anything.
@@ -198,21 +237,26 @@ class SessionRepository:
         """
         # The last event before the start is read again for the digest that the next one follows.
         after = max(session.sequence - 1, 0)
-        digest, position, origins = genesis(session_id), 0, 0
+        digest, position, origins, weight = genesis(session_id), 0, 0, 0
         while True:
-            page = await self._store.log.read(session_id, after=after, upto=upto, limit=_PAGE)
+            page = await self._store.log.read(
+                session_id, after=after, upto=upto, limit=_PAGE, most_bytes=_PAGE_BYTES
+            )
             for stored in page:
                 if stored.sequence > session.sequence:
                     recorded = self._store.codec.decode(stored)
                     if recorded.sequence == 1:
                         if before is None:
                             before, origins = await self._before(recorded)
+                            weight += self._store.snapshots.weigh(before) if origins else 0
                         session = before
                     session = evolve(session, recorded)
+                    weight += len(stored.record)
             if page:
                 after, digest, position = page[-1].sequence, page[-1].digest, page[-1].position
-            if len(page) < _PAGE:
-                return Loaded(session, digest, position, origins)
+            size = sum(len(stored.record) for stored in page)
+            if len(page) < _PAGE and size < _PAGE_BYTES:
+                return Loaded(session, digest, position, origins, weight)
 
     async def _before(self, first: Recorded) -> tuple[Session, int]:
         """Return the state before a log's first event, and how many logs were folded for it.

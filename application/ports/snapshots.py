@@ -18,6 +18,10 @@ class SnapshotStore(Protocol):
         """Return the sequences of all kept states that `load` would give."""
         ...
 
+    def weigh(self, session: Session) -> int:
+        """Return the bytes that a state has when it is kept."""
+        ...
+
     async def save(self, session_id: UUID, session: Session) -> None:
         """Keep a state."""
         ...

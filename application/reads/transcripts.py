@@ -13,6 +13,7 @@ from typing import NamedTuple
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+from application.memory_budget import MEBIBYTE, Share
 from application.ports.store import Store
 from domain.catalogue import NAMES
 from domain.session.content.transcript import Transcript
@@ -25,6 +26,9 @@ from domain.session.events import (
 from domain.values import Origin
 
 _PAGE = 1000
+_PAGE_BYTES = 2 * MEBIBYTE
+_IN_MEMORY = 3
+"""How many times as large as its JSON a transcript is in memory."""
 _TURNINGS = tuple(NAMES[cls][0] for cls in (SessionCreated, ConversationRewound))
 
 
@@ -36,6 +40,11 @@ class _Kept:
     json: list[bytes] = field(default_factory=list[bytes])
     sequence: int = 0
     size: int = 0
+
+    @property
+    def memory(self) -> int:
+        """The bytes that it takes in memory, about."""
+        return _IN_MEMORY * self.size
 
 
 class _Stretch(NamedTuple):
@@ -51,14 +60,13 @@ class Transcripts:
 
     Args:
         store: Where the log is.
-        most_bytes: The most JSON that is kept, over all sessions.
+        share: The memory for them.
     """
 
-    def __init__(self, store: Store, *, most_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(self, store: Store, *, share: Share | None = None) -> None:
         self._log = store.log
         self._codec = store.codec
-        self._most_bytes = most_bytes
-        self._bytes = 0
+        self._share = share or Share("transcripts", 64 * MEBIBYTE)
         self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
         self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
@@ -74,7 +82,7 @@ class Transcripts:
             lock = self._locks[session_id] = asyncio.Lock()
         async with lock:
             kept = self._kept.pop(session_id, None) or _Kept()
-            self._bytes -= kept.size
+            self._share.count(-kept.memory)
             if kept.sequence < sequence:
                 kept = await self._fold(session_id, kept, sequence)
             self._keep(session_id, kept)
@@ -102,7 +110,11 @@ class Transcripts:
         kept.sequence = stretch.after
         while kept.sequence < stretch.upto:
             page = await self._log.read(
-                stretch.session_id, after=kept.sequence, upto=stretch.upto, limit=_PAGE
+                stretch.session_id,
+                after=kept.sequence,
+                upto=stretch.upto,
+                limit=_PAGE,
+                most_bytes=_PAGE_BYTES,
             )
             if not page:
                 break
@@ -148,10 +160,10 @@ class Transcripts:
 
     def _keep(self, session_id: UUID, kept: _Kept) -> None:
         self._kept[session_id] = kept
-        self._bytes += kept.size
-        while self._bytes > self._most_bytes:
+        self._share.count(kept.memory)
+        while self._share.is_over:
             _, oldest = self._kept.popitem(last=False)
-            self._bytes -= oldest.size
+            self._share.count(-oldest.memory)
 
 
 def _turns_to(session_id: UUID, recorded: Recorded) -> tuple[UUID, int] | None:

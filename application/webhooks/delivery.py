@@ -18,6 +18,7 @@ from uuid import UUID
 
 from application.errors import StoreUnavailable
 from application.fan_out import FanOut
+from application.memory_budget import MEBIBYTE, Share
 from application.ports.clock import Clock
 from application.ports.events import OwnedEvent, OwnedPage
 from application.ports.log import EventLog
@@ -99,6 +100,7 @@ class _DeliveryContext:
         clock: Clock,
         rules: RetryPolicy,
         pause: Pause,
+        share: Share,
     ) -> None:
         self.store = store
         self.log = log
@@ -107,7 +109,8 @@ class _DeliveryContext:
         self.clock = clock
         self.rules = rules
         self.pause = pause
-        self.newest = Newest(log, hub.position)
+        self.newest = Newest(log, hub.position, share)
+        self.share = share
 
 
 class _Delivery:
@@ -323,13 +326,17 @@ class _Delivery:
         return page.events
 
     async def _send(self, generation: int, events: Sequence[OwnedEvent]) -> DeliveryResult:
-        webhook = self._webhook
+        webhook, share = self._webhook, self._office.share
         body = body_of(webhook.id, events)
         name = message_id(webhook.id, generation, events)
         timestamp = int(self._office.clock.now().timestamp())
-        return await self._line.send(
-            webhook.url, signed(webhook.secret, name, timestamp, body), body
-        )
+        share.count(len(body))
+        try:
+            return await self._line.send(
+                webhook.url, signed(webhook.secret, name, timestamp, body), body
+            )
+        finally:
+            share.count(-len(body))
 
 
 class Deliveries:
@@ -343,6 +350,7 @@ class Deliveries:
         clock: What attempts are timed by.
         rules: How deliveries go.
         pause: Waits for an event, or so many seconds.
+        share: The memory for events on their way.
     """
 
     def __init__(
@@ -354,12 +362,16 @@ class Deliveries:
         clock: Clock,
         rules: RetryPolicy | None = None,
         pause: Pause = wait_for,
+        share: Share | None = None,
     ) -> None:
         self._store = store
         self._hub = hub
         self._sender = sender
         self._rules = rules or RetryPolicy()
-        self._open = partial(_DeliveryContext, store, log, hub, sender, clock, self._rules, pause)
+        share = share or Share("webhooks", 8 * MEBIBYTE)
+        self._open = partial(
+            _DeliveryContext, store, log, hub, sender, clock, self._rules, pause, share
+        )
         self._office: _DeliveryContext | None = None
         self._couriers: dict[UUID, _Delivery] = {}
         self._bell: asyncio.Task[None] | None = None
@@ -385,7 +397,9 @@ class Deliveries:
     async def let_go(self) -> None:
         """End all deliveries: this process does not own them any longer."""
         couriers, self._couriers = list(self._couriers.values()), {}
-        self._office = None
+        office, self._office = self._office, None
+        if office is not None:
+            office.newest.clear()
         if self._bell is not None:
             self._bell.cancel()
             await asyncio.gather(self._bell, return_exceptions=True)

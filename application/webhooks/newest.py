@@ -4,20 +4,27 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from application.memory_budget import MEBIBYTE, Share
 from application.ports.events import EventFilter, OwnedEvent
 from application.ports.log import EventLog
 from application.projections.following import BatchSize
 
 
 class Newest:
-    """The newest events, read once for all webhooks that are not behind."""
+    """The newest events, read once for all webhooks that are not behind.
+
+    Args:
+        log: Where they are read.
+        head: The newest position.
+        share: The memory for them; half of it is for batches on their way.
+    """
 
     _KEPT = 1000
-    _KEPT_BYTES = 4 * 1024 * 1024
     _READ = 500
 
-    def __init__(self, log: EventLog, head: int) -> None:
+    def __init__(self, log: EventLog, head: int, share: Share | None = None) -> None:
         self._log = log
+        self._share = share or Share("webhooks", 8 * MEBIBYTE)
         self._start = self._end = head
         self._events: list[OwnedEvent] = []
         self._bytes = 0
@@ -34,8 +41,7 @@ class Newest:
             if head - self._end > self._KEPT:
                 # Nobody has kept up; whoever comes near the head again begins here.
                 self._start = self._end = head
-                self._events.clear()
-                self._bytes = 0
+                self.clear()
             if position < self._start:
                 return None
             if position >= self._end < head:
@@ -43,6 +49,15 @@ class Newest:
             # Positions are dense, but for those of events that somebody has taken out.
             skip = bisect_right(self._events, position, key=lambda event: event.stored.position)
             return self._events[skip:], max(self._end, position)
+
+    def clear(self) -> None:
+        """Drop all of them."""
+        self._events.clear()
+        self._count(-self._bytes)
+
+    def _count(self, size: int) -> None:
+        self._bytes += size
+        self._share.count(size)
 
     async def _read(self, head: int) -> None:
         size = BatchSize(self._READ)
@@ -54,9 +69,9 @@ class Newest:
             wanted=EventFilter(),
         )
         self._events += events
-        self._bytes += sum(len(event.stored.record) for event in events)
-        while len(self._events) > self._KEPT or self._bytes > self._KEPT_BYTES:
+        self._count(sum(len(event.stored.record) for event in events))
+        while len(self._events) > self._KEPT or self._bytes > self._share.limit // 2:
             # In steps: each moves all that stay.
             dropped, self._events = self._events[: self._READ], self._events[self._READ :]
-            self._bytes -= sum(len(event.stored.record) for event in dropped)
+            self._count(-sum(len(event.stored.record) for event in dropped))
             self._start = dropped[-1].stored.position

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from domain.session.state import Session
+from infrastructure.state_codec import encode_state
 
 
 class MemorySnapshots:
@@ -21,6 +22,10 @@ class MemorySnapshots:
     async def sequences(self, session_id: UUID) -> Sequence[int]:
         """Return the sequences of all kept states."""
         return sorted(self._kept.get(session_id, {}))
+
+    def weigh(self, session: Session) -> int:
+        """Return the bytes that a state has when it is kept."""
+        return len(encode_state(session))
 
     async def save(self, session_id: UUID, session: Session) -> None:
         """Keep a state."""

@@ -8,7 +8,7 @@ import domain.session
 FOLDER = Path(domain.session.__path__[0])
 BELOW = {"declarations", "events", "guards", "state", "work"}
 """What every topic builds on, and what builds on no topic."""
-ABOVE = {"commands", "decide", "evolve"}
+ABOVE = {"commands", "decide", "evolve", "room"}
 """What puts the topics together, and what no topic knows."""
 BUILDS_ON = {
     "activity": {"activity_batch", "input_queue", "interactions", "usage"},

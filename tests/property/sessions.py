@@ -35,6 +35,7 @@ from application.errors import (
     StaleScope,
 )
 from application.fan_out import FanOut
+from application.memory_budget import Share
 from application.ports.events import StoredEvent
 from application.ports.session_rows import SessionFilter, SessionOrder
 from application.ports.store import Store
@@ -129,6 +130,8 @@ hows = st.builds(
 users = st.sampled_from([None, "ada", "bob"])
 which = st.sampled_from([0, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5])
 MOST_SESSIONS = 7
+_ALL = 1 << 30
+"""Bytes for more states than there are."""
 
 
 class _Process:
@@ -136,10 +139,11 @@ class _Process:
 
     def __init__(self, store: Store, kept: int) -> None:
         hub = FanOut()
-        self.repository = SessionRepository(store, kept=kept)
+        self.repository = SessionRepository(store, share=Share("states", kept))
         self.handler = CommandHandler(store, self.repository, hub)
         self.scopes = ScopeHandler(store, hub)
-        self.queries = Queries(store, self.repository, Transcripts(store, most_bytes=4096))
+        transcripts = Transcripts(store, share=Share("transcripts", 3 * 4096))
+        self.queries = Queries(store, self.repository, transcripts)
         self.lineages = Lineages(store, self.repository, self.handler, self.queries)
 
 
@@ -167,7 +171,7 @@ class Sessions(RuleBasedStateMachine):
         kept = {f.name: getattr(store, f.name) for f in fields(Store)}
         self.store = Store(**{**kept, "clock": _Clock()})
         # The first one keeps one state, so that most commands find their session cold.
-        self.processes = [_Process(self.store, 1), _Process(self.store, 100)]
+        self.processes = [_Process(self.store, 1), _Process(self.store, _ALL)]
         self.reader = _Process(self.store, 1)
         self.codec = self.store.codec
         app = f"app-{next(_numbers)}"
@@ -359,7 +363,7 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(process=st.integers(0, 1))
     def restart(self, process: int) -> None:
-        self.processes[process] = _Process(self.store, [1, 100][process])
+        self.processes[process] = _Process(self.store, [1, _ALL][process])
 
     @rule(at=which)
     def take_a_snapshot(self, at: int) -> None:

@@ -11,6 +11,7 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
 from application.errors import Busy, IdempotencyKeyInFlight, IdempotencyKeyReused, RecordTooLarge
 from application.fan_out import FanOut
+from application.memory_budget import Share
 from application.ports.log import Append, EventLog
 from application.ports.store import Store
 from domain.errors import CairnError, TurnNotFound
@@ -340,7 +341,7 @@ async def test_what_cannot_be_written_is_the_answer_of_its_own_command_only(hand
 
 
 async def test_the_state_of_a_session_is_found_again_after_it_was_forgotten(store):
-    handler = CommandHandler(store, SessionRepository(store, kept=1), FanOut())
+    handler = CommandHandler(store, SessionRepository(store, share=Share("states", 1)), FanOut())
     await begin(handler, START)
     await handler.handle(ask(CreateSession(owner=OWNER), session_id=UUID(int=1)))
 

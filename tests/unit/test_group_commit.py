@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 from psycopg import AsyncConnection
 
-from application.errors import Busy
+from application.errors import Overloaded
+from application.memory_budget import Share
 from application.ports.log import Append
 from application.ports.shared_state import SharedWrite
 from infrastructure.postgres.writing.group_commit import CommitLimits, GroupCommit
@@ -27,7 +28,7 @@ async def batches(*appends: Append, limits: CommitLimits | None = None) -> list[
     taken: list[list[int]] = []
     while batch := commits._take():
         taken.append([places[one.streams[0].session_id] for one in batch])
-    assert commits._waiting_bytes == 0
+    assert commits._limits.waiting.used == 0
     for task in waiting:
         task.cancel()
         with suppress(asyncio.CancelledError):
@@ -77,7 +78,7 @@ async def test_the_events_of_companions_count() -> None:
 
 
 async def test_the_bytes_of_companions_count() -> None:
-    commits = GroupCommit(_never, limits=CommitLimits(waiting_bytes=5000))
+    commits = GroupCommit(_never, limits=CommitLimits(waiting=Share("appends", 5000)))
     large = Chain().next(companions=[Chain().next(text="x" * 6000)])
-    with pytest.raises(Busy):
+    with pytest.raises(Overloaded):
         await commits.append(large)

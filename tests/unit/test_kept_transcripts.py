@@ -9,6 +9,7 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.fan_out import FanOut
+from application.memory_budget import Share
 from application.ports.store import Store
 from application.reads.transcripts import Transcripts
 from domain.session.commands import AddMessage, CreateSession
@@ -84,7 +85,8 @@ async def test_readers_of_one_transcript_fold_it_once(store):
 
 async def test_what_is_kept_is_counted_however_many_read_at_once(store):
     slow(store)
-    transcripts = Transcripts(store, most_bytes=10_000)
+    share = Share("transcripts", 30_000)
+    transcripts = Transcripts(store, share=share)
     for _ in range(20):
         await asyncio.gather(
             *(transcripts.entries(session, 10) for session in (SESSION_ID, UUID(int=1)) * 3)
@@ -94,12 +96,13 @@ async def test_what_is_kept_is_counted_however_many_read_at_once(store):
         readers.append(asyncio.create_task(transcripts.entries(SESSION_ID, 10)))
         await asyncio.gather(*readers)
 
-    assert transcripts._bytes == sum(kept.size for kept in transcripts._kept.values())
+    assert share.used == sum(kept.memory for kept in transcripts._kept.values())
 
 
 async def test_transcripts_that_are_too_large_to_keep_are_read_all_the_same(store):
-    transcripts = Transcripts(store, most_bytes=1)
+    share = Share("transcripts", 1)
+    transcripts = Transcripts(store, share=share)
 
     for _ in range(3):
         assert len(await transcripts.entries(SESSION_ID, 10)) == 9
-    assert (transcripts._bytes, len(transcripts._kept)) == (0, 0)
+    assert (share.used, len(transcripts._kept)) == (0, 0)

@@ -10,6 +10,7 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.fan_out import FanOut
+from application.memory_budget import Share
 from application.ports.events import NewEvent
 from application.ports.log import Append
 from application.ports.store import Store
@@ -31,7 +32,7 @@ LINE = 1200
 class Process:
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.repository = SessionRepository(store, kept=1)
+        self.repository = SessionRepository(store, share=Share("states", 1))
         self.handler = CommandHandler(store, self.repository, FanOut())
         self.queries = Queries(store, self.repository, Transcripts(store))
         self.lineages = Lineages(store, self.repository, self.handler, self.queries)

@@ -10,6 +10,7 @@ import pytest
 
 from api.http.streams import EventStream
 from application.fan_out import FanOut
+from application.memory_budget import Share
 from application.ports.events import StoredEvent
 from application.ports.store import Store
 from application.reads.feed import Feed, FeedFilter
@@ -100,6 +101,6 @@ def _serve(items: AsyncGenerator[StreamItem], reader: StalledReader) -> asyncio.
     def cursor(event: StoredEvent) -> int:
         return event.position
 
-    stream = EventStream(items, lambda: START, "r1", cursor)
+    stream = EventStream(items, lambda: START, "r1", cursor, Share("streams", 1 << 20))
     scope: Any = {}
     return asyncio.create_task(stream(scope, reader.receive, reader.send))

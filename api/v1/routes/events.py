@@ -58,7 +58,7 @@ _CLOUDEVENT_TYPE = "dev.cairn."
 @Describes(
     "Events",
     answers={200: EventPage, 204: None},
-    problems=("cursor_ahead", "malformed_header", "not_acceptable"),
+    problems=("cursor_ahead", "malformed_header", "not_acceptable", "overloaded"),
     parameters=(
         cursor_parameter("since", "sequence"),
         LAST,
@@ -95,6 +95,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
             services.store.clock.now,
             scope_of(request)["cairn_request_id"],
             lambda event: event.sequence,
+            services.memory.share("streams"),
         )
     limit, wait = parameters.limit(most=MAX_EVENTS), parameters.wait()
     if last is not None:
@@ -118,7 +119,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
 @Describes(
     "Events",
     answers={200: FeedPage},
-    problems=("cursor_ahead", "malformed_header", "not_acceptable"),
+    problems=("cursor_ahead", "malformed_header", "not_acceptable", "overloaded"),
     parameters=(
         cursor_parameter("after", "position"),
         EVENTS_LIMIT,
@@ -149,6 +150,7 @@ async def get_feed(request: AnyRequest) -> ASGIResponse:
             services.store.clock.now,
             scope_of(request)["cairn_request_id"],
             lambda event: event.position,
+            services.memory.share("streams"),
         )
     page = await services.feed.page(
         after, parameters.limit(most=MAX_EVENTS), wanted, parameters.wait()

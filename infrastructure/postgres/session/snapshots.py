@@ -12,6 +12,8 @@ from infrastructure.state_codec import decode_state, encode_state
 
 _STATEMENTS = sql.load("snapshots")
 _LAST_SEQUENCE = 2**63 - 1
+_LARGE = 128 * 1024
+"""From so many bytes on a state takes milliseconds, in which the loop has other things to do."""
 
 
 class PostgresSnapshots:
@@ -31,13 +33,22 @@ class PostgresSnapshots:
                 "format": FORMAT,
             },
         )
-        return decode_state(rows[0][0]) if rows else None
+        if not rows:
+            return None
+        raw: bytes = rows[0][0]
+        if len(raw) < _LARGE:
+            return decode_state(raw)
+        return await asyncio.to_thread(decode_state, raw)
 
     async def sequences(self, session_id: UUID) -> Sequence[int]:
         """Return the sequences of all kept states that `load` would give."""
         values = {"session": session_id, "oldest": OLDEST_FORMAT, "format": FORMAT}
         rows = await self._database.fetch(_STATEMENTS["snapshot_sequences"], values)
         return [row[0] for row in rows]
+
+    def weigh(self, session: Session) -> int:
+        """Return the bytes that a state has when it is kept."""
+        return len(encode_state(session))
 
     async def save(self, session_id: UUID, session: Session) -> None:
         """Keep a state."""

@@ -22,13 +22,14 @@ stored, or with `OutcomeUnknown` when its batch is on its way and the database i
 import asyncio
 import os
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from uuid import UUID
 
 import psycopg
 
-from application.errors import Busy, OutcomeUnknown, StoreUnavailable
+from application.errors import OutcomeUnknown, StoreUnavailable
+from application.memory_budget import MEBIBYTE, Share
 from application.ports.log import Append
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.outcomes import LOST, outcome_of
@@ -51,13 +52,13 @@ class CommitLimits:
     Args:
         events: The most events in one batch.
         bytes: The bytes of records at which a batch is full.
-        waiting_bytes: The most bytes of records that wait for a batch.
+        waiting: The memory for records that wait for a batch.
         patience: Seconds within which a caller is answered, whatever the database does.
     """
 
     events: int = 2000
     bytes: int = 8 * 1024 * 1024
-    waiting_bytes: int = 64 * 1024 * 1024
+    waiting: Share = field(default_factory=lambda: Share("appends", 64 * MEBIBYTE))
     patience: float = 5.0
 
 
@@ -93,7 +94,6 @@ class GroupCommit:
             for _ in range(writers)
         ]
         self._queue: deque[PendingAppend] = deque()
-        self._waiting_bytes = 0
         self._arrived = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
@@ -117,6 +117,7 @@ class GroupCommit:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         refuse(self._queue, StoreUnavailable("the server is stopping; try again"))
+        self._limits.waiting.count(-sum(waiting.size for waiting in self._queue))
         self._queue.clear()
 
     async def append(self, append: Append) -> int:
@@ -130,11 +131,9 @@ class GroupCommit:
             expects += [expected.scope_id for expected in one.expected_scopes]
         if self._closing:
             raise StoreUnavailable("the server is stopping; try again")
-        if self._waiting_bytes + size > self._limits.waiting_bytes:
-            raise Busy
+        self._limits.waiting.take(size)
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._queue.append(PendingAppend(streams, done, monotonic(), size, events, expects))
-        self._waiting_bytes += size
         self._arrived.set()
         return await done
 
@@ -150,7 +149,7 @@ class GroupCommit:
             old: list[PendingAppend] = []
             while self._queue and self._queue[0].since < overdue:
                 old.append(self._queue.popleft())
-            self._waiting_bytes -= sum(waiting.size for waiting in old)
+            self._limits.waiting.count(-sum(waiting.size for waiting in old))
             refuse(old, StoreUnavailable())
             late = len(old)
             for batch in [batch for writer in self._writers for batch in writer.batches]:
@@ -217,7 +216,7 @@ class GroupCommit:
                     written.add(write.scope_id)
             events += waiting.events
             size += waiting.size
-            self._waiting_bytes -= waiting.size
+            limits.waiting.count(-waiting.size)
             batch.append(waiting)
         self._queue.extendleft(reversed(later))
         return batch

@@ -1,0 +1,162 @@
+"""The memory budget of a process: its shares, what is weighed, and what is refused at the limit."""
+
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from application.commands.handler import CommandHandler
+from application.commands.repository import SessionRepository
+from application.commands.request import Request
+from application.errors import Overloaded, StateTooLarge
+from application.fan_out import FanOut
+from application.memory_budget import MEBIBYTE, PROGRAM_BYTES, MemoryBudget, Share
+from domain.session import commands as c
+from infrastructure.machine_memory import default_budget, memory_of_machine, resident_bytes
+from infrastructure.memory.store import MemoryStore
+from tests.support.builders import OWNER
+
+KIBIBYTE = 1024
+MOST = 64 * KIBIBYTE
+
+
+class Desk:
+    """One process over a store in memory.
+
+    Args:
+        states: The bytes of its share for states.
+    """
+
+    def __init__(self, states: int = MEBIBYTE) -> None:
+        self.store = MemoryStore()
+        self.share = Share("states", states)
+        self.repository = SessionRepository(self.store, share=self.share)
+        self.handler = CommandHandler(self.store, self.repository, FanOut(), largest_state=MOST)
+
+    async def begin(self, number: int) -> UUID:
+        session_id = UUID(int=number)
+        await self.ask(session_id, c.CreateSession(owner=OWNER))
+        return session_id
+
+    async def ask(self, session_id: UUID, command: c.Command) -> None:
+        await self.handler.handle(Request(session_id, command, "user:ada"))
+
+    def kept(self, numbers: range) -> list[int]:
+        return [n for n in numbers if self.repository.cached(UUID(int=n)) is not None]
+
+    def counts_what_it_keeps(self) -> bool:
+        return self.share.used == sum(one.memory for one in self.repository._cache.values())
+
+
+def key(name: str, kibibytes: int) -> c.PatchState:
+    return c.PatchState(set={name: "x" * (kibibytes * KIBIBYTE)})
+
+
+def test_a_share_refuses_what_does_not_fit_and_takes_it_when_there_is_room() -> None:
+    share = Share("requests", 100)
+    share.take(60)
+    with pytest.raises(Overloaded) as refused:
+        share.take(41)
+    assert refused.value.facts == {"share": "requests", "limit": 100}
+    assert share.used == 60
+    share.count(-60)
+    share.take(100)
+
+
+def test_the_shares_of_a_budget_and_the_program_are_all_of_it() -> None:
+    budget = MemoryBudget(512 * MEBIBYTE)
+    in_all = sum(share.limit for share in budget.shares()) + PROGRAM_BYTES
+    assert in_all == pytest.approx(budget.total, abs=len(budget.shares()))
+    assert all(share.limit > 0 for share in MemoryBudget(128 * MEBIBYTE).shares())
+
+
+async def test_large_states_push_out_more_others_than_small_ones() -> None:
+    desk = Desk(states=140 * KIBIBYTE)
+    for number in range(1, 9):
+        await desk.begin(number)
+    assert desk.kept(range(1, 9)) == [*range(1, 9)]
+    large = await desk.begin(9)
+    await desk.ask(large, key("a", 30))
+    left = desk.kept(range(1, 10))
+    assert left == [*range(10 - len(left), 10)]
+    assert len(left) < 9
+    assert desk.counts_what_it_keeps()
+    assert not desk.share.is_over
+
+
+async def test_a_state_is_weighed_again_when_much_was_written_that_it_does_not_hold() -> None:
+    desk = Desk()
+    session_id = await desk.begin(1)
+    for _ in range(20):
+        await desk.ask(session_id, key("same", 16))
+        await desk.ask(session_id, c.PatchState(delete=("same",)))
+    loaded = desk.repository.cached(session_id)
+    assert loaded is not None
+    assert loaded.weight < 100 * KIBIBYTE
+    assert desk.counts_what_it_keeps()
+    desk.repository.forget(session_id)
+    assert desk.share.used == 0
+
+
+async def test_a_state_that_is_read_from_the_log_is_weighed_as_the_one_it_was() -> None:
+    desk = Desk()
+    session_id = await desk.begin(1)
+    for number in range(5):
+        await desk.ask(session_id, key(f"k{number}", 8))
+    kept = desk.repository.cached(session_id)
+    desk.repository.forget(session_id)
+    again = await desk.repository.load(session_id)
+    assert kept is not None
+    assert again.weight == pytest.approx(kept.weight, rel=0.1)
+    assert desk.counts_what_it_keeps()
+
+
+async def test_a_session_whose_state_is_full_takes_only_what_makes_room() -> None:
+    desk = Desk()
+    session_id = await desk.begin(1)
+    for number in range(3):
+        await desk.ask(session_id, key(f"k{number}", 20))
+    with pytest.raises(StateTooLarge) as refused:
+        await desk.ask(session_id, key("k3", 20))
+    assert refused.value.facts["limit"] == MOST
+    assert 60 * KIBIBYTE < refused.value.facts["size"] <= MOST
+
+    await desk.ask(session_id, c.PatchState(delete=("k0", "k1")))
+    await desk.ask(session_id, key("k3", 20))
+    await desk.ask(session_id, c.DeleteSession())
+
+
+async def test_many_writes_of_one_key_do_not_fill_a_state() -> None:
+    desk = Desk()
+    session_id = await desk.begin(1)
+    for number in range(30):
+        await desk.ask(session_id, c.PatchState(set={"k": f"{number}" * (8 * KIBIBYTE)}))
+
+
+def test_the_memory_is_that_of_the_tightest_control_group(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.write_text("0::/a/b\n")
+    machine = memory_of_machine(tmp_path, own)
+    assert machine > 256 * MEBIBYTE
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    (inner / "memory.max").write_text("max\n")
+    assert memory_of_machine(tmp_path, own) == machine
+    (tmp_path / "a" / "memory.max").write_text(f"{900 * MEBIBYTE}\n")
+    assert memory_of_machine(tmp_path, own) == min(900 * MEBIBYTE, machine)
+    assert default_budget(1, tmp_path, own) == 450 * MEBIBYTE
+    assert default_budget(4, tmp_path, own) == 256 * MEBIBYTE
+
+
+def test_the_first_version_of_control_groups_is_understood(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.write_text("4:cpu,cpuacct:/x\n7:memory:/x/y\n")
+    group = tmp_path / "memory" / "x" / "y"
+    group.mkdir(parents=True)
+    (group / "memory.limit_in_bytes").write_text(f"{512 * MEBIBYTE}\n")
+    (tmp_path / "memory" / "memory.limit_in_bytes").write_text("9223372036854771712\n")
+    assert memory_of_machine(tmp_path, own) == 512 * MEBIBYTE
+
+
+def test_the_memory_of_this_process_can_be_told() -> None:
+    assert 10 * MEBIBYTE < resident_bytes() < memory_of_machine()
