@@ -286,7 +286,7 @@ def _put_together(
             use_cases.sessions,
             recovery,
         ),
-        readiness=PostgresReadiness(database, log),
+        readiness=PostgresReadiness(database, log, store.clock),
         audit_feed=AuditFeed(log, PostgresAuditEvents(database)),
         accesses=AccessHandler(store, hub),
         verification=Verification(

@@ -24,9 +24,13 @@ class SystemClock:
         """Return the time, UTC, to the microsecond."""
         return datetime.now(UTC)
 
+    def milliseconds(self) -> int:
+        """Return the time since 1970."""
+        return time.time_ns() // 1_000_000
+
     def new_id(self) -> UUID:
         """Return a UUIDv7: 48 bits of milliseconds, then 74 random bits (RFC 9562, 5.7)."""
-        milliseconds = time.time_ns() // 1_000_000
+        milliseconds = self.milliseconds()
         # Fetched in bulk: a system call for each id is a good part of an append.
         if self._used == len(self._random):
             self._random, self._used = os.urandom(_BULK), 0

@@ -31,6 +31,11 @@ MEMORY_LIMIT = Gauge(
     ["share"],
     multiprocess_mode="livesum",
 )
+CLOCK_SKEW = Gauge(
+    "cairn_clock_skew_seconds",
+    "How far the clock of this machine is from that of the database.",
+    multiprocess_mode="livemax",
+)
 CONFLICTS = Counter("cairn_append_conflicts_total", "Batches refused and judged.")
 WEBHOOK_ATTEMPTS = Counter(
     "cairn_webhook_attempts_total", "Batches posted to webhooks, by what became of it.", ["outcome"]

@@ -25,6 +25,10 @@ class Readiness(Protocol):
         """Return whether the database answers now, within a second."""
         ...
 
+    def warnings(self) -> Sequence[Trouble]:
+        """Return what an operator should see to though requests are served."""
+        ...
+
     async def troubles(self) -> Sequence[Trouble]:
         """Return what keeps requests from being served now; empty when nothing does."""
         ...

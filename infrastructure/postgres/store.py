@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from application.fan_out import FanOut
 from application.ports.store import Store
-from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
 from infrastructure.null_announcer import NullAnnouncer
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.connecting.database_clock import DatabaseClock
 from infrastructure.postgres.connecting.listener import Listener
 from infrastructure.postgres.idempotency import PostgresIdempotencyKeys
 from infrastructure.postgres.log import PostgresEventLog
@@ -32,10 +32,12 @@ class PostgresStore(Store):
     Args:
         database: For what else is kept there.
         log: The same log as `Store.log`, with what only Postgres can say of it.
+        clock: The same clock as `Store.clock`.
     """
 
     database: Database
     log: PostgresEventLog
+    clock: DatabaseClock
 
 
 @asynccontextmanager
@@ -65,6 +67,9 @@ async def open_store(
     async with AsyncExitStack() as closing:
         closing.push_async_callback(database.close)
         await database.open()
+        clock = DatabaseClock(database)
+        await clock.start()
+        closing.push_async_callback(clock.stop)
         if listener is not None:
             # It goes on for as long as the log has something to tell the others.
             closing.push_async_callback(listener.stop)
@@ -83,7 +88,7 @@ async def open_store(
             presence=PostgresPresence(database),
             snapshots=PostgresSnapshots(database),
             codec=JsonCodec(),
-            clock=SystemClock(),
+            clock=clock,
             announcer=listener or NullAnnouncer(),
             database=database,
         )

@@ -63,7 +63,11 @@ async def ready(request: AnyRequest) -> ASGIResponse:
     if troubles:
         sentences = " ".join(trouble.sentence for trouble in troubles)
         raise Problem("not_ready", sentences, reasons=[trouble.reason for trouble in troubles])
-    return json_response(to_json({"status": "ready"}))
+    document: dict[str, object] = {"status": "ready"}
+    warnings = services.readiness.warnings()
+    if warnings:
+        document["warnings"] = {warning.reason: warning.sentence for warning in warnings}
+    return json_response(to_json(document))
 
 
 @get("/", right=None)

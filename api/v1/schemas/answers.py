@@ -196,6 +196,8 @@ class Ready(Shape):
     """Requests can be served."""
 
     status: Literal["ready"]
+    warnings: dict[str, str] = {}
+    """What an operator should see to, by its reason."""
 
 
 class Version(Shape):

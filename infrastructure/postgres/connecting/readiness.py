@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from application.ports.readiness import Trouble
 from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.connecting.database_clock import DatabaseClock
 from infrastructure.postgres.log import PostgresEventLog
 
 _SILENT = Trouble("database_silent", "The database does not answer.")
@@ -15,15 +16,27 @@ class PostgresReadiness:
     Args:
         database: For reads.
         log: Whose writers know whether writes are taken.
+        clock: Knows how far the clock of this machine is off.
     """
 
-    def __init__(self, database: Database, log: PostgresEventLog) -> None:
+    def __init__(self, database: Database, log: PostgresEventLog, clock: DatabaseClock) -> None:
         self._database = database
         self._log = log
+        self._clock = clock
 
     async def database_answers(self) -> bool:
         """Return whether the database answers now, within a second."""
         return await self._database.answers()
+
+    def warnings(self) -> Sequence[Trouble]:
+        """Return what an operator should see to though requests are served."""
+        if not self._clock.is_skewed:
+            return ()
+        sentence = (
+            f"The clock of this machine is {self._clock.skew:+.1f} s from that of the database,"
+            " whose time counts; set both by the same source."
+        )
+        return (Trouble("clock_skew", sentence),)
 
     async def troubles(self) -> Sequence[Trouble]:
         """Return what keeps requests from being served now."""
