@@ -33,6 +33,8 @@ from application.commands.repository import SessionRepository
 from application.commands.scope_handler import ScopeHandler
 from application.fan_out import FanOut
 from application.memory_budget import MEBIBYTE, MemoryBudget
+from application.partials.reader import PartialReader
+from application.partials.writer import PartialWriter
 from application.ports.transparency import Signatures
 from application.projections.log_tiles import TileKeeper
 from application.projections.rebuild import RowRebuilder
@@ -78,6 +80,7 @@ _logger = logging.getLogger("cairn")
 
 _CONNECT_SECONDS = 10
 _PATIENCE_AT_THE_END = 1.0
+_SWEPT_EVERY = 60.0
 
 
 __all__ = ["KeyFileError", "make_key", "rotate_key"]
@@ -184,12 +187,12 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
         settings: How it runs.
         url: The database, up to date.
     """
-    hub = FanOut()
     memory = MemoryBudget(
         default_budget(settings.workers)
         if settings.memory_mb is None
         else settings.memory_mb * MEBIBYTE
     )
+    hub = FanOut(memory.share("partials"))
     limits = CommitLimits(patience=settings.patience_seconds, waiting=memory.share("appends"))
     async with open_store(url, hub=hub, readers=settings.database_readers, limits=limits) as store:
         services, jobs = _put_together(settings, store, hub, memory)
@@ -205,7 +208,7 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
 
 def _put_together(
     settings: Settings, store: PostgresStore, hub: FanOut, memory: MemoryBudget
-) -> tuple[Services, list[SingleOwner | MemoryReport]]:
+) -> tuple[Services, list[SingleOwner | MemoryReport | PartialWriter]]:
     """Return the program over a store, and the jobs that are to run beside it."""
     database, log = store.database, store.log
     rhythm = StreamTiming(ping=settings.ping_seconds, longest=settings.stream_seconds)
@@ -235,6 +238,7 @@ def _put_together(
     )
     tiles = PostgresTiles(database)
     keeper = TileKeeper(tiles, PostgresCheckpoints(database), hub)
+    writer = PartialWriter(store.partials, hub)
     rebuilder = RowRebuilder(store, repository, timers)
 
     supervisor = Supervisor(store, repository, handler, timers)
@@ -250,17 +254,27 @@ def _put_together(
 
     async def upkeep() -> float:
         # In no hurry: they share a job, and so the connection that holds its lock.
-        return min(await pruner.round(), await rebuilder.round())
+        await store.partials.sweep()
+        return min(await pruner.round(), await rebuilder.round(), _SWEPT_EVERY)
 
-    jobs: list[SingleOwner | MemoryReport] = [
+    jobs: list[SingleOwner | MemoryReport | PartialWriter] = [
         MemoryReport(memory),
+        writer,
         SingleOwner(database, JOB, deliveries.round, let_go=deliveries.let_go, patience=1.0),
         SingleOwner(database, "supervision", supervision),
         SingleOwner(database, "upkeep", upkeep),
         SingleOwner(database, "log tiles", keeper.round),
     ]
     use_cases = use_cases_over(
-        store, repository, handler, scope_handler, hub, queries, JsonSchemas()
+        store,
+        repository,
+        handler,
+        scope_handler,
+        hub,
+        queries,
+        JsonSchemas(),
+        writer,
+        largest=settings.max_record_bytes,
     )
     services = Services(
         settings=settings,
@@ -273,6 +287,7 @@ def _put_together(
         scopes=Scopes(store),
         key_histories=KeyHistories(store, repository),
         tails=Tails(store, hub, rhythm),
+        partials=PartialReader(store, hub),
         feed=Feed(log, hub, rhythm),
         webhooks=Webhooks(subscriptions, log, sender, store.clock),
         checkups=Checkups(store),

@@ -39,6 +39,14 @@ class RecordTooLarge(TooLarge):
     """An event is larger than the log takes."""
 
 
+class PieceMisplaced(Conflict):
+    """The piece does not follow what there is of its message; go on from `expected`."""
+
+
+class PartialTooLarge(TooLarge):
+    """The message that is being written is larger than one that is recorded may be."""
+
+
 class CursorAhead(Conflict):
     """The cursor is beyond the end of this log: it belongs to another store, or to a later backup.
 

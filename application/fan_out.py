@@ -6,22 +6,21 @@ behind reads the table at its own pace. Nothing is queued for a reader, so a slo
 """
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import takewhile
 from uuid import UUID
 
-from application.partials import Partial
+from application.memory_budget import Share
+from application.partials.book import PartialBook
+from application.partials.session_partials import SessionPartials
 from application.ports.events import StoredEvent
 from application.ports.log import Append
+from application.ports.partials import KeptPiece
 
 _REMEMBERED_EVENTS = 256
 _REMEMBERED_BYTES = 1024 * 1024
-_REMEMBERED_PIECES = 256
-_DRAFTS = 1024
-_DRAFT_CHARACTERS = 256 * 1024
 
 
 @dataclass(slots=True)
@@ -73,17 +72,17 @@ class Channel:
     """One session that is followed.
 
     `head` is the newest sequence heard of, 0 when none was heard since somebody follows. `bell` is
-    for whoever wants pieces too, `moved` for whoever only wants to know of events.
+    for whoever wants pieces too, `moved` for whoever only wants to know of events. `partials` is
+    what is being written.
     """
 
+    partials: SessionPartials
     bell: Signal = field(default_factory=Signal)
     moved: Signal = field(default_factory=Signal)
     head: int = 0
     followers: int = 0
-    pieces_seen: int = 0
     _newest: deque[StoredEvent] = field(default_factory=deque[StoredEvent])
     _bytes: int = 0
-    _pieces: deque[Partial] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_PIECES))
 
     def add(self, events: Sequence[StoredEvent]) -> None:
         """Remember events that follow what is known, and wake the followers."""
@@ -103,8 +102,6 @@ class Channel:
         """Hear that the session has reached a sequence, and wake the followers."""
         if sequence > self.head:
             self.head = sequence
-            # What was shown of a message is in its event now: who has not seen it need not.
-            self._pieces.clear()
             self.bell.ring()
             self.moved.ring()
 
@@ -116,48 +113,20 @@ class Channel:
         skip = sequence + 1 - newest[0].sequence
         return [newest[index] for index in range(skip, len(newest))]
 
-    def add_piece(self, piece: Partial) -> None:
-        """Pass on a piece of a message that is still being streamed."""
-        self._pieces.append(piece)
-        self.pieces_seen += 1
-        self.bell.ring()
-
-    def pieces_after(self, seen: int, cursor: int) -> tuple[list[Partial], int]:
-        """Return pieces that a follower has not had, as far as they are remembered.
-
-        Args:
-            seen: How many it has had or missed.
-            cursor: Its newest event: pieces that were shown after a later one must wait for it.
-
-        Returns:
-            The pieces, and how many it has had or missed then.
-        """
-        count = len(self._pieces)
-        missed = min(self.pieces_seen - seen, count)
-        pieces = [self._pieces[index] for index in range(count - missed, count)]
-        due = [*takewhile(lambda piece: piece.after <= cursor, pieces)]
-        # What was shown before the newest event is in that event: it would be read twice.
-        ready = [piece for piece in due if piece.after == cursor]
-        return ready, self.pieces_seen - (missed - len(due))
-
-
-@dataclass(slots=True)
-class _Draft:
-    turn_id: str
-    after: int
-    texts: list[str] = field(default_factory=list[str])
-    size: int = 0
-
 
 class FanOut:
-    """All channels of this process, and the bell of the whole log."""
+    """All channels of this process, and the bell of the whole log.
 
-    def __init__(self) -> None:
+    Args:
+        written: The memory that messages which are being written may take.
+    """
+
+    def __init__(self, written: Share | None = None) -> None:
         self._channels: dict[UUID, Channel] = {}
         self.log = Signal()
         self.position = 0
         self.closing = asyncio.Event()
-        self._drafts: OrderedDict[UUID, _Draft] = OrderedDict()
+        self.partials = PartialBook(written)
 
     @property
     def followed(self) -> int:
@@ -176,16 +145,17 @@ class FanOut:
         Args:
             session_id: Which one.
         """
-        channel = self._channels.get(session_id)
-        if channel is None:
-            channel = self._channels[session_id] = Channel()
-        channel.followers += 1
-        try:
-            yield channel
-        finally:
-            channel.followers -= 1
-            if not channel.followers:
-                del self._channels[session_id]
+        with self.partials.used(session_id) as partials:
+            channel = self._channels.get(session_id)
+            if channel is None:
+                channel = self._channels[session_id] = Channel(partials)
+            channel.followers += 1
+            try:
+                yield channel
+            finally:
+                channel.followers -= 1
+                if not channel.followers:
+                    del self._channels[session_id]
 
     def publish(self, session_id: UUID, append: Append, position: int) -> None:
         """Hand over what this process has just made durable.
@@ -195,6 +165,7 @@ class FanOut:
             append: By what.
             position: The position of its last event.
         """
+        self.partials.publish(session_id, append.before, append.events)
         channel = self._channels.get(session_id)
         if channel is None:
             return
@@ -221,43 +192,24 @@ class FanOut:
             self.position = position
             self.log.ring()
 
-    def show(self, session_id: UUID, piece: Partial) -> None:
-        """Pass a piece of a message that is still being streamed to the followers here.
-
-        Args:
-            session_id: Whose turn it belongs to.
-            piece: What to show; its text is part of snapshots until something is recorded.
-        """
+    def written(self, session_id: UUID) -> None:
+        """Wake those who follow a session: there is more of a message that is being written."""
         channel = self._channels.get(session_id)
         if channel is not None:
-            # A reader gets what was recorded before the piece first, and no piece that is late.
-            channel.advance(piece.after)
-            if channel.head == piece.after:
-                channel.add_piece(piece)
-        draft = self._drafts.get(session_id)
-        if draft is not None and draft.turn_id == piece.turn_id and draft.after > piece.after:
-            return
-        if draft is None or (draft.turn_id, draft.after) != (piece.turn_id, piece.after):
-            draft = self._drafts[session_id] = _Draft(piece.turn_id, piece.after)
-        self._drafts.move_to_end(session_id)
-        if draft.size < _DRAFT_CHARACTERS:
-            draft.texts.append(piece.text)
-            draft.size += len(piece.text)
-        if len(self._drafts) > _DRAFTS:
-            self._drafts.popitem(last=False)
+            channel.bell.ring()
 
-    def draft(self, session_id: UUID, turn_id: str, sequence: int) -> str:
-        """Return the text that was streamed in a turn since its last recorded event.
+    def hear(self, kept: KeptPiece) -> None:
+        """Take a piece of a message that another process has taken, if it matters here."""
+        if self.partials.hear(kept):
+            self.advance(kept.session_id, kept.piece.since)
+            self.written(kept.session_id)
 
-        Args:
-            session_id: Whose turn.
-            turn_id: The running turn.
-            sequence: The newest recorded event.
-        """
-        draft = self._drafts.get(session_id)
-        if draft is None or (draft.turn_id, draft.after) != (turn_id, sequence):
-            return ""
-        return "".join(draft.texts)
+    def hear_of(self, session_id: UUID) -> None:
+        """Hear that another process has taken pieces, which are to be read where they are kept."""
+        session = self.partials.get(session_id)
+        if session is not None:
+            self.partials.look_soon(session)
+            self.written(session_id)
 
     async def closes_within(self, seconds: float) -> bool:
         """Return whether this process begins to stop within a time, as soon as that is known.

@@ -11,7 +11,9 @@ from application.errors import Overloaded
 
 MEBIBYTE = 1024 * 1024
 
-ShareName = Literal["requests", "appends", "states", "transcripts", "streams", "webhooks"]
+ShareName = Literal[
+    "requests", "appends", "states", "transcripts", "streams", "partials", "webhooks"
+]
 
 PROGRAM_BYTES = 96 * MEBIBYTE
 """What the program takes before it has done anything."""
@@ -19,9 +21,10 @@ PROGRAM_BYTES = 96 * MEBIBYTE
 _PARTS: Mapping[ShareName, float] = {
     "requests": 0.25,
     "appends": 0.15,
-    "states": 0.25,
+    "states": 0.2,
     "transcripts": 0.15,
     "streams": 0.15,
+    "partials": 0.05,
     "webhooks": 0.05,
 }
 

@@ -1,15 +1,15 @@
 """An announcer for a store that only one process uses."""
 
-from uuid import UUID
-
-from application.partials import Partial
+from application.ports.partials import KeptPiece
 
 
 class NullAnnouncer:
     """There is no other process to tell anything."""
 
+    others = False
+
     def announce(self, position: int) -> None:
         """Do nothing."""
 
-    def announce_piece(self, session_id: UUID, piece: Partial) -> None:
+    def announce_piece(self, kept: KeptPiece) -> None:
         """Do nothing."""

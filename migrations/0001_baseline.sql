@@ -364,6 +364,27 @@ create table presence (
 ) with (fillfactor = 50);
 comment on column presence.updated_at is 'when another thing was last said of the process';
 
+-- What is being written: pieces of messages, kept until their message is recorded. They outlive the
+-- program but not a crash of the database, and so cost no WAL. A piece may be there twice, cut in
+-- another way: whoever reads them goes by `start`. `half` is half of a surrogate pair, `name` that
+-- of a tool. Each is added once and taken away once: vacuum comes by when many are gone.
+create unlogged table partials (
+  session_id uuid not null,
+  turn_id text not null,
+  type text not null,
+  kind text not null,
+  message_id text not null,
+  name text,
+  number int not null,
+  count int not null,
+  start int not null,
+  content bytea not null,
+  half int,
+  since bigint not null
+) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
+create index partials_of_session on partials (session_id);
+comment on column partials.since is 'the sequence of the session when the message began';
+
 -- In the transaction of the stop itself: no crash leaves a stopped session to its old holder, who
 -- would keep everybody else away when it is resumed.
 create function free_what_stopped() returns trigger language plpgsql as $$

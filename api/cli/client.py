@@ -119,7 +119,7 @@ class Client:
             await asyncio.sleep(_pause(attempts))
 
     async def show(self, path: str, body: Mapping[str, Any]) -> None:
-        """Send pieces, which are for live readers only: a lost one is not sent again.
+        """Send pieces, which are for live readers: what is lost is in the event that follows.
 
         Args:
             path: Of the request.
@@ -133,8 +133,9 @@ class Client:
         except httpx.TransportError:
             return
         refusal = _refusal(answer.status_code, answer.content)
-        if refusal is not None and refusal.status not in _AGAIN:
-            raise refusal
+        if refusal is None or refusal.status in _AGAIN or refusal.code == "piece_misplaced":
+            return
+        raise refusal
 
     async def records(self, session_id: str) -> list[bytes]:
         """Return the log of a session, each record exactly as it was sent.

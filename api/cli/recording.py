@@ -12,9 +12,19 @@ Line = Mapping[str, Any]
 
 
 def read_recording() -> list[Line]:
-    """Return the lines of the recording, in order."""
+    """Return the lines of the recording, in order; its pieces say where they belong."""
     text = files("api.cli").joinpath(_RECORDING).read_bytes()
-    return [msgspec.json.decode(line) for line in text.splitlines()]
+    lines = [msgspec.json.decode(line) for line in text.splitlines()]
+    offsets: dict[str, int] = {}
+    for line in lines:
+        for event in line.get("events", ()):
+            kind: str = event["type"]
+            if line["do"] == "partial":
+                event["offset"] = offsets.get(kind, 0)
+                offsets[kind] = event["offset"] + len(event["data"]["parts"][0]["text"])
+            else:
+                offsets.pop(kind, None)
+    return lines
 
 
 def request_of(line: Line, session_id: str) -> tuple[str, str, Mapping[str, Any]]:

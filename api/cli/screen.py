@@ -9,6 +9,8 @@ from typing import Any, TextIO, cast
 
 import msgspec
 
+from api.cli.written import Gap, Written
+
 _UNPRINTABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _COLOURS = {
     "turn": "36",
@@ -34,10 +36,12 @@ class Screen:
         self._coloured = terminal and "NO_COLOR" not in os.environ
         self._width = shutil.get_terminal_size((100, 24)).columns if terminal else 100
         self._streaming: str | None = None
+        self._written = Written()
 
     def event(self, raw: bytes) -> None:
         """Print one record of the log."""
         record: dict[str, Any] = msgspec.json.decode(raw)
+        self._written.end(record)
         name: str = record["type"]
         data: Any = record.get("data")
         if name == "runtime.event":
@@ -54,11 +58,18 @@ class Screen:
         """Print part of a message that is still being streamed, behind what came before."""
         piece: dict[str, Any] = msgspec.json.decode(raw)
         name: str = piece["type"]
+        try:
+            new = self._written.take(piece)
+        except Gap:
+            # The event that records the message shows all of it.
+            return
+        if not new:
+            return
         if self._streaming != name:
             self._end_piece()
             self._write(f"{'…':>6}  {printable(name):<{_WIDTH_OF_NAME}}  ", _colour(name))
             self._streaming = name
-        text = text_of(piece.get("data")).replace("\n", "\n" + " " * (_WIDTH_OF_NAME + 10))
+        text = new.replace("\n", "\n" + " " * (_WIDTH_OF_NAME + 10))
         self._write(_UNPRINTABLE.sub("", text), _colour(name))
 
     def say(self, text: str) -> None:

@@ -1,7 +1,7 @@
 """Reading requests: bodies, parameters and headers, each refused by name when it is not right."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, TypeVar, cast
@@ -41,13 +41,19 @@ _WORD = re.compile(r"[^\x00-\x1f\x7f]+")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
-async def body_of(request: AnyRequest, model: type[_M], known: Iterable[str] = ()) -> _M:
+async def body_of(
+    request: AnyRequest,
+    model: type[_M],
+    known: Iterable[str] = (),
+    decoded: Callable[[bytes], Any] = decode,
+) -> _M:
     """Return the validated body.
 
     Args:
         request: Whose body; an empty one stands for an empty object.
         model: What it must be.
         known: The query parameters that the route has.
+        decoded: Makes a JSON value of its bytes.
 
     Raises:
         Problem: 400 it is no JSON or has another query, 413 too large, 415 of another type, 422
@@ -68,7 +74,7 @@ async def body_of(request: AnyRequest, model: type[_M], known: Iterable[str] = (
     encoding = (header(request, b"content-encoding") or "identity").strip().lower()
     if encoding != "identity":
         raise Problem("unsupported_media_type", f"the body is {encoding[:50]}; send it as it is")
-    return validated(model, decode(raw))
+    return validated(model, decoded(raw))
 
 
 async def read_body(request: AnyRequest) -> bytes:

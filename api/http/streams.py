@@ -14,8 +14,16 @@ from prometheus_client import Gauge
 from api.http.problems import document, problem_of, status_of
 from api.http.responses import record_json, to_json
 from application.memory_budget import Share
+from application.partials.partial import Piece
 from application.ports.events import StoredEvent
-from application.reads.stream_items import CaughtUp, Closed, Closing, Piece, Ping, StreamItem
+from application.reads.stream_items import (
+    CaughtUp,
+    Closed,
+    Closing,
+    PartialText,
+    Ping,
+    StreamItem,
+)
 from domain.values import rfc3339
 
 _HEADERS = [
@@ -48,6 +56,20 @@ def control(name: str, cursor: int | None, **data: Any) -> bytes:
     """Return a frame of our own, which carries the cursor so that it moves under filters."""
     head = b"" if cursor is None else b"id: %d\n" % cursor
     return head + b"event: %s\ndata: %s\n\n" % (name.encode(), to_json(data))
+
+
+def piece_document(piece: Piece) -> dict[str, Any]:
+    """Return a piece of a message that is being written as clients see it."""
+    return {
+        "type": piece.key.type,
+        "kind": piece.key.kind,
+        "message_id": piece.key.message_id,
+        "name": piece.name,
+        "index": piece.index,
+        "pieces": piece.count,
+        "offset": piece.offset,
+        "text": piece.text,
+    }
 
 
 class EventStream(ASGIResponse):
@@ -146,8 +168,15 @@ class EventStream(ASGIResponse):
 
     def _frames(self, item: StreamItem) -> bytes:
         match item:
-            case Piece():
-                return b"event: partial\ndata: %s\n\n" % item.json
+            case PartialText():
+                return b"event: partial\ndata: %s\n\n" % to_json(
+                    {
+                        "session_id": item.session_id,
+                        "turn_id": item.turn_id,
+                        "partial": True,
+                        **piece_document(item.piece),
+                    }
+                )
             case Ping():
                 at = rfc3339(self._now())
                 return control("ping", item.sequence, head=item.sequence, at=at)

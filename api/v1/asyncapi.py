@@ -13,6 +13,15 @@ _OURS: dict[str, tuple[str, Json]] = {
     "session.closed": ("the session was deleted: the end", {}),
     "stream.closing": ("the server ends this stream: connect again", {"reason": ""}),
 }
+_PLACE: Json = {
+    "type": "object",
+    "properties": {
+        "session_id": {"type": "string", "format": "uuid"},
+        "turn_id": {"type": "string"},
+        "partial": {"const": True},
+    },
+    "required": ["session_id", "turn_id", "partial"],
+}
 
 
 def streams(handlers: Iterable[Route]) -> Json:
@@ -44,8 +53,8 @@ def streams(handlers: Iterable[Route]) -> Json:
         }
     messages["partial"] = {
         "name": "partial",
-        "summary": "a piece of a message that is still being streamed: no id, never stored",
-        "payload": {"type": "object", "required": ["session_id", "type", "turn_id", "data"]},
+        "summary": "text of a message that is being written, from `offset` on: no id",
+        "payload": {"allOf": [{"$ref": "#/components/schemas/PartialMessage"}, _PLACE]},
     }
     messages["error"] = {
         "name": "error",

@@ -15,6 +15,7 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome
 from application.fan_out import FanOut
 from application.memory_budget import MemoryBudget
+from application.partials.reader import PartialReader
 from application.ports.readiness import Readiness
 from application.ports.store import Store
 from application.reads.audit import AuditFeed
@@ -53,6 +54,7 @@ class Services:
     scopes: Scopes
     key_histories: KeyHistories
     tails: Tails
+    partials: PartialReader
     feed: Feed
     webhooks: Webhooks
     checkups: Checkups

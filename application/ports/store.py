@@ -9,6 +9,7 @@ from application.ports.deadlines import Deadlines
 from application.ports.idempotency import IdempotencyKeys
 from application.ports.leases import Leases, Presence
 from application.ports.log import EventLog
+from application.ports.partials import PartialStore
 from application.ports.session_rows import SessionRows
 from application.ports.shared_state import SharedState
 from application.ports.snapshots import SnapshotStore
@@ -31,6 +32,7 @@ class Store:
     leases: Leases
     presence: Presence
     snapshots: SnapshotStore
+    partials: PartialStore
     codec: Codec
     clock: Clock
     announcer: Announcer = field(repr=False)

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic
+from uuid import UUID
 
 from application.fan_out import FanOut
+from application.partials.partial import Piece
 from application.ports.events import StoredEvent
 
 READ = 500
@@ -53,10 +55,12 @@ class Ping:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """Part of a message that is still being streamed: no sequence, never stored."""
+class PartialText:
+    """More of a message that is being written: no sequence, gone when the message is recorded."""
 
-    json: bytes
+    session_id: UUID
+    turn_id: str | None
+    piece: Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ class Closing:
     reason: str
 
 
-StreamItem = Sequence[StoredEvent] | CaughtUp | Ping | Piece | Closed | Closing
+StreamItem = Sequence[StoredEvent] | CaughtUp | Ping | PartialText | Closed | Closing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

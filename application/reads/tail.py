@@ -11,7 +11,8 @@ from uuid import UUID
 
 from application.errors import CursorAhead, StoreUnavailable
 from application.fan_out import Channel, FanOut
-from application.partials import Partial
+from application.partials.partial import Piece
+from application.partials.reader import PartialReader, PieceCursor
 from application.ports.codec import Codec
 from application.ports.events import SessionPage, StoredEvent
 from application.ports.store import Store
@@ -26,7 +27,7 @@ from application.reads.stream_items import (
     Closing,
     Deadline,
     Page,
-    Piece,
+    PartialText,
     Ping,
     StreamItem,
     StreamTiming,
@@ -56,9 +57,9 @@ class Filter:
             events = [e for e in events if codec.from_json(e.record).get("turn_id") == self.turn]
         return events
 
-    def wants(self, piece: Partial) -> bool:
-        """Return whether a streamed piece is wanted."""
-        return (not self.types or piece.type in self.types) and self.turn in (None, piece.turn_id)
+    def wants(self, turn_id: str | None, piece: Piece) -> bool:
+        """Return whether a piece of a message that is being written is wanted."""
+        return (not self.types or piece.key.type in self.types) and self.turn in (None, turn_id)
 
 
 ALL = Filter()
@@ -80,6 +81,7 @@ class Tails:
         self._clock = store.clock
         self._hub = hub
         self._rhythm = rhythm or StreamTiming()
+        self._partials = PartialReader(store, hub)
 
     async def newest(self, session_id: UUID, last: int, wanted: Filter) -> Page:
         """Return the newest events; fewer than asked for when their bytes fill a page.
@@ -206,14 +208,10 @@ class Tails:
                 del events
                 if given[0]:
                     yield given.pop()
-            seen = channel.pieces_seen
             yield CaughtUp(cursor)
             deleted = await self._was_deleted(session_id, cursor)
+            written = PieceCursor(channel.partials)
             while not (deleted or self._hub.closing.is_set() or age.is_over):
-                pieces, seen = channel.pieces_after(seen, cursor)
-                for piece in pieces:
-                    if wanted.wants(piece):
-                        yield Piece(piece.json)
                 events = channel.after(cursor)
                 if not events and channel.head > cursor:
                     events = await self._read_when_possible(session_id, cursor)
@@ -223,9 +221,17 @@ class Tails:
                     del events
                     if given[0]:
                         yield given.pop()
-                elif channel.pieces_seen == seen and not await channel.bell.wait(
-                    min(self._rhythm.ping, age.left())
-                ):
+                    continue
+                # What is being written follows what was recorded, and never what has ended it.
+                known = await self._partials.keep_up(channel.partials, cursor)
+                if channel.head > cursor:
+                    continue
+                pieces, turn_id = written.next() if known else [], channel.partials.turn_id
+                for piece in pieces:
+                    if wanted.wants(turn_id, piece):
+                        yield PartialText(session_id, turn_id, piece)
+                wait = min(self._rhythm.ping, age.left(), written.due())
+                if not pieces and not await channel.bell.wait(wait) and written.due():
                     yield Ping(cursor)
             if deleted:
                 yield Closed(cursor)

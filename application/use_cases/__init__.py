@@ -9,6 +9,7 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome
 from application.commands.scope_handler import ScopeHandler
 from application.fan_out import FanOut
+from application.partials.writer import PartialWriter
 from application.ports.schemas import Schemas
 from application.ports.store import Store
 from application.reads.queries import Queries
@@ -19,6 +20,7 @@ from application.use_cases.interactions import Interactions
 from application.use_cases.lineage import Lineages
 from application.use_cases.messages import Messages
 from application.use_cases.permissions import Permissions
+from application.use_cases.pieces import Pieces
 from application.use_cases.presence import Presence
 from application.use_cases.profile import Profiles
 from application.use_cases.sessions import Sessions
@@ -39,6 +41,7 @@ class UseCases:
     lineages: Lineages
     messages: Messages
     permissions: Permissions
+    pieces: Pieces
     presence: Presence
     profiles: Profiles
     sessions: Sessions
@@ -68,6 +71,9 @@ def use_cases_over(
     hub: FanOut,
     queries: Queries,
     schemas: Schemas,
+    writer: PartialWriter,
+    *,
+    largest: int = 1024 * 1024,
 ) -> UseCases:
     """Return all use cases.
 
@@ -79,6 +85,8 @@ def use_cases_over(
         hub: Who hears of pieces here.
         queries: Says which sessions can be read.
         schemas: Judges the schemas of forms, and what was filled in.
+        writer: Keeps what is being written.
+        largest: The most bytes of one message.
     """
     clock = store.clock
     names = TranscriptNames(repository, queries, store.codec)
@@ -91,10 +99,11 @@ def use_cases_over(
         lineages=lineages,
         messages=Messages(handler, clock, names),
         permissions=Permissions(repository),
+        pieces=Pieces(store, repository, hub, writer, largest=largest),
         presence=Presence(store, handler),
         profiles=Profiles(handler),
         sessions=Sessions(handler, clock, lineages),
         shared_states=SharedStates(scope_handler),
         summaries=Summaries(handler, clock, names),
-        turns=Turns(store, repository, handler, hub),
+        turns=Turns(handler, clock),
     )

@@ -1,52 +1,26 @@
-"""Turns: start one, and show pieces of what is said in it."""
+"""Turns: start one."""
 
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 from uuid import UUID
 
 from application.commands.handler import CommandHandler
-from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome
-from application.fan_out import FanOut
-from application.partials import Partial
-from application.ports.store import Store
-from domain.session.commands import RecordActivity, StartTurn
-from domain.session.decide import decide
-from domain.session.events import ActivityEvent, AgentMessage
+from application.ports.clock import Clock
+from domain.session.commands import StartTurn
 from domain.values import JsonObject, Part, TurnSource
-
-
-class Piece(NamedTuple):
-    """A part of an event that is still being made.
-
-    Args:
-        type: The stored name of the event.
-        event: What it says so far.
-        data: The same as followers get it.
-    """
-
-    type: str
-    event: ActivityEvent
-    data: Any
 
 
 class Turns:
     """Asks for turns.
 
     Args:
-        store: Its clock and codec, and who tells other processes of pieces.
-        repository: Loads the states of sessions.
         handler: Handles commands.
-        hub: Who hears of pieces here.
+        clock: Makes ids.
     """
 
-    def __init__(
-        self, store: Store, repository: SessionRepository, handler: CommandHandler, hub: FanOut
-    ) -> None:
-        self._store = store
-        self._repository = repository
+    def __init__(self, handler: CommandHandler, clock: Clock) -> None:
         self._handler = handler
-        self._hub = hub
+        self._clock = clock
 
     async def start(
         self,
@@ -74,7 +48,7 @@ class Turns:
             expected_turn_id: The running turn that the caller means.
             meta: What the caller says of the input.
         """
-        new_id = self._store.clock.new_id
+        new_id = self._clock.new_id
         command = StartTurn(
             turn_id=turn_id or str(new_id()),
             message_id=message_id or str(new_id()),
@@ -85,40 +59,3 @@ class Turns:
             meta=meta,
         )
         return await self._handler.handle(caller.asks(session_id, command))
-
-    async def show(self, session_id: UUID, turn_id: str, pieces: Sequence[Piece]) -> int:
-        """Pass pieces on without recording them, if they could be recorded in a running turn.
-
-        Args:
-            session_id: Of which session.
-            turn_id: Of which turn.
-            pieces: In their order.
-
-        Returns:
-            The sequence of the session.
-
-        Raises:
-            CairnError: Whatever recording them would be refused for.
-        """
-        session = (await self._repository.load(session_id)).session
-        decide(session, RecordActivity(turn_id=turn_id, events=tuple(one.event for one in pieces)))
-        for one in pieces:
-            content = self._store.codec.to_json(
-                {
-                    "session_id": session_id,
-                    "type": one.type,
-                    "partial": True,
-                    "turn_id": turn_id,
-                    "data": one.data,
-                }
-            )
-            partial = Partial(one.type, turn_id, session.sequence, _text_of(one.event), content)
-            self._hub.show(session_id, partial)
-            self._store.announcer.announce_piece(session_id, partial)
-        return session.sequence
-
-
-def _text_of(event: ActivityEvent) -> str:
-    if not isinstance(event, AgentMessage):
-        return ""
-    return "".join(part["text"] for part in event.parts if part["type"] == "text")

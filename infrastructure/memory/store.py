@@ -8,6 +8,7 @@ from infrastructure.memory.deadlines import MemoryDeadlines
 from infrastructure.memory.idempotency import MemoryIdempotencyKeys
 from infrastructure.memory.leases import MemoryLeases, MemoryPresence
 from infrastructure.memory.log import Committed, MemoryEventLog
+from infrastructure.memory.partials import MemoryPartials
 from infrastructure.memory.session_rows import MemorySessionRows
 from infrastructure.memory.shared_state import MemorySharedState
 from infrastructure.memory.snapshots import MemorySnapshots
@@ -42,6 +43,7 @@ class MemoryStore(Store):
             leases=MemoryLeases(tables, clock),
             presence=MemoryPresence(tables, clock),
             snapshots=MemorySnapshots(),
+            partials=MemoryPartials(tables),
             codec=JsonCodec(),
             clock=clock,
             announcer=NullAnnouncer(),

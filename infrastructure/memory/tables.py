@@ -8,6 +8,7 @@ from uuid import UUID
 from application.ports.events import StoredEvent
 from application.ports.idempotency import StoredAnswer
 from application.ports.leases import Lease, Sign
+from application.ports.partials import KeptPiece
 from application.ports.session_rows import SessionFilter, SessionRow
 from application.ports.shared_state import ScopeOwner
 
@@ -73,6 +74,7 @@ class Tables:
     checkpoints: dict[str, int] = field(default_factory=dict[str, int])
     leases: dict[UUID, Lease] = field(default_factory=dict[UUID, Lease])
     presence: dict[UUID, Sign] = field(default_factory=dict[UUID, Sign])
+    pieces: list[KeptPiece] = field(default_factory=list[KeptPiece])
 
     def let_go(self, session_id: UUID, row: SessionRow, now: datetime) -> None:
         """Free what is held of a session if its next row says that it has just ended.

@@ -16,6 +16,7 @@ from infrastructure.postgres.idempotency import PostgresIdempotencyKeys
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.session.deadlines import PostgresDeadlines
 from infrastructure.postgres.session.leases import PostgresLeases, PostgresPresence
+from infrastructure.postgres.session.partials import PostgresPartials
 from infrastructure.postgres.session.session_rows import PostgresSessionRows
 from infrastructure.postgres.session.snapshots import PostgresSnapshots
 from infrastructure.postgres.shared_state import PostgresSharedState
@@ -60,6 +61,7 @@ async def open_store(
     """
     limits = limits or CommitLimits()
     database = Database(url, readers=readers, patience=limits.patience)
+    beside = Database(url, readers=1, patience=limits.patience, name="cairn partials")
     listener = None if hub is None else Listener(database, hub)
     log = PostgresEventLog(
         database, committed if listener is None else listener.announce, limits=limits
@@ -70,6 +72,8 @@ async def open_store(
         clock = DatabaseClock(database)
         await clock.start()
         closing.push_async_callback(clock.stop)
+        closing.push_async_callback(beside.close)
+        await beside.open()
         if listener is not None:
             # It goes on for as long as the log has something to tell the others.
             closing.push_async_callback(listener.stop)
@@ -87,6 +91,7 @@ async def open_store(
             leases=PostgresLeases(database),
             presence=PostgresPresence(database),
             snapshots=PostgresSnapshots(database),
+            partials=PostgresPartials(database, beside),
             codec=JsonCodec(),
             clock=clock,
             announcer=listener or NullAnnouncer(),

@@ -6,6 +6,7 @@ from tests.support.api import HELLO, Api, SessionApi, done, refused
 
 NOWHERE = "/v1/sessions/00000000-0000-4000-8000-000000000000"
 TEXT = {"parts": HELLO}
+SAID = {"type": "agent.message", "data": TEXT}
 
 
 # ── sessions ─────────────────────────────────────────────────────────────────────────────────
@@ -277,7 +278,7 @@ def test_a_turn_ends_once_and_takes_what_is_open_with_it(session: SessionApi, en
         late = session.post("/turns/t1/events", {"events": [{"type": "x"}]})
         refused(late, 409, "turn_ended")
         refused(
-            session.post("/turns/t1/events", {"events": [{"type": "x"}], "partial": True}),
+            session.post("/turns/t1/events", {"events": [SAID], "partial": True}),
             409,
             "turn_ended",
         )
@@ -322,8 +323,21 @@ def test_partial_pieces_are_not_recorded(session: SessionApi) -> None:
     session.start()
     with session.nothing_recorded():
         shown = session.record(("agent.message", {"parts": HELLO}), partial=True)
-        assert shown == {"partial": True, "sequence": 2}
-    assert done(session.get("/snapshot"))["turn"]["partial"] == "Hello"
+        goes_on = {"type": "agent.message", "kind": "text", "message_id": "t1"}
+        assert shown == {
+            "partial": True,
+            "next": [{**goes_on, "index": 1, "offset": 5}],
+            "sequence": 2,
+        }
+    (written,) = done(session.get("/snapshot"))["turn"]["partial"]
+    assert written == {
+        **goes_on,
+        "name": None,
+        "index": 0,
+        "pieces": 1,
+        "offset": 0,
+        "text": "Hello",
+    }
 
 
 # ── interactions ─────────────────────────────────────────────────────────────────────────────

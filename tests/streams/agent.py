@@ -9,9 +9,14 @@ from tests.support.sse import Answer, Connection, connected
 AGENT = {"app": "console", "user": "ada"}
 
 
-def said(text: str, kind: str = "agent.message") -> dict[str, Any]:
-    """Return the report of something the agent said."""
-    return {"type": kind, "data": {"parts": [{"type": "text", "text": text}]}}
+def said(
+    text: str, kind: str = "agent.message", *, message: str | None = None, **place: int
+) -> dict[str, Any]:
+    """Return the report of something the agent said, or of a piece of it with its place."""
+    data: dict[str, Any] = {"parts": [{"type": "text", "text": text}]}
+    if message is not None:
+        data["message_id"] = message
+    return {"type": kind, "data": data, **place}
 
 
 class Agent:
@@ -58,6 +63,17 @@ class Agent:
         body = {"events": list(events), "partial": partial}
         path = f"/v1/sessions/{session}/turns/{turn}/events"
         return int((await self.do("POST", path, body))["sequence"])
+
+    async def write(self, session: str, turn: str, *pieces: Any) -> Answer:
+        """Send pieces of what is being written, whatever becomes of them."""
+        path = f"/v1/sessions/{session}/turns/{turn}/events"
+        return await self.ask("POST", path, {"events": list(pieces), "partial": True})
+
+    async def written(self, session: str) -> list[dict[str, Any]]:
+        """Return what a snapshot has of the messages that are being written."""
+        snapshot = await self.do("GET", f"/v1/sessions/{session}/snapshot")
+        found: list[dict[str, Any]] = snapshot["turn"]["partial"]
+        return found
 
     async def busy_session(self) -> tuple[str, str]:
         """Begin a session and a turn in it."""

@@ -7,9 +7,11 @@ import pytest
 
 from application import fan_out as live
 from application.fan_out import Channel, FanOut, Signal
-from application.partials import Partial
+from application.partials.partial import Key, Piece
+from application.partials.session_partials import SessionPartials
 from application.ports.events import NewEvent, StoredEvent
 from application.ports.log import Append
+from application.ports.partials import KeptPiece
 from tests.support.builders import NOON, SESSION_ID
 
 OTHER = UUID(int=2)
@@ -24,10 +26,6 @@ def events(first: int, last: int, size: int = 1) -> list[StoredEvent]:
 
 def sequences(found: list[StoredEvent]) -> list[int]:
     return [event.sequence for event in found]
-
-
-def piece(text: str = "a", turn_id: str = "t1", after: int = 5) -> Partial:
-    return Partial("agent.message", turn_id, after, text, text.encode())
 
 
 async def settle() -> None:
@@ -66,13 +64,13 @@ async def test_who_waited_too_long_or_went_away_is_forgotten():
 
 
 async def test_nothing_is_known_of_a_session_before_it_is_heard_of():
-    channel = Channel()
+    channel = Channel(SessionPartials(SESSION_ID))
 
     assert (channel.head, channel.after(0)) == (0, [])
 
 
 async def test_what_follows_the_cursor_is_remembered():
-    channel = Channel()
+    channel = Channel(SessionPartials(SESSION_ID))
     channel.add(events(4, 6))
     channel.add(events(7, 7))
 
@@ -83,14 +81,14 @@ async def test_what_follows_the_cursor_is_remembered():
 
 @pytest.mark.parametrize("cursor", [0, 2, 7, 8])
 async def test_nothing_is_given_to_a_reader_who_is_further_behind_or_up_to_date(cursor):
-    channel = Channel()
+    channel = Channel(SessionPartials(SESSION_ID))
     channel.add(events(4, 7))
 
     assert channel.after(cursor) == []
 
 
 async def test_a_gap_forgets_what_was_before_it():
-    channel = Channel()
+    channel = Channel(SessionPartials(SESSION_ID))
     channel.add(events(1, 3))
     channel.advance(5)
     channel.add(events(6, 7))
@@ -100,7 +98,7 @@ async def test_a_gap_forgets_what_was_before_it():
 
 
 async def test_what_comes_late_changes_nothing():
-    channel = Channel()
+    channel = Channel(SessionPartials(SESSION_ID))
     channel.add(events(1, 5))
     channel.add(events(2, 3))
     channel.advance(4)
@@ -110,7 +108,7 @@ async def test_what_comes_late_changes_nothing():
 
 
 async def test_only_so_many_events_are_remembered():
-    channel = Channel()
+    channel = Channel(SessionPartials(SESSION_ID))
     channel.add(events(1, live._REMEMBERED_EVENTS + 10))
 
     assert channel.after(9) == []
@@ -118,7 +116,7 @@ async def test_only_so_many_events_are_remembered():
 
 
 async def test_only_so_many_bytes_are_remembered():
-    channel = Channel()
+    channel = Channel(SessionPartials(SESSION_ID))
     channel.add(events(1, 3, live._REMEMBERED_BYTES // 2))
 
     assert channel.after(0) == []
@@ -126,7 +124,7 @@ async def test_only_so_many_bytes_are_remembered():
 
 
 async def test_one_event_that_is_too_large_is_read_from_the_table():
-    channel = Channel()
+    channel = Channel(SessionPartials(SESSION_ID))
     channel.add(events(1, 1, live._REMEMBERED_BYTES + 1))
 
     assert (channel.head, channel.after(0)) == (1, [])
@@ -135,7 +133,7 @@ async def test_one_event_that_is_too_large_is_read_from_the_table():
 
 
 async def test_followers_are_woken_only_by_what_is_new_to_them():
-    channel = Channel()
+    channel = Channel(SessionPartials(SESSION_ID))
     channel.advance(5)
     follower = asyncio.create_task(channel.bell.wait(None))
     await settle()
@@ -145,28 +143,6 @@ async def test_followers_are_woken_only_by_what_is_new_to_them():
     assert not follower.done()
     channel.advance(6)
     assert await follower
-
-
-async def test_pieces_are_passed_on_as_far_as_they_are_remembered():
-    channel = Channel()
-    for n in range(live._REMEMBERED_PIECES + 5):
-        channel.add_piece(piece(str(n)))
-    seen = channel.pieces_seen
-
-    assert channel.pieces_after(seen, 5) == ([], seen)
-    assert channel.pieces_after(seen - 2, 5) == ([piece("259"), piece("260")], seen)
-    late, caught_up = channel.pieces_after(0, 5)
-    assert (len(late), caught_up) == (live._REMEMBERED_PIECES, seen)
-
-
-async def test_a_piece_waits_for_the_event_after_which_it_was_shown():
-    channel = Channel()
-    channel.add_piece(piece("before", after=5))
-    channel.add_piece(piece("after", after=6))
-
-    assert channel.pieces_after(0, 5) == ([piece("before", after=5)], 1)
-    assert channel.pieces_after(1, 5) == ([], 1)
-    assert channel.pieces_after(1, 6) == ([piece("after", after=6)], 2)
 
 
 async def test_an_append_is_handed_over_with_its_sequences_and_positions():
@@ -238,35 +214,28 @@ async def test_closing_wakes_everybody():
         assert hub.closing.is_set()
 
 
-async def test_a_streamed_piece_reaches_the_followers_of_its_session():
+async def test_a_piece_wakes_the_followers_of_its_session_only():
     hub = FanOut()
     with hub.follow(SESSION_ID) as channel, hub.follow(OTHER) as other:
-        hub.show(SESSION_ID, piece("a"))
+        waiting = [asyncio.create_task(one.bell.wait(None)) for one in (channel, other)]
+        moved = asyncio.create_task(channel.moved.wait(None))
+        await settle()
 
-        assert channel.pieces_after(0, 5) == ([piece("a")], 1)
-        assert other.pieces_after(0, 5) == ([], 0)
+        hub.written(SESSION_ID)
+        hub.hear_of(SESSION_ID)
+
+        await settle()
+        assert [one.done() for one in (*waiting, moved)] == [True, False, False]
+        hub.close()
+        await asyncio.gather(*waiting, moved)
 
 
-async def test_what_was_streamed_is_one_draft_until_something_is_recorded():
+async def test_a_piece_from_elsewhere_tells_how_far_its_session_has_come():
     hub = FanOut()
-    hub.show(SESSION_ID, piece("Hel"))
-    hub.show(SESSION_ID, piece("lo"))
+    key = Key("agent.message", "m", "text")
+    with hub.follow(SESSION_ID) as channel:
+        hub.hear(KeptPiece(SESSION_ID, "t1", Piece(key, 0, 1, 0, "a", since=7)))
+        hub.hear(KeptPiece(OTHER, "t1", Piece(key, 0, 1, 0, "a", since=7)))
 
-    assert hub.draft(SESSION_ID, "t1", 5) == "Hello"
-    assert hub.draft(SESSION_ID, "t1", 6) == ""
-    assert hub.draft(SESSION_ID, "t2", 5) == ""
-    assert hub.draft(OTHER, "t1", 5) == ""
-    hub.show(SESSION_ID, piece("Bye", after=6))
-    assert hub.draft(SESSION_ID, "t1", 6) == "Bye"
-
-
-async def test_drafts_are_bounded():
-    hub = FanOut()
-    for n in range(live._DRAFTS + 1):
-        hub.show(UUID(int=n), piece("a"))
-    for _ in range(3):
-        hub.show(OTHER, piece("x" * live._DRAFT_CHARACTERS))
-
-    assert hub.draft(UUID(int=0), "t1", 5) == ""
-    assert hub.draft(UUID(int=1), "t1", 5) == "a"
-    assert len(hub.draft(OTHER, "t1", 5)) <= 2 * live._DRAFT_CHARACTERS
+        assert channel.head == 7
+        assert hub.partials.get(OTHER) is None

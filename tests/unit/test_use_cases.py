@@ -10,12 +10,14 @@ import pytest
 from application.commands.request import Caller, IdempotencyKey, RequestOrigin
 from application.commands.scope_handler import ScopeHandler
 from application.errors import IdempotencyKeyReused, StaleScope, StaleSequence
+from application.partials.reader import PartialReader
+from application.partials.writer import PartialWriter
 from application.reads.queries import Queries
 from application.reads.transcripts import Transcripts
 from application.use_cases import UseCases, use_cases_over
 from application.use_cases.inputs import WantedInput
+from application.use_cases.pieces import SentPiece
 from application.use_cases.sessions import WantedMessage
-from application.use_cases.turns import Piece
 from domain.errors import Invalid, NoTurnInProgress, SessionNotFound, SpawnLimit, TurnNotFound
 from domain.session import commands as c
 from domain.session import events as e
@@ -48,6 +50,7 @@ class Runtime(InMemoryApp):
             self.hub,
             queries,
             JsonSchemas(),
+            PartialWriter(self.store.partials, self.hub),
         )
 
     async def settle(self) -> None:
@@ -176,17 +179,18 @@ async def test_a_fork_expects_the_sequence_of_its_origin(runtime: Runtime):
     assert made.session_id != SESSION_ID
 
 
-async def test_pieces_are_shown_in_a_running_turn_only_and_leave_no_trace(runtime: Runtime):
-    turns = runtime.use_cases.turns
-    piece = Piece("agent.message", e.AgentMessage(parts=text("hal")), {"parts": text("hal")})
+async def test_pieces_are_taken_in_a_running_turn_only_and_leave_no_trace(runtime: Runtime):
+    pieces = runtime.use_cases.pieces
+    piece = SentPiece("agent.message", e.AgentMessage(parts=text("hal")), "hal", offset=0)
     with pytest.raises((TurnNotFound, NoTurnInProgress)):
-        await turns.show(SESSION_ID, "t1", [piece])
-    started = await turns.start(ADA, SESSION_ID, parts=text(), turn_id="t1")
+        await pieces.take(SESSION_ID, "t1", [piece])
+    started = await runtime.use_cases.turns.start(ADA, SESSION_ID, parts=text(), turn_id="t1")
 
-    head = await turns.show(SESSION_ID, "t1", [piece])
+    taken = await pieces.take(SESSION_ID, "t1", [piece])
 
-    assert head == started.sequence
-    assert runtime.hub.draft(SESSION_ID, "t1", head) == "hal"
+    assert taken.sequence == started.sequence
+    (written,) = await PartialReader(runtime.store, runtime.hub).at(SESSION_ID, 2, "t1")
+    assert written.text == "hal"
     assert await runtime.types() == ["session.created", "turn.started"]
 
 

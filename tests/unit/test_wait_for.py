@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import StoreUnavailable
-from application.partials import Partial
 from application.ports.leases import Lease
 from application.ports.session_rows import ListedSession
 from application.reads.wait_for import Condition, Seen
@@ -399,13 +398,12 @@ async def test_what_an_agent_says_bit_by_bit_wakes_nobody_who_waits() -> None:
     waiting = asyncio.create_task(office.waits.until(SESSION_ID, "stopped", LONG))
     await settle()
     with office.hub.follow(SESSION_ID) as channel:
-        # The first piece tells a channel that is new how far the session has come.
-        office.hub.show(SESSION_ID, Partial("agent.message", "t1", 2, "Hel", b"{}"))
+        followed = asyncio.create_task(channel.bell.wait(None))
         await settle()
         (asleep,) = channel.moved._waiting
-        office.hub.show(SESSION_ID, Partial("agent.message", "t1", 2, "lo", b"{}"))
+        office.hub.written(SESSION_ID)
         await settle()
-        assert channel.pieces_seen == 2
+        assert followed.done()
         assert channel.moved._waiting == [asleep]
         assert not asleep.done()
 

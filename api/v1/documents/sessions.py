@@ -1,18 +1,26 @@
 """What clients see of a session beyond its row: snapshots and what is pending in them."""
 
+from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from api.http.responses import array_json, to_json
+from api.http.streams import piece_document
 from api.v1.documents.inputs import waiting_documents
 from api.v1.services import Services
+from application.partials.partial import Piece
 from domain.session.state import Session
 from domain.session.work import Interaction
 from domain.values import rfc3339
 
 
-def snapshot_json(services: Services, session_id: UUID, snapshot: Any) -> bytes:
-    """Return a snapshot, with the stored JSON of its transcript as it is."""
+def snapshot_json(services: Services, snapshot: Any, written: Sequence[Piece]) -> bytes:
+    """Return a snapshot, with the stored JSON of its transcript as it is.
+
+    Args:
+        services: Whose store it is of.
+        snapshot: What was recorded.
+        written: What is being written.
+    """
     session: Session = snapshot.session
     turn = session.turns.running
     calls = [] if turn is None else sorted(turn.open_calls.values(), key=lambda c: c.sequence)
@@ -25,7 +33,7 @@ def snapshot_json(services: Services, session_id: UUID, snapshot: Any) -> bytes:
             "started_at": rfc3339(turn.started_at),
             "sequence": turn.sequence,
             "plan": turn.plan,
-            "partial": services.hub.draft(session_id, turn.turn_id, snapshot.sequence),
+            "partial": [piece_document(piece) for piece in written],
         },
         "tool_calls": [
             {

@@ -291,8 +291,15 @@ async def get_snapshot(request: AnyRequest) -> ASGIResponse:
     session_id = session_id_of(request)
     if at is None and header(request, b"if-none-match") is not None:
         row = await services.queries.session(session_id)
-        if is_current(request, row.sequence):
+        # While a turn runs, what is being written in it changes without an event.
+        if row.turn_id is None and is_current(request, row.sequence):
             return not_modified(row.sequence)
     snapshot = await services.queries.snapshot(session_id, at)
-    body = snapshot_json(services, session_id, snapshot)
+    turn = snapshot.session.turns.running
+    written = (
+        await services.partials.at(session_id, snapshot.sequence, turn.turn_id)
+        if at is None and turn is not None
+        else []
+    )
+    body = snapshot_json(services, snapshot, written)
     return json_response(body, headers={"ETag": etag(snapshot.sequence)})

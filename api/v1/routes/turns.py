@@ -1,5 +1,7 @@
 """Turns: start one, record what the agent does in it, end it."""
 
+from collections.abc import Sequence
+
 from litestar.response.base import ASGIResponse
 
 from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
@@ -22,7 +24,8 @@ from api.v1.schemas.turns import (
     TurnWaiting,
 )
 from api.v1.services import caller_of, perform, read_response, state_of, use_cases_of
-from application.use_cases.turns import Piece
+from api.v1.torn_text import TornText
+from application.use_cases.pieces import SentPiece, text_of
 from domain.errors import Invalid, TurnNotFound
 from domain.session.commands import (
     CancelTurn,
@@ -31,6 +34,7 @@ from domain.session.commands import (
     RecordActivity,
     TakeInputs,
 )
+from domain.session.events import ActivityEvent
 from domain.values import Failure
 
 
@@ -103,25 +107,46 @@ async def get_turn(request: AnyRequest) -> ASGIResponse:
         "tool_call_exists",
         "tool_call_not_open",
         "message_exists",
+        "piece_misplaced",
+        "partial_too_large",
+        "limit_reached",
     ),
 )
 async def record_activity(request: AnyRequest) -> ASGIResponse:
-    """Record what the agent did; or, with `partial`, only show it to those who follow."""
-    body = await body_of(request, RecordActivityBody)
+    """Record what the agent did; or, with `partial`, show and keep what it is still writing."""
+    torn = TornText()
+    body = await body_of(request, RecordActivityBody, decoded=torn.decode)
     turn_id = name_of(request, "turn_id")
     events = tuple(activity_of(one, f"events[{i}]") for i, one in enumerate(body.events))
     if body.partial:
-        if body.take_inputs:
-            raise Invalid("what is only shown takes no inputs", field="take_inputs")
-        pieces = [
-            Piece(one.type, event, one.data) for one, event in zip(body.events, events, strict=True)
-        ]
-        turns, session_id = use_cases_of(request).turns, session_id_of(request)
-        head = await turns.show(session_id, turn_id, pieces)
-        shown = to_json({"partial": True, "sequence": head})
-        return json_response(shown, headers={"ETag": etag(head)})
+        return await _take_pieces(request, turn_id, body, events, torn)
+    for i, one in enumerate(body.events):
+        if one.offset is not None or one.index is not None:
+            field = f"events[{i}].{'index' if one.offset is None else 'offset'}"
+            raise Invalid(f"{field}: only what is `partial` has one", field=field)
     command = RecordActivity(turn_id=turn_id, events=events, take_inputs=body.take_inputs)
     return outcome_response(await perform(request, command), first_sequence=True)
+
+
+async def _take_pieces(
+    request: AnyRequest,
+    turn_id: str,
+    body: RecordActivityBody,
+    events: Sequence[ActivityEvent],
+    torn: TornText,
+) -> ASGIResponse:
+    if body.take_inputs:
+        raise Invalid("what is only shown takes no inputs", field="take_inputs")
+    pieces: list[SentPiece] = []
+    for i, (one, event) in enumerate(zip(body.events, events, strict=True)):
+        if one.index is not None and one.offset is None:
+            field = f"events[{i}].offset"
+            raise Invalid(f"{field}: say it too when you say the index", field=field)
+        text = torn.text(i, text_of(event, f"events[{i}]"))
+        pieces.append(SentPiece(one.type, event, text, one.offset, one.index))
+    taken = await use_cases_of(request).pieces.take(session_id_of(request), turn_id, pieces)
+    answer = to_json({"partial": True, "next": taken.next, "sequence": taken.sequence})
+    return json_response(answer, headers={"ETag": etag(taken.sequence)})
 
 
 @post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/inputs", right="write")

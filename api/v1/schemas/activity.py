@@ -159,7 +159,19 @@ DATA: Mapping[Reportable, type[Body]] = {
 Kind = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}$")]
 
 
-class ActivityBody(Body):
+class Placed(Body):
+    """With `partial`, where the piece belongs in its message."""
+
+    offset: Annotated[
+        Count | None, Field(description="with `partial`: how many code points are before it")
+    ] = None
+    index: Annotated[
+        Count | None,
+        Field(description="with `partial`, beside `offset`: how many pieces are before it"),
+    ] = None
+
+
+class ActivityBody(Placed):
     """One event: `data` is checked by its `type`; an unknown type is kept verbatim."""
 
     type: Kind
@@ -183,10 +195,10 @@ def _report(name: str, model: type[Body]) -> type[Body]:
     data = (model, ...) if needed else (model, Field(default_factory=dict[str, Any]))
     fields: dict[str, Any] = {"type": (Literal[name], ...), "data": data}
     title = name.title().replace(".", "")
-    return create_model(f"{title}Report", __base__=Body, __doc__=f"A `{name}`.", **fields)
+    return create_model(f"{title}Report", __base__=Placed, __doc__=f"A `{name}`.", **fields)
 
 
-class OtherReport(Body):
+class OtherReport(Placed):
     """Any other type: it is recorded as a `runtime.event` of this kind."""
 
     type: Annotated[

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, RootModel
 
 from api.v1.schemas.base import Done as Done
-from api.v1.schemas.base import JsonMap, Position, Sequence, Shape
+from api.v1.schemas.base import JsonMap, PartialKind, PartialType, Position, Sequence, Shape
 from api.v1.schemas.inputs import WaitingInput
 from api.v1.schemas.interactions import Interaction
 from api.v1.schemas.parts import Parts
@@ -142,15 +142,28 @@ class MessagePage(Shape):
     sequence: Sequence
 
 
+class PartialMessage(Shape):
+    """A message that is being written, or a piece of it: what stands from `offset` on."""
+
+    type: PartialType
+    kind: PartialKind
+    message_id: Annotated[str, Field(description="that of the turn when its sender gave none")]
+    name: Annotated[str | None, Field(description="the tool that it is the input of")]
+    index: Annotated[int, Field(ge=0, description="how many pieces are before it")]
+    pieces: Annotated[int, Field(ge=0, description="how many pieces it is")]
+    offset: Annotated[int, Field(ge=0, description="how many code points are before it")]
+    text: str
+
+
 class OpenTurn(Shape):
-    """The running turn; `partial` is live: what was streamed since the last recorded event."""
+    """The running turn; `partial` is live: what is being written in it, each message whole."""
 
     turn_id: str
     source: TurnSource
     started_at: datetime
     sequence: Sequence
     plan: list[JsonMap]
-    partial: str
+    partial: list[PartialMessage]
 
 
 class OpenToolCall(Shape):

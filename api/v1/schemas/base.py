@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Union, cast
+from typing import Annotated, Any, Literal, Union, cast
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -24,6 +24,8 @@ TITLE_PATTERN = r"^(?=[\s\S]*\S)[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 _Told = Field(json_schema_extra={"pattern": NAME_PATTERN})
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), _Told]
+PartialType = Literal["agent.message", "agent.thought", "tool.called"]
+PartialKind = Literal["text", "reasoning", "tool_input"]
 ProviderId = Annotated[
     str,
     StringConstraints(min_length=1, max_length=MAX_ID),

@@ -5,7 +5,16 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, RootModel
 
 from api.v1.schemas.activity import ActivityBody, UsageData
-from api.v1.schemas.base import Body, Done, Name, ProviderId, Sequence, Shape
+from api.v1.schemas.base import (
+    Body,
+    Done,
+    Name,
+    PartialKind,
+    PartialType,
+    ProviderId,
+    Sequence,
+    Shape,
+)
 from api.v1.schemas.commands import Detail
 from api.v1.schemas.inputs import InputId, InputMeta, InputTaken, NextTurn, QueuePlace
 from api.v1.schemas.parts import Parts
@@ -40,8 +49,9 @@ class StartTurnBody(Body):
 class RecordActivityBody(Body):
     """What the agent did, in order; all of it is recorded or none.
 
-    With `partial` it goes to those who follow the session now, and is not recorded. With
-    `take_inputs` what is staged reaches the agent, if one of the events is a `tool.returned`.
+    With `partial` they are pieces of messages that are still being written, each of one text: they
+    are shown and kept until their message is recorded. With `take_inputs` what is staged reaches
+    the agent, if one of the events is a `tool.returned`.
     """
 
     model_config = ConfigDict(
@@ -129,15 +139,26 @@ class ActivityRecorded(Done):
     ]
 
 
-class PiecesShown(Shape):
-    """The pieces went to those who follow now; nothing was recorded."""
+class NextPiece(Shape):
+    """Where a message that is being written goes on."""
+
+    type: PartialType
+    kind: PartialKind
+    message_id: Annotated[str, Field(description="that of the turn when none was given")]
+    index: Annotated[int, Field(ge=0, description="how many pieces there are")]
+    offset: Annotated[int, Field(ge=0, description="how many code points there are")]
+
+
+class PiecesTaken(Shape):
+    """The pieces are there; nothing was recorded."""
 
     partial: Literal[True]
+    next: list[NextPiece]
     sequence: Sequence
 
 
-class ActivityAnswer(RootModel[ActivityRecorded | PiecesShown]):
-    """What was recorded, or with `partial` that it was shown."""
+class ActivityAnswer(RootModel[ActivityRecorded | PiecesTaken]):
+    """What was recorded, or with `partial` where each message goes on."""
 
 
 class TurnEnded(Done):

@@ -27,9 +27,12 @@ class Database:
         url: What psycopg connects to.
         readers: The most connections of the pool.
         patience: Seconds a read waits for a database that is away.
+        name: What the server shows its connections as.
     """
 
-    def __init__(self, url: str, *, readers: int = 8, patience: float = 5.0) -> None:
+    def __init__(
+        self, url: str, *, readers: int = 8, patience: float = 5.0, name: str = "cairn reader"
+    ) -> None:
         self._url = _with_keepalives(url, patience)
         self._patience = patience
         self._asking: set[asyncio.Task[Any]] = set()
@@ -41,7 +44,7 @@ class Database:
             timeout=patience,
             max_waiting=2000,
             reconnect_timeout=0,
-            kwargs={"autocommit": True, "application_name": "cairn reader"},
+            kwargs={"autocommit": True, "application_name": name},
         )
 
     async def open(self) -> None:

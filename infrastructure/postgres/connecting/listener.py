@@ -18,8 +18,9 @@ from psycopg import AsyncConnection
 
 from application.errors import StoreUnavailable
 from application.fan_out import FanOut
-from application.partials import Partial
+from application.partials.partial import Key, Piece
 from application.ports.log import EventLog
+from application.ports.partials import KeptPiece
 from infrastructure.metrics import LAG
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
@@ -29,6 +30,7 @@ _LOST = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
 _LOOK_EVERY = 1.0
 _LARGEST_PAYLOAD = 7900
 """Postgres refuses payloads of 8000 bytes and more."""
+_MOST_PIECES = 2000
 
 _logger = logging.getLogger("cairn.listener")
 
@@ -49,6 +51,7 @@ class Listener:
         self._announced = 0
         self._position = 0
         self._pieces: list[str] = []
+        self._unsaid: set[UUID] = set()
         self._to_say = asyncio.Event()
         self._to_look = asyncio.Event()
         self._seen = 0
@@ -81,24 +84,37 @@ class Listener:
             self._position = position
             self._to_say.set()
 
-    def announce_piece(self, session_id: UUID, piece: Partial) -> None:
-        """Pass on a streamed piece, if others listen and it is small enough."""
+    @property
+    def others(self) -> bool:
+        """Whether other processes listen, as far as is known."""
+        return self._others
+
+    def announce_piece(self, kept: KeptPiece) -> None:
+        """Pass on a piece if others listen; one that is too large is read where it is kept."""
         if not self._others:
             return
-        payload = msgspec.json.encode(
+        piece = kept.piece
+        half = ord(piece.half) if piece.half else None
+        payload = _to_json(
             [
                 self._name,
-                session_id,
-                piece.type,
-                piece.turn_id,
-                piece.after,
+                kept.session_id,
+                kept.turn_id,
+                piece.key,
+                piece.index,
+                piece.count,
+                piece.offset,
                 piece.text,
-                piece.json.decode(),
+                piece.since,
+                piece.name,
+                half,
             ]
         )
-        if len(payload) <= _LARGEST_PAYLOAD and len(self._pieces) < 1000:
-            self._pieces.append(payload.decode())
-            self._to_say.set()
+        if len(payload.encode()) <= _LARGEST_PAYLOAD and len(self._pieces) < _MOST_PIECES:
+            self._pieces.append(payload)
+        else:
+            self._unsaid.add(kept.session_id)
+        self._to_say.set()
 
     async def _speak(self) -> None:
         connection: AsyncConnection | None = None
@@ -111,9 +127,10 @@ class Listener:
                         connection = await self._database.connect("cairn announcer")
                     # Pieces first: what is recorded replaces what was shown of it.
                     position, pieces = self._position, self._pieces
-                    self._pieces = []
-                    for piece in pieces:
-                        await connection.execute(_STATEMENTS["pass_on"], {"piece": piece})
+                    pieces += [_to_json([self._name, session_id]) for session_id in self._unsaid]
+                    self._pieces, self._unsaid = [], set()
+                    if pieces:
+                        await connection.execute(_STATEMENTS["pass_on"], {"pieces": pieces})
                     if position > self._announced:
                         self._announced = position
                         await connection.execute(_STATEMENTS["announce"], {"from": self._name})
@@ -152,10 +169,16 @@ class Listener:
             return
         try:
             speaker, session_id, *rest = msgspec.json.decode(heard.payload)
-            kind, turn_id, after, text, json = rest
-            if speaker != self._name:
-                piece = Partial(kind, turn_id, after, text, json.encode())
-                self._hub.show(UUID(session_id), piece)
+            if speaker == self._name:
+                return
+            if not rest:
+                self._hub.hear_of(UUID(session_id))
+                return
+            turn_id, key, index, count, offset, text, since, name, half = rest
+            piece = Piece(
+                Key(*key), index, count, offset, text, since, name, chr(half) if half else ""
+            )
+            self._hub.hear(KeptPiece(UUID(session_id), turn_id, piece))
         except (ValueError, TypeError, AttributeError):
             _logger.warning("a piece that another program has passed on is not understood")
 
@@ -192,3 +215,7 @@ class Listener:
     async def _anybody_else(self) -> bool:
         rows: list[tuple[Any, ...]] = await self._database.fetch(_STATEMENTS["listeners"], {})
         return int(rows[0][0]) > 1
+
+
+def _to_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

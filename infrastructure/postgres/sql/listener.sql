@@ -8,7 +8,8 @@ listen cairn_pieces
 select pg_notify('cairn_log', %(from)s)
 
 -- name: pass_on
-select pg_notify('cairn_pieces', %(piece)s)
+select pg_notify('cairn_pieces', piece)
+from unnest(%(pieces)s::text[]) as piece
 
 -- name: listeners
 select count(*)
