@@ -1,11 +1,19 @@
 """Files and folders that programs keep their sessions in; no link in them is followed."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO, cast
 
 from application.transfer.lines import FileFault
-from infrastructure.importers.reading import require_file
+from infrastructure.importers.reading import SourceLine, lines_of, opened, require_file
+from infrastructure.transfer.compression import Corrupt, OutOfBounds, decompress
+
+_AT_LEAST = 64 * 1024 * 1024
+_MOST_TIMES = 250
+"""How many times its own size a packed file may become, beyond its first 64 MiB."""
 
 
 def files_of(place: str, wanted: Callable[[str], bool]) -> Iterator[Path]:
@@ -33,3 +41,48 @@ def files_of(place: str, wanted: Callable[[str], bool]) -> Iterator[Path]:
                 yield file
     if not found:
         raise FileFault(f"{path} has no file of the kind that was named")
+
+
+@contextmanager
+def opened_lines(
+    path: Path, ends: int | None = None
+) -> Generator[Iterator[SourceLine], None, None]:
+    """Open a file of lines, which may be compressed with zstd.
+
+    Args:
+        path: The file.
+        ends: The bytes after which nothing counts.
+
+    Raises:
+        FileFault: It cannot be read, or becomes too large.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(opened(path))
+        if path.suffix == ".zst":
+            file = stack.enter_context(_unpacked(path, file))
+        if ends is not None:
+            yield _until(lines_of(file), ends)
+        else:
+            yield lines_of(file)
+
+
+@contextmanager
+def _unpacked(path: Path, packed: BinaryIO) -> Generator[BinaryIO, None, None]:
+    most = _AT_LEAST + path.stat().st_size * _MOST_TIMES
+    with TemporaryFile() as target:
+        unpacked = cast("BinaryIO", target)
+        try:
+            decompress(packed, unpacked, most)
+        except (Corrupt, OutOfBounds) as error:
+            raise FileFault(f"{path}: {error}") from None
+        unpacked.seek(0)
+        yield unpacked
+
+
+def _until(lines: Iterator[SourceLine], ends: int) -> Iterator[SourceLine]:
+    place = 0
+    for line in lines:
+        place += 0 if line.raw is None else len(line.raw) + 1
+        if place > ends:
+            return
+        yield line

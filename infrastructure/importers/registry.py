@@ -6,6 +6,7 @@ from application.transfer.foreign import ForeignSession
 from infrastructure.importers.adk import read_adk
 from infrastructure.importers.choices import Choices
 from infrastructure.importers.claude_code import read_claude_code
+from infrastructure.importers.codex import read_codex
 from infrastructure.importers.openai_agents import read_openai_agents
 
 Reader = Callable[[str, Choices], Iterator[ForeignSession]]
@@ -13,5 +14,6 @@ Reader = Callable[[str, Choices], Iterator[ForeignSession]]
 READERS: Mapping[str, Reader] = {
     "adk": read_adk,
     "claude-code": read_claude_code,
+    "codex": read_codex,
     "openai-agents": read_openai_agents,
 }
