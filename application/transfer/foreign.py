@@ -73,6 +73,7 @@ class Tally:
         notes: What else is worth a number, such as `orphan_result` or `duplicate_dropped`.
         failed_lines: How many places could not be read.
         places: The first of them.
+        blocked: The codes of what the analyser found in the source and would not let pass.
     """
 
     messages: int = 0
@@ -80,6 +81,7 @@ class Tally:
     notes: Counter[str] = field(default_factory=Counter[str])
     failed_lines: int = 0
     places: list[FailedLine] = field(default_factory=list[FailedLine])
+    blocked: list[str] = field(default_factory=list[str])
 
     def failed(self, place: str, reason: str) -> None:
         """Count something that could not be read.
@@ -103,6 +105,7 @@ class Tally:
         self.notes.update(other.notes)
         self.failed_lines += other.failed_lines
         self.places += other.places[: _MOST_PLACES - len(self.places)]
+        self.blocked += other.blocked
 
     def document(self) -> dict[str, Any]:
         """Return it as reports show it."""
@@ -112,6 +115,7 @@ class Tally:
             "notes": dict(self.notes),
             "failed_lines": self.failed_lines,
             "places": [place._asdict() for place in self.places],
+            "blocked": self.blocked,
         }
 
 

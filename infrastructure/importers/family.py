@@ -57,5 +57,6 @@ def end_child(drafter: SessionDrafter) -> None:
     Args:
         drafter: Of the child.
     """
-    if drafter.turn_id is None:
+    if drafter.is_at_rest:
+        drafter.infer_end()
         drafter.add(SessionStopped(cause="completed", reason="completed"))

@@ -295,8 +295,8 @@ class _Walker:
     def _write(self, writes: Sequence[Write]) -> None:
         for write in writes:
             if write.channel == _MESSAGES:
-                told = write.value if isinstance(write.value, list) else [write.value]
-                self._take([message_of(value) for value in list_of(told)])
+                told = list_of(write.value) or [write.value]
+                self._take([message_of(value) for value in told if value])
 
     def _take(self, messages: Sequence[Mapping[str, Any]]) -> None:
         for message in messages:

@@ -6,7 +6,7 @@ from typing import Any, cast
 import msgspec
 
 from application.transfer.foreign import Tally
-from infrastructure.importers.reading import Unreadable, clean, decoded, object_of
+from infrastructure.importers.reading import Unreadable, clean, decoded, list_of, object_of
 
 OBJECT = "__object__"
 """The key under which the class of what was no plain value stands."""
@@ -49,9 +49,7 @@ def has_objects(value: Any) -> bool:
     if isinstance(value, dict):
         told = cast("dict[str, Any]", value)
         return OBJECT in told or any(has_objects(item) for item in told.values())
-    if isinstance(value, list):
-        return any(has_objects(item) for item in cast("list[Any]", value))
-    return False
+    return any(has_objects(item) for item in list_of(value))
 
 
 def _bytes(data: bytes) -> dict[str, Any]:
@@ -61,14 +59,15 @@ def _bytes(data: bytes) -> dict[str, Any]:
 def _extension(code: int, data: memoryview) -> Any:
     """Return what stands for an object: its fields, with the name of its class beside them."""
     try:
-        told = msgspec.msgpack.Decoder(ext_hook=_extension).decode(data)
+        told: Any = msgspec.msgpack.Decoder(ext_hook=_extension).decode(data)
     except (msgspec.DecodeError, ValueError):
         return {OBJECT: f"extension {code}", "base64": b64encode(bytes(data)).decode()}
     if code == _SNAPSHOT:
         return told
-    if not isinstance(told, list) or len(cast("list[Any]", told)) < 3:
+    parts = list_of(told)
+    if len(parts) < 3:
         return {OBJECT: f"extension {code}", "value": told}
-    module, name, fields, *_ = cast("list[Any]", told)
+    module, name, fields, *_ = parts
     if code in _MODELS and isinstance(fields, dict):
         return {**object_of(cast("Any", fields)), OBJECT: f"{module}.{name}"}
     return {OBJECT: f"{module}.{name}", "value": fields}
@@ -82,8 +81,8 @@ def _plain(value: Any) -> Any:
         return _bytes(bytes(cast("bytes", value)))
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in object_of(cast("Any", value)).items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in cast("list[Any]", value)]
+    if isinstance(value, list):
+        return [_plain(item) for item in list_of(cast("Any", value))]
     if isinstance(value, str | int | float | bool) or value is None:
         return value
     return str(value)

@@ -4,18 +4,26 @@ from collections.abc import Callable, Iterator, Mapping
 
 from application.transfer.foreign import ForeignSession
 from infrastructure.importers.adk import read_adk
+from infrastructure.importers.agh import read_agh
 from infrastructure.importers.choices import Choices
 from infrastructure.importers.claude_code import read_claude_code
 from infrastructure.importers.codex import read_codex
+from infrastructure.importers.docker_agent import read_docker_agent
+from infrastructure.importers.langchain import read_langchain
 from infrastructure.importers.langgraph import read_langgraph
 from infrastructure.importers.openai_agents import read_openai_agents
+from infrastructure.importers.pydantic_ai import read_pydantic_ai
 
 Reader = Callable[[str, Choices], Iterator[ForeignSession]]
 
 READERS: Mapping[str, Reader] = {
     "adk": read_adk,
+    "agh": read_agh,
     "claude-code": read_claude_code,
     "codex": read_codex,
+    "docker-agent": read_docker_agent,
+    "langchain": read_langchain,
     "langgraph": read_langgraph,
     "openai-agents": read_openai_agents,
+    "pydantic-ai": read_pydantic_ai,
 }

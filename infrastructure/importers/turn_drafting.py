@@ -122,6 +122,12 @@ class TurnDrafter:
         """The ids of the calls that have no result yet."""
         return tuple(self._open)
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether nothing runs, or only what an agent seems to have finished."""
+        turn = self._turn
+        return turn is None or (turn.ends_in_text and not self._open_here())
+
     def finish(self) -> None:
         """Count what is left open; the last thing to do."""
         if self._open:
