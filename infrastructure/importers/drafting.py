@@ -66,15 +66,18 @@ class SessionDrafter(TurnDrafter):
         """Add what the agent says."""
         if parts:
             self.tally.messages += 1
-            event = AgentMessage(parts=tuple(parts), message_id=id_of(message_id), meta=meta)
-            self.act(event)
+            self.require_turn()
+            named = self._said_as(id_of(message_id))
+            self.act(AgentMessage(parts=tuple(parts), message_id=named, meta=meta))
 
     def think(
         self, text: str, *, message_id: str | None = None, meta: JsonObject | None = None
     ) -> None:
         """Add what the agent thinks."""
         parts: tuple[Part, ...] = ({"type": "reasoning", "text": text},)
-        self.act(AgentThought(parts=parts, message_id=id_of(message_id), meta=meta))
+        self.require_turn()
+        named = self._said_as(id_of(message_id))
+        self.act(AgentThought(parts=parts, message_id=named, meta=meta))
 
     # ── tools ────────────────────────────────────────────────────────────────────────────────
 
@@ -151,9 +154,7 @@ class SessionDrafter(TurnDrafter):
             self.verbatim(kind, {"id": call_id, "output": output} if raw is None else raw)
             return
         self._returned.add(known)
-        if self._turn is None:
-            self.tally.notes["inferred_turn"] += 1
-            self.begin(None, "synthetic")
+        self.require_turn()
         late = None if opened.turn_id == self.turn_id else opened.turn_id
         self.act(
             ToolReturned(

@@ -76,6 +76,8 @@ class TurnDrafter:
         self._turn: _Turn | None = None
         self._turns: set[str] = set()
         self._messages: set[str] = set()
+        self._said_in: dict[str, str | None] = {}
+        self._renamed: dict[tuple[str, str | None], str] = {}
         self._open: dict[str, OpenCall] = {}
         self._returned: set[str] = set()
         self._actor: str | None = None
@@ -158,16 +160,20 @@ class TurnDrafter:
         )
         self.sequence += 1
 
+    def require_turn(self) -> None:
+        """Begin a turn where none runs, for what an agent does all the same."""
+        if self._turn is None:
+            self.tally.notes["inferred_turn"] += 1
+            parts: tuple[Part, ...] = ({"type": "text", "text": ""},)
+            self._start(None, None, parts, "synthetic", INFERRED)
+
     def act(self, event: ActivityEvent) -> None:
         """Add what an agent does; where no turn runs, one is begun for it.
 
         Args:
             event: That.
         """
-        if self._turn is None:
-            self.tally.notes["inferred_turn"] += 1
-            parts: tuple[Part, ...] = ({"type": "text", "text": ""},)
-            self._start(None, None, parts, "synthetic", INFERRED)
+        self.require_turn()
         turn = self._turn
         if turn is not None:
             turn.is_worked_in = True
@@ -304,10 +310,23 @@ class TurnDrafter:
 
     def _unused(self, used: set[str], wanted: str) -> str:
         name, number = wanted, 1
-        while name in used:
+        while name in used or (used is self._messages and name in self._said_in):
             number += 1
             name = f"{wanted[:180]}~{number}"
         if number > 1:
             self.tally.notes["repeated_id"] += 1
         used.add(name)
         return name
+
+    def _said_as(self, message_id: str | None) -> str | None:
+        """Return the id of what the agent says: pieces of one turn share it, and nothing else."""
+        if message_id is None:
+            return None
+        turn_id = self.turn_id
+        is_free = message_id not in self._messages
+        if is_free and self._said_in.setdefault(message_id, turn_id) == turn_id:
+            return message_id
+        place = (message_id, turn_id)
+        if place not in self._renamed:
+            self._renamed[place] = self._unused(self._messages, message_id)
+        return self._renamed[place]

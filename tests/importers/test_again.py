@@ -39,6 +39,7 @@ def test_calls_and_turns_are_as_a_session_of_our_own_has_them(
         running: str | None = None
         opened: set[str] = set()
         turns: set[str] = set()
+        said: dict[str, str | None] = {}
         for event in one.events:
             data, kind = event["data"], event["type"]
             if kind == "turn.started":
@@ -59,5 +60,11 @@ def test_calls_and_turns_are_as_a_session_of_our_own_has_them(
                 opened.remove(data["tool_call_id"])
             elif kind.startswith("agent."):
                 assert event["turn_id"] == running is not None
+            # Pieces of what the agent says share an id; nothing else does.
+            if kind in ("agent.message", "agent.thought") and "message_id" in data:
+                assert said.setdefault(data["message_id"], running) == running is not None
+            elif kind in ("turn.started", "message.added"):
+                assert data["message_id"] not in said
+                said[data["message_id"]] = None
         ids = [event["id"] for event in one.events]
         assert len(set(ids)) == len(ids)
