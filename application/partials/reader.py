@@ -40,7 +40,8 @@ class PartialReader:
             StoreUnavailable: The database did not answer in time.
         """
         session = self._hub.partials.get(session_id) or SessionPartials(session_id)
-        if not session.joined or session.checked < sequence:
+        known = session.joined and session.checked >= sequence
+        if not known or self._store.announcer.others:
             await self.refresh(session, sequence)
         if session.turn_id != turn_id:
             return []
