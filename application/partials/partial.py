@@ -140,8 +140,13 @@ class Partial:
         if len(self._parts) > _PARTS:
             self._parts = ["".join(self._parts)]
 
-    def join(self, piece: Piece) -> bool:
-        """Add what another process has taken; return False when something before it is missing."""
+    def join(self, piece: Piece, *, stored: bool = False) -> bool:
+        """Add what another process has taken; return False when something before it is missing.
+
+        Args:
+            piece: What it has taken.
+            stored: It is kept: what is only heard of may be lost with whoever took it.
+        """
         if piece.offset > self.length:
             return False
         behind = piece.offset + len(piece.text)
@@ -149,12 +154,11 @@ class Partial:
         if text or piece.index + piece.count > self.count:
             more = max(piece.index + piece.count - self.count, 0)
             half = piece.half if behind == self.length + len(text) else self.half
-            kept = self.kept == self.mark
             self.append(text, half, more)
             self.own = False
-            if kept:
-                # By whoever took it.
-                self.kept = self.mark
+        if stored and piece.offset <= self.kept.length:
+            count, length = piece.index + piece.count, behind
+            self.kept = Mark(max(self.kept.count, count), max(self.kept.length, length))
         return True
 
     def text(self, offset: int = 0) -> str:

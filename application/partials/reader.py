@@ -73,7 +73,7 @@ class PartialReader:
         for ending in endings:
             book.end(session, ending)
         for one in kept:
-            session.join(one, verified=True)
+            session.join(one, verified=True, stored=True)
             ended = session.ended.get(one.piece.key[:2], 0)
             if one.turn_id != session.turn_id:
                 book.forget(Ending(session_id, one.piece.since + 1))

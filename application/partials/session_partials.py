@@ -82,12 +82,13 @@ class SessionPartials:
             del self.messages[key]
         return bool(over)
 
-    def join(self, kept: KeptPiece, *, verified: bool = False) -> bool:
+    def join(self, kept: KeptPiece, *, verified: bool = False, stored: bool = False) -> bool:
         """Take what another process has taken, or what was kept; return False if it comes early.
 
         Args:
             kept: The piece.
             verified: What has ended since its message began is known.
+            stored: It was read where pieces are kept.
         """
         piece = kept.piece
         if kept.turn_id != self.turn_id:
@@ -104,7 +105,7 @@ class SessionPartials:
             if piece.offset or not (verified or piece.since == self.checked):
                 return False
             partial = self.messages[piece.key] = Partial(piece.key, piece.since, piece.name)
-        return partial.join(piece)
+        return partial.join(piece, stored=stored)
 
     def put_off(self, kept: KeptPiece) -> None:
         """Keep a piece until what is before it is known."""
