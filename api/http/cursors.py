@@ -37,6 +37,8 @@ def encode(last: ListedSession, order: SessionOrder, key: bytes) -> str:
         key: What marks the list's cursors.
     """
     match order.by:
+        case "last_activity_at":
+            value = last.last_activity_at.isoformat()
         case "updated_at":
             value = last.updated_at.isoformat()
         case "created_at":

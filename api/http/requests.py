@@ -1,7 +1,7 @@
 """Reading requests: bodies, parameters and headers, each refused by name when it is not right."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, TypeVar, cast
@@ -215,21 +215,26 @@ class Parameters:
 
     Args:
         request: Whose query.
-        known: The names that the route has; any other is refused rather than ignored.
+        known: The names that the route has; any other is refused rather than ignored. One that ends
+            in a dot stands for all that begin with it.
+        many: Those of them that take several values: separated by commas, given again, or both.
     """
 
-    def __init__(self, request: AnyRequest, known: Iterable[str]) -> None:
+    def __init__(
+        self, request: AnyRequest, known: Iterable[str], many: Collection[str] = ("types",)
+    ) -> None:
         pairs = request.query_params
         self._values: dict[str, str] = {}
-        unknown = sorted(set(pairs) - set(known))
+        known = frozenset(known)
+        unknown = sorted(name for name in set(pairs) - known if _beginning(name) not in known)
         if unknown:
             name = unknown[0]
             raise Problem("invalid_parameter", f"unknown parameter {name!r}", field=name)
         for name in pairs:
             values = pairs.getall(name)
-            if len(values) > 1:
+            if len(values) > 1 and name not in many:
                 raise _bad(name, "it is given more than once")
-            self._values[name] = values[0]
+            self._values[name] = ",".join(values)
 
     def __contains__(self, name: str) -> bool:
         return name in self._values
@@ -247,6 +252,14 @@ class Parameters:
             raise _bad(name, f"it must be 1 to {most} characters, none of them a control character")
         return value
 
+    def under(self, beginning: str) -> dict[str, str]:
+        """Return the texts of all parameters that begin so, by the rest of their names."""
+        return {
+            rest: self.text(name) or ""
+            for name in self._values
+            if name.startswith(beginning) and (rest := name.removeprefix(beginning))
+        }
+
     def words(self, name: str) -> tuple[str, ...]:
         """Return the texts of a comma-separated list."""
         value = self.text(name, most=4000)
@@ -259,6 +272,16 @@ class Parameters:
         if value is not None and value not in choices:
             raise _bad(name, f"it must be one of {', '.join(choices)}")
         return value
+
+    def some_of(self, name: str, allowed: Iterable[str]) -> tuple[str, ...] | None:
+        """Return some of the allowed words, each once; None when absent."""
+        if name not in self._values:
+            return None
+        choices = list(allowed)
+        words = tuple(sorted(set(self.words(name))))
+        if not words or not set(words).issubset(choices):
+            raise _bad(name, f"it must be one or more of {', '.join(choices)}")
+        return words
 
     def flag(self, name: str) -> bool | None:
         """Return true or false."""
@@ -335,6 +358,11 @@ class Parameters:
         except OverflowError:
             # In the first or the last hours that there are: nothing is beyond them.
             return _FIRST if moment.year == 1 else _LAST
+
+
+def _beginning(name: str) -> str:
+    """Return a name up to its first dot; nothing if it has none."""
+    return name[: name.find(".") + 1]
 
 
 def _bad(name: str, why: str) -> Problem:

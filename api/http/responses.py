@@ -15,7 +15,11 @@ from api.http.forwarded import public_base
 from application.commands.request import Outcome
 from application.ports.events import StoredEvent
 from application.ports.session_rows import ListedSession
-from application.projections.session_row import PROJECTION_VERSION, filled_document
+from application.projections.session_row import (
+    PROJECTION_VERSION,
+    activity_document,
+    filled_document,
+)
 from application.reads.wire import record_json as record_json
 from domain.values import rfc3339
 
@@ -169,6 +173,7 @@ def array_json(items: Sequence[bytes]) -> bytes:
 def session_json(row: ListedSession) -> bytes:
     """Return a session as lists show it."""
     moved = {
+        **activity_document(row.activity),
         "sequence": row.sequence,
         "position": row.position,
         "updated_at": rfc3339(row.updated_at),

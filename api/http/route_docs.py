@@ -52,6 +52,12 @@ def choice(name: str, description: str, *choices: str) -> Parameter:
     return Parameter(name, description, {"type": "string", "enum": list(choices)})
 
 
+def choices(name: str, description: str, *of: str) -> Parameter:
+    """Return a parameter that is one or more of some words: given again, or with commas."""
+    items = {"type": "string", "enum": list(of)}
+    return Parameter(name, description, {"type": "array", "minItems": 1, "items": items})
+
+
 def cursor_parameter(name: str, of: str) -> Parameter:
     """Return the parameter of a tail: a whole number or `now`."""
     schema = {"anyOf": [_NUMBER, {"type": "string", "enum": ["now"]}]}

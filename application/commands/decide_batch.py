@@ -18,7 +18,7 @@ from application.ports.idempotency import StoredAnswer
 from application.ports.log import Append
 from application.ports.shared_state import SharedWrite
 from application.ports.store import Store
-from application.projections.session_row import listed_differently, session_row
+from application.projections.session_row import activity_of, listed_differently, session_row
 from application.projections.shared_state import shared_writes
 from domain.chain import genesis, link, record_hash
 from domain.session.decide import companions, decide
@@ -166,6 +166,7 @@ class BatchDecider:
                     )
                 )
         append.shared, append.keys, append.companions = shared, keys, begun
+        append.activity = activity_of(session)
         if events and listed_differently(loaded.session, session):
             append.row = session_row(session_id, session, self._store.codec, self._timers)
         after = Loaded(session, digest, loaded.position, 0, weight.now, weight.weighed)

@@ -15,7 +15,7 @@ from application.ports.events import (
     StoredEvent,
 )
 from application.ports.idempotency import StoredAnswer
-from application.ports.session_rows import SessionRow
+from application.ports.session_rows import NO_ACTIVITY, Activity, SessionRow
 from application.ports.shared_state import ScopeOwner, ScopeVersion, SharedWrite
 from domain.access.events import ACCESS_LOG
 from domain.errors import SessionExists
@@ -31,6 +31,7 @@ class Append:
         events: In order; may be empty when only idempotency keys are kept.
         at: The time of the last event, UTC.
         row: The list row, when what it shows has changed; None leaves it as it is.
+        activity: What else moves in the list row; a session's append without a row needs it.
         shared: Writes to the scopes that sessions share.
         keys: Answers to keep; their position counts from the append's first event (offset + 1).
         expected_scopes: The versions that shared scopes must have, or the append is refused.
@@ -45,6 +46,7 @@ class Append:
     events: Sequence[NewEvent]
     at: datetime
     row: SessionRow | None = None
+    activity: Activity = NO_ACTIVITY
     shared: Sequence[SharedWrite] = ()
     keys: Sequence[StoredAnswer] = ()
     expected_scopes: Sequence[ScopeVersion] = ()

@@ -1,10 +1,32 @@
 """What lists show of sessions."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
+
+from application.ports.leases import Lease
+
+NEVER = datetime.fromtimestamp(0, UTC)
+"""The time of what has none, in columns that lists are sorted by."""
+
+
+class Activity(NamedTuple):
+    """What moves with most appends, and so is in columns that are written without the document.
+
+    Args:
+        last_activity_at: When the last message was said; without one, when the session began.
+        num_messages: How many the conversation has.
+        current_tool: The name of the tool that was called last and has not returned.
+    """
+
+    last_activity_at: datetime = NEVER
+    num_messages: int = 0
+    current_tool: str | None = None
+
+
+NO_ACTIVITY = Activity()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,8 +34,11 @@ class SessionRow:
     """What lists filter, sort and show of a session, and when it next needs the clock.
 
     Args:
-        doc: The JSON object that clients see, less what every event changes (sequence, position
-            and `updated_at`, which are columns).
+        doc: The JSON object that clients see, less what most events change (sequence, position,
+            `updated_at` and the activity, which are columns).
+        activity: How much was said, when last, and which tool runs.
+        external_id: What the client that made it calls it, unique within its app.
+        facets: What its metadata says at the top, as text, by key: lists are filtered by it.
         turn_id: The turn that runs.
         failure_kind: What kind of failure it has, of the last stop or of the last start.
         failure_summary: The failure, for people.
@@ -41,6 +66,12 @@ class SessionRow:
     created_at: datetime
     deleted: bool
     doc: str
+    activity: Activity = NO_ACTIVITY
+    external_id: str | None = None
+    facets: Mapping[str, str] = field(default_factory=dict[str, str])
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
     badge: str = "unknown"
     turn_id: str | None = None
     failure_kind: str | None = None
@@ -63,9 +94,9 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class ListedSession:
-    """A session as a list finds it.
+    """A session as a list finds it, with the lease on it that is in force.
 
-    What the fields mean is told at `SessionRow`.
+    What the other fields mean is told at `SessionRow`.
     """
 
     session_id: UUID
@@ -79,12 +110,24 @@ class ListedSession:
     user: str
     doc: str
     title: str | None
+    external_id: str | None = None
+    agent: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
     turn_id: str | None = None
     failure_kind: str | None = None
     failure_summary: str | None = None
     stalled: bool = False
     unhealthy: bool = False
     projected_with: int = 0
+    activity: Activity = NO_ACTIVITY
+    lease: Lease | None = None
+
+    @property
+    def last_activity_at(self) -> datetime:
+        """When the last message was said; without one, when the session began."""
+        return self.activity.last_activity_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +137,9 @@ class SessionFilter:
     Args:
         first_id: With this id or a greater one.
         last_id: With this id or a smaller one.
+        status: In one of these states; so with `badge`.
+        facets: Whose metadata says all of this at its top.
+        roots: That no other session has spawned; False is only those that one has.
     """
 
     app: str | None = None
@@ -102,8 +148,11 @@ class SessionFilter:
     team: str | None = None
     scope: str | None = None
     agent: str | None = None
-    status: str | None = None
+    status: tuple[str, ...] | None = None
     type: str | None = None
+    external_id: str | None = None
+    facets: Mapping[str, str] | None = None
+    roots: bool | None = None
     tag: str | None = None
     starred: bool | None = None
     text: str | None = None
@@ -111,7 +160,9 @@ class SessionFilter:
     created_before: datetime | None = None
     updated_after: datetime | None = None
     updated_before: datetime | None = None
-    badge: str | None = None
+    active_after: datetime | None = None
+    active_before: datetime | None = None
+    badge: tuple[str, ...] | None = None
     parent: UUID | None = None
     root: UUID | None = None
     forked_from: UUID | None = None
@@ -119,7 +170,7 @@ class SessionFilter:
     last_id: UUID | None = None
 
 
-SortKey = Literal["updated_at", "created_at", "title"]
+SortKey = Literal["last_activity_at", "updated_at", "created_at", "title"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +194,15 @@ class SessionRows(Protocol):
 
     async def session(self, session_id: UUID) -> ListedSession | None:
         """Return a session's row, of a deleted one too."""
+        ...
+
+    async def called(self, external_id: str, limit: int) -> Sequence[ListedSession]:
+        """Return sessions with an external id by their apps, deleted ones too.
+
+        Args:
+            external_id: What clients call them.
+            limit: The most sessions.
+        """
         ...
 
     async def sessions(

@@ -1,12 +1,11 @@
 """The projection of a session's state to its row: what lists and readers see of it."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from application.ports.codec import Codec
-from application.ports.session_rows import SessionRow
+from application.ports.session_rows import NEVER, Activity, SessionRow
 from domain.badges import Badge, Info, badge_for_log, state_of
 from domain.session.life.supervision import next_deadline
 from domain.session.state import ABSENT, Session
@@ -17,12 +16,40 @@ PROJECTION_VERSION = 1
 """Raised with every change of what a row or its document has: rows of an older version are made
 anew, and until then their documents are filled up with the values of a new session."""
 
+_LONGEST_FACET = 500
 _NOBODY = UUID(int=0)
-_NEVER = datetime.fromtimestamp(0, UTC)
 
 
 def session_document(session_id: UUID, session: Session) -> dict[str, Any]:
     """Return what clients see of a session, less its sequence, position and time of change.
+
+    Args:
+        session_id: Whose state it is.
+        session: The state.
+    """
+    return kept_document(session_id, session) | activity_document(activity_of(session))
+
+
+def activity_document(activity: Activity) -> dict[str, Any]:
+    """Return what clients see of what moves with most appends."""
+    return {
+        "last_activity_at": rfc3339(activity.last_activity_at),
+        "num_messages": activity.num_messages,
+        "current_tool": activity.current_tool,
+    }
+
+
+def activity_of(session: Session) -> Activity:
+    """Return how much was said in a session, when last, and which tool runs."""
+    running = session.turns.running
+    tool = None
+    if running is not None and running.open_calls:
+        tool = max(running.open_calls.values(), key=lambda call: call.sequence).name
+    return Activity(session.last_activity_at or NEVER, session.spoken.messages, tool)
+
+
+def kept_document(session_id: UUID, session: Session) -> dict[str, Any]:
+    """Return what a row keeps of what clients see of a session: all that few events change.
 
     Args:
         session_id: Whose state it is.
@@ -33,6 +60,7 @@ def session_document(session_id: UUID, session: Session) -> dict[str, Any]:
     running = session.turns.running
     document: dict[str, Any] = {
         "id": session_id,
+        "external_id": lifecycle.external_id,
         "status": session.status,
         "type": lifecycle.type,
         "app": owner.app,
@@ -75,7 +103,7 @@ def session_document(session_id: UUID, session: Session) -> dict[str, Any]:
             "summary": lifecycle.failure.summary,
             "bundle": lifecycle.failure.bundle,
         },
-        "created_at": rfc3339(lifecycle.created_at or _NEVER),
+        "created_at": rfc3339(lifecycle.created_at or NEVER),
         "badge": badge_of(session),
         **_policy_document(session),
         **_lineage_document(session),
@@ -90,7 +118,7 @@ def filled_document(document: dict[str, Any]) -> dict[str, Any]:
     Args:
         document: What clients see of a session, by an older version of the projection.
     """
-    return _filled(document, session_document(_NOBODY, ABSENT))
+    return _filled(document, kept_document(_NOBODY, ABSENT))
 
 
 def _filled(document: dict[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,7 +248,7 @@ def session_row(
         session.description,
         session.lifecycle.owner,
     )
-    health, lineage = session.health, lifecycle.lineage
+    health, lineage, totals = session.health, lifecycle.lineage, session.totals
     return SessionRow(
         app=owner.app,
         user=owner.user,
@@ -233,9 +261,15 @@ def session_row(
         title=description.title,
         starred=description.starred,
         tags=description.tags,
-        created_at=lifecycle.created_at or _NEVER,
+        created_at=lifecycle.created_at or NEVER,
         deleted=lifecycle.phase == "deleted",
-        doc=codec.to_json(session_document(session_id, session)).decode(),
+        doc=codec.to_json(kept_document(session_id, session)).decode(),
+        activity=activity_of(session),
+        external_id=lifecycle.external_id,
+        facets=facets_of(description.metadata, codec),
+        input_tokens=totals.input_tokens,
+        output_tokens=totals.output_tokens,
+        cost=totals.cost,
         badge=badge_of(session),
         turn_id=_running(session),
         failure_kind=lifecycle.failure.kind if lifecycle.failure else None,
@@ -251,8 +285,23 @@ def session_row(
     )
 
 
+def facets_of(metadata: Mapping[str, Any], codec: Codec) -> dict[str, str]:
+    """Return what lists are filtered by of metadata: at its top, and no objects or arrays.
+
+    Args:
+        metadata: Of a session.
+        codec: Writes what is no text as JSON.
+    """
+    texts = {
+        name: value if isinstance(value, str) else codec.to_json(value).decode()
+        for name, value in metadata.items()
+        if not isinstance(value, (Mapping, list, tuple))
+    }
+    return {n: t for n, t in texts.items() if len(t) <= _LONGEST_FACET and "\0" not in n + t}
+
+
 def listed_differently(before: Session, after: Session) -> bool:
-    """Return whether anything that lists show is not the same; states share what did not change.
+    """Return whether a row has more to show than activity; states share what did not change.
 
     Nor may a session need the clock sooner than its row says: requests that run out count too.
     """

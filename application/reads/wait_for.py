@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 
 from application.fan_out import FanOut
-from application.ports.leases import Lease
 from application.ports.session_rows import ListedSession
 from application.ports.store import Store
 from application.reads.health import facts_of
@@ -24,27 +23,24 @@ Condition = Literal["ready", "attached", "stopped"]
 
 
 class Seen(NamedTuple):
-    """A session when it was looked at, who drove it if that was asked, and whether it is so."""
+    """A session when it was looked at, and whether it is so."""
 
     session: ListedSession
-    lease: Lease | None
     badge: Badge
     met: bool
 
 
 class _Found(NamedTuple):
     session: ListedSession
-    lease: Lease | None
     badge: Badge
 
 
 @dataclass(slots=True)
 class _Watch:
-    """One session that some wait for, with or without who drives it."""
+    """One session that some wait for."""
 
     store: Store
     session_id: UUID
-    with_lease: bool
     waiting: int = 0
     _looking: asyncio.Task[_Found] | None = None
 
@@ -71,11 +67,7 @@ class _Watch:
         session = await self.store.session_rows.session(self.session_id)
         if session is None:
             raise SessionNotFound
-        lease = None
-        if self.with_lease:
-            # Not before the session: its sequence tells whether to look at the lease again.
-            lease = (await self.store.leases.of([self.session_id])).get(self.session_id)
-        return _Found(session, lease, facts_of(session).badge)
+        return _Found(session, facts_of(session).badge)
 
 
 class Waits:
@@ -89,7 +81,7 @@ class Waits:
     def __init__(self, store: Store, hub: FanOut) -> None:
         self._store = store
         self._hub = hub
-        self._watched: dict[tuple[UUID, bool], _Watch] = {}
+        self._watched: dict[UUID, _Watch] = {}
 
     async def until(self, session_id: UUID, aim: Condition, seconds: float) -> Seen:
         """Return the session when it has come to something, or when time is up.
@@ -109,10 +101,10 @@ class Waits:
                 _require_there(found)
             state = state_of(found.session.status)
             if aim == "attached":
-                return found.lease is not None and state == "active"
+                return found.session.lease is not None and state == "active"
             return state == ("active" if aim == "ready" else "stopped")
 
-        return await self._wait(session_id, met, seconds, with_lease=aim == "attached")
+        return await self._wait(session_id, met, seconds)
 
     async def changed(
         self, session_id: UUID, seconds: float, known: Callable[[int], bool] | None = None
@@ -138,12 +130,10 @@ class Waits:
                 return known is not None and not known(found.session.sequence)
             return (found.session.status, found.badge) != (first.session.status, first.badge)
 
-        return await self._wait(session_id, met, seconds, with_lease=False)
+        return await self._wait(session_id, met, seconds)
 
-    async def _wait(
-        self, session_id: UUID, met: Callable[[_Found], bool], seconds: float, *, with_lease: bool
-    ) -> Seen:
-        with self._hub.follow(session_id) as channel, self._watch(session_id, with_lease) as watch:
+    async def _wait(self, session_id: UUID, met: Callable[[_Found], bool], seconds: float) -> Seen:
+        with self._hub.follow(session_id) as channel, self._watch(session_id) as watch:
             deadline = Deadline(seconds)
             found = await watch.afresh()
             while not (is_met := met(found)):
@@ -158,18 +148,17 @@ class Waits:
             return Seen(*found, met=is_met)
 
     @contextmanager
-    def _watch(self, session_id: UUID, with_lease: bool) -> Generator[_Watch]:
-        key = (session_id, with_lease)
-        watch = self._watched.get(key)
+    def _watch(self, session_id: UUID) -> Generator[_Watch]:
+        watch = self._watched.get(session_id)
         if watch is None:
-            watch = self._watched[key] = _Watch(self._store, session_id, with_lease)
+            watch = self._watched[session_id] = _Watch(self._store, session_id)
         watch.waiting += 1
         try:
             yield watch
         finally:
             watch.waiting -= 1
             if not watch.waiting:
-                del self._watched[key]
+                del self._watched[session_id]
 
 
 def _require_there(found: _Found) -> None:

@@ -9,7 +9,7 @@ from application.commands.request import Caller, Outcome, Request
 from application.errors import CursorAhead, StaleSequence
 from application.ports.session_rows import ListedSession
 from application.ports.store import Store
-from application.projections.session_row import filled_document
+from application.projections.session_row import activity_document, filled_document
 from application.reads.queries import Queries
 from application.reads.transcript_names import TranscriptNames
 from domain.errors import Invalid, SessionIsDeleted, SessionNotFound
@@ -110,6 +110,7 @@ class Lineages:
             return outcome
         row = await self._queries.session(UUID(str(outcome.answer["session"]["id"])))
         document = filled_document(self._store.codec.from_json(row.doc))
+        document |= activity_document(row.activity)
         child = {**document, "sequence": row.sequence, "position": row.position}
         return outcome._replace(answer={"session": child})
 

@@ -19,7 +19,7 @@ from application.ports.inspection import FoundRow, Inspection, Inspector, OwnWri
 from application.ports.store import Store
 from application.projections.session_row import (
     PROJECTION_VERSION,
-    session_document,
+    kept_document,
     session_row,
 )
 from application.projections.shared_state import shared_writes
@@ -315,7 +315,7 @@ def row_differences(
     except ValueError:
         wrong.append("doc")
     else:
-        fresh = codec.from_json(codec.to_json(session_document(session_id, session)))
+        fresh = codec.from_json(codec.to_json(kept_document(session_id, session)))
         wrong += [f"doc.{name}" for name in document if fresh.get(name) != document[name]]
     if wrong:
         yield "read_model_mismatch", f"the list row has another {', '.join(wrong)}"

@@ -119,12 +119,13 @@ class ConversationCleared:
 class ConversationRewound:
     """The transcript and the plain state keys are again what they were after event `to`.
 
-    `set` and `delete` are what that changes in the state; `summary` is the one that counts again,
-    where that is not the one that counts now.
+    `messages` is how many there are again. `set` and `delete` are what that changes in the state;
+    `summary` is the one that counts again, where that is not the one that counts now.
     """
 
     to: int
     epoch: int
+    messages: int = 0
     set: JsonObject = field(default_factory=dict[str, Any])
     delete: tuple[str, ...] = ()
     summary: "SummaryAdded | None" = None

@@ -7,15 +7,16 @@ from collections.abc import Iterable
 
 from domain.replacing import replace
 from domain.session import commands  # noqa: F401  # pyright: ignore[reportUnusedImport]
+from domain.session.content.saying import spoken_after
 from domain.session.declarations import EFFECTS
 from domain.session.events import Recorded
 from domain.session.state import ABSENT, Session
 
-FORMAT = 5
+FORMAT = 6
 """The number of the form in which states are kept: raised with every change of their fields, and
 whenever an event comes to mean another state."""
 
-OLDEST_FORMAT = 5
+OLDEST_FORMAT = 6
 """The oldest form that still gives the right state. A new field with a default leaves it, if the
 default is right for every log written so far; any other change raises it to `FORMAT`."""
 
@@ -42,4 +43,9 @@ def evolve(session: Session, recorded: Recorded) -> Session:
     effect = EFFECTS.get(type(recorded.event))
     if effect is None:
         return replace(session, sequence=recorded.sequence, unrecognised=recorded.sequence)
-    return replace(session, sequence=recorded.sequence, **effect(session, recorded.event, recorded))
+    return replace(
+        session,
+        sequence=recorded.sequence,
+        spoken=spoken_after(session.spoken, recorded),
+        **effect(session, recorded.event, recorded),
+    )

@@ -40,6 +40,7 @@ class Lifecycle:
     created: SessionCreated | None = None
     """How it began: asked for again, a session with the same beginning is already there."""
     created_at: datetime | None = None
+    external_id: str | None = None
     activation: int = 1
     epoch: int = 0
     epoch_sequence: int = 0
@@ -100,6 +101,16 @@ class Totals:
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """How much was said in the conversation as it is now, and when the last was."""
+
+    messages: int = 0
+    last_at: datetime | None = None
+    open_id: str | None = None
+    """The id of the message of an agent that was said last: more of it is no other message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +186,7 @@ class Session:
     """The sequence at which each message id was added, by others than the agent."""
     said: PersistentMap[int] = field(default_factory=PersistentMap[int])
     """The sequence at which the agent first used each message id."""
+    spoken: Spoken = field(default_factory=Spoken)
     turns: Turns = field(default_factory=Turns)
     interactions: Interactions = field(default_factory=Interactions)
     state: PersistentMap[Any] = field(default_factory=PersistentMap[Any])
@@ -190,6 +202,11 @@ class Session:
     peers: PersistentMap[Peer] = field(default_factory=PersistentMap[Peer])
     children: PersistentMap[Child] = field(default_factory=PersistentMap[Child])
     """Those that live."""
+
+    @property
+    def last_activity_at(self) -> datetime | None:
+        """When the last message was said; while there is none, when the session began."""
+        return self.spoken.last_at or self.lifecycle.created_at
 
     @property
     def status(self) -> Status:

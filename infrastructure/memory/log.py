@@ -99,7 +99,7 @@ class MemoryEventLog:
         if append.scope is not None:
             tables.scope_owners[session] = append.scope
         elif append.events and append.of_session:
-            row = append.row or tables.listed[session].row
+            row = append.row or replace(tables.listed[session].row, activity=append.activity)
             tables.let_go(session, row, self._clock.now())
             tables.listed[session] = Listed(row, append.at)
         for key in append.keys:

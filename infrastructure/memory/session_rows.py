@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from application.ports.clock import Clock
 from application.ports.session_rows import (
     After,
     ListedSession,
@@ -20,14 +21,25 @@ class MemorySessionRows:
 
     Args:
         tables: What it shares with the log.
+        clock: Tells which leases are in force.
     """
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, clock: Clock) -> None:
         self._tables = tables
+        self._clock = clock
 
     async def session(self, session_id: UUID) -> ListedSession | None:
         """Return a session's row."""
         return self._show(session_id) if session_id in self._tables.listed else None
+
+    async def called(self, external_id: str, limit: int) -> Sequence[ListedSession]:
+        """Return the sessions that have an external id, in whatever app."""
+        found = [
+            (listed.row.app, session_id)
+            for session_id, listed in self._tables.listed.items()
+            if listed.row.external_id == external_id
+        ]
+        return [self._show(session_id) for _, session_id in sorted(found)[:limit]]
 
     async def sessions(
         self, where: SessionFilter, order: SessionOrder, after: After | None, limit: int
@@ -83,7 +95,7 @@ class MemorySessionRows:
 
     def _show(self, session_id: UUID) -> ListedSession:
         listed, newest = self._tables.listed[session_id], self._tables.logs[session_id][-1]
-        row = listed.row
+        row, lease = listed.row, self._tables.leases.get(session_id)
         return ListedSession(
             session_id=session_id,
             sequence=newest.sequence,
@@ -96,10 +108,17 @@ class MemorySessionRows:
             user=row.user,
             doc=row.doc,
             title=row.title,
+            activity=row.activity,
+            external_id=row.external_id,
+            agent=row.agent,
+            input_tokens=row.input_tokens,
+            output_tokens=row.output_tokens,
+            cost=row.cost,
             turn_id=row.turn_id,
             failure_kind=row.failure_kind,
             failure_summary=row.failure_summary,
             stalled=row.stalled,
             unhealthy=row.unhealthy,
             projected_with=row.projected_with,
+            lease=lease if lease is not None and lease.expires_at > self._clock.now() else None,
         )

@@ -36,7 +36,7 @@ class MemoryStore(Store):
         super().__init__(
             identity=str(clock.new_id()),
             log=MemoryEventLog(tables, committed, clock),
-            session_rows=MemorySessionRows(tables),
+            session_rows=MemorySessionRows(tables, clock),
             idempotency_keys=MemoryIdempotencyKeys(tables, clock),
             shared_state=MemorySharedState(tables),
             deadlines=MemoryDeadlines(tables, clock),

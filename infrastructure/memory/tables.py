@@ -19,10 +19,9 @@ _EXACTLY = (
     "team",
     "scope",
     "agent",
-    "status",
     "type",
+    "external_id",
     "starred",
-    "badge",
     "forked_from",
 )
 
@@ -116,6 +115,14 @@ def _conditions(listed: Listed, where: SessionFilter) -> Iterator[bool]:
         wanted = getattr(where, name)
         if wanted is not None:
             yield getattr(row, name) == wanted
+    for name in ("status", "badge"):
+        among = getattr(where, name)
+        if among is not None:
+            yield getattr(row, name) in among
+    if where.facets is not None:
+        yield where.facets.items() <= row.facets.items()
+    if where.roots is not None:
+        yield (row.parent_id is None) == where.roots
     if where.parent is not None:
         yield row.parent_id == where.parent
     if where.root is not None:
@@ -124,11 +131,14 @@ def _conditions(listed: Listed, where: SessionFilter) -> Iterator[bool]:
         yield where.tag in row.tags
     if where.text is not None:
         yield row.title is not None and where.text.lower() in row.title.lower()
-    if where.created_after is not None:
-        yield row.created_at >= where.created_after
-    if where.created_before is not None:
-        yield row.created_at < where.created_before
-    if where.updated_after is not None:
-        yield listed.updated_at >= where.updated_after
-    if where.updated_before is not None:
-        yield listed.updated_at < where.updated_before
+    yield from _in_time(where, "created", row.created_at)
+    yield from _in_time(where, "updated", listed.updated_at)
+    yield from _in_time(where, "active", row.activity.last_activity_at)
+
+
+def _in_time(where: SessionFilter, what: str, at: datetime) -> Iterator[bool]:
+    after, before = getattr(where, f"{what}_after"), getattr(where, f"{what}_before")
+    if after is not None:
+        yield at >= after
+    if before is not None:
+        yield at < before

@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from application.ports.inspection import FoundEvent, FoundKey, FoundRow, OwnWrite
+from application.ports.session_rows import Activity
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 
@@ -33,6 +34,7 @@ class PostgresInspection:
             return None
         shown = {name: value for name, value in row.items() if name not in _NOT_SHOWN}
         shown["tags"] = tuple(shown["tags"])
+        shown["activity"] = Activity(*map(shown.pop, Activity._fields))
         return FoundRow(
             row["sequence"], row["position"], row["digest"], shown, row["projected_with"]
         )

@@ -117,7 +117,7 @@ def test_an_unknown_parameter_is_named(api: Api, method: str, path: str) -> None
         refused(response, 400, "invalid_parameter", field="colour")
 
 
-@pytest.mark.parametrize("limit", ["-1", "0", "201", "1e3", "٣", "9" * 30, "", " 5", "+5"])
+@pytest.mark.parametrize("limit", ["-1", "0", "1001", "1e3", "٣", "9" * 30, "", " 5", "+5"])
 @pytest.mark.parametrize(
     "path", ["/v1/sessions", "/v1/events", "{}/events", "{}/messages", "{}/history"]
 )
@@ -126,6 +126,12 @@ def test_a_limit_that_is_none(session: SessionApi, path: str, limit: str) -> Non
     refused(
         session.api.get(where, params={"limit": limit}), 400, "invalid_parameter", field="limit"
     )
+
+
+@pytest.mark.parametrize("path", ["/v1/sessions", "{}/messages", "{}/history"])
+def test_a_page_of_anything_but_events_has_200_at_most(session: SessionApi, path: str) -> None:
+    where = path.format(session.path)
+    refused(session.api.get(where, params={"limit": 201}), 400, "invalid_parameter", field="limit")
 
 
 def test_a_parameter_that_is_given_twice(api: Api) -> None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import psycopg
@@ -13,10 +13,10 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from application.ports.session_rows import After, SessionFilter, SessionOrder
+from application.ports.session_rows import After, SessionFilter, SessionOrder, SortKey
 from domain.session.content.key_writes import SETTING_FIELDS, WRITER_NAMES
 from infrastructure.postgres import sql
-from infrastructure.postgres.session.session_list import session_list
+from infrastructure.postgres.session.session_list import CALLED, SESSION, session_list
 from infrastructure.postgres.writing.arrays import register_arrays
 from infrastructure.postgres.writing.batch import arguments
 from tests.support.appends import Chain, at
@@ -24,6 +24,8 @@ from tests.support.appends import Chain, at
 LOG, DEADLINES = sql.load("log"), sql.load("deadlines")
 READ_MODELS = {
     **sql.load("session_rows"),
+    "session": SESSION,
+    "called": CALLED,
     **sql.load("idempotency"),
     **sql.load("shared_state"),
     **sql.load("snapshots"),
@@ -68,6 +70,10 @@ insert into shared_state_history
 insert into shared_state select id, 'app:a', '1', n from s;
 insert into shared_scopes select id, n from s;
 update sessions set badge = case when position %% 100 = 0 then 'hung' else 'idle' end,
+  last_activity_at = updated_at, activity_second = updated_second,
+  external_id = 'order ' || position,
+  facets = jsonb_build_object(
+    'kind', case when position %% 100 = 0 then 'rare' else 'common' end),
   due_at = case when position %% 7 = 0 then created_at end,
   parent_id = case position %% 100 when 2 then %(long)s::uuid when 4 then own.id end,
   root_id = case position %% 100 when 2 then %(long)s::uuid when 4 then own.id end,
@@ -76,6 +82,7 @@ update sessions set badge = case when position %% 100 = 0 then 'hung' else 'idle
     as own
   where session_id = own.session;
 update sessions set live_parent = parent_id, auto_stop = parent_id is not null where not deleted;
+insert into leases select id, id, 'runtime', t, t, t from s;
 insert into idempotency_keys
   select id, 'k', sha256('x'), id, 1, n, '{}', t from s;
 drop table s;
@@ -231,6 +238,8 @@ LISTS = {
     "of a user by creation": ("created_at_desc", "sessions_of_user_by_creation"),
     "of a user by update, oldest first": ("updated_at_asc", "sessions_of_user_by_update"),
     "of a user by creation, oldest first": ("created_at_asc", "sessions_of_user_by_creation"),
+    "of a user by activity": ("last_activity_at_desc", "sessions_of_user_by_activity"),
+    "of all by activity": ("last_activity_at_desc", "sessions_by_activity"),
     "of all by update": ("updated_at_desc", "sessions_by_update"),
     "of all by creation": ("created_at_desc", "sessions_by_creation"),
 }
@@ -251,11 +260,7 @@ def test_those_whose_id_begins_alike_are_a_range_of_the_key(
 
 
 BY_UPDATE = SessionOrder()
-ORDERS = [
-    SessionOrder(by, descending)
-    for by in ("updated_at", "created_at", "title")
-    for descending in (True, False)
-]
+ORDERS = [SessionOrder(by, descending) for by in get_args(SortKey) for descending in (True, False)]
 
 
 def order_of(name: str) -> SessionOrder:
@@ -272,7 +277,16 @@ def listing(
 ) -> list[dict[str, Any]]:
     """Return the plan of a list as the program asks for it, the worst one there may be."""
     asked = session_list(where, order, after, limit)
-    return plan(connection, asked.statement, asked.values, generic=not asked.planned_anew)
+    nodes = plan(connection, asked.statement, asked.values, generic=not asked.planned_anew)
+    return without_leases(nodes)
+
+
+def without_leases(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Refuse all but a look-up of the lease on each session of the page; return the rest."""
+    (leases,) = (node for node in nodes if node.get("Relation Name") == "leases")
+    assert (leases["Parent Relationship"], leases["Index Name"]) == ("SubPlan", "leases_pkey")
+    # A result is where they are put beside the rows that were sorted.
+    return [node for node in nodes if node is not leases and node["Node Type"] != "Result"]
 
 
 @pytest.mark.parametrize("page", ["first", "next"])
@@ -282,7 +296,7 @@ def test_a_list_is_a_range_of_an_index(
 ) -> None:
     statement, index = LISTS[name]
     owner = {"app": "app1", "user": "user1"} if "of a user" in name else {}
-    middle = at(3600 * (1 if "update" in name else 0) + 7 * SESSIONS / 2)
+    middle = at(3600 * (0 if "creation" in name else 1) + 7 * SESSIONS / 2)
     after = After(middle, SHORT) if page == "next" else None
     nodes = listing(connection, SessionFilter(**owner), order_of(statement), after)
     refuse(nodes)
@@ -296,7 +310,7 @@ def test_those_that_come_from_a_session_are_a_range_of_an_index(
     connection: Connection[TupleRow], name: str
 ) -> None:
     for by in ("created_at_desc", "created_at_asc"):
-        for status in (None, "idle"):
+        for status in (None, ("idle",)):
             where = SessionFilter(**{name: LONG}, status=status)  # type: ignore[arg-type]
             nodes = listing(connection, where, order_of(by))
             refuse(nodes)
@@ -315,7 +329,7 @@ def test_a_list_by_status_or_badge_is_a_range_of_the_same_index(
 ) -> None:
     statement, index = LISTS[name]
     owner = {"app": "app1", "user": "user1"} if "of a user" in name else {}
-    where = SessionFilter(**owner, **{filtered: "idle"})  # type: ignore[arg-type]
+    where = SessionFilter(**owner, **{filtered: ("idle",)})  # type: ignore[arg-type]
     nodes = listing(connection, where, order_of(statement))
     refuse(nodes)
     assert indexes(nodes) == {index}
@@ -330,19 +344,30 @@ def test_a_list_by_status_or_badge_is_a_range_of_the_same_index(
 def test_the_few_that_are_neither_idle_nor_stopped_have_an_index_of_their_own(
     connection: Connection[TupleRow], filtered: str, value: str, app: str | None
 ) -> None:
-    where = SessionFilter(app=app, **{filtered: value})  # type: ignore[arg-type]
-    for by in ("updated_at_desc", "updated_at_asc"):
+    where = SessionFilter(app=app, **{filtered: (value,)})  # type: ignore[arg-type]
+    for by in ("last_activity_at_desc", "last_activity_at_asc"):
         nodes = listing(connection, where, order_of(by))
         refuse(nodes)
         assert indexes(nodes) == {f"sessions_by_{filtered}"}
         (scan,) = [node for node in nodes if node["Node Type"] == "Index Scan"]
         assert f"({filtered} = '{value}'::text)" in scan["Index Cond"]
+    # Of several, what there is may be sorted; no others are read.
+    several = {"badge": ("hung", "waiting-for-auth"), "status": ("running", "waiting")}[filtered]
+    nodes = listing(connection, SessionFilter(app=app, **{filtered: several}))  # type: ignore[arg-type]
+    assert indexes(nodes) == {f"sessions_by_{filtered}"}
 
 
 def test_every_filter_and_order_of_the_program_has_a_condition(
     connection: Connection[TupleRow],
 ) -> None:
-    samples = {"datetime": at(5), "UUID": LONG, "bool": True, "str": "x"}
+    samples = {
+        "datetime": at(5),
+        "UUID": LONG,
+        "bool": True,
+        "tuple": ("x",),
+        "Mapping": {"k": "x"},
+        "str": "x",
+    }
     values: dict[str, Any] = {
         field.name: next(one for kind, one in samples.items() if kind in str(field.type))
         for field in fields(SessionFilter)
@@ -358,6 +383,34 @@ def test_a_rare_tag_is_found_by_its_index(connection: Connection[TupleRow]) -> N
     nodes = listing(connection, SessionFilter(tag="rare"), limit=50)
     assert not any(node["Node Type"] == "Seq Scan" for node in nodes)
     assert indexes(nodes) <= {"sessions_by_tag", "sessions_by_update"}
+
+
+def test_metadata_is_found_by_its_index(connection: Connection[TupleRow]) -> None:
+    nodes = listing(connection, SessionFilter(facets={"kind": "rare"}), limit=50)
+    assert "Seq Scan" not in {node["Node Type"] for node in nodes}
+    assert indexes(nodes) == {"sessions_by_facet"}
+    # What most sessions say is not looked up: they are read in their order.
+    nodes = listing(connection, SessionFilter(facets={"kind": "common"}))
+    refuse(nodes)
+    assert indexes(nodes) == {"sessions_by_update"}
+
+
+def test_roots_are_read_in_the_order_of_the_list(connection: Connection[TupleRow]) -> None:
+    nodes = listing(connection, SessionFilter(app="app1", user="user1", roots=True))
+    refuse(nodes)
+    assert indexes(nodes) == {"sessions_of_user_by_update"}
+
+
+@pytest.mark.parametrize("app", [None, "app1"])
+def test_a_session_is_found_by_its_external_id(
+    connection: Connection[TupleRow], app: str | None
+) -> None:
+    nodes = listing(connection, SessionFilter(app=app, external_id="order 8"))
+    assert indexes(nodes) == {"sessions_by_external_id"}
+    named = {"external_id": "order 8", "limit": 2}
+    nodes = without_leases(plan(connection, READ_MODELS["called"], named, generic=True))
+    refuse(nodes)
+    assert indexes(nodes) == {"sessions_by_external_id"}
 
 
 ONE = {
@@ -481,7 +534,8 @@ def test_moving_sessions_on_looks_them_up_by_key(connection: Connection[TupleRow
     statement = update[0].rstrip(";").replace("base", "0")
     for number, (name, kind) in enumerate(
         [("session", "uuid"), ("before", "bigint"), ("after", "bigint"), ("offset", "bigint"),
-         ("digest", "bytea"), ("at", "timestamptz")]
+         ("digest", "bytea"), ("at", "timestamptz"), ("activity", "timestamptz"),
+         ("messages", "bigint"), ("tool", "text")]
     ):  # fmt: skip
         statement = re.sub(rf"\bt_{name}\b", f"${number + 1}::{kind}[]", statement)
     for method in ("seqscan", "hashjoin", "mergejoin"):
@@ -489,7 +543,7 @@ def test_moving_sessions_on_looks_them_up_by_key(connection: Connection[TupleRow
     connection.execute("set plan_cache_mode = force_generic_plan")
     connection.execute(f"prepare moved as {statement}")  # type: ignore[arg-type]
     row = connection.execute(
-        "explain (format json) execute moved ('{}', '{}', '{}', '{}', '{}', '{}')"
+        "explain (format json) execute moved ('{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}')"
     ).fetchone()
     connection.execute("deallocate moved")
     connection.execute("reset all")

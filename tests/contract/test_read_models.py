@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
+from typing import get_args
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from application.errors import VersionConflict
 from application.ports.events import EventFilter
 from application.ports.session_rows import (
+    Activity,
     After,
     ListedSession,
     SessionFilter,
@@ -26,7 +28,7 @@ from domain.values import Owner
 from infrastructure.postgres.session import snapshots
 from tests.support.appends import START, Chain, at, row
 
-SORTS: list[SortKey] = ["updated_at", "created_at", "title"]
+SORTS: list[SortKey] = list(get_args(SortKey))
 ORDERS = [SessionOrder(by, descending) for by in SORTS for descending in (True, False)]
 EVERY_ORDER = pytest.mark.parametrize(
     "order", ORDERS, ids=lambda o: f"{o.by}-{'desc' if o.descending else 'asc'}"
@@ -95,7 +97,7 @@ async def test_a_deleted_session_has_a_row_but_is_in_no_list(store: Store) -> No
     listed = await store.session_rows.session(chain.session_id)
     assert listed is not None
     assert (listed.status, listed.sequence) == ("deleted", 2)
-    for where in ({}, {"tag": "x"}, {"app": "shop"}, {"status": "deleted"}):
+    for where in ({}, {"tag": "x"}, {"app": "shop"}, {"status": ("deleted",)}):
         assert await found(store, **where) == set()
 
 
@@ -105,7 +107,7 @@ async def test_an_append_that_was_answered_is_in_every_list(store: Store) -> Non
         await make(store, chain, tags=("new",), title="Fresh")
         assert chain.session_id in await found(store, tag="new")
         await store.log.append(chain.next(at=at(5), row=row(status="running")))
-        assert chain.session_id in await found(store, status="running", updated_after=at(5))
+        assert chain.session_id in await found(store, status=("running",), updated_after=at(5))
         assert chain.session_id not in await found(store, tag="new")
 
     await asyncio.gather(*(write_and_look() for _ in range(25)))
@@ -122,6 +124,7 @@ TELLING = {
     "agent": "coder",
     "status": "running",
     "type": "background",
+    "external_id": "Order 7/ü😀",
     "starred": True,
     "badge": "waiting-for-auth",
 }
@@ -131,10 +134,11 @@ TELLING = {
 async def test_a_list_is_filtered_by_what_rows_are(store: Store, name: str) -> None:
     one = await make(store, **{name: TELLING[name]})
     other = await make(store)
-    assert await found(store, **{name: TELLING[name]}) == {one}
+    asked = (lambda value: (value,)) if name in ("status", "badge") else (lambda value: value)
+    assert await found(store, **{name: asked(TELLING[name])}) == {one}
     assert await found(store) == {one, other}
     if name != "starred":
-        assert await found(store, **{name: "of nobody"}) == set()
+        assert await found(store, **{name: asked("of nobody")}) == set()
     else:
         assert await found(store, starred=False) == {other}
 
@@ -149,9 +153,9 @@ async def test_a_filter_follows_what_changes(store: Store) -> None:
     here = {chain.session_id}
     assert await found(store, agent="a1") == await found(store, tag="x") == set()
     shown: list[dict[str, object]] = [{"agent": "a2"}, {"tag": "z"}, {"starred": True}]
-    for where in (*shown, {"text": "new"}, {"badge": "hung"}):
+    for where in (*shown, {"text": "new"}, {"badge": ("hung",)}):
         assert await found(store, **where) == here
-    assert await found(store, badge="unknown") == set()
+    assert await found(store, badge=("unknown",)) == set()
 
 
 @pytest.mark.parametrize(
@@ -172,7 +176,7 @@ async def test_a_list_is_filtered_by_where_sessions_come_from(
     assert await found(store, **{name: first}) == children
     assert await found(store, **{name: second}) == {other}
     assert await found(store, **{name: uuid4()}) == set()
-    assert await found(store, **{name: first}, status="running") == {moving.session_id}
+    assert await found(store, **{name: first}, status=("running",)) == {moving.session_id}
 
 
 async def test_a_list_is_filtered_by_a_range_of_ids(store: Store) -> None:
@@ -237,6 +241,101 @@ async def test_the_log_of_a_shared_scope_has_an_owner_and_no_row(store: Store) -
     assert [event[1:] for event in owned.events] == [shop, shop, ada, ada, ("desk", "ada"), shop]
 
 
+async def test_several_states_are_any_of_them(store: Store) -> None:
+    ids = {
+        status: await make(store, status=status, badge=badge)
+        for status, badge in (("running", "hung"), ("waiting", "running"), ("idle", "idle"))
+    }
+    assert await found(store, status=("idle", "running")) == {ids["idle"], ids["running"]}
+    assert await found(store, badge=("hung", "running")) == {ids["running"], ids["waiting"]}
+    assert await found(store, status=tuple(ids), badge=("hung", "stopped")) == {ids["running"]}
+    assert await found(store, status=()) == set()
+
+
+async def test_metadata_is_compared_whole_and_all_of_it(store: Store) -> None:
+    one = await make(store, facets={"env": "prod", "a.b": "1", "": "empty"})
+    other = await make(store, facets={"env": "prod", "x": "%"})
+    await make(store)
+    assert await found(store, facets={"env": "prod"}) == {one, other}
+    assert await found(store, facets={"env": "prod", "a.b": "1"}) == {one}
+    assert await found(store, facets={"": "empty"}) == {one}
+    assert await found(store, facets={"x": "%"}) == {other}
+    for nobody in ({"env": "pro"}, {"env": "Prod"}, {"a.b": "01"}, {"none": ""}, {"x": "p"}):
+        assert await found(store, facets=nobody) == set()
+
+
+async def test_roots_are_those_that_no_session_has_spawned(store: Store) -> None:
+    root, fork = await make(store), await make(store, forked_from=uuid4())
+    child = await make(store, parent_id=root, root_id=root)
+    assert await found(store, roots=True) == {root, fork}
+    assert await found(store, roots=False) == {child}
+    assert await found(store) == {root, fork, child}
+
+
+async def test_one_session_is_listed_if_it_passes_the_other_filters(store: Store) -> None:
+    one = await make(store, app="desk")
+    await make(store, app="desk")
+    assert await found(store, first_id=one, last_id=one, app="desk") == {one}
+    assert await found(store, first_id=one, last_id=one, app="shop") == set()
+
+
+async def test_sessions_are_found_by_what_they_are_called_also_when_deleted(store: Store) -> None:
+    shop, desk, deleted = Chain(), Chain(), Chain()
+    await make(store, shop, app="shop", external_id="7")
+    await make(store, desk, app="desk", external_id="7")
+    await make(store, app="shop", external_id="77")
+    await make(store, deleted, app="app", external_id="7", deleted=True, status="deleted")
+    called = await store.session_rows.called("7", 9)
+    chains = (deleted, desk, shop)
+    assert [one.session_id for one in called] == [chain.session_id for chain in chains]
+    assert len(await store.session_rows.called("7", 2)) == 2
+    assert await store.session_rows.called("8", 9) == []
+    assert await found(store, external_id="7") == {shop.session_id, desk.session_id}
+    assert await found(store, external_id="7", app="shop") == {shop.session_id}
+
+
+async def test_activity_moves_with_every_append_and_nothing_else_does(store: Store) -> None:
+    chain, other = Chain(), Chain()
+    said = Activity(at(1.5), 1, None)
+    shown = row(title="T", activity=said, input_tokens=3, output_tokens=2**40, cost=0.25)
+    await store.log.append(chain.next(at=at(1.5), row=shown))
+    before = await store.session_rows.session(chain.session_id)
+    assert before is not None
+    assert (before.activity, before.last_activity_at) == (said, at(1.5))
+    assert (before.input_tokens, before.output_tokens, before.cost) == (3, 2**40, 0.25)
+    for activity in (Activity(at(2.25), 2, "grep"), Activity(at(2.25), 2, None)):
+        await asyncio.gather(
+            store.log.append(chain.next(2, at=at(3), activity=activity)),
+            store.log.append(other.next(at=at(9), row=shown)),
+        )
+        now = await store.session_rows.session(chain.session_id)
+        assert now is not None
+        assert now.activity == activity
+        moved = {"sequence", "position", "digest", "updated_at", "activity"}
+        assert {
+            field.name
+            for field in fields(ListedSession)
+            if getattr(now, field.name) != getattr(before, field.name)
+        } == moved
+
+
+async def test_a_list_shows_the_lease_that_is_in_force(store: Store) -> None:
+    held, free, over = Chain(), Chain(), Chain()
+    for chain in (held, free, over):
+        await make(store, chain)
+    token = uuid4()
+    claim = await store.leases.acquire(held.session_id, token, "cli:ada", timedelta(minutes=1))
+    await store.leases.acquire(over.session_id, uuid4(), "cli:bob", timedelta(seconds=-1))
+    for order in ORDERS:
+        rows = await store.session_rows.sessions(SessionFilter(), order, None, 10)
+        leases = {one.session_id: one.lease for one in rows}
+        expected = {held.session_id: claim.lease, free.session_id: None, over.session_id: None}
+        assert leases == expected
+    one = await store.session_rows.session(held.session_id)
+    assert one is not None
+    assert one.lease == claim.lease
+
+
 async def test_filters_are_all_to_be_met(store: Store) -> None:
     both = await make(store, app="desk", user="bob", tags=("a", "b"), starred=True)
     await make(store, app="desk", user="ada", tags=("a",), starred=True)
@@ -279,8 +378,8 @@ async def test_times_are_from_inclusive_to_exclusive_to_the_microsecond(store: S
     moment = at(10.25)
     chain = Chain()
     one = await make(store, chain, created_at=moment)
-    await store.log.append(chain.next(at=moment))
-    for kind in ("created", "updated"):
+    await store.log.append(chain.next(at=moment, activity=Activity(moment, 1, None)))
+    for kind in ("created", "updated", "active"):
         for start, end, is_in in (
             (moment, moment + a_moment, True),
             (moment - a_moment, moment, False),
@@ -323,6 +422,7 @@ async def scatter(store: Store, many: int) -> list[Chain]:
                     row=row(
                         title=titles[n % len(titles)],
                         created_at=at((n * 5 % 9) / 2),
+                        activity=Activity(at((n * 3 % 10) / 4), n, None),
                         user="ada" if n % 3 else "bob",
                     ),
                 )

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from application.ports.events import NewEvent
 from application.ports.idempotency import StoredAnswer
 from application.ports.log import Append
-from application.ports.session_rows import SessionRow
+from application.ports.session_rows import NO_ACTIVITY, Activity, SessionRow
 from application.ports.shared_state import ScopeVersion, SharedWrite
 from domain.chain import genesis, link, record_hash
 
@@ -66,6 +66,7 @@ class Chain:
         turn: str | None = None,
         at: datetime = START,
         row: SessionRow | None = None,
+        activity: Activity = NO_ACTIVITY,
         shared: Sequence[SharedWrite] = (),
         keys: Sequence[str] = (),
         text: str = "",
@@ -81,6 +82,7 @@ class Chain:
             turn: In which turn.
             at: When.
             row: The list row, made up for the first append.
+            activity: What moves in the list row without another row.
             shared: With `offset` counted within this append.
             keys: Idempotency keys, all with the answer of the last event.
             text: What makes records longer.
@@ -103,7 +105,7 @@ class Chain:
             new.append(NewEvent(name, raw, self.digest))
         if row is None and not before and new:
             row = A_ROW
-        append = Append(self.session_id, before, new, at, row, shared)
+        append = Append(self.session_id, before, new, at, row, activity, shared)
         append.keys = [self.answer(key) for key in keys]
         append.expected_scopes = [ScopeVersion(*one) for one in (expects or {}).items()]
         append.companions = companions

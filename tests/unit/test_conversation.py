@@ -9,21 +9,32 @@ from domain.errors import Invalid, SessionIsStopping, TurnInProgress
 from domain.session import events as e
 from domain.session.commands import ClearConversation, RewindConversation
 from domain.session.content.conversation import rewind_to
+from domain.session.content.transcript import Transcript
+from domain.session.evolve import fold
 from domain.session.family.forks import inherited
 from tests.support.builders import (
     added,
+    at,
+    called,
     completed,
     created,
     elicited,
+    history,
     queued,
+    returned,
     started,
     state_after,
+    steered,
     stopped,
 )
 from tests.support.given import given
 
 CLEARED = e.ConversationCleared(epoch=1)
 SUMMARY = e.SummaryAdded(summary_id="s1", text="in short")
+
+
+def said(message_id: str | None) -> e.AgentMessage:
+    return e.AgentMessage(message_id=message_id, parts=({"type": "text", "text": "x"},))
 
 
 def rewind(to: int, past: list[Any]) -> RewindConversation:
@@ -86,6 +97,44 @@ def test_a_summary_of_what_was_cleared_is_no_summary_any_more():
     assert list(now.summaries) == ["s1"]
 
 
+@pytest.mark.parametrize(
+    ("more", "many"),
+    [
+        ([said("a1"), said("a1")], 1),
+        ([said("a1"), said("a2")], 2),
+        ([said(None), said(None)], 2),
+        # Whatever comes between them parts them, as in the transcript.
+        ([said("a1"), called(), said("a1")], 2),
+        ([said("a1"), e.AgentThought(parts=(), message_id="a1"), said("a1")], 2),
+        ([said("a1"), returned(), added("m1"), said("a1")], 3),
+        ([e.AgentThought(parts=()), called(), e.MessageRevised(message_id="q1", parts=())], 0),
+        ([steered("i1")], 1),
+    ],
+    ids=str,
+)
+def test_messages_are_counted_as_the_transcript_parts_them(more: list[Any], many: int):
+    log = history([created(), started(), *more])
+    transcript = Transcript()
+    for recorded in log:
+        transcript.apply(recorded)
+    now = fold(log).spoken
+
+    assert now.messages == 1 + many
+    assert now.messages == sum(entry["kind"] == "message" for entry in transcript.entries)
+
+
+def test_what_is_cleared_is_not_counted_and_when_it_was_said_stays():
+    now = state_after([created(), added("m1"), added("m2"), CLEARED])
+    assert (now.spoken.messages, now.last_activity_at) == (0, at(3))
+    assert state_after([added("m3")], now).spoken.messages == 1
+
+
+def test_a_fork_has_the_messages_of_its_origin_and_begins_when_it_begins():
+    origin = state_after([created(), added("m1"), added("m2")])
+    begun = inherited(origin)
+    assert (begun.spoken.messages, begun.last_activity_at) == (2, None)
+
+
 # ── rewind ───────────────────────────────────────────────────────────────────────────────────
 
 CHANGED = [
@@ -98,7 +147,11 @@ CHANGED = [
 
 def test_rewinding_says_what_it_changes_in_the_state():
     given(CHANGED).when(rewind(2, CHANGED)).then(
-        [e.ConversationRewound(to=2, epoch=1, set={"changed": 1, "deleted": 1}, delete=("new",))]
+        [
+            e.ConversationRewound(
+                to=2, epoch=1, messages=1, set={"changed": 1, "deleted": 1}, delete=("new",)
+            )
+        ]
     )
 
 
@@ -113,7 +166,7 @@ def test_the_state_is_as_it_was_then_and_a_new_version_of_it():
 def test_rewinding_past_words_only_leaves_the_version_of_the_state():
     past = [created(state={"a": 1}), added("m1"), added("m2")]
 
-    given(past).when(rewind(2, past)).then([e.ConversationRewound(to=2, epoch=1)])
+    given(past).when(rewind(2, past)).then([e.ConversationRewound(to=2, epoch=1, messages=1)])
     assert state_after([*past, e.ConversationRewound(to=2, epoch=1)]).state_version == 1
 
 
@@ -127,7 +180,9 @@ def test_rewinding_again_to_the_same_event_is_already_so():
 
     given(past).when(rewind(2, past)).then_nothing()
     given(past).when(rewind(1, past)).then([e.ConversationRewound(to=1, epoch=2)])
-    given([*past, added("m3")]).when(rewind(2, past)).then([e.ConversationRewound(to=2, epoch=2)])
+    given([*past, added("m3")]).when(rewind(2, past)).then(
+        [e.ConversationRewound(to=2, epoch=2, messages=1)]
+    )
 
 
 @pytest.mark.parametrize("to", [-1, 0, 5])
@@ -196,7 +251,8 @@ def test_the_summary_that_counted_then_counts_again():
         ],
         start=2,
     ):
-        rewound = e.ConversationRewound(to=to, epoch=epoch, **event)
+        messages = state_after(log[:to]).spoken.messages
+        rewound = e.ConversationRewound(to=to, epoch=epoch, messages=messages, **event)
         given(log).when(rewind(to, log)).then([rewound])
         log.append(rewound)
         assert state_after(log).description.summary == counts

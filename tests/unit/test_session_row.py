@@ -5,7 +5,11 @@ from dataclasses import fields
 import msgspec
 import pytest
 
+from application.ports.session_rows import Activity
 from application.projections.session_row import (
+    activity_of,
+    facets_of,
+    kept_document,
     listed_differently,
     session_document,
     session_row,
@@ -81,7 +85,7 @@ def test_a_row_has_what_lists_filter_by_and_the_document_as_json():
     assert Owner(**{f.name: getattr(row, f.name) for f in fields(Owner)}) == FULL_OWNER
     assert (row.agent, row.title, row.tags, row.status) == ("coder", "T", ("a",), "idle")
     assert (row.created_at, row.deleted) == (at(1), False)
-    document = session_document(SESSION_ID, session)
+    document = kept_document(SESSION_ID, session)
     assert row.doc.encode() == CODEC.to_json(document)
     assert msgspec.json.decode(row.doc)["id"] == str(SESSION_ID)
 
@@ -149,5 +153,42 @@ def test_no_event_changes_the_document_without_the_row_being_written():
         before = state_after(past)
         for event in (*SAMPLES, cancelled()):
             after = state_after([event], before)
-            if session_document(SESSION_ID, before) != session_document(SESSION_ID, after):
+            if kept_document(SESSION_ID, before) != kept_document(SESSION_ID, after):
                 assert listed_differently(before, after), event
+
+
+def test_activity_is_what_was_said_and_the_tool_that_runs():
+    begun = state_after([created()])
+    assert activity_of(begun) == Activity(at(1), 0, None)
+    # Neither a title nor a mark nor who drives it is a message.
+    more = [
+        e.SessionRenamed(title="x"),
+        e.SessionStarred(),
+        e.StatePatched(set={"a": 1}),
+        e.AttachmentAcquired(lease_id=SESSION_ID, holder="cli:1", expires_at=at(9)),
+        e.AttachmentReleased(lease_id=SESSION_ID, holder="cli:1", reason="done"),
+    ]
+    assert activity_of(state_after(more, begun)) == Activity(at(1), 0, None)
+    running = state_after([added(), started()], begun)
+    assert activity_of(running) == Activity(at(3), 2, None)
+    calling = state_after([called("c1", name="ls"), called("c2", name="grep")], running)
+    assert activity_of(calling) == Activity(at(3), 2, "grep")
+    assert activity_of(state_after([returned("c2")], calling)).current_tool == "ls"
+    ended = state_after([completed()], calling)
+    assert activity_of(ended) == Activity(at(3), 2, None)
+
+
+def test_a_document_shows_its_activity():
+    shown = session_document(SESSION_ID, state_after([created(), added()]))
+    assert shown["last_activity_at"] == rfc3339(at(2))
+    assert (shown["num_messages"], shown["current_tool"]) == (1, None)
+
+
+def test_metadata_is_filtered_by_what_is_text_or_like_it():
+    metadata = {
+        "s": "x", "n": 5, "f": 1.5, "t": True, "z": None, "o": {"a": 1}, "l": [1],
+        "long": "x" * 501, "nul": "a\0b", "n\0": 1, "": "empty", "ü.b": "😀",
+    }  # fmt: skip
+    assert facets_of(metadata, CODEC) == {
+        "s": "x", "n": "5", "f": "1.5", "t": "true", "z": "null", "": "empty", "ü.b": "😀"
+    }  # fmt: skip

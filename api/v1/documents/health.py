@@ -20,7 +20,7 @@ def health_document(checkup: Checkup) -> dict[str, Any]:
         "attachable": health.attachable,
         "eligible_for_wake": health.eligible_for_wake,
         "ineligibility_reason": health.ineligibility_reason or None,
-        "last_activity_at": rfc3339(checkup.session.updated_at),
+        "last_activity_at": rfc3339(checkup.session.last_activity_at),
         "last_presence_at": _moment(sign.presence_at if sign else None),
         "reporter": sign.reporter if sign else None,
         "process": sign.process if sign else None,

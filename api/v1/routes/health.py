@@ -143,7 +143,7 @@ async def list_session_health(request: AnyRequest) -> ASGIResponse:
         app=parameters.text("app"),
         user=parameters.text("user"),
         # Only what is stopped is dead: the others need not be looked at.
-        status="stopped" if state == "stopped" or health == "dead" else None,
+        status=("stopped",) if state == "stopped" or health == "dead" else None,
     )
     order = SessionOrder()
     key = cursors.list_key(
@@ -180,7 +180,7 @@ async def wait_for_session(request: AnyRequest) -> ASGIResponse:
         "met": seen.met,
         "status": session.status,
         "badge": seen.badge,
-        **lease_document(seen.lease),
+        **lease_document(session.lease),
         "sequence": session.sequence,
         "position": session.position,
         "updated_at": rfc3339(session.updated_at),

@@ -20,7 +20,17 @@ from api.http.responses import (
     outcome_response,
     to_json,
 )
-from api.http.route_docs import AT, CURSOR, LIMIT, WAIT, Describes, Parameter, choice, moment
+from api.http.route_docs import (
+    AT,
+    CURSOR,
+    LIMIT,
+    WAIT,
+    Describes,
+    Parameter,
+    choice,
+    choices,
+    moment,
+)
 from api.http.routing import delete, get, post
 from api.v1.documents.health import leased_session
 from api.v1.documents.sessions import snapshot_json
@@ -43,7 +53,14 @@ from domain.session.state import Status
 from domain.values import Owner, rfc3339
 
 _NAMED = ("app", "user", "workspace", "team", "scope", "agent", "type", "tag")
-_RANGES = ("created_after", "created_before", "updated_after", "updated_before")
+_RANGES = (
+    "created_after",
+    "created_before",
+    "updated_after",
+    "updated_before",
+    "active_after",
+    "active_before",
+)
 _RELATIVES = ("parent", "root", "forked_from")
 _FILTERS = (*_NAMED, *_RANGES, *_RELATIVES, "status", "badge", "starred", "text", "id_prefix")
 _STATUSES = tuple(status for status in get_args(Status) if status != "deleted")
@@ -105,8 +122,8 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
     problems=("invalid_cursor",),
     parameters=(
         *(Parameter(name, f"only those of this {name}") for name in _NAMED),
-        choice("status", "only those in this state", *_STATUSES),
-        choice("badge", "only those that are well, or not, in this way", *_BADGES),
+        choices("status", "only those in one of these states", *_STATUSES),
+        choices("badge", "only those that are well, or not, in one of these ways", *_BADGES),
         Parameter("parent", "only the children of this session", _UUID),
         Parameter("root", "only those whose first ancestor is this session", _UUID),
         Parameter("forked_from", "only the forks of this session", _UUID),
@@ -116,16 +133,18 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
         *(moment(name, f"only those {name.replace('_', ' ')} this time") for name in _RANGES),
         choice("attachable", "only those that somebody may attach to now, or may not", *_FLAGS),
         _WITH_HEALTH,
-        choice("sort", "`-` is descending; `-updated_at` when absent", *_SORTS),
+        choice("sort", "`-` is descending; `-last_activity_at` when absent", *_SORTS),
         LIMIT,
         CURSOR,
     ),
     linked=True,
 )
 async def list_sessions(request: AnyRequest) -> ASGIResponse:
-    """List sessions, newest change first unless asked otherwise."""
+    """List sessions, the last said first unless asked otherwise."""
     parameters = Parameters(
-        request, (*_FILTERS, "attachable", "include_health", "sort", "limit", "cursor")
+        request,
+        (*_FILTERS, "attachable", "include_health", "sort", "limit", "cursor"),
+        many=("status", "badge"),
     )
     first_id, last_id = parameters.uuids_from("id_prefix")
     where = SessionFilter(
@@ -135,7 +154,7 @@ async def list_sessions(request: AnyRequest) -> ASGIResponse:
         team=parameters.text("team"),
         scope=parameters.text("scope"),
         agent=parameters.text("agent"),
-        status=parameters.one_of("status", _STATUSES),
+        status=parameters.some_of("status", _STATUSES),
         type=parameters.text("type"),
         tag=parameters.text("tag"),
         starred=parameters.flag("starred"),
@@ -144,7 +163,9 @@ async def list_sessions(request: AnyRequest) -> ASGIResponse:
         created_before=parameters.moment("created_before"),
         updated_after=parameters.moment("updated_after"),
         updated_before=parameters.moment("updated_before"),
-        badge=parameters.one_of("badge", _BADGES),
+        active_after=parameters.moment("active_after"),
+        active_before=parameters.moment("active_before"),
+        badge=parameters.some_of("badge", _BADGES),
         parent=parameters.uuid("parent"),
         root=parameters.uuid("root"),
         forked_from=parameters.uuid("forked_from"),
@@ -187,11 +208,11 @@ async def session_page(
         return attachable is None or one.attachable == attachable
 
     def well(one: Checkup) -> bool:
-        return wanted(one) and (badge is None or one.badge == badge)
+        return wanted(one) and (badge is None or one.badge in badge)
 
     chosen = None if attachable is None else wanted
     if parameters.flag("include_health"):
-        if badge == "hung":
+        if badge is not None and "hung" in badge:
             # Of those that are stale the log does not know.
             where = replace(where, badge=None)
         looked_for = chosen if badge is None else well
@@ -209,7 +230,7 @@ async def session_page(
 
 
 def _order(parameters: Parameters) -> SessionOrder:
-    sort = parameters.one_of("sort", _SORTS) or "-updated_at"
+    sort = parameters.one_of("sort", _SORTS) or "-last_activity_at"
     key = next(key for key in get_args(SortKey) if key == sort.removeprefix("-"))
     return SessionOrder(key, descending=sort.startswith("-"))
 

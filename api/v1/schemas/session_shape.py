@@ -138,6 +138,7 @@ class Session(Shape):
     """What lists show of a session; `position` and `updated_at` are not in a snapshot."""
 
     id: UUID
+    external_id: Annotated[str | None, Field(description="what its maker calls it")]
     status: Status
     type: str
     app: str
@@ -158,6 +159,13 @@ class Session(Shape):
     stop: Stop | None
     failure: SessionFailure | None
     created_at: datetime
+    last_activity_at: Annotated[
+        datetime, Field(description="of the last message; without one, when it began")
+    ]
+    num_messages: Annotated[int, Field(ge=0, description="in the conversation as it is now")]
+    current_tool: Annotated[
+        str | None, Field(description="the tool that was called last and has not returned")
+    ]
     badge: Badge
     permissions: SessionRules
     tool_approval: bool
@@ -201,7 +209,7 @@ class SessionHealth(Shape):
         | None,
         Field(description="why it may not"),
     ]
-    last_activity_at: Annotated[datetime, Field(description="of its newest event")]
+    last_activity_at: Annotated[datetime, Field(description="of its last message")]
     last_presence_at: Annotated[
         datetime | None, Field(description="when somebody last vouched for it")
     ]

@@ -43,10 +43,12 @@ def clear(session: Session, _: ClearConversation) -> list[SessionEvent]:
 class RewindConversation(Command):
     """Go back to what was said and known after an earlier event.
 
-    `state` are the plain keys and `summary` is the summary as they were then.
+    `messages` is how many there were, `state` are the plain keys and `summary` is the summary as
+    they were then.
     """
 
     to: int
+    messages: int = 0
     state: Mapping[str, Any] = field(default_factory=dict[str, Any])
     summary: SummaryAdded | None = None
 
@@ -58,7 +60,12 @@ def rewind_to(to: int, then: Session) -> RewindConversation:
         to: The event.
         then: The state after it.
     """
-    return RewindConversation(to=to, state=then.state, summary=then.description.summary)
+    return RewindConversation(
+        to=to,
+        messages=then.spoken.messages,
+        state=then.state,
+        summary=then.description.summary,
+    )
 
 
 @decides(RewindConversation)
@@ -77,6 +84,7 @@ def rewind(session: Session, command: RewindConversation) -> list[SessionEvent]:
         ConversationRewound(
             to=command.to,
             epoch=session.lifecycle.epoch + 1,
+            messages=command.messages,
             set=changed,
             delete=deleted,
             summary=None if command.summary == kept else command.summary,

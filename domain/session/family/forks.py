@@ -4,7 +4,7 @@ from domain.persistent_map import PersistentMap
 from domain.replacing import replace
 from domain.session.guards import require_present
 from domain.session.life.creation import CreateSession
-from domain.session.state import ABSENT, Session
+from domain.session.state import ABSENT, Session, Spoken
 from domain.session.work import Inputs, Interactions, TurnOutcome, Turns
 from domain.values import Origin
 
@@ -46,6 +46,7 @@ def inherited(origin: Session) -> Session:
         ABSENT,
         messages=origin.messages,
         said=origin.said,
+        spoken=Spoken(messages=origin.spoken.messages),
         state=origin.state,
         description=replace(origin.description, summaries=_summaries(origin)),
         turns=Turns(running=None, ended=_ended(origin), unanswered=origin.turns.unanswered),

@@ -1,16 +1,25 @@
 """The statement of a list of sessions, put together of the blocks of `sql/session_list.sql`."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from typing import Any, LiteralString, NamedTuple
 
-from application.ports.session_rows import After, SessionFilter, SessionOrder
+from application.ports.leases import Lease
+from application.ports.session_rows import (
+    Activity,
+    After,
+    ListedSession,
+    SessionFilter,
+    SessionOrder,
+)
 from infrastructure.postgres import sql
 
 _BLOCKS = sql.load("session_list")
 _FILTERS = tuple(field.name for field in fields(SessionFilter))
-_EVEN = frozenset({"app", "user", "parent", "root", "forked_from"})
+_AMONG = frozenset({"status", "badge"})
+_EVEN = frozenset({"app", "user", "parent", "root", "forked_from", "external_id"})
 """Filters whose best plan is the same for every value: lists by nothing else are prepared. Of the
 others some values are rare and some are common, and a plan for any value would be bad for one."""
 
@@ -43,9 +52,15 @@ def session_list(
     values: dict[str, Any] = {
         name: value for name in _FILTERS if (value := getattr(where, name)) is not None
     }
+    for name in _AMONG.intersection(values):
+        # Only those of one state come out of an index in their order.
+        among = values.pop(name)
+        values |= {name: among[0]} if len(among) == 1 else {f"any_{name}": list(among)}
     given = tuple(values)
     if where.text is not None:
         values["text"] = f"%{_literal(where.text)}%"
+    if where.facets is not None:
+        values["facets"] = json.dumps(dict(where.facets))
     values["limit"] = limit
     if after is not None:
         values["next_value"], values["next_id"] = after.value, after.session_id
@@ -53,10 +68,24 @@ def session_list(
     return SessionList(statement, values, not _EVEN.issuperset(given))
 
 
+SESSION = "\n".join((_BLOCKS["select"], _BLOCKS["the_one"]))
+"""How to ask for one session."""
+
+CALLED = "\n".join((_BLOCKS["select"], _BLOCKS["called"]))
+"""How to ask for the sessions with an external id."""
+
+
+def listed_session(row: Sequence[Any]) -> ListedSession:
+    """Return a session as these statements find it."""
+    lease = None if row[25] is None else Lease(*row[25])
+    columns: list[Any] = [*row[:22], Activity(*row[22:25]), lease]
+    return ListedSession(*columns)
+
+
 @cache
 def _statement(given: tuple[str, ...], order: SessionOrder, goes_on: bool) -> LiteralString:
     by = f"by_{order.by}_{'desc' if order.descending else 'asc'}"
-    names = ["select", *given, *([f"next_{by}"] if goes_on else ()), by]
+    names = ["select", "those", *given, *([f"next_{by}"] if goes_on else ()), by]
     return "\n".join([_BLOCKS[name] for name in names])
 
 

@@ -13,7 +13,12 @@ from application.ports.session_rows import (
 )
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
-from infrastructure.postgres.session.session_list import session_list
+from infrastructure.postgres.session.session_list import (
+    CALLED,
+    SESSION,
+    listed_session,
+    session_list,
+)
 from infrastructure.postgres.writing.batch import row_columns
 
 _STATEMENTS = sql.load("session_rows")
@@ -27,8 +32,13 @@ class PostgresSessionRows:
 
     async def session(self, session_id: UUID) -> ListedSession | None:
         """Return a session's row."""
-        rows = await self._database.fetch(_STATEMENTS["session"], {"session": session_id})
-        return ListedSession(*rows[0]) if rows else None
+        rows = await self._database.fetch(SESSION, {"session": session_id})
+        return listed_session(rows[0]) if rows else None
+
+    async def called(self, external_id: str, limit: int) -> Sequence[ListedSession]:
+        """Return the sessions that have an external id, in whatever app."""
+        rows = await self._database.fetch(CALLED, {"external_id": external_id, "limit": limit})
+        return [listed_session(row) for row in rows]
 
     async def sessions(
         self, where: SessionFilter, order: SessionOrder, after: After | None, limit: int
@@ -38,7 +48,7 @@ class PostgresSessionRows:
         rows = await self._database.fetch(
             asked.statement, asked.values, planned_anew=asked.planned_anew
         )
-        return [ListedSession(*row) for row in rows]
+        return [listed_session(row) for row in rows]
 
     async def rows_older_than(self, version: int, limit: int) -> Sequence[tuple[UUID, int]]:
         """Return sessions whose row an older projection made."""

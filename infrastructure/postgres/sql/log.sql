@@ -3,6 +3,7 @@
 select append_batch_v1(
   %(e_session)b, %(e_sequence)b, %(e_type)b, %(e_record)b, %(e_digest)b,
   %(t_session)b, %(t_before)b, %(t_after)b, %(t_offset)b, %(t_digest)b, %(t_at)b,
+  %(t_activity)b, %(t_messages)b, %(t_tool)b,
   %(k_scope)b, %(k_key)b, %(k_fingerprint)b, %(k_session)b, %(k_sequence)b,
   %(k_offset)b, %(k_position)b, %(k_answer)b, %(k_at)b,
   %(rows)s::json, %(shared)s::json, %(expected)s::json)

@@ -1,9 +1,3 @@
--- name: session
-select session_id, sequence, position, digest, created_at, updated_at, status, app, user_id, doc,
-  title, turn_id, failure_kind, failure_summary, stalled, unhealthy, projected_with
-from sessions
-where session_id = %(session)s
-
 -- name: rows_older_than
 select session_id, sequence
 from sessions
@@ -22,7 +16,10 @@ set created_at = r.created_at, app = r.app, user_id = r.user_id, workspace = r.w
   failure_summary = r.failure_summary, stalled = r.stalled, unhealthy = r.unhealthy,
   parent_id = r.parent_id, root_id = r.root_id, forked_from = r.forked_from,
   auto_stop = r.auto_stop, live_parent = r.live_parent, due_at = r.due_at,
-  projected_with = r.projected_with
+  projected_with = r.projected_with, last_activity_at = r.last_activity_at,
+  activity_second = date_trunc('second', r.last_activity_at), num_messages = r.num_messages,
+  current_tool = r.current_tool, external_id = r.external_id, facets = r.facets,
+  input_tokens = r.input_tokens, output_tokens = r.output_tokens, cost = r.cost
 from json_populate_record(null::sessions, %(row)s::json) as r
 where s.session_id = %(session)s and s.sequence = %(sequence)s
   and s.projected_with < r.projected_with

@@ -40,7 +40,20 @@ def arguments(batch: Iterable[Append]) -> dict[str, Any]:
             rows.append(_row_json(append, append.row, count))
         elif append.events and append.of_session:
             digest = append.events[-1].digest
-            touched.append((session, append.before, sequence, count, digest, append.at))
+            at, messages, tool = append.activity
+            touched.append(
+                (
+                    session,
+                    append.before,
+                    sequence,
+                    count,
+                    digest,
+                    append.at,
+                    at,
+                    messages,
+                    (tool or "").encode(),
+                )
+            )
         for key in append.keys:
             made = key.sequence - append.before
             keys.append(
@@ -60,7 +73,7 @@ def arguments(batch: Iterable[Append]) -> dict[str, Any]:
             shared += _shared_json(append, first)
         for scope_id, version in append.expected_scopes:
             expected.append({"scope_id": str(scope_id), "version": version})
-    e, t, k = _columns(events, 5), _columns(touched, 6), _columns(keys, 9)
+    e, t, k = _columns(events, 5), _columns(touched, 9), _columns(keys, 9)
     return {
         "e_session": UuidArray(e[0]),
         "e_sequence": BigintArray(e[1]),
@@ -73,6 +86,9 @@ def arguments(batch: Iterable[Append]) -> dict[str, Any]:
         "t_offset": BigintArray(t[3]),
         "t_digest": ByteaArray(t[4]),
         "t_at": TimestampArray(t[5]),
+        "t_activity": TimestampArray(t[6]),
+        "t_messages": BigintArray(t[7]),
+        "t_tool": TextArray(t[8]),
         "k_scope": UuidArray(k[0]),
         "k_key": TextArray(k[1]),
         "k_fingerprint": ByteaArray(k[2]),
@@ -138,6 +154,14 @@ def row_columns(row: SessionRow) -> dict[str, Any]:
         "live_parent": _text(row.live_parent),
         "due_at": None if row.due_at is None else row.due_at.isoformat(),
         "projected_with": row.projected_with,
+        "last_activity_at": row.activity.last_activity_at.isoformat(),
+        "num_messages": row.activity.num_messages,
+        "current_tool": row.activity.current_tool,
+        "external_id": row.external_id,
+        "facets": row.facets,
+        "input_tokens": row.input_tokens,
+        "output_tokens": row.output_tokens,
+        "cost": row.cost,
     }
 
 
