@@ -5,7 +5,17 @@ from collections.abc import Awaitable, Callable
 from bench import floors
 from bench.figures import Figure
 from bench.lab import Lab
-from bench.measures import append, decisions, log, reads, safety, shared, streams, webhooks
+from bench.measures import (
+    append,
+    decisions,
+    log,
+    partials,
+    reads,
+    safety,
+    shared,
+    streams,
+    webhooks,
+)
 
 Measure = Callable[[Lab], Awaitable[list[Figure]]]
 
@@ -21,6 +31,8 @@ MEASURES: dict[str, Measure] = {
     "forks": shared.forks,
     "stream-1": streams.one_process,
     "stream-2": streams.two_processes,
+    "partials": partials.one_process,
+    "partials-2": partials.two_processes,
     "webhooks": webhooks.webhooks,
     "burst": safety.burst,
     "kill": safety.kill_nine,
