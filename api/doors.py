@@ -15,6 +15,7 @@ from litestar.exceptions import ClientException
 from litestar.response.base import ASGIResponse
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
+from api.http.compression import compressed
 from api.http.requests import AnyRequest
 from api.http.responses import Reply
 from api.http.routing import Route, Router, RoutingError
@@ -88,6 +89,8 @@ class Doors:
             answer: ASGIResponse = Reply(b"", status=404)
         else:
             answer = await _answer_of(*found, Request(scope, receive, send))
+        if isinstance(answer, Reply):
+            answer = await compressed(answer, fields)
         # What fails after the answer has begun can only be cut off, by the server.
         if fields["method"] == "HEAD":
             await _send_head(answer, scope, receive, send)
@@ -127,7 +130,9 @@ async def _answer_of(door: Door, router: Router, request: AnyRequest) -> ASGIRes
         _require_text(fields)
         fields["cairn_origin"] = door.origin
         fields["cairn_principal"] = await door.authenticate(request)
-        return await router.find(fields).answer(request)
+        route = router.find(fields)
+        fields["cairn_route"] = route.path
+        return await route.answer(request)
     except Exception as error:  # noqa: BLE001 - a door answers for whatever happens in it
         return _error_of(door, error, fields["cairn_request_id"])
 

@@ -16,24 +16,34 @@ from prometheus_client import Counter, Histogram
 
 from api.http.forwarded import Forwarding
 from api.http.requests import SLASH_IN_A_NAME
+from api.http.routing import METHODS
 from application.memory_budget import Share
 
-_REQUESTS = Counter("cairn_http_requests_total", "Requests answered.", ["method", "status"])
+_REQUESTS = Counter(
+    "cairn_http_requests_total", "Requests answered.", ["method", "route", "status"]
+)
 _SECONDS = Histogram(
     "cairn_http_request_seconds",
     "Time to answer, streams and long polls left out.",
+    ["method", "route"],
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,100}")
 _SLASH = re.compile("%2f", re.IGNORECASE)
 _SLOW_SECONDS = 1.0
+_NO_ROUTE = "none"
 
 _logger = logging.getLogger("cairn.http")
 
 
 @cache
-def _counter(method: str, status: int) -> Counter:
-    return _REQUESTS.labels(method, status)
+def _counter(method: str, route: str, status: int) -> Counter:
+    return _REQUESTS.labels(method, route, status)
+
+
+@cache
+def _histogram(method: str, route: str) -> Histogram:
+    return _SECONDS.labels(method, route)
 
 
 def _path_of(raw: bytes) -> str:
@@ -131,9 +141,12 @@ class RequestMiddleware:
                 share: Share = extra["cairn_share"]
                 share.count(-taken)
         seconds = perf_counter() - began
-        _counter(scope["method"], status).inc()
+        route: str = extra.get("cairn_route", _NO_ROUTE)
+        # Clients may make up methods and paths, but no series.
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        _counter(method, route, status).inc()
         if not streamed and b"wait=" not in scope["query_string"]:
-            _SECONDS.observe(seconds)
+            _histogram(method, route).observe(seconds)
             if seconds > _SLOW_SECONDS or status >= 500 or self._access_log:
                 self._log(scope, status, seconds, request_id)
 

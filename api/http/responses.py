@@ -64,11 +64,30 @@ class Reply(ASGIResponse):
     ) -> None:
         self.body = body
         self.status_code = status
-        self._head = [(b"content-length", b"%d" % len(body))]
+        self.head = [(b"content-length", b"%d" % len(body))]
         if body:
-            self._head.append((b"content-type", media_type.encode()))
+            self.head.append((b"content-type", media_type.encode()))
         for name, value in (headers or {}).items():
-            self._head.append((name.lower().encode(), value.encode()))
+            self.head.append((name.lower().encode(), value.encode()))
+
+    def encoded(self, body: bytes, coding: str) -> "Reply":
+        """Return this answer in other bytes, of which its ETag is a weak one.
+
+        Args:
+            body: The same, encoded.
+            coding: How.
+        """
+        other = Reply(body, status=self.status_code)
+        changed = {b"content-length", b"etag"}
+        other.head = [(b"content-length", b"%d" % len(body))]
+        other.head += [one for one in self.head if one[0] not in changed]
+        other.head += [
+            (name, value if value.startswith(b"W/") else b"W/" + value)
+            for name, value in self.head
+            if name == b"etag"
+        ]
+        other.head.append((b"content-encoding", coding.encode()))
+        return other
 
     async def __call__(
         self,
@@ -78,7 +97,7 @@ class Reply(ASGIResponse):
     ) -> None:
         """Send it."""
         await send(
-            {"type": "http.response.start", "status": self.status_code, "headers": self._head}
+            {"type": "http.response.start", "status": self.status_code, "headers": self.head}
         )
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
 

@@ -22,7 +22,7 @@ Guard = Callable[[AnyRequest], Awaitable[None]]
 
 _PARAMETER = re.compile(r"{([a-z_]+):(str|path)}")
 _WORD = re.compile(r"[^{}/]+")
-_METHODS = frozenset(
+METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 )
 """Those of RFC 9110 and RFC 5789."""
@@ -141,7 +141,7 @@ class Router:
             MethodNotAllowedException: The path does not take the method.
             HTTPException: 501, no path takes the method.
         """
-        if scope["method"] not in _METHODS:
+        if scope["method"] not in METHODS:
             raise HTTPException(status_code=501)
         node = self._root
         parameters: dict[str, str] = {}

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.api import HELLO, Api, SessionApi, conforms, done, openapi, refused
 from tests.support.postgres import Server
@@ -422,3 +423,60 @@ def test_a_token_is_asked_for_everywhere_but_at_the_probes(
         assert described["security"] == [{"bearer": []}]
         assert welcome.get("/docs").status_code == 200
         welcome.close()
+
+
+# ── encodings ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_large_answer_is_compressed_for_who_can_read_it(session: SessionApi) -> None:
+    session.post("/messages", {"role": "user", "parts": [{"type": "text", "text": "x" * 100_000}]})
+    plain = session.get("/messages", headers={"Accept-Encoding": "identity"})
+    small = session.get("/messages", headers={"Accept-Encoding": "br, gzip;q=0.5"})
+
+    assert small.headers["content-encoding"] == "gzip"
+    assert int(small.headers["content-length"]) < 2000
+    assert small.json() == plain.json()
+    assert "content-encoding" not in plain.headers
+    for answer in (plain, small):
+        assert "Accept-Encoding" in answer.headers["vary"]
+    # The bytes are others, so the strong tag of the plain ones is not theirs; it is still current.
+    assert small.headers["etag"] == f"W/{plain.headers['etag']}"
+    again = session.get("/messages", headers={"If-None-Match": small.headers["etag"]})
+    assert again.status_code == 304
+
+
+@pytest.mark.parametrize("accept", ["", "br", "gzip;q=0", "identity, *;q=0", "gzip;q=x"])
+def test_nobody_gets_what_he_cannot_read(session: SessionApi, accept: str) -> None:
+    session.post("/messages", {"role": "user", "parts": [{"type": "text", "text": "x" * 10_000}]})
+    assert (
+        "content-encoding"
+        not in session.get("/messages", headers={"Accept-Encoding": accept}).headers
+    )
+
+
+def test_small_answers_and_streams_are_sent_as_they_are(session: SessionApi) -> None:
+    session.post("/messages", {"role": "user", "parts": [{"type": "text", "text": "x" * 10_000}]})
+    asked = {"Accept-Encoding": "gzip"}
+    assert "content-encoding" not in session.get("/status", headers=asked).headers
+    asked["Accept"] = "text/event-stream"
+    url = f"{session.api.base_url}{session.path}/events"
+    with httpx.stream("GET", url, headers=asked) as stream:
+        assert "content-encoding" not in stream.headers
+
+
+def test_requests_are_counted_by_route_and_nothing_that_clients_make_up(
+    session: SessionApi,
+) -> None:
+    for method, path in (("GET", "/no/such/path"), ("PROPFIND", "/health"), ("GET", session.path)):
+        session.api.request(method, path)
+    families = {
+        one.name: one for one in text_string_to_metric_families(session.api.get("/metrics").text)
+    }
+    labels = {tuple(sorted(one.labels.items())) for one in families["cairn_http_requests"].samples}
+    told = {tuple(one[1] for one in sample) for sample in labels}
+    assert ("GET", "/v1/sessions/{session_id:str}", "200") in told
+    assert ("GET", "none", "404") in told
+    assert ("other", "none", "501") in told
+    assert all("such" not in one[1] and one[0] != "PROPFIND" for one in told)
+    routes = {one.labels["route"] for one in families["cairn_http_request_seconds"].samples}
+    assert "/v1/sessions/{session_id:str}" in routes

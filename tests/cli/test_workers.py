@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.cli.conftest import ROOT, STOP_WITHIN, Serve, Served, eventually, read_all, read_until
 
@@ -143,3 +144,22 @@ def test_a_worker_that_dies_while_it_starts_is_replaced(serve: Serve, tmp_path: 
     assert once.exists()
     assert len(workers_of(server)) == 2
     assert server.errors().count("starting another") == 1
+
+
+def test_figures_are_those_of_all_workers_whichever_is_asked(serve: Serve) -> None:
+    server = serve("--workers", "2")
+    workers_of(server)
+
+    def versions() -> float:
+        text = httpx.get(f"{server.url}/metrics").text
+        families = text_string_to_metric_families(text)
+        requests = next(one for one in families if one.name == "cairn_http_requests")
+        return sum(one.value for one in requests.samples if one.labels["route"] == "/version")
+
+    answered: set[str] = set()
+    for asked in range(1, 41):
+        answered.add(httpx.get(f"{server.url}/version").headers["x-cairn-worker"])
+        if asked >= 4 and len(answered) == 2:
+            break
+    assert len(answered) == 2
+    assert {versions() for _ in range(6)} == {asked}
