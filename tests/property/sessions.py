@@ -39,7 +39,7 @@ from application.memory_budget import Share
 from application.ports.events import StoredEvent
 from application.ports.session_rows import SessionFilter, SessionOrder
 from application.ports.store import Store
-from application.projections.session_row import session_document, session_row
+from application.projections.session_row import kept_document, session_document, session_row
 from application.projections.shared_state import app_scope, scope_id, user_scope
 from application.reads.queries import Queries, Snapshot
 from application.reads.transcripts import Transcripts
@@ -730,7 +730,7 @@ class Sessions(RuleBasedStateMachine):
             assert await self.listed(parent=parent) == mine
 
     def document(self, session_id: UUID, state: Session) -> bytes:
-        return self.codec.to_json(session_document(session_id, state))
+        return self.codec.to_json(kept_document(session_id, state))
 
     def parent_of(self, session_id: UUID) -> UUID | None:
         lineage = self.model.state(session_id).lifecycle.lineage
