@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from api.auth_token import TokenFileError, read_token
 from api.doors import Doors
 from api.garbage import spare_the_collector
-from api.http.drain import on_shutdown_signal
+from api.http.drain import leave, on_shutdown_signal
 from api.http.forwarded import Forwarding
 from api.http.middleware import RequestMiddleware
 from api.http.site_guard import SiteGuard
@@ -65,9 +65,15 @@ from infrastructure.machine_memory import MemoryReport, default_budget
 from infrastructure.postgres.audit import PostgresAuditEvents
 from infrastructure.postgres.census import PostgresCensus
 from infrastructure.postgres.checkpoints import PostgresCheckpoints
-from infrastructure.postgres.connecting.migrations import MigrationError, grant, migrate
+from infrastructure.postgres.connecting.migrations import (
+    MigrationError,
+    grant,
+    migrate,
+    newest_known,
+)
 from infrastructure.postgres.connecting.readiness import PostgresReadiness
 from infrastructure.postgres.connecting.single_owner import SingleOwner
+from infrastructure.postgres.connecting.store_watch import StoreWatch
 from infrastructure.postgres.inspection import PostgresInspector
 from infrastructure.postgres.session.recovery import PostgresDriverWatch
 from infrastructure.postgres.store import PostgresStore, open_store
@@ -81,6 +87,8 @@ _logger = logging.getLogger("cairn")
 _CONNECT_SECONDS = 10
 _PATIENCE_AT_THE_END = 1.0
 _SWEPT_EVERY = 60.0
+
+_Job = SingleOwner | MemoryReport | StoreWatch | PartialWriter
 
 
 __all__ = ["KeyFileError", "make_key", "rotate_key"]
@@ -195,7 +203,14 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
     hub = FanOut(memory.share("partials"))
     limits = CommitLimits(patience=settings.patience_seconds, waiting=memory.share("appends"))
     async with open_store(url, hub=hub, readers=settings.database_readers, limits=limits) as store:
-        services, jobs = _put_together(settings, store, hub, memory)
+        watch = StoreWatch(
+            store.database,
+            store.identity,
+            newest_known(),
+            lambda: hub.position,
+            lambda trouble: leave(trouble, settings.drain_seconds),
+        )
+        services, jobs = _put_together(settings, store, hub, memory, watch)
         for job in jobs:
             await job.start()
         try:
@@ -207,8 +222,12 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
 
 
 def _put_together(
-    settings: Settings, store: PostgresStore, hub: FanOut, memory: MemoryBudget
-) -> tuple[Services, list[SingleOwner | MemoryReport | PartialWriter]]:
+    settings: Settings,
+    store: PostgresStore,
+    hub: FanOut,
+    memory: MemoryBudget,
+    watch: StoreWatch,
+) -> tuple[Services, list[_Job]]:
     """Return the program over a store, and the jobs that are to run beside it."""
     database, log = store.database, store.log
     rhythm = StreamTiming(ping=settings.ping_seconds, longest=settings.stream_seconds)
@@ -257,7 +276,8 @@ def _put_together(
         await store.partials.sweep()
         return min(await pruner.round(), await rebuilder.round(), _SWEPT_EVERY)
 
-    jobs: list[SingleOwner | MemoryReport | PartialWriter] = [
+    jobs: list[_Job] = [
+        watch,
         MemoryReport(memory),
         writer,
         SingleOwner(database, JOB, deliveries.round, let_go=deliveries.let_go, patience=1.0),
@@ -301,7 +321,7 @@ def _put_together(
             use_cases.sessions,
             recovery,
         ),
-        readiness=PostgresReadiness(database, log, store.clock),
+        readiness=PostgresReadiness(database, log, store.clock, watch),
         audit_feed=AuditFeed(log, PostgresAuditEvents(database)),
         accesses=AccessHandler(store, hub),
         verification=Verification(

@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     webhook_private_targets: bool = False
     webhook_attempts: Annotated[int, Field(ge=1, le=100)] = 12
     webhook_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
+    drain_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
     patience_seconds: Annotated[float, Field(gt=0)] = 5.0
 
     hooks: str = ""

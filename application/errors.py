@@ -54,6 +54,13 @@ class CursorAhead(Conflict):
     """
 
 
+class StoreReplaced(Conflict):
+    """The cursor belongs to another store, or to this one before a backup of it was restored.
+
+    Read the snapshot again and go on from its sequence, and from the `store` that it names.
+    """
+
+
 class ReportOutdated(Conflict):
     """The session is not what it was when this report was made; look at the new one in `report`."""
 

@@ -36,6 +36,12 @@ CLOCK_SKEW = Gauge(
     "How far the clock of this machine is from that of the database.",
     multiprocess_mode="livemax",
 )
+OUTDATED = Gauge(
+    "cairn_process_outdated",
+    "1 while a process drains because it does not fit its database any more, by the reason.",
+    ["reason"],
+    multiprocess_mode="livemax",
+)
 CONFLICTS = Counter("cairn_append_conflicts_total", "Batches refused and judged.")
 WEBHOOK_ATTEMPTS = Counter(
     "cairn_webhook_attempts_total", "Batches posted to webhooks, by what became of it.", ["outcome"]

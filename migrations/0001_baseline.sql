@@ -5,10 +5,13 @@
 -- adds the next version and leaves the one before it for a release, so that servers of two releases
 -- can write to one database while the one takes the place of the other.
 
--- The identity of this log: a cursor of another one is worth nothing here.
+-- The identity of this log: a cursor of another one is worth nothing here. `place` is where it is
+-- (the cluster and the database), `timeline` which course of that cluster's history it is on.
 create table store (
   identity uuid primary key default gen_random_uuid(),
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default now(),
+  place text,
+  timeline text
 );
 insert into store default values;
 
@@ -19,6 +22,45 @@ create table log_head (
   head bigint not null
 ) with (fillfactor = 10);
 insert into log_head values (0, 0);
+
+-- The identity of the store, made anew when the log has gone back: it was restored into another
+-- database or cluster, it is shorter than somebody knows it to have been, or the cluster is on
+-- another timeline and nobody who was there says that nothing was lost. `p_identity` is what the
+-- asking process began with, null when it begins; `p_seen` the newest position it knows of.
+create function identify_store_v1(p_identity uuid, p_seen bigint) returns uuid
+language plpgsql security definer set search_path from current as $$
+declare
+  here text;
+  course text;
+  kept store;
+  reached bigint;
+begin
+  select * into kept from store;
+  if pg_is_in_recovery() or kept.identity <> p_identity then
+    return kept.identity;
+  end if;
+  here := (select system_identifier from pg_control_system()) || '/'
+    || (select oid from pg_database where datname = current_database());
+  course := left(pg_walfile_name(pg_current_wal_lsn()), 8);
+  select head into reached from log_head where log_id = 0;
+  if kept.place = here and kept.timeline = course and reached >= p_seen then
+    return kept.identity;
+  end if;
+  select * into kept from store for update;
+  if kept.identity <> p_identity or (kept.place = here and kept.timeline = course
+                                     and reached >= p_seen) then
+    return kept.identity;
+  end if;
+  update store set
+    place = here,
+    timeline = course,
+    identity = case
+      when kept.place <> here or reached < p_seen
+        or (kept.timeline <> course and p_identity is null) then gen_random_uuid()
+      else kept.identity end
+  returning identity into kept.identity;
+  return kept.identity;
+end $$;
 
 -- The columns of an application log of the `eventsourcing` library, and the digest beside them.
 -- `erased_hash`: the hash of a record that was erased, which the digests are made of; null while

@@ -1,6 +1,7 @@
 """Hearing of a shutdown before the server waits for its open streams, which would be for ever."""
 
 import asyncio
+import os
 import signal
 import threading
 from collections.abc import Callable, Generator
@@ -8,7 +9,31 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from application.ports.readiness import Trouble
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+SCHEMA_NEWER_STATUS = 76
+"""The exit status of a process that must not be started again over its database."""
+_outdated: list[Trouble] = []
+
+
+def leave(trouble: Trouble, seconds: float) -> None:
+    """End this process a while from now, as a signal to stop does.
+
+    Args:
+        trouble: Why; readiness says so meanwhile, and those who come are sent elsewhere.
+        seconds: Until then.
+    """
+    _outdated.append(trouble)
+    if threading.current_thread() is threading.main_thread():
+        asyncio.get_running_loop().call_later(seconds, os.kill, os.getpid(), signal.SIGTERM)
+
+
+def exit_status() -> int:
+    """Return the status with which this process should end."""
+    is_newer = any(trouble.reason == "schema_newer" for trouble in _outdated)
+    return SCHEMA_NEWER_STATUS if is_newer else 0
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from api.http.json_body import decode
 from api.http.problems import Problem
 from application.commands.request import IdempotencyKey
+from application.errors import StoreReplaced
 from application.memory_budget import Share
 from domain.errors import SessionNotFound
 
@@ -415,7 +416,11 @@ def cursor_of(request: AnyRequest, parameters: Parameters, name: str = "since") 
 
     Raises:
         Problem: 400, it is neither a whole number nor `now`.
+        StoreReplaced: The `store` that the cursor comes from is named, and is not this one.
     """
+    store: str = scope_of(request)["cairn"].store.identity
+    if parameters.text("store") not in (None, store):
+        raise StoreReplaced(None, store=store)
     resumed = header(request, b"last-event-id")
     if resumed is not None and resumed != "":
         if not (resumed.isascii() and resumed.isdigit() and len(resumed) < 20):

@@ -138,6 +138,10 @@ LAST_EVENT_ID = Parameter(
     "header",
 )
 
+STORE = Parameter(
+    "store", "the store that the cursor comes from, as a snapshot names it; 409 if it is another"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Describes:

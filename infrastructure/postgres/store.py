@@ -8,10 +8,10 @@ from application.fan_out import FanOut
 from application.ports.store import Store
 from infrastructure.codec import JsonCodec
 from infrastructure.null_announcer import NullAnnouncer
-from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.database_clock import DatabaseClock
 from infrastructure.postgres.connecting.listener import Listener
+from infrastructure.postgres.connecting.store_watch import identify
 from infrastructure.postgres.idempotency import PostgresIdempotencyKeys
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.session.deadlines import PostgresDeadlines
@@ -22,8 +22,6 @@ from infrastructure.postgres.session.snapshots import PostgresSnapshots
 from infrastructure.postgres.shared_state import PostgresSharedState
 from infrastructure.postgres.writing.batch_writer import Committed
 from infrastructure.postgres.writing.group_commit import CommitLimits
-
-_STATEMENTS = sql.load("store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ async def open_store(
         if listener is not None:
             await listener.start(log)
         yield PostgresStore(
-            identity=await _identity(database),
+            identity=await identify(database),
             log=log,
             session_rows=PostgresSessionRows(database),
             idempotency_keys=PostgresIdempotencyKeys(database),
@@ -97,8 +95,3 @@ async def open_store(
             announcer=listener or NullAnnouncer(),
             database=database,
         )
-
-
-async def _identity(database: Database) -> str:
-    rows = await database.fetch(_STATEMENTS["store_identity"], {})
-    return str(rows[0][0])

@@ -51,7 +51,7 @@ def change(file: Path, old: str, new: str) -> None:
 @pytest.fixture
 def servers(database_url: str, tmp_path: Path) -> Iterator[tuple[Cairn, Cairn]]:
     root = tmp_path / "next"
-    older = Cairn(database_url, tmp_path / "older.log")
+    older = Cairn(database_url, tmp_path / "older.log", drain_seconds=600)
     newer = Cairn(database_url, tmp_path / "newer.log", root=successor(root))
     try:
         yield older, newer

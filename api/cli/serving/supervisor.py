@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from api.cli.options import Failure
 from api.cli.serving.server import LONGEST_STOP
+from api.http.drain import SCHEMA_NEWER_STATUS
 from api.settings import Settings
 
 _LONGEST_PAUSE = 5.0
@@ -156,6 +157,9 @@ class Supervisor:
     def _look(self) -> None:
         for one in self._ended():
             self._bury(one)
+            if one.process.returncode == SCHEMA_NEWER_STATUS:
+                # None of this release can be started any more; the others end by themselves too.
+                self._asked += 1
             if self._asked:
                 continue
             self._failures = 0 if one.is_ready else self._failures + 1

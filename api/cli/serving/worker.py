@@ -17,6 +17,7 @@ from contextlib import suppress
 
 from api.cli.serving.connection_guard import ConnectionLimits
 from api.cli.serving.server import LONGEST_STOP, run_server
+from api.http.drain import exit_status
 from api.logs import configure_logs
 from api.main import create_app
 from api.settings import Settings
@@ -43,6 +44,7 @@ def main() -> None:
     if os.getppid() != parent:
         # It has not cleared up, so the last of its workers does.
         shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+    sys.exit(exit_status())
 
 
 async def _give_signs(signs: int) -> None:

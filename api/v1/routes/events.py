@@ -31,6 +31,7 @@ from api.http.route_docs import (
     EVENTS_LIMIT,
     LAST,
     LAST_EVENT_ID,
+    STORE,
     STREAM,
     TYPES,
     WAIT,
@@ -58,7 +59,7 @@ _CLOUDEVENT_TYPE = "dev.cairn."
 @Describes(
     "Events",
     answers={200: EventPage, 204: None},
-    problems=("cursor_ahead", "malformed_header", "not_acceptable", "overloaded"),
+    problems=("cursor_ahead", "store_replaced", "malformed_header", "not_acceptable", "overloaded"),
     parameters=(
         cursor_parameter("since", "sequence"),
         LAST,
@@ -67,6 +68,7 @@ _CLOUDEVENT_TYPE = "dev.cairn."
         TYPES,
         Parameter("turn", "only events of this turn"),
         LAST_EVENT_ID,
+        STORE,
     ),
     conditional=True,
     linked=True,
@@ -75,7 +77,7 @@ _CLOUDEVENT_TYPE = "dev.cairn."
 async def get_events(request: AnyRequest) -> ASGIResponse:
     """Read the events of a session since a sequence."""
     services = services_of(request)
-    parameters = Parameters(request, ("since", "limit", "wait", "types", "turn", "last"))
+    parameters = Parameters(request, ("since", "limit", "wait", "types", "turn", "last", "store"))
     session_id = session_id_of(request)
     wanted = Filter(named_types(parameters.words("types")), parameters.text("turn"))
     last = parameters.count("last", least=1, most=MAX_EVENTS)
@@ -119,7 +121,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
 @Describes(
     "Events",
     answers={200: FeedPage},
-    problems=("cursor_ahead", "malformed_header", "not_acceptable", "overloaded"),
+    problems=("cursor_ahead", "store_replaced", "malformed_header", "not_acceptable", "overloaded"),
     parameters=(
         cursor_parameter("after", "position"),
         EVENTS_LIMIT,
@@ -128,6 +130,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
         Parameter("app", "only of sessions of this app"),
         Parameter("user", "only of sessions of this user"),
         LAST_EVENT_ID,
+        STORE,
     ),
     linked=True,
     other_forms={_SSE: STREAM, _CLOUDEVENTS: CloudEventBatch},
@@ -135,7 +138,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
 async def get_feed(request: AnyRequest) -> ASGIResponse:
     """Read the events of all sessions since a position."""
     services = services_of(request)
-    parameters = Parameters(request, ("after", "limit", "wait", "types", "app", "user"))
+    parameters = Parameters(request, ("after", "limit", "wait", "types", "app", "user", "store"))
     wanted = FeedFilter(
         types=tuple(named_types(parameters.words("types"))),
         app=parameters.text("app"),

@@ -84,6 +84,15 @@ def migrate(url: str, *, folder: Traversable = MIGRATIONS, dry_run: bool = False
     return [migration.title for migration in missing]
 
 
+def newest_known(folder: Traversable = MIGRATIONS) -> int:
+    """Return the number of the newest migration that this program has.
+
+    Args:
+        folder: Holds them.
+    """
+    return len(_read(folder))
+
+
 def grant(url: str, role: str) -> None:
     """Give a role the rights that the program needs, and no more.
 

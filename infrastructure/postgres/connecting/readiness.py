@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from application.ports.readiness import Trouble
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.database_clock import DatabaseClock
+from infrastructure.postgres.connecting.store_watch import StoreWatch
 from infrastructure.postgres.log import PostgresEventLog
 
 _SILENT = Trouble("database_silent", "The database does not answer.")
@@ -17,12 +18,16 @@ class PostgresReadiness:
         database: For reads.
         log: Whose writers know whether writes are taken.
         clock: Knows how far the clock of this machine is off.
+        watch: Knows whether this process still fits its database.
     """
 
-    def __init__(self, database: Database, log: PostgresEventLog, clock: DatabaseClock) -> None:
+    def __init__(
+        self, database: Database, log: PostgresEventLog, clock: DatabaseClock, watch: StoreWatch
+    ) -> None:
         self._database = database
         self._log = log
         self._clock = clock
+        self._watch = watch
 
     async def database_answers(self) -> bool:
         """Return whether the database answers now, within a second."""
@@ -40,7 +45,7 @@ class PostgresReadiness:
 
     async def troubles(self) -> Sequence[Trouble]:
         """Return what keeps requests from being served now."""
-        found: list[Trouble] = []
+        found: list[Trouble] = [] if self._watch.trouble is None else [self._watch.trouble]
         if not await self._database.answers():
             found.append(_SILENT)
         refused = self._log.trouble
