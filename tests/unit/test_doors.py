@@ -16,9 +16,12 @@ from api.http.requests import AnyRequest, header, read_body, scope_of
 from api.http.responses import Reply, to_json
 from api.http.routing import Route, Router, RoutingError, delete, get, patch, post, put
 from api.http.site_guard import SiteGuard
+from application.memory_budget import MemoryBudget
 
 
 class _Services:
+    memory = MemoryBudget()
+
     class settings:  # noqa: N801 - a name of the real ones
         max_body_bytes = 1000
 
