@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 IN_ROOT := cd "$$ROOT" &&
 BIN := .venv/bin
 
-.PHONY: help serve demo test hunt bench check setup setup-serving
+.PHONY: help serve demo test hunt bench check setup setup-serving setup-importers
 .DEFAULT_GOAL := help
 
 help:
@@ -57,13 +57,18 @@ setup:
 setup-serving:
 	@groups=--no-dev; $(value MAKE_ENVIRONMENT)
 
+# With the packages whose files the importers read: what tests of them need, and nothing else does.
+setup-importers:
+	@groups="--group importers"; $(value MAKE_ENVIRONMENT)
+
 define MAKE_ENVIRONMENT
 cd "$ROOT" && [ -f uv.lock ] || exit 1; \
 wanted="$(cat pyproject.toml uv.lock | cksum) $ROOT"; \
 made=$(cat .venv/.made-from 2>/dev/null); \
-if { [ "$made" = "$wanted" ] || [ "$groups $made" = "--no-dev --no-dev $wanted" ]; } \
-  && .venv/bin/python -c "" 2>/dev/null; \
-then exit 0; fi; \
+case "$groups:$made" in \
+  *":--group importers $wanted" | "${groups%--group*}:$wanted" | "--no-dev:--no-dev $wanted") \
+    if .venv/bin/python -c "" 2>/dev/null; then exit 0; fi;; \
+esac; \
 unset VIRTUAL_ENV PYTHONHOME PYTHONPATH; \
 for python in "$PYTHON" python3 python3.13 python3.12 python3.11; do \
   if [ -n "$python" ] && found=$("$python" -c \
@@ -77,7 +82,7 @@ if [ -z "$found" ]; then \
     "install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3" >&2; \
   exit 1; \
 fi; \
-case "$groups" in "") for="for tests, about 500 MB";; *) for="to serve, about 160 MB";; esac; \
+case "$groups" in --no-dev) for="to serve, about 160 MB";; *) for="for tests, about 500 MB";; esac; \
 echo "Setting up .venv from uv.lock, with $found ($for) ..." >&2; \
 rm -f .venv/.made-from; \
 case "$made" in ""|*" $ROOT") ;; *) rm -rf .venv ;; esac; \
