@@ -59,6 +59,10 @@ class DraftedLog:
         session, state = self._session, ABSENT
         first = Draft(event=self._created, at=session.created_at)
         yield self._line(first, None)
+        if session.names_turns:
+            for draft in session.drafts:
+                yield self._line(draft, draft.turn_id)
+            return
         state = evolve(state, Recorded(1, first.at, first.event, None))
         for draft in session.drafts:
             turn_id = draft.turn_id or turn_of(state, draft.event)

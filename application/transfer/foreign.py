@@ -132,6 +132,7 @@ class ForeignSession:
         drafts: What happened after that, in the order of the source; taken once.
         actor: Who did what no draft names an actor for.
         forked_from: Where it leaves another session, which comes before it in the same run.
+        names_turns: Each draft says its turn, or that it is of none; otherwise they are found out.
         tally: What was found; complete when all drafts were taken.
     """
 
@@ -143,4 +144,5 @@ class ForeignSession:
     drafts: Iterable[Draft]
     actor: str = "system"
     forked_from: ForkPoint | None = None
+    names_turns: bool = False
     tally: Tally = field(default_factory=Tally)

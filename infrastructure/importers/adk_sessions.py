@@ -117,6 +117,7 @@ def adk_session(
         source=SOURCE,
         source_id="/".join(key),
         session_id=session_id,
+        names_turns=True,
         created=SessionCreated(
             owner=Owner(
                 app=choices.app or name_of(key.app, SOURCE),

@@ -120,6 +120,7 @@ class _Project:
             source=SOURCE,
             source_id=found.native,
             session_id=session_id,
+            names_turns=True,
             created=self._created(found.model, key, about),
             created_at=drafter.at,
             drafts=self._drafts(drafter, found, chain(before, entries), side),
@@ -224,6 +225,7 @@ class _Project:
             source=SOURCE,
             source_id=f"{found.native}/{key}",
             session_id=child_id,
+            names_turns=True,
             created=created,
             created_at=began,
             drafts=self._child_drafts(

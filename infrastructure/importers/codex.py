@@ -172,6 +172,7 @@ class _Threads:
             source=SOURCE,
             source_id=thread.native,
             session_id=session_id,
+            names_turns=True,
             created=SessionCreated(
                 owner=Owner(app=self._choices.app or SOURCE, user=self._choices.user or "unknown"),
                 type="user" if lineage is None else "spawned",

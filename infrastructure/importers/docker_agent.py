@@ -100,6 +100,7 @@ class _Database:
             source=SOURCE,
             source_id=native,
             session_id=session_id,
+            names_turns=True,
             created=SessionCreated(
                 owner=Owner(app=self._choices.app or SOURCE, user=self._choices.user or "unknown"),
                 title=title_of(row.get("title")),

@@ -44,6 +44,7 @@ def read_langchain(place: str, choices: Choices) -> Iterator[ForeignSession]:
         source=SOURCE,
         source_id=native,
         session_id=session_id,
+        names_turns=True,
         created=SessionCreated(
             owner=Owner(app=choices.app or SOURCE, user=choices.user or "unknown"),
             metadata={"imported_from": {"kind": SOURCE, "key": [native]}},

@@ -161,6 +161,7 @@ class _ThreadReader:
             source=SOURCE,
             source_id=name,
             session_id=session_id,
+            names_turns=True,
             created=SessionCreated(
                 owner=Owner(app=self._choices.app or SOURCE, user=self._choices.user or owner),
                 type="user" if lineage is None else "spawned",

@@ -150,6 +150,7 @@ class _Database:
             source=SOURCE,
             source_id=name,
             session_id=session_id,
+            names_turns=True,
             created=SessionCreated(
                 owner=Owner(app=self._choices.app or SOURCE, user=self._choices.user or "unknown"),
                 title=None if branch.name == _MAIN else name_of(branch.name, "branch"),

@@ -71,6 +71,7 @@ def _session(
         source=SOURCE,
         source_id=native,
         session_id=session_id,
+        names_turns=True,
         created=SessionCreated(
             owner=Owner(app=choices.app or SOURCE, user=choices.user or "unknown"),
             agent=agent,

@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 from uuid import UUID, uuid5
 
 from application.transfer.foreign import Draft, Tally
 from domain.session.events import (
     ActivityEvent,
     AgentMessage,
+    ElicitationAnswered,
+    ElicitationRequested,
     MessageAdded,
+    PermissionDecided,
+    PermissionRequested,
     SessionEvent,
     ToolReturned,
     TurnCancelled,
@@ -21,6 +25,7 @@ from domain.session.events import (
 from domain.values import Failure, JsonObject, Part, Role, TurnSource, Usage
 from infrastructure.importers.reading import id_of, name_of
 
+_OF_THE_RUNNING_TURN = get_args(ActivityEvent)
 INFERRED: JsonObject = {"inferred": True}
 
 
@@ -76,6 +81,7 @@ class TurnDrafter:
         self._turn: _Turn | None = None
         self._turns: set[str] = set()
         self._messages: set[str] = set()
+        self._asked_in: dict[str, str | None] = {}
         self._said_in: dict[str, str | None] = {}
         self._renamed: dict[tuple[str, str | None], str] = {}
         self._open: dict[str, OpenCall] = {}
@@ -142,7 +148,7 @@ class TurnDrafter:
 
         Args:
             event: Of the running turn where it is what an agent does; then there must be one.
-            turn_id: Of its envelope; None takes the running one.
+            turn_id: Of its envelope; None takes the one that it belongs to, if it does.
         """
         made = None
         if self._key is not None:
@@ -154,11 +160,21 @@ class TurnDrafter:
                 at=self.at,
                 id=made,
                 actor=self._actor,
-                turn_id=turn_id,
+                turn_id=turn_id or self._turn_of(event),
                 causation=self._cause,
             )
         )
         self.sequence += 1
+
+    def _turn_of(self, event: SessionEvent) -> str | None:
+        if isinstance(event, _OF_THE_RUNNING_TURN):
+            return None if self._turn is None else self._turn.turn_id
+        if isinstance(event, PermissionDecided | ElicitationAnswered):
+            return self._asked_in.pop(event.request_id, None)
+        turn_id: str | None = getattr(event, "turn_id", None)
+        if isinstance(event, PermissionRequested | ElicitationRequested):
+            self._asked_in[event.request_id] = turn_id
+        return turn_id
 
     def require_turn(self) -> None:
         """Begin a turn where none runs, for what an agent does all the same."""

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from application.ports.events import StoredEvent
 from application.transfer.foreign import ForeignSession, Tally
+from application.transfer.lines import Line, event_of
 from infrastructure.codec import JsonCodec
 from infrastructure.importers.choices import Choices
 from infrastructure.importers.registry import READERS
@@ -24,6 +26,19 @@ class Imported:
 
     session: ForeignSession
     events: list[dict[str, Any]]
+    records: list[Line]
+
+    def recorded(self) -> list[Any]:
+        """Its events as the program has them."""
+        codec, session_id = JsonCodec(), self.session.session_id
+        return [
+            codec.decode(
+                StoredEvent(
+                    session_id, one.sequence, one.position, one.type, one.record, one.digest
+                )
+            ).event
+            for one in self.records
+        ]
 
     @property
     def tally(self) -> Tally:
@@ -80,13 +95,15 @@ def imported(source: str, place: str | Path, folder: Path, **choices: Any) -> di
 
     folder.mkdir(exist_ok=True)
     write_foreign(seen(), folder, JsonCodec())
-    return {name: Imported(session, events_of(folder, session)) for name, session in found.items()}
+    return {name: Imported(session, *events_of(folder, session)) for name, session in found.items()}
 
 
-def events_of(folder: Path, session: ForeignSession) -> list[dict[str, Any]]:
+def events_of(folder: Path, session: ForeignSession) -> tuple[list[dict[str, Any]], list[Line]]:
     path = folder / "sessions" / f"{session.session_id}.jsonl"
     _, *lines = path.read_bytes().splitlines()
-    return [json.loads(line) for line in lines]
+    records = [event for line in lines if (event := event_of(line)) is not None]
+    assert len(records) == len(lines)
+    return [json.loads(line) for line in lines], records
 
 
 def expected(source: str) -> dict[str, Any]:

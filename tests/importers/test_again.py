@@ -1,11 +1,17 @@
 """An import is the same in every run, to the byte: so the second one finds everything done."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from domain.session.events import Recorded
+from domain.session.evolve import evolve
+from domain.session.state import ABSENT
+from domain.session.turn_of import turn_of
 from tests.importers.reading import SAMPLES, imported
 
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 PLACES = [
     ("adk", "database-v1.db"),
     ("adk", "database-v0-pickle.db"),
@@ -29,6 +35,16 @@ def test_two_imports_are_equal_to_the_byte(source: str, name: str, tmp_path: Pat
     for file in files:
         one, two = (tmp_path / run / "sessions" / file for run in ("one", "two"))
         assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize(("source", "name"), PLACES)
+def test_events_are_of_the_turns_in_which_they_happened(source: str, name: str, tmp_path: Path):
+    for one in imported(source, SAMPLES / source / name, tmp_path).values():
+        state = ABSENT
+        for number, event in enumerate(one.recorded(), 1):
+            turn_id = one.events[number - 1].get("turn_id")
+            assert turn_id == turn_of(state, event), one.events[number - 1]
+            state = evolve(state, Recorded(number, BEGAN, event, turn_id))
 
 
 @pytest.mark.parametrize(("source", "name"), PLACES)
