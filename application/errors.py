@@ -1,5 +1,8 @@
 """Why the program could not do what it was asked, beyond the refusals of the domain."""
 
+from collections.abc import Mapping
+
+from application.ports.session_rows import Hold
 from domain.errors import (
     AtLimit,
     Conflict,
@@ -143,6 +146,33 @@ class KeysTaken(Overtaken):
     def __init__(self, keys: frozenset[str]) -> None:
         super().__init__()
         self.keys = keys
+
+
+class SessionHeld(Conflict):
+    """Nothing can be appended to this session: it is being imported, or in quarantine."""
+
+    def __init__(self, hold: Hold) -> None:
+        super().__init__(_HELD[hold], reason=hold)
+
+
+_HELD: Mapping[Hold, str] = {
+    "import": (
+        "this session is still being imported; try again when that is done, or run the import"
+        " again if it was ended half-way"
+    ),
+    "quarantine": (
+        "this session is in quarantine, because its log was damaged when it was imported; it can"
+        " be read, and forked before the damage"
+    ),
+}
+
+
+class ImportRefused(Conflict):
+    """Some of this cannot be imported, so nothing of it was; `conflicts` say what and why."""
+
+
+class NotAnExport(Invalid):
+    """This is no export that can be imported."""
 
 
 class LogDamaged(Damaged):

@@ -149,6 +149,8 @@ $$;
 -- more.) `projected_with` is the version of the projection that made the row. Nothing reads `doc`
 -- but the client it is for: what the program or a query needs is a column. `activity_second` is
 -- `last_activity_at` cut as `updated_second` is. `facets` is what metadata says at its top, as text.
+-- `held`: why nobody may append to the log but whoever imports it: `import` while it is incomplete,
+-- or `quarantine`.
 create table sessions (
   session_id uuid primary key,
   sequence bigint not null,
@@ -191,7 +193,8 @@ create table sessions (
   facets jsonb not null default '{}',
   input_tokens bigint not null default 0,
   output_tokens bigint not null default 0,
-  cost double precision
+  cost double precision,
+  held text check (held in ('import', 'quarantine'))
 ) with (fillfactor = 60);
 create index sessions_of_user_by_activity
   on sessions (app, user_id, activity_second desc) where not deleted;
@@ -280,7 +283,7 @@ create table snapshots (
 -- Writes a batch of appends, all or none. `p_touched` are sessions whose list row only moves on;
 -- `p_rows` are those whose list row is written anew, or for the first time (before = 0);
 -- `p_expected` are versions of shared scopes. Raises CN001 when a session is not where its append
--- expects it, CN003 when a scope is not.
+-- expects it, or is held; CN003 when a scope is not.
 create function append_batch_v1(
   e_session uuid[], e_sequence bigint[], e_type text[], e_record bytea[], e_digest bytea[],
   t_session uuid[], t_before bigint[], t_after bigint[], t_offset bigint[], t_digest bytea[],
@@ -319,7 +322,7 @@ begin
       from unnest(t_session, t_before, t_after, t_offset, t_digest, t_at, t_activity, t_messages,
                   t_tool)
         as t (id, before, after, off, digest, at, activity, messages, tool)
-      where s.session_id = t.id and s.sequence = t.before;
+      where s.session_id = t.id and s.sequence = t.before and s.held is null;
     get diagnostics found = row_count;
     if found <> cardinality(t_session) then
       raise exception 'a session is not at its expected sequence' using errcode = 'CN001';
@@ -337,7 +340,7 @@ begin
         forked_from uuid, auto_stop boolean, live_parent uuid, due_at timestamptz,
         projected_with int, last_activity_at timestamptz, num_messages bigint, current_tool text,
         external_id text, facets jsonb, input_tokens bigint, output_tokens bigint,
-        cost double precision)
+        cost double precision, held text, by_import boolean)
     ), made as (
       insert into sessions (
           session_id, sequence, position, digest, updated_at, updated_second, created_at,
@@ -345,7 +348,7 @@ begin
           deleted, doc, badge, turn_id, failure_kind, failure_summary, stalled, unhealthy,
           parent_id, root_id, forked_from, auto_stop, live_parent, due_at, projected_with,
           last_activity_at, activity_second, num_messages, current_tool, external_id, facets,
-          input_tokens, output_tokens, cost)
+          input_tokens, output_tokens, cost, held)
         select r.id, r.after, base + r.off, decode(r.digest, 'hex'), r.at,
           date_trunc('second', r.at), r.created_at, r.app, r.user_id, r.workspace, r.team,
           r.scope, r.agent, r.type, r.status, r.title, r.starred, r.tags, r.deleted,
@@ -353,7 +356,7 @@ begin
           r.parent_id, r.root_id, r.forked_from, r.auto_stop,
           r.live_parent, r.due_at, r.projected_with, r.last_activity_at,
           date_trunc('second', r.last_activity_at), r.num_messages, r.current_tool, r.external_id,
-          r.facets, r.input_tokens, r.output_tokens, r.cost
+          r.facets, r.input_tokens, r.output_tokens, r.cost, r.held
         from wanted as r
         where r.before = 0
         returning 1
@@ -369,9 +372,11 @@ begin
             last_activity_at = r.last_activity_at,
             activity_second = date_trunc('second', r.last_activity_at),
             num_messages = r.num_messages, current_tool = r.current_tool,
-            input_tokens = r.input_tokens, output_tokens = r.output_tokens, cost = r.cost
+            input_tokens = r.input_tokens, output_tokens = r.output_tokens, cost = r.cost,
+            held = r.held
         from wanted as r
         where r.before > 0 and s.session_id = r.id and s.sequence = r.before
+          and (s.held is null or r.by_import)
         returning 1
     )
     select (select count(*) from made) + (select count(*) from moved) into found;

@@ -197,6 +197,8 @@ def session_json(row: ListedSession) -> bytes:
         "position": row.position,
         "updated_at": rfc3339(row.updated_at),
     }
+    if row.held is not None:
+        moved["held"] = row.held
     document = row.doc.encode()
     if row.projected_with < PROJECTION_VERSION:
         document = _encode(filled_document(msgspec.json.decode(document)))

@@ -15,7 +15,7 @@ from application.ports.events import (
     StoredEvent,
 )
 from application.ports.idempotency import StoredAnswer
-from application.ports.session_rows import NO_ACTIVITY, Activity, SessionRow
+from application.ports.session_rows import NO_ACTIVITY, Activity, Hold, SessionRow
 from application.ports.shared_state import ScopeOwner, ScopeVersion, SharedWrite
 from domain.access.events import ACCESS_LOG
 from domain.errors import SessionExists
@@ -38,7 +38,10 @@ class Append:
         companions: Appends to other logs that are written or refused together with this one, each
             to a log of its own and without companions of its own.
         scope: Whose shared scope the log belongs to, which has no list row; None for a session's.
-        of_store: The log is that of the store's accesses, which has no list row either.
+        of_store: The log is that of the store's accesses, or of another program, and has no list
+            row either.
+        by_import: An importer writes it, who may append to a log that is held; it has a row.
+        hold: Keep everybody else from appending to the log, and why; with `by_import` only.
     """
 
     session_id: UUID
@@ -53,6 +56,8 @@ class Append:
     companions: Sequence["Append"] = ()
     scope: ScopeOwner | None = None
     of_store: bool = False
+    by_import: bool = False
+    hold: Hold | None = None
 
     @property
     def of_session(self) -> bool:
@@ -93,6 +98,7 @@ class EventLog(Protocol):
             VersionConflict: A log is not at `before`, which is not asked of an append without
                 events; the facts are its `session_id`, as a string, and its `head`.
             StaleScope: A shared scope is not at its expected version; `head` is the one it has.
+            SessionHeld: A log is being imported, or is in quarantine.
             KeysTaken: An idempotency key of one of them is already stored.
             StoreUnavailable: The store cannot be reached; nothing was stored.
             OutcomeUnknown: The store was lost on the way and did not come back in time.

@@ -27,6 +27,8 @@ class Activity(NamedTuple):
 
 
 NO_ACTIVITY = Activity()
+Hold = Literal["import", "quarantine"]
+"""Why nobody may append to a log: it is not complete yet, or it is damaged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,7 @@ class SessionRow:
 class ListedSession:
     """A session as a list finds it, with the lease on it that is in force.
 
-    What the other fields mean is told at `SessionRow`.
+    What the other fields mean is told at `SessionRow`; `held` says why nobody may append to its log.
     """
 
     session_id: UUID
@@ -123,6 +125,7 @@ class ListedSession:
     projected_with: int = 0
     activity: Activity = NO_ACTIVITY
     lease: Lease | None = None
+    held: Hold | None = None
 
     @property
     def last_activity_at(self) -> datetime:

@@ -46,7 +46,11 @@ class MemoryDeadlines:
         """Have sessions due now whose time is further off than it can be."""
         for session_id, listed in self._tables.listed.items():
             row = listed.row
-            runs = listed.is_live and row.status in ("running", "waiting", "stopping")
+            runs = (
+                listed.is_live
+                and not listed.held
+                and row.status in ("running", "waiting", "stopping")
+            )
             if runs and (
                 row.due_at is None or (row.due_at - listed.updated_at).total_seconds() > within
             ):
@@ -66,7 +70,7 @@ class MemoryDeadlines:
         found: list[Orphan] = []
         for session_id, listed in self._tables.listed.items():
             row, parent_id = listed.row, listed.row.parent_id
-            if parent_id is None or not listed.is_live or row.status == "stopped":
+            if parent_id is None or not listed.is_live or listed.held or row.status == "stopped":
                 continue
             parent = rows.get(parent_id)
             goes_along = parent is None or row.auto_stop

@@ -11,7 +11,7 @@ from itertools import accumulate
 from operator import attrgetter
 from uuid import UUID
 
-from application.errors import KeysTaken, StaleScope, VersionConflict
+from application.errors import KeysTaken, SessionHeld, StaleScope, VersionConflict
 from application.ports.clock import Clock
 from application.ports.events import (
     EventFilter,
@@ -80,6 +80,9 @@ class MemoryEventLog:
             head = len(tables.logs.get(one.session_id, ()))
             if one.events and head != one.before:
                 raise VersionConflict(None, session_id=str(one.session_id), head=head)
+            listed = tables.listed.get(one.session_id)
+            if one.events and listed and listed.held and not one.by_import:
+                raise SessionHeld(listed.held)
         for one in streams:
             for scope_id, expected in one.expected_scopes:
                 if tables.version(scope_id) != expected:
@@ -101,7 +104,9 @@ class MemoryEventLog:
         elif append.events and append.of_session:
             row = append.row or replace(tables.listed[session].row, activity=append.activity)
             tables.let_go(session, row, self._clock.now())
-            tables.listed[session] = Listed(row, append.at)
+            if append.hold:
+                row = replace(row, due_at=None)
+            tables.listed[session] = Listed(row, append.at, append.hold)
         for key in append.keys:
             # One without events of its own keeps the position that it was given.
             own = key.sequence > before

@@ -43,7 +43,7 @@ class MemoryDriverWatch:
 
     def _is_left_behind(self, session_id: UUID, patience: Patience, now: datetime) -> bool:
         listed = self._tables.listed[session_id]
-        if not listed.is_live or listed.row.status not in _AT_WORK:
+        if not listed.is_live or listed.held or listed.row.status not in _AT_WORK:
             return False
         sign = self._tables.presence.get(session_id)
         if sign is not None and sign.presence_at + patience.vouched > now:

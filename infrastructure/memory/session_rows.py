@@ -120,5 +120,6 @@ class MemorySessionRows:
             stalled=row.stalled,
             unhealthy=row.unhealthy,
             projected_with=row.projected_with,
+            held=listed.held,
             lease=lease if lease is not None and lease.expires_at > self._clock.now() else None,
         )

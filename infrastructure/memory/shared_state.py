@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 from uuid import UUID
 
-from application.ports.shared_state import KeyWrite, Scope
+from application.ports.shared_state import KeyValue, KeyWrite, Scope
 from infrastructure.codec import JsonCodec
 from infrastructure.memory.tables import Tables
 
@@ -54,6 +54,17 @@ class MemorySharedState:
                     )
                 )
         return history[:limit]
+
+    async def writes(self, scope_id: UUID, *, after: int, limit: int) -> Sequence[KeyValue]:
+        """Return the writes to all keys of a shared scope, oldest first."""
+        history = self._tables.shared.get(scope_id, [])
+        later = history[bisect_right(history, after, key=_position) :]
+        end = later[:limit][-1].position if later else 0
+        return [
+            KeyValue(one.key, one.position, one.session_id, one.sequence, one.value)
+            for one in later
+            if one.position <= end
+        ]
 
     def _values(self, scope_id: UUID, at: int | None = None) -> Mapping[str, bytes]:
         history = self._tables.shared.get(scope_id, [])

@@ -9,7 +9,7 @@ from application.ports.events import StoredEvent
 from application.ports.idempotency import StoredAnswer
 from application.ports.leases import Lease, Sign
 from application.ports.partials import KeptPiece
-from application.ports.session_rows import SessionFilter, SessionRow
+from application.ports.session_rows import Hold, SessionFilter, SessionRow
 from application.ports.shared_state import ScopeOwner
 
 _EXACTLY = (
@@ -39,10 +39,11 @@ class SharedValue:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The row of a session, and when it last changed."""
+    """The row of a session, when it last changed, and why nobody may append to its log."""
 
     row: SessionRow
     updated_at: datetime
+    held: Hold | None = None
 
     @property
     def is_live(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from uuid import UUID
 
-from application.ports.shared_state import KeyWrite, Scope
+from application.ports.shared_state import KeyValue, KeyWrite, Scope
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 
@@ -57,3 +57,9 @@ class PostgresSharedState:
             KeyWrite(position, session_id, sequence, value, at.astimezone(UTC), actor)
             for position, session_id, sequence, value, at, actor in rows
         ]
+
+    async def writes(self, scope_id: UUID, *, after: int, limit: int) -> Sequence[KeyValue]:
+        """Return the writes to all keys of a shared scope, oldest first."""
+        values = {"scope": scope_id, "after": after, "limit": limit}
+        rows = await self._database.fetch(_STATEMENTS["writes"], values)
+        return [KeyValue(*row) for row in rows]

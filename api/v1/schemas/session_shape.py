@@ -185,6 +185,10 @@ class Session(Shape):
     sequence: Sequence
     position: Position = 0
     updated_at: datetime | None = None
+    held: Annotated[
+        Literal["import", "quarantine"] | None,
+        Field(description="why nothing can be appended to it: see the page on imports"),
+    ] = None
 
 
 class SessionHealth(Shape):

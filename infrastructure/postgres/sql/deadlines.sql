@@ -19,7 +19,7 @@ where session_id = %(session)s and due_at = %(seen)s
 update sessions set due_at = now()
 where session_id in (
   select session_id from sessions
-  where status in ('running', 'waiting', 'stopping') and not deleted
+  where status in ('running', 'waiting', 'stopping') and not deleted and held is null
     and (due_at is null
          or extract(epoch from due_at - updated_at) > %(within)s::float8)
   for update skip locked)

@@ -15,7 +15,7 @@ select coalesce(
     s.sequence,
     -- The log of a shared scope has no row among the sessions.
     (select max(o.originator_version) from events as o where o.originator_id = a.session),
-    0), e.digest, e.notification_id
+    0), e.digest, e.notification_id, s.held
 from unnest(%(session)b::uuid[], %(last)b::bigint[]) with ordinality as a (session, last, o)
 left join sessions as s on s.session_id = a.session
 left join events as e on e.originator_id = a.session and e.originator_version = a.last

@@ -8,7 +8,7 @@ from (select clock_timestamp() as at) as clock
 cross join sessions as s
 left join leases as held on held.session_id = s.session_id
 left join presence as last on last.session_id = s.session_id
-where s.status in ('starting', 'running', 'waiting', 'stopping') and not s.deleted
+where s.status in ('starting', 'running', 'waiting', 'stopping') and not s.deleted and s.held is null
   and (%(only)s::uuid is null or s.session_id = %(only)s)
   and (%(after)s::uuid is null or s.session_id > %(after)s)
   and (last.presence_at is null or last.presence_at + %(vouched)s <= clock.at)

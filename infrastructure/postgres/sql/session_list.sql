@@ -11,7 +11,8 @@ select s.session_id, s.sequence, s.position, s.digest, s.created_at, s.updated_a
   s.last_activity_at, s.num_messages, s.current_tool,
   (select row(l.session_id, l.token, l.holder, l.acquired_at, l.renewed_at, l.expires_at)
    from leases as l
-   where l.session_id = s.session_id and l.expires_at > clock_timestamp())
+   where l.session_id = s.session_id and l.expires_at > clock_timestamp()),
+  s.held
 from sessions as s
 
 -- name: the_one

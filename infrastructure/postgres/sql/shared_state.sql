@@ -35,3 +35,10 @@ cross join lateral (select readable_json_v1(e.state) offset 0) as r (record)
 where h.scope_id = %(scope)s and h.key = %(key)s and h.position < %(before)s
 order by h.position desc
 limit %(limit)s
+
+-- name: writes
+select key, position, session_id, sequence, value
+from shared_state_history
+where scope_id = %(scope)s and position > %(after)s
+order by position
+fetch first %(limit)s rows with ties

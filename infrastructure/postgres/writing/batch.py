@@ -117,6 +117,10 @@ def _row_json(append: Append, row: SessionRow, offset: int) -> dict[str, Any]:
         "digest": append.events[-1].digest.hex(),
         "at": append.at.isoformat(),
         **row_columns(row),
+        "by_import": append.by_import,
+        "held": append.hold,
+        # What is held neither needs the clock nor ends with its parent.
+        **({"due_at": None, "live_parent": None} if append.hold else {}),
     }
 
 

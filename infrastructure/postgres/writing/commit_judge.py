@@ -12,8 +12,9 @@ from uuid import UUID
 
 from psycopg import AsyncCursor
 
-from application.errors import KeysTaken, StaleScope, VersionConflict
+from application.errors import KeysTaken, SessionHeld, StaleScope, VersionConflict
 from application.ports.log import Append
+from application.ports.session_rows import Hold
 from domain.errors import CairnError
 from infrastructure.postgres import sql
 from infrastructure.postgres.writing.arrays import BigintArray, TextArray, UuidArray
@@ -67,11 +68,15 @@ class Verdict(NamedTuple):
 
 
 class _End(NamedTuple):
-    """Where a log is, and the event, if it is there, with which an append would have ended."""
+    """Where a log is, and the event, if it is there, with which an append would have ended.
+
+    `held` says why nobody may append to it.
+    """
 
     head: int
     digest: bytes | None
     position: int
+    held: Hold | None
 
 
 async def judge(cursor: AsyncCursor[Any], waiting: Sequence[PendingAppend]) -> Verdict:
@@ -154,9 +159,11 @@ def _refusal_of(
     if repeated:
         return KeysTaken(repeated)
     for one in entry.streams:
-        head = ends[one.session_id].head
+        head, held = ends[one.session_id].head, ends[one.session_id].held
         if one.events and head != one.before:
             return VersionConflict(None, session_id=str(one.session_id), head=head)
+        if one.events and held is not None and not one.by_import:
+            return SessionHeld(held)
     for one in entry.streams:
         for scope_id, expected in one.expected_scopes:
             version = versions.get(scope_id, 0)
