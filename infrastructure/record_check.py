@@ -46,12 +46,22 @@ def fault_of(event_type: str, record: bytes) -> str | None:
         return "has a type that is empty, too long, or holds characters beside A-Z a-z 0-9 _.:<>-"
     if event_type in _OURS:
         return f"is a {event_type}, which only commands of Cairn record"
+    return spelling_fault_of(record, event_type)
+
+
+def spelling_fault_of(record: bytes, event_type: str | None = None) -> str | None:
+    """Return what keeps a record from being spelled as the log spells its own, as a predicate.
+
+    Args:
+        record: UTF-8 JSON.
+        event_type: The type that it must name; None is any.
+    """
     try:
         record.decode()
         read = _decode(record)
     except (UnicodeDecodeError, msgspec.DecodeError) as fault:
         return f"is no record of Cairn: {fault}"
-    if read.type != event_type:
+    if event_type is not None and read.type != event_type:
         return f"is stored as {event_type} and names itself {read.type}"
     if not bytes(read.data).startswith(b"{"):
         return "has data that are no object"

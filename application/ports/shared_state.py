@@ -61,6 +61,16 @@ class KeyWrite(NamedTuple):
     actor: str
 
 
+class KeyValue(NamedTuple):
+    """One write to any key of a shared scope; what the fields mean is told at `KeyWrite`."""
+
+    key: str
+    position: int
+    session_id: UUID
+    sequence: int
+    value: bytes | None
+
+
 class SharedState(Protocol):
     """The keys that sessions share, written in the transaction of the events they follow from."""
 
@@ -94,5 +104,17 @@ class SharedState(Protocol):
             key: With its prefix.
             before: Only writes at a lower position; None is from the newest.
             limit: The most writes.
+        """
+        ...
+
+    async def writes(self, scope_id: UUID, *, after: int, limit: int) -> Sequence[KeyValue]:
+        """Return the writes to all keys of a shared scope, oldest first.
+
+        Those of one event come all together, whatever the limit.
+
+        Args:
+            scope_id: Of the scope.
+            after: Only writes at a higher position.
+            limit: About the most writes.
         """
         ...

@@ -1,0 +1,219 @@
+"""A bundle: a folder or an archive with a file for each log, and a manifest of all of them."""
+
+import json
+import re
+import tarfile
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from tempfile import SpooledTemporaryFile
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+from application.ports.shared_state import KeyValue, ScopeOwner
+from application.transfer.lines import Header
+from domain.access.events import ACCESS_LOG
+
+FORMAT = 1
+"""The version of bundles; another one is refused."""
+MANIFEST = "manifest.json"
+CHECKPOINT = "checkpoint"
+IN_MEMORY = 8 * 1024 * 1024
+"""The size up to which a file is put together in memory, and not on the disk."""
+_READ = 1024 * 1024
+_END = b"\0" * 1024
+FILE_NAME = re.compile(r"(sessions|scopes|accesses|logs)/([0-9a-f-]{36})\.jsonl(\.zst)?")
+
+
+def place_of(log_id: UUID, first_type: str) -> str:
+    """Return the name that the file of a log has in a bundle.
+
+    Args:
+        log_id: Whose log.
+        first_type: Of its first event.
+    """
+    match first_type:
+        case "session.created":
+            folder = "sessions"
+        case "scope.opened":
+            folder = "scopes"
+        case _:
+            folder = "accesses" if log_id == ACCESS_LOG else "logs"
+    return f"{folder}/{log_id}.jsonl"
+
+
+class FileEntry(NamedTuple):
+    """What a manifest says of a file: its name in the bundle, its bytes, and whose log it is."""
+
+    name: str
+    bytes: int
+    sha256: str
+    session_id: str
+    events: int
+    head: int
+    digest: str
+
+
+@dataclass(slots=True)
+class SharedHistory:
+    """The writes to the keys of one shared scope, in order of position."""
+
+    scope_id: UUID
+    owner: ScopeOwner
+    writes: list[KeyValue] = field(default_factory=list[KeyValue])
+
+    def document(self) -> dict[str, Any]:
+        """Return it as a manifest has it."""
+        return {
+            "scope_id": str(self.scope_id),
+            "app": self.owner.app,
+            "user": self.owner.user,
+            "history": [
+                {
+                    "key": one.key,
+                    "position": one.position,
+                    "session_id": str(one.session_id),
+                    "sequence": one.sequence,
+                    **({"deleted": True} if one.value is None else {"value": _value(one.value)}),
+                }
+                for one in self.writes
+            ],
+        }
+
+
+def _value(raw: bytes) -> Any:
+    return json.loads(raw)
+
+
+@dataclass(slots=True)
+class Manifest:
+    """What is in a bundle.
+
+    Args:
+        store: The identity of the store that it comes from.
+        files: One for each log.
+        shared_state: The writes of these logs to keys that they share.
+        checkpoint: The signed head of the log before the first file was made; None without keys.
+        whole: It was made of all logs that there are.
+        next: Behind which log the next part begins, when this is not the last one.
+    """
+
+    store: str
+    files: list[FileEntry] = field(default_factory=list[FileEntry])
+    shared_state: list[SharedHistory] = field(default_factory=list[SharedHistory])
+    checkpoint: str | None = None
+    whole: bool = False
+    next: UUID | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON may hold it."""
+        told: dict[str, Any] = {
+            "cairn_bundle": FORMAT,
+            "store": self.store,
+            "whole": self.whole,
+            "files": [one._asdict() for one in self.files],
+            "shared_state": [one.document() for one in self.shared_state],
+            "checkpoint": self.checkpoint,
+        }
+        if self.next is not None:
+            told["next"] = str(self.next)
+        return told
+
+
+def to_json(document: Any) -> bytes:
+    """Return a manifest as the bytes of its file."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+class ExportFile(Protocol):
+    """A file of a bundle, piece by piece."""
+
+    name: str
+    header: Header
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is one piece."""
+        ...
+
+    def pieces(self) -> AsyncGenerator[bytes]:
+        """Yield its bytes; once."""
+        ...
+
+
+async def archive(files: AsyncIterator[ExportFile], manifest: Manifest) -> AsyncGenerator[bytes]:
+    """Yield a bundle as a tar archive, in constant memory; the manifest comes last.
+
+    An archive says the size of a file before its bytes: one that is long is put together on the
+    disk first.
+
+    Args:
+        files: What goes into it.
+        manifest: Is completed while they are taken.
+    """
+    if manifest.checkpoint is not None:
+        note = manifest.checkpoint.encode()
+        yield _member(CHECKPOINT, len(note)) + note + _padding(len(note))
+    async for file in files:
+        digest, size = sha256(), 0
+        header = file.header
+        if file.is_whole:
+            (content,) = [piece async for piece in file.pieces()]
+            digest.update(content)
+            size = len(content)
+            yield _member(file.name, size) + content + _padding(size)
+        else:
+            with SpooledTemporaryFile(IN_MEMORY) as spool:
+                async for piece in file.pieces():
+                    digest.update(piece)
+                    size += len(piece)
+                    spool.write(piece)
+                yield _member(file.name, size)
+                spool.seek(0)
+                while piece := spool.read(_READ):
+                    yield piece
+                yield _padding(size)
+        manifest.files.append(
+            FileEntry(
+                file.name,
+                size,
+                digest.hexdigest(),
+                str(header.session_id),
+                header.events,
+                header.head,
+                header.digest.hex(),
+            )
+        )
+    told = to_json(manifest.document())
+    yield _member(MANIFEST, len(told)) + told + _padding(len(told)) + _END
+
+
+async def compressed(
+    pieces: AsyncGenerator[bytes], compress: Callable[[bytes], bytes], flush: Callable[[], bytes]
+) -> AsyncGenerator[bytes]:
+    """Yield pieces compressed.
+
+    Args:
+        pieces: What is to be compressed.
+        compress: Takes bytes, and gives those that are ready.
+        flush: Gives the rest.
+    """
+    try:
+        async for piece in pieces:
+            made = compress(piece)
+            if made:
+                yield made
+        yield flush()
+    finally:
+        await pieces.aclose()
+
+
+def _member(name: str, size: int) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    info.mode = 0o644
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def _padding(size: int) -> bytes:
+    return b"\0" * (-size % 512)

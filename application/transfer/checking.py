@@ -1,0 +1,253 @@
+"""Looking through all that is to be imported before anything of it is written."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from application.ports.codec import Codec
+from application.ports.events import StoredEvent
+from application.ports.shared_state import ScopeOwner
+from application.ports.store import Store
+from application.projections.shared_state import scope_id
+from application.transfer.bundles import FILE_NAME, place_of
+from application.transfer.lines import FileFault, Line, event_of, header_of
+from application.transfer.log_check import LogCheck, LogRefused, SpellingFault
+from application.transfer.plans import (
+    Conflict,
+    ImportPlan,
+    LogBundle,
+    LogSource,
+    PlannedLog,
+)
+from domain.catalogue import NAMES
+from domain.repair.rows import decoded
+from domain.scope.events import ScopeOpened
+from domain.session.events import SessionCreated
+
+_AT_ONCE = 100
+_MOST_CONFLICTS = 1000
+
+_OURS = frozenset(name for name, _ in NAMES.values()) | {"unreadable"}
+"""Types of events with which no log of another program begins."""
+
+
+class Checker:
+    """Plans an import.
+
+    Args:
+        store: Where it would go.
+        spelling_fault: Judges records.
+    """
+
+    def __init__(self, store: Store, spelling_fault: SpellingFault) -> None:
+        self._store = store
+        self._spelling_fault = spelling_fault
+
+    async def plan(self, bundle: LogBundle, *, quarantine: bool) -> ImportPlan:
+        """Return what an import comes to.
+
+        Args:
+            bundle: What is to be imported.
+            quarantine: Take damaged sessions too, and keep everybody from appending to them.
+        """
+        plan = ImportPlan()
+        origins: dict[UUID, tuple[UUID, int, bytes]] = {}
+        for source in bundle.files:
+            try:
+                log, origin = self._begin(source)
+                if log.header.session_id in plan.logs:
+                    raise LogRefused("two_files", "another file is of the same log")
+            except (FileFault, LogRefused) as fault:
+                code = fault.code if isinstance(fault, LogRefused) else "not_an_export"
+                _refuse(plan, source.name, None, code, str(fault))
+                continue
+            if log.kind == "accesses":
+                plan.left_out.append(source.name)
+                continue
+            plan.logs[log.header.session_id] = log
+            if origin is not None:
+                origins[log.header.session_id] = origin
+            await asyncio.sleep(0)
+        await self._hold_against_manifest(bundle, plan)
+        wanted: dict[UUID, set[int]] = {}
+        for origin_id, sequence, _ in origins.values():
+            wanted.setdefault(origin_id, set()).add(sequence)
+        found: dict[tuple[UUID, int], bytes] = {}
+        for log_id, log in plan.logs.items():
+            try:
+                await self._look_through(
+                    plan, log, wanted.get(log_id, set()), found, quarantine=quarantine
+                )
+            except LogRefused as refused:
+                _refuse(plan, log.source.name, log_id, refused.code, refused.detail)
+        for log_id, origin in origins.items():
+            await self._check_origin(plan, log_id, origin, found)
+        plan.shared.sort()
+        return plan
+
+    def _begin(self, source: LogSource) -> tuple[PlannedLog, tuple[UUID, int, bytes] | None]:
+        """Return a log by the first two lines of its file, and where it was forked."""
+        lines = source.lines()
+        header = header_of(next(lines, b"") or b"", source.name)
+        line = next(lines, None)
+        event = event_of(line) if line else None
+        if event is None:
+            raise LogRefused("damaged", "line 2 is no event as Cairn exports it")
+        named = FILE_NAME.fullmatch(source.name)
+        place = place_of(header.session_id, event.type)
+        if named is not None and source.name.removesuffix(".zst") != place:
+            raise LogRefused("wrong_place", f"by what it says its place is {place}")
+        kind: Any = place.partition("/")[0]
+        log = PlannedLog(source, header, kind)
+        first: object = _decoded(self._store.codec, header.session_id, event)
+        origin = None
+        if isinstance(first, SessionCreated):
+            if first.lineage is not None:
+                log.parent = first.lineage.parent_id
+            if first.forked_from is not None:
+                forked = first.forked_from
+                log.origin = forked.session_id, forked.sequence
+                origin = forked.session_id, forked.sequence, _hex(forked.digest)
+        elif log.kind == "sessions" or (log.kind == "logs" and event.type in _OURS):
+            raise LogRefused("damaged", "its first event, which begins it, cannot be read")
+        elif log.kind == "scopes":
+            if not isinstance(first, ScopeOpened):
+                raise LogRefused("damaged", "its first event cannot be read")
+            if scope_id(first.app, first.user) != header.session_id:
+                raise LogRefused("damaged", "its id is not that of the scope which it names")
+            log.header = replace(header, scope=ScopeOwner(first.app, first.user))
+        return log, origin
+
+    async def _hold_against_manifest(self, bundle: LogBundle, plan: ImportPlan) -> None:
+        if bundle.manifest is None:
+            return
+        try:
+            told = {
+                str(one["name"]): (one["bytes"], one["sha256"]) for one in bundle.manifest["files"]
+            }
+        except (KeyError, TypeError):
+            _refuse(plan, "manifest.json", None, "manifest_mismatch", "it lists no files")
+            return
+        for source in bundle.files:
+            said = told.pop(source.name, None)
+            if said is None:
+                detail = "the manifest does not name this file"
+            elif await asyncio.to_thread(source.sum) != said:
+                detail = "its size or its SHA-256 is not what the manifest says"
+            else:
+                continue
+            _refuse(plan, source.name, None, "manifest_mismatch", detail)
+        for name in told:
+            _refuse(plan, name, None, "manifest_mismatch", "the manifest names it, and it is gone")
+
+    async def _look_through(
+        self,
+        plan: ImportPlan,
+        log: PlannedLog,
+        wanted: set[int],
+        found: dict[tuple[UUID, int], bytes],
+        *,
+        quarantine: bool,
+    ) -> None:
+        """Check a log from its first event to its last, and against what the store has of it."""
+        log_id = log.header.session_id
+        newest = await self._store.log.read_newest(log_id, last=1)
+        stored_head = newest[0].sequence if newest else 0
+        reading = LogCheck(log.header, wanted | {stored_head}, self._read, self._spelling_fault)
+        for number, line in enumerate(_events_of(log.source), 2):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+            reading.take(number, line)
+        plan.shared += reading.shared
+        found |= {(log_id, sequence): digest for sequence, digest in reading.digests.items()}
+        damage = reading.damage()
+        if damage is not None:
+            if not quarantine or log.kind != "sessions":
+                raise LogRefused(
+                    "damaged",
+                    f"{damage}; look at it with `cairn repair --file FILE --format cairn`",
+                )
+            log.is_held = True
+            log.header = replace(log.header, head=reading.events, digest=reading.digest)
+        if not newest:
+            return
+        stored_digest = newest[0].digest
+        met = reading.digests.get(stored_head)
+        if stored_head >= log.header.head:
+            (there,) = await self._store.log.read(log_id, after=log.header.head - 1, limit=1)
+            stored_digest, met = there.digest, log.header.digest
+        await self._meet(log, stored_head, same=stored_digest == met)
+
+    async def _meet(self, log: PlannedLog, stored_head: int, same: bool) -> None:
+        """Go on where the store has a part of the log, or all of it."""
+        head, log_id = log.header.head, log.header.session_id
+        if not same:
+            raise LogRefused("another_chain", "the store has a log with this id and other events")
+        log.start = min(stored_head, head)
+        if log.kind != "sessions":
+            return
+        row = await self._store.session_rows.session(log_id)
+        is_held = row is not None and row.held is not None
+        if log.is_held and not is_held:
+            raise LogRefused("another_chain", "the store has this session without the damage")
+        if stored_head < head and not is_held:
+            raise LogRefused(
+                "another_chain",
+                f"the store has this session up to event {stored_head}, and the file goes on to"
+                f" {head}: one of the two was cut, or both went on",
+            )
+
+    async def _check_origin(
+        self,
+        plan: ImportPlan,
+        log_id: UUID,
+        origin: tuple[UUID, int, bytes],
+        found: dict[tuple[UUID, int], bytes],
+    ) -> None:
+        origin_id, sequence, digest = origin
+        log = plan.logs[log_id]
+        there = found.get((origin_id, sequence))
+        if there is None and origin_id not in plan.logs:
+            stored = await self._store.log.read(origin_id, after=sequence - 1, limit=1)
+            there = stored[0].digest if stored else None
+        if there is None:
+            code = "missing_origin"
+            detail = f"it is a fork of {origin_id} at {sequence}, which is neither here nor there"
+        elif there != digest:
+            code = "another_origin"
+            detail = f"it is a fork of {origin_id}, whose event {sequence} is another one"
+        else:
+            return
+        if not log.is_there:
+            _refuse(plan, log.source.name, log_id, code, detail)
+
+    def _read(self, raw: bytes) -> Any:
+        try:
+            return self._store.codec.from_json(raw)
+        except ValueError:
+            return decoded(raw)
+
+
+def _refuse(plan: ImportPlan, name: str, log_id: UUID | None, code: str, detail: str) -> None:
+    if len(plan.conflicts) < _MOST_CONFLICTS:
+        plan.conflicts.append(Conflict(name, log_id, code, detail))
+
+
+def _events_of(source: LogSource) -> Iterator[bytes | None]:
+    lines = source.lines()
+    next(lines, None)
+    return lines
+
+
+def _hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return b""
+
+
+def _decoded(codec: Codec, log_id: UUID, line: Line) -> object:
+    stored = StoredEvent(log_id, line.sequence, line.position, line.type, line.record, line.digest)
+    return codec.decode(stored).event

@@ -1,0 +1,272 @@
+"""Logs as export files: one, those of a list, or all that there are."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from application.ports.census import Census
+from application.ports.events import StoredEvent
+from application.ports.session_rows import After, SessionFilter, SessionOrder
+from application.ports.shared_state import ScopeOwner
+from application.ports.store import Store
+from application.projections.shared_state import app_scope, scope_id, user_scope
+from application.reads.wire import record_json
+from application.transfer.bundles import Manifest, SharedHistory, place_of
+from application.transfer.lines import Header, identity_of
+from domain.errors import SessionNotFound
+from domain.scope.events import ScopeOpened
+from domain.session.events import SessionCreated
+
+_PAGE = 1000
+_PAGE_BYTES = 2 * 1024 * 1024
+_LISTED = 200
+_BEFORE_ALL = UUID(int=0)
+_OLDEST_FIRST = SessionOrder("created_at", descending=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which logs are exported: those that are named, else those of a list, else all.
+
+    Args:
+        session_ids: Of sessions.
+        where: Which sessions; with an app, and perhaps a user, their shared scopes come along.
+        after: Go on behind this one.
+        limit: The most logs; None is all of them.
+    """
+
+    session_ids: Sequence[UUID] = ()
+    where: SessionFilter | None = None
+    after: UUID | None = None
+    limit: int | None = None
+
+
+class LogFile:
+    """The export file of one log, as it was when it was opened.
+
+    Args:
+        name: In a bundle.
+        header: Its first line.
+        first: The events of the first page.
+        rest: Gives the events of the pages after it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        header: Header,
+        first: Sequence[StoredEvent],
+        rest: AsyncGenerator[Sequence[StoredEvent]],
+    ) -> None:
+        self.name = name
+        self.header = header
+        self._first = first
+        self._rest = rest
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is one piece."""
+        return len(self._first) == self.header.events
+
+    async def pieces(self) -> AsyncGenerator[bytes]:
+        """Yield its bytes; once."""
+        yield self.header.line() + _lines(self._first)
+        async for page in self._rest:
+            yield _lines(page)
+
+
+def _lines(events: Sequence[StoredEvent]) -> bytes:
+    return b"".join([record_json(event) + b"\n" for event in events])
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What of a selection was exported so far."""
+
+    owners: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    logs: set[UUID] = field(default_factory=set[UUID])
+    last: UUID | None = None
+
+
+class Exports:
+    """Exports logs.
+
+    Args:
+        store: Where they are.
+        census: Knows which there are.
+    """
+
+    def __init__(self, store: Store, census: Census) -> None:
+        self._store = store
+        self._census = census
+
+    async def session(self, session_id: UUID) -> LogFile:
+        """Return the export file of a session, of a deleted one too.
+
+        Args:
+            session_id: Which.
+
+        Raises:
+            SessionNotFound: There is none.
+        """
+        file = await self._open(session_id)
+        if file is None or not file.name.startswith("sessions/"):
+            raise SessionNotFound
+        return file
+
+    async def all(self, wanted: Selection, manifest: Manifest) -> AsyncGenerator[LogFile]:
+        """Yield files, and complete a manifest with what is beside them.
+
+        Args:
+            wanted: Which.
+            manifest: Gets the history of shared keys, and where to go on.
+
+        Raises:
+            SessionNotFound: There is none of one that was named.
+        """
+        progress = _Progress()
+        number = 0
+        manifest.whole = not wanted.session_ids and wanted.where is None
+        ids = self._ids(wanted)
+        async for log_id in ids:
+            if number == wanted.limit:
+                manifest.next = progress.last
+                break
+            file = await self._open(log_id)
+            if file is None:
+                if wanted.session_ids:
+                    raise SessionNotFound(f"there is no session {log_id}")
+                continue
+            number += 1
+            progress.last = log_id
+            progress.logs.add(log_id)
+            identity = file.header.identity
+            if "app" in identity:
+                progress.owners.add((identity["app"], identity["user"]))
+            if file.header.scope is not None:
+                progress.owners.add((file.header.scope.app, file.header.scope.user or ""))
+            yield file
+        await ids.aclose()
+        manifest.shared_state += [one async for one in self._shared(progress)]
+
+    async def _ids(self, wanted: Selection) -> AsyncGenerator[UUID]:
+        if wanted.session_ids:
+            named = list(dict.fromkeys(wanted.session_ids))
+            after = wanted.after
+            start = 0 if after is None or after not in named else named.index(after) + 1
+            for session_id in named[start:]:
+                yield session_id
+        elif wanted.where is not None:
+            async for log_id in self._listed(wanted.where, wanted.after):
+                yield log_id
+        else:
+            after = wanted.after or _BEFORE_ALL
+            while page := await self._census.sessions(after, _LISTED, changed_since=0):
+                for log_id in page:
+                    yield log_id
+                after = page[-1]
+
+    async def _listed(self, where: SessionFilter, after: UUID | None) -> AsyncGenerator[UUID]:
+        scopes = []
+        if where == SessionFilter(app=where.app, user=where.user) and where.app is not None:
+            scopes = [scope_id(where.app, where.user)]
+        place: After | None = None
+        if after is not None and after not in scopes:
+            row = await self._store.session_rows.session(after)
+            if row is not None:
+                place = After(row.created_at, after)
+        elif after is None:
+            for scope in scopes:
+                yield scope
+        while True:
+            page = await self._store.session_rows.sessions(where, _OLDEST_FIRST, place, _LISTED)
+            for listed in page:
+                yield listed.session_id
+            if len(page) < _LISTED:
+                return
+            place = After(page[-1].created_at, page[-1].session_id)
+
+    async def _open(self, log_id: UUID) -> LogFile | None:
+        """Return the file of a log as it is now; None when there is no such log."""
+        log = self._store.log
+        first = await log.read(log_id, limit=_PAGE, most_bytes=_PAGE_BYTES)
+        if not first:
+            return None
+        newest = first[-1]
+        if _is_full(first):
+            (newest,) = await log.read_newest(log_id, last=1)
+        event: object = self._store.codec.decode(first[0]).event
+        identity: dict[str, Any] = {}
+        origin: dict[str, Any] | None = None
+        scope: ScopeOwner | None = None
+        if isinstance(event, SessionCreated):
+            identity = identity_of(event)
+            if event.forked_from is not None:
+                origin = {
+                    "session_id": str(event.forked_from.session_id),
+                    "sequence": event.forked_from.sequence,
+                    "digest": event.forked_from.digest,
+                }
+        elif isinstance(event, ScopeOpened):
+            scope = ScopeOwner(event.app, event.user)
+        header = Header(
+            store=self._store.identity,
+            session_id=log_id,
+            events=newest.sequence,
+            head=newest.sequence,
+            digest=newest.digest,
+            identity=identity,
+            forked_from=origin,
+            scope=scope,
+        )
+        rest = self._rest(log_id, first[-1].sequence, newest.sequence)
+        return LogFile(place_of(log_id, first[0].type), header, first, rest)
+
+    async def _rest(
+        self, log_id: UUID, after: int, upto: int
+    ) -> AsyncGenerator[Sequence[StoredEvent]]:
+        """Yield the pages behind a sequence; the next one is read while one is being taken."""
+
+        async def read(after: int) -> Sequence[StoredEvent]:
+            return await self._store.log.read(
+                log_id, after=after, upto=upto, limit=_PAGE, most_bytes=_PAGE_BYTES
+            )
+
+        if after >= upto:
+            return
+        reading = asyncio.create_task(read(after))
+        try:
+            while True:
+                page = await reading
+                if not page:
+                    return
+                if page[-1].sequence < upto:
+                    reading = asyncio.create_task(read(page[-1].sequence))
+                yield page
+                if page[-1].sequence >= upto:
+                    return
+        finally:
+            reading.cancel()
+            await asyncio.wait((reading,))
+
+    async def _shared(self, progress: _Progress) -> AsyncGenerator[SharedHistory]:
+        """Yield the writes of the exported logs to the keys that they share."""
+        scopes: dict[UUID, ScopeOwner] = {}
+        for app, user in sorted(progress.owners):
+            scopes[app_scope(app)] = ScopeOwner(app, None)
+            if user:
+                scopes[user_scope(app, user)] = ScopeOwner(app, user)
+        for scope, owner in scopes.items():
+            history = SharedHistory(scope, owner)
+            after = 0
+            while page := await self._store.shared_state.writes(scope, after=after, limit=_PAGE):
+                history.writes += [one for one in page if one.session_id in progress.logs]
+                after = page[-1].position
+            if history.writes:
+                yield history
+
+
+def _is_full(page: Sequence[StoredEvent]) -> bool:
+    return len(page) == _PAGE or sum(len(event.record) for event in page) >= _PAGE_BYTES

@@ -1,0 +1,148 @@
+"""Taking logs out of the store as files, and into it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractContextManager
+from typing import BinaryIO
+from uuid import UUID
+
+from application.commands.request import Caller
+from application.errors import Busy, ImportRefused, NotAnExport, VersionConflict
+from application.ports.store import Store
+from application.reads.transparency import TransparencyLog
+from application.transfer.bundles import Manifest, archive, compressed
+from application.transfer.checking import Checker
+from application.transfer.exports import Exports, Selection
+from application.transfer.imports import Importer, Written
+from application.transfer.lines import FileFault
+from application.transfer.plans import ImportPlan, LogBundle
+
+Compress = Callable[[], tuple[Callable[[bytes], bytes], Callable[[], bytes]]]
+"""Makes what compresses one stream: one that takes bytes, and one that gives the rest."""
+OpenBundle = Callable[[BinaryIO], AbstractContextManager[LogBundle]]
+"""Takes apart what was sent."""
+
+_MOST_TOLD = 100
+
+
+class Transfers:
+    """Exports and imports.
+
+    Args:
+        store: Where the logs are.
+        exports: Makes files of them.
+        checker: Looks through what is to be imported.
+        importer: Writes it.
+        transparency: Signs the head of the log for bundles.
+        compress: Compresses files.
+        open_bundle: Takes apart what was sent.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        exports: Exports,
+        checker: Checker,
+        importer: Importer,
+        transparency: TransparencyLog,
+        *,
+        compress: Compress,
+        open_bundle: OpenBundle,
+    ) -> None:
+        self._store = store
+        self._exports = exports
+        self._checker = checker
+        self._importer = importer
+        self._transparency = transparency
+        self._compress = compress
+        self._open_bundle = open_bundle
+        self._importing = asyncio.Lock()
+
+    async def session(self, session_id: UUID, *, packed: bool) -> AsyncGenerator[bytes]:
+        """Yield the export file of a session.
+
+        Args:
+            session_id: Which.
+            packed: Compressed.
+
+        Raises:
+            SessionNotFound: There is none.
+        """
+        file = await self._exports.session(session_id)
+        async for piece in self._packed(file.pieces(), packed=packed):
+            yield piece
+
+    async def bundle(self, wanted: Selection, *, packed: bool) -> AsyncGenerator[bytes]:
+        """Yield an archive of export files.
+
+        Args:
+            wanted: Which.
+            packed: Compressed.
+
+        Raises:
+            SessionNotFound: There is none of one that was named.
+        """
+        manifest = Manifest(self._store.identity)
+        if self._transparency.keys.signing and wanted.after is None:
+            # Before the first file: whatever was signed is in one of them, if they are all logs.
+            manifest.checkpoint = (await self._transparency.checkpoint()).note
+        files = self._exports.all(wanted, manifest)
+        async for piece in self._packed(archive(files, manifest), packed=packed):
+            yield piece
+
+    async def _packed(
+        self, pieces: AsyncGenerator[bytes], *, packed: bool
+    ) -> AsyncGenerator[bytes]:
+        if packed:
+            pieces = compressed(pieces, *self._compress())
+        async for piece in pieces:
+            yield piece
+
+    async def take(
+        self, sent: BinaryIO, caller: Caller, *, dry_run: bool, quarantine: bool
+    ) -> AsyncGenerator[ImportPlan | Written]:
+        """Import what was sent: yield the plan first, then now and then how far it has come.
+
+        Args:
+            sent: An export file or a bundle; it can be read at any place.
+            caller: Who imports.
+            dry_run: Only yield the plan.
+            quarantine: Take damaged sessions too, and keep everybody from appending to them.
+
+        Raises:
+            NotAnExport: It is no export, or larger than is taken.
+            ImportRefused: Some of it cannot be imported, and so nothing was.
+            Busy: Another import is running.
+        """
+        if self._importing.locked():
+            raise Busy("another import is running in this process; try again when it is done")
+        async with self._importing:
+            try:
+                opened = await asyncio.to_thread(self._open_bundle, sent)
+            except FileFault as fault:
+                raise NotAnExport(str(fault)) from None
+            with opened as bundle:
+                plan = await self._checker.plan(bundle, quarantine=quarantine)
+                if plan.conflicts and not dry_run:
+                    raise _refusal(plan)
+                yield plan
+                if dry_run:
+                    return
+                try:
+                    async for written in self._importer.write(plan, caller):
+                        yield written
+                except VersionConflict as conflict:
+                    raise ImportRefused(
+                        f"log {conflict.facts.get('session_id')} was begun by somebody else while"
+                        " it was imported; what was written before it stays",
+                    ) from None
+
+
+def _refusal(plan: ImportPlan) -> ImportRefused:
+    many = len(plan.conflicts)
+    first = plan.conflicts[0]
+    return ImportRefused(
+        f"{many} of it cannot be imported, so nothing was; {first.name}: {first.detail}",
+        conflicts=[one.document() for one in plan.conflicts[:_MOST_TOLD]],
+        conflicts_omitted=max(many - _MOST_TOLD, 0),
+    )

@@ -1,0 +1,212 @@
+"""`cairn export` and `cairn import`, as a person runs them, between two servers."""
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import zstandard
+
+from api.cli import main
+from api.cli.transfer import exporting
+from tests.support.api import Api
+from tests.support.server import running
+from tests.support.transfers import same_but_for_positions
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(one) for one in arguments])
+        said = capsys.readouterr()
+        code = ended.value.code
+        return code if isinstance(code, int) else 0, said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def here(database_url: str) -> Iterator[str]:
+    with running(database_url) as base:
+        yield base
+
+
+@pytest.fixture
+def there(other_url: str) -> Iterator[str]:
+    with running(other_url) as base:
+        yield base
+
+
+@pytest.fixture
+def api(here: str) -> Iterator[Api]:
+    api = Api(here)
+    try:
+        yield api
+    finally:
+        api.close()
+
+
+def archived(path: Path) -> bytes:
+    return zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
+
+
+def folder_as_archive(folder: Path) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as made:
+        for path in sorted(folder.rglob("*.json*")):
+            made.add(path, path.relative_to(folder).as_posix())
+    return target.getvalue()
+
+
+def without_accesses(files: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: content for name, content in files.items() if not name.startswith("accesses/")}
+
+
+def test_a_store_goes_from_one_server_to_another_as_an_archive(
+    api: Api, here: str, there: str, run: Run, tmp_path: Path
+) -> None:
+    for number in range(3):
+        api.create(title=f"number {number}").say()
+    bundle = tmp_path / "all.tar.zst"
+    status, out, _ = run("export", "-o", bundle, "--url", here)
+    assert status == 0
+    assert out == f"exported 4 logs, {out.split()[3]} events to {bundle}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["all.tar.zst"]
+    status, out, _ = run("import", bundle, "--dry-run", "--json", "--url", there)
+    assert (status, json.loads(out)["sessions"]) == (0, 3)
+    status, out, _ = run("import", bundle, "--url", there)
+    assert status == 0
+    assert "imported: 3 logs" in out
+    assert "left out, for it belongs to its store: accesses/" in out
+    again = tmp_path / "again"
+    run("export", "-o", again, "--url", there)
+    assert without_accesses(same_but_for_positions(folder_as_archive(again))) == without_accesses(
+        same_but_for_positions(archived(bundle))
+    )
+    status, out, _ = run("import", again, "--url", there)
+    assert status == 0
+    assert "imported: 0 logs, 0 events\nalready there: 3 logs" in out
+
+
+def test_one_session_is_a_file_packed_or_not(
+    api: Api, here: str, there: str, run: Run, tmp_path: Path
+) -> None:
+    session = api.create(title="mine")
+    session.say()
+    plain, packed = tmp_path / "one.jsonl", tmp_path / "one.jsonl.zst"
+    assert run("export", session.id, "-o", plain, "--url", here)[0] == 0
+    assert run("export", session.id, "-o", packed, "--url", here)[0] == 0
+    assert archived(packed) == plain.read_bytes()
+    first, *lines = plain.read_bytes().splitlines()
+    events = api.get(f"/v1/sessions/{session.id}/events").content
+    assert b",".join(lines) in events
+    assert json.loads(first)["identity"]["title"] == "mine"
+    assert run("import", packed, "--url", there)[0] == 0
+    assert run("import", plain, "--url", there)[1].startswith("imported: 0 logs")
+
+
+def test_a_list_is_exported_by_filters(api: Api, here: str, run: Run, tmp_path: Path) -> None:
+    for app in ("shop", "shop", "desk"):
+        api.create(app=app)
+    status, out, _ = run("export", "--app", "shop", "-o", tmp_path / "shop", "--url", here)
+    assert (status, out.split()[:3]) == (0, ["exported", "2", "logs,"])
+
+
+def test_an_export_that_was_ended_half_way_goes_on(
+    api: Api, here: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(5):
+        api.create()
+    monkeypatch.setattr(exporting, "_PART", 2)
+    real, left = exporting._Folder._part, [2]
+
+    def part(folder: Any, after: str | None) -> dict[str, Any]:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(28, "No space left on device", "somewhere")
+        return real(folder, after)
+
+    monkeypatch.setattr(exporting._Folder, "_part", part)
+    status, _, err = run("export", "-o", tmp_path / "out", "--url", here)
+    assert status == 1
+    assert "somewhere cannot be written: No space left on device" in err
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    first = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.jsonl")}
+    assert len(first) == 4
+    status, _, err = run("export", "--app", "x", "-o", tmp_path / "out", "--url", here)
+    assert (status, "unfinished export of something else" in err) == (2, True)
+    left[0] = 99
+    assert run("export", "-o", tmp_path / "out", "--url", here)[0] == 0
+    assert {path: path.stat().st_mtime_ns for path in first} == first
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_bytes())
+    assert len(manifest["files"]) == 6
+    status, _, err = run("export", "-o", tmp_path / "out", "--url", here)
+    assert (status, "is there already" in err) == (2, True)
+
+
+def test_what_cannot_be_imported_is_said_by_name(
+    api: Api, here: str, run: Run, tmp_path: Path
+) -> None:
+    session = api.create()
+    session.say()
+    path = tmp_path / "one.jsonl"
+    run("export", session.id, "-o", path, "--url", here)
+    content = path.read_bytes().replace(b'"app":"', b'"app":"x')
+    path.write_bytes(content)
+    status, out, err = run("import", path, "--url", here)
+    assert (status, out) == (1, "")
+    assert "nothing was imported" in err
+    assert "digest_mismatch" in err
+    status, out, _ = run("import", path, "--json", "--url", here)
+    assert (status, json.loads(out)["code"]) == (1, "import_refused")
+    status, out, _ = run("import", path, "--dry-run", "--quarantine", "--url", here)
+    assert status == 1
+    assert "another_chain" in out
+    status, _, err = run("import", tmp_path / "none", "--url", here)
+    assert (status, "cannot be read" in err) == (2, True)
+
+
+def test_folders_with_other_things_in_them_are_refused(here: str, run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    (folder / "sessions").mkdir(parents=True)
+    name = folder / "sessions" / f"{uuid4()}.jsonl"
+    os.mkfifo(name)
+    status, _, err = run("import", folder, "--url", here)
+    assert (status, "no regular file" in err) == (2, True)
+    name.unlink()
+    name.symlink_to("/etc/passwd")
+    status, _, err = run("import", folder, "--url", here)
+    assert (status, "no regular file" in err) == (2, True)
+    name.unlink()
+    (folder / "notes.txt").write_text("x")
+    status, _, err = run("import", folder, "--url", here)
+    assert (status, "has no place in a bundle" in err) == (2, True)
+    os.mkfifo(tmp_path / "pipe")
+    status, _, err = run("import", tmp_path / "pipe", "--url", here)
+    assert (status, "neither a file nor a folder" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nonsense", "-o", "x"], "is no session id"),
+        ([str(uuid4()), "--app", "a", "-o", "x"], "not both"),
+        (["-o", "x.jsonl"], "name exactly one"),
+        (["-o", "x.zip"], "a bundle is a folder"),
+    ],
+)
+def test_what_makes_no_sense_is_said(
+    arguments: list[str], words: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run("export", *arguments, "--url", "http://127.0.0.1:9")
+    assert status == 2
+    assert words in err
