@@ -50,10 +50,14 @@ from application.reads.transcripts import Transcripts
 from application.reads.transparency import AuditKeys, TransparencyLog
 from application.reads.verification import Verification
 from application.reads.wait_for import Waits
+from application.transfer.checking import Checker
+from application.transfer.exports import Exports
+from application.transfer.imports import Importer
 from application.upkeep.supervision import KeyPruner, Supervisor
 from application.use_cases import use_cases_over
 from application.use_cases.recovery import Recovery, patience
 from application.use_cases.repair import Repairs
+from application.use_cases.transfers import Transfers
 from application.webhooks.delivery import Deliveries, RetryPolicy
 from application.webhooks.manage import Webhooks
 from infrastructure.audit_key_file import KeyFileError, make_key, read_keys, rotate_key
@@ -80,6 +84,9 @@ from infrastructure.postgres.store import PostgresStore, open_store
 from infrastructure.postgres.transparency import PostgresSignedHeads, PostgresTiles
 from infrastructure.postgres.webhooks import JOB, PostgresWebhooks
 from infrastructure.postgres.writing.group_commit import CommitLimits
+from infrastructure.record_check import spelling_fault_of
+from infrastructure.transfer.compression import Compressor, compressor
+from infrastructure.transfer.unpacking import Bundle, UnpackLimits
 from infrastructure.webhook_sender import HttpSender
 
 _logger = logging.getLogger("cairn")
@@ -296,6 +303,9 @@ def _put_together(
         writer,
         largest=settings.max_record_bytes,
     )
+    transparency = TransparencyLog(
+        log, tiles, PostgresSignedHeads(database), keeper, Ed25519(), audit_keys_of(settings)
+    )
     services = Services(
         settings=settings,
         memory=memory,
@@ -327,13 +337,15 @@ def _put_together(
         verification=Verification(
             store, PostgresInspector(database), repository, PostgresCensus(database)
         ),
-        transparency=TransparencyLog(
-            log,
-            tiles,
-            PostgresSignedHeads(database),
-            keeper,
-            Ed25519(),
-            audit_keys_of(settings),
+        transparency=transparency,
+        transfers=Transfers(
+            store,
+            Exports(store, PostgresCensus(database)),
+            Checker(store, spelling_fault_of),
+            Importer(store, repository, scope_handler, hub, timers),
+            transparency,
+            compress=compressor,
+            open_bundle=lambda sent: Bundle(sent, UnpackLimits(settings.max_import_bytes)),
         ),
     )
     return services, jobs
@@ -385,6 +397,11 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 def signatures() -> Signatures:
     """Return what signs and checks notes."""
     return Ed25519()
+
+
+def compress() -> Compressor:
+    """Return what compresses one stream of bytes."""
+    return compressor()
 
 
 def audit_keys_of(settings: Settings) -> AuditKeys:

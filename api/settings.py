@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     max_connections: Annotated[int | None, Field(ge=1)] = None
     max_connections_per_peer: Annotated[int | None, Field(ge=1)] = None
     max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * MEBIBYTE
+    max_import_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * MEBIBYTE
     max_record_bytes: Annotated[int, Field(ge=1024)] = MEBIBYTE
     max_state_bytes: Annotated[int, Field(ge=MEBIBYTE)] = 16 * MEBIBYTE
     memory_mb: Annotated[int | None, Field(ge=128)] = None

@@ -37,6 +37,7 @@ from api.cli.options import (
     wants_json,
 )
 from api.cli.serving.listening import listen
+from api.cli.transfer import export_logs, import_files
 
 app = typer.Typer(
     name="cairn",
@@ -362,6 +363,9 @@ def verify(
             )
         )
 
+
+app.command(name="export", short_help="Take sessions out, as files.")(export_logs)
+app.command(name="import", short_help="Bring exported sessions in.")(import_files)
 
 audit = typer.Typer(
     name="audit", help="Keys that sign checkpoints of the log.", no_args_is_help=True

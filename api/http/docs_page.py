@@ -141,8 +141,13 @@ def _route(method: str, path: str, operation: Json, words: str) -> str:
         _parameters(operation["parameters"]),
     ]
     if "requestBody" in operation:
-        schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        shown.append(f"<h4>Body</h4><p>{_kind(schema)}</p>")
+        content: Json = operation["requestBody"]["content"]
+        bodies = (
+            [_kind(content["application/json"]["schema"])]
+            if "application/json" in content
+            else map(escape, content)
+        )
+        shown.append(f"<h4>Body</h4><p>{', '.join(bodies)}</p>")
     answers: list[tuple[str, str]] = []
     for status, answer in operation["responses"].items():
         forms = ", ".join(

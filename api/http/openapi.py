@@ -69,7 +69,7 @@ _PATH: Mapping[str, Json] = {
     "number": {"type": "integer", "minimum": 1, "maximum": 2**31},
     "asset": {"type": "string", "enum": ["docs.css", "docs.js"]},
 }
-_CHANGES = ("session_deleted",)
+_CHANGES = ("session_deleted", "session_held")
 
 _HEADERS: Json = {
     "X-Request-Id": {"schema": {"type": "string"}, "description": "the id of the request"},
@@ -160,6 +160,9 @@ def _operation(handler: Route, told: Describes) -> Json:
             "required": _needed(told.body),
             "content": {"application/json": {"schema": _ref(told.body)}},
         }
+    if told.takes:
+        file = {"schema": {"type": "string", "format": "binary"}}
+        operation["requestBody"] = {"required": True, "content": dict.fromkeys(told.takes, file)}
     for status in told.answers:
         operation["responses"][str(status)] = _answer(handler, told, status, command=command)
     if told.conditional:

@@ -151,6 +151,7 @@ class Describes:
         topic: The group it is shown in.
         answers: A model for each status of success; None is text.
         body: The model of its body, of a command.
+        takes: The media types of a body that is a file.
         problems: Codes that only this route, or few, can give.
         parameters: Of the query and of headers.
         of_path: The schemas of what the path names, where they are not those that all routes have.
@@ -166,6 +167,7 @@ class Describes:
     _: KW_ONLY
     answers: Mapping[int, type[BaseModel] | None]
     body: type[BaseModel] | None = None
+    takes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     of_path: Mapping[str, Schema] = field(default_factory=dict[str, Schema])

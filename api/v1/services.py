@@ -31,6 +31,7 @@ from application.reads.wait_for import Waits
 from application.use_cases import UseCases
 from application.use_cases.recovery import Recovery
 from application.use_cases.repair import Repairs
+from application.use_cases.transfers import Transfers
 from application.webhooks.manage import Webhooks
 from domain.access.events import AccessGranted, AccessTo
 from domain.access.rules import shortened
@@ -66,6 +67,7 @@ class Services:
     verification: Verification
     audit_feed: AuditFeed
     accesses: AccessHandler
+    transfers: Transfers
 
 
 def services_of(request: AnyRequest) -> Services:

@@ -98,7 +98,7 @@ class SessionRow:
 class ListedSession:
     """A session as a list finds it, with the lease on it that is in force.
 
-    What the other fields mean is told at `SessionRow`; `held` says why nobody may append to its log.
+    What the other fields mean is told at `SessionRow`; `held` says why nobody may append to it.
     """
 
     session_id: UUID

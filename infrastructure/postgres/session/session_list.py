@@ -78,7 +78,7 @@ CALLED = "\n".join((_BLOCKS["select"], _BLOCKS["called"]))
 def listed_session(row: Sequence[Any]) -> ListedSession:
     """Return a session as these statements find it."""
     lease = None if row[25] is None else Lease(*row[25])
-    columns: list[Any] = [*row[:22], Activity(*row[22:25]), lease]
+    columns: list[Any] = [*row[:22], Activity(*row[22:25]), lease, row[26]]
     return ListedSession(*columns)
 
 

@@ -1,0 +1,89 @@
+"""`cairn export` and `cairn import`: what can be asked of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.options import HERE, TokenFile, Url, complaining
+
+
+def export_logs(
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="A file of one session (.jsonl, .jsonl.zst), a bundle (.tar.zst) or a folder.",
+        ),
+    ],
+    sessions: Annotated[list[str] | None, typer.Argument(help="Ids of sessions.")] = None,
+    app: Annotated[str | None, typer.Option(metavar="APP", help="Sessions of this app.")] = None,
+    user: Annotated[str | None, typer.Option(metavar="USER", help="Sessions of this user.")] = None,
+    workspace: Annotated[
+        str | None, typer.Option(metavar="WORKSPACE", help="Sessions of this workspace.")
+    ] = None,
+    agent: Annotated[
+        str | None, typer.Option(metavar="AGENT", help="Sessions of this agent.")
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option(metavar="STATUS", help="Sessions with this status.")
+    ] = None,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Sessions with this tag.")] = None,
+    url: Url = HERE,
+    token_file: TokenFile = None,
+) -> None:
+    """Export sessions as files; without any name or filter all that there is.
+
+    A file or folder has its name when it is complete. Ended half-way, the same command goes on
+    where it ended.
+    """
+    filters = {
+        "app": app,
+        "user": user,
+        "workspace": workspace,
+        "agent": agent,
+        "status": status,
+        "tag": tag,
+    }
+    with complaining():
+        from api.cli.transfer.exporting import export as run
+
+        run(sessions or [], filters, output, url=url, token_file=token_file)
+
+
+def import_files(
+    path: Annotated[
+        Path, typer.Argument(help="An export file, a bundle, or a folder of export files.")
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be imported.")
+    ] = False,
+    quarantine: Annotated[
+        bool,
+        typer.Option("--quarantine", help="Take damaged sessions too; nobody can append to them."),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+    url: Url = HERE,
+    token_file: TokenFile = None,
+) -> None:
+    """Import sessions: the same ids, sequences, bytes and digests as they were exported with.
+
+    All that is wrong is found before anything is written. Ended half-way, the same command
+    completes it. The exit status is 0 when everything is there, 1 when something was refused, 2
+    when it could not be tried.
+    """
+    with complaining(unable=2):
+        from api.cli.transfer.importing import import_path as run
+
+        raise SystemExit(
+            run(
+                path,
+                dry_run=dry_run,
+                quarantine=quarantine,
+                as_json=json,
+                url=url,
+                token_file=token_file,
+            )
+        )

@@ -1,0 +1,301 @@
+"""`cairn export`: part by part, so that one that was ended half-way goes on."""
+
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from hashlib import sha256
+from operator import itemgetter
+from pathlib import Path
+from typing import IO, Any, cast
+from uuid import UUID
+
+import msgspec
+
+from api.cli.options import Failure, UsageError
+from api.cli.transfer.progress import Progress
+from api.cli.transfer.server import Refusal, TransferServer
+from api.main import compress
+from application.transfer.bundles import CHECKPOINT, FILE_NAME, MANIFEST, to_json
+
+_PART = 500
+"""The most logs that are asked for at once, and so the most that are asked for twice."""
+_STATE = ".cairn-export.json"
+_TAR, _ZSTD = "application/x-tar", "application/zstd"
+_LINES = "application/jsonl"
+_READ = 1024 * 1024
+
+
+class Part(msgspec.Struct, omit_defaults=True):
+    """What a manifest says: of some logs, or of all."""
+
+    cairn_bundle: int = 0
+    store: str = ""
+    whole: bool = False
+    files: list[dict[str, Any]] = []
+    shared_state: list[dict[str, Any]] = []
+    checkpoint: str | None = None
+    next: str | None = None
+
+    @property
+    def events(self) -> int:
+        """How many there are."""
+        return sum(one["events"] for one in self.files)
+
+    def add(self, part: "Part") -> None:
+        """Take up what the next part says; the histories of shared scopes are put together."""
+        if not self.files:
+            self.cairn_bundle, self.store, self.whole = part.cairn_bundle, part.store, part.whole
+            self.checkpoint = part.checkpoint
+        self.files += part.files
+        self.next = part.next
+        scopes = {one["scope_id"]: one for one in self.shared_state}
+        for one in part.shared_state:
+            there = scopes.setdefault(one["scope_id"], {**one, "history": []})
+            history = [*there["history"], *one["history"]]
+            there["history"] = sorted(history, key=itemgetter("position"))
+        self.shared_state = list(scopes.values())
+
+    def document(self) -> dict[str, Any]:
+        """Return it as the manifest has it."""
+        return {
+            "cairn_bundle": self.cairn_bundle,
+            "store": self.store,
+            "whole": self.whole,
+            "files": self.files,
+            "shared_state": self.shared_state,
+            "checkpoint": self.checkpoint,
+        }
+
+
+_part = msgspec.json.Decoder(Part).decode
+
+
+def export(
+    sessions: Sequence[str],
+    filters: Mapping[str, str | None],
+    output: Path,
+    *,
+    url: str,
+    token_file: Path | None,
+) -> None:
+    """Export what is asked for, and say what was written.
+
+    Args:
+        sessions: Ids.
+        filters: Of a list.
+        output: Where to.
+        url: Where the server is.
+        token_file: Holds the bearer token.
+
+    Raises:
+        UsageError: What is asked makes no sense.
+        Failure: It cannot be done now; what is written stays, to go on from.
+    """
+    ids = [_uuid(one) for one in sessions]
+    given = {name: value for name, value in filters.items() if value is not None}
+    if ids and given:
+        raise UsageError("Name sessions or filter them, not both.")
+    asked: dict[str, Any] = {"session_ids": ids} if ids else given
+    try:
+        with closing(TransferServer(url, token_file)) as server:
+            if output.name.endswith((".jsonl", ".jsonl.zst")):
+                if len(ids) != 1:
+                    raise UsageError(f"{output} is the file of one session: name exactly one.")
+                _one(server, ids[0], output)
+                print(f"exported session {ids[0]} to {output}")
+                return
+            _free(output)
+            if output.name.endswith(".tar.zst"):
+                folder = output.with_name(f"{output.name}.unfinished")
+                manifest = _Folder(server, folder, asked).export()
+                _pack(folder, output)
+                shutil.rmtree(folder)
+            elif output.suffix in (".tar", ".zst", ".zip", ".gz"):
+                raise UsageError(f"{output}: a bundle is a folder, or an archive named .tar.zst.")
+            else:
+                manifest = _Folder(server, output, asked).export()
+    except Refusal as refusal:
+        raise Failure(str(refusal)) from None
+    except OSError as error:
+        where = error.filename or output
+        raise Failure(
+            f"{where} cannot be written: {error.strerror}; run the command again, and it goes on."
+        ) from None
+    print(f"exported {len(manifest.files)} logs, {manifest.events} events to {output}")
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise UsageError(f"{text!r} is no session id; one is a UUID.") from None
+
+
+def _free(output: Path) -> None:
+    taken = output.is_file() or (output / MANIFEST).exists()
+    empty = not output.exists() or (output.is_dir() and not any(output.iterdir()))
+    if taken or not (empty or (output / _STATE).exists()):
+        raise UsageError(f"{output} is there already; name another path.")
+
+
+def _one(server: TransferServer, session_id: str, output: Path) -> None:
+    form = _ZSTD if output.name.endswith(".zst") else _LINES
+    with server.ask("GET", f"/v1/sessions/{session_id}/export", accept=form) as answer:
+        _write(output, answer.pieces())
+
+
+def _write(path: Path, pieces: Iterator[bytes]) -> tuple[int, str]:
+    """Write a file that has its name when it is complete, and return its size and SHA-256."""
+    part, digest, size = path.with_name(f"{path.name}.part"), sha256(), 0
+    try:
+        with part.open("wb") as file:
+            for piece in pieces:
+                digest.update(piece)
+                size += len(piece)
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return size, digest.hexdigest()
+
+
+class _Folder:
+    """A folder that becomes a bundle.
+
+    Args:
+        server: Where from.
+        folder: Where to; it may have a part of the same export already.
+        asked: What is exported.
+    """
+
+    def __init__(self, server: TransferServer, folder: Path, asked: Mapping[str, Any]) -> None:
+        self._server = server
+        self._folder = folder
+        self._asked = asked
+        self._progress = Progress()
+
+    def export(self) -> Part:
+        """Write all files and the manifest, and return it."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        whole = Part()
+        parts = self._state()
+        for part in parts:
+            whole.add(part)
+        while not parts or whole.next is not None:
+            parts = [self._part(whole.next)]
+            whole.add(parts[0])
+            self._keep(parts[0])
+            self._progress.show(len(whole.files), f"{whole.events:,} events")
+        self._progress.wipe()
+        _write(self._folder / MANIFEST, iter([to_json(whole.document())]))
+        (self._folder / _STATE).unlink()
+        return whole
+
+    def _state(self) -> list[Part]:
+        """Return the parts that are complete already."""
+        path = self._folder / _STATE
+        if not path.exists():
+            self._keep(self._asked)
+            return []
+        # A line that is cut is of a part that was not kept, and so comes again.
+        asked, *lines = path.read_bytes().split(b"\n")[:-1] or [b"null"]
+        try:
+            if msgspec.json.decode(asked) != self._asked:
+                raise UsageError(f"{self._folder} has an unfinished export of something else.")
+            return [_part(line) for line in lines]
+        except msgspec.MsgspecError:
+            raise Failure(f"{path} cannot be read; name another path.") from None
+
+    def _keep(self, told: Any) -> None:
+        with (self._folder / _STATE).open("ab") as file:
+            file.write(msgspec.json.encode(told) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _part(self, after: str | None) -> Part:
+        """Write the files of the next logs, and return the manifest of these."""
+        body = {**self._asked, "limit": _PART, **({} if after is None else {"after": after})}
+        written: dict[str, tuple[int, str]] = {}
+        manifest: Part | None = None
+        with (
+            self._server.ask("POST", "/v1/sessions/batch/export", accept=_TAR, body=body) as answer,
+            tarfile.open(fileobj=cast("IO[bytes]", answer), mode="r|", bufsize=_READ) as archive,
+        ):
+            for member in archive:
+                content = archive.extractfile(member)
+                if content is None or not _is_ours(member.name):
+                    raise Failure(f"The server sent {member.name!r}, which is no export.")
+                if member.name == MANIFEST:
+                    manifest = _part(content.read())
+                    continue
+                path = self._folder / member.name
+                path.parent.mkdir(exist_ok=True)
+                written[member.name] = _write(path, _pieces(content))
+        if manifest is None:
+            raise Failure("The server has ended the answer half-way; run the command again.")
+        for one in manifest.files:
+            if written.get(one["name"]) != (one["bytes"], one["sha256"]):
+                raise Failure(f"{one['name']} came otherwise than it was sent; run it again.")
+        return manifest
+
+
+def _is_ours(name: str) -> bool:
+    return name in (MANIFEST, CHECKPOINT) or FILE_NAME.fullmatch(name) is not None
+
+
+def _pieces(content: IO[bytes]) -> Iterator[bytes]:
+    while piece := content.read(_READ):
+        yield piece
+
+
+def _pack(folder: Path, output: Path) -> None:
+    """Write the archive of a bundle; it has its name when it is complete."""
+    part = output.with_name(f"{output.name}.part")
+    packer = compress()
+    try:
+        with part.open("wb") as file:
+            for piece in archived(folder):
+                file.write(packer.compress(piece))
+            file.write(packer.flush())
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(output)
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def archived(folder: Path) -> Iterator[bytes]:
+    """Give the files of a bundle in a folder as a tar archive.
+
+    Args:
+        folder: Its files, and nothing else.
+
+    Raises:
+        UsageError: There is something else in it.
+    """
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            continue
+        name = path.relative_to(folder).as_posix()
+        if not _is_ours(name):
+            raise UsageError(f"{path} has no place in a bundle.")
+        if path.is_symlink() or not path.is_file():
+            raise UsageError(f"{path} is no regular file; a bundle has only those.")
+        info = tarfile.TarInfo(name)
+        with path.open("rb") as file:
+            info.size = os.fstat(file.fileno()).st_size
+            yield info.tobuf(tarfile.GNU_FORMAT)
+            left = info.size
+            while left and (piece := file.read(min(_READ, left))):
+                left -= len(piece)
+                yield piece
+        if left:
+            raise UsageError(f"{path} was cut while it was read.")
+        yield b"\0" * (-info.size % tarfile.BLOCKSIZE)
+    yield b"\0" * (2 * tarfile.BLOCKSIZE)

@@ -1,0 +1,27 @@
+"""Exports and imports as bodies and answers."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api.v1.schemas.base import Body, Name, SessionId
+
+MOST_NAMED = 10_000
+
+
+class ExportBody(Body):
+    """Which logs to export: the sessions that are named, else those of a list, else all."""
+
+    session_ids: Annotated[list[SessionId] | None, Field(min_length=1, max_length=MOST_NAMED)] = (
+        None
+    )
+    app: Name | None = None
+    user: Name | None = None
+    workspace: Name | None = None
+    agent: Name | None = None
+    status: Name | None = None
+    tag: Name | None = None
+    after: Annotated[
+        SessionId | None, Field(description="go on behind this log, as `next` in the manifest says")
+    ] = None
+    limit: Annotated[int | None, Field(ge=1, le=100_000, description="the most logs")] = None
