@@ -35,7 +35,7 @@ def read(path: str) -> bytes:
 
 def lines(path: str) -> list[tuple[bytes, int, int, bytes, bytes]]:
     found = []
-    for line in read(path).splitlines():
+    for line in re.sub(rb'^\{"cairn_export".*\n', b"", read(path)).splitlines():
         place = re.match(EVENT, line) or need(None, "a line is no event")
         owner, digest = uuid.UUID(place[1].decode()).bytes, bytes.fromhex(place[4].decode())
         found.append((owner, int(place[2]), int(place[3]), digest, b"{" + line[place.end() :]))

@@ -3,8 +3,12 @@
 import io
 import json
 import os
+import re
+import subprocess
+import sys
 import tarfile
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,7 +18,9 @@ import zstandard
 
 from api.cli import main
 from api.cli.transfer import exporting
+from infrastructure.audit_key_file import make_key
 from tests.support.api import Api
+from tests.support.docs import ROOT
 from tests.support.server import running
 from tests.support.transfers import same_but_for_positions
 
@@ -210,3 +216,54 @@ def test_what_makes_no_sense_is_said(
     status, _, err = run("export", *arguments, "--url", "http://127.0.0.1:9")
     assert status == 2
     assert words in err
+
+
+def test_a_bundle_is_checked_without_a_server(database_url: str, run: Run, tmp_path: Path) -> None:
+    key = tmp_path / "audit.key"
+    make_key(key, "cairn.example/store")
+
+    def check(path: Path) -> tuple[int, str]:
+        command = [sys.executable, str(ROOT / "docs" / "verify_bundle.py"), str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    with running(database_url, audit_key_file=key) as base:
+        api = Api(base)
+        for _ in range(3):
+            api.create().say()
+        api.close()
+        packed, folder = tmp_path / "all.tar.zst", tmp_path / "all"
+        assert run("export", "-o", packed, "--url", base)[0] == 0
+        assert run("export", "-o", folder, "--url", base)[0] == 0
+    for path in (packed, folder):
+        status, said = check(path)
+        assert status == 0, said
+        assert re.fullmatch(
+            r"HOLDS: 4 logs, \d+ events; these are the \d+ events that cairn.example/store has"
+            r" signed\n",
+            said,
+        )
+    one = next(folder.glob("sessions/*.jsonl"))
+    whole = one.read_bytes()
+    manifest = (folder / "manifest.json").read_bytes()
+
+    def lie(content: bytes) -> None:
+        told = json.loads(manifest)
+        for entry in told["files"]:
+            if entry["name"].endswith(one.name):
+                entry |= {"bytes": len(content), "sha256": sha256(content).hexdigest()}
+        (folder / "manifest.json").write_text(json.dumps(told))
+        one.write_bytes(content)
+
+    one.write_bytes(whole.replace(b'"actor":"', b'"actor":"x'))
+    assert "is not what was exported" in check(folder)[1]
+    lie(whole.replace(b'"actor":"', b'"actor":"x'))
+    assert "does not cover what is there" in check(folder)[1]
+    lie(b"".join(whole.splitlines(keepends=True)[:-1]))
+    assert check(folder) == (1, f"DOES NOT HOLD: the end of sessions/{one.name} is gone\n")
+    one.unlink()
+    assert "names other files" in check(folder)[1]
+    told = json.loads(manifest)
+    told["files"] = [entry for entry in told["files"] if not entry["name"].endswith(one.name)]
+    (folder / "manifest.json").write_text(json.dumps(told))
+    assert "were signed" in check(folder)[1]

@@ -1,0 +1,66 @@
+"""Verify a bundle that `cairn export` made, with Python alone; `verify.py` must lie beside this.
+    verify_bundle.py PATH    a folder, a .tar or a .tar.zst
+
+Each file is what the manifest says, each log is one whole chain to the end that its header names,
+and when it is a bundle of all that there was, the signed events are all there. Whether the
+signature is good is said by `verify.py checkpoint`. Before Python 3.14 what is compressed needs the
+package zstandard. The exit status is 0 when it holds, else 1.
+"""
+
+import io
+import json
+import sys
+import tarfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from verify import log, need, session, sha
+
+
+def unpacked(data: bytes) -> bytes:
+    if data[:4] != b"\x28\xb5\x2f\xfd":
+        return data
+    try:
+        from compression.zstd import decompress
+    except ImportError:
+        from zstandard import ZstdDecompressor
+
+        return ZstdDecompressor().decompressobj().decompress(data)
+    return decompress(data)
+
+
+def bundle(path: Path, work: Path) -> str:
+    if not path.is_dir():
+        with tarfile.open(fileobj=io.BytesIO(unpacked(path.read_bytes()))) as archive:
+            archive.extractall(path := work / "bundle", filter="data")
+    need((path / "manifest.json").is_file(), "there is no manifest")
+    told = json.loads((path / "manifest.json").read_bytes())
+    there = {one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file()}
+    named = {one["name"] for one in told["files"]}
+    need(named == there - {"manifest.json", "checkpoint"}, "the manifest names other files")
+    one_log, all_logs, events = work / "one", work / "all", 0
+    for one in told["files"]:
+        data = (path / one["name"]).read_bytes()
+        found = len(data), sha(data).hex()
+        need(found == (one["bytes"], one["sha256"]), f"{one['name']} is not what was exported")
+        one_log.write_bytes(unpacked(data))
+        head, _, lines = unpacked(data).partition(b"\n")
+        header = json.loads(head)
+        end = f"{header['head']} events, the last digest is {header['digest']}"
+        need(session(str(one_log)) == end, f"the end of {one['name']} is gone")
+        events += header["head"]
+        with all_logs.open("ab") as file:
+            file.write(lines)
+    said = f"{len(named)} logs, {events} events"
+    if not (told["whole"] and told["checkpoint"]):
+        return said
+    note = work / "note"
+    note.write_text(told["checkpoint"])
+    return f"{said}; {log(str(note), str(all_logs))}"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    with TemporaryDirectory() as work:
+        print("HOLDS:", bundle(Path(sys.argv[1]), Path(work)))
