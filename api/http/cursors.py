@@ -63,15 +63,16 @@ def decode(cursor: str, key: bytes) -> After:
     return After(value if by == "title" else datetime.fromisoformat(value), UUID(session_id))
 
 
-def transcript_key(store: str, session_id: UUID, *form: str) -> bytes:
-    """Return what marks the cursors of one transcript: its session and the form it is read in.
+def transcript_key(store: str, session_id: UUID, epoch: int, *form: str) -> bytes:
+    """Return what marks the cursors of one transcript: its session, its epoch and its form.
 
     Args:
         store: The identity of the log.
         session_id: Whose transcript.
+        epoch: In which entries only follow: after a clear or a rewind they are others.
         *form: Its order and format.
     """
-    described = msgspec.json.encode([store, session_id, *form])
+    described = msgspec.json.encode([store, session_id, epoch, *form])
     return sha256(b"cairn transcript cursor" + described).digest()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from application.commands.repository import Loaded, SessionRepository
@@ -38,6 +38,20 @@ class Snapshot:
     position: int
     transcript: Sequence[bytes]
     state: Mapping[str, Any]
+
+
+class TranscriptRead(NamedTuple):
+    """A transcript at one sequence.
+
+    Args:
+        sequence: The newest one.
+        epoch: How often the conversation was cleared or rewound: within one, entries only follow.
+        entries: Their JSON.
+    """
+
+    sequence: int
+    epoch: int
+    entries: Sequence[bytes]
 
 
 class Queries:
@@ -97,10 +111,12 @@ class Queries:
             state,
         )
 
-    async def transcript(self, session_id: UUID) -> tuple[int, Sequence[bytes]]:
-        """Return the newest sequence and the JSON of each entry at it."""
+    async def transcript(self, session_id: UUID) -> TranscriptRead:
+        """Return the newest sequence, the epoch then, and the JSON of each entry at it."""
         row = await self.session(session_id)
-        return row.sequence, await self._transcripts.entries(session_id, row.sequence)
+        epoch: int = self._store.codec.from_json(row.doc)["epoch"]
+        entries = await self._transcripts.entries(session_id, row.sequence)
+        return TranscriptRead(row.sequence, epoch, entries)
 
     async def entry(self, session_id: UUID, entry_id: str) -> tuple[int, bytes]:
         """Return the newest sequence and the JSON of one entry.

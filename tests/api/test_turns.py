@@ -515,3 +515,25 @@ def test_two_messages_never_have_one_id(session: SessionApi):
     session.complete()
     given = {"input": {"parts": SAID, "message_id": "said"}, "mode": "queue"}
     refused(session.post("/turns", given), 409, "message_exists", message_id="said")
+
+
+@pytest.mark.parametrize("query", ["order=asc", "order=desc", "format=ui"])
+def test_a_cursor_of_messages_ends_with_its_epoch(session: SessionApi, query: str):
+    def page(cursor: str | None = None) -> Any:
+        at = "" if cursor is None else f"&cursor={cursor}"
+        return session.get(f"/messages?limit=5&{query}{at}")
+
+    for n in range(12):
+        session.say(f"old {n}", id=f"m{n}")
+    cursor = done(page())["next_cursor"]
+    # What only follows moves nothing.
+    session.say("more")
+    assert len(done(page(cursor))["messages"]) == 5
+    done(session.post("/rewind", {"message_id": "m8"}))
+    for n in range(20):
+        session.say(f"new {n}")
+    refused(page(cursor), 400, "invalid_cursor")
+    cursor = done(page())["next_cursor"]
+    done(page(cursor))
+    done(session.post("/clear"))
+    refused(page(cursor), 400, "invalid_cursor")

@@ -102,10 +102,10 @@ async def list_messages(request: AnyRequest) -> ASGIResponse:
     order = parameters.one_of("order", ("asc", "desc")) or "asc"
     form = parameters.one_of("format", ("entries", "ui")) or "entries"
     session_id = session_id_of(request)
-    key = cursors.transcript_key(services.store.identity, session_id, order, form)
     given = parameters.text("cursor", most=200)
+    sequence, epoch, entries = await services.queries.transcript(session_id)
+    key = cursors.transcript_key(services.store.identity, session_id, epoch, order, form)
     at = None if given is None else cursors.decode_index(given, key)
-    sequence, entries = await services.queries.transcript(session_id)
     if is_current(request, sequence):
         return not_modified(sequence)
     if form == "ui":
