@@ -21,7 +21,7 @@ from domain.chain import genesis
 from domain.errors import SessionNotFound
 from domain.repair.integrity import Integrity
 from domain.repair.rows import Row
-from domain.session.events import Unrecognised
+from domain.session.events import Recorded, Unrecognised
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT, Session
 
@@ -142,16 +142,14 @@ class _Check:
 
     async def page(self, page: Sequence[FoundEvent]) -> None:
         """Check the next events."""
+        integrity = self._integrity
         for found in page:
-            row = Row(
-                found.sequence,
-                position=found.position,
-                record=found.record,
-                digest=found.digest,
-                hashed=found.erased_hash,
-            )
-            for code, detail in self._integrity.check(row):
-                self._found(code, found.sequence, detail)
+            sequence, position, _, record, digest, erased_hash = found
+            if integrity.goes_on(sequence, position, record, digest, erased_hash):
+                continue
+            row = Row(sequence, position=position, record=record, digest=digest, hashed=erased_hash)
+            for code, detail in integrity.check(row):
+                self._found(code, sequence, detail)
         if not self.events:
             self._is_session = page[0].type == _FIRST
             self._kept = [*await self._store.snapshots.sequences(self._session_id)]
@@ -159,32 +157,36 @@ class _Check:
         for found in page:
             if self._state is None:
                 return
-            await self._fold(found)
+            recorded = self._decoded(found)
+            if recorded is None:
+                self._state = None
+                return
+            sequence = recorded.sequence
+            before = self._state if sequence != 1 else await self._repository.state_before(recorded)
+            self._state = evolve(before, recorded)
+            if sequence in self._kept:
+                await self._compare_kept(sequence, self._state)
 
-    async def _fold(self, found: FoundEvent) -> None:
-        """Take one event into the fresh fold, and hold a state that is kept here against it."""
+    def _decoded(self, found: FoundEvent) -> Recorded | None:
+        """Return the event of a row; None for one after which nothing can be folded."""
         if found.erased_hash is not None or (found.sequence == 1 and found.type != _FIRST):
             # What was erased cannot be folded, and the stream of something else is no session.
-            self._state = None
-            return
-        stored = StoredEvent(self._session_id, *found[:5])
-        recorded = self._store.codec.decode(stored)
+            return None
+        recorded = self._store.codec.decode(StoredEvent(self._session_id, *found[:5]))
         if isinstance(recorded.event, Unrecognised):
             try:
                 self._store.codec.from_json(found.record)
             except ValueError as error:
                 self._found("invalid_event_json", found.sequence, f"it cannot be read: {error}")
-                self._state = None
-                return
-        state = self._state or ABSENT
-        if found.sequence == 1:
-            state = await self._repository.state_before(recorded)
-        self._state = evolve(state, recorded)
-        if found.sequence in self._kept:
-            kept = await self._store.snapshots.load(self._session_id, upto=found.sequence)
-            if kept is not None and kept != self._state:
-                detail = "the state that is kept here is not what the events come to"
-                self._found("kept_state_mismatch", found.sequence, detail)
+                return None
+        return recorded
+
+    async def _compare_kept(self, sequence: int, state: Session) -> None:
+        """Hold the state that is kept after an event against the fresh fold."""
+        kept = await self._store.snapshots.load(self._session_id, upto=sequence)
+        if kept is not None and kept != state:
+            detail = "the state that is kept here is not what the events come to"
+            self._found("kept_state_mismatch", sequence, detail)
 
     def end(self, row: FoundRow | None) -> None:
         """Compare what the events came to with the row that lists show."""

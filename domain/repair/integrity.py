@@ -21,6 +21,30 @@ class Integrity:
         self.digest = b""
         self.position: int | None = None
 
+    def goes_on(
+        self, sequence: int, position: int, record: bytes, digest: bytes, hashed: bytes | None
+    ) -> bool:
+        """Take a row that is in its place, as nearly all are; False leaves it to `check`.
+
+        Args:
+            sequence: As it is stored.
+            position: As it is stored.
+            record: As it is stored.
+            digest: As it is stored.
+            hashed: The hash of the record when the record itself was erased.
+        """
+        follows = self._follows
+        if (
+            follows is None
+            or sequence != (self.last or 0) + 1
+            or position <= (self.position or 0)
+            or link(follows, hashed or record_hash(record)) != digest
+        ):
+            return False
+        self.last, self.position, self.digest = sequence, position, digest
+        self._before_last, self._follows = follows, digest
+        return True
+
     def check(self, row: Row) -> list[tuple[str, str]]:
         """Return the codes and details of what is wrong with the place of a row.
 

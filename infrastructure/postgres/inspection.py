@@ -14,7 +14,10 @@ from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 
 _STATEMENTS = sql.load("inspection")
-_AT_ONCE = 500
+_AT_ONCE = 1000
+_BYTES = 4 * 1024 * 1024
+_BEFORE_ALL = -(2**63)
+_FOUND = FoundEvent._make
 _NOT_SHOWN = ("sequence", "position", "digest", "projected_with")
 
 
@@ -41,10 +44,19 @@ class PostgresInspection:
 
     async def events(self) -> AsyncIterator[Sequence[FoundEvent]]:
         """Give its log a piece at a time, in order of sequence."""
-        async with self.connection.cursor("cairn_inspection", binary=True) as cursor:
-            await cursor.execute(_STATEMENTS["events"], self._session)
-            while rows := await cursor.fetchmany(_AT_ONCE):
-                yield [FoundEvent(*row) for row in rows]
+        cursor = self.connection.cursor(binary=True)
+        after = (_BEFORE_ALL, _BEFORE_ALL)
+        while True:
+            values = {"sequence": after[0], "position": after[1], "limit": _AT_ONCE}
+            values["bytes"] = _BYTES
+            await cursor.execute(_STATEMENTS["events"], {**self._session, **values})
+            rows = await cursor.fetchall()
+            if not rows:
+                return
+            yield [_FOUND(row[:6]) for row in rows]
+            if len(rows) < _AT_ONCE and rows[-1][6] < _BYTES:
+                return
+            after = rows[-1][:2]
 
     async def keys(self, writes: Sequence[OwnWrite]) -> Sequence[FoundKey]:
         """Return what the store has of keys, in their order."""

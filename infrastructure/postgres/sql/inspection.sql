@@ -10,10 +10,23 @@ from sessions
 where session_id = %(session)s
 
 -- name: events
--- Two events of one sequence can be there when the key that forbids it is not.
-select originator_version, notification_id, topic, state, digest, erased_hash
-from events
-where originator_id = %(session)s
+-- A page of the log, of so many events or bytes: the size of all records so far is beside each. Two
+-- events of one sequence can be there when the key that forbids it is not.
+select originator_version, notification_id, topic, state, digest, erased_hash, size
+from (
+  select page.*,
+    sum(octet_length(state)) over (
+      order by originator_version, notification_id rows unbounded preceding)::bigint as size
+  from (
+    select originator_version, notification_id, topic, state, digest, erased_hash
+    from events
+    where originator_id = %(session)s
+      and (originator_version, notification_id) > (%(sequence)s::bigint, %(position)s::bigint)
+    order by originator_version, notification_id
+    limit %(limit)s
+  ) as page
+) as summed
+where size - octet_length(state) < %(bytes)s
 order by originator_version, notification_id
 
 -- name: keys
