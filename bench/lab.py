@@ -32,6 +32,9 @@ class Sizes:
     idle_streams: int = 1_000
     touched: int = 10_000
     bursts: int = 10
+    audited: int = 100_000
+    since_checkpoint: int = 1_000_000
+    leaves: int = 10_000_128
 
 
 QUICK = Sizes(
@@ -49,6 +52,9 @@ QUICK = Sizes(
     idle_streams=200,
     touched=1_000,
     bursts=3,
+    audited=5_000,
+    since_checkpoint=50_000,
+    leaves=512_000,
 )
 
 

@@ -7,6 +7,7 @@ from bench.figures import Figure
 from bench.lab import Lab
 from bench.measures import (
     append,
+    audit,
     decisions,
     log,
     partials,
@@ -14,6 +15,7 @@ from bench.measures import (
     safety,
     shared,
     streams,
+    tree,
     webhooks,
 )
 
@@ -38,5 +40,9 @@ MEASURES: dict[str, Measure] = {
     "kill": safety.kill_nine,
     "tail": reads.tail,
     "memory": streams.memory,
+    "audit": audit.analysis,
+    "dry-run": audit.dry_run,
+    "tree": tree.tree,
+    "tree-appends": tree.beside_appends,
     "list": reads.listing,
 }

@@ -21,10 +21,10 @@ async def alone(lab: Lab) -> list[Figure]:
     try:
         async with LogAdapter(conninfo) as log:
             sessions = {cairn.session_id(): 0 for _ in range(_CONCURRENT)}
-            await _appends(log, sessions, 1)
+            await appends(log, sessions, 1)
             ours, inserts = await load.alternate(
                 lab.sizes.rounds,
-                partial(_appends, log, sessions, seconds),
+                partial(appends, log, sessions, seconds),
                 partial(floors.psycopg_inserts, lab.floor_database, _CONCURRENT, seconds),
             )
     finally:
@@ -44,7 +44,7 @@ async def alone(lab: Lab) -> list[Figure]:
     ]
 
 
-async def _appends(log: LogAdapter, sessions: dict[str, int], seconds: float) -> float:
+async def appends(log: LogAdapter, sessions: dict[str, int], seconds: float) -> float:
     """Events per second. `sessions` holds each one's sequence, carried from stretch to stretch."""
     message = cairn.text()
     before = sum(sessions.values())

@@ -63,8 +63,10 @@ class Analyser:
 
     def row(self, row: Row) -> None:
         """Look at the next row, in the order of the source."""
-        found = [*self.integrity.check(row), *row.problems]
-        if not any(code == "invalid_event_json" for code, _ in row.problems):
+        found = self.integrity.check(row)
+        if row.problems:
+            found += row.problems
+        if not row.problems or not any(code == "invalid_event_json" for code, _ in row.problems):
             found += self._turns.follow(row)
         for code, detail in found:
             self._note(

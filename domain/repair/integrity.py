@@ -36,7 +36,7 @@ class Integrity:
         follows = self._follows
         if (
             follows is None
-            or sequence != (self.last or 0) + 1
+            or sequence != max(self.last or 0, 0) + 1
             or position <= (self.position or 0)
             or link(follows, hashed or record_hash(record)) != digest
         ):
@@ -51,6 +51,15 @@ class Integrity:
         Args:
             row: The next one.
         """
+        sequence, position, record, digest = row.sequence, row.position, row.record, row.digest
+        if (
+            sequence is not None
+            and position is not None
+            and record is not None
+            and digest is not None
+            and self.goes_on(sequence, position, record, digest, row.hashed)
+        ):
+            return []
         found = list(self._check(row))
         if found:
             self.whole = False

@@ -83,7 +83,12 @@ def text_of(value: Any) -> str | None:
     """Return a text that can be written as UTF-8; None for what is no text, or blank."""
     if not isinstance(value, str):
         return None
-    return value.strip().encode("utf-8", "replace").decode() or None
+    stripped = value.strip()
+    return (stripped if stripped.isascii() else _writable(stripped)) or None
+
+
+def _writable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def place_of(value: Any) -> int | None:

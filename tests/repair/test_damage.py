@@ -167,3 +167,17 @@ def test_the_log_refuses_a_change_by_whoever_has_not_put_its_guards_aside(
 ) -> None:
     with psycopg.connect(database_url) as connection, pytest.raises(psycopg.Error, match="append"):
         connection.execute("delete from events where originator_id = %s", (session.id,))
+
+
+@pytest.mark.parametrize("name", ["a duplicate", "swapped rows", "a hole", "a wrong digest"])
+def test_a_report_does_not_depend_on_where_pages_of_the_log_end(
+    name: str, session: SessionApi, damage: Hurt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    do, _ = DAMAGE[name]
+    do(damage(session))
+    report, verdict = look(session), done(session.get("/verify"))
+    for limit, value in (("_AT_ONCE", 1), ("_BYTES", 1), ("_AT_ONCE", 3)):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"infrastructure.postgres.inspection.{limit}", value)
+            assert look(session) == report
+            assert done(session.get("/verify")) == verdict
