@@ -285,7 +285,8 @@ class _Ordinals:
     def next(self, ordinal: Any) -> float:
         """Return the number of the next line; infinity for one that has none."""
         if not isinstance(ordinal, int):
-            self._tally.notes["ordinal_missing"] += self._last is not None
+            if self._last is not None:
+                self._tally.notes["ordinal_missing"] += 1
             return inf
         if self._last is not None and ordinal != self._last + 1:
             kind = "ordinal_gap" if ordinal > self._last else "ordinal_repeated"

@@ -311,7 +311,8 @@ class _Walker:
             if message_id is not None:
                 self._known.messages[message_id] = said
             if message_id in self._elsewhere:
-                self._drafter.tally.notes["held_by_parent"] += before is None
+                if before is None:
+                    self._drafter.tally.notes["held_by_parent"] += 1
             elif before is None:
                 self._mapper.map(message)
             elif before != said and message_id is not None:

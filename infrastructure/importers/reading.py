@@ -281,7 +281,8 @@ def moment_of(
         else:
             return None
         if moment.tzinfo is None:
-            tally.notes["time_without_zone"] += zone is None
+            if zone is None:
+                tally.notes["time_without_zone"] += 1
             moment = moment.replace(tzinfo=zone or choices.zone)
         if moment.tzinfo is not UTC:
             moment = moment.astimezone(UTC)
