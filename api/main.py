@@ -5,10 +5,12 @@ The only module of `api` that knows `infrastructure`.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import psycopg
 from litestar import Litestar
@@ -52,6 +54,7 @@ from application.reads.verification import Verification
 from application.reads.wait_for import Waits
 from application.transfer.checking import Checker
 from application.transfer.exports import Exports
+from application.transfer.foreign import ForeignSession
 from application.transfer.imports import Importer
 from application.upkeep.supervision import KeyPruner, Supervisor
 from application.use_cases import use_cases_over
@@ -98,7 +101,14 @@ _SWEPT_EVERY = 60.0
 _Job = SingleOwner | MemoryReport | StoreWatch | PartialWriter
 
 
-__all__ = ["KeyFileError", "make_key", "rotate_key"]
+__all__ = [
+    "KeyFileError",
+    "foreign_readers",
+    "import_choices",
+    "make_key",
+    "rotate_key",
+    "write_foreign_sessions",
+]
 
 
 class StartError(Exception):
@@ -465,3 +475,43 @@ def token_of(settings: Settings) -> str | None:
         return read_token(settings.auth_token_file)
     except TokenFileError as error:
         raise StartError(str(error)) from error
+
+
+def foreign_readers() -> Mapping[str, Callable[..., Iterator[ForeignSession]]]:
+    """Return what reads the sessions of other systems, by the names of those.
+
+    Each takes a place and an `import_choices`, and raises `FileFault`.
+    """
+    # A server reads none of them.
+    from infrastructure.importers.registry import READERS
+
+    return READERS
+
+
+def import_choices(app: str | None, user: str | None, zone: tzinfo) -> Any:
+    """Return how sessions of other systems are placed.
+
+    Args:
+        app: Whose they become; None takes what their system says.
+        user: The same.
+        zone: Of times that name none.
+    """
+    from infrastructure.importers.choices import Choices
+
+    return Choices(app=app, user=user, zone=zone, now=datetime.now(UTC))
+
+
+def write_foreign_sessions(
+    sessions: Iterable[ForeignSession], folder: Path
+) -> Mapping[str, Mapping[str, Any]]:
+    """Write sessions of other systems as export files, and return what was found by system.
+
+    Args:
+        sessions: An origin comes before its forks.
+        folder: An empty one.
+    """
+    from infrastructure.codec import JsonCodec
+    from infrastructure.transfer.foreign_folder import write_foreign
+
+    reports = write_foreign(sessions, folder, JsonCodec())
+    return {name: report.document() for name, report in reports.items()}

@@ -87,6 +87,7 @@ class DraftedLog:
             digest=self._digest,
             identity=identity_of(self._created),
             forked_from=forked_from,
+            blocked=tuple(self._session.tally.blocked),
         )
 
     def _line(self, draft: Draft, turn_id: str | None) -> bytes:

@@ -58,6 +58,7 @@ class Header:
         identity: Owner, title and agent, for people and for tools that sort files.
         forked_from: The origin of a fork: `session_id`, `sequence` and `digest`.
         scope: Whose shared scope the log belongs to; None for a session.
+        blocked: What the analyser found in the source of another system and would not let pass.
     """
 
     store: str
@@ -68,6 +69,7 @@ class Header:
     identity: Mapping[str, Any] = field(default_factory=dict[str, Any])
     forked_from: Mapping[str, Any] | None = None
     scope: ScopeOwner | None = None
+    blocked: tuple[str, ...] = ()
 
     def line(self) -> bytes:
         """Return it as a line, with its end."""
@@ -84,6 +86,8 @@ class Header:
             told["forked_from"] = self.forked_from
         if self.scope is not None:
             told["scope"] = self.scope._asdict()
+        if self.blocked:
+            told["blocked"] = self.blocked
         return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
@@ -136,6 +140,7 @@ def header_of(line: bytes, name: str) -> Header:
             identity=_object(told.get("identity", {})),
             forked_from=None if (f := told.get("forked_from")) is None else _object(f),
             scope=None if scope is None else _owner(_object(scope)),
+            blocked=tuple(str(code) for code in told.get("blocked", ())),
         )
     except FileFault:
         raise

@@ -112,6 +112,8 @@ class LogCheck:
             return "too much is wrong" if issue is None else f"{issue.code}: {issue.detail}"
         if header.events != header.head:
             return "event_head_mismatch: the header contradicts itself"
+        if header.blocked:
+            return f"{', '.join(header.blocked)}: so it was found in the system that it comes from"
         return None
 
 

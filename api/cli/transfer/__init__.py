@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from api.cli.options import HERE, TokenFile, Url, complaining
+from api.cli.options import HERE, TokenFile, Url, UsageError, complaining
 
 
 def export_logs(
@@ -54,9 +54,39 @@ def export_logs(
 
 
 def import_files(
-    path: Annotated[
-        Path, typer.Argument(help="An export file, a bundle, or a folder of export files.")
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="An export file, a bundle, or a folder of export files; with --from the files,"
+            " folders and URLs of databases of another system.",
+        ),
     ],
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="SYSTEM",
+            help="adk, agh, claude-code, codex, docker-agent, langchain, langgraph, openai-agents"
+            " or pydantic-ai.",
+        ),
+    ] = None,
+    app: Annotated[
+        str | None,
+        typer.Option(metavar="APP", help="With --from: the app that the sessions belong to."),
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(metavar="USER", help="With --from: the user that they belong to."),
+    ] = None,
+    zone: Annotated[
+        str | None,
+        typer.Option(
+            "--source-timezone",
+            metavar="ZONE",
+            help="With --from: the zone of times that name none; UTC if left out.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be imported.")
     ] = False,
@@ -70,16 +100,38 @@ def import_files(
 ) -> None:
     """Import sessions: the same ids, sequences, bytes and digests as they were exported with.
 
+    With --from, sessions of another system, in the order and with the times that they have there;
+    what has no place here is kept as it is, and counted.
+
     All that is wrong is found before anything is written. Ended half-way, the same command
     completes it. The exit status is 0 when everything is there, 1 when something was refused, 2
     when it could not be tried.
     """
     with complaining(unable=2):
+        if source is not None:
+            from api.cli.transfer.foreign import choices_of, import_foreign
+
+            raise SystemExit(
+                import_foreign(
+                    source,
+                    paths,
+                    choices_of(app, user, zone),
+                    dry_run=dry_run,
+                    quarantine=quarantine,
+                    as_json=json,
+                    url=url,
+                    token_file=token_file,
+                )
+            )
+        if len(paths) != 1:
+            raise UsageError("Name one file or folder; several go with --from.")
+        if app or user or zone:
+            raise UsageError("--app, --user and --source-timezone go with --from.")
         from api.cli.transfer.importing import import_path as run
 
         raise SystemExit(
             run(
-                path,
+                Path(paths[0]),
                 dry_run=dry_run,
                 quarantine=quarantine,
                 as_json=json,

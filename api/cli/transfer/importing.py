@@ -20,7 +20,14 @@ _DONE, _REFUSED = 0, 1
 
 
 def import_path(
-    path: Path, *, dry_run: bool, quarantine: bool, as_json: bool, url: str, token_file: Path | None
+    path: Path,
+    *,
+    dry_run: bool,
+    quarantine: bool,
+    as_json: bool,
+    url: str,
+    token_file: Path | None,
+    beside: Mapping[str, Any] | None = None,
 ) -> int:
     """Import a file or a folder, print the report, and return the exit status.
 
@@ -31,6 +38,7 @@ def import_path(
         as_json: Print the report as JSON.
         url: Where the server is.
         token_file: Holds the bearer token.
+        beside: What else belongs into the report as JSON.
 
     Raises:
         UsageError: It is nothing that can be imported.
@@ -65,12 +73,13 @@ def import_path(
                 else:
                     report = line["report"]
     except Refusal as refusal:
-        return _refused(refusal, as_json=as_json)
+        return _refused(refusal, beside or {}, as_json=as_json)
     finally:
         progress.wipe()
     if report is None:
         raise Failure("The server has ended half-way; run the import again, and it goes on.")
-    print(msgspec.json.encode(report).decode() if as_json else "\n".join(_told(report)))
+    told = msgspec.json.encode({**report, **(beside or {})}).decode()
+    print(told if as_json else "\n".join(_told(report)))
     return _REFUSED if report["conflicts"] else _DONE
 
 
@@ -93,12 +102,12 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def _refused(refusal: Refusal, *, as_json: bool) -> int:
+def _refused(refusal: Refusal, beside: Mapping[str, Any], *, as_json: bool) -> int:
     conflicts = refusal.problem.get("conflicts")
     if conflicts is None:
         raise Failure(str(refusal))
     if as_json:
-        print(msgspec.json.encode(refusal.problem).decode())
+        print(msgspec.json.encode({**refusal.problem, **beside}).decode())
         return _REFUSED
     print("nothing was imported", file=sys.stderr)
     for line in _conflicts(conflicts):

@@ -1,0 +1,127 @@
+"""`cairn import --from`: sessions of other systems, made into export files and then imported."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, tzinfo
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from api.cli.options import Failure, UsageError
+from api.cli.screen import printable
+from api.cli.transfer.importing import import_path
+from api.main import foreign_readers, import_choices, write_foreign_sessions
+from application.transfer.lines import FileFault
+
+Report = Mapping[str, Any]
+
+
+def choices_of(app: str | None, user: str | None, zone: str | None) -> Any:
+    """Return how sessions are placed.
+
+    Args:
+        app: Whose sessions they become.
+        user: The same.
+        zone: The name of the zone of times that name none; None is UTC.
+
+    Raises:
+        UsageError: There is no such zone.
+    """
+    found: tzinfo = UTC
+    if zone is not None:
+        try:
+            found = ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise UsageError(f"{zone!r} is no time zone; one is Europe/Stockholm.") from None
+    return import_choices(app, user, found)
+
+
+def converted(source: str, places: Sequence[str], choices: Any, folder: Path) -> Report:
+    """Write the sessions of sources as export files, and return what was found.
+
+    Args:
+        source: The kind of the sources.
+        places: Files, folders and addresses.
+        choices: How the sessions are placed.
+        folder: An empty one.
+
+    Raises:
+        UsageError: There is no such kind of source.
+        Failure: One of them cannot be read.
+    """
+    readers = foreign_readers()
+    reader = readers.get(source)
+    if reader is None:
+        known = ", ".join(sorted(readers))
+        raise UsageError(f"--from must be one of {known}, and it is {source!r}.")
+    try:
+        return write_foreign_sessions(
+            (session for place in places for session in reader(place, choices)), folder
+        )
+    except FileFault as fault:
+        raise Failure(f"{fault}.") from None
+    except OSError as error:
+        raise Failure(f"{error.filename or folder} cannot be written: {error.strerror}.") from None
+
+
+def import_foreign(
+    source: str,
+    places: Sequence[str],
+    choices: Any,
+    *,
+    dry_run: bool,
+    quarantine: bool,
+    as_json: bool,
+    url: str,
+    token_file: Path | None,
+) -> int:
+    """Import sources, print the report, and return the exit status.
+
+    Args:
+        source: The kind of the sources.
+        places: Files, folders and addresses.
+        choices: How the sessions are placed.
+        dry_run: Only say what would be imported.
+        quarantine: Take damaged sessions too.
+        as_json: Print the report as JSON.
+        url: Where the server is.
+        token_file: Holds the bearer token.
+
+    Raises:
+        UsageError: There is no such kind of source.
+        Failure: A source cannot be read, or the server cannot be asked.
+    """
+    with TemporaryDirectory(prefix="cairn-import-") as folder:
+        found = converted(source, places, choices, Path(folder))
+        if not found:
+            raise Failure("There is no session in what was named.")
+        if not as_json:
+            print("\n".join(_told(found)), flush=True)
+        return import_path(
+            Path(folder),
+            dry_run=dry_run,
+            quarantine=quarantine,
+            as_json=as_json,
+            url=url,
+            token_file=token_file,
+            beside={"sources": found},
+        )
+
+
+def _told(found: Report) -> Iterator[str]:
+    for source, report in found.items():
+        counts = f"{report['sessions']} sessions, {report['messages']} messages"
+        yield f"{source}: {counts}, {report['events']} events"
+        if kept := report["kept_verbatim"]:
+            yield f"  kept as they are, for they have no place: {_listed(kept)}"
+        if notes := report["notes"]:
+            yield f"  {_listed(notes)}"
+        if report["failed_lines"]:
+            yield f"  could not be read: {report['failed_lines']} places"
+        for place in report["places"]:
+            yield printable(f"    {place['place']}: {place['reason']}")
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    return printable(", ".join(f"{count} {name}" for name, count in ordered))
