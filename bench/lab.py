@@ -35,6 +35,7 @@ class Sizes:
     audited: int = 100_000
     since_checkpoint: int = 1_000_000
     leaves: int = 10_000_128
+    imported: int = 100_000
 
 
 QUICK = Sizes(
@@ -55,6 +56,7 @@ QUICK = Sizes(
     audited=5_000,
     since_checkpoint=50_000,
     leaves=512_000,
+    imported=20_000,
 )
 
 
