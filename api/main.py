@@ -5,12 +5,10 @@ The only module of `api` that knows `infrastructure`.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime, timedelta, tzinfo
-from pathlib import Path
+from datetime import timedelta
 from threading import Thread
-from typing import Any
 
 import psycopg
 from litestar import Litestar
@@ -24,7 +22,7 @@ from api.http.drain import leave, on_shutdown_signal
 from api.http.forwarded import Forwarding
 from api.http.middleware import RequestMiddleware
 from api.http.site_guard import SiteGuard
-from api.http.streams import GOODBYE, open_streams
+from api.http.streams import goodbye
 from api.settings import Settings
 from api.v1.door import native_door
 from api.v1.services import Services
@@ -54,7 +52,6 @@ from application.reads.verification import Verification
 from application.reads.wait_for import Waits
 from application.transfer.checking import Checker
 from application.transfer.exports import Exports
-from application.transfer.foreign import ForeignSession
 from application.transfer.imports import Importer
 from application.upkeep.supervision import KeyPruner, Supervisor
 from application.use_cases import use_cases_over
@@ -67,6 +64,7 @@ from infrastructure.audit_key_file import KeyFileError, make_key, read_keys, rot
 from infrastructure.ed25519 import Ed25519
 from infrastructure.embedded_postgres import PROGRAM_ROLE, EmbeddedPostgres, EmbeddedPostgresError
 from infrastructure.hook_loading import HookNameError, load_hooks
+from infrastructure.importers.converting import SOURCES, convert_foreign
 from infrastructure.json_schema import JsonSchemas
 from infrastructure.machine_memory import MemoryReport, default_budget
 from infrastructure.postgres.audit import PostgresAuditEvents
@@ -88,7 +86,7 @@ from infrastructure.postgres.transparency import PostgresSignedHeads, PostgresTi
 from infrastructure.postgres.webhooks import JOB, PostgresWebhooks
 from infrastructure.postgres.writing.group_commit import CommitLimits
 from infrastructure.record_check import spelling_fault_of
-from infrastructure.transfer.compression import Compressor, compressor
+from infrastructure.transfer.compression import compressor
 from infrastructure.transfer.unpacking import Bundle, UnpackLimits
 from infrastructure.webhook_sender import HttpSender
 
@@ -101,14 +99,7 @@ _SWEPT_EVERY = 60.0
 _Job = SingleOwner | MemoryReport | StoreWatch | PartialWriter
 
 
-__all__ = [
-    "KeyFileError",
-    "foreign_readers",
-    "import_choices",
-    "make_key",
-    "rotate_key",
-    "write_foreign_sessions",
-]
+__all__ = ["SOURCES", "KeyFileError", "compressor", "convert_foreign", "make_key", "rotate_key"]
 
 
 class StartError(Exception):
@@ -380,7 +371,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             async with open_services(chosen, program) as services:
                 app.services = services
                 spare_the_collector()
-                with on_shutdown_signal(_goodbye(services.hub)):
+                with on_shutdown_signal(goodbye(services.hub.close)):
                     yield
 
     token = token_of(chosen)
@@ -407,11 +398,6 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 def signatures() -> Signatures:
     """Return what signs and checks notes."""
     return Ed25519()
-
-
-def compress() -> Compressor:
-    """Return what compresses one stream of bytes."""
-    return compressor()
 
 
 def audit_keys_of(settings: Settings) -> AuditKeys:
@@ -446,20 +432,6 @@ def hooks_of(settings: Settings) -> Hooks:
         raise StartError(str(error)) from error
 
 
-def _goodbye(hub: FanOut) -> Callable[[], None]:
-    """Return what ends all streams when the server is told to stop: kindly first, then for good."""
-
-    def close() -> None:
-        hub.close()
-        asyncio.get_running_loop().call_later(GOODBYE, cut)
-
-    def cut() -> None:
-        for stream in list(open_streams):
-            stream.cut()
-
-    return close
-
-
 def token_of(settings: Settings) -> str | None:
     """Return the bearer token that is asked for; None when none is.
 
@@ -475,43 +447,3 @@ def token_of(settings: Settings) -> str | None:
         return read_token(settings.auth_token_file)
     except TokenFileError as error:
         raise StartError(str(error)) from error
-
-
-def foreign_readers() -> Mapping[str, Callable[..., Iterator[ForeignSession]]]:
-    """Return what reads the sessions of other systems, by the names of those.
-
-    Each takes a place and an `import_choices`, and raises `FileFault`.
-    """
-    # A server reads none of them.
-    from infrastructure.importers.registry import READERS
-
-    return READERS
-
-
-def import_choices(app: str | None, user: str | None, zone: tzinfo) -> Any:
-    """Return how sessions of other systems are placed.
-
-    Args:
-        app: Whose they become; None takes what their system says.
-        user: The same.
-        zone: Of times that name none.
-    """
-    from infrastructure.importers.choices import Choices
-
-    return Choices(app=app, user=user, zone=zone, now=datetime.now(UTC))
-
-
-def write_foreign_sessions(
-    sessions: Iterable[ForeignSession], folder: Path
-) -> Mapping[str, Mapping[str, Any]]:
-    """Write sessions of other systems as export files, and return what was found by system.
-
-    Args:
-        sessions: An origin comes before its forks.
-        folder: An empty one.
-    """
-    from infrastructure.codec import JsonCodec
-    from infrastructure.transfer.foreign_folder import write_foreign
-
-    reports = write_foreign(sessions, folder, JsonCodec())
-    return {name: report.document() for name, report in reports.items()}

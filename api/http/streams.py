@@ -206,3 +206,21 @@ def _part(body: bytes, *, more: bool = True) -> Any:
 async def _hung_up(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def goodbye(close: Callable[[], None]) -> Callable[[], None]:
+    """Return what ends all streams when the server is told to stop: kindly first, then for good.
+
+    Args:
+        close: Lets nobody wait for anything new.
+    """
+
+    def end() -> None:
+        close()
+        asyncio.get_running_loop().call_later(GOODBYE, cut)
+
+    def cut() -> None:
+        for stream in list(open_streams):
+            stream.cut()
+
+    return end

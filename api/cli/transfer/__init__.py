@@ -109,13 +109,15 @@ def import_files(
     """
     with complaining(unable=2):
         if source is not None:
-            from api.cli.transfer.foreign import choices_of, import_foreign
+            from api.cli.transfer.foreign import import_foreign
 
             raise SystemExit(
                 import_foreign(
                     source,
                     paths,
-                    choices_of(app, user, zone),
+                    app=app,
+                    user=user,
+                    zone=zone,
                     dry_run=dry_run,
                     quarantine=quarantine,
                     as_json=json,

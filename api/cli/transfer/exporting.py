@@ -16,7 +16,7 @@ import msgspec
 from api.cli.options import Failure, UsageError
 from api.cli.transfer.progress import Progress
 from api.cli.transfer.server import Refusal, TransferServer
-from api.main import compress
+from api.main import compressor
 from application.transfer.bundles import CHECKPOINT, FILE_NAME, MANIFEST, to_json
 
 _PART = 500
@@ -256,7 +256,7 @@ def _pieces(content: IO[bytes]) -> Iterator[bytes]:
 def _pack(folder: Path, output: Path) -> None:
     """Write the archive of a bundle; it has its name when it is complete."""
     part = output.with_name(f"{output.name}.part")
-    packer = compress()
+    packer = compressor()
     try:
         with part.open("wb") as file:
             for piece in archived(folder):

@@ -10,65 +10,36 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from api.cli.options import Failure, UsageError
 from api.cli.screen import printable
 from api.cli.transfer.importing import import_path
-from api.main import foreign_readers, import_choices, write_foreign_sessions
+from api.main import SOURCES, convert_foreign
 from application.transfer.lines import FileFault
 
 Report = Mapping[str, Any]
 
 
-def choices_of(app: str | None, user: str | None, zone: str | None) -> Any:
-    """Return how sessions are placed.
+def zone_of(name: str | None) -> tzinfo:
+    """Return a time zone; that of no name is UTC.
 
     Args:
-        app: Whose sessions they become.
-        user: The same.
-        zone: The name of the zone of times that name none; None is UTC.
+        name: Such as `Europe/Stockholm`.
 
     Raises:
-        UsageError: There is no such zone.
+        UsageError: There is none of that name.
     """
-    found: tzinfo = UTC
-    if zone is not None:
-        try:
-            found = ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise UsageError(f"{zone!r} is no time zone; one is Europe/Stockholm.") from None
-    return import_choices(app, user, found)
-
-
-def converted(source: str, places: Sequence[str], choices: Any, folder: Path) -> Report:
-    """Write the sessions of sources as export files, and return what was found.
-
-    Args:
-        source: The kind of the sources.
-        places: Files, folders and addresses.
-        choices: How the sessions are placed.
-        folder: An empty one.
-
-    Raises:
-        UsageError: There is no such kind of source.
-        Failure: One of them cannot be read.
-    """
-    readers = foreign_readers()
-    reader = readers.get(source)
-    if reader is None:
-        known = ", ".join(sorted(readers))
-        raise UsageError(f"--from must be one of {known}, and it is {source!r}.")
+    if name is None:
+        return UTC
     try:
-        return write_foreign_sessions(
-            (session for place in places for session in reader(place, choices)), folder
-        )
-    except FileFault as fault:
-        raise Failure(f"{fault}.") from None
-    except OSError as error:
-        raise Failure(f"{error.filename or folder} cannot be written: {error.strerror}.") from None
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(f"{name!r} is no time zone; one is Europe/Stockholm.") from None
 
 
 def import_foreign(
     source: str,
     places: Sequence[str],
-    choices: Any,
     *,
+    app: str | None,
+    user: str | None,
+    zone: str | None,
     dry_run: bool,
     quarantine: bool,
     as_json: bool,
@@ -80,7 +51,9 @@ def import_foreign(
     Args:
         source: The kind of the sources.
         places: Files, folders and addresses.
-        choices: How the sessions are placed.
+        app: Whose sessions they become.
+        user: The same.
+        zone: The name of the zone of times that name none.
         dry_run: Only say what would be imported.
         quarantine: Take damaged sessions too.
         as_json: Print the report as JSON.
@@ -91,8 +64,17 @@ def import_foreign(
         UsageError: There is no such kind of source.
         Failure: A source cannot be read, or the server cannot be asked.
     """
+    if source not in SOURCES:
+        raise UsageError(f"--from must be one of {', '.join(SOURCES)}, and it is {source!r}.")
+    of = zone_of(zone)
     with TemporaryDirectory(prefix="cairn-import-") as folder:
-        found = converted(source, places, choices, Path(folder))
+        try:
+            found = convert_foreign(source, places, Path(folder), app=app, user=user, zone=of)
+        except FileFault as fault:
+            raise Failure(f"{fault}.") from None
+        except OSError as error:
+            where = error.filename or folder
+            raise Failure(f"{where} cannot be written: {error.strerror}.") from None
         if not found:
             raise Failure("There is no session in what was named.")
         if not as_json:
