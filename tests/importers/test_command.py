@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from api.cli import main
+from infrastructure.importers.converting import SOURCES
+from infrastructure.importers.registry import READERS
 from tests.importers.reading import SAMPLES, imported
 from tests.support.api import Api
 from tests.support.server import running
@@ -83,6 +85,10 @@ def test_every_source_is_imported_and_the_second_run_finds_everything_done(
             assert api.get(f"{path}/snapshot").status_code == 200
     *_, verified = api.get("/v1/audit/verify").text.splitlines()
     assert json.loads(verified)["ok"]
+
+
+def test_every_source_has_its_name_and_its_sample():
+    assert set(SOURCES) == set(READERS) == set(PLACES)
 
 
 def test_keys_that_sessions_share_have_their_last_values(run: Run, api: Api):
