@@ -15,24 +15,15 @@ from litestar.exceptions import ClientException
 from litestar.response.base import ASGIResponse
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
+from api.http.authorization import authorize
 from api.http.compression import compressed
 from api.http.requests import AnyRequest
 from api.http.responses import Reply
 from api.http.routing import Route, Router, RoutingError
 from application.commands.request import BY_ITSELF, RequestOrigin
+from domain.principal import Principal
 
 _logger = logging.getLogger("cairn.http")
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who has come in by a door.
-
-    Args:
-        actor: The word for the log.
-    """
-
-    actor: str
 
 
 Authenticate = Callable[[AnyRequest], Awaitable[Principal]]
@@ -129,9 +120,10 @@ async def _answer_of(door: Door, router: Router, request: AnyRequest) -> ASGIRes
     try:
         _require_text(fields)
         fields["cairn_origin"] = door.origin
-        fields["cairn_principal"] = await door.authenticate(request)
+        principal = fields["cairn_principal"] = await door.authenticate(request)
         route = router.find(fields)
         fields["cairn_route"] = route.path
+        await authorize(request, route, principal)
         return await route.answer(request)
     except Exception as error:  # noqa: BLE001 - a door answers for whatever happens in it
         return _error_of(door, error, fields["cairn_request_id"])
@@ -172,12 +164,6 @@ def _router_of(door: Door) -> Router:
         if not route.path.startswith(f"{door.prefix}/"):
             raise RoutingError(f"{door.name}: {route.path} does not begin with {door.prefix}")
     return Router(door.routes)
-
-
-def principal_of(request: AnyRequest) -> Principal:
-    """Return who asks, as the door has found."""
-    principal: Principal = cast("dict[str, Any]", request.scope)["cairn_principal"]
-    return principal
 
 
 def origin_of(request: AnyRequest) -> RequestOrigin:

@@ -1,28 +1,27 @@
 """The composition root: settings → adapters → use cases → the ASGI app.
 
-The only module of `api` that knows `infrastructure`.
+With `api/database.py` the only module of `api` that knows `infrastructure`.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import timedelta
-from threading import Thread
+from typing import cast
 
-import psycopg
 from litestar import Litestar
 from litestar.types import ASGIApp
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.auth_token import TokenFileError, read_token
+from api.database import StartError, bring_up_to_date, database_of, program_url
 from api.doors import Doors
 from api.garbage import spare_the_collector
 from api.http.drain import leave, on_shutdown_signal
 from api.http.forwarded import Forwarding
 from api.http.middleware import RequestMiddleware
 from api.http.site_guard import SiteGuard
-from api.http.streams import goodbye
+from api.http.streams import end_revoked, goodbye
 from api.settings import Settings
 from api.v1.door import native_door
 from api.v1.services import Services
@@ -50,6 +49,9 @@ from application.reads.transcripts import Transcripts
 from application.reads.transparency import AuditKeys, TransparencyLog
 from application.reads.verification import Verification
 from application.reads.wait_for import Waits
+from application.tokens.known import KnownTokens
+from application.tokens.manage import TokenDesk
+from application.tokens.sight import Sight
 from application.transfer.checking import Checker
 from application.transfer.exports import Exports
 from application.transfer.imports import Importer
@@ -62,18 +64,15 @@ from application.webhooks.delivery import Deliveries, RetryPolicy
 from application.webhooks.manage import Webhooks
 from infrastructure.audit_key_file import KeyFileError, make_key, read_keys, rotate_key
 from infrastructure.ed25519 import Ed25519
-from infrastructure.embedded_postgres import PROGRAM_ROLE, EmbeddedPostgres, EmbeddedPostgresError
 from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.importers.converting import SOURCES, convert_foreign
 from infrastructure.json_schema import JsonSchemas
 from infrastructure.machine_memory import MemoryReport, default_budget
+from infrastructure.postgres.access_tokens import PostgresAccessTokens
 from infrastructure.postgres.audit import PostgresAuditEvents
 from infrastructure.postgres.census import PostgresCensus
 from infrastructure.postgres.checkpoints import PostgresCheckpoints
 from infrastructure.postgres.connecting.migrations import (
-    MigrationError,
-    grant,
-    migrate,
     newest_known,
 )
 from infrastructure.postgres.connecting.readiness import PostgresReadiness
@@ -92,107 +91,12 @@ from infrastructure.webhook_sender import HttpSender
 
 _logger = logging.getLogger("cairn")
 
-_CONNECT_SECONDS = 10
-_PATIENCE_AT_THE_END = 1.0
 _SWEPT_EVERY = 60.0
 
 _Job = SingleOwner | MemoryReport | StoreWatch | PartialWriter
 
 
 __all__ = ["SOURCES", "KeyFileError", "compressor", "convert_foreign", "make_key", "rotate_key"]
-
-
-class StartError(Exception):
-    """The server cannot start; the message says why and what to do."""
-
-
-@contextmanager
-def database_of(settings: Settings) -> Generator[str]:
-    """Give the URL of the database: the one that is set, or else that of the embedded Postgres.
-
-    Args:
-        settings: Say which.
-
-    Raises:
-        StartError: The embedded Postgres does not start.
-    """
-    if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
-        return
-    try:
-        cluster = EmbeddedPostgres(settings.data_dir.absolute())
-        url = cluster.start()
-    except EmbeddedPostgresError as error:
-        raise StartError(str(error)) from error
-    try:
-        yield url
-    finally:
-        # Its keeper shuts it down whether or not anybody looks on.
-        stopping = Thread(target=cluster.stop, daemon=True)
-        stopping.start()
-        stopping.join(_PATIENCE_AT_THE_END)
-
-
-def bring_up_to_date(url: str, *, dry_run: bool = False) -> list[str]:
-    """Apply the migrations that are missing, and return their names.
-
-    Args:
-        url: The database.
-        dry_run: Only say which.
-
-    Raises:
-        StartError: The database cannot be reached, or is not one this program can use.
-    """
-    try:
-        parts = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        parts = {}
-    if not parts:
-        # Its message has the whole URL in it, and so the password.
-        raise StartError(
-            "The database URL is not understood; write it like postgresql://user@host:5432/name"
-            " (--database-url, CAIRN_DATABASE_URL or DATABASE_URL)."
-        )
-    timeout = parts.get("connect_timeout", _CONNECT_SECONDS)
-    try:
-        return migrate(make_conninfo(url, connect_timeout=timeout), dry_run=dry_run)
-    except MigrationError as error:
-        raise StartError(error.message) from error
-
-
-def grant_rights(url: str, role: str) -> None:
-    """Give a role the rights that the program needs, and no more.
-
-    Args:
-        url: The database, as the owner of its schema.
-        role: Exists already.
-
-    Raises:
-        StartError: It cannot be done.
-    """
-    try:
-        grant(url, role)
-    except MigrationError as error:
-        raise StartError(error.message) from error
-
-
-def program_url(settings: Settings, url: str) -> str:
-    """Return the URL with which the program works, given that of the schema's owner.
-
-    In the embedded Postgres that is a role that cannot change the log. Elsewhere it is the role of
-    the URL that is set: `cairn migrate --grant-to` gives one its rights.
-
-    Args:
-        settings: Say whose Postgres it is.
-        url: The database, up to date.
-
-    Raises:
-        StartError: The role cannot be given its rights.
-    """
-    if settings.database_url is not None:
-        return url
-    grant_rights(url, PROGRAM_ROLE)
-    return make_conninfo(url, user=PROGRAM_ROLE)
 
 
 @asynccontextmanager
@@ -219,6 +123,7 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
             lambda trouble: leave(trouble, settings.drain_seconds),
         )
         services, jobs = _put_together(settings, store, hub, memory, watch)
+        await services.known_tokens.start()
         for job in jobs:
             await job.start()
         try:
@@ -227,6 +132,7 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
             hub.close()
             for job in jobs:
                 await job.stop()
+            await services.known_tokens.stop()
 
 
 def _put_together(
@@ -267,6 +173,9 @@ def _put_together(
     keeper = TileKeeper(tiles, PostgresCheckpoints(database), hub)
     writer = PartialWriter(store.partials, hub)
     rebuilder = RowRebuilder(store, repository, timers)
+
+    access_tokens = PostgresAccessTokens(database)
+    known_tokens = KnownTokens(access_tokens, hub.access, lambda: end_revoked(known_tokens.is_good))
 
     supervisor = Supervisor(store, repository, handler, timers)
     recovery = Recovery(
@@ -334,6 +243,9 @@ def _put_together(
         ),
         readiness=PostgresReadiness(database, log, store.clock, watch),
         audit_feed=AuditFeed(log, PostgresAuditEvents(database)),
+        sight=Sight(store.session_rows),
+        tokens=TokenDesk(access_tokens, store.clock),
+        known_tokens=known_tokens,
         accesses=AccessHandler(store, hub),
         verification=Verification(
             store, PostgresInspector(database), repository, PostgresCensus(database)
@@ -376,10 +288,15 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 
     token = token_of(chosen)
     doors = Doors([native_door(token)])
+
+    def asks_for_token() -> bool:
+        services = cast("Services", app.services)
+        return token is not None or services.known_tokens.are_asked_for
+
     guarded = SiteGuard(
         doors,
         answer_error=doors.answer_error,
-        asks_for_token=token is not None,
+        asks_for_token=asks_for_token,
         hosts=chosen.names("allowed_hosts"),
         origins=chosen.names("allowed_origins"),
     )

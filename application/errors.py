@@ -75,6 +75,10 @@ class RepairBlocked(Conflict):
     """
 
 
+class TokenNotFound(NotFound):
+    """No access token has this id."""
+
+
 class WebhookNotFound(NotFound):
     """No webhook has this id."""
 

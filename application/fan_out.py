@@ -124,6 +124,8 @@ class FanOut:
     def __init__(self, written: Share | None = None) -> None:
         self._channels: dict[UUID, Channel] = {}
         self.log = Signal()
+        self.access = Signal()
+        """Rings when another process has made or revoked an access token."""
         self.position = 0
         self.closing = asyncio.Event()
         self.partials = PartialBook(written)

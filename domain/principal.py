@@ -8,6 +8,9 @@ Right = Literal["read", "write", "stream", "admin", "audit", "repair", "erase", 
 come, `admin` tokens and metrics, `audit` the log, `repair` and recover, `erase`, `webhooks`."""
 
 RIGHTS: tuple[Right, ...] = get_args(Right)
+NOTHING = ("", "")
+"""An app and a user that no session has."""
+
 EVERY_RIGHT: frozenset[Right] = frozenset(RIGHTS)
 
 
@@ -45,6 +48,15 @@ class Principal:
         """
         return self.app in (None, app) and (self.user is None or user in (None, self.user))
 
+    def covers(self, app: str | None, user: str | None) -> bool:
+        """Return whether it sees everything that a filter lets through.
+
+        Args:
+            app: Of the filter; None lets all through.
+            user: The same.
+        """
+        return self.app in (None, app) and self.user in (None, user)
+
     def narrowed(self, app: str | None, user: str | None) -> tuple[str | None, str | None]:
         """Return the app and user that a list asks for, as far as this principal sees them.
 
@@ -53,8 +65,8 @@ class Principal:
             user: The wanted user; None is all of them.
 
         Returns:
-            Both; the empty text, which no session has, when nothing of that exists for it.
+            Both; `NOTHING` when nothing of that exists for it.
         """
         hidden = app is not None and self.app not in (None, app)
         hidden = hidden or (user is not None and self.user not in (None, user))
-        return ("", "") if hidden else (app or self.app, user or self.user)
+        return NOTHING if hidden else (app or self.app, user or self.user)

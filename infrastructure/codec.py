@@ -93,6 +93,8 @@ class JsonCodec:
             record["causation"] = envelope.causation
         if envelope.idempotency_key is not None:
             record["idempotency_key"] = envelope.idempotency_key
+        if envelope.claimed_actor is not None:
+            record["claimed_actor"] = envelope.claimed_actor
         record["data"] = data
         return name, _json(record)
 

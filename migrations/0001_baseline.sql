@@ -597,6 +597,32 @@ create table write_probe (
 );
 alter table write_probe alter column filler set storage external;
 
+-- Access tokens: the hash of each, never the token itself.
+create table access_tokens (
+  token_id uuid primary key,
+  name text not null,
+  rights text[] not null,
+  app text,
+  user_id text,
+  hashed bytea not null unique check (length(hashed) = 32),
+  created_at timestamptz not null,
+  expires_at timestamptz,
+  last_used_at timestamptz
+);
+
+-- One row: another number after each token that was added or taken away, so that a process that
+-- heard nothing finds out at its next look.
+create table access_revision (
+  revision bigint not null,
+  only_one boolean primary key default true check (only_one)
+);
+insert into access_revision (revision) values (0);
+
+create function change_access_v1() returns bigint language sql as $$
+  select pg_notify('cairn_access', '');
+  update access_revision set revision = revision + 1 returning revision;
+$$;
+
 -- Gives a role the rights that the program needs, and none to change what is a fact: it can read the
 -- log and add to it, and owns nothing. Called again after each migration, for its new tables.
 create function grant_to_program_v1(p_role text) returns void language plpgsql as $$

@@ -37,6 +37,7 @@ from api.cli.options import (
     wants_json,
 )
 from api.cli.serving.listening import listen
+from api.cli.token_commands import tokens
 from api.cli.transfer import export_logs, import_files
 
 app = typer.Typer(
@@ -371,6 +372,7 @@ audit = typer.Typer(
     name="audit", help="Keys that sign checkpoints of the log.", no_args_is_help=True
 )
 app.add_typer(audit)
+app.add_typer(tokens)
 
 
 @audit.command(short_help="Make a key that signs checkpoints.")

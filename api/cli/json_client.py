@@ -40,19 +40,27 @@ class JsonClient:
         """Let the connection go."""
         self._client.close()
 
-    def ask(self, method: str, path: str, query: Mapping[str, Any] | None = None) -> Any:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        *,
+        body: Mapping[str, Any] | None = None,
+    ) -> Any:
         """Return what the server says.
 
         Args:
             method: Of HTTP.
             path: With its leading slash.
             query: Its parameters.
+            body: Sent as JSON.
 
         Raises:
             Failure: It cannot be asked, or refuses.
         """
         try:
-            answer = self._client.request(method, path, params=query)
+            answer = self._client.request(method, path, params=query, json=body)
             said = msgspec.json.decode(answer.content)
         except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
             raise Failure(f"The server cannot be asked: {error or type(error).__name__}.") from None

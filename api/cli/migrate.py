@@ -3,7 +3,7 @@
 import typer
 
 from api.cli.options import Failure
-from api.main import StartError, bring_up_to_date, database_of, grant_rights
+from api.database import StartError, bring_up_to_date, database_of, grant_rights
 from api.settings import Settings
 
 

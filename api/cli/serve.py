@@ -22,16 +22,9 @@ from api.cli.serving.connection_guard import ConnectionLimits
 from api.cli.serving.listening import is_loopback, url_of
 from api.cli.serving.server import run_server
 from api.cli.serving.supervisor import Supervisor
+from api.database import StartError, bring_up_to_date, database_of, program_url
 from api.logs import configure_logs, json_line
-from api.main import (
-    StartError,
-    bring_up_to_date,
-    create_app,
-    database_of,
-    hooks_of,
-    program_url,
-    token_of,
-)
+from api.main import create_app, hooks_of, token_of
 from api.settings import Settings
 
 _METRICS = "cairn-metrics-"

@@ -130,11 +130,11 @@ def show_session(
 
 def _head(session: Json, width: int) -> Iterator[str]:
     usage = session["usage"]
-    facts = [
+    facts: list[tuple[str, Any]] = [
         ("session", session["id"]),
         ("title", session["title"]),
         ("of", f"{session['app']}/{session['user']}"),
-        ("agent", (session["agent"] or {}).get("name")),
+        ("agent", session["agent"] and session["agent"]["name"]),
         ("status", _status(session)),
         ("failure", _failure(session)),
         ("created", session["created_at"]),

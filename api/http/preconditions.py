@@ -32,6 +32,20 @@ def expected_of(request: AnyRequest) -> frozenset[int] | None:
     return sequences
 
 
+def refuse_conditions(request: AnyRequest) -> None:
+    """Refuse conditions of a request that is not about a session, rather than overlook them.
+
+    Args:
+        request: Whose headers.
+
+    Raises:
+        Problem: 400, it has If-Match or Idempotency-Key.
+    """
+    for name in (b"if-match", b"idempotency-key"):
+        if header(request, name) is not None:
+            raise Problem("malformed_header", f"leave {name.decode()} out: it is about sessions")
+
+
 def is_current(request: AnyRequest, sequence: int) -> bool:
     """Return whether the client has this very sequence already, by If-None-Match.
 

@@ -30,7 +30,8 @@ class SiteGuard:
     Args:
         app: What answers.
         answer_error: Returns the answer to a request that is refused, by its scope and why.
-        asks_for_token: Whether every request needs a token, which no page of another site has.
+        asks_for_token: Tells whether every request needs a token, which no page of another site
+            has.
         hosts: Names by which the server is reached beside those of this machine.
         origins: Origins whose pages may use the API, such as `https://console.example.com`.
     """
@@ -40,7 +41,7 @@ class SiteGuard:
         app: ASGIApp,
         *,
         answer_error: Callable[[HTTPScope, Exception], ASGIResponse],
-        asks_for_token: bool,
+        asks_for_token: Callable[[], bool],
         hosts: Collection[str] = (),
         origins: Collection[str] = (),
     ) -> None:
@@ -74,7 +75,7 @@ class SiteGuard:
     ) -> Problem | None:
         name = _name_in(headers.get(b"host", b""))
         if (
-            not self._asks_for_token
+            not self._asks_for_token()
             and _is_reached_over_loopback(scope)
             and name not in self._hosts
         ):

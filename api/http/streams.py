@@ -11,7 +11,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 from prometheus_client import Gauge
 
-from api.http.problems import document, problem_of, status_of
+from api.http.problems import Problem, document, problem_of, status_of
 from api.http.responses import record_json, to_json
 from application.memory_budget import Share
 from application.partials.partial import Piece
@@ -81,6 +81,7 @@ class EventStream(ASGIResponse):
         request_id: For a problem in the middle of the stream.
         cursor: The cursor of an event.
         share: The memory for frames that readers have not taken.
+        token_id: The access token of who reads; the stream ends when it is no longer good.
 
     Raises:
         Overloaded: Other streams have all of it.
@@ -93,6 +94,7 @@ class EventStream(ASGIResponse):
         request_id: str,
         cursor: Callable[[StoredEvent], int],
         share: Share,
+        token_id: str | None = None,
     ) -> None:
         share.take(0)
         super().__init__(media_type="text/event-stream")
@@ -104,6 +106,8 @@ class EventStream(ASGIResponse):
         self._sender: asyncio.Task[None] | None = None
         self.waits_since: float | None = None
         """When its reader was given what it has not taken yet."""
+        self._is_revoked = False
+        self.token_id = token_id
 
     async def __call__(
         self,
@@ -128,11 +132,20 @@ class EventStream(ASGIResponse):
             watcher.cancel()
             await asyncio.wait((sender, watcher))
             del sender, watcher
+        if self._is_revoked:
+            problem = Problem("unauthorized", "the token of this stream is no longer good")
+            said = control("error", None, **document(problem, 401, self._request_id))
+            await send(_part(said, more=False))
 
     def cut(self) -> None:
         """End a stream whose reader does not take the goodbye."""
         if self._sender is not None:
             self._sender.cancel()
+
+    def revoke(self) -> None:
+        """End a stream whose reader may not read any longer."""
+        self._is_revoked = True
+        self.cut()
 
     async def _send(self, send: Send) -> None:
         opening = _RETRY
@@ -224,3 +237,14 @@ def goodbye(close: Callable[[], None]) -> Callable[[], None]:
             stream.cut()
 
     return end
+
+
+def end_revoked(is_good: Callable[[str], bool]) -> None:
+    """End the streams of those whose access token is no longer good.
+
+    Args:
+        is_good: Tells of a token, by its id.
+    """
+    for stream in list(open_streams):
+        if stream.token_id is not None and not is_good(stream.token_id):
+            stream.revoke()

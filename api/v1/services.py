@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
-from api.doors import origin_of, principal_of
+from api.doors import origin_of
+from api.http.authorization import principal_of
 from api.http.preconditions import expected_of, is_current
 from api.http.requests import AnyRequest, header_text, idempotency_key_of, scope_of, session_id_of
 from api.http.responses import Reply, etag, json_response, not_modified, to_json
 from api.settings import Settings
 from application.commands.access_handler import AccessHandler
 from application.commands.repository import SessionRepository
-from application.commands.request import Caller, Outcome
+from application.commands.request import NIL, Caller, Outcome
 from application.fan_out import FanOut
 from application.memory_budget import MemoryBudget
 from application.partials.reader import PartialReader
@@ -28,6 +29,9 @@ from application.reads.tail import Tails
 from application.reads.transparency import TransparencyLog
 from application.reads.verification import Verification
 from application.reads.wait_for import Waits
+from application.tokens.known import KnownTokens
+from application.tokens.manage import TokenDesk
+from application.tokens.sight import Sight
 from application.use_cases import UseCases
 from application.use_cases.recovery import Recovery
 from application.use_cases.repair import Repairs
@@ -35,6 +39,7 @@ from application.use_cases.transfers import Transfers
 from application.webhooks.manage import Webhooks
 from domain.access.events import AccessGranted, AccessTo
 from domain.access.rules import shortened
+from domain.principal import Principal
 from domain.session.commands import Command
 from domain.session.state import Session
 
@@ -66,6 +71,9 @@ class Services:
     transparency: TransparencyLog
     verification: Verification
     audit_feed: AuditFeed
+    sight: Sight
+    tokens: TokenDesk
+    known_tokens: KnownTokens
     accesses: AccessHandler
     transfers: Transfers
 
@@ -88,16 +96,44 @@ async def caller_of(request: AnyRequest) -> Caller:
         Problem: A header is malformed.
     """
     scope = scope_of(request)
-    actor, origin = principal_of(request).actor, origin_of(request)
+    principal, origin = principal_of(request), origin_of(request)
     if _CONDITIONS.isdisjoint(scope["cairn_headers"]):
-        return Caller(actor, origin)
+        return Caller(principal.actor, origin)
+    actor, claimed = actor_of(request)
     return Caller(
-        header_text(request, b"cairn-actor") or actor,
+        actor,
         origin,
         header_text(request, b"cairn-causation"),
         expected_of(request),
         await idempotency_key_of(request),
+        claimed,
+        _keys_of_new_sessions(principal),
     )
+
+
+def _keys_of_new_sessions(principal: Principal) -> UUID:
+    """Return where a principal's keys must be unique that begin a session.
+
+    Whoever sees only a part of the store can neither hear of a key of others nor take it.
+    """
+    if principal.sees_all:
+        return NIL
+    return uuid5(NIL, f"{principal.app}\n{principal.user or ''}")
+
+
+def actor_of(request: AnyRequest) -> tuple[str, str | None]:
+    """Return the actor for the log, and who the client claims to be where the actor is proven.
+
+    Args:
+        request: Who asks.
+
+    Raises:
+        Problem: 400, `Cairn-Actor` is not 1 to 200 printable ASCII characters.
+    """
+    principal, said = principal_of(request), header_text(request, b"cairn-actor")
+    if principal.is_named:
+        return principal.actor, said
+    return said or principal.actor, None
 
 
 async def record_access(
@@ -121,10 +157,9 @@ async def record_access(
         CairnError: It cannot be recorded now, so it must not be answered.
         Problem: A header is malformed.
     """
+    actor, claimed = actor_of(request)
     caller = Caller(
-        header_text(request, b"cairn-actor") or principal_of(request).actor,
-        origin_of(request),
-        header_text(request, b"cairn-causation"),
+        actor, origin_of(request), header_text(request, b"cairn-causation"), claimed=claimed
     )
     access = AccessGranted(
         to=to, session_id=session_id, webhook_id=webhook_id, where=shortened(where or {})

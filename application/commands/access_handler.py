@@ -61,7 +61,9 @@ class AccessHandler:
         """
         if self._waiting >= _MOST_WAITING:
             raise Busy("too many privileged reads wait for their records; try again")
-        request = AccessRequest(access, caller.actor, caller.origin, caller.causation)
+        request = AccessRequest(
+            access, caller.actor, caller.origin, caller.causation, claimed=caller.claimed
+        )
         self._waiting += 1
         try:
             async with asyncio.timeout(_PATIENCE), self._lock:

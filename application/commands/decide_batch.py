@@ -230,7 +230,13 @@ class BatchDecider:
         begun: list[tuple[Append, Session]] = []
         for other_id, command in companions(session, request.command):
             asked = Request(
-                other_id, command, request.actor, request.origin, None, request.causation
+                other_id,
+                command,
+                request.actor,
+                request.origin,
+                None,
+                request.causation,
+                claimed=request.claimed,
             )
             made = self._decide(asked, ABSENT, genesis(other_id), now, 0)
             append = Append(other_id, 0, made.events, now)

@@ -48,6 +48,7 @@ class RecordEncoder:
             turn_id,
             request.causation,
             request.idempotency.key if request.idempotency else None,
+            request.claimed,
         )
         name, record = self._codec.encode(event, envelope)
         if len(record) > self._largest:

@@ -45,6 +45,9 @@ class IdempotencyKey(NamedTuple):
     fingerprint: bytes
 
 
+NIL = UUID(int=0)
+
+
 class Caller(NamedTuple):
     """Who asks for something, and under which conditions.
 
@@ -54,6 +57,9 @@ class Caller(NamedTuple):
         causation: Why: the id of the request or event that led to it.
         expected: The sequences or versions that the caller allows; None allows any.
         key: The idempotency key.
+        claimed: Who the client says it is, where `actor` is proven by its token.
+        keys_of_new_sessions: Where the keys of requests that begin a session must be unique:
+            nil, or the place of those who see only a part of the store.
     """
 
     actor: str
@@ -61,6 +67,8 @@ class Caller(NamedTuple):
     causation: str | None = None
     expected: frozenset[int] | None = None
     key: IdempotencyKey | None = None
+    claimed: str | None = None
+    keys_of_new_sessions: UUID = NIL
 
     def asks(self, session_id: UUID, command: Command) -> "Request":
         """Return the request of a command under the conditions of this caller.
@@ -77,6 +85,7 @@ class Caller(NamedTuple):
             self.expected,
             self.causation,
             None if self.key is None else self.key_in(session_id),
+            claimed=self.claimed,
         )
 
     def patches(self, command: PatchScope) -> "ScopeRequest":
@@ -92,6 +101,7 @@ class Caller(NamedTuple):
             self.expected,
             self.causation,
             self.key_in(scope_id(command.app, command.user)),
+            self.claimed,
         )
 
     def key_in(self, scope: UUID) -> Idempotency | None:
@@ -117,6 +127,7 @@ class Request(NamedTuple):
         causation: Why.
         idempotency: The client's key.
         inherits: What a fork begins with, of the session it is made from.
+        claimed: Who the client says it is, where `actor` is proven by its token.
     """
 
     session_id: UUID
@@ -127,6 +138,7 @@ class Request(NamedTuple):
     causation: str | None = None
     idempotency: Idempotency | None = None
     inherits: Session | None = None
+    claimed: str | None = None
 
 
 class ScopeRequest(NamedTuple):
@@ -139,6 +151,7 @@ class ScopeRequest(NamedTuple):
         expected: The versions that the caller allows, from If-Match; None allows any.
         causation: Why.
         idempotency: The client's key.
+        claimed: Who the client says it is, where `actor` is proven by its token.
     """
 
     command: PatchScope
@@ -147,6 +160,7 @@ class ScopeRequest(NamedTuple):
     expected: frozenset[int] | None = None
     causation: str | None = None
     idempotency: Idempotency | None = None
+    claimed: str | None = None
 
     @property
     def session_id(self) -> UUID:
@@ -163,6 +177,7 @@ class AccessRequest(NamedTuple):
         origin: Through which door.
         causation: Why.
         idempotency: None: to read twice is to read twice.
+        claimed: Who the client says it is, where `actor` is proven by its token.
     """
 
     access: AccessGranted
@@ -170,6 +185,7 @@ class AccessRequest(NamedTuple):
     origin: RequestOrigin = "http"
     causation: str | None = None
     idempotency: None = None
+    claimed: str | None = None
 
 
 class Outcome(NamedTuple):

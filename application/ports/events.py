@@ -48,6 +48,7 @@ class Envelope(NamedTuple):
         turn_id: The turn in which it happened.
         causation: Why: the id of the request or event that led to it.
         idempotency_key: As the client sent it.
+        claimed_actor: Who the client said it was, where `actor` is proven by its token.
     """
 
     id: UUID
@@ -57,6 +58,7 @@ class Envelope(NamedTuple):
     turn_id: str | None = None
     causation: str | None = None
     idempotency_key: str | None = None
+    claimed_actor: str | None = None
 
 
 class FeedPage(NamedTuple):

@@ -1,7 +1,7 @@
 """Sessions: begin one, resume it, go back in it, and delete many at once."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -20,10 +20,9 @@ from domain.session.commands import (
 from domain.session.content.conversation import rewind_to
 from domain.values import Part, Role
 
-NIL = UUID(int=0)
-"""The scope of the idempotency keys of requests that begin a session."""
-
 _AT_ONCE = 20
+
+Sees = Callable[[UUID], Awaitable[bool]]
 
 
 class WantedMessage(NamedTuple):
@@ -96,7 +95,8 @@ class Sessions:
             for one in messages
         )
         request = caller.asks(session_id or self._clock.new_id(), replace(wanted, messages=first))
-        return await self._handler.handle(request._replace(idempotency=caller.key_in(NIL)))
+        key = caller.key_in(caller.keys_of_new_sessions)
+        return await self._handler.handle(request._replace(idempotency=key))
 
     async def resume(self, caller: Caller, session_id: UUID, *, starting: bool = False) -> Outcome:
         """Make a stopped session active again.
@@ -134,17 +134,22 @@ class Sessions:
         then = await self._lineages.state_at(session_id, to)
         return await self._handler.handle(caller.asks(session_id, rewind_to(to, then)))
 
-    async def delete_many(self, caller: Caller, session_ids: Iterable[UUID]) -> Sequence[Deletion]:
+    async def delete_many(
+        self, caller: Caller, session_ids: Iterable[UUID], sees: Sees
+    ) -> Sequence[Deletion]:
         """Delete sessions, each as if it were asked for alone: one that fails stops no other.
 
         Args:
             caller: Who asks.
             session_ids: Which; each is deleted once.
+            sees: Tells whether a session exists for the caller.
         """
         gate = asyncio.Semaphore(_AT_ONCE)
 
         async def one(session_id: UUID) -> Deletion:
             async with gate:
+                if not await sees(session_id):
+                    return Deletion(session_id, "not_found", SessionNotFound.code)
                 return await self._delete(caller, session_id)
 
         return await asyncio.gather(*map(one, dict.fromkeys(session_ids)))

@@ -20,6 +20,7 @@ from tests.support.postgres import Server
 from tests.support.server import running
 
 NIL = str(UUID(int=0))
+RECORDED = {"/v1/audit/events", "/v1/audit/verify", "/v1/sessions/{session_id}/verify"}
 NOWHERE = f"/v1/sessions/{uuid4()}"
 
 

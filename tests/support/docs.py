@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,11 +33,16 @@ def examples(name: str) -> list[Example]:
 
 
 class Shell:
-    """One shell, so that what an example sets is there in the next."""
+    """One shell, so that what an example sets is there in the next.
 
-    def __init__(self) -> None:
+    Args:
+        folder: Where the examples write their files.
+    """
+
+    def __init__(self, folder: str) -> None:
         self._process = subprocess.Popen(
             ["/bin/sh", "-s"],
+            cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -68,11 +74,12 @@ def shell() -> Iterator[Shell]:
     """Lend a shell that has curl, or skip the test."""
     if shutil.which("curl") is None:
         pytest.skip("there is no curl here")
-    opened = Shell()
-    try:
-        yield opened
-    finally:
-        opened.close()
+    with tempfile.TemporaryDirectory() as folder:
+        opened = Shell(folder)
+        try:
+            yield opened
+        finally:
+            opened.close()
 
 
 def agrees(shown: Any, said: Any) -> bool:

@@ -9,7 +9,8 @@ from litestar import Litestar
 from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp
 
-from api.doors import Door, Doors, Principal, origin_of, principal_of
+from api.doors import Door, Doors, origin_of
+from api.http.authorization import principal_of
 from api.http.middleware import RequestMiddleware
 from api.http.problems import Problem, answer_error
 from api.http.requests import AnyRequest, header, read_body, scope_of
@@ -17,6 +18,7 @@ from api.http.responses import Reply, to_json
 from api.http.routing import Route, Router, RoutingError, delete, get, patch, post, put
 from api.http.site_guard import SiteGuard
 from application.memory_budget import MemoryBudget
+from domain.principal import Principal
 
 
 class _Services:
@@ -49,14 +51,14 @@ async def fail(request: AnyRequest) -> ASGIResponse:
 
 
 async def anyone(_: AnyRequest) -> Principal:
-    return Principal("anonymous")
+    return Principal(actor="anonymous")
 
 
 async def signed(request: AnyRequest) -> Principal:
     """Let those in who sign the body: what a bearer token in front of all doors made impossible."""
     if header(request, b"x-signature") != str(len(await read_body(request))):
         raise Problem("unauthorized", "sign the body")
-    return Principal("peer:7")
+    return Principal(actor="peer:7")
 
 
 def in_own_words(error: Exception, request_id: str) -> ASGIResponse:
@@ -130,7 +132,7 @@ def test_what_a_browser_may_not_do_is_refused_in_the_words_of_the_door():
     doors = Doors(
         [native(post("/who", right=None)(who)), foreign(post("/foreign/who", right=None)(who))]
     )
-    guarded = SiteGuard(doors, answer_error=doors.answer_error, asks_for_token=True)
+    guarded = SiteGuard(doors, answer_error=doors.answer_error, asks_for_token=lambda: True)
     cross = {"Sec-Fetch-Site": "cross-site", "X-Request-Id": "r1"}
 
     refused = ask(guarded, "POST", "/foreign/who", headers=cross)

@@ -221,15 +221,20 @@ async def test_shared_keys_are_patched_at_the_version_that_is_expected(runtime: 
 async def test_one_session_that_cannot_be_deleted_stops_no_other(runtime: Runtime):
     other, missing = await runtime.create(UUID(int=5)), UUID(int=6)
     await runtime.do(c.DeleteSession(), other)
+    hidden = await runtime.create(UUID(int=7))
+
+    async def sees(session_id: UUID) -> bool:
+        return session_id != hidden
 
     results = await runtime.use_cases.sessions.delete_many(
-        ADA, [SESSION_ID, other, missing, SESSION_ID]
+        ADA, [SESSION_ID, other, missing, SESSION_ID, hidden], sees
     )
 
     assert [(one.session_id, one.status, one.code) for one in results] == [
         (SESSION_ID, "deleted", None),
         (other, "already", None),
         (missing, "not_found", SessionNotFound.code),
+        (hidden, "not_found", SessionNotFound.code),
     ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 
 from litestar.response.base import ASGIResponse
 
+from api.http.authorization import narrowed
 from api.http.downloads import Download
 from api.http.negotiation import negotiated
 from api.http.problems import Problem
@@ -76,7 +77,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 async def get_audit_events(request: AnyRequest) -> ASGIResponse:
     """Read events by who, what, when and where; as JSON Lines or CSV all there are at once."""
     parameters = Parameters(request, (*_FILTERS, "after", "limit"))
-    wanted = _filter(parameters)
+    wanted = _filter(request, parameters)
     after = cursor_of(request, parameters, "after")
     services = services_of(request)
     if after is None:
@@ -109,12 +110,13 @@ async def _record(request: AnyRequest, parameters: Parameters) -> None:
     await record_access(request, "audit_events", where=asked)
 
 
-def _filter(parameters: Parameters) -> AuditFilter:
+def _filter(request: AnyRequest, parameters: Parameters) -> AuditFilter:
+    app, user = narrowed(request, parameters.text("app"), parameters.text("user"))
     return AuditFilter(
         events=EventFilter(
             types=parameters.words("types"),
-            app=parameters.text("app"),
-            user=parameters.text("user"),
+            app=app,
+            user=user,
         ),
         session=parameters.uuid("session"),
         actor=parameters.text("actor"),

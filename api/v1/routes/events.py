@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from litestar.response.base import ASGIResponse
 
+from api.http.authorization import narrowed, principal_of, require_right
 from api.http.negotiation import negotiated
 from api.http.preconditions import is_current
 from api.http.problems import Problem
@@ -86,6 +87,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
     since = cursor_of(request, parameters)
     accepted = negotiated(request, _FORMS)
     if accepted == _SSE:
+        require_right(principal_of(request), "stream")
         if last is not None:
             since = await services.tails.start_of_newest(session_id, last, wanted)
         start = await services.tails.start_of(session_id, since)
@@ -98,6 +100,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
             scope_of(request)["cairn_request_id"],
             lambda event: event.sequence,
             services.memory.share("streams"),
+            principal_of(request).token_id,
         )
     limit, wait = parameters.limit(most=MAX_EVENTS), parameters.wait()
     if last is not None:
@@ -139,14 +142,16 @@ async def get_feed(request: AnyRequest) -> ASGIResponse:
     """Read the events of all sessions since a position."""
     services = services_of(request)
     parameters = Parameters(request, ("after", "limit", "wait", "types", "app", "user", "store"))
+    app, user = narrowed(request, parameters.text("app"), parameters.text("user"))
     wanted = FeedFilter(
         types=tuple(named_types(parameters.words("types"))),
-        app=parameters.text("app"),
-        user=parameters.text("user"),
+        app=app,
+        user=user,
     )
     after = cursor_of(request, parameters, "after")
     accepted = negotiated(request, _FORMS)
     if accepted == _SSE:
+        require_right(principal_of(request), "stream")
         start = await services.feed.start_of(after)
         return EventStream(
             services.feed.stream(start, wanted),
@@ -154,6 +159,7 @@ async def get_feed(request: AnyRequest) -> ASGIResponse:
             scope_of(request)["cairn_request_id"],
             lambda event: event.position,
             services.memory.share("streams"),
+            principal_of(request).token_id,
         )
     page = await services.feed.page(
         after, parameters.limit(most=MAX_EVENTS), wanted, parameters.wait()

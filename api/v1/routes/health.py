@@ -6,6 +6,7 @@ from typing import get_args
 from litestar.response.base import ASGIResponse
 
 from api.http import cursors
+from api.http.authorization import narrowed
 from api.http.requests import AnyRequest, Parameters, body_of, session_id_of
 from api.http.responses import (
     etag,
@@ -139,9 +140,10 @@ async def list_session_health(request: AnyRequest) -> ASGIResponse:
             and (eligible is None or row.eligible_for_wake == eligible)
         )
 
+    app, user = narrowed(request, parameters.text("app"), parameters.text("user"))
     where = SessionFilter(
-        app=parameters.text("app"),
-        user=parameters.text("user"),
+        app=app,
+        user=user,
         # Only what is stopped is dead: the others need not be looked at.
         status=("stopped",) if state == "stopped" or health == "dead" else None,
     )

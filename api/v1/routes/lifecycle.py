@@ -1,7 +1,10 @@
 """The life of a session: activate, stop, resume, clear, rewind, and delete many at once."""
 
+from functools import partial
+
 from litestar.response.base import ASGIResponse
 
+from api.http.authorization import principal_of, require_right
 from api.http.go_booleans import go_boolean, go_flag
 from api.http.requests import AnyRequest, Parameters, body_of, session_id_of
 from api.http.responses import json_response, outcome_response, to_json
@@ -82,6 +85,8 @@ async def resume_session(request: AnyRequest) -> ASGIResponse:
     repair = go_flag(Parameters(request, ("repair",)), "repair")
     body = await body_of(request, ResumeSessionBody, ("repair",))
     session_id, caller = session_id_of(request), await caller_of(request)
+    if repair:
+        require_right(principal_of(request), "repair")
     if not repair:
         sessions = use_cases_of(request).sessions
         return outcome_response(await sessions.resume(caller, session_id, starting=body.starting))
@@ -127,7 +132,8 @@ async def delete_sessions(request: AnyRequest) -> ASGIResponse:
     """Delete sessions, each as if it were asked for alone: one that fails stops no other."""
     body = await body_of(request, BatchDeleteBody)
     sessions, caller = use_cases_of(request).sessions, await caller_of(request)
-    deletions = await sessions.delete_many(caller, body.session_ids)
+    sees = partial(services_of(request).sight.sees, principal_of(request))
+    deletions = await sessions.delete_many(caller, body.session_ids, sees)
     document = {
         "results": [
             {key: value for key, value in one._asdict().items() if value is not None}

@@ -7,6 +7,7 @@ from typing import get_args
 from litestar.response.base import ASGIResponse
 
 from api.http import cursors
+from api.http.authorization import narrowed, require_owner
 from api.http.preconditions import is_current
 from api.http.requests import AnyRequest, Parameters, body_of, header, session_id_of
 from api.http.responses import (
@@ -82,6 +83,7 @@ _WITH_HEALTH = choice("include_health", "add how it is, and have that decide the
 async def create_session(request: AnyRequest) -> ASGIResponse:
     """Begin a session."""
     body = await body_of(request, CreateSessionBody)
+    require_owner(request, body.app, body.user)
     wanted = CreateSession(
         owner=Owner(
             app=body.app,
@@ -147,9 +149,10 @@ async def list_sessions(request: AnyRequest) -> ASGIResponse:
         many=("status", "badge"),
     )
     first_id, last_id = parameters.uuids_from("id_prefix")
+    app, user = narrowed(request, parameters.text("app"), parameters.text("user"))
     where = SessionFilter(
-        app=parameters.text("app"),
-        user=parameters.text("user"),
+        app=app,
+        user=user,
         workspace=parameters.text("workspace"),
         team=parameters.text("team"),
         scope=parameters.text("scope"),

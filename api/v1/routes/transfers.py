@@ -8,7 +8,6 @@ from typing import Any, BinaryIO, cast
 
 from litestar.response.base import ASGIResponse
 
-from api.doors import principal_of
 from api.http.downloads import Download
 from api.http.go_booleans import go_boolean, go_flag
 from api.http.negotiation import negotiated
@@ -19,7 +18,7 @@ from api.http.responses import to_json
 from api.http.route_docs import Describes
 from api.http.routing import get, post
 from api.v1.schemas.transfers import ExportBody
-from api.v1.services import record_access, services_of
+from api.v1.services import actor_of, record_access, services_of
 from application.commands.request import Caller
 from application.errors import StoreUnavailable
 from application.ports.session_rows import SessionFilter
@@ -113,8 +112,9 @@ async def import_sessions(request: AnyRequest) -> ASGIResponse:
             "send an export file or a bundle with the header"
             f" `Content-Type: {_BYTES}`, or as {_LINES}, {_ZSTD} or {_TAR}",
         )
-    actor = header_text(request, b"cairn-actor") or principal_of(request).actor
-    caller = Caller(actor, "import", header_text(request, b"cairn-causation"))
+    actor, claimed = actor_of(request)
+    causation = header_text(request, b"cairn-causation")
+    caller = Caller(actor, "import", causation, claimed=claimed)
     steps = _steps(request, caller, dry_run=dry_run, quarantine=quarantine)
     return await Download.of(steps, _LINES)
 

@@ -7,8 +7,10 @@ from uuid import UUID
 from litestar.response.base import ASGIResponse
 
 from api.http import cursors
+from api.http.authorization import narrowed, principal_of
+from api.http.preconditions import refuse_conditions
 from api.http.problems import Problem
-from api.http.requests import AnyRequest, Parameters, body_of, header, name_of
+from api.http.requests import AnyRequest, Parameters, body_of, name_of
 from api.http.responses import json_response, next_link, to_json
 from api.http.route_docs import CURSOR, LIMIT, Describes
 from api.http.routing import delete, get, patch, post
@@ -28,17 +30,32 @@ from api.v1.schemas.webhooks import (
 from api.v1.services import Services, record_access, services_of
 from application.errors import DeadLetterNotFound, WebhookNotFound
 from application.ports.events import EventFilter
-from application.ports.webhooks import Change
+from application.ports.webhooks import MOST_WEBHOOKS, Change
 from application.ports.webhooks import DeadLetter as StoredLetter
 from application.ports.webhooks import Webhook as StoredWebhook
 from domain.errors import CairnError
+from domain.principal import NOTHING
 from domain.values import rfc3339
 
 _TOPIC = "Webhooks"
-_NOT_TAKEN = (b"if-match", b"idempotency-key")
 _ONE = ("webhook_not_found",)
 _TARGET = ("webhook_target_refused",)
 _PATH = "/v1/webhooks"
+
+
+def _is_own(request: AnyRequest, webhook: StoredWebhook) -> bool:
+    return principal_of(request).covers(webhook.wanted.app, webhook.wanted.user)
+
+
+async def _require_own(request: AnyRequest) -> None:
+    """Refuse a webhook that tells of more than whoever asks sees: it is not there for them."""
+    if principal_of(request).sees_all:
+        return
+    if not _is_own(request, await services_of(request).webhooks.get(_webhook_id(request))):
+        raise WebhookNotFound
+
+
+_OWN = (_require_own,)
 
 
 @post(_PATH, right="webhooks")
@@ -51,12 +68,15 @@ _PATH = "/v1/webhooks"
 )
 async def create_webhook(request: AnyRequest) -> ASGIResponse:
     """Have somebody told of events."""
-    _check_headers(request)
+    refuse_conditions(request)
     body = await body_of(request, CreateWebhookBody)
     services = services_of(request)
+    app, user = narrowed(request, body.app, body.user)
+    if (app, user) == NOTHING:
+        raise Problem("forbidden", "this token is for another app or user")
     made = await services.webhooks.create(
         body.url,
-        EventFilter(tuple(body.types or ()), body.app, body.user),
+        EventFilter(tuple(body.types or ()), app, user),
         after=None if body.start == "now" else body.start,
         description=body.description,
         batch=body.batch,
@@ -89,7 +109,9 @@ async def list_webhooks(request: AnyRequest) -> ASGIResponse:
     services = services_of(request)
     key = cursors.page_key(services.store.identity, "webhooks")
     limit, after = parameters.limit(), _after(parameters, key)
-    found = await services.webhooks.page(after=after, limit=limit + 1)
+    # There are so few that whoever sees only some of them may look through all.
+    all_of_them = await services.webhooks.page(after=after, limit=MOST_WEBHOOKS)
+    found = [one for one in all_of_them if _is_own(request, one)][: limit + 1]
     head = await services.webhooks.head()
     page = found[:limit]
     following = cursors.encode_index(page[-1].number, key) if len(found) > limit else None
@@ -100,7 +122,7 @@ async def list_webhooks(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(document), headers=_link(request, _PATH, parameters, following))
 
 
-@get(f"{_PATH}/{{webhook_id:str}}", right="webhooks")
+@get(f"{_PATH}/{{webhook_id:str}}", right="webhooks", guards=_OWN)
 @Describes(_TOPIC, answers={200: Webhook}, problems=_ONE)
 async def get_webhook(request: AnyRequest) -> ASGIResponse:
     """Read a webhook and how far it has come."""
@@ -110,7 +132,7 @@ async def get_webhook(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(await _document(services, found)))
 
 
-@patch(f"{_PATH}/{{webhook_id:str}}", right="webhooks")
+@patch(f"{_PATH}/{{webhook_id:str}}", right="webhooks", guards=_OWN)
 @Describes(
     _TOPIC,
     body=ChangeWebhookBody,
@@ -120,7 +142,7 @@ async def get_webhook(request: AnyRequest) -> ASGIResponse:
 )
 async def change_webhook(request: AnyRequest) -> ASGIResponse:
     """Change, pause or resume a webhook, or give it a new secret."""
-    _check_headers(request)
+    refuse_conditions(request)
     body = await body_of(request, ChangeWebhookBody)
     services = services_of(request)
     given = body.model_fields_set
@@ -144,18 +166,18 @@ async def change_webhook(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(document))
 
 
-@delete(f"{_PATH}/{{webhook_id:str}}", right="webhooks")
+@delete(f"{_PATH}/{{webhook_id:str}}", right="webhooks", guards=_OWN)
 @Describes(_TOPIC, body=EmptyBody, answers={200: WebhookDeleted}, problems=_ONE, of_sessions=False)
 async def delete_webhook(request: AnyRequest) -> ASGIResponse:
     """Tell them nothing more, and forget the dead letters."""
-    _check_headers(request)
+    refuse_conditions(request)
     await body_of(request, EmptyBody)
     webhook_id = _webhook_id(request)
     await services_of(request).webhooks.delete(webhook_id)
     return json_response(to_json({"id": webhook_id}))
 
 
-@post(f"{_PATH}/{{webhook_id:str}}/replay", right="webhooks")
+@post(f"{_PATH}/{{webhook_id:str}}/replay", right="webhooks", guards=_OWN)
 @Describes(
     _TOPIC,
     body=ReplayBody,
@@ -165,7 +187,7 @@ async def delete_webhook(request: AnyRequest) -> ASGIResponse:
 )
 async def replay_webhook(request: AnyRequest) -> ASGIResponse:
     """Send what was, once more or for the first time, in order, before anything newer."""
-    _check_headers(request)
+    refuse_conditions(request)
     body = await body_of(request, ReplayBody)
     services = services_of(request)
     replayed = await services.webhooks.replay(
@@ -174,7 +196,7 @@ async def replay_webhook(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(await _document(services, replayed)))
 
 
-@get(f"{_PATH}/{{webhook_id:str}}/dead-letters", right="webhooks")
+@get(f"{_PATH}/{{webhook_id:str}}/dead-letters", right="webhooks", guards=_OWN)
 @Describes(
     _TOPIC,
     answers={200: DeadLetterPage},
@@ -196,7 +218,11 @@ async def list_dead_letters(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json(document), headers=_link(request, path, parameters, following))
 
 
-@post(f"{_PATH}/{{webhook_id:str}}/dead-letters/{{number:str}}/retry", right="webhooks")
+@post(
+    f"{_PATH}/{{webhook_id:str}}/dead-letters/{{number:str}}/retry",
+    right="webhooks",
+    guards=(_require_own,),
+)
 @Describes(
     _TOPIC,
     body=EmptyBody,
@@ -206,14 +232,18 @@ async def list_dead_letters(request: AnyRequest) -> ASGIResponse:
 )
 async def retry_dead_letter(request: AnyRequest) -> ASGIResponse:
     """Have it sent once more, soon; it is gone when it was delivered."""
-    _check_headers(request)
+    refuse_conditions(request)
     await body_of(request, EmptyBody)
     webhooks = services_of(request).webhooks
     queued = await webhooks.retry_letter(_webhook_id(request), _number(request))
     return json_response(to_json(_letter(queued)), status=202)
 
 
-@delete(f"{_PATH}/{{webhook_id:str}}/dead-letters/{{number:str}}", right="webhooks")
+@delete(
+    f"{_PATH}/{{webhook_id:str}}/dead-letters/{{number:str}}",
+    right="webhooks",
+    guards=(_require_own,),
+)
 @Describes(
     _TOPIC,
     body=EmptyBody,
@@ -223,21 +253,11 @@ async def retry_dead_letter(request: AnyRequest) -> ASGIResponse:
 )
 async def delete_dead_letter(request: AnyRequest) -> ASGIResponse:
     """Give it up for good."""
-    _check_headers(request)
+    refuse_conditions(request)
     await body_of(request, EmptyBody)
     number = _number(request)
     await services_of(request).webhooks.delete_letter(_webhook_id(request), number)
     return json_response(to_json({"number": number}))
-
-
-def _check_headers(request: AnyRequest) -> None:
-    """Refuse conditions that a webhook cannot meet, rather than overlook them."""
-    for name in _NOT_TAKEN:
-        if header(request, name) is not None:
-            raise Problem(
-                "malformed_header",
-                f"leave {name.decode()} out: it is about sessions, and a webhook is none",
-            )
 
 
 def _webhook_id(request: AnyRequest) -> UUID:

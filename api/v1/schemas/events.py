@@ -34,6 +34,9 @@ class RecordEnvelope(Shape):
     turn_id: Name | None = None
     causation: str | None = None
     idempotency_key: str | None = None
+    claimed_actor: Annotated[
+        str | None, Field(description="`Cairn-Actor`, where `actor` is the name of a token")
+    ] = None
 
 
 def _record(cls: type[Any], name: str, version: int) -> type[RecordEnvelope]:

@@ -150,6 +150,8 @@ class Listener:
             try:
                 await connection.execute(_STATEMENTS["listen"])
                 await connection.execute(_STATEMENTS["listen_pieces"])
+                await connection.execute(_STATEMENTS["listen_access"])
+                self._hub.access.ring()
                 # Whoever believed to be alone hears that there is somebody to tell.
                 await connection.execute(_STATEMENTS["announce"], {"from": self._name})
                 self._to_look.set()
@@ -162,6 +164,9 @@ class Listener:
                     await connection.close()
 
     def _hear(self, heard: psycopg.Notify) -> None:
+        if heard.channel == "cairn_access":
+            self._hub.access.ring()
+            return
         if heard.channel == "cairn_log":
             if heard.payload != self._name:
                 self._others = True

@@ -4,6 +4,9 @@ listen cairn_log
 -- name: listen_pieces
 listen cairn_pieces
 
+-- name: listen_access
+listen cairn_access
+
 -- name: announce
 select pg_notify('cairn_log', %(from)s)
 

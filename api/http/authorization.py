@@ -1,0 +1,105 @@
+"""What a principal may ask of a route: first whether it is there for it, then whether it may.
+
+A session, an app or a user of another one does not exist: 404, as for one that was never there.
+What is seen but may not be done is 403, with the right that is missing.
+"""
+
+from typing import Any, cast
+
+from litestar.exceptions import NotFoundException
+
+from api.http.problems import Problem
+from api.http.requests import AnyRequest, name_of, session_id_of
+from api.http.routing import Route
+from domain.principal import Principal, Right
+
+
+def principal_of(request: AnyRequest) -> Principal:
+    """Return who asks, as the door has found."""
+    principal: Principal = cast("dict[str, Any]", request.scope)["cairn_principal"]
+    return principal
+
+
+async def authorize(request: AnyRequest, route: Route, principal: Principal) -> None:
+    """Refuse what is not there for a principal, and what it may not do.
+
+    Args:
+        request: What is asked.
+        route: What would answer it.
+        principal: Who asks.
+
+    Raises:
+        NotFoundException: It is not there for this principal.
+        SessionNotFound: The same, of a session.
+        Problem: 403, a right is missing.
+    """
+    if route.right is None:
+        return
+    if not principal.sees_all:
+        await _require_there(request, route, principal)
+    require_right(principal, route.right)
+
+
+def require_right(principal: Principal, right: Right) -> None:
+    """Refuse a principal that lacks a right.
+
+    Args:
+        principal: Who asks.
+        right: What is needed.
+
+    Raises:
+        Problem: 403.
+    """
+    if right not in principal.rights:
+        raise Problem("forbidden", f"this token does not allow `{right}`", right=right)
+
+
+async def _require_there(request: AnyRequest, route: Route, principal: Principal) -> None:
+    if route.whole_store:
+        raise Problem(
+            "forbidden", "this tells of the whole store, and this token is for a part of it"
+        )
+    named: dict[str, str] = request.path_params
+    if "session_id" in named:
+        await cast("dict[str, Any]", request.scope)["cairn"].sight.require(
+            principal, session_id_of(request)
+        )
+        return
+    if "app" not in named:
+        return
+    user = name_of(request, "user") if "user" in named else None
+    if not principal.sees(name_of(request, "app"), user):
+        raise NotFoundException
+    if user is None and principal.user is not None and route.right != "read":
+        raise Problem("forbidden", "this is shared by all users, and this token is for one")
+
+
+def narrowed(
+    request: AnyRequest, app: str | None, user: str | None
+) -> tuple[str | None, str | None]:
+    """Return the app and user that a list is asked for, as far as whoever asks sees them.
+
+    Args:
+        request: Who asks.
+        app: As the query has it; None is all of them.
+        user: The same.
+    """
+    return principal_of(request).narrowed(app, user)
+
+
+def require_owner(request: AnyRequest, app: str, user: str) -> None:
+    """Refuse to make a session that whoever asks would not see.
+
+    Args:
+        request: Who asks.
+        app: Of the session to be made.
+        user: The same.
+
+    Raises:
+        Problem: 403, the token is for another app or user.
+    """
+    principal = principal_of(request)
+    if not principal.sees(app, user):
+        told = {"app": principal.app, "user": principal.user}
+        facts = {name: value for name, value in told.items() if value is not None}
+        raise Problem("forbidden", "this token is for another app or user", **facts)

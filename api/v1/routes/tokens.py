@@ -1,0 +1,73 @@
+"""Access tokens: make one, list them, revoke one."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from litestar.response.base import ASGIResponse
+
+from api.http.authorization import principal_of
+from api.http.preconditions import refuse_conditions
+from api.http.requests import AnyRequest, Parameters, body_of, name_of
+from api.http.responses import json_response, to_json
+from api.http.route_docs import Describes
+from api.http.routing import delete, get, post
+from api.v1.documents.tokens import token_document
+from api.v1.schemas.base import UUID_TEXT
+from api.v1.schemas.commands import EmptyBody
+from api.v1.schemas.tokens import CreateTokenBody, NewToken, TokenList, TokenRevoked
+from api.v1.services import services_of
+from application.errors import TokenNotFound
+
+_PATH = "/v1/tokens"
+_TOPIC = "Access"
+
+
+@post(_PATH, right="admin")
+@Describes(_TOPIC, body=CreateTokenBody, answers={201: NewToken}, of_sessions=False)
+async def create_token(request: AnyRequest) -> ASGIResponse:
+    """Make an access token; from the first one on every request needs one."""
+    refuse_conditions(request)
+    body = await body_of(request, CreateTokenBody)
+    services, seconds = services_of(request), body.expires_in_seconds
+    secret, token = await services.tokens.create(
+        name=body.name,
+        rights=frozenset(body.allow),
+        app=body.app,
+        user=body.user,
+        lifetime=None if seconds is None else timedelta(seconds=seconds),
+        by=principal_of(request),
+    )
+    await services.known_tokens.refresh()
+    document = {**token_document(token), "token": secret}
+    return json_response(
+        to_json(document), status=201, headers={"Location": f"{_PATH}/{token.token_id}"}
+    )
+
+
+@get(_PATH, right="admin")
+@Describes(_TOPIC, answers={200: TokenList})
+async def list_tokens(request: AnyRequest) -> ASGIResponse:
+    """List access tokens, without the tokens themselves."""
+    Parameters(request, ())
+    found = await services_of(request).tokens.all(principal_of(request))
+    return json_response(to_json({"tokens": [*map(token_document, found)]}))
+
+
+@delete(f"{_PATH}/{{token_id:str}}", right="admin")
+@Describes(
+    _TOPIC,
+    body=EmptyBody,
+    answers={200: TokenRevoked},
+    problems=("token_not_found",),
+    of_sessions=False,
+)
+async def revoke_token(request: AnyRequest) -> ASGIResponse:
+    """Revoke an access token: nobody is let in with it any more, and its streams end."""
+    refuse_conditions(request)
+    await body_of(request, EmptyBody)
+    services, text = services_of(request), name_of(request, "token_id")
+    if not UUID_TEXT.fullmatch(text):
+        raise TokenNotFound
+    await services.tokens.revoke(UUID(text), principal_of(request))
+    await services.known_tokens.refresh()
+    return json_response(to_json({"id": text.lower()}))

@@ -1,0 +1,58 @@
+"""Access tokens: what is asked of them, and what is answered."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from api.v1.schemas.base import Body, Name, Shape
+from application.tokens.manage import LONGEST
+from domain.principal import Right
+
+_Allowed = Annotated[list[Right], Field(min_length=1, max_length=8)]
+_Seconds = Annotated[
+    float,
+    Field(gt=0, le=LONGEST.total_seconds(), description="how long it is good; for ever by default"),
+]
+
+
+class CreateTokenBody(Body):
+    """What a token is to allow, and to whom."""
+
+    name: Name | None = None
+    allow: _Allowed
+    app: Name | None = None
+    user: Name | None = None
+    expires_in_seconds: _Seconds | None = None
+
+
+class Token(Shape):
+    """A token as it can be read: never the token itself."""
+
+    id: UUID
+    name: Annotated[str, Field(description="the actor of what is done with it")]
+    allow: list[Right]
+    app: Annotated[str | None, Field(description="the only app that it sees; null is all")]
+    user: Annotated[str | None, Field(description="the only user that it sees; null is all")]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: Annotated[datetime | None, Field(description="to the minute")]
+
+
+class NewToken(Token):
+    """A token that was just made."""
+
+    token: Annotated[str, Field(description="the token itself, this once")]
+
+
+class TokenList(Shape):
+    """All tokens that whoever asks may see."""
+
+    tokens: list[Token]
+
+
+class TokenRevoked(Shape):
+    """A token that is no longer good."""
+
+    id: UUID

@@ -1,0 +1,1 @@
+"""Access tokens: made, taken away, and known to every process at once."""

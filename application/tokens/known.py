@@ -1,0 +1,147 @@
+"""The tokens that are good, known to each process so that a request need not ask for them.
+
+A change wakes every process at once; one that hears nothing looks once a second.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from uuid import UUID
+
+from application.errors import StoreUnavailable
+from application.fan_out import Signal
+from application.ports.access_tokens import AccessTokens
+from application.tokens.manage import PREFIX, hash_of
+from domain.principal import Principal
+
+_LOOK_EVERY = 1.0
+_NOTE_EVERY = 5.0
+_LOOK_AGAIN = 0.05
+
+_logger = logging.getLogger("cairn.tokens")
+
+
+class KnownTokens:
+    """Tells who shows a token.
+
+    Args:
+        tokens: Where they are kept.
+        changed: Rings when another process has changed them.
+        forgotten: Called after tokens have been taken away or have run out.
+    """
+
+    def __init__(
+        self,
+        tokens: AccessTokens,
+        changed: Signal,
+        forgotten: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._tokens = tokens
+        self._changed = changed
+        self._forgotten = forgotten
+        self._revision = 0
+        self._known: dict[bytes, tuple[Principal, UUID, float | None]] = {}
+        self._good: dict[str, float | None] = {}
+        self._used: set[UUID] = set()
+        self._noted = self._looked = monotonic()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Read all tokens, and begin to hear of changes.
+
+        Raises:
+            StoreUnavailable: The store was lost: nobody can be let in or kept out.
+        """
+        await self._refresh()
+        self._task = asyncio.create_task(self._keep_up())
+
+    async def stop(self) -> None:
+        """Stop to hear of changes."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def are_asked_for(self) -> bool:
+        """Whether everybody has to show a token: from the first one on that was ever made."""
+        return self._revision > 0
+
+    async def principal(self, token: str) -> Principal | None:
+        """Return who shows a token; None when it is none, or no longer good.
+
+        Args:
+            token: As it was shown.
+        """
+        # Found by its hash: how long this takes tells nothing of the tokens that there are.
+        found = self._known.get(hash_of(token))
+        if found is None and token.startswith(PREFIX) and monotonic() - self._looked > _LOOK_AGAIN:
+            # It may have been made a moment ago, by another process.
+            await self.refresh()
+            found = self._known.get(hash_of(token))
+        if found is None or not _lasts(found[2]):
+            return None
+        self._used.add(found[1])
+        return found[0]
+
+    def is_good(self, token_id: str) -> bool:
+        """Return whether a token still lets its holder in.
+
+        Args:
+            token_id: Its id.
+        """
+        return token_id in self._good and _lasts(self._good[token_id])
+
+    async def refresh(self) -> None:
+        """Read what has changed: whoever changes something here knows it when this is done."""
+        with suppress(StoreUnavailable):
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        self._looked = monotonic()
+        revision = await self._tokens.revision()
+        if revision != self._revision:
+            now = monotonic()
+            known = {
+                hashed: (
+                    Principal(
+                        actor=token.name,
+                        rights=token.rights,
+                        app=token.app,
+                        user=token.user,
+                        token_id=str(token.token_id),
+                        is_named=True,
+                    ),
+                    token.token_id,
+                    None if token.expires_in is None else now + token.expires_in.total_seconds(),
+                )
+                for hashed, token in await self._tokens.hashes()
+            }
+            self._known = known
+            self._good = {str(token_id): end for _, token_id, end in known.values()}
+            self._revision = revision
+        self._forgotten()
+
+    async def _keep_up(self) -> None:
+        while True:
+            await self._changed.wait(_LOOK_EVERY)
+            try:
+                await self._refresh()
+                await self._note()
+            except StoreUnavailable:
+                continue
+            except Exception:
+                # Whoever was revoked depends on this task: nothing may end it.
+                _logger.exception("the access tokens could not be read; trying again")
+
+    async def _note(self) -> None:
+        if not self._used or monotonic() - self._noted < _NOTE_EVERY:
+            return
+        used, self._used = self._used, set()
+        self._noted = monotonic()
+        await self._tokens.used(used)
+
+
+def _lasts(end: float | None) -> bool:
+    return end is None or monotonic() < end

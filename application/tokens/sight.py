@@ -1,0 +1,59 @@
+"""Which sessions exist for a principal: what it may not see is not there."""
+
+from collections import OrderedDict
+from uuid import UUID
+
+from application.ports.session_rows import SessionRows
+from domain.errors import SessionNotFound
+from domain.principal import Principal
+
+_REMEMBERED = 10_000
+
+
+class Sight:
+    """Tells whether a session exists for somebody.
+
+    Args:
+        rows: Say whose each session is.
+    """
+
+    def __init__(self, rows: SessionRows) -> None:
+        self._rows = rows
+        self._seen: OrderedDict[tuple[str | None, str | None, UUID], None] = OrderedDict()
+
+    async def require(self, principal: Principal, session_id: UUID) -> None:
+        """Refuse a session that does not exist for a principal.
+
+        Args:
+            principal: Who asks.
+            session_id: For which session.
+
+        Raises:
+            SessionNotFound: It is not there, or is another one's; nothing tells which.
+        """
+        if not await self.sees(principal, session_id):
+            raise SessionNotFound
+
+    async def sees(self, principal: Principal, session_id: UUID) -> bool:
+        """Return whether a session exists for a principal.
+
+        Only what is seen is remembered: a session of somebody else takes as long to look for as
+        one that is not there.
+
+        Args:
+            principal: Who asks.
+            session_id: For which session.
+        """
+        if principal.sees_all:
+            return True
+        key = (principal.app, principal.user, session_id)
+        if key in self._seen:
+            self._seen.move_to_end(key)
+            return True
+        row = await self._rows.session(session_id)
+        if row is None or not principal.sees(row.app, row.user):
+            return False
+        self._seen[key] = None
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        return True

@@ -1,0 +1,362 @@
+"""Who may enter and what is there for them: the table of routes itself is walked."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from api.http.routing import Route
+from api.v1.route_table import ROUTES
+from domain.principal import RIGHTS, Principal
+from tests.support.api import HELLO, JSON
+from tests.support.postgres import Server
+from tests.support.server import running
+
+GUARDED = [route for route in ROUTES if route.right is not None]
+PLACES = {"session_id", "app", "webhook_id"}
+"""What a path names that belongs to somebody."""
+
+
+def name_of(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+def places_of(route: Route) -> set[str]:
+    return {place for place in PLACES if f"{{{place}:" in route.path}
+
+
+@dataclass
+class World:
+    """A server with two apps, of two users each, all of whose words hold the name of their app."""
+
+    base: str
+    owner: str
+    names: Mapping[str, Mapping[str, str]]
+    client: httpx.Client
+    made: dict[str, str] = field(default_factory=dict[str, str])
+
+    def ask(self, token: str | None, method: str, path: str, **how: Any) -> httpx.Response:
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        headers |= how.pop("headers", {})
+        return self.client.request(method, self.base + path, headers=headers, **how)
+
+    def token(self, *rights: str, **whose: Any) -> str:
+        """Return a token, the same one to whoever asks for the same."""
+        key = repr((rights, whose))
+        if key not in self.made:
+            body = {"allow": list(rights), **whose}
+            made = self.ask(self.owner, "POST", "/v1/tokens", json=body)
+            assert made.status_code == 201, made.text
+            self.made[key] = made.json()["token"]
+        return self.made[key]
+
+    def walk(self, token: str | None, route: Route, names: Mapping[str, str]) -> httpx.Response:
+        path = route.path.replace(":str}", "}").replace(":path}", "}")
+        filled = path.format_map(defaultdict(lambda: "1", names))
+        body = {} if route.method == "GET" else {"content": b"{}", "headers": JSON}
+        return self.ask(token, route.method, filled, **body)
+
+
+def furnish(ask: Callable[..., httpx.Response], app: str) -> Mapping[str, str]:
+    """Make what can be named of an app, of which all that can be read has the app in it."""
+    mark = f"{app}-secret"
+    sessions = [
+        ask("POST", "/v1/sessions", json={
+            "app": app, "user": user, "title": mark, "tags": [mark], "metadata": {"m": mark},
+            "state": {"k": mark, "app:k": mark, "user:k": mark},
+            "messages": [{"role": "user", "parts": [{"type": "text", "text": mark}]}],
+        }).json()["session"]
+        for user in ("ada", "bob")
+    ]  # fmt: skip
+    hook = {"url": "http://127.0.0.1:9/", "app": app, "description": mark}
+    webhook = ask("POST", "/v1/webhooks", json=hook).json()
+    return {
+        "session_id": sessions[0]["id"], "app": app, "user": "ada", "key": "k",
+        "webhook_id": webhook["id"],
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def world(postgres_server: Server) -> Iterator[World]:
+    with (
+        postgres_server.database() as url,
+        running(url, webhook_private_targets=True) as base,
+        httpx.Client(timeout=20) as client,
+    ):
+        made = client.post(f"{base}/v1/tokens", json={"allow": list(RIGHTS), "name": "owner"})
+        world = World(base, made.json()["token"], {}, client)
+
+        def ask(method: str, path: str, **how: Any) -> httpx.Response:
+            answer = world.ask(world.owner, method, path, **how)
+            assert answer.is_success, answer.text
+            return answer
+
+        names: dict[str, Mapping[str, str]] = {}
+        for app in ("qshop", "qbank"):
+            names[app] = furnish(ask, app)
+        yield World(base, world.owner, names, client)
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=name_of)
+def test_who_shows_no_token_or_a_wrong_one_is_not_let_in(world: World, route: Route):
+    expired = world.token(*RIGHTS, expires_in_seconds=0.001)
+    for token in (None, "x", "cairn_" + "x" * 43, expired, world.owner[:-1]):
+        answer = world.walk(token, route, world.names["qshop"])
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), token
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=name_of)
+def test_what_belongs_to_another_app_or_user_does_not_exist(world: World, route: Route):
+    strangers = [
+        world.token(*RIGHTS, app="qbank"),
+        world.token(*RIGHTS, app="qbank", user="ada"),
+    ]
+    if places_of(route) & {"session_id", "webhook_id"} or "user" in route.path:
+        strangers.append(world.token(*RIGHTS, app="qshop", user="bob"))
+    nobody = {
+        **world.names["qshop"],
+        "session_id": str(uuid4()), "webhook_id": str(uuid4()), "app": "nowhere",
+    }  # fmt: skip
+    for token in strangers:
+        answer = world.walk(token, route, world.names["qshop"])
+        if not places_of(route):
+            assert "qshop-secret" not in answer.text
+            continue
+        # As if it had never been there, to the last letter.
+        never = world.walk(token, route, nobody)
+        assert answer.status_code == never.status_code == 404, answer.text
+        told, untold = answer.json(), never.json()
+        assert told | {"request_id": ""} == untold | {"request_id": ""}
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=name_of)
+def test_what_is_seen_but_not_allowed_names_the_right_that_is_missing(world: World, route: Route):
+    others = [right for right in RIGHTS if right != route.right]
+    for whose in ({}, {"app": "qshop"}, {"app": "qshop", "user": "ada"}):
+        if route.whole_store and whose:
+            continue
+        answer = world.walk(world.token(*others, **whose), route, world.names["qshop"])
+        if "webhook_id" in places_of(route) and "user" in whose:
+            # It tells of all users, so it is not there for one.
+            continue
+        assert answer.status_code == 403, answer.text
+        told = answer.json()
+        if "right" in told:
+            assert (told["code"], told["right"]) == ("forbidden", route.right)
+        else:
+            assert route.path.startswith("/v1/apps/{app:str}/state"), told
+            assert "user" in whose
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=name_of)
+def test_one_right_is_enough_for_a_route_that_declares_it(world: World, route: Route):
+    # Its own: what is allowed is done.
+    names = furnish(partial(world.ask, world.owner), "qshop")
+    allowed = world.walk(world.token(route.right, app="qshop"), route, names)
+    if route.whole_store:
+        assert allowed.status_code == 403
+        allowed = world.walk(world.token(route.right), route, names)
+    assert allowed.status_code not in (401, 403), allowed.text
+    # There may be a hundred of them.
+    world.ask(world.owner, "DELETE", f"/v1/webhooks/{names['webhook_id']}")
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in GUARDED if route.method == "GET"], ids=name_of
+)
+def test_no_read_tells_a_word_of_another_app_or_user(world: World, route: Route):
+    if route.whole_store:
+        return
+    for whose in ({"app": "qbank"}, {"app": "qbank", "user": "ada"}):
+        token = world.token(*RIGHTS, **whose)
+        for query in ("", "?app=qshop", "?user=bob"):
+            path = route.path.replace(":str}", "}").replace(":path}", "}")
+            filled = path.format_map(defaultdict(lambda: "1", world.names["qbank"]))
+            answer = world.ask(token, "GET", filled + query)
+            assert "qshop" not in answer.text.replace('"app=qshop"', ""), answer.text
+            assert world.names["qshop"]["session_id"] not in answer.text
+            if "user" in whose:
+                assert '"bob"' not in answer.text
+
+
+def test_a_new_route_without_a_right_cannot_be_declared():
+    assert all(route.right in RIGHTS for route in GUARDED)
+    assert {name_of(route) for route in ROUTES if route.right is None} == {
+        "GET /", "GET /health", "GET /ready", "GET /version",
+    }  # fmt: skip
+
+
+# ── streams ──────────────────────────────────────────────────────────────────────────────────
+
+
+def caught_up(world: World, token: str, path: str) -> str:
+    """Return what a stream says until it has caught up."""
+    said = ""
+    headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
+    with httpx.stream("GET", world.base + path, headers=headers, timeout=20) as answer:
+        assert answer.status_code == 200, answer.read()
+        for line in answer.iter_lines():
+            said += line + "\n"
+            if line == "event: caught-up":
+                return said
+    raise AssertionError(said)
+
+
+def test_streams_need_their_own_right_and_tell_only_what_is_seen(world: World):
+    token = world.token("stream", "read", app="qbank")
+    mine, theirs = world.names["qbank"]["session_id"], world.names["qshop"]["session_id"]
+    feed = caught_up(world, token, "/v1/events")
+    assert mine in feed
+    assert "qshop" not in feed
+    assert theirs not in feed
+    assert "qbank-secret" in caught_up(world, token, f"/v1/sessions/{mine}/events")
+    reader = world.token("read", app="qbank")
+    for path in ("/v1/events", f"/v1/sessions/{mine}/events"):
+        answer = world.ask(reader, "GET", path, headers={"Accept": "text/event-stream"})
+        assert (answer.status_code, answer.json()["right"]) == (403, "stream")
+
+
+def test_a_stream_ends_when_its_token_is_revoked(world: World):
+    made = world.ask(
+        world.owner, "POST", "/v1/tokens", json={"allow": ["read", "stream"], "app": "qshop"}
+    ).json()
+    path = f"/v1/sessions/{world.names['qshop']['session_id']}/events"
+    headers = {"Authorization": f"Bearer {made['token']}", "Accept": "text/event-stream"}
+    with httpx.stream("GET", world.base + path, headers=headers, timeout=20) as answer:
+        lines = answer.iter_lines()
+        assert any(line == "event: caught-up" for line in lines)
+        gone = world.ask(world.owner, "DELETE", f"/v1/tokens/{made['id']}")
+        assert gone.status_code == 200
+        rest = "\n".join(lines)
+    assert "event: error" in rest
+    assert "no longer good" in rest
+    assert world.ask(made["token"], "GET", path).status_code == 401
+
+
+# ── commands ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_nobody_makes_a_session_that_they_would_not_see(world: World):
+    token = world.token("write", app="qshop", user="ada")
+    for owner in ({"app": "qbank", "user": "ada"}, {"app": "qshop", "user": "bob"}):
+        refused = world.ask(token, "POST", "/v1/sessions", json=owner)
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    made = world.ask(token, "POST", "/v1/sessions", json={"app": "qshop", "user": "ada"})
+    assert made.status_code == 201
+
+
+def test_the_actor_of_an_event_is_the_token_and_the_client_only_claims_another(world: World):
+    token = world.token("write", "read", app="qshop", name="till")
+    session = world.names["qshop"]["session_id"]
+    for headers, claimed in (({}, None), ({"Cairn-Actor": "user:mallory"}, "user:mallory")):
+        said = world.ask(
+            token, "POST", f"/v1/sessions/{session}/messages",
+            json={"role": "user", "parts": HELLO}, headers=headers,
+        )  # fmt: skip
+        assert said.status_code == 201
+        event = world.ask(token, "GET", f"/v1/sessions/{session}/events?last=1").json()["events"][0]
+        assert (event["actor"], event.get("claimed_actor")) == ("till", claimed)
+
+
+def test_a_batch_deletes_nothing_of_somebody_else(world: World):
+    token = world.token("write", app="qbank")
+    theirs, never = world.names["qshop"]["session_id"], str(uuid4())
+    answer = world.ask(
+        token, "POST", "/v1/sessions/batch/delete", json={"session_ids": [theirs, never]}
+    ).json()
+    assert {one["status"] for one in answer["results"]} == {"not_found"}
+    assert answer["results"][0] | {"session_id": never} == answer["results"][1]
+    assert world.ask(world.owner, "GET", f"/v1/sessions/{theirs}").status_code == 200
+
+
+def test_two_principals_may_use_one_idempotency_key(world: World):
+    key = {"Idempotency-Key": "the-same"}
+    ids = set()
+    for app in ("qshop", "qbank"):
+        token = world.token("write", app=app)
+        made = world.ask(
+            token, "POST", "/v1/sessions", json={"app": app, "user": "ada"}, headers=key
+        )
+        assert made.status_code == 201, made.text
+        ids.add(made.json()["session"]["id"])
+    assert len(ids) == 2
+
+
+def test_a_cursor_of_another_principal_is_refused(world: World):
+    for _ in range(2):
+        world.ask(world.owner, "POST", "/v1/sessions", json={"app": "qshop", "user": "ada"})
+    first = world.ask(world.token("read", app="qshop"), "GET", "/v1/sessions?limit=1").json()
+    other = world.token("read", app="qbank")
+    answer = world.ask(other, "GET", f"/v1/sessions?limit=1&cursor={first['next_cursor']}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
+
+
+def test_who_may_not_repair_may_not_repair_on_resuming(world: World):
+    session = world.ask(world.owner, "POST", "/v1/sessions", json={"app": "qshop", "user": "ada"})
+    path = f"/v1/sessions/{session.json()['session']['id']}"
+    assert world.ask(world.owner, "POST", f"{path}/stop", json={}).status_code == 200
+    writer = world.token("write", "read", app="qshop")
+    refused = world.ask(writer, "POST", f"{path}/resume?repair=true")
+    assert (refused.status_code, refused.json()["right"]) == (403, "repair")
+    assert world.ask(writer, "POST", f"{path}/resume").status_code == 200
+
+
+# ── tokens ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_token_is_shown_once_and_never_again(world: World):
+    made = world.ask(
+        world.owner, "POST", "/v1/tokens", json={"allow": ["read"], "name": "once", "app": "qshop"}
+    )
+    listed = world.ask(world.owner, "GET", "/v1/tokens")
+    one = next(one for one in listed.json()["tokens"] if one["id"] == made.json()["id"])
+    assert made.json()["token"] not in listed.text
+    assert one == {
+        "id": made.json()["id"], "name": "once", "allow": ["read"], "app": "qshop", "user": None,
+        "created_at": made.json()["created_at"], "expires_at": None, "last_used_at": None,
+    }  # fmt: skip
+
+
+def test_an_administrator_of_an_app_makes_and_sees_no_more_than_that(world: World):
+    admin = world.token("admin", "read", app="qshop")
+
+    def ask(method: str, path: str, **how: Any) -> httpx.Response:
+        return world.ask(admin, method, path, **how)
+
+    for body, named in (
+        ({"allow": ["read"]}, "app"),
+        ({"allow": ["read"], "app": "qbank"}, "app"),
+        ({"allow": ["write"], "app": "qshop"}, "allow"),
+        ({"allow": [], "app": "qshop"}, "allow"),
+        ({"allow": ["fly"], "app": "qshop"}, "allow"),
+        ({"allow": ["read"], "user": "ada"}, "user"),
+    ):
+        refused = ask("POST", "/v1/tokens", json=body)
+        assert refused.status_code == 422, body
+        assert named in refused.text
+    made = ask("POST", "/v1/tokens", json={"allow": ["read"], "app": "qshop", "user": "ada"}).json()
+    foreign = world.ask(world.owner, "POST", "/v1/tokens", json={"allow": ["read"], "app": "qbank"})
+    tokens = ask("GET", "/v1/tokens").json()["tokens"]
+    assert {one["app"] for one in tokens} == {"qshop"}
+    for token_id in (foreign.json()["id"], str(uuid4()), "x"):
+        refused = ask("DELETE", f"/v1/tokens/{token_id}")
+        assert (refused.status_code, refused.json()["code"]) == (404, "token_not_found")
+    assert ask("DELETE", f"/v1/tokens/{made['id']}").status_code == 200
+
+
+def test_what_a_principal_sees():
+    ada = Principal(actor="a", app="qshop", user="ada")
+    qshop = Principal(actor="a", app="qshop")
+    everybody = Principal(actor="a")
+    assert [one.sees("qshop", "ada") for one in (ada, qshop, everybody)] == [True, True, True]
+    assert [one.sees("qshop", "bob") for one in (ada, qshop, everybody)] == [False, True, True]
+    assert [one.sees("qbank", "ada") for one in (ada, qshop, everybody)] == [False, False, True]
+    assert [one.covers("qshop", None) for one in (ada, qshop, everybody)] == [False, True, True]
+    assert ada.narrowed(None, None) == ("qshop", "ada")
+    assert qshop.narrowed(None, "bob") == ("qshop", "bob")
+    assert qshop.narrowed("qbank", None) == ada.narrowed(None, "bob") == ("", "")

@@ -1,0 +1,96 @@
+"""`cairn token`: on a database beside servers that run, and through a server."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.cli.conftest import eventually, run
+from tests.support.server import running
+
+
+def token(*arguments: str, url: str) -> str:
+    """Run the command on a database, and return what it prints."""
+    done = run("token", *arguments, "--database-url", url)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def status(base: str, given: str | None, path: str = "/v1/sessions", **how: Any) -> int:
+    headers = {"Authorization": f"Bearer {given}"} if given else {}
+    method = how.pop("method", "GET")
+    return httpx.request(method, base + path, headers=headers, timeout=20, **how).status_code
+
+
+def test_tokens_are_made_and_revoked_beside_two_servers_that_run(database_url: str):
+    with running(database_url) as one, running(database_url) as two:
+        assert [status(base, None) for base in (one, two)] == [200, 200]
+        made = token("create", "--allow", "read", "--app", "a", "--name", "ci", url=database_url)
+        secret = made.splitlines()[-1]
+        # The token has one word, and stands alone.
+        assert secret.split() == [secret]
+        for base in (one, two):
+            assert eventually(lambda base=base: status(base, None) == 401)
+            assert status(base, secret) == 200
+            body = {"app": "a", "user": "u"}
+            assert status(base, secret, method="POST", json=body) == 403
+        listed = json.loads(token("list", "--json", url=database_url))["tokens"]
+        assert [(one["name"], one["app"], one["allow"]) for one in listed] == [
+            ("ci", "a", ["read"])
+        ]
+        shown = token("list", url=database_url)
+        assert secret not in shown
+        assert "the sessions in app a" in shown
+        assert all(len(line) <= 80 for line in shown.splitlines())
+        token("revoke", listed[0]["id"], url=database_url)
+        for base in (one, two):
+            assert eventually(lambda base=base: status(base, secret) == 401)
+            assert status(base, None) == 401
+        assert token("list", url=database_url) == "There are no tokens.\n"
+
+
+def test_tokens_are_made_through_a_server_by_who_may(database_url: str, tmp_path: Path):
+    file = tmp_path / "token"
+    with running(database_url) as base:
+        secret = run("token", "create", "--allow", "admin,read", "--url", base).stdout.split()[-1]
+        refused = run("token", "list", "--url", base)
+        assert refused.returncode == 1
+        assert "Authorization: Bearer" in refused.stderr
+        file.write_text(secret)
+        file.chmod(0o600)
+        through = ("--url", base, "--token-file", str(file))
+        made = run("token", "create", "--allow", "read", "--expires", "90d", *through)
+        assert made.returncode == 0, made.stderr
+        assert status(base, made.stdout.splitlines()[-1]) == 200
+        wider = run("token", "create", "--allow", "erase", *through)
+        assert wider.returncode == 1
+        assert "does not allow erase" in wider.stderr
+        assert "until " in run("token", "list", *through).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--allow", "fly"), "'fly' is no right; the rights are read, write"),
+        (("--allow", ","), "at least one right"),
+        (("--allow", "read", "--expires", "soon"), "write one such as 90d"),
+        (("--allow", "read", "--expires", "9999d"), "at most 3650 days"),
+        (("--allow", "read", "--user", "ada"), "name the app as well"),
+    ],
+)
+def test_what_makes_no_sense_is_told_in_a_sentence(
+    database_url: str, arguments: tuple[str, ...], told: str
+):
+    done = run("token", "create", *arguments, "--database-url", database_url)
+    assert done.returncode in (1, 2)
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_token_that_is_not_there_cannot_be_revoked(database_url: str):
+    for wrong, told in (("x", "named by its id"), ("0" * 32, "No access token has this id")):
+        done = run("token", "revoke", wrong, "--database-url", database_url)
+        assert done.returncode in (1, 2)
+        assert told in done.stderr

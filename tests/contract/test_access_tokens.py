@@ -1,0 +1,209 @@
+"""Access tokens in memory and on Postgres, and how every process comes to know them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from application.errors import StoreUnavailable, TokenNotFound
+from application.fan_out import FanOut, Signal
+from application.ports.access_tokens import AccessTokens
+from application.tokens.known import KnownTokens
+from application.tokens.manage import PREFIX, TokenDesk, hash_of
+from domain.errors import Invalid
+from domain.principal import Principal
+from infrastructure.clock import SystemClock
+from infrastructure.memory.access_tokens import MemoryAccessTokens
+from infrastructure.postgres.access_tokens import PostgresAccessTokens
+from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.store import open_store
+
+READ = frozenset({"read"})
+EVERYBODY = Principal(actor="somebody")
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110 - what is awaited rings no bell
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def tokens(request: pytest.FixtureRequest) -> AsyncIterator[AccessTokens]:
+    if request.param == "memory":
+        yield MemoryAccessTokens(SystemClock())
+        return
+    database = Database(request.getfixturevalue("database_url"), readers=2)
+    await database.open()
+    yield PostgresAccessTokens(database)
+    await database.close()
+
+
+@pytest.fixture
+def desk(tokens: AccessTokens) -> TokenDesk:
+    return TokenDesk(tokens, SystemClock())
+
+
+async def test_a_token_is_kept_by_its_hash_alone(tokens: AccessTokens, desk: TokenDesk):
+    assert await tokens.revision() == 0
+    secret, kept = await desk.create(name="till", rights=READ, app="shop", user="ada")
+    assert secret.startswith(PREFIX)
+    assert len(secret) > 48
+    assert await tokens.hashes() == [(hash_of(secret), (await tokens.hashes())[0][1])]
+    assert secret not in repr(await tokens.all())
+    assert (kept.name, kept.rights, kept.app, kept.user) == ("till", READ, "shop", "ada")
+    assert (kept.expires_at, kept.expires_in, kept.last_used_at) == (None, None, None)
+
+
+async def test_each_change_has_a_revision_of_its_own(tokens: AccessTokens, desk: TokenDesk):
+    _, first = await desk.create(name=None, rights=READ)
+    _, second = await desk.create(name=None, rights=READ)
+    assert await tokens.revision() == 2
+    assert [one.token_id for one in await tokens.all()] == [first.token_id, second.token_id]
+    assert await tokens.revoke(first.token_id)
+    assert not await tokens.revoke(first.token_id)
+    assert await tokens.revision() == 3
+    assert [one.token_id for one in await desk.all(EVERYBODY)] == [second.token_id]
+    with pytest.raises(TokenNotFound):
+        await desk.revoke(first.token_id, EVERYBODY)
+
+
+async def test_what_has_run_out_is_listed_and_lets_nobody_in(tokens: AccessTokens, desk: TokenDesk):
+    _, kept = await desk.create(name=None, rights=READ, lifetime=timedelta(microseconds=1))
+    _, later = await desk.create(name=None, rights=READ, lifetime=timedelta(days=1))
+    assert kept.expires_at is not None
+    assert {one.token_id for one in await tokens.all()} == {kept.token_id, later.token_id}
+    ((_, good),) = await tokens.hashes()
+    assert good.token_id == later.token_id
+    assert good.expires_in is not None
+    assert timedelta(hours=23) < good.expires_in < timedelta(days=1)
+
+
+async def test_use_is_noted_at_most_once_a_minute(tokens: AccessTokens, desk: TokenDesk):
+    _, kept = await desk.create(name=None, rights=READ)
+    await tokens.used([kept.token_id, uuid4()])
+    (first,) = await tokens.all()
+    assert first.last_used_at is not None
+    await tokens.used([kept.token_id])
+    assert await tokens.all() == [first]
+
+
+@pytest.mark.parametrize(
+    ("how", "wrong"),
+    [
+        ({"rights": frozenset()}, "at least one right"),
+        ({"rights": READ, "user": "ada"}, "name the app"),
+        ({"rights": READ, "name": ""}, "blank"),
+        ({"rights": READ, "app": "a\n"}, "control"),
+        ({"rights": READ, "lifetime": timedelta(0)}, "at most"),
+        ({"rights": READ, "lifetime": timedelta(days=3651)}, "at most"),
+    ],
+)
+async def test_a_token_that_makes_no_sense_is_refused(
+    tokens: AccessTokens, desk: TokenDesk, how: dict[str, object], wrong: str
+):
+    with pytest.raises(Invalid, match=wrong):
+        await desk.create(**{"name": None, **how})  # type: ignore[arg-type]
+    assert await tokens.revision() == 0
+
+
+async def test_a_process_knows_what_was_made_and_what_is_gone(
+    tokens: AccessTokens, desk: TokenDesk
+):
+    ended: list[str] = []
+    known = KnownTokens(tokens, Signal(), lambda: ended.append("looked"))
+    await known.start()
+    try:
+        assert not known.are_asked_for
+        assert await known.principal("cairn_x") is None
+        secret, kept = await desk.create(name="till", rights=READ, app="shop")
+        await known.refresh()
+        assert known.are_asked_for
+        assert await known.principal(secret) == Principal(
+            actor="till", rights=READ, app="shop", token_id=str(kept.token_id), is_named=True
+        )
+        assert known.is_good(str(kept.token_id))
+        assert await known.principal(secret + "x") is None
+        await desk.revoke(kept.token_id, EVERYBODY)
+        await known.refresh()
+        assert await known.principal(secret) is None
+        assert not known.is_good(str(kept.token_id))
+        # Whoever made one does not want to be open again.
+        assert known.are_asked_for
+        assert ended
+    finally:
+        await known.stop()
+
+
+async def test_a_token_that_runs_out_while_it_is_known_lets_nobody_in_any_more(
+    tokens: AccessTokens, desk: TokenDesk
+):
+    secret, kept = await desk.create(name=None, rights=READ, lifetime=timedelta(seconds=0.3))
+    known = KnownTokens(tokens, Signal())
+    await known.start()
+    try:
+        assert await known.principal(secret) is not None
+        await eventually(lambda: not known.is_good(str(kept.token_id)))
+        assert await known.principal(secret) is None
+    finally:
+        await known.stop()
+
+
+async def test_another_process_hears_at_once_and_a_deaf_one_within_a_second(database_url: str):
+    hub = FanOut()
+    async with open_store(database_url, hub=hub) as here, open_store(database_url) as there:
+        desk = TokenDesk(PostgresAccessTokens(there.database), SystemClock())
+        heard = KnownTokens(PostgresAccessTokens(here.database), hub.access)
+        deaf = KnownTokens(PostgresAccessTokens(here.database), Signal())
+        await heard.start()
+        await deaf.start()
+        try:
+            secret, kept = await desk.create(name=None, rights=READ)
+            for known in (heard, deaf):
+                # A token that is not known yet is looked for.
+                await eventually(lambda known=known: known.is_good(str(kept.token_id)))
+                assert await known.principal(secret) is not None
+            rung = asyncio.create_task(hub.access.wait(20))
+            await asyncio.sleep(0)
+            await desk.revoke(kept.token_id, EVERYBODY)
+            assert await rung
+            for known in (heard, deaf):
+                await eventually(lambda known=known: not known.is_good(str(kept.token_id)))
+                assert await known.principal(secret) is None
+        finally:
+            await heard.stop()
+            await deaf.stop()
+
+
+async def test_a_process_that_cannot_ask_keeps_what_it_knows(desk: TokenDesk, tokens: AccessTokens):
+    secret, kept = await desk.create(name=None, rights=READ)
+
+    class Lost(MemoryAccessTokens):
+        def __init__(self) -> None:
+            self.lost = False
+
+        async def revision(self) -> int:
+            if self.lost:
+                raise StoreUnavailable
+            return await tokens.revision()
+
+        async def hashes(self):  # type: ignore[no-untyped-def]
+            return await tokens.hashes()
+
+        async def used(self, token_ids: object) -> None:
+            raise StoreUnavailable
+
+    store = Lost()
+    known = KnownTokens(store, Signal())
+    await known.start()
+    try:
+        store.lost = True
+        await known.refresh()
+        found = await known.principal(secret)
+        assert found is not None
+        assert found.token_id == str(kept.token_id)
+        assert UUID(found.token_id) == kept.token_id
+    finally:
+        await known.stop()
