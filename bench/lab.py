@@ -36,6 +36,7 @@ class Sizes:
     since_checkpoint: int = 1_000_000
     leaves: int = 10_000_128
     imported: int = 100_000
+    transferred: tuple[int, int] = (10_000, 1_000_000)
 
 
 QUICK = Sizes(
@@ -57,6 +58,7 @@ QUICK = Sizes(
     since_checkpoint=50_000,
     leaves=512_000,
     imported=20_000,
+    transferred=(2_000, 20_000),
 )
 
 
@@ -118,6 +120,13 @@ class Lab:
         """A program for one measure alone, with settings of its own."""
         async with _running(self._cairn(workers, environment)) as server:
             yield server
+
+    @asynccontextmanager
+    async def cairn_on(self, conninfo: str) -> AsyncIterator[Server]:
+        """A program for one measure alone, on a database of its own."""
+        server = cairn_server(1, self._data_dir, conninfo, WORK / "cairn.log", {})
+        async with _running(server) as running:
+            yield running
 
     @asynccontextmanager
     async def own_floor(self, workers: int = 1) -> AsyncIterator[Server]:

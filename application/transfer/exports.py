@@ -19,7 +19,7 @@ from domain.errors import SessionNotFound
 from domain.scope.events import ScopeOpened
 from domain.session.events import SessionCreated
 
-_PAGE = 1000
+_PAGE = 4000
 _PAGE_BYTES = 2 * 1024 * 1024
 _LISTED = 200
 _BEFORE_ALL = UUID(int=0)

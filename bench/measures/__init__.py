@@ -16,6 +16,7 @@ from bench.measures import (
     safety,
     shared,
     streams,
+    transfer,
     tree,
     webhooks,
 )
@@ -47,4 +48,5 @@ MEASURES: dict[str, Measure] = {
     "tree": tree.tree,
     "tree-appends": tree.beside_appends,
     "list": reads.listing,
+    "transfer": transfer.transfer,
 }

@@ -135,7 +135,9 @@ def _uuid(text: str) -> str:
 
 def _free(output: Path) -> None:
     taken = output.is_file() or (output / MANIFEST).exists()
-    empty = not output.exists() or (output.is_dir() and not any(output.iterdir()))
+    # What is there of a state that was not complete is nothing to go on from.
+    begun = output.is_dir() and all(one.name.startswith(_STATE) for one in output.iterdir())
+    empty = not output.exists() or begun
     if taken or not (empty or (output / _STATE).exists()):
         raise UsageError(f"{output} is there already; name another path.")
 
@@ -199,11 +201,13 @@ class _Folder:
     def _state(self) -> list[Part]:
         """Return the parts that are complete already."""
         path = self._folder / _STATE
-        if not path.exists():
+        # A line that is cut is of a part that was not kept, and so comes again.
+        whole = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+        _write(path, (line + b"\n" for line in whole))
+        if not whole:
             self._keep(self._asked)
             return []
-        # A line that is cut is of a part that was not kept, and so comes again.
-        asked, *lines = path.read_bytes().split(b"\n")[:-1] or [b"null"]
+        asked, *lines = whole
         try:
             if msgspec.json.decode(asked) != self._asked:
                 raise UsageError(f"{self._folder} has an unfinished export of something else.")

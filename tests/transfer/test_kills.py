@@ -1,0 +1,144 @@
+"""Killed at any point, an export or an import is completed by the next run, without doubles."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+from application.transfer.foreign import Draft, ForeignSession, foreign_session_id
+from domain.session.events import StatePatched
+from infrastructure.codec import JsonCodec
+from infrastructure.transfer.foreign_folder import write_foreign
+from tests.support.builders import NOON, added, created
+from tests.support.docs import ROOT
+from tests.support.processes import Cairn
+from tests.support.server import running
+from tests.support.transfers import same_but_for_positions
+
+SESSIONS, EVENTS = 6, 1300
+ALL = SESSIONS * (EVENTS + 2)
+CAIRN = Path(sys.executable).with_name("cairn")
+
+
+def session(number: int) -> ForeignSession:
+    """Return a session that writes a shared key in its middle."""
+    said = [Draft(event=added(f"m{n}"), at=NOON) for n in range(EVENTS)]
+    said.insert(EVENTS // 2, Draft(event=StatePatched(set={"app:n": number}), at=NOON))
+    return ForeignSession(
+        source="test",
+        source_id=str(number),
+        session_id=foreign_session_id("test", str(number)),
+        created=created(),
+        created_at=NOON,
+        drafts=said,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "made"
+    made.mkdir()
+    write_foreign(map(session, range(SESSIONS)), made, JsonCodec())
+    return made
+
+
+@pytest.fixture
+def server(database_url: str, tmp_path: Path) -> Iterator[Cairn]:
+    server = Cairn(database_url, tmp_path / "server.log")
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+def cairn(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [str(CAIRN), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+@pytest.mark.parametrize("at", [1, 2500, ALL - 1])
+def test_a_server_that_is_killed_in_an_import(
+    at: int, server: Cairn, database_url: str, folder: Path
+) -> None:
+    server.start()
+    url = f"http://127.0.0.1:{server.port}"
+    importing = threading.Thread(target=cairn, args=("import", folder, "--url", url))
+    importing.start()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+
+        def head() -> int:
+            row = connection.execute("select head from log_head").fetchone()
+            assert row is not None
+            return int(row[0])
+
+        wait_for(lambda: head() >= at)
+        server.kill()
+        importing.join()
+        server.start()
+        url = f"http://127.0.0.1:{server.port}"
+        done = cairn("import", folder, "--json", "--url", url)
+        assert done.returncode == 0, done.stderr
+        assert head() == ALL
+    report = json.loads(done.stdout)
+    assert report["already_there"] + report["sessions"] == SESSIONS
+    lines = httpx.get(f"{url}/v1/audit/verify", timeout=60).text.splitlines()
+    assert json.loads(lines[-1])["ok"] is True, lines[-1]
+    bundle = httpx.post(
+        f"{url}/v1/sessions/batch/export",
+        json={"app": "console"},
+        headers={"Accept": "application/x-tar"},
+        timeout=60,
+    ).content
+    files = {f"sessions/{path.name}": path.read_bytes() for path in (folder / "sessions").iterdir()}
+    found = same_but_for_positions(bundle)
+    assert found.keys() == files.keys()
+    state = httpx.get(f"{url}/v1/apps/console/state").json()
+    assert state["state"]["app:n"] == SESSIONS - 1
+    held = httpx.get(f"{url}/v1/sessions", params={"app": "console"}).json()["sessions"]
+    assert all("held" not in one for one in held)
+
+
+@pytest.mark.parametrize("name", ["out", "out.tar.zst"])
+@pytest.mark.parametrize("files", [0, 1, SESSIONS])
+def test_an_export_that_is_killed(
+    files: int, name: str, database_url: str, folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "to" / name
+    output.parent.mkdir()
+    work = output if name == "out" else output.with_name(f"{name}.unfinished")
+    with running(database_url) as url:
+        assert cairn("import", folder, "--url", url).returncode == 0
+        exporting = subprocess.Popen(
+            [str(CAIRN), "export", "-o", str(output), "--url", url],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+        def is_there() -> bool:
+            there = work.exists() and len(list(work.glob("sessions/*.jsonl"))) >= files
+            return there or exporting.poll() is not None
+
+        wait_for(is_there)
+        exporting.kill()
+        exporting.wait()
+        done = cairn("export", "-o", output, "--url", url)
+    complete = done.returncode == 2 and "is there already" in done.stderr
+    assert done.returncode == 0 or complete, done.stderr
+    check = [sys.executable, str(ROOT / "docs" / "verify_bundle.py"), str(output)]
+    checked = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert not [one for one in output.parent.rglob("*") if one.suffix in (".part", ".unfinished")]
