@@ -39,6 +39,7 @@ _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)
 _PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 _WORD = re.compile(r"[^\x00-\x1f\x7f]+")
+_LONGEST = 500
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 
 
@@ -244,7 +245,7 @@ class Parameters:
         """Return the names and values as they were given."""
         return list(self._values.items())
 
-    def text(self, name: str, *, most: int = 500) -> str | None:
+    def text(self, name: str, *, most: int = _LONGEST) -> str | None:
         """Return a text without control characters; None when absent."""
         value = self._values.get(name)
         if value is None:
@@ -253,13 +254,24 @@ class Parameters:
             raise _bad(name, f"it must be 1 to {most} characters, none of them a control character")
         return value
 
-    def under(self, beginning: str) -> dict[str, str]:
-        """Return the texts of all parameters that begin so, by the rest of their names."""
-        return {
-            rest: self.text(name) or ""
-            for name in self._values
-            if name.startswith(beginning) and (rest := name.removeprefix(beginning))
-        }
+    def under(self, beginning: str) -> dict[str, str] | None:
+        """Return the texts of all parameters that begin so, by the rest of their names.
+
+        Args:
+            beginning: Of their names, with the dot at its end.
+
+        Raises:
+            Problem: 400, one has more than 500 characters, or a NUL.
+        """
+        found: dict[str, str] = {}
+        for name in sorted(self._values):
+            value = self._values[name]
+            if not name.startswith(beginning):
+                continue
+            if max(len(name), len(value)) > _LONGEST or "\0" in name + value:
+                raise _bad(name, f"it must be at most {_LONGEST} characters, none of them NUL")
+            found[name.removeprefix(beginning)] = value
+        return found or None
 
     def words(self, name: str) -> tuple[str, ...]:
         """Return the texts of a comma-separated list."""

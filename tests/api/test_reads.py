@@ -62,6 +62,87 @@ def test_every_filter(api: Api) -> None:
     assert found(user="u", tag="y", starred="true", status="idle", text="star") == {"starred"}
 
 
+def test_a_filter_takes_several_states(api: Api) -> None:
+    app = uuid4().hex
+    api.create(app=app, title="idle")
+    api.create(app=app, title="running").start()
+    api.create(app=app, title="stopped").post("/stop")
+    for status in ("idle,running", ["idle", "running"], ["running,idle", "idle"]):
+        assert set(listed(api, app=app, status=status)) == {"idle", "running"}
+    assert set(listed(api, app=app, badge=["idle,stopped", "running"])) == {
+        "idle", "running", "stopped"
+    }  # fmt: skip
+    for wrong in ("idle,x", ["idle", "deleted"], ","):
+        refused(
+            api.get("/v1/sessions", params={"status": wrong}),
+            400, "invalid_parameter", field="status",
+        )  # fmt: skip
+
+
+def test_metadata_is_a_filter(api: Api) -> None:
+    app = uuid4().hex
+    api.create(
+        app=app,
+        title="one",
+        metadata={"k": "x", "n": 4711, "a.b": True, "": "", "deep": {"k": "x"}},
+    )
+    api.create(app=app, title="two", metadata={"k": "x", "lines": "a\nb", "none": None})
+    api.create(app=app, title="three", metadata={"k": "100%_"})
+
+    def found(query: dict[str, str]) -> set[str]:
+        return set(listed(api, app=app, **{f"metadata.{name}": query[name] for name in query}))
+
+    assert found({"k": "x"}) == {"one", "two"}
+    assert found({"k": "100%_"}) == {"three"}
+    assert found({"k": "X"}) == found({"k": ""}) == found({"K": "x"}) == set()
+    assert found({"k": "x", "n": "4711"}) == found({"a.b": "true"}) == found({"": ""}) == {"one"}
+    assert found({"lines": "a\nb"}) == found({"none": "null"}) == {"two"}
+    assert found({"deep": '{"k":"x"}'}) == set()
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("metadata.k=a&metadata.k=b", "metadata.k"),
+        ("metadata.k=a%00b", "metadata.k"),
+        ("metadata.k=" + "x" * 501, "metadata.k"),
+        ("metadata=x", "metadata"),
+        ("metadatas.k=x", "metadatas.k"),
+        ("roots=1", "roots"),
+        ("roots=", "roots"),
+    ],
+)
+def test_a_filter_of_metadata_or_roots_that_makes_no_sense(
+    api: Api, query: str, field: str
+) -> None:
+    refused(api.get(f"/v1/sessions?{query}"), 400, "invalid_parameter", field=field)
+
+
+def test_pages_of_a_filter_by_metadata(api: Api) -> None:
+    app = uuid4().hex
+    for title in "abc":
+        api.create(app=app, title=title, metadata={"k": "ü&=", "m": "1"})
+    query = {"app": app, "metadata.k": "ü&=", "metadata.m": "1", "sort": "title", "limit": 2}
+    first = api.get("/v1/sessions", params=query)
+    assert [one["title"] for one in done(first)["sessions"]] == ["a", "b"]
+    rest = done(api.get(first.links["next"]["url"]))
+    assert ([one["title"] for one in rest["sessions"]], rest["next_cursor"]) == (["c"], None)
+    cursor = done(first)["next_cursor"]
+    other = {**query, "metadata.m": "2", "cursor": cursor}
+    refused(api.get("/v1/sessions", params=other), 400, "invalid_cursor")
+
+
+def test_roots_alone_and_their_children(api: Api) -> None:
+    app = uuid4().hex
+    root = api.create(app=app, title="root")
+    child = {"agent": {"name": "helper"}, "title": "child", "ttl_seconds": 60}
+    done(root.post("/spawn", child), 201)
+    done(root.post("/fork", {"title": "fork"}), 201)
+    assert set(listed(api, app=app)) == {"root", "child", "fork"}
+    assert set(listed(api, app=app, roots="true")) == {"root", "fork"}
+    assert set(listed(api, app=app, roots="false")) == {"child"}
+
+
 def test_ranges_of_time(api: Api) -> None:
     app = uuid4().hex
     sessions = [api.create(app=app, title=str(i)) for i in range(3)]

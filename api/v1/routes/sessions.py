@@ -63,10 +63,19 @@ _RANGES = (
     "active_before",
 )
 _RELATIVES = ("parent", "root", "forked_from")
-_FILTERS = (*_NAMED, *_RANGES, *_RELATIVES, "status", "badge", "starred", "text", "id_prefix")
+_FILTERS = (
+    *(*_NAMED, *_RANGES, *_RELATIVES),
+    *("status", "badge", "starred", "roots", "text", "id_prefix", "metadata."),
+)
 _STATUSES = tuple(status for status in get_args(Status) if status != "deleted")
 _UUID = {"type": "string", "format": "uuid"}
 _ID_PREFIX = {"type": "string", "pattern": "^[0-9a-fA-F-]{1,36}$", "examples": ["01890a5d-ac96"]}
+_METADATA = {
+    "type": "object",
+    "propertyNames": {"pattern": "^metadata\\.", "maxLength": 500},
+    "additionalProperties": {"type": "string", "maxLength": 500},
+    "examples": [{"metadata.ticket": "4711"}],
+}
 _BADGES = get_args(Badge)
 _SORTS = tuple(sign + key for key in get_args(SortKey) for sign in ("", "-"))
 _FLAGS = ("true", "false")
@@ -129,7 +138,11 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
         Parameter("parent", "only the children of this session", _UUID),
         Parameter("root", "only those whose first ancestor is this session", _UUID),
         Parameter("forked_from", "only the forks of this session", _UUID),
+        choice(
+            "roots", "only those that no other has spawned, or only those that one has", *_FLAGS
+        ),
         choice("starred", "only those that are marked, or are not", "true", "false"),
+        Parameter("metadata", "`metadata.KEY=TEXT`: only those whose metadata says so", _METADATA),
         Parameter("text", "only those with this in their title"),
         Parameter("id_prefix", "only those whose id begins with this", _ID_PREFIX),
         *(moment(name, f"only those {name.replace('_', ' ')} this time") for name in _RANGES),
@@ -161,6 +174,8 @@ async def list_sessions(request: AnyRequest) -> ASGIResponse:
         type=parameters.text("type"),
         tag=parameters.text("tag"),
         starred=parameters.flag("starred"),
+        roots=parameters.flag("roots"),
+        facets=parameters.under("metadata."),
         text=parameters.text("text"),
         created_after=parameters.moment("created_after"),
         created_before=parameters.moment("created_before"),
