@@ -1,5 +1,6 @@
 """Everything that can be set, validated once: an option of `cairn serve`, or `CAIRN_*`."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -18,6 +19,8 @@ from domain.timers import Timers
 
 Listed = Literal["allowed_hosts", "allowed_origins", "trusted_proxies"]
 MEBIBYTE = 1024 * 1024
+_LISTEN = re.compile(r"unix:///[^\0]*[^\0/]|fd://(?:[3-9]|[1-9]\d{1,8})")
+_SOCKET_MODE = re.compile(r"0?[67][0-7]{2}")
 
 
 class Settings(BaseSettings):
@@ -37,6 +40,10 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    listen: str = ""
+    """Instead of `host` and `port`: `unix:///path`, or `fd://3`."""
+    socket_mode: str | None = None
+    """Permissions of a Unix socket, in octal; None is 0600."""
     data_dir: Path = Path(".cairn")
     database_url: Annotated[
         SecretStr | None,
@@ -100,6 +107,37 @@ class Settings(BaseSettings):
                 " as stalled before it is given up"
             )
         return self
+
+    @field_validator("listen")
+    @classmethod
+    def _name_a_socket(cls, value: str) -> str:
+        if value and not _LISTEN.fullmatch(value):
+            raise ValueError(
+                "it must be unix:// with an absolute path, such as unix:///run/cairn.sock, or fd://"
+                " with an inherited descriptor from 3 up"
+            )
+        return value
+
+    @field_validator("socket_mode")
+    @classmethod
+    def _let_the_owner_connect(cls, value: str | None) -> str | None:
+        if value is not None and not _SOCKET_MODE.fullmatch(value):
+            raise ValueError(
+                "it must be permissions in octal that let the owner read and write, such as 0600 or"
+                " 0660"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _set_permissions_of_what_is_made(self) -> Self:
+        if self.socket_mode is not None and not self.listen.startswith("unix:"):
+            raise ValueError("socket_mode is for a socket that listen=unix:///path makes")
+        return self
+
+    @property
+    def socket_permissions(self) -> int:
+        """Return the permissions of a Unix socket, as a number."""
+        return int(self.socket_mode or "0600", 8)
 
     @field_validator("trusted_proxies")
     @classmethod

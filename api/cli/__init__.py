@@ -22,13 +22,16 @@ from api.cli.options import (
     DatabaseUrl,
     DataDir,
     Host,
+    Listen,
     LogFormat,
     Port,
     RootPath,
+    SocketMode,
     Status,
     Tag,
     TokenFile,
     Url,
+    UsageError,
     User,
     Workers,
     Workspace,
@@ -36,7 +39,7 @@ from api.cli.options import (
     settings_of,
     wants_json,
 )
-from api.cli.serving.listening import listen
+from api.cli.serving.listening import listen as open_listening
 from api.cli.token_commands import tokens
 from api.cli.transfer import export_logs, import_files
 
@@ -73,6 +76,8 @@ def _all(
 def serve(
     host: Host = None,
     port: Port = None,
+    listen: Listen = None,
+    socket_mode: SocketMode = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     workers: Workers = None,
@@ -90,6 +95,8 @@ def serve(
         settings = settings_of(
             host=host,
             port=port,
+            listen=listen,
+            socket_mode=socket_mode,
             data_dir=data_dir,
             database_url=database_url,
             workers=workers,
@@ -98,8 +105,12 @@ def serve(
             auth_token_file=auth_token_file,
             root_path=root_path,
         )
+        if settings.listen and (host is not None or port is not None):
+            raise UsageError(
+                "--listen (CAIRN_LISTEN) says where it listens; leave out --host and --port."
+            )
         # First of all, because it fails most often; the rest takes a second to import.
-        with listen(settings.host, settings.port) as listening:
+        with open_listening(settings) as listening:
             # What is imported is here to stay: looking through it for cycles takes an eighth of it.
             gc.disable()
             from api.cli.serve import serve as run

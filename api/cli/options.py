@@ -28,6 +28,21 @@ Port = Annotated[
     str | None,
     typer.Option(metavar="PORT", help="Port, 8080 unless set; 0 takes a free one. [CAIRN_PORT]"),
 ]
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHERE",
+        help="Instead: unix:///path/to/socket, or fd://3, a socket that is inherited."
+        " [CAIRN_LISTEN]",
+    ),
+]
+SocketMode = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODE",
+        help="Permissions of that Unix socket, 0600 unless set. [CAIRN_SOCKET_MODE]",
+    ),
+]
 DataDir = Annotated[
     str | None,
     typer.Option(
@@ -105,6 +120,8 @@ _OPTIONS = frozenset(
     (
         "host",
         "port",
+        "listen",
+        "socket_mode",
         "data_dir",
         "database_url",
         "workers",

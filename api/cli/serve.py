@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from api.cli.options import Failure, say, unknown_settings
 from api.cli.serving.connection_guard import ConnectionLimits
-from api.cli.serving.listening import is_loopback, url_of
+from api.cli.serving.listening import is_of_this_machine, socket_path, url_of
 from api.cli.serving.server import run_server
 from api.cli.serving.supervisor import Supervisor
 from api.database import StartError, bring_up_to_date, database_of, program_url
@@ -67,16 +67,17 @@ def _warnings(settings: Settings, listening: socket.socket) -> Iterator[str]:
             f"other users of this machine may read the token in {token_file};"
             f" run chmod 600 {shlex.quote(str(token_file))}."
         )
-    if token_file is None and not is_loopback(listening):
+    if token_file is None and not is_of_this_machine(listening):
+        host = listening.getsockname()[0]
         yield (
-            f"{settings.host} can be reached from other machines, and no token is asked for:"
+            f"{host} can be reached from other machines, and no token is asked for:"
             " whoever can connect can read and write every session; set --auth-token-file"
             " (CAIRN_AUTH_TOKEN_FILE), or use --host 127.0.0.1."
         )
 
 
 def _run(settings: Settings, url: str, listening: socket.socket) -> None:
-    words = _announcement(settings, url, url_of(listening))
+    words = _announcement(settings, url, listening)
 
     def ready() -> None:
         with suppress(OSError):
@@ -120,35 +121,43 @@ def _stoppable() -> Generator[None]:
             signal.signal(number, handler)
 
 
-def _announcement(settings: Settings, database_url: str, url: str) -> str:
+def _announcement(settings: Settings, database_url: str, listening: socket.socket) -> str:
+    place = url_of(listening)
+    path = socket_path(listening)
+    url = place if path is None else "http://localhost"
     if settings.database_url is None:
         data = f"{settings.data_dir.absolute()} (with its own Postgres)"
     else:
         parts = conninfo_to_dict(database_url)
         database = parts.get("dbname") or parts.get("user") or "its default"
         data = f"the database {database} on {parts.get('host') or 'this machine'}"
-    token = ""
+    how = "" if path is None else f" --unix-socket {shlex.quote(str(path))}"
+    mode = None if path is None else f"{stat.S_IMODE(path.lstat().st_mode):04o}"
     if settings.auth_token_file is not None:
-        path = shlex.quote(str(settings.auth_token_file))
-        token = f' -H "Authorization: Bearer $(cat {path})"'
+        file = shlex.quote(str(settings.auth_token_file))
+        how += f' -H "Authorization: Bearer $(cat {file})"'
     body = '{"app":"hello","user":"me"}'
-    words = f"Cairn {version('cairn')} is ready on {url}"
+    words = f"Cairn {version('cairn')} is ready on {place}"
     if settings.log_format == "json":
-        facts = {
-            "url": url,
+        facts: dict[str, str | int] = {
+            "url": place,
             "data": data,
             "docs": f"{url}/docs",
             "pid": os.getpid(),
             "workers": settings.workers,
         }
+        if mode is not None:
+            facts["socket_mode"] = mode
         return json_line("info", "cairn", words, facts) + "\n"
     lines = [
         words,
         f"  data   {data}",
-        f"  try    curl{token} -H 'Content-Type: application/json' -d '{body}' {url}/v1/sessions",
+        f"  try    curl{how} -H 'Content-Type: application/json' -d '{body}' {url}/v1/sessions",
         f"  docs   {url}/docs",
         f"  stop   Ctrl-C, or kill {os.getpid()}",
     ]
     if settings.workers > 1:
         lines.insert(2, f"  runs   {settings.workers} workers, process {os.getpid()} over them")
+    if mode is not None:
+        lines.insert(1, f"  socket {path}, with the permissions {mode}")
     return "".join(f"{line}\n" for line in lines)

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,13 @@ def eventually(holds: Callable[[], bool], patience: float = PATIENCE) -> bool:
 class Served:
     """A server that runs."""
 
-    def __init__(self, command: list[str], log: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        log: Path,
+        env: Mapping[str, str],
+        pass_fds: Collection[int] = (),
+    ) -> None:
         self.log = log
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
@@ -81,6 +87,7 @@ class Served:
                 text=True,
                 env=environment(**env, TMPDIR=str(log.parent)),
                 start_new_session=True,
+                pass_fds=pass_fds,
             )
         assert self.process.stdout is not None
         self.output = self.process.stdout
@@ -89,7 +96,7 @@ class Served:
             self.close()
             pytest.fail(f"it does not start: {first}{self.errors()}")
         self.url = json.loads(first)["url"] if first.startswith("{") else first.split()[-1]
-        self.port = int(self.url.rpartition(":")[2])
+        self.port = int(self.url.rpartition(":")[2]) if self.url.startswith("http") else 0
 
     def errors(self) -> str:
         return self.log.read_text()
@@ -189,13 +196,18 @@ def serve(data_dir: Path, tmp_path: Path) -> Iterator[Serve]:
     """Start a server: `serve("--workers", "2", CAIRN_LOG_FORMAT="json")`."""
     started: list[Served] = []
 
-    def start(*arguments: str, command: list[str] | None = None, **env: str) -> Served:
+    def start(
+        *arguments: str,
+        command: list[str] | None = None,
+        pass_fds: Collection[int] = (),
+        **env: str,
+    ) -> Served:
         if command is None:
             command = cairn("serve", "--data-dir", str(data_dir))
-        if "--port" not in arguments:
+        if "--port" not in arguments and "--listen" not in arguments and "CAIRN_LISTEN" not in env:
             arguments = (*arguments, "--port", "0")
         log = tmp_path / f"log-{len(started)}"
-        started.append(Served([*command, *arguments], log, env))
+        started.append(Served([*command, *arguments], log, env, pass_fds))
         return started[-1]
 
     yield start

@@ -3,22 +3,67 @@
 import errno
 import ipaddress
 import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from api.cli.options import Failure
+from api.cli.serving.unix_socket import listen_at
+
+if TYPE_CHECKING:
+    from api.settings import Settings
 
 _BACKLOG = 2048
+_FAMILIES = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(settings: "Settings") -> socket.socket:
     """Return a socket that listens; connections wait in it until somebody accepts them.
 
     Args:
-        host: A name or an address of this machine.
-        port: 0 takes a free one.
+        settings: Where: an address and a port, of which 0 takes a free one, unless `listen` names a
+            Unix socket or a descriptor that this process has inherited.
 
     Raises:
         Failure: It cannot listen there.
     """
+    kind, _, where = settings.listen.partition("://")
+    if kind == "unix":
+        return listen_at(Path(where), settings.socket_permissions)
+    if kind == "fd":
+        return _inherited(int(where))
+    return _listen_on(settings.host, settings.port)
+
+
+def _inherited(descriptor: int) -> socket.socket:
+    """Take over a socket that whoever started this process has opened."""
+    name = f"fd://{descriptor}"
+    try:
+        listening = socket.socket(fileno=descriptor)
+    except OSError as error:
+        what = "is no socket" if error.errno == errno.ENOTSOCK else "is not open in this process"
+        raise Failure(
+            f"{name}: the descriptor {descriptor} {what}; have who starts it pass a listening"
+            " socket, as socket activation does."
+        ) from None
+    usable = listening.family in _FAMILIES and listening.type == socket.SOCK_STREAM
+    if not usable or not listening.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        listening.detach()
+        raise Failure(
+            f"{name}: the socket {descriptor} does not listen for connections (TCP or Unix); have"
+            " who starts it pass one that does."
+        )
+    if listening.family == socket.AF_UNIX and not str(listening.getsockname()).startswith("/"):
+        listening.detach()
+        raise Failure(
+            f"{name}: the Unix socket {descriptor} has no absolute path; have who starts it bind"
+            " one to a path."
+        )
+    # For us alone: the Postgres that is started next would keep it open.
+    listening.set_inheritable(False)
+    return listening
+
+
+def _listen_on(host: str, port: int) -> socket.socket:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]
@@ -61,7 +106,13 @@ def _no_address(host: str) -> str:
 
 
 def url_of(listening: socket.socket) -> str:
-    """Return the address that a client on this machine uses."""
+    """Return the address that a client on this machine uses.
+
+    Args:
+        listening: Its socket; of a Unix socket it is `unix://` and the path.
+    """
+    if (path := socket_path(listening)) is not None:
+        return f"unix://{path}"
     host, port = listening.getsockname()[:2]
     address = ipaddress.ip_address(host)
     if address.is_unspecified:
@@ -69,6 +120,13 @@ def url_of(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def is_loopback(listening: socket.socket) -> bool:
+def is_of_this_machine(listening: socket.socket) -> bool:
     """Return whether only this machine can connect."""
+    if listening.family == socket.AF_UNIX:
+        return True
     return ipaddress.ip_address(listening.getsockname()[0]).is_loopback
+
+
+def socket_path(listening: socket.socket) -> Path | None:
+    """Return where a Unix socket is; None is TCP."""
+    return Path(listening.getsockname()) if listening.family == socket.AF_UNIX else None
