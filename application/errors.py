@@ -57,6 +57,10 @@ class CursorAhead(Conflict):
     """
 
 
+class BeforeFirstEvent(NotFound):
+    """The session had not begun at that time; its first event is of `begun_at`."""
+
+
 class StoreReplaced(Conflict):
     """The cursor belongs to another store, or to this one before a backup of it was restored.
 

@@ -313,6 +313,12 @@ class Parameters:
             raise _bad(name, f"it must be from {least} to {most}")
         return number
 
+    def sequence_or_moment(self, name: str) -> int | datetime | None:
+        """Return a sequence, from 1, or a time in RFC 3339."""
+        value = self._values.get(name)
+        is_sequence = value is not None and value.isascii() and value.isdigit()
+        return self.count(name, least=1) if is_sequence else self.moment(name)
+
     def uuid(self, name: str) -> UUID | None:
         """Return a UUID."""
         value = self._values.get(name)

@@ -90,7 +90,13 @@ TYPES = Parameter(
     "only events of these types, comma-separated; filters never change sequences",
     {**_WORD, "maxLength": 4000},
 )
-AT = Parameter("at", "as it was after this event", {**_NUMBER, "minimum": 1})
+_SEQUENCE_OR_MOMENT: Schema = {"anyOf": [{**_NUMBER, "minimum": 1}, _MOMENT]}
+AT = Parameter(
+    "at",
+    "as it was after this event, or at this time; a time to come is that of the newest event",
+    _SEQUENCE_OR_MOMENT,
+)
+AT_PROBLEMS = ("cursor_ahead", "before_first_event")
 
 _HEADER_TEXT: Schema = {
     "type": "string", "minLength": 1, "maxLength": 200, "pattern": HEADER_PATTERN

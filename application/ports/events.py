@@ -90,6 +90,15 @@ class SessionPage(NamedTuple):
     head: int
     deleted: bool
 
+    def as_of(self, sequence: int) -> "SessionPage":
+        """Return what the page was when an event was the newest.
+
+        Args:
+            sequence: Of that event, which is not the head.
+        """
+        events = [event for event in self.events if event.sequence <= sequence]
+        return SessionPage(events, min(self.reached, sequence), sequence, deleted=False)
+
 
 class OwnedEvent(NamedTuple):
     """An event, and whose session it belongs to; None for a log of another program."""

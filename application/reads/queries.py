@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from application.commands.repository import Loaded, SessionRepository
-from application.errors import CursorAhead
 from application.ports.session_rows import After, ListedSession, SessionFilter, SessionOrder
 from application.ports.store import Store
 from application.projections.session_row import session_document
 from application.projections.shared_state import app_scope, user_scope
+from application.reads.moments import Moment, Moments
 from application.reads.transcripts import Transcripts
 from domain.errors import MessageNotFound, SessionNotFound
 from domain.session.state import Session
@@ -54,6 +55,22 @@ class TranscriptRead(NamedTuple):
     entries: Sequence[bytes]
 
 
+class PastSession(NamedTuple):
+    """What lists showed of a session after a past event; leases and presence are not of the log.
+
+    Args:
+        document: What clients see of the session.
+        session: Its state.
+        position: Of the event.
+        updated_at: When it was, UTC.
+    """
+
+    document: Mapping[str, Any]
+    session: Session
+    position: int
+    updated_at: datetime
+
+
 class Queries:
     """Reads.
 
@@ -69,6 +86,7 @@ class Queries:
         self._store = store
         self._repository = repository
         self._transcripts = transcripts
+        self._moments = Moments(store)
 
     async def session(self, session_id: UUID) -> ListedSession:
         """Return a session as lists show it.
@@ -83,22 +101,54 @@ class Queries:
             raise SessionNotFound("the session was deleted; only its events can still be read")
         return row
 
+    async def sequence_at(self, session_id: UUID, at: Moment) -> int:
+        """Return the sequence of the last event at or before a moment, of deleted sessions too.
+
+        Raises:
+            SessionNotFound: There is none.
+            CursorAhead: The session has not come to that sequence.
+            BeforeFirstEvent: The session had not begun at that time.
+        """
+        row = await self._store.session_rows.session(session_id)
+        if row is None:
+            raise SessionNotFound
+        return await self._moments.sequence_at(row, at)
+
+    async def session_at(self, session_id: UUID, at: Moment) -> PastSession:
+        """Return a session as lists showed it after a past event.
+
+        Args:
+            session_id: Which one.
+            at: A sequence, or a time.
+
+        Raises:
+            SessionNotFound: There is none, or it was deleted.
+            CursorAhead: The session has not come to that sequence.
+            BeforeFirstEvent: The session had not begun at that time.
+        """
+        sequence = await self._moments.sequence_at(await self.session(session_id), at)
+        loaded = await self._repository.load_at(session_id, sequence)
+        document = session_document(session_id, loaded.session)
+        updated_at = (await self._moments.event(session_id, sequence)).at
+        return PastSession(document, loaded.session, loaded.position, updated_at)
+
     async def sessions(
         self, where: SessionFilter, order: SessionOrder, after: After | None, limit: int
     ) -> Sequence[ListedSession]:
         """Return a page of sessions."""
         return await self._store.session_rows.sessions(where, order, after, limit)
 
-    async def snapshot(self, session_id: UUID, at: int | None = None) -> Snapshot:
+    async def snapshot(self, session_id: UUID, at: Moment | None = None) -> Snapshot:
         """Return a session as it is, or as it was after a past event.
 
         Args:
             session_id: Which one.
-            at: A sequence; None is the newest.
+            at: A sequence, or a time; None is the newest.
 
         Raises:
             SessionNotFound: There is none, or it was deleted.
             CursorAhead: The session has not come to that sequence.
+            BeforeFirstEvent: The session had not begun at that time.
         """
         loaded, state = await self.state(session_id, at)
         session = loaded.session
@@ -111,25 +161,50 @@ class Queries:
             state,
         )
 
-    async def transcript(self, session_id: UUID) -> TranscriptRead:
-        """Return the newest sequence, the epoch then, and the JSON of each entry at it."""
-        row = await self.session(session_id)
-        epoch: int = self._store.codec.from_json(row.doc)["epoch"]
-        entries = await self._transcripts.entries(session_id, row.sequence)
-        return TranscriptRead(row.sequence, epoch, entries)
+    async def transcript(self, session_id: UUID, at: Moment | None = None) -> TranscriptRead:
+        """Return a sequence, the epoch then, and the JSON of each entry at it.
 
-    async def entry(self, session_id: UUID, entry_id: str) -> tuple[int, bytes]:
-        """Return the newest sequence and the JSON of one entry.
+        Args:
+            session_id: Whose transcript.
+            at: A sequence, or a time; None is the newest.
+
+        Raises:
+            SessionNotFound: There is none, or it was deleted.
+            CursorAhead: The session has not come to that sequence.
+            BeforeFirstEvent: The session had not begun at that time.
+        """
+        row = await self.session(session_id)
+        sequence = await self._moments.sequence_at(row, at)
+        if at is None:
+            epoch: int = self._store.codec.from_json(row.doc)["epoch"]
+        else:
+            loaded = await self._repository.load_at(session_id, sequence)
+            epoch = loaded.session.lifecycle.epoch
+        entries = await self._transcripts.entries(session_id, sequence)
+        return TranscriptRead(sequence, epoch, entries)
+
+    async def entry(
+        self, session_id: UUID, entry_id: str, at: Moment | None = None
+    ) -> tuple[int, bytes]:
+        """Return the sequence and the JSON of one entry, as it is or was.
+
+        Args:
+            session_id: Whose transcript.
+            entry_id: Which entry.
+            at: A sequence, or a time; None is the newest.
 
         Raises:
             MessageNotFound: The transcript has no such entry.
+            SessionNotFound: There is none, or it was deleted.
+            CursorAhead: The session has not come to that sequence.
+            BeforeFirstEvent: The session had not begun at that time.
         """
-        row = await self.session(session_id)
-        entries = await self._transcripts.entries(session_id, row.sequence)
+        sequence = await self._moments.sequence_at(await self.session(session_id), at)
+        entries = await self._transcripts.entries(session_id, sequence)
         begin = self._begin_of(entry_id)
         for entry in reversed(entries):
             if entry.startswith(begin):
-                return row.sequence, entry
+                return sequence, entry
         raise MessageNotFound(None, message_id=entry_id)
 
     async def has_entry(self, session_id: UUID, entry_id: str, *, at: int) -> bool:
@@ -143,26 +218,27 @@ class Queries:
         return b'{"id":%s,' % self._store.codec.to_json(entry_id)
 
     async def state(
-        self, session_id: UUID, at: int | None = None
+        self, session_id: UUID, at: Moment | None = None
     ) -> tuple[Loaded, Mapping[str, Any]]:
         """Return the session and its state with the shared keys, as they are or were.
 
         Args:
             session_id: Which one.
-            at: A sequence: the shared keys too are those of that event's moment. None is now.
+            at: A sequence, or a time: the shared keys too are those of the moment of the last event
+                then. None is now.
 
         Raises:
             SessionNotFound: There is none, or it was deleted.
             CursorAhead: The session has not come to that sequence.
+            BeforeFirstEvent: The session had not begun at that time.
         """
         row = await self.session(session_id)
         owner = Owner(app=row.app, user=row.user)
         scopes = (app_scope(owner.app), user_scope(owner.app, owner.user))
         if at is None:
             return await self._newest(session_id, scopes)
-        if at > row.sequence:
-            raise CursorAhead(None, head=row.sequence, cursor=at)
-        loaded = await self._repository.load_at(session_id, at)
+        sequence = await self._moments.sequence_at(row, at)
+        loaded = await self._repository.load_at(session_id, sequence)
         shared: dict[str, bytes] = {}
         for scope in scopes:
             shared |= (await self._store.shared_state.scope(scope, at=loaded.position)).values

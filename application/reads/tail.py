@@ -161,7 +161,14 @@ class Tails:
         return closed and since >= head
 
     async def page(
-        self, session_id: UUID, since: int, limit: int, wanted: Filter, wait: float = 0.0
+        self,
+        session_id: UUID,
+        since: int,
+        limit: int,
+        wanted: Filter,
+        wait: float = 0.0,
+        *,
+        upto: int | None = None,
     ) -> Page:
         """Return events after a cursor.
 
@@ -171,13 +178,14 @@ class Tails:
             limit: The most events.
             wanted: Which ones.
             wait: Seconds to wait for the first one when there is none; then the page is empty.
+            upto: The event that stands for the head, where nothing is waited for; None is the head.
 
         Raises:
             SessionNotFound: There is no such session.
             CursorAhead: The cursor is beyond the head.
         """
         if not wait:
-            return await self._page(session_id, since, limit, wanted)
+            return await self._page(session_id, since, limit, wanted, upto)
         deadline = Deadline(wait)
         with self._hub.follow(session_id) as channel:
             while True:
@@ -253,7 +261,9 @@ class Tails:
                 if await self._hub.closes_within(LOOK_AGAIN):
                     return []
 
-    async def _page(self, session_id: UUID, since: int, limit: int, wanted: Filter) -> Page:
+    async def _page(
+        self, session_id: UUID, since: int, limit: int, wanted: Filter, upto: int | None = None
+    ) -> Page:
         found: list[StoredEvent] = []
         size, cursor, looked = 0, since, 0
         # The log knows types; turns are looked for here, a part of the log at a time.
@@ -262,13 +272,15 @@ class Tails:
             read = await self._log.read_page(
                 session_id,
                 after=cursor,
-                upto=since + SCANNED,
+                upto=since + SCANNED if upto is None else min(since + SCANNED, upto),
                 limit=many,
                 most_bytes=most,
                 types=sorted(wanted.types),
             )
             if read is None:
                 raise SessionNotFound
+            if upto is not None and upto < read.head:
+                read = read.as_of(upto)
             if since > read.head:
                 raise CursorAhead(None, head=read.head, cursor=since)
             for event in wanted.select(read.events, self._codec):

@@ -21,6 +21,8 @@ from api.http.responses import (
     to_json,
 )
 from api.http.route_docs import (
+    AT,
+    AT_PROBLEMS,
     CURSOR,
     LAST_EVENT_ID,
     LIMIT,
@@ -84,12 +86,13 @@ async def revise_message(request: AnyRequest) -> ASGIResponse:
 @Describes(
     "Messages",
     answers={200: MessagePage},
-    problems=("invalid_cursor",),
+    problems=("invalid_cursor", *AT_PROBLEMS),
     parameters=(
         LIMIT,
         CURSOR,
         choice("order", "`asc` when absent: the oldest first", "asc", "desc"),
         choice("format", "`ui`: messages of the AI SDK UI", "entries", "ui"),
+        AT,
     ),
     conditional=True,
     linked=True,
@@ -97,13 +100,14 @@ async def revise_message(request: AnyRequest) -> ASGIResponse:
 async def list_messages(request: AnyRequest) -> ASGIResponse:
     """Page through the transcript, oldest first or newest first."""
     services = services_of(request)
-    parameters = Parameters(request, ("limit", "cursor", "order", "format"))
+    parameters = Parameters(request, ("limit", "cursor", "order", "format", "at"))
     limit = parameters.limit()
     order = parameters.one_of("order", ("asc", "desc")) or "asc"
     form = parameters.one_of("format", ("entries", "ui")) or "entries"
     session_id = session_id_of(request)
     given = parameters.text("cursor", most=200)
-    sequence, epoch, entries = await services.queries.transcript(session_id)
+    as_of = parameters.sequence_or_moment("at")
+    sequence, epoch, entries = await services.queries.transcript(session_id, as_of)
     key = cursors.transcript_key(services.store.identity, session_id, epoch, order, form)
     at = None if given is None else cursors.decode_index(given, key)
     if is_current(request, sequence):
@@ -135,15 +139,16 @@ async def list_messages(request: AnyRequest) -> ASGIResponse:
 @Describes(
     "Messages",
     answers={200: TranscriptEntry},
-    problems=("message_not_found",),
+    problems=("message_not_found", *AT_PROBLEMS),
+    parameters=(AT,),
     conditional=True,
 )
 async def get_message(request: AnyRequest) -> ASGIResponse:
     """Read one entry of the transcript."""
-    Parameters(request, ())
+    at = Parameters(request, ("at",)).sequence_or_moment("at")
     services = services_of(request)
     message_id = name_of(request, "message_id")
-    sequence, entry = await services.queries.entry(session_id_of(request), message_id)
+    sequence, entry = await services.queries.entry(session_id_of(request), message_id, at)
     if is_current(request, sequence):
         return not_modified(sequence)
     return json_response(entry, headers={"ETag": etag(sequence)})
@@ -153,18 +158,20 @@ async def get_message(request: AnyRequest) -> ASGIResponse:
 @Describes(
     "Messages",
     answers={200: HistoryPage},
-    problems=("cursor_ahead", "malformed_header"),
-    parameters=(cursor_parameter("since", "sequence"), LIMIT, LAST_EVENT_ID),
+    problems=(*AT_PROBLEMS, "malformed_header"),
+    parameters=(cursor_parameter("since", "sequence"), LIMIT, LAST_EVENT_ID, AT),
     conditional=True,
     linked=True,
 )
 async def get_history(request: AnyRequest) -> ASGIResponse:
     """Read the events, grouped by turn."""
     services = services_of(request)
-    parameters = Parameters(request, ("since", "limit"))
+    parameters = Parameters(request, ("since", "limit", "at"))
+    at = parameters.sequence_or_moment("at")
     since = cursor_of(request, parameters) or 0
     session_id = session_id_of(request)
-    page = await services.tails.page(session_id, since, parameters.limit(), ALL)
+    upto = None if at is None else await services.queries.sequence_at(session_id, at)
+    page = await services.tails.page(session_id, since, parameters.limit(), ALL, upto=upto)
     if is_current(request, page.head):
         return not_modified(page.head)
     groups = [

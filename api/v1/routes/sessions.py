@@ -1,14 +1,17 @@
 """Sessions: create, list, read, delete and wait for them."""
 
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import get_args
+from uuid import UUID
 
 from litestar.response.base import ASGIResponse
 
 from api.http import cursors
 from api.http.authorization import narrowed, require_owner
 from api.http.preconditions import is_current
+from api.http.problems import Problem
 from api.http.requests import AnyRequest, Parameters, body_of, header, session_id_of
 from api.http.responses import (
     Reply,
@@ -23,6 +26,7 @@ from api.http.responses import (
 )
 from api.http.route_docs import (
     AT,
+    AT_PROBLEMS,
     CURSOR,
     LIMIT,
     WAIT,
@@ -33,7 +37,7 @@ from api.http.route_docs import (
     moment,
 )
 from api.http.routing import delete, get, post
-from api.v1.documents.health import leased_session
+from api.v1.documents.health import lease_document, leased_session
 from api.v1.documents.sessions import snapshot_json
 from api.v1.schemas.answers import Done, Snapshot
 from api.v1.schemas.commands import EmptyBody
@@ -47,6 +51,7 @@ from api.v1.schemas.sessions import CreateSessionBody
 from api.v1.services import caller_of, perform, services_of, use_cases_of
 from application.ports.session_rows import SessionFilter, SessionOrder, SortKey
 from application.reads.health import Checkup, Standing
+from application.reads.queries import PastSession
 from application.use_cases.sessions import WantedMessage
 from domain.badges import Badge
 from domain.session.commands import CreateSession, DeleteSession
@@ -257,13 +262,19 @@ def _order(parameters: Parameters) -> SessionOrder:
 @Describes(
     "Sessions",
     answers={200: LeasedSessionAnswer},
-    parameters=(_WITH_HEALTH,),
+    problems=AT_PROBLEMS,
+    parameters=(_WITH_HEALTH, AT),
     conditional=True,
 )
 async def get_session(request: AnyRequest) -> ASGIResponse:
     """Read what lists show of one session; who drives it and its health do not move the ETag."""
     services = services_of(request)
-    with_health = Parameters(request, ("include_health",)).flag("include_health")
+    parameters = Parameters(request, ("include_health", "at"))
+    with_health, at = parameters.flag("include_health"), parameters.sequence_or_moment("at")
+    if at is not None:
+        if with_health:
+            raise Problem("invalid_parameter", "health is known of now only", field="at")
+        return _past_reply(request, await services.queries.session_at(session_id_of(request), at))
     row = await services.queries.session(session_id_of(request))
     if with_health:
         (checkup,) = await services.checkups.of([row])
@@ -281,6 +292,22 @@ async def get_session(request: AnyRequest) -> ASGIResponse:
     return json_response(body, headers={"ETag": etag(row.sequence)})
 
 
+def _past_reply(request: AnyRequest, past: PastSession) -> Reply:
+    sequence = past.session.sequence
+    if is_current(request, sequence):
+        return not_modified(sequence)
+    numbers = {"sequence": sequence, "position": past.position}
+    # Who held a lease then is not known any more, and nobody attaches to the past.
+    shown = {
+        **past.document,
+        **numbers,
+        "updated_at": rfc3339(past.updated_at),
+        **lease_document(None),
+        "attachable": False,
+    }
+    return json_response(to_json({"session": shown, **numbers}), headers={"ETag": etag(sequence)})
+
+
 @delete("/v1/sessions/{session_id:str}", right="write")
 @Describes("Sessions", body=EmptyBody, answers={200: Done})
 async def delete_session(request: AnyRequest) -> ASGIResponse:
@@ -290,13 +317,33 @@ async def delete_session(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/v1/sessions/{session_id:str}/status", right="read")
-@Describes("Sessions", answers={200: SessionStatus}, parameters=(WAIT,), conditional=True)
+@Describes(
+    "Sessions",
+    answers={200: SessionStatus},
+    problems=AT_PROBLEMS,
+    parameters=(WAIT, AT),
+    conditional=True,
+)
 async def get_status(request: AnyRequest) -> ASGIResponse:
     """Read the light status; with `wait`, when it has changed or time is up."""
     services = services_of(request)
-    parameters = Parameters(request, ("wait",))
+    parameters = Parameters(request, ("wait", "at"))
     session_id = session_id_of(request)
-    seconds = parameters.wait()
+    seconds, at = parameters.wait(), parameters.sequence_or_moment("at")
+    if at is not None:
+        if seconds:
+            raise Problem("invalid_parameter", "the past does not change: wait or at", field="at")
+        past = await services.queries.session_at(session_id, at)
+        if is_current(request, past.session.sequence):
+            return not_modified(past.session.sequence)
+        return _status_reply(
+            session_id,
+            past.session.sequence,
+            status=past.session.status,
+            badge=past.document["badge"],
+            position=past.position,
+            updated_at=past.updated_at,
+        )
     known = None
     if header(request, b"if-none-match") is not None:
         known = partial(is_current, request)
@@ -304,29 +351,48 @@ async def get_status(request: AnyRequest) -> ASGIResponse:
     row = seen.session
     if known is not None and not seen.met and known(row.sequence):
         return not_modified(row.sequence)
+    return _status_reply(
+        session_id,
+        row.sequence,
+        status=row.status,
+        badge=seen.badge,
+        position=row.position,
+        updated_at=row.updated_at,
+    )
+
+
+def _status_reply(
+    session_id: UUID,
+    sequence: int,
+    *,
+    status: str,
+    badge: Badge,
+    position: int,
+    updated_at: datetime,
+) -> Reply:
     document = {
         "session_id": session_id,
-        "status": row.status,
-        "badge": seen.badge,
-        "sequence": row.sequence,
-        "position": row.position,
-        "updated_at": rfc3339(row.updated_at),
+        "status": status,
+        "badge": badge,
+        "sequence": sequence,
+        "position": position,
+        "updated_at": rfc3339(updated_at),
     }
-    return json_response(to_json(document), headers={"ETag": etag(row.sequence)})
+    return json_response(to_json(document), headers={"ETag": etag(sequence)})
 
 
 @get("/v1/sessions/{session_id:str}/snapshot", right="read")
 @Describes(
     "Sessions",
     answers={200: Snapshot},
-    problems=("cursor_ahead",),
+    problems=AT_PROBLEMS,
     parameters=(AT,),
     conditional=True,
 )
 async def get_snapshot(request: AnyRequest) -> ASGIResponse:
     """Read all of a session at one sequence, now or in the past."""
     services = services_of(request)
-    at = Parameters(request, ("at",)).count("at", least=1)
+    at = Parameters(request, ("at",)).sequence_or_moment("at")
     session_id = session_id_of(request)
     if at is None and header(request, b"if-none-match") is not None:
         row = await services.queries.session(session_id)

@@ -16,7 +16,7 @@ from api.http.responses import (
     path_of,
     to_json,
 )
-from api.http.route_docs import AT, LIMIT, Describes, Parameter
+from api.http.route_docs import AT, AT_PROBLEMS, LIMIT, Describes, Parameter
 from api.http.routing import get, patch
 from api.v1.schemas.state import KeyHistory as KeyHistoryAnswer
 from api.v1.schemas.state import PatchStateBody, State, StateDone
@@ -36,10 +36,10 @@ BEFORE = Parameter(
 
 
 @get("/v1/sessions/{session_id:str}/state", right="read")
-@Describes("State", answers={200: State}, parameters=(AT,), problems=("cursor_ahead",), etag=True)
+@Describes("State", answers={200: State}, parameters=(AT,), problems=AT_PROBLEMS, etag=True)
 async def get_state(request: AnyRequest) -> ASGIResponse:
     """Read all keys that the session sees, now or after a past event."""
-    at = Parameters(request, ("at",)).count("at", least=1)
+    at = Parameters(request, ("at",)).sequence_or_moment("at")
     loaded, state = await services_of(request).queries.state(session_id_of(request), at)
     session = loaded.session
     document = {"state": state, "version": session.state_version, "sequence": session.sequence}

@@ -1,0 +1,76 @@
+"""Moments of a session: from a time to the event that was its newest one then."""
+
+from datetime import datetime
+from uuid import UUID
+
+from application.errors import BeforeFirstEvent, CursorAhead
+from application.ports.session_rows import NEVER, ListedSession
+from application.ports.store import Store
+from domain.session.events import Recorded
+from domain.values import rfc3339
+
+Moment = int | datetime
+"""A sequence, or a time, UTC."""
+
+
+class Moments:
+    """Finds what the newest event of a session was at a moment.
+
+    Args:
+        store: Where the log is.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._log = store.log
+        self._codec = store.codec
+
+    async def sequence_at(self, row: ListedSession, at: Moment | None) -> int:
+        """Return the sequence of the last event at or before a moment.
+
+        It is found by halving, so it costs a handful of reads however long the log is. Where times
+        go back within a log, as they may in one that was imported, it is an event at or before the
+        time whose next one is later. A time in the future is that of the newest event.
+
+        Args:
+            row: Of the session.
+            at: None is the newest event.
+
+        Raises:
+            CursorAhead: The session has not come to that sequence.
+            BeforeFirstEvent: The session had not begun at that time.
+        """
+        if at is None:
+            return row.sequence
+        if isinstance(at, int):
+            if at > row.sequence:
+                raise CursorAhead(None, head=row.sequence, cursor=at)
+            return at
+        if at >= row.updated_at:
+            return row.sequence
+        first = await self.event(row.session_id, 1)
+        if at < first.at:
+            raise BeforeFirstEvent(None, begun_at=rfc3339(first.at))
+        low, high = 1, row.sequence
+        while high - low > 1:
+            middle = (low + high) // 2
+            looked_at = middle
+            event = await self.event(row.session_id, looked_at)
+            # A record that cannot be read does not say when it was: the one before it does.
+            while event.at == NEVER and looked_at - 1 > low:
+                looked_at -= 1
+                event = await self.event(row.session_id, looked_at)
+            if event.at <= at:
+                low = middle
+            else:
+                high = looked_at
+        return low
+
+    async def event(self, session_id: UUID, sequence: int) -> Recorded:
+        """Return one event of a log that has come to it.
+
+        Args:
+            session_id: Whose log.
+            sequence: Which event.
+        """
+        (stored,) = await self._log.read(session_id, after=sequence - 1, upto=sequence, limit=1)
+        return self._codec.decode(stored)
