@@ -508,6 +508,8 @@ create table webhooks (
   description text,
   batch int not null check (batch between 1 and 500),
   secret text not null,
+  old_secret text,
+  old_secret_until timestamptz,
   active boolean not null default true,
   paused_because text,
   revision bigint not null default 1,
@@ -528,7 +530,8 @@ create table webhooks (
   updated_at timestamptz not null,
   check (pinned > checkpoint),
   check (replay_upto > checkpoint),
-  check ((replay_upto is null) = (resume_at is null))
+  check ((replay_upto is null) = (resume_at is null)),
+  check ((old_secret is null) = (old_secret_until is null))
 ) with (fillfactor = 50);
 
 -- Batches that were given up. `after` is exclusive, `upto` inclusive; what was wanted then is kept,

@@ -18,6 +18,7 @@ class Webhook:
     Args:
         number: 1, 2, 3 ... in the order in which they were made.
         secret: What deliveries are signed with, as `whsec_` and base64.
+        old_secret: The one before it, which signs too until `old_secret_until`.
         revision: Counts what was changed of its settings.
         generation: Counts what makes batches other ones: replays, and changes of the types.
         checkpoint: Everything up to this position is delivered, given up, or not wanted.
@@ -36,6 +37,8 @@ class Webhook:
     description: str | None
     batch: int
     secret: str = field(repr=False)
+    old_secret: str | None = field(default=None, repr=False)
+    old_secret_until: datetime | None = None
     active: bool = True
     paused_because: str | None = None
     revision: int = 1
@@ -61,6 +64,17 @@ class Webhook:
     def reached(self) -> int:
         """The position up to which it has been told, replays left aside."""
         return self.checkpoint if self.resume_at is None else self.resume_at
+
+    def secrets(self, now: datetime) -> tuple[str, ...]:
+        """Return what a delivery is signed with, the newest first.
+
+        Args:
+            now: When it is sent.
+        """
+        until = self.old_secret_until
+        if self.old_secret is None or until is None or until <= now:
+            return (self.secret,)
+        return (self.secret, self.old_secret)
 
     @property
     def state(self) -> str:
@@ -90,6 +104,8 @@ class Change:
 
     Args:
         describe: Whether the description changes, to None too.
+        old_secret_until: Until when the secret that `secret` takes the place of signs beside it;
+            None is not at all.
     """
 
     url: str | None = None
@@ -98,6 +114,7 @@ class Change:
     description: str | None = None
     batch: int | None = None
     secret: str | None = field(default=None, repr=False)
+    old_secret_until: datetime | None = None
     active: bool | None = None
 
 

@@ -329,11 +329,12 @@ class _Delivery:
         webhook, share = self._webhook, self._office.share
         body = body_of(webhook.id, events)
         name = message_id(webhook.id, generation, events)
-        timestamp = int(self._office.clock.now().timestamp())
+        now = self._office.clock.now()
+        timestamp = int(now.timestamp())
         share.count(len(body))
         try:
             return await self._line.send(
-                webhook.url, signed(webhook.secret, name, timestamp, body), body
+                webhook.url, signed(webhook.secrets(now), name, timestamp, body), body
             )
         finally:
             share.count(-len(body))

@@ -9,6 +9,7 @@ from binascii import Error as NotBase64
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from secrets import token_bytes
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -39,6 +40,8 @@ from domain.catalogue import NAMES
 from domain.errors import Invalid, LimitReached
 
 MAX_URL = 2000
+OLD_SECRET_SECONDS = 24 * 3600
+LONGEST_OLD_SECRET_SECONDS = 7 * 24 * 3600
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 _SECRET_BYTES = 32
 _SECRET_SIZES = range(24, 65)
@@ -133,7 +136,12 @@ class Webhooks:
         return await self._log.head()
 
     async def change(
-        self, webhook_id: UUID, change: Change, *, new_secret: bool = False
+        self,
+        webhook_id: UUID,
+        change: Change,
+        *,
+        new_secret: bool = False,
+        old_secret_seconds: int = OLD_SECRET_SECONDS,
     ) -> Webhook:
         """Change a webhook.
 
@@ -141,6 +149,8 @@ class Webhooks:
             webhook_id: Which one.
             change: What of it.
             new_secret: Make another secret.
+            old_secret_seconds: For how long the one that another takes the place of signs beside
+                it, 0 to 604,800.
 
         Raises:
             WebhookNotFound: There is none with this id.
@@ -155,8 +165,12 @@ class Webhooks:
             _check_secret(change.secret)
         if new_secret:
             change = replace(change, secret=_new_secret())
+        now = self._clock.now()
+        if change.secret is not None:
+            until = now + timedelta(seconds=old_secret_seconds)
+            change = replace(change, old_secret_until=until)
         if change != Change():
-            if not await self._store.change(webhook_id, change, self._clock.now()):
+            if not await self._store.change(webhook_id, change, now):
                 raise WebhookNotFound
             await self._tell()
         return await self.get(webhook_id)

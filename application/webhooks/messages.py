@@ -2,7 +2,7 @@
 
 import base64
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid5
 
 from application.ports.events import OwnedEvent
@@ -28,19 +28,23 @@ def body_of(webhook_id: UUID, events: Sequence[OwnedEvent]) -> bytes:
     )
 
 
-def signed(secret: str, name: str, timestamp: int, body: bytes) -> dict[str, str]:
+def signed(secrets: Iterable[str], name: str, timestamp: int, body: bytes) -> dict[str, str]:
     """Return the headers of a message as Standard Webhooks has them.
 
     Args:
-        secret: `whsec_` and base64.
+        secrets: Each `whsec_` and base64, each for a signature of its own.
         name: The id of the message.
         timestamp: Seconds since 1970.
         body: What is sent.
     """
-    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
-    digest = hmac.digest(key, b"%s.%d.%s" % (name.encode(), timestamp, body), "sha256")
+    content = b"%s.%d.%s" % (name.encode(), timestamp, body)
     return {
         "webhook-id": name,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+        "webhook-signature": " ".join(_signature(secret, content) for secret in secrets),
     }
+
+
+def _signature(secret: str, content: bytes) -> str:
+    key = base64.b64decode(secret.removeprefix(SECRET_PREFIX))
+    return f"v1,{base64.b64encode(hmac.digest(key, content, 'sha256')).decode()}"

@@ -178,7 +178,8 @@ def _about(webhook: Webhook, upto: int) -> dict[str, Any]:
 def _webhook(row: tuple[Any, ...]) -> Webhook:
     identity, number, url, types, app, user, description, batch, secret, *rest = row
     (
-        active, paused_because, revision, generation, checkpoint, pinned, replay_upto, resume_at,
+        old_secret, old_secret_until, active, paused_because, revision, generation, checkpoint,
+        pinned, replay_upto, resume_at,
         attempts, next_attempt_at, last_error, last_delivered_at, delivered_events,
         delivered_batches, failed_attempts, letters_made, created_at, updated_at, letters, queued,
     ) = rest  # fmt: skip
@@ -190,6 +191,8 @@ def _webhook(row: tuple[Any, ...]) -> Webhook:
         description=description,
         batch=batch,
         secret=secret,
+        old_secret=old_secret,
+        old_secret_until=old_secret_until,
         active=active,
         paused_because=paused_because,
         revision=revision,

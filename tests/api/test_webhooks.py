@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -127,6 +128,44 @@ def test_a_secret_is_made_and_shown_once(api: Api, caplog: pytest.LogCaptureFixt
     for secret in (*secrets, renewed, SECRET):
         assert not any(secret in one for one in said)
         assert secret not in caplog.text
+
+
+def test_the_secret_before_a_new_one_is_good_for_a_while(api: Api) -> None:
+    made = make(api)
+    path = f"/v1/webhooks/{made['id']}"
+    assert made["old_secret_until"] is None
+
+    for body, seconds in (
+        ({"secret": None}, 24 * 3600),
+        ({"secret": SECRET, "old_secret_seconds": 604_800}, 604_800),
+        ({"secret": SECRET, "old_secret_seconds": 0}, 604_800),
+    ):
+        changed = done(api.patch(path, body))
+        until = datetime.fromisoformat(changed["old_secret_until"])
+        left = (until - datetime.now(UTC)).total_seconds()
+        assert seconds - 60 < left < seconds + 60
+    # One that has leaked is good for nothing any more.
+    assert done(api.patch(path, {"secret": None, "old_secret_seconds": 0}))[
+        "old_secret_until"
+    ] is None  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"secret": None, "old_secret_seconds": -1},
+        {"secret": None, "old_secret_seconds": 604_801},
+        {"secret": None, "old_secret_seconds": "5"},
+        {"secret": None, "old_secret_seconds": None},
+        {"old_secret_seconds": 5},
+    ],
+)
+def test_how_long_an_old_secret_may_be_good(api: Api, body: dict[str, Any]) -> None:
+    made = make(api)
+
+    problem = refused(api.patch(f"/v1/webhooks/{made['id']}", body), 422, "invalid")
+    assert problem["errors"][0]["field"] == "old_secret_seconds"
+    assert read(api, made)["old_secret_until"] is None
 
 
 def test_where_a_webhook_begins(api: Api) -> None:

@@ -30,8 +30,18 @@ def test_every_event_is_a_cloud_event(session: SessionApi) -> None:
 
 
 def test_a_receiver_verifies_what_we_have_signed() -> None:
-    headers = signed(SECRET, "msg_1", int(time.time()), BODY)
+    headers = signed([SECRET], "msg_1", int(time.time()), BODY)
 
     assert Webhook(SECRET).verify(BODY, headers) == {"events": []}
     with pytest.raises(WebhookVerificationError):
         Webhook(SECRET).verify(BODY + b" ", headers)
+
+
+def test_receivers_with_either_secret_verify_what_is_signed_while_rotating() -> None:
+    new = "whsec_" + "YW5vdGhlciBzZWNyZXQgb2YgdGhpcyB0ZXN0ISEh"
+    headers = signed([new, SECRET], "msg_1", int(time.time()), BODY)
+
+    assert Webhook(new).verify(BODY, headers) == {"events": []}
+    assert Webhook(SECRET).verify(BODY, headers) == {"events": []}
+    with pytest.raises(WebhookVerificationError):
+        Webhook("whsec_" + "A" * 44).verify(BODY, headers)

@@ -529,6 +529,33 @@ async def test_what_changes_while_a_delivery_is_under_way(database_url: str) -> 
         assert new.messages[0].is_signed_with(secret)
 
 
+async def test_an_old_secret_signs_beside_the_new_one_for_a_while(database_url: str) -> None:
+    second = "whsec_" + "YW5vdGhlciBzZWNyZXQgb2YgdGhpcyB0ZXN0ISEh"
+    async with receiving() as receiver, desk(database_url) as one:
+        chain = Chain()
+        webhook_id = await one.webhook(receiver.url)
+        until = one.time.now() + timedelta(minutes=5)
+        change = Change(secret=second, old_secret_until=until)
+        await one.store.change(webhook_id, change, one.time.now())
+        # The same again takes the place of none.
+        await one.store.change(webhook_id, change, one.time.now())
+        await one.deliveries.round()
+        await one.settled(webhook_id, await one.write(chain))
+        assert receiver.messages[-1].is_signed_with(second)
+        assert receiver.messages[-1].is_signed_with(SECRET)
+        for secret in (second, SECRET):
+            message = receiver.messages[-1]
+            assert message.headers["webhook-signature"].count("v1,") == 2, secret
+
+        one.time.pass_by(300)
+        await one.settled(webhook_id, await one.write(chain))
+        assert receiver.messages[-1].is_signed_with(second)
+        assert not receiver.messages[-1].is_signed_with(SECRET)
+        # And is not kept.
+        kept = await one.get(webhook_id)
+        assert (kept.old_secret, kept.old_secret_until) == (None, None)
+
+
 async def test_a_webhook_that_is_taken_away_in_the_middle_of_a_delivery(
     database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -33,7 +33,7 @@ from application.ports.events import EventFilter
 from application.ports.webhooks import MOST_WEBHOOKS, Change
 from application.ports.webhooks import DeadLetter as StoredLetter
 from application.ports.webhooks import Webhook as StoredWebhook
-from domain.errors import CairnError
+from domain.errors import CairnError, Invalid
 from domain.principal import NOTHING
 from domain.values import rfc3339
 
@@ -157,9 +157,16 @@ async def change_webhook(request: AnyRequest) -> ASGIResponse:
         active=body.state == "active" if "state" in given else None,
     )
     webhook_id = _webhook_id(request)
+    if "old_secret_seconds" in given and "secret" not in given:
+        raise Invalid(
+            "It is about the secret before a new one; send `secret` too, or leave it out.",
+            field="old_secret_seconds",
+        )
     if new_secret:
         await record_access(request, "webhook_secret", webhook_id=webhook_id)
-    changed = await services.webhooks.change(webhook_id, change, new_secret=new_secret)
+    changed = await services.webhooks.change(
+        webhook_id, change, new_secret=new_secret, old_secret_seconds=body.old_secret_seconds
+    )
     document = await _document(services, changed)
     if new_secret:
         document["secret"] = changed.secret
@@ -319,6 +326,7 @@ def _webhook(webhook: StoredWebhook, head: int) -> dict[str, Any]:
         },
         "created_at": rfc3339(webhook.created_at),
         "updated_at": rfc3339(webhook.updated_at),
+        "old_secret_until": _maybe(webhook.old_secret_until),
     }
 
 

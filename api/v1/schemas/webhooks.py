@@ -7,7 +7,11 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from api.v1.schemas.base import NAME_PATTERN, Body, Position, Shape
-from application.webhooks.manage import MAX_URL
+from application.webhooks.manage import (
+    LONGEST_OLD_SECRET_SECONDS,
+    MAX_URL,
+    OLD_SECRET_SECONDS,
+)
 
 _LAST_POSITION = 2**62
 
@@ -73,6 +77,14 @@ class ChangeWebhookBody(Body):
     batch: Batch = 100
     state: Literal["active", "paused"] = "active"
     secret: Secret | None = None
+    old_secret_seconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=LONGEST_OLD_SECRET_SECONDS,
+            description="for how long the secret before a new one signs beside it",
+        ),
+    ] = OLD_SECRET_SECONDS
 
 
 class ReplayBody(Body):
@@ -128,6 +140,9 @@ class Webhook(Shape):
     counts: WebhookCounts
     created_at: datetime
     updated_at: datetime
+    old_secret_until: Annotated[
+        datetime | None, Field(description="until then the secret before this one signs too")
+    ]
     secret: Annotated[
         str | None, Field(description="in the answer to the request that made it only")
     ] = None

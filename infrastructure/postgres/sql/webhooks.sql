@@ -16,7 +16,7 @@ returning webhook_id
 
 -- name: get
 select w.webhook_id, w.number, w.url, w.types, w.app, w.user_id, w.description, w.batch, w.secret,
-  w.active, w.paused_because, w.revision, w.generation, w.checkpoint, w.pinned, w.replay_upto,
+  w.old_secret, w.old_secret_until, w.active, w.paused_because, w.revision, w.generation, w.checkpoint, w.pinned, w.replay_upto,
   w.resume_at, w.attempts, w.next_attempt_at, w.last_error, w.last_delivered_at,
   w.delivered_events, w.delivered_batches, w.failed_attempts, w.letters_made, w.created_at,
   w.updated_at,
@@ -28,7 +28,7 @@ where w.webhook_id = %(id)s
 
 -- name: list
 select w.webhook_id, w.number, w.url, w.types, w.app, w.user_id, w.description, w.batch, w.secret,
-  w.active, w.paused_because, w.revision, w.generation, w.checkpoint, w.pinned, w.replay_upto,
+  w.old_secret, w.old_secret_until, w.active, w.paused_because, w.revision, w.generation, w.checkpoint, w.pinned, w.replay_upto,
   w.resume_at, w.attempts, w.next_attempt_at, w.last_error, w.last_delivered_at,
   w.delivered_events, w.delivered_batches, w.failed_attempts, w.letters_made, w.created_at,
   w.updated_at,
@@ -41,7 +41,8 @@ order by w.number
 limit %(limit)s
 
 -- name: change
--- Whatever is given is changed. Other types make other batches; an address or a secret that is
+-- Whatever is given is changed. The secret that a new one takes the place of goes on signing beside
+-- it, if it may; the same again takes the place of none. Other types make other batches; an address or a secret that is
 -- mended, or a resumption, is tried at once.
 update webhooks
 set url = coalesce(%(url)s::text, url),
@@ -49,6 +50,12 @@ set url = coalesce(%(url)s::text, url),
   description = case when %(describe)s then %(description)s::text else description end,
   batch = coalesce(%(batch)s::int, batch),
   secret = coalesce(%(secret)s::text, secret),
+  old_secret = case
+    when %(secret)s::text is null or %(secret)s = secret then old_secret
+    when %(old_secret_until)s::timestamptz > %(at)s then secret end,
+  old_secret_until = case
+    when %(secret)s::text is null or %(secret)s = secret then old_secret_until
+    when %(old_secret_until)s::timestamptz > %(at)s then %(old_secret_until)s::timestamptz end,
   active = coalesce(%(active)s::boolean, active),
   paused_because = case
     when %(active)s::boolean then null
@@ -103,8 +110,11 @@ where w.webhook_id = %(id)s and w.generation = %(generation)s and w.checkpoint =
 returning w.webhook_id
 
 -- name: delivered
+-- An old secret that is over is not kept.
 update webhooks
-set checkpoint = case when %(upto)s >= replay_upto then resume_at else %(upto)s end,
+set old_secret = case when old_secret_until > %(at)s then old_secret end,
+  old_secret_until = case when old_secret_until > %(at)s then old_secret_until end,
+  checkpoint = case when %(upto)s >= replay_upto then resume_at else %(upto)s end,
   resume_at = case when %(upto)s >= replay_upto then null else resume_at end,
   replay_upto = case when %(upto)s >= replay_upto then null else replay_upto end,
   pinned = null, attempts = 0, next_attempt_at = null, last_error = null,
