@@ -15,6 +15,7 @@ from litestar.exceptions import ClientException
 from litestar.response.base import ASGIResponse
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
+from api.http.addresses import resolve_session
 from api.http.authorization import authorize
 from api.http.compression import compressed
 from api.http.requests import AnyRequest
@@ -123,6 +124,7 @@ async def _answer_of(door: Door, router: Router, request: AnyRequest) -> ASGIRes
         principal = fields["cairn_principal"] = await door.authenticate(request)
         route = router.find(fields)
         fields["cairn_route"] = route.path
+        await resolve_session(request, principal)
         await authorize(request, route, principal)
         return await route.answer(request)
     except Exception as error:  # noqa: BLE001 - a door answers for whatever happens in it

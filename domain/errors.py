@@ -94,6 +94,10 @@ class SessionExists(Conflict):
     """A different session already has this id; leave the id out or choose another."""
 
 
+class AmbiguousName(Conflict):
+    """Sessions of several apps have this external id; name one of the `candidates` by its id."""
+
+
 class SessionIsDeleted(Conflict, code="session_deleted"):
     """The session was deleted; its log can still be read, but nothing can be added."""
 

@@ -52,6 +52,7 @@ REASONING_EFFORTS = ("minimal", "low", "medium", "high", "xhigh")
 MAX_NAME = 200
 MAX_ID = 4096
 """Bytes of an id that a provider gave: some carry signatures."""
+MAX_EXTERNAL_ID = 255
 MAX_TITLE = 500
 MAX_TAGS = 50
 MAX_STATE_KEYS = 10_000

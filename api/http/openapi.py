@@ -38,7 +38,7 @@ answers and unknown types of events pass."""
 
 _ALWAYS = ("malformed_request", "unauthorized", "cross_site", "host_not_allowed", "internal_error")
 _READS = ("store_unavailable",)
-_OF_A_SESSION = ("session_not_found",)
+_OF_A_SESSION = ("session_not_found", "ambiguous_name")
 _WRITES = (
     "malformed_json",
     "malformed_header",

@@ -13,11 +13,12 @@ from application.projections.session_row import session_document
 from application.projections.shared_state import app_scope, user_scope
 from application.reads.moments import Moment, Moments
 from application.reads.transcripts import Transcripts
-from domain.errors import MessageNotFound, SessionNotFound
+from domain.errors import AmbiguousName, MessageNotFound, SessionNotFound
 from domain.session.state import Session
 from domain.values import Owner
 
 _LOOKS = 5
+_CANDIDATES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,25 @@ class Queries:
         document = session_document(session_id, loaded.session)
         updated_at = (await self._moments.event(session_id, sequence)).at
         return PastSession(document, loaded.session, loaded.position, updated_at)
+
+    async def called(self, external_id: str) -> UUID:
+        """Return the one session that has an external id, in whatever app.
+
+        Args:
+            external_id: What its maker calls it.
+
+        Raises:
+            SessionNotFound: There is none.
+            AmbiguousName: There are several, each in an app of its own.
+        """
+        found = await self._store.session_rows.called(external_id, _CANDIDATES)
+        found = [one for one in found if one.status != "deleted"] or found
+        if not found:
+            raise SessionNotFound("no session has this external id")
+        if len(found) > 1:
+            told = [{"session_id": str(one.session_id), "app": one.app} for one in found]
+            raise AmbiguousName(None, candidates=told)
+        return found[0].session_id
 
     async def sessions(
         self, where: SessionFilter, order: SessionOrder, after: After | None, limit: int

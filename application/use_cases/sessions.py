@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
@@ -19,6 +19,9 @@ from domain.session.commands import (
 )
 from domain.session.content.conversation import rewind_to
 from domain.values import Part, Role
+
+_BY_NAME = UUID("6f0f6a1c-6a0e-5b7e-9a39-2f5d0e1c8b44")
+"""The namespace of the ids of sessions that their maker has named."""
 
 _AT_ONCE = 20
 
@@ -55,6 +58,17 @@ class Deletion(NamedTuple):
     code: str | None = None
 
 
+def id_of(app: str, external_id: str) -> UUID:
+    """Return the id of the session that has an external id in an app: two makers agree on it.
+
+    Args:
+        app: Whose session.
+        external_id: What its maker calls it.
+    """
+    # Neither may have control characters.
+    return uuid5(_BY_NAME, f"{app}\n{external_id}")
+
+
 class Sessions:
     """Asks for sessions.
 
@@ -83,8 +97,15 @@ class Sessions:
             caller: Who asks.
             wanted: What it is to be, less its messages.
             messages: What it begins with.
-            session_id: A new one by default.
+            session_id: A new one by default; that of its external id if it has one.
+
+        Raises:
+            Invalid: It has both an id and an external id.
         """
+        if wanted.external_id is not None:
+            if session_id is not None:
+                raise Invalid("give `id` or `external_id`, not both", field="external_id")
+            session_id = id_of(wanted.owner.app, wanted.external_id)
         first = tuple(
             FirstMessage(
                 message_id=one.message_id or str(self._clock.new_id()),

@@ -62,6 +62,7 @@ class SessionCreated:
     lineage: Lineage | None = None
     forked_from: Origin | None = None
     ceiling: PermissionRules | None = None
+    external_id: str | None = None
 
 
 @event("session.activated")

@@ -360,3 +360,22 @@ def test_what_a_principal_sees():
     assert ada.narrowed(None, None) == ("qshop", "ada")
     assert qshop.narrowed(None, "bob") == ("qshop", "bob")
     assert qshop.narrowed("qbank", None) == ada.narrowed(None, "bob") == ("", "")
+
+
+def test_an_external_id_means_the_session_of_the_app_of_the_token(world: World) -> None:
+    name, apps = uuid4().hex, [uuid4().hex, uuid4().hex]
+    made: list[str] = []
+    for app in apps:
+        body = {"app": app, "user": "ada", "external_id": name}
+        made.append(
+            world.ask(world.owner, "POST", "/v1/sessions", json=body).json()["session"]["id"]
+        )
+    path = f"/v1/sessions/ext:{name}"
+    both = world.ask(world.owner, "GET", path)
+    assert (both.status_code, len(both.json()["candidates"])) == (409, 2)
+    for app, session_id in zip(apps, made, strict=True):
+        seen = world.ask(world.token("read", app=app), "GET", path)
+        assert seen.json()["session"]["id"] == session_id
+    others = [{"app": uuid4().hex}, {"app": apps[0], "user": "bob"}]
+    for whose in others:
+        assert world.ask(world.token("read", **whose), "GET", path).status_code == 404

@@ -82,6 +82,11 @@ def change_command(path: str, body: dict[str, Any]) -> None:
         body["schema"] = {"type": "object"}
     for number, one in enumerate(body.get("options") or ()):
         one["option_id"] = f"o{number}"
+    # Nothing but a tool call has input, and a session has one id of its maker.
+    if "/messages/" in path:
+        body.pop("input", None)
+    if body.get("external_id") is not None:
+        body.pop("id", None)
     # What is synthetic says why it is there.
     if body.get("source") == "synthetic":
         body["source"] = "network"

@@ -400,6 +400,7 @@ GROWN: tuple[e.SessionEvent, ...] = (
         ),
         forked_from=Origin(session_id=SESSION_ID, sequence=41, digest="00ff"),
         ceiling=PermissionRules(allow=("ls", "cat"), deny=("rm",), mode="approve-all"),
+        external_id="order/7",
     ),
     e.ToolReturned(tool_call_id="c1", output="done", called_in_turn="t0"),
     e.MessageRevised(message_id="c1", parts=text("[redacted]"), input={"cmd": "[redacted]"}),

@@ -56,7 +56,7 @@ from application.use_cases.sessions import WantedMessage
 from domain.badges import Badge
 from domain.session.commands import CreateSession, DeleteSession
 from domain.session.state import Status
-from domain.values import Owner, rfc3339
+from domain.values import MAX_EXTERNAL_ID, Owner, rfc3339
 
 _NAMED = ("app", "user", "workspace", "team", "scope", "agent", "type", "tag")
 _RANGES = (
@@ -70,11 +70,12 @@ _RANGES = (
 _RELATIVES = ("parent", "root", "forked_from")
 _FILTERS = (
     *(*_NAMED, *_RANGES, *_RELATIVES),
-    *("status", "badge", "starred", "roots", "text", "id_prefix", "metadata."),
+    *("status", "badge", "starred", "roots", "external_id", "text", "id_prefix", "metadata."),
 )
 _STATUSES = tuple(status for status in get_args(Status) if status != "deleted")
 _UUID = {"type": "string", "format": "uuid"}
 _ID_PREFIX = {"type": "string", "pattern": "^[0-9a-fA-F-]{1,36}$", "examples": ["01890a5d-ac96"]}
+_EXTERNAL_ID = {"type": "string", "minLength": 1, "maxLength": MAX_EXTERNAL_ID}
 _METADATA = {
     "type": "object",
     "propertyNames": {"pattern": "^metadata\\.", "maxLength": 500},
@@ -106,6 +107,7 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
             team=body.team,
             scope=body.scope,
         ),
+        external_id=body.external_id,
         title=body.title,
         tags=tuple(body.tags),
         agent=body.agent.to_domain() if body.agent else None,
@@ -147,6 +149,7 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
             "roots", "only those that no other has spawned, or only those that one has", *_FLAGS
         ),
         choice("starred", "only those that are marked, or are not", "true", "false"),
+        Parameter("external_id", "only those that their maker calls so", _EXTERNAL_ID),
         Parameter("metadata", "`metadata.KEY=TEXT`: only those whose metadata says so", _METADATA),
         Parameter("text", "only those with this in their title"),
         Parameter("id_prefix", "only those whose id begins with this", _ID_PREFIX),
@@ -180,6 +183,7 @@ async def list_sessions(request: AnyRequest) -> ASGIResponse:
         tag=parameters.text("tag"),
         starred=parameters.flag("starred"),
         roots=parameters.flag("roots"),
+        external_id=parameters.text("external_id", most=MAX_EXTERNAL_ID),
         facets=parameters.under("metadata."),
         text=parameters.text("text"),
         created_after=parameters.moment("created_after"),

@@ -10,7 +10,7 @@ from api.v1.schemas.base import Title as TitleText
 from api.v1.schemas.commands import NewMessage, Tags
 from domain.grants import GRANT_CATEGORIES, MAX_ATOMS, Grants
 from domain.permission_rules import MAX_RULES, Mode, PermissionRules
-from domain.values import REASONING_EFFORTS, FirstType, SessionLimits
+from domain.values import MAX_EXTERNAL_ID, REASONING_EFFORTS, FirstType, SessionLimits
 
 YEAR = 366 * 24 * 3600
 
@@ -91,6 +91,17 @@ class CreateSessionBody(Body):
     """
 
     id: SessionId | None = None
+    external_id: (
+        Annotated[
+            str,
+            StringConstraints(min_length=1, max_length=MAX_EXTERNAL_ID),
+            Field(
+                json_schema_extra={"pattern": NAME_PATTERN},
+                description="what its maker calls it, instead of an `id`: unique in the app",
+            ),
+        ]
+        | None
+    ) = None
     app: Name
     user: Name
     workspace: Name | None = None

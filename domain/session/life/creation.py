@@ -23,6 +23,7 @@ from domain.session.events import MessageAdded, Recorded, SessionCreated, Sessio
 from domain.session.state import Changes, Description, Lifecycle, Policy, Session
 from domain.state_keys import own_keys
 from domain.values import (
+    MAX_EXTERNAL_ID,
     Agent,
     Identity,
     JsonObject,
@@ -58,6 +59,7 @@ class CreateSession(Command):
     begins: ClassVar[bool] = True
 
     owner: Identity[Owner]
+    external_id: Identity[str | None] = None
     title: str | None = None
     tags: tuple[str, ...] = ()
     agent: Agent | None = None
@@ -95,6 +97,7 @@ def create(session: Session, command: CreateSession) -> list[SessionEvent]:
         lineage=command.lineage,
         forked_from=command.forked_from,
         ceiling=command.ceiling,
+        external_id=command.external_id,
     )
     if session.sequence:
         return _again(session, created)
@@ -122,6 +125,7 @@ def create(session: Session, command: CreateSession) -> list[SessionEvent]:
 def _require_creatable(command: CreateSession) -> None:
     for name in ("app", "user", "workspace", "team", "scope"):
         require_name(getattr(command.owner, name), name)
+    require_name(command.external_id, "external_id", most=MAX_EXTERNAL_ID)
     require_agent(command.agent, "agent")
     if command.agent is not None:
         require_effort(command.agent.reasoning_effort, "agent.reasoning_effort")
@@ -150,9 +154,15 @@ def require_limits(limits: SessionLimits) -> None:
 
 
 def _again(session: Session, created: SessionCreated) -> list[SessionEvent]:
-    """Already so if the session began in just this way and is still there."""
+    """Already so if the session is still there, and began in just this way or has this name."""
     is_deleted = session.lifecycle.phase == "deleted"
-    if session.lifecycle.created == created and not is_deleted:
+    before = session.lifecycle.created
+    is_named = (
+        before is not None
+        and before.external_id is not None
+        and (before.external_id, before.owner) == (created.external_id, created.owner)
+    )
+    if (is_named or before == created) and not is_deleted:
         return []
     detail = "The session that had this id was deleted; choose another id." if is_deleted else None
     raise SessionExists(detail, session_status=session.status)
@@ -169,6 +179,7 @@ def _created(session: Session, event: SessionCreated, recorded: Recorded) -> Cha
             owner=event.owner,
             created=event,
             created_at=recorded.at,
+            external_id=event.external_id,
             limits=event.limits or SessionLimits(),
             expires_at=None if ttl is None else _later(recorded.at, ttl),
             lineage=event.lineage,

@@ -1,0 +1,101 @@
+"""Sessions that their maker names: creation, lists and addresses by an external id."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+
+from tests.support.api import HELLO, Api, done, refused
+
+NAMES = [
+    "7",
+    "a/b",
+    "/",
+    "..",
+    ".",
+    "%2F",
+    "100%",
+    "ext:7",
+    "Größe 😀",
+    "x" * 255,
+    "😀" * 255,
+    "a?b#c",
+]
+
+
+def make(api: Api, app: str, external_id: str, **rest: Any) -> Any:
+    body = {"app": app, "user": "u", "external_id": external_id, **rest}
+    return api.post("/v1/sessions", body)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_session_is_made_listed_and_addressed_by_its_external_id(api: Api, name: str) -> None:
+    app, name = uuid4().hex, name if len(name) > 200 else name + uuid4().hex[:8]
+    if len(name) == 255:
+        name = uuid4().hex[:8] + name[8:]
+    made = done(make(api, app, name, title="first"), 201)["session"]
+    assert made["external_id"] == name
+    page = done(api.get("/v1/sessions", params={"external_id": name, "app": app}))
+    assert [one["id"] for one in page["sessions"]] == [made["id"]]
+    path = f"/v1/sessions/ext:{quote(name, safe='')}"
+    assert done(api.get(path))["session"]["id"] == made["id"]
+    done(api.post(f"{path}/messages", {"role": "user", "parts": HELLO}), 201)
+    assert done(api.get(f"{path}/status"))["sequence"] == 2
+
+
+def test_a_creation_with_an_external_id_is_safe_to_repeat(api: Api) -> None:
+    app = uuid4().hex
+    made = done(make(api, app, "7", title="first"), 201)["session"]
+    again = done(make(api, app, "7", title="second"), 200)["session"]
+    assert (again["id"], again["title"]) == (made["id"], "first")
+    refused(make(api, app, "7", user="another"), 409, "session_exists")
+    assert done(make(api, uuid4().hex, "7"), 201)["session"]["id"] != made["id"]
+    done(api.delete(f"/v1/sessions/{made['id']}"))
+    refused(make(api, app, "7"), 409, "session_exists")
+    refused(api.get(f"/v1/sessions/{made['id']}"), 404, "session_not_found")
+
+
+def test_creations_at_once_meet(api: Api) -> None:
+    app = uuid4().hex
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda n: make(api, app, "7", title=str(n)), range(8)))
+    assert sorted(one.status_code for one in made) == [200] * 7 + [201]
+    assert len({one.json()["session"]["id"] for one in made}) == 1
+
+
+def test_an_external_id_of_two_apps_is_told_with_its_candidates(api: Api) -> None:
+    name, apps = uuid4().hex, sorted([uuid4().hex, uuid4().hex])
+    made = [done(make(api, app, name), 201)["session"]["id"] for app in apps]
+    told = refused(api.get(f"/v1/sessions/ext:{name}"), 409, "ambiguous_name")
+    assert told["candidates"] == [
+        {"session_id": one, "app": app} for one, app in zip(made, apps, strict=True)
+    ]
+    done(api.delete(f"/v1/sessions/{made[0]}"))
+    assert done(api.get(f"/v1/sessions/ext:{name}"))["session"]["id"] == made[1]
+
+
+@pytest.mark.parametrize("name", ["", "x" * 256, "😀" * 256, "a\u0000b", "a\nb", " ", 7, ["x"]])
+def test_an_external_id_that_is_none(api: Api, name: Any) -> None:
+    with api.nothing_recorded():
+        refused(make(api, "app", name), 422, "invalid")
+
+
+def test_an_id_and_an_external_id(api: Api) -> None:
+    with api.nothing_recorded():
+        both = make(api, "app", "7", id=str(uuid4()))
+        refused(both, 422, "invalid", field="external_id")
+
+
+@pytest.mark.parametrize(
+    "address", ["ext:", "ext:none", "ext:%00", "ext:" + "x" * 256, "EXT:7", "ext"]
+)
+def test_an_address_that_is_nobodys(api: Api, address: str) -> None:
+    refused(api.get(f"/v1/sessions/{address}"), 404, "session_not_found")
+
+
+@pytest.mark.parametrize("name", ["", "x" * 256, "a\nb"])
+def test_a_filter_by_what_no_external_id_is(api: Api, name: str) -> None:
+    asked = api.get("/v1/sessions", params={"external_id": name})
+    refused(asked, 400, "invalid_parameter", field="external_id")
