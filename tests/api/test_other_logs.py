@@ -15,7 +15,7 @@ PATHS = {
     if path.startswith("/v1/sessions/{session_id}")
 }
 READS = [path for path, one in PATHS.items() if "get" in one and not path.endswith("/verify")]
-WRITES = [(method, path) for path, one in PATHS.items() for method in one.keys() - {"get"}]
+WRITES = [(method, path) for path, one in PATHS.items() for method in sorted(one.keys() - {"get"})]
 TIMES = (
     "",
     "?last=1",
