@@ -136,3 +136,44 @@ def test_pages_of_the_past_end_there(session: SessionApi) -> None:
     groups = [group for page in pages("/history") for group in page["groups"]]
     assert said == ["0", "1", "2", "3"]
     assert [event for group in groups for event in group["events"]] == events[:5]
+
+
+def test_what_differs_between_two_moments(lived: SessionApi) -> None:
+    def diff(**query: Any) -> Json:
+        return done(lived.get("/diff", params=query))
+
+    events = lived.events()
+    whole = diff(**{"from": 1})
+    assert whole == diff()
+    assert whole == diff(**{"from": events[0]["at"], "to": events[-1]["at"]})
+    assert (whole["from"], whole["to"]) == (1, len(events))
+    assert whole["title"] == {"from": None, "to": "later"}
+    assert whole["status"] is None
+    assert whole["state"] == {"added": {"k": 1}, "removed": {}, "changed": {}}
+    assert len(whole["messages"]["added"]) == 3
+    back = diff(**{"from": len(events), "to": 1})
+    assert back["messages"]["removed"] == whole["messages"]["added"]
+    revised = diff(**{"from": len(events) - 1})["messages"]["changed"]["first"]
+    assert [revised[one]["parts"][0]["text"] for one in ("from", "to")] == ["Hello", "Revised"]
+    assert diff(**{"from": 3, "to": 4})["status"] == {"from": "idle", "to": "running"}
+
+    same = diff(**{"from": 4, "to": 4})
+    nothing = {"added": {}, "removed": {}, "changed": {}}
+    parts = ("messages", "tool_calls", "state", "inputs", "interactions")
+    assert [same[name] for name in parts] == [nothing] * len(parts)
+    assert (same["title"], same["status"]) == (None, None)
+
+
+def test_a_diff_as_text(lived: SessionApi) -> None:
+    text = lived.get("/diff?from=2&to=3", headers={"Accept": "text/plain"})
+    assert text.headers["content-type"] == "text/plain; charset=utf-8"
+    assert text.text == f'session {lived.id}: from 2 to 3\n+ state "k": 1\n'
+
+
+def test_diffs_that_make_no_sense(lived: SessionApi) -> None:
+    refused(lived.get("/diff?from=x"), 400, "invalid_parameter", field="from")
+    refused(lived.get("/diff?from=1&to=0"), 400, "invalid_parameter", field="to")
+    refused(lived.get("/diff?from=1&to=99"), 409, "cursor_ahead")
+    refused(lived.get("/diff?from=2001-01-01T00:00:00Z"), 404, "before_first_event")
+    html = lived.get("/diff?from=1", headers={"Accept": "image/png"})
+    refused(html, 406, "not_acceptable")

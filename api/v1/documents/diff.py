@@ -1,0 +1,81 @@
+"""What clients see of the differences between two moments of a session."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+from api.http.responses import from_json, to_json
+from api.v1.documents.inputs import waiting_documents
+from api.v1.documents.sessions import pending_documents
+from application.reads.diff import changes_between
+from application.reads.queries import Snapshot
+
+_FACTS = ("title", "status")
+_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+
+
+def diff_document(session_id: UUID, before: Snapshot, after: Snapshot) -> dict[str, Any]:
+    """Return what differs between two snapshots of a session.
+
+    Args:
+        session_id: Which one.
+        before: The earlier snapshot.
+        after: The later snapshot.
+    """
+    facts = ({name: one.document[name] for name in _FACTS} for one in (before, after))
+    changed = changes_between(*facts).changed
+    parts, later_parts = _parts(before), _parts(after)
+    return {
+        "session_id": session_id,
+        "from": before.sequence,
+        "to": after.sequence,
+        **{name: _both(changed[name]) if name in changed else None for name in _FACTS},
+        **{name: _changes(parts[name], later_parts[name]) for name in parts},
+    }
+
+
+def _parts(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
+    entries = [from_json(entry) for entry in snapshot.transcript]
+    calls = {one["id"]: one for one in entries if one["kind"] == "tool_call"}
+    return {
+        "messages": {one["id"]: one for one in entries if one["id"] not in calls},
+        "tool_calls": calls,
+        "state": dict(snapshot.state),
+        "inputs": {one["input_id"]: one for one in waiting_documents(snapshot.session)},
+        "interactions": {one["request_id"]: one for one in pending_documents(snapshot.session)},
+    }
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    found = changes_between(before, after)
+    changed = {key: _both(pair) for key, pair in found.changed.items()}
+    return {"added": found.added, "removed": found.removed, "changed": changed}
+
+
+def _both(pair: tuple[Any, Any]) -> dict[str, Any]:
+    return {"from": pair[0], "to": pair[1]}
+
+
+def diff_text(document: Mapping[str, Any]) -> str:
+    """Return a diff as text for people: a line for each difference.
+
+    Args:
+        document: What `diff_document` returned.
+    """
+    return "".join(f"{line}\n" for line in _lines(document))
+
+
+def _lines(document: Mapping[str, Any]) -> Iterator[str]:
+    yield f"session {document['session_id']}: from {document['from']} to {document['to']}"
+    for name in _FACTS:
+        if document[name] is not None:
+            yield f"~ {name}: {_arrow(document[name])}"
+    for name in ("messages", "tool_calls", "state", "inputs", "interactions"):
+        for kind, sign in _SIGNS.items():
+            for key, value in document[name][kind].items():
+                shown = _arrow(value) if kind == "changed" else to_json(value).decode()
+                yield f"{sign} {name} {to_json(key).decode()}: {shown}"
+
+
+def _arrow(both: Mapping[str, Any]) -> str:
+    return f"{to_json(both['from']).decode()} -> {to_json(both['to']).decode()}"
