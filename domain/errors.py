@@ -18,6 +18,8 @@ that clients may test for: the name of the class, unless the class gives another
 """
 
 import re
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 _CAPITAL = re.compile("(?<!^)(?=[A-Z])")
@@ -40,6 +42,20 @@ class CairnError(Exception):
         self.detail = detail or (self.__doc__ or "").strip().split("\n")[0]
         self.facts = facts
         super().__init__(self.detail)
+
+
+@contextmanager
+def about(index: int) -> Generator[None]:
+    """Let a refusal say which of several things it is about.
+
+    Args:
+        index: Of the one that is looked at, from 0.
+    """
+    try:
+        yield
+    except CairnError as refused:
+        refused.facts["index"] = index
+        raise
 
 
 class Malformed(CairnError):

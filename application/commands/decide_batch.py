@@ -12,7 +12,7 @@ from application.commands.idempotency import stored_answer
 from application.commands.records import RecordEncoder
 from application.commands.repository import Loaded
 from application.commands.request import Outcome, Request
-from application.errors import StaleSequence, StateTooLarge
+from application.errors import RecordTooLarge, StaleSequence, StateTooLarge
 from application.ports.events import NewEvent
 from application.ports.idempotency import StoredAnswer
 from application.ports.log import Append
@@ -21,8 +21,9 @@ from application.ports.store import Store
 from application.projections.session_row import activity_of, listed_differently, session_row
 from application.projections.shared_state import shared_writes
 from domain.chain import genesis, link, record_hash
+from domain.session.commands import RecordActivity
 from domain.session.decide import companions, decide
-from domain.session.events import Recorded, SessionEvent
+from domain.session.events import ActivityEvent, Recorded, SessionEvent
 from domain.session.evolve import evolve
 from domain.session.room import makes_room
 from domain.session.state import ABSENT, Session
@@ -213,7 +214,13 @@ class BatchDecider:
         for number, event in enumerate(draft.decided):
             turn_id = named[number] if number < len(named) else turn_of(draft.session, event)
             recorded = Recorded(draft.session.sequence + 1, now, event, turn_id)
-            name, record = self._encode(request, now, event, turn_id)
+            try:
+                name, record = self._encode(request, now, event, turn_id)
+            except RecordTooLarge as refused:
+                if isinstance(request.command, RecordActivity):
+                    before = draft.decided[:number]
+                    refused.facts["index"] = sum(isinstance(e, ActivityEvent) for e in before)
+                raise
             draft.size += len(record)
             draft.digest = link(draft.digest, record_hash(record))
             draft.session = evolve(draft.session, recorded)

@@ -21,7 +21,7 @@ from application.partials.session_partials import SessionPartials
 from application.partials.writer import PartialWriter
 from application.ports.partials import KeptPiece
 from application.ports.store import Store
-from domain.errors import Invalid, LimitReached
+from domain.errors import Invalid, LimitReached, about
 from domain.session.commands import RecordActivity
 from domain.session.decide import decide
 from domain.session.events import ActivityEvent, AgentMessage, AgentThought, ToolCalled
@@ -124,8 +124,9 @@ class Pieces:
         others = self._store.announcer.others
         loaded = None if others else self._repository.cached(session.session_id)
         loaded = loaded or await self._repository.load(session.session_id)
-        for one in pieces:
-            decide(loaded.session, RecordActivity(turn_id=turn_id, events=(one.event,)))
+        for index, one in enumerate(pieces):
+            with about(index):
+                decide(loaded.session, RecordActivity(turn_id=turn_id, events=(one.event,)))
         sequence = loaded.session.sequence
         known = session.joined and session.checked >= sequence and session.turn_id == turn_id
         # Another process may have begun a message a moment ago.
@@ -169,18 +170,20 @@ class Pieces:
         before: dict[Key, tuple[Mark, str]] = {}
         begun = False
         try:
-            for key, sent in zip(keys, pieces, strict=True):
-                partial = session.messages.get(key)
-                if partial is None:
-                    partial = self._begin(session, key, sequence, sent)
-                    begun = begun or sent.offset is None
-                elif sent.offset is None and not partial.own:
-                    raise partial.misplaced("another process has what is before it; say its offset")
-                before.setdefault(key, (partial.mark, partial.half))
-                added = partial.fresh(sent.text, sent.offset, sent.index)
-                if added is not None:
-                    self._require_room(partial, added[0])
-                    partial.append(*added)
+            for index, (key, sent) in enumerate(zip(keys, pieces, strict=True)):
+                with about(index):
+                    partial = session.messages.get(key)
+                    if partial is None:
+                        partial = self._begin(session, key, sequence, sent)
+                        begun = begun or sent.offset is None
+                    elif sent.offset is None and not partial.own:
+                        detail = "another process has what is before it; say its offset"
+                        raise partial.misplaced(detail)
+                    before.setdefault(key, (partial.mark, partial.half))
+                    added = partial.fresh(sent.text, sent.offset, sent.index)
+                    if added is not None:
+                        self._require_room(partial, added[0])
+                        partial.append(*added)
             if not self._hub.partials.has_room(sum(len(sent.text) for sent in pieces)):
                 raise Busy("too much is being written at once; try again in a moment")
         except Exception:

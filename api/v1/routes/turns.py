@@ -1,14 +1,23 @@
 """Turns: start one, record what the agent does in it, end it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from litestar.response.base import ASGIResponse
 
-from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
+from api.http.problems import Problem
+from api.http.requests import (
+    AnyRequest,
+    Parameters,
+    body_of,
+    name_of,
+    session_id_of,
+    validated,
+)
 from api.http.responses import etag, json_response, location, outcome_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import get, post
-from api.v1.schemas.activity import activity_of
+from api.v1.schemas.activity import ActivityBody, activity_of
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.inputs import InputsTaken
 from api.v1.schemas.turns import (
@@ -26,7 +35,7 @@ from api.v1.schemas.turns import (
 from api.v1.services import caller_of, perform, read_response, state_of, use_cases_of
 from api.v1.torn_text import TornText
 from application.use_cases.pieces import SentPiece, text_of
-from domain.errors import Invalid, TurnNotFound
+from domain.errors import Invalid, TurnNotFound, about
 from domain.session.commands import (
     CancelTurn,
     CompleteTurn,
@@ -117,32 +126,45 @@ async def record_activity(request: AnyRequest) -> ASGIResponse:
     torn = TornText()
     body = await body_of(request, RecordActivityBody, decoded=torn.decode)
     turn_id = name_of(request, "turn_id")
-    events = tuple(activity_of(one, f"events[{i}]") for i, one in enumerate(body.events))
+    reports = [_report(i, one, partial=body.partial) for i, one in enumerate(body.events)]
     if body.partial:
-        return await _take_pieces(request, turn_id, body, events, torn)
-    for i, one in enumerate(body.events):
-        if one.offset is not None or one.index is not None:
-            field = f"events[{i}].{'index' if one.offset is None else 'offset'}"
-            raise Invalid(f"{field}: only what is `partial` has one", field=field)
+        return await _take_pieces(request, turn_id, body, reports, torn)
+    events = tuple(event for _, event in reports)
     command = RecordActivity(turn_id=turn_id, events=events, take_inputs=body.take_inputs)
     return outcome_response(await perform(request, command), first_sequence=True)
+
+
+def _report(number: int, raw: Any, *, partial: bool) -> tuple[ActivityBody, ActivityEvent]:
+    """Return one report of many and its event; a refusal says which it is about."""
+    at = f"events[{number}]"
+    try:
+        one = validated(ActivityBody, raw, at)
+        event = activity_of(one, at)
+        if not partial and (one.offset is not None or one.index is not None):
+            field = f"{at}.{'index' if one.offset is None else 'offset'}"
+            raise Invalid(f"{field}: only what is `partial` has one", field=field)
+        if one.index is not None and one.offset is None:
+            field = f"{at}.offset"
+            raise Invalid(f"{field}: say it too when you say the index", field=field)
+    except (Invalid, Problem) as refused:
+        refused.facts["index"] = number
+        raise
+    return one, event
 
 
 async def _take_pieces(
     request: AnyRequest,
     turn_id: str,
     body: RecordActivityBody,
-    events: Sequence[ActivityEvent],
+    reports: Sequence[tuple[ActivityBody, ActivityEvent]],
     torn: TornText,
 ) -> ASGIResponse:
     if body.take_inputs:
         raise Invalid("what is only shown takes no inputs", field="take_inputs")
     pieces: list[SentPiece] = []
-    for i, (one, event) in enumerate(zip(body.events, events, strict=True)):
-        if one.index is not None and one.offset is None:
-            field = f"events[{i}].offset"
-            raise Invalid(f"{field}: say it too when you say the index", field=field)
-        text = torn.text(i, text_of(event, f"events[{i}]"))
+    for i, (one, event) in enumerate(reports):
+        with about(i):
+            text = torn.text(i, text_of(event, f"events[{i}]"))
         pieces.append(SentPiece(one.type, event, text, one.offset, one.index))
     taken = await use_cases_of(request).pieces.take(session_id_of(request), turn_id, pieces)
     answer = to_json({"partial": True, "next": taken.next, "sequence": taken.sequence})

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, RootModel
+from pydantic import ConfigDict, Field, RootModel, SkipValidation
 
 from api.v1.schemas.activity import ActivityBody, UsageData
 from api.v1.schemas.base import (
@@ -66,7 +66,10 @@ class RecordActivityBody(Body):
         },
     )
 
-    events: Annotated[list[ActivityBody], Field(min_length=1, max_length=1000)]
+    # The route checks them one by one, so that its refusal can say which it is about.
+    events: Annotated[
+        list[Annotated[ActivityBody, SkipValidation]], Field(min_length=1, max_length=1000)
+    ]
     partial: bool = False
     take_inputs: bool = False
 

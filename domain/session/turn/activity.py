@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.errors import Invalid
+from domain.errors import Invalid, about
 from domain.persistent_map import PersistentMap
 from domain.replacing import replace
 from domain.session.declarations import Command, decides, evolves
@@ -75,7 +75,11 @@ def _sound(
     if len(events) > MAX_BATCH:
         raise Invalid(f"{len(events)} events; at most {MAX_BATCH}", field="events")
     batch = ActivityBatch(session, turn)
-    return [batch.take(event, f"events[{index}]") for index, event in enumerate(events)]
+    sound: list[ActivityEvent] = []
+    for index, event in enumerate(events):
+        with about(index):
+            sound.append(batch.take(event, f"events[{index}]"))
+    return sound
 
 
 @evolves(AgentMessage)
