@@ -218,7 +218,7 @@ class Tails:
                     yield given.pop()
             yield CaughtUp(cursor)
             deleted = await self._was_deleted(session_id, cursor)
-            written = PieceCursor(channel.partials)
+            written, silence = PieceCursor(channel.partials), Deadline(self._rhythm.ping)
             while not (deleted or self._hub.closing.is_set() or age.is_over):
                 events = channel.after(cursor)
                 if not events and channel.head > cursor:
@@ -229,6 +229,7 @@ class Tails:
                     del events
                     if given[0]:
                         yield given.pop()
+                        silence = Deadline(self._rhythm.ping)
                     continue
                 # What is being written follows what was recorded, and never what has ended it.
                 known = await self._partials.keep_up(channel.partials, cursor)
@@ -238,9 +239,11 @@ class Tails:
                 for piece in pieces:
                     if wanted.wants(turn_id, piece):
                         yield PartialText(session_id, turn_id, piece)
-                wait = min(self._rhythm.ping, age.left(), written.due())
-                if not pieces and not await channel.bell.wait(wait) and written.due():
+                        silence = Deadline(self._rhythm.ping)
+                most = min(age.left(), written.due())
+                if not pieces and await _hears_nothing(channel, silence, most):
                     yield Ping(cursor)
+                    silence = Deadline(self._rhythm.ping)
             if deleted:
                 yield Closed(cursor)
             else:
@@ -310,3 +313,15 @@ class Tails:
 def _page_upto(cursor: int, events: Sequence[StoredEvent], read: SessionPage) -> Page:
     up_to_date = cursor >= read.head
     return Page(events, cursor, read.head, up_to_date, read.deleted and up_to_date)
+
+
+async def _hears_nothing(channel: Channel, silence: Deadline, seconds: float) -> bool:
+    """Wait for something new, and return whether the reader has been told nothing for too long.
+
+    Args:
+        channel: Of the session.
+        silence: When it has been too long.
+        seconds: The longest to wait.
+    """
+    await channel.bell.wait(min(silence.left(), seconds))
+    return silence.is_over
