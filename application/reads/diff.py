@@ -1,7 +1,7 @@
 """What differs between two moments of one thing: what was added, removed and changed."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 
 class Changes(NamedTuple):
@@ -44,7 +44,11 @@ def differs(one: Any, other: Any) -> bool:
         other: A JSON value.
     """
     if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() != other.keys() or any(differs(one[key], other[key]) for key in one)
+        objects = cast("tuple[Mapping[str, Any], Mapping[str, Any]]", (one, other))
+        return objects[0].keys() != objects[1].keys() or any(
+            differs(value, objects[1][key]) for key, value in objects[0].items()
+        )
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return len(one) != len(other) or any(map(differs, one, other))
+        arrays = cast("tuple[Sequence[Any], Sequence[Any]]", (one, other))
+        return len(arrays[0]) != len(arrays[1]) or any(map(differs, *arrays))
     return isinstance(one, bool) != isinstance(other, bool) or bool(one != other)

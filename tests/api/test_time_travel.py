@@ -158,7 +158,7 @@ def test_what_differs_between_two_moments(lived: SessionApi) -> None:
     assert diff(**{"from": 3, "to": 4})["status"] == {"from": "idle", "to": "running"}
 
     same = diff(**{"from": 4, "to": 4})
-    nothing = {"added": {}, "removed": {}, "changed": {}}
+    nothing: Json = {"added": {}, "removed": {}, "changed": {}}
     parts = ("messages", "tool_calls", "state", "inputs", "interactions")
     assert [same[name] for name in parts] == [nothing] * len(parts)
     assert (same["title"], same["status"]) == (None, None)

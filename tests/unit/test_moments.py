@@ -38,7 +38,10 @@ class Log:
 
 
 def found(log: Log, at: datetime) -> int:
-    codec = SimpleNamespace(decode=lambda stored: SimpleNamespace(at=stored))
+    def decode(stored: datetime) -> SimpleNamespace:
+        return SimpleNamespace(at=stored)
+
+    codec = SimpleNamespace(decode=decode)
     store: Any = SimpleNamespace(log=log, codec=codec)
     newest = next(time for time in reversed(log.times) if time != NEVER)
     row: Any = SimpleNamespace(session_id=UUID(int=1), sequence=len(log.times), updated_at=newest)
