@@ -3,7 +3,7 @@
 Beside `api/main.py` the only module of `api` that knows `infrastructure`.
 """
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from threading import Thread
 
@@ -27,11 +27,12 @@ class StartError(Exception):
 
 
 @contextmanager
-def database_of(settings: Settings) -> Generator[str]:
+def database_of(settings: Settings, making: Callable[[], None] = lambda: None) -> Generator[str]:
     """Give the URL of the database: the one that is set, or else that of the embedded Postgres.
 
     Args:
         settings: Say which.
+        making: Called before a cluster of an embedded Postgres is made.
 
     Raises:
         StartError: The embedded Postgres does not start.
@@ -41,7 +42,7 @@ def database_of(settings: Settings) -> Generator[str]:
         return
     try:
         cluster = EmbeddedPostgres(settings.data_dir.absolute())
-        url = cluster.start()
+        url = cluster.start(making)
     except EmbeddedPostgresError as error:
         raise StartError(str(error)) from error
     try:

@@ -46,10 +46,12 @@ def serve(settings: Settings, listening: socket.socket) -> None:
         token_of(settings)
         # Before the workers, who would each tell of it at length.
         hooks_of(settings)
-        if settings.database_url is None and not (settings.data_dir / "pgdata").exists():
+
+        def making() -> None:
             where = settings.data_dir.absolute()
             say(f"Making a database cluster in {where}, once.", "info", as_json=as_json)
-        with _stoppable(), database_of(settings) as url:
+
+        with _stoppable(), database_of(settings, making) as url:
             bring_up_to_date(url)
             url = program_url(settings, url)
             for words in _warnings(settings, listening):

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -10,6 +11,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+from infrastructure.embedded_postgres.binaries import find_binaries
 from infrastructure.embedded_postgres.launch import KeeperLaunch
 from infrastructure.embedded_postgres.layout import (
     PORT,
@@ -48,8 +50,11 @@ class EmbeddedPostgres:
         self._stopped = Event()
         self._watch: Thread | None = None
 
-    def start(self) -> str:
+    def start(self, making: Callable[[], None] = lambda: None) -> str:
         """Attach to the server, started if need be, and return the URL for the application.
+
+        Args:
+            making: Called before a cluster is made, which takes a while.
 
         Raises:
             EmbeddedPostgresError: It cannot run, or was not ready in time.
@@ -57,6 +62,9 @@ class EmbeddedPostgres:
         if self._socket_directory is not None:
             return self.url
         self._layout.prepare()
+        if self._layout.version() is None:
+            find_binaries(None)
+            making()
         deadline = time.monotonic() + self._start_timeout
         try:
             self._take_share(deadline)

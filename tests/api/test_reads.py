@@ -399,3 +399,16 @@ def test_status_wait_ends_when_the_session_is_deleted(session: SessionApi) -> No
     timer.join()
 
     assert response.status_code == 404
+
+
+def test_the_light_status_says_what_a_row_of_a_list_shows(api: Api):
+    session = api.create(title="Orders", agent={"name": "clerk"})
+    session.say()
+    done(session.post("/usage", {"mode": "add", "input_tokens": 7, "output_tokens": 2}))
+    shown = done(session.get())["session"]
+    for query in ("", "?at=3"):
+        status = done(session.get(f"/status{query}"))
+        assert (status["title"], status["agent"]) == ("Orders", "clerk")
+        assert status["usage"] == shown["usage"]
+        assert status["num_messages"] == 1
+    assert done(session.get("/status?at=1"))["num_messages"] == 0

@@ -1,9 +1,10 @@
 """Sessions: create, list, read, delete and wait for them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 from uuid import UUID
 
 from litestar.response.base import ASGIResponse
@@ -340,11 +341,19 @@ async def get_status(request: AnyRequest) -> ASGIResponse:
         past = await services.queries.session_at(session_id, at)
         if is_current(request, past.session.sequence):
             return not_modified(past.session.sequence)
+        document = past.document
+        agent = document["agent"]
         return _status_reply(
             session_id,
             past.session.sequence,
-            status=past.session.status,
-            badge=past.document["badge"],
+            {
+                "status": past.session.status,
+                "badge": document["badge"],
+                "title": document["title"],
+                "agent": None if agent is None else agent["name"],
+                "usage": document["usage"],
+                "num_messages": document["num_messages"],
+            },
             position=past.position,
             updated_at=past.updated_at,
         )
@@ -355,11 +364,22 @@ async def get_status(request: AnyRequest) -> ASGIResponse:
     row = seen.session
     if known is not None and not seen.met and known(row.sequence):
         return not_modified(row.sequence)
+    usage = {
+        "input_tokens": row.input_tokens,
+        "output_tokens": row.output_tokens,
+        "cost": row.cost,
+    }
     return _status_reply(
         session_id,
         row.sequence,
-        status=row.status,
-        badge=seen.badge,
+        {
+            "status": row.status,
+            "badge": seen.badge,
+            "title": row.title,
+            "agent": row.agent,
+            "usage": usage,
+            "num_messages": row.activity.num_messages,
+        },
         position=row.position,
         updated_at=row.updated_at,
     )
@@ -368,16 +388,14 @@ async def get_status(request: AnyRequest) -> ASGIResponse:
 def _status_reply(
     session_id: UUID,
     sequence: int,
+    told: Mapping[str, Any],
     *,
-    status: str,
-    badge: Badge,
     position: int,
     updated_at: datetime,
 ) -> Reply:
     document = {
         "session_id": session_id,
-        "status": status,
-        "badge": badge,
+        **told,
         "sequence": sequence,
         "position": position,
         "updated_at": rfc3339(updated_at),

@@ -265,6 +265,10 @@ class SessionStatus(Shape):
     session_id: UUID
     status: Status
     badge: Badge
+    title: str | None
+    agent: Annotated[str | None, Field(description="its name")]
+    usage: SessionUsage
+    num_messages: Annotated[int, Field(ge=0, description="in the conversation as it is now")]
     sequence: Sequence
     position: Position
     updated_at: datetime
