@@ -447,7 +447,8 @@ def test_rewinding_brings_back_what_was_said_and_known(session: SessionApi) -> N
     assert snapshot["state"] == {"kept": 1, "changed": "a", "gone": True}
     rewound = session.events()[-1]
     assert rewound["data"] == {
-        "to": to, "epoch": 1, "set": {"changed": "a", "gone": True}, "delete": ["new"]
+        "to": to, "epoch": 1, "set": {"changed": "a", "gone": True}, "delete": ["new"],
+        "messages": 1,
     }  # fmt: skip
     assert len(done(session.get("/snapshot", params={"at": to + 2}))["transcript"]) == 2
 

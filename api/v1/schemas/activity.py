@@ -5,9 +5,16 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, Literal, assert_never, cast
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, TypeAdapter, create_model
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    TypeAdapter,
+    create_model,
+)
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core.core_schema import CoreSchema, any_schema
 
 from api.http.problems import Problem
 from api.http.requests import validated
@@ -211,6 +218,21 @@ _reports: TypeAdapter[Any] = TypeAdapter(
     one_of([*(_report(name, model) for name, model in DATA.items()), OtherReport])
 )
 
+
+class _AsItCame:
+    """Takes anything, and tells what `ActivityBody` takes, which judges it later."""
+
+    def __get_pydantic_core_schema__(self, _: Any, __: GetCoreSchemaHandler) -> CoreSchema:
+        return any_schema()
+
+    def __get_pydantic_json_schema__(
+        self, _: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(_reports.core_schema)
+
+
+UnjudgedActivity = Annotated[Any, _AsItCame()]
+"""An event of a batch before it is judged: one after the other, so that a refusal can say which."""
 
 _SLIPS: Mapping[str, str] = {
     "agent.reasoning": "agent.thought",

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, RootModel, SkipValidation
+from pydantic import ConfigDict, Field, RootModel
 
-from api.v1.schemas.activity import ActivityBody, UsageData
+from api.v1.schemas.activity import UnjudgedActivity, UsageData
 from api.v1.schemas.base import (
     Body,
     Done,
@@ -67,9 +67,7 @@ class RecordActivityBody(Body):
     )
 
     # The route checks them one by one, so that its refusal can say which it is about.
-    events: Annotated[
-        list[Annotated[ActivityBody, SkipValidation]], Field(min_length=1, max_length=1000)
-    ]
+    events: Annotated[list[UnjudgedActivity], Field(min_length=1, max_length=1000)]
     partial: bool = False
     take_inputs: bool = False
 

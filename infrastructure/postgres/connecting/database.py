@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Any, LiteralString, TypeVar
 
@@ -16,6 +16,7 @@ from infrastructure.postgres.connecting.outcomes import LOST, Outcome, outcome_o
 
 _PAUSE = 0.1
 _AT_ONCE = 1.0
+_GIVEN_UP_WITHIN = 1.0
 
 _T = TypeVar("_T")
 
@@ -66,9 +67,19 @@ class Database:
         Args:
             name: What the server shows it as.
         """
-        return await AsyncConnection.connect(
-            self._url, autocommit=True, application_name=name, connect_timeout=5
+        connecting = asyncio.ensure_future(
+            AsyncConnection.connect(
+                self._url, autocommit=True, application_name=name, connect_timeout=5
+            )
         )
+        try:
+            return await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            # One that is given up half-way stays open on the server until it is collected.
+            with suppress(psycopg.Error, OSError, TimeoutError):
+                async with asyncio.timeout(_GIVEN_UP_WITHIN):
+                    await (await connecting).close()
+            raise
 
     async def fetch(
         self, query: LiteralString, values: Mapping[str, Any], *, planned_anew: bool = False
