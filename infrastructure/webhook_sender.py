@@ -22,6 +22,10 @@ from infrastructure.metrics import WEBHOOK_ATTEMPTS
 _USER_AGENT = "cairn-webhooks"
 _KNOWN_FOR = 30.0
 _RESOLVED_WITHIN = 2.0
+_PRIVATE = (
+    "the host has an address that is private, loopback or link-local, and those are"
+    " not called; CAIRN_WEBHOOK_PRIVATE_TARGETS=true allows them"
+)
 _ANSWER_BYTES = 64 * 1024
 _ANSWER_TIME = 0.1
 """Which part of the time of a delivery is spent on what the answer says."""
@@ -60,6 +64,12 @@ def is_public(address: str) -> bool:
         return False
     # Of the IPv6 addresses that stand for an IPv4 one, these alone are held to be global.
     return isinstance(found, IPv4Address) or found.sixtofour is None
+
+
+def _is_this_machine(host: str) -> bool:
+    """Return whether a name stands for this machine by itself (RFC 6761, section 6.3)."""
+    name = host.lower().rstrip(".")
+    return name == "localhost" or name.endswith(".localhost")
 
 
 class HttpSender:
@@ -124,14 +134,15 @@ class HttpSender:
             OSError: There are none.
         """
         port = url.port or (443 if url.scheme == "https" else 80)
-        found = await self._resolve(url.raw_host.decode("ascii"), port)
+        host = url.raw_host.decode("ascii")
+        if not self._private_targets and _is_this_machine(host):
+            # Refused by its name, however long a look-up would take.
+            raise TargetRefused(_PRIVATE)
+        found = await self._resolve(host, port)
         if not found:
             raise OSError("the host has no address")
         if not self._private_targets and not all(map(is_public, found)):
-            raise TargetRefused(
-                "the host has an address that is private, loopback or link-local, and those are"
-                " not called; CAIRN_WEBHOOK_PRIVATE_TARGETS=true allows them"
-            )
+            raise TargetRefused(_PRIVATE)
         return found
 
 
