@@ -12,9 +12,9 @@ import msgspec
 
 from api.cli import progress
 from api.cli.json_client import JsonClient
+from api.cli.log_files import Format, analyse_file
 from api.cli.options import Failure, UsageError
 from api.cli.screen import printable, stop_writing
-from api.cli.serving.log_files import Format, analyse_file
 from api.cli.session_ids import find_session
 from domain.repair.report import Options, Scope
 
