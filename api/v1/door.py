@@ -10,7 +10,7 @@ from api.v1.route_table import ROUTES
 from api.v1.services import Services
 from domain.principal import Principal
 
-_OPEN_PATHS = frozenset({"/", "/health", "/ready", "/version"})
+_OPEN_PATHS = frozenset(route.path for route in ROUTES if route.right is None)
 _PREFLIGHT = b"access-control-request-method"
 _ANONYMOUS, _BEARER = Principal(actor="anonymous"), Principal(actor="bearer")
 
