@@ -1,7 +1,7 @@
 """Access tokens in memory and on Postgres, and how every process comes to know them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -19,15 +19,10 @@ from infrastructure.memory.access_tokens import MemoryAccessTokens
 from infrastructure.postgres.access_tokens import PostgresAccessTokens
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.store import open_store
+from tests.support.sse import eventually
 
 READ = frozenset({"read"})
 EVERYBODY = Principal(actor="somebody")
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not holds():  # noqa: ASYNC110 - what is awaited rings no bell
-            await asyncio.sleep(0.005)
 
 
 @pytest.fixture(params=["memory", "postgres"])
@@ -145,7 +140,7 @@ async def test_a_token_that_runs_out_while_it_is_known_lets_nobody_in_any_more(
     await known.start()
     try:
         assert await known.principal(secret) is not None
-        await eventually(lambda: not known.is_good(str(kept.token_id)))
+        await eventually(lambda: not known.is_good(str(kept.token_id)), "it is gone")
         assert await known.principal(secret) is None
     finally:
         await known.stop()
@@ -163,14 +158,18 @@ async def test_another_process_hears_at_once_and_a_deaf_one_within_a_second(data
             secret, kept = await desk.create(name=None, rights=READ)
             for known in (heard, deaf):
                 # A token that is not known yet is looked for.
-                await eventually(lambda known=known: known.is_good(str(kept.token_id)))
+                await eventually(
+                    lambda known=known: known.is_good(str(kept.token_id)), "it is known"
+                )
                 assert await known.principal(secret) is not None
             rung = asyncio.create_task(hub.access.wait(20))
             await asyncio.sleep(0)
             await desk.revoke(kept.token_id, EVERYBODY)
             assert await rung
             for known in (heard, deaf):
-                await eventually(lambda known=known: not known.is_good(str(kept.token_id)))
+                await eventually(
+                    lambda known=known: not known.is_good(str(kept.token_id)), "it is gone"
+                )
                 assert await known.principal(secret) is None
         finally:
             await heard.stop()
