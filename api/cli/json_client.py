@@ -59,11 +59,40 @@ class JsonClient:
         Raises:
             Failure: It cannot be asked, or refuses.
         """
+        answer = self._answer(method, path, query, body=body)
         try:
-            answer = self._client.request(method, path, params=query, json=body)
+            return msgspec.json.decode(answer.content)
+        except msgspec.DecodeError as error:
+            raise _unanswered(error) from None
+
+    def text(
+        self, method: str, path: str, query: Mapping[str, Any] | None = None, *, accept: str
+    ) -> str:
+        """Return what the server says as it stands there.
+
+        Args:
+            method: Of HTTP.
+            path: With its leading slash.
+            query: Its parameters.
+            accept: The media type that is wanted.
+
+        Raises:
+            Failure: It cannot be asked, or refuses.
+        """
+        return self._answer(method, path, query, headers={"Accept": accept}).text
+
+    def _answer(
+        self, method: str, path: str, query: Mapping[str, Any] | None, **rest: Any
+    ) -> httpx.Response:
+        try:
+            answer = self._client.request(method, path, params=query, **rest)
+            if answer.is_success:
+                return answer
             said = msgspec.json.decode(answer.content)
         except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
-            raise Failure(f"The server cannot be asked: {error or type(error).__name__}.") from None
-        if answer.is_success:
-            return said
+            raise _unanswered(error) from None
         raise Failure(f"The server says: {said.get('detail')} ({answer.status_code}).")
+
+
+def _unanswered(error: Exception) -> Failure:
+    return Failure(f"The server cannot be asked: {str(error) or type(error).__name__}.")

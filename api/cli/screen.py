@@ -70,7 +70,7 @@ class Screen:
             self._write(f"{'…':>6}  {printable(name):<{_WIDTH_OF_NAME}}  ", _colour(name))
             self._streaming = name
         text = new.replace("\n", "\n" + " " * (_WIDTH_OF_NAME + 10))
-        self._write(_UNPRINTABLE.sub("", text), _colour(name))
+        self._write(harmless(text), _colour(name))
 
     def say(self, text: str) -> None:
         """Print a word of our own."""
@@ -99,7 +99,12 @@ def _colour(name: str) -> str | None:
 
 def printable(text: str) -> str:
     """Return a text on one line, without what would steer a terminal."""
-    return _UNPRINTABLE.sub("", " ".join(text.split()))
+    return harmless(" ".join(text.split()))
+
+
+def harmless(text: str) -> str:
+    """Return a text, of one line or several, without what would steer a terminal."""
+    return _UNPRINTABLE.sub("", text)
 
 
 def fitted(text: str, width: int) -> str:
