@@ -503,10 +503,15 @@ class ContextCompacted:
 
 @event("runtime.event")
 class RuntimeEvent:
-    """Something of a kind that Cairn does not know, kept verbatim."""
+    """Something of a kind that Cairn does not know, kept verbatim.
+
+    With a `problem` it was refused as what it says it is: `data` is all of it, as it came, and the
+    problem has the `code` and the `detail` of the refusal.
+    """
 
     kind: str
     data: Any = None
+    problem: JsonObject | None = None
 
 
 ActivityEvent = (

@@ -82,6 +82,71 @@ def test_an_event_that_is_too_large_is_counted_among_those_that_were_sent(
 
 
 @pytest.mark.parametrize(
+    ("wrong", "kind", "code", "why"),
+    [
+        (7, "invalid", "invalid", "events[2]: "),
+        ({}, "invalid", "invalid", "events[2].type: "),
+        ({"type": "a b", "data": [1]}, "invalid", "invalid", "events[2].type: "),
+        ({**NOTE, "more": 1}, "runtime.notice", "invalid", "events[2].more: unknown field"),
+        ({"type": "tool.result"}, "tool.result", "invalid", "did you mean `tool.returned`"),
+        ({"type": "turn.completed"}, "turn.completed", "invalid", "events[2].type: "),
+        ({"type": "agent.message", "data": {"parts": []}}, "agent.message", "invalid", "parts"),
+        ({**NOTE, "offset": 1}, "runtime.notice", "invalid", "only what is `partial`"),
+        (CALL, "tool.called", "tool_call_exists", "is open in this turn"),
+        (returned("c9"), "tool.returned", "tool_call_not_open", "No open tool call"),
+        (said("theirs"), "agent.message", "message_exists", "already has a message"),
+    ],
+)  # fmt: skip
+def test_what_is_not_right_can_be_kept_verbatim_with_the_rest(
+    session: SessionApi, wrong: Any, kind: str, code: str, why: str
+) -> None:
+    session.say(id="theirs")
+    session.start()
+    answer = done(record(session, [CALL, NOTE, wrong, NOTE], on_invalid="keep"))
+    (kept,) = answer["kept"]
+    assert (kept["index"], kept["code"]) == (2, code)
+    assert why in kept["detail"]
+    events = done(session.get("/events?last=4"))["events"]
+    types = ["tool.called", "runtime.notice", "runtime.event", "runtime.notice"]
+    assert [event["type"] for event in events] == types
+    problem = {"code": code, "detail": kept["detail"]}
+    assert events[2]["data"] == {"kind": kind, "data": wrong, "problem": problem}
+
+
+def test_a_batch_that_is_right_is_recorded_as_ever_where_the_rest_would_be_kept(
+    session: SessionApi,
+) -> None:
+    session.start()
+    answer = done(record(session, [CALL, NOTE, returned("c1")], on_invalid="keep"))
+    assert answer["kept"] == []
+    types = [event["type"] for event in done(session.get("/events?last=3"))["events"]]
+    assert types == ["tool.called", "runtime.notice", "tool.returned"]
+
+
+def test_what_is_kept_counts_among_the_events_that_were_sent(session: SessionApi) -> None:
+    session.start()
+    done(record(session, [CALL]))
+    steer = {"input": {"parts": HELLO}, "turn_id": "i1", "mode": "steer"}
+    done(session.post("/turns", steer), 202)
+    events = [returned("c1"), {"type": ""}]
+    answer = done(record(session, events, on_invalid="keep", take_inputs=True))
+    assert [one["input_id"] for one in answer["inputs"]] == ["i1"]
+    assert [one["index"] for one in answer["kept"]] == [1]
+
+
+def test_what_cannot_be_recorded_at_all_is_not_kept_either(session: SessionApi) -> None:
+    session.start()
+    with session.nothing_recorded():
+        refused(record(session, [NOTE, LARGE], on_invalid="keep"), 413, "record_too_large", index=1)
+        refused(record(session, [], on_invalid="keep"), 422, "invalid")
+        refused(record(session, [NOTE], on_invalid="drop"), 422, "invalid")
+        piece = {**said("m1"), "offset": 0}
+        refused(record(session, [piece], on_invalid="keep", partial=True), 422, "invalid")
+        nowhere = session.post("/turns/t9/events", {"events": [NOTE], "on_invalid": "keep"})
+        refused(nowhere, 404, "turn_not_found")
+
+
+@pytest.mark.parametrize(
     ("wrong", "status", "code"),
     [
         (NOTE, 422, "invalid"),

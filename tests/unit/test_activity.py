@@ -67,6 +67,17 @@ def test_a_batch_is_recorded_whole_or_not_at_all():
     )
 
 
+def test_what_is_refused_is_kept_in_its_place_where_there_is_something_instead():
+    events = (NOTICE, returned("nowhere"), returned("c1"))
+    instead = tuple(e.RuntimeEvent(kind=f"kept.{n}", data=n) for n in range(3))
+    problem = {"code": "tool_call_not_open", "detail": str(ToolCallNotOpen())}
+    kept = e.RuntimeEvent(kind="kept.1", data=1, problem=problem)
+
+    given([*RUNNING, called("c1")]).when(
+        RecordActivity(turn_id="t1", events=events, instead=instead)
+    ).then([NOTICE, kept, returned("c1")])
+
+
 @pytest.mark.parametrize("past", [[called()], [called(), returned(), called()]])
 def test_one_tool_call_of_an_id_is_open_at_once(past):
     given([*RUNNING, *past]).when(record(called())).then_refused(ToolCallExists, tool_call_id="c1")

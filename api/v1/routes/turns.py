@@ -17,7 +17,7 @@ from api.http.requests import (
 from api.http.responses import etag, json_response, location, outcome_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import get, post
-from api.v1.schemas.activity import ActivityBody, activity_of
+from api.v1.schemas.activity import ActivityBody, activity_of, verbatim
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.inputs import InputsTaken
 from api.v1.schemas.turns import (
@@ -43,7 +43,8 @@ from domain.session.commands import (
     RecordActivity,
     TakeInputs,
 )
-from domain.session.events import ActivityEvent
+from domain.session.events import ActivityEvent, RuntimeEvent
+from domain.session.turn.activity_batch import with_problem
 from domain.values import Failure
 
 
@@ -126,12 +127,26 @@ async def record_activity(request: AnyRequest) -> ASGIResponse:
     torn = TornText()
     body = await body_of(request, RecordActivityBody, decoded=torn.decode)
     turn_id = name_of(request, "turn_id")
-    reports = [_report(i, one, partial=body.partial) for i, one in enumerate(body.events)]
     if body.partial:
-        return await _take_pieces(request, turn_id, body, reports, torn)
-    events = tuple(event for _, event in reports)
-    command = RecordActivity(turn_id=turn_id, events=events, take_inputs=body.take_inputs)
+        return await _take_pieces(request, turn_id, body, torn)
+    instead = tuple(map(verbatim, body.events)) if body.on_invalid == "keep" else ()
+    command = RecordActivity(
+        turn_id=turn_id,
+        events=tuple(_event(i, raw, instead[i : i + 1]) for i, raw in enumerate(body.events)),
+        take_inputs=body.take_inputs,
+        instead=instead,
+    )
     return outcome_response(await perform(request, command), first_sequence=True)
+
+
+def _event(number: int, raw: Any, instead: Sequence[RuntimeEvent]) -> ActivityEvent:
+    """Return the event of a report, or where that is not right what is to take its place."""
+    try:
+        return _report(number, raw, partial=False)[1]
+    except (Invalid, Problem) as refused:
+        if not instead:
+            raise
+        return with_problem(instead[0], refused.code, refused.detail)
 
 
 def _report(number: int, raw: Any, *, partial: bool) -> tuple[ActivityBody, ActivityEvent]:
@@ -156,11 +171,13 @@ async def _take_pieces(
     request: AnyRequest,
     turn_id: str,
     body: RecordActivityBody,
-    reports: Sequence[tuple[ActivityBody, ActivityEvent]],
     torn: TornText,
 ) -> ASGIResponse:
     if body.take_inputs:
         raise Invalid("what is only shown takes no inputs", field="take_inputs")
+    if body.on_invalid == "keep":
+        raise Invalid("what is only shown is not kept verbatim", field="on_invalid")
+    reports = [_report(i, raw, partial=True) for i, raw in enumerate(body.events)]
     pieces: list[SentPiece] = []
     for i, (one, event) in enumerate(reports):
         with about(i):

@@ -163,7 +163,8 @@ DATA: Mapping[Reportable, type[Body]] = {
 }
 """The wire model of the data of each type that may be reported."""
 
-Kind = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}$")]
+_KIND = r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}$"
+Kind = Annotated[str, Field(pattern=_KIND)]
 
 
 class Placed(Body):
@@ -258,6 +259,17 @@ def _meant_by(kind: str) -> str | None:
         return _SLIPS[plain]
     close = get_close_matches(plain, DATA, n=1, cutoff=0.8)
     return close[0] if close else None
+
+
+def verbatim(raw: Any) -> e.RuntimeEvent:
+    """Return an event as it came, for the place of one that is not right.
+
+    Args:
+        raw: A JSON value; its `type`, if that is one, is the kind of the event, else `invalid`.
+    """
+    kind = cast("dict[str, Any]", raw).get("type") if isinstance(raw, dict) else None
+    is_kind = isinstance(kind, str) and re.fullmatch(_KIND, kind)
+    return e.RuntimeEvent(kind=cast("str", kind) if is_kind else "invalid", data=raw)
 
 
 def activity_of(body: ActivityBody, at: str) -> e.ActivityEvent:

@@ -49,9 +49,10 @@ class StartTurnBody(Body):
 class RecordActivityBody(Body):
     """What the agent did, in order; all of it is recorded or none.
 
-    With `partial` they are pieces of messages that are still being written, each of one text: they
-    are shown and kept until their message is recorded. With `take_inputs` what is staged reaches
-    the agent, if one of the events is a `tool.returned`.
+    With `on_invalid: keep` an event that is not right is recorded verbatim, as a `runtime.event`
+    with the `problem`, and the rest with it. With `partial` they are pieces of messages that are
+    still being written, each of one text: they are shown and kept until their message is recorded.
+    With `take_inputs` what is staged reaches the agent, if one of the events is a `tool.returned`.
     """
 
     model_config = ConfigDict(
@@ -60,8 +61,12 @@ class RecordActivityBody(Body):
         frozen=True,
         json_schema_extra={
             "not": {
-                "properties": {"partial": {"const": True}, "take_inputs": {"const": True}},
-                "required": ["partial", "take_inputs"],
+                "properties": {"partial": {"const": True}},
+                "required": ["partial"],
+                "anyOf": [
+                    {"properties": {"take_inputs": {"const": True}}, "required": ["take_inputs"]},
+                    {"properties": {"on_invalid": {"const": "keep"}}, "required": ["on_invalid"]},
+                ],
             }
         },
     )
@@ -70,6 +75,7 @@ class RecordActivityBody(Body):
     events: Annotated[list[UnjudgedActivity], Field(min_length=1, max_length=1000)]
     partial: bool = False
     take_inputs: bool = False
+    on_invalid: Literal["refuse", "keep"] = "refuse"
 
 
 class CompleteTurnBody(Body):
@@ -131,12 +137,24 @@ class TurnStanding(Shape):
     sequence: Sequence
 
 
+class KeptVerbatim(Shape):
+    """An event that was not right, and was recorded verbatim."""
+
+    index: Annotated[int, Field(ge=0, description="of the event among those that were sent")]
+    code: Annotated[str, Field(description="of the problem for which it was refused")]
+    detail: str
+
+
 class ActivityRecorded(Done):
     """All of it was recorded."""
 
     first_sequence: Annotated[int, Field(ge=1)]
     inputs: Annotated[
         list[InputTaken], Field(description="with `take_inputs`, what the agent is to be given now")
+    ]
+    kept: Annotated[
+        list[KeptVerbatim],
+        Field(description="with `on_invalid: keep`, what was recorded as a `runtime.event`"),
     ]
 
 

@@ -7,9 +7,11 @@ from application.commands.answers.registry import Accepted, Answer, answers
 from application.reads.inputs import standing_of
 from domain.session import commands as c
 from domain.session.events import (
+    ActivityEvent,
     InputsFenced,
     InputSteered,
     PermissionDecided,
+    RuntimeEvent,
     SessionEvent,
     TurnCancelled,
     TurnStarted,
@@ -50,7 +52,18 @@ def _started(done: Accepted[c.StartTurn]) -> Answer:
 
 @answers(c.RecordActivity)
 def _recorded(done: Accepted[c.RecordActivity]) -> Answer:
-    return _taken(done) if done.command.take_inputs else _NOTHING_TAKEN
+    taken = _taken(done) if done.command.take_inputs else _NOTHING_TAKEN
+    return {**taken, "kept": _kept(done.events) if done.command.instead else ()}
+
+
+def _kept(events: Sequence[SessionEvent]) -> list[dict[str, Any]]:
+    """Return which of the events that were sent are recorded verbatim, and why."""
+    sent = (one for one in events if isinstance(one, ActivityEvent))
+    return [
+        {"index": index, **one.problem}
+        for index, one in enumerate(sent)
+        if isinstance(one, RuntimeEvent) and one.problem is not None
+    ]
 
 
 @answers(c.TakeInputs)

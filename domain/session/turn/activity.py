@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.errors import Invalid, about
+from domain.errors import CairnError, Invalid, about
 from domain.persistent_map import PersistentMap
 from domain.replacing import replace
 from domain.session.declarations import Command, decides, evolves
@@ -26,7 +26,7 @@ from domain.session.events import (
 from domain.session.guards import require_running
 from domain.session.interaction.interactions import signs_of_life
 from domain.session.state import Changes, Session
-from domain.session.turn.activity_batch import ActivityBatch
+from domain.session.turn.activity_batch import ActivityBatch, with_problem
 from domain.session.turn.input_queue import steered
 from domain.session.turn.usage import add_usage
 from domain.session.work import ToolCall, Turn, UnansweredCall
@@ -43,12 +43,14 @@ MAX_UNANSWERED = 256
 class RecordActivity(Command):
     """Record what the agent did in its turn: all of it or nothing.
 
-    With `take_inputs` what is staged reaches the agent if a tool returned.
+    With `take_inputs` what is staged reaches the agent if a tool returned. With `instead` there is
+    for each event what takes its place where it is refused.
     """
 
     turn_id: Identity[str]
     events: tuple[ActivityEvent, ...]
     take_inputs: bool = False
+    instead: tuple[RuntimeEvent, ...] = ()
 
 
 @decides(RecordActivity)
@@ -59,7 +61,7 @@ def record(session: Session, command: RecordActivity) -> list[SessionEvent]:
     follows, if the runtime says that it will give it to the agent.
     """
     turn = require_running(session, command.turn_id)
-    events: list[SessionEvent] = [*signs_of_life(session), *_sound(session, turn, command.events)]
+    events: list[SessionEvent] = [*signs_of_life(session), *_sound(session, turn, command)]
     boundary = next((e for e in reversed(events) if isinstance(e, ToolReturned)), None)
     if command.take_inputs and boundary is not None:
         after = events.index(boundary) + 1
@@ -67,9 +69,8 @@ def record(session: Session, command: RecordActivity) -> list[SessionEvent]:
     return events
 
 
-def _sound(
-    session: Session, turn: Turn, events: Sequence[ActivityEvent]
-) -> Sequence[ActivityEvent]:
+def _sound(session: Session, turn: Turn, command: RecordActivity) -> Sequence[ActivityEvent]:
+    events = command.events
     if not events:
         raise Invalid("events must have at least one event", field="events")
     if len(events) > MAX_BATCH:
@@ -78,7 +79,12 @@ def _sound(
     sound: list[ActivityEvent] = []
     for index, event in enumerate(events):
         with about(index):
-            sound.append(batch.take(event, f"events[{index}]"))
+            try:
+                sound.append(batch.take(event, f"events[{index}]"))
+            except CairnError as refused:
+                if not command.instead:
+                    raise
+                sound.append(with_problem(command.instead[index], refused.code, refused.detail))
     return sound
 
 

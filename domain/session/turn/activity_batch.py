@@ -10,6 +10,7 @@ from domain.session.events import (
     AgentMessage,
     AgentSwitched,
     AgentThought,
+    RuntimeEvent,
     ToolCalled,
     ToolProgressed,
     ToolReturned,
@@ -87,3 +88,14 @@ class ActivityBatch:
             raise ToolCallNotOpen(None, tool_call_id=call)
         self._unanswered = self._unanswered.drop(call)
         return replace(event, called_in_turn=unanswered.turn_id)
+
+
+def with_problem(kept: RuntimeEvent, code: str, detail: str) -> RuntimeEvent:
+    """Return what takes the place of an event, with why that was refused.
+
+    Args:
+        kept: The event, verbatim.
+        code: Of the refusal.
+        detail: Of the refusal, in one sentence.
+    """
+    return replace(kept, problem={"code": code, "detail": detail})
