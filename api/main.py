@@ -22,9 +22,9 @@ from api.http.forwarded import Forwarding
 from api.http.middleware import RequestMiddleware
 from api.http.site_guard import SiteGuard
 from api.http.streams import end_revoked, goodbye
+from api.services import Services
 from api.settings import Settings
 from api.v1.door import native_door
-from api.v1.services import Services
 from application.commands.access_handler import AccessHandler
 from application.commands.handler import CommandHandler
 from application.commands.hooks import Hooks

@@ -15,8 +15,8 @@ from uuid import UUID, uuid4
 import psycopg
 
 from api.main import bring_up_to_date, make_key, open_services
+from api.services import Services
 from api.settings import Settings
-from api.v1.services import Services
 from application.commands.handler import CommandHandler
 from application.commands.request import Request as Asked
 from bench import cairn, floors, load

@@ -18,8 +18,8 @@ import uvicorn
 
 from api.http.middleware import RequestMiddleware
 from api.main import create_app
+from api.services import Services
 from api.settings import Settings
-from api.v1.services import Services
 from infrastructure.embedded_postgres.layout import Layout
 from infrastructure.embedded_postgres.processes import server_processes
 

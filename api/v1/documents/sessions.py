@@ -5,8 +5,8 @@ from typing import Any
 
 from api.http.responses import array_json, to_json
 from api.http.streams import piece_document
+from api.services import Services
 from api.v1.documents.inputs import waiting_documents
-from api.v1.services import Services
 from application.partials.partial import Piece
 from domain.session.state import Session
 from domain.session.work import Interaction

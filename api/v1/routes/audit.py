@@ -10,8 +10,8 @@ from api.http.requests import AnyRequest, Parameters, name_of
 from api.http.responses import Reply, json_response, to_json
 from api.http.route_docs import LIMIT, Describes, Parameter, Schema
 from api.http.routing import get
+from api.services import services_of
 from api.v1.schemas.audit import Proof, SignedCheckpoints
-from api.v1.services import services_of
 from application.errors import AuditKeyMissing
 from application.reads.transparency import Consistency, Inclusion
 from domain.transparency.tiles import TOP_LEVEL, TileId, parse_path

@@ -21,8 +21,8 @@ from api.http.responses import (
 )
 from api.http.route_docs import LIMIT, TYPES, Describes, Parameter, cursor_parameter, moment
 from api.http.routing import get
+from api.services import record_access, services_of
 from api.v1.schemas.audit import AuditPage
-from api.v1.services import record_access, services_of
 from application.ports.audit import AuditFilter
 from application.ports.events import EventFilter, OwnedEvent
 

@@ -16,6 +16,7 @@ from api.http.responses import (
 )
 from api.http.route_docs import Describes, Parameter
 from api.http.routing import delete, get, post, put
+from api.services import caller_of, perform, read_response, services_of, state_of, use_cases_of
 from api.v1.schemas.base import Done
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.context import (
@@ -28,7 +29,6 @@ from api.v1.schemas.context import (
     ProfileDone,
     SandboxBody,
 )
-from api.v1.services import caller_of, perform, read_response, services_of, state_of, use_cases_of
 from application.reads.profile import read_profile
 from domain.session.commands import RefreshProfile, ReportPeer, ReportSandbox
 from domain.session.events import PeerJoined, PeerLeft, SandboxReported

@@ -7,9 +7,9 @@ from api.http.requests import AnyRequest, Parameters, session_id_of
 from api.http.responses import Reply, json_response, to_json
 from api.http.route_docs import AT, AT_PROBLEMS, Describes, Parameter
 from api.http.routing import get
+from api.services import services_of
 from api.v1.documents.diff import diff_document, diff_text
 from api.v1.schemas.diff import SessionDiff
-from api.v1.services import services_of
 
 _TEXT = "text/plain"
 

@@ -12,10 +12,10 @@ from api.http.requests import AnyRequest, Parameters, name_of, scope_of
 from api.http.responses import Reply, json_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import Route, get
+from api.services import services_of
 from api.v1.asyncapi import streams
 from api.v1.routes.operations import HTML
 from api.v1.schemas.answers import JsonDocument
-from api.v1.services import services_of
 
 _ASSETS = Path(__file__).parents[2] / "http" / "assets"
 _TYPES = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript; charset=utf-8"}

@@ -42,8 +42,8 @@ from api.http.route_docs import (
 )
 from api.http.routing import get
 from api.http.streams import EventStream
+from api.services import services_of
 from api.v1.schemas.events import CloudEventBatch, EventPage, FeedPage
-from api.v1.services import services_of
 from application.ports.events import StoredEvent, named_types
 from application.reads.feed import FeedFilter
 from application.reads.stream_items import Page

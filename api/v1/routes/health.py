@@ -18,6 +18,7 @@ from api.http.responses import (
 )
 from api.http.route_docs import CURSOR, LIMIT, WAIT, Describes, Parameter, choice
 from api.http.routing import get, post
+from api.services import caller_of, services_of, use_cases_of
 from api.v1.documents.health import health_entry, lease_document
 from api.v1.schemas.base import Done
 from api.v1.schemas.health import (
@@ -30,7 +31,6 @@ from api.v1.schemas.health import (
     Present,
     Waited,
 )
-from api.v1.services import caller_of, services_of, use_cases_of
 from application.ports.session_rows import SessionFilter, SessionOrder
 from application.reads.health import Checkup
 from application.reads.wait_for import Condition

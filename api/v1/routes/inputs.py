@@ -6,6 +6,7 @@ from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_
 from api.http.responses import location, outcome_response
 from api.http.route_docs import Describes
 from api.http.routing import delete, get, patch, post
+from api.services import caller_of, perform, read_response, state_of, use_cases_of
 from api.v1.documents.inputs import (
     waiting_document,
     waiting_documents,
@@ -25,7 +26,6 @@ from api.v1.schemas.inputs import (
     QueueInputsBody,
     SteerInputBody,
 )
-from api.v1.services import caller_of, perform, read_response, state_of, use_cases_of
 from application.use_cases.inputs import WantedInput
 from domain.errors import InputNotFound
 from domain.session.commands import (

@@ -17,6 +17,7 @@ from api.http.responses import (
 )
 from api.http.route_docs import LIMIT, Describes, choice
 from api.http.routing import delete, get, post
+from api.services import caller_of, perform, read_response, services_of, state_of, use_cases_of
 from api.v1.documents.sessions import interaction_document, pending_documents
 from api.v1.schemas.interactions import (
     AnswerBody,
@@ -31,7 +32,6 @@ from api.v1.schemas.interactions import (
     RequestInteractionBody,
     WithdrawBody,
 )
-from api.v1.services import caller_of, perform, read_response, services_of, state_of, use_cases_of
 from application.ports.events import StoredEvent
 from domain.errors import InteractionNotFound
 from domain.session.commands import (

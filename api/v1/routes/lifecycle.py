@@ -10,6 +10,7 @@ from api.http.requests import AnyRequest, Parameters, body_of, session_id_of
 from api.http.responses import json_response, outcome_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import post
+from api.services import caller_of, perform, services_of, use_cases_of
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.lifecycle import (
     BatchDeleteBody,
@@ -22,7 +23,6 @@ from api.v1.schemas.lifecycle import (
     StatusDone,
     StopSessionBody,
 )
-from api.v1.services import caller_of, perform, services_of, use_cases_of
 from domain.session.commands import (
     ActivateSession,
     ClearConversation,

@@ -16,10 +16,10 @@ from api.http.responses import (
 )
 from api.http.route_docs import CURSOR, LIMIT, Describes
 from api.http.routing import get, post
+from api.services import caller_of, services_of, use_cases_of
 from api.v1.routes.sessions import session_page
 from api.v1.schemas.lineage import Ancestry, ForkBody, SpawnBody, Spawned
 from api.v1.schemas.session_shape import SessionAnswer, SessionPage
-from api.v1.services import caller_of, services_of, use_cases_of
 from application.ports.session_rows import SessionFilter, SessionOrder
 from domain.session.commands import CreateSession
 from domain.values import Owner

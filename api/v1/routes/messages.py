@@ -31,11 +31,11 @@ from api.http.route_docs import (
     cursor_parameter,
 )
 from api.http.routing import get, patch, post
+from api.services import caller_of, services_of, use_cases_of
 from api.v1.documents.ui_messages import ui_messages
 from api.v1.schemas.answers import MessageDone, MessagePage, TranscriptEntry
 from api.v1.schemas.commands import AddMessageBody, ReviseMessageBody
 from api.v1.schemas.events import HistoryPage
-from api.v1.services import caller_of, services_of, use_cases_of
 from application.reads.tail import ALL
 
 

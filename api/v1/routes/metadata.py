@@ -6,6 +6,7 @@ from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_
 from api.http.responses import location, outcome_response
 from api.http.route_docs import Describes
 from api.http.routing import delete, get, patch, post, put
+from api.services import caller_of, perform, read_response, state_of, use_cases_of
 from api.v1.schemas.base import Done
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.metadata import (
@@ -18,7 +19,6 @@ from api.v1.schemas.metadata import (
     SummaryDone,
     UsageDone,
 )
-from api.v1.services import caller_of, perform, read_response, state_of, use_cases_of
 from application.projections.session_row import session_document
 from domain.session.commands import DescribeSession, OverrideModel, RecordUsage
 

@@ -21,8 +21,8 @@ from api.http.requests import AnyRequest, scope_of
 from api.http.responses import JSON, Reply, json_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import get
+from api.services import services_of
 from api.v1.schemas.answers import Health, Ready, Version, Welcome
-from api.v1.services import services_of
 from application.ports.readiness import Trouble
 
 VERSION = version("cairn")

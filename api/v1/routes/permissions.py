@@ -13,6 +13,7 @@ from api.http.requests import (
 from api.http.responses import etag, json_response, outcome_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import get, post, put
+from api.services import caller_of, perform, read_response, state_of, use_cases_of
 from api.v1.schemas.permissions import (
     EvaluateBody,
     Judgement,
@@ -21,7 +22,6 @@ from api.v1.schemas.permissions import (
     ReplacePermissionsBody,
     ToolApprovalBody,
 )
-from api.v1.services import caller_of, perform, read_response, state_of, use_cases_of
 from application.commands.answers.sessions import policy_document
 from domain.session.commands import ReplacePermissions, SwitchToolApproval
 

@@ -6,9 +6,9 @@ from api.http.requests import AnyRequest, Parameters, body_of
 from api.http.responses import json_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import get, post
+from api.services import caller_of, services_of
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.recovery import RecoveryAnswer
-from api.v1.services import caller_of, services_of
 from application.use_cases.recovery import Recovered
 
 

@@ -11,9 +11,9 @@ from api.http.requests import AnyRequest, Parameters, body_of, session_id_of
 from api.http.responses import json_response, to_json
 from api.http.route_docs import Describes, Parameter
 from api.http.routing import post
+from api.services import caller_of, services_of
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.repair import Repaired
-from api.v1.services import caller_of, services_of
 from domain.repair.report import Options, Scope
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")

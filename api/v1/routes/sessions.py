@@ -38,6 +38,7 @@ from api.http.route_docs import (
     moment,
 )
 from api.http.routing import delete, get, post
+from api.services import caller_of, perform, services_of, use_cases_of
 from api.v1.documents.health import lease_document, leased_session
 from api.v1.documents.sessions import snapshot_json
 from api.v1.schemas.answers import Done, Snapshot
@@ -49,7 +50,6 @@ from api.v1.schemas.session_shape import (
     SessionStatus,
 )
 from api.v1.schemas.sessions import CreateSessionBody
-from api.v1.services import caller_of, perform, services_of, use_cases_of
 from application.ports.session_rows import SessionFilter, SessionOrder, SortKey
 from application.reads.health import Checkup, Standing
 from application.reads.queries import PastSession

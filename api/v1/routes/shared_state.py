@@ -8,6 +8,7 @@ from api.http.requests import AnyRequest, Parameters, body_of, name_of
 from api.http.responses import Reply, etag, json_response, not_modified, to_json
 from api.http.route_docs import LIMIT, Describes, Parameter
 from api.http.routing import get, patch
+from api.services import caller_of, services_of, use_cases_of
 from api.v1.routes.state import BEFORE, KeyPage, history_reply
 from api.v1.schemas.state import (
     KeyHistory,
@@ -17,7 +18,6 @@ from api.v1.schemas.state import (
     SharedState,
     key_schema,
 )
-from api.v1.services import caller_of, services_of, use_cases_of
 from domain.checks import require_name
 from domain.errors import Invalid
 

@@ -18,9 +18,9 @@ from api.http.responses import (
 )
 from api.http.route_docs import AT, AT_PROBLEMS, LIMIT, Describes, Parameter
 from api.http.routing import get, patch
+from api.services import perform, services_of
 from api.v1.schemas.state import KeyHistory as KeyHistoryAnswer
 from api.v1.schemas.state import PatchStateBody, State, StateDone
-from api.v1.services import perform, services_of
 from application.reads.key_history import KeyHistory, Write
 from domain.checks import require_name
 from domain.errors import Invalid

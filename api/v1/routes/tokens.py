@@ -11,11 +11,11 @@ from api.http.requests import AnyRequest, Parameters, body_of, name_of
 from api.http.responses import json_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import delete, get, post
+from api.services import services_of
 from api.v1.documents.tokens import token_document
 from api.v1.schemas.base import UUID_TEXT
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.tokens import CreateTokenBody, NewToken, TokenList, TokenRevoked
-from api.v1.services import services_of
 from application.errors import TokenNotFound
 
 _PATH = "/v1/tokens"

@@ -17,8 +17,8 @@ from api.http.requests import AnyRequest, Parameters, body_of, header, header_te
 from api.http.responses import to_json
 from api.http.route_docs import Describes
 from api.http.routing import get, post
+from api.services import actor_of, record_access, services_of
 from api.v1.schemas.transfers import ExportBody
-from api.v1.services import actor_of, record_access, services_of
 from application.commands.request import Caller
 from application.errors import StoreUnavailable
 from application.ports.session_rows import SessionFilter

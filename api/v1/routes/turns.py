@@ -17,6 +17,7 @@ from api.http.requests import (
 from api.http.responses import etag, json_response, location, outcome_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import get, post
+from api.services import caller_of, perform, read_response, state_of, use_cases_of
 from api.v1.schemas.activity import ActivityBody, activity_of, verbatim
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.inputs import InputsTaken
@@ -32,7 +33,6 @@ from api.v1.schemas.turns import (
     TurnStanding,
     TurnWaiting,
 )
-from api.v1.services import caller_of, perform, read_response, state_of, use_cases_of
 from api.v1.torn_text import TornText
 from application.use_cases.pieces import SentPiece, text_of
 from domain.errors import Invalid, TurnNotFound, about

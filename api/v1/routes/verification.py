@@ -13,8 +13,8 @@ from api.http.requests import AnyRequest, Parameters, session_id_of
 from api.http.responses import json_response, to_json
 from api.http.route_docs import Describes, Parameter
 from api.http.routing import get
+from api.services import record_access, services_of
 from api.v1.schemas.audit import VerificationReport
-from api.v1.services import record_access, services_of
 from application.errors import Busy
 from application.reads.verification import Finding, Verdict
 from domain.errors import Unavailable

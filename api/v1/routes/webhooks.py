@@ -14,6 +14,7 @@ from api.http.requests import AnyRequest, Parameters, body_of, name_of
 from api.http.responses import json_response, next_link, to_json
 from api.http.route_docs import CURSOR, LIMIT, Describes
 from api.http.routing import delete, get, patch, post
+from api.services import Services, record_access, services_of
 from api.v1.schemas.base import UUID_TEXT
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.webhooks import (
@@ -27,7 +28,6 @@ from api.v1.schemas.webhooks import (
     WebhookDeleted,
     WebhookPage,
 )
-from api.v1.services import Services, record_access, services_of
 from application.errors import DeadLetterNotFound, WebhookNotFound
 from application.ports.events import EventFilter
 from application.ports.webhooks import MOST_WEBHOOKS, Change

@@ -1,0 +1,66 @@
+"""Who asks, by the access token that is shown: the way into every door that has no other."""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Collection
+from typing import cast
+
+from api.doors import Authenticate
+from api.http.problems import Problem
+from api.http.requests import AnyRequest, header, scope_of
+from api.services import Services
+from domain.principal import Principal
+
+_PREFLIGHT = b"access-control-request-method"
+_ANONYMOUS, _BEARER = Principal(actor="anonymous"), Principal(actor="bearer")
+
+
+def by_token(
+    token: str | None, open_paths: Collection[str], *, as_password: bool = False
+) -> Authenticate:
+    """Return what tells who asks by an access token.
+
+    Args:
+        token: The bearer token of a file, which allows everything; None is that there is none.
+            Then everybody may do everything, until the first access token is made.
+        open_paths: Paths that everybody may ask for.
+        as_password: A token is taken as the password of `Authorization: Basic` too, for clients
+            that can be given a URL and no header.
+    """
+    wanted = None if token is None else token.encode()
+
+    async def authenticate(request: AnyRequest) -> Principal:
+        scope = scope_of(request)
+        known = cast("Services", scope["cairn"]).known_tokens
+        given = _shown(request, as_password=as_password)
+        if given is not None:
+            if wanted is not None and hmac.compare_digest(given.encode("latin-1"), wanted):
+                return _BEARER
+            principal = await known.principal(given)
+            if principal is not None:
+                return principal
+        if wanted is None and not known.are_asked_for:
+            return _ANONYMOUS
+        is_preflight = scope["method"] == "OPTIONS" and _PREFLIGHT in scope["cairn_headers"]
+        if is_preflight or scope["path"] in open_paths:
+            return _ANONYMOUS
+        raise Problem("unauthorized", "send the header `Authorization: Bearer <token>`")
+
+    return authenticate
+
+
+def _shown(request: AnyRequest, *, as_password: bool) -> str | None:
+    """Return the token that a request shows, as text of bytes; None when it shows none."""
+    scheme, _, shown = (header(request, b"authorization") or "").partition(" ")
+    match scheme.lower():
+        case "bearer":
+            return shown.strip()
+        case "basic" if as_password:
+            try:
+                named = base64.b64decode(shown.strip(), validate=True).decode("latin-1")
+            except (binascii.Error, ValueError):
+                return None
+            return named.partition(":")[2]
+        case _:
+            return None
