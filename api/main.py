@@ -42,6 +42,7 @@ from application.reads.feed import Feed
 from application.reads.health import Checkups
 from application.reads.key_history import KeyHistories
 from application.reads.queries import Queries
+from application.reads.replay import Replays
 from application.reads.scopes import Scopes
 from application.reads.stream_items import StreamTiming
 from application.reads.tail import Tails
@@ -213,6 +214,7 @@ def _put_together(
         writer,
         largest=settings.max_record_bytes,
     )
+    tails = Tails(store, hub, rhythm)
     transparency = TransparencyLog(
         log, tiles, PostgresSignedHeads(database), keeper, Ed25519(), audit_keys_of(settings)
     )
@@ -226,7 +228,8 @@ def _put_together(
         queries=queries,
         scopes=Scopes(store),
         key_histories=KeyHistories(store, repository),
-        tails=Tails(store, hub, rhythm),
+        tails=tails,
+        replays=Replays(store, hub, tails, rhythm),
         partials=PartialReader(store, hub),
         feed=Feed(log, hub, rhythm),
         webhooks=Webhooks(subscriptions, log, sender, store.clock),

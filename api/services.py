@@ -24,6 +24,7 @@ from application.reads.feed import Feed
 from application.reads.health import Checkups
 from application.reads.key_history import KeyHistories
 from application.reads.queries import Queries
+from application.reads.replay import Replays
 from application.reads.scopes import Scopes
 from application.reads.tail import Tails
 from application.reads.transparency import TransparencyLog
@@ -60,6 +61,7 @@ class Services:
     scopes: Scopes
     key_histories: KeyHistories
     tails: Tails
+    replays: Replays
     partials: PartialReader
     feed: Feed
     webhooks: Webhooks

@@ -1,5 +1,6 @@
 """Reading requests: bodies, parameters and headers, each refused by name when it is not right."""
 
+import math
 import re
 from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
@@ -13,7 +14,6 @@ from pydantic import BaseModel, ValidationError
 from api.http.json_body import decode
 from api.http.problems import Problem
 from application.commands.request import IdempotencyKey
-from application.errors import StoreReplaced
 from application.memory_budget import Share
 from domain.errors import SessionNotFound
 
@@ -33,6 +33,7 @@ _IN_MEMORY = 3
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _NO_UUID = "00000000-0000-0000-0000-000000000000"
+_NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 _WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?", re.ASCII)
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
@@ -313,6 +314,16 @@ class Parameters:
             raise _bad(name, f"it must be from {least} to {most}")
         return number
 
+    def factor(self, name: str, *, least: float, most: float) -> float | None:
+        """Return a number in a range."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        number = float(value) if len(value) < 40 and _NUMBER.fullmatch(value) else math.nan
+        if not least <= number <= most:
+            raise _bad(name, f"it must be a number from {least:g} to {most:g}")
+        return number
+
     def sequence_or_moment(self, name: str) -> int | datetime | None:
         """Return a sequence, from 1, or a time in RFC 3339."""
         value = self._values.get(name)
@@ -425,25 +436,3 @@ def header_text(request: AnyRequest, name: bytes) -> str | None:
             "malformed_header", f"{name.decode()} must be 1 to 200 printable ASCII characters"
         )
     return value
-
-
-def cursor_of(request: AnyRequest, parameters: Parameters, name: str = "since") -> int | None:
-    """Return the sequence or position to go on from, exclusive; None is the head.
-
-    `Last-Event-ID` beats the parameter: a browser that reconnects keeps its old URL.
-
-    Raises:
-        Problem: 400, it is neither a whole number nor `now`.
-        StoreReplaced: The `store` that the cursor comes from is named, and is not this one.
-    """
-    store: str = scope_of(request)["cairn"].store.identity
-    if parameters.text("store") not in (None, store):
-        raise StoreReplaced(None, store=store)
-    resumed = header(request, b"last-event-id")
-    if resumed is not None and resumed != "":
-        if not (resumed.isascii() and resumed.isdigit() and len(resumed) < 20):
-            raise Problem("malformed_header", "Last-Event-ID must be a whole number, 0 or more")
-        return int(resumed)
-    if parameters.text(name) == "now":
-        return None
-    return parameters.count(name) or 0

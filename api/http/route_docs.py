@@ -90,6 +90,12 @@ TYPES = Parameter(
     "only events of these types, comma-separated; filters never change sequences",
     {**_WORD, "maxLength": 4000},
 )
+SLOWEST, FASTEST = 0.01, 1000.0
+REPLAY_SPEED = Parameter(
+    "replay_speed",
+    "of a stream: what has happened comes as fast as it happened, times this; then what happens",
+    {"type": "number", "minimum": SLOWEST, "maximum": FASTEST},
+)
 _SEQUENCE_OR_MOMENT: Schema = {"anyOf": [{**_NUMBER, "minimum": 1}, _MOMENT]}
 AT = Parameter(
     "at",

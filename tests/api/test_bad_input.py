@@ -317,6 +317,14 @@ def test_a_since_beyond_the_head(session: SessionApi) -> None:
     refused(session.get("/events?since=1&last=1"), 400, "invalid_parameter", field="last")
 
 
+def test_a_speed_that_is_none(session: SessionApi) -> None:
+    stream = {"Accept": "text/event-stream"}
+    for speed in ("0", "-1", "1001", "1e9", "nan", "inf", "4x", "1_0", "", " 1", "0x1"):
+        answer = session.get("/events", params={"replay_speed": speed}, headers=stream)
+        refused(answer, 400, "invalid_parameter", field="replay_speed")
+    refused(session.get("/events?replay_speed=2"), 400, "invalid_parameter", field="replay_speed")
+
+
 @pytest.mark.parametrize(
     "wait", ["-1", "61", "61s", "2m", "1h", "abc", "", "1e1", "\u0661s", "60001ms", "nan", "inf"]
 )

@@ -72,6 +72,20 @@ async def test_caught_up_comes_exactly_once(pair: list[Cairn], agent: Agent):
     assert [frame.id for frame in frames if frame.is_stored] == [1, 2, 3, 4]
 
 
+async def test_a_replay_is_the_same_stream_and_goes_on_live(pair: list[Cairn], agent: Agent):
+    session = await agent.session()
+    await agent.messages(session, 3)
+
+    async with streaming(pair[0].port, events_of(session, "?replay_speed=1e3&since=1")) as stream:
+        *stored, caught_up = await stream.until("caught-up")
+        await agent.message(session)
+        live = await stream.stored(1)
+    page = await agent.do("GET", events_of(session, "?since=1"))
+
+    assert [frame.json for frame in (*stored, *live)] == page["events"]
+    assert caught_up.id == 4
+
+
 async def test_since_is_exclusive(pair: list[Cairn], agent: Agent):
     session = await agent.session()
     await agent.messages(session, 4)

@@ -8,9 +8,10 @@ from litestar.response.base import ASGIResponse
 
 from api.http.authorization import narrowed
 from api.http.downloads import Download
+from api.http.event_cursors import cursor_of
 from api.http.negotiation import negotiated
 from api.http.problems import Problem
-from api.http.requests import AnyRequest, Parameters, cursor_of
+from api.http.requests import AnyRequest, Parameters
 from api.http.responses import (
     from_json,
     json_response,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from litestar.response.base import ASGIResponse
 
 from api.http.authorization import narrowed, principal_of, require_right
+from api.http.event_cursors import cursor_of
 from api.http.negotiation import negotiated
 from api.http.preconditions import is_current
 from api.http.problems import Problem
@@ -12,7 +13,6 @@ from api.http.requests import (
     MAX_EVENTS,
     AnyRequest,
     Parameters,
-    cursor_of,
     scope_of,
     session_id_of,
 )
@@ -30,8 +30,11 @@ from api.http.responses import (
 )
 from api.http.route_docs import (
     EVENTS_LIMIT,
+    FASTEST,
     LAST,
     LAST_EVENT_ID,
+    REPLAY_SPEED,
+    SLOWEST,
     STORE,
     STREAM,
     TYPES,
@@ -52,6 +55,7 @@ from application.reads.tail import Filter
 _SSE = "text/event-stream"
 _CLOUDEVENTS = "application/cloudevents-batch+json"
 _FORMS: Mapping[str, Sequence[str]] = {"application/json": (), _SSE: (), _CLOUDEVENTS: ()}
+_OF_A_TAIL = ("since", "limit", "wait", "types", "turn", "last", "store", "replay_speed")
 _CLOUDEVENT_TYPE = "dev.cairn."
 """CloudEvents wants the reversed domain name of who defines a type before its name."""
 
@@ -68,6 +72,7 @@ _CLOUDEVENT_TYPE = "dev.cairn."
         WAIT,
         TYPES,
         Parameter("turn", "only events of this turn"),
+        REPLAY_SPEED,
         LAST_EVENT_ID,
         STORE,
     ),
@@ -78,14 +83,21 @@ _CLOUDEVENT_TYPE = "dev.cairn."
 async def get_events(request: AnyRequest) -> ASGIResponse:
     """Read the events of a session since a sequence."""
     services = services_of(request)
-    parameters = Parameters(request, ("since", "limit", "wait", "types", "turn", "last", "store"))
+    parameters = Parameters(request, _OF_A_TAIL)
     session_id = session_id_of(request)
     wanted = Filter(named_types(parameters.words("types")), parameters.text("turn"))
     last = parameters.count("last", least=1, most=MAX_EVENTS)
     if last is not None and "since" in parameters:
         raise Problem("invalid_parameter", "since and last exclude each other", field="last")
+    speed = parameters.factor("replay_speed", least=SLOWEST, most=FASTEST)
     since = cursor_of(request, parameters)
     accepted = negotiated(request, _FORMS)
+    if speed is not None and accepted != _SSE:
+        raise Problem(
+            "invalid_parameter",
+            "replay_speed is for streams: send Accept: text/event-stream",
+            field="replay_speed",
+        )
     if accepted == _SSE:
         require_right(principal_of(request), "stream")
         if last is not None:
@@ -94,8 +106,12 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
         if since is not None and await services.tails.is_over(session_id, since):
             # Who comes back to a stream that has ended is told not to come again.
             return Reply(b"", status=204)
+        if speed is None:
+            items = services.tails.stream(session_id, start, wanted)
+        else:
+            items = services.replays.stream(session_id, start, wanted, speed)
         return EventStream(
-            services.tails.stream(session_id, start, wanted),
+            items,
             services.store.clock.now,
             scope_of(request)["cairn_request_id"],
             lambda event: event.sequence,

@@ -6,8 +6,9 @@ from typing import Any
 from litestar.response.base import ASGIResponse
 
 from api.http import cursors
+from api.http.event_cursors import cursor_of
 from api.http.preconditions import is_current
-from api.http.requests import AnyRequest, Parameters, body_of, cursor_of, name_of, session_id_of
+from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
 from api.http.responses import (
     array_json,
     etag,

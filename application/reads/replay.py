@@ -1,0 +1,128 @@
+"""A stream that gives the past at the pace at which it happened, and then goes on live."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from time import monotonic
+from uuid import UUID
+
+from application.errors import StoreUnavailable
+from application.fan_out import FanOut
+from application.ports.events import StoredEvent
+from application.ports.session_rows import NEVER
+from application.ports.store import Store
+from application.reads.stream_items import (
+    LOOK_AGAIN,
+    Closing,
+    StreamItem,
+    StreamTiming,
+)
+from application.reads.tail import Filter, Tails
+
+LONGEST_GAP = 5.0
+"""Seconds, the most that a reader waits between two events of the past, at any speed."""
+_READ, _READ_BYTES = 50, 64 * 1024
+"""The most events and bytes that are read at once: they wait here for as long as they took."""
+_LATE = 1.0
+"""Seconds behind its time at which a replay goes on from now, instead of making up for it."""
+
+
+class Pace:
+    """When each event is due, from the times at which they were recorded.
+
+    Args:
+        speed: How many times faster than it was recorded; above 0.
+        longest: The most seconds between two events.
+    """
+
+    def __init__(self, speed: float, longest: float = LONGEST_GAP) -> None:
+        self._speed = speed
+        self._longest = longest
+        self._due: float | None = None
+        self._last = NEVER
+
+    def wait(self, at: datetime, now: float) -> float:
+        """Return the seconds until an event is due; what was late is made up for within a second.
+
+        Args:
+            at: When it was recorded; times that go back, or cannot be read, count as no time.
+            now: Seconds on a clock that only goes forward.
+        """
+        gap = 0.0
+        if NEVER not in (at, self._last):
+            gap = min(max((at - self._last).total_seconds() / self._speed, 0.0), self._longest)
+        self._last = at
+        due = now if self._due is None else self._due + gap
+        self._due = due if now - due < _LATE else now
+        return max(due - now, 0.0)
+
+
+class Replays:
+    """Streams sessions at their recorded pace.
+
+    Args:
+        store: Where the log is.
+        hub: Tells when this process stops.
+        tails: Goes on when the past is over.
+        timing: How long a stream lasts.
+        closes_within: Waits so many seconds, and returns whether this process stops meanwhile.
+        clock: Seconds, only forward.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        hub: FanOut,
+        tails: Tails,
+        timing: StreamTiming | None = None,
+        *,
+        closes_within: Callable[[float], Awaitable[bool]] | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._log = store.log
+        self._codec = store.codec
+        self._tails = tails
+        self._longest = (timing or StreamTiming()).longest
+        self._closes_within = closes_within or hub.closes_within
+        self._clock = clock
+
+    async def stream(
+        self, session_id: UUID, since: int, wanted: Filter, speed: float
+    ) -> AsyncGenerator[StreamItem]:
+        """Yield the events after a cursor one by one, each when it is due, then those that come.
+
+        Events that are recorded meanwhile are a part of the past until all of it has been given.
+
+        Args:
+            session_id: Whose log; it exists.
+            since: The sequence to go on from, exclusive, not beyond the head.
+            wanted: Which events; the time that the others took passes too, up to the longest gap.
+            speed: How many times faster than it was recorded; above 0.
+        """
+        pace, cursor = Pace(speed), since
+        end = self._clock() + self._longest
+        while events := await self._read(session_id, cursor):
+            for event in wanted.select(events, self._codec):
+                wait = pace.wait(self._codec.decode(event).at, self._clock())
+                if wait and await self._closes_within(wait):
+                    yield Closing(cursor, "server_shutdown")
+                    return
+                if self._clock() >= end:
+                    yield Closing(cursor, "maximum_age")
+                    return
+                cursor = event.sequence
+                yield (event,)
+            cursor = events[-1].sequence
+        async with aclosing(self._tails.stream(session_id, cursor, wanted)) as items:
+            async for item in items:
+                yield item
+
+    async def _read(self, session_id: UUID, after: int) -> Sequence[StoredEvent]:
+        while True:
+            try:
+                return await self._log.read(
+                    session_id, after=after, limit=_READ, most_bytes=_READ_BYTES
+                )
+            except StoreUnavailable:
+                if await self._closes_within(LOOK_AGAIN):
+                    return []
