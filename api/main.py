@@ -61,8 +61,9 @@ from application.use_cases import use_cases_over
 from application.use_cases.recovery import Recovery, patience
 from application.use_cases.repair import Repairs
 from application.use_cases.transfers import Transfers
-from application.webhooks.delivery import Deliveries, RetryPolicy
+from application.webhooks.dispatcher import WebhookDispatcher
 from application.webhooks.manage import Webhooks
+from application.webhooks.retry_policy import RetryPolicy
 from infrastructure.audit_key_file import KeyFileError, make_key, read_keys, rotate_key
 from infrastructure.ed25519 import Ed25519
 from infrastructure.hook_loading import HookNameError, load_hooks
@@ -166,9 +167,9 @@ def _put_together(
         timeout=settings.webhook_timeout_seconds, private_targets=settings.webhook_private_targets
     )
     subscriptions = PostgresWebhooks(database)
-    rules = RetryPolicy(attempts=settings.webhook_attempts)
-    deliveries = Deliveries(
-        subscriptions, log, hub, sender, store.clock, rules, share=memory.share("webhooks")
+    policy = RetryPolicy(attempts=settings.webhook_attempts)
+    dispatcher = WebhookDispatcher(
+        subscriptions, log, hub, sender, store.clock, policy, share=memory.share("webhooks")
     )
     tiles = PostgresTiles(database)
     keeper = TileKeeper(tiles, PostgresCheckpoints(database), hub)
@@ -198,7 +199,7 @@ def _put_together(
         watch,
         MemoryReport(memory),
         writer,
-        SingleOwner(database, JOB, deliveries.round, let_go=deliveries.let_go, patience=1.0),
+        SingleOwner(database, JOB, dispatcher.round, let_go=dispatcher.let_go, patience=1.0),
         SingleOwner(database, "supervision", supervision),
         SingleOwner(database, "upkeep", upkeep),
         SingleOwner(database, "log tiles", keeper.round),

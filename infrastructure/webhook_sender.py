@@ -119,9 +119,9 @@ class HttpSender:
             return None
         return None
 
-    def line(self) -> "HttpLine":
-        """Return a line to one receiver."""
-        return HttpLine(self)
+    def connect(self) -> "HttpConnection":
+        """Return a connection to one receiver."""
+        return HttpConnection(self)
 
     async def addresses(self, url: httpx.URL) -> Sequence[str]:
         """Return the addresses to call.
@@ -146,14 +146,14 @@ class HttpSender:
         return found
 
 
-class HttpLine:
-    """To one receiver, with a connection that is kept.
+class HttpConnection:
+    """A connection to one receiver, kept open between deliveries.
 
     A client of its own: connections are made to addresses, and one of a host must not be used for
     another host that shares its address.
 
     Args:
-        sender: What all lines share.
+        sender: What all connections share.
     """
 
     def __init__(self, sender: HttpSender) -> None:
@@ -167,21 +167,21 @@ class HttpLine:
         seconds = self._sender.timeout
         try:
             async with asyncio.timeout(seconds):
-                receipt = await self._send(httpx.URL(url), headers, body)
+                result = await self._send(httpx.URL(url), headers, body)
         except (TimeoutError, httpx.TimeoutException):
-            receipt = DeliveryResult(0, f"no answer within {seconds:g} s")
+            result = DeliveryResult(0, f"no answer within {seconds:g} s")
         except TargetRefused as refused:
-            receipt = DeliveryResult(0, str(refused))
+            result = DeliveryResult(0, str(refused))
         except (OSError, UnicodeError) as error:
-            receipt = DeliveryResult(0, f"the host name cannot be resolved: {error}"[:200])
+            result = DeliveryResult(0, f"the host name cannot be resolved: {error}"[:200])
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            receipt = DeliveryResult(
+            result = DeliveryResult(
                 0, f"the connection failed: {error or type(error).__name__}"[:200]
             )
-        if not receipt.status:
+        if not result.status:
             self._known = ("", [], 0.0)
-        WEBHOOK_ATTEMPTS.labels("delivered" if receipt.is_delivered else "failed").inc()
-        return receipt
+        WEBHOOK_ATTEMPTS.labels("delivered" if result.is_delivered else "failed").inc()
+        return result
 
     async def close(self) -> None:
         """Hang up."""
@@ -198,13 +198,13 @@ class HttpLine:
         refused: httpx.HTTPError | None = None
         for address in list(addresses):
             try:
-                receipt = await self._post(url, address, headers, body)
+                result = await self._post(url, address, headers, body)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 refused = error
                 continue
             # The one that answers is the first that is tried next time.
             addresses.sort(key=address.__ne__)
-            return receipt
+            return result
         assert refused is not None  # noqa: S101 - there is at least one address
         raise refused
 
@@ -252,10 +252,10 @@ class HttpLine:
             pass  # what it says does not matter: the status came
         finally:
             await response.aclose()
-        return _receipt(response)
+        return _result(response)
 
 
-def _receipt(response: httpx.Response) -> DeliveryResult:
+def _result(response: httpx.Response) -> DeliveryResult:
     status = response.status_code
     reason = "" if 200 <= status < 300 else f"the receiver answered {status}"
     if 300 <= status < 400:

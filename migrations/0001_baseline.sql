@@ -491,7 +491,8 @@ create trigger turns_begin_without_leases_of_the_past after update of status on 
 -- Who is told of events, how far each has been told, and what could not be told.
 
 -- At most 100, each in a place of its own: two that are made at once cannot both have the last.
--- `checkpoint`: everything up to this position has been delivered, given up, or was not wanted.
+-- Its checkpoint, that of the consumer `webhook ID` in `checkpoints`: everything up to this position
+-- has been delivered, given up, or was not wanted.
 -- `pinned`: the last position of the batch that was begun; whatever happens, it is sent again as it
 -- is, under the same id, until it is delivered or given up.
 -- `generation`: raised when events are to be sent once more, or others are wanted, so that no batch
@@ -514,7 +515,6 @@ create table webhooks (
   paused_because text,
   revision bigint not null default 1,
   generation bigint not null default 1,
-  checkpoint bigint not null,
   pinned bigint,
   replay_upto bigint,
   resume_at bigint,
@@ -525,11 +525,9 @@ create table webhooks (
   delivered_events bigint not null default 0,
   delivered_batches bigint not null default 0,
   failed_attempts bigint not null default 0,
-  letters_made bigint not null default 0,
+  dead_letters_made bigint not null default 0,
   created_at timestamptz not null,
   updated_at timestamptz not null,
-  check (pinned > checkpoint),
-  check (replay_upto > checkpoint),
   check ((replay_upto is null) = (resume_at is null)),
   check ((old_secret is null) = (old_secret_until is null))
 ) with (fillfactor = 50);

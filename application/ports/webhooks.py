@@ -11,6 +11,11 @@ from application.ports.events import EventFilter
 MOST_WEBHOOKS = 100
 
 
+def consumer_of(webhook_id: UUID) -> str:
+    """Return the name under which the checkpoint of a webhook is kept with all others."""
+    return f"webhook {webhook_id}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
     """A subscription, and how far it has come.
@@ -26,7 +31,7 @@ class Webhook:
         replay_upto: The last position of a replay that runs.
         resume_at: Where it goes on after that.
         attempts: How often the batch has failed.
-        letters: How many dead letters there are.
+        dead_letters: How many dead letters there are.
         queued: How many of them are to be sent again.
     """
 
@@ -54,10 +59,10 @@ class Webhook:
     delivered_events: int = 0
     delivered_batches: int = 0
     failed_attempts: int = 0
-    letters_made: int = 0
+    dead_letters_made: int = 0
     created_at: datetime
     updated_at: datetime
-    letters: int = 0
+    dead_letters: int = 0
     queued: int = 0
 
     @property
@@ -165,19 +170,21 @@ class WebhookStore(Protocol):
         """Go back to send a range; False when it has not come as far as its begin."""
         ...
 
-    async def letters(self, webhook_id: UUID, *, after: int, limit: int) -> Sequence[DeadLetter]:
+    async def dead_letters(
+        self, webhook_id: UUID, *, after: int, limit: int
+    ) -> Sequence[DeadLetter]:
         """Return dead letters in the order of their numbers, `after` excluded."""
         ...
 
-    async def letter(self, webhook_id: UUID, number: int) -> DeadLetter | None:
+    async def dead_letter(self, webhook_id: UUID, number: int) -> DeadLetter | None:
         """Return a dead letter."""
         ...
 
-    async def queue_letter(self, webhook_id: UUID, number: int) -> bool:
+    async def queue_dead_letter(self, webhook_id: UUID, number: int) -> bool:
         """Have a dead letter sent again; False when there is none."""
         ...
 
-    async def delete_letter(self, webhook_id: UUID, number: int) -> bool:
+    async def delete_dead_letter(self, webhook_id: UUID, number: int) -> bool:
         """Take a dead letter away; False when there is none."""
         ...
 
@@ -210,21 +217,23 @@ class WebhookStore(Protocol):
         """Pause the webhook: its receiver wants no more."""
         ...
 
-    async def bury(
+    async def add_dead_letter(
         self, webhook: Webhook, upto: int, *, events: int, attempts: int, reason: str, at: datetime
     ) -> bool:
         """Give the batch up: make a dead letter of it and move the checkpoint on, together."""
         ...
 
-    async def queued_letter(self, webhook_id: UUID) -> DeadLetter | None:
+    async def queued_dead_letter(self, webhook_id: UUID) -> DeadLetter | None:
         """Return the first dead letter that is to be sent again."""
         ...
 
-    async def letter_delivered(self, webhook_id: UUID, number: int, at: datetime) -> None:
+    async def dead_letter_delivered(self, webhook_id: UUID, number: int, at: datetime) -> None:
         """Take away a dead letter that was delivered."""
         ...
 
-    async def letter_failed(self, webhook_id: UUID, number: int, reason: str, at: datetime) -> None:
+    async def dead_letter_failed(
+        self, webhook_id: UUID, number: int, reason: str, at: datetime
+    ) -> None:
         """Note that a dead letter failed again."""
         ...
 
@@ -248,15 +257,15 @@ class DeliveryResult(NamedTuple):
         return 200 <= self.status < 300
 
 
-class Line(Protocol):
-    """To one receiver."""
+class Connection(Protocol):
+    """A connection to one receiver."""
 
     async def send(self, url: str, headers: dict[str, str], body: bytes) -> DeliveryResult:
         """Send a body, and return what became of it; never raises."""
         ...
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close it."""
         ...
 
 
@@ -271,6 +280,6 @@ class Sender(Protocol):
         """Get ready to send; asked again, there is nothing to do."""
         ...
 
-    def line(self) -> Line:
-        """Return a line to one receiver; those of others cannot keep it busy."""
+    def connect(self) -> Connection:
+        """Return a connection to one receiver; those to others cannot keep it busy."""
         ...

@@ -1,39 +1,25 @@
-"""Telling webhooks of events: in order, at least once, each at its own pace.
+"""Delivering to one webhook: in order, at least once, at its own pace.
 
-One process does it for all. Every webhook has a task of its own, so that a receiver that is slow or
-away holds up nobody else. A batch is pinned before it is sent and stays the same, under the same
-id, until it is delivered or given up: a receiver that keeps ids can drop what comes twice.
+A batch is pinned before it is sent and stays the same, under the same id, until it is delivered or
+given up: a receiver that keeps ids can drop what comes twice.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
-from random import uniform
 from time import monotonic
-from uuid import UUID
 
 from application.errors import StoreUnavailable
 from application.fan_out import FanOut
-from application.memory_budget import MEBIBYTE, Share
+from application.memory_budget import Share
 from application.ports.clock import Clock
-from application.ports.events import OwnedEvent, OwnedPage
-from application.ports.log import EventLog
-from application.ports.webhooks import (
-    MOST_WEBHOOKS,
-    DeadLetter,
-    DeliveryResult,
-    Line,
-    Sender,
-    Webhook,
-    WebhookStore,
-)
-from application.projections.following import SCANNED, BatchSize, take_batch
+from application.ports.events import OwnedEvent
+from application.ports.webhooks import Connection, DeliveryResult, Sender, Webhook, WebhookStore
+from application.webhooks.batches import BatchReader
 from application.webhooks.messages import body_of, message_id, signed
-from application.webhooks.newest import Newest
+from application.webhooks.retry_policy import RetryPolicy
 
 _GONE = 410
 
@@ -42,90 +28,49 @@ _logger = logging.getLogger("cairn.webhooks")
 Pause = Callable[[asyncio.Event, float | None], Awaitable[None]]
 
 
-async def wait_for(woken: asyncio.Event, seconds: float | None) -> None:
-    """Wait until woken, or for so many seconds."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await woken.wait()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """How deliveries go.
+@dataclass(frozen=True, slots=True)
+class DeliveryContext:
+    """What all deliveries of one process share.
 
     Args:
-        attempts: How often a batch is tried before it is given up.
-        first: Seconds until the second attempt; twice as many until each next one.
-        longest: The most seconds between two attempts.
-        jitter: By which part these vary.
-        pace: The least seconds between two looks at a log that grows: what comes meanwhile
-            goes into one batch.
-        lazily: Seconds after which a checkpoint is written that no delivery has moved.
-        look: Seconds after which the webhooks are read anew although nobody said they changed.
-        after_error: Seconds until the next try when the store is away, or something unforeseen.
-        patience: Seconds that deliveries under way are given when this process lets go.
+        store: Where the webhooks are.
+        batches: Reads what is to be delivered.
+        hub: Knows the head of the log.
+        sender: Reaches the receivers.
+        clock: What attempts are timed by.
+        policy: How deliveries go.
+        pause: Waits for an event, or so many seconds.
+        share: The memory for events on their way.
     """
 
-    attempts: int = 12
-    first: float = 1.0
-    longest: float = 600.0
-    jitter: float = 0.2
-    pace: float = 0.1
-    lazily: float = 5.0
-    look: float = 60.0
-    after_error: float = 1.0
-    patience: float = 0.5
-
-    def delay(self, failed: int, asked: float = 0.0) -> float:
-        """Return the seconds to wait.
-
-        Args:
-            failed: How often it has failed, 1 or more.
-            asked: What the receiver asked for.
-        """
-        delay = self.first * 2.0 ** min(failed - 1, 30)
-        varied = delay * uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - no secret
-        return min(max(varied, self.first, asked), self.longest)
+    store: WebhookStore
+    batches: BatchReader
+    hub: FanOut
+    sender: Sender
+    clock: Clock
+    policy: RetryPolicy
+    pause: Pause
+    share: Share
 
 
-class _DeliveryContext:
-    """What all deliveries of one ownership share."""
+class Delivery:
+    """Delivers to one webhook, in a task of its own.
 
-    def __init__(
-        self,
-        store: WebhookStore,
-        log: EventLog,
-        hub: FanOut,
-        sender: Sender,
-        clock: Clock,
-        rules: RetryPolicy,
-        pause: Pause,
-        share: Share,
-    ) -> None:
-        self.store = store
-        self.log = log
-        self.hub = hub
-        self.sender = sender
-        self.clock = clock
-        self.rules = rules
-        self.pause = pause
-        self.newest = Newest(log, hub.position, share)
-        self.share = share
+    Args:
+        context: What it shares with the others.
+        webhook: As it is when this begins.
+    """
 
-
-class _Delivery:
-    """Delivers to one webhook."""
-
-    def __init__(self, office: _DeliveryContext, webhook: Webhook) -> None:
-        self._office = office
-        self._store = office.store
+    def __init__(self, context: DeliveryContext, webhook: Webhook) -> None:
+        self._context = context
+        self._store = context.store
         self._webhook = webhook
         self._scanned = webhook.checkpoint
         self._written = monotonic()
         self._is_stale = False
-        self._is_leaving = False
+        self._is_ending = False
         self._woken = asyncio.Event()
-        self._line: Line = office.sender.line()
+        self._connection: Connection = context.sender.connect()
         self._task = asyncio.create_task(self._run())
 
     def wake(self) -> None:
@@ -145,8 +90,8 @@ class _Delivery:
         return self._task.done()
 
     async def end(self, patience: float) -> None:
-        """End it: after the delivery under way, or in so many seconds."""
-        self._is_leaving = True
+        """End it: after the attempt under way, or in so many seconds."""
+        self._is_ending = True
         self._woken.set()
         await asyncio.wait((self._task,), timeout=patience)
         self._task.cancel()
@@ -154,13 +99,13 @@ class _Delivery:
 
     async def _run(self) -> None:
         try:
-            while not self._is_leaving:
+            while not self._is_ending:
                 self._woken.clear()
                 seconds = await self._guarded()
-                if seconds != 0 and not self._is_leaving:
-                    await self._office.pause(self._woken, seconds)
+                if seconds != 0 and not self._is_ending:
+                    await self._context.pause(self._woken, seconds)
         finally:
-            await self._line.close()
+            await self._connection.close()
 
     async def _guarded(self) -> float | None:
         try:
@@ -171,12 +116,12 @@ class _Delivery:
             # Whatever this is, the others go on, and it is tried again.
             _logger.exception("webhook %s: something unforeseen; trying again", self._webhook.id)
             self._is_stale = True
-        return self._office.rules.after_error
+        return self._context.policy.after_error
 
     async def _step(self) -> float | None:
         """Do the next thing, and return the seconds until another; None is until woken."""
         if self._is_stale and not await self._reload():
-            self._is_leaving = True
+            self._is_ending = True
             return 0
         webhook = self._webhook
         if not webhook.active:
@@ -185,12 +130,12 @@ class _Delivery:
             await self._redeliver()
             return 0
         if webhook.next_attempt_at is not None:
-            left = (webhook.next_attempt_at - self._office.clock.now()).total_seconds()
+            left = (webhook.next_attempt_at - self._context.clock.now()).total_seconds()
             if left > 0:
                 return left
         if webhook.pinned is None:
-            return await self._go_on()
-        found = await self._read(webhook.checkpoint, webhook.pinned)
+            return await self._deliver_next()
+        found = await self._context.batches.between(webhook, webhook.checkpoint, webhook.pinned)
         if found.events:
             await self._deliver(found.events)
         else:
@@ -207,12 +152,12 @@ class _Delivery:
             self._scanned = webhook.checkpoint
         return True
 
-    async def _go_on(self) -> float | None:
-        """Deliver what is next, if there is anything."""
-        webhook, rules = self._webhook, self._office.rules
+    async def _deliver_next(self) -> float | None:
+        """Deliver the next batch, if there is one."""
+        webhook, policy = self._webhook, self._context.policy
         is_replay = webhook.replay_upto is not None
-        end = self._office.hub.position if webhook.replay_upto is None else webhook.replay_upto
-        found = await self._find(end)
+        end = self._context.hub.position if webhook.replay_upto is None else webhook.replay_upto
+        found = await self._context.batches.next_batch(webhook, self._scanned, end)
         if found.events:
             last = found.events[-1].stored.position
             if await self._store.pin(webhook, after=self._scanned, upto=last):
@@ -220,66 +165,42 @@ class _Delivery:
                 await self._deliver(found.events)
             else:
                 self._is_stale = True
-            # What has come meanwhile makes one batch with what comes until the bell is heard.
-            return 0 if self._is_stale or is_replay or found.reached < end else rules.lazily
+            # What has come meanwhile makes one batch with what comes until it is woken.
+            return 0 if self._is_stale or is_replay or found.reached < end else policy.lazily
         self._scanned = found.reached
         if self._scanned < end:
             return 0
         if self._scanned <= webhook.checkpoint:
             return None
-        left = self._written + rules.lazily - monotonic()
+        left = self._written + policy.lazily - monotonic()
         if is_replay or left <= 0:
             self._moved(await self._store.skip(webhook, self._scanned), self._scanned)
             return 0
         return left
 
-    async def _find(self, end: int) -> OwnedPage:
-        """Return the next batch that is not beyond a position."""
-        webhook = self._webhook
-        near = None
-        if webhook.replay_upto is None:
-            near = await self._office.newest.after(self._scanned, end)
-        if near is None:
-            return await self._read(self._scanned, min(end, self._scanned + SCANNED))
-        events, reached = near
-        wanted = filter(webhook.wanted.takes, events)
-        return take_batch(wanted, BatchSize(webhook.batch), reached)
-
-    async def _read(self, after: int, upto: int) -> OwnedPage:
-        """Return the batch after a position, read from the log."""
-        webhook = self._webhook
-        size = BatchSize(webhook.batch)
-        return await self._office.log.read_owned(
-            after=after,
-            upto=upto,
-            limit=size.events,
-            most_bytes=size.most_bytes,
-            wanted=webhook.wanted,
-        )
-
     async def _deliver(self, events: Sequence[OwnedEvent]) -> None:
         """Try to deliver the batch that is pinned, and note what became of it."""
-        webhook, rules, now = self._webhook, self._office.rules, self._office.clock.now
+        webhook, policy, now = self._webhook, self._context.policy, self._context.clock.now
         upto = events[-1].stored.position
-        receipt = await self._send(webhook.generation, events)
-        if receipt.is_delivered:
+        result = await self._send(webhook.generation, events)
+        if result.is_delivered:
             self._moved(await self._store.delivered(webhook, upto, len(events), now()), upto)
             return
         self._is_stale = True
-        attempts, reason = webhook.attempts + 1, receipt.reason
-        if receipt.status == _GONE:
+        attempts, reason = webhook.attempts + 1, result.reason
+        if result.status == _GONE:
             _logger.warning("webhook %s is paused: %s", webhook.id, reason)
             await self._store.gone(webhook, reason, now())
-        elif attempts >= rules.attempts:
+        elif attempts >= policy.attempts:
             _logger.warning(
                 "webhook %s: a batch of %s events is given up after %s attempts: %s",
                 webhook.id, len(events), attempts, reason,
             )  # fmt: skip
-            await self._store.bury(
+            await self._store.add_dead_letter(
                 webhook, upto, events=len(events), attempts=attempts, reason=reason, at=now()
             )
         else:
-            delay = rules.delay(attempts, receipt.retry_after)
+            delay = policy.delay(attempts, result.retry_after)
             _logger.info("webhook %s: %s; again in %.0f s", webhook.id, reason, delay)
             again = now() + timedelta(seconds=delay)
             await self._store.failed(webhook, upto, attempts, reason, again)
@@ -301,120 +222,26 @@ class _Delivery:
 
     async def _redeliver(self) -> None:
         """Try once to deliver the next dead letter that somebody wants sent again."""
-        webhook, now = self._webhook, self._office.clock.now
+        webhook, now = self._webhook, self._context.clock.now
         self._is_stale = True
-        letter = await self._store.queued_letter(webhook.id)
-        if letter is None:
+        dead = await self._store.queued_dead_letter(webhook.id)
+        if dead is None:
             return
-        events = await self._events_of(letter)
-        receipt = await self._send(letter.generation, events) if events else DeliveryResult(200)
-        if receipt.is_delivered:
-            await self._store.letter_delivered(webhook.id, letter.number, now())
+        events = await self._context.batches.of_dead_letter(webhook, dead)
+        result = await self._send(dead.generation, events) if events else DeliveryResult(200)
+        if result.is_delivered:
+            await self._store.dead_letter_delivered(webhook.id, dead.number, now())
         else:
-            await self._store.letter_failed(webhook.id, letter.number, receipt.reason, now())
-
-    async def _events_of(self, letter: DeadLetter) -> Sequence[OwnedEvent]:
-        wanted = replace(self._webhook.wanted, types=letter.types)
-        size = BatchSize(letter.events)
-        page = await self._office.log.read_owned(
-            after=letter.after,
-            upto=letter.upto,
-            limit=size.events,
-            most_bytes=size.most_bytes,
-            wanted=wanted,
-        )
-        return page.events
+            await self._store.dead_letter_failed(webhook.id, dead.number, result.reason, now())
 
     async def _send(self, generation: int, events: Sequence[OwnedEvent]) -> DeliveryResult:
-        webhook, share = self._webhook, self._office.share
+        webhook, share = self._webhook, self._context.share
         body = body_of(webhook.id, events)
         name = message_id(webhook.id, generation, events)
-        now = self._office.clock.now()
-        timestamp = int(now.timestamp())
+        now = self._context.clock.now()
+        headers = signed(webhook.secrets(now), name, int(now.timestamp()), body)
         share.count(len(body))
         try:
-            return await self._line.send(
-                webhook.url, signed(webhook.secrets(now), name, timestamp, body), body
-            )
+            return await self._connection.send(webhook.url, headers, body)
         finally:
             share.count(-len(body))
-
-
-class Deliveries:
-    """All deliveries, as a job for the process that owns it.
-
-    Args:
-        store: Where the webhooks are.
-        log: Where the events are.
-        hub: Who tells that the log has grown.
-        sender: Reaches the receivers.
-        clock: What attempts are timed by.
-        rules: How deliveries go.
-        pause: Waits for an event, or so many seconds.
-        share: The memory for events on their way.
-    """
-
-    def __init__(
-        self,
-        store: WebhookStore,
-        log: EventLog,
-        hub: FanOut,
-        sender: Sender,
-        clock: Clock,
-        rules: RetryPolicy | None = None,
-        pause: Pause = wait_for,
-        share: Share | None = None,
-    ) -> None:
-        self._store = store
-        self._hub = hub
-        self._sender = sender
-        self._rules = rules or RetryPolicy()
-        share = share or Share("webhooks", 8 * MEBIBYTE)
-        self._open = partial(
-            _DeliveryContext, store, log, hub, sender, clock, self._rules, pause, share
-        )
-        self._office: _DeliveryContext | None = None
-        self._couriers: dict[UUID, _Delivery] = {}
-        self._bell: asyncio.Task[None] | None = None
-
-    async def round(self) -> float:
-        """Begin and end deliveries as webhooks come and go; return the seconds until the next."""
-        if self._office is None:
-            self._office = self._open()
-            self._bell = asyncio.create_task(self._pass_on())
-        webhooks = await self._store.page(after=0, limit=MOST_WEBHOOKS)
-        if webhooks:
-            await self._sender.prepare()
-        found = {webhook.id: webhook for webhook in webhooks}
-        for webhook_id, courier in list(self._couriers.items()):
-            courier.look_at(found.get(webhook_id))
-            if courier.is_done:
-                del self._couriers[webhook_id]
-        for webhook in webhooks:
-            if webhook.id not in self._couriers:
-                self._couriers[webhook.id] = _Delivery(self._office, webhook)
-        return self._rules.look
-
-    async def let_go(self) -> None:
-        """End all deliveries: this process does not own them any longer."""
-        couriers, self._couriers = list(self._couriers.values()), {}
-        office, self._office = self._office, None
-        if office is not None:
-            office.newest.clear()
-        if self._bell is not None:
-            self._bell.cancel()
-            await asyncio.gather(self._bell, return_exceptions=True)
-            self._bell = None
-        await asyncio.gather(*(courier.end(self._rules.patience) for courier in couriers))
-
-    async def _pass_on(self) -> None:
-        """Tell everybody that the log has grown: at once, but not more often than need be."""
-        heard = self._hub.position
-        while True:
-            if self._hub.position == heard:
-                await self._hub.log.wait(None)
-                continue
-            heard = self._hub.position
-            for courier in self._couriers.values():
-                courier.wake()
-            await asyncio.sleep(self._rules.pace)

@@ -1,17 +1,12 @@
-"""What can be asked of webhooks; `delivery.py` is what they do.
+"""What can be asked of webhooks; `dispatcher.py` is what they do.
 
 A webhook is no session: what becomes of it is not in the log.
 """
 
-import base64
-import re
-from binascii import Error as NotBase64
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from secrets import token_bytes
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from application.errors import (
@@ -24,7 +19,7 @@ from application.errors import (
     WebhookTargetRefused,
 )
 from application.ports.clock import Clock
-from application.ports.events import EventFilter, matches
+from application.ports.events import EventFilter
 from application.ports.log import EventLog
 from application.ports.webhooks import (
     MOST_WEBHOOKS,
@@ -35,17 +30,11 @@ from application.ports.webhooks import (
     Webhook,
     WebhookStore,
 )
-from application.webhooks.messages import SECRET_PREFIX
-from domain.catalogue import NAMES
+from application.webhooks.checks import check_secret, check_types, fault_of_url, new_secret
 from domain.errors import Invalid, LimitReached
 
-MAX_URL = 2000
 OLD_SECRET_SECONDS = 24 * 3600
 LONGEST_OLD_SECRET_SECONDS = 7 * 24 * 3600
-_URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
-_SECRET_BYTES = 32
-_SECRET_SIZES = range(24, 65)
-_KNOWN = frozenset(name for name, _ in NAMES.values())
 
 
 class Webhooks:
@@ -91,9 +80,9 @@ class Webhooks:
             LimitReached: There are as many webhooks as there may be.
         """
         await self._check_url(url)
-        _check_types(wanted.types)
+        check_types(wanted.types)
         if secret is not None:
-            _check_secret(secret)
+            check_secret(secret)
         head = await self._log.head()
         if after is not None and after > head:
             raise CursorAhead(None, head=head, cursor=after)
@@ -103,7 +92,7 @@ class Webhooks:
             wanted=wanted,
             description=description,
             batch=batch,
-            secret=secret or _new_secret(),
+            secret=secret or new_secret(),
             checkpoint=head if after is None else after,
             at=self._clock.now(),
         )
@@ -140,7 +129,7 @@ class Webhooks:
         webhook_id: UUID,
         change: Change,
         *,
-        new_secret: bool = False,
+        with_new_secret: bool = False,
         old_secret_seconds: int = OLD_SECRET_SECONDS,
     ) -> Webhook:
         """Change a webhook.
@@ -148,7 +137,7 @@ class Webhooks:
         Args:
             webhook_id: Which one.
             change: What of it.
-            new_secret: Make another secret.
+            with_new_secret: Make another secret.
             old_secret_seconds: For how long the one that another takes the place of signs beside
                 it, 0 to 604,800.
 
@@ -160,11 +149,11 @@ class Webhooks:
         if change.url is not None:
             await self._check_url(change.url)
         if change.types is not None:
-            _check_types(change.types)
+            check_types(change.types)
         if change.secret is not None:
-            _check_secret(change.secret)
-        if new_secret:
-            change = replace(change, secret=_new_secret())
+            check_secret(change.secret)
+        if with_new_secret:
+            change = replace(change, secret=new_secret())
         now = self._clock.now()
         if change.secret is not None:
             until = now + timedelta(seconds=old_secret_seconds)
@@ -210,16 +199,18 @@ class Webhooks:
         await self._tell()
         return await self.get(webhook_id)
 
-    async def letters(self, webhook_id: UUID, *, after: int, limit: int) -> Sequence[DeadLetter]:
+    async def dead_letters(
+        self, webhook_id: UUID, *, after: int, limit: int
+    ) -> Sequence[DeadLetter]:
         """Return the batches that were given up, by their numbers.
 
         Raises:
             WebhookNotFound: There is none with this id.
         """
         await self.get(webhook_id)
-        return await self._store.letters(webhook_id, after=after, limit=limit)
+        return await self._store.dead_letters(webhook_id, after=after, limit=limit)
 
-    async def retry_letter(self, webhook_id: UUID, number: int) -> DeadLetter:
+    async def retry_dead_letter(self, webhook_id: UUID, number: int) -> DeadLetter:
         """Have a batch that was given up sent once more, soon.
 
         Raises:
@@ -228,17 +219,17 @@ class Webhooks:
             WebhookPaused: Nothing is sent to it.
         """
         webhook = await self.get(webhook_id)
-        letter = await self._store.letter(webhook_id, number)
+        letter = await self._store.dead_letter(webhook_id, number)
         if letter is None:
             raise DeadLetterNotFound
         if not webhook.active:
             raise WebhookPaused
-        if not await self._store.queue_letter(webhook_id, number):
+        if not await self._store.queue_dead_letter(webhook_id, number):
             raise DeadLetterNotFound
         await self._tell()
         return replace(letter, queued=True)
 
-    async def delete_letter(self, webhook_id: UUID, number: int) -> None:
+    async def delete_dead_letter(self, webhook_id: UUID, number: int) -> None:
         """Take away a batch that was given up.
 
         Raises:
@@ -246,7 +237,7 @@ class Webhooks:
             DeadLetterNotFound: It has none with this number.
         """
         await self.get(webhook_id)
-        if not await self._store.delete_letter(webhook_id, number):
+        if not await self._store.delete_dead_letter(webhook_id, number):
             raise DeadLetterNotFound
 
     async def _tell(self) -> None:
@@ -255,54 +246,9 @@ class Webhooks:
             await self._store.nudge()
 
     async def _check_url(self, url: str) -> None:
-        why = _fault_of(url)
+        why = fault_of_url(url)
         if why:
             raise Invalid(why, field="url")
         refusal = await self._sender.refusal(url)
         if refusal is not None:
             raise WebhookTargetRefused(f"The URL is refused: {refusal}.")
-
-
-def _fault_of(url: str) -> str:
-    """Return what is wrong with the form of a URL; empty when it can be used."""
-    if not 0 < len(url) <= MAX_URL or not _URL.fullmatch(url):
-        return f"It must be 1 to {MAX_URL} ASCII characters of a URL; escape others with %."
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return "It must be a URL such as https://example.com/hooks."
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or port == 0:
-        return "It must be a URL such as https://example.com/hooks."
-    if "@" in parts.netloc:
-        return "It must have no user or password in it: sign in by the signature instead."
-    if "#" in url:
-        return "It must have no fragment: that is never sent."
-    return ""
-
-
-def _check_types(types: Sequence[str]) -> None:
-    for i, pattern in enumerate(types):
-        if not any(matches(pattern, name) for name in _KNOWN):
-            raise Invalid(
-                f"No type of event is called {pattern!r}; write one such as turn.completed,"
-                " or the beginning of several such as turn.*",
-                field=f"types[{i}]",
-            )
-
-
-def _check_secret(secret: str) -> None:
-    try:
-        if not secret.startswith(SECRET_PREFIX):
-            raise ValueError
-        key = base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-        if len(key) not in _SECRET_SIZES:
-            raise ValueError
-    except (NotBase64, ValueError):
-        raise Invalid(
-            f"It must be {SECRET_PREFIX} and the base64 of 24 to 64 bytes.", field="secret"
-        ) from None
-
-
-def _new_secret() -> str:
-    return SECRET_PREFIX + base64.b64encode(token_bytes(_SECRET_BYTES)).decode()

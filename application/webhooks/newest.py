@@ -40,7 +40,7 @@ class Newest:
         async with self._lock:
             if head - self._end > self._KEPT:
                 # Nobody has kept up; whoever comes near the head again begins here.
-                self._start = self._end = head
+                self._end = head
                 self.clear()
             if position < self._start:
                 return None
@@ -51,8 +51,9 @@ class Newest:
             return self._events[skip:], max(self._end, position)
 
     def clear(self) -> None:
-        """Drop all of them."""
+        """Drop all of them, and go on after the last one."""
         self._events.clear()
+        self._start = self._end
         self._count(-self._bytes)
 
     def _count(self, size: int) -> None:

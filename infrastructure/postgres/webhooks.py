@@ -82,24 +82,28 @@ class PostgresWebhooks:
         values = {"id": webhook_id, "from": after, "upto": upto, "at": at}
         return await self._write("replay", values)
 
-    async def letters(self, webhook_id: UUID, *, after: int, limit: int) -> Sequence[DeadLetter]:
+    async def dead_letters(
+        self, webhook_id: UUID, *, after: int, limit: int
+    ) -> Sequence[DeadLetter]:
         """Return dead letters in the order of their numbers."""
         values = {"id": webhook_id, "after": after, "limit": limit}
-        return [_letter(row) for row in await self._database.fetch(_STATEMENTS["letters"], values)]
+        return [
+            _letter(row) for row in await self._database.fetch(_STATEMENTS["dead_letters"], values)
+        ]
 
-    async def letter(self, webhook_id: UUID, number: int) -> DeadLetter | None:
+    async def dead_letter(self, webhook_id: UUID, number: int) -> DeadLetter | None:
         """Return a dead letter."""
         values = {"id": webhook_id, "number": number}
-        rows = await self._database.fetch(_STATEMENTS["letter"], values)
+        rows = await self._database.fetch(_STATEMENTS["dead_letter"], values)
         return _letter(rows[0]) if rows else None
 
-    async def queue_letter(self, webhook_id: UUID, number: int) -> bool:
+    async def queue_dead_letter(self, webhook_id: UUID, number: int) -> bool:
         """Have a dead letter sent again."""
-        return await self._write("queue_letter", {"id": webhook_id, "number": number})
+        return await self._write("queue_dead_letter", {"id": webhook_id, "number": number})
 
-    async def delete_letter(self, webhook_id: UUID, number: int) -> bool:
+    async def delete_dead_letter(self, webhook_id: UUID, number: int) -> bool:
         """Take a dead letter away."""
-        return await self._write("delete_letter", {"id": webhook_id, "number": number})
+        return await self._write("delete_dead_letter", {"id": webhook_id, "number": number})
 
     async def nudge(self) -> None:
         """Tell the process that delivers that something was changed."""
@@ -130,26 +134,28 @@ class PostgresWebhooks:
         values = {**_about(webhook, webhook.checkpoint), "reason": reason, "at": at}
         return await self._hits("gone", values)
 
-    async def bury(
+    async def add_dead_letter(
         self, webhook: Webhook, upto: int, *, events: int, attempts: int, reason: str, at: datetime
     ) -> bool:
         """Give the batch up."""
         values = {"events": events, "attempts": attempts, "reason": reason, "at": at}
-        return await self._hits("bury", {**_about(webhook, upto), **values})
+        return await self._hits("add_dead_letter", {**_about(webhook, upto), **values})
 
-    async def queued_letter(self, webhook_id: UUID) -> DeadLetter | None:
+    async def queued_dead_letter(self, webhook_id: UUID) -> DeadLetter | None:
         """Return the first dead letter that is to be sent again."""
-        rows = await self._database.fetch(_STATEMENTS["queued_letter"], {"id": webhook_id})
+        rows = await self._database.fetch(_STATEMENTS["queued_dead_letter"], {"id": webhook_id})
         return _letter(rows[0]) if rows else None
 
-    async def letter_delivered(self, webhook_id: UUID, number: int, at: datetime) -> None:
+    async def dead_letter_delivered(self, webhook_id: UUID, number: int, at: datetime) -> None:
         """Take away a dead letter that was delivered."""
-        await self._hits("letter_delivered", {"id": webhook_id, "number": number, "at": at})
+        await self._hits("dead_letter_delivered", {"id": webhook_id, "number": number, "at": at})
 
-    async def letter_failed(self, webhook_id: UUID, number: int, reason: str, at: datetime) -> None:
+    async def dead_letter_failed(
+        self, webhook_id: UUID, number: int, reason: str, at: datetime
+    ) -> None:
         """Note that a dead letter failed again."""
         values = {"id": webhook_id, "number": number, "reason": reason, "at": at}
-        await self._hits("letter_failed", values)
+        await self._hits("dead_letter_failed", values)
 
     async def _write(self, statement: str, values: dict[str, Any]) -> bool:
         """Do the same for somebody who waits for the answer."""
@@ -181,7 +187,8 @@ def _webhook(row: tuple[Any, ...]) -> Webhook:
         old_secret, old_secret_until, active, paused_because, revision, generation, checkpoint,
         pinned, replay_upto, resume_at,
         attempts, next_attempt_at, last_error, last_delivered_at, delivered_events,
-        delivered_batches, failed_attempts, letters_made, created_at, updated_at, letters, queued,
+        delivered_batches, failed_attempts, dead_letters_made, created_at, updated_at,
+        dead_letters, queued,
     ) = rest  # fmt: skip
     return Webhook(
         id=identity,
@@ -208,10 +215,10 @@ def _webhook(row: tuple[Any, ...]) -> Webhook:
         delivered_events=delivered_events,
         delivered_batches=delivered_batches,
         failed_attempts=failed_attempts,
-        letters_made=letters_made,
+        dead_letters_made=dead_letters_made,
         created_at=created_at,
         updated_at=updated_at,
-        letters=letters,
+        dead_letters=dead_letters,
         queued=queued,
     )
 

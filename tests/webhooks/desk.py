@@ -11,7 +11,8 @@ from application.fan_out import FanOut
 from application.ports.events import EventFilter
 from application.ports.log import EventLog
 from application.ports.webhooks import NewWebhook, Webhook
-from application.webhooks.delivery import Deliveries, RetryPolicy
+from application.webhooks.dispatcher import WebhookDispatcher
+from application.webhooks.retry_policy import RetryPolicy
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.store import open_store
 from infrastructure.postgres.webhooks import PostgresWebhooks
@@ -86,11 +87,11 @@ class Desk:
         self.time = Time()
         self.sender = sender
         self.rules = rules
-        self.deliveries = self.another()
+        self.dispatcher = self.another()
 
-    def another(self) -> Deliveries:
+    def another(self) -> WebhookDispatcher:
         """Deliver anew, as a process does that takes over."""
-        return Deliveries(
+        return WebhookDispatcher(
             self.store, self.log, self.hub, self.sender, self.time, self.rules, self.time.pause
         )
 
@@ -115,7 +116,7 @@ class Desk:
             at=START,
         )
         assert await self.store.create(new)
-        await self.deliveries.round()
+        await self.dispatcher.round()
         return new.id
 
     async def write(self, chain: Chain, events: int | Sequence[str] = 1, **rest: Any) -> int:
@@ -151,9 +152,9 @@ class Desk:
 
     async def restart(self) -> None:
         """Let go, and begin again as another process."""
-        await self.deliveries.let_go()
-        self.deliveries = self.another()
-        await self.deliveries.round()
+        await self.dispatcher.let_go()
+        self.dispatcher = self.another()
+        await self.dispatcher.round()
 
 
 @asynccontextmanager
@@ -171,6 +172,6 @@ async def desk(url: str, *, within: float = 10.0, **rules: Any) -> AsyncIterator
                 try:
                     yield lent
                 finally:
-                    await lent.deliveries.let_go()
+                    await lent.dispatcher.let_go()
         finally:
             await database.close()

@@ -218,23 +218,23 @@ async def test_what_fails_too_often_is_given_up_and_can_be_sent_again(database_u
         await one.settled(webhook_id, 3)
 
         assert receiver.positions == [3]
-        (letter,) = await one.store.letters(webhook_id, after=0, limit=9)
+        (letter,) = await one.store.dead_letters(webhook_id, after=0, limit=9)
         assert (letter.number, letter.after, letter.upto) == (1, 0, 2)
         assert (letter.events, letter.attempts, letter.queued) == (2, 3, False)
         assert letter.reason == "the receiver answered 500"
         webhook = await one.get(webhook_id)
-        assert (webhook.letters, webhook.failed_attempts, webhook.state) == (1, 3, "active")
+        assert (webhook.dead_letters, webhook.failed_attempts, webhook.state) == (1, 3, "active")
 
         # Once more in vain, then with success: the same batch under the same id.
         receiver.answers = [Answer(418)]
-        assert await one.store.queue_letter(webhook_id, 1)
-        await one.deliveries.round()
+        assert await one.store.queue_dead_letter(webhook_id, 1)
+        await one.dispatcher.round()
         await receiver.until(lambda: len(receiver.messages) == 5)
         await until_letters(one, webhook_id, "the receiver answered 418")
-        (letter,) = await one.store.letters(webhook_id, after=0, limit=9)
+        (letter,) = await one.store.dead_letters(webhook_id, after=0, limit=9)
         assert (letter.attempts, letter.queued) == (4, False)
-        assert await one.store.queue_letter(webhook_id, 1)
-        await one.deliveries.round()
+        assert await one.store.queue_dead_letter(webhook_id, 1)
+        await one.dispatcher.round()
         await receiver.until(lambda: receiver.positions == [3, 1, 2])
         await until_letters(one, webhook_id, None)
 
@@ -248,7 +248,7 @@ async def until_letters(one: Desk, webhook_id: UUID, reason: str | None) -> None
     """Wait until the only dead letter has failed for a reason, or is gone."""
 
     async def is_so() -> bool:
-        letters = await one.store.letters(webhook_id, after=0, limit=9)
+        letters = await one.store.dead_letters(webhook_id, after=0, limit=9)
         return (letters[0].reason if letters else None) == reason
 
     await one.until(is_so)
@@ -262,8 +262,8 @@ async def test_a_dead_letter_is_sent_with_what_was_wanted_then(database_url: str
         await one.settled(webhook_id, 3)
 
         await one.store.change(webhook_id, Change(types=("message.added",)), START)
-        assert await one.store.queue_letter(webhook_id, 1)
-        await one.deliveries.round()
+        assert await one.store.queue_dead_letter(webhook_id, 1)
+        await one.dispatcher.round()
         await receiver.until(lambda: receiver.positions == [1, 3])
 
         failed, again = receiver.messages
@@ -335,7 +335,7 @@ async def test_what_was_sent_is_sent_again_on_request(database_url: str) -> None
         asked = await one.get(webhook_id)
         assert (asked.checkpoint, asked.replay_upto, asked.resume_at) == (4, 8, 10)
         await one.write(chain, 2)
-        await one.deliveries.round()
+        await one.dispatcher.round()
         await one.settled(webhook_id, 12)
         assert receiver.positions[10:] == [5, 6, 7, 8, 11, 12]
         # These are to be looked at, and not dropped as repeats.
@@ -344,7 +344,7 @@ async def test_what_was_sent_is_sent_again_on_request(database_url: str) -> None
         # All of it; an end that was never reached is where it is.
         del receiver.messages[:]
         assert await one.store.replay(webhook_id, after=0, upto=10_000, at=START)
-        await one.deliveries.round()
+        await one.dispatcher.round()
         await receiver.until(lambda: len(receiver.positions) == 12)
         await one.settled(webhook_id, 12)
         assert receiver.positions == list(range(1, 13))
@@ -365,7 +365,7 @@ async def test_a_replay_of_nothing_wanted_ends_where_it_was(database_url: str) -
         await one.settled(webhook_id, 6)
 
         assert await one.store.replay(webhook_id, after=1, upto=4, at=START)
-        await one.deliveries.round()
+        await one.dispatcher.round()
         await one.settled(webhook_id, 6)
 
         assert receiver.positions == [6]
@@ -379,10 +379,10 @@ async def test_a_replay_in_a_replay(database_url: str) -> None:
         gate = asyncio.Event()
         receiver.answers = [Answer(200, gate=gate)]
         assert await one.store.replay(webhook_id, after=6, upto=8, at=START)
-        await one.deliveries.round()
+        await one.dispatcher.round()
         await receiver.until(lambda: receiver.arrived == 6)
         assert await one.store.replay(webhook_id, after=2, upto=4, at=START)
-        await one.deliveries.round()
+        await one.dispatcher.round()
         gate.set()
         await one.settled(webhook_id, 9)
 
@@ -395,7 +395,7 @@ async def test_a_paused_webhook_gets_nothing_until_it_is_resumed(database_url: s
         webhook_id = await one.webhook(receiver.url)
         other_id = await one.webhook(receiver.url + "/other")
         await one.store.change(webhook_id, Change(active=False), START)
-        await one.deliveries.round()
+        await one.dispatcher.round()
         await one.write(chain, 3)
         await one.settled(other_id, 3)
         paused = await one.get(webhook_id)
@@ -403,7 +403,7 @@ async def test_a_paused_webhook_gets_nothing_until_it_is_resumed(database_url: s
         assert (paused.checkpoint, paused.pinned) == (0, None)
 
         await one.store.change(webhook_id, Change(active=True), START)
-        await one.deliveries.round()
+        await one.dispatcher.round()
         await one.settled(webhook_id, 3)
 
         assert [message.path for message in receiver.messages] == ["/hook/other", "/hook"]
@@ -420,14 +420,14 @@ async def test_one_who_is_gone_is_told_nothing_more(
         await one.write(chain)
         await one.paused(webhook_id)
         await one.write(chain)
-        await one.deliveries.round()
+        await one.dispatcher.round()
         gone = await one.get(webhook_id)
         assert (gone.state, gone.paused_because, gone.checkpoint) == ("paused", "gone", 0)
         assert gone.last_error == "the receiver answered 410"
         assert receiver.arrived == 1
 
         await one.store.change(webhook_id, Change(active=True), START)
-        await one.deliveries.round()
+        await one.dispatcher.round()
         await one.settled(webhook_id, 2)
 
         assert receiver.positions == [1, 2]
@@ -476,7 +476,7 @@ async def test_a_checkpoint_moves_on_without_deliveries_now_and_then(database_ur
             await woken.wait()
 
         one.time.pause = pause  # type: ignore[method-assign]
-        one.deliveries = one.another()
+        one.dispatcher = one.another()
         webhook_id = await one.webhook(receiver.url, "turn.*")
         chain = Chain()
         await receiver.until(lambda: waits == [None])
@@ -519,7 +519,7 @@ async def test_what_changes_while_a_delivery_is_under_way(database_url: str) -> 
         # Another address and another secret: tried at once, and not after the old one's time.
         secret = "whsec_" + "YW5vdGhlciBzZWNyZXQgb2YgdGhpcyB0ZXN0ISEh"
         await one.store.change(webhook_id, Change(url=new.url, secret=secret), START)
-        await one.deliveries.round()
+        await one.dispatcher.round()
         gate.set()
         await one.settled(webhook_id, 2)
 
@@ -539,7 +539,7 @@ async def test_an_old_secret_signs_beside_the_new_one_for_a_while(database_url: 
         await one.store.change(webhook_id, change, one.time.now())
         # The same again takes the place of none.
         await one.store.change(webhook_id, change, one.time.now())
-        await one.deliveries.round()
+        await one.dispatcher.round()
         await one.settled(webhook_id, await one.write(chain))
         assert receiver.messages[-1].is_signed_with(second)
         assert receiver.messages[-1].is_signed_with(SECRET)
@@ -568,15 +568,15 @@ async def test_a_webhook_that_is_taken_away_in_the_middle_of_a_delivery(
         await one.write(chain)
         await receiver.until(lambda: receiver.arrived == 2)
         assert await one.store.delete(webhook_id)
-        await one.deliveries.round()
+        await one.dispatcher.round()
         gate.set()
         await one.write(chain)
         await one.settled(other_id, 2)
-        await one.deliveries.round()
-        await one.deliveries.round()
+        await one.dispatcher.round()
+        await one.dispatcher.round()
 
-        assert len(one.deliveries._couriers) == 1
-        assert await one.store.letters(webhook_id, after=0, limit=9) == []
+        assert len(one.dispatcher._deliveries) == 1
+        assert await one.store.dead_letters(webhook_id, after=0, limit=9) == []
         assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
 
 
@@ -638,12 +638,12 @@ async def test_a_delivery_under_way_does_not_hold_up_who_lets_go(database_url: s
         await receiver.until(lambda: receiver.arrived == 1)
 
         async with asyncio.timeout(5):
-            await one.deliveries.let_go()
+            await one.dispatcher.let_go()
 
         left = await one.get(webhook_id)
         assert (left.checkpoint, left.pinned, left.attempts) == (0, 2, 0)
-        one.deliveries = one.another()
-        await one.deliveries.round()
+        one.dispatcher = one.another()
+        await one.dispatcher.round()
         await one.settled(webhook_id, 2)
         assert {message.id for message in receiver.received} == {receiver.received[0].id}
         gate.set()

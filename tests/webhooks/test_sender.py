@@ -103,10 +103,10 @@ async def test_a_name_that_stands_for_something_else_by_now_is_not_called() -> N
         one = sender([PUBLIC], ["127.0.0.1"], private=False)
         url = f"http://{NAME}:{receiver.port}/hook"
         assert await one.refusal(url) is None
-        line = one.line()
+        connection = one.connect()
 
-        receipt = await line.send(url, HEADERS, BODY)
-        await line.close()
+        receipt = await connection.send(url, HEADERS, BODY)
+        await connection.close()
 
         assert (receipt.status, receiver.connections) == (0, 0)
         assert "private" in receipt.reason
@@ -116,11 +116,13 @@ async def test_the_address_that_was_looked_at_is_the_one_that_is_called() -> Non
     async with receiving() as receiver:
         # The system knows no such name: had it been asked again, nobody would be reached.
         one = sender(["127.0.0.1"])
-        line = one.line()
+        connection = one.connect()
         for _ in range(3):
-            receipt = await line.send(f"http://{NAME}:{receiver.port}/a?b=c%20d", HEADERS, BODY)
+            receipt = await connection.send(
+                f"http://{NAME}:{receiver.port}/a?b=c%20d", HEADERS, BODY
+            )
             assert receipt.is_delivered
-        await line.close()
+        await connection.close()
 
         assert one.names.asked == [(NAME, receiver.port)]  # type: ignore[attr-defined]
         assert receiver.connections == 1
@@ -133,11 +135,11 @@ async def test_the_address_that_was_looked_at_is_the_one_that_is_called() -> Non
 async def test_another_address_is_tried_when_one_cannot_be_reached() -> None:
     async with receiving() as receiver:
         one = sender(["127.0.0.2", "127.0.0.1"])
-        line = one.line()
+        connection = one.connect()
         url = f"http://{NAME}:{receiver.port}/"
         for _ in range(2):
-            assert (await line.send(url, HEADERS, BODY)).is_delivered
-        await line.close()
+            assert (await connection.send(url, HEADERS, BODY)).is_delivered
+        await connection.close()
 
         assert receiver.connections == 1
 
@@ -145,17 +147,17 @@ async def test_another_address_is_tried_when_one_cannot_be_reached() -> None:
 async def test_after_a_failure_the_name_is_looked_up_anew() -> None:
     async with receiving() as receiver:
         one = sender(["127.0.0.2"], ["127.0.0.1"])
-        line = one.line()
+        connection = one.connect()
         url = f"http://{NAME}:{receiver.port}/"
-        assert (await line.send(url, HEADERS, BODY)).status == 0
-        assert (await line.send(url, HEADERS, BODY)).is_delivered
-        await line.close()
+        assert (await connection.send(url, HEADERS, BODY)).status == 0
+        assert (await connection.send(url, HEADERS, BODY)).is_delivered
+        await connection.close()
 
 
 async def test_a_name_that_cannot_be_resolved_is_a_failure() -> None:
-    line = sender(OSError("no such host")).line()
-    receipt = await line.send(f"http://{NAME}/", HEADERS, BODY)
-    await line.close()
+    connection = sender(OSError("no such host")).connect()
+    receipt = await connection.send(f"http://{NAME}/", HEADERS, BODY)
+    await connection.close()
 
     assert receipt == (0, "the host name cannot be resolved: no such host", 0.0)
 
@@ -163,9 +165,9 @@ async def test_a_name_that_cannot_be_resolved_is_a_failure() -> None:
 async def test_redirects_are_not_followed() -> None:
     async with receiving() as receiver, receiving() as elsewhere:
         receiver.always = Answer(307, headers={"location": elsewhere.url})
-        line = sender(["127.0.0.1"]).line()
-        receipt = await line.send(receiver.url, HEADERS, BODY)
-        await line.close()
+        connection = sender(["127.0.0.1"]).connect()
+        receipt = await connection.send(receiver.url, HEADERS, BODY)
+        await connection.close()
 
         assert receipt.status == 307
         assert receipt.reason == "the receiver answered 307, and redirects are not followed"
@@ -176,9 +178,9 @@ async def test_no_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPat
     async with receiving() as receiver, receiving() as proxy:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        line = sender(["127.0.0.1"]).line()
-        assert (await line.send(receiver.url, HEADERS, BODY)).is_delivered
-        await line.close()
+        connection = sender(["127.0.0.1"]).connect()
+        assert (await connection.send(receiver.url, HEADERS, BODY)).is_delivered
+        await connection.close()
 
         assert proxy.connections == 0
 
@@ -186,10 +188,10 @@ async def test_no_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPat
 async def test_an_answer_without_end_is_not_read_to_its_end() -> None:
     async with receiving() as receiver:
         receiver.always = Answer(200, body=b"x" * 3_000_000)
-        line = sender(["127.0.0.1"]).line()
+        connection = sender(["127.0.0.1"]).connect()
         for _ in range(2):
-            assert (await line.send(receiver.url, HEADERS, BODY)).is_delivered
-        await line.close()
+            assert (await connection.send(receiver.url, HEADERS, BODY)).is_delivered
+        await connection.close()
 
         assert receiver.connections == 2
 
@@ -204,11 +206,11 @@ async def test_who_has_said_yes_need_not_come_to_an_end() -> None:
         await writer.wait_closed()
 
     server = await asyncio.start_server(speak, "127.0.0.1", 0)
-    line = HttpSender(timeout=2.0, private_targets=True).line()
+    connection = HttpSender(timeout=2.0, private_targets=True).connect()
     port = server.sockets[0].getsockname()[1]
-    receipt = await line.send(f"http://127.0.0.1:{port}/", HEADERS, BODY)
+    receipt = await connection.send(f"http://127.0.0.1:{port}/", HEADERS, BODY)
     held.set()
-    await line.close()
+    await connection.close()
     server.close()
     await server.wait_closed()
 
@@ -223,10 +225,10 @@ async def test_who_does_not_speak_http_is_a_failure(said: bytes) -> None:
         await writer.wait_closed()
 
     server = await asyncio.start_server(speak, "127.0.0.1", 0)
-    line = sender(["127.0.0.1"]).line()
+    connection = sender(["127.0.0.1"]).connect()
     port = server.sockets[0].getsockname()[1]
-    receipt = await line.send(f"http://{NAME}:{port}/", HEADERS, BODY)
-    await line.close()
+    receipt = await connection.send(f"http://{NAME}:{port}/", HEADERS, BODY)
+    await connection.close()
     server.close()
     await server.wait_closed()
 
@@ -239,9 +241,9 @@ async def test_who_takes_too_long_is_a_failure() -> None:
         async with receiving() as receiver:
             receiver.always = Answer(200, gate=asyncio.Event())
             one = HttpSender(timeout=0.2, private_targets=True)
-            line = one.line()
-            receipt = await line.send(receiver.url, HEADERS, BODY)
-            await line.close()
+            connection = one.connect()
+            receipt = await connection.send(receiver.url, HEADERS, BODY)
+            await connection.close()
 
     assert receipt == (0, "no answer within 0.2 s", 0.0)
 
@@ -274,13 +276,13 @@ async def test_a_certificate_is_held_against_the_name_and_not_the_address(tmp_pa
     one.tls = ssl.create_default_context(cafile=made)
     receiver: Receiver
     async with receiving(of_server) as receiver:
-        mine, others = one.line(), one.line()
+        mine, others = one.connect(), one.connect()
         receipt = await mine.send(f"https://{NAME}:{receiver.port}/", HEADERS, BODY)
         assert receipt.is_delivered, receipt
         # Though there is a connection to that very address, it is none to this name.
         url = f"https://other.example.test:{receiver.port}/"
-        for line in (others, mine):
-            refused = await line.send(url, HEADERS, BODY)
+        for connection in (others, mine):
+            refused = await connection.send(url, HEADERS, BODY)
             assert refused.status == 0, "it must not trust the certificate of another name"
         await mine.close()
         await others.close()

@@ -165,7 +165,7 @@ async def change_webhook(request: AnyRequest) -> ASGIResponse:
     if new_secret:
         await record_access(request, "webhook_secret", webhook_id=webhook_id)
     changed = await services.webhooks.change(
-        webhook_id, change, new_secret=new_secret, old_secret_seconds=body.old_secret_seconds
+        webhook_id, change, with_new_secret=new_secret, old_secret_seconds=body.old_secret_seconds
     )
     document = await _document(services, changed)
     if new_secret:
@@ -217,7 +217,7 @@ async def list_dead_letters(request: AnyRequest) -> ASGIResponse:
     services, webhook_id = services_of(request), _webhook_id(request)
     key = cursors.page_key(services.store.identity, "dead letters", str(webhook_id))
     limit, after = parameters.limit(), _after(parameters, key)
-    found = await services.webhooks.letters(webhook_id, after=after, limit=limit + 1)
+    found = await services.webhooks.dead_letters(webhook_id, after=after, limit=limit + 1)
     page = found[:limit]
     following = cursors.encode_index(page[-1].number, key) if len(found) > limit else None
     document = {"dead_letters": list(map(_letter, page)), "next_cursor": following}
@@ -242,7 +242,7 @@ async def retry_dead_letter(request: AnyRequest) -> ASGIResponse:
     refuse_conditions(request)
     await body_of(request, EmptyBody)
     webhooks = services_of(request).webhooks
-    queued = await webhooks.retry_letter(_webhook_id(request), _number(request))
+    queued = await webhooks.retry_dead_letter(_webhook_id(request), _number(request))
     return json_response(to_json(_letter(queued)), status=202)
 
 
@@ -263,7 +263,7 @@ async def delete_dead_letter(request: AnyRequest) -> ASGIResponse:
     refuse_conditions(request)
     await body_of(request, EmptyBody)
     number = _number(request)
-    await services_of(request).webhooks.delete_letter(_webhook_id(request), number)
+    await services_of(request).webhooks.delete_dead_letter(_webhook_id(request), number)
     return json_response(to_json({"number": number}))
 
 
@@ -322,7 +322,7 @@ def _webhook(webhook: StoredWebhook, head: int) -> dict[str, Any]:
             "delivered_events": webhook.delivered_events,
             "delivered_batches": webhook.delivered_batches,
             "failed_attempts": webhook.failed_attempts,
-            "dead_letters": webhook.letters,
+            "dead_letters": webhook.dead_letters,
         },
         "created_at": rfc3339(webhook.created_at),
         "updated_at": rfc3339(webhook.updated_at),

@@ -7,11 +7,8 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from api.v1.schemas.base import NAME_PATTERN, Body, Position, Shape
-from application.webhooks.manage import (
-    LONGEST_OLD_SECRET_SECONDS,
-    MAX_URL,
-    OLD_SECRET_SECONDS,
-)
+from application.webhooks.checks import MAX_URL
+from application.webhooks.manage import LONGEST_OLD_SECRET_SECONDS, OLD_SECRET_SECONDS
 
 _LAST_POSITION = 2**62
 

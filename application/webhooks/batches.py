@@ -1,0 +1,62 @@
+"""What one delivery takes: the next batch of a webhook, the one it has begun, a dead letter's."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from application.ports.events import OwnedEvent, OwnedPage
+from application.ports.log import EventLog
+from application.ports.webhooks import DeadLetter, Webhook
+from application.projections.following import SCANNED, BatchSize, take_batch
+from application.webhooks.newest import Newest
+
+
+class BatchReader:
+    """Reads the batches of all webhooks.
+
+    Args:
+        log: Where the events are.
+        newest: The newest of them, in memory.
+    """
+
+    def __init__(self, log: EventLog, newest: Newest) -> None:
+        self._log = log
+        self._newest = newest
+
+    async def next_batch(self, webhook: Webhook, after: int, end: int) -> OwnedPage:
+        """Return the next batch: from memory, unless the webhook is behind or replays.
+
+        Args:
+            webhook: For whom.
+            after: The position after which it begins.
+            end: The position beyond which it does not go.
+        """
+        near = None
+        if webhook.replay_upto is None:
+            near = await self._newest.after(after, end)
+        if near is None:
+            return await self.between(webhook, after, min(end, after + SCANNED))
+        events, reached = near
+        return take_batch(filter(webhook.wanted.takes, events), BatchSize(webhook.batch), reached)
+
+    async def between(self, webhook: Webhook, after: int, upto: int) -> OwnedPage:
+        """Return the batch between two positions, read from the log.
+
+        Args:
+            webhook: For whom.
+            after: Exclusive.
+            upto: Inclusive; a batch that is full ends sooner.
+        """
+        size = BatchSize(webhook.batch)
+        return await self._log.read_owned(
+            after=after,
+            upto=upto,
+            limit=size.events,
+            most_bytes=size.most_bytes,
+            wanted=webhook.wanted,
+        )
+
+    async def of_dead_letter(self, webhook: Webhook, dead: DeadLetter) -> Sequence[OwnedEvent]:
+        """Return the batch that was given up, with the types that were wanted then."""
+        wanted = replace(webhook.wanted, types=dead.types)
+        given_up = replace(webhook, wanted=wanted, batch=dead.events)
+        return (await self.between(given_up, dead.after, dead.upto)).events
