@@ -59,7 +59,7 @@ class JsonClient:
         Raises:
             Failure: It cannot be asked, or refuses.
         """
-        answer = self._answer(method, path, query, body=body)
+        answer = self._answer(method, path, query, json=body)
         try:
             return msgspec.json.decode(answer.content)
         except msgspec.DecodeError as error:
