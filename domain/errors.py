@@ -210,6 +210,10 @@ class ToolCallExists(Conflict):
     """A tool call with this id is open in this turn; it may come again once it has returned."""
 
 
+class ToolCallOpen(Conflict):
+    """The call is open in the running turn; record its result there, as `tool.returned`."""
+
+
 class InteractionNotFound(NotFound):
     """This session has no interaction with this id."""
 
@@ -224,6 +228,10 @@ class InteractionDecided(Conflict):
 
 class InteractionExpired(Conflict):
     """The time to decide has run out."""
+
+
+class AmbiguousInteraction(Conflict):
+    """Several requests of this turn are pending; decide one of the `candidates` by its id."""
 
 
 class WrongInteraction(Conflict):

@@ -17,7 +17,8 @@ Part = Mapping[str, Any]
 """One piece of a message: an object with a `type` of text, reasoning, image, file, tool_call,
 tool_result or data, and the fields of that type."""
 
-Role = Literal["user", "agent", "system"]
+Role = Literal["user", "agent", "system", "tool"]
+"""Who speaks; what a tool says are the results of calls."""
 TurnSource = Literal["user", "network", "synthetic", "followup"]
 StopCause = Literal[
     "completed",

@@ -40,6 +40,7 @@ _EXAMPLES: dict[str, Json] = {
         "options": [{"option_id": "yes", "name": "Allow", "kind": "allow_once"}],
     },
     "decide_interaction": {"option_id": "yes", "grant": "tool"},
+    "decide_in_turn": {"option_id": "yes"},
     "withdraw_interaction": {"reason": "withdrawn"},
     "replace_permissions": {"allow": ["read_*"], "deny": ["shell:cmd=rm*"], "mode": "ask"},
     "switch_tool_approval": {"enabled": True},

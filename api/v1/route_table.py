@@ -77,6 +77,7 @@ ROUTES = [
     interactions.list_interactions,
     interactions.get_interaction,
     interactions.decide_interaction,
+    interactions.decide_in_turn,
     interactions.withdraw_interaction,
     permissions.get_permissions,
     permissions.replace_permissions,

@@ -143,11 +143,11 @@ class Transcripts:
 
     def _take_in(self, kept: _Kept, recorded: Recorded) -> None:
         changed = kept.transcript.apply(recorded)
-        if changed is not None:
-            self._write(kept, changed)
-        elif isinstance(recorded.event, ConversationCleared):
+        if isinstance(recorded.event, ConversationCleared):
             kept.json.clear()
             kept.size = 0
+        for index in changed:
+            self._write(kept, index)
 
     def _write(self, kept: _Kept, index: int) -> None:
         entry = self._codec.to_json(kept.transcript.entries[index])

@@ -9,13 +9,14 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome
 from application.ports.clock import Clock
 from application.ports.schemas import Schemas
-from domain.errors import Invalid
+from domain.errors import AmbiguousInteraction, InteractionNotFound, Invalid
 from domain.session.commands import (
     AnswerElicitation,
     DecidePermission,
     RequestElicitation,
     RequestPermission,
 )
+from domain.session.guards import require_active
 from domain.values import Grant, JsonObject, Option
 
 
@@ -158,13 +159,38 @@ class Interactions:
         )
         return await self._handler.handle(caller.asks(session_id, command))
 
+    async def pending_in(
+        self, session_id: UUID, turn_id: str, kind: Literal["permission", "elicitation"]
+    ) -> str:
+        """Return the id of the one request of a kind that is pending in a turn.
+
+        Args:
+            session_id: In which session.
+            turn_id: In which turn.
+            kind: Of which kind.
+
+        Raises:
+            AmbiguousInteraction: There are several.
+            InteractionNotFound: There is none.
+        """
+        session = (await self._repository.load(session_id)).session
+        require_active(session)
+        pending = session.interactions.pending.values()
+        found = [one for one in pending if one.turn_id == turn_id and one.kind == kind]
+        if not found:
+            raise InteractionNotFound(f"no {kind} is pending in this turn", turn_id=turn_id)
+        if len(found) > 1:
+            ids = [one.request_id for one in sorted(found, key=lambda one: one.sequence)]
+            raise AmbiguousInteraction(None, turn_id=turn_id, candidates=ids)
+        return found[0].request_id
+
     async def answer(
         self,
         caller: Caller,
         session_id: UUID,
         request_id: str,
         *,
-        action: Literal["accept", "decline"],
+        action: Literal["accept", "decline", "cancel"],
         content: JsonObject | None = None,
     ) -> Outcome:
         """Answer an elicitation.

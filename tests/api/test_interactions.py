@@ -478,6 +478,53 @@ def test_a_person_may_decline(session: SessionApi) -> None:
     assert session.events()[-1]["data"] == {"request_id": "e1", "action": "decline"}
 
 
+def test_a_person_may_turn_away_without_an_answer(session: SessionApi) -> None:
+    elicit(session)
+
+    assert done(decide(session, "e1", action="cancel"))["decision"] == "cancelled"
+    with session.nothing_recorded():
+        refused(decide(session, "e1", action="cancel"), 409, "interaction_decided")
+        refused(decide(session, "e2", action="stop"), 422, "invalid")
+
+
+def in_turn(session: SessionApi, turn_id: str = "t1", **body: Any) -> Any:
+    return session.post(f"/turns/{turn_id}/decision", body)
+
+
+def test_the_only_request_of_a_turn_is_decided_by_the_turn(session: SessionApi) -> None:
+    session.start()
+    session.ask(request_id="r1")
+    elicit(session, turn_id="t1")
+
+    assert done(in_turn(session, option_id="yes"))["request_id"] == "r1"
+    assert done(in_turn(session, action="accept", content={"size": "M"}))["request_id"] == "e1"
+    with session.nothing_recorded():
+        refused(in_turn(session, option_id="yes"), 404, "interaction_not_found")
+        refused(in_turn(session, "t9", option_id="yes"), 404, "interaction_not_found")
+        refused(in_turn(session, option=1), 422, "invalid")
+
+
+def test_where_several_are_pending_in_a_turn_the_candidates_are_named(session: SessionApi) -> None:
+    session.start()
+    session.ask(request_id="r2")
+    session.ask(request_id="r1")
+    with session.nothing_recorded():
+        problem = refused(in_turn(session, option_id="yes"), 409, "ambiguous_interaction")
+        assert problem["candidates"] == ["r2", "r1"]
+    done(decide(session, "r2", option_id="no"))
+    assert done(in_turn(session, option_id="yes"))["request_id"] == "r1"
+
+
+def test_a_decision_by_turn_with_its_key_is_answered_as_before(session: SessionApi) -> None:
+    session.start()
+    session.ask(request_id="r1")
+    key = {"Idempotency-Key": "once"}
+    first = session.post("/turns/t1/decision", {"option_id": "yes"}, headers=key)
+    again = session.post("/turns/t1/decision", {"option_id": "yes"}, headers=key)
+    assert done(again) == done(first)
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
 def test_something_done_at_a_url_has_no_content(session: SessionApi) -> None:
     elicit(session, url="https://x.test/sign-in")
     (shown,) = done(session.get("/interactions"))["interactions"]
@@ -572,7 +619,7 @@ def test_a_schema_that_cannot_be_used_is_refused_when_it_is_asked_with(
     [
         ({}, "option_id"),
         ({"option_id": "yes", "action": "accept"}, "option_id"),
-        ({"action": "cancel"}, "action"),
+        ({"action": "stop"}, "action"),
         ({"action": "accept", "content": []}, "content"),
         ({"option_id": "yes", "content": {}}, "content"),
         ({"option_id": "yes", "reason": "x" * 2049}, "reason"),

@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.v1.documents.ui_messages import ui_messages
-from tests.support.api import HELLO, SessionApi, done
+from tests.support.api import HELLO, SessionApi, done, refused
 
 AT = "2026-01-01T00:00:00.000000Z"
 TEXT = {"type": "text", "text": "Hello"}
@@ -171,3 +171,23 @@ def test_over_http(session: SessionApi) -> None:
     page = done(session.get("/messages?format=ui&order=desc&limit=1"))
     assert page["messages"][0]["parts"][2]["state"] == "output-error"
     assert page["next_cursor"] is not None
+
+
+def test_a_result_that_was_said_outside_of_turns_stands_in_its_call(session: SessionApi) -> None:
+    def said(*calls: str) -> Any:
+        parts = [{"type": "tool_result", "tool_call_id": one, "output": 7} for one in calls]
+        return session.post("/messages", {"role": "tool", "parts": parts, "id": "m1"})
+
+    session.start()
+    session.record(("tool.called", {"tool_call_id": "c1", "name": "ls"}))
+    refused(said("c1"), 409, "tool_call_open", tool_call_id="c1")
+    done(session.post("/turns/t1/complete", {}))
+    done(said("c1", "c9"), 201)
+
+    _, call, message = done(session.get("/messages"))["messages"]
+    assert (call["output"], call["late"], call["returned_in_message"]) == (7, True, "m1")
+    assert (message["id"], message["role"]) == ("m1", "tool")
+    _, asked, rest = done(session.get("/messages?format=ui"))["messages"]
+    assert asked["parts"][1]["state"] == "output-available"
+    assert [part["type"] for part in rest["parts"]] == ["step-start", "data-tool-result"]
+    assert rest["parts"][1]["id"] == "c9"

@@ -126,7 +126,7 @@ def _answer(command: c.AnswerElicitation, session: Session) -> Any:
     if asked is None:
         return command
     content, violations = command.content, None
-    if command.action == "decline" or asked.schema is None:
+    if command.action != "accept" or asked.schema is None:
         content = None
     else:
         content = {"a": 1} if content is None else content

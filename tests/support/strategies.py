@@ -482,7 +482,7 @@ COMMANDS: dict[type, Strategy] = {
     ),
     c.AnswerElicitation: st.builds(
         c.AnswerElicitation, request_id=request_ids, violations=st.none() | st.just(()),
-        action=st.sampled_from(["accept", "decline"]), at=st.none() | moments,
+        action=st.sampled_from(["accept", "decline", "cancel"]), at=st.none() | moments,
         content=st.sampled_from([None, {}, {"a": 1}]),
     ),
     c.CancelInteraction: st.builds(

@@ -429,6 +429,17 @@ def test_declining_needs_no_content_and_takes_none():
     given(past).when(reply(content=None)).then_refused(Invalid, field="content")
 
 
+def test_who_turns_away_without_an_answer_cancels_the_request():
+    past = [created(), elicited(schema=FORM)]
+    dismissed = answered(action="cancelled", reason="dismissed")
+
+    given(past).when(reply(action="cancel", content=None)).then([dismissed])
+    given(past).when(reply(action="cancel")).then_refused(Invalid, field="content")
+    given([*past, dismissed]).when(reply(action="cancel", content=None)).then_refused(
+        InteractionDecided, interaction_id="r1", decision="cancelled"
+    )
+
+
 def test_what_was_to_be_done_elsewhere_is_accepted_without_content():
     past = [created(), elicited(schema=None, url="https://example.org")]
 

@@ -2,10 +2,27 @@
 
 import pytest
 
-from domain.errors import Invalid, MessageExists, MessageNotFound, SessionIsStopped
+from domain.errors import (
+    Invalid,
+    MessageExists,
+    MessageNotFound,
+    SessionIsStopped,
+    ToolCallNotOpen,
+    ToolCallOpen,
+)
 from domain.session import events as e
-from domain.session.commands import AddMessage, ReviseMessage
-from tests.support.builders import added, created, started, state_after, stopped, text
+from domain.session.commands import AddMessage, RecordActivity, ReviseMessage
+from tests.support.builders import (
+    added,
+    called,
+    completed,
+    created,
+    returned,
+    started,
+    state_after,
+    stopped,
+    text,
+)
 from tests.support.given import given
 
 
@@ -30,6 +47,42 @@ def test_a_message_id_belongs_to_one_message(past):
 
 def test_a_stopped_session_takes_no_message_and_tells_why_it_stopped():
     given([created(), stopped()]).when(add()).then_refused(SessionIsStopped, cause="user_requested")
+
+
+def result(call: str = "c1", **fields) -> tuple[dict, ...]:
+    return ({"type": "tool_result", "tool_call_id": call} | fields,)
+
+
+def test_a_result_may_be_said_outside_of_turns():
+    said = add(role="tool", parts=result(output=7))
+
+    given([created()]).when(said).then([added(role="tool", parts=result(output=7))])
+    given([created(), started(), called("c1"), returned("c1")]).when(said).then(
+        [added(role="tool", parts=result(output=7))]
+    )
+
+
+def test_the_result_of_an_open_call_is_recorded_in_its_turn():
+    past = [created(), started(), called("c1")]
+
+    given(past).when(add(role="tool", parts=result("c1"))).then_refused(
+        ToolCallOpen, tool_call_id="c1", turn_id="t1"
+    )
+
+
+def test_a_call_whose_result_was_said_outside_of_turns_does_not_return_again():
+    past = [created(), started("t1"), called("c1"), returned("c1", status="abandoned", output=None)]
+    past += [completed("t1"), added(role="tool", parts=result("c1")), started("t2", "m2")]
+
+    assert "c1" not in state_after(past).turns.unanswered
+    given(past).when(RecordActivity(turn_id="t2", events=(returned("c1"),))).then_refused(
+        ToolCallNotOpen
+    )
+
+
+@pytest.mark.parametrize("parts", [text(), (*result(), *text())])
+def test_a_tool_says_nothing_but_results(parts):
+    given([created()]).when(add(role="tool", parts=parts)).then_refused(Invalid, field="parts")
 
 
 @pytest.mark.parametrize(

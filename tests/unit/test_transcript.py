@@ -114,6 +114,21 @@ def test_a_result_that_comes_in_a_later_turn_is_that_of_its_call_and_marked_late
     assert texts([after]) == ["so"]
 
 
+def test_a_result_that_is_said_outside_of_turns_is_that_of_its_newest_call():
+    past = [started("t1"), called("c1"), returned("c1", output=1), called("c1")]
+    past += [returned("c1", status="abandoned", output=None), completed("t1")]
+    parts = tuple(
+        {"type": "tool_result", "tool_call_id": call, "output": "at last", "is_error": True}
+        for call in ("c1", "c9")
+    )
+    _, first, call, said = read([*past, added("m1", role="tool", parts=parts)])
+
+    assert (first["output"], "late" in first) == (1, False)
+    assert (call["status"], call["output"], call["late"]) == ("failed", "at last", True)
+    assert (call["returned_in_message"], call["returned_at_sequence"]) == ("m1", said["sequence"])
+    assert (said["role"], said["parts"]) == ("tool", list(parts))
+
+
 def test_each_entry_has_an_id_of_its_own():
     past = [started("t1"), thought("hm", "a1"), said("It is", "a1"), called("c1"), said(".", "a1")]
     past += [returned("c1"), called("c1"), added("c1x"), completed("t1"), started("t2")]
@@ -165,7 +180,9 @@ def test_it_tells_which_entry_is_new_or_different():
     revised = e.MessageRevised(message_id="m1", parts=text("new"))
     log = history([created(), added("m1"), started(), called(), revised, returned(), completed()])
 
-    assert [transcript.apply(one) for one in log] == [None, 0, 1, 2, 0, 2, None]
+    assert [transcript.apply(one) for one in log] == [
+        (), (0,), (1,), (2,), (0,), (2,), ()
+    ]  # fmt: skip
 
 
 def test_an_entry_that_was_handed_out_does_not_change_afterwards():
@@ -190,7 +207,7 @@ def test_events_about_what_was_never_there_change_nothing():
         e.Unrecognised(type="future.event"),
     ]
 
-    assert [transcript.apply(one) for one in history(strays)] == [None] * 4
+    assert [transcript.apply(one) for one in history(strays)] == [()] * 4
     assert transcript.entries == []
 
 

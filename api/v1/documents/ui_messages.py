@@ -7,7 +7,7 @@ from typing import Any
 Json = dict[str, Any]
 Entry = Mapping[str, Any]
 
-_ROLES = {"user": "user", "agent": "assistant", "system": "system"}
+_ROLES = {"user": "user", "agent": "assistant", "system": "system", "tool": "assistant"}
 _RESULT = "data-tool-result"
 
 
@@ -25,6 +25,7 @@ def ui_messages(entries: Iterable[Entry]) -> list[Json]:
     messages: list[Json] = []
     used: set[str] = set()
     open_calls: dict[str, Json] = {}
+    answered: set[tuple[str, str]] = set()
     step = _Step()
     parts: list[Json] = []
     for entry in entries:
@@ -46,8 +47,10 @@ def ui_messages(entries: Iterable[Entry]) -> list[Json]:
                 metadata["turnId"] = turn_id
             parts = []
             messages.append({"id": message_id, "role": role, "parts": parts, "metadata": metadata})
+        if "returned_in_message" in entry:
+            answered.add((entry["returned_in_message"], entry["tool_call_id"]))
         for part in _parts(entry):
-            if _is_joined(part, open_calls, step):
+            if (entry["id"], part.get("id")) in answered or _is_joined(part, open_calls, step):
                 continue
             if role == "assistant" and step.begins_at(entry["sequence"]):
                 step = _Step(is_begun=True)

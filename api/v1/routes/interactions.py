@@ -22,6 +22,7 @@ from api.v1.documents.sessions import interaction_document, pending_documents
 from api.v1.schemas.interactions import (
     AnswerBody,
     AskPermissionBody,
+    DecideBody,
     DecideInteractionBody,
     ElicitFormBody,
     ElicitVisitBody,
@@ -195,7 +196,45 @@ async def request_interaction(request: AnyRequest) -> ASGIResponse:
 async def decide_interaction(request: AnyRequest) -> ASGIResponse:
     """Decide, once: with an option of a permission, or with an answer to an elicitation."""
     decided = (await body_of(request, DecideInteractionBody)).decided()
-    request_id, session_id = name_of(request, "request_id"), session_id_of(request)
+    return await _decide(request, decided, name_of(request, "request_id"))
+
+
+@post("/v1/sessions/{session_id:str}/turns/{turn_id:str}/decision", right="write")
+@Describes(
+    _TOPIC,
+    body=DecideInteractionBody,
+    answers={200: InteractionDecided},
+    problems=(
+        "session_starting",
+        "session_stopping",
+        "session_stopped",
+        "ambiguous_interaction",
+        "interaction_not_found",
+        "interaction_decided",
+        "interaction_expired",
+        "option_not_offered",
+        "content_invalid",
+    ),
+)
+async def decide_in_turn(request: AnyRequest) -> ASGIResponse:
+    """Decide the only permission, or answer the only elicitation, that is pending in a turn."""
+    decided = (await body_of(request, DecideInteractionBody)).decided()
+    use_cases, session_id = use_cases_of(request), session_id_of(request)
+    replayed = await use_cases.handler.replay((await caller_of(request)).key_in(session_id))
+    if replayed is not None:
+        return outcome_response(replayed)
+    request_id = await use_cases.interactions.pending_in(
+        session_id,
+        name_of(request, "turn_id"),
+        "elicitation" if isinstance(decided, AnswerBody) else "permission",
+    )
+    return await _decide(request, decided, request_id)
+
+
+async def _decide(
+    request: AnyRequest, decided: DecideBody | AnswerBody, request_id: str
+) -> ASGIResponse:
+    session_id = session_id_of(request)
     caller, interactions = await caller_of(request), use_cases_of(request).interactions
     if isinstance(decided, AnswerBody):
         outcome = await interactions.answer(

@@ -45,7 +45,13 @@ from application.reads.tail import ALL
     "Messages",
     body=AddMessageBody,
     answers={201: MessageDone},
-    problems=("session_stopped", "session_stopping", "session_starting", "message_exists"),
+    problems=(
+        "session_stopped",
+        "session_stopping",
+        "session_starting",
+        "message_exists",
+        "tool_call_open",
+    ),
 )
 async def add_message(request: AnyRequest) -> ASGIResponse:
     """Add a message to the transcript."""

@@ -98,6 +98,9 @@ class ToolCallEntry(Shape):
         Literal[True] | None, Field(description="the result came when the turn had ended")
     ] = None
     returned_in_turn: Annotated[str | None, Field(description="the turn in which it came")] = None
+    returned_in_message: Annotated[
+        str | None, Field(description="the message of role `tool` with which it came")
+    ] = None
     approval: Approval | None = None
     meta: JsonMap | None = None
     progress_meta: JsonMap | None = None

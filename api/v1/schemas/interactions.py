@@ -123,7 +123,10 @@ class DecideBody(Body):
 class AnswerBody(Body):
     """The content of an elicitation, or that there will be none."""
 
-    action: Literal["accept", "decline"]
+    action: Annotated[
+        Literal["accept", "decline", "cancel"],
+        Field(description="`cancel` turns away without an answer: it is decided as `cancelled`"),
+    ]
     content: JsonMap | None = None
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.checks import require_id, require_name
-from domain.errors import MessageExists, MessageNotFound
+from domain.errors import Invalid, MessageExists, MessageNotFound, ToolCallOpen
 from domain.parts import require_parts
+from domain.replacing import replace
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import MessageAdded, MessageRevised, Recorded, SessionEvent
 from domain.session.guards import require_active, require_present
@@ -29,11 +30,16 @@ class AddMessage(Command):
 
 @decides(AddMessage)
 def add(session: Session, command: AddMessage) -> list[SessionEvent]:
-    """Add a message; its id is new in this session."""
+    """Add a message; its id is new in this session.
+
+    What a tool says are results, and never those of calls that are open in the running turn.
+    """
     require_active(session)
     require_message(command.message_id, command.parts)
     require_name(command.author, "author")
     require_new_message(session, command.message_id)
+    if command.role == "tool":
+        _require_results(session, command.parts)
     return [
         MessageAdded(
             message_id=command.message_id,
@@ -43,6 +49,20 @@ def add(session: Session, command: AddMessage) -> list[SessionEvent]:
             implicit=command.implicit,
         )
     ]
+
+
+def _require_results(session: Session, parts: Sequence[Part]) -> None:
+    if any(part.get("type") != "tool_result" for part in parts):
+        raise Invalid("the parts of role tool are all of type tool_result", field="parts")
+    running = session.turns.running
+    for call in results_in(parts):
+        if running is not None and call in running.open_calls:
+            raise ToolCallOpen(None, tool_call_id=call, turn_id=running.turn_id)
+
+
+def results_in(parts: Sequence[Part]) -> list[str]:
+    """Return the ids of the calls whose results are among the parts."""
+    return [str(part.get("tool_call_id")) for part in parts if part.get("type") == "tool_result"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +116,13 @@ def require_known_message(session: Session, message_id: str) -> None:
 
 @evolves(MessageAdded)
 def _added(session: Session, event: MessageAdded, recorded: Recorded) -> Changes:
-    return {"messages": session.messages.put(event.message_id, recorded.sequence)}
+    changes: Changes = {"messages": session.messages.put(event.message_id, recorded.sequence)}
+    if event.role == "tool":
+        unanswered = session.turns.unanswered
+        for call in results_in(event.parts):
+            unanswered = unanswered.drop(call)
+        changes["turns"] = replace(session.turns, unanswered=unanswered)
+    return changes
 
 
 @evolves(MessageRevised)

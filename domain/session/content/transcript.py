@@ -4,6 +4,7 @@ A rewound conversation, or that of a fork, goes on from an earlier fold: who has
 (`application/reads/queries.py`) gets that one first.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +24,7 @@ from domain.session.events import (
     ToolReturned,
     TurnStarted,
 )
-from domain.values import rfc3339
+from domain.values import Part, rfc3339
 
 CallEvent = ToolCalled | ToolProgressed | ToolReturned | PermissionRequested | PermissionDecided
 Entry = dict[str, Any]
@@ -45,19 +46,27 @@ class Transcript:
     _approvals: dict[tuple[str | None, str], Entry] = field(
         default_factory=dict[tuple[str | None, str], Entry]
     )
+    _newest: dict[str, int] = field(default_factory=dict[str, int])
+    """The newest call with each id."""
     _requests: dict[str, tuple[str | None, str]] = field(
         default_factory=dict[str, tuple[str | None, str]]
     )
 
-    def apply(self, recorded: Recorded) -> int | None:
+    def apply(self, recorded: Recorded) -> Sequence[int]:
         """Take in the next event.
 
         Args:
             recorded: The event after the last one taken in.
 
         Returns:
-            The index of the entry that is new or different now; None when nothing changed.
+            The indices of the entries that are new or different now.
         """
+        if isinstance(recorded.event, MessageAdded):
+            return self._added(recorded, recorded.event)
+        index = self._taken(recorded)
+        return () if index is None else (index,)
+
+    def _taken(self, recorded: Recorded) -> int | None:
         event = recorded.event
         match event:
             case AgentMessage():
@@ -72,8 +81,6 @@ class Transcript:
                 | PermissionDecided()
             ):
                 return self._of_call(recorded, event)
-            case MessageAdded():
-                return self._added(recorded, event)
             case TurnStarted():
                 self._agent = event.agent
                 return self._given(recorded, event)
@@ -83,7 +90,7 @@ class Transcript:
                 return self._revise(recorded, event)
             case ConversationCleared():
                 self.entries.clear()
-                for kept in (self._ids, self._calls, self._approvals, self._requests):
+                for kept in (self._ids, self._calls, self._newest, self._approvals, self._requests):
                     kept.clear()
                 self._saying = None
                 return None
@@ -128,14 +135,34 @@ class Transcript:
             self.entries[index] = {**self.entries[index], "status": "abandoned"}
         return is_open
 
-    def _added(self, recorded: Recorded, event: MessageAdded) -> int:
+    def _added(self, recorded: Recorded, event: MessageAdded) -> Sequence[int]:
         entry = self._entry(recorded, "message", event.message_id, event.role)
         entry["parts"] = list(event.parts)
         if event.author is not None:
             entry["author"] = event.author
         if event.implicit:
             entry["implicit"] = True
-        return self._add(entry)
+        index = self._add(entry)
+        if event.role != "tool":
+            return (index,)
+        answered = (self._answer(part, entry) for part in event.parts)
+        return (*(one for one in answered if one is not None), index)
+
+    def _answer(self, part: Part, said: Entry) -> int | None:
+        """Put a result that is a part into its call, if that has ended without one."""
+        index = self._newest.get(part.get("tool_call_id", ""))
+        call = None if index is None else self.entries[index]
+        if index is None or call is None or call["status"] == "open" or "output" in call:
+            return None
+        self.entries[index] = {
+            **call,
+            "status": "failed" if part.get("is_error") else "completed",
+            "output": part.get("output"),
+            "returned_at_sequence": said["sequence"],
+            "late": True,
+            "returned_in_message": said["id"],
+        }
+        return index
 
     def _given(self, recorded: Recorded, event: TurnStarted | InputSteered) -> int:
         role = "system" if event.source == "synthetic" else "user"
@@ -205,6 +232,7 @@ class Transcript:
         if approval is not None:
             entry["approval"] = approval
         index = self._calls[recorded.turn_id, event.tool_call_id] = self._add(entry)
+        self._newest[event.tool_call_id] = index
         return index
 
     def _update_call(self, recorded: Recorded, call: str, news: dict[str, Any]) -> int | None:

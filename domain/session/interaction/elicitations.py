@@ -15,6 +15,7 @@ from domain.session.interaction.interactions import (
     require_new,
     require_pending,
     resolve,
+    resolved,
     signs_of_life,
 )
 from domain.session.state import Changes, Session
@@ -82,14 +83,14 @@ def _allows_objects(schema: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerElicitation(Command):
-    """Give the content, or say that there will be none.
+    """Give the content, decline to, or turn away without an answer (`cancel`).
 
     `violations` are what is wrong with the content by the schema of the request; None says that no
     such request was known when the content should have been checked.
     """
 
     request_id: Identity[str]
-    action: Literal["accept", "decline"]
+    action: Literal["accept", "decline", "cancel"]
     content: JsonObject | None = None
     violations: tuple[str, ...] | None = None
     at: datetime | None = None
@@ -99,7 +100,7 @@ class AnswerElicitation(Command):
 def answer(session: Session, command: AnswerElicitation) -> list[SessionEvent]:
     """Give content that fits the schema, or say that there will be none."""
     pending = require_pending(session, command.request_id, "elicitation", command.at)
-    if command.action == "decline" or pending.schema is None:
+    if command.action != "accept" or pending.schema is None:
         if command.content is not None:
             raise Invalid("this answer takes no content", field="content")
     else:
@@ -116,6 +117,8 @@ def answer(session: Session, command: AnswerElicitation) -> list[SessionEvent]:
                 interaction_id=command.request_id,
                 violations=list(command.violations),
             )
+    if command.action == "cancel":
+        return [resolved(pending, "cancelled", "dismissed")]
     return [
         ElicitationAnswered(
             request_id=command.request_id, action=command.action, content=command.content
