@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
 from application.ports.events import Envelope, StoredEvent
+from application.ports.inspection import FoundEvent
 from domain.catalogue import NAMES, Event
 from domain.session.events import Recorded, SessionEvent, Unrecognised
 from domain.values import rfc3339
@@ -22,6 +23,28 @@ class _Record(msgspec.Struct):
     v: int
     data: msgspec.Raw
     turn_id: str | None = None
+
+
+class _Known(NamedTuple):
+    """How the records of one type are read.
+
+    Args:
+        newest: The newest version.
+        whole: Reads a record of that version.
+        data: Reads the data of one.
+        cls: The class of the event.
+    """
+
+    newest: int
+    whole: Callable[[bytes], Any]
+    data: Callable[[msgspec.Raw], SessionEvent]
+    cls: type[Any]
+
+
+def _record_of(cls: type[Any]) -> type[msgspec.Struct]:
+    """Return what is read of a record that holds an event of a class."""
+    turn_id = ("turn_id", str | None, None)
+    return msgspec.defstruct("_Whole", [("at", datetime), ("v", int), ("data", cls), turn_id])
 
 
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,7 +80,12 @@ class JsonCodec:
 
     def __init__(self) -> None:
         self._known = {
-            name: (version, msgspec.json.Decoder(cls).decode, cls)
+            name: _Known(
+                version,
+                msgspec.json.Decoder(_record_of(cls)).decode,
+                msgspec.json.Decoder(cls).decode,
+                cls,
+            )
             for cls, (name, version) in NAMES.items()
         }
         self._fields: Mapping[type[Any], tuple[tuple[str, bool], ...]] = {
@@ -98,7 +126,7 @@ class JsonCodec:
         record["data"] = data
         return name, _json(record)
 
-    def decode(self, stored: StoredEvent) -> Recorded:
+    def decode(self, stored: StoredEvent | FoundEvent) -> Recorded:
         """Return the event of a record.
 
         Unknown fields are passed over and an unknown type becomes `Unrecognised`, so that an older
@@ -107,36 +135,30 @@ class JsonCodec:
         Args:
             stored: A row of the log.
         """
+        known = self._known.get(stored.type)
+        if known is not None:
+            # In one go, as nearly all can be read; the rest is taken apart.
+            try:
+                whole = known.whole(stored.record)
+            except _UNREADABLE:
+                whole = None
+            if whole is not None and whole.v == known.newest:
+                return Recorded(stored.sequence, whole.at, whole.data, whole.turn_id)
         try:
             record = _record(stored.record)
         except _UNREADABLE:
             # Nothing is known of it but that it was here: the rest of the log must stay of use.
             return Recorded(stored.sequence, _NO_TIME, Unrecognised(type=stored.type))
-        known = self._known.get(stored.type)
-        if known is None or record.v > known[0]:
+        if known is None or record.v > known.newest:
             event: SessionEvent = Unrecognised(type=stored.type, data=_lenient(record.data))
         else:
             try:
-                event = self._known_event(stored.type, record, *known)
+                event = _event_of(stored.type, record, known)
             except _UNREADABLE:
                 # A word that a newer program has added to a field: this one cannot know what it
                 # means, but must still be able to open the session.
                 event = Unrecognised(type=stored.type, data=_lenient(record.data))
         return Recorded(stored.sequence, record.at, event, record.turn_id)
-
-    def _known_event(
-        self,
-        name: str,
-        record: _Record,
-        newest: int,
-        decode: Callable[[msgspec.Raw], SessionEvent],
-        cls: type[Any],
-    ) -> SessionEvent:
-        if record.v == newest:
-            return decode(record.data)
-        data = upcast(name, record.v, msgspec.json.decode(record.data), newest)
-        event: SessionEvent = msgspec.convert(data, cls)
-        return event
 
     def to_json(self, value: Any) -> bytes:
         """Return a value as UTF-8 JSON.
@@ -156,6 +178,19 @@ class JsonCodec:
             return msgspec.json.decode(raw)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
+
+
+def _event_of(name: str, record: _Record, known: _Known) -> SessionEvent:
+    """Return the event of a record whose type and version are known.
+
+    Raises:
+        DecodeError: It does not say what its type says.
+    """
+    if record.v == known.newest:
+        return known.data(record.data)
+    data = upcast(name, record.v, msgspec.json.decode(record.data), known.newest)
+    event: SessionEvent = msgspec.convert(data, known.cls)
+    return event
 
 
 def _lenient(data: msgspec.Raw) -> Mapping[str, Any]:

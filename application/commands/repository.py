@@ -8,7 +8,7 @@ from application.memory_budget import MEBIBYTE, Share
 from application.ports.store import Store
 from domain.chain import genesis
 from domain.session.events import Recorded, SessionCreated
-from domain.session.evolve import evolve
+from domain.session.evolve import Folding
 from domain.session.family.forks import inherited
 from domain.session.state import ABSENT, Session
 from domain.values import Origin
@@ -237,26 +237,29 @@ class SessionRepository:
         """
         # The last event before the start is read again for the digest that the next one follows.
         after = max(session.sequence - 1, 0)
+        folding = Folding(session)
+        reached = session.sequence
         digest, position, origins, weight = genesis(session_id), 0, 0, 0
         while True:
             page = await self._store.log.read(
                 session_id, after=after, upto=upto, limit=_PAGE, most_bytes=_PAGE_BYTES
             )
             for stored in page:
-                if stored.sequence > session.sequence:
+                if stored.sequence > reached:
                     recorded = self._store.codec.decode(stored)
                     if recorded.sequence == 1:
                         if before is None:
                             before, origins = await self._before(recorded)
                             weight += self._store.snapshots.weigh(before) if origins else 0
-                        session = before
-                    session = evolve(session, recorded)
+                        folding = Folding(before)
+                    folding.take(recorded)
+                    reached = recorded.sequence
                     weight += len(stored.record)
             if page:
                 after, digest, position = page[-1].sequence, page[-1].digest, page[-1].position
             size = sum(len(stored.record) for stored in page)
             if len(page) < _PAGE and size < _PAGE_BYTES:
-                return Loaded(session, digest, position, origins, weight)
+                return Loaded(folding.session, digest, position, origins, weight)
 
     async def _before(self, first: Recorded) -> tuple[Session, int]:
         """Return the state before a log's first event, and how many logs were folded for it.

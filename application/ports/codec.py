@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 from application.ports.events import Envelope, StoredEvent
+from application.ports.inspection import FoundEvent
 from domain.catalogue import Event
 from domain.session.events import Recorded
 
@@ -14,7 +15,7 @@ class Codec(Protocol):
         """Return the stored type and record of an event."""
         ...
 
-    def decode(self, stored: StoredEvent) -> Recorded:
+    def decode(self, stored: StoredEvent | FoundEvent) -> Recorded:
         """Return the event of a record, of an older version or an unknown type too."""
         ...
 

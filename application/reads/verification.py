@@ -12,7 +12,6 @@ from uuid import UUID
 
 from application.commands.repository import SessionRepository
 from application.ports.census import Census
-from application.ports.events import StoredEvent
 from application.ports.inspection import FoundEvent, FoundRow, Inspector
 from application.ports.store import Store
 from application.projections.session_row import PROJECTION_VERSION
@@ -22,8 +21,8 @@ from domain.errors import SessionNotFound
 from domain.repair.integrity import Integrity
 from domain.repair.rows import Row
 from domain.session.events import Recorded, Unrecognised
-from domain.session.evolve import evolve
-from domain.session.state import ABSENT, Session
+from domain.session.evolve import Folding
+from domain.session.state import Session
 
 _FIRST = "session.created"
 _AT_ONCE = 500
@@ -134,8 +133,8 @@ class _Check:
         self._repository = repository
         self._session_id = session_id
         self._integrity = Integrity(genesis(session_id))
-        self._state: Session | None = ABSENT
-        self._kept: list[int] = []
+        self._fold: Folding | None = Folding()
+        self._kept: frozenset[int] = frozenset()
         self._is_session = False
         self.events = 0
         self.findings: dict[str, Finding] = {}
@@ -152,27 +151,28 @@ class _Check:
                 self._found(code, sequence, detail)
         if not self.events:
             self._is_session = page[0].type == _FIRST
-            self._kept = [*await self._store.snapshots.sequences(self._session_id)]
+            kept = await self._store.snapshots.sequences(self._session_id)
+            self._kept = frozenset(kept)
         self.events += len(page)
         for found in page:
-            if self._state is None:
+            if self._fold is None:
                 return
             recorded = self._decoded(found)
             if recorded is None:
-                self._state = None
+                self._fold = None
                 return
-            sequence = recorded.sequence
-            before = self._state if sequence != 1 else await self._repository.state_before(recorded)
-            self._state = evolve(before, recorded)
-            if sequence in self._kept:
-                await self._compare_kept(sequence, self._state)
+            if recorded.sequence == 1:
+                self._fold = Folding(await self._repository.state_before(recorded))
+            self._fold.take(recorded)
+            if recorded.sequence in self._kept:
+                await self._compare_kept(recorded.sequence, self._fold.session)
 
     def _decoded(self, found: FoundEvent) -> Recorded | None:
         """Return the event of a row; None for one after which nothing can be folded."""
         if found.erased_hash is not None or (found.sequence == 1 and found.type != _FIRST):
             # What was erased cannot be folded, and the stream of something else is no session.
             return None
-        recorded = self._store.codec.decode(StoredEvent(self._session_id, *found[:5]))
+        recorded = self._store.codec.decode(found)
         if isinstance(recorded.event, Unrecognised):
             try:
                 self._store.codec.from_json(found.record)
@@ -200,9 +200,9 @@ class _Check:
             detail = f"the row is at {row.sequence}, the log at {integrity.last}"
             self._found("event_head_mismatch", integrity.last, detail)
         elif (
-            integrity.whole and self._state is not None and row.projected_with == PROJECTION_VERSION
+            integrity.whole and self._fold is not None and row.projected_with == PROJECTION_VERSION
         ):
-            found = row_differences(self._session_id, row, self._state, self._store.codec)
+            found = row_differences(self._session_id, row, self._fold.session, self._store.codec)
             for code, detail in found:
                 self._found(code, integrity.last, detail)
 

@@ -18,6 +18,7 @@ class Integrity:
         self._before_last = genesis
         self.whole = True
         self.last: int | None = None
+        self._expected = 1
         self.digest = b""
         self.position: int | None = None
 
@@ -36,12 +37,13 @@ class Integrity:
         follows = self._follows
         if (
             follows is None
-            or sequence != max(self.last or 0, 0) + 1
+            or sequence != self._expected
             or position <= (self.position or 0)
             or link(follows, hashed or record_hash(record)) != digest
         ):
             return False
         self.last, self.position, self.digest = sequence, position, digest
+        self._expected = sequence + 1
         self._before_last, self._follows = follows, digest
         return True
 
@@ -78,11 +80,12 @@ class Integrity:
                     f"sequence {row.sequence} comes after {last}",
                 )
                 follows = None
-            elif row.sequence != (expected := max(last or 0, 0) + 1):
-                yield "event_sequence_gap", f"expected {expected}, found {row.sequence}"
+            elif row.sequence != self._expected:
+                yield "event_sequence_gap", f"expected {self._expected}, found {row.sequence}"
                 # What the missing ones said is not known, so neither is what this one follows.
                 follows = None
             self.last = row.sequence if last is None else max(last, row.sequence)
+            self._expected = max(self.last, 0) + 1
         if row.position is not None:
             if self.position is not None and row.position <= self.position:
                 yield (

@@ -20,6 +20,9 @@ OLDEST_FORMAT = 6
 """The oldest form that still gives the right state. A new field with a default leaves it, if the
 default is right for every log written so far; any other change raises it to `FORMAT`."""
 
+_put = object.__setattr__
+"""States are frozen for all but who made them."""
+
 
 def fold(history: Iterable[Recorded], start: Session = ABSENT) -> Session:
     """Return the state after a history.
@@ -28,9 +31,10 @@ def fold(history: Iterable[Recorded], start: Session = ABSENT) -> Session:
         history: Events in order of their sequence, the first one following `start`.
         start: The state before them.
     """
+    folding = Folding(start)
     for recorded in history:
-        start = evolve(start, recorded)
-    return start
+        folding.take(recorded)
+    return folding.session
 
 
 def evolve(session: Session, recorded: Recorded) -> Session:
@@ -49,3 +53,40 @@ def evolve(session: Session, recorded: Recorded) -> Session:
         spoken=spoken_after(session.spoken, recorded),
         **effect(session, recorded.event, recorded),
     )
+
+
+class Folding:
+    """Folds many events into one state, which is made once, and not anew for each event.
+
+    Effects only read the state that they are given, so it may be the same one each time.
+
+    Args:
+        start: The state before them.
+    """
+
+    def __init__(self, start: Session = ABSENT) -> None:
+        self._session = replace(start)
+
+    @property
+    def session(self) -> Session:
+        """The state after the events so far."""
+        return replace(self._session)
+
+    def take(self, recorded: Recorded) -> None:
+        """Fold one more event.
+
+        Args:
+            recorded: The event and its place.
+        """
+        session = self._session
+        effect = EFFECTS.get(type(recorded.event))
+        if effect is None:
+            _put(session, "unrecognised", recorded.sequence)
+        else:
+            changes = effect(session, recorded.event, recorded)
+            spoken = spoken_after(session.spoken, recorded)
+            if spoken is not session.spoken:
+                _put(session, "spoken", spoken)
+            for name, value in changes.items():
+                _put(session, name, value)
+        _put(session, "sequence", recorded.sequence)

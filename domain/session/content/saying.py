@@ -17,6 +17,19 @@ from domain.session.events import (
 )
 from domain.session.state import Spoken
 
+_SAYING = frozenset(
+    {
+        AgentMessage,
+        AgentThought,
+        ConversationCleared,
+        ConversationRewound,
+        InputSteered,
+        MessageAdded,
+        ToolCalled,
+        TurnStarted,
+    }
+)
+
 
 def spoken_after(spoken: Spoken, recorded: Recorded) -> Spoken:
     """Return how much was said after one more event.
@@ -25,6 +38,8 @@ def spoken_after(spoken: Spoken, recorded: Recorded) -> Spoken:
         spoken: How much was before it.
         recorded: The event and its place.
     """
+    if type(recorded.event) not in _SAYING:
+        return spoken
     match recorded.event:
         case AgentMessage(message_id=message_id):
             continues = message_id is not None and message_id == spoken.open_id
