@@ -40,7 +40,7 @@ from api.cli.options import (
     wants_json,
 )
 from api.cli.serving.listening import listen as open_listening
-from api.cli.time_travel import diff_session
+from api.cli.time_travel import diff_session, replay_session
 from api.cli.token_commands import tokens
 from api.cli.transfer import export_logs, import_files
 
@@ -378,6 +378,7 @@ def verify(
 
 
 app.command(name="diff", short_help="Tell what differs between two moments.")(diff_session)
+app.command(name="replay", short_help="Show a session as it happened.")(replay_session)
 app.command(name="export", short_help="Take sessions out, as files.")(export_logs)
 app.command(name="import", short_help="Bring exported sessions in.")(import_files)
 

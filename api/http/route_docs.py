@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from api.http.requests import DEFAULT_LIMIT, MAX_EVENTS, MAX_LIMIT
 from api.http.routing import Route
+from application.reads.pace import FASTEST, SLOWEST
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _DESCRIPTIONS: dict[Callable[..., Any], "Describes"] = {}
@@ -90,7 +91,6 @@ TYPES = Parameter(
     "only events of these types, comma-separated; filters never change sequences",
     {**_WORD, "maxLength": 4000},
 )
-SLOWEST, FASTEST = 0.01, 1000.0
 REPLAY_SPEED = Parameter(
     "replay_speed",
     "of a stream: what has happened comes as fast as it happened, times this; then what happens",

@@ -2,15 +2,14 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from datetime import datetime
 from time import monotonic
 from uuid import UUID
 
 from application.errors import StoreUnavailable
 from application.fan_out import FanOut
 from application.ports.events import StoredEvent
-from application.ports.session_rows import NEVER
 from application.ports.store import Store
+from application.reads.pace import Pace
 from application.reads.stream_items import (
     LOOK_AGAIN,
     Closing,
@@ -19,42 +18,8 @@ from application.reads.stream_items import (
 )
 from application.reads.tail import Filter, Tails
 
-LONGEST_GAP = 5.0
-"""Seconds, the most that a reader waits between two events of the past, at any speed."""
 _READ, _READ_BYTES = 50, 64 * 1024
 """The most events and bytes that are read at once: they wait here for as long as they took."""
-_LATE = 1.0
-"""Seconds behind its time at which a replay goes on from now, instead of making up for it."""
-
-
-class Pace:
-    """When each event is due, from the times at which they were recorded.
-
-    Args:
-        speed: How many times faster than it was recorded; above 0.
-        longest: The most seconds between two events.
-    """
-
-    def __init__(self, speed: float, longest: float = LONGEST_GAP) -> None:
-        self._speed = speed
-        self._longest = longest
-        self._due: float | None = None
-        self._last = NEVER
-
-    def wait(self, at: datetime, now: float) -> float:
-        """Return the seconds until an event is due; what was late is made up for within a second.
-
-        Args:
-            at: When it was recorded; times that go back, or cannot be read, count as no time.
-            now: Seconds on a clock that only goes forward.
-        """
-        gap = 0.0
-        if NEVER not in (at, self._last):
-            gap = min(max((at - self._last).total_seconds() / self._speed, 0.0), self._longest)
-        self._last = at
-        due = now if self._due is None else self._due + gap
-        self._due = due if now - due < _LATE else now
-        return max(due - now, 0.0)
 
 
 class Replays:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from application.fan_out import FanOut
 from application.ports.session_rows import NEVER
-from application.reads.replay import LONGEST_GAP, Pace, Replays
+from application.reads.pace import LONGEST_GAP, Pace
+from application.reads.replay import Replays
 from application.reads.stream_items import CaughtUp, Closing, StreamItem, StreamTiming
 from application.reads.tail import ALL, Filter, Tails
 from infrastructure.memory.store import MemoryStore

@@ -1,4 +1,4 @@
-"""`cairn diff`: what can be asked of it."""
+"""`cairn diff` and `cairn replay`: what can be asked of them."""
 
 from typing import Annotated
 
@@ -41,3 +41,30 @@ def diff_session(
         from api.cli.time_travel.diff import diff as run
 
         run(session, earlier, later, as_json=json, url=url, token_file=token_file)
+
+
+def replay_session(
+    session: Annotated[str, typer.Argument(help=ONE_SESSION)],
+    speed: Annotated[
+        str,
+        typer.Option(metavar="FACTOR", help="How much faster than it happened, such as 4x."),
+    ] = "1x",
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MOMENT", help="Begin at this sequence or RFC 3339 time, not with the first."
+        ),
+    ] = None,
+    url: Url = HERE,
+    token_file: TokenFile = None,
+) -> None:
+    """Show a session as it happened, at the pace at which it was recorded.
+
+    Space pauses and goes on, the arrows left and right step by an event, up and down by ten, Home
+    and End go to the first and the last, a number and Enter go to that sequence, + and - double and
+    halve the speed, q quits. Where there is no terminal, the events are printed line by line.
+    """
+    with complaining():
+        from api.cli.time_travel.replay import replay as run
+
+        run(session, at=at, speed=speed, url=url, token_file=token_file)

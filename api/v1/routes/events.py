@@ -30,11 +30,9 @@ from api.http.responses import (
 )
 from api.http.route_docs import (
     EVENTS_LIMIT,
-    FASTEST,
     LAST,
     LAST_EVENT_ID,
     REPLAY_SPEED,
-    SLOWEST,
     STORE,
     STREAM,
     TYPES,
@@ -49,6 +47,7 @@ from api.services import services_of
 from api.v1.schemas.events import CloudEventBatch, EventPage, FeedPage
 from application.ports.events import StoredEvent, named_types
 from application.reads.feed import FeedFilter
+from application.reads.pace import FASTEST, SLOWEST
 from application.reads.stream_items import Page
 from application.reads.tail import Filter
 
