@@ -91,11 +91,11 @@ def test_a_transcript_says_what_it_changed_and_changes_nothing_else(past: list[A
     for recorded in history(past):
         before = list(transcript.entries)
 
-        index = transcript.apply(recorded)
+        changed = transcript.apply(recorded)
 
         if isinstance(recorded.event, ConversationCleared):
             assert transcript.entries == []
             continue
-        untouched = [n for n in range(len(before)) if n != index]
+        untouched = [n for n in range(len(before)) if n not in changed]
         assert all(transcript.entries[n] is before[n] for n in untouched)
-        assert len(transcript.entries) == max(len(before), -1 if index is None else index + 1)
+        assert len(transcript.entries) == max([len(before), *(n + 1 for n in changed)])

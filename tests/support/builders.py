@@ -403,6 +403,11 @@ GROWN: tuple[e.SessionEvent, ...] = (
         external_id="order/7",
     ),
     e.ToolReturned(tool_call_id="c1", output="done", called_in_turn="t0"),
+    e.RuntimeEvent(
+        kind="tool.result",
+        data={"type": "tool.result", "data": {"tool_call_id": "c1"}},
+        problem={"code": "invalid", "detail": "did you mean `tool.returned`?"},
+    ),
     e.MessageRevised(message_id="c1", parts=text("[redacted]"), input={"cmd": "[redacted]"}),
     e.SessionResumed(
         activation=3, starting=True, crash=Failure(kind="process_exit", summary="139")
