@@ -14,5 +14,18 @@ def digest_of(value: Any) -> str:
     Args:
         value: A JSON value, nested not too deeply for Python's own encoder.
     """
+    return "sha256:" + sha256(_written(value)).hexdigest()
+
+
+def size_of(value: Any) -> int:
+    """Return the bytes of a value as canonical JSON.
+
+    Args:
+        value: A JSON value, nested not too deeply for Python's own encoder.
+    """
+    return len(_written(value))
+
+
+def _written(value: Any) -> bytes:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-    return "sha256:" + sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return text.encode("utf-8", "surrogatepass")

@@ -13,12 +13,17 @@ from domain.values import (
     Failure,
 )
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UNSEEN = re.compile(r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""What shows nothing, or turns the direction of what is shown, without being part of a word: two
+names that look alike would not be the same. Joiners (U+200C, U+200D) are part of words."""
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def require_name(value: str | None, field: str, *, most: int = MAX_NAME) -> None:
     """Refuse a name that lists could not hold or show.
+
+    Names are compared character by character, and never normalised: NFC and NFD of a word are two.
 
     Args:
         value: The name; None passes.
@@ -26,10 +31,14 @@ def require_name(value: str | None, field: str, *, most: int = MAX_NAME) -> None
         most: The longest allowed, in characters.
 
     Raises:
-        Invalid: It is blank, longer than `most`, or has control characters.
+        Invalid: It is blank, longer than `most`, or has control characters or others that show
+            nothing.
     """
     if value is not None:
         _require_text(value, field, len(value), most, "characters", _CONTROL)
+        if not value.isascii() and (unseen := _UNSEEN.search(value)):
+            code = f"U+{ord(unseen[0]):04X}"
+            raise Invalid(f"{field} must not have {code}, which nobody sees", field=field)
 
 
 def require_id(value: str | None, field: str) -> None:

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from importlib import import_module
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, ip_address, ip_network
 from time import monotonic
 
 import httpx
@@ -30,6 +30,16 @@ _ANSWER_BYTES = 64 * 1024
 _ANSWER_TIME = 0.1
 """Which part of the time of a delivery is spent on what the answer says."""
 _BUSY = (429, 503)
+
+_NOT_PUBLIC = tuple(
+    map(
+        ip_network,
+        ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b::/96", "64:ff9b:1::/48", "100:0:0:1::/64",
+         "2001::/23", "3fff::/20", "5f00::/16", "fec0::/10"),
+    )
+)  # fmt: skip
+"""What the IANA's registries of special addresses, or RFC 3879, keep from the open internet, where
+not every release of Python knows of it. NAT64 stands for whatever IPv4 address is behind it."""
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -61,6 +71,8 @@ def is_public(address: str) -> bool:
     """
     found = ip_address(address.partition("%")[0])
     if found.is_multicast or found.is_reserved or not found.is_global:
+        return False
+    if any(found in network for network in _NOT_PUBLIC if network.version == found.version):
         return False
     # Of the IPv6 addresses that stand for an IPv4 one, these alone are held to be global.
     return isinstance(found, IPv4Address) or found.sixtofour is None

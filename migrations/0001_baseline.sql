@@ -282,8 +282,9 @@ create table snapshots (
 
 -- Writes a batch of appends, all or none. `p_touched` are sessions whose list row only moves on;
 -- `p_rows` are those whose list row is written anew, or for the first time (before = 0);
--- `p_expected` are versions of shared scopes. Raises CN001 when a session is not where its append
--- expects it, or is held; CN003 when a scope is not.
+-- `p_expected` are versions of shared scopes. Returns the position before the batch; null, and
+-- nothing is written, when a session or a scope is not where its append expects it, a session is
+-- held, or a key is taken. Others write too, so this is expected: it is no error in the server log.
 create function append_batch_v1(
   e_session uuid[], e_sequence bigint[], e_type text[], e_record bytea[], e_digest bytea[],
   t_session uuid[], t_before bigint[], t_after bigint[], t_offset bigint[], t_digest bytea[],
@@ -305,7 +306,7 @@ begin
     left join shared_scopes as c on c.scope_id = x.scope_id
     where coalesce(c.version, 0) <> x.version
   ) then
-    raise exception 'a shared scope is not at its expected version' using errcode = 'CN003';
+    raise exception 'a shared scope is not at its expected version' using errcode = 'CN001';
   end if;
 
   insert into events (originator_id, originator_version, topic, state, notification_id, digest)
@@ -418,6 +419,8 @@ begin
   end if;
 
   return base;
+exception when unique_violation or sqlstate 'CN001' then
+  return null;
 end $$;
 
 -- Who drives a session and who vouches for it: rows that change often beside the log, judged by

@@ -1,8 +1,9 @@
 """JSON texts of clients: decoded, or refused with what is wrong and at which byte."""
 
+import json
 import re
-from collections.abc import Iterable
-from typing import Any, cast
+import sys
+from typing import Any
 
 import msgspec
 
@@ -32,6 +33,40 @@ _OTHER_LITERALS: tuple[tuple[bytes, str], ...] = (
     (b"/", "JSON has no comments"),
 )
 _FIRST_PRINTABLE = 0x20
+_CHARSETS = ("utf-8", "utf8", "us-ascii")
+_LARGEST = int(sys.float_info.max)
+_END_OF_NAME = re.compile(rb'"[ \t\r\n]*:')
+_ESCAPED_END = re.compile(rb'\\"[ \t\r\n]*:')
+_SMALL_EXPONENT = re.compile(rb"[eE]-\d{3}")
+_MANY_ZEROS = b"0" * 200
+
+
+def require_plain_json(content_type: str | None, content_encoding: str | None) -> None:
+    """Refuse a body that does not say it is JSON in UTF-8, as it is.
+
+    Args:
+        content_type: The header, None when absent.
+        content_encoding: The header, None when absent.
+
+    Raises:
+        Problem: 415, with what to send.
+    """
+    media_type, *parameters = (content_type or "").lower().split(";")
+    if media_type.strip() != "application/json" and not media_type.strip().endswith("+json"):
+        # Also what keeps a web page from sending commands to a server on its reader's machine.
+        raise Problem(
+            "unsupported_media_type",
+            "send JSON with the header `Content-Type: application/json`",
+        )
+    for name, _, value in (parameter.partition("=") for parameter in parameters):
+        charset = value.strip().strip('"')
+        if name.strip() == "charset" and charset not in _CHARSETS:
+            raise Problem(
+                "unsupported_media_type", f"the charset {charset[:50]!r} is not taken; send UTF-8"
+            )
+    encoding = (content_encoding or "identity").strip().lower()
+    if encoding != "identity":
+        raise Problem("unsupported_media_type", f"the body is {encoding[:50]}; send it as it is")
 
 
 def decode(raw: bytes) -> Any:
@@ -41,39 +76,105 @@ def decode(raw: bytes) -> Any:
         raw: The bytes that came.
 
     Raises:
-        Problem: 400, it is no JSON, or nested deeper than the log takes.
+        Problem: 400, it is no JSON, is nested deeper than the log takes, or says what readers would
+            understand in different ways.
     """
     try:
         value = msgspec.json.decode(raw)
     except RecursionError:
-        raise _too_deep() from None
+        raise _malformed(_TOO_DEEP) from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        detail = f"the body is not valid JSON: {_fault(raw, error)}"
-        raise Problem("malformed_json", detail) from None
-    # So few brackets cannot be too deep; counting them is cheaper than walking.
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
-        raise _too_deep()
+        raise _malformed(f"the body is not valid JSON: {_fault(raw, error)}") from None
+    _require_one_meaning(value, raw)
     return value
 
 
-def _too_deep() -> Problem:
-    return Problem("malformed_json", f"the JSON is nested deeper than {MAX_DEPTH} levels")
+def decode_leniently(raw: bytes) -> Any:
+    """Return the value of a JSON text by the decoder of Python, which takes halves of pairs.
+
+    Args:
+        raw: The bytes that came.
+
+    Raises:
+        ValueError: It is no JSON, has a name twice, or a number that a double cannot be near to.
+    """
+    return json.loads(raw, object_pairs_hook=_object, parse_float=_float)
 
 
-def _deeper_than(value: Any, most: int) -> bool:
-    level: list[Any] = [value] if isinstance(value, dict | list) else []
-    for _ in range(most):
-        level = [child for parent in level for child in _nested(parent)]
-        if not level:
-            return False
-    return True
+_TOO_DEEP = f"the JSON is nested deeper than {MAX_DEPTH} levels"
 
 
-def _nested(value: Any) -> Iterable[Any]:
-    """Return the arrays and objects directly in an array or object."""
-    mapping = isinstance(value, dict)
-    children = cast("dict[str, Any]", value).values() if mapping else cast("list[Any]", value)
-    return [child for child in children if isinstance(child, dict | list)]
+def _malformed(detail: str) -> Problem:
+    return Problem("malformed_json", detail)
+
+
+def _require_one_meaning(value: Any, raw: bytes) -> None:
+    """Refuse what readers of JSON do not understand alike: RFC 7493 (I-JSON), sections 2.2 and 2.3.
+
+    A walk over the values says what the text may hide; only then it is looked at.
+
+    Args:
+        value: As it was decoded.
+        raw: The text.
+
+    Raises:
+        Problem: 400, it is too deep, a name stands twice in an object, or a number is beyond the
+            range of a double or nearer to zero than it.
+    """
+    names, has_zero, depth = 0, False, 0
+    level: list[Any] = [value]
+    while level:
+        below: list[Any] = []
+        for one in level:
+            kind: type = type(one)
+            if kind is dict:
+                names += len(one)
+                below += one.values()
+            elif kind is list:
+                below += one
+            elif kind is int:
+                if not -_LARGEST <= one <= _LARGEST:
+                    raise _malformed(f"{str(one)[:20]}... is beyond the range of a double")
+            elif kind is float and not one:
+                has_zero = True
+        if depth == MAX_DEPTH and any(isinstance(one, dict | list) for one in level):
+            raise _malformed(_TOO_DEEP)
+        level, depth = below, depth + 1
+    if (raw.count(b":") > names and _may_have_more_names(raw, names)) or (
+        has_zero and (_MANY_ZEROS in raw or _SMALL_EXPONENT.search(raw))
+    ):
+        try:
+            decode_leniently(raw)
+        except ValueError as wrong:
+            raise _malformed(str(wrong)) from None
+
+
+def _may_have_more_names(raw: bytes, names: int) -> bool:
+    ends = len(_END_OF_NAME.findall(raw))
+    if ends > names and b'\\\\"' not in raw:
+        # An escaped quote ends no name, unless what escapes it is escaped itself.
+        ends -= len(_ESCAPED_END.findall(raw))
+    return ends > names
+
+
+def _is_tiny(number: bytes) -> bool:
+    """Return whether a number is not zero, and becomes it as a double."""
+    return bool(number.lower().partition(b"e")[0].strip(b"-0.")) and not float(number)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in made if names.count(name) > 1)
+        raise ValueError(f"the name {twice[:100]!r} stands twice in one object")
+    return made
+
+
+def _float(number: str) -> float:
+    if _is_tiny(number.encode()):
+        raise ValueError(f"{number[:40]} is nearer to zero than a double can be")
+    return float(number)
 
 
 def _fault(raw: bytes, error: Exception) -> str:

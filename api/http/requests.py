@@ -11,7 +11,7 @@ from uuid import UUID
 from litestar import Request
 from pydantic import BaseModel, ValidationError
 
-from api.http.json_body import decode
+from api.http.json_body import decode, require_plain_json
 from api.http.problems import Problem
 from application.commands.request import IdempotencyKey
 from application.memory_budget import Share
@@ -67,16 +67,7 @@ async def body_of(
     raw = await read_body(request)
     if not raw:
         return validated(model, {})
-    media_type = (header(request, b"content-type") or "").partition(";")[0].strip().lower()
-    if media_type != "application/json" and not media_type.endswith("+json"):
-        # Also what keeps a web page from sending commands to a server on its reader's machine.
-        raise Problem(
-            "unsupported_media_type",
-            "send JSON with the header `Content-Type: application/json`",
-        )
-    encoding = (header(request, b"content-encoding") or "identity").strip().lower()
-    if encoding != "identity":
-        raise Problem("unsupported_media_type", f"the body is {encoding[:50]}; send it as it is")
+    require_plain_json(header(request, b"content-type"), header(request, b"content-encoding"))
     return validated(model, decoded(raw))
 
 

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any, cast
 
-from api.http.json_body import decode
+from api.http.json_body import decode, decode_leniently
 from api.http.problems import Problem
 
 _LOW_FIRST = re.compile("^[\udc00-\udfff]")
@@ -42,7 +42,7 @@ class TornText:
             return decode(raw)
         except Problem:
             try:
-                value = _dict(json.loads(raw))
+                value = _dict(decode_leniently(raw))
             except (ValueError, RecursionError):
                 value = {}
             if value.get("partial") is True:

@@ -24,7 +24,8 @@ LARGEST_DOCUMENT = 512 * 1024 * 1024
 """The most bytes of a file that is read as one JSON text."""
 
 _fast = msgspec.json.Decoder().decode
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UNSEEN = re.compile(r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """Of what a source gives no time at all."""
@@ -240,7 +241,9 @@ def name_of(value: Any, otherwise: str) -> str:
         otherwise: Taken when that is no text.
     """
     text = text_of(value)
-    return otherwise if text is None else _CONTROL.sub(" ", text).strip()[:MAX_NAME] or otherwise
+    if text is None:
+        return otherwise
+    return _UNSEEN.sub("", _CONTROL.sub(" ", text)).strip()[:MAX_NAME] or otherwise
 
 
 def id_of(value: Any) -> str | None:

@@ -46,7 +46,9 @@ def message(data: bytes) -> bytes:
         b"+1", b"01", b".5", b"0x10", b"1_000", b"'x'", b'"\t"', b'"\x00"', b"undefined", b"",
         rb'"\ud800"', rb'"\udc00\ud800"', rb'"\ud800x"', rb'"\uD83D"', rb'{"\ud800":1}',
         b'"\xed\xa0\x80"', b'"\xff"', b'"\xc0\xaf"', b"[1,]", b'{"a":1,}', b"[1", b"/* */1",
-        rb'"\x41"',
+        rb'"\x41"', b"1" + b"0" * 400, b"-1" + b"0" * 400, b"1e-400", b"-2.5E-0330",
+        b"0." + b"0" * 400 + b"1", b'{"a":1,"a":2}', rb'{"a":1,"\u0061":1}', b'{"a" :1,"a"\t:2}',
+        rb'{"b\\":1,"b\\":2}', rb'[{"a":0},{"a":"\":","c":{"d":"x:y","d":0}}]',
     ],
 )  # fmt: skip
 def test_values_that_json_does_not_have(session: SessionApi, data: bytes) -> None:
@@ -68,7 +70,7 @@ def test_values_that_json_does_not_have(session: SessionApi, data: bytes) -> Non
     [
         0, -0.0, 2**53, 2**63, 2**64, -(2**63) - 1, 10**38, 1.7976931348623157e308, 5e-324, 0.1,
         123456789012345678901234567890, "\u0000", "\U0010ffff", "\ufffe", "é", "e\u0301", "",
-        {"": None, "\u0000": []}, [[]], True, None,
+        {"": None, "\u0000": []}, [[]], True, None, {"a": {"a": "a:", "\\": '"a":'}}, 0.0,
     ],
 )  # fmt: skip
 def test_values_at_the_edges_come_back_as_they_went(session: SessionApi, value: Any) -> None:
@@ -425,6 +427,9 @@ def test_cursors_that_were_changed(api: Api) -> None:
         (b'{"title": "a"', "it ends too early, at byte 13"),
         (b'{"title" "a"}', "expected ':' at byte 9"),
         (b'{"a": 1e400}', "number out of range"),
+        (b'{"a": 1%s}' % (b"0" * 400), "is beyond the range of a double"),
+        (b'{"a": 1e-400}', "1e-400 is nearer to zero than a double can be"),
+        (b'{"title": "a", "title": "b"}', "the name 'title' stands twice in one object"),
         (b'{"title": "a"} {}', "trailing characters at byte 15"),
     ],
 )
@@ -434,6 +439,32 @@ def test_a_body_that_is_no_json_is_told_what_is_wrong_with_it(
     with session.nothing_recorded():
         problem = refused(session.api.raw("PATCH", session.path, body), 400, "malformed_json")
     assert said in problem["detail"]
+
+
+def test_zero_is_a_number_however_it_is_written(session: SessionApi) -> None:
+    for written in (b"0e-999", b"0.0e-400", b"-0." + b"0" * 400, b"0e400"):
+        done(session.api.raw("POST", f"{session.path}/messages", message(written)), 201)
+
+
+def test_names_are_compared_character_by_character(api: Api) -> None:
+    number = uuid4()
+    one, two = f"caf\u00e9-{number}", f"cafe\u0301-{number}"
+    first, second = (api.create(user=user) for user in (one, two))
+
+    for user, session in ((one, first), (two, second)):
+        listed = done(api.get("/v1/sessions", params={"user": user}))["sessions"]
+        assert [entry["id"] for entry in listed] == [session.id]
+    for wrong in ("a\u0085b", "a\u2028b", "a\u200bb", "a\u202eb"):
+        refused(api.post("/v1/sessions", {"app": "a", "user": wrong}), 422, "invalid", field="user")
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "iso-8859-1", '"latin1"', ""])
+def test_a_body_in_another_charset(session: SessionApi, charset: str) -> None:
+    headers = {"Content-Type": f"application/json; charset={charset}"}
+    with session.nothing_recorded():
+        response = session.api.request("PATCH", session.path, content=b"{}", headers=headers)
+        problem = refused(response, 415, "unsupported_media_type")
+    assert "send UTF-8" in problem["detail"]
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate, gzip", "GZIP", "nonsense"])

@@ -472,6 +472,18 @@ def test_rewinding_behind_a_rewind(session: SessionApi) -> None:
     assert ids == ["m1", "m2", "m3"]
 
 
+def test_rewinding_over_more_than_one_event_can_hold(session: SessionApi) -> None:
+    large = {"one": "1" * 600_000, "two": "2" * 600_000}
+    for key, value in large.items():
+        done(session.patch("/state", {"set": {key: value}}))
+    to = session.head
+    done(session.patch("/state", {"delete": list(large)}))
+
+    assert done(session.post("/rewind", {"to": to}))["epoch"] == 1
+
+    assert done(session.get("/snapshot"))["state"] == large
+
+
 def test_rewinding_refused(session: SessionApi) -> None:
     session.start()
     with session.nothing_recorded():

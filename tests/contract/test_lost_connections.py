@@ -119,7 +119,8 @@ async def test_an_append_that_is_lost_on_its_way_or_on_its_way_back_is_stored_on
     with tempfile.TemporaryDirectory(prefix="cairn-proxy-") as directory:
         async with (
             Proxy(database_url, Path(directory), b"cairn writer").serve() as proxy,
-            open_store(proxy.url) as store,
+            # On a busy machine a caller may wait long for the third connection.
+            open_store(proxy.url, limits=CommitLimits(patience=60)) as store,
         ):
             witness, done = Witness(), asyncio.Event()
             writers = [asyncio.create_task(write(store, witness, done)) for _ in range(8)]

@@ -60,7 +60,7 @@ state_keys = st.sampled_from(["a", "b", "app:a", "user:a", "temp:a", "x:y", "app
 
 _characters = st.characters(exclude_categories=["Cs"])
 texts = st.text(_characters, max_size=6)
-words = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Zp"]), min_size=1,
+words = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cf", "Zs", "Zl", "Zp"]), min_size=1,
                 max_size=6)  # fmt: skip
 
 _scalars = (

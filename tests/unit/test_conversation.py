@@ -155,6 +155,27 @@ def test_rewinding_says_what_it_changes_in_the_state():
     )
 
 
+def test_what_one_event_cannot_hold_is_brought_back_by_patches_before_the_rewind():
+    large = {f"k{number}": "x" * 300_000 for number in range(3)}
+    small = {f"s{number}": "x" * 100_000 for number in range(4)}
+    names = {f"gone {number} " + "n" * 150: 1 for number in range(4000)}
+    past = [
+        created(state={**large, **small}),
+        e.StatePatched(set=dict.fromkeys((*large, *small), 0) | names),
+    ]
+
+    *patches, rewound = given(past).when(rewind(1, past)).events or []
+
+    assert all(isinstance(one, e.StatePatched) for one in patches)
+    assert isinstance(rewound, e.ConversationRewound)
+    for event in (*patches, rewound):
+        size = sum(len(key) + len(value) for key, value in event.set.items())
+        assert size + sum(map(len, event.delete)) <= 256 * 1024 or len(event.set) == 1
+    back = state_after([*past, *patches, rewound])
+    assert back.state == state_after(past[:1]).state
+    given([*past, *patches, rewound]).when(rewind(1, past)).then_nothing()
+
+
 def test_the_state_is_as_it_was_then_and_a_new_version_of_it():
     (rewound,) = given(CHANGED).when(rewind(2, CHANGED)).events or []
     now = state_after([*CHANGED, rewound])

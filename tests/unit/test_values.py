@@ -10,7 +10,19 @@ from domain.parts import require_parts
 from domain.values import MAX_NAME, Agent, rfc3339
 
 
-@pytest.mark.parametrize("name", [None, "a", "x" * MAX_NAME, " padded ", "Grüße 🪨", "a:b/c"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        None,
+        "a",
+        "x" * MAX_NAME,
+        " padded ",
+        "Grüße 🪨",
+        "a:b/c",
+        "👩\u200d💻",
+        "\u0645\u06cc\u200c\u062e",
+    ],
+)
 def test_a_name_that_can_be_shown_passes(name):
     require_name(name, "title")
 
@@ -24,6 +36,12 @@ def test_a_name_that_can_be_shown_passes(name):
         ("a\nb", "title must not have control characters"),
         ("a\x00b", "title must not have control characters"),
         ("a\x7f", "title must not have control characters"),
+        ("a\x85b", "title must not have control characters"),
+        ("a\u2028b", "title must not have control characters"),
+        ("a\u2029b", "title must not have control characters"),
+        ("a\u200bb", "title must not have U+200B, which nobody sees"),
+        ("a\u202eb", "title must not have U+202E, which nobody sees"),
+        ("\ufeffa", "title must not have U+FEFF, which nobody sees"),
     ],
 )
 def test_a_name_that_cannot_be_shown_is_refused_with_the_reason(name, why):
@@ -124,6 +142,7 @@ def test_an_id_of_a_provider_may_carry_a_signature(fits):
         ("é" * 2049, "id has 4098 bytes; at most 4096"),
         (" ", "id must not be blank"),
         ("a\nb", "id must not have control characters"),
+        ("a\x85", "id must not have control characters"),
     ],
 )
 def test_an_id_that_no_provider_gives_is_refused(wrong, why):

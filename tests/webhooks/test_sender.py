@@ -53,6 +53,9 @@ def sender(*answers: Sequence[str] | OSError, private: bool = True) -> HttpSende
         ("fe80::1%eth0", False), ("fc00::1", False), ("fd12::1", False), ("ff02::1", False),
         ("::ffff:127.0.0.1", False), ("::ffff:8.8.8.8", False), ("64:ff9b::7f00:1", False),
         ("2002:7f00:1::", False), ("2001::1", False), ("2001:db8::1", False),
+        ("192.0.0.192", False), ("192.0.0.9", False), ("192.88.99.1", False), ("fec0::1", False),
+        ("feff::1", False), ("64:ff9b:1::a00:1", False), ("3fff::1", False), ("5f00::1", False),
+        ("64:ff9b::808:808", False), ("2001:200::1", True), ("2a00:1450:4001::1", True),
     ],
 )  # fmt: skip
 def test_which_addresses_are_public(address: str, public: bool) -> None:

@@ -1,9 +1,10 @@
 """What is allowed with the conversation as a whole: cleared or rewound, while the log goes on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.canonical import size_of
 from domain.checks import require_between
 from domain.errors import SessionIsStopping
 from domain.replacing import replace
@@ -14,12 +15,16 @@ from domain.session.events import (
     ConversationRewound,
     Recorded,
     SessionEvent,
+    StatePatched,
     SummaryAdded,
 )
 from domain.session.guards import require_idle, require_present
 from domain.session.state import Changes, Lifecycle, Session
 
 __all__ = ["ClearConversation", "RewindConversation"]
+
+_LARGEST_PIECE = 256 * 1024
+"""Bytes of the keys that one event brings back, unless a single key has more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +77,17 @@ def rewind_to(to: int, then: Session) -> RewindConversation:
 def rewind(session: Session, command: RewindConversation) -> list[SessionEvent]:
     """Go back, between turns, to what was said and known after an earlier event.
 
-    Right after another rewind to that event it is already so.
+    Right after another rewind to that event it is already so. What is more than one event can hold
+    is brought back by patches before it.
     """
     _require_between_turns(session)
     require_between(command.to, "to", 1, session.sequence)
     if command.to == session.sequence or _just_went_to(session, command.to):
         return []
     kept = _summary_after(session, command.to)
-    changed, deleted = difference(session.state, command.state)
+    *patches, (changed, deleted) = _in_pieces(*difference(session.state, command.state))
     return [
+        *(StatePatched(set=given, delete=gone) for given, gone in patches),
         ConversationRewound(
             to=command.to,
             epoch=session.lifecycle.epoch + 1,
@@ -88,8 +95,29 @@ def rewind(session: Session, command: RewindConversation) -> list[SessionEvent]:
             set=changed,
             delete=deleted,
             summary=None if command.summary == kept else command.summary,
-        )
+        ),
     ]
+
+
+def _in_pieces(
+    changed: Mapping[str, Any], deleted: Sequence[str]
+) -> list[tuple[dict[str, Any], tuple[str, ...]]]:
+    """Cut a change of the state into pieces that events can hold, the last one being small."""
+    pieces: list[tuple[dict[str, Any], list[str]]] = [({}, [])]
+    size = 0
+    for key in (*changed, *deleted):
+        own = size_of(key) + (size_of(changed[key]) if key in changed else 0)
+        if size and size + own > _LARGEST_PIECE:
+            pieces.append(({}, []))
+            size = 0
+        if key in changed:
+            pieces[-1][0][key] = changed[key]
+        else:
+            pieces[-1][1].append(key)
+        size += own
+    if size > _LARGEST_PIECE:
+        pieces.append(({}, []))
+    return [(given, tuple(gone)) for given, gone in pieces]
 
 
 def _summary_after(session: Session, to: int) -> SummaryAdded | None:

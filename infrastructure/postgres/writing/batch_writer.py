@@ -18,12 +18,14 @@ from infrastructure.postgres.writing.writer_connection import Connect, WriterCon
 
 _STATEMENTS = sql.load("log")
 
-_CONFLICTS = frozenset({"CN001", "CN003", "23505"})
-"""What `append_batch_v1` raises when a session or a scope is elsewhere, and a unique violation."""
 _PAUSE = 0.05
 _RECONNECT_PAUSE = 0.1
 
 Committed = Callable[[int], None]
+
+
+class ContradictoryAppend(Exception):
+    """An append that cannot be written though nothing that is stored is in its way."""
 
 
 @dataclass(slots=True, eq=False)
@@ -143,18 +145,18 @@ class BatchWriter:
     ) -> None:
         is_doubtful = False
         while batch.appends:
-            conflict = await self._send(connection, batch)
-            if conflict is None:
+            if await self._is_written(connection, batch):
                 return
             CONFLICTS.inc()
             many = len(batch.appends)
             await self._judge(connection, batch)
             if is_doubtful and len(batch.appends) == many:
                 # Nothing stored is in its way, twice: the batch contradicts itself.
-                raise conflict
+                raise ContradictoryAppend
             is_doubtful = len(batch.appends) == many
 
-    async def _send(self, connection: AsyncConnection, batch: Batch) -> psycopg.Error | None:
+    async def _is_written(self, connection: AsyncConnection, batch: Batch) -> bool:
+        """Send a batch, and return whether nothing was in its way."""
         cursor = connection.cursor(binary=True)
         flat = [one for waiting in batch.appends for one in waiting.streams]
         batch.is_sent = True
@@ -164,11 +166,12 @@ class BatchWriter:
             outcome = outcome_of(error)
             # What the server answered, it did not store.
             batch.is_sent = outcome is not None and outcome.reaction == "reconnect"
-            if error.sqlstate in _CONFLICTS:
-                return error
             raise
         row = await cursor.fetchone()
-        base: int = row[0] if row else 0
+        base: int | None = row[0] if row else None
+        if base is None:
+            batch.is_sent = False
+            return False
         position = base
         for waiting in batch.appends:
             if not waiting.done.done():
@@ -180,7 +183,7 @@ class BatchWriter:
         APPEND_BATCH.observe(position - base)
         self._health.succeeded()
         self._committed(position)
-        return None
+        return True
 
     async def _judge(self, connection: AsyncConnection, batch: Batch) -> None:
         """Keep of a batch what is neither stored nor in conflict with what is stored."""
