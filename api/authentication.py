@@ -1,4 +1,4 @@
-"""Who asks, by the access token that is shown: the way into every door that has no other."""
+"""Who asks, by a token or a ticket: the way into every door that has no other."""
 
 import base64
 import binascii
@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import cast
 
 from api.doors import Authenticate
+from api.http.authorization import take_ticket
 from api.http.problems import Problem
 from api.http.requests import AnyRequest, header, scope_of
 from api.services import Services
@@ -19,7 +20,7 @@ _ANONYMOUS, _BEARER = Principal(actor="anonymous"), Principal(actor="bearer")
 def by_token(
     token: str | None, open_paths: Collection[str], *, as_password: bool = False
 ) -> Authenticate:
-    """Return what tells who asks by an access token.
+    """Return what tells who asks by an access token, or by a ticket.
 
     Args:
         token: The bearer token of a file, which allows everything; None is that there is none.
@@ -32,15 +33,18 @@ def by_token(
 
     async def authenticate(request: AnyRequest) -> Principal:
         scope = scope_of(request)
-        known = cast("Services", scope["cairn"]).known_tokens
+        authentication = cast("Services", scope["cairn"]).authentication
         given = _shown(request, as_password=as_password)
         if given is not None:
             if wanted is not None and hmac.compare_digest(given.encode("latin-1"), wanted):
                 return _BEARER
-            principal = await known.principal(given)
+            principal = await authentication.of_bearer(given)
             if principal is not None:
                 return principal
-        if wanted is None and not known.are_asked_for:
+        ticket = take_ticket(request)
+        if ticket is not None and scope["method"] == "GET":
+            return await authentication.of_ticket(ticket, scope["path"])
+        if wanted is None and not authentication.is_asked_for:
             return _ANONYMOUS
         is_preflight = scope["method"] == "OPTIONS" and _PREFLIGHT in scope["cairn_headers"]
         if is_preflight or scope["path"] in open_paths:

@@ -34,6 +34,8 @@ from application.fan_out import FanOut
 from application.memory_budget import MEBIBYTE, MemoryBudget
 from application.partials.reader import PartialReader
 from application.partials.writer import PartialWriter
+from application.ports.clock import Clock
+from application.ports.issued_tokens import IssuedTokens
 from application.ports.transparency import Signatures
 from application.projections.log_tiles import TileKeeper
 from application.projections.rebuild import RowRebuilder
@@ -50,9 +52,11 @@ from application.reads.transcripts import Transcripts
 from application.reads.transparency import AuditKeys, TransparencyLog
 from application.reads.verification import Verification
 from application.reads.wait_for import Waits
+from application.tokens.authentication import Authentication
 from application.tokens.known import KnownTokens
 from application.tokens.manage import TokenDesk
 from application.tokens.sight import Sight
+from application.tokens.tickets import TicketDesk
 from application.transfer.checking import Checker
 from application.transfer.exports import Exports
 from application.transfer.imports import Importer
@@ -68,6 +72,8 @@ from infrastructure.audit_key_file import KeyFileError, make_key, read_keys, rot
 from infrastructure.ed25519 import Ed25519
 from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.importers.converting import SOURCES, convert_foreign
+from infrastructure.issuer.keys import IssuerKeys
+from infrastructure.issuer.tokens import Claims, JwtTokens
 from infrastructure.json_schema import JsonSchemas
 from infrastructure.machine_memory import MemoryReport, default_budget
 from infrastructure.postgres.access_tokens import PostgresAccessTokens
@@ -83,6 +89,7 @@ from infrastructure.postgres.connecting.store_watch import StoreWatch
 from infrastructure.postgres.inspection import PostgresInspector
 from infrastructure.postgres.session.recovery import PostgresDriverWatch
 from infrastructure.postgres.store import PostgresStore, open_store
+from infrastructure.postgres.tickets import PostgresTickets
 from infrastructure.postgres.transparency import PostgresSignedHeads, PostgresTiles
 from infrastructure.postgres.webhooks import JOB, PostgresWebhooks
 from infrastructure.postgres.writing.group_commit import CommitLimits
@@ -177,7 +184,13 @@ def _put_together(
     rebuilder = RowRebuilder(store, repository, timers)
 
     access_tokens = PostgresAccessTokens(database)
-    known_tokens = KnownTokens(access_tokens, hub.access, lambda: end_revoked(known_tokens.is_good))
+    known_tokens = KnownTokens(
+        access_tokens, hub.access, lambda: end_revoked(authentication.is_good)
+    )
+    sight = Sight(store.session_rows)
+    tickets = TicketDesk(PostgresTickets(database), sight)
+    issued = issued_tokens(settings, store.clock)
+    authentication = Authentication(known_tokens, tickets, issued, store.clock)
 
     supervisor = Supervisor(store, repository, handler, timers)
     recovery = Recovery(
@@ -247,9 +260,11 @@ def _put_together(
         ),
         readiness=PostgresReadiness(database, log, store.clock, watch),
         audit_feed=AuditFeed(log, PostgresAuditEvents(database)),
-        sight=Sight(store.session_rows),
+        sight=sight,
         tokens=TokenDesk(access_tokens, store.clock),
         known_tokens=known_tokens,
+        tickets=tickets,
+        authentication=authentication,
         accesses=AccessHandler(store, hub),
         verification=Verification(
             store, PostgresInspector(database), repository, PostgresCensus(database)
@@ -295,7 +310,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 
     def asks_for_token() -> bool:
         services = cast("Services", app.services)
-        return token is not None or services.known_tokens.are_asked_for
+        return token is not None or services.authentication.is_asked_for
 
     guarded = SiteGuard(
         doors,
@@ -336,6 +351,30 @@ def audit_keys_of(settings: Settings) -> AuditKeys:
         return read_keys(settings.audit_key_file)
     except KeyFileError as error:
         raise StartError(f"{error} (CAIRN_AUDIT_KEY_FILE)") from error
+
+
+def issued_tokens(settings: Settings, clock: Clock) -> IssuedTokens | None:
+    """Return what checks the tokens of an issuer; None when none is named.
+
+    Args:
+        settings: Name the issuer.
+        clock: Tells what has run out.
+    """
+    if not settings.oidc_issuer:
+        return None
+    return JwtTokens(
+        IssuerKeys(settings.oidc_issuer, settings.oidc_keys),
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        claims=Claims(
+            app=settings.oidc_app_claim,
+            user=settings.oidc_user_claim,
+            rights=settings.oidc_rights_claim,
+            name=settings.oidc_name_claim,
+        ),
+        clock=clock,
+        leeway=timedelta(seconds=settings.oidc_leeway_seconds),
+    )
 
 
 def hooks_of(settings: Settings) -> Hooks:

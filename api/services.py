@@ -30,9 +30,11 @@ from application.reads.tail import Tails
 from application.reads.transparency import TransparencyLog
 from application.reads.verification import Verification
 from application.reads.wait_for import Waits
+from application.tokens.authentication import Authentication
 from application.tokens.known import KnownTokens
 from application.tokens.manage import TokenDesk
 from application.tokens.sight import Sight
+from application.tokens.tickets import TicketDesk
 from application.use_cases import UseCases
 from application.use_cases.recovery import Recovery
 from application.use_cases.repair import Repairs
@@ -76,6 +78,8 @@ class Services:
     sight: Sight
     tokens: TokenDesk
     known_tokens: KnownTokens
+    tickets: TicketDesk
+    authentication: Authentication
     accesses: AccessHandler
     transfers: Transfers
 

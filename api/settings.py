@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.http.forwarded import checked_root_path, networks_of
+from application.ports.issued_tokens import secure_url
 from domain.timers import Timers
 
 Listed = Literal["allowed_hosts", "allowed_origins", "trusted_proxies"]
@@ -54,6 +55,17 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = "text"
     access_log: bool = False
     auth_token_file: Path | None = None
+    oidc_issuer: str = ""
+    """Whose tokens (JWT) let somebody in, as they name it, such as `https://login.example`."""
+    oidc_audience: str = "cairn"
+    oidc_keys: str = ""
+    """URL or file of the keys of the issuer; empty is what the issuer says."""
+    oidc_app_claim: Annotated[str, Field(min_length=1)] = "cairn_app"
+    oidc_user_claim: str = ""
+    """Empty: a token is for all users of its app."""
+    oidc_rights_claim: Annotated[str, Field(min_length=1)] = "scope"
+    oidc_name_claim: Annotated[str, Field(min_length=1)] = "sub"
+    oidc_leeway_seconds: Annotated[float, Field(ge=0, le=300)] = 60.0
     allowed_hosts: str = ""
     """Names of this server beside `localhost`, comma-separated."""
     allowed_origins: str = ""
@@ -138,6 +150,19 @@ class Settings(BaseSettings):
     def socket_permissions(self) -> int:
         """Return the permissions of a Unix socket, as a number."""
         return int(self.socket_mode or "0600", 8)
+
+    @field_validator("oidc_issuer", "oidc_keys")
+    @classmethod
+    def _read_keys_safely(cls, value: str) -> str:
+        return secure_url(value) if "://" in value else value
+
+    @model_validator(mode="after")
+    def _know_where_the_keys_are(self) -> Self:
+        if self.oidc_keys and not self.oidc_issuer:
+            raise ValueError("oidc_keys are those of an issuer: name it with oidc_issuer")
+        if self.oidc_issuer and not self.oidc_keys and "://" not in self.oidc_issuer:
+            raise ValueError("oidc_issuer is no URL that tells its keys: name them with oidc_keys")
+        return self
 
     @field_validator("trusted_proxies")
     @classmethod

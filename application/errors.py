@@ -14,8 +14,13 @@ from domain.errors import (
     Overtaken,
     Stale,
     TooLarge,
+    Unauthenticated,
     Unavailable,
 )
+
+
+class TokenRefused(Unauthenticated, code="unauthorized"):
+    """This token lets nobody in."""
 
 
 class StaleSequence(Stale):
@@ -77,6 +82,14 @@ class RepairBlocked(Conflict):
 
     Without `repair=true` it is resumed as it is.
     """
+
+
+class TooManyTickets(AtLimit):
+    """Your token has as many tickets as it may; use them, or wait a minute."""
+
+
+class IssuerUnavailable(Unavailable):
+    """The keys of the issuer of this token cannot be read now; try again."""
 
 
 class TokenNotFound(NotFound):

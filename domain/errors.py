@@ -70,6 +70,10 @@ class TooLarge(Invalid):
     """It is larger than is taken."""
 
 
+class Unauthenticated(CairnError):
+    """Nobody knows who asks."""
+
+
 class Denied(CairnError):
     """Whoever asks may not do this."""
 

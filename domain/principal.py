@@ -1,6 +1,7 @@
 """Who may do what, and of whose sessions: rights, and how far a principal sees."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, get_args
 
 Right = Literal["read", "write", "stream", "admin", "audit", "repair", "erase", "webhooks"]
@@ -25,6 +26,7 @@ class Principal:
         user: The only user of that app that it sees; None is all of them.
         token_id: Of the token that it showed; None for one that showed none that is kept.
         is_named: `actor` is proven, so that nobody may claim another name in the log.
+        expires_at: When it is let in no longer; None is that only its token tells.
     """
 
     actor: str
@@ -33,6 +35,7 @@ class Principal:
     user: str | None = None
     token_id: str | None = None
     is_named: bool = False
+    expires_at: datetime | None = None
 
     @property
     def sees_all(self) -> bool:

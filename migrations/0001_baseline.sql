@@ -627,6 +627,21 @@ create function change_access_v1() returns bigint language sql as $$
   update access_revision set revision = revision + 1 returning revision;
 $$;
 
+-- Tickets of streams: the hash of each. Lost with the server, as their minute would be.
+create unlogged table stream_tickets (
+  hashed bytea primary key check (length(hashed) = 32),
+  path text not null,
+  actor text not null,
+  rights text[] not null,
+  app text,
+  user_id text,
+  token_id text,
+  is_named boolean not null,
+  principal_expires_at timestamptz,
+  expires_at timestamptz not null
+);
+create index stream_tickets_expires_at on stream_tickets (expires_at);
+
 -- Gives a role the rights that the program needs, and none to change what is a fact: it can read the
 -- log and add to it, and owns nothing. Called again after each migration, for its new tables.
 create function grant_to_program_v1(p_role text) returns void language plpgsql as $$

@@ -9,9 +9,27 @@ from typing import Any, cast
 from litestar.exceptions import NotFoundException
 
 from api.http.problems import Problem
-from api.http.requests import AnyRequest, name_of, session_id_of
+from api.http.requests import AnyRequest, name_of, scope_of, session_id_of
 from api.http.routing import Route
 from domain.principal import Principal, Right
+
+_TICKET = b"ticket="
+
+
+def take_ticket(request: AnyRequest) -> str | None:
+    """Return the ticket in the query, and take it out: it names who asks, and no route knows it.
+
+    Args:
+        request: Whose query.
+    """
+    scope = scope_of(request)
+    query: bytes = scope["query_string"]
+    if _TICKET not in query:
+        return None
+    parts = query.split(b"&")
+    tickets = [part for part in parts if part.startswith(_TICKET)]
+    scope["query_string"] = b"&".join(part for part in parts if part not in tickets)
+    return tickets[0][len(_TICKET) :].decode("latin-1") if tickets else None
 
 
 def principal_of(request: AnyRequest) -> Principal:

@@ -64,6 +64,7 @@ _EXAMPLES: dict[str, Json] = {
     "attach_session": {"holder": "terminal:7", "ttl_seconds": 900},
     "detach_session": {"lease_id": _SESSION},
     "report_presence": {"reporter": "runner-3", "process": "healthy"},
+    "create_ticket": {"session_id": _SESSION},
     "create_token": {"app": "shop", "allow": ["read", "write", "stream"], "name": "till"},
     "create_webhook": {"url": "https://hooks.example.com/cairn", "types": ["turn.completed"]},
     "replay_webhook": {"from": 0},

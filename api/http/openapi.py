@@ -36,7 +36,14 @@ Read a snapshot, then follow `events?since=<its sequence>`: nothing is missed, n
 Every refusal is a problem document with a stable `code`. Clients must let unknown fields of
 answers and unknown types of events pass."""
 
-_ALWAYS = ("malformed_request", "unauthorized", "cross_site", "host_not_allowed", "internal_error")
+_ALWAYS = (
+    "malformed_request",
+    "unauthorized",
+    "cross_site",
+    "host_not_allowed",
+    "internal_error",
+    "issuer_unavailable",
+)
 _READS = ("store_unavailable",)
 _OF_A_SESSION = ("session_not_found", "ambiguous_name")
 _WRITES = (

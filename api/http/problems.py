@@ -20,6 +20,7 @@ from domain.errors import (
     NotFound,
     Stale,
     TooLarge,
+    Unauthenticated,
     Unavailable,
 )
 
@@ -51,6 +52,7 @@ _STATUS_OF_DOOR: Mapping[str, int] = {
 
 _STATUS_OF_BRANCH: Mapping[type[CairnError], int] = {
     Malformed: 400,
+    Unauthenticated: 401,
     Denied: 403,
     NotFound: 404,
     Conflict: 409,
@@ -68,6 +70,8 @@ _RETRY_AFTER: Mapping[str, int] = {
     "busy": 1,
     "limit_reached": 5,
     "queue_full": 5,
+    "too_many_tickets": 5,
+    "issuer_unavailable": 5,
     "store_unavailable": 2,
     "outcome_unknown": 2,
     "not_ready": 2,

@@ -154,6 +154,10 @@ STORE = Parameter(
     "store", "the store that the cursor comes from, as a snapshot names it; 409 if it is another"
 )
 
+TICKET = Parameter(
+    "ticket", "instead of the header `Authorization`: what `POST /v1/tickets` gave, good once"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Describes:

@@ -24,6 +24,7 @@ from application.reads.stream_items import (
     Ping,
     StreamItem,
 )
+from domain.principal import Principal
 from domain.values import rfc3339
 
 _HEADERS = [
@@ -81,7 +82,7 @@ class EventStream(ASGIResponse):
         request_id: For a problem in the middle of the stream.
         cursor: The cursor of an event.
         share: The memory for frames that readers have not taken.
-        token_id: The access token of who reads; the stream ends when it is no longer good.
+        principal: Who reads; the stream ends when they would not be let in any more.
 
     Raises:
         Overloaded: Other streams have all of it.
@@ -94,7 +95,7 @@ class EventStream(ASGIResponse):
         request_id: str,
         cursor: Callable[[StoredEvent], int],
         share: Share,
-        token_id: str | None = None,
+        principal: Principal,
     ) -> None:
         share.take(0)
         super().__init__(media_type="text/event-stream")
@@ -107,7 +108,7 @@ class EventStream(ASGIResponse):
         self.waits_since: float | None = None
         """When its reader was given what it has not taken yet."""
         self._is_revoked = False
-        self.token_id = token_id
+        self.principal = principal
 
     async def __call__(
         self,
@@ -239,12 +240,12 @@ def goodbye(close: Callable[[], None]) -> Callable[[], None]:
     return end
 
 
-def end_revoked(is_good: Callable[[str], bool]) -> None:
-    """End the streams of those whose access token is no longer good.
+def end_revoked(is_good: Callable[[Principal], bool]) -> None:
+    """End the streams of those who would not be let in any more.
 
     Args:
-        is_good: Tells of a token, by its id.
+        is_good: Tells whether somebody would be.
     """
     for stream in list(open_streams):
-        if stream.token_id is not None and not is_good(stream.token_id):
+        if not is_good(stream.principal):
             stream.revoke()

@@ -111,6 +111,7 @@ ROUTES = [
     context.remove_peer,
     events.get_events,
     events.get_feed,
+    tokens.create_ticket,
     tokens.create_token,
     tokens.list_tokens,
     tokens.revoke_token,

@@ -16,6 +16,7 @@ from application.ports.store import Store
 from application.reads.feed import Feed, FeedFilter
 from application.reads.stream_items import StreamItem
 from application.reads.tail import ALL, Tails
+from domain.principal import Principal
 from infrastructure.memory.store import MemoryStore
 from tests.support.appends import START, Chain, row
 
@@ -101,6 +102,7 @@ def _serve(items: AsyncGenerator[StreamItem], reader: StalledReader) -> asyncio.
     def cursor(event: StoredEvent) -> int:
         return event.position
 
-    stream = EventStream(items, lambda: START, "r1", cursor, Share("streams", 1 << 20))
+    share = Share("streams", 1 << 20)
+    stream = EventStream(items, lambda: START, "r1", cursor, share, Principal(actor="reader"))
     scope: Any = {}
     return asyncio.create_task(stream(scope, reader.receive, reader.send))

@@ -35,6 +35,7 @@ from api.http.route_docs import (
     REPLAY_SPEED,
     STORE,
     STREAM,
+    TICKET,
     TYPES,
     WAIT,
     Describes,
@@ -74,6 +75,7 @@ _CLOUDEVENT_TYPE = "dev.cairn."
         REPLAY_SPEED,
         LAST_EVENT_ID,
         STORE,
+        TICKET,
     ),
     conditional=True,
     linked=True,
@@ -115,7 +117,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
             scope_of(request)["cairn_request_id"],
             lambda event: event.sequence,
             services.memory.share("streams"),
-            principal_of(request).token_id,
+            principal_of(request),
         )
     limit, wait = parameters.limit(most=MAX_EVENTS), parameters.wait()
     if last is not None:
@@ -149,6 +151,7 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
         Parameter("user", "only of sessions of this user"),
         LAST_EVENT_ID,
         STORE,
+        TICKET,
     ),
     linked=True,
     other_forms={_SSE: STREAM, _CLOUDEVENTS: CloudEventBatch},
@@ -174,7 +177,7 @@ async def get_feed(request: AnyRequest) -> ASGIResponse:
             scope_of(request)["cairn_request_id"],
             lambda event: event.position,
             services.memory.share("streams"),
-            principal_of(request).token_id,
+            principal_of(request),
         )
     page = await services.feed.page(
         after, parameters.limit(most=MAX_EVENTS), wanted, parameters.wait()

@@ -7,7 +7,7 @@ from litestar.response.base import ASGIResponse
 
 from api.http.authorization import principal_of
 from api.http.preconditions import refuse_conditions
-from api.http.requests import AnyRequest, Parameters, body_of, name_of
+from api.http.requests import AnyRequest, Parameters, body_of, name_of, scope_of
 from api.http.responses import json_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import delete, get, post
@@ -15,8 +15,16 @@ from api.services import services_of
 from api.v1.documents.tokens import token_document
 from api.v1.schemas.base import UUID_TEXT
 from api.v1.schemas.commands import EmptyBody
-from api.v1.schemas.tokens import CreateTokenBody, NewToken, TokenList, TokenRevoked
+from api.v1.schemas.tokens import (
+    CreateTicketBody,
+    CreateTokenBody,
+    NewTicket,
+    NewToken,
+    TokenList,
+    TokenRevoked,
+)
 from application.errors import TokenNotFound
+from application.tokens.tickets import LIFETIME
 
 _PATH = "/v1/tokens"
 _TOPIC = "Access"
@@ -42,6 +50,29 @@ async def create_token(request: AnyRequest) -> ASGIResponse:
     return json_response(
         to_json(document), status=201, headers={"Location": f"{_PATH}/{token.token_id}"}
     )
+
+
+@post("/v1/tickets", right="stream")
+@Describes(
+    _TOPIC,
+    body=CreateTicketBody,
+    answers={201: NewTicket},
+    problems=("session_not_found", "too_many_tickets"),
+    of_sessions=False,
+)
+async def create_ticket(request: AnyRequest) -> ASGIResponse:
+    """Make a ticket that opens one stream, once, for those who cannot send a header."""
+    refuse_conditions(request)
+    body = await body_of(request, CreateTicketBody)
+    secret, ticket = await services_of(request).tickets.create(
+        principal_of(request), session_id=body.session_id, app=body.app, user=body.user
+    )
+    document = {
+        "ticket": secret,
+        "path": f"{scope_of(request).get('root_path') or ''}{ticket.path}?ticket={secret}",
+        "expires_in_seconds": LIFETIME.total_seconds(),
+    }
+    return json_response(to_json(document), status=201)
 
 
 @get(_PATH, right="admin")

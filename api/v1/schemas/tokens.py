@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.v1.schemas.base import Body, Name, Shape
+from api.v1.schemas.base import Body, Name, SessionId, Shape
 from application.tokens.manage import LONGEST
 from domain.principal import Right
 
@@ -50,6 +50,22 @@ class TokenList(Shape):
     """All tokens that whoever asks may see."""
 
     tokens: list[Token]
+
+
+class CreateTicketBody(Body):
+    """What a ticket is to open: the events of one session, or the feed."""
+
+    session_id: SessionId | None = None
+    app: Annotated[Name | None, Field(description="of the feed, only this app")] = None
+    user: Annotated[Name | None, Field(description="of the feed, only this user")] = None
+
+
+class NewTicket(Shape):
+    """A ticket that was just made."""
+
+    ticket: Annotated[str, Field(description="the ticket itself, this once")]
+    path: Annotated[str, Field(description="what it opens, with the ticket in it")]
+    expires_in_seconds: Annotated[float, Field(description="until when it must be used")]
 
 
 class TokenRevoked(Shape):

@@ -1,0 +1,72 @@
+"""Who asks: whoever shows a token of ours, one of the issuer, or a ticket; for every door."""
+
+from application.errors import TokenRefused
+from application.ports.clock import Clock
+from application.ports.issued_tokens import IssuedTokens
+from application.tokens.known import KnownTokens
+from application.tokens.tickets import TicketDesk
+from domain.principal import Principal
+
+
+class Authentication:
+    """Tells who asks.
+
+    Args:
+        known: The tokens of this store.
+        tickets: Takes tickets.
+        issued: The tokens of an issuer; None when there is none.
+        clock: Tells what has run out.
+    """
+
+    def __init__(
+        self, known: KnownTokens, tickets: TicketDesk, issued: IssuedTokens | None, clock: Clock
+    ) -> None:
+        self._known = known
+        self._tickets = tickets
+        self._issued = issued
+        self._clock = clock
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether everybody has to say who they are."""
+        return self._issued is not None or self._known.are_asked_for
+
+    async def of_bearer(self, token: str) -> Principal | None:
+        """Return who shows a bearer token; None when it is none of ours.
+
+        Args:
+            token: As it was shown.
+
+        Raises:
+            TokenRefused: It is one of the issuer, and not good.
+            IssuerUnavailable: The keys of the issuer were never read.
+        """
+        found = await self._known.principal(token)
+        if found is None and self._issued is not None:
+            return await self._issued.principal(token)
+        return found
+
+    async def of_ticket(self, ticket: str, path: str) -> Principal:
+        """Return who shows a ticket, which is then spent.
+
+        Args:
+            ticket: As it was shown.
+            path: Where.
+
+        Raises:
+            TokenRefused: It is none, was used, has run out, or its maker is let in no longer.
+        """
+        found = await self._tickets.spend(ticket, path)
+        if found is None or not self.is_good(found):
+            raise TokenRefused("this ticket was used, has run out, or is for another path")
+        return found
+
+    def is_good(self, principal: Principal) -> bool:
+        """Return whether somebody who was let in would still be.
+
+        Args:
+            principal: Who.
+        """
+        if principal.token_id is not None and not self._known.is_good(principal.token_id):
+            return False
+        return principal.expires_at is None or self._clock.now() < principal.expires_at

@@ -1,0 +1,158 @@
+"""The public keys of an issuer, from a URL or a file, read again as the issuer changes them."""
+
+import asyncio
+import logging
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import httpx
+import msgspec
+from jwt import PyJWK, PyJWKSet
+from jwt.exceptions import PyJWTError
+
+from application.errors import IssuerUnavailable
+from application.ports.issued_tokens import secure_url
+
+_READ_EVERY = 600.0
+_LOOK_AGAIN = 10.0
+"""Seconds between two readings, however many tokens of unknown keys come in."""
+_PATIENCE = 5.0
+_LARGEST = 1 << 20
+_ASYMMETRIC = frozenset({"RSA", "EC", "OKP"})
+_DISCOVERY = "/.well-known/openid-configuration"
+
+_logger = logging.getLogger("cairn.tokens")
+
+
+class KeysError(Exception):
+    """Keys cannot be read; the message says why."""
+
+
+class IssuerKeys:
+    """Finds the key that a token names.
+
+    Args:
+        issuer: Whose keys.
+        source: A URL or the path of a file that holds a JWK set; empty is what the issuer says
+            at `/.well-known/openid-configuration`.
+    """
+
+    def __init__(self, issuer: str, source: str = "") -> None:
+        self._issuer = issuer
+        self._source = source
+        self._keys: list[PyJWK] = []
+        self._read_at = self._tried_at = float("-inf")
+        self._reading = asyncio.Lock()
+        self._is_silent = False
+        self.revision = 0
+        """Another number whenever other keys are known."""
+
+    async def keep_fresh(self) -> None:
+        """Read the keys again when that was long ago: the issuer may have taken one away."""
+        if monotonic() - self._read_at > _READ_EVERY:
+            await self._read()
+
+    async def find(self, key_id: str | None) -> PyJWK | None:
+        """Return the key of a token; None when the issuer has no such key.
+
+        Args:
+            key_id: As the token names it; None is the only key that there is.
+
+        Raises:
+            IssuerUnavailable: No keys were ever read.
+        """
+        await self.keep_fresh()
+        found = self._known(key_id)
+        if found is None:
+            await self._read()
+            found = self._known(key_id)
+        if found is None and not self._keys:
+            raise IssuerUnavailable
+        return found
+
+    def _known(self, key_id: str | None) -> PyJWK | None:
+        if key_id is None:
+            return self._keys[0] if len(self._keys) == 1 else None
+        return next((key for key in self._keys if key.key_id == key_id), None)
+
+    async def _read(self) -> None:
+        async with self._reading:
+            if monotonic() - self._tried_at < _LOOK_AGAIN:
+                return
+            try:
+                keys = _usable(await self._document())
+            except KeysError as error:
+                if not self._is_silent:
+                    # Those that are known stay good: an issuer that is down locks nobody out.
+                    _logger.warning("the keys of %s cannot be read: %s", self._issuer, error)
+                self._is_silent = True
+            else:
+                if self._is_silent:
+                    _logger.info("the keys of %s are read again", self._issuer)
+                self._is_silent = False
+                self._read_at = monotonic()
+                self._keys = keys
+                self.revision += 1
+            finally:
+                self._tried_at = monotonic()
+
+    async def _document(self) -> dict[str, Any]:
+        if self._source and "://" not in self._source:
+            return _decoded(await asyncio.to_thread(_content_of, Path(self._source)))
+        async with httpx.AsyncClient(timeout=_PATIENCE) as client:
+            url = self._source
+            if not url:
+                said = await _fetched(client, self._issuer.rstrip("/") + _DISCOVERY)
+                if said.get("issuer") != self._issuer:
+                    raise KeysError(f"{_DISCOVERY} names another issuer")
+                url = str(said.get("jwks_uri"))
+            return await _fetched(client, url)
+
+
+async def _fetched(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            async with client.stream("GET", secure_url(url)) as response:
+                if response.status_code != 200:
+                    raise KeysError(f"{url} answered {response.status_code}")
+                content = b""
+                async for chunk in response.aiter_bytes():
+                    content += chunk
+                    if len(content) > _LARGEST:
+                        raise KeysError(f"{url} answered more than {_LARGEST} bytes")
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError) as error:
+        raise KeysError(f"{url} does not answer ({type(error).__name__})") from error
+    return _decoded(content)
+
+
+def _content_of(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise KeysError(f"{path} cannot be read ({error.strerror})") from error
+    if len(content) > _LARGEST:
+        raise KeysError(f"{path} has more than {_LARGEST} bytes")
+    return content
+
+
+def _decoded(content: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(content, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise KeysError("what was read is not a JSON object") from error
+
+
+def _usable(document: dict[str, Any]) -> list[PyJWK]:
+    try:
+        keys = PyJWKSet.from_dict(document).keys
+    except (PyJWTError, TypeError, AttributeError) as error:
+        raise KeysError("what was read is not a JWK set with a usable key") from error
+    # A symmetric key in a public document is no secret; `enc` keys sign nothing.
+    usable = [
+        key for key in keys if key.key_type in _ASYMMETRIC and key.public_key_use in (None, "sig")
+    ]
+    if not usable:
+        raise KeysError("the JWK set has no public key for signatures")
+    return usable

@@ -1,0 +1,332 @@
+"""Tokens of an issuer: what lets somebody in, and everything that does not."""
+
+import base64
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from application.errors import IssuerUnavailable, TokenRefused
+from application.ports.issued_tokens import secure_url
+from domain.principal import Principal
+from infrastructure.issuer import keys as issuer_keys
+from infrastructure.issuer.keys import IssuerKeys
+from infrastructure.issuer.tokens import Claims, JwtTokens
+from tests.support.issuer import AUDIENCE, ISSUER, SigningKey, key_set, serving_issuer, write_keys
+
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+LEEWAY = timedelta(seconds=60)
+KEY = SigningKey()
+GOOD = {
+    "iss": ISSUER,
+    "aud": AUDIENCE,
+    "sub": "till",
+    "exp": int((NOW + timedelta(hours=1)).timestamp()),
+    "scope": "openid cairn:read cairn:stream",
+    "cairn_app": "shop",
+}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.at = NOW
+
+    def now(self) -> datetime:
+        return self.at
+
+    def new_id(self) -> UUID:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return write_keys(tmp_path / "keys.json", KEY)
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(issuer_keys, "_LOOK_AGAIN", -math.inf)
+
+
+def tokens(source: Path | str, clock: Clock, issuer: str = ISSUER, **claims: str) -> JwtTokens:
+    return JwtTokens(
+        IssuerKeys(issuer, str(source)),
+        issuer=issuer,
+        audience=AUDIENCE,
+        claims=Claims(**claims),
+        clock=clock,
+        leeway=LEEWAY,
+    )
+
+
+def at(delta: timedelta) -> int:
+    return int((NOW + delta).timestamp())
+
+
+# ── let in ───────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_claims_say_who_asks(file: Path, clock: Clock):
+    found = await tokens(file, clock).principal(KEY.sign(GOOD))
+    assert found == Principal(
+        actor="till",
+        rights=frozenset({"read", "stream"}),
+        app="shop",
+        is_named=True,
+        expires_at=NOW + timedelta(hours=1) + LEEWAY,
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
+async def test_algorithms_of_key_pairs_are_accepted(tmp_path: Path, clock: Clock, algorithm: str):
+    key = SigningKey("k2", algorithm)
+    file = write_keys(tmp_path / "keys.json", KEY, key)
+    assert await tokens(file, clock).principal(key.sign(GOOD)) is not None
+
+
+@pytest.mark.parametrize(
+    ("claims", "app", "user"),
+    [
+        ({"cairn_app": "shop", "u": "ada"}, "shop", "ada"),
+        ({"cairn_app": "shop", "u": "*"}, "shop", None),
+        ({"cairn_app": "*", "u": "*"}, None, None),
+    ],
+)
+async def test_claims_say_what_is_seen(
+    file: Path, clock: Clock, claims: Any, app: str | None, user: str | None
+):
+    found = await tokens(file, clock, user="u").principal(KEY.sign({**GOOD, **claims}))
+    assert found is not None
+    assert (found.app, found.user) == (app, user)
+
+
+async def test_rights_may_be_a_list_and_claims_may_have_other_names(file: Path, clock: Clock):
+    names = {"app": "https://x/tenant", "rights": "roles", "name": "email"}
+    claims = {**GOOD, "https://x/tenant": "bank", "roles": ["cairn:admin"], "email": "ada@x"}
+    found = await tokens(file, clock, **names).principal(KEY.sign(claims))
+    assert found is not None
+    assert (found.actor, found.app, found.rights) == ("ada@x", "bank", frozenset({"admin"}))
+
+
+async def test_clocks_may_differ_by_the_leeway(file: Path, clock: Clock):
+    checks = tokens(file, clock)
+    assert await checks.principal(KEY.sign({**GOOD, "nbf": at(LEEWAY)})) is not None
+    assert await checks.principal(KEY.sign({**GOOD, "exp": at(-LEEWAY) + 1})) is not None
+
+
+# ── not let in ───────────────────────────────────────────────────────────────────────────────
+
+_GONE: Any = object()
+
+
+@pytest.mark.parametrize(
+    ("claims", "why"),
+    [
+        ({"exp": at(-LEEWAY)}, "has expired"),
+        ({"exp": _GONE}, "no claim `exp`"),
+        ({"exp": "soon"}, "not a time"),
+        ({"exp": True}, "not a time"),
+        ({"exp": 1e300}, "not a time"),
+        ({"nbf": at(LEEWAY) + 1}, "not good yet"),
+        ({"nbf": "now"}, "not a time"),
+        ({"iss": "https://evil.example"}, "another issuer"),
+        ({"iss": _GONE}, "no claim `iss`"),
+        ({"aud": "other"}, "another audience"),
+        ({"aud": _GONE}, "no claim `aud`"),
+        ({"sub": _GONE}, "no claim `sub`"),
+        ({"sub": "a\nb"}, "not a name"),
+        ({"scope": _GONE}, "names no right"),
+        ({"scope": "read write"}, "names no right"),
+        ({"scope": 7}, "names no right"),
+        ({"cairn_app": _GONE}, "no claim `cairn_app`"),
+        ({"cairn_app": ["shop"]}, "no claim `cairn_app`"),
+        ({"cairn_app": ""}, "not a name"),
+        ({"cairn_app": "x" * 300}, "not a name"),
+    ],
+)
+async def test_a_claim_that_is_not_right_lets_nobody_in(
+    file: Path, clock: Clock, claims: dict[str, Any], why: str
+):
+    changed = {name: value for name, value in {**GOOD, **claims}.items() if value is not _GONE}
+    with pytest.raises(TokenRefused, match=why):
+        await tokens(file, clock).principal(KEY.sign(changed))
+
+
+async def test_a_user_that_is_to_be_named_and_is_not_lets_nobody_in(file: Path, clock: Clock):
+    checks = tokens(file, clock, user="u")
+    with pytest.raises(TokenRefused, match="no claim `u`"):
+        await checks.principal(KEY.sign(GOOD))
+    with pytest.raises(TokenRefused, match="a user, and no app"):
+        await checks.principal(KEY.sign({**GOOD, "cairn_app": "*", "u": "ada"}))
+
+
+def part(value: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+async def test_a_token_that_is_not_signed_lets_nobody_in(file: Path, clock: Clock):
+    for alg in ("none", "None", "HS256", "ES256K", 7, None):
+        forged = f"{part({'alg': alg, 'kid': 'k1'})}.{part(GOOD)}."
+        with pytest.raises(TokenRefused):
+            await tokens(file, clock).principal(forged)
+
+
+async def test_a_public_key_is_no_secret_to_sign_with(tmp_path: Path, clock: Clock):
+    key = SigningKey("k1", "RS256")
+    pem = key.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    head, body = part({"alg": "HS256", "kid": "k1", "typ": "JWT"}), part(GOOD)
+    signature = jwt.get_algorithm_by_name("HS256").sign(f"{head}.{body}".encode(), pem)
+    forged = f"{head}.{body}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+    with pytest.raises(TokenRefused, match="algorithm"):
+        await tokens(write_keys(tmp_path / "k", key), clock).principal(forged)
+
+
+async def test_a_symmetric_key_of_an_issuer_is_not_used(tmp_path: Path, clock: Clock):
+    secret = base64.urlsafe_b64encode(b"x" * 32).decode()
+    keys = {"keys": [{"kty": "oct", "k": secret, "kid": "s"}, KEY.public]}
+    (tmp_path / "keys").write_text(json.dumps(keys))
+    forged = jwt.encode(GOOD, b"x" * 32, algorithm="HS256", headers={"kid": "s"})
+    with pytest.raises(TokenRefused, match="algorithm"):
+        await tokens(tmp_path / "keys", clock).principal(forged)
+
+
+async def test_a_foreign_key_under_a_known_name_lets_nobody_in(file: Path, clock: Clock):
+    with pytest.raises(TokenRefused, match="signature"):
+        await tokens(file, clock).principal(SigningKey().sign(GOOD))
+    with pytest.raises(TokenRefused, match="does not have"):
+        await tokens(file, clock).principal(SigningKey("k9").sign(GOOD))
+
+
+async def test_a_token_that_names_where_its_key_lies_is_not_followed(file: Path, clock: Clock):
+    with serving_issuer() as issuer:
+        foreign = SigningKey("k9")
+        issuer.keys = [foreign]
+        token = foreign.sign(GOOD, jku=f"{issuer.url}/keys", jwk=foreign.public)
+        with pytest.raises(TokenRefused, match="does not have"):
+            await tokens(file, clock).principal(token)
+        assert not issuer.asked
+
+
+@pytest.mark.parametrize("token", ["", "x", "cairn_x", "a.b", "a.b.c.d"])
+async def test_what_has_not_the_form_is_none_of_the_issuer(file: Path, clock: Clock, token: str):
+    assert await tokens(file, clock).principal(token) is None
+
+
+@pytest.mark.parametrize("token", ["..", "a.b.c", "\ud800.b.c", "é.è.ê", "{}.{}.{}"])
+async def test_what_has_only_the_form_is_refused(file: Path, clock: Clock, token: str):
+    with pytest.raises(TokenRefused):
+        await tokens(file, clock).principal(token)
+
+
+async def test_a_token_that_is_too_long_is_refused_unread(clock: Clock):
+    with pytest.raises(TokenRefused, match="at most"):
+        await tokens("/nowhere", clock).principal(f"{'x' * (1 << 20)}.x.x")
+
+
+async def test_a_token_that_was_good_is_refused_when_it_runs_out(file: Path, clock: Clock):
+    checks, token = tokens(file, clock), KEY.sign(GOOD)
+    assert await checks.principal(token) is not None
+    clock.at = NOW + timedelta(hours=1) + LEEWAY
+    with pytest.raises(TokenRefused, match="has expired"):
+        await checks.principal(token)
+
+
+# ── keys ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.usefixtures("no_pause")
+async def test_keys_that_rotate_are_found_and_those_that_are_gone_let_nobody_in(
+    tmp_path: Path, clock: Clock
+):
+    new, file = SigningKey("k2"), write_keys(tmp_path / "keys.json", KEY)
+    checks, old_token = tokens(file, clock), KEY.sign(GOOD)
+    assert await checks.principal(old_token) is not None
+    write_keys(file, new)
+    assert await checks.principal(new.sign(GOOD)) is not None
+    # It was checked before, with a key that is gone.
+    with pytest.raises(TokenRefused, match="does not have"):
+        await checks.principal(old_token)
+
+
+async def test_tokens_of_unknown_keys_do_not_make_the_issuer_be_asked_each_time(clock: Clock):
+    with serving_issuer() as issuer:
+        issuer.keys = [KEY]
+        checks = tokens("", clock, issuer.url)
+        assert await checks.principal(KEY.sign({**GOOD, "iss": issuer.url})) is not None
+        assert issuer.asked == ["/.well-known/openid-configuration", "/keys"]
+        for number in range(5):
+            with pytest.raises(TokenRefused, match="does not have"):
+                await checks.principal(SigningKey(f"x{number}").sign(GOOD))
+        assert len(issuer.asked) == 2
+
+
+@pytest.mark.usefixtures("no_pause")
+async def test_an_issuer_that_is_down_locks_out_nobody_who_was_known(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+):
+    with serving_issuer() as issuer:
+        issuer.keys = [KEY]
+        checks = tokens(f"{issuer.url}/keys", clock)
+        issuer.status = 500
+        for _ in range(2):
+            with pytest.raises(IssuerUnavailable):
+                await checks.principal(KEY.sign(GOOD))
+        assert len(caplog.records) == 1
+        issuer.status = 200
+        assert await checks.principal(KEY.sign(GOOD)) is not None
+        issuer.status = 500
+        with pytest.raises(TokenRefused):
+            await checks.principal(SigningKey("k9").sign(GOOD))
+        assert await checks.principal(KEY.sign({**GOOD, "sub": "other"})) is not None
+
+
+@pytest.mark.usefixtures("no_pause")
+async def test_keys_that_cannot_be_used_are_refused(tmp_path: Path, clock: Clock):
+    file = tmp_path / "keys"
+    secret = {"kty": "oct", "k": "eHg", "kid": "k1"}
+    wrong = [b"", b"{", b"[]", b"\xff", b'{"keys": 7}', b'{"keys": [7]}', b" " * (1 << 20) + b"x"]
+    wrong += [json.dumps({"keys": keys}).encode() for keys in ([], [secret], [{"kty": "RSA"}])]
+    wrong.append(json.dumps({"keys": [{**KEY.public, "use": "enc"}]}).encode())
+    for content in wrong:
+        file.write_bytes(content)
+        with pytest.raises(IssuerUnavailable):
+            await tokens(file, clock).principal(KEY.sign(GOOD))
+    with pytest.raises(IssuerUnavailable):
+        await tokens(tmp_path, clock).principal(KEY.sign(GOOD))
+
+
+@pytest.mark.usefixtures("no_pause")
+async def test_an_issuer_that_names_another_one_is_not_believed(clock: Clock):
+    with serving_issuer() as issuer:
+        issuer.keys, issuer.named = [KEY], ISSUER
+        with pytest.raises(IssuerUnavailable):
+            await tokens("", clock, issuer.url).principal(KEY.sign({**GOOD, "iss": issuer.url}))
+
+
+async def test_the_only_key_needs_no_name(tmp_path: Path, clock: Clock):
+    unnamed = {key: value for key, value in KEY.public.items() if key != "kid"}
+    (tmp_path / "keys").write_text(json.dumps({"keys": [unnamed]}))
+    token = jwt.encode(GOOD, KEY.private, algorithm="ES256")
+    assert await tokens(tmp_path / "keys", clock).principal(token) is not None
+    (tmp_path / "two").write_text(json.dumps(key_set(KEY, SigningKey("k2"))))
+    with pytest.raises(TokenRefused, match="does not have"):
+        await tokens(tmp_path / "two", clock).principal(token)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://x.example/", "ftp://x/", "https:///x", "https://a:b@x/", "file:///etc/passwd"]
+)
+def test_keys_are_read_over_tls_only(url: str):
+    with pytest.raises(ValueError, match="https"):
+        secure_url(url)
