@@ -80,6 +80,7 @@ from infrastructure.postgres.access_tokens import PostgresAccessTokens
 from infrastructure.postgres.audit import PostgresAuditEvents
 from infrastructure.postgres.census import PostgresCensus
 from infrastructure.postgres.checkpoints import PostgresCheckpoints
+from infrastructure.postgres.connecting.job_board import JobBoard
 from infrastructure.postgres.connecting.migrations import (
     newest_known,
 )
@@ -102,7 +103,7 @@ _logger = logging.getLogger("cairn")
 
 _SWEPT_EVERY = 60.0
 
-_Job = SingleOwner | MemoryReport | StoreWatch | PartialWriter
+_Job = SingleOwner | JobBoard | MemoryReport | StoreWatch | PartialWriter
 
 
 __all__ = ["SOURCES", "KeyFileError", "compressor", "convert_foreign", "make_key", "rotate_key"]
@@ -208,14 +209,16 @@ def _put_together(
         await store.partials.sweep()
         return min(await pruner.round(), await rebuilder.round(), _SWEPT_EVERY)
 
+    board = JobBoard(database)
     jobs: list[_Job] = [
         watch,
         MemoryReport(memory),
         writer,
-        SingleOwner(database, JOB, dispatcher.round, let_go=dispatcher.let_go, patience=1.0),
-        SingleOwner(database, "supervision", supervision),
-        SingleOwner(database, "upkeep", upkeep),
-        SingleOwner(database, "log tiles", keeper.round),
+        board,
+        SingleOwner(database, board, JOB, dispatcher.round, let_go=dispatcher.let_go, patience=1.0),
+        SingleOwner(database, board, "supervision", supervision),
+        SingleOwner(database, board, "upkeep", upkeep),
+        SingleOwner(database, board, "log tiles", keeper.round),
     ]
     use_cases = use_cases_over(
         store,
@@ -258,7 +261,7 @@ def _put_together(
             use_cases.sessions,
             recovery,
         ),
-        readiness=PostgresReadiness(database, log, store.clock, watch),
+        readiness=PostgresReadiness(database, log, store.clock, watch, board),
         audit_feed=AuditFeed(log, PostgresAuditEvents(database)),
         sight=sight,
         tokens=TokenDesk(access_tokens, store.clock),

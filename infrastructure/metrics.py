@@ -42,6 +42,18 @@ OUTDATED = Gauge(
     ["reason"],
     multiprocess_mode="livemax",
 )
+JOB_OWNED = Gauge(
+    "cairn_job_owned",
+    "1 in the process that runs a background job, so 1 over all of them.",
+    ["job"],
+    multiprocess_mode="livesum",
+)
+JOB_UNOWNED = Gauge(
+    "cairn_job_unowned_seconds",
+    "For how long no process has run a background job; 0 while one does.",
+    ["job"],
+    multiprocess_mode="livemax",
+)
 CONFLICTS = Counter("cairn_append_conflicts_total", "Batches refused and judged.")
 WEBHOOK_ATTEMPTS = Counter(
     "cairn_webhook_attempts_total", "Batches posted to webhooks, by what became of it.", ["outcome"]

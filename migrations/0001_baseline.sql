@@ -601,6 +601,22 @@ create table write_probe (
 );
 alter table write_probe alter column filler set storage external;
 
+-- Who runs the background jobs: the advisory lock of a job decides, and these say whether its owner
+-- moves, and among how many processes jobs are to be spread. Of use only while they change.
+create unlogged table job_owners (
+  job text primary key,
+  process uuid,
+  backend int,
+  backend_started timestamptz,
+  beat_at timestamptz not null,
+  ended_at timestamptz
+) with (fillfactor = 50);
+comment on column job_owners.ended_at is 'when the connection of an owner that stood still was ended';
+create unlogged table job_processes (
+  process uuid primary key,
+  seen_at timestamptz not null
+) with (fillfactor = 50);
+
 -- Access tokens: the hash of each, never the token itself.
 create table access_tokens (
   token_id uuid primary key,

@@ -8,9 +8,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 
 from application.errors import StoreUnavailable
 from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.connecting.job_board import JobBoard
 from infrastructure.postgres.connecting.single_owner import SingleOwner, nudge
 from tests.support.tasks import no_task_left
 
@@ -29,7 +31,9 @@ async def until(holds: Callable[[], bool]) -> None:
 class Candidate:
     """One process, as far as the job is concerned."""
 
-    def __init__(self, database: Database, name: str, **rest: Any) -> None:
+    def __init__(
+        self, database: Database, name: str, *, silence: float = LONG, **rest: Any
+    ) -> None:
         self.rounds = 0
         self.let_go = 0
         self.running = 0
@@ -37,7 +41,10 @@ class Candidate:
         self.gate.set()
         self.database = database
         pauses = {"retry": SOON, "pause": SOON, **rest}
-        self.owner = SingleOwner(database, name, self.work, let_go=self._let_go, **pauses)
+        self.board = JobBoard(database, every=SOON, silence=silence)
+        self.owner = SingleOwner(
+            database, self.board, name, self.work, let_go=self._let_go, **pauses
+        )
 
     async def work(self) -> float:
         self.rounds += 1
@@ -66,6 +73,8 @@ async def candidates(url: str) -> AsyncIterator[Opens]:
                 await database.open()
                 stack.push_async_callback(database.close)
                 candidate = Candidate(database, name, **rest)
+                await candidate.board.start()
+                stack.push_async_callback(candidate.board.stop)
                 await candidate.owner.start()
                 stack.push_async_callback(candidate.owner.stop)
                 return candidate
@@ -209,7 +218,7 @@ async def test_a_round_that_fails_is_logged_and_tried_again(
 
     database = Database(database_url, readers=1)
     await database.open()
-    owner = SingleOwner(database, "failing", work, retry=SOON, pause=SOON)
+    owner = SingleOwner(database, JobBoard(database), "failing", work, retry=SOON, pause=SOON)
     with no_task_left(), caplog.at_level(logging.INFO):
         await owner.start()
         async with asyncio.timeout(PATIENCE):
@@ -294,10 +303,108 @@ async def test_the_job_waits_for_a_database_that_is_away(
         rounds.append(1)
         return LONG
 
-    owner = SingleOwner(database, "away", work, retry=SOON)
+    owner = SingleOwner(database, JobBoard(database), "away", work, retry=SOON)
     with caplog.at_level(logging.INFO, "cairn.jobs"):
         await owner.start()
         await until(lambda: caplog.text.count("waits for the database") >= 2)
     await owner.stop()
     await database.close()
     assert (rounds, owner.owns) == ([], False)
+
+
+async def test_an_owner_that_stands_still_loses_the_job(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with candidates(database_url) as opens:
+        # It says so rarely that it moves that the other one takes it for frozen.
+        frozen = await opens(silence=LONG, retry=LONG)
+        await until(lambda: frozen.rounds == 1)
+
+        other = await opens(silence=0.2)
+
+        await until(lambda: other.owner.owns)
+        await until(lambda: frozen.let_go == 1)
+        assert frozen.owner.owns is False
+        assert "stood still and has lost it" in caplog.text
+
+
+async def test_an_owner_gives_signs_of_life_during_a_long_round(database_url: str) -> None:
+    async with candidates(database_url) as opens:
+        owner = await opens(silence=0.1)
+        owner.gate.clear()
+        await nudge(owner.database, "the job")
+        await until(lambda: owner.running == 1)
+        signs = set[Any]()
+
+        def has_given_signs() -> bool:
+            with psycopg.connect(database_url, autocommit=True) as connection:
+                signs.update(connection.execute("select beat_at from job_owners").fetchall())
+            return len(signs) >= 3
+
+        await until(has_given_signs)
+
+        assert (owner.owner.owns, owner.running) == (True, 1)
+        owner.gate.set()
+
+
+async def test_jobs_are_spread_over_the_processes_that_come_and_go(database_url: str) -> None:
+    async with AsyncExitStack() as stack:
+        stack.enter_context(no_task_left())
+        processes: list[tuple[JobBoard, list[SingleOwner]]] = []
+
+        async def work() -> float:
+            return LONG
+
+        async def begin() -> AsyncExitStack:
+            own = await stack.enter_async_context(AsyncExitStack())
+            database = Database(database_url, readers=2, patience=5.0)
+            await database.open()
+            own.push_async_callback(database.close)
+            board = JobBoard(database, every=SOON, silence=PATIENCE)
+            owners = [
+                SingleOwner(database, board, f"job {number}", work, retry=SOON, pause=SOON)
+                for number in range(4)
+            ]
+            await board.start()
+            for owner in owners:
+                await owner.start()
+                own.push_async_callback(owner.stop)
+            own.push_async_callback(board.stop)
+            processes.append((board, owners))
+            return own
+
+        def owned() -> list[int]:
+            return [sum(owner.owns for owner in owners) for _, owners in processes]
+
+        await begin()
+        await until(lambda: owned() == [4])
+        second = await begin()
+        await until(lambda: owned() == [2, 2])
+        await begin()
+        await until(lambda: sum(owned()) == 4 and max(owned()) == 2)
+        await second.aclose()
+        await until(lambda: owned() == [2, 0, 2])
+
+
+def test_a_job_that_nobody_runs_for_long_is_a_trouble_and_taken_by_anybody(
+    database_url: str,
+) -> None:
+    board = JobBoard(Database(database_url), patience=10.0)
+    for job in ("one", "two"):
+        board.join(job, lambda: None)
+    board.took("one")
+    board.note(2, {"one": 0.5, "two": 9.0})
+    assert (board.may_take("two"), board.troubles()) == (False, ())
+
+    board.note(2, {"one": 0.5, "two": 11.0})
+    assert board.may_take("two")
+
+    board.note(2, {"one": 0.5, "two": 31.0})
+    (trouble,) = board.troubles()
+    assert trouble.reason == "job_unowned"
+    assert "two for 31 s" in trouble.sentence
+    assert REGISTRY.get_sample_value("cairn_job_unowned_seconds", {"job": "two"}) == 31.0
+
+    board.note(2, {"one": 0.5, "two": 0.5})
+    assert board.troubles() == ()
+    assert REGISTRY.get_sample_value("cairn_job_unowned_seconds", {"job": "two"}) == 0.0

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from application.ports.readiness import Trouble
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.database_clock import DatabaseClock
+from infrastructure.postgres.connecting.job_board import JobBoard
 from infrastructure.postgres.connecting.store_watch import StoreWatch
 from infrastructure.postgres.log import PostgresEventLog
 
@@ -19,15 +20,22 @@ class PostgresReadiness:
         log: Whose writers know whether writes are taken.
         clock: Knows how far the clock of this machine is off.
         watch: Knows whether this process still fits its database.
+        board: Knows whether each background job is run.
     """
 
     def __init__(
-        self, database: Database, log: PostgresEventLog, clock: DatabaseClock, watch: StoreWatch
+        self,
+        database: Database,
+        log: PostgresEventLog,
+        clock: DatabaseClock,
+        watch: StoreWatch,
+        board: JobBoard,
     ) -> None:
         self._database = database
         self._log = log
         self._clock = clock
         self._watch = watch
+        self._board = board
 
     async def database_answers(self) -> bool:
         """Return whether the database answers now, within a second."""
@@ -51,4 +59,5 @@ class PostgresReadiness:
         refused = self._log.trouble
         if refused is not None:
             found.append(Trouble(refused.reason, refused.sentence))
+        found += self._board.troubles()
         return found

@@ -2,7 +2,8 @@
 
 Who runs a job is decided by an advisory lock on a connection that is there for nothing else: it
 goes with the connection, so a process that is killed leaves nothing behind, and another takes over
-within seconds. A process that has lost its connection may learn of it a moment too late; what a job
+within seconds. One that stands still gives no sign of life: another has the database end its
+connection. A process that has lost its connection may learn of it a moment too late; what a job
 writes must therefore be safe to be written by two (at an expected version, or the same again).
 """
 
@@ -18,11 +19,13 @@ from psycopg import AsyncConnection
 from application.errors import StoreUnavailable
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.connecting.job_board import JobBoard
 
 _STATEMENTS = sql.load("single_owner")
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
-_ASK_EVERY = 5.0
 _ANSWERED_WITHIN = 5.0
+_BEATS = 5
+"""How many signs of life an owner gives in the time after which it counts as gone."""
 
 _logger = logging.getLogger("cairn.jobs")
 
@@ -40,6 +43,7 @@ class SingleOwner:
 
     Args:
         database: Whose lock decides.
+        board: Says who should ask for a job, and who should give one back.
         name: Of the job; the same one in all processes that may run it.
         work: Does one round, and returns the seconds until the next one at the latest. It is
             cancelled when the ownership is lost.
@@ -54,6 +58,7 @@ class SingleOwner:
     def __init__(
         self,
         database: Database,
+        board: JobBoard,
         name: str,
         work: Work,
         *,
@@ -64,6 +69,7 @@ class SingleOwner:
         patience: float = 5.0,
     ) -> None:
         self._database = database
+        self._board = board
         self._name = name
         self._work = work
         self._wake = wake
@@ -72,10 +78,12 @@ class SingleOwner:
         self._pause = pause
         self._patience = patience
         self._key = {"key": lock_key(name)}
+        self._self = {"job": name, "process": board.process}
         self._nudged = asyncio.Event()
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.owns = False
+        board.join(name, self._nudged.set)
 
     async def start(self) -> None:
         """Begin to ask for the job; returns at once."""
@@ -98,9 +106,10 @@ class SingleOwner:
     async def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                connection = await self._take()
-                if connection is not None:
-                    await self._own(connection)
+                if self._board.may_take(self._name):
+                    connection = await self._take()
+                    if connection is not None:
+                        await self._own(connection)
             except (StoreUnavailable, *_LOST) as away:
                 _logger.info("the job %s waits for the database: %s", self._name, away)
             except Exception:
@@ -113,6 +122,7 @@ class SingleOwner:
         """Return the connection that has the lock; None when another process has it."""
         # Asked on a connection that is there anyway: those who wait do not hold one each.
         if not (await self._database.fetch(_STATEMENTS["is_free"], self._key))[0][0]:
+            await self._end_silent_owner()
             return None
         connection = await self._database.connect(f"cairn job {self._name}")
         try:
@@ -120,6 +130,7 @@ class SingleOwner:
             found = await (await connection.execute(_STATEMENTS["try_lock"], self._key)).fetchone()
             if found is not None and found[0]:
                 await connection.execute(_STATEMENTS["listen"])
+                await self._tell(connection, "own")
                 return connection
         except BaseException:
             await connection.close()
@@ -127,20 +138,29 @@ class SingleOwner:
         await connection.close()
         return None
 
+    async def _end_silent_owner(self) -> None:
+        """Have the database take the lock from an owner that gives no sign of life."""
+        values = {"job": self._name, "seconds": self._board.silence}
+        ended = await self._database.fetch(_STATEMENTS["end_silent"], values)
+        if ended:
+            _logger.warning("the owner of the job %s stood still and has lost it", self._name)
+
     async def _own(self, connection: AsyncConnection) -> None:
-        """Do rounds until the connection is lost or the job is to stop."""
+        """Do rounds until the connection is lost, or the job is to stop or to be given back."""
         _logger.debug("this process runs the job %s", self._name)
         self.owns = True
+        self._board.took(self._name)
         watch = asyncio.create_task(self._watch(connection))
         try:
-            while not (self._stopping.is_set() or watch.done()):
+            while not self._is_over(watch):
                 self._nudged.clear()
                 seconds = await self._round(watch)
-                if not (self._stopping.is_set() or watch.done()):
+                if not self._is_over(watch):
                     await self._until_next(seconds, watch)
         finally:
             lost = watch.done()
             self.owns = False
+            self._board.gave(self._name)
             try:
                 await self._let_go()
             finally:
@@ -149,6 +169,9 @@ class SingleOwner:
                 with suppress(*_LOST):
                     await connection.close()
                 _logger.debug("this process %s the job %s", "lost" if lost else "left", self._name)
+
+    def _is_over(self, watch: asyncio.Task[None]) -> bool:
+        return self._stopping.is_set() or watch.done() or self._board.is_to_give(self._name)
 
     async def _round(self, watch: asyncio.Task[None]) -> float:
         """Do one round, and return the seconds until the next."""
@@ -182,17 +205,26 @@ class SingleOwner:
             await asyncio.gather(waking, nudged, return_exceptions=True)
 
     async def _watch(self, connection: AsyncConnection) -> None:
-        """Return when the connection is lost; until then, hear who wants a round now."""
+        """Return when the connection is lost; until then, give signs of life and hear nudges."""
         try:
             while True:
                 # Waits on the socket itself, so that an end that is told is heard at once.
-                async for heard in connection.notifies(timeout=_ASK_EVERY):
+                async for heard in connection.notifies(timeout=self._board.silence / _BEATS):
                     if heard.payload == self._name:
                         self._nudged.set()
                 async with asyncio.timeout(_ANSWERED_WITHIN):
-                    await connection.execute(_STATEMENTS["ask"])
+                    await self._tell(connection, "beat")
         except (*_LOST, TimeoutError) as lost:
             _logger.warning("the job %s lost its connection: %s", self._name, lost)
+
+    async def _tell(self, connection: AsyncConnection, what: str) -> None:
+        try:
+            await connection.execute(_STATEMENTS[what], self._self)
+        except psycopg.Error as refused:
+            if isinstance(refused, _LOST):
+                raise
+            # It has the lock all the same, and nobody takes it from a database without writes.
+            _logger.debug("the job %s cannot give a sign of life: %s", self._name, refused)
 
 
 async def nudge(database: Database, name: str) -> None:
