@@ -1,19 +1,18 @@
 """The composition root: settings → adapters → use cases → the ASGI app.
 
-With `api/database.py` the only module of `api` that knows `infrastructure`.
+With `api/database.py` and `api/keys.py` the only module of `api` that knows `infrastructure`.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import cast
 
 from litestar import Litestar
 from litestar.types import ASGIApp
 
-from api.auth_token import TokenFileError, read_token
 from api.database import StartError, bring_up_to_date, database_of, program_url
 from api.doors import Doors
 from api.garbage import spare_the_collector
@@ -22,6 +21,7 @@ from api.http.forwarded import Forwarding
 from api.http.middleware import RequestMiddleware
 from api.http.site_guard import SiteGuard
 from api.http.streams import end_revoked, goodbye
+from api.keys import audit_keys_of, issued_tokens, sealer_of, token_of
 from api.services import Services
 from api.settings import Settings
 from api.v1.door import native_door
@@ -34,9 +34,6 @@ from application.fan_out import FanOut
 from application.memory_budget import MEBIBYTE, MemoryBudget
 from application.partials.reader import PartialReader
 from application.partials.writer import PartialWriter
-from application.ports.clock import Clock
-from application.ports.issued_tokens import IssuedTokens
-from application.ports.transparency import Signatures
 from application.projections.log_tiles import TileKeeper
 from application.projections.rebuild import RowRebuilder
 from application.reads.audit import AuditFeed
@@ -49,7 +46,7 @@ from application.reads.scopes import Scopes
 from application.reads.stream_items import StreamTiming
 from application.reads.tail import Tails
 from application.reads.transcripts import Transcripts
-from application.reads.transparency import AuditKeys, TransparencyLog
+from application.reads.transparency import TransparencyLog
 from application.reads.verification import Verification
 from application.reads.wait_for import Waits
 from application.tokens.authentication import Authentication
@@ -68,12 +65,9 @@ from application.use_cases.transfers import Transfers
 from application.webhooks.dispatcher import WebhookDispatcher
 from application.webhooks.manage import Webhooks
 from application.webhooks.retry_policy import RetryPolicy
-from infrastructure.audit_key_file import KeyFileError, make_key, read_keys, rotate_key
 from infrastructure.ed25519 import Ed25519
 from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.importers.converting import SOURCES, convert_foreign
-from infrastructure.issuer.keys import IssuerKeys
-from infrastructure.issuer.tokens import Claims, JwtTokens
 from infrastructure.json_schema import JsonSchemas
 from infrastructure.machine_memory import MemoryReport, default_budget
 from infrastructure.postgres.access_tokens import PostgresAccessTokens
@@ -95,6 +89,9 @@ from infrastructure.postgres.transparency import PostgresSignedHeads, PostgresTi
 from infrastructure.postgres.webhooks import JOB, PostgresWebhooks
 from infrastructure.postgres.writing.group_commit import CommitLimits
 from infrastructure.record_check import spelling_fault_of
+from infrastructure.sealing import (
+    CannotOpen,
+)
 from infrastructure.transfer.compression import compressor
 from infrastructure.transfer.unpacking import Bundle, UnpackLimits
 from infrastructure.webhook_sender import HttpSender
@@ -106,7 +103,7 @@ _SWEPT_EVERY = 60.0
 _Job = SingleOwner | JobBoard | MemoryReport | StoreWatch | PartialWriter
 
 
-__all__ = ["SOURCES", "KeyFileError", "compressor", "convert_foreign", "make_key", "rotate_key"]
+__all__ = ["SOURCES", "compressor", "convert_foreign"]
 
 
 @asynccontextmanager
@@ -174,7 +171,7 @@ def _put_together(
     sender = HttpSender(
         timeout=settings.webhook_timeout_seconds, private_targets=settings.webhook_private_targets
     )
-    subscriptions = PostgresWebhooks(database)
+    subscriptions = PostgresWebhooks(database, sealer_of(settings))
     policy = RetryPolicy(attempts=settings.webhook_attempts)
     dispatcher = WebhookDispatcher(
         subscriptions, log, hub, sender, store.clock, policy, share=memory.share("webhooks")
@@ -207,6 +204,8 @@ def _put_together(
     async def upkeep() -> float:
         # In no hurry: they share a job, and so the connection that holds its lock.
         await store.partials.sweep()
+        with suppress(CannotOpen):  # told of whenever that webhook is read
+            await subscriptions.reseal()
         return min(await pruner.round(), await rebuilder.round(), _SWEPT_EVERY)
 
     board = JobBoard(database)
@@ -334,52 +333,6 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     return app
 
 
-def signatures() -> Signatures:
-    """Return what signs and checks notes."""
-    return Ed25519()
-
-
-def audit_keys_of(settings: Settings) -> AuditKeys:
-    """Return the keys that sign checkpoints; none when no key file is named.
-
-    Args:
-        settings: Say where they lie.
-
-    Raises:
-        StartError: The file cannot be used.
-    """
-    if settings.audit_key_file is None:
-        return AuditKeys()
-    try:
-        return read_keys(settings.audit_key_file)
-    except KeyFileError as error:
-        raise StartError(f"{error} (CAIRN_AUDIT_KEY_FILE)") from error
-
-
-def issued_tokens(settings: Settings, clock: Clock) -> IssuedTokens | None:
-    """Return what checks the tokens of an issuer; None when none is named.
-
-    Args:
-        settings: Name the issuer.
-        clock: Tells what has run out.
-    """
-    if not settings.oidc_issuer:
-        return None
-    return JwtTokens(
-        IssuerKeys(settings.oidc_issuer, settings.oidc_keys),
-        issuer=settings.oidc_issuer,
-        audience=settings.oidc_audience,
-        claims=Claims(
-            app=settings.oidc_app_claim,
-            user=settings.oidc_user_claim,
-            rights=settings.oidc_rights_claim,
-            name=settings.oidc_name_claim,
-        ),
-        clock=clock,
-        leeway=timedelta(seconds=settings.oidc_leeway_seconds),
-    )
-
-
 def hooks_of(settings: Settings) -> Hooks:
     """Return the hooks that are asked before commands.
 
@@ -392,21 +345,4 @@ def hooks_of(settings: Settings) -> Hooks:
     try:
         return Hooks(load_hooks(settings.hooks))
     except HookNameError as error:
-        raise StartError(str(error)) from error
-
-
-def token_of(settings: Settings) -> str | None:
-    """Return the bearer token that is asked for; None when none is.
-
-    Args:
-        settings: Say where it lies.
-
-    Raises:
-        StartError: The file cannot be used.
-    """
-    if settings.auth_token_file is None:
-        return None
-    try:
-        return read_token(settings.auth_token_file)
-    except TokenFileError as error:
         raise StartError(str(error)) from error

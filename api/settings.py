@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     audit_key_file: Path | None = None
     """Holds the keys that sign checkpoints; `cairn audit keygen` makes it."""
 
+    secrets_key_file: Path | None = None
+    """Holds the keys that seal secrets in the database; `cairn secrets keygen` makes it."""
+
     max_head_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
     head_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
     max_connections: Annotated[int | None, Field(ge=1)] = None

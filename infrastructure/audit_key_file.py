@@ -4,10 +4,7 @@ Private keys sign. A key that no longer signs is left as its public key, so that
 can still be checked. Nobody but the owner of the file may read it.
 """
 
-import os
-from contextlib import suppress
 from pathlib import Path
-from stat import S_IMODE, S_ISREG
 
 from application.reads.transparency import AuditKeys
 from domain.transparency.notes import (
@@ -18,13 +15,14 @@ from domain.transparency.notes import (
     parse_verifier_key,
 )
 from infrastructure.ed25519 import Ed25519
+from infrastructure.owner_only_file import (
+    KeyFileError,
+    read_owner_only,
+    replace_owner_only,
+    write_new,
+)
 
-_MINE_ONLY = 0o600
-_OTHERS = 0o077
-
-
-class KeyFileError(Exception):
-    """A key file cannot be used; the message says why and what to do."""
+_MAKER = "cairn audit keygen"
 
 
 def read_keys(path: Path) -> AuditKeys:
@@ -36,21 +34,7 @@ def read_keys(path: Path) -> AuditKeys:
     Raises:
         KeyFileError: It cannot be read, others can read it, or it holds no key that signs.
     """
-    try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if not S_ISREG(status.st_mode):
-                raise KeyFileError(f"{path} is no file; make a key with `cairn audit keygen`.")
-            if S_IMODE(status.st_mode) & _OTHERS:
-                raise KeyFileError(
-                    f"Others than its owner may use the key file {path};"
-                    f" take that from them with `chmod 600 {path}`, and consider a new key."
-                )
-            text = file.read().decode("utf-8")
-    except OSError as error:
-        raise KeyFileError(f"The key file {path} cannot be read ({error.strerror}).") from None
-    except UnicodeDecodeError:
-        raise KeyFileError(f"The key file {path} is not a text.") from None
+    text = read_owner_only(path, _MAKER)
     signing: list[SigningKey] = []
     retired: list[VerifierKey] = []
     lines = [line.strip() for line in text.splitlines()]
@@ -78,14 +62,7 @@ def make_key(path: Path, name: str) -> VerifierKey:
         KeyFileError: There is a file already, it cannot be written, or the name is not usable.
     """
     key = _new_key(name)
-    try:
-        _write(path, _text_of(AuditKeys((key,))))
-    except FileExistsError:
-        raise KeyFileError(
-            f"{path} exists already, and was left as it is; add a new key to it with `--rotate`."
-        ) from None
-    except OSError as error:
-        raise KeyFileError(f"{path} cannot be written ({error.strerror}).") from None
+    write_new(path, _text_of(AuditKeys((key,))))
     return key.verifier
 
 
@@ -106,15 +83,7 @@ def rotate_key(path: Path, *, overlap: bool) -> VerifierKey:
         rotated = AuditKeys((new, *keys.signing), keys.retired)
     else:
         rotated = AuditKeys((new,), keys.verifiers)
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        beside.unlink(missing_ok=True)
-        _write(beside, _text_of(rotated))
-        beside.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise KeyFileError(f"{path} cannot be written ({error.strerror}).") from None
+    replace_owner_only(path, _text_of(rotated))
     return new.verifier
 
 
@@ -128,11 +97,3 @@ def _new_key(name: str) -> SigningKey:
 def _text_of(keys: AuditKeys) -> str:
     lines = [key.private_text() for key in keys.signing]
     return "\n".join([*lines, *map(str, keys.retired)]) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MINE_ONLY)
-    with os.fdopen(file, "w", encoding="utf-8") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())

@@ -39,6 +39,7 @@ from api.cli.options import (
     settings_of,
     wants_json,
 )
+from api.cli.secret_commands import secret_keys
 from api.cli.serving.listening import listen as open_listening
 from api.cli.time_travel import diff_session, replay_session
 from api.cli.token_commands import tokens
@@ -387,6 +388,7 @@ audit = typer.Typer(
 )
 app.add_typer(audit)
 app.add_typer(tokens)
+app.add_typer(secret_keys)
 
 
 @audit.command(short_help="Make a key that signs checkpoints.")

@@ -15,7 +15,7 @@ from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
 from api.cli.progress import Bar
 from api.cli.session_ids import find_session
-from api.main import signatures
+from api.keys import signatures
 from domain.transparency.notes import (
     MalformedNote,
     Note,

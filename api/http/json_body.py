@@ -126,7 +126,7 @@ def _require_one_meaning(value: Any, raw: bytes) -> None:
     while level:
         below: list[Any] = []
         for one in level:
-            kind: type = type(one)
+            kind: type[object] = type(one)
             if kind is dict:
                 names += len(one)
                 below += one.values()

@@ -22,7 +22,8 @@ class Webhook:
 
     Args:
         number: 1, 2, 3 ... in the order in which they were made.
-        secret: What deliveries are signed with, as `whsec_` and base64.
+        secret: What deliveries are signed with, as `whsec_` and base64; empty when it is sealed
+            with a key that nobody has.
         old_secret: The one before it, which signs too until `old_secret_until`.
         revision: Counts what was changed of its settings.
         generation: Counts what makes batches other ones: replays, and changes of the types.
@@ -71,12 +72,14 @@ class Webhook:
         return self.checkpoint if self.resume_at is None else self.resume_at
 
     def secrets(self, now: datetime) -> tuple[str, ...]:
-        """Return what a delivery is signed with, the newest first.
+        """Return what a delivery is signed with, the newest first; nothing when it cannot be read.
 
         Args:
             now: When it is sent.
         """
         until = self.old_secret_until
+        if not self.secret:
+            return ()
         if self.old_secret is None or until is None or until <= now:
             return (self.secret,)
         return (self.secret, self.old_secret)

@@ -239,7 +239,10 @@ class Delivery:
         body = body_of(webhook.id, events)
         name = message_id(webhook.id, generation, events)
         now = self._context.clock.now()
-        headers = signed(webhook.secrets(now), name, int(now.timestamp()), body)
+        secrets = webhook.secrets(now)
+        if not secrets:
+            return DeliveryResult(0, "its secret is sealed with a key that the server has not")
+        headers = signed(secrets, name, int(now.timestamp()), body)
         share.count(len(body))
         try:
             return await self._connection.send(webhook.url, headers, body)

@@ -1,7 +1,9 @@
 """Webhooks and their dead letters on Postgres."""
 
+import logging
 from collections.abc import Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,22 +18,73 @@ from application.ports.webhooks import (
     DeadLetter,
     NewWebhook,
     Webhook,
+    consumer_of,
 )
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.single_owner import nudge
+from infrastructure.sealing import CannotOpen, Plain, Sealer
 
 JOB = "webhooks"
 """The name under which one process owns all deliveries."""
 
 _STATEMENTS = sql.load("webhooks")
+_logger = logging.getLogger("cairn.webhooks")
 
 
 class PostgresWebhooks:
-    """The webhooks; see `application.ports.webhooks.WebhookStore`."""
+    """The webhooks; see `application.ports.webhooks.WebhookStore`.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: Where they are kept.
+        sealer: Seals their secrets.
+    """
+
+    def __init__(self, database: Database, sealer: Plain | Sealer | None = None) -> None:
         self._database = database
+        self._sealer = sealer or Plain()
+
+    async def reseal(self) -> int:
+        """Seal the secrets with the newest key that are not, and return how many webhooks had one.
+
+        Raises:
+            CannotOpen: A secret is sealed with a key that is not known.
+        """
+        rows = await self._database.fetch(_STATEMENTS["secrets"], {})
+        resealed = 0
+        for webhook_id, *kept in rows:
+            if all(one is None or self._sealer.is_current(one) for one in kept):
+                continue
+            secret, old_secret = (
+                None if one is None else self._sealed(webhook_id, self._opened(webhook_id, one))
+                for one in kept
+            )
+            values = {
+                "id": webhook_id,
+                "kept": kept[0],
+                "old_kept": kept[1],
+                "secret": secret,
+                "old_secret": old_secret,
+            }
+            resealed += bool(await self._database.fetch(_STATEMENTS["reseal"], values))
+        return resealed
+
+    def _sealed(self, webhook_id: UUID, secret: str) -> str:
+        return self._sealer.seal(secret, consumer_of(webhook_id))
+
+    def _opened(self, webhook_id: UUID, kept: str) -> str:
+        return self._sealer.open(kept, consumer_of(webhook_id))
+
+    def _read(self, row: tuple[Any, ...]) -> Webhook:
+        webhook = _webhook(row)
+        try:
+            secret = self._opened(webhook.id, webhook.secret)
+            old = webhook.old_secret
+            old = None if old is None else self._opened(webhook.id, old)
+        except CannotOpen as error:
+            _logger.warning("the secret of webhook %s does not open: %s", webhook.id, error)
+            return replace(webhook, secret="", old_secret=None)
+        return replace(webhook, secret=secret, old_secret=old)
 
     async def create(self, new: NewWebhook) -> bool:
         """Make a webhook."""
@@ -43,7 +96,7 @@ class PostgresWebhooks:
             "user": new.wanted.user,
             "description": new.description,
             "batch": new.batch,
-            "secret": new.secret,
+            "secret": self._sealed(new.id, new.secret),
             "checkpoint": new.checkpoint,
             "at": new.at,
             "most": MOST_WEBHOOKS,
@@ -60,18 +113,29 @@ class PostgresWebhooks:
     async def get(self, webhook_id: UUID) -> Webhook | None:
         """Return a webhook."""
         rows = await self._database.fetch(_STATEMENTS["get"], {"id": webhook_id})
-        return _webhook(rows[0]) if rows else None
+        return self._read(rows[0]) if rows else None
 
     async def page(self, *, after: int, limit: int) -> Sequence[Webhook]:
         """Return webhooks in the order of their numbers."""
         rows = await self._database.fetch(_STATEMENTS["list"], {"after": after, "limit": limit})
-        return [_webhook(row) for row in rows]
+        return [self._read(row) for row in rows]
 
     async def change(self, webhook_id: UUID, change: Change, at: datetime) -> bool:
         """Change a webhook."""
         values = asdict(change) | {"id": webhook_id, "at": at}
         values["types"] = None if change.types is None else list(change.types)
+        if change.secret is not None:
+            values["secret"] = await self._kept(webhook_id, change.secret)
         return await self._write("change", values)
+
+    async def _kept(self, webhook_id: UUID, secret: str) -> str:
+        """Return a secret as it is kept: the same again is what is there."""
+        for row in await self._database.fetch(_STATEMENTS["secrets"], {}):
+            if row[0] == webhook_id:
+                with suppress(CannotOpen):
+                    if self._opened(webhook_id, row[1]) == secret:
+                        return str(row[1])
+        return self._sealed(webhook_id, secret)
 
     async def delete(self, webhook_id: UUID) -> bool:
         """Take a webhook away."""

@@ -105,6 +105,20 @@ class Desk:
         after: int = 0,
     ) -> UUID:
         """Make a webhook and have it served."""
+        webhook_id = await self.made(url, *types, app=app, user=user, batch=batch, after=after)
+        await self.dispatcher.round()
+        return webhook_id
+
+    async def made(
+        self,
+        url: str,
+        *types: str,
+        app: str | None = None,
+        user: str | None = None,
+        batch: int = 100,
+        after: int = 0,
+    ) -> UUID:
+        """Make a webhook."""
         new = NewWebhook(
             id=uuid4(),
             url=url,
@@ -116,7 +130,6 @@ class Desk:
             at=START,
         )
         assert await self.store.create(new)
-        await self.dispatcher.round()
         return new.id
 
     async def write(self, chain: Chain, events: int | Sequence[str] = 1, **rest: Any) -> int:

@@ -5,6 +5,7 @@ import logging
 from datetime import timedelta
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from application.errors import StoreUnavailable
@@ -648,3 +649,20 @@ async def test_a_delivery_under_way_does_not_hold_up_who_lets_go(database_url: s
         assert {message.id for message in receiver.received} == {receiver.received[0].id}
         gate.set()
         await receiver.until(lambda: len(receiver.messages) == 2)
+
+
+async def test_a_secret_that_does_not_open_is_said_and_nothing_is_sent_unsigned(
+    database_url: str,
+) -> None:
+    async with receiving() as receiver, desk(database_url) as one:
+        webhook_id = await one.made(receiver.url)
+        with psycopg.connect(database_url, autocommit=True) as connection:
+            connection.execute("update webhooks set secret = 'sealed:v1:00000000:AAAA'")
+        await one.write(Chain(), 1)
+        await one.dispatcher.round()
+
+        async def is_said() -> bool:
+            return "sealed with a key" in ((await one.get(webhook_id)).last_error or "")
+
+        await one.until(is_said)
+        assert not receiver.messages

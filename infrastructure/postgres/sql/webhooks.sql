@@ -80,6 +80,17 @@ set url = coalesce(%(url)s::text, url),
 where webhook_id = %(id)s
 returning revision
 
+-- name: secrets
+select webhook_id, secret, old_secret from webhooks order by number
+
+-- name: reseal
+-- Unless somebody has changed it meanwhile.
+update webhooks
+set secret = %(secret)s, old_secret = %(old_secret)s::text
+where webhook_id = %(id)s and secret = %(kept)s
+  and old_secret is not distinct from %(old_kept)s::text
+returning webhook_id
+
 -- name: delete
 with gone as (
   delete from webhooks where webhook_id = %(id)s returning webhook_id

@@ -1,0 +1,104 @@
+"""From settings to keys: what lets somebody in, what signs, and what seals."""
+
+from datetime import timedelta
+
+from api.auth_token import TokenFileError, read_token
+from api.database import StartError
+from api.settings import Settings
+from application.ports.clock import Clock
+from application.ports.issued_tokens import IssuedTokens
+from application.ports.transparency import Signatures
+from application.reads.transparency import AuditKeys
+from infrastructure.audit_key_file import make_key, read_keys, rotate_key
+from infrastructure.ed25519 import Ed25519
+from infrastructure.issuer.keys import IssuerKeys
+from infrastructure.issuer.tokens import Claims, JwtTokens
+from infrastructure.owner_only_file import KeyFileError
+from infrastructure.sealing import (
+    Plain,
+    Sealer,
+    make_sealing_key,
+    rotate_sealing_key,
+)
+
+__all__ = ["KeyFileError", "make_key", "make_sealing_key", "rotate_key", "rotate_sealing_key"]
+
+
+def signatures() -> Signatures:
+    """Return what signs and checks notes."""
+    return Ed25519()
+
+
+def audit_keys_of(settings: Settings) -> AuditKeys:
+    """Return the keys that sign checkpoints; none when no key file is named.
+
+    Args:
+        settings: Say where they lie.
+
+    Raises:
+        StartError: The file cannot be used.
+    """
+    if settings.audit_key_file is None:
+        return AuditKeys()
+    try:
+        return read_keys(settings.audit_key_file)
+    except KeyFileError as error:
+        raise StartError(f"{error} (CAIRN_AUDIT_KEY_FILE)") from error
+
+
+def issued_tokens(settings: Settings, clock: Clock) -> IssuedTokens | None:
+    """Return what checks the tokens of an issuer; None when none is named.
+
+    Args:
+        settings: Name the issuer.
+        clock: Tells what has run out.
+    """
+    if not settings.oidc_issuer:
+        return None
+    return JwtTokens(
+        IssuerKeys(settings.oidc_issuer, settings.oidc_keys),
+        issuer=settings.oidc_issuer,
+        audience=settings.oidc_audience,
+        claims=Claims(
+            app=settings.oidc_app_claim,
+            user=settings.oidc_user_claim,
+            rights=settings.oidc_rights_claim,
+            name=settings.oidc_name_claim,
+        ),
+        clock=clock,
+        leeway=timedelta(seconds=settings.oidc_leeway_seconds),
+    )
+
+
+def sealer_of(settings: Settings) -> Plain | Sealer:
+    """Return what seals secrets in the database.
+
+    Args:
+        settings: Say where its keys lie.
+
+    Raises:
+        StartError: The file cannot be used.
+    """
+    if settings.secrets_key_file is None:
+        return Plain()
+    try:
+        return Sealer(settings.secrets_key_file)
+    except KeyFileError as error:
+        raise StartError(f"{error} (CAIRN_SECRETS_KEY_FILE)") from error
+
+
+def token_of(settings: Settings) -> str | None:
+    """Return the bearer token that is asked for; None when none is.
+
+    Args:
+        settings: Say where it lies.
+
+    Raises:
+        StartError: The file cannot be used.
+    """
+    if settings.auth_token_file is None:
+        return None
+    try:
+        return read_token(settings.auth_token_file)
+    except TokenFileError as error:
+        raise StartError(str(error)) from error
