@@ -1,0 +1,25 @@
+"""What all parts of a run write down, and by which clock."""
+
+import time
+from dataclasses import dataclass, field
+
+from tests.faults.history import History, Record
+
+
+@dataclass
+class Recorder:
+    """The history of a run that is under way."""
+
+    history: History = field(default_factory=History)
+    began: float = field(default_factory=time.monotonic)
+    wall: float = field(default_factory=time.time)
+    answered: set[int] = field(default_factory=set[int])
+    """The workers that have answered anything."""
+
+    def now(self) -> float:
+        """Return the seconds since the run began."""
+        return time.monotonic() - self.began
+
+    def add(self, record: Record) -> None:
+        """Write something down."""
+        self.history.add(record)
