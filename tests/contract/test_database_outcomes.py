@@ -18,6 +18,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from application.errors import OutcomeUnknown, StoreUnavailable
+from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.outcomes import outcome_of
 from infrastructure.postgres.log import PostgresEventLog
@@ -163,6 +164,21 @@ async def test_a_lock_on_the_head_is_waited_for_no_longer_than_the_patience(
         assert 1 <= before <= 1 + unknown
         await log.append(Chain().next())
         assert await stored(database_url) == before + 1
+
+
+async def test_a_probe_does_not_get_past_what_appends_wait_for(database_url: str) -> None:
+    """Else a process would be ready now and then while nobody gets anything written."""
+    probe = sql.load("writer")["probe"]
+    async with (
+        await AsyncConnection.connect(database_url) as blocker,
+        await AsyncConnection.connect(database_url, autocommit=True) as writer,
+    ):
+        await blocker.execute("select head from log_head for update")
+        await writer.execute("set lock_timeout = '100ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            await writer.execute(probe, {"filler": b"a"})
+        await blocker.rollback()
+        await writer.execute(probe, {"filler": b"a"})
 
 
 async def test_a_server_that_takes_no_more_connections_is_named(database_url: str) -> None:

@@ -191,15 +191,17 @@ class Hostile(Record):
 
     Args:
         kind: What it tried.
-        at: When it was over.
+        began: When it came.
+        ended: When it was answered or hung up on, or had waited long enough.
         status: Of the answer; 0 when the connection was closed without one.
-        seconds: Until it was answered or hung up on; None when it never was.
+        is_over: Whether it was answered or hung up on.
     """
 
     kind: str
-    at: float
+    began: float
+    ended: float
     status: int
-    seconds: float | None
+    is_over: bool = True
 
 
 class Stored(Record):

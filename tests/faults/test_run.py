@@ -68,7 +68,7 @@ def test_every_way_of_being_broken_is_tried() -> None:
 @pytest.mark.parametrize("way", BROKEN)
 async def test_what_is_broken_on_purpose_is_found(way: str) -> None:
     kind, faults = BROKEN[way]
-    history = await run(Options(seed=SEED, seconds=30, kinds=faults, lanes=1, broken=way))
+    history = await run(Options(seed=SEED, seconds=15, kinds=faults, lanes=1, broken=way))
     violations = judge(history)
     print(summary(history, violations))
     assert kind in {one.kind for one in violations}

@@ -14,6 +14,8 @@ from pg_stat_get_activity(%(pid)s::int) as a
 where backend_start::text = %(started)s
 
 -- name: probe
--- Large enough to need space of its own, and committed: writes work again when this does.
-insert into write_probe (probe_id, filler) values (1, %(filler)s)
+-- Takes what every batch takes first, then space of its own, and is committed: writes work again
+-- when this does.
+with head as materialized (select from log_head where log_id = 0 for update)
+insert into write_probe (probe_id, filler) select 1, %(filler)s from head
 on conflict (probe_id) do update set filler = excluded.filler

@@ -62,9 +62,9 @@ def linearizable(history: History) -> Iterator[Violation]:
             yield from _conditional(command)
         elif command.accepted and command.accepted[0].session in looks:
             first = command.accepted[0]
-            # It was so already: that is a look at the newest state.
+            # It was so already: that is a look at the newest state, whose answer is kept.
             looks[first.session].append(
-                _Look(command.key, first.sequence, first.called, first.returned)
+                _Look(command.key, first.sequence, command.called, first.returned)
             )
     for read in history.of(Read):
         if read.session not in logs:

@@ -47,11 +47,13 @@ def within_memory(history: History) -> Iterator[Violation]:
 
 def excused(faults: Sequence[Fault], called: float, returned: float) -> float:
     """Return for how many seconds of a wait a worker could not answer."""
-    return sum(
-        max(0.0, min(fault.ended, returned) - max(fault.began, called))
-        for fault in faults
-        if fault.kind in STANDING and not fault.skipped
-    )
+    seconds, reached = 0.0, called
+    for fault in sorted(faults, key=lambda one: one.began):
+        if fault.kind in STANDING and not fault.skipped:
+            until = min(fault.ended, returned)
+            seconds += max(0.0, until - max(fault.began, reached))
+            reached = max(reached, until)
+    return seconds
 
 
 def answered_in_time(history: History) -> Iterator[Violation]:
@@ -77,8 +79,10 @@ def answered_as_documented(history: History) -> Iterator[Violation]:
             words = f"{attempt.key} ({attempt.kind}) was answered with {attempt.status}"
             yield Violation("answer", f"{words} {attempt.code or 'and no code'}")
     for one in history.of(Hostile):
-        if one.seconds is None or one.seconds > HANG_UP:
-            yield Violation("hung", f"a hostile client ({one.kind}) was never hung up on")
+        waited = one.ended - one.began - excused(history.of(Fault), one.began, one.ended)
+        if waited > HANG_UP:
+            words = f"a hostile client ({one.kind}) of {one.began:.1f} s was not hung up on"
+            yield Violation("hung", f"{words} in {waited:.1f} s")
         elif one.status >= 500 and one.status not in (501, 503):
             yield Violation("answer", f"a hostile client ({one.kind}) got {one.status}")
 

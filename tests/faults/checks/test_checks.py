@@ -98,7 +98,7 @@ SOUND: list[Record] = [
     Ready(worker=WORKER, called=2.0, returned=2.1, status=200),
     Memory(worker=WORKER, at=1.0, bytes=100),
     Fault(number=1, kind="drop clients", began=1.5, ended=1.6),
-    Hostile(kind="half a head", at=3.0, status=408, seconds=2.0),
+    Hostile(kind="half a head", began=1.0, ended=3.0, status=408),
     stored(1, "a", type="session.created"),
     stored(2, "b", 1.25),
     stored(3, "b", 1.25),
@@ -254,11 +254,11 @@ PLANTED: dict[str, tuple[str, History]] = {
     ),
     "a hostile client is never hung up on": (
         "hung",
-        with_records(Hostile(kind="nothing", at=50.0, status=0, seconds=None)),
+        with_records(Hostile(kind="nothing", began=5.0, ended=50.0, status=0, is_over=False)),
     ),
     "a hostile client finds a fault": (
         "answer",
-        with_records(Hostile(kind="a deep body", at=50.0, status=500, seconds=0.1)),
+        with_records(Hostile(kind="a deep body", began=50.0, ended=50.1, status=500)),
     ),
     "an answer is not documented": ("answer", with_records(refused("z", 1.0, "internal", 500))),
     "an event has the time of another clock": ("time", changed(is_stored(1), at=WALL + 31.0)),
@@ -285,6 +285,19 @@ FORGIVEN: dict[str, History] = {
     ),
     "a client of the relay that is frozen may wait": with_records(
         unanswered("y", 1.0, GIVEN_UP, direct=False)
+    ),
+    "a worker is ready when writes have just been taken again": with_records(
+        *SILENT,
+        Ready(worker=WORKER, called=20.2, returned=20.3, status=200),
+        attempt("a", 20.1, 22.0, 1),
+    ),
+    "a hostile client may wait where nobody lives": with_records(
+        Fault(number=2, kind="kill server", began=5.0, ended=48.0),
+        Hostile(kind="nothing", began=5.0, ended=50.0, status=0, is_over=False),
+    ),
+    "what is so already is answered as it was at first": with_records(
+        attempt("so", 1.15, 1.2, 0, status=0, code=LOST, may_be_so=True),
+        attempt("so", 3.0, 3.1, 1, may_be_so=True),
     ),
     "a worker is ready when refusals are those of the rules": with_records(
         *(refused(f"q{at}", at, "turn_ended") for at in TIMES),

@@ -43,13 +43,13 @@ async def attack(recorder: Recorder, port: int, kind: str) -> None:
         port: Of the server.
         kind: One of `ATTACKS`.
     """
-    began = recorder.now()
-    status, seconds = 0, None
+    began, status, is_over = recorder.now(), 0, False
     with suppress(TimeoutError):
         async with asyncio.timeout(_LONGEST):
             status = await _status(port, *ATTACKS[kind])
-            seconds = recorder.now() - began
-    recorder.add(Hostile(kind=kind, at=recorder.now(), status=status, seconds=seconds))
+            is_over = True
+    ended = recorder.now()
+    recorder.add(Hostile(kind=kind, began=began, ended=ended, status=status, is_over=is_over))
 
 
 async def _status(port: int, first: bytes, rest: bytes) -> int:

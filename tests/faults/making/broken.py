@@ -50,22 +50,22 @@ def acknowledge_before_commit() -> None:
     """Answer the callers of a batch, and commit it a moment later."""
     from infrastructure.postgres.writing.batch_writer import BatchWriter
 
-    send = BatchWriter._send
+    send = BatchWriter._is_written
 
-    async def broken(self: Any, connection: Any, batch: Any) -> Any:
+    async def broken(self: Any, connection: Any, batch: Any) -> bool:
         await connection.execute("begin")
         try:
-            conflict = await send(self, connection, batch)
+            is_written = await send(self, connection, batch)
         except BaseException:
             if not connection.closed:
                 await connection.execute("rollback")
             raise
-        if conflict is None:
+        if is_written:
             await asyncio.sleep(_COMMITS_LATE)
-        await connection.execute("rollback" if conflict else "commit")
-        return conflict
+        await connection.execute("commit" if is_written else "rollback")
+        return is_written
 
-    _replace(BatchWriter, _send=broken)
+    _replace(BatchWriter, _is_written=broken)
 
 
 def forget_keys() -> None:

@@ -83,14 +83,13 @@ class Cluster:
             )
         deadline = time.monotonic() + _WITHIN
         while True:
-            try:
+            with suppress(psycopg.OperationalError):
                 psycopg.connect(self.url(), connect_timeout=5).close()
-                return
-            except psycopg.OperationalError:
-                gone = self._process.poll() is not None
-                assert not gone, f"it does not start:\n{self._log.read_text()[-3000:]}"
-                assert time.monotonic() < deadline, "it does not answer"
-                time.sleep(0.05)
+                break
+            gone = self._process.poll() is not None
+            assert not gone, f"it does not start:\n{self._log.read_text()[-3000:]}"
+            assert time.monotonic() < deadline, "it does not answer"
+            time.sleep(0.05)
 
     def run(self, *statements: str, database: str = "postgres") -> None:
         """Run statements as the superuser."""
