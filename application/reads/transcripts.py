@@ -8,43 +8,33 @@ in one step: however often a conversation went back, nothing is folded that does
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 from application.memory_budget import MEBIBYTE, Share
 from application.ports.store import Store
+from application.reads.folded_entries import FoldedEntries
 from domain.catalogue import NAMES
 from domain.session.content.transcript import Transcript
-from domain.session.events import (
-    ConversationCleared,
-    ConversationRewound,
-    Recorded,
-    SessionCreated,
-)
+from domain.session.events import ConversationRewound, Recorded, SessionCreated
 from domain.values import Origin
 
 _PAGE = 1000
 _PAGE_BYTES = 2 * MEBIBYTE
-_IN_MEMORY = 3
-"""How many times as large as its JSON a transcript is in memory."""
 _TURNINGS = tuple(NAMES[cls][0] for cls in (SessionCreated, ConversationRewound))
 
 
 @dataclass(slots=True)
 class _Kept:
-    """A transcript that was read before, each entry beside its JSON."""
+    """A transcript that was read before."""
 
-    transcript: Transcript = field(default_factory=Transcript)
-    json: list[bytes] = field(default_factory=list[bytes])
+    entries: FoldedEntries
+    transcript: Transcript
     sequence: int = 0
-    size: int = 0
-
-    @property
-    def memory(self) -> int:
-        """The bytes that it takes in memory, about."""
-        return _IN_MEMORY * self.size
+    memory: int = 0
+    """The bytes that it took when it was kept, about."""
 
 
 class _Stretch(NamedTuple):
@@ -81,25 +71,24 @@ class Transcripts:
         if lock is None:
             lock = self._locks[session_id] = asyncio.Lock()
         async with lock:
-            kept = self._kept.pop(session_id, None) or _Kept()
+            kept = self._kept.pop(session_id, None) or self._nothing()
             self._share.count(-kept.memory)
             if kept.sequence < sequence:
                 kept = await self._fold(session_id, kept, sequence)
             self._keep(session_id, kept)
-            now = tuple(kept.json) if kept.sequence == sequence else None
+            now = kept.entries.json() if kept.sequence == sequence else None
         if now is not None:
             return now
-        return (await self._fold(session_id, _Kept(), sequence)).json
+        return (await self._fold(session_id, self._nothing(), sequence)).entries.json()
 
     async def _fold(self, session_id: UUID, kept: _Kept, upto: int) -> _Kept:
         """Return a transcript that has taken in what follows, or that begins with what counts."""
         if await self._go_on(kept, _Stretch(session_id, kept.sequence, upto)):
             return kept
-        kept = _Kept()
+        kept = self._nothing()
         for stretch in await self._stretches(session_id, upto):
             # A call that was open where the conversation turned will not return here.
-            for index in kept.transcript.settle():
-                self._write(kept, index)
+            kept.transcript.settle()
             await self._go_on(kept, stretch)
         # What a rewind or a fork goes on from is settled though nothing followed it yet.
         kept.sequence = upto
@@ -122,7 +111,7 @@ class Transcripts:
                 recorded = self._codec.decode(stored)
                 if _turns_to(stretch.session_id, recorded) is not None:
                     return False
-                self._take_in(kept, recorded)
+                kept.transcript.apply(recorded)
             kept.sequence = page[-1].sequence
         return True
 
@@ -141,24 +130,12 @@ class Transcripts:
             session_id, upto = origin
         return found[::-1]
 
-    def _take_in(self, kept: _Kept, recorded: Recorded) -> None:
-        changed = kept.transcript.apply(recorded)
-        if isinstance(recorded.event, ConversationCleared):
-            kept.json.clear()
-            kept.size = 0
-        for index in changed:
-            self._write(kept, index)
-
-    def _write(self, kept: _Kept, index: int) -> None:
-        entry = self._codec.to_json(kept.transcript.entries[index])
-        kept.size += len(entry)
-        if index == len(kept.json):
-            kept.json.append(entry)
-        else:
-            kept.size -= len(kept.json[index])
-            kept.json[index] = entry
+    def _nothing(self) -> _Kept:
+        entries = FoldedEntries(self._codec.to_json, self._codec.from_json)
+        return _Kept(entries, Transcript(entries))
 
     def _keep(self, session_id: UUID, kept: _Kept) -> None:
+        kept.memory = kept.entries.memory
         self._kept[session_id] = kept
         self._share.count(kept.memory)
         while self._share.is_over:

@@ -310,6 +310,22 @@ def test_the_transcript_in_pages(session: SessionApi, order: str, form: str) -> 
     assert seen == (whole if order == "asc" else whole[:7][::-1])
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_a_page_of_the_transcript_is_full_by_bytes_too(session: SessionApi, order: str) -> None:
+    for number in range(5):
+        session.say("x" * 600_000, id=f"m{number}")
+    pages, query = list[list[str]](), {"order": order}
+    while True:
+        page = done(session.get("/messages", params=query))
+        pages.append([entry["id"] for entry in page["messages"]])
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]
+
+    ids = [f"m{number}" for number in range(5)][:: 1 if order == "asc" else -1]
+    assert pages == [ids[:2], ids[2:4], ids[4:]]
+
+
 def test_sessions_are_found_by_the_beginning_of_their_id(api: Api) -> None:
     made = [
         api.create(id=f"0badcafe-0000-4000-8000-{number:012x}").id for number in (0x1A0, 0x1A1, 2)

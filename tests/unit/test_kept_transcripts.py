@@ -1,8 +1,11 @@
 """Reads that several clients make at the same time."""
 
 import asyncio
+import json
+from random import Random
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from application.commands.handler import CommandHandler
@@ -11,8 +14,10 @@ from application.commands.request import Request
 from application.fan_out import FanOut
 from application.memory_budget import Share
 from application.ports.store import Store
+from application.reads.folded_entries import FoldedEntries
 from application.reads.transcripts import Transcripts
-from domain.session.commands import AddMessage, CreateSession
+from domain.session.commands import AddMessage, CreateSession, ReviseMessage
+from domain.session.content.transcript import Entry
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import OWNER, SESSION_ID, text
 
@@ -35,6 +40,9 @@ class Slow:
     def __init__(self, log) -> None:
         self._log = log
         self.reads = 0
+
+    def __getattr__(self, name):
+        return getattr(self._log, name)
 
     async def read(self, *args, **kwargs):
         self.reads += 1
@@ -106,3 +114,62 @@ async def test_transcripts_that_are_too_large_to_keep_are_read_all_the_same(stor
     for _ in range(3):
         assert len(await transcripts.entries(SESSION_ID, 10)) == 9
     assert (share.used, len(transcripts._kept)) == (0, 0)
+
+
+async def test_a_page_of_a_long_transcript_is_read_without_folding_it_again() -> None:
+    store, session = MemoryStore(), SESSION_ID
+    handler = CommandHandler(store, SessionRepository(store), FanOut())
+    long = text("hello " * 10_000)
+    messages = [AddMessage(message_id=f"m{n}", role="user", parts=long) for n in range(400)]
+    for command in (CreateSession(owner=OWNER), *messages):
+        await handler.handle(Request(session_id=session, command=command, actor="user:ada"))
+    # Less than half of what it says as it stands, and much more than that in small.
+    share = Share("transcripts", 10 * 1024 * 1024)
+    log = slow(store)
+    transcripts = Transcripts(store, share=share)
+    entries = await transcripts.entries(session, 401)
+    assert sum(map(len, entries)) > 2 * share.limit
+    reads = log.reads
+
+    for start in range(0, 400, 50):
+        page = (await transcripts.entries(session, 401))[start : start + 50]
+        assert [json.loads(entry)["id"] for entry in page] == [
+            f"m{n}" for n in range(start, start + 50)
+        ]
+
+    assert log.reads == reads
+    # What changes an entry far back is taken in without the rest.
+    revised = ReviseMessage(message_id="m7", parts=text("short"))
+    await handler.handle(Request(session_id=session, command=revised, actor="user:ada"))
+    now = await transcripts.entries(session, 402)
+    assert log.reads == reads + 1
+    assert json.loads(now[7])["parts"] == [{"type": "text", "text": "short"}]
+    assert json.loads(entries[7])["parts"] == [*long]
+    assert (now[8:], now[-1]) == (entries[8:], entries[399])
+
+
+@pytest.mark.parametrize("size", [10, 3_000, 200_000])
+def test_entries_in_blocks_are_those_of_a_list(size: int) -> None:
+    random = Random(size)
+    folded, plain = FoldedEntries(msgspec.json.encode, msgspec.json.decode), list[Entry]()
+    most = 5_000_000 // size if size > 10 else 5_000
+    for number in range(most):
+        entry: Entry = {"id": f"m{number}", "said": "ab\n" * random.randrange(size // 2)}
+        folded.append(entry)
+        plain.append(entry)
+        if random.random() < 0.05:
+            at = random.choice([-1, random.randrange(len(plain))])
+            changed = {**folded[at], "revised": number}
+            folded[at] = plain[at] = changed
+    seen = folded.json()
+
+    assert len(seen) == len(folded) == len(plain)
+    assert [msgspec.json.decode(entry) for entry in seen] == plain == list(folded)
+    for _ in range(20):
+        at = random.randrange(len(plain))
+        assert (folded[at], msgspec.json.decode(seen[at - len(plain)])) == (plain[at], plain[at])
+        assert [*map(msgspec.json.decode, seen[at : at + 7])] == plain[at : at + 7]
+    with pytest.raises(IndexError):
+        seen[len(plain)]
+    folded.clear()
+    assert (len(folded), len(seen), folded.memory) == (0, len(plain), 0)

@@ -26,7 +26,7 @@ def read(events: Iterable[e.SessionEvent]) -> list[Entry]:
     transcript = Transcript()
     for recorded in history([created(), *events]):
         transcript.apply(recorded)
-    return transcript.entries
+    return list(transcript.entries)
 
 
 def said(content: str, message_id: str | None = None) -> e.AgentMessage:

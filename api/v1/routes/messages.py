@@ -1,6 +1,7 @@
 """The transcript: add and revise messages, page through it, read it turn by turn."""
 
-from itertools import groupby
+from collections.abc import Sequence
+from itertools import accumulate, groupby
 from typing import Any
 
 from litestar.response.base import ASGIResponse
@@ -37,6 +38,7 @@ from api.v1.documents.ui_messages import ui_messages
 from api.v1.schemas.answers import MessageDone, MessagePage, TranscriptEntry
 from api.v1.schemas.commands import AddMessageBody, ReviseMessageBody
 from api.v1.schemas.events import HistoryPage
+from application.reads.stream_items import PAGE_BYTES
 from application.reads.tail import ALL
 
 
@@ -123,12 +125,13 @@ async def list_messages(request: AnyRequest) -> ASGIResponse:
         entries = [to_json(one) for one in ui_messages(map(from_json, entries))]
     if order == "desc":
         end = len(entries) if at is None else at
-        start = max(end - limit, 0)
-        page, following = entries[start:end][::-1], start or None
+        page = _in_part(entries[max(end - limit, 0) : end][::-1])
+        following = end - len(page) or None
     else:
         start = at or 0
-        end = start + limit
-        page, following = entries[start:end], end if end < len(entries) else None
+        page = _in_part(entries[start : start + limit])
+        end = start + len(page)
+        following = end if end < len(entries) else None
     cursor = None if following is None else cursors.encode_index(following, key)
     body = b'{"messages":%s,"next_cursor":%s,"sequence":%d}' % (
         array_json(page),
@@ -140,6 +143,13 @@ async def list_messages(request: AnyRequest) -> ASGIResponse:
         path = location(session_id, "messages")
         headers |= next_link(request, path, parameters.pairs(), cursor=cursor)
     return json_response(body, headers=headers)
+
+
+def _in_part(entries: Sequence[bytes]) -> Sequence[bytes]:
+    """Return the first entries, up to the one with which they fill a page."""
+    sizes = accumulate(map(len, entries))
+    full = next((count for count, size in enumerate(sizes, 1) if size >= PAGE_BYTES), None)
+    return entries[:full]
 
 
 @get("/v1/sessions/{session_id:str}/messages/{message_id:str}", right="read")

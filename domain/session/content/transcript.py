@@ -4,9 +4,9 @@ A rewound conversation, or that of a fork, goes on from an earlier fold: who has
 (`application/reads/queries.py`) gets that one first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from domain.session.events import (
     AgentMessage,
@@ -31,11 +31,25 @@ Entry = dict[str, Any]
 """A message, a thought or a tool call with its result, as JSON."""
 
 
+class Entries(Protocol):
+    """A list of entries; what is read from it is put back when it changes."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Entry]: ...
+    def __getitem__(self, index: int, /) -> Entry: ...
+    def __setitem__(self, index: int, entry: Entry, /) -> None: ...
+    def append(self, entry: Entry, /) -> None:
+        """Add an entry at the end."""
+
+    def clear(self) -> None:
+        """Begin anew."""
+
+
 @dataclass(slots=True)
 class Transcript:
     """The entries so far; grows in place, because a long one is shared by many reads."""
 
-    entries: list[Entry] = field(default_factory=list[Entry])
+    entries: Entries = field(default_factory=list[Entry])
     _ids: dict[str, int] = field(default_factory=dict[str, int])
     _agent: str | None = None
     _saying: tuple[str | None, str, str | None] | None = None
@@ -200,13 +214,14 @@ class Transcript:
         piece_of = (event.message_id, kind, recorded.turn_id)
         if event.message_id is not None and self._saying == piece_of:
             last = self.entries[-1]
-            self.entries[-1] = {
+            longer = {
                 **last,
                 "parts": [*last["parts"], *event.parts],
                 "ends_at_sequence": recorded.sequence,
             }
             if event.meta is not None:
-                self.entries[-1]["meta"] = {**last.get("meta", {}), **event.meta}
+                longer["meta"] = {**last.get("meta", {}), **event.meta}
+            self.entries[-1] = longer
             return len(self.entries) - 1
         entry = self._entry(recorded, kind, event.message_id, "agent")
         entry["parts"] = list(event.parts)

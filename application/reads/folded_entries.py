@@ -1,0 +1,193 @@
+"""The entries of a transcript as JSON, in blocks: a long one is small, and a page little work.
+
+Nearly all that happens to a transcript happens at its end. The blocks before it are compressed, and
+each is unpacked only when somebody reads or changes what is in it.
+"""
+
+import zlib
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+from domain.session.content.transcript import Entry
+
+_BLOCK_BYTES = 128 * 1024
+_BLOCK_ENTRIES = 512
+_PLAIN_BYTES = 1024 * 1024
+_FAST = 1
+_OF_AN_ENTRY = 400
+"""Bytes that an entry takes beside its JSON: its place, its id, its call."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Some entries that follow each other: joined by line ends, which JSON in one line has not."""
+
+    packed: bytes
+    count: int
+
+    @classmethod
+    def of(cls, entries: Sequence[bytes]) -> "_Block":
+        return cls(zlib.compress(b"\n".join(entries), _FAST), len(entries))
+
+    def entries(self) -> list[bytes]:
+        return zlib.decompress(self.packed).split(b"\n")
+
+
+class EntryJson(Sequence[bytes]):
+    """The JSON of the entries at one moment, whatever is folded later.
+
+    Args:
+        blocks: Those that are compressed.
+        starts: The index of the first entry of each.
+        rest: The entries after them.
+    """
+
+    def __init__(
+        self, blocks: Sequence[_Block], starts: Sequence[int], rest: Sequence[bytes]
+    ) -> None:
+        self._blocks = blocks
+        self._starts = starts
+        self._rest = rest
+        self._packed = starts[-1] + blocks[-1].count if blocks else 0
+        self._unpacked: tuple[int, list[bytes]] = (-1, [])
+
+    def __len__(self) -> int:
+        return self._packed + len(self._rest)
+
+    @overload
+    def __getitem__(self, at: int) -> bytes: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[bytes]: ...
+    def __getitem__(self, at: int | slice) -> bytes | list[bytes]:
+        if isinstance(at, slice):
+            return [self._one(index) for index in range(*at.indices(len(self)))]
+        index = at + len(self) if at < 0 else at
+        if not 0 <= index < len(self):
+            raise IndexError(at)
+        return self._one(index)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, EntryJson) and self[:] == other[:]
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _one(self, index: int) -> bytes:
+        if index >= self._packed:
+            return self._rest[index - self._packed]
+        number = bisect_right(self._starts, index) - 1
+        if self._unpacked[0] != number:
+            self._unpacked = (number, self._blocks[number].entries())
+        return self._unpacked[1][index - self._starts[number]]
+
+
+class FoldedEntries:
+    """What a transcript folds into.
+
+    Args:
+        to_json: Writes an entry, in one line.
+        from_json: Reads it.
+    """
+
+    def __init__(self, to_json: Callable[[Any], bytes], from_json: Callable[[bytes], Any]) -> None:
+        self._to_json = to_json
+        self._from_json = from_json
+        self._blocks: list[_Block] = []
+        self._starts: list[int] = []
+        self._packed_size = 0
+        self._plain: list[bytes] = []
+        self._plain_size = 0
+        self._touched: tuple[int, Entry] | None = None
+        """The entry that was changed last, and is not written yet: it is likely to change again."""
+
+    @property
+    def memory(self) -> int:
+        """The bytes that it takes, about."""
+        return self._packed_size + self._plain_size + _OF_AN_ENTRY * len(self)
+
+    def json(self) -> EntryJson:
+        """Return the entries as they are now."""
+        self._write()
+        return EntryJson(tuple(self._blocks), tuple(self._starts), tuple(self._plain))
+
+    def __len__(self) -> int:
+        return self._packed + len(self._plain)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return map(self._from_json, self.json())
+
+    def __getitem__(self, at: int, /) -> Entry:
+        index = at + len(self) if at < 0 else at
+        if self._touched is not None and self._touched[0] == index:
+            return self._touched[1]
+        entry: Entry = self._from_json(self._read(index))
+        return entry
+
+    def __setitem__(self, at: int, entry: Entry, /) -> None:
+        index = at + len(self) if at < 0 else at
+        if self._touched is not None and self._touched[0] != index:
+            self._write()
+        self._touched = (index, entry)
+
+    def append(self, entry: Entry, /) -> None:
+        """Add an entry at the end."""
+        self._write()
+        self._plain.append(b"")
+        self._touched = (len(self) - 1, entry)
+        if self._plain_size > _PLAIN_BYTES:
+            self._pack()
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._blocks.clear()
+        self._starts.clear()
+        self._plain.clear()
+        self._packed_size = self._plain_size = 0
+        self._touched = None
+
+    @property
+    def _packed(self) -> int:
+        return self._starts[-1] + self._blocks[-1].count if self._blocks else 0
+
+    def _block_of(self, index: int) -> int:
+        return bisect_right(self._starts, index) - 1
+
+    def _read(self, index: int) -> bytes:
+        if index >= self._packed:
+            return self._plain[index - self._packed]
+        number = self._block_of(index)
+        return self._blocks[number].entries()[index - self._starts[number]]
+
+    def _write(self) -> None:
+        """Write the entry that was changed last."""
+        if self._touched is None:
+            return
+        index, entry = self._touched
+        self._touched, written = None, self._to_json(entry)
+        if index >= self._packed:
+            place = index - self._packed
+            self._plain_size += len(written) - len(self._plain[place])
+            self._plain[place] = written
+            return
+        number = self._block_of(index)
+        entries = self._blocks[number].entries()
+        entries[index - self._starts[number]] = written
+        self._packed_size -= len(self._blocks[number].packed)
+        self._blocks[number] = _Block.of(entries)
+        self._packed_size += len(self._blocks[number].packed)
+
+    def _pack(self) -> None:
+        """Compress the oldest half of what is not, but never the last entry."""
+        while self._plain_size > _PLAIN_BYTES // 2 and len(self._plain) > 1:
+            count = size = 0
+            for written in self._plain[:-1][:_BLOCK_ENTRIES]:
+                count, size = count + 1, size + len(written)
+                if size >= _BLOCK_BYTES:
+                    break
+            block = _Block.of(self._plain[:count])
+            self._starts.append(self._packed)
+            self._blocks.append(block)
+            self._packed_size += len(block.packed)
+            self._plain_size -= size
+            del self._plain[:count]
