@@ -11,12 +11,16 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.settings import Settings
+from application.projections.read_models import ReadModels
 from application.tokens.manage import TokenDesk
+from domain.timers import Timers
 from infrastructure.clock import SystemClock
 from infrastructure.embedded_postgres import PROGRAM_ROLE, EmbeddedPostgres, EmbeddedPostgresError
 from infrastructure.postgres.access_tokens import PostgresAccessTokens
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.migrations import MigrationError, grant, migrate
+from infrastructure.postgres.read_models import PostgresShadows
+from infrastructure.postgres.store import open_store
 
 _CONNECT_SECONDS = 10
 _PATIENCE_AT_THE_END = 1.0
@@ -114,6 +118,18 @@ def program_url(settings: Settings, url: str) -> str:
         return url
     grant_rights(url, PROGRAM_ROLE)
     return make_conninfo(url, user=PROGRAM_ROLE)
+
+
+@asynccontextmanager
+async def open_read_models(url: str, timers: Timers) -> AsyncGenerator[ReadModels]:
+    """Open what rebuilds the read models, beside servers that run or without one.
+
+    Args:
+        url: The database, up to date.
+        timers: How long turns may be silent or run.
+    """
+    async with open_store(url) as store:
+        yield ReadModels(store, PostgresShadows(store.database), timers)
 
 
 @asynccontextmanager

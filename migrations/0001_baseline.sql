@@ -280,6 +280,69 @@ create table snapshots (
   primary key (session_id, sequence)
 );
 
+-- What follows from the log, made anew beside what is read, until it is compared and takes its
+-- place. What a crash of the database takes with it is begun again. `matched`: the row of lists was
+-- like it when both were looked at. `copied`: it is that row, since its log can no longer be folded.
+-- `state`: the folded state, to go on from.
+create unlogged table rebuilt_sessions (
+  like sessions including defaults,
+  matched boolean not null default false,
+  copied boolean not null default false,
+  state bytea,
+  primary key (session_id)
+);
+create unlogged table rebuilt_history (
+  like shared_state_history,
+  primary key (scope_id, key, position)
+);
+-- Kept states that are not what the log comes to, as they should be.
+create unlogged table rebuilt_snapshots (like snapshots, primary key (session_id, sequence));
+-- How far a rebuild has come: all logs up to `after` are in, in the order of their ids, at least as
+-- they were at the position `began`. `program` says what made them.
+create unlogged table rebuild_progress (
+  program text not null,
+  began bigint not null,
+  after uuid not null,
+  events bigint not null,
+  only_one boolean primary key default true check (only_one)
+);
+
+-- Nothing that was erased may come back: a rebuild that has read it begins anew.
+create function forget_rebuild() returns trigger language plpgsql as $$
+begin
+  delete from rebuild_progress;
+  if found then
+    delete from rebuilt_sessions;
+    delete from rebuilt_history;
+    delete from rebuilt_snapshots;
+  end if;
+  return null;
+end $$;
+create trigger rebuilds_forget_what_was_erased after update on events
+  for each statement execute function forget_rebuild();
+
+-- Whether a row of lists says anything else than the log. When a session needs the clock is put off
+-- without an event, and who holds it is in no log.
+create function session_row_differs_v1(s sessions, r rebuilt_sessions) returns boolean
+language sql immutable as $$
+  select (
+    s.sequence, s.position, s.digest, s.updated_at, s.updated_second, s.created_at, s.app,
+    s.user_id, s.workspace, s.team, s.scope, s.agent, s.type, s.status, s.title, s.starred, s.tags,
+    s.deleted, s.doc, s.badge, s.turn_id, s.failure_kind, s.failure_summary, s.stalled, s.unhealthy,
+    s.parent_id, s.root_id, s.forked_from, s.auto_stop, s.live_parent, s.projected_with,
+    s.last_activity_at, s.activity_second, s.num_messages, s.current_tool, s.external_id, s.facets,
+    s.input_tokens, s.output_tokens, s.cost
+  ) is distinct from (
+    r.sequence, r.position, r.digest, r.updated_at, r.updated_second, r.created_at, r.app,
+    r.user_id, r.workspace, r.team, r.scope, r.agent, r.type, r.status, r.title, r.starred, r.tags,
+    r.deleted, r.doc, r.badge, r.turn_id, r.failure_kind, r.failure_summary, r.stalled, r.unhealthy,
+    r.parent_id, r.root_id, r.forked_from, r.auto_stop,
+    case when s.held is null then r.live_parent end, r.projected_with,
+    r.last_activity_at, r.activity_second, r.num_messages, r.current_tool, r.external_id, r.facets,
+    r.input_tokens, r.output_tokens, r.cost
+  )
+$$;
+
 -- Writes a batch of appends, all or none. `p_touched` are sessions whose list row only moves on;
 -- `p_rows` are those whose list row is written anew, or for the first time (before = 0);
 -- `p_expected` are versions of shared scopes. Returns the position before the batch; null, and

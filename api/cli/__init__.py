@@ -41,7 +41,7 @@ from api.cli.options import (
 )
 from api.cli.secret_commands import secret_keys
 from api.cli.serving.listening import listen as open_listening
-from api.cli.time_travel import diff_session, replay_session
+from api.cli.time_travel import diff_session, rebuild_all, replay_session
 from api.cli.token_commands import tokens
 from api.cli.transfer import export_logs, import_files
 
@@ -378,6 +378,7 @@ def verify(
         )
 
 
+app.command(name="rebuild", short_help="Make all that follows from the log anew.")(rebuild_all)
 app.command(name="diff", short_help="Tell what differs between two moments.")(diff_session)
 app.command(name="replay", short_help="Show a session as it happened.")(replay_session)
 app.command(name="export", short_help="Take sessions out, as files.")(export_logs)

@@ -1,10 +1,19 @@
-"""`cairn diff` and `cairn replay`: what can be asked of them."""
+"""`cairn diff`, `cairn replay` and `cairn rebuild`: what can be asked of them."""
 
 from typing import Annotated
 
 import typer
 
-from api.cli.options import HERE, ONE_SESSION, TokenFile, Url, complaining
+from api.cli.options import (
+    HERE,
+    ONE_SESSION,
+    DatabaseUrl,
+    DataDir,
+    TokenFile,
+    Url,
+    complaining,
+    settings_of,
+)
 
 Earlier = Annotated[
     str | None,
@@ -68,3 +77,24 @@ def replay_session(
         from api.cli.time_travel.replay import replay as run
 
         run(session, at=at, speed=speed, url=url, token_file=token_file)
+
+
+def rebuild_all(
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Change nothing; only say what is not as the log says.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Say it in JSON.")] = False,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Make all that follows from the log anew, while servers write, and put it in its place.
+
+    It works on the database itself, beside its servers. Ended half-way, the same command goes on
+    where it ended. The exit status is 0 when all is as the log says, 1 when with --verify something
+    is not, 2 when it could not be done.
+    """
+    with complaining(unable=2):
+        settings = settings_of(data_dir=data_dir, database_url=database_url)
+        from api.cli.rebuild import rebuild as run
+
+        raise SystemExit(run(settings, verify=verify, as_json=json))
