@@ -7,8 +7,9 @@ from uuid import UUID, uuid5
 
 from api.doors import origin_of
 from api.http.authorization import principal_of
+from api.http.idempotency import idempotency_key_of
 from api.http.preconditions import expected_of, is_current
-from api.http.requests import AnyRequest, header_text, idempotency_key_of, scope_of, session_id_of
+from api.http.requests import AnyRequest, header_text, scope_of, session_id_of
 from api.http.responses import Reply, etag, json_response, not_modified, to_json
 from api.settings import Settings
 from application.commands.access_handler import AccessHandler

@@ -14,12 +14,13 @@ from pydantic import BaseModel
 
 from api.http.components import REFERENCE, components
 from api.http.problems import PROBLEM_JSON, statuses
+from api.http.query import model_of, parameters_of
 from api.http.route_docs import (
     COMMAND_HEADERS,
     IF_NONE_MATCH,
     REQUEST_ID,
     Describes,
-    Parameter,
+    Header,
     Schema,
     description_of,
     summary_of,
@@ -155,10 +156,11 @@ def _operation(handler: Route, told: Describes) -> Json:
         "summary": summary_of(handler),
         "parameters": [
             *(_path_parameter(name, told) for name in re.findall(r"{(\w+):\w+}", path)),
-            *map(_parameter, told.parameters),
-            *map(_parameter, COMMAND_HEADERS if command else ()),
-            *([_parameter(IF_NONE_MATCH)] if told.conditional else []),
-            _parameter(REQUEST_ID),
+            *parameters_of(model_of(handler.handler)),
+            *map(_header, told.headers),
+            *map(_header, COMMAND_HEADERS if command else ()),
+            *([_header(IF_NONE_MATCH)] if told.conditional else []),
+            _header(REQUEST_ID),
         ],
         "responses": {},
     }
@@ -232,10 +234,10 @@ def _path_parameter(name: str, told: Describes) -> Json:
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
-def _parameter(one: Parameter) -> Json:
+def _header(one: Header) -> Json:
     return {
         "name": one.name,
-        "in": one.where,
+        "in": "header",
         "required": False,
         "description": one.description,
         "schema": dict(one.schema),

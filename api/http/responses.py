@@ -129,18 +129,16 @@ def _segment(name: str) -> str:
     return name if _PLAIN_NAME.fullmatch(name) else quote(name, safe="")
 
 
-def next_link(
-    request: Request[Any, Any, Any], path: str, query: Iterable[tuple[str, str]], **changed: Any
-) -> dict[str, str]:
+def next_link(request: Request[Any, Any, Any], path: str, **changed: Any) -> dict[str, str]:
     """Return the header that leads to the next page, by its whole URL.
 
     Args:
         request: For this page; it says by which name the client reaches the server.
         path: Of this page.
-        query: Of this page.
         **changed: What is different in the query of the next one.
     """
-    kept = [(name, value) for name, value in query if name not in changed]
+    given = request.query_params.multi_items()
+    kept = [(name, value) for name, value in given if name not in changed]
     asked = cast("dict[str, Any]", request.scope)
     return {
         "Link": f'<{public_base(asked)}{path}?{urlencode([*kept, *changed.items()])}>; rel="next"'

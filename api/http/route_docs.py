@@ -1,120 +1,47 @@
 """What a route says about itself; `api/http/openapi.py` makes the document of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
 
-from api.http.requests import DEFAULT_LIMIT, MAX_EVENTS, MAX_LIMIT
+from api.http.query import Handler, without_query
 from api.http.routing import Route
-from application.reads.pace import FASTEST, SLOWEST
 
-_F = TypeVar("_F", bound=Callable[..., Any])
-_DESCRIPTIONS: dict[Callable[..., Any], "Describes"] = {}
+_DESCRIPTIONS: dict[Handler, "Describes"] = {}
 
 Schema = Mapping[str, Any]
 
 HEADER_PATTERN = r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"
-_WORD: Schema = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": 500,
-    "pattern": r"^[^\x00-\x1f\x7f]+$",
-}
-_MOMENT: Schema = {"type": "string", "format": "date-time"}
-_NUMBER: Schema = {"type": "integer", "minimum": 0, "maximum": 2**62}
+AT_PROBLEMS = ("cursor_ahead", "before_first_event")
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of the query or a header of the request.
+class Header:
+    """A header of the request.
 
     Args:
         name: As the client sends it.
         description: What it does.
         schema: What it may be.
-        where: In the query or in a header.
     """
 
     name: str
     description: str
-    schema: Schema = field(default_factory=lambda: _WORD)
-    where: str = "query"
+    schema: Schema
 
-
-def moment(name: str, description: str) -> Parameter:
-    """Return a parameter that is a time."""
-    return Parameter(name, description, _MOMENT)
-
-
-def choice(name: str, description: str, *choices: str) -> Parameter:
-    """Return a parameter that is one of some words."""
-    return Parameter(name, description, {"type": "string", "enum": list(choices)})
-
-
-def choices(name: str, description: str, *of: str) -> Parameter:
-    """Return a parameter that is one or more of some words: given again, or with commas."""
-    items = {"type": "string", "enum": list(of)}
-    return Parameter(name, description, {"type": "array", "minItems": 1, "items": items})
-
-
-def cursor_parameter(name: str, of: str) -> Parameter:
-    """Return the parameter of a tail: a whole number or `now`."""
-    schema = {"anyOf": [_NUMBER, {"type": "string", "enum": ["now"]}]}
-    return Parameter(name, f"go on after this {of}; absent or 0 is the beginning", schema)
-
-
-LIMIT = Parameter(
-    "limit",
-    "the most that is wanted",
-    {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
-)
-EVENTS_LIMIT = Parameter(
-    "limit",
-    "the most that is wanted; a page of large events ends sooner, and says where to go on",
-    {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": DEFAULT_LIMIT},
-)
-CURSOR = Parameter("cursor", "`next_cursor` of the page before", {"type": "string"})
-LAST = Parameter(
-    "last",
-    "the newest so many, instead of `since`; fewer when they are large",
-    {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS},
-)
-WAIT = Parameter(
-    "wait",
-    "wait so long for news, at most 60s: `30s`, `500ms` or `1m`",
-    {"type": "string", "pattern": r"^([1-5]?[0-9](\.[0-9]{1,3})?s?|60s?|[0-9]{1,4}ms|1m)$"},
-)
-TYPES = Parameter(
-    "types",
-    "only events of these types, comma-separated; filters never change sequences",
-    {**_WORD, "maxLength": 4000},
-)
-REPLAY_SPEED = Parameter(
-    "replay_speed",
-    "of a stream: what has happened comes as fast as it happened, times this; then what happens",
-    {"type": "number", "minimum": SLOWEST, "maximum": FASTEST},
-)
-_SEQUENCE_OR_MOMENT: Schema = {"anyOf": [{**_NUMBER, "minimum": 1}, _MOMENT]}
-AT = Parameter(
-    "at",
-    "as it was after this event, or at this time; a time to come is that of the newest event",
-    _SEQUENCE_OR_MOMENT,
-)
-AT_PROBLEMS = ("cursor_ahead", "before_first_event")
 
 _HEADER_TEXT: Schema = {
     "type": "string", "minLength": 1, "maxLength": 200, "pattern": HEADER_PATTERN
 }  # fmt: skip
-REQUEST_ID = Parameter(
+REQUEST_ID = Header(
     "X-Request-Id",
     "echoed in the answer and in the log; one that is not a simple word is replaced",
     {"type": "string"},
-    "header",
 )
 COMMAND_HEADERS = (
-    Parameter(
+    Header(
         "If-Match",
         "only at this sequence: an ETag, several of them, or `*`; else 412",
         {
@@ -122,20 +49,17 @@ COMMAND_HEADERS = (
             "pattern": r'^(\*|(W/)?"[0-9]{1,19}"( *, *(W/)?"[0-9]{1,19}")*)$',
             "examples": ['"7"'],
         },
-        "header",
     ),
-    Parameter(
+    Header(
         "Idempotency-Key",
         "makes the command safe to repeat: the same key and body give the first answer again",
         {**_HEADER_TEXT, "maxLength": 255},
-        "header",
     ),
-    Parameter("Cairn-Actor", "who asks, for the log; such as `user:ada`", _HEADER_TEXT, "header"),
-    Parameter("Cairn-Causation", "why, for the log: an id", _HEADER_TEXT, "header"),
+    Header("Cairn-Actor", "who asks, for the log; such as `user:ada`", _HEADER_TEXT),
+    Header("Cairn-Causation", "why, for the log: an id", _HEADER_TEXT),
 )
-IF_NONE_MATCH = Parameter(
+IF_NONE_MATCH = Header(
     "If-None-Match", "the ETag that the client has: 304 if it is current", {"type": "string"},
-    "header",
 )  # fmt: skip
 STREAM: Schema = {
     "type": "string",
@@ -143,19 +67,10 @@ STREAM: Schema = {
     " `event`; then `caught-up`, and `partial`, `ping`, `session.closed`, `stream.closing` and"
     " `error` as they come",
 }
-LAST_EVENT_ID = Parameter(
+LAST_EVENT_ID = Header(
     "Last-Event-ID",
     "where a stream was cut; it beats the cursor in the query",
     {"type": "string", "pattern": r"^([0-9]{1,19})?$"},
-    "header",
-)
-
-STORE = Parameter(
-    "store", "the store that the cursor comes from, as a snapshot names it; 409 if it is another"
-)
-
-TICKET = Parameter(
-    "ticket", "instead of the header `Authorization`: what `POST /v1/tickets` gave, good once"
 )
 
 
@@ -169,8 +84,9 @@ class Describes:
         body: The model of its body, of a command.
         takes: The media types of a body that is a file.
         problems: Codes that only this route, or few, can give.
-        parameters: Of the query and of headers.
+        headers: That it reads, besides those that all routes do.
         of_path: The schemas of what the path names, where they are not those that all routes have.
+        any_query: Whatever the query says is ignored; else it is refused where none is declared.
         of_sessions: It is about sessions: as a command, it takes their conditions and keys.
         conditional: Answers 304 to an `If-None-Match` that is current.
         etag: Answers with an ETag.
@@ -185,8 +101,9 @@ class Describes:
     body: type[BaseModel] | None = None
     takes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
-    parameters: tuple[Parameter, ...] = ()
+    headers: tuple[Header, ...] = ()
     of_path: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
+    any_query: bool = False
     of_sessions: bool = True
     conditional: bool = False
     etag: bool = False
@@ -196,8 +113,10 @@ class Describes:
     )
     media_type: str = "application/json"
 
-    def __call__(self, handler: _F) -> _F:
-        """Keep it for the document."""
+    def __call__(self, handler: Handler) -> Handler:
+        """Keep it for the document, and hold the handler to the query that it has declared."""
+        if not self.any_query:
+            handler = without_query(handler)
         _DESCRIPTIONS[handler] = self
         return handler
 

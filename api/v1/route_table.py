@@ -18,6 +18,8 @@ from api.v1.routes import (
     permissions,
     recovery,
     repair,
+    session_lists,
+    session_status,
     sessions,
     shared_state,
     state,
@@ -30,7 +32,7 @@ from api.v1.routes import (
 
 ROUTES = [
     sessions.create_session,
-    sessions.list_sessions,
+    session_lists.list_sessions,
     sessions.get_session,
     sessions.delete_session,
     lifecycle.activate_session,
@@ -43,7 +45,7 @@ ROUTES = [
     repair.repair_session,
     recovery.get_recovery,
     recovery.recover_sessions,
-    sessions.get_status,
+    session_status.get_status,
     sessions.get_snapshot,
     diff.get_diff,
     metadata.describe_session,

@@ -10,6 +10,7 @@ from domain.values import JsonObject, Option, Part, TurnSource, Usage
 Overdue = Literal["activity_timeout", "prompt_deadline_exceeded"]
 TurnOutcome = Literal["completed", "failed", "cancelled"]
 InputOutcome = Literal["dispatched", "steered", "cancelled"]
+InteractionKind = Literal["permission", "elicitation"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,7 @@ class Interaction:
     """A request that waits for its answer."""
 
     request_id: str
-    kind: Literal["permission", "elicitation"] = "permission"
+    kind: InteractionKind = "permission"
     turn_id: str | None = None
     options: tuple[Option, ...] = ()
     tool_call_id: str | None = None

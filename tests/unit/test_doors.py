@@ -11,9 +11,10 @@ from litestar.types import ASGIApp
 
 from api.doors import Door, Doors, origin_of
 from api.http.authorization import principal_of
+from api.http.bodies import read_body
 from api.http.middleware import RequestMiddleware
 from api.http.problems import Problem, answer_error
-from api.http.requests import AnyRequest, header, read_body, scope_of
+from api.http.requests import AnyRequest, header, scope_of
 from api.http.responses import Reply, to_json
 from api.http.routing import Route, Router, RoutingError, delete, get, patch, post, put
 from api.http.site_guard import SiteGuard

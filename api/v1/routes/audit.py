@@ -3,12 +3,17 @@
 With `/v1/audit` as its prefix this is the API of C2SP tlog-tiles.
 """
 
+from typing import Annotated
+
 from litestar.response.base import ASGIResponse
+from pydantic import Field
 
 from api.http.problems import Problem
-from api.http.requests import AnyRequest, Parameters, name_of
+from api.http.query import DEFAULT_LIMIT, Limit, Query, with_query
+from api.http.query_values import whole_number
+from api.http.requests import AnyRequest, name_of
 from api.http.responses import Reply, json_response, to_json
-from api.http.route_docs import LIMIT, Describes, Parameter, Schema
+from api.http.route_docs import Describes, Schema
 from api.http.routing import get
 from api.services import services_of
 from api.v1.schemas.audit import Proof, SignedCheckpoints
@@ -27,8 +32,31 @@ _TILE: Schema = {"type": "string", "pattern": r"^(x\d{3}/)*\d{3}(\.p/[1-9]\d{0,2
 _OF_TILES = {"level": _LEVEL, "tile": _TILE}
 
 
-def _size(name: str, description: str) -> Parameter:
-    return Parameter(name, description, {"type": "integer", "minimum": 0, "maximum": 2**62})
+Size = Annotated[int | None, whole_number()]
+
+
+class CheckpointsQuery(Query):
+    """Which checkpoints."""
+
+    before: Annotated[Size, Field(description="only those of smaller trees")] = None
+    limit: Limit = DEFAULT_LIMIT
+
+
+class ProofQuery(Query):
+    """What to prove."""
+
+    position: Annotated[Size, Field(description="of an event: prove that it is in the tree")] = None
+    size: Annotated[Size, Field(description="of that tree; by default all events there are")] = None
+    old: Annotated[
+        Size,
+        Field(
+            alias="from",
+            description="of an earlier tree: prove that the later one goes on from it",
+        ),
+    ] = None
+    new: Annotated[
+        Size, Field(alias="to", description="of the later tree; by default all events there are")
+    ] = None
 
 
 @get("/v1/audit/checkpoint", right="audit", whole_store=True)
@@ -37,7 +65,6 @@ def _size(name: str, description: str) -> Parameter:
 )
 async def get_checkpoint(request: AnyRequest) -> ASGIResponse:
     """Sign the log as it is: a C2SP checkpoint, to be kept somewhere else."""
-    Parameters(request, ())
     signed = await services_of(request).transparency.checkpoint()
     return Reply(signed.note.encode(), media_type=_TEXT, headers=_MUTABLE)
 
@@ -46,13 +73,11 @@ async def get_checkpoint(request: AnyRequest) -> ASGIResponse:
 @Describes(
     "Audit",
     answers={200: SignedCheckpoints},
-    parameters=(_size("before", "only those of smaller trees"), LIMIT),
 )
-async def list_checkpoints(request: AnyRequest) -> ASGIResponse:
+@with_query(CheckpointsQuery)
+async def list_checkpoints(request: AnyRequest, query: CheckpointsQuery) -> ASGIResponse:
     """List the checkpoints that were ever signed, the newest first."""
-    parameters = Parameters(request, ("before", "limit"))
-    before, limit = parameters.count("before"), parameters.limit()
-    signed = await services_of(request).transparency.history(before, limit)
+    signed = await services_of(request).transparency.history(query.before, query.limit)
     shown = [
         {
             "size": one.head.size,
@@ -69,7 +94,6 @@ async def list_checkpoints(request: AnyRequest) -> ASGIResponse:
 @Describes("Audit", answers={200: None}, problems=("audit_key_missing",), media_type=_TEXT)
 async def get_key(request: AnyRequest) -> ASGIResponse:
     """Read the public keys in note form, the newest first."""
-    Parameters(request, ())
     keys = services_of(request).transparency.keys.verifiers
     if not keys:
         raise AuditKeyMissing
@@ -81,24 +105,19 @@ async def get_key(request: AnyRequest) -> ASGIResponse:
     "Audit",
     answers={200: Proof},
     problems=("beyond_the_log", "log_damaged"),
-    parameters=(
-        _size("position", "of an event: prove that it is in the tree"),
-        _size("size", "of that tree; by default all events there are"),
-        _size("from", "of an earlier tree: prove that the later one goes on from it"),
-        _size("to", "of the later tree; by default all events there are"),
-    ),
 )
-async def get_proof(request: AnyRequest) -> ASGIResponse:
+@with_query(ProofQuery)
+async def get_proof(request: AnyRequest, query: ProofQuery) -> ASGIResponse:
     """Prove that an event is in the log, or that the log goes on from an earlier one."""
-    parameters = Parameters(request, ("position", "size", "from", "to"))
-    position, old = parameters.count("position"), parameters.count("from")
+    position, old = query.position, query.old
     if (position is None) == (old is None):
         raise Problem("invalid_parameter", "give either position, or from", field="position")
-    of, other = ("size", "to") if old is None else ("to", "size")
-    if other in parameters:
+    size, unfit, other = (
+        (query.size, query.new, "to") if old is None else (query.new, query.size, "size")
+    )
+    if unfit is not None:
         raise Problem("invalid_parameter", f"{other} does not belong here", field=other)
     services = services_of(request)
-    size = parameters.count(of)
     if size is None:
         size = await services.store.log.head()
     if position is not None:
@@ -139,7 +158,6 @@ def _consistency(found: Consistency) -> dict[str, object]:
 )
 async def get_tile(request: AnyRequest) -> ASGIResponse:
     """Read hashes of the tree, as C2SP tlog-tiles names them."""
-    Parameters(request, ())
     level = name_of(request, "level")
     if len(level) != 1 or not "0" <= level <= str(TOP_LEVEL):
         raise _no_tile()
@@ -160,7 +178,6 @@ async def get_tile(request: AnyRequest) -> ASGIResponse:
 )
 async def get_entries(request: AnyRequest) -> ASGIResponse:
     """Read the digests of events as a C2SP entry bundle, each behind its length in two bytes."""
-    Parameters(request, ())
     asked = parse_path(name_of(request, "tile"))
     if asked is None:
         raise _no_tile()

@@ -3,15 +3,18 @@
 import csv
 import io
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import Annotated
 
 from litestar.response.base import ASGIResponse
+from pydantic import Field
 
 from api.http.authorization import narrowed
 from api.http.downloads import Download
 from api.http.event_cursors import cursor_of
 from api.http.negotiation import negotiated
 from api.http.problems import Problem
-from api.http.requests import AnyRequest, Parameters
+from api.http.query import DEFAULT_LIMIT, Limit, Query, given_of, with_query
+from api.http.requests import AnyRequest
 from api.http.responses import (
     from_json,
     json_response,
@@ -20,10 +23,11 @@ from api.http.responses import (
     records_json,
     to_json,
 )
-from api.http.route_docs import LIMIT, TYPES, Describes, Parameter, cursor_parameter, moment
+from api.http.route_docs import Describes
 from api.http.routing import get
 from api.services import record_access, services_of
 from api.v1.schemas.audit import AuditPage
+from api.v1.schemas.queries import After, Id, Moment, Text, Types
 from application.ports.audit import AuditFilter
 from application.ports.events import EventFilter, OwnedEvent
 
@@ -40,9 +44,7 @@ _FORMS: Mapping[str, Sequence[str]] = {
     ),
     _CSV: (),
 }
-_FILTERS = (
-    *("actor", "types", "since", "until", "app", "user", "session", "tool", "origin", "text"),
-)
+_OF_THE_PAGE = ("after", "limit")
 _COLUMNS = (
     *("position", "at", "session_id", "sequence", "app", "user", "type", "actor", "origin"),
     *("turn_id", "causation", "id", "digest", "data"),
@@ -50,82 +52,90 @@ _COLUMNS = (
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
+class AuditQuery(Query):
+    """Who did what, when and where."""
+
+    after: After = 0
+    limit: Limit = DEFAULT_LIMIT
+    types: Types = ()
+    actor: Annotated[Text, Field(description="only what this one asked for")] = None
+    since: Annotated[Moment, Field(description="only at or after this time")] = None
+    until: Annotated[Moment, Field(description="only before this time")] = None
+    app: Annotated[Text, Field(description="only of sessions of this app")] = None
+    user: Annotated[Text, Field(description="only of sessions of this user")] = None
+    session: Annotated[Id, Field(description="only of this session")] = None
+    tool: Annotated[Text, Field(description="only calls of this tool, and permissions for it")] = (
+        None
+    )
+    origin: Annotated[
+        Text, Field(description="only what came through this door, such as `http`")
+    ] = None
+    text: Annotated[
+        Text, Field(description="only records with this text in them; ASCII letters in any case")
+    ] = None
+
+
 @get("/v1/audit/events", right="audit")
 @Describes(
     "Audit",
     answers={200: AuditPage},
     problems=("cursor_ahead", "malformed_header", "not_acceptable"),
-    parameters=(
-        cursor_parameter("after", "position"),
-        LIMIT,
-        TYPES,
-        Parameter("actor", "only what this one asked for"),
-        moment("since", "only at or after this time"),
-        moment("until", "only before this time"),
-        Parameter("app", "only of sessions of this app"),
-        Parameter("user", "only of sessions of this user"),
-        Parameter("session", "only of this session", {"type": "string", "format": "uuid"}),
-        Parameter("tool", "only calls of this tool, and permissions for it"),
-        Parameter("origin", "only what came through this door, such as `http`"),
-        Parameter("text", "only records with this text in them; ASCII letters in any case"),
-    ),
     linked=True,
     other_forms={
         _LINES: {"type": "string", "description": "every event there is, one on each line"},
         _CSV: {"type": "string", "description": "every event there is, under a line of names"},
     },
 )
-async def get_audit_events(request: AnyRequest) -> ASGIResponse:
+@with_query(AuditQuery)
+async def get_audit_events(request: AnyRequest, query: AuditQuery) -> ASGIResponse:
     """Read events by who, what, when and where; as JSON Lines or CSV all there are at once."""
-    parameters = Parameters(request, (*_FILTERS, "after", "limit"))
-    wanted = _filter(request, parameters)
-    after = cursor_of(request, parameters, "after")
+    wanted = _filter(request, query)
+    after = cursor_of(request, query.after)
     services = services_of(request)
     if after is None:
         after = await services.store.log.head()
     form = negotiated(request, _FORMS)
-    limit = parameters.limit()
     if form in (_LINES, _CSV):
-        if "limit" in parameters:
+        if "limit" in query.model_fields_set:
             raise Problem("invalid_parameter", "limit is for pages in JSON only", field="limit")
-        await _record(request, parameters)
+        await _record(request)
         pages = services.audit_feed.all(wanted, after)
         if form == _CSV:
             return await Download.of(_csv(pages), f"{_CSV}; charset=utf-8; header=present")
         return await Download.of(_lines(pages), _LINES)
-    page = await services.audit_feed.page(wanted, after, limit)
+    page = await services.audit_feed.page(wanted, after, query.limit)
     # The page does not show the access to itself: who reads on until up to date would never be.
-    await _record(request, parameters)
+    await _record(request)
     up_to_date = page.next >= page.head
     rest = {"next": page.next, "head": page.head, "up_to_date": up_to_date}
     events = records_json([event.stored for event in page.events])
     body = b'{"events":%s,%s' % (events, to_json(rest)[1:])
     headers: dict[str, str] = {}
     if not up_to_date:
-        headers = next_link(request, "/v1/audit/events", parameters.pairs(), after=page.next)
+        headers = next_link(request, "/v1/audit/events", after=page.next)
     return json_response(body, headers=headers)
 
 
-async def _record(request: AnyRequest, parameters: Parameters) -> None:
-    asked = {name: value for name, value in parameters.pairs() if name in _FILTERS}
+async def _record(request: AnyRequest) -> None:
+    asked = {name: value for name, value in given_of(request).items() if name not in _OF_THE_PAGE}
     await record_access(request, "audit_events", where=asked)
 
 
-def _filter(request: AnyRequest, parameters: Parameters) -> AuditFilter:
-    app, user = narrowed(request, parameters.text("app"), parameters.text("user"))
+def _filter(request: AnyRequest, query: AuditQuery) -> AuditFilter:
+    app, user = narrowed(request, query.app, query.user)
     return AuditFilter(
         events=EventFilter(
-            types=parameters.words("types"),
+            types=query.types,
             app=app,
             user=user,
         ),
-        session=parameters.uuid("session"),
-        actor=parameters.text("actor"),
-        origin=parameters.text("origin"),
-        tool=parameters.text("tool"),
-        since=parameters.moment("since"),
-        until=parameters.moment("until"),
-        text=parameters.text("text"),
+        session=query.session,
+        actor=query.actor,
+        origin=query.origin,
+        tool=query.tool,
+        since=query.since,
+        until=query.until,
+        text=query.text,
     )
 
 

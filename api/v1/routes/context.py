@@ -1,11 +1,14 @@
 """What surrounds an agent: its persona, its sandbox and its peers."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar.response.base import ASGIResponse
+from pydantic import Field
 
+from api.http.bodies import body_of
 from api.http.preconditions import is_current
-from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
+from api.http.query import Query, with_query
+from api.http.requests import AnyRequest, name_of, session_id_of
 from api.http.responses import (
     etag,
     json_response,
@@ -14,7 +17,7 @@ from api.http.responses import (
     outcome_response,
     to_json,
 )
-from api.http.route_docs import Describes, Parameter
+from api.http.route_docs import Describes
 from api.http.routing import delete, get, post, put
 from api.services import caller_of, perform, read_response, services_of, state_of, use_cases_of
 from api.v1.schemas.base import Done
@@ -29,12 +32,21 @@ from api.v1.schemas.context import (
     ProfileDone,
     SandboxBody,
 )
+from api.v1.schemas.queries import Text
 from application.reads.profile import read_profile
 from domain.session.commands import RefreshProfile, ReportPeer, ReportSandbox
 from domain.session.events import PeerJoined, PeerLeft, SandboxReported
 from domain.values import rfc3339
 
-_EXPECTED = Parameter("expected_digest", "of the persona that there is now; else 409")
+
+class RemoveProfileQuery(Query):
+    """Under which condition."""
+
+    expected_digest: Annotated[
+        Text, Field(description="of the persona that there is now; else 409")
+    ] = None
+
+
 _NOT_ACTIVE = ("session_stopped", "session_stopping", "session_starting")
 _PROFILE_PROBLEMS = ("profile_changed", "turn_in_progress", *_NOT_ACTIVE)
 
@@ -43,7 +55,6 @@ _PROFILE_PROBLEMS = ("profile_changed", "turn_in_progress", *_NOT_ACTIVE)
 @Describes("Context", answers={200: ProfileAnswer}, conditional=True)
 async def get_profile(request: AnyRequest) -> ASGIResponse:
     """Read the persona that the agent runs with."""
-    Parameters(request, ())
     session = await state_of(request)
     if is_current(request, session.sequence):
         return not_modified(session.sequence)
@@ -86,14 +97,12 @@ async def set_profile(request: AnyRequest) -> ASGIResponse:
     body=EmptyBody,
     answers={200: Done},
     problems=_PROFILE_PROBLEMS,
-    parameters=(_EXPECTED,),
 )
-async def remove_profile(request: AnyRequest) -> ASGIResponse:
+@with_query(RemoveProfileQuery)
+async def remove_profile(request: AnyRequest, query: RemoveProfileQuery) -> ASGIResponse:
     """Take the persona away, between turns, if it is the one that is expected."""
-    known = ("expected_digest",)
-    await body_of(request, EmptyBody, known)
-    expected = Parameters(request, known).text("expected_digest")
-    command = RefreshProfile(digest=None, expected_digest=expected)
+    await body_of(request, EmptyBody)
+    command = RefreshProfile(digest=None, expected_digest=query.expected_digest)
     return outcome_response(await perform(request, command))
 
 
@@ -117,7 +126,6 @@ async def report_sandbox(request: AnyRequest) -> ASGIResponse:
 @Describes("Context", answers={200: Peers}, conditional=True)
 async def list_peers(request: AnyRequest) -> ASGIResponse:
     """List the agents that can be reached from here."""
-    Parameters(request, ())
     session = await state_of(request)
     document = {
         "peers": [

@@ -8,7 +8,7 @@ from litestar.response.base import ASGIResponse
 from api.http.docs_page import CONTENT_SECURITY_POLICY, page
 from api.http.openapi import document
 from api.http.problems import Problem
-from api.http.requests import AnyRequest, Parameters, name_of, scope_of
+from api.http.requests import AnyRequest, name_of, scope_of
 from api.http.responses import Reply, json_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import Route, get
@@ -45,22 +45,19 @@ def documents(routes: list[Route]) -> list[Route]:
     @Describes("Documents", answers={200: JsonDocument}, problems=_REFUSALS)
     async def get_openapi(request: AnyRequest) -> ASGIResponse:
         """Read this document."""
-        Parameters(request, ())
         token = services_of(request).settings.auth_token_file is not None
         return json_response(openapi(scope_of(request).get("root_path") or "", token=token))
 
     @get("/schema/asyncapi.json", right="read")
     @Describes("Documents", answers={200: JsonDocument}, problems=_REFUSALS)
-    async def get_asyncapi(request: AnyRequest) -> ASGIResponse:
+    async def get_asyncapi(_: AnyRequest) -> ASGIResponse:
         """Read the document of the streams."""
-        Parameters(request, ())
         return json_response(asyncapi())
 
     @get("/docs", right="read")
     @Describes("Documents", answers={200: None}, problems=_REFUSALS, media_type=HTML)
-    async def get_docs(request: AnyRequest) -> ASGIResponse:
+    async def get_docs(_: AnyRequest) -> ASGIResponse:
         """Read all of this as a page."""
-        Parameters(request, ())
         headers = {
             "Content-Security-Policy": CONTENT_SECURITY_POLICY,
             "X-Content-Type-Options": "nosniff",
@@ -78,7 +75,6 @@ def documents(routes: list[Route]) -> list[Route]:
     )
     async def get_asset(request: AnyRequest) -> ASGIResponse:
         """Read the style or the script of the page."""
-        Parameters(request, ())
         name = name_of(request, "asset")
         if name not in _TYPES:
             raise Problem("not_found", "there is no such file")

@@ -1,21 +1,19 @@
 """The tail of a session and the global feed: a page, a long poll or a stream."""
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 from litestar.response.base import ASGIResponse
+from pydantic import Field
 
 from api.http.authorization import narrowed, principal_of, require_right
 from api.http.event_cursors import cursor_of
 from api.http.negotiation import negotiated
 from api.http.preconditions import is_current
 from api.http.problems import Problem
-from api.http.requests import (
-    MAX_EVENTS,
-    AnyRequest,
-    Parameters,
-    scope_of,
-    session_id_of,
-)
+from api.http.query import DEFAULT_LIMIT, MAX_EVENTS, Query, with_query
+from api.http.query_values import factor, whole_number
+from api.http.requests import AnyRequest, scope_of, session_id_of
 from api.http.responses import (
     Reply,
     etag,
@@ -29,23 +27,15 @@ from api.http.responses import (
     to_json,
 )
 from api.http.route_docs import (
-    EVENTS_LIMIT,
-    LAST,
     LAST_EVENT_ID,
-    REPLAY_SPEED,
-    STORE,
     STREAM,
-    TICKET,
-    TYPES,
-    WAIT,
     Describes,
-    Parameter,
-    cursor_parameter,
 )
 from api.http.routing import get
 from api.http.streams import EventStream
 from api.services import services_of
 from api.v1.schemas.events import CloudEventBatch, EventPage, FeedPage
+from api.v1.schemas.queries import After, EventsLimit, Since, Store, Text, Ticket, Types, Wait
 from application.ports.events import StoredEvent, named_types
 from application.reads.feed import FeedFilter
 from application.reads.pace import FASTEST, SLOWEST
@@ -55,9 +45,46 @@ from application.reads.tail import Filter
 _SSE = "text/event-stream"
 _CLOUDEVENTS = "application/cloudevents-batch+json"
 _FORMS: Mapping[str, Sequence[str]] = {"application/json": (), _SSE: (), _CLOUDEVENTS: ()}
-_OF_A_TAIL = ("since", "limit", "wait", "types", "turn", "last", "store", "replay_speed")
 _CLOUDEVENT_TYPE = "dev.cairn."
 """CloudEvents wants the reversed domain name of who defines a type before its name."""
+
+
+class EventsQuery(Query):
+    """Which events of a session."""
+
+    since: Since = 0
+    last: Annotated[
+        int | None,
+        whole_number(1, MAX_EVENTS),
+        Field(description="the newest so many, instead of `since`; fewer when they are large"),
+    ] = None
+    limit: EventsLimit = DEFAULT_LIMIT
+    wait: Wait = 0.0
+    types: Types = ()
+    turn: Annotated[Text, Field(description="only events of this turn")] = None
+    replay_speed: Annotated[
+        float | None,
+        factor(SLOWEST, FASTEST),
+        Field(
+            description="of a stream: what has happened comes as fast as it happened, times this;"
+            " then what happens"
+        ),
+    ] = None
+    store: Store = None
+    ticket: Ticket = None
+
+
+class FeedQuery(Query):
+    """Which events of all sessions."""
+
+    after: After = 0
+    limit: EventsLimit = DEFAULT_LIMIT
+    wait: Wait = 0.0
+    types: Types = ()
+    app: Annotated[Text, Field(description="only of sessions of this app")] = None
+    user: Annotated[Text, Field(description="only of sessions of this user")] = None
+    store: Store = None
+    ticket: Ticket = None
 
 
 @get("/v1/sessions/{session_id:str}/events", right="read")
@@ -65,33 +92,21 @@ _CLOUDEVENT_TYPE = "dev.cairn."
     "Events",
     answers={200: EventPage, 204: None},
     problems=("cursor_ahead", "store_replaced", "malformed_header", "not_acceptable", "overloaded"),
-    parameters=(
-        cursor_parameter("since", "sequence"),
-        LAST,
-        EVENTS_LIMIT,
-        WAIT,
-        TYPES,
-        Parameter("turn", "only events of this turn"),
-        REPLAY_SPEED,
-        LAST_EVENT_ID,
-        STORE,
-        TICKET,
-    ),
+    headers=(LAST_EVENT_ID,),
     conditional=True,
     linked=True,
     other_forms={_SSE: STREAM, _CLOUDEVENTS: CloudEventBatch},
 )
-async def get_events(request: AnyRequest) -> ASGIResponse:
+@with_query(EventsQuery)
+async def get_events(request: AnyRequest, query: EventsQuery) -> ASGIResponse:
     """Read the events of a session since a sequence."""
     services = services_of(request)
-    parameters = Parameters(request, _OF_A_TAIL)
     session_id = session_id_of(request)
-    wanted = Filter(named_types(parameters.words("types")), parameters.text("turn"))
-    last = parameters.count("last", least=1, most=MAX_EVENTS)
-    if last is not None and "since" in parameters:
+    wanted = Filter(named_types(query.types), query.turn)
+    last, speed = query.last, query.replay_speed
+    if last is not None and "since" in query.model_fields_set:
         raise Problem("invalid_parameter", "since and last exclude each other", field="last")
-    speed = parameters.factor("replay_speed", least=SLOWEST, most=FASTEST)
-    since = cursor_of(request, parameters)
+    since = cursor_of(request, query.since, query.store)
     accepted = negotiated(request, _FORMS)
     if speed is not None and accepted != _SSE:
         raise Problem(
@@ -119,19 +134,18 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
             services.memory.share("streams"),
             principal_of(request),
         )
-    limit, wait = parameters.limit(most=MAX_EVENTS), parameters.wait()
     if last is not None:
         page = await services.tails.newest(session_id, last, wanted)
     else:
         if since is None:
             since = await services.tails.start_of(session_id, None)
-        page = await services.tails.page(session_id, since, limit, wanted, wait)
-    if not wait and is_current(request, page.head):
+        page = await services.tails.page(session_id, since, query.limit, wanted, query.wait)
+    if not query.wait and is_current(request, page.head):
         return not_modified(page.head)
     headers = {"ETag": etag(page.head)}
     if not page.up_to_date:
         path = location(session_id, "events")
-        headers |= next_link(request, path, parameters.pairs(), since=page.next)
+        headers |= next_link(request, path, since=page.next)
     if accepted == _CLOUDEVENTS:
         return _cloudevents(page, headers)
     return _page(page, headers, closed=page.closed)
@@ -142,31 +156,21 @@ async def get_events(request: AnyRequest) -> ASGIResponse:
     "Events",
     answers={200: FeedPage},
     problems=("cursor_ahead", "store_replaced", "malformed_header", "not_acceptable", "overloaded"),
-    parameters=(
-        cursor_parameter("after", "position"),
-        EVENTS_LIMIT,
-        WAIT,
-        TYPES,
-        Parameter("app", "only of sessions of this app"),
-        Parameter("user", "only of sessions of this user"),
-        LAST_EVENT_ID,
-        STORE,
-        TICKET,
-    ),
+    headers=(LAST_EVENT_ID,),
     linked=True,
     other_forms={_SSE: STREAM, _CLOUDEVENTS: CloudEventBatch},
 )
-async def get_feed(request: AnyRequest) -> ASGIResponse:
+@with_query(FeedQuery)
+async def get_feed(request: AnyRequest, query: FeedQuery) -> ASGIResponse:
     """Read the events of all sessions since a position."""
     services = services_of(request)
-    parameters = Parameters(request, ("after", "limit", "wait", "types", "app", "user", "store"))
-    app, user = narrowed(request, parameters.text("app"), parameters.text("user"))
+    app, user = narrowed(request, query.app, query.user)
     wanted = FeedFilter(
-        types=tuple(named_types(parameters.words("types"))),
+        types=tuple(named_types(query.types)),
         app=app,
         user=user,
     )
-    after = cursor_of(request, parameters, "after")
+    after = cursor_of(request, query.after, query.store)
     accepted = negotiated(request, _FORMS)
     if accepted == _SSE:
         require_right(principal_of(request), "stream")
@@ -179,12 +183,10 @@ async def get_feed(request: AnyRequest) -> ASGIResponse:
             services.memory.share("streams"),
             principal_of(request),
         )
-    page = await services.feed.page(
-        after, parameters.limit(most=MAX_EVENTS), wanted, parameters.wait()
-    )
+    page = await services.feed.page(after, query.limit, wanted, query.wait)
     headers: dict[str, str] = {}
     if not page.up_to_date:
-        headers = next_link(request, "/v1/events", parameters.pairs(), after=page.next)
+        headers = next_link(request, "/v1/events", after=page.next)
     if accepted == _CLOUDEVENTS:
         return _cloudevents(page, headers)
     return _page(page, headers)

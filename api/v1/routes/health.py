@@ -1,13 +1,17 @@
 """How sessions are and who drives them: attach, detach, signs of life, health, and waiting."""
 
 from datetime import timedelta
-from typing import get_args
+from typing import Annotated
 
 from litestar.response.base import ASGIResponse
+from pydantic import Field
 
 from api.http import cursors
 from api.http.authorization import narrowed
-from api.http.requests import AnyRequest, Parameters, body_of, session_id_of
+from api.http.bodies import body_of
+from api.http.query import PageQuery, Query, with_query
+from api.http.query_values import one_of
+from api.http.requests import AnyRequest, session_id_of
 from api.http.responses import (
     etag,
     json_response,
@@ -16,7 +20,7 @@ from api.http.responses import (
     outcome_response,
     to_json,
 )
-from api.http.route_docs import CURSOR, LIMIT, WAIT, Describes, Parameter, choice
+from api.http.route_docs import Describes
 from api.http.routing import get, post
 from api.services import caller_of, services_of, use_cases_of
 from api.v1.documents.health import health_entry, lease_document
@@ -31,6 +35,7 @@ from api.v1.schemas.health import (
     Present,
     Waited,
 )
+from api.v1.schemas.queries import Flag, Text, Wait
 from application.ports.session_rows import SessionFilter, SessionOrder
 from application.reads.health import Checkup
 from application.reads.wait_for import Condition
@@ -38,9 +43,6 @@ from domain.health import Health, HealthState
 from domain.values import rfc3339
 
 _PATH = "/v1/health/sessions"
-_AIMS: dict[str, Condition] = {aim: aim for aim in get_args(Condition)}
-_STATES: tuple[HealthState, ...] = get_args(HealthState)
-_HEALTHS: tuple[Health, ...] = get_args(Health)
 
 
 @post("/v1/sessions/{session_id:str}/attach", right="write")
@@ -99,11 +101,26 @@ async def report_presence(request: AnyRequest) -> ASGIResponse:
 @Describes("Health", answers={200: HealthEntry})
 async def get_session_health(request: AnyRequest) -> ASGIResponse:
     """Read how a session is; reading it writes nothing."""
-    Parameters(request, ())
     services = services_of(request)
     session = await services.queries.session(session_id_of(request))
     (checkup,) = await services.checkups.of([session])
     return json_response(to_json(health_entry(checkup)))
+
+
+class HealthQuery(PageQuery):
+    """Which sessions."""
+
+    app: Annotated[Text, Field(description="only those of this app")] = None
+    user: Annotated[Text, Field(description="only those of this user")] = None
+    state: Annotated[
+        HealthState | None,
+        one_of(HealthState),
+        Field(description="only those in this state of health"),
+    ] = None
+    health: Annotated[
+        Health | None, one_of(Health), Field(description="only those that are so")
+    ] = None
+    eligible: Annotated[Flag, Field(description="only those that may be woken, or may not")] = None
 
 
 @get(_PATH, right="read")
@@ -111,26 +128,13 @@ async def get_session_health(request: AnyRequest) -> ASGIResponse:
     "Health",
     answers={200: HealthPage},
     problems=("invalid_cursor",),
-    parameters=(
-        Parameter("app", "only those of this app"),
-        Parameter("user", "only those of this user"),
-        choice("state", "only those in this state of health", *_STATES),
-        choice("health", "only those that are so", *_HEALTHS),
-        choice("eligible", "only those that may be woken, or may not", "true", "false"),
-        LIMIT,
-        CURSOR,
-    ),
     linked=True,
 )
-async def list_session_health(request: AnyRequest) -> ASGIResponse:
+@with_query(HealthQuery)
+async def list_session_health(request: AnyRequest, query: HealthQuery) -> ASGIResponse:
     """List how sessions are, newest change first."""
     services = services_of(request)
-    names = ("app", "user", "state", "health", "eligible", "limit", "cursor")
-    parameters = Parameters(request, names)
-    state = parameters.one_of("state", _STATES)
-    health = parameters.one_of("health", _HEALTHS)
-    eligible = parameters.flag("eligible")
-    limit = parameters.limit()
+    state, health, eligible = query.state, query.health, query.eligible
 
     def wanted(checkup: Checkup) -> bool:
         row = checkup.health
@@ -140,7 +144,7 @@ async def list_session_health(request: AnyRequest) -> ASGIResponse:
             and (eligible is None or row.eligible_for_wake == eligible)
         )
 
-    app, user = narrowed(request, parameters.text("app"), parameters.text("user"))
+    app, user = narrowed(request, query.app, query.user)
     where = SessionFilter(
         app=app,
         user=user,
@@ -151,34 +155,44 @@ async def list_session_health(request: AnyRequest) -> ASGIResponse:
     key = cursors.list_key(
         services.store.identity, where, order, "health", f"{state} {health} {eligible}"
     )
-    given = parameters.text("cursor", most=2000)
-    after = cursors.decode(given, key) if given else None
-    page = await services.checkups.search(where, order, after, limit, services.checkups.of, wanted)
+    after = cursors.decode(query.cursor, key) if query.cursor else None
+    page = await services.checkups.search(
+        where, order, after, query.limit, services.checkups.of, wanted
+    )
     following = cursors.encode(page.last, order, key) if page.last else None
     headers: dict[str, str] = {}
     if following is not None:
-        headers = next_link(request, _PATH, parameters.pairs(), cursor=following)
+        headers = next_link(request, _PATH, cursor=following)
     document = {"sessions": [*map(health_entry, page.found)], "next_cursor": following}
     return json_response(to_json(document), headers=headers)
+
+
+class WaitQuery(Query):
+    """What to wait for, and how long."""
+
+    aim: Annotated[
+        Condition,
+        one_of(Condition),
+        Field(alias="for", description="what to wait for; `ready` when absent"),
+    ] = "ready"
+    wait: Wait = 0.0
 
 
 @get("/v1/sessions/{session_id:str}/wait", right="read")
 @Describes(
     "Health",
     answers={200: Waited},
-    parameters=(choice("for", "what to wait for; `ready` when absent", *_AIMS), WAIT),
     etag=True,
 )
-async def wait_for_session(request: AnyRequest) -> ASGIResponse:
+@with_query(WaitQuery)
+async def wait_for_session(request: AnyRequest, query: WaitQuery) -> ASGIResponse:
     """Answer when a session is ready, attached or stopped, or when time is up."""
-    parameters = Parameters(request, ("for", "wait"))
     session_id = session_id_of(request)
-    aim = _AIMS[parameters.one_of("for", _AIMS) or "ready"]
-    seen = await services_of(request).waits.until(session_id, aim, parameters.wait())
+    seen = await services_of(request).waits.until(session_id, query.aim, query.wait)
     session = seen.session
     document = {
         "session_id": session_id,
-        "for": aim,
+        "for": query.aim,
         "met": seen.met,
         "status": session.status,
         "badge": seen.badge,

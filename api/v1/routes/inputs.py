@@ -2,7 +2,8 @@
 
 from litestar.response.base import ASGIResponse
 
-from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
+from api.http.bodies import body_of
+from api.http.requests import AnyRequest, name_of, session_id_of
 from api.http.responses import location, outcome_response
 from api.http.route_docs import Describes
 from api.http.routing import delete, get, patch, post
@@ -75,7 +76,6 @@ async def queue_inputs(request: AnyRequest) -> ASGIResponse:
 @Describes(_TOPIC, answers={200: InputPage}, conditional=True)
 async def list_inputs(request: AnyRequest) -> ASGIResponse:
     """List all that waits, the next one first."""
-    Parameters(request, ())
     session = await state_of(request)
     document = {
         "inputs": waiting_documents(session),
@@ -89,7 +89,6 @@ async def list_inputs(request: AnyRequest) -> ASGIResponse:
 @Describes(_TOPIC, answers={200: InputStanding}, problems=("input_not_found",), conditional=True)
 async def get_input(request: AnyRequest) -> ASGIResponse:
     """Read what has become of an input."""
-    Parameters(request, ())
     input_id = name_of(request, "input_id")
     session = await state_of(request)
     waiting = waiting_document(session, input_id)

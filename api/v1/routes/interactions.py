@@ -1,11 +1,15 @@
 """Requests that wait for a person: ask, list, decide, take back."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from litestar.response.base import ASGIResponse
+from pydantic import Field
 
+from api.http.bodies import body_of
 from api.http.preconditions import is_current
-from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
+from api.http.query import DEFAULT_LIMIT, Limit, Query, with_query
+from api.http.query_values import one_of
+from api.http.requests import AnyRequest, name_of, session_id_of
 from api.http.responses import (
     etag,
     from_json,
@@ -15,7 +19,7 @@ from api.http.responses import (
     outcome_response,
     to_json,
 )
-from api.http.route_docs import LIMIT, Describes, choice
+from api.http.route_docs import Describes
 from api.http.routing import delete, get, post
 from api.services import caller_of, perform, read_response, services_of, state_of, use_cases_of
 from api.v1.documents.sessions import interaction_document, pending_documents
@@ -33,43 +37,49 @@ from api.v1.schemas.interactions import (
     RequestInteractionBody,
     WithdrawBody,
 )
+from api.v1.schemas.queries import Flag
 from application.ports.events import StoredEvent
 from domain.errors import InteractionNotFound
 from domain.session.commands import (
     CancelInteraction,
 )
+from domain.session.work import InteractionKind
 from domain.values import Option
 
 _TOPIC = "Interactions"
-_KINDS = ("permission", "elicitation")
 _DECISIONS = {"permission": "permission.decided", "elicitation": "elicitation.answered"}
+
+
+class InteractionsQuery(Query):
+    """Which interactions."""
+
+    kind: Annotated[
+        InteractionKind | None,
+        one_of(InteractionKind),
+        Field(description="only those of this kind"),
+    ] = None
+    pending: Annotated[Flag, Field(description="`false` adds those that were decided last")] = None
+    limit: Limit = DEFAULT_LIMIT
 
 
 @get("/v1/sessions/{session_id:str}/interactions", right="read")
 @Describes(
     _TOPIC,
     answers={200: InteractionPage},
-    parameters=(
-        choice("kind", "only those of this kind", *_KINDS),
-        choice("pending", "`false` adds those that were decided last", "true", "false"),
-        LIMIT,
-    ),
     conditional=True,
 )
-async def list_interactions(request: AnyRequest) -> ASGIResponse:
+@with_query(InteractionsQuery)
+async def list_interactions(request: AnyRequest, query: InteractionsQuery) -> ASGIResponse:
     """List what is pending; with `pending=false` what was decided last, too."""
-    parameters = Parameters(request, ("kind", "pending", "limit"))
-    kind = parameters.one_of("kind", _KINDS)
-    pending_only = parameters.flag("pending")
-    limit = parameters.limit()
+    kind = query.kind
     session = await state_of(request)
     if is_current(request, session.sequence):
         return not_modified(session.sequence)
     decided: list[dict[str, Any]] = []
-    if pending_only is False:
+    if query.pending is False:
         types = tuple(_DECISIONS.values()) if kind is None else (_DECISIONS[kind],)
         log = services_of(request).store.log
-        newest = await log.read_newest(session_id_of(request), last=limit, types=types)
+        newest = await log.read_newest(session_id_of(request), last=query.limit, types=types)
         # Somebody may have written meanwhile: all of the page is of one moment.
         decided = [_decided(one) for one in newest if one.sequence <= session.sequence]
     document = {
@@ -106,7 +116,6 @@ def _decided(stored: StoredEvent) -> dict[str, Any]:
 )
 async def get_interaction(request: AnyRequest) -> ASGIResponse:
     """Read what has become of a request."""
-    Parameters(request, ())
     request_id = name_of(request, "request_id")
     session = await state_of(request)
     pending = session.interactions.pending.get(request_id)

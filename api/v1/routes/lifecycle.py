@@ -1,12 +1,15 @@
 """The life of a session: activate, stop, resume, clear, rewind, and delete many at once."""
 
 from functools import partial
+from typing import Annotated
 
 from litestar.response.base import ASGIResponse
+from pydantic import Field
 
 from api.http.authorization import principal_of, require_right
-from api.http.go_booleans import go_boolean, go_flag
-from api.http.requests import AnyRequest, Parameters, body_of, session_id_of
+from api.http.bodies import body_of
+from api.http.query import Query, with_query
+from api.http.requests import AnyRequest, session_id_of
 from api.http.responses import json_response, outcome_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import post
@@ -23,6 +26,7 @@ from api.v1.schemas.lifecycle import (
     StatusDone,
     StopSessionBody,
 )
+from api.v1.schemas.queries import GoFlag
 from domain.session.commands import (
     ActivateSession,
     ClearConversation,
@@ -72,22 +76,27 @@ async def stop_session(request: AnyRequest) -> ASGIResponse:
     return outcome_response(await perform(request, command))
 
 
+class ResumeQuery(Query):
+    """How to go on."""
+
+    repair: Annotated[GoFlag, Field(description="close what a crash has left open first")] = False
+
+
 @post("/v1/sessions/{session_id:str}/resume", right="write")
 @Describes(
     "Sessions",
     body=ResumeSessionBody,
     answers={200: ResumeDone},
     problems=("session_stopping", "session_expired", "repair_blocked"),
-    parameters=(go_boolean("repair", "close what a crash has left open first"),),
 )
-async def resume_session(request: AnyRequest) -> ASGIResponse:
+@with_query(ResumeQuery)
+async def resume_session(request: AnyRequest, query: ResumeQuery) -> ASGIResponse:
     """Make a stopped session active again, with its id and its whole history."""
-    repair = go_flag(Parameters(request, ("repair",)), "repair")
-    body = await body_of(request, ResumeSessionBody, ("repair",))
+    body = await body_of(request, ResumeSessionBody)
     session_id, caller = session_id_of(request), await caller_of(request)
-    if repair:
+    if query.repair:
         require_right(principal_of(request), "repair")
-    if not repair:
+    if not query.repair:
         sessions = use_cases_of(request).sessions
         return outcome_response(await sessions.resume(caller, session_id, starting=body.starting))
     repairs = services_of(request).repairs

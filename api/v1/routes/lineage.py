@@ -4,8 +4,10 @@ from uuid import UUID
 
 from litestar.response.base import ASGIResponse
 
+from api.http.bodies import body_of
 from api.http.preconditions import is_current
-from api.http.requests import AnyRequest, Parameters, body_of, session_id_of
+from api.http.query import PageQuery, with_query
+from api.http.requests import AnyRequest, session_id_of
 from api.http.responses import (
     etag,
     json_response,
@@ -14,10 +16,10 @@ from api.http.responses import (
     outcome_response,
     to_json,
 )
-from api.http.route_docs import CURSOR, LIMIT, Describes
+from api.http.route_docs import Describes
 from api.http.routing import get, post
 from api.services import caller_of, services_of, use_cases_of
-from api.v1.routes.sessions import session_page
+from api.v1.routes.session_lists import session_page
 from api.v1.schemas.lineage import Ancestry, ForkBody, SpawnBody, Spawned
 from api.v1.schemas.session_shape import SessionAnswer, SessionPage
 from application.ports.session_rows import SessionFilter, SessionOrder
@@ -112,26 +114,22 @@ def _different(body: ForkBody) -> CreateSession:
     "Lineage",
     answers={200: SessionPage},
     problems=("invalid_cursor",),
-    parameters=(LIMIT, CURSOR),
     linked=True,
 )
-async def list_children(request: AnyRequest) -> ASGIResponse:
+@with_query(PageQuery)
+async def list_children(request: AnyRequest, query: PageQuery) -> ASGIResponse:
     """List the sessions that this one spawned, the oldest first."""
-    parameters = Parameters(request, ("limit", "cursor"))
     session_id = session_id_of(request)
     await services_of(request).queries.session(session_id)
     where = SessionFilter(parent=session_id)
     order = SessionOrder("created_at", descending=False)
-    return await session_page(
-        request, parameters, where, order, path=location(session_id, "children")
-    )
+    return await session_page(request, query, where, order, path=location(session_id, "children"))
 
 
 @get("/v1/sessions/{session_id:str}/ancestry", right="read")
 @Describes("Lineage", answers={200: Ancestry}, conditional=True)
 async def get_ancestry(request: AnyRequest) -> ASGIResponse:
     """Read which session spawned this one, which spawned that, and so on."""
-    Parameters(request, ())
     services, session_id = services_of(request), session_id_of(request)
     row = await services.queries.session(session_id)
     if is_current(request, row.sequence):

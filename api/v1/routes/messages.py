@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from itertools import accumulate, groupby
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from litestar.response.base import ASGIResponse
+from pydantic import Field
 
 from api.http import cursors
+from api.http.bodies import body_of
 from api.http.event_cursors import cursor_of
 from api.http.preconditions import is_current
-from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
+from api.http.query import DEFAULT_LIMIT, Limit, PageQuery, Query, with_query
+from api.http.query_values import one_of, text
+from api.http.requests import AnyRequest, name_of, session_id_of
 from api.http.responses import (
     array_json,
     etag,
@@ -23,14 +27,9 @@ from api.http.responses import (
     to_json,
 )
 from api.http.route_docs import (
-    AT,
     AT_PROBLEMS,
-    CURSOR,
     LAST_EVENT_ID,
-    LIMIT,
     Describes,
-    choice,
-    cursor_parameter,
 )
 from api.http.routing import get, patch, post
 from api.services import caller_of, services_of, use_cases_of
@@ -38,6 +37,7 @@ from api.v1.documents.ui_messages import ui_messages
 from api.v1.schemas.answers import MessageDone, MessagePage, TranscriptEntry
 from api.v1.schemas.commands import AddMessageBody, ReviseMessageBody
 from api.v1.schemas.events import HistoryPage
+from api.v1.schemas.queries import At, AtQuery, Since
 from application.reads.stream_items import PAGE_BYTES
 from application.reads.tail import ALL
 
@@ -91,34 +91,42 @@ async def revise_message(request: AnyRequest) -> ASGIResponse:
     return outcome_response(outcome)
 
 
+class MessagesQuery(PageQuery):
+    """Which part of the transcript, in which order and form."""
+
+    cursor: Annotated[
+        str | None, text(200), Field(description="`next_cursor` of the page before")
+    ] = None
+    order: Annotated[
+        Literal["asc", "desc"],
+        one_of(Literal["asc", "desc"]),
+        Field(description="`asc` when absent: the oldest first"),
+    ] = "asc"
+    format: Annotated[
+        Literal["entries", "ui"],
+        one_of(Literal["entries", "ui"]),
+        Field(description="`ui`: messages of the AI SDK UI"),
+    ] = "entries"
+    at: At = None
+
+
 @get("/v1/sessions/{session_id:str}/messages", right="read")
 @Describes(
     "Messages",
     answers={200: MessagePage},
     problems=("invalid_cursor", *AT_PROBLEMS),
-    parameters=(
-        LIMIT,
-        CURSOR,
-        choice("order", "`asc` when absent: the oldest first", "asc", "desc"),
-        choice("format", "`ui`: messages of the AI SDK UI", "entries", "ui"),
-        AT,
-    ),
     conditional=True,
     linked=True,
 )
-async def list_messages(request: AnyRequest) -> ASGIResponse:
+@with_query(MessagesQuery)
+async def list_messages(request: AnyRequest, query: MessagesQuery) -> ASGIResponse:
     """Page through the transcript, oldest first or newest first."""
     services = services_of(request)
-    parameters = Parameters(request, ("limit", "cursor", "order", "format", "at"))
-    limit = parameters.limit()
-    order = parameters.one_of("order", ("asc", "desc")) or "asc"
-    form = parameters.one_of("format", ("entries", "ui")) or "entries"
+    limit, order, form = query.limit, query.order, query.format
     session_id = session_id_of(request)
-    given = parameters.text("cursor", most=200)
-    as_of = parameters.sequence_or_moment("at")
-    sequence, epoch, entries = await services.queries.transcript(session_id, as_of)
+    sequence, epoch, entries = await services.queries.transcript(session_id, query.at)
     key = cursors.transcript_key(services.store.identity, session_id, epoch, order, form)
-    at = None if given is None else cursors.decode_index(given, key)
+    at = None if query.cursor is None else cursors.decode_index(query.cursor, key)
     if is_current(request, sequence):
         return not_modified(sequence)
     if form == "ui":
@@ -141,7 +149,7 @@ async def list_messages(request: AnyRequest) -> ASGIResponse:
     headers = {"ETag": etag(sequence)}
     if cursor is not None:
         path = location(session_id, "messages")
-        headers |= next_link(request, path, parameters.pairs(), cursor=cursor)
+        headers |= next_link(request, path, cursor=cursor)
     return json_response(body, headers=headers)
 
 
@@ -157,18 +165,25 @@ def _in_part(entries: Sequence[bytes]) -> Sequence[bytes]:
     "Messages",
     answers={200: TranscriptEntry},
     problems=("message_not_found", *AT_PROBLEMS),
-    parameters=(AT,),
     conditional=True,
 )
-async def get_message(request: AnyRequest) -> ASGIResponse:
+@with_query(AtQuery)
+async def get_message(request: AnyRequest, query: AtQuery) -> ASGIResponse:
     """Read one entry of the transcript."""
-    at = Parameters(request, ("at",)).sequence_or_moment("at")
     services = services_of(request)
     message_id = name_of(request, "message_id")
-    sequence, entry = await services.queries.entry(session_id_of(request), message_id, at)
+    sequence, entry = await services.queries.entry(session_id_of(request), message_id, query.at)
     if is_current(request, sequence):
         return not_modified(sequence)
     return json_response(entry, headers={"ETag": etag(sequence)})
+
+
+class HistoryQuery(Query):
+    """Which events, up to when."""
+
+    since: Since = 0
+    limit: Limit = DEFAULT_LIMIT
+    at: At = None
 
 
 @get("/v1/sessions/{session_id:str}/history", right="read")
@@ -176,19 +191,19 @@ async def get_message(request: AnyRequest) -> ASGIResponse:
     "Messages",
     answers={200: HistoryPage},
     problems=(*AT_PROBLEMS, "malformed_header"),
-    parameters=(cursor_parameter("since", "sequence"), LIMIT, LAST_EVENT_ID, AT),
+    headers=(LAST_EVENT_ID,),
     conditional=True,
     linked=True,
 )
-async def get_history(request: AnyRequest) -> ASGIResponse:
+@with_query(HistoryQuery)
+async def get_history(request: AnyRequest, query: HistoryQuery) -> ASGIResponse:
     """Read the events, grouped by turn."""
     services = services_of(request)
-    parameters = Parameters(request, ("since", "limit", "at"))
-    at = parameters.sequence_or_moment("at")
-    since = cursor_of(request, parameters) or 0
+    at = query.at
+    since = cursor_of(request, query.since) or 0
     session_id = session_id_of(request)
     upto = None if at is None else await services.queries.sequence_at(session_id, at)
-    page = await services.tails.page(session_id, since, parameters.limit(), ALL, upto=upto)
+    page = await services.tails.page(session_id, since, query.limit, ALL, upto=upto)
     if is_current(request, page.head):
         return not_modified(page.head)
     groups = [
@@ -199,7 +214,7 @@ async def get_history(request: AnyRequest) -> ASGIResponse:
     headers = {"ETag": etag(page.head)}
     if not page.up_to_date:
         path = location(session_id, "history")
-        headers |= next_link(request, path, parameters.pairs(), since=page.next)
+        headers |= next_link(request, path, since=page.next)
     return json_response(
         b'{"groups":%s,%s' % (array_json(groups), to_json(rest)[1:]), headers=headers
     )

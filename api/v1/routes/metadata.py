@@ -2,7 +2,8 @@
 
 from litestar.response.base import ASGIResponse
 
-from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
+from api.http.bodies import body_of
+from api.http.requests import AnyRequest, name_of, session_id_of
 from api.http.responses import location, outcome_response
 from api.http.route_docs import Describes
 from api.http.routing import delete, get, patch, post, put
@@ -55,7 +56,6 @@ async def record_usage(request: AnyRequest) -> ASGIResponse:
 @Describes("Describing", answers={200: Models}, conditional=True)
 async def get_models(request: AnyRequest) -> ASGIResponse:
     """Read which agents answer with another model than their own."""
-    Parameters(request, ())
     session = await state_of(request)
     models = session_document(session_id_of(request), session)["models"]
     return read_response(request, session.sequence, {"models": models})
@@ -93,7 +93,6 @@ async def restore_model(request: AnyRequest) -> ASGIResponse:
 @Describes("Describing", answers={200: Summaries}, conditional=True)
 async def get_summaries(request: AnyRequest) -> ASGIResponse:
     """Read the newest summary of the conversation as it is now, and the ids of all there were."""
-    Parameters(request, ())
     session = await state_of(request)
     summary = session.description.summary
     ids = sorted(session.description.summaries.items(), key=lambda item: (item[1], item[0]))

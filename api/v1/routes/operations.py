@@ -41,7 +41,7 @@ _LINKS = {
 
 
 @get("/health", right=None)
-@Describes("Operations", answers={200: Health})
+@Describes("Operations", answers={200: Health}, any_query=True)
 async def health(request: AnyRequest) -> ASGIResponse:
     """Say that the process lives, and whether its database answers."""
     database = await services_of(request).readiness.database_answers()
@@ -53,7 +53,7 @@ async def health(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/ready", right=None)
-@Describes("Operations", answers={200: Ready}, problems=("not_ready",))
+@Describes("Operations", answers={200: Ready}, problems=("not_ready",), any_query=True)
 async def ready(request: AnyRequest) -> ASGIResponse:
     """Say whether requests can be served now."""
     services = services_of(request)
@@ -76,6 +76,7 @@ async def ready(request: AnyRequest) -> ASGIResponse:
     answers={200: Welcome},
     problems=("not_acceptable",),
     other_forms={HTML: {"type": "string"}},
+    any_query=True,
 )
 async def get_welcome(request: AnyRequest) -> ASGIResponse:
     """Say what this is, and where to read on."""
@@ -99,7 +100,7 @@ async def get_welcome(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/version", right=None)
-@Describes("Operations", answers={200: Version})
+@Describes("Operations", answers={200: Version}, any_query=True)
 async def get_version(request: AnyRequest) -> ASGIResponse:
     """Say what runs here, and over which log."""
     document = {"name": "cairn", "version": VERSION, "store": services_of(request).store.identity}
@@ -107,7 +108,7 @@ async def get_version(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/metrics", right="admin", whole_store=True)
-@Describes("Operations", answers={200: None}, media_type=CONTENT_TYPE_LATEST)
+@Describes("Operations", answers={200: None}, media_type=CONTENT_TYPE_LATEST, any_query=True)
 async def metrics(_: AnyRequest) -> ASGIResponse:
     """Count, for Prometheus."""
     registry = REGISTRY

@@ -4,12 +4,8 @@ from dataclasses import asdict
 
 from litestar.response.base import ASGIResponse
 
-from api.http.requests import (
-    AnyRequest,
-    Parameters,
-    body_of,
-    session_id_of,
-)
+from api.http.bodies import body_of
+from api.http.requests import AnyRequest, session_id_of
 from api.http.responses import etag, json_response, outcome_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import get, post, put
@@ -32,7 +28,6 @@ _TOPIC = "Permissions"
 @Describes(_TOPIC, answers={200: Permissions}, conditional=True)
 async def get_permissions(request: AnyRequest) -> ASGIResponse:
     """Read the rules about tool calls, what they may not exceed, and what may be used."""
-    Parameters(request, ())
     session = await state_of(request)
     policy = session.policy
     document = {

@@ -2,7 +2,8 @@
 
 from litestar.response.base import ASGIResponse
 
-from api.http.requests import AnyRequest, Parameters, body_of
+from api.http.bodies import body_of
+from api.http.requests import AnyRequest
 from api.http.responses import json_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import get, post
@@ -16,7 +17,6 @@ from application.use_cases.recovery import Recovered
 @Describes("Operations", answers={200: RecoveryAnswer})
 async def get_recovery(request: AnyRequest) -> ASGIResponse:
     """Say which sessions nobody drives any more and what would be done; nothing is written."""
-    Parameters(request, ())
     return _answer(await services_of(request).recovery.plan(), dry_run=True)
 
 
@@ -24,7 +24,6 @@ async def get_recovery(request: AnyRequest) -> ASGIResponse:
 @Describes("Operations", body=EmptyBody, answers={200: RecoveryAnswer}, of_sessions=False)
 async def recover_sessions(request: AnyRequest) -> ASGIResponse:
     """Stop every session that nobody drives any more, each in an append of its own."""
-    Parameters(request, ())
     await body_of(request, EmptyBody)
     caller = await caller_of(request)
     return _answer(await services_of(request).recovery.recover(caller), dry_run=False)

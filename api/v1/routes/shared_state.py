@@ -1,15 +1,22 @@
 """State that sessions share: of an app, and of each user of it."""
 
-from litestar.response.base import ASGIResponse
+from typing import Annotated
 
+from litestar.response.base import ASGIResponse
+from pydantic import Field
+
+from api.http.bodies import body_of
 from api.http.preconditions import is_current
 from api.http.problems import Problem
-from api.http.requests import AnyRequest, Parameters, body_of, name_of
+from api.http.query import Query, with_query
+from api.http.query_values import whole_number
+from api.http.requests import AnyRequest, name_of
 from api.http.responses import Reply, etag, json_response, not_modified, to_json
-from api.http.route_docs import LIMIT, Describes, Parameter
+from api.http.route_docs import Describes
 from api.http.routing import get, patch
 from api.services import caller_of, services_of, use_cases_of
-from api.v1.routes.state import BEFORE, KeyPage, history_reply
+from api.v1.routes.state import KeyPage, history_reply
+from api.v1.schemas.queries import KeyHistoryQuery
 from api.v1.schemas.state import (
     KeyHistory,
     PatchAppStateBody,
@@ -22,25 +29,34 @@ from domain.checks import require_name
 from domain.errors import Invalid
 
 _PROBLEMS = ("stale_scope", "session_exists")
-_AT = Parameter(
-    "at",
-    "as it was at this position: a `version`, or the `position` of any event",
-    {"type": "integer", "minimum": 1, "maximum": 2**62},
-)
+
+
+class SharedStateQuery(Query):
+    """When: now, or in the past."""
+
+    at: Annotated[
+        int | None,
+        whole_number(1),
+        Field(
+            description="as it was at this position: a `version`, or the `position` of any event"
+        ),
+    ] = None
+
+
 _READING = Describes(
     "State",
     answers={200: SharedState},
     problems=("cursor_ahead",),
-    parameters=(_AT,),
     conditional=True,
 )
 
 
 @get("/v1/apps/{app:str}/state", right="read")
 @_READING
-async def get_app_state(request: AnyRequest) -> ASGIResponse:
+@with_query(SharedStateQuery)
+async def get_app_state(request: AnyRequest, query: SharedStateQuery) -> ASGIResponse:
     """Read the keys that all sessions of an app share, now or as they were."""
-    return await _read(request, _name(request, "app"), None)
+    return await _read(request, query, _name(request, "app"), None)
 
 
 @patch("/v1/apps/{app:str}/state", right="write")
@@ -55,20 +71,21 @@ async def patch_app_state(request: AnyRequest) -> ASGIResponse:
 @Describes(
     "State",
     answers={200: KeyHistory},
-    parameters=(BEFORE, LIMIT),
     of_path={"key": key_schema("app")},
     linked=True,
 )
-async def get_app_key_history(request: AnyRequest) -> ASGIResponse:
+@with_query(KeyHistoryQuery)
+async def get_app_key_history(request: AnyRequest, query: KeyHistoryQuery) -> ASGIResponse:
     """Read who set or deleted a key of an app, the newest write first."""
-    return await _history(request, _name(request, "app"), None)
+    return await _history(request, query, _name(request, "app"), None)
 
 
 @get("/v1/apps/{app:str}/users/{user:str}/state", right="read")
 @_READING
-async def get_user_state(request: AnyRequest) -> ASGIResponse:
+@with_query(SharedStateQuery)
+async def get_user_state(request: AnyRequest, query: SharedStateQuery) -> ASGIResponse:
     """Read the keys that the sessions of one user of an app share, now or as they were."""
-    return await _read(request, _name(request, "app"), _name(request, "user"))
+    return await _read(request, query, _name(request, "app"), _name(request, "user"))
 
 
 @patch("/v1/apps/{app:str}/users/{user:str}/state", right="write")
@@ -83,13 +100,13 @@ async def patch_user_state(request: AnyRequest) -> ASGIResponse:
 @Describes(
     "State",
     answers={200: KeyHistory},
-    parameters=(BEFORE, LIMIT),
     of_path={"key": key_schema("user")},
     linked=True,
 )
-async def get_user_key_history(request: AnyRequest) -> ASGIResponse:
+@with_query(KeyHistoryQuery)
+async def get_user_key_history(request: AnyRequest, query: KeyHistoryQuery) -> ASGIResponse:
     """Read who set or deleted a key of one user of an app, the newest write first."""
-    return await _history(request, _name(request, "app"), _name(request, "user"))
+    return await _history(request, query, _name(request, "app"), _name(request, "user"))
 
 
 def _name(request: AnyRequest, parameter: str) -> str:
@@ -101,9 +118,8 @@ def _name(request: AnyRequest, parameter: str) -> str:
     return name
 
 
-async def _read(request: AnyRequest, app: str, user: str | None) -> Reply:
-    at = Parameters(request, ("at",)).count("at", least=1)
-    shared = await services_of(request).scopes.read(app, user, at=at)
+async def _read(request: AnyRequest, query: SharedStateQuery, app: str, user: str | None) -> Reply:
+    shared = await services_of(request).scopes.read(app, user, at=query.at)
     if is_current(request, shared.version):
         return not_modified(shared.version)
     document = {"state": shared.values, "version": shared.version}
@@ -123,11 +139,13 @@ async def _patch(
     return json_response(to_json(answer), headers=headers)
 
 
-async def _history(request: AnyRequest, app: str, user: str | None) -> Reply:
+async def _history(
+    request: AnyRequest, query: KeyHistoryQuery, app: str, user: str | None
+) -> Reply:
     if user is None:
-        page = KeyPage(request, "v1", "apps", app, scope="app")
+        page = KeyPage(request, query, "v1", "apps", app, scope="app")
     else:
-        page = KeyPage(request, "v1", "apps", app, "users", user, scope="user")
+        page = KeyPage(request, query, "v1", "apps", app, "users", user, scope="user")
     history = await services_of(request).key_histories.of_scope(
         app, user, page.key, before=page.before, limit=page.limit + 1
     )

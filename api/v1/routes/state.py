@@ -5,8 +5,10 @@ from typing import Any
 
 from litestar.response.base import ASGIResponse
 
+from api.http.bodies import body_of
 from api.http.problems import Problem
-from api.http.requests import AnyRequest, Parameters, body_of, name_of, session_id_of
+from api.http.query import with_query
+from api.http.requests import AnyRequest, name_of, session_id_of
 from api.http.responses import (
     Reply,
     etag,
@@ -16,9 +18,10 @@ from api.http.responses import (
     path_of,
     to_json,
 )
-from api.http.route_docs import AT, AT_PROBLEMS, LIMIT, Describes, Parameter
+from api.http.route_docs import AT_PROBLEMS, Describes
 from api.http.routing import get, patch
 from api.services import perform, services_of
+from api.v1.schemas.queries import AtQuery, KeyHistoryQuery
 from api.v1.schemas.state import KeyHistory as KeyHistoryAnswer
 from api.v1.schemas.state import PatchStateBody, State, StateDone
 from application.reads.key_history import KeyHistory, Write
@@ -28,19 +31,13 @@ from domain.session.commands import PatchState
 from domain.state_keys import scope_of
 from domain.values import rfc3339
 
-BEFORE = Parameter(
-    "before",
-    "only writes before this one: a `next_before`",
-    {"type": "integer", "minimum": 1, "maximum": 2**62},
-)
-
 
 @get("/v1/sessions/{session_id:str}/state", right="read")
-@Describes("State", answers={200: State}, parameters=(AT,), problems=AT_PROBLEMS, etag=True)
-async def get_state(request: AnyRequest) -> ASGIResponse:
+@Describes("State", answers={200: State}, problems=AT_PROBLEMS, etag=True)
+@with_query(AtQuery)
+async def get_state(request: AnyRequest, query: AtQuery) -> ASGIResponse:
     """Read all keys that the session sees, now or after a past event."""
-    at = Parameters(request, ("at",)).sequence_or_moment("at")
-    loaded, state = await services_of(request).queries.state(session_id_of(request), at)
+    loaded, state = await services_of(request).queries.state(session_id_of(request), query.at)
     session = loaded.session
     document = {"state": state, "version": session.state_version, "sequence": session.sequence}
     return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
@@ -61,13 +58,14 @@ async def patch_state(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/v1/sessions/{session_id:str}/state/{key:str}/history", right="read")
-@Describes("State", answers={200: KeyHistoryAnswer}, parameters=(BEFORE, LIMIT), linked=True)
-async def get_key_history(request: AnyRequest) -> ASGIResponse:
+@Describes("State", answers={200: KeyHistoryAnswer}, linked=True)
+@with_query(KeyHistoryQuery)
+async def get_key_history(request: AnyRequest, query: KeyHistoryQuery) -> ASGIResponse:
     """Read who set or deleted a key that the session sees or saw, the newest write first."""
     session_id = session_id_of(request)
-    page = KeyPage(request, "v1", "sessions", str(session_id))
+    page = KeyPage(request, query, "v1", "sessions", str(session_id))
     history = await services_of(request).key_histories.of_session(
-        session_id, page.key, before=page.before, limit=page.limit + 1
+        session_id, page.key, before=query.before, limit=query.limit + 1
     )
     return history_reply(page, history)
 
@@ -80,18 +78,19 @@ class KeyPage:
 
     Args:
         request: Its path names the key.
+        query: Which writes.
         *owner: The path up to the state that has the key.
         scope: The prefix that the keys of this state have; None where all are.
 
     Raises:
-        Problem: 400, the key or a parameter makes no sense.
+        Problem: 400, the key makes no sense.
     """
 
-    def __init__(self, request: AnyRequest, *owner: str, scope: str | None = None) -> None:
+    def __init__(
+        self, request: AnyRequest, query: KeyHistoryQuery, *owner: str, scope: str | None = None
+    ) -> None:
         self.request = request
-        self.parameters = Parameters(request, ("before", "limit"))
-        self.before = self.parameters.count("before", least=1)
-        self.limit = self.parameters.limit()
+        self.before, self.limit = query.before, query.limit
         self.key = name_of(request, "key")
         self.path = path_of(*owner, "state", self.key, "history")
         try:
@@ -122,7 +121,7 @@ def history_reply(page: KeyPage, history: KeyHistory) -> Reply:
     }
     headers: dict[str, str] = {}
     if following is not None:
-        headers = next_link(page.request, page.path, page.parameters.pairs(), before=following)
+        headers = next_link(page.request, page.path, before=following)
     return json_response(to_json(document), headers=headers)
 
 

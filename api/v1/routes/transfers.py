@@ -4,20 +4,23 @@ import errno
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO, cast
+from typing import Annotated, Any, BinaryIO, cast
 
 from litestar.response.base import ASGIResponse
+from pydantic import Field
 
+from api.http.bodies import body_of
 from api.http.downloads import Download
-from api.http.go_booleans import go_boolean, go_flag
 from api.http.negotiation import negotiated
 from api.http.preconditions import expected_of
 from api.http.problems import Problem, problem_of
-from api.http.requests import AnyRequest, Parameters, body_of, header, header_text, session_id_of
+from api.http.query import Query, with_query
+from api.http.requests import AnyRequest, header, header_text, session_id_of
 from api.http.responses import to_json
 from api.http.route_docs import Describes
 from api.http.routing import get, post
 from api.services import actor_of, record_access, services_of
+from api.v1.schemas.queries import GoFlag
 from api.v1.schemas.transfers import ExportBody
 from application.commands.request import Caller
 from application.errors import StoreUnavailable
@@ -48,7 +51,6 @@ _BINARY = {"type": "string", "format": "binary"}
 )
 async def export_session(request: AnyRequest) -> ASGIResponse:
     """Export a session, also a deleted one: a header, then every event, one on each line."""
-    Parameters(request, ())
     session_id = session_id_of(request)
     form = negotiated(request, _FILE_FORMS)
     pieces = services_of(request).transfers.session(session_id, packed=form == _ZSTD)
@@ -86,24 +88,28 @@ async def export_sessions(request: AnyRequest) -> ASGIResponse:
     return answer
 
 
+class ImportQuery(Query):
+    """What to do with the file."""
+
+    dry_run: Annotated[GoFlag, Field(description="only say what would be imported")] = False
+    quarantine: Annotated[
+        GoFlag, Field(description="take damaged sessions too; nobody can append to them")
+    ] = False
+
+
 @post("/v1/import", right="admin", whole_store=True)
 @Describes(
     "Transfer",
     takes=_TAKEN,
     answers={200: None},
     problems=("import_refused", "not_an_export", "busy"),
-    parameters=(
-        go_boolean("dry_run", "only say what would be imported"),
-        go_boolean("quarantine", "take damaged sessions too; nobody can append to them"),
-    ),
     of_sessions=False,
     media_type=_LINES,
 )
-async def import_sessions(request: AnyRequest) -> ASGIResponse:
+@with_query(ImportQuery)
+async def import_sessions(request: AnyRequest, query: ImportQuery) -> ASGIResponse:
     """Import an export file or a bundle: how far it has come line by line, then the report."""
-    parameters = Parameters(request, ("dry_run", "quarantine"))
     expected_of(request)
-    dry_run, quarantine = go_flag(parameters, "dry_run"), go_flag(parameters, "quarantine")
     media_type = (header(request, b"content-type") or "").partition(";")[0].strip().lower()
     if media_type not in _TAKEN:
         # Also what keeps a web page from importing into a server on its reader's machine.
@@ -115,7 +121,7 @@ async def import_sessions(request: AnyRequest) -> ASGIResponse:
     actor, claimed = actor_of(request)
     causation = header_text(request, b"cairn-causation")
     caller = Caller(actor, "import", causation, claimed=claimed)
-    steps = _steps(request, caller, dry_run=dry_run, quarantine=quarantine)
+    steps = _steps(request, caller, dry_run=query.dry_run, quarantine=query.quarantine)
     return await Download.of(steps, _LINES)
 
 

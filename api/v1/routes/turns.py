@@ -5,15 +5,9 @@ from typing import Any
 
 from litestar.response.base import ASGIResponse
 
+from api.http.bodies import body_of, validated
 from api.http.problems import Problem
-from api.http.requests import (
-    AnyRequest,
-    Parameters,
-    body_of,
-    name_of,
-    session_id_of,
-    validated,
-)
+from api.http.requests import AnyRequest, name_of, session_id_of
 from api.http.responses import etag, json_response, location, outcome_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import get, post
@@ -93,7 +87,6 @@ async def start_turn(request: AnyRequest) -> ASGIResponse:
 @Describes("Turns", answers={200: TurnStanding}, problems=("turn_not_found",), conditional=True)
 async def get_turn(request: AnyRequest) -> ASGIResponse:
     """Read what has become of a turn."""
-    Parameters(request, ())
     turn_id = name_of(request, "turn_id")
     session = await state_of(request)
     running = session.turns.running

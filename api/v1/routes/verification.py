@@ -2,16 +2,18 @@
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar.response.base import ASGIResponse
+from pydantic import Field
 
 from api.http.downloads import Download
-from api.http.problems import Problem
-from api.http.requests import AnyRequest, Parameters, session_id_of
+from api.http.query import Query, given_of, with_query
+from api.http.query_values import fraction, whole_number
+from api.http.requests import AnyRequest, session_id_of
 from api.http.responses import json_response, to_json
-from api.http.route_docs import Describes, Parameter
+from api.http.route_docs import Describes
 from api.http.routing import get
 from api.services import record_access, services_of
 from api.v1.schemas.audit import VerificationReport
@@ -26,36 +28,36 @@ _LINES = "application/jsonl"
 @Describes("Audit", answers={200: VerificationReport})
 async def verify_session(request: AnyRequest) -> ASGIResponse:
     """Check every event of a session, and all that is derived from them."""
-    Parameters(request, ())
     session_id = session_id_of(request)
     verdict = await services_of(request).verification.verify(session_id)
     await _record(request, session_id)
     return json_response(to_json(_report(1, verdict.events, verdict.findings)))
 
 
+class VerifyQuery(Query):
+    """Which sessions to check."""
+
+    sample: Annotated[
+        float,
+        fraction(),
+        Field(description="the part of the sessions to check, chosen by chance"),
+    ] = 1.0
+    since: Annotated[
+        int, whole_number(), Field(description="only sessions with events after this position")
+    ] = 0
+
+
 @get("/v1/audit/verify", right="audit", whole_store=True)
 @Describes(
     "Audit",
     answers={200: None},
-    parameters=(
-        Parameter(
-            "sample",
-            "the part of the sessions to check, chosen by chance",
-            {"type": "number", "exclusiveMinimum": 0, "maximum": 1, "default": 1},
-        ),
-        Parameter(
-            "since",
-            "only sessions with events after this position",
-            {"type": "integer", "minimum": 0, "maximum": 2**62},
-        ),
-    ),
     media_type=_LINES,
 )
-async def verify_all(request: AnyRequest) -> ASGIResponse:
+@with_query(VerifyQuery)
+async def verify_all(request: AnyRequest, query: VerifyQuery) -> ASGIResponse:
     """Check all sessions: a line for each as it is done, how many to come first, the sum last."""
-    parameters = Parameters(request, ("sample", "since"))
-    sample, since = _sample(parameters), parameters.count("since") or 0
-    await _record(request, where=dict(parameters.pairs()))
+    sample, since = query.sample, query.since
+    await _record(request, where=given_of(request))
     verification = services_of(request).verification
     expected = round(await verification.count(since) * sample)
     verdicts = verification.all(sample=sample, changed_since=since)
@@ -69,19 +71,6 @@ async def _record(
     # why. What is said of the log shows nothing that is in it.
     with suppress(Busy, Unavailable):
         await record_access(request, "verification", session_id=session_id, where=where)
-
-
-def _sample(parameters: Parameters) -> float:
-    text = parameters.text("sample")
-    try:
-        sample = 1.0 if text is None else float(text)
-    except ValueError:
-        sample = 0.0
-    if not 0 < sample <= 1:
-        raise Problem(
-            "invalid_parameter", "sample: it must be above 0 and at most 1", field="sample"
-        )
-    return sample
 
 
 async def _lines(expected: int, verdicts: AsyncGenerator[Verdict]) -> AsyncGenerator[bytes]:

@@ -8,11 +8,13 @@ from litestar.response.base import ASGIResponse
 
 from api.http import cursors
 from api.http.authorization import narrowed, principal_of
+from api.http.bodies import body_of
 from api.http.preconditions import refuse_conditions
 from api.http.problems import Problem
-from api.http.requests import AnyRequest, Parameters, body_of, name_of
+from api.http.query import PageQuery, with_query
+from api.http.requests import AnyRequest, name_of
 from api.http.responses import json_response, next_link, to_json
-from api.http.route_docs import CURSOR, LIMIT, Describes
+from api.http.route_docs import Describes
 from api.http.routing import delete, get, patch, post
 from api.services import Services, record_access, services_of
 from api.v1.schemas.base import UUID_TEXT
@@ -100,15 +102,14 @@ async def create_webhook(request: AnyRequest) -> ASGIResponse:
     _TOPIC,
     answers={200: WebhookPage},
     problems=("invalid_cursor",),
-    parameters=(LIMIT, CURSOR),
     linked=True,
 )
-async def list_webhooks(request: AnyRequest) -> ASGIResponse:
+@with_query(PageQuery)
+async def list_webhooks(request: AnyRequest, query: PageQuery) -> ASGIResponse:
     """List webhooks."""
-    parameters = Parameters(request, ("limit", "cursor"))
     services = services_of(request)
     key = cursors.page_key(services.store.identity, "webhooks")
-    limit, after = parameters.limit(), _after(parameters, key)
+    limit, after = query.limit, _after(query, key)
     # There are so few that whoever sees only some of them may look through all.
     all_of_them = await services.webhooks.page(after=after, limit=MOST_WEBHOOKS)
     found = [one for one in all_of_them if _is_own(request, one)][: limit + 1]
@@ -119,14 +120,13 @@ async def list_webhooks(request: AnyRequest) -> ASGIResponse:
         "webhooks": [_webhook(one, head) for one in page],
         "next_cursor": following,
     }
-    return json_response(to_json(document), headers=_link(request, _PATH, parameters, following))
+    return json_response(to_json(document), headers=_link(request, _PATH, following))
 
 
 @get(f"{_PATH}/{{webhook_id:str}}", right="webhooks", guards=_OWN)
 @Describes(_TOPIC, answers={200: Webhook}, problems=_ONE)
 async def get_webhook(request: AnyRequest) -> ASGIResponse:
     """Read a webhook and how far it has come."""
-    Parameters(request, ())
     services = services_of(request)
     found = await services.webhooks.get(_webhook_id(request))
     return json_response(to_json(await _document(services, found)))
@@ -208,21 +208,20 @@ async def replay_webhook(request: AnyRequest) -> ASGIResponse:
     _TOPIC,
     answers={200: DeadLetterPage},
     problems=(*_ONE, "invalid_cursor"),
-    parameters=(LIMIT, CURSOR),
     linked=True,
 )
-async def list_dead_letters(request: AnyRequest) -> ASGIResponse:
+@with_query(PageQuery)
+async def list_dead_letters(request: AnyRequest, query: PageQuery) -> ASGIResponse:
     """List what was given up."""
-    parameters = Parameters(request, ("limit", "cursor"))
     services, webhook_id = services_of(request), _webhook_id(request)
     key = cursors.page_key(services.store.identity, "dead letters", str(webhook_id))
-    limit, after = parameters.limit(), _after(parameters, key)
+    limit, after = query.limit, _after(query, key)
     found = await services.webhooks.dead_letters(webhook_id, after=after, limit=limit + 1)
     page = found[:limit]
     following = cursors.encode_index(page[-1].number, key) if len(found) > limit else None
     document = {"dead_letters": list(map(_letter, page)), "next_cursor": following}
     path = f"{_PATH}/{webhook_id}/dead-letters"
-    return json_response(to_json(document), headers=_link(request, path, parameters, following))
+    return json_response(to_json(document), headers=_link(request, path, following))
 
 
 @post(
@@ -281,15 +280,12 @@ def _number(request: AnyRequest) -> int:
     return int(text)
 
 
-def _after(parameters: Parameters, key: bytes) -> int:
-    cursor = parameters.text("cursor")
-    return 0 if cursor is None else cursors.decode_index(cursor, key)
+def _after(query: PageQuery, key: bytes) -> int:
+    return 0 if query.cursor is None else cursors.decode_index(query.cursor, key)
 
 
-def _link(
-    request: AnyRequest, path: str, parameters: Parameters, following: str | None
-) -> dict[str, str]:
-    return next_link(request, path, parameters.pairs(), cursor=following) if following else {}
+def _link(request: AnyRequest, path: str, following: str | None) -> dict[str, str]:
+    return next_link(request, path, cursor=following) if following else {}
 
 
 async def _document(services: Services, webhook: StoredWebhook) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from api.http.requests import validated
+from api.http.bodies import validated
 from api.v1.schemas.activity import whole
 from api.v1.schemas.base import (
     NAME_PATTERN,
@@ -32,6 +32,7 @@ from api.v1.schemas.base import (
 from api.v1.schemas.commands import Detail
 from domain.session.interaction.elicitations import MAX_MESSAGE, MAX_URL, URL_PATTERN
 from domain.session.interaction.permission_requests import MAX_OPTIONS, UNDECIDED
+from domain.session.work import InteractionKind
 from domain.values import Grant
 
 MAX_TIMEOUT = 7 * 24 * 3600
@@ -242,7 +243,7 @@ class DecidedInteraction(Shape):
     """How a request was decided; `decision` is the kind of the option, the action, or why not."""
 
     request_id: str
-    kind: Literal["permission", "elicitation"]
+    kind: InteractionKind
     decision: str
     option_id: str | None
     grant: Grant | None

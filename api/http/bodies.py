@@ -1,0 +1,133 @@
+"""Bodies of requests: read within bounds, and refused field by field when they are not right."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from api.http.json_body import decode, require_plain_json
+from api.http.problems import Problem
+from api.http.requests import AnyRequest, header, scope_of
+from application.memory_budget import Share
+
+_M = TypeVar("_M", bound=BaseModel)
+
+_IN_MEMORY = 3
+"""How many times as large as its body a request is in memory, with what is made of it."""
+
+
+async def body_of(
+    request: AnyRequest,
+    model: type[_M],
+    decoded: Callable[[bytes], Any] = decode,
+) -> _M:
+    """Return the validated body.
+
+    Args:
+        request: Whose body; an empty one stands for an empty object.
+        model: What it must be.
+        decoded: Makes a JSON value of its bytes.
+
+    Raises:
+        Problem: 400 it is no JSON, 413 too large, 415 of another type, 422
+            not valid.
+    """
+    raw = await read_body(request)
+    if not raw:
+        return validated(model, {})
+    require_plain_json(header(request, b"content-type"), header(request, b"content-encoding"))
+    return validated(model, decoded(raw))
+
+
+async def read_body(request: AnyRequest) -> bytes:
+    """Return the body as it came; asked again, it is the same.
+
+    Args:
+        request: Whose body. Read from the connection itself: the framework's way to it costs more
+            than all of the validation.
+
+    Raises:
+        Problem: 413, it is larger than the server takes; 400, the client hung up.
+        Overloaded: All requests together are larger than this process takes.
+    """
+    scope = scope_of(request)
+    body: bytes | None = scope.get("cairn_body")
+    if body is not None:
+        return body
+    most: int = scope["cairn"].settings.max_body_bytes
+    share: Share = scope["cairn"].memory.share("requests")
+    told = header(request, b"content-length")
+    if told is not None and told.isdigit() and int(told) > most:
+        raise _too_large(most)
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message: Any = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Problem("malformed_request", "the connection ended before the body did")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > most:
+            raise _too_large(most)
+        taken = _IN_MEMORY * len(chunks[-1])
+        share.take(taken)
+        # Given back when the request is answered: until then it may wait for its session.
+        scope["cairn_memory"] = scope.get("cairn_memory", 0) + taken
+        scope["cairn_share"] = share
+        more = message.get("more_body", False)
+    body = scope["cairn_body"] = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    return body
+
+
+def _too_large(most: int) -> Problem:
+    return Problem("body_too_large", f"the body has more than {most} bytes", limit=most)
+
+
+def validated(model: type[_M], value: Any, at: str = "") -> _M:
+    """Return a wire model made of JSON.
+
+    Args:
+        model: What it must be.
+        value: A JSON value.
+        at: Where in the body it stands, for the refusal.
+
+    Raises:
+        Problem: 422, with every field that is not right.
+    """
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise invalid(error, at) from None
+
+
+def invalid(error: ValidationError, at: str = "") -> Problem:
+    """Return the refusal of a value, field by field."""
+    errors = [
+        {
+            "field": _joined([*([at] if at else []), *_path(one["loc"])]),
+            "message": "unknown field" if one["type"] == "extra_forbidden" else one["msg"],
+            "code": one["type"],
+        }
+        for one in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    first = errors[0]
+    detail = f"{first['field'] or 'the body'}: {first['message']}"
+    if len(errors) > 1:
+        detail += f" (and {len(errors) - 1} more)"
+    return Problem("invalid", detail, errors=errors[:50])
+
+
+def _path(location: tuple[int | str, ...]) -> list[str]:
+    """Return where a value stands in the body, without the tag that pydantic puts after a part."""
+    return [
+        str(step)
+        for i, step in enumerate(location)
+        if not (i > 1 and location[i - 2] == "parts" and isinstance(location[i - 1], int))
+    ]
+
+
+def _joined(steps: list[str]) -> str:
+    """Return `events[0].data.parts[1].text`: the way that the domain names fields too."""
+    return "".join(
+        f"[{step}]" if step.isdigit() else f".{step}" if i else step for i, step in enumerate(steps)
+    )

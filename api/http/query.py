@@ -1,0 +1,168 @@
+"""The query of a request, declared once for each route.
+
+A model says what a route takes: `with_query` reads a request by it and hands it to the handler, an
+unknown name is refused, and the parameters of the OpenAPI document are made of it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from litestar.response.base import ASGIResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from api.http.problems import Problem
+from api.http.query_values import BadValue, text, whole_number
+from api.http.requests import AnyRequest, scope_of
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 200
+MAX_EVENTS = 1000
+"""Of a page of events, which ends sooner when it is full by bytes."""
+
+
+class Query(BaseModel):
+    """What a route takes in its query: nothing, unless fields are added."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prefixes: ClassVar[tuple[str, ...]] = ()
+    """Fields that take all parameters that begin with their name and a dot."""
+
+
+_Q = TypeVar("_Q", bound=Query)
+Handler = Callable[[AnyRequest], Awaitable[ASGIResponse]]
+_MODELS: dict[Handler, type[Query]] = {}
+
+Limit = Annotated[int, whole_number(1, MAX_LIMIT), Field(description="the most that is wanted")]
+
+
+class PageQuery(Query):
+    """Which page of a list is asked for."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: Annotated[
+        str | None, text(2000), Field(description="`next_cursor` of the page before")
+    ] = None
+
+
+def with_query(
+    model: type[_Q],
+) -> Callable[[Callable[[AnyRequest, _Q], Awaitable[ASGIResponse]]], Handler]:
+    """Declare the query of a route; its handler takes the request and the query.
+
+    Args:
+        model: What the query must be.
+    """
+
+    def declare(handler: Callable[[AnyRequest, _Q], Awaitable[ASGIResponse]]) -> Handler:
+        @wraps(handler)
+        async def with_its_query(request: AnyRequest) -> ASGIResponse:
+            return await handler(request, query_of(request, model))
+
+        _MODELS[with_its_query] = model
+        return with_its_query
+
+    return declare
+
+
+def without_query(handler: Handler) -> Handler:
+    """Refuse every query, unless the handler has declared one."""
+    if handler in _MODELS:
+        return handler
+    return with_query(Query)(_ignoring_query(handler))
+
+
+def _ignoring_query(
+    handler: Handler,
+) -> Callable[[AnyRequest, Query], Awaitable[ASGIResponse]]:
+    @wraps(handler)
+    def handle(request: AnyRequest, _: Query) -> Awaitable[ASGIResponse]:
+        return handler(request)
+
+    return handle
+
+
+def model_of(handler: Handler) -> type[Query]:
+    """Return what a handler takes in its query."""
+    return _MODELS.get(handler, Query)
+
+
+def query_of(request: AnyRequest, model: type[_Q]) -> _Q:
+    """Return the query of a request.
+
+    Args:
+        request: Whose query.
+        model: What it must be.
+
+    Raises:
+        Problem: 400, a name is not known, or a value makes no sense.
+    """
+    values: dict[str, Any] = {}
+    if scope_of(request)["query_string"]:
+        values = _values(request, model)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise _refusal(error) from None
+
+
+def given_of(request: AnyRequest) -> dict[str, str]:
+    """Return the query as it was given; what was given several times, with commas."""
+    pairs = request.query_params
+    return {name: ",".join(pairs.getall(name)) for name in pairs}
+
+
+def _values(request: AnyRequest, model: type[Query]) -> dict[str, Any]:
+    pairs = request.query_params
+    known = {field.alias or name for name, field in model.model_fields.items()}
+    known.difference_update(model.prefixes)
+    values: dict[str, Any] = {}
+    for name in sorted(pairs):
+        prefix, dot, rest = name.partition(".")
+        given = pairs.getall(name)
+        if name in known:
+            values[name] = given if len(given) > 1 else given[0]
+        elif dot and prefix in model.prefixes:
+            if len(given) > 1:
+                raise _bad(name, "it is given more than once")
+            values.setdefault(prefix, {})[rest] = given[0]
+        else:
+            raise Problem("invalid_parameter", f"unknown parameter {name!r}", field=name)
+    return values
+
+
+def _refusal(error: ValidationError) -> Problem:
+    first = error.errors(include_url=False, include_input=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if isinstance(cause, BadValue) and cause.name is not None:
+        name = cause.name
+    return _bad(name, str(cause or first["msg"]))
+
+
+def _bad(name: str, why: str) -> Problem:
+    return Problem("invalid_parameter", f"{name}: {why}", field=name)
+
+
+def parameters_of(model: type[Query]) -> list[dict[str, Any]]:
+    """Return the parameters of a query for the OpenAPI document.
+
+    Args:
+        model: What the query must be.
+    """
+    described: Mapping[str, Any] = model.model_json_schema().get("properties", {})
+    return [_parameter(name, dict(schema)) for name, schema in described.items()]
+
+
+def _parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    schema.pop("title", None)
+    if schema.get("default", ...) in (None, False, [], 0.0):
+        del schema["default"]
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": schema.pop("description"),
+        "schema": schema,
+    }

@@ -1,0 +1,320 @@
+"""What a parameter of a query may be: how its text is read, and its schema in the documents.
+
+Each is an annotation of a field of an `api.http.query.Query`, and raises `ValueError` with what the
+text must be instead.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast, get_args
+from uuid import UUID
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+MAX_WAIT = 60.0
+LAST_NUMBER = 2**62
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_NO_UUID = "00000000-0000-0000-0000-000000000000"
+_WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?", re.ASCII)
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_FIRST = datetime(1, 1, 1, tzinfo=UTC)
+_LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)
+_FACTOR = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
+_TEXT = re.compile(r"[^\x00-\x1f\x7f]+")
+_TEXT_SCHEMA = {"type": "string", "minLength": 1, "pattern": r"^[^\x00-\x1f\x7f]+$"}
+_LONGEST = 500
+_LONGEST_LIST = 4000
+_FLAGS = {"true": True, "false": False}
+_GO_FLAGS = {
+    "": False,
+    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
+}
+
+
+class BadValue(ValueError):
+    """A value makes no sense.
+
+    Args:
+        why: What it must be.
+        name: Of the parameter, where it is not the name of the field.
+    """
+
+    def __init__(self, why: str, name: str | None = None) -> None:
+        super().__init__(why)
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An annotation of a field: how its text is read.
+
+    Args:
+        read: Returns the value that a text stands for, or raises `ValueError`.
+        schema: What the text may be, as JSON Schema.
+        many: It may be given several times, which is the same as with commas.
+    """
+
+    read: Callable[[Any], Any]
+    schema: Mapping[str, Any]
+    many: bool = False
+
+    def __get_pydantic_core_schema__(self, _: Any, __: GetCoreSchemaHandler) -> CoreSchema:
+        """Have pydantic read by this alone."""
+        return core_schema.no_info_plain_validator_function(self._parse)
+
+    def __get_pydantic_json_schema__(self, _: CoreSchema, __: GetJsonSchemaHandler) -> Any:
+        """Return the schema."""
+        return dict(self.schema)
+
+    def _parse(self, given: Any) -> Any:
+        if isinstance(given, list):
+            if not self.many:
+                raise BadValue("it is given more than once")
+            given = ",".join(cast("list[str]", given))
+        return self.read(given)
+
+
+def text(most: int = _LONGEST, pattern: str | None = None, but: str = "") -> Value:
+    """A text without control characters.
+
+    Args:
+        most: Characters.
+        pattern: All of it, if not any text will do.
+        but: What it must be when it does not match that.
+    """
+    whole = None if pattern is None else re.compile(pattern)
+
+    def read(given: str) -> str:
+        _require_text(given, most)
+        if whole is not None and not whole.fullmatch(given):
+            raise BadValue(but)
+        return given
+
+    schema = {**_TEXT_SCHEMA, "maxLength": most}
+    return Value(read, schema if pattern is None else {**schema, "pattern": f"^{pattern}$"})
+
+
+def words() -> Value:
+    """The texts of a list with commas."""
+    return Value(_words, {**_TEXT_SCHEMA, "maxLength": _LONGEST_LIST}, many=True)
+
+
+def texts_by_name(prefix: str) -> Value:
+    """Texts by the rest of the names of all parameters that begin with a prefix and a dot."""
+
+    def read(given: Mapping[str, str]) -> Mapping[str, str]:
+        for rest, value in sorted(given.items()):
+            name = f"{prefix}.{rest}"
+            if max(len(name), len(value)) > _LONGEST or "\0" in name + value:
+                raise BadValue(f"it must be at most {_LONGEST} characters, none of them NUL", name)
+        return dict(given)
+
+    schema = {
+        "type": "object",
+        "propertyNames": {"pattern": rf"^{prefix}\.", "maxLength": _LONGEST},
+        "additionalProperties": {"type": "string", "maxLength": _LONGEST},
+        "examples": [{f"{prefix}.ticket": "4711"}],
+    }
+    return Value(read, schema)
+
+
+def one_of(literal: Any) -> Value:
+    """One of some words.
+
+    Args:
+        literal: A `Literal` with them, or a tuple of them.
+    """
+    choices = get_args(literal) or tuple(literal)
+
+    def read(given: str) -> str:
+        if given not in choices:
+            raise BadValue(f"it must be one of {', '.join(choices)}")
+        return given
+
+    return Value(read, {"type": "string", "enum": list(choices)})
+
+
+def some_of(literal: Any, *, but: tuple[str, ...] = ()) -> Value:
+    """Some of the words of a `Literal`, in order, each once.
+
+    Args:
+        literal: With all words.
+        but: Those of them that are not taken.
+    """
+    choices = [word for word in get_args(literal) if word not in but]
+
+    def read(given: str) -> tuple[str, ...]:
+        found = tuple(sorted(set(_words(given))))
+        if not found or not set(found).issubset(choices):
+            raise BadValue(f"it must be one or more of {', '.join(choices)}")
+        return found
+
+    items = {"type": "string", "enum": choices}
+    return Value(read, {"type": "array", "minItems": 1, "items": items}, many=True)
+
+
+def flag() -> Value:
+    """True or false."""
+
+    def read(given: str) -> bool:
+        if given not in _FLAGS:
+            raise BadValue(f"it must be one of {', '.join(_FLAGS)}")
+        return _FLAGS[given]
+
+    return Value(read, {"type": "string", "enum": list(_FLAGS)})
+
+
+def go_flag() -> Value:
+    """A boolean as Go's `strconv.ParseBool` reads it; blank is false."""
+
+    def read(given: str) -> bool:
+        meaning = _GO_FLAGS.get(given.strip())
+        if meaning is None:
+            raise BadValue(f"it must be one of {', '.join(filter(None, _GO_FLAGS))}")
+        return meaning
+
+    # A pattern: code generators make one name of two words that differ in case only.
+    return Value(read, {"type": "string", "pattern": f"^({'|'.join(_GO_FLAGS)})$"})
+
+
+def whole_number(least: int = 0, most: int = LAST_NUMBER) -> Value:
+    """A whole number in a range."""
+
+    def read(given: str) -> int:
+        if not (_is_number(given) and len(given) < 20):
+            raise BadValue("it must be a whole number, 0 or more")
+        number = int(given)
+        if not least <= number <= most:
+            raise BadValue(f"it must be from {least} to {most}")
+        return number
+
+    return Value(read, {"type": "integer", "minimum": least, "maximum": most})
+
+
+def factor(least: float, most: float) -> Value:
+    """A number in a range, which may have a point."""
+
+    def read(given: str) -> float:
+        number = float(given) if len(given) < 40 and _FACTOR.fullmatch(given) else math.nan
+        if not least <= number <= most:
+            raise BadValue(f"it must be a number from {least:g} to {most:g}")
+        return number
+
+    return Value(read, {"type": "number", "minimum": least, "maximum": most})
+
+
+def fraction() -> Value:
+    """A part of a whole: above 0, at most 1."""
+
+    def read(given: str) -> float:
+        try:
+            part = float(given)
+        except ValueError:
+            part = 0.0
+        if not 0 < part <= 1:
+            raise BadValue("it must be above 0 and at most 1")
+        return part
+
+    return Value(read, {"type": "number", "exclusiveMinimum": 0, "maximum": 1})
+
+
+def cursor_or_now() -> Value:
+    """A sequence or a position to go on after; `now` is None, the head."""
+    number = whole_number()
+
+    def read(given: str) -> int | None:
+        return None if given == "now" else number.read(given)
+
+    return Value(read, {"anyOf": [number.schema, {"type": "string", "enum": ["now"]}]})
+
+
+def moment() -> Value:
+    """A time in RFC 3339."""
+    return Value(_moment, {"type": "string", "format": "date-time"})
+
+
+def sequence_or_moment() -> Value:
+    """A sequence, from 1, or a time in RFC 3339."""
+    number, time = whole_number(1), moment()
+
+    def read(given: str) -> int | datetime:
+        found: int | datetime = (number if _is_number(given) else time).read(given)
+        return found
+
+    return Value(read, {"anyOf": [number.schema, time.schema]})
+
+
+def uuid() -> Value:
+    """A UUID."""
+
+    def read(given: str) -> UUID:
+        if not _UUID.fullmatch(given):
+            raise BadValue("it must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057")
+        return UUID(given)
+
+    return Value(read, {"type": "string", "format": "uuid"})
+
+
+def uuids_from() -> Value:
+    """The beginning of a UUID: the smallest and the greatest of those that have it."""
+
+    def read(given: str) -> tuple[UUID, UUID]:
+        rest = _NO_UUID[len(given) :]
+        first, last = given + rest, given + rest.replace("0", "f")
+        if not given or not _UUID.fullmatch(first):
+            raise BadValue("it must be the beginning of a UUID such as 01890a5d-ac96")
+        return UUID(first), UUID(last)
+
+    pattern, examples = "^[0-9a-fA-F-]{1,36}$", ["01890a5d-ac96"]
+    return Value(read, {"type": "string", "pattern": pattern, "examples": examples})
+
+
+def duration() -> Value:
+    """How long to wait, in seconds: `30`, `30s`, `500ms` or `1m`, at most a minute."""
+
+    def read(given: str) -> float:
+        match = _WAIT.fullmatch(given)
+        if not match:
+            raise BadValue("it must be a time such as 30s, 500ms or 1m")
+        seconds = float(match[1]) * _SECONDS[match[2] or "s"]
+        if seconds > MAX_WAIT:
+            raise BadValue(f"it must be at most {MAX_WAIT:.0f}s")
+        return seconds
+
+    pattern = r"^([1-5]?[0-9](\.[0-9]{1,3})?s?|60s?|[0-9]{1,4}ms|1m)$"
+    return Value(read, {"type": "string", "pattern": pattern})
+
+
+def _is_number(given: str) -> bool:
+    return given.isascii() and given.isdigit()
+
+
+def _require_text(given: str, most: int) -> None:
+    if len(given) > most or not _TEXT.fullmatch(given):
+        raise BadValue(f"it must be 1 to {most} characters, none of them a control character")
+
+
+def _words(given: str) -> tuple[str, ...]:
+    _require_text(given, _LONGEST_LIST)
+    return tuple(filter(None, map(str.strip, given.split(","))))
+
+
+def _moment(given: str) -> datetime:
+    try:
+        if not _RFC3339.fullmatch(given):
+            raise ValueError
+        found = datetime.fromisoformat(given.upper())
+    except ValueError:
+        raise BadValue("it must be an RFC 3339 time such as 2026-01-31T12:00:00Z") from None
+    try:
+        return found.astimezone(UTC)
+    except OverflowError:
+        # In the first or the last hours that there are: nothing is beyond them.
+        return _FIRST if found.year == 1 else _LAST
