@@ -23,6 +23,8 @@ class _Record(msgspec.Struct):
     v: int
     data: msgspec.Raw
     turn_id: str | None = None
+    actor: str | None = None
+    claimed_actor: str | None = None
 
 
 class _Known(NamedTuple):
@@ -43,8 +45,8 @@ class _Known(NamedTuple):
 
 def _record_of(cls: type[Any]) -> type[msgspec.Struct]:
     """Return what is read of a record that holds an event of a class."""
-    turn_id = ("turn_id", str | None, None)
-    return msgspec.defstruct("_Whole", [("at", datetime), ("v", int), ("data", cls), turn_id])
+    told = [(name, str | None, None) for name in ("turn_id", "actor", "claimed_actor")]
+    return msgspec.defstruct("_Whole", [("at", datetime), ("v", int), ("data", cls), *told])
 
 
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -143,7 +145,7 @@ class JsonCodec:
             except _UNREADABLE:
                 whole = None
             if whole is not None and whole.v == known.newest:
-                return Recorded(stored.sequence, whole.at, whole.data, whole.turn_id)
+                return _recorded(stored.sequence, whole, whole.data)
         try:
             record = _record(stored.record)
         except _UNREADABLE:
@@ -158,7 +160,7 @@ class JsonCodec:
                 # A word that a newer program has added to a field: this one cannot know what it
                 # means, but must still be able to open the session.
                 event = Unrecognised(type=stored.type, data=_lenient(record.data))
-        return Recorded(stored.sequence, record.at, event, record.turn_id)
+        return _recorded(stored.sequence, record, event)
 
     def to_json(self, value: Any) -> bytes:
         """Return a value as UTF-8 JSON.
@@ -191,6 +193,10 @@ def _event_of(name: str, record: _Record, known: _Known) -> SessionEvent:
     data = upcast(name, record.v, msgspec.json.decode(record.data), known.newest)
     event: SessionEvent = msgspec.convert(data, known.cls)
     return event
+
+
+def _recorded(sequence: int, of: Any, event: SessionEvent) -> Recorded:
+    return Recorded(sequence, of.at, event, of.turn_id, of.actor, of.claimed_actor)
 
 
 def _lenient(data: msgspec.Raw) -> Mapping[str, Any]:

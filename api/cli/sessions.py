@@ -179,6 +179,10 @@ def _entry(one: Json) -> tuple[str, str]:
     if one["kind"] == "tool_call":
         given = "" if one.get("input") is None else _json(one["input"])
         return "tool", f"{one['name']} {given} → {one['status']}"
+    if "parts" not in one:
+        failure, reason = one.get("failure", {}), one.get("reason") or one.get("title") or ""
+        words = (failure.get("kind"), failure.get("summary"), one.get("decision"), reason)
+        return one["kind"].rpartition("_")[2], " ".join(filter(None, words))
     who = "thought" if one["kind"] == "thought" else str(one["role"])
     return who, text_of(one)
 

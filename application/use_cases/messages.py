@@ -10,6 +10,7 @@ from application.reads.transcript_names import TranscriptNames
 from domain.errors import Invalid
 from domain.session.commands import AddMessage, ReviseMessage
 from domain.session.content.messages import require_message
+from domain.session.content.transcript_entries import MARKS
 from domain.values import Part, Role
 
 
@@ -78,13 +79,15 @@ class Messages:
 
         Raises:
             MessageNotFound: The transcript has no such entry.
-            Invalid: There is input for what is no tool call.
+            Invalid: There is input for what is no tool call, or nobody said the entry.
         """
         replayed = await self._handler.replay(caller.key_in(session_id))
         if replayed is not None:
             return replayed
         require_message(message_id, parts)
         found = await self._names.find_unknown(session_id, message_id)
+        if found is not None and found.kind in MARKS:
+            raise Invalid(f"{found.kind} is no message: nobody said it", field="message_id")
         if call_input is not None and (found is None or found.kind != "tool_call"):
             raise Invalid("only a tool call has input", field="input")
         command = ReviseMessage(

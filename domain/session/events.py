@@ -795,9 +795,13 @@ class Recorded(NamedTuple):
         at: When it was decided, UTC.
         event: What happened.
         turn_id: The turn in which it happened, if any.
+        actor: Who recorded it.
+        claimed_actor: Who the client says it was, where the actor is proven.
     """
 
     sequence: int
     at: datetime
     event: SessionEvent
     turn_id: str | None = None
+    actor: str | None = None
+    claimed_actor: str | None = None

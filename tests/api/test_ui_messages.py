@@ -191,3 +191,53 @@ def test_a_result_that_was_said_outside_of_turns_stands_in_its_call(session: Ses
     assert asked["parts"][1]["state"] == "output-available"
     assert [part["type"] for part in rest["parts"]] == ["step-start", "data-tool-result"]
     assert rest["parts"][1]["id"] == "c9"
+
+
+def test_what_became_of_a_turn_is_a_part_of_its_newest_message(session: SessionApi) -> None:
+    session.start("t1")
+    session.ask("r1", "t1", title="May I?")
+    done(session.post("/interactions/r1/decision", {"option_id": "no"}))
+    done(session.post("/turns/t1/fail", {"kind": "provider", "summary": "It is away."}))
+    session.start("t2")
+    session.record(("agent.message", {"parts": HELLO}), turn_id="t2")
+    done(session.post("/turns/t2/cancel", {}))
+
+    silent, _, answer = done(session.get("/messages?format=ui"))["messages"]
+    assert [part["type"] for part in silent["parts"]] == [
+        "text", "data-permission", "data-turn-failed",
+    ]  # fmt: skip
+    decided = {"request_id": "r1", "title": "May I?", "decision": "reject_once"}
+    assert silent["parts"][1]["data"] == decided
+    assert silent["parts"][2]["data"] == {"failure": {"kind": "provider", "summary": "It is away."}}
+    assert [part["type"] for part in answer["parts"]] == [
+        "step-start", "text", "data-turn-cancelled",
+    ]  # fmt: skip
+    assert answer["metadata"]["actor"] == "anonymous"
+
+
+def test_a_clear_is_a_part_of_what_was_said_first_afterwards(session: SessionApi) -> None:
+    session.say()
+    done(session.post("/clear"))
+    session.start()
+    session.record(("agent.message", {"parts": HELLO}))
+
+    first, answer = done(session.get("/messages?format=ui"))["messages"]
+    assert [part["type"] for part in first["parts"]] == ["data-conversation-cleared", "text"]
+    assert first["parts"][0]["data"] == {"epoch": 1}
+    assert [part["type"] for part in answer["parts"]] == ["step-start", "text"]
+
+
+def test_pages_of_messages_have_each_mark_once(session: SessionApi) -> None:
+    for turn in ("t1", "t2"):
+        session.start(turn)
+        done(session.post(f"/turns/{turn}/cancel", {}))
+    seen: list[str] = []
+    cursor = ""
+    while cursor is not None:
+        page = done(session.get(f"/messages?limit=1{cursor and '&cursor=' + cursor}"))
+        seen += [entry["kind"] for entry in page["messages"]]
+        cursor = page["next_cursor"]
+    assert seen == ["message", "turn_cancelled"] * 2
+    mark = page["messages"][0]["id"]
+    assert done(session.get(f"/messages/{mark}"))["reason"] == "user_requested"
+    refused(session.patch(f"/messages/{mark}", {"parts": HELLO}), 422, "invalid")

@@ -25,6 +25,7 @@ BUILDS_ON = {
     "recovery": {"interactions", "turn_endings"},
     "spawning": {"creation", "input_queue"},
     "supervision": {"interactions", "lifecycle", "stop_reasons", "turn_endings"},
+    "transcript": {"transcript_entries"},
     "turn_endings": {"input_queue", "interactions", "usage"},
     "turns": {"input_queue", "messages", "turn_endings"},
 }

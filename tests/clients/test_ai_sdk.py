@@ -210,3 +210,22 @@ def test_every_kind_of_part(session: SessionApi) -> None:
     _, model = of_ai_sdk(session)
 
     assert [part["type"] for part in model[0]["content"]] == ["text", "file", "file"]
+
+
+def test_failures_and_marks_leave_no_message_without_content(session: SessionApi) -> None:
+    session.say()
+    done(session.post("/clear"))
+    session.start("t1")
+    session.ask("r1", "t1")
+    done(session.post("/turns/t1/fail", {"kind": "provider"}))
+    session.start("t2")
+    session.record(called("c1"), returned("c1"), turn_id="t2")
+    done(session.post("/turns/t2/cancel", {}))
+
+    _, model = of_ai_sdk(session)
+
+    assert all(message["content"] for message in model)
+    assert outline(model) == [
+        "user text Hello", "user text Hello",
+        "assistant tool-call c1", "tool tool-result c1",
+    ]  # fmt: skip

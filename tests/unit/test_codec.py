@@ -103,7 +103,7 @@ def test_what_was_written_is_read_again(event):
 
     recorded = CODEC.decode(stored(name, record))
 
-    assert recorded == Recorded(7, NOON, event, None)
+    assert recorded == Recorded(7, NOON, event, None, PLAIN.actor)
     assert type(recorded.event) is type(event)
 
 

@@ -336,11 +336,12 @@ async def test_a_cleared_conversation_begins_anew_and_its_past_can_still_be_read
 
     await place.ask(PARENT, c.ClearConversation())
 
-    assert await place.transcript(PARENT) == []
+    (mark,) = await place.transcript(PARENT)
+    assert mark["kind"] == "conversation_cleared"
     assert await place.transcript(PARENT, end) == said
     assert (await place.queries.snapshot(PARENT)).state["n"] == 2
     await place.ask(PARENT, c.AddMessage(message_id="new", role="user", parts=text("hello")))
-    assert [entry["id"] for entry in await place.transcript(PARENT)] == ["new"]
+    assert [entry["id"] for entry in await place.transcript(PARENT)] == [mark["id"], "new"]
 
 
 # ── children ─────────────────────────────────────────────────────────────────────────────────

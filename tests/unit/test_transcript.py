@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from domain.session import events as e
 from domain.session.content.transcript import Entry, Transcript
-from domain.values import Agent
+from domain.values import Agent, Failure
 from tests.support.builders import (
     SAMPLES,
     added,
@@ -259,9 +259,51 @@ def test_c1_after_a_clear_the_transcript_holds_nothing_old():
     past = [added("m1"), started(), called("c1"), returned("c1"), completed()]
     cleared = e.ConversationCleared(epoch=1)
 
-    assert read([*past, cleared]) == []
+    (mark,) = read([*past, cleared])
+    assert (mark["kind"], mark["id"], mark["epoch"]) == ("conversation_cleared", "event-7", 1)
     late = [e.MessageRevised(message_id="m1", parts=text("x")), added("m2", "new")]
-    assert texts(read([*past, cleared, *late])) == ["new"]
+    assert texts(read([*past, cleared, *late])[1:]) == ["new"]
+
+
+def test_a_turn_that_broke_and_one_that_was_cancelled_are_told():
+    failure = Failure(kind="provider", summary="It is away.")
+    past = [started("t1"), e.TurnFailed(turn_id="t1", failure=failure)]
+    past += [started("t2", "m2"), e.TurnCancelled(turn_id="t2", reason="user_requested")]
+    past += [started("t3", "m3"), completed("t3")]
+    _, failed, _, cancelled, _ = read(past)
+
+    assert (failed["kind"], failed["turn_id"], failed["role"]) == ("turn_failed", "t1", "system")
+    assert failed["failure"] == {"kind": "provider", "summary": "It is away."}
+    assert (cancelled["kind"], cancelled["reason"]) == ("turn_cancelled", "user_requested")
+
+
+def test_a_permission_that_names_no_call_is_told_with_its_decision():
+    ask = e.PermissionRequested(request_id="p1", turn_id="t1", options=(), title="May I?")
+    decided = e.PermissionDecided(request_id="p1", decision="allow_once", reason="fine")
+    _, asked = read([started(), ask])
+    _, answered = read([started(), ask, decided])
+
+    assert (asked["kind"], asked["title"], "decision" in asked) == ("permission", "May I?", False)
+    assert answered == asked | {"decision": "allow_once", "reason": "fine"}
+
+
+def test_a_permission_that_was_pending_where_a_conversation_turned_is_cancelled():
+    transcript = Transcript()
+    ask = e.PermissionRequested(request_id="p1", turn_id="t1", options=())
+    for recorded in history([created(), started(), ask]):
+        transcript.apply(recorded)
+
+    assert transcript.settle() == [1]
+    assert transcript.entries[1]["decision"] == "cancelled"
+
+
+def test_every_entry_says_who_recorded_it():
+    transcript = Transcript()
+    for recorded in history([created(), added("m1"), started(), said("so"), called()]):
+        transcript.apply(recorded._replace(actor="token:web", claimed_actor="user:ada"))
+
+    who = {(entry["actor"], entry["claimed_actor"]) for entry in transcript.entries}
+    assert who == {("token:web", "user:ada")}
 
 
 def test_a_call_with_the_id_of_one_that_has_returned_stands_by_itself():
@@ -279,9 +321,10 @@ def test_a_call_with_the_id_of_one_that_has_returned_stands_by_itself():
 def test_a_permission_for_a_call_to_come_is_not_that_of_the_one_before_it():
     ask = e.PermissionRequested(request_id="p1", turn_id="t1", options=(), tool_call_id="c1")
     decided = e.PermissionDecided(request_id="p1", decision="reject_once")
-    _, first, second = read([started(), called(), returned(), ask, called(), decided])
+    _, first, asked, second = read([started(), called(), returned(), ask, called(), decided])
 
     assert "approval" not in first
+    assert (asked["kind"], asked["decision"]) == ("permission", "reject_once")
     assert second["approval"] == {"request_id": "p1", "decision": "reject_once"}
 
 

@@ -60,7 +60,7 @@ def test_every_field_of_an_event_is_in_a_record(kind):
 def test_a_record_of_any_version_is_read_as_the_event_it_stands_for(name):
     stored = StoredEvent(SESSION_ID, 3, 30, name.rpartition(".")[0], record_of(name), b"")
 
-    assert CODEC.decode(stored) == Recorded(3, NOON, (CURRENT | OLDER)[name], "t1")
+    assert CODEC.decode(stored) == Recorded(3, NOON, (CURRENT | OLDER)[name], "t1", "user:ada")
 
 
 @pytest.mark.parametrize("name", CURRENT)

@@ -9,6 +9,13 @@ Entry = Mapping[str, Any]
 
 _ROLES = {"user": "user", "agent": "assistant", "system": "system", "tool": "assistant"}
 _RESULT = "data-tool-result"
+_MARKS = {
+    "permission": ("request_id", "title", "tool", "tool_call_id", "decision", "reason"),
+    "turn_failed": ("failure",),
+    "turn_cancelled": ("reason",),
+    "conversation_cleared": ("epoch",),
+}
+_SPEAKERS = ("agent", "author", "actor")
 
 
 def ui_messages(entries: Iterable[Entry]) -> list[Json]:
@@ -16,6 +23,8 @@ def ui_messages(entries: Iterable[Entry]) -> list[Json]:
 
     Consecutive entries of the agent in one turn become one message with the id of the turn. When
     somebody else speaks in between, what follows is a message of its own, so that the order stays.
+    What became of a turn, and a permission that names no call, are parts of the newest message of
+    their turn; that the conversation was cleared is one of the first that was said then.
     In a message of the agent each step begins with `step-start`: what it says and calls before it
     sees a result. A result stands in the part of its call, however late it came.
 
@@ -28,7 +37,12 @@ def ui_messages(entries: Iterable[Entry]) -> list[Json]:
     answered: set[tuple[str, str]] = set()
     step = _Step()
     parts: list[Json] = []
+    of_turn: dict[str, list[Json]] = {}
+    waiting: list[Json] = []
     for entry in entries:
+        if entry["kind"] in _MARKS:
+            of_turn.get(entry.get("turn_id", ""), waiting).append(_mark(entry))
+            continue
         role, turn_id = _ROLES[entry["role"]], entry.get("turn_id")
         last = messages[-1] if messages else None
         goes_on = (
@@ -45,16 +59,22 @@ def ui_messages(entries: Iterable[Entry]) -> list[Json]:
             metadata: Json = {"sequence": entry["sequence"], "at": entry["at"]}
             if turn_id is not None:
                 metadata["turnId"] = turn_id
+            metadata |= {name: entry[name] for name in _SPEAKERS if name in entry}
             parts = []
             messages.append({"id": message_id, "role": role, "parts": parts, "metadata": metadata})
         if "returned_in_message" in entry:
             answered.add((entry["returned_in_message"], entry["tool_call_id"]))
+        if turn_id is not None:
+            of_turn[turn_id] = parts
         for part in _parts(entry):
             if (entry["id"], part.get("id")) in answered or _is_joined(part, open_calls, step):
                 continue
             if role == "assistant" and step.begins_at(entry["sequence"]):
                 step = _Step(is_begun=True)
                 parts.append({"type": "step-start"})
+            # What stood before all messages: a model must not be given a message without content.
+            parts += waiting
+            waiting.clear()
             parts.append(part)
             if "toolCallId" in part:
                 if not part["state"].startswith("output"):
@@ -98,6 +118,13 @@ def _is_joined(part: Json, open_calls: dict[str, Json], step: _Step) -> bool:
         call.pop("approval", None)
     step.has_result()
     return True
+
+
+def _mark(entry: Entry) -> Json:
+    """Return the part of an entry that nobody said; each has the id of its entry."""
+    kind: str = entry["kind"]
+    data = {name: entry[name] for name in _MARKS[kind] if name in entry}
+    return {"type": f"data-{kind.replace('_', '-')}", "id": entry["id"], "data": data}
 
 
 def _parts(entry: Entry) -> list[Json]:

@@ -44,14 +44,21 @@ SpokenBy = Annotated[str | None, Field(description="which agent")]
 SaidIn = Annotated[UUID | None, Field(description="whose log has it, if it was said before a fork")]
 
 
-class MessageEntry(Shape):
-    """What somebody said, or with kind `thought` what the agent showed of its reasoning."""
-
+class _Entry(Shape):
     id: str
-    kind: Literal["message", "thought"]
-    role: Role
     sequence: Sequence
     at: datetime
+    actor: Annotated[str | None, Field(description="who recorded it")] = None
+    claimed_actor: Annotated[
+        str | None, Field(description="who the client says it was, where the actor is a token")
+    ] = None
+
+
+class MessageEntry(_Entry):
+    """What somebody said, or with kind `thought` what the agent showed of its reasoning."""
+
+    kind: Literal["message", "thought"]
+    role: Role
     turn_id: str | None = None
     parts: Parts
     author: str | None = None
@@ -70,10 +77,12 @@ class Approval(Shape):
 
     request_id: str
     decision: Annotated[str | None, Field(description="absent while it is pending")] = None
+    option_id: str | None = None
     reason: str | None = None
+    decided_by: str | None = None
 
 
-class ToolCallEntry(Shape):
+class ToolCallEntry(_Entry):
     """A tool call with its result."""
 
     id: Annotated[
@@ -81,8 +90,6 @@ class ToolCallEntry(Shape):
     ]
     kind: Literal["tool_call"]
     role: Literal["agent"]
-    sequence: Sequence
-    at: datetime
     turn_id: str | None = None
     agent: SpokenBy = None
     tool_call_id: str
@@ -108,10 +115,66 @@ class ToolCallEntry(Shape):
     revised_at_sequence: int | None = None
 
 
-class TranscriptEntry(RootModel[MessageEntry | ToolCallEntry]):
-    """A message, a thought or a tool call, by its `kind`."""
+class PermissionEntry(_Entry, Approval):
+    """A permission that was asked for without a call in the transcript, and how it was decided."""
 
-    root: Annotated[MessageEntry | ToolCallEntry, Field(discriminator="kind")]
+    kind: Literal["permission"]
+    role: Literal["agent"]
+    turn_id: str | None = None
+    agent: SpokenBy = None
+    title: str | None = None
+    tool: str | None = None
+    tool_call_id: str | None = None
+
+
+class BrokenBy(Shape):
+    """Why a turn broke."""
+
+    kind: str
+    summary: str | None = None
+    bundle: str | None = None
+
+
+class TurnFailedEntry(_Entry):
+    """A turn broke."""
+
+    kind: Literal["turn_failed"]
+    role: Literal["system"]
+    turn_id: str | None = None
+    failure: BrokenBy
+
+
+class TurnCancelledEntry(_Entry):
+    """A turn was ended by somebody, or by a stop."""
+
+    kind: Literal["turn_cancelled"]
+    role: Literal["system"]
+    turn_id: str | None = None
+    reason: str
+
+
+class ConversationClearedEntry(_Entry):
+    """What was said before was cleared; the first entry there is then."""
+
+    kind: Literal["conversation_cleared"]
+    role: Literal["system"]
+    epoch: int
+
+
+AnyEntry = (
+    MessageEntry
+    | ToolCallEntry
+    | PermissionEntry
+    | TurnFailedEntry
+    | TurnCancelledEntry
+    | ConversationClearedEntry
+)
+
+
+class TranscriptEntry(RootModel[AnyEntry]):
+    """A message, a thought, a tool call, or a mark that nobody said, by its `kind`."""
+
+    root: Annotated[AnyEntry, Field(discriminator="kind")]
 
 
 class UiPart(Shape):

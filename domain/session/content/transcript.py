@@ -8,6 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from domain.session.content.transcript_entries import (
+    MARKS,
+    decision_of,
+    late_result,
+    mark_of,
+    said_by,
+)
 from domain.session.events import (
     AgentMessage,
     AgentSwitched,
@@ -22,13 +29,15 @@ from domain.session.events import (
     ToolCalled,
     ToolProgressed,
     ToolReturned,
+    TurnCancelled,
+    TurnFailed,
     TurnStarted,
 )
 from domain.values import Part, rfc3339
 
 CallEvent = ToolCalled | ToolProgressed | ToolReturned | PermissionRequested | PermissionDecided
 Entry = dict[str, Any]
-"""A message, a thought or a tool call with its result, as JSON."""
+"""A message, a thought, a tool call with its result, or a mark, as JSON."""
 
 
 class Entries(Protocol):
@@ -60,11 +69,12 @@ class Transcript:
     _approvals: dict[tuple[str | None, str], Entry] = field(
         default_factory=dict[tuple[str | None, str], Entry]
     )
-    _newest: dict[str, int] = field(default_factory=dict[str, int])
-    """The newest call with each id."""
+    _newest: dict[str, int] = field(default_factory=dict[str, int])  # call with each id
     _requests: dict[str, tuple[str | None, str]] = field(
         default_factory=dict[str, tuple[str | None, str]]
     )
+
+    _marked: dict[str, int] = field(default_factory=dict[str, int])  # of pending permissions
 
     def apply(self, recorded: Recorded) -> Sequence[int]:
         """Take in the next event.
@@ -103,11 +113,12 @@ class Transcript:
             case MessageRevised():
                 return self._revise(recorded, event)
             case ConversationCleared():
-                self.entries.clear()
-                for kept in (self._ids, self._calls, self._newest, self._approvals, self._requests):
+                for kept in (self.entries, self._ids, self._calls, self._newest, self._marked):
                     kept.clear()
-                self._saying = None
-                return None
+                self._approvals, self._requests = {}, {}
+                return self._mark(recorded)
+            case TurnFailed() | TurnCancelled():
+                return self._mark(recorded)
             case AgentSwitched(agent=agent):
                 self._agent = agent.name
                 return None
@@ -131,23 +142,24 @@ class Transcript:
                 news |= {"late": True, "returned_in_turn": recorded.turn_id}
                 late = recorded._replace(turn_id=event.called_in_turn)
                 return self._update_call(late, event.tool_call_id, news)
-            case PermissionRequested(tool_call_id=str(call)):
-                self._requests[event.request_id] = place = (recorded.turn_id, call)
-                return self._requested(place, {"request_id": event.request_id})
-            case PermissionDecided() if event.request_id in self._requests:
-                return self._decided(event)
-            case _:
-                return None
+            case PermissionRequested():
+                return self._requested(recorded, event)
+            case PermissionDecided():
+                return self._decided(recorded, event)
 
     def settle(self) -> list[int]:
-        """Close the tool calls that are open, and return their indices.
+        """Close the calls and the permissions that are open, where a conversation turns.
 
-        A fork begins here, or what follows a rewind: what ran then will never return to it.
+        What ran before a fork or a rewind will never return to it.
         """
         is_open = [i for i, entry in enumerate(self.entries) if entry.get("status") == "open"]
         for index in is_open:
             self.entries[index] = {**self.entries[index], "status": "abandoned"}
-        return is_open
+        undecided = list(self._marked.values())
+        for index in undecided:
+            self.entries[index] = {**self.entries[index], "decision": "cancelled"}
+        self._marked.clear()
+        return is_open + undecided
 
     def _added(self, recorded: Recorded, event: MessageAdded) -> Sequence[int]:
         entry = self._entry(recorded, "message", event.message_id, event.role)
@@ -168,14 +180,7 @@ class Transcript:
         call = None if index is None else self.entries[index]
         if index is None or call is None or call["status"] == "open" or "output" in call:
             return None
-        self.entries[index] = {
-            **call,
-            "status": "failed" if part.get("is_error") else "completed",
-            "output": part.get("output"),
-            "returned_at_sequence": said["sequence"],
-            "late": True,
-            "returned_in_message": said["id"],
-        }
+        self.entries[index] = {**call, **late_result(part, said)}
         return index
 
     def _given(self, recorded: Recorded, event: TurnStarted | InputSteered) -> int:
@@ -197,9 +202,8 @@ class Transcript:
             "role": role,
             "sequence": recorded.sequence,
             "at": rfc3339(recorded.at),
+            **said_by(recorded),
         }
-        if recorded.turn_id is not None:
-            entry["turn_id"] = recorded.turn_id
         if role == "agent" and recorded.turn_id is not None and self._agent is not None:
             entry["agent"] = self._agent
         return entry
@@ -257,11 +261,23 @@ class Transcript:
             self.entries[index] = {**self.entries[index], **known}
         return index
 
-    def _decided(self, event: PermissionDecided) -> int | None:
+    def _mark(self, recorded: Recorded) -> int | None:
+        mark = mark_of(recorded.event)
+        if mark is None:
+            return None
+        role = "agent" if mark["kind"] == "permission" else "system"
+        return self._add({**self._entry(recorded, mark["kind"], None, role), **mark})
+
+    def _decided(self, recorded: Recorded, event: PermissionDecided) -> int | None:
+        approval = {"request_id": event.request_id} | decision_of(event)
+        if recorded.actor is not None:
+            approval["decided_by"] = recorded.claimed_actor or recorded.actor
+        marked = self._marked.pop(event.request_id, None)
+        if marked is not None:
+            self.entries[marked] = {**self.entries[marked], **approval}
+        if event.request_id not in self._requests:
+            return marked
         place = self._requests.pop(event.request_id)
-        approval = {"request_id": event.request_id, "decision": event.decision}
-        if event.reason is not None:
-            approval["reason"] = event.reason
         index = self._calls.get(place)
         asked: dict[str, Any] = {} if index is None else self.entries[index].get("approval", {})
         if index is not None and asked.get("request_id") == event.request_id:
@@ -269,24 +285,31 @@ class Transcript:
             return index
         if place in self._approvals:
             self._approvals[place] = approval
-        return None
+        return marked
 
-    def _requested(self, place: tuple[str | None, str], approval: Entry) -> int | None:
-        index = self._calls.get(place)
-        if index is None or self.entries[index]["status"] != "open":
+    def _requested(self, recorded: Recorded, event: PermissionRequested) -> int | None:
+        if event.tool_call_id is not None:
+            place = self._requests[event.request_id] = (recorded.turn_id, event.tool_call_id)
+            approval = {"request_id": event.request_id}
+            index = self._calls.get(place)
+            if index is not None and self.entries[index]["status"] == "open":
+                self.entries[index] = {**self.entries[index], "approval": approval}
+                return index
             # It is about a call that is yet to come, be it with an id that has returned.
             self._approvals[place] = approval
-            return None
-        self.entries[index] = {**self.entries[index], "approval": approval}
-        return index
+        marked = self._mark(recorded)
+        if marked is not None:
+            self._marked[event.request_id] = marked
+        return marked
 
     def _revise(self, recorded: Recorded, event: MessageRevised) -> int | None:
         index = self._ids.get(event.message_id)
-        if index is not None:
+        if index is not None and self.entries[index]["kind"] not in MARKS:
             entry = self.entries[index]
             of = "output" if entry["kind"] == "tool_call" else "parts"
             changed = {of: list(event.parts), "revised_at_sequence": recorded.sequence}
             if event.input is not None:
                 changed["input"] = event.input
             self.entries[index] = {**entry, **changed}
-        return index
+            return index
+        return None

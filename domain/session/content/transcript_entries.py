@@ -1,0 +1,73 @@
+"""What entries of a transcript hold, and the marks in it: what was asked, what broke, a clear."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.session.events import (
+    ConversationCleared,
+    PermissionDecided,
+    PermissionRequested,
+    Recorded,
+    SessionEvent,
+    TurnCancelled,
+    TurnFailed,
+)
+from domain.values import Part
+
+MARKS = ("permission", "turn_failed", "turn_cancelled", "conversation_cleared")
+"""The kinds of entries that nobody said, and that cannot be revised."""
+
+
+def mark_of(event: SessionEvent) -> dict[str, Any] | None:
+    """Return what an event leaves in a transcript as an entry of its own, without its place.
+
+    Args:
+        event: Of a permission, one that names no call of the transcript: else it stands in that.
+    """
+    match event:
+        case PermissionRequested():
+            asked = {"kind": "permission", "request_id": event.request_id}
+            named = {"title": event.title, "tool": event.tool, "tool_call_id": event.tool_call_id}
+            return asked | {name: value for name, value in named.items() if value is not None}
+        case TurnFailed(failure=failure):
+            broken = {"kind": failure.kind, "summary": failure.summary, "bundle": failure.bundle}
+            known = {name: value for name, value in broken.items() if value is not None}
+            return {"kind": "turn_failed", "failure": known}
+        case TurnCancelled(reason=reason):
+            return {"kind": "turn_cancelled", "reason": reason}
+        case ConversationCleared(epoch=epoch):
+            return {"kind": "conversation_cleared", "epoch": epoch}
+        case _:
+            return None
+
+
+def decision_of(event: PermissionDecided) -> dict[str, Any]:
+    """Return what a decision adds to the entry of its request."""
+    said = {"decision": event.decision, "option_id": event.option_id, "reason": event.reason}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def said_by(recorded: Recorded) -> dict[str, Any]:
+    """Return who an entry is of: in which turn, and who recorded it."""
+    known = {
+        "actor": recorded.actor,
+        "claimed_actor": recorded.claimed_actor,
+        "turn_id": recorded.turn_id,
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def late_result(part: Part, message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a result that was said outside of turns adds to the entry of its call.
+
+    Args:
+        part: The result.
+        message: The entry of the message that it is a part of.
+    """
+    return {
+        "status": "failed" if part.get("is_error") else "completed",
+        "output": part.get("output"),
+        "returned_at_sequence": message["sequence"],
+        "late": True,
+        "returned_in_message": message["id"],
+    }
