@@ -38,6 +38,7 @@ class Door:
     Args:
         name: For people, and for the log of the server.
         prefix: What its paths begin with, such as `/a2a`; empty for all that no other door has.
+        more: Other beginnings of its paths.
         routes: With their whole paths.
         authenticate: Returns who asks, or refuses by raising; asked before a route is looked for.
         answer_error: Returns the answer to a request that raised, by the error and the request id.
@@ -52,7 +53,13 @@ class Door:
     authenticate: Authenticate
     answer_error: AnswerError
     origin: RequestOrigin
+    more: tuple[str, ...] = ()
     enabled: bool = True
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """All beginnings of its paths."""
+        return (self.prefix, *self.more)
 
 
 class Doors:
@@ -67,9 +74,10 @@ class Doors:
     """
 
     def __init__(self, doors: Iterable[Door]) -> None:
-        opened = sorted((door for door in doors if door.enabled), key=lambda one: -len(one.prefix))
-        self._doors = [(door.prefix, door, _router_of(door)) for door in opened]
-        if len({door.prefix for door in opened}) < len(opened):
+        opened = [(door, _router_of(door)) for door in doors if door.enabled]
+        by_prefix = [(prefix, *one) for one in opened for prefix in one[0].prefixes]
+        self._doors = sorted(by_prefix, key=lambda one: -len(one[0]))
+        if len({prefix for prefix, _, _ in by_prefix}) < len(by_prefix):
             raise RoutingError("two doors have the same prefix")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -163,7 +171,7 @@ def _router_of(door: Door) -> Router:
     if door.origin in BY_ITSELF:
         raise RoutingError(f"{door.name}: {door.origin} is what the server does by itself")
     for route in door.routes:
-        if not route.path.startswith(f"{door.prefix}/"):
+        if not any(f"{route.path}/".startswith(f"{prefix}/") for prefix in door.prefixes):
             raise RoutingError(f"{door.name}: {route.path} does not begin with {door.prefix}")
     return Router(door.routes)
 

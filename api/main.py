@@ -13,6 +13,7 @@ from typing import cast
 from litestar import Litestar
 from litestar.types import ASGIApp
 
+from api.adk.door import adk_door
 from api.database import StartError, bring_up_to_date, database_of, program_url
 from api.doors import Doors
 from api.garbage import spare_the_collector
@@ -40,6 +41,7 @@ from application.reads.audit import AuditFeed
 from application.reads.feed import Feed
 from application.reads.health import Checkups
 from application.reads.key_history import KeyHistories
+from application.reads.line_log import LineLog
 from application.reads.queries import Queries
 from application.reads.replay import Replays
 from application.reads.scopes import Scopes
@@ -59,6 +61,8 @@ from application.transfer.exports import Exports
 from application.transfer.imports import Importer
 from application.upkeep.supervision import KeyPruner, Supervisor
 from application.use_cases import use_cases_over
+from application.use_cases.foreign_events import ForeignEvents
+from application.use_cases.named_sessions import NamedSessions
 from application.use_cases.recovery import Recovery, patience
 from application.use_cases.repair import Repairs
 from application.use_cases.transfers import Transfers
@@ -67,6 +71,7 @@ from application.webhooks.manage import Webhooks
 from application.webhooks.retry_policy import RetryPolicy
 from infrastructure.ed25519 import Ed25519
 from infrastructure.hook_loading import HookNameError, load_hooks
+from infrastructure.importers.adk_live import LiveAdkReader
 from infrastructure.importers.converting import SOURCES, convert_foreign
 from infrastructure.json_schema import JsonSchemas
 from infrastructure.machine_memory import MemoryReport, default_budget
@@ -281,6 +286,10 @@ def _put_together(
             compress=compressor,
             open_bundle=lambda sent: Bundle(sent, UnpackLimits(settings.max_import_bytes)),
         ),
+        line_log=LineLog(store, repository),
+        foreign_events=ForeignEvents(store, handler, use_cases.sessions, use_cases.lineages),
+        adk_sessions=NamedSessions("adk", store, handler),
+        adk_reader=LiveAdkReader(),
     )
     return services, jobs
 
@@ -308,7 +317,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
                     yield
 
     token = token_of(chosen)
-    doors = Doors([native_door(token)])
+    opened = chosen.names("doors")
+    doors = Doors([native_door(token), adk_door(token, enabled="adk" in opened)])
 
     def asks_for_token() -> bool:
         services = cast("Services", app.services)

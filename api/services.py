@@ -18,12 +18,14 @@ from application.commands.request import NIL, Caller, Outcome
 from application.fan_out import FanOut
 from application.memory_budget import MemoryBudget
 from application.partials.reader import PartialReader
+from application.ports.foreign_events import ForeignReader
 from application.ports.readiness import Readiness
 from application.ports.store import Store
 from application.reads.audit import AuditFeed
 from application.reads.feed import Feed
 from application.reads.health import Checkups
 from application.reads.key_history import KeyHistories
+from application.reads.line_log import LineLog
 from application.reads.queries import Queries
 from application.reads.replay import Replays
 from application.reads.scopes import Scopes
@@ -37,6 +39,8 @@ from application.tokens.manage import TokenDesk
 from application.tokens.sight import Sight
 from application.tokens.tickets import TicketDesk
 from application.use_cases import UseCases
+from application.use_cases.foreign_events import ForeignEvents
+from application.use_cases.named_sessions import NamedSessions
 from application.use_cases.recovery import Recovery
 from application.use_cases.repair import Repairs
 from application.use_cases.transfers import Transfers
@@ -83,6 +87,10 @@ class Services:
     authentication: Authentication
     accesses: AccessHandler
     transfers: Transfers
+    line_log: LineLog
+    foreign_events: ForeignEvents
+    adk_sessions: NamedSessions
+    adk_reader: ForeignReader
 
 
 def services_of(request: AnyRequest) -> Services:

@@ -18,7 +18,9 @@ from api.http.forwarded import checked_root_path, networks_of
 from application.ports.issued_tokens import secure_url
 from domain.timers import Timers
 
-Listed = Literal["allowed_hosts", "allowed_origins", "trusted_proxies"]
+Listed = Literal["adk_apps", "allowed_hosts", "allowed_origins", "doors", "trusted_proxies"]
+DOORS = ("adk",)
+"""The doors beside the native one, each closed unless it is named."""
 MEBIBYTE = 1024 * 1024
 _LISTEN = re.compile(r"unix:///[^\0]*[^\0/]|fd://(?:[3-9]|[1-9]\d{1,8})")
 _SOCKET_MODE = re.compile(r"0?[67][0-7]{2}")
@@ -70,6 +72,12 @@ class Settings(BaseSettings):
     """Names of this server beside `localhost`, comma-separated."""
     allowed_origins: str = ""
     """Origins whose pages may use the API, comma-separated, such as `https://a.example`."""
+    doors: str = ""
+    """Doors that are open beside the native one, comma-separated: `adk`."""
+    adk_apps: str = ""
+    """Apps that the ADK door lists beside those that have sessions, comma-separated."""
+    adk_driver_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """How long a run that was asked for by the ADK door waits for somebody to drive the session."""
     root_path: Annotated[str, AfterValidator(checked_root_path)] = ""
     """Under which a proxy shows the server, such as `/cairn`."""
     trusted_proxies: str = ""
@@ -122,6 +130,14 @@ class Settings(BaseSettings):
                 " as stalled before it is given up"
             )
         return self
+
+    @field_validator("doors")
+    @classmethod
+    def _name_doors(cls, value: str) -> str:
+        unknown = sorted(set(_listed(value)) - set(DOORS))
+        if unknown:
+            raise ValueError(f"there is no door {unknown[0]!r}; there are {', '.join(DOORS)}")
+        return value
 
     @field_validator("listen")
     @classmethod

@@ -21,6 +21,7 @@ from api.cli.options import (
     AuthTokenFile,
     DatabaseUrl,
     DataDir,
+    Doors,
     Host,
     Listen,
     LogFormat,
@@ -86,6 +87,7 @@ def serve(
     log_format: LogFormat = None,
     access_log: AccessLog = None,
     auth_token_file: AuthTokenFile = None,
+    door: Doors = None,
     root_path: RootPath = None,
 ) -> None:
     """Run the server, with a Postgres of its own unless a database is given.
@@ -105,6 +107,7 @@ def serve(
             log_format=log_format,
             access_log=access_log,
             auth_token_file=auth_token_file,
+            doors=",".join(door) if door else None,
             root_path=root_path,
         )
         if settings.listen and (host is not None or port is not None):

@@ -71,6 +71,14 @@ AccessLog = Annotated[
         help="Log every request, not only failed and slow ones. [CAIRN_ACCESS_LOG]",
     ),
 ]
+Doors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--door",
+        metavar="NAME",
+        help="Open a door beside the native one, such as adk; may be given again. [CAIRN_DOORS]",
+    ),
+]
 RootPath = Annotated[
     str | None,
     typer.Option(
@@ -128,6 +136,7 @@ _OPTIONS = frozenset(
         "log_format",
         "access_log",
         "auth_token_file",
+        "doors",
         "root_path",
     )
 )
@@ -220,7 +229,7 @@ def _sentence(refusal: "ErrorDetails") -> str:
     if not refusal["loc"]:
         return f"The settings do not go together: {said}."
     name = str(refusal["loc"][0]).lower().removeprefix("cairn_")
-    option = f"--{name.replace('_', '-')}"
+    option = "--door" if name == "doors" else f"--{name.replace('_', '-')}"
     where = f"CAIRN_{name.upper()}"
     if name in _OPTIONS:
         where = f"{option} or {where}"

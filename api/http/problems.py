@@ -185,6 +185,15 @@ def document(problem: Problem, status: int, request_id: str) -> dict[str, Any]:
     }
 
 
+def retry_after(code: str) -> dict[str, str]:
+    """Return the header that says when to try again; none where that is of no use.
+
+    Args:
+        code: Of a problem.
+    """
+    return {"Retry-After": str(_RETRY_AFTER[code])} if code in _RETRY_AFTER else {}
+
+
 def answer_error(error: Exception, request_id: str) -> ASGIResponse:
     """Return the answer to a request that raised."""
     problem = problem_of(error)
@@ -192,9 +201,7 @@ def answer_error(error: Exception, request_id: str) -> ASGIResponse:
     if status == 500:
         _logger.error("request failed", exc_info=error)
     facts = problem.facts
-    headers: dict[str, str] = {}
-    if problem.code in _RETRY_AFTER:
-        headers["Retry-After"] = str(_RETRY_AFTER[problem.code])
+    headers = retry_after(problem.code)
     if problem.code in ("stale_scope", "stale_sequence"):
         facts["current_etag"] = f'"{facts["head"]}"'
         headers["ETag"] = facts["current_etag"]

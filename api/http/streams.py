@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
@@ -22,7 +22,6 @@ from application.reads.stream_items import (
     Closing,
     PartialText,
     Ping,
-    StreamItem,
 )
 from domain.principal import Principal
 from domain.values import rfc3339
@@ -88,9 +87,12 @@ class EventStream(ASGIResponse):
         Overloaded: Other streams have all of it.
     """
 
+    opening = _RETRY
+    """What stands before the first frame."""
+
     def __init__(
         self,
-        items: AsyncGenerator[StreamItem],
+        items: AsyncGenerator[Any],
         now: Callable[[], datetime],
         request_id: str,
         cursor: Callable[[StoredEvent], int],
@@ -135,8 +137,7 @@ class EventStream(ASGIResponse):
             del sender, watcher
         if self._is_revoked:
             problem = Problem("unauthorized", "the token of this stream is no longer good")
-            said = control("error", None, **document(problem, 401, self._request_id))
-            await send(_part(said, more=False))
+            await send(_part(self.trouble(problem), more=False))
 
     def cut(self) -> None:
         """End a stream whose reader does not take the goodbye."""
@@ -149,20 +150,17 @@ class EventStream(ASGIResponse):
         self.cut()
 
     async def _send(self, send: Send) -> None:
-        opening = _RETRY
+        opening = self.opening
         try:
             # Closed here and now, not whenever it is collected: it follows a channel.
             async with aclosing(self._items) as items:
                 async for item in items:
-                    body = [opening + self._frames(item)]
+                    body = [opening + self.frames(item)]
                     opening = b""
                     del item
                     await self._give(body, send)
         except Exception as error:  # noqa: BLE001 - the stream says so, and ends whole
-            problem = problem_of(error)
-            status = status_of(problem.code, error)
-            said = control("error", None, **document(problem, status, self._request_id))
-            await send(_part(opening + said))
+            await send(_part(opening + self.trouble(error)))
         await send(_part(b"", more=False))
 
     async def _give(self, body: list[bytes], send: Send) -> None:
@@ -180,7 +178,14 @@ class EventStream(ASGIResponse):
             self.waits_since = None
             self._share.count(-size)
 
-    def _frames(self, item: StreamItem) -> bytes:
+    def trouble(self, error: Exception) -> bytes:
+        """Return the last frame of a stream in which something went wrong."""
+        problem = problem_of(error)
+        status = status_of(problem.code, error)
+        return control("error", None, **document(problem, status, self._request_id))
+
+    def frames(self, item: Any) -> bytes:
+        """Return an item as frames."""
         match item:
             case PartialText():
                 return b"event: partial\ndata: %s\n\n" % to_json(
@@ -201,7 +206,7 @@ class EventStream(ASGIResponse):
             case Closing():
                 return control("stream.closing", item.sequence, reason=item.reason)
             case _:
-                events: Sequence[StoredEvent] = item
+                events = cast("Sequence[StoredEvent]", item)
                 return b"".join([frame(event, self._cursor(event)) for event in events])
 
 

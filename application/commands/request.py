@@ -11,7 +11,7 @@ from domain.scope.rules import PatchScope
 from domain.session.commands import Command
 from domain.session.state import Session
 
-RequestOrigin = Literal["http", "import", "lineage", "recovery", "repair", "supervision"]
+RequestOrigin = Literal["adk", "http", "import", "lineage", "recovery", "repair", "supervision"]
 """Where requests come from: a door of the server, each with its own word, or the server itself."""
 
 BY_ITSELF: frozenset[RequestOrigin] = frozenset({"lineage", "recovery", "supervision"})

@@ -234,6 +234,14 @@ class SessionRows(Protocol):
         """
         ...
 
+    async def apps(self, limit: int) -> Sequence[str]:
+        """Return the apps that have sessions which are not deleted, by name.
+
+        Args:
+            limit: The most apps.
+        """
+        ...
+
     async def living_children(self, parent_id: UUID) -> Sequence[UUID]:
         """Return the children of a session that have not ended, whatever it knows of them."""
         ...

@@ -21,6 +21,7 @@ from domain.session.life.recovery import *
 from domain.session.life.repairs import *
 from domain.session.life.supervision import *
 from domain.session.turn.activity import *
+from domain.session.turn.foreign_events import *
 from domain.session.turn.input_queue import *
 from domain.session.turn.inputs import *
 from domain.session.turn.turn_endings import *

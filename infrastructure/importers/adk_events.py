@@ -2,14 +2,21 @@
 
 import json
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, Protocol
 
-from domain.session.events import PermissionDecided, PermissionRequested, RuntimeNotice
+from application.transfer.foreign import Tally
+from domain.session.events import (
+    ActivityEvent,
+    PermissionDecided,
+    PermissionRequested,
+    RuntimeNotice,
+    SessionEvent,
+)
 from domain.state_keys import scope_of
-from domain.values import MAX_SUMMARY, Failure, Option, Part, Usage
+from domain.values import MAX_SUMMARY, Failure, JsonObject, Option, Part, Usage
 from infrastructure.importers.choices import Choices
-from infrastructure.importers.drafting import SessionDrafter
 from infrastructure.importers.parts import data_part, linked_part, media_part, text_part
 from infrastructure.importers.reading import (
     count_of,
@@ -74,6 +81,77 @@ def snaked_event(value: Any) -> dict[str, Any]:
     return event
 
 
+class Drafter(Protocol):
+    """Takes what events become; what each word means is told at `SessionDrafter`."""
+
+    tally: Tally
+
+    @property
+    def turn_id(self) -> str | None: ...  # noqa: D102
+
+    def item(  # noqa: D102
+        self, at: datetime | None, *, cause: str | None = None, key: str | None = None
+    ) -> None: ...
+
+    def ask(  # noqa: D102
+        self,
+        parts: Sequence[Part],
+        *,
+        turn_id: str | None = None,
+        message_id: str | None = None,
+    ) -> None: ...
+
+    def begin(self, turn_id: str | None, source: Literal["synthetic"]) -> None: ...  # noqa: D102
+
+    def say(  # noqa: D102
+        self,
+        parts: Sequence[Part],
+        *,
+        message_id: str | None = None,
+        meta: JsonObject | None = None,
+    ) -> None: ...
+
+    def think(  # noqa: D102
+        self, text: str, *, message_id: str | None = None, meta: JsonObject | None = None
+    ) -> None: ...
+
+    def switch(self, agent: str) -> None: ...  # noqa: D102
+
+    def call(  # noqa: D102
+        self,
+        call_id: Any,
+        name: Any,
+        arguments: Any,
+        *,
+        meta: JsonObject | None = None,
+        raw: Any = None,
+    ) -> None: ...
+
+    def is_open(self, call_id: Any) -> bool: ...  # noqa: D102
+
+    def progress(self, call_id: Any, content: Any) -> None: ...  # noqa: D102
+
+    def returned(  # noqa: D102
+        self, call_id: Any, output: Any, *, meta: JsonObject | None = None, raw: Any = None
+    ) -> None: ...
+
+    def add(self, event: SessionEvent) -> None: ...  # noqa: D102
+
+    def act(self, event: ActivityEvent) -> None: ...  # noqa: D102
+
+    def fail(self, failure: Failure) -> None: ...  # noqa: D102
+
+    def used(self, usage: Usage) -> None: ...  # noqa: D102
+
+    def compacted(  # noqa: D102
+        self, summary: str | None, meta: JsonObject | None = None
+    ) -> None: ...
+
+    def patch(self, changes: Mapping[str, Any]) -> None: ...  # noqa: D102
+
+    def verbatim(self, kind: str, data: Any) -> None: ...  # noqa: D102
+
+
 class AdkMapper:
     """Maps the events of one session, one after the other.
 
@@ -83,7 +161,7 @@ class AdkMapper:
         choices: How times are read.
     """
 
-    def __init__(self, drafter: SessionDrafter, agent: str | None, choices: Choices) -> None:
+    def __init__(self, drafter: Drafter, agent: str | None, choices: Choices) -> None:
         self.shared: dict[str, Any] = {}
         """The keys shared with other sessions that were written, with their last values."""
         self._drafter = drafter

@@ -41,6 +41,11 @@ class MemorySessionRows:
         ]
         return [self._show(session_id) for _, session_id in sorted(found)[:limit]]
 
+    async def apps(self, limit: int) -> Sequence[str]:
+        """Return the apps that have sessions."""
+        live = {one.row.app for one in self._tables.listed.values() if one.is_live}
+        return sorted(live)[:limit]
+
     async def sessions(
         self, where: SessionFilter, order: SessionOrder, after: After | None, limit: int
     ) -> Sequence[ListedSession]:

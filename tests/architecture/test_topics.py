@@ -14,9 +14,12 @@ BUILDS_ON = {
     "activity": {"activity_batch", "input_queue", "interactions", "usage"},
     "activity_batch": {"messages"},
     "conversation": {"shared_state"},
-    "creation": {"description", "messages", "shared_state"},
+    "creation": {"description", "foreign_events", "messages", "shared_state"},
     "description": {"messages"},
     "elicitations": {"interactions"},
+    "foreign_events": {
+        *("activity_batch", "input_queue", "interactions", "messages", "shared_state", "turns"),
+    },
     "forks": {"creation"},
     "input_queue": {"messages"},
     "inputs": {"input_queue", "messages"},

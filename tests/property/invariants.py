@@ -145,6 +145,9 @@ class _Turns:
                     | e.TurnProgressNoted(turn_id=turn)
                 ):
                     assert recorded.turn_id == turn == self._open
+                case e.RuntimeEvent(kind="adk.event"):
+                    # What another framework keeps need not be of a turn.
+                    assert recorded.turn_id == self._open
                 case event if isinstance(event, e.ActivityEvent):
                     assert recorded.turn_id == self._open is not None, "activity outside a turn"
                     self._act(event)

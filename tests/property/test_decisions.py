@@ -63,6 +63,9 @@ def makes_new_facts_each_time(command: c.Command) -> bool:
         case c.RecordActivity():
             # Two equal pieces of a message are two pieces. Calls and results have ids of their own.
             return not any(isinstance(x, e.ToolCalled | e.ToolReturned) for x in command.events)
+        case c.RecordForeignEvents():
+            # The id of one that says nothing is known to the store alone.
+            return True
         case c.PatchState():
             # Other sessions write shared keys meanwhile, and nested values are not compared.
             return any(
@@ -122,6 +125,15 @@ def assert_is_so(command: c.Command, before: Session, after: Session) -> None:
         case c.RecordActivity():
             assert after.sequence >= before.sequence + len(command.events)
             assert after.health.stalled is None
+        case c.RecordForeignEvents():
+            kept = own_keys(command.events[-1].set)
+            assert kept.items() <= dict(after.state).items()
+            assert after.sequence >= before.sequence + len(command.events)
+        case c.BeginForeignTurn():
+            running, waiting = after.turns.running, after.inputs.waiting
+            assert command.turn_id in waiting or (
+                running is not None and running.turn_id == command.turn_id
+            )
         case c.PatchState():
             assert own_keys(command.set).items() <= dict(after.state).items()
             assert not set(command.delete) & set(after.state)

@@ -79,6 +79,12 @@ def called(call: str = "c1", **fields: Any) -> e.ToolCalled:
     return e.ToolCalled(**{"tool_call_id": call, "name": "shell"} | fields)
 
 
+def foreign(event_id: str = "e1", **fields: Any) -> c.ForeignEvent:
+    means = (e.AgentMessage(parts=text(event_id), message_id=event_id),)
+    values = {"kind": "adk.event", "record": {"id": event_id}, "means": means}
+    return c.ForeignEvent(**{"event_id": event_id, **values, **fields})
+
+
 def returned(call: str = "c1", **fields: Any) -> e.ToolReturned:
     return e.ToolReturned(tool_call_id=call, **fields)
 

@@ -369,6 +369,14 @@ _fields = st.lists(st.sampled_from(["title", "starred", "tags"]), unique=True).m
 _any_tags = st.lists(st.sampled_from(["red", "green", "blue"]), max_size=3).map(tuple)
 
 _done = st.lists(activity, min_size=1, max_size=3).map(tuple)
+_foreign = st.builds(
+    c.ForeignEvent, kind=st.just("adk.event"), event_id=message_ids, record=json_objects,
+    turn_id=st.none() | turn_ids, role=_roles, author=_title, set=_state,
+    means=st.lists(
+        st.one_of(*(_ACTIVITY[kind] for kind in (e.AgentMessage, e.AgentThought, e.RuntimeNotice))),
+        max_size=2,
+    ).map(tuple),
+)  # fmt: skip
 _wrong_rules = st.sampled_from([PermissionRules(allow=("[",)), PermissionRules(deny=("",))])
 _any_rules = rarely(_wrong_rules, rules)
 _wrong_limits = st.sampled_from([SessionLimits(queued_inputs=0), SessionLimits(depth=17)])
@@ -441,6 +449,12 @@ COMMANDS: dict[type, Strategy] = {
     c.RecordActivity: st.builds(
         c.RecordActivity, turn_id=turn_ids, events=rarely(st.just(()), _done),
         take_inputs=st.booleans(),
+    ),
+    c.RecordForeignEvents: st.builds(
+        c.RecordForeignEvents, events=st.lists(_foreign, max_size=2).map(tuple)
+    ),
+    c.BeginForeignTurn: st.builds(
+        c.BeginForeignTurn, turn_id=turn_ids, event=_foreign, meta=json_objects
     ),
     c.TakeInputs: st.builds(c.TakeInputs, turn_id=turn_ids),
     c.QueueInputs: st.builds(

@@ -21,6 +21,7 @@ from domain.session.content.shared_state import patched, require_room, require_s
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import MessageAdded, Recorded, SessionCreated, SessionEvent
 from domain.session.state import Changes, Description, Lifecycle, Policy, Session
+from domain.session.turn.foreign_events import ForeignEvent, recorded
 from domain.state_keys import own_keys
 from domain.values import (
     MAX_EXTERNAL_ID,
@@ -66,6 +67,8 @@ class CreateSession(Command):
     state: JsonObject = field(default_factory=dict[str, Any])
     metadata: JsonObject = field(default_factory=dict[str, Any])
     messages: tuple[FirstMessage, ...] = ()
+    foreign: tuple[ForeignEvent, ...] = ()
+    """What another framework has done in it before."""
     type: SessionType = "user"
     starting: bool = False
     permissions: PermissionRules | None = None
@@ -119,7 +122,7 @@ def create(session: Session, command: CreateSession) -> list[SessionEvent]:
                 author=message.author,
             )
         )
-    return events
+    return [*events, *recorded(session, command.foreign)]
 
 
 def _require_creatable(command: CreateSession) -> None:
@@ -169,7 +172,7 @@ def _again(session: Session, created: SessionCreated) -> list[SessionEvent]:
 
 
 @evolves(SessionCreated)
-def _created(session: Session, event: SessionCreated, recorded: Recorded) -> Changes:
+def _created(session: Session, event: SessionCreated, happened: Recorded) -> Changes:
     # Of a fork, the messages and the plain keys of its origin are there before its first event.
     ttl = event.ttl_seconds
     changes: Changes = {
@@ -178,10 +181,10 @@ def _created(session: Session, event: SessionCreated, recorded: Recorded) -> Cha
             type=event.type,
             owner=event.owner,
             created=event,
-            created_at=recorded.at,
+            created_at=happened.at,
             external_id=event.external_id,
             limits=event.limits or SessionLimits(),
-            expires_at=None if ttl is None else _later(recorded.at, ttl),
+            expires_at=None if ttl is None else _later(happened.at, ttl),
             lineage=event.lineage,
             forked_from=event.forked_from,
         ),
@@ -202,7 +205,7 @@ def _created(session: Session, event: SessionCreated, recorded: Recorded) -> Cha
         ),
     }
     if own_keys(event.state):
-        changes["state_version"] = recorded.sequence
+        changes["state_version"] = happened.sequence
     return changes
 
 

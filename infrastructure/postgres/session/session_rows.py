@@ -64,6 +64,11 @@ class PostgresSessionRows:
             {"session": session_id, "sequence": sequence, "row": columns},
         )
 
+    async def apps(self, limit: int) -> Sequence[str]:
+        """Return the apps that have sessions."""
+        rows = await self._database.fetch(_STATEMENTS["apps"], {"limit": limit})
+        return [app for (app,) in rows]
+
     async def living_children(self, parent_id: UUID) -> Sequence[UUID]:
         """Return the children of a session that have not ended."""
         rows = await self._database.fetch(_STATEMENTS["living_children"], {"parent": parent_id})

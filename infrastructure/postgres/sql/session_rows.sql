@@ -27,3 +27,14 @@ where s.session_id = %(session)s and s.sequence = %(sequence)s
 
 -- name: living_children
 select session_id from sessions where live_parent = %(parent)s
+
+-- name: apps
+-- From one app to the next by the index: its cost is that of the apps, whatever sessions they have.
+with recursive named as (
+  (select app from sessions where not deleted order by app limit 1)
+  union all
+  select (select s.app from sessions s where not s.deleted and s.app > n.app order by s.app limit 1)
+  from named n
+  where n.app is not null
+)
+select app from named where app is not null limit %(limit)s

@@ -1,0 +1,168 @@
+"""From the log of a session to the events of google-adk that it holds.
+
+What came in by this door is answered as it was kept, byte for byte. What others have recorded, such
+as a runtime by the native door, is told in the words of google-adk.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from api.adk.native_events import SHOWN, adk_event_of
+from api.http.responses import to_json
+from application.ports.codec import Codec
+from application.ports.events import StoredEvent
+
+KIND = "adk.event"
+"""The kind of the events that keep what google-adk has written, and the name in a turn's `meta`."""
+
+_RUNTIME, _STARTED = "runtime.event", "turn.started"
+
+
+class _Kept(msgspec.Struct):
+    covers: int = 0
+    event: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Runtime(msgspec.Struct):
+    kind: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _RuntimeRecord(msgspec.Struct):
+    data: _Runtime
+    turn_id: str | None = None
+
+
+class _Started(msgspec.Struct):
+    meta: dict[str, msgspec.Raw] | None = None
+
+
+class _StartedRecord(msgspec.Struct):
+    data: _Started
+    turn_id: str | None = None
+
+
+class _Glance(msgspec.Struct):
+    timestamp: float | None = None
+    invocationId: str = ""  # noqa: N815 - the name on the wire
+    author: str = ""
+
+
+_runtime = msgspec.json.Decoder(_RuntimeRecord).decode
+_kept = msgspec.json.Decoder(_Kept).decode
+_started = msgspec.json.Decoder(_StartedRecord).decode
+_glance = msgspec.json.Decoder(_Glance).decode
+
+
+class Item(NamedTuple):
+    """An event of google-adk in a log.
+
+    Args:
+        sequence: Of the event that holds it.
+        first: Of the first event that came with it.
+        turn_id: The turn in which it was recorded.
+        json: The event.
+    """
+
+    sequence: int
+    first: int
+    turn_id: str | None
+    json: bytes
+
+    @property
+    def glance(self) -> _Glance:
+        """What must be known of it to choose it."""
+        return _glance(self.json)
+
+
+class Unfolding:
+    """Goes through a log, or a part of it that begins with an event that nothing covers.
+
+    Args:
+        codec: Reads what others have recorded.
+    """
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
+        self._covered = 0
+        self._lead: tuple[int, int] = (0, 0)
+        """Where events without a record of their own begin, and what comes behind them."""
+        self._names: dict[str, str] = {}
+
+    def items(self, events: Iterable[StoredEvent]) -> list[Item]:
+        """Return the events of google-adk among the next events of the log.
+
+        Args:
+            events: In order, without a gap.
+        """
+        found: list[Item] = []
+        for stored in events:
+            if self._covered:
+                self._covered -= 1
+                continue
+            item = self._item(stored)
+            if item is not None:
+                found.append(item)
+        return found
+
+    def _item(self, stored: StoredEvent) -> Item | None:
+        if stored.type == _RUNTIME:
+            record = _runtime(stored.record)
+            if record.data.kind != KIND:
+                return None
+            kept = _kept(record.data.data)
+            self._covered = kept.covers
+            if isinstance(kept.event, msgspec.UnsetType):
+                self._lead = (stored.sequence, stored.sequence + kept.covers + 1)
+                return None
+            return Item(stored.sequence, stored.sequence, record.turn_id, bytes(kept.event))
+        if stored.type == _STARTED:
+            begun = _started(stored.record)
+            raw = (begun.data.meta or {}).get(KIND)
+            if raw is not None:
+                said, at = bytes(raw), stored.sequence
+                first = self._lead[0] if self._lead[1] == at else at
+                return None if said == b"null" else Item(at, first, begun.turn_id, said)
+        if stored.type not in SHOWN:
+            return None
+        recorded = self._codec.decode(stored)
+        document = adk_event_of(stored, recorded, self._names)
+        if document is None:
+            return None
+        return Item(stored.sequence, stored.sequence, recorded.turn_id, to_json(document))
+
+
+def starts_whole(events: Sequence[StoredEvent]) -> Sequence[StoredEvent]:
+    """Return a part of a log from where it is known that nothing before it covers its events.
+
+    Args:
+        events: The end of a log, or all of it.
+    """
+    if not events or events[0].sequence == 1:
+        return events
+    for index, stored in enumerate(events):
+        if stored.type == _RUNTIME and _runtime(stored.record).data.kind == KIND:
+            return events[index:]
+        if stored.type == _STARTED:
+            return events[index:]
+    return ()
+
+
+def chosen(items: Sequence[Item], last: int | None, after: float | None) -> Sequence[Item]:
+    """Return the items that are asked for, in order.
+
+    Args:
+        items: All of them.
+        last: How many at most, of the newest; None is all.
+        after: Only those of this time or later, seconds since 1970.
+    """
+    if after is not None:
+        items = [one for one in items if (one.glance.timestamp or 0.0) >= after]
+    return items if last is None else items[len(items) - min(last, len(items)) :]
+
+
+def time_of(item: Item) -> float | None:
+    """Return when an event was, as it says itself."""
+    return item.glance.timestamp

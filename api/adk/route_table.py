@@ -1,0 +1,21 @@
+"""Every route of the ADK door: as google-adk for Python has it, and below `/api` as that for Go."""
+
+from dataclasses import replace
+
+from api.adk.routes import pages, runs, sessions
+from api.http.routing import Route
+
+PREFIXES = (*("/apps", "/config", "/dev", "/health", "/list-apps", "/run", "/run_sse", "/version"),)
+_ROUTES: tuple[Route, ...] = (*sessions.ROUTES, *runs.ROUTES, *pages.ROUTES)
+_UNDER_API = ("/apps", "/list-apps", "/run", "/run_sse")
+
+
+def _below_api(path: str) -> bool:
+    return any(f"{path}/".startswith(f"{prefix}/") for prefix in _UNDER_API)
+
+
+ROUTES: tuple[Route, ...] = (
+    *_ROUTES,
+    *(replace(one, path=f"/api{one.path}") for one in _ROUTES if _below_api(one.path)),
+)
+MORE_PREFIXES = (*PREFIXES[1:], *(f"/api{prefix}" for prefix in _UNDER_API))

@@ -1,0 +1,1 @@
+"""The routes of the ADK door, by topic."""

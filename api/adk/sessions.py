@@ -1,0 +1,271 @@
+"""Sessions in the form of google-adk: read from the log, and written to it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+from api.adk.log import KIND, Item, Unfolding, chosen, starts_whole
+from api.adk.requests import Refusal
+from api.adk.wire import Event, event_record
+from api.http.requests import AnyRequest, name_of
+from api.http.responses import to_json
+from api.services import Services, caller_of, services_of
+from application.commands.request import Caller, IdempotencyKey
+from application.ports.session_rows import After, ListedSession, SessionFilter, SessionOrder
+from application.use_cases.named_sessions import SessionName
+from domain.session.commands import ForeignEvent
+
+_LOOK_BACK = 32
+_AT_ONCE = 20
+_PAGE = 200
+_OLDEST_FIRST = SessionOrder(by="updated_at", descending=False)
+_OF_EVALS = "___eval___session___"
+NO_ITEMS: Sequence[Item] = ()
+
+
+class Read(NamedTuple):
+    """A session as it was read at one sequence.
+
+    Args:
+        row: What lists show of it.
+        sequence: The one it was read at.
+        state: All keys that it sees.
+        items: Its events, those that were asked for.
+        updated: When its last event was, seconds since 1970.
+    """
+
+    row: ListedSession
+    sequence: int
+    state: Mapping[str, Any]
+    items: Sequence[Item]
+    updated: float
+
+
+def named_in(request: AnyRequest) -> SessionName:
+    """Return which session the path names."""
+    return SessionName(name_of(request, "app"), name_of(request, "user"), name_of(request, "name"))
+
+
+async def row_of(request: AnyRequest) -> ListedSession:
+    """Return the session that the path names.
+
+    Raises:
+        SessionNotFound: There is none.
+    """
+    return await services_of(request).adk_sessions.find(named_in(request))
+
+
+async def read_session(
+    services: Services, row: ListedSession, *, last: int | None = None, after: float | None = None
+) -> Read:
+    """Read a session.
+
+    Args:
+        services: Of the program.
+        row: Which.
+        last: How many of the newest events at most; None is all.
+        after: Only events of this time or later, seconds since 1970.
+    """
+    loaded, state = await services.queries.state(row.session_id)
+    sequence = loaded.session.sequence
+    few = last is not None and after is None
+    items = await _newest(services, row.session_id, last or 1) if few else None
+    if items is None:
+        items = await all_items(services, row.session_id, upto=sequence)
+    updated = _updated(items, row)
+    return Read(row, sequence, state, chosen(items, last, after), updated)
+
+
+async def all_items(
+    services: Services, session_id: UUID, *, upto: int | None = None
+) -> Sequence[Item]:
+    """Return all events of a session, those of what it was forked from too.
+
+    Args:
+        services: Of the program.
+        session_id: Which.
+        upto: The last sequence that counts; None is the head.
+    """
+    found: list[Item] = []
+    for stretch in await services.line_log.events(session_id, upto=upto):
+        found += Unfolding(services.store.codec).items(stretch)
+    return found
+
+
+async def own_items(services: Services, session_id: UUID) -> Sequence[Item]:
+    """Return the events of a session's own log.
+
+    Args:
+        services: Of the program.
+        session_id: Which.
+    """
+    stretches = await services.line_log.events(session_id)
+    return Unfolding(services.store.codec).items(stretches[-1])
+
+
+async def _newest(services: Services, session_id: UUID, last: int) -> Sequence[Item] | None:
+    """Return at least the newest events; None when they are not all near the end of its own log."""
+    events = await services.line_log.newest(session_id, 4 * last + _LOOK_BACK)
+    items = Unfolding(services.store.codec).items(starts_whole(events))
+    is_all = bool(events) and events[0].sequence == 1
+    loaded = await services.repository.load(session_id) if is_all else None
+    is_fork = loaded is not None and loaded.session.lifecycle.forked_from is not None
+    return items if len(items) >= last or (is_all and not is_fork) else None
+
+
+def _updated(items: Sequence[Item], row: ListedSession) -> float:
+    time = items[-1].glance.timestamp if items else None
+    return row.updated_at.timestamp() if time is None else round(time, 6)
+
+
+def session_json(
+    services: Services, read: Read, *, temp: Mapping[str, Any] | None = None, bare: bool = False
+) -> bytes:
+    """Return a session as google-adk's server answers it.
+
+    Args:
+        services: Of the program.
+        read: The session.
+        temp: Keys that are shown once and never kept.
+        bare: Without its events, as in lists.
+    """
+    head = {
+        "id": services.adk_sessions.name_of(read.row),
+        "appName": read.row.app,
+        "userId": read.row.user,
+        "state": {**read.state, **(temp or {})},
+    }
+    events = b"" if bare else b",".join(one.json for one in read.items)
+    tail = {"lastUpdateTime": read.updated}
+    return to_json(head)[:-1] + b',"events":[' + events + b"]," + to_json(tail)[1:]
+
+
+async def listed(services: Services, app: str, user: str | None) -> list[Read]:
+    """Return the sessions of an app, or of a user of it, the one that changed last at the end.
+
+    Args:
+        services: Of the program.
+        app: Whose sessions.
+        user: The same; None is all users.
+    """
+    where, after = SessionFilter(app=app, user=user), None
+    rows: list[ListedSession] = []
+    while True:
+        page = await services.queries.sessions(where, _OLDEST_FIRST, after, _PAGE)
+        rows += page
+        if len(page) < _PAGE:
+            break
+        after = After(page[-1].updated_at, page[-1].session_id)
+    shared = await _shared_by_user(services, app, {row.user for row in rows})
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def read(row: ListedSession) -> Read:
+        async with gate:
+            loaded = await services.repository.load(row.session_id)
+            items = await _newest(services, row.session_id, 1)
+            if items is None:
+                items = await all_items(services, row.session_id)
+        state = {**loaded.session.state, **shared[row.user]}
+        return Read(row, loaded.session.sequence, state, NO_ITEMS, _updated(items, row))
+
+    named = [row for row in rows if not services.adk_sessions.name_of(row).startswith(_OF_EVALS)]
+    found = await asyncio.gather(*map(read, named))
+    name = services.adk_sessions.name_of
+    return sorted(found, key=lambda one: (one.updated, one.row.user, name(one.row)))
+
+
+async def _shared_by_user(
+    services: Services, app: str, users: set[str]
+) -> dict[str, Mapping[str, Any]]:
+    of_app = (await services.scopes.read(app)).values
+    return {user: {**of_app, **(await services.scopes.read(app, user)).values} for user in users}
+
+
+def foreign_event(
+    services: Services, event: Event, *, now: float, delete: tuple[str, ...] = ()
+) -> ForeignEvent:
+    """Return an event as it is recorded.
+
+    Args:
+        services: Of the program.
+        event: As it came.
+        now: The time, seconds since 1970.
+        delete: Keys of the state that it takes away.
+
+    Raises:
+        Refusal: 422, it has keys that may not be kept.
+    """
+    record = event_record(event, new_id=str(uuid4()), now=now)
+    delta: dict[str, Any] = record["actions"]["stateDelta"]
+    require_no_secrets(delta)
+    return ForeignEvent(
+        kind=KIND,
+        event_id=record["id"],
+        record=record,
+        turn_id=event.invocation_id or None,
+        role="user" if event.author == "user" else "agent",
+        author=event.author[:200].strip() or None,
+        means=tuple(services.adk_reader.meaning(record)),
+        set={key: value for key, value in delta.items() if key not in delete},
+        delete=delete,
+    )
+
+
+def require_no_secrets(state: Mapping[str, Any]) -> None:
+    """Refuse keys that are to be kept secret: every reader of a session sees its state.
+
+    Args:
+        state: The keys.
+
+    Raises:
+        Refusal: 422, there is one.
+    """
+    for key in state:
+        if key.startswith("secret:"):
+            raise Refusal(
+                422, f"The key {key[:200]!r} is a secret, and no state keeps those; leave it out."
+            )
+
+
+def now_of(services: Services) -> float:
+    """Return the time, seconds since 1970."""
+    return services.store.clock.now().timestamp()
+
+
+async def record_event(
+    request: AnyRequest, row: ListedSession, event: ForeignEvent, *, known: int | None = None
+) -> int:
+    """Record an event, once however often it is sent, and return the sequence after it.
+
+    Args:
+        request: Who asks.
+        row: In which session.
+        event: The event.
+        known: The sequence up to which the caller knows the session; None takes whatever came.
+
+    Raises:
+        StaleSequence: Something came that the caller does not know.
+        IdempotencyKeyReused: Another event has its id.
+    """
+    caller = await caller_of(request)
+    if caller.key is None:
+        caller = caller._replace(key=_key_of(event))
+    events = services_of(request).foreign_events
+    outcome = await events.record(caller, row.session_id, (event,), known=known)
+    return outcome.sequence
+
+
+def _key_of(event: ForeignEvent) -> IdempotencyKey:
+    name = sha256(event.event_id.encode()).hexdigest()
+    return IdempotencyKey(f"{KIND}:{name}", sha256(to_json(event.record)).digest())
+
+
+async def plain_caller(request: AnyRequest) -> Caller:
+    """Return who asks for something that no condition belongs to.
+
+    Args:
+        request: Who asks.
+    """
+    return (await caller_of(request))._replace(expected=None, key=None)

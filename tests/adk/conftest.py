@@ -1,0 +1,24 @@
+"""A server with the ADK door open, shared by the tests of that door."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.support.postgres import Server
+from tests.support.server import running
+
+
+@pytest.fixture(scope="package")
+def adk_server(postgres_server: Server) -> Iterator[str]:
+    with (
+        postgres_server.database() as url,
+        running(url, doors="adk", adk_apps="golden,raw", adk_driver_seconds=0.2) as base,
+    ):
+        yield base
+
+
+@pytest.fixture
+def adk(adk_server: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=adk_server, timeout=30) as client:
+        yield client

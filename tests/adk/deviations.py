@@ -1,0 +1,66 @@
+"""Where this door answers otherwise than google-adk's own server, and why.
+
+By the name of the recorded case, or its beginning and `*`.
+"""
+
+NAMES = "a session id is one that a path can have: up to 200 characters, no control ones, no dots"
+ALLOW = "`Allow` names all methods of the path, not that of the first route"
+HEAD = "HEAD and OPTIONS are answered, and change nothing"
+SLASH = "a path with a slash at its end is answered, not sent elsewhere"
+ELSEWHERE = "the path belongs to another door"
+AGENTS = "agents belong to whoever runs them; only names of apps are known here"
+ACTIONS = "events of a creation may have actions: an export can be imported again"
+SURROGATE = "half of a surrogate pair is refused; there it breaks the session for good"
+
+SITES = "what pages of other sites may do is decided for all doors alike (docs/http.md)"
+
+DEVIATIONS = {
+    "agent-identity-finalize@db": ELSEWHERE,
+    "create-app-surrogate-poison@db": SURROGATE,
+    "create-deep-nesting@db": "JSON is nested at most 100 deep",
+    "create-events-actions-midway@db": ACTIONS,
+    "create-events-dup-id-differ@db": "two events of one id are refused; there it fails half-way",
+    "create-events-full-fields@db": "`routes` and `requestedInput`, of google-adk for Go, are kept",
+    "create-events-longrunning@db": ACTIONS,
+    "create-events-null-actions@db": "null is taken for empty: google-adk for Go writes it so",
+    "create-events-null-delta@db": "null is taken for empty: google-adk for Go writes it so",
+    "create-events-timestamp-null@db": "an event without a time is of now",
+    "create-events-with-state-delta@db": ACTIONS,
+    "create-id-300@db": NAMES,
+    "create-id-3000@db": NAMES,
+    "create-id-control-char@db": NAMES,
+    "create-id-dots@db": NAMES,
+    "create-id-encoded-slash-in-path@db": NAMES,
+    "create-id-form-wrapped-key-only@db": "a body of `state` and `events` alone is that of Go",
+    "create-id-nul@db": NAMES,
+    "create-id-padded@db": "blanks around a session id are cut off",
+    "create-id-slash-in-body@db": NAMES,
+    "create-large-event@db": "a record has at most CAIRN_MAX_RECORD_BYTES, 1 MiB unless set",
+    "create-state-nul@db": "keys of the state have no control characters; values may",
+    "client-version@db": "the version is that of this server",
+    "delete-collection@db": ALLOW,
+    "encoded-user-slash@db": "a user may have a slash in its name, sent as %2F",
+    "get-run@db": ALLOW,
+    "get-unknown-query@db": "`num_recent_events` is heeded, not passed over",
+    "head-health@db": HEAD,
+    "head-session@db": HEAD,
+    "list-all-users-route@db": "the sessions of all users of an app can be listed",
+    "memory-patch-*": "memory is not kept here: the path is not there",
+    "misc-app-info*": AGENTS,
+    "misc-config-telemetry@db": "what the web UI asks for is answered in every case",
+    "misc-eval-results@db": "what the web UI asks for is answered in every case",
+    "misc-favicon@db": ELSEWHERE,
+    "misc-list-apps*": "the apps are those that have sessions",
+    "misc-root@db": ELSEWHERE,
+    "misc-runtime-config@db": ELSEWHERE,
+    "misc-trace-event@db": "what the web UI asks for is answered in every case",
+    "misc-trace-old-path@db": ELSEWHERE,
+    "misc-ui-config@db": ELSEWHERE,
+    "misc-unknown-path@db": ELSEWHERE,
+    "no-app-segment@db": ELSEWHERE,
+    "options-*": HEAD,
+    "origin-*": SITES,
+    "patch-ui-rename@db": "only keys that change are recorded",
+    "put-session@db": ALLOW,
+    "trailing-slash-*": SLASH,
+}
