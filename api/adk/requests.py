@@ -10,9 +10,10 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from litestar.response.base import ASGIResponse
 from pydantic import BaseModel, ValidationError
 
+from api.http.bodies import read_body
 from api.http.json_body import MAX_DEPTH, decode
 from api.http.problems import Problem, problem_of, retry_after, status_of
-from api.http.requests import AnyRequest, header, read_body
+from api.http.requests import AnyRequest, header
 from api.http.responses import Reply, etag, to_json
 from application.errors import IdempotencyKeyReused
 from domain.errors import SessionExists, SessionNotFound

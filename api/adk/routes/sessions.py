@@ -19,8 +19,9 @@ from api.adk.sessions import (
 )
 from api.adk.wire import Actions, CreateSession, Event, RewindSession, UpdateSession
 from api.http.authorization import narrowed
+from api.http.bodies import read_body
 from api.http.preconditions import refuse_conditions
-from api.http.requests import AnyRequest, name_of, read_body
+from api.http.requests import AnyRequest, name_of
 from api.http.responses import to_json
 from api.http.routing import delete, get, patch, post
 from api.services import caller_of, services_of
