@@ -95,7 +95,7 @@ then \
   exit 1; \
 fi; \
 export UV_PROJECT_ENVIRONMENT="$ROOT/.venv" UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1; \
-sync() { "$1" sync --quiet --frozen --inexact --all-extras $groups --python .venv/bin/python; }; \
+sync() { "$1" sync --quiet --frozen --inexact --extra embedded $groups --python .venv/bin/python; }; \
 if ! { command -v uv >/dev/null && uv --version >/dev/null 2>&1 && sync uv; }; then \
   tools=$(mktemp -d) && trap 'rm -rf "$tools"' EXIT || exit 1; \
   echo "Fetching uv for the installation; it is removed after it ..." >&2; \

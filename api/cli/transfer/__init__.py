@@ -15,7 +15,8 @@ def export_logs(
             "-o",
             "--output",
             metavar="PATH",
-            help="A file of one session (.jsonl, .jsonl.zst), a bundle (.tar.zst) or a folder.",
+            help="A file of one session (.jsonl, .jsonl.zst), a bundle (.tar.zst) or a folder; with"
+            " --format parquet a table (.parquet).",
         ),
     ],
     sessions: Annotated[list[str] | None, typer.Argument(help="Ids of sessions.")] = None,
@@ -31,6 +32,14 @@ def export_logs(
         str | None, typer.Option(metavar="STATUS", help="Sessions with this status.")
     ] = None,
     tag: Annotated[str | None, typer.Option(metavar="TAG", help="Sessions with this tag.")] = None,
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="jsonl, or parquet: the events as a table, for analysis.",
+        ),
+    ] = "jsonl",
     url: Url = HERE,
     token_file: TokenFile = None,
 ) -> None:
@@ -48,9 +57,18 @@ def export_logs(
         "tag": tag,
     }
     with complaining():
+        if form not in ("jsonl", "parquet"):
+            raise UsageError(f"--format is jsonl or parquet, and it is {form!r}.")
         from api.cli.transfer.exporting import export as run
 
-        run(sessions or [], filters, output, url=url, token_file=token_file)
+        run(
+            sessions or [],
+            filters,
+            output,
+            as_table=form == "parquet",
+            url=url,
+            token_file=token_file,
+        )
 
 
 def import_files(

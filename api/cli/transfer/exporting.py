@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from api.cli.options import Failure, UsageError
+from api.cli.transfer.parquet import export_table
 from api.cli.transfer.progress import Progress
 from api.cli.transfer.server import Refusal, TransferServer
 from api.main import compressor
@@ -77,6 +78,7 @@ def export(
     filters: Mapping[str, str | None],
     output: Path,
     *,
+    as_table: bool,
     url: str,
     token_file: Path | None,
 ) -> None:
@@ -86,6 +88,7 @@ def export(
         sessions: Ids.
         filters: Of a list.
         output: Where to.
+        as_table: As one Parquet file.
         url: Where the server is.
         token_file: Holds the bearer token.
 
@@ -98,6 +101,9 @@ def export(
     if ids and given:
         raise UsageError("Name sessions or filter them, not both.")
     asked: dict[str, Any] = {"session_ids": ids} if ids else given
+    if as_table:
+        export_table(asked, output, url=url, token_file=token_file)
+        return
     try:
         with closing(TransferServer(url, token_file)) as server:
             if output.name.endswith((".jsonl", ".jsonl.zst")):
