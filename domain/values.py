@@ -20,6 +20,8 @@ tool_result or data, and the fields of that type."""
 Role = Literal["user", "agent", "system", "tool"]
 """Who speaks; what a tool says are the results of calls."""
 TurnSource = Literal["user", "network", "synthetic", "followup"]
+InputMode = Literal["queue", "interrupt", "interrupt_if_waiting", "steer"]
+"""What becomes of input that comes while another turn runs."""
 StopCause = Literal[
     "completed",
     "failed",

@@ -1,13 +1,12 @@
 """Turns: start one."""
 
-from typing import Literal
 from uuid import UUID
 
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
 from application.ports.clock import Clock
 from domain.session.commands import StartTurn
-from domain.values import JsonObject, Part, TurnSource
+from domain.values import InputMode, JsonObject, Part, TurnSource
 
 
 class Turns:
@@ -31,7 +30,7 @@ class Turns:
         turn_id: str | None = None,
         message_id: str | None = None,
         source: TurnSource = "user",
-        mode: Literal["queue", "interrupt", "steer"] | None = None,
+        mode: InputMode | None = None,
         expected_turn_id: str | None = None,
         meta: JsonObject | None = None,
     ) -> Outcome:

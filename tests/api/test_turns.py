@@ -43,6 +43,7 @@ def test_an_idle_session_starts_the_turn_whatever_the_mode(session: SessionApi, 
         "disposition": "started",
         "previous_turn_id": None,
         "cancelled_inputs": [],
+        "generation": 0,
         "sequence": 2,
         "position": response.json()["position"],
     }
@@ -136,7 +137,11 @@ def test_queued_input_has_its_turn_when_the_running_one_ends(session: SessionApi
         "turn.cancelled",
     ]
     entries = done(session.get("/messages"))["messages"]
-    assert [one["parts"][0]["text"] for one in entries] == ["Hello", "t2", "t3"]
+    assert [one["parts"][0]["text"] for one in entries if one["kind"] == "message"] == [
+        "Hello",
+        "t2",
+        "t3",
+    ]
 
 
 def test_the_answer_to_queued_input_is_given_again_to_its_key(session: SessionApi) -> None:
@@ -537,3 +542,33 @@ def test_a_cursor_of_messages_ends_with_its_epoch(session: SessionApi, query: st
     done(page(cursor))
     done(session.post("/clear"))
     refused(page(cursor), 400, "invalid_cursor")
+
+
+def give(session: SessionApi, turn_id: str, mode: str) -> Json:
+    body = {"input": {"parts": HELLO}, "turn_id": turn_id, "mode": mode}
+    response = session.post("/turns", body)
+    return done(response, 201 if response.json().get("disposition") == "started" else 202)
+
+
+def test_the_generation_comes_back_with_whatever_becomes_of_input(session: SessionApi) -> None:
+    assert session.start("t1")["generation"] == 0
+    assert give(session, "t2", "queue")["generation"] == 0
+    assert give(session, "t3", "interrupt")["generation"] == 1
+    assert give(session, "t4", "steer")["generation"] == 1
+
+
+def test_a_turn_is_interrupted_only_while_it_waits_for_a_person(session: SessionApi) -> None:
+    mode = "interrupt_if_waiting"
+    assert give(session, "t1", mode)["disposition"] == "started"
+    assert give(session, "t2", mode)["disposition"] == "queued"
+    session.ask("r1", "t1")
+    assert give(session, "t3", mode)["disposition"] == "queued"
+    assert session.waiting() == ["t2", "t3"]
+    for one in ("t2", "t3"):
+        done(session.delete(f"/inputs/{one}"))
+
+    answer = give(session, "t4", mode)
+    assert (answer["disposition"], answer["previous_turn_id"]) == ("started", "t1")
+    assert answer["generation"] == 1
+    ended = [event["data"] for event in session.events() if event["type"] == "permission.decided"]
+    assert [one["decision"] for one in ended] == ["cancelled"]

@@ -52,7 +52,8 @@ def api(postgres_server: Server) -> Iterator[Api]:
 
 
 def test_the_table_is_found() -> None:
-    assert [row[0] for row in MODES] == ["none", "`queue`", "`steer`", "`interrupt`"]
+    modes = ["none", "`queue`", "`steer`", "`interrupt`", "`interrupt_if_waiting`"]
+    assert [row[0] for row in MODES] == modes
     assert all(len(row) == 4 for row in MODES)
 
 

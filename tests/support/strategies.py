@@ -443,7 +443,7 @@ COMMANDS: dict[type, Strategy] = {
     c.ReviseMessage: st.builds(c.ReviseMessage, message_id=message_ids, parts=_input),
     c.StartTurn: st.builds(
         c.StartTurn, turn_id=turn_ids, message_id=message_ids, parts=_input, source=_sources,
-        mode=st.sampled_from([None, "queue", "interrupt", "steer"]),
+        mode=st.sampled_from([None, "queue", "interrupt", "interrupt_if_waiting", "steer"]),
         expected_turn_id=_expected_turn, meta=_why,
     ),
     c.RecordActivity: st.builds(

@@ -19,7 +19,7 @@ from api.v1.schemas.commands import Detail
 from api.v1.schemas.inputs import InputId, InputMeta, InputTaken, NextTurn, QueuePlace
 from api.v1.schemas.parts import Parts
 from domain.session.work import TurnOutcome
-from domain.values import TurnSource, Usage
+from domain.values import InputMode, TurnSource, Usage
 
 
 class TurnInput(Body):
@@ -33,14 +33,16 @@ class StartTurnBody(Body):
     """The input of a turn; `mode` says what to do when another turn runs, or input waits.
 
     Without one it is refused. `queue` has it wait for a turn of its own, `steer` has it reach the
-    running turn at its next tool boundary, `interrupt` ends that turn and all that waits.
+    running turn at its next tool boundary, `interrupt` ends that turn and all that waits, and
+    `interrupt_if_waiting` does so only where the turn waits for a person and no input waits: else
+    it is as `queue`.
     """
 
     input: TurnInput
     source: TurnSource = "user"
     turn_id: InputId | None = None
     meta: InputMeta = None
-    mode: Literal["queue", "interrupt", "steer"] | None = None
+    mode: InputMode | None = None
     expected_turn_id: Annotated[
         Name | None, Field(description="refuse unless this very turn is running")
     ] = None
@@ -116,6 +118,7 @@ class TurnAnswer(Done):
     cancelled_inputs: Annotated[
         list[str], Field(description="what waited, and will never run because of it")
     ]
+    generation: Annotated[int, Field(ge=0)]
 
 
 class TurnWaiting(Done):

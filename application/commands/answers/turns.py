@@ -36,9 +36,14 @@ def _revised(done: Accepted[c.ReviseMessage]) -> Answer:
 @answers(c.StartTurn)
 def _started(done: Accepted[c.StartTurn]) -> Answer:
     turn_id, begun = done.command.turn_id, _next_turn(done.events)
-    if begun == turn_id:
-        return {"turn_id": turn_id, "disposition": "started", **_ended(done.events)}
     inputs = done.session.inputs
+    if begun == turn_id:
+        return {
+            "turn_id": turn_id,
+            "disposition": "started",
+            **_ended(done.events),
+            "generation": inputs.generation,
+        }
     stands = standing_of(done.session, inputs.waiting[turn_id])
     return {
         "turn_id": turn_id,

@@ -1,7 +1,6 @@
 """What is allowed with turns: one runs at a time, and input that waits is never overtaken."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from domain.checks import require_name
 from domain.errors import InputsWaiting, TurnExists, TurnInProgress
@@ -23,6 +22,7 @@ from domain.session.turn.turn_endings import close_turn
 from domain.session.work import Turn
 from domain.values import (
     Identity,
+    InputMode,
     JsonObject,
     Part,
     TurnSource,
@@ -39,7 +39,7 @@ class StartTurn(Command):
     message_id: Identity[str]
     parts: tuple[Part, ...]
     source: TurnSource = "user"
-    mode: Literal["queue", "interrupt", "steer"] | None = None
+    mode: InputMode | None = None
     expected_turn_id: str | None = None
     meta: JsonObject | None = None
 
@@ -49,8 +49,9 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
     """Give input to the agent of an active session.
 
     While another turn runs, the mode decides: the input waits for its own turn (queue), reaches
-    the running one at its next tool boundary (steer), or takes its place (interrupt). Nothing
-    overtakes input that waits already.
+    the running one at its next tool boundary (steer), or takes its place (interrupt); with
+    interrupt_if_waiting it does so where the running turn waits for a person and no input waits,
+    else it waits. Nothing overtakes input that waits already.
     """
     require_active(session)
     require_name(command.turn_id, "turn_id")
@@ -68,7 +69,9 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
         meta=command.meta,
         agent=input_queue.agent_of(session),
     )
-    if command.mode == "interrupt":
+    if command.mode == "interrupt" or (
+        command.mode == "interrupt_if_waiting" and _waits_for_a_person(session)
+    ):
         return [*fence(session), *close_turn(session, "cancelled", reason="interrupted"), begun]
     if running is None and not session.inputs.waiting:
         return [begun]
@@ -88,6 +91,15 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
     if command.mode == "steer":
         return [*queued, input_queue.staged(command.turn_id, running)]
     return queued
+
+
+def _waits_for_a_person(session: Session) -> bool:
+    """Return whether the running turn waits for a person, and no input waits behind it."""
+    running = session.turns.running
+    if running is None or session.inputs.waiting:
+        return False
+    pending = session.interactions.pending.values()
+    return any(one.turn_id == running.turn_id for one in pending)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
