@@ -14,8 +14,8 @@ from application.commands.repository import SessionRepository
 from application.ports.census import Census
 from application.ports.inspection import FoundEvent, FoundRow, Inspector
 from application.ports.store import Store
+from application.projections.differences import row_differences
 from application.projections.session_row import PROJECTION_VERSION
-from application.use_cases.repair import row_differences
 from domain.chain import genesis
 from domain.errors import SessionNotFound
 from domain.repair.integrity import Integrity

@@ -4,7 +4,7 @@ A dry run only reads. What it plans is appended as one append on the very end of
 analysed; when the log has grown meanwhile it is analysed anew.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -13,16 +13,12 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome
 from application.errors import Busy, RepairBlocked, ReportOutdated, StaleSequence
-from application.ports.codec import Codec
-from application.ports.events import StoredEvent
-from application.ports.inspection import FoundRow, Inspection, Inspector, OwnWrite
+from application.ports.inspection import FoundRow, Inspector
 from application.ports.store import Store
+from application.projections.differences import SharedWrites, key_differences, row_differences
 from application.projections.session_row import (
     PROJECTION_VERSION,
-    kept_document,
-    session_row,
 )
-from application.projections.shared_state import shared_writes
 from application.use_cases.recovery import Recovery
 from application.use_cases.sessions import Sessions
 from domain.access.events import AccessGranted
@@ -35,16 +31,13 @@ from domain.repair.report import Options, PlannedEvent, Report
 from domain.repair.rows import decoded
 from domain.scope.events import ScopeOpened
 from domain.session.commands import InterruptedTurn, RepairSession
-from domain.session.events import SessionCreated, StatePatched, ToolReturned, TurnFailed
-from domain.session.state import Session
-from domain.values import Failure, Owner
+from domain.session.events import ToolReturned, TurnFailed
+from domain.values import Failure
 
 _ATTEMPTS = 10
 _OF_NO_SESSION = frozenset(NAMES[cls][0] for cls in (ScopeOpened, AccessGranted))
 _PAGE = 1000
 _MOST_TOLD = 200
-_DERIVED = ("doc", "created_at", "due_at", "projected_with")
-"""What of a row is compared in another way, or not at all."""
 
 
 class Repairs:
@@ -91,7 +84,7 @@ class Repairs:
                 raise SessionNotFound
             reader = CairnRows(str(session_id), self._read)
             analyser = Analyser(reader, options, genesis(session_id))
-            writes = _SharedWrites(self._store.codec)
+            writes = SharedWrites(self._store.codec)
             async for page in inspection.events():
                 for found in page:
                     if row is None and found.type in _OF_NO_SESSION:
@@ -111,7 +104,7 @@ class Repairs:
                 raise SessionNotFound
             found_beside: list[tuple[str, str]] = []
             if not analyser.damaged:
-                found_beside += await self._shared(inspection, writes.last)
+                found_beside += await key_differences(inspection, writes.last)
         if row is not None and analyser.integrity.whole:
             found_beside[:0] = await self._listed(session_id, row, analyser.integrity.digest)
         report = analyser.report(
@@ -227,98 +220,12 @@ class Repairs:
             session = await self._repository.look_at(session_id, row.sequence)
         return list(row_differences(session_id, row, session, self._store.codec))
 
-    async def _shared(
-        self, inspection: Inspection, writes: Sequence[OwnWrite]
-    ) -> list[tuple[str, str]]:
-        """Return which keys that sessions share are not what log and history say."""
-        found: list[tuple[str, str]] = []
-        for written, kept in zip(writes, await inspection.keys(writes), strict=True):
-            if kept.own != (written.position, written.value):
-                detail = f"the history of {kept.key} does not have the write at {written.position}"
-            elif kept.current != kept.newest:
-                detail = f"{kept.key} is not what the newest write of its history says"
-            else:
-                continue
-            found.append(("shared_state_mismatch", detail))
-        return found
-
     def _read(self, raw: bytes) -> Any:
         try:
             return self._store.codec.from_json(raw)
         except ValueError:
             # Several times slower, and able to say why not.
             return decoded(raw)
-
-
-class _SharedWrites:
-    """Remembers the last write of a log to each key that sessions share.
-
-    Args:
-        codec: Reads the records.
-    """
-
-    def __init__(self, codec: Codec) -> None:
-        self._codec = codec
-        self._owner: Owner | None = None
-        self._last: dict[tuple[UUID, str], OwnWrite] = {}
-
-    @property
-    def last(self) -> list[OwnWrite]:
-        """The writes, in order of the keys' first ones."""
-        return list(self._last.values())
-
-    def take(
-        self,
-        session_id: UUID,
-        sequence: int,
-        position: int,
-        type_: str,
-        record: bytes,
-        digest: bytes,
-    ) -> None:
-        """Look at an event of the log."""
-        if type_ not in ("session.created", "state.patched"):
-            return
-        stored = StoredEvent(session_id, sequence, position, type_, record, digest)
-        try:
-            event = self._codec.decode(stored).event
-        except ValueError:
-            return
-        if isinstance(event, SessionCreated):
-            self._owner = event.owner
-        if self._owner is None or not isinstance(event, SessionCreated | StatePatched):
-            return
-        for write in shared_writes(self._owner.app, self._owner.user, event, 0, self._codec):
-            own = OwnWrite(write.scope_id, write.key, position, write.value)
-            self._last[write.scope_id, write.key] = own
-
-
-def row_differences(
-    session_id: UUID, row: FoundRow, session: Session, codec: Codec
-) -> Iterator[tuple[str, str]]:
-    """Give the code and the detail when lists show something else than the log says.
-
-    Args:
-        session_id: Whose row.
-        row: As it was found.
-        session: What the log comes to.
-        codec: Reads the row's document.
-    """
-    should = session_row(session_id, session, codec)
-    wrong = [
-        name
-        for name, value in row.shown.items()
-        if name not in _DERIVED and getattr(should, name) != value
-    ]
-    try:
-        document: Mapping[str, Any] = codec.from_json(row.shown["doc"])
-    except ValueError:
-        wrong.append("doc")
-    else:
-        fresh = codec.from_json(codec.to_json(kept_document(session_id, session)))
-        wrong += [f"doc.{name}" for name in document if fresh.get(name) != document[name]]
-    if wrong:
-        yield "read_model_mismatch", f"the list row has another {', '.join(wrong)}"
 
 
 def _closing(planned: PlannedEvent) -> InterruptedTurn:
