@@ -73,7 +73,7 @@ from infrastructure.ed25519 import Ed25519
 from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.importers.adk_live import LiveAdkReader
 from infrastructure.importers.converting import SOURCES, convert_foreign
-from infrastructure.json_schema import JsonSchemas
+from infrastructure.json_schema import FormSchemas
 from infrastructure.machine_memory import MemoryReport, default_budget
 from infrastructure.postgres.access_tokens import PostgresAccessTokens
 from infrastructure.postgres.audit import PostgresAuditEvents
@@ -231,7 +231,7 @@ def _put_together(
         scope_handler,
         hub,
         queries,
-        JsonSchemas(),
+        FormSchemas(),
         writer,
         largest=settings.max_record_bytes,
     )

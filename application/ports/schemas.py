@@ -1,16 +1,18 @@
-"""What the application needs in order to hold answers of people to JSON Schemas."""
+"""What the application needs in order to hold answers of people to the schemas of forms."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from domain.session.interaction.form_schema import Fault
+
 
 class Schemas(Protocol):
-    """Judges schemas that clients wrote, and values by them, in bounded time and memory."""
+    """Judges schemas that clients wrote, and content by them, in bounded time and memory."""
 
-    def problems_of_schema(self, schema: Mapping[str, Any]) -> Sequence[str]:
-        """Return why a schema cannot be used, a sentence each; nothing when it can."""
+    def faults_of_schema(self, schema: Mapping[str, Any]) -> Sequence[Fault]:
+        """Return why a schema cannot be used; nothing when it can."""
         ...
 
-    def violations(self, schema: Mapping[str, Any], value: Any) -> Sequence[str]:
-        """Return what is wrong with a value, a sentence each; nothing when it fits."""
+    def violations(self, schema: Mapping[str, Any], content: Mapping[str, Any]) -> Sequence[str]:
+        """Return what is wrong with content, a sentence each; nothing when it fits."""
         ...

@@ -19,6 +19,8 @@ from domain.session.commands import (
 from domain.session.guards import require_active
 from domain.values import Grant, JsonObject, Option
 
+_MOST_FAULTS = 20
+
 
 class Interactions:
     """Asks people on behalf of agents, and agents' requests on behalf of people.
@@ -227,10 +229,14 @@ class Interactions:
         return tuple(self._schemas.violations(asked.schema, content))
 
     def _require_sound(self, schema: JsonObject) -> None:
-        problems = self._schemas.problems_of_schema(schema)
-        if problems:
-            errors = [{"field": "schema", "message": one, "code": "schema"} for one in problems]
-            raise Invalid(f"schema: {problems[0]}", field="schema", errors=errors)
+        faults = self._schemas.faults_of_schema(schema)
+        if faults:
+            errors = [
+                {"field": fault.field, "message": fault.message, "code": "schema"}
+                for fault in faults[:_MOST_FAULTS]
+            ]
+            first = faults[0]
+            raise Invalid(f"{first.field}: {first.message}", field=first.field, errors=errors)
 
     def _in(self, seconds: int | None) -> datetime | None:
         return None if seconds is None else self._clock.now() + timedelta(seconds=seconds)

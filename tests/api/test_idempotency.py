@@ -34,7 +34,7 @@ def key(value: str | None = None) -> dict[str, str]:
         ("POST", "/turns/t/fail", {"kind": "k"}, 200),
         ("POST", "/turns/t/cancel", {}, 200),
         ("POST", "/interactions", {"turn_id": "t", "options": [OPTION]}, 201),
-        ("POST", "/interactions", {"kind": "elicitation", "message": "?", "schema": {}}, 201),
+        ("POST", "/interactions", {"kind": "elicitation", "message": "?", "url": "http://x"}, 201),
         ("POST", "/interactions/r/decision", {"option_id": "yes"}, 200),
         ("POST", "/interactions/r/decision", {"option_id": "yes", "grant": "session"}, 200),
         ("DELETE", "/interactions/r", {}, 200),

@@ -16,7 +16,7 @@ BUILDS_ON = {
     "conversation": {"shared_state"},
     "creation": {"description", "foreign_events", "messages", "shared_state"},
     "description": {"messages"},
-    "elicitations": {"interactions"},
+    "elicitations": {"form_schema", "interactions"},
     "foreign_events": {
         *("activity_batch", "input_queue", "interactions", "messages", "shared_state", "turns"),
     },

@@ -101,7 +101,7 @@ def decided(request_id: str = "r1", **fields: Any) -> e.PermissionDecided:
 
 
 def elicited(request_id: str = "r1", **fields: Any) -> e.ElicitationRequested:
-    form = {"message": "Which branch?", "schema": {"type": "object"}}
+    form = {"message": "Which branch?", "schema": {"type": "object", "properties": {}}}
     return e.ElicitationRequested(request_id=request_id, **form | fields)
 
 

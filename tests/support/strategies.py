@@ -166,7 +166,12 @@ _stop = {
     "cause": _causes, "reason": _reasons, "detail": st.none() | texts,
     "failure": st.none() | failures,
 }  # fmt: skip
-_schemas = st.sampled_from([{"type": "object"}, {"type": "object", "required": ["a"]}])
+_schemas = st.sampled_from(
+    [
+        {"type": "object", "properties": {}},
+        {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
+    ]
+)
 _summaries = st.builds(
     e.SummaryAdded, summary_id=words, text=texts, first_kept=_title,
     tokens=st.none() | st.integers(0, 9),
@@ -574,7 +579,9 @@ _start = c.StartTurn(turn_id="t1", message_id="m1", parts=_go)
 _wait = c.QueueInputs(inputs=(c.NewInput(input_id="t2", message_id="m2", parts=_go),))
 _steer = replace(_start, mode="steer")
 _call = c.RecordActivity(turn_id="t1", events=(e.ToolCalled(tool_call_id="c1", name="ls"),))
-_elicit = c.RequestElicitation(request_id="r1", message="?", schema={"type": "object"})
+_elicit = c.RequestElicitation(
+    request_id="r1", message="?", schema={"type": "object", "properties": {}}
+)
 _ask = c.RequestPermission(
     request_id="r1", turn_id="t1", tool="ls",
     options=(Option(option_id="yes", name="Yes", kind="allow_once"),),

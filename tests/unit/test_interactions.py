@@ -339,7 +339,11 @@ def test_grants_do_not_make_rules_that_could_not_be_written_down():
 
 # ── elicitations ─────────────────────────────────────────────────────────────────────────────
 
-FORM = {"type": "object", "required": ["branch"]}
+FORM = {
+    "type": "object",
+    "properties": {"branch": {"type": "string"}},
+    "required": ["branch"],
+}
 RIGHT = {"branch": "main"}
 
 
@@ -386,8 +390,8 @@ def test_an_elicitation_needs_the_turn_it_names_or_an_active_session():
         ({"schema": None, "url": "https://example.org/a b"}, "url"),
         ({"schema": None, "url": "https://example.org/\n"}, "url"),
         ({"schema": None, "url": "https://example.org/\x1b[2J"}, "url"),
-        ({"schema": {"type": "string"}}, "schema"),
-        ({"schema": {"type": ("string", "null")}}, "schema"),
+        ({"schema": {"type": "string"}}, "schema.type"),
+        ({"schema": {"type": "object"}}, "schema.properties"),
     ],
 )
 def test_an_elicitation_that_could_not_be_shown_is_refused(wrong, field):

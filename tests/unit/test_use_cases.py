@@ -22,7 +22,7 @@ from domain.errors import Invalid, NoTurnInProgress, SessionNotFound, SpawnLimit
 from domain.session import commands as c
 from domain.session import events as e
 from domain.values import Agent, Owner, SessionLimits
-from infrastructure.json_schema import JsonSchemas
+from infrastructure.json_schema import FormSchemas
 from tests.support.builders import OWNER, SESSION_ID, text
 from tests.support.office import START, InMemoryApp
 
@@ -49,7 +49,7 @@ class Runtime(InMemoryApp):
             ScopeHandler(self.store, self.hub),
             self.hub,
             queries,
-            JsonSchemas(),
+            FormSchemas(),
             PartialWriter(self.store.partials, self.hub),
         )
 
@@ -83,7 +83,7 @@ async def test_whoever_elicits_with_a_schema_that_holds_nothing_is_refused(runti
             ADA, SESSION_ID, message="Which?", schema={"type": "no such type"}
         )
 
-    assert refused.value.facts["field"] == "schema"
+    assert refused.value.facts["field"] == "schema.type"
     assert refused.value.facts["errors"]
     assert await runtime.types() == ["session.created"]
 

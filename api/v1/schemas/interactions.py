@@ -100,7 +100,10 @@ class ElicitFormBody(_ElicitBody):
 
     form: Annotated[
         JsonMap,
-        Field(alias="schema", description="JSON Schema 2020-12, 2019-09 or draft-07"),
+        Field(
+            alias="schema",
+            description="a flat object, as MCP has it: texts, numbers, booleans and choices",
+        ),
     ]
 
 

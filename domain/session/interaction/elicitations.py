@@ -1,15 +1,15 @@
 """What is allowed with requests for content: a person fills in a form, or goes elsewhere."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from domain.errors import ContentInvalid, InteractionNotFound, Invalid
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import ElicitationAnswered, ElicitationRequested, Recorded, SessionEvent
 from domain.session.guards import require_active, require_running
+from domain.session.interaction.form_schema import faults_of
 from domain.session.interaction.interactions import (
     begin_to_wait,
     require_new,
@@ -62,8 +62,8 @@ def elicit(session: Session, command: RequestElicitation) -> list[SessionEvent]:
     if command.url is not None and (len(command.url) > MAX_URL or not _URL.fullmatch(command.url)):
         why = f"url must be http or https with a host, at most {MAX_URL} characters without blanks"
         raise Invalid(why, field="url")
-    if command.schema is not None and not _allows_objects(command.schema):
-        raise Invalid("the type of schema must be object, which content is", field="schema")
+    for field, message in [] if command.schema is None else faults_of(command.schema):
+        raise Invalid(f"{field}: {message}", field=field)
     asked = ElicitationRequested(
         request_id=command.request_id,
         message=command.message,
@@ -74,11 +74,6 @@ def elicit(session: Session, command: RequestElicitation) -> list[SessionEvent]:
         meta=command.meta,
     )
     return [*events, asked]
-
-
-def _allows_objects(schema: Mapping[str, Any]) -> bool:
-    kind = schema.get("type", "object")
-    return kind == "object" or (isinstance(kind, list | tuple) and "object" in kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
