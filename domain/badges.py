@@ -4,7 +4,6 @@ All of it is computed when somebody looks. Nothing here is stored, so nothing of
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 from domain.health import HealthRow
@@ -38,16 +37,12 @@ class Info:
         failure_kind: Of what it failed with; blank when it did not.
         stall_state: `stalled` when the running turn has been silent for too long.
         turn_id: The running turn.
-        attached_to: Who holds, or held, its lease.
-        attach_expires_at: When that lease runs out.
     """
 
     state: str = ""
     failure_kind: str = ""
     stall_state: str = ""
     turn_id: str = ""
-    attached_to: str = ""
-    attach_expires_at: datetime | None = None
 
     @property
     def stalled(self) -> bool:
@@ -163,23 +158,6 @@ def badge_for_health(info: Info | None, row: HealthRow) -> Badge:
         ineligibility_reason=row.ineligibility_reason,
         active_prompt=row.active_prompt,
     )
-
-
-def attachable_for_info(info: Info | None, now: datetime) -> bool:
-    """Return whether somebody may take a lease on a session.
-
-    Args:
-        info: None when nothing is known.
-        now: A lease that runs out at this very moment is free.
-    """
-    if info is None:
-        return False
-    leased = (
-        bool(info.attached_to.strip())
-        and info.attach_expires_at is not None
-        and info.attach_expires_at > now
-    )
-    return not leased and drivable(info)
 
 
 def drivable(info: Info) -> bool:

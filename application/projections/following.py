@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from application.fan_out import FanOut
 from application.ports.checkpoints import Checkpoints
 from application.ports.events import EventFilter, OwnedEvent, OwnedPage
 from application.ports.log import EventLog
@@ -132,31 +131,3 @@ class Follower(Generic[TransactionT]):
     async def _apply(self, transaction: TransactionT, events: Sequence[OwnedEvent]) -> None:
         if events:
             await self._effect(transaction, events)
-
-
-class FollowerJob(Generic[TransactionT]):
-    """A follower as a background job: `round` and `wake` are what `SingleOwner` asks for.
-
-    Args:
-        follower: Follows the log.
-        hub: Tells that the log has grown.
-        look: Seconds after which it looks although nobody said that the log has grown.
-    """
-
-    def __init__(
-        self, follower: Follower[TransactionT], hub: FanOut, *, look: float = 60.0
-    ) -> None:
-        self._follower = follower
-        self._hub = hub
-        self._look = look
-        self._reached = 0
-
-    async def round(self) -> float:
-        """Catch up with the log, and return the seconds until the next round at the latest."""
-        self._reached = await self._follower.catch_up(self._hub.position)
-        return self._look
-
-    async def wake(self, seconds: float) -> None:
-        """Wait until the log has grown, or so many seconds."""
-        if self._hub.position <= self._reached:
-            await self._hub.log.wait(seconds)

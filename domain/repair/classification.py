@@ -94,11 +94,6 @@ def classify(now: datetime, signs: LastSigns) -> Classification | None:
     )
 
 
-def forgets_runtime(signs: LastSigns) -> bool:
-    """Return whether a stopped session never came up, so that no runtime knows it."""
-    return signs.state.strip() == "stopped" and signs.stop_detail == "start_incomplete"
-
-
 def annotated(stop_detail: str, error: str) -> str:
     """Return a detail that says that it could not be stored, once for each error.
 

@@ -143,18 +143,6 @@ class Report:
         return self.repair_id is not None
 
     @property
-    def needs_somebody(self) -> bool:
-        """Whether there is something to do that was not done."""
-        if self.persisted:
-            return False
-        gates = ("session_not_stopped", "stop_reason_requires_force")
-        return bool(
-            self.blocked
-            or self.actions
-            or any(one.severity == "error" and one.code not in gates for one in self.issues)
-        )
-
-    @property
     def digest(self) -> str:
         """The SHA-256 of what depends on the log and the options alone."""
         return digest_of(self._of_the_log())

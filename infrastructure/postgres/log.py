@@ -182,20 +182,15 @@ class PostgresEventLog:
     ) -> FeedPage:
         """Return events of all sessions and the head of the log."""
         most_bytes = _ANY_SIZE if most_bytes is None else most_bytes
-        values: dict[str, Any] = {
-            "after": after,
-            "upto": upto,
-            "limit": limit,
-            "bytes": most_bytes,
-        }
-        filtered = bool(types) or app is not None or user is not None
-        if filtered:
-            values |= {"types": list(types), "app": app, "user": user}
-        rows = await self._database.fetch(
-            _STATEMENTS["read_all_filtered" if filtered else "read_all"],
-            values,
-            planned_anew=filtered,
-        )
+        if types or app is not None or user is not None:
+            head = await self.head()
+            wanted = EventFilter(tuple(types), app, user)
+            page = await self.read_owned(
+                after=after, upto=min(upto, head), limit=limit, most_bytes=most_bytes, wanted=wanted
+            )
+            return FeedPage([event.stored for event in page.events], page.reached, head)
+        values = {"after": after, "upto": upto, "limit": limit, "bytes": most_bytes}
+        rows = await self._database.fetch(_STATEMENTS["read_all"], values)
         head = rows[0][0]
         found = sorted([row[1:] for row in rows if row[1] is not None], key=_POSITION)
         events = [stored_event(*row[:6]) for row in found]

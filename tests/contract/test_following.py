@@ -12,12 +12,11 @@ import pytest
 from psycopg import AsyncConnection
 
 from application.errors import StoreUnavailable
-from application.fan_out import FanOut
 from application.ports.checkpoints import Checkpoints
 from application.ports.events import EventFilter, OwnedEvent
 from application.ports.log import EventLog
 from application.ports.store import Store
-from application.projections.following import BatchSize, Follower, FollowerJob
+from application.projections.following import BatchSize, Follower
 from infrastructure.memory.checkpoints import MemoryCheckpoints
 from infrastructure.memory.store import MemoryStore
 from infrastructure.memory.tables import Tables
@@ -184,27 +183,6 @@ async def test_a_checkpoint_moves_only_from_where_it_is_and_back_too(
     assert await move(4, 0)
     assert await checkpoints.position("reader") == 0
     assert ran == ["0-4", "4-0"]
-
-
-async def test_as_a_job_it_is_woken_when_the_log_has_grown(
-    store: Store, checkpoints: Checkpoints[object]
-) -> None:
-    hub, chain, seen = FanOut(), Chain(), Seen()
-    job = FollowerJob(Follower("reader", store.log, checkpoints, seen), hub)
-    hub.reached(await store.log.append(chain.next(2)))
-    assert await job.round() == 60.0
-    waiting = asyncio.create_task(job.wake(60.0))
-    await asyncio.sleep(0)
-
-    hub.reached(await store.log.append(chain.next(1)))
-    async with asyncio.timeout(5):
-        await waiting
-    await job.round()
-
-    assert seen.positions == [1, 2, 3]
-    hub.reached(await store.log.append(chain.next(1)))
-    async with asyncio.timeout(5):
-        await job.wake(60.0)  # it has grown already
 
 
 # ── several at once, and deaths ──────────────────────────────────────────────────────────────

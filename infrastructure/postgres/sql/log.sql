@@ -147,38 +147,10 @@ left join lateral (
 ) as p on true
 where l.log_id = 0
 
--- name: read_all_filtered
--- Positions are dense, so a window of them bounds the work whatever the filters let through. An
--- owner is looked up event by event: for `exists` all sessions would be read into a hash table.
-select l.head, p.*
-from log_head as l
-left join lateral (
-  select *
-  from (
-    select page.*,
-      sum(octet_length(state)) over (order by notification_id rows unbounded preceding) as size
-    from (
-      select e.originator_id, e.originator_version, e.notification_id, e.topic, e.state, e.digest
-      from events as e
-      where e.notification_id > %(after)s and e.notification_id <= %(upto)s
-        and (%(types)s::text[] = '{}' or e.topic = any(%(types)s))
-        and (%(app)s::text is null or %(app)s = coalesce(
-               (select s.app from sessions as s where s.session_id = e.originator_id),
-               (owner_of_scope_v1(e.originator_id)).app))
-        and (%(user)s::text is null or %(user)s = coalesce(
-               (select s.user_id from sessions as s where s.session_id = e.originator_id),
-               (owner_of_scope_v1(e.originator_id)).user_id))
-      order by e.notification_id
-      limit %(limit)s
-    ) as page
-  ) as summed
-  where size - octet_length(state) < %(bytes)s
-) as p on true
-where l.log_id = 0
-
 -- name: read_owned
 -- A window of positions bounds the work, whatever the filters let through. The size of a record is
--- known without reading it; those beyond the bytes asked for are not read.
+-- known without reading it; those beyond the bytes asked for are not read. An owner is looked up
+-- event by event: for `exists` all sessions would be read into a hash table.
 select originator_id, originator_version, notification_id, topic, state, digest, app, user_id, size
 from (
   select page.*,

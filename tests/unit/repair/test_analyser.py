@@ -166,7 +166,6 @@ def test_what_lists_show_wrongly_blocks_nothing() -> None:
 
     assert codes(made) == ["read_model_mismatch"]
     assert made.actions
-    assert made.needs_somebody
 
 
 def test_a_session_that_is_not_stopped_is_never_touched() -> None:
