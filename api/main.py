@@ -31,6 +31,7 @@ from application.commands.handler import CommandHandler
 from application.commands.hooks import Hooks
 from application.commands.repository import SessionRepository
 from application.commands.scope_handler import ScopeHandler
+from application.commands.session_queue import QueueLimits
 from application.fan_out import FanOut
 from application.memory_budget import MEBIBYTE, MemoryBudget
 from application.partials.reader import PartialReader
@@ -166,10 +167,17 @@ def _put_together(
         hub,
         largest=settings.max_record_bytes,
         largest_state=settings.max_state_bytes,
+        waiting=QueueLimits(patience=settings.patience_seconds),
         timers=timers,
         hooks=hooks,
     )
-    scope_handler = ScopeHandler(store, hub, largest=settings.max_record_bytes, hooks=hooks)
+    scope_handler = ScopeHandler(
+        store,
+        hub,
+        largest=settings.max_record_bytes,
+        hooks=hooks,
+        patience=settings.patience_seconds,
+    )
     transcripts = Transcripts(store, share=memory.share("transcripts"))
     queries = Queries(store, repository, transcripts)
     pruner = KeyPruner(store.idempotency_keys, timedelta(days=settings.idempotency_days))

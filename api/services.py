@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 
 from api.doors import origin_of
 from api.http.authorization import principal_of
+from api.http.bodies import body_size_of
 from api.http.idempotency import idempotency_key_of
 from api.http.preconditions import expected_of, is_current
 from api.http.requests import AnyRequest, header_text, scope_of, session_id_of
@@ -113,7 +114,7 @@ async def caller_of(request: AnyRequest) -> Caller:
     scope = scope_of(request)
     principal, origin = principal_of(request), origin_of(request)
     if _CONDITIONS.isdisjoint(scope["cairn_headers"]):
-        return Caller(principal.actor, origin)
+        return Caller(principal.actor, origin, size=body_size_of(request))
     actor, claimed = actor_of(request)
     return Caller(
         actor,
@@ -123,6 +124,7 @@ async def caller_of(request: AnyRequest) -> Caller:
         await idempotency_key_of(request),
         claimed,
         _keys_of_new_sessions(principal),
+        body_size_of(request),
     )
 
 

@@ -1,4 +1,8 @@
-"""Folded states as bytes; `domain.session.evolve` says which formats of them are still right."""
+"""Folded states as bytes; `domain.session.evolve` says which formats of them are still right.
+
+The values of a large state are written and read one by one: the library holds Python's lock during
+each call, and an event loop in another thread would stand still for as long as the whole takes.
+"""
 
 from types import GenericAlias
 from typing import Any, get_args, get_origin
@@ -6,12 +10,17 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from domain.persistent_map import PersistentMap
+from domain.replacing import replace
 from domain.session.state import Session
 
 
 def _to_plain(value: Any) -> Any:
     if isinstance(value, PersistentMap):
-        return dict(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        entries: dict[str, Any] = dict(value)  # pyright: ignore[reportUnknownArgumentType]
+        return {
+            key: msgspec.Raw(_encode(item)) if type(item) in (dict, list) else item
+            for key, item in entries.items()
+        }
     raise NotImplementedError(f"a state holds a {type(value)}")
 
 
@@ -25,6 +34,10 @@ def _from_plain(kind: type[Any], value: Any) -> Any:
 
 _encode = msgspec.msgpack.Encoder(enc_hook=_to_plain).encode
 _decode = msgspec.msgpack.Decoder(Session, dec_hook=_from_plain).decode
+_pieces = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
+_value = msgspec.msgpack.Decoder().decode
+_EMPTY = msgspec.Raw(_encode({}))
+_LARGE = 128 * 1024
 
 
 def encode_state(session: Session) -> bytes:
@@ -40,4 +53,9 @@ def decode_state(raw: bytes) -> Session:
     Args:
         raw: Of a format between `OLDEST_FORMAT` and `FORMAT`.
     """
-    return _decode(raw)
+    if len(raw) < _LARGE:
+        return _decode(raw)
+    fields = _pieces(raw)
+    keys = _pieces(fields.pop("state", _EMPTY))
+    state = PersistentMap({key: _value(value) for key, value in keys.items()})
+    return replace(_decode(_encode(fields)), state=state)

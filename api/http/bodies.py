@@ -79,6 +79,15 @@ async def read_body(request: AnyRequest) -> bytes:
     return body
 
 
+def body_size_of(request: AnyRequest) -> int:
+    """Return the bytes of the body, as far as it was read.
+
+    Args:
+        request: Whose body.
+    """
+    return len(scope_of(request).get("cairn_body", b""))
+
+
 def _too_large(most: int) -> Problem:
     return Problem("body_too_large", f"the body has more than {most} bytes", limit=most)
 

@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -126,7 +126,7 @@ def _require_one_meaning(value: Any, raw: bytes) -> None:
     while level:
         below: list[Any] = []
         for one in level:
-            kind: type[object] = type(one)
+            kind = cast("object", type(one))
             if kind is dict:
                 names += len(one)
                 below += one.values()

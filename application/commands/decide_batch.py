@@ -12,7 +12,7 @@ from application.commands.idempotency import stored_answer
 from application.commands.records import RecordEncoder
 from application.commands.repository import Loaded
 from application.commands.request import Outcome, Request
-from application.errors import RecordTooLarge, StaleSequence, StateTooLarge
+from application.errors import Busy, RecordTooLarge, StaleSequence, StateTooLarge
 from application.ports.events import NewEvent
 from application.ports.idempotency import StoredAnswer
 from application.ports.log import Append
@@ -33,15 +33,29 @@ from domain.timers import Timers
 
 @dataclass(slots=True)
 class PendingCommand:
-    """A request that waits for its session, and the promise of its outcome."""
+    """A request that waits for its session, and the promise of its outcome.
+
+    Args:
+        request: What is asked.
+        done: Gets the outcome.
+        since: When it came, by the clock of the loop, seconds.
+        is_begun: Whether it was decided, so that it may be stored.
+    """
 
     request: Request
     done: asyncio.Future[Outcome]
+    since: float = 0.0
+    is_begun: bool = False
 
     def answer(self, outcome: Outcome) -> None:
         """Give the caller its outcome, if it still waits."""
         if not self.done.done():
             self.done.set_result(outcome)
+
+    def give_up(self) -> None:
+        """Tell the caller that it has waited for too long, unless it is about to be stored."""
+        if not self.is_begun:
+            self.refuse(Busy("the session was busy for too long and stored nothing; try again"))
 
     def refuse(self, error: BaseException) -> None:
         """Tell the caller why not, if it still waits."""

@@ -20,6 +20,7 @@ from application.commands.idempotency import StoredAnswers
 from application.commands.reactions import REACTIONS, Reaction
 from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
+from application.commands.session_queue import QueueLimits, SessionQueue
 from application.errors import Busy, HookDenied, HookFailed, KeysTaken, VersionConflict
 from application.fan_out import FanOut
 from application.ports.log import Append
@@ -30,7 +31,6 @@ from domain.session.state import Session
 from domain.timers import Timers
 
 _ATTEMPTS = 50
-_TOGETHER = 128
 
 
 class CommandHandler:
@@ -40,7 +40,7 @@ class CommandHandler:
         store: Where events go.
         repository: Loads the states that commands are decided on.
         hub: Who hears of new events.
-        waiting: The most commands that wait for one session.
+        waiting: How much may wait for one session, and how long.
         largest: The most bytes of one record.
         largest_state: The most bytes of a session's state.
         timers: How long turns may be silent or run.
@@ -54,7 +54,7 @@ class CommandHandler:
         repository: SessionRepository,
         hub: FanOut,
         *,
-        waiting: int = 1000,
+        waiting: QueueLimits | None = None,
         largest: int = 1024 * 1024,
         largest_state: int = 16 * 1024 * 1024,
         timers: Timers | None = None,
@@ -64,14 +64,14 @@ class CommandHandler:
         self._store = store
         self._repository = repository
         self._hub = hub
-        self._most_waiting = waiting
+        self._waiting = waiting or QueueLimits()
         self._hooks = hooks or Hooks()
         self._reactions = reactions
         self._answers = StoredAnswers(store)
         self._decider = BatchDecider(
             store, largest=largest, largest_state=largest_state, timers=timers or Timers()
         )
-        self._queues: dict[UUID, list[PendingCommand]] = {}
+        self._queues: dict[UUID, SessionQueue] = {}
         self._chores: set[asyncio.Task[None]] = set()
 
     async def handle(self, request: Request) -> Outcome:
@@ -109,17 +109,20 @@ class CommandHandler:
         return await self._answers.replay(idempotency)
 
     async def _enqueue(self, request: Request) -> Outcome:
+        loop = asyncio.get_running_loop()
+        pending = PendingCommand(request, loop.create_future(), loop.time())
         queue = self._queues.get(request.session_id)
-        if queue is not None and len(queue) >= self._most_waiting:
-            raise Busy
-        pending = PendingCommand(request, asyncio.get_running_loop().create_future())
-        if queue is not None:
-            queue.append(pending)
-        else:
+        if queue is None:
             # Whoever finds no queue serves itself; a task would double the cost of waiting.
-            self._queues[request.session_id] = []
+            self._queues[request.session_id] = SessionQueue(self._waiting)
             await self._serve(request.session_id, [pending])
-        return await pending.done
+            return await pending.done
+        queue.add(pending)
+        alarm = loop.call_later(self._waiting.patience, pending.give_up)
+        try:
+            return await pending.done
+        finally:
+            alarm.cancel()
 
     async def _serve(self, session_id: UUID, batch: list[PendingCommand]) -> None:
         """Serve commands, then leave those that have come meanwhile to a task."""
@@ -136,8 +139,7 @@ class CommandHandler:
         finally:
             queue = self._queues[session_id]
             if queue:
-                self._queues[session_id] = queue[_TOGETHER:]
-                self._do(self._serve(session_id, queue[:_TOGETHER]))
+                self._do(self._serve(session_id, queue.take()))
             else:
                 del self._queues[session_id]
 
@@ -147,12 +149,15 @@ class CommandHandler:
             loaded = repository.cached(session_id) or await repository.refresh(session_id)
             # Callers that have disconnected while they waited are left out.
             batch = [pending for pending in batch if not pending.done.done()]
+            for pending in batch:
+                pending.is_begun = True
             decided = self._decider.decide(session_id, loaded, batch)
             append = decided.append
             if not append.events and not await repository.is_newest(session_id, loaded):
                 await repository.refresh(session_id)
                 continue
             if append.events or append.keys:
+                append.waited = asyncio.get_running_loop().time() - batch[0].since
                 try:
                     position = await self._store.log.append(append)
                 except VersionConflict as conflict:

@@ -60,6 +60,7 @@ class Caller(NamedTuple):
         claimed: Who the client says it is, where `actor` is proven by its token.
         keys_of_new_sessions: Where the keys of requests that begin a session must be unique:
             nil, or the place of those who see only a part of the store.
+        size: The bytes of what is asked.
     """
 
     actor: str
@@ -69,6 +70,7 @@ class Caller(NamedTuple):
     key: IdempotencyKey | None = None
     claimed: str | None = None
     keys_of_new_sessions: UUID = NIL
+    size: int = 0
 
     def asks(self, session_id: UUID, command: Command) -> "Request":
         """Return the request of a command under the conditions of this caller.
@@ -86,6 +88,7 @@ class Caller(NamedTuple):
             self.causation,
             None if self.key is None else self.key_in(session_id),
             claimed=self.claimed,
+            size=self.size,
         )
 
     def patches(self, command: PatchScope) -> "ScopeRequest":
@@ -128,6 +131,7 @@ class Request(NamedTuple):
         idempotency: The client's key.
         inherits: What a fork begins with, of the session it is made from.
         claimed: Who the client says it is, where `actor` is proven by its token.
+        size: The bytes of what is asked.
     """
 
     session_id: UUID
@@ -139,6 +143,7 @@ class Request(NamedTuple):
     idempotency: Idempotency | None = None
     inherits: Session | None = None
     claimed: str | None = None
+    size: int = 0
 
 
 class ScopeRequest(NamedTuple):

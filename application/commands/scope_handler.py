@@ -7,6 +7,8 @@ memory. When another process was faster the append conflicts, and the patch is d
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -38,6 +40,7 @@ class ScopeHandler:
         hub: Who hears of new events.
         largest: The most bytes of one record.
         hooks: Who is asked before a patch is decided.
+        patience: Seconds that a patch may wait for those before it.
     """
 
     def __init__(
@@ -47,8 +50,10 @@ class ScopeHandler:
         *,
         largest: int = 1024 * 1024,
         hooks: Hooks | None = None,
+        patience: float = 5.0,
     ) -> None:
         self._store = store
+        self._patience = patience
         self._hub = hub
         self._hooks = hooks or Hooks()
         self._answers = StoredAnswers(store)
@@ -79,8 +84,7 @@ class ScopeHandler:
     async def _in_turn(self, request: ScopeRequest) -> Outcome:
         if self._hooks:
             request = await self._hooks.before(request)
-        lock = self._locks.setdefault(request.session_id, asyncio.Lock())
-        async with lock:
+        async with self._turn(request.session_id):
             for _ in range(_ATTEMPTS):
                 try:
                     return _with_version(await self._patch(request))
@@ -92,6 +96,20 @@ class ScopeHandler:
                         raise
                     return _with_version(replayed)
         raise Busy("too many processes write to this scope at once; try again")
+
+    @asynccontextmanager
+    async def _turn(self, scope_id: UUID) -> AsyncGenerator[None]:
+        """Wait until nobody else of this process patches a scope, but not for ever."""
+        lock = self._locks.setdefault(scope_id, asyncio.Lock())
+        try:
+            async with asyncio.timeout(self._patience if lock.locked() else None):
+                await lock.acquire()
+        except TimeoutError:
+            raise Busy("the scope was busy for too long and stored nothing; try again") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     async def _patch(self, request: ScopeRequest) -> Outcome:
         store, scope_id, command = self._store, request.session_id, request.command

@@ -42,6 +42,7 @@ class Append:
             row either.
         by_import: An importer writes it, who may append to a log that is held; it has a row.
         hold: Keep everybody else from appending to the log, and why; with `by_import` only.
+        waited: Seconds that whoever asks has waited already, which count as part of the patience.
     """
 
     session_id: UUID
@@ -58,6 +59,7 @@ class Append:
     of_store: bool = False
     by_import: bool = False
     hold: Hold | None = None
+    waited: float = 0.0
 
     @property
     def of_session(self) -> bool:

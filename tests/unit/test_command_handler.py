@@ -9,6 +9,7 @@ import pytest
 from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
+from application.commands.session_queue import QueueLimits
 from application.errors import Busy, IdempotencyKeyInFlight, IdempotencyKeyReused, RecordTooLarge
 from application.fan_out import FanOut
 from application.memory_budget import Share
@@ -141,7 +142,7 @@ async def test_a_record_that_is_too_large_takes_the_whole_command_with_it(store)
 
 
 async def test_only_so_many_commands_wait_for_one_session(store):
-    handler = handler_over(store, waiting=2)
+    handler = handler_over(store, waiting=QueueLimits(commands=2))
     await begin(handler)
 
     answers = await asyncio.gather(

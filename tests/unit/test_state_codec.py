@@ -11,6 +11,7 @@ import pytest
 from domain.session import events as e
 from domain.session.evolve import FORMAT, OLDEST_FORMAT
 from domain.session.state import ABSENT, Session
+from infrastructure import state_codec
 from infrastructure.state_codec import decode_state, encode_state
 from tests.support.builders import SAMPLES, called, created, requested, started, state_after
 
@@ -36,6 +37,23 @@ def test_a_kept_state_comes_back_as_it_was(past):
 
     assert back == session
     assert type(back.state) is type(session.state)
+
+
+def test_a_large_state_is_read_value_by_value(monkeypatch: pytest.MonkeyPatch):
+    """Each value is one call, during which no other thread of Python can do anything."""
+    keys = {f"k{n}": [{"n": n, "said": "x" * 50}] * 500 for n in range(20)}
+    session = state_after([*BUSY, *(e.StatePatched(set={k: v}) for k, v in keys.items())])
+    raw = encode_state(session)
+    sizes, value = list[int](), state_codec._value
+
+    def measured(one: msgspec.Raw) -> Any:
+        sizes.append(len(one))
+        return value(one)
+
+    monkeypatch.setattr(state_codec, "_value", measured)
+    assert decode_state(raw) == session
+    assert len(sizes) == len(session.state)
+    assert max(sizes) < len(raw) / 15
 
 
 def test_a_session_goes_on_from_a_kept_state_as_if_it_had_never_been_away():

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from api.http.large_json import object_json
 from api.http.responses import array_json, to_json
 from api.http.streams import piece_document
 from api.services import Services
@@ -13,7 +14,7 @@ from domain.session.work import Interaction
 from domain.values import rfc3339
 
 
-def snapshot_json(services: Services, snapshot: Any, written: Sequence[Piece]) -> bytes:
+async def snapshot_json(services: Services, snapshot: Any, written: Sequence[Piece]) -> bytes:
     """Return a snapshot, with the stored JSON of its transcript as it is.
 
     Args:
@@ -47,15 +48,15 @@ def snapshot_json(services: Services, snapshot: Any, written: Sequence[Piece]) -
         ],
         "interactions": pending_documents(session),
         "inputs": waiting_documents(session),
-        "state": snapshot.state,
         "sequence": snapshot.sequence,
         "position": snapshot.position,
         "epoch": session.lifecycle.epoch,
         "store": services.store.identity,
     }
-    return b'{"session":%s,"transcript":%s,%s' % (
+    return b'{"session":%s,"transcript":%s,"state":%s,%s' % (
         to_json({**snapshot.document, "sequence": snapshot.sequence}),
         array_json(snapshot.transcript),
+        await object_json(snapshot.state),
         to_json(rest)[1:],
     )
 

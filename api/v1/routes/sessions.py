@@ -173,5 +173,5 @@ async def get_snapshot(request: AnyRequest, query: AtQuery) -> ASGIResponse:
         if at is None and turn is not None
         else []
     )
-    body = snapshot_json(services, snapshot, written)
+    body = await snapshot_json(services, snapshot, written)
     return json_response(body, headers={"ETag": etag(snapshot.sequence)})

@@ -6,6 +6,7 @@ from typing import Any
 from litestar.response.base import ASGIResponse
 
 from api.http.bodies import body_of
+from api.http.large_json import object_json
 from api.http.problems import Problem
 from api.http.query import with_query
 from api.http.requests import AnyRequest, name_of, session_id_of
@@ -39,8 +40,12 @@ async def get_state(request: AnyRequest, query: AtQuery) -> ASGIResponse:
     """Read all keys that the session sees, now or after a past event."""
     loaded, state = await services_of(request).queries.state(session_id_of(request), query.at)
     session = loaded.session
-    document = {"state": state, "version": session.state_version, "sequence": session.sequence}
-    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
+    body = b'{"state":%s,"version":%d,"sequence":%d}' % (
+        await object_json(state),
+        session.state_version,
+        session.sequence,
+    )
+    return json_response(body, headers={"ETag": etag(session.sequence)})
 
 
 @patch("/v1/sessions/{session_id:str}/state", right="write")

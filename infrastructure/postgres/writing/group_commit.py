@@ -43,6 +43,8 @@ _PROBE = sql.load("writer")["probe"]
 _ATTEMPT = 0.6
 """The part of the patience that one attempt may take: a second one may still be in time."""
 _PROBE_BYTES = 65_536
+_LEAST_PATIENCE = 1.0
+"""Seconds that an append has here however long its caller has waited before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +135,9 @@ class GroupCommit:
             raise StoreUnavailable("the server is stopping; try again")
         self._limits.waiting.take(size)
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._queue.append(PendingAppend(streams, done, monotonic(), size, events, expects))
+        waited = min(append.waited, max(self._limits.patience - _LEAST_PATIENCE, 0.0))
+        since = monotonic() - waited
+        self._queue.append(PendingAppend(streams, done, since, size, events, expects))
         self._arrived.set()
         return await done
 
@@ -146,9 +150,10 @@ class GroupCommit:
         while True:
             await asyncio.sleep(self._limits.patience / 10)
             overdue = monotonic() - self._limits.patience
-            old: list[PendingAppend] = []
-            while self._queue and self._queue[0].since < overdue:
-                old.append(self._queue.popleft())
+            # Not in the order of their age: some have waited before they came here.
+            old = [waiting for waiting in self._queue if waiting.since < overdue]
+            if old:
+                self._queue = deque(one for one in self._queue if one.since >= overdue)
             self._limits.waiting.count(-sum(waiting.size for waiting in old))
             refuse(old, StoreUnavailable())
             late = len(old)

@@ -1,0 +1,74 @@
+"""The commands that wait for one session, bounded in number, in bytes and in time."""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from application.commands.decide_batch import PendingCommand
+from application.errors import Busy
+from application.memory_budget import MEBIBYTE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueLimits:
+    """What may wait for one session.
+
+    Args:
+        commands: The most that wait.
+        bytes: The most bytes of their requests; one may wait however large it is.
+        together: The most that are decided and appended together.
+        together_bytes: They end with the one whose request reaches so many bytes in all.
+        patience: Seconds that one may wait until it is begun.
+    """
+
+    commands: int = 1000
+    bytes: int = 16 * MEBIBYTE
+    together: int = 128
+    together_bytes: int = 4 * MEBIBYTE
+    patience: float = 5.0
+
+
+@dataclass(slots=True)
+class SessionQueue:
+    """What waits for one session while others are served.
+
+    Args:
+        limits: How much that may be.
+    """
+
+    limits: QueueLimits
+    _waiting: deque[PendingCommand] = field(default_factory=deque[PendingCommand])
+    _size: int = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, pending: PendingCommand) -> None:
+        """Have a command wait.
+
+        Args:
+            pending: The command.
+
+        Raises:
+            Busy: So much waits already.
+        """
+        size = pending.request.size
+        limits = self.limits
+        if self._waiting and (
+            len(self._waiting) >= limits.commands or self._size + size > limits.bytes
+        ):
+            raise Busy
+        self._waiting.append(pending)
+        self._size += size
+
+    def take(self) -> list[PendingCommand]:
+        """Return those that are served together next, in the order in which they came."""
+        batch: list[PendingCommand] = []
+        size = 0
+        while self._waiting and len(batch) < self.limits.together:
+            pending = self._waiting.popleft()
+            self._size -= pending.request.size
+            size += pending.request.size
+            batch.append(pending)
+            if size >= self.limits.together_bytes:
+                break
+        return batch
