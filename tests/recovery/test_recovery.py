@@ -5,7 +5,6 @@ run out in the database, by the clock of which it is judged.
 """
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,28 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from infrastructure.postgres.connecting.single_owner import lock_key
+from tests.recovery.conftest import SECONDS
 from tests.support.api import Api, SessionApi, done
 from tests.support.server import running
 
 Json = dict[str, Any]
-SECONDS = 3600
-
-
-@pytest.fixture
-def no_job(database_url: str) -> Iterator[None]:
-    """The job has an owner, who does nothing."""
-    with psycopg.connect(database_url) as connection:
-        connection.execute("select pg_advisory_lock(%s)", [lock_key("supervision")])
-        yield
-
-
-@pytest.fixture
-def api(database_url: str, no_job: None) -> Iterator[Api]:
-    with running(database_url, recovery_grace_seconds=SECONDS) as base:
-        api = Api(base)
-        yield api
-        api.close()
 
 
 @pytest.fixture

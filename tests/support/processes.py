@@ -35,10 +35,18 @@ class Cairn:
         database: The URL of a database, or the data directory of an embedded Postgres.
         log: The file for what it prints.
         root: Where the program is; this one by default.
+        factory: What makes the program.
         **settings: As in `api.settings`.
     """
 
-    def __init__(self, database: str | Path, log: Path, root: Path = ROOT, **settings: Any) -> None:
+    def __init__(
+        self,
+        database: str | Path,
+        log: Path,
+        root: Path = ROOT,
+        factory: str = "api.main:create_app",
+        **settings: Any,
+    ) -> None:
         where = "CAIRN_DATA_DIR" if isinstance(database, Path) else "CAIRN_DATABASE_URL"
         clean = {
             name: value
@@ -49,6 +57,7 @@ class Cairn:
         self._environment = {**clean, **own, where: str(database)}
         self._log = log
         self._root = root
+        self._factory = factory
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -61,7 +70,7 @@ class Cairn:
     def start(self) -> None:
         """Start it, and return when it serves."""
         self._log.write_bytes(b"")
-        command = [sys.executable, "-m", "uvicorn", "--factory", "api.main:create_app"]
+        command = [sys.executable, "-m", "uvicorn", "--factory", self._factory]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--host", "127.0.0.1", "--port", "0", "--no-access-log"],
