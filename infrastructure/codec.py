@@ -10,6 +10,7 @@ import msgspec
 from application.ports.events import Envelope, StoredEvent
 from application.ports.inspection import FoundEvent
 from domain.catalogue import NAMES, Event
+from domain.repair.cairn_rows import Glance, required_of
 from domain.session.events import Recorded, SessionEvent, Unrecognised
 from domain.values import rfc3339
 from infrastructure.upcasters import upcast
@@ -35,18 +36,39 @@ class _Known(NamedTuple):
         whole: Reads a record of that version.
         data: Reads the data of one.
         cls: The class of the event.
+        glance: Reads the little of a record of that version that repair asks.
     """
 
     newest: int
     whole: Callable[[bytes], Any]
     data: Callable[[msgspec.Raw], SessionEvent]
     cls: type[Any]
+    glance: Callable[[bytes], Any]
 
 
 def _record_of(cls: type[Any]) -> type[msgspec.Struct]:
     """Return what is read of a record that holds an event of a class."""
     told = [(name, str | None, None) for name in ("turn_id", "actor", "claimed_actor")]
     return msgspec.defstruct("_Whole", [("at", datetime), ("v", int), ("data", cls), *told])
+
+
+def _glance_of(cls: type[Any]) -> type[msgspec.Struct]:
+    """Return what is read of a record at a glance: of what it must have, only that it is there."""
+    kinds: dict[str, Any] = dict.fromkeys(required_of(cls), msgspec.Raw)
+    asked = {"tool_call_id": str | None, "name": str | None}
+    told: list[Any] = [(field, asked.get(field, kind)) for field, kind in kinds.items()]
+    told += [(field, kind, None) for field, kind in asked.items() if field not in kinds]
+    data = msgspec.defstruct("_Data", told)
+    turn_id = ("turn_id", str | None, None)
+    whole: list[Any] = [
+        ("type", str),
+        ("v", int),
+        ("id", str),
+        ("at", str),
+        ("data", data),
+        turn_id,
+    ]
+    return msgspec.defstruct("_Glance", whole)
 
 
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
@@ -87,6 +109,7 @@ class JsonCodec:
                 msgspec.json.Decoder(_record_of(cls)).decode,
                 msgspec.json.Decoder(cls).decode,
                 cls,
+                msgspec.json.Decoder(_glance_of(cls)).decode,
             )
             for cls, (name, version) in NAMES.items()
         }
@@ -161,6 +184,24 @@ class JsonCodec:
                 # means, but must still be able to open the session.
                 event = Unrecognised(type=stored.type, data=_lenient(record.data))
         return _recorded(stored.sequence, record, event)
+
+    def glance(self, type_: str, record: bytes) -> Glance | None:
+        """Return what repair asks of a record in its newest version; None for any other.
+
+        Args:
+            type_: As it is stored.
+            record: UTF-8 JSON.
+        """
+        known = self._known.get(type_)
+        if known is None:
+            return None
+        try:
+            seen = known.glance(record)
+        except _UNREADABLE:
+            return None
+        if seen.v != known.newest or seen.type != type_:
+            return None
+        return Glance(seen.at, seen.id, seen.turn_id, seen.data.tool_call_id, seen.data.name)
 
     def to_json(self, value: Any) -> bytes:
         """Return a value as UTF-8 JSON.

@@ -69,6 +69,7 @@ _COMMANDS = (
     "idempotency_key_reused",
     "idempotency_key_in_flight",
     "busy",
+    "log_damaged",
 )
 _NAME: Json = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": NAME_PATTERN}
 _PATH: Mapping[str, Json] = {

@@ -21,7 +21,7 @@ from application.commands.reactions import REACTIONS, Reaction
 from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
 from application.commands.session_queue import QueueLimits, SessionQueue
-from application.errors import Busy, HookDenied, HookFailed, KeysTaken, VersionConflict
+from application.errors import Busy, HookDenied, HookFailed, KeysTaken, LogDamaged, VersionConflict
 from application.fan_out import FanOut
 from application.ports.log import Append
 from application.ports.store import Store
@@ -145,6 +145,7 @@ class CommandHandler:
 
     async def _serve_together(self, session_id: UUID, batch: list[PendingCommand]) -> None:
         repository = self._repository
+        conflicts: list[int] = []
         for _ in range(_ATTEMPTS):
             loaded = repository.cached(session_id) or await repository.refresh(session_id)
             # Callers that have disconnected while they waited are left out.
@@ -161,6 +162,7 @@ class CommandHandler:
                 try:
                     position = await self._store.log.append(append)
                 except VersionConflict as conflict:
+                    conflicts.append(loaded.session.sequence)
                     batch = _without_taken_ids(session_id, decided, conflict)
                     await repository.refresh(session_id)
                     continue
@@ -175,6 +177,12 @@ class CommandHandler:
             for decision in decided.decisions:
                 await self._settle(session_id, decision, decided)
             return
+        if len(conflicts) == _ATTEMPTS and len(set(conflicts)) == 1:
+            # Whoever is first leaves events, and none came.
+            raise LogDamaged(
+                f"the log of this session ends at event {conflicts[0]}, and the store keeps"
+                " another end of it; `cairn repair SESSION --dry-run` says more"
+            )
         raise Busy("too many processes write to this session at once; try again")
 
     def _publish(self, append: Append, position: int) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 from application.ports.events import Envelope, StoredEvent
 from application.ports.inspection import FoundEvent
 from domain.catalogue import Event
+from domain.repair.cairn_rows import Glance
 from domain.session.events import Recorded
 
 
@@ -17,6 +18,10 @@ class Codec(Protocol):
 
     def decode(self, stored: StoredEvent | FoundEvent) -> Recorded:
         """Return the event of a record, of an older version or an unknown type too."""
+        ...
+
+    def glance(self, type_: str, record: bytes) -> Glance | None:
+        """Return what repair asks of a record in its newest version; None for any other."""
         ...
 
     def to_json(self, value: Any) -> bytes:

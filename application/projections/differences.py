@@ -5,14 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from application.ports.codec import Codec
-from application.ports.events import StoredEvent
-from application.ports.inspection import FoundRow, Inspection, OwnWrite
+from application.ports.inspection import FoundEvent, FoundRow, Inspection, OwnWrite
 from application.projections.session_row import kept_document, session_row
 from application.projections.shared_state import shared_writes
 from domain.session.events import SessionCreated, StatePatched
 from domain.session.state import Session
 from domain.values import Owner
 
+_WRITERS = ("session.created", "state.patched")
 _DERIVED = ("doc", "created_at", "due_at", "projected_with")
 """What of a row is compared in another way, or not at all."""
 
@@ -34,21 +34,16 @@ class SharedWrites:
         """The writes, in order of the keys' first ones."""
         return list(self._last.values())
 
-    def take(
-        self,
-        session_id: UUID,
-        sequence: int,
-        position: int,
-        type_: str,
-        record: bytes,
-        digest: bytes,
-    ) -> None:
-        """Look at an event of the log."""
-        if type_ not in ("session.created", "state.patched"):
+    def take(self, found: FoundEvent) -> None:
+        """Look at an event of the log.
+
+        Args:
+            found: As it lies there.
+        """
+        if found.type not in _WRITERS:
             return
-        stored = StoredEvent(session_id, sequence, position, type_, record, digest)
         try:
-            event = self._codec.decode(stored).event
+            event = self._codec.decode(found).event
         except ValueError:
             return
         if isinstance(event, SessionCreated):
@@ -56,7 +51,7 @@ class SharedWrites:
         if self._owner is None or not isinstance(event, SessionCreated | StatePatched):
             return
         for write in shared_writes(self._owner.app, self._owner.user, event, 0, self._codec):
-            own = OwnWrite(write.scope_id, write.key, position, write.value)
+            own = OwnWrite(write.scope_id, write.key, found.position, write.value)
             self._last[write.scope_id, write.key] = own
 
 

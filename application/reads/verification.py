@@ -136,6 +136,7 @@ class _Check:
         self._fold: Folding | None = Folding()
         self._kept: frozenset[int] = frozenset()
         self._is_session = False
+        self._bad_from: int | None = None
         self.events = 0
         self.findings: dict[str, Finding] = {}
 
@@ -149,6 +150,7 @@ class _Check:
             row = Row(sequence, position=position, record=record, digest=digest, hashed=erased_hash)
             for code, detail in integrity.check(row):
                 self._found(code, sequence, detail)
+                self._bad_from = sequence if self._bad_from is None else self._bad_from
         if not self.events:
             self._is_session = page[0].type == _FIRST
             kept = await self._store.snapshots.sequences(self._session_id)
@@ -164,7 +166,9 @@ class _Check:
             if recorded.sequence == 1:
                 self._fold = Folding(await self._repository.state_before(recorded))
             self._fold.take(recorded)
-            if recorded.sequence in self._kept:
+            # Behind a hole or a changed record both may be right, and neither is known to be.
+            is_known = self._bad_from is None or recorded.sequence < self._bad_from
+            if recorded.sequence in self._kept and is_known:
                 await self._compare_kept(recorded.sequence, self._fold.session)
 
     def _decoded(self, found: FoundEvent) -> Recorded | None:

@@ -82,7 +82,7 @@ class Repairs:
             row = await inspection.row()
             if row is not None and row.shown["deleted"]:
                 raise SessionNotFound
-            reader = CairnRows(str(session_id), self._read)
+            reader = CairnRows(str(session_id), self._read, self._store.codec.glance)
             analyser = Analyser(reader, options, genesis(session_id))
             writes = SharedWrites(self._store.codec)
             async for page in inspection.events():
@@ -99,7 +99,7 @@ class Repairs:
                             erased_hash=found.erased_hash,
                         )
                     )
-                    writes.take(session_id, *found[:5])
+                    writes.take(found)
             if row is None and analyser.integrity.last is None:
                 raise SessionNotFound
             found_beside: list[tuple[str, str]] = []

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.catalogue import NAMES
 from domain.repair.report import Action, PlannedEvent
@@ -47,19 +47,44 @@ _STATES: Mapping[str, str] = {
     "session.start_failed": "stopped",
     "session.deleted": "deleted",
 }
-_KNOWN: Mapping[str, tuple[int, frozenset[str]]] = {
-    name: (
-        version,
-        frozenset(
-            field.name
-            for field in fields(cls)
-            if field.default is MISSING
-            and field.default_factory is MISSING
-            and field.name != "tool_call_id"
-        ),
+
+
+def required_of(cls: type[Any]) -> frozenset[str]:
+    """Return the fields without which an event of a class cannot be understood.
+
+    Args:
+        cls: In the catalogue.
+    """
+    return frozenset(
+        field.name
+        for field in fields(cls)
+        if field.default is MISSING
+        and field.default_factory is MISSING
+        and field.name != "tool_call_id"
     )
-    for cls, (name, version) in NAMES.items()
+
+
+_KNOWN: Mapping[str, tuple[int, frozenset[str]]] = {
+    name: (version, required_of(cls)) for cls, (name, version) in NAMES.items()
 }
+
+
+class Glance(NamedTuple):
+    """What is asked of a record that is as the newest version of its type has it.
+
+    Args:
+        at: Its time, as it is written.
+        event_id: Its id.
+        turn_id: Its turn, if it has one.
+        tool_call_id: Of a call or a result, if it has one.
+        tool_name: Of a call.
+    """
+
+    at: str
+    event_id: str
+    turn_id: str | None
+    tool_call_id: str | None
+    tool_name: str | None
 
 
 class CairnRows:
@@ -68,13 +93,22 @@ class CairnRows:
     Args:
         session_id: Whose log.
         read: Reads a JSON text, or raises `Unreadable`.
+        glance: Reads, quickly, a record that is as its type has it, or returns None: then it is
+            looked at closely. None looks at all of them closely.
     """
 
     quiet_gates = True
 
-    def __init__(self, session_id: str, read: Callable[[bytes], Any] = decoded) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        read: Callable[[bytes], Any] = decoded,
+        glance: Callable[[str, bytes], Glance | None] | None = None,
+    ) -> None:
         self._session_id = session_id
         self._read = read
+        self._glance = glance
+        self._moment = ""
         self._state = self._reason = ""
         self._failure: Failure | None = None
 
@@ -107,6 +141,12 @@ class CairnRows:
             return Row(
                 sequence, position=position, record=record, digest=digest, hashed=erased_hash
             )
+        if self._glance is not None and type_ not in _STATES:
+            seen = self._glance(type_, record)
+            # Events of one append have the same time.
+            if seen is not None and (seen.at == self._moment or is_moment(seen.at)):
+                self._moment = seen.at
+                return _seen(sequence, type_, seen, position, record, digest)
         problems: list[tuple[str, str]] = []
         try:
             value = object_of(self._read(record))
@@ -162,6 +202,21 @@ class CairnRows:
         return PlannedEvent(
             "turn.failed", action.turn_id, {"turn_id": action.turn_id, "failure": told}
         )
+
+
+def _seen(
+    sequence: int | None,
+    name: str,
+    seen: Glance,
+    position: int | None,
+    record: bytes,
+    digest: bytes | None,
+) -> Row:
+    role, call, tool = _role(name), "", ""
+    if role in ("call", "result"):
+        call, tool = text_of(seen.tool_call_id) or "", text_of(seen.tool_name) or ""
+    event_id, turn_id = text_of(seen.event_id), text_of(seen.turn_id)
+    return Row(sequence, event_id, turn_id, role, call, tool, (), position, record, digest)
 
 
 def _kind_of(stop_reason: str) -> str:

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, NoReturn, Protocol, cast
+from typing import Any, Literal, NamedTuple, NoReturn, Protocol
 
 from domain.repair.report import Action, PlannedEvent
 from domain.values import Failure
@@ -135,7 +135,9 @@ def is_moment(value: Any) -> bool:
 
 def object_of(value: Any) -> Mapping[str, Any] | None:
     """Return an object; None for what is none."""
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    return value  # pyright: ignore[reportUnknownVariableType]
 
 
 def failure_of(value: Any) -> Failure | None:

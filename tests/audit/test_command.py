@@ -19,6 +19,8 @@ from infrastructure.audit_key_file import make_key, read_keys
 from infrastructure.ed25519 import Ed25519
 from tests.audit.conftest import NAME, Audited
 from tests.audit.test_verification import tamper
+from tests.support.api import HELLO
+from tests.support.server import running
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -113,6 +115,32 @@ def test_a_log_that_is_not_what_was_signed(
     status, report = verify("--checkpoint", home[0], "--key", home[1])
     assert status == 1
     assert code in [one["code"] for one in report["findings"]]
+
+
+def test_a_kept_tree_that_is_not_made_of_the_log_is_found_and_made_anew(
+    audited: Audited, verify: Any, tmp_path: Path
+) -> None:
+    session = audited.api.create()
+    session.start("t1")
+    for _ in range(3):
+        session.record(*[("agent.thought", {"parts": HELLO})] * 100)
+    checkpoint, key = tmp_path / "checkpoint", tmp_path / "audit.pub"
+    checkpoint.write_bytes(audited.api.get("/v1/audit/checkpoint").content)
+    key.write_text(f"{audited.key}\n")
+    asked = ("--checkpoint", checkpoint, "--key", key)
+    assert verify(*asked)[0] == 0
+
+    off, on = (f"alter table log_tiles {way} trigger user" for way in ("disable", "enable"))
+    lie = "update log_tiles set root = sha256('x') where level = 0"
+    tamper(audited, off, lie, on)
+    status, report = verify(*asked)
+    assert (status, [one["code"] for one in report["findings"]]) == (1, ["tree_mismatch"])
+
+    # The way out that the handbook names.
+    empty = ("delete from log_tiles", "delete from checkpoints where consumer = 'log tiles'")
+    tamper(audited, off, *empty, on)
+    with running(audited.database, audit_key_file=audited.key_file) as base:
+        assert verify(*asked, "--url", base)[0] == 0
 
 
 def test_checkpoints_that_prove_nothing(

@@ -130,6 +130,22 @@ def test_a_kept_state_that_is_not_what_the_events_come_to(
         f" where sequence = {second}",
     )
     assert codes(verified(audited, session)) == [("kept_state_mismatch", second)]
+    # The way out that the handbook names.
+    tamper(audited, f"delete from snapshots where session_id = '{session.id}'")
+    assert verified(audited, session)["ok"]
+
+
+def test_a_kept_state_behind_a_hole_is_not_held_against_what_is_left(
+    audited: Audited, session: SessionApi
+) -> None:
+    for _ in range(6):
+        thoughts = [{"type": "agent.thought", "data": {"parts": HELLO}}] * 100
+        session.post("/turns/t1/events", {"events": thoughts})
+    with psycopg.connect(audited.database, autocommit=True) as connection:
+        kept = connection.execute("select sequence from snapshots where sequence > 5").fetchall()
+    assert kept
+    tamper(audited, "delete from events where topic = 'message.added'")
+    assert codes(verified(audited, session)) == [("event_sequence_gap", 3)]
 
 
 def test_a_sample_and_what_changed_since(audited: Audited) -> None:

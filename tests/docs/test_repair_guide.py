@@ -11,11 +11,19 @@ TEXT = (ROOT / "docs/repair.md").read_text("utf-8")
 _SECTION = re.compile(r"^### (\w+)\n(.+?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 
 
+_FOUND = re.compile(r'(?:found\(|Finding\(None,|return (?=".*", f?"))\s*"(\w+)"')
+_VERIFYING = ("application/reads/verification.py", "api/cli/verify.py")
+
+
 def test_each_code_has_a_section_that_says_how_bad_it_is() -> None:
     sections = dict(_SECTION.findall(TEXT))
     actions = get_args(get_type_hints(Action)["code"])
 
-    assert sections.keys() == ISSUES.keys() | set(actions)
+    verifying = "".join((ROOT / path).read_text("utf-8") for path in _VERIFYING)
+    found = set(_FOUND.findall(verifying))
+    assert len(found - ISSUES.keys()) >= 7
+    assert sections.keys() == ISSUES.keys() | set(actions) | found
+    assert all("Do: " in sections[code] for code in found)
     for code, meaning in ISSUES.items():
         said = sections[code]
         assert said.startswith(meaning.severity.capitalize()), code

@@ -1,13 +1,17 @@
 """Damage by somebody who owns the database: named, with a way out, and nobody else's trouble."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import psycopg
 import pytest
 
 from tests.repair.damage import Damage
 from tests.support.api import Api, SessionApi, done, refused
+from tests.support.server import running
 
 Json = dict[str, Any]
 Hurt = Callable[[SessionApi], Damage]
@@ -20,6 +24,18 @@ def look(session: SessionApi) -> Json:
 
 def codes(session: SessionApi) -> list[str]:
     return [issue["code"] for issue in look(session)["issues"] if issue["severity"] != "info"]
+
+
+@contextmanager
+def tail_of(session: SessionApi) -> Iterator[Iterator[str]]:
+    """Follow a session from its end on: the types of what comes."""
+    asked = {"Accept": "text/event-stream"}
+    url = f"{session.api.base_url}{session.path}/events"
+    with httpx.stream("GET", url, params={"since": session.head}, headers=asked) as answer:
+        lines = answer.iter_lines()
+        assert "caught-up" in next(line for line in lines if line.startswith("event:"))
+        events = (json.loads(line[5:]) for line in lines if line.startswith("data: {"))
+        yield (one["type"] for one in events if "sequence" in one and "type" in one)
 
 
 def swap(damage: Damage) -> None:
@@ -89,7 +105,10 @@ def test_damage_is_named_harms_nobody_else_and_leaves_a_way_out(
     other.say("before")
     feed = api.feed_head()
     do, expected = DAMAGE[name]
-    do(damage(session))
+    with tail_of(other) as tail:
+        do(damage(session))
+        other.say("meanwhile")
+        assert next(tail) == "message.added"
 
     found = codes(session)
     assert set(found) >= set(expected), found
@@ -108,7 +127,8 @@ def test_damage_is_named_harms_nobody_else_and_leaves_a_way_out(
     other.say("after")
     done(api.get("/v1/events", params={"after": 0, "limit": 200}))
     assert api.feed_head() > feed
-    assert [one["type"] for one in other.events()].count("message.added") == 2
+    assert other.types().count("message.added") == 3
+    assert done(api.get(f"/v1/sessions/{fork['id']}/verify"))["ok"]
 
 
 def test_a_record_that_is_not_json_is_named_in_its_place(
@@ -160,6 +180,43 @@ def test_a_client_ahead_of_a_restored_backup_is_told(session: SessionApi, damage
     )
 
     refused(session.get("/events", params={"since": 7}), 409, "cursor_ahead", head=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "last"), [("a truncated tail", 4), ("a head ahead of the log", 7)]
+)
+def test_what_is_left_of_a_log_that_ends_too_early_goes_on_in_a_fork(
+    name: str, last: int, api: Api, session: SessionApi, damage: Hurt, database_url: str
+) -> None:
+    DAMAGE[name][0](damage(session))
+    head = session.document()["sequence"]
+    assert head > last
+
+    # Clients that have seen more than is left are told, whatever the list row says.
+    refused(session.get("/events", params={"since": head + 1}), 409, "cursor_ahead", head=head)
+    # Nothing is appended by whoever has to read the log first.
+    with running(database_url) as base:
+        cold = Api(base)
+        answer = cold.patch(session.path, {"title": "New"})
+        assert (answer.status_code, answer.json()["code"]) == (500, "log_damaged"), answer.text
+        cold.close()
+    fork = SessionApi(api, done(session.post("/fork", {"at": last}), 201)["session"])
+    assert len(fork.events()) == 1
+    done(fork.post("/resume") if fork.document()["status"] == "stopped" else fork.get())
+    fork.say("on")
+    assert done(fork.get("/verify"))["ok"]
+
+
+def test_a_key_whose_history_lost_a_write_is_named_and_written_again(
+    session: SessionApi, damage: Hurt
+) -> None:
+    done(session.post("/resume"))
+    done(session.patch("/state", {"set": {"user:name": "Ada"}}))
+    damage(session).run("delete from shared_state_history where key = 'user:name' and %(id)s <> ''")
+
+    assert codes(session) == ["shared_state_mismatch"]
+    done(session.patch("/state", {"set": {"user:name": "Ada L."}}))
+    assert codes(session) == []
 
 
 def test_the_log_refuses_a_change_by_whoever_has_not_put_its_guards_aside(
