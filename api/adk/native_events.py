@@ -78,7 +78,9 @@ def _said(event: object, names: Mapping[str, str]) -> dict[str, Any] | None:
             return {"content": {"parts": [call], "role": "model"}, "longRunningToolIds": []}
         case ToolReturned():
             name = names.get(event.tool_call_id, "tool")
-            response = _response(event.tool_call_id, name, event.output)
+            ended = event.status == "completed" or event.output is not None
+            output = event.output if ended else {"error": event.status}
+            response = _response(event.tool_call_id, name, output)
             return {"content": {"parts": [response], "role": "user"}}
         case StatePatched():
             gone = dict.fromkeys(event.delete)

@@ -22,3 +22,13 @@ def adk_server(postgres_server: Server) -> Iterator[str]:
 def adk(adk_server: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=adk_server, timeout=30) as client:
         yield client
+
+
+@pytest.fixture(scope="package")
+def driven_server(postgres_server: Server) -> Iterator[str]:
+    """One whose runs wait for a driver for as long as a slow machine needs to start one."""
+    with (
+        postgres_server.database() as url,
+        running(url, doors="adk", adk_driver_seconds=60) as base,
+    ):
+        yield base

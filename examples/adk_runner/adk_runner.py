@@ -1,0 +1,156 @@
+"""Runs an agent of google-adk for the runs that Cairn is asked for: `/run` and `/run_sse`.
+
+    python examples/adk_runner/adk_runner.py cairn://127.0.0.1:8080 package.module:root_agent
+
+It follows the log for turns that begin, takes a lease on the session, has google-adk run the agent
+with the sessions of Cairn, and says how the turn ended.
+"""
+
+import asyncio
+import importlib
+import json
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Any
+
+import httpx
+from cairn_adk import CairnSessionService
+from google.adk.agents.base_agent import BaseAgent
+from google.adk.agents.run_config import RunConfig, StreamingMode
+from google.adk.events.event import Event
+from google.adk.runners import Runner
+from google.adk.sessions.session import Session
+from google.genai import types
+
+RUN, EVENT = "adk.run", "adk.event"
+_HOLDER = "adk-runner"
+
+
+class RunSessions(CairnSessionService):
+    """Sessions of one run: what the user said is recorded already, and anybody may write beside.
+
+    Args:
+        uri: Of the server.
+        given: The event that the run began with; None when it began without one.
+    """
+
+    def __init__(self, uri: str, given: dict[str, Any] | None) -> None:
+        super().__init__(uri)
+        self._given = given
+
+    async def append_event(self, session: Session, event: Event) -> Event:
+        if event.author == "user" and self._given is not None:
+            self._given = None
+            return event
+        # Whoever changes the state meanwhile does not end the run.
+        session._storage_update_marker = None
+        return await super().append_event(session, event)
+
+
+async def serve(uri: str, agent: BaseAgent, app: str, ready: asyncio.Event | None = None) -> None:
+    """Run the agent for every run of an app, until it is cancelled.
+
+    Args:
+        uri: Of the server, such as `cairn://127.0.0.1:8080`.
+        agent: Who answers.
+        app: Whose sessions.
+        ready: Set when turns that begin from then on are heard of.
+    """
+    service = CairnSessionService(uri)
+    running: set[asyncio.Task[None]] = set()
+    sessions: dict[str, asyncio.Lock] = {}
+    async with httpx.AsyncClient(
+        base_url=service._base,
+        headers=service._headers,
+        timeout=None,  # noqa: S113
+    ) as client:
+        try:
+            async for begun in _turns(client, app, ready):
+                # One run after the other: the lease of the one before is let go of first.
+                lock = sessions.setdefault(begun["session_id"], asyncio.Lock())
+                task = asyncio.create_task(_run(client, uri, agent, begun, lock))
+                running.add(task)
+                task.add_done_callback(running.discard)
+        finally:
+            await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _turns(
+    client: httpx.AsyncClient, app: str, ready: asyncio.Event | None
+) -> AsyncGenerator[dict[str, Any]]:
+    """Yield the turns of runs, as they begin; no event is missed when a connection is lost."""
+    query = {"types": "turn.started", "app": app, "after": "now"}
+    while True:
+        with suppress(httpx.TransportError):
+            headers = {"Accept": "text/event-stream"}
+            async with client.stream("GET", "/v1/events", params=query, headers=headers) as stream:
+                stream.raise_for_status()
+                async for line in stream.aiter_lines():
+                    if line.startswith("id: "):
+                        query["after"] = line[4:]
+                    if line.startswith("event: caught-up") and ready is not None:
+                        ready.set()
+                    if line.startswith("data: ") and RUN in line:
+                        yield json.loads(line[6:])
+        await asyncio.sleep(0.2)
+
+
+async def _run(
+    client: httpx.AsyncClient,
+    uri: str,
+    agent: BaseAgent,
+    begun: dict[str, Any],
+    lock: asyncio.Lock,
+) -> None:
+    session, turn = f"/v1/sessions/{begun['session_id']}", begun["data"]["turn_id"]
+    asked, given = begun["data"]["meta"][RUN], begun["data"]["meta"].get(EVENT)
+    async with lock:
+        attached = await client.post(f"{session}/attach", json={"holder": _HOLDER})
+        if attached.status_code >= httpx.codes.BAD_REQUEST:
+            return  # Another runner has it.
+        lease = attached.json()["lease_id"]
+        try:
+            await _play(uri, agent, turn, asked, given)
+        except Exception as error:  # noqa: BLE001 - it is the end of the run, not of the runner
+            failure = {"kind": type(error).__name__, "summary": str(error)[:2000] or "it failed"}
+            await client.post(f"{session}/turns/{turn}/fail", json=failure)
+        else:
+            await client.post(f"{session}/turns/{turn}/complete", json={})
+        finally:
+            await client.post(f"{session}/detach", json={"lease_id": lease})
+
+
+async def _play(
+    uri: str,
+    agent: BaseAgent,
+    turn: str,
+    asked: dict[str, Any],
+    given: dict[str, Any] | None,
+) -> None:
+    sessions = RunSessions(uri, given)
+    runner = Runner(app_name=asked["appName"], agent=agent, session_service=sessions)
+    said = (given or {}).get("content")
+    mode = StreamingMode.SSE if asked.get("streaming") else StreamingMode.NONE
+    try:
+        async for _ in runner.run_async(
+            user_id=asked["userId"],
+            session_id=asked["sessionId"],
+            invocation_id=turn,
+            new_message=None if said is None else types.Content.model_validate(said),
+            run_config=RunConfig(streaming_mode=mode, custom_metadata=asked.get("customMetadata")),
+        ):
+            pass
+    finally:
+        await sessions.close()
+
+
+def main() -> None:
+    uri, named = sys.argv[1:3]
+    module, _, attribute = named.partition(":")
+    agent: BaseAgent = getattr(importlib.import_module(module), attribute or "root_agent")
+    asyncio.run(serve(uri, agent, sys.argv[3] if len(sys.argv) > 3 else agent.name))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,314 @@
+"""google-adk itself: its client, its runner and its contract of session services."""
+
+import asyncio
+import importlib
+import sys
+import warnings
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    pytest.importorskip("google.adk", reason="google-adk is installed by make setup-importers")
+    sys.path[:0] = [str(ROOT / "clients/cairn_adk"), str(ROOT / "examples/adk_runner")]
+    from google.adk.agents import LlmAgent
+    from google.adk.cli.conformance.adk_web_server_client import AdkWebServerClient
+    from google.adk.cli.service_registry import load_services_module
+    from google.adk.cli.utils.service_factory import create_session_service_from_options
+    from google.adk.errors._stale_session_error import StaleSessionError
+    from google.adk.errors.already_exists_error import AlreadyExistsError
+    from google.adk.errors.session_not_found_error import SessionNotFoundError
+    from google.adk.events.event import Event
+    from google.adk.events.event_actions import EventActions
+    from google.adk.models.base_llm import BaseLlm
+    from google.adk.models.llm_response import LlmResponse
+    from google.adk.sessions.base_session_service import GetSessionConfig
+    from google.genai import types
+
+    adk_runner: Any = importlib.import_module("adk_runner")
+    cairn_adk: Any = importlib.import_module("cairn_adk")
+
+APP, USER = "app", "ada"
+
+
+@pytest.fixture
+async def service(adk_server: str) -> AsyncIterator[Any]:
+    made = cairn_adk.CairnSessionService(adk_server.replace("http://", "cairn://"))
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def app() -> str:
+    return f"app-{uuid4().hex[:8]}"
+
+
+def event(text: str = "hi", **fields: Any) -> Event:
+    content = types.Content(role="user", parts=[types.Part(text=text)])
+    return Event(**{"author": "user", "content": content, **fields})
+
+
+async def test_a_session_comes_back_as_it_was_created(service: Any, app: str):
+    state = {"a": 1, "n": None, "app:x": True, "user:y": [1], "temp:z": 1}
+    made = await service.create_session(app_name=app, user_id=USER, state=state, session_id="s")
+    found = await service.get_session(app_name=app, user_id=USER, session_id="s")
+    assert found == made
+    assert found.state == {"a": 1, "n": None, "app:x": True, "user:y": [1]}
+    assert (await service.create_session(app_name=app, user_id=USER, session_id="  ")).id
+    for name in ("s", " s "):
+        with pytest.raises(AlreadyExistsError):
+            await service.create_session(app_name=app, user_id=USER, session_id=name)
+    other = await service.create_session(app_name=app, user_id="bob", session_id="s")
+    assert (other.user_id, other.state) == ("bob", {"app:x": True})
+    assert await service.get_session(app_name=app, user_id=USER, session_id="none") is None
+    assert await service.get_user_state(app_name=app, user_id=USER) == {"y": [1]}
+    assert await service.get_user_state(app_name=app, user_id="bob") == {}
+
+
+async def test_of_many_who_create_one_session_one_wins(service: Any, app: str):
+    async def create() -> bool:
+        try:
+            await service.create_session(app_name=app, user_id=USER, session_id="s")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*(create() for _ in range(16)))) == 1
+
+
+async def test_lists_have_all_users_or_one_and_the_last_changed_last(service: Any, app: str):
+    for user, name, at in ((USER, "b", 300.0), (USER, "a", 100.0), ("bob", "c", 200.0)):
+        session = await service.create_session(app_name=app, user_id=user, session_id=name)
+        await service.append_event(session, event(timestamp=at))
+    everybody = (await service.list_sessions(app_name=app)).sessions
+    assert [(one.id, one.last_update_time, one.events) for one in everybody] == [
+        ("a", 100.0, []),
+        ("c", 200.0, []),
+        ("b", 300.0, []),
+    ]
+    mine = (await service.list_sessions(app_name=app, user_id=USER)).sessions
+    assert [one.id for one in mine] == ["a", "b"]
+    assert (await service.list_sessions(app_name=app, user_id="nobody")).sessions == []
+
+
+async def test_a_deleted_session_is_gone_and_takes_no_event(service: Any, app: str):
+    session = await service.create_session(app_name=app, user_id=USER, session_id="s")
+    await service.delete_session(app_name=app, user_id="bob", session_id="s")
+    assert await service.get_session(app_name=app, user_id=USER, session_id="s")
+    await service.delete_session(app_name=app, user_id=USER, session_id="s")
+    await service.delete_session(app_name=app, user_id=USER, session_id="s")
+    assert await service.get_session(app_name=app, user_id=USER, session_id="s") is None
+    with pytest.raises(SessionNotFoundError):
+        await service.append_event(session, event())
+
+
+async def test_a_whole_event_comes_back(service: Any, app: str):
+    session = await service.create_session(app_name=app, user_id=USER, session_id="s")
+    parts = [
+        types.Part(text="t", thought=True, thought_signature=b"\xfb\xff"),
+        types.Part(inline_data=types.Blob(data=b"\x00\xff\xfe", mime_type="a/b")),
+        types.Part(function_call=types.FunctionCall(id="c", name="f", args={"x": None})),
+    ]
+    whole = Event(
+        author="m",
+        invocation_id="i",
+        content=types.Content(role="model", parts=parts),
+        error_code="E",
+        error_message="m",
+        interrupted=True,
+        partial=False,
+        turn_complete=True,
+        branch="a.b",
+        custom_metadata={"k": None},
+        long_running_tool_ids={"c"},
+        usage_metadata=types.GenerateContentResponseUsageMetadata(prompt_token_count=3),
+        citation_metadata=types.CitationMetadata(citations=[types.Citation(uri="u")]),
+        grounding_metadata=types.GroundingMetadata(web_search_queries=["q"]),
+        actions=EventActions(transfer_to_agent="b", artifact_delta={"a": 1}, escalate=True),
+        timestamp=1699781400.25,
+    )
+    await service.append_event(session, whole)
+    found = await service.get_session(app_name=app, user_id=USER, session_id="s")
+    assert found.events == [whole]
+    assert found.last_update_time == pytest.approx(whole.timestamp, abs=1e-6)
+    assert session.events == [whole]
+
+
+async def test_keys_go_where_their_prefix_says(service: Any, app: str):
+    session = await service.create_session(app_name=app, user_id=USER, session_id="s")
+    delta = {"d": {"a": 1}, "app:x": None, "user:y": True, "temp:t": 1, "odd": object()}
+    given = event(actions=EventActions(state_delta=delta))
+    await service.append_event(session, given)
+    assert session.state["temp:t"] == 1
+    assert "temp:t" in given.actions.state_delta
+    replaced = event(actions=EventActions(state_delta={"d": {"b": 2}}))
+    await service.append_event(session, replaced)
+    found = await service.get_session(app_name=app, user_id=USER, session_id="s")
+    assert {**found.state, "odd": type(found.state["odd"])} == {
+        "d": {"b": 2},
+        "app:x": None,
+        "user:y": True,
+        "odd": str,
+    }
+    assert "temp:t" not in found.events[0].actions.state_delta
+
+
+async def test_events_can_be_asked_for_by_number_and_time(service: Any, app: str):
+    session = await service.create_session(app_name=app, user_id=USER, session_id="s")
+    for n in range(5):
+        await service.append_event(session, event(str(n), id=f"e{n}", timestamp=100.0 + n))
+
+    async def ids(**config: Any) -> list[str]:
+        chosen = GetSessionConfig(**config)
+        found = await service.get_session(app_name=app, user_id=USER, session_id="s", config=chosen)
+        return [one.id for one in found.events]
+
+    assert await ids() == ["e0", "e1", "e2", "e3", "e4"]
+    assert await ids(num_recent_events=3) == ["e2", "e3", "e4"]
+    assert await ids(num_recent_events=0) == []
+    assert await ids(after_timestamp=101.0) == ["e1", "e2", "e3", "e4"]
+    assert await ids(num_recent_events=2, after_timestamp=100.0) == ["e3", "e4"]
+
+
+async def test_of_two_writers_of_one_snapshot_exactly_one_wins(service: Any, app: str):
+    await service.create_session(app_name=app, user_id=USER, session_id="s")
+
+    async def load() -> Any:
+        return await service.get_session(app_name=app, user_id=USER, session_id="s")
+
+    async def append(session: Any) -> bool:
+        try:
+            await service.append_event(session, event())
+        except StaleSessionError:
+            return False
+        return True
+
+    for n in range(1, 9):
+        wrote = await asyncio.gather(append(await load()), append(await load()))
+        assert sorted(wrote) == [False, True]
+        assert len((await load()).events) == n
+
+
+async def test_an_event_twice_is_one_and_a_partial_one_none(service: Any, app: str):
+    session = await service.create_session(app_name=app, user_id=USER, session_id="s")
+    once = event(id="e", actions=EventActions(state_delta={"n": 1}))
+    await service.append_event(session, once)
+    await service.append_event(session, once)
+    await service.append_event(session, event(partial=True))
+    assert [one.id for one in session.events] == ["e"]
+    found = await service.get_session(app_name=app, user_id=USER, session_id="s")
+    assert [one.id for one in found.events] == ["e"]
+    with pytest.raises(ValueError, match="has the id"):
+        await service.append_event(found, event("other", id="e"))
+
+
+async def test_the_token_is_in_no_message(adk_server: str):
+    uri = adk_server.replace("http://", "cairn://adk:hush-hush@")
+    service = cairn_adk.CairnSessionService(uri)
+    assert "hush" not in repr(service)
+    with pytest.raises(ValueError, match="cairn://host") as refused:
+        cairn_adk.CairnSessionService(f"x{uri}")
+    assert "hush" not in str(refused.value)
+    await service.close()
+
+
+def test_the_service_is_found_by_its_uri(tmp_path: Path):
+    (tmp_path / "services.yaml").write_text(
+        "services:\n  - scheme: cairn\n    type: session\n"
+        "    class: cairn_adk.CairnSessionService\n"
+    )
+    load_services_module(str(tmp_path))
+    found = create_session_service_from_options(
+        base_dir=tmp_path, session_service_uri="cairn://127.0.0.1:1"
+    )
+    assert isinstance(found, cairn_adk.CairnSessionService)
+
+
+# ── its client, and a runner behind the door ─────────────────────────────────────────────────
+
+
+class Scripted(BaseLlm):
+    """Answers by a script: the last word of the user says which."""
+
+    async def generate_content_async(self, llm_request: Any, stream: bool = False) -> Any:
+        last = llm_request.contents[-1].parts[-1]
+        if last.function_response is not None:
+            yield LlmResponse(content=_model(types.Part(text="3 degrees")))
+        elif last.text == "weather":
+            call = types.FunctionCall(name="get_weather", args={"city": "Oslo"})
+            yield LlmResponse(content=_model(types.Part(function_call=call)))
+        elif last.text == "fail":
+            raise RuntimeError("kaput")
+        else:
+            yield LlmResponse(content=_model(types.Part(text=f"echo: {last.text}")))
+
+
+def _model(*parts: types.Part) -> types.Content:
+    return types.Content(role="model", parts=list(parts))
+
+
+def get_weather(city: str) -> dict[str, Any]:
+    """Return the weather of a city."""
+    return {"city": city, "degrees": 3}
+
+
+@pytest.fixture
+async def driven(driven_server: str, app: str) -> AsyncIterator[str]:
+    """A server for whose runs of one app google-adk runs an agent."""
+    agent = LlmAgent(name="helper", model=Scripted(model="scripted"), tools=[get_weather])
+    ready = asyncio.Event()
+    uri = driven_server.replace("http://", "cairn://")
+    runner = asyncio.create_task(adk_runner.serve(uri, agent, app, ready))
+    await asyncio.wait_for(ready.wait(), 60)
+    yield driven_server
+    runner.cancel()
+    await asyncio.gather(runner, return_exceptions=True)
+
+
+def run_request(app: str, session_id: str, text: str, **more: Any) -> Any:
+    from google.adk.cli.adk_web_server import RunAgentRequest
+
+    message = types.Content(role="user", parts=[types.Part(text=text)])
+    return RunAgentRequest(
+        app_name=app, user_id=USER, session_id=session_id, new_message=message, **more
+    )
+
+
+async def test_every_method_of_the_client_of_google_adk(driven: str, app: str):
+    async with AdkWebServerClient(base_url=driven, timeout=60) as client:
+        made = await client.create_session(app_name=app, user_id=USER, state={"a": 1})
+        assert made.state == {"a": 1}
+        kept = {"app_name": app, "user_id": USER, "session_id": made.id}
+        changed = await client.update_session(**kept, state_delta={"b": 2})
+        assert changed.state == {"a": 1, "b": 2}
+        assert (await client.get_version_data())["language"] == "python"
+        told = [one async for one in client.run_agent(run_request(app, made.id, "weather"))]
+        assert [one.author for one in told] == ["helper"] * 3
+        assert told[0].content.parts[0].function_call.args == {"city": "Oslo"}
+        assert told[1].content.parts[0].function_response.response["degrees"] == 3
+        assert told[2].content.parts[0].text == "3 degrees"
+        session = await client.get_session(**kept)
+        assert [one.id for one in session.events[2:]] == [one.id for one in told]
+        assert session.events[1].content.parts[0].text == "weather"
+        assert len({one.invocation_id for one in session.events[1:]}) == 1
+        await client.delete_session(**kept)
+        with pytest.raises(Exception, match="404"):
+            await client.get_session(**kept)
+
+
+async def test_a_run_that_breaks_is_an_error_of_the_client_and_the_next_one_works(
+    driven: str, app: str
+):
+    async with AdkWebServerClient(base_url=driven, timeout=60) as client:
+        made = await client.create_session(app_name=app, user_id=USER)
+        with pytest.raises(RuntimeError, match="kaput"):
+            [one async for one in client.run_agent(run_request(app, made.id, "fail"))]
+        told = [one async for one in client.run_agent(run_request(app, made.id, "again"))]
+        assert told[-1].content.parts[0].text == "echo: again"
