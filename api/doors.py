@@ -6,6 +6,7 @@ actors nor the body of an error, and what goes wrong in one door is answered by 
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
@@ -18,10 +19,14 @@ from litestar.types import HTTPScope, Message, Receive, Scope, Send
 from api.http.addresses import resolve_session
 from api.http.authorization import authorize
 from api.http.compression import compressed
+from api.http.limits import take, take_request
 from api.http.requests import AnyRequest
 from api.http.responses import Reply
 from api.http.routing import Route, Router, RoutingError
+from api.http.streams import EventStream
 from application.commands.request import BY_ITSELF, RequestOrigin
+from application.errors import StoreUnavailable
+from application.limits.limiter import Limiter
 from domain.principal import Principal
 
 _logger = logging.getLogger("cairn.http")
@@ -92,10 +97,14 @@ class Doors:
         if isinstance(answer, Reply):
             answer = await compressed(answer, fields)
         # What fails after the answer has begun can only be cut off, by the server.
-        if fields["method"] == "HEAD":
-            await _send_head(answer, scope, receive, send)
-        else:
-            await answer(scope, receive, send)
+        try:
+            if fields["method"] == "HEAD":
+                await _send_head(answer, scope, receive, send)
+            else:
+                await answer(scope, receive, send)
+        finally:
+            if fields.get("cairn_counted_stream"):
+                await _uncount(fields)
 
     def answer_error(self, scope: HTTPScope, error: Exception) -> ASGIResponse:
         """Return what the door of a path answers to an error that came before it.
@@ -130,13 +139,33 @@ async def _answer_of(door: Door, router: Router, request: AnyRequest) -> ASGIRes
         _require_text(fields)
         fields["cairn_origin"] = door.origin
         principal = fields["cairn_principal"] = await door.authenticate(request)
+        if "cairn_body" in fields:
+            await take(request, "bytes", len(fields["cairn_body"]))
         route = router.find(fields)
         fields["cairn_route"] = route.path
+        if route.right is not None:
+            await take_request(request, principal)
         await resolve_session(request, principal)
         await authorize(request, route, principal)
-        return await route.answer(request)
+        return await _counted(await route.answer(request), fields, principal)
     except Exception as error:  # noqa: BLE001 - a door answers for whatever happens in it
         return _error_of(door, error, fields["cairn_request_id"])
+
+
+async def _counted(
+    answer: ASGIResponse, scope: dict[str, Any], principal: Principal
+) -> ASGIResponse:
+    if isinstance(answer, EventStream):
+        limiter: Limiter = scope["cairn"].limiter
+        scope["cairn_counted_stream"] = await limiter.open_stream(principal)
+    return answer
+
+
+async def _uncount(scope: dict[str, Any]) -> None:
+    limiter: Limiter = scope["cairn"].limiter
+    # One that is lost with the store is swept with its process.
+    with suppress(StoreUnavailable):
+        await limiter.close_stream(scope["cairn_principal"])
 
 
 def _require_text(scope: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ from application.commands.repository import SessionRepository
 from application.commands.scope_handler import ScopeHandler
 from application.commands.session_queue import QueueLimits
 from application.fan_out import FanOut
+from application.limits.limiter import Limiter
 from application.memory_budget import MEBIBYTE, MemoryBudget
 from application.partials.reader import PartialReader
 from application.partials.writer import PartialWriter
@@ -77,6 +78,7 @@ from infrastructure.importers.converting import SOURCES, convert_foreign
 from infrastructure.json_schema import FormSchemas
 from infrastructure.machine_memory import MemoryReport, default_budget
 from infrastructure.postgres.access_tokens import PostgresAccessTokens
+from infrastructure.postgres.allowances import PostgresAllowances
 from infrastructure.postgres.audit import PostgresAuditEvents
 from infrastructure.postgres.census import PostgresCensus
 from infrastructure.postgres.checkpoints import PostgresCheckpoints
@@ -106,7 +108,7 @@ _logger = logging.getLogger("cairn")
 
 _SWEPT_EVERY = 60.0
 
-_Job = SingleOwner | JobBoard | MemoryReport | StoreWatch | PartialWriter
+_Job = Limiter | SingleOwner | JobBoard | MemoryReport | StoreWatch | PartialWriter
 
 
 __all__ = ["SOURCES", "compressor", "convert_foreign"]
@@ -201,6 +203,8 @@ def _put_together(
     sight = Sight(store.session_rows)
     tickets = TicketDesk(PostgresTickets(database), sight)
     issued = issued_tokens(settings, store.clock)
+    allowances = PostgresAllowances(database)
+    limiter = Limiter(allowances, settings.limits(), store.clock.new_id())
     authentication = Authentication(known_tokens, tickets, issued, store.clock)
 
     supervisor = Supervisor(store, repository, handler, timers)
@@ -217,6 +221,7 @@ def _put_together(
     async def upkeep() -> float:
         # In no hurry: they share a job, and so the connection that holds its lock.
         await store.partials.sweep()
+        await allowances.sweep()
         with suppress(CannotOpen):  # told of whenever that webhook is read
             await subscriptions.reseal()
         return min(await pruner.round(), await rebuilder.round(), _SWEPT_EVERY)
@@ -224,6 +229,7 @@ def _put_together(
     board = JobBoard(database)
     jobs: list[_Job] = [
         watch,
+        limiter,
         MemoryReport(memory),
         writer,
         board,
@@ -280,6 +286,7 @@ def _put_together(
         known_tokens=known_tokens,
         tickets=tickets,
         authentication=authentication,
+        limiter=limiter,
         accesses=AccessHandler(store, hub),
         verification=Verification(
             store, PostgresInspector(database), repository, PostgresCensus(database)

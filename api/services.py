@@ -17,6 +17,7 @@ from application.commands.access_handler import AccessHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import NIL, Caller, Outcome
 from application.fan_out import FanOut
+from application.limits.limiter import Limiter
 from application.memory_budget import MemoryBudget
 from application.partials.reader import PartialReader
 from application.ports.foreign_events import ForeignReader
@@ -86,6 +87,7 @@ class Services:
     known_tokens: KnownTokens
     tickets: TicketDesk
     authentication: Authentication
+    limiter: Limiter
     accesses: AccessHandler
     transfers: Transfers
     line_log: LineLog

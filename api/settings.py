@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.http.forwarded import checked_root_path, networks_of
+from application.limits.limiter import Limits
 from application.ports.issued_tokens import secure_url
 from domain.timers import Timers
 
@@ -85,6 +86,14 @@ class Settings(BaseSettings):
     audit_key_file: Path | None = None
     """Holds the keys that sign checkpoints; `cairn audit keygen` makes it."""
 
+    limit_requests: Annotated[int | None, Field(ge=1)] = None
+    """Of each principal, a second."""
+    limit_streams: Annotated[int | None, Field(ge=1)] = None
+    """The same, open at a time."""
+    limit_sessions: Annotated[int | None, Field(ge=1)] = None
+    """The same, begun a day."""
+    limit_bytes: Annotated[int | None, Field(ge=1)] = None
+    """The same, of bodies that write, a day."""
     secrets_key_file: Path | None = None
     """Holds the keys that seal secrets in the database; `cairn secrets keygen` makes it."""
 
@@ -201,6 +210,15 @@ class Settings(BaseSettings):
             setting: Which.
         """
         return _listed(getattr(self, setting))
+
+    def limits(self) -> Limits:
+        """Return how much each principal may ask for."""
+        return Limits(
+            requests=self.limit_requests,
+            streams=self.limit_streams,
+            sessions=self.limit_sessions,
+            bytes=self.limit_bytes,
+        )
 
     def timers(self) -> Timers:
         """Return how long turns may be silent or run."""

@@ -84,6 +84,10 @@ class RepairBlocked(Conflict):
     """
 
 
+class RateLimited(AtLimit):
+    """Your token has asked for as much as it may in this time; try again later."""
+
+
 class TooManyTickets(AtLimit):
     """Your token has as many tickets as it may; use them, or wait a minute."""
 

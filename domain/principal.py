@@ -38,6 +38,11 @@ class Principal:
     expires_at: datetime | None = None
 
     @property
+    def key(self) -> str:
+        """What its limits are counted by: its token, or else its name where that is seen."""
+        return self.token_id or f"{self.app or ''}\n{self.user or ''}\n{self.actor}"
+
+    @property
     def sees_all(self) -> bool:
         """Whether it sees the whole store."""
         return self.app is None and self.user is None

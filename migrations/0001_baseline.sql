@@ -721,6 +721,70 @@ create unlogged table stream_tickets (
 );
 create index stream_tickets_expires_at on stream_tickets (expires_at);
 
+-- How much each principal has asked for in the period that runs, and its open streams. Lost with the
+-- server: everybody begins anew.
+create unlogged table allowances (
+  principal text not null,
+  kind text not null,
+  number bigint not null,
+  used bigint not null,
+  ends_at timestamptz not null,
+  primary key (principal, kind)
+);
+
+create unlogged table open_streams (
+  principal text not null,
+  process uuid not null,
+  held int not null,
+  seen_at timestamptz not null,
+  primary key (principal, process)
+);
+
+create function take_allowance_v1(
+  p_principal text, p_kind text, p_wanted bigint, p_most bigint, p_period float
+) returns table (granted bigint, remaining bigint, resets_in float) language plpgsql as $$
+declare
+  v_now constant float := extract(epoch from clock_timestamp());
+  v_number constant bigint := floor(v_now / p_period);
+  v_used bigint;
+begin
+  -- Holds the row until the end: whoever asks at the same time sees what was given out.
+  insert into allowances as a (principal, kind, number, used, ends_at)
+  values (p_principal, p_kind, v_number, 0, to_timestamp((v_number + 1) * p_period))
+  on conflict (principal, kind) do update
+    set used = case when a.number < excluded.number then 0 else a.used end,
+      number = greatest(a.number, excluded.number),
+      ends_at = greatest(a.ends_at, excluded.ends_at)
+  returning used into v_used;
+  granted := greatest(0, least(p_wanted, p_most - v_used));
+  remaining := greatest(0, p_most - v_used - granted);
+  resets_in := greatest(0, (v_number + 1) * p_period - v_now);
+  update allowances set used = used + granted where principal = p_principal and kind = p_kind;
+  return next;
+end;
+$$;
+
+create function open_stream_v1(p_process uuid, p_principal text, p_most int)
+returns boolean language plpgsql as $$
+declare
+  v_held bigint;
+begin
+  -- One after the other of each principal, so that no two take the last place.
+  perform pg_advisory_xact_lock(hashtextextended('open streams of ' || p_principal, 0));
+  -- A process that was not heard of for so long is gone, and its streams with it.
+  select coalesce(sum(held), 0) into v_held from open_streams
+  where principal = p_principal and seen_at > clock_timestamp() - interval '15 seconds';
+  if v_held >= p_most then
+    return false;
+  end if;
+  insert into open_streams as o (principal, process, held, seen_at)
+  values (p_principal, p_process, 1, clock_timestamp())
+  on conflict (principal, process) do update
+    set held = greatest(o.held, 0) + 1, seen_at = excluded.seen_at;
+  return true;
+end;
+$$;
+
 -- Gives a role the rights that the program needs, and none to change what is a fact: it can read the
 -- log and add to it, and owns nothing. Called again after each migration, for its new tables.
 create function grant_to_program_v1(p_role text) returns void language plpgsql as $$

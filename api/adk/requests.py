@@ -224,7 +224,7 @@ def answer_error(error: Exception, request_id: str) -> ASGIResponse:
 def _of_problem(error: Exception, request_id: str) -> tuple[int, str, dict[str, str]]:
     problem = problem_of(error)
     status = status_of(problem.code, error)
-    headers = retry_after(problem.code)
+    headers = retry_after(problem.code, problem.facts)
     if status == 500:
         _logger.error("request %s failed", request_id, exc_info=error)
         return status, "Internal Server Error", headers

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from api.http.json_body import decode, require_plain_json
+from api.http.limits import take
 from api.http.problems import Problem
 from api.http.requests import AnyRequest, header, scope_of
 from application.memory_budget import Share
@@ -75,6 +76,8 @@ async def read_body(request: AnyRequest) -> bytes:
         scope["cairn_memory"] = scope.get("cairn_memory", 0) + taken
         scope["cairn_share"] = share
         more = message.get("more_body", False)
+    if "cairn_principal" in scope:  # a door may need the body to know who it is
+        await take(request, "bytes", size)
     body = scope["cairn_body"] = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     return body
 

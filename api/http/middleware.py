@@ -126,6 +126,7 @@ class RequestMiddleware:
                     *(_under(root, message["headers"]) if root else message["headers"]),
                     *_security(message["headers"]),
                     *([] if vary is None else [(b"vary", vary)]),
+                    *extra.get("cairn_headers_of_limits", ()),
                     (b"x-request-id", request_id),
                     (b"x-cairn-worker", self._worker),
                 ]

@@ -45,7 +45,7 @@ _ALWAYS = (
     "internal_error",
     "issuer_unavailable",
 )
-_READS = ("store_unavailable",)
+_READS = ("store_unavailable", "rate_limited")
 _OF_A_SESSION = ("session_not_found", "ambiguous_name")
 _WRITES = (
     "malformed_json",
@@ -58,6 +58,7 @@ _WRITES = (
     "outcome_unknown",
     "not_ready",
     "overloaded",
+    "rate_limited",
 )
 _COMMANDS = (
     *_WRITES,

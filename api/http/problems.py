@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -185,12 +186,15 @@ def document(problem: Problem, status: int, request_id: str) -> dict[str, Any]:
     }
 
 
-def retry_after(code: str) -> dict[str, str]:
+def retry_after(code: str, facts: Mapping[str, Any]) -> dict[str, str]:
     """Return the header that says when to try again; none where that is of no use.
 
     Args:
         code: Of a problem.
+        facts: Of the same; `retry_after_seconds` is more exact than the table.
     """
+    if "retry_after_seconds" in facts:
+        return {"Retry-After": str(max(1, ceil(facts["retry_after_seconds"])))}
     return {"Retry-After": str(_RETRY_AFTER[code])} if code in _RETRY_AFTER else {}
 
 
@@ -201,7 +205,7 @@ def answer_error(error: Exception, request_id: str) -> ASGIResponse:
     if status == 500:
         _logger.error("request failed", exc_info=error)
     facts = problem.facts
-    headers = retry_after(problem.code)
+    headers = retry_after(problem.code, facts)
     if problem.code in ("stale_scope", "stale_sequence"):
         facts["current_etag"] = f'"{facts["head"]}"'
         headers["ETag"] = facts["current_etag"]

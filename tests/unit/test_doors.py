@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -18,12 +19,16 @@ from api.http.requests import AnyRequest, header, scope_of
 from api.http.responses import Reply, to_json
 from api.http.routing import Route, Router, RoutingError, delete, get, patch, post, put
 from api.http.site_guard import SiteGuard
+from application.limits.limiter import Limiter, Limits
 from application.memory_budget import MemoryBudget
 from domain.principal import Principal
+from infrastructure.clock import SystemClock
+from infrastructure.memory.allowances import MemoryAllowances
 
 
 class _Services:
     memory = MemoryBudget()
+    limiter = Limiter(MemoryAllowances(SystemClock()), Limits(), UUID(int=1))
 
     class settings:  # noqa: N801 - a name of the real ones
         max_body_bytes = 1000

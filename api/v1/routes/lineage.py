@@ -5,6 +5,7 @@ from uuid import UUID
 from litestar.response.base import ASGIResponse
 
 from api.http.bodies import body_of
+from api.http.limits import take
 from api.http.preconditions import is_current
 from api.http.query import PageQuery, with_query
 from api.http.requests import AnyRequest, session_id_of
@@ -45,6 +46,7 @@ from domain.values import Owner
 async def spawn_session(request: AnyRequest) -> ASGIResponse:
     """Begin a child session, in one transaction with its parent's word of it."""
     body = await body_of(request, SpawnBody)
+    await take(request, "sessions")
     outcome = await use_cases_of(request).lineages.spawn(
         await caller_of(request),
         session_id_of(request),
@@ -81,6 +83,7 @@ async def spawn_session(request: AnyRequest) -> ASGIResponse:
 async def fork_session(request: AnyRequest) -> ASGIResponse:
     """Begin a session with what another one said and knew after one of its events."""
     body = await body_of(request, ForkBody)
+    await take(request, "sessions")
     outcome = await use_cases_of(request).lineages.fork(
         await caller_of(request),
         session_id_of(request),

@@ -4,6 +4,7 @@ from litestar.response.base import ASGIResponse
 
 from api.http.authorization import require_owner
 from api.http.bodies import body_of
+from api.http.limits import take
 from api.http.preconditions import is_current
 from api.http.problems import Problem
 from api.http.query import Query, with_query
@@ -50,6 +51,7 @@ from domain.values import Owner, rfc3339
 async def create_session(request: AnyRequest) -> ASGIResponse:
     """Begin a session."""
     body = await body_of(request, CreateSessionBody)
+    await take(request, "sessions")
     require_owner(request, body.app, body.user)
     wanted = CreateSession(
         owner=Owner(

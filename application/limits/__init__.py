@@ -1,0 +1,1 @@
+"""How much each principal may ask for: requests, streams, sessions and bytes."""

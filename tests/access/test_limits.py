@@ -1,0 +1,89 @@
+"""Limits of a token, at two real servers: what is beyond them is refused."""
+
+from typing import Any
+
+import httpx
+
+from tests.cli.conftest import eventually
+from tests.support.server import running
+
+SSE = {"Accept": "text/event-stream"}
+
+
+def refused(answer: httpx.Response, limit: str) -> None:
+    assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+    assert answer.json()["limit"] == limit
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_limits_hold_in_all_processes_together(database_url: str):
+    limits: Any = {"limit_streams": 2, "limit_sessions": 40, "limit_bytes": 100_000}
+    with (
+        running(database_url, **limits) as one,
+        running(database_url, **limits) as two,
+        httpx.Client(timeout=20) as client,
+    ):
+        made = client.post(f"{one}/v1/tokens", json={"allow": ["read", "write", "stream"]})
+        other = made.json()["token"]
+        assert made.status_code == 201
+        assert client.get(f"{one}/v1/sessions").status_code == 401
+
+        def ask(base: str, method: str, path: str, **how: Any) -> httpx.Response:
+            headers = {"Authorization": f"Bearer {other}", **how.pop("headers", {})}
+            return client.request(method, base + path, headers=headers, **how)
+
+        # Sessions: at least 80 % of them, never more.
+        body = {"app": "a", "user": "u"}
+        for number in range(41):
+            answer = ask((one, two)[number % 2], "POST", "/v1/sessions", json=body)
+            if answer.status_code != 201:
+                break
+        refused(answer, "sessions")
+        assert 32 <= number <= 40
+        session_id = ask(one, "GET", "/v1/sessions").json()["sessions"][0]["id"]
+
+        # Bytes.
+        path = f"/v1/sessions/{session_id}/messages"
+        part = {"type": "text", "text": "x" * 60_000}
+        said = {"role": "user", "parts": [part]}
+        assert ask(one, "POST", path, json=said).status_code == 201
+        refused(ask(two, "POST", path, json=said), "bytes")
+        part["text"] = "x"
+        assert ask(two, "POST", path, json=said).status_code == 201
+
+        # Streams, which count until they end.
+        events = f"/v1/sessions/{session_id}/events?since=0"
+        shown = {"Authorization": f"Bearer {other}", **SSE}
+        with client.stream("GET", one + events, headers=shown) as first:
+            assert first.status_code == 200
+            with client.stream("GET", two + events, headers=shown) as second:
+                assert second.status_code == 200
+                refused(ask(one, "GET", events, headers=SSE), "streams")
+
+        def opens() -> bool:
+            with client.stream("GET", one + events, headers=shown) as again:
+                return again.status_code == 200
+
+        assert eventually(opens)
+
+
+def test_requests_a_second_are_limited_and_answers_say_how_it_stands(database_url: str):
+    with (
+        running(database_url, limit_requests=1) as base,
+        httpx.Client(base_url=base, timeout=20) as client,
+    ):
+        first = client.get("/v1/sessions")
+        assert first.headers["ratelimit-policy"] == '"requests";q=1;w=1'
+        assert first.headers["ratelimit"].startswith('"requests";r=')
+        assert "ratelimit" not in client.get("/health").headers
+
+        def beyond() -> bool:
+            answer = client.get("/v1/sessions")
+            if answer.status_code == 200:
+                return False
+            refused(answer, "requests")
+            return True
+
+        # Two may fall into two seconds.
+        assert eventually(beyond)
+        assert client.get("/health").status_code == 200
