@@ -18,7 +18,7 @@ NAMES: Mapping[str, Iterable[str]] = json.loads(
     (ROOT / "tests/docs/coverage_rows.json").read_text("utf-8")
 )
 BEHAVIOURS = "agh-lifecycle.md 12"
-REASONS = {"runtime", "foreign door", "later release", "open", "inside"}
+REASONS = {"runtime", "foreign door", "open", "inside"}
 _TABLES = (
     ("names", "what Cairn does", "where", "test"),
     ("names", "reason", "why"),
