@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 from application.commands.repository import SessionRepository
@@ -109,8 +110,7 @@ class LogFold:
     async def _begin(self, first: Recorded) -> None:
         """Learn whose log it is; one of another program is nobody's here."""
         # In the log of a scope there are events that are none of a session.
-        event: object = first.event
-        match event:
+        match cast("object", first.event):
             case SessionCreated(owner=owner, forked_from=origin):
                 self._owner = (owner.app, owner.user)
                 if origin and not await self._is_whole(origin.session_id, origin.sequence):

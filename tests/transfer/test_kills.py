@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, LiteralString
 
 import httpx
 import psycopg
 import pytest
 
+from api.cli import main
 from application.transfer.foreign import Draft, ForeignSession, foreign_session_id
 from domain.session.events import StatePatched
 from infrastructure.codec import JsonCodec
@@ -63,6 +65,13 @@ def cairn(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
+def called(*arguments: object) -> object:
+    """Run the command in this process, and return its exit status."""
+    with pytest.raises(SystemExit) as ended:
+        main([str(one) for one in arguments])
+    return ended.value.code or 0
+
+
 def wait_for(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not holds():
@@ -70,7 +79,12 @@ def wait_for(holds: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-@pytest.mark.parametrize("at", [1, 2500, ALL - 1])
+def also_at(*points: int) -> list[Any]:
+    """Points that only `make hunt` looks at."""
+    return [pytest.param(point, marks=pytest.mark.hunt) for point in points]
+
+
+@pytest.mark.parametrize("at", [1, 2500, ALL - 1, *also_at(500, 1302, 1303, 4000, 6500)])
 def test_a_server_that_is_killed_in_an_import(
     at: int, server: Cairn, database_url: str, folder: Path
 ) -> None:
@@ -142,3 +156,35 @@ def test_an_export_that_is_killed(
     checked = subprocess.run(check, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert not [one for one in output.parent.rglob("*") if one.suffix in (".part", ".unfinished")]
+
+
+@pytest.mark.parametrize("at", [1, *also_at(0, 1302, 3000, 5000, ALL)])
+def test_a_rebuild_that_is_killed(at: int, database_url: str, folder: Path) -> None:
+    with running(database_url) as url:
+        assert called("import", folder, "--url", url) == 0
+    with psycopg.connect(database_url, autocommit=True) as connection:
+
+        def rows(statement: LiteralString) -> list[tuple[Any, ...]]:
+            return connection.execute(statement).fetchall()
+
+        everything: LiteralString = "select to_jsonb(s) - 'due_at' from sessions as s order by 1"
+        right = rows(everything)
+        connection.execute("update sessions set title = 'wrong'")
+        wrong = rows(everything)
+        again = ["rebuild", "--database-url", database_url]
+        rebuilding = subprocess.Popen(
+            [CAIRN, *again], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+        def has_come() -> bool:
+            come = rows("select events from rebuild_progress")
+            return bool(come and come[0][0] >= at) or rebuilding.poll() is not None
+
+        wait_for(has_come)
+        rebuilding.kill()
+        rebuilding.wait()
+        # All of it, or nothing.
+        assert rows(everything) in (wrong, right)
+        assert called(*again) == 0
+        assert rows(everything) == right
+    assert called(*again, "--verify") == 0

@@ -2,7 +2,7 @@
 
 import os
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from datetime import datetime
 from importlib import import_module
@@ -206,8 +206,7 @@ def _logs(
 
 
 def _lines(content: IO[bytes]) -> Iterator[bytes]:
-    rest: Sequence[bytes] = (b"",)
+    rest = b""
     while piece := content.read(_READ):
-        *whole, last = (rest[-1] + piece).split(b"\n")
+        *whole, rest = (rest + piece).split(b"\n")
         yield from whole
-        rest = (last,)

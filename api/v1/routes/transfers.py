@@ -82,10 +82,16 @@ async def export_sessions(request: AnyRequest) -> ASGIResponse:
         session_ids=tuple(body.session_ids or ()), where=where, after=body.after, limit=body.limit
     )
     pieces = services_of(request).transfers.bundle(wanted, packed=form == _ZSTD)
-    answer = await Download.of(pieces, form)
+    try:
+        answer = await Download.of(pieces, form)
+    except OSError as error:
+        raise _full(error, "export it again") or error from None
     named = {"session_ids": " ".join(map(str, body.session_ids))} if body.session_ids else {}
     await record_access(request, "export", where=filters | named)
     return answer
+
+
+_AGAIN = "import it again"
 
 
 class ImportQuery(Query):
@@ -145,7 +151,7 @@ async def _steps(
                         if not dry_run:
                             yield _line({"plan": plan.document(dry_run=dry_run)})
         except (CairnError, OSError) as fault:
-            error = _full(fault) or fault
+            error = _full(fault, _AGAIN) or fault
             if plan is None:
                 raise error from None
             # The answer has begun: its last line says that it is not done.
@@ -176,15 +182,15 @@ async def _receive(request: AnyRequest, target: BinaryIO) -> None:
             more = message.get("more_body", False)
         target.flush()
     except OSError as error:
-        raise _full(error) or error from None
+        raise _full(error, _AGAIN) or error from None
 
 
-def _full(error: Exception) -> StoreUnavailable | None:
+def _full(error: Exception, again: str) -> StoreUnavailable | None:
     """Return what a client is told when the disk is full; None of another error."""
     if not isinstance(error, OSError) or error.errno != errno.ENOSPC:
         return None
     return StoreUnavailable(
-        "the server has no room for the file on its disk; make some, and import it again",
+        f"the server has no room for the file on its disk; make some, and {again}",
         reason="disk_full",
     )
 
