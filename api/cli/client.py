@@ -72,6 +72,8 @@ class Client:
             timeout=_ANSWER,
             trust_env=goes_through_proxies(url),
         )
+        self._store: str | None = None
+        """The store that sequences are of, once it is known: a restored one is another."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -168,7 +170,8 @@ class Client:
             since: Exclusive; None begins with what is new.
 
         Raises:
-            Refused: There is no such session, or `since` is beyond its head.
+            Refused: There is no such session, `since` is beyond its head, or the server's database
+                was restored meanwhile, so that the sequences are those of another store.
             Hole: An event is missing.
         """
         cursor, failures = since, 0
@@ -202,7 +205,8 @@ class Client:
             await asyncio.sleep(pause)
 
     async def _stream(self, session_id: str, since: int | None) -> AsyncGenerator[Frame]:
-        parameters = {"since": "now" if since is None else str(since)}
+        since_when = "now" if since is None else str(since)
+        parameters = {"since": since_when, "store": await self._identity()}
         timeout = httpx.Timeout(_ANSWER, read=_SILENCE)
         request = self._http.stream(
             "GET",
@@ -223,6 +227,15 @@ class Client:
             async for chunk in answer.aiter_bytes():
                 for frame in frames.feed(chunk):
                     yield frame
+
+    async def _identity(self) -> str:
+        if self._store is None:
+            answer = await self._http.get("/version")
+            refusal = _refusal(answer.status_code, answer.content)
+            if refusal is not None:
+                raise refusal
+            self._store = str(answer.json()["store"])
+        return self._store
 
 
 class _Page(msgspec.Struct):

@@ -10,8 +10,9 @@ from io import StringIO
 import httpx
 import pytest
 
+from api.cli.client import Client, Refused
 from api.cli.screen import Screen
-from api.cli.stream_items import CaughtUp, Event, Frame, Frames, Hole, items_of
+from api.cli.stream_items import CaughtUp, Event, Frame, Frames, Hole, Item, Lost, items_of
 from tests.cli.conftest import PATIENCE, Serve, Served, cairn, environment, run
 
 
@@ -124,6 +125,40 @@ def test_a_session_that_is_over_ends_it(server: Served, since: int) -> None:
     done = run("tail", session_id, "--url", server.url, "--since", str(since))
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+async def test_a_restored_database_is_told_and_not_followed() -> None:
+    asked = list[httpx.QueryParams]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/version":
+            return httpx.Response(200, json={"store": "the first"})
+        asked.append(request.url.params)
+        if len(asked) == 1:
+            return httpx.Response(200, content=STREAM)
+        detail = "The database was restored."
+        return httpx.Response(409, json={"code": "store_replaced", "detail": detail})
+
+    client = Client("http://127.0.0.1:1")
+    await client._http.aclose()
+    transport = httpx.MockTransport(answer)
+    client._http = httpx.AsyncClient(base_url="http://127.0.0.1:1", transport=transport)
+    items = list[Item]()
+
+    async def follow() -> None:
+        async with client:
+            async for item in client.follow("s", 0):
+                items.append(item)
+
+    with pytest.raises(Refused) as refused:
+        await follow()
+
+    assert refused.value.code == "store_replaced"
+    assert [type(item) for item in items] == [Event, CaughtUp, Lost]
+    assert [dict(one) for one in asked] == [
+        {"since": "0", "store": "the first"},
+        {"since": "1", "store": "the first"},
+    ]
 
 
 STREAM = (

@@ -9,7 +9,17 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.cli.conftest import ROOT, STOP_WITHIN, Serve, Served, eventually, read_all, read_until
+from api.http.drain import SCHEMA_NEWER_STATUS
+from tests.cli.conftest import (
+    PATIENCE,
+    ROOT,
+    STOP_WITHIN,
+    Serve,
+    Served,
+    eventually,
+    read_all,
+    read_until,
+)
 
 
 def workers_of(server: Served, at_least: int = 2) -> set[int]:
@@ -144,6 +154,27 @@ def test_a_worker_that_dies_while_it_starts_is_replaced(serve: Serve, tmp_path: 
     assert once.exists()
     assert len(workers_of(server)) == 2
     assert server.errors().count("starting another") == 1
+
+
+def test_a_worker_whose_database_is_newer_is_not_replaced_and_the_server_ends(
+    serve: Serve, tmp_path: Path
+) -> None:
+    newer = tmp_path / "newer"
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys, threading, time\n"
+        "def end_when_newer():\n"
+        f"    while not os.path.exists({str(newer)!r}): time.sleep(0.05)\n"
+        f"    os._exit({SCHEMA_NEWER_STATUS})\n"
+        "if 'api.cli.serving.worker' in sys.orig_argv:\n"
+        "    threading.Thread(target=end_when_newer, daemon=True).start()\n"
+    )
+    server = serve("--workers", "2", PYTHONPATH=f"{ROOT}{os.pathsep}{tmp_path}")
+
+    newer.touch()
+
+    assert server.process.wait(STOP_WITHIN + PATIENCE) == 0
+    assert "starting another" not in server.errors()
+    assert is_free(server.port)
 
 
 def test_figures_are_those_of_all_workers_whichever_is_asked(serve: Serve) -> None:
