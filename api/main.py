@@ -32,6 +32,8 @@ from application.commands.hooks import Hooks
 from application.commands.repository import SessionRepository
 from application.commands.scope_handler import ScopeHandler
 from application.commands.session_queue import QueueLimits
+from application.erasure.erasing import Erasing
+from application.erasure.proof import ErasureProofs
 from application.fan_out import FanOut
 from application.limits.limiter import Limiter
 from application.memory_budget import MEBIBYTE, MemoryBudget
@@ -89,6 +91,7 @@ from infrastructure.postgres.connecting.migrations import (
 from infrastructure.postgres.connecting.readiness import PostgresReadiness
 from infrastructure.postgres.connecting.single_owner import SingleOwner
 from infrastructure.postgres.connecting.store_watch import StoreWatch
+from infrastructure.postgres.erasures import PostgresErasures
 from infrastructure.postgres.inspection import PostgresInspector
 from infrastructure.postgres.session.recovery import PostgresDriverWatch
 from infrastructure.postgres.store import PostgresStore, open_store
@@ -215,6 +218,10 @@ def _put_together(
         patience(settings.recovery_grace_seconds, settings.recovery_unattended_seconds),
     )
 
+    erasing = Erasing(
+        store, PostgresErasures(database), repository, handler, scope_handler, transcripts
+    )
+
     async def supervision() -> float:
         return min(await supervisor.round(), await recovery.round())
 
@@ -236,6 +243,7 @@ def _put_together(
         SingleOwner(database, board, JOB, dispatcher.round, let_go=dispatcher.let_go, patience=1.0),
         SingleOwner(database, board, "supervision", supervision),
         SingleOwner(database, board, "upkeep", upkeep),
+        SingleOwner(database, board, "erasure", erasing.round),
         SingleOwner(database, board, "log tiles", keeper.round),
     ]
     use_cases = use_cases_over(
@@ -250,9 +258,9 @@ def _put_together(
         largest=settings.max_record_bytes,
     )
     tails = Tails(store, hub, rhythm)
-    transparency = TransparencyLog(
-        log, tiles, PostgresSignedHeads(database), keeper, Ed25519(), audit_keys_of(settings)
-    )
+    heads = PostgresSignedHeads(database)
+    transparency = TransparencyLog(log, tiles, heads, keeper, Ed25519(), audit_keys_of(settings))
+    exports = Exports(store, PostgresCensus(database))
     services = Services(
         settings=settings,
         memory=memory,
@@ -292,9 +300,11 @@ def _put_together(
             store, PostgresInspector(database), repository, PostgresCensus(database)
         ),
         transparency=transparency,
+        erasing=erasing,
+        erasure_proofs=ErasureProofs(store, exports, transparency, heads),
         transfers=Transfers(
             store,
-            Exports(store, PostgresCensus(database)),
+            exports,
             Checker(store, spelling_fault_of),
             Importer(store, repository, scope_handler, hub, timers),
             transparency,

@@ -16,6 +16,8 @@ from api.settings import Settings
 from application.commands.access_handler import AccessHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import NIL, Caller, Outcome
+from application.erasure.erasing import Erasing
+from application.erasure.proof import ErasureProofs
 from application.fan_out import FanOut
 from application.limits.limiter import Limiter
 from application.memory_budget import MemoryBudget
@@ -89,6 +91,8 @@ class Services:
     authentication: Authentication
     limiter: Limiter
     accesses: AccessHandler
+    erasing: Erasing
+    erasure_proofs: ErasureProofs
     transfers: Transfers
     line_log: LineLog
     foreign_events: ForeignEvents

@@ -192,6 +192,10 @@ _HELD: Mapping[Hold, str] = {
 }
 
 
+class NotErased(Conflict):
+    """The session is not erased, so there is nothing to prove."""
+
+
 class ImportRefused(Conflict):
     """Some of this cannot be imported, so nothing of it was; `conflicts` say what and why."""
 

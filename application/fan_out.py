@@ -18,6 +18,7 @@ from application.partials.session_partials import SessionPartials
 from application.ports.events import StoredEvent
 from application.ports.log import Append
 from application.ports.partials import KeptPiece
+from domain.erased_records import ERASING
 
 _REMEMBERED_EVENTS = 256
 _REMEMBERED_BYTES = 1024 * 1024
@@ -89,7 +90,8 @@ class Channel:
         known = self._newest[-1].sequence if self._newest else 0
         if events[-1].sequence <= known:
             return
-        if events[0].sequence != known + 1:
+        # What was said before an erasure is read where it is erased.
+        if events[0].sequence != known + 1 or events[-1].type in ERASING:
             self._newest.clear()
             self._bytes = 0
         self._newest.extend(events)

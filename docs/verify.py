@@ -15,9 +15,8 @@ import re
 import sys
 import uuid
 
-EVENT = (
-    rb'\{"session_id":"([\da-f-]{36})","sequence":(\d+),"position":(\d+),"digest":"([\da-f]{64})",'
-)
+EVENT = rb'\{"session_id":"([\da-f-]+)","sequence":(\d+),"position":(\d+),"digest":"([\da-f]{64})",'
+LEFT = rb'\{"type":"[\w.:<>-]+","at":[\w":.+-]+,"erased":true,"record_hash":"([\da-f]{64})"\}'
 
 
 def sha(*parts: bytes) -> bytes:
@@ -45,19 +44,21 @@ def lines(path: str) -> list[tuple[bytes, int, int, bytes, bytes]]:
 def session(path: str) -> str:
     events = lines(path)
     need(events, "there is no event")
-    digest, last = sha(events[0][0]), 0
+    digest, last, erased = sha(events[0][0]), 0, None
     for expected, (owner, sequence, position, stored, record) in enumerate(events, 1):
         need(owner == events[0][0], f"line {expected} is of another session")
         need(sequence == expected, f"the sequence is {sequence}, and should be {expected}")
         need(position > last, f"the position at {sequence} does not rise")
-        digest, last = sha(digest, sha(record)), position
+        left = re.fullmatch(LEFT, record)
+        digest = sha(digest, bytes.fromhex(left[1].decode()) if left else sha(record))
+        erased, last = left or (erased and b'.erased","v":' not in record[:99]), position
         need(digest == stored, f"the digest at {sequence} does not cover what is there")
+    need(not erased, "something is erased, and nothing after it says why")
     return f"{len(events)} events, the last digest is {digest.hex()}"
 
 
-# RFC 9162, 2.1.3.2 and 2.1.4.2
 def climb(node: int, last: int, lower: bytes, upper: bytes, proof: list[bytes]) -> list[bytes]:
-    for one in proof:
+    for one in proof:  # RFC 9162, 2.1.3.2 and 2.1.4.2
         need(last > 0, "the proof is too long")
         if node & 1 or node == last:
             lower, upper = sha(b"\1", one, lower), sha(b"\1", one, upper)
@@ -75,8 +76,8 @@ def inclusion(path: str) -> str:
     at, size, proof = told["position"], told["size"], list(map(bytes.fromhex, told["proof"]))
     leaf = sha(b"\0", bytes.fromhex(told["digest"]))
     need(0 < at <= size, "the position is not in the tree")
-    _, root = climb(at - 1, size - 1, leaf, leaf, proof)
-    need(root.hex() == told["root"], "the proof leads to another root")
+    root = climb(at - 1, size - 1, leaf, leaf, proof)[1].hex()
+    need(root == told["root"], "the proof leads to another root")
     return f"the event at {at} is in the tree of {size}, root {told['root']}"
 
 
@@ -113,10 +114,9 @@ def checkpoint(path: str, key: str) -> str:
         need(sha(name.encode(), b"\n", public)[:4].hex() == key_id, "the key id is not its own")
         keys[name, key_id] = public[1:]
     need(origin in {name for name, _ in keys}, f"it is of {origin}, which no key is of")
-    signatures = []
-    for name, one in re.findall("^\u2014 (\\S+) (\\S+)$", below, re.MULTILINE):
-        by, signature = base64.b64decode(one)[:4].hex(), base64.b64decode(one)[4:]
-        signatures += [(keys[name, by], signature)] if (name, by) in keys else []
+    made = re.findall("^\u2014 (\\S+) (\\S+)$", below, re.MULTILINE)
+    signed = [(name, base64.b64decode(one)) for name, one in made]
+    signatures = [(keys[n, s[:4].hex()], s[4:]) for n, s in signed if (n, s[:4].hex()) in keys]
     need(signatures, "no key that you have has signed it")
     try:
         from cryptography.exceptions import InvalidSignature

@@ -25,6 +25,7 @@ _STATES = {
     "stopping": "stopping",
     "stopped": "stopped",
     "deleted": "stopped",
+    "erased": "stopped",
 }
 
 

@@ -6,6 +6,7 @@
     │   └── TooLarge     it is larger than is taken
     ├── Denied           whoever asks may not do this
     ├── NotFound         it names something that is not there
+    ├── Gone             it was there, and was taken away for good
     ├── Conflict         it makes sense, but not in the state that things are in
     │   ├── Stale        what the caller had read has changed since
     │   └── AtLimit      there is no room for more; later there may be
@@ -82,6 +83,10 @@ class NotFound(CairnError):
     """There is no such thing in this session."""
 
 
+class Gone(CairnError):
+    """It was taken away for good."""
+
+
 class Conflict(CairnError):
     """The session is not in a state that allows this."""
 
@@ -120,6 +125,14 @@ class AmbiguousName(Conflict):
 
 class SessionIsDeleted(Conflict, code="session_deleted"):
     """The session was deleted; its log can still be read, but nothing can be added."""
+
+
+class Erased(Gone):
+    """The session was erased: what it held is gone for good, and nothing can be added."""
+
+
+class UnderLegalHold(Conflict):
+    """The session is under a legal hold, and must be kept as it is; release it first."""
 
 
 class SessionIsStopped(Conflict, code="session_stopped"):

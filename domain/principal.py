@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-Right = Literal["read", "write", "stream", "admin", "audit", "repair", "erase", "webhooks"]
+Right = Literal["read", "write", "stream", "admin", "audit", "repair", "erase", "hold", "webhooks"]
 """What a principal may be allowed: `read` and `write` sessions and state, `stream` events as they
-come, `admin` tokens and metrics, `audit` the log, `repair` and recover, `erase`, `webhooks`."""
+come, `admin` tokens and metrics, `audit` the log, `repair` and recover,
+`erase`, `hold` sessions back from erasure, `webhooks`."""
 
 RIGHTS: tuple[Right, ...] = get_args(Right)
 NOTHING = ("", "")

@@ -10,6 +10,7 @@ import msgspec
 from application.ports.events import Envelope, StoredEvent
 from application.ports.inspection import FoundEvent
 from domain.catalogue import NAMES, Event
+from domain.erased_records import erased_hash
 from domain.repair.cairn_rows import Glance, required_of
 from domain.session.events import Recorded, SessionEvent, Unrecognised
 from domain.values import rfc3339
@@ -71,10 +72,15 @@ def _glance_of(cls: type[Any]) -> type[msgspec.Struct]:
     return msgspec.defstruct("_Glance", whole)
 
 
+class _ErasedRecord(msgspec.Struct):
+    at: datetime | None
+
+
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _UNREADABLE = (msgspec.DecodeError, RecursionError)
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 _record = msgspec.json.Decoder(_Record).decode
+_erased = msgspec.json.Decoder(_ErasedRecord).decode
 
 
 def plain(value: Any) -> Any:
@@ -173,7 +179,8 @@ class JsonCodec:
             record = _record(stored.record)
         except _UNREADABLE:
             # Nothing is known of it but that it was here: the rest of the log must stay of use.
-            return Recorded(stored.sequence, _NO_TIME, Unrecognised(type=stored.type))
+            at = _time_of_erased(stored.record)
+            return Recorded(stored.sequence, at, Unrecognised(type=stored.type))
         if known is None or record.v > known.newest:
             event: SessionEvent = Unrecognised(type=stored.type, data=_lenient(record.data))
         else:
@@ -238,6 +245,15 @@ def _event_of(name: str, record: _Record, known: _Known) -> SessionEvent:
 
 def _recorded(sequence: int, of: Any, event: SessionEvent) -> Recorded:
     return Recorded(sequence, of.at, event, of.turn_id, of.actor, of.claimed_actor)
+
+
+def _time_of_erased(record: bytes) -> datetime:
+    if erased_hash(record) is None:
+        return _NO_TIME
+    try:
+        return _erased(record).at or _NO_TIME
+    except msgspec.DecodeError:
+        return _NO_TIME
 
 
 def _lenient(data: msgspec.Raw) -> Mapping[str, Any]:

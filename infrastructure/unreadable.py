@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from application.ports.events import StoredEvent
+from domain.erased_records import erased_hash
 
 TYPE = "unreadable"
 
@@ -15,7 +16,7 @@ class _Envelope(msgspec.Struct, gc=False):
     """What whoever reads a record takes for granted; of an erased one less is left."""
 
     type: str
-    at: datetime
+    at: datetime | None
     id: str = ""
     v: int = 0
     actor: str = ""
@@ -54,7 +55,11 @@ def _is_readable(record: bytes) -> bool:
         begins = record[:2] == b'{"' and (record.isascii() or bool(record.decode()))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    return begins and (said.erased or bool(said.id and said.v and said.actor and said.origin))
+    return begins and (
+        erased_hash(record) is not None
+        if said.erased
+        else bool(said.id and said.v and said.at and said.actor and said.origin)
+    )
 
 
 def _instead(session_id: UUID, sequence: int, type_: str) -> bytes:

@@ -104,13 +104,24 @@ exception when data_exception then
 end $$;
 
 -- What is left of a record when it is erased. Its id goes with the payload: the random bits in it
--- are the salt that keeps a reader from guessing the payload by its hash.
-create function erased_record_v1(p_topic text, p_state bytea) returns bytea language sql stable as $$
-  select convert_to(
-    format('{"type":%s,"at":%s,"erased":true}', to_json(p_topic),
-           coalesce(readable_json_v1(p_state) -> 'at', 'null')),
-    'UTF8')
-$$;
+-- are the salt that keeps a reader from guessing the payload by its hash. A record as the program
+-- writes it says its time near its beginning; only another one is read as JSON.
+create function erased_record_v1(p_topic text, p_state bytea) returns bytea
+language plpgsql stable as $$
+declare
+  parts constant text[] := string_to_array(encode(substring(p_state for 200), 'escape'), '"');
+  moment text;
+begin
+  if parts[2] = 'id' and parts[6] = 'type' and parts[12] = 'at' and starts_with(parts[15], ',') then
+    moment := '"' || parts[14] || '"';
+  else
+    moment := coalesce((readable_json_v1(p_state) -> 'at')::text, 'null');
+  end if;
+  return convert_to(
+    '{"type":' || to_json(p_topic) || ',"at":' || moment || ',"erased":true,"record_hash":"'
+      || encode(sha256(p_state), 'hex') || '"}',
+    'UTF8');
+end $$;
 
 -- A fact never changes and never goes. Only its record may be erased, once and whole.
 create function refuse_change() returns trigger language plpgsql as $$
@@ -133,13 +144,110 @@ create trigger events_are_facts before update or delete on events
 create trigger events_are_kept before truncate on events
   for each statement execute function refuse_change();
 
+-- Logs whose events are to be erased: all before `upto`, the event that says so; those up to `done`
+-- are. It is written with that event, and gone when nothing is left to do. The program can read it
+-- and no more, so nothing is erased without an event that says who asked for it, and why.
+create table erasures (
+  log_id uuid primary key,
+  upto bigint not null,
+  done bigint not null default 0
+);
+create function note_erasure() returns trigger
+language plpgsql security definer set search_path from current as $$
+begin
+  insert into erasures (log_id, upto) values (new.originator_id, new.originator_version)
+    on conflict (log_id) do update set upto = greatest(erasures.upto, excluded.upto);
+  return null;
+end $$;
+create trigger erasures_are_noted after insert on events
+  for each row when (new.topic in ('session.erased', 'scope.erased'))
+  execute function note_erasure();
+
+-- Erases the next events of a log, at most so many, and returns how many it did and how many are
+-- left. Only of a log that says it is to be erased.
+create function erase_events_v1(p_log uuid, p_most int, out erased bigint, out remaining bigint)
+language plpgsql security definer set search_path from current as $$
+declare
+  noted erasures;
+  reached bigint;
+begin
+  erased := 0;
+  remaining := 0;
+  select * into noted from erasures where log_id = p_log for update;
+  if not found then
+    return;
+  end if;
+  reached := least(noted.done + p_most, noted.upto - 1);
+  update events
+    set erased_hash = sha256(state), state = erased_record_v1(topic, state)
+    where originator_id = p_log and originator_version > noted.done
+      and originator_version <= reached and erased_hash is null;
+  get diagnostics erased = row_count;
+  update erasures set done = reached where log_id = p_log;
+  remaining := noted.upto - 1 - reached;
+end $$;
+
+-- Takes away what was kept beside the events of an erased log, when they all are erased. What is
+-- left of a session's row is what the event that says so has: the app, and when it began.
+create function finish_erasure_v1(p_log uuid) returns boolean
+language plpgsql security definer set search_path from current as $$
+declare
+  erased_at bigint;
+begin
+  perform from sessions where session_id = p_log for update;
+  perform from erasures where log_id = p_log and done = upto - 1 for update;
+  if not found then
+    return false;
+  end if;
+  delete from snapshots where session_id = p_log;
+  delete from partials where session_id = p_log;
+  delete from leases where session_id = p_log;
+  delete from presence where session_id = p_log;
+  delete from idempotency_keys where scope = p_log;
+  delete from idempotency_keys where session_id = p_log and scope <> session_id;
+  delete from shared_state_history where session_id = p_log
+    and sequence < (select upto from erasures where log_id = p_log);
+  -- Of a shared scope that is erased, what sessions wrote goes too, up to that event.
+  select e.notification_id into erased_at
+    from erasures as x
+    join events as e on e.originator_id = x.log_id and e.originator_version = x.upto
+    where x.log_id = p_log and e.topic = 'scope.erased';
+  delete from shared_state_history where scope_id = p_log and position < erased_at;
+  delete from shared_state where scope_id = p_log and position < erased_at;
+  update sessions as s
+    set app = coalesce(r.data ->> 'app', s.app), user_id = '', workspace = null, team = null,
+        scope = null, type = 'user', external_id = null, facets = '{}', parent_id = null,
+        root_id = null, forked_from = null, auto_stop = false,
+        created_at = coalesce(readable_time_v1(r.data ->> 'began_at'), s.created_at)
+    from events as e
+    join erasures as x on x.log_id = e.originator_id and x.upto = e.originator_version
+    cross join lateral (select readable_json_v1(e.state) -> 'data' offset 0) as r (data)
+    where s.session_id = p_log and e.originator_id = p_log;
+  delete from erasures where log_id = p_log;
+  return true;
+end $$;
+revoke execute on function erase_events_v1, finish_erasure_v1 from public;
+
 -- Whose shared scope a log belongs to, which is no session's and has no row; null for other logs.
 create type scope_owner_v1 as (app text, user_id text);
 create function owner_of_scope_v1(p_log uuid) returns scope_owner_v1 language sql stable as $$
   select (r.data ->> 'app', r.data ->> 'user')::scope_owner_v1
-  from events as e
+  from (
+    select state from events
+    where originator_id = p_log and originator_version = 1 and topic = 'scope.opened'
+      and erased_hash is null
+    union all
+    -- Opened anew, after it was erased.
+    (select o.state from events as f
+     join events as o on o.originator_id = f.originator_id
+     where f.originator_id = p_log and f.originator_version = 1
+       and (f.erased_hash is not null or f.topic = 'scope.erased')
+       and f.topic in ('scope.opened', 'scope.erased')
+       and o.topic = 'scope.opened' and o.erased_hash is null
+     order by o.originator_version desc limit 1)
+    limit 1
+  ) as e
   cross join lateral (select readable_json_v1(e.state) -> 'data') as r (data)
-  where e.originator_id = p_log and e.originator_version = 1 and e.topic = 'scope.opened'
 $$;
 
 -- The head of each session and what lists show of it. `updated_second` is `updated_at` cut to the
@@ -212,11 +320,11 @@ create index sessions_by_facet on sessions using gin (facets jsonb_path_ops)
 create index sessions_by_external_id on sessions (external_id, app)
   where external_id is not null;
 create index sessions_of_parent on sessions (parent_id, created_at desc, session_id desc)
-  where parent_id is not null and not deleted;
+  where parent_id is not null;
 create index sessions_of_root on sessions (root_id, created_at desc, session_id desc)
   where root_id is not null and not deleted;
 create index sessions_of_origin on sessions (forked_from, created_at desc, session_id desc)
-  where forked_from is not null and not deleted;
+  where forked_from is not null;
 create index sessions_by_deadline on sessions (due_at) where due_at is not null and not deleted;
 create index sessions_with_live_parent on sessions (live_parent) where live_parent is not null;
 create index sessions_by_projection on sessions (projected_with);
@@ -246,6 +354,9 @@ create table idempotency_keys (
 
 -- Answers are forgotten when they are old.
 create index idempotency_keys_by_age on idempotency_keys (created_at);
+-- Those of a session that were not asked of it, but made it: they are erased with it.
+create index idempotency_keys_of_beginnings on idempotency_keys (session_id)
+  where scope <> session_id;
 
 -- The keys that sessions share, now and as they were; a null value was deleted.
 create table shared_state (
@@ -264,6 +375,8 @@ create table shared_state_history (
   sequence bigint not null,
   primary key (scope_id, key, position)
 );
+
+create index shared_state_history_of_session on shared_state_history (session_id);
 
 -- The position of the newest write to each shared scope.
 create table shared_scopes (
@@ -347,9 +460,11 @@ $$;
 -- `p_rows` are those whose list row is written anew, or for the first time (before = 0);
 -- `p_expected` are versions of shared scopes. Returns the position before the batch; null, and
 -- nothing is written, when a session or a scope is not where its append expects it, a session is
--- held, or a key is taken. Others write too, so this is expected: it is no error in the server log.
+-- held, or a key is taken, or it would be a fork of one that is erased. Others write too, so this is expected: it is no error in the server log.
+-- `e_erased` are the hashes of records that come in erased; it ends with the last of them.
 create function append_batch_v1(
   e_session uuid[], e_sequence bigint[], e_type text[], e_record bytea[], e_digest bytea[],
+  e_erased bytea[],
   t_session uuid[], t_before bigint[], t_after bigint[], t_offset bigint[], t_digest bytea[],
   t_at timestamptz[], t_activity timestamptz[], t_messages bigint[], t_tool text[],
   k_scope uuid[], k_key text[], k_fingerprint bytea[], k_session uuid[], k_sequence bigint[],
@@ -372,10 +487,12 @@ begin
     raise exception 'a shared scope is not at its expected version' using errcode = 'CN001';
   end if;
 
-  insert into events (originator_id, originator_version, topic, state, notification_id, digest)
-    select e.s, e.v, e.t, e.r, base + e.o, e.d
-    from unnest(e_session, e_sequence, e_type, e_record, e_digest)
-      with ordinality as e (s, v, t, r, d, o);
+  -- An array that is shorter than the others is filled up with nulls: most batches erase nothing.
+  insert into events (
+      originator_id, originator_version, topic, state, notification_id, digest, erased_hash)
+    select e.s, e.v, e.t, e.r, base + e.o, e.d, e.h
+    from unnest(e_session, e_sequence, e_type, e_record, e_digest, e_erased)
+      with ordinality as e (s, v, t, r, d, h, o);
 
   if cardinality(t_session) > 0 then
     update sessions as s
@@ -422,7 +539,8 @@ begin
           date_trunc('second', r.last_activity_at), r.num_messages, r.current_tool, r.external_id,
           r.facets, r.input_tokens, r.output_tokens, r.cost, r.held
         from wanted as r
-        where r.before = 0
+        where r.before = 0 and not exists (
+          select from sessions as o where o.session_id = r.forked_from and o.status = 'erased')
         returning 1
     ), moved as (
       update sessions as s
@@ -534,13 +652,13 @@ comment on column partials.since is 'the sequence of the session when the messag
 create function free_what_stopped() returns trigger language plpgsql as $$
 begin
   delete from leases where session_id = new.session_id;
-  if new.status = 'deleted' then
+  if new.status in ('deleted', 'erased') then
     delete from presence where session_id = new.session_id;
   end if;
   return null;
 end $$;
 create trigger stopped_sessions_are_let_go after update of status on sessions
-  for each row when (new.status in ('stopped', 'deleted') and old.status <> new.status)
+  for each row when (new.status in ('stopped', 'deleted', 'erased') and old.status <> new.status)
   execute function free_what_stopped();
 
 -- A lease that ran out in a running turn says that whoever drove it is gone. One that was over
@@ -553,6 +671,18 @@ end $$;
 create trigger turns_begin_without_leases_of_the_past after update of status on sessions
   for each row when (old.status = 'idle' and new.status <> 'idle')
   execute function forget_lease_of_the_past();
+
+-- What people have said does not go into the statistics of the planner, which nobody asks for it there
+-- and which a table that was emptied would keep.
+alter table events alter column state set statistics 0;
+alter table idempotency_keys alter column key set statistics 0, alter column answer set statistics 0;
+alter table shared_state alter column value set statistics 0;
+alter table shared_state_history alter column value set statistics 0;
+alter table snapshots alter column state set statistics 0;
+alter table leases alter column holder set statistics 0;
+alter table presence alter column reporter set statistics 0, alter column detail set statistics 0;
+alter table partials alter column content set statistics 0, alter column name set statistics 0,
+  alter column message_id set statistics 0;
 
 -- Who is told of events, how far each has been told, and what could not be told.
 
@@ -790,7 +920,7 @@ $$;
 create function grant_to_program_v1(p_role text) returns void language plpgsql as $$
 declare
   facts constant text[] := array['events', 'shared_state_history', 'log_tiles', 'signed_heads'];
-  fixed constant text[] := array['schema_migration', 'store'];
+  fixed constant text[] := array['schema_migration', 'store', 'erasures'];
   named record;
 begin
   execute format('grant usage on schema %I to %I', current_schema(), p_role);

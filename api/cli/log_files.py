@@ -11,6 +11,7 @@ from uuid import UUID
 
 from api.cli.options import UsageError
 from domain.chain import genesis
+from domain.erased_records import erased_hash
 from domain.repair.analyser import Analyser, Facts, analyse
 from domain.repair.cairn_rows import CairnRows
 from domain.repair.foreign_rows import ForeignRows
@@ -223,7 +224,13 @@ def _export(path: Path, lines: Iterator[bytes | None], options: Options) -> Repo
             digest = b""
         kept = (head, digest, integrity.position or 0)
     return analyser.report(
-        Facts(source="import", standing=reader.standing, head=kept, keeps_head=kept is not None)
+        Facts(
+            source="import",
+            standing=reader.standing,
+            found=reader.unexplained,
+            head=kept,
+            keeps_head=kept is not None,
+        )
     )
 
 
@@ -234,10 +241,12 @@ def _event(reader: CairnRows, session_id: str, number: int, line: bytes | None) 
     if place[1].decode() != session_id:
         return _unreadable(number, Unreadable("it is an event of another session"))
     sequence, position = int(place[2]), int(place[3])
+    record = b"{" + line[place.end() :]
     return reader.row(
         sequence,
         "",
-        b"{" + line[place.end() :],
+        record,
         position=position,
         digest=bytes.fromhex(place[4].decode()),
+        erased_hash=erased_hash(record),
     )

@@ -6,7 +6,7 @@ Json = dict[str, Any]
 
 _SHARED = {
     "InputSource": "user network synthetic followup",
-    "SessionState": "starting idle running waiting stopping stopped deleted",
+    "SessionState": "starting idle running waiting stopping stopped deleted erased",
     "StopCause": "completed failed user_requested shutdown hook_denied process_exited timeout"
     " clear_conversation",
     "HealthBadge": "idle running waiting-for-auth hung unhealthy stopped failed unknown",

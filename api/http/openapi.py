@@ -46,7 +46,7 @@ _ALWAYS = (
     "issuer_unavailable",
 )
 _READS = ("store_unavailable", "rate_limited")
-_OF_A_SESSION = ("session_not_found", "ambiguous_name")
+_OF_A_SESSION = ("session_not_found", "ambiguous_name", "erased")
 _WRITES = (
     "malformed_json",
     "malformed_header",

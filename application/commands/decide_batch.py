@@ -182,6 +182,8 @@ class BatchDecider:
                 )
         append.shared, append.keys, append.companions = shared, keys, begun
         append.activity = activity_of(session)
+        # What is in quarantine, or half imported, can be erased, and is then held no more.
+        append.by_import = bool(events) and session.lifecycle.phase == "erased"
         if events and listed_differently(loaded.session, session):
             append.row = session_row(session_id, session, self._store.codec, self._timers)
         after = Loaded(session, digest, loaded.position, 0, weight.now, weight.weighed)

@@ -15,7 +15,7 @@ from domain.session.state import Session
 Reaction = Callable[[UUID, Session, Session], Sequence[Request]]
 """Given a session's id and its state before and after an append, returns what is to be asked."""
 
-_ENDED = frozenset({"stopped", "deleted"})
+_ENDED = frozenset({"stopped", "deleted", "erased"})
 
 
 def family(session_id: UUID, before: Session, after: Session) -> Sequence[Request]:

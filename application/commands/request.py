@@ -11,10 +11,14 @@ from domain.scope.rules import PatchScope
 from domain.session.commands import Command
 from domain.session.state import Session
 
-RequestOrigin = Literal["adk", "http", "import", "lineage", "recovery", "repair", "supervision"]
+RequestOrigin = Literal[
+    "adk", "erasure", "http", "import", "lineage", "recovery", "repair", "retention", "supervision"
+]
 """Where requests come from: a door of the server, each with its own word, or the server itself."""
 
-BY_ITSELF: frozenset[RequestOrigin] = frozenset({"lineage", "recovery", "supervision"})
+BY_ITSELF: frozenset[RequestOrigin] = frozenset(
+    {"erasure", "lineage", "recovery", "retention", "supervision"}
+)
 """The origins of what the server asks by itself: a clock or a parent has decided it."""
 
 

@@ -15,21 +15,22 @@ from weakref import WeakValueDictionary
 from application.commands.hooks import Hooks
 from application.commands.idempotency import StoredAnswers, stored_answer
 from application.commands.records import RecordEncoder
-from application.commands.request import Outcome, ScopeRequest
+from application.commands.request import Caller, Outcome, ScopeRequest
 from application.errors import Busy, KeysTaken, StaleScope, VersionConflict
 from application.fan_out import FanOut
 from application.ports.events import NewEvent
 from application.ports.log import Append
 from application.ports.shared_state import ScopeOwner, ScopeVersion, SharedWrite
 from application.ports.store import Store
-from application.projections.shared_state import shared_writes
+from application.projections.shared_state import shared_writes, user_scope
 from domain.chain import genesis, link, record_hash
 from domain.replacing import replace
 from domain.scope.events import ScopeOpened
-from domain.scope.rules import decide
+from domain.scope.rules import EraseScope, PatchScope, decide, erase
 from domain.scope.state import UNOPENED, Scope
 
 _ATTEMPTS = 50
+_TURNS = ("scope.erased", "scope.opened")
 
 
 class ScopeHandler:
@@ -80,6 +81,39 @@ class ScopeHandler:
             if replayed is not None:
                 return _with_version(replayed)
             return await self._in_turn(request)
+
+    async def erase(self, caller: Caller, command: EraseScope) -> int:
+        """Say that a scope is erased, and return the sequence of the event that does.
+
+        Args:
+            caller: Who asks.
+            command: Which scope, and why.
+
+        Raises:
+            CairnError: A rule refuses it, or it cannot be done now.
+        """
+        scope_id = user_scope(command.app, command.user)
+        # For what the record says of who asked.
+        asked = caller._replace(key=None).patches(PatchScope(app=command.app, user=command.user))
+        lock = self._locks.setdefault(scope_id, asyncio.Lock())
+        async with lock:
+            for _ in range(_ATTEMPTS):
+                scope, digest, _ = await self._load(scope_id)
+                decided = erase(scope, command)
+                if not decided:
+                    return scope.sequence
+                now = self._store.clock.now()
+                name, record = self._encode(asked, now, decided[0], None)
+                event = NewEvent(name, record, link(digest, record_hash(record)))
+                append = Append(scope_id, scope.sequence, [event], now)
+                append.scope = ScopeOwner(command.app, command.user)
+                try:
+                    position = await self._store.log.append(append)
+                except VersionConflict:
+                    continue
+                self._hub.publish(scope_id, append, position)
+                return scope.sequence + 1
+        raise Busy("too many processes write to this scope at once; try again")
 
     async def _in_turn(self, request: ScopeRequest) -> Outcome:
         if self._hooks:
@@ -157,11 +191,20 @@ class ScopeHandler:
         if not newest:
             return UNOPENED, genesis(scope_id), 0
         (end,) = newest
+        # Most often the first event is the one that opened it, and nothing else changed it since.
         (first,) = await self._store.log.read(scope_id, limit=1)
-        event: object = self._store.codec.decode(first).event
-        # What came after the first event has changed nothing but the sequence.
-        opened = event if isinstance(event, ScopeOpened) else None
-        scope = replace(UNOPENED, sequence=end.sequence, opened=opened)
+        opened: object = self._store.codec.decode(first).event
+        erased = False
+        if not isinstance(opened, ScopeOpened):
+            turns = await self._store.log.read_newest(scope_id, last=1, types=_TURNS)
+            erased = bool(turns) and first.type in _TURNS
+            opened = self._store.codec.decode(turns[0]).event if turns else None
+        scope = replace(
+            UNOPENED,
+            sequence=end.sequence,
+            opened=opened if isinstance(opened, ScopeOpened) else None,
+            erased=erased,
+        )
         return scope, end.digest, end.position
 
 

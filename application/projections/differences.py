@@ -15,6 +15,11 @@ from domain.values import Owner
 _WRITERS = ("session.created", "state.patched")
 _DERIVED = ("doc", "created_at", "due_at", "projected_with")
 """What of a row is compared in another way, or not at all."""
+_LEFT_TO_ERASURE = (
+    *("app", "user", "workspace", "team", "scope", "type", "external_id", "facets"),
+    *("parent_id", "root_id", "forked_from"),
+)
+"""What the row of a session keeps until the erasure is carried out."""
 
 
 class SharedWrites:
@@ -88,10 +93,11 @@ def row_differences(
         codec: Reads the row's document.
     """
     should = session_row(session_id, session, codec)
+    unasked = _DERIVED if session.lifecycle.phase != "erased" else (*_DERIVED, *_LEFT_TO_ERASURE)
     wrong = [
         name
         for name, value in row.shown.items()
-        if name not in _DERIVED and getattr(should, name) != value
+        if name not in unasked and getattr(should, name) != value
     ]
     try:
         document: Mapping[str, Any] = codec.from_json(row.shown["doc"])

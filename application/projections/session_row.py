@@ -196,6 +196,9 @@ def _lineage_document(session: Session) -> dict[str, Any]:
             "digest": origin.digest,
         },
         "live_children": len(session.children),
+        "legal_hold": None
+        if lifecycle.legal_hold is None
+        else {"reason": lifecycle.legal_hold.reason, "since": rfc3339(lifecycle.legal_hold.since)},
     }
 
 
@@ -262,7 +265,7 @@ def session_row(
         starred=description.starred,
         tags=description.tags,
         created_at=lifecycle.created_at or NEVER,
-        deleted=lifecycle.phase == "deleted",
+        deleted=lifecycle.phase in ("deleted", "erased"),
         doc=codec.to_json(kept_document(session_id, session)).decode(),
         activity=activity_of(session),
         external_id=lifecycle.external_id,

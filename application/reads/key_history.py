@@ -10,6 +10,7 @@ from application.ports.events import StoredEvent
 from application.ports.shared_state import KeyWrite
 from application.ports.store import Store
 from application.projections.shared_state import scope_id
+from application.reads.erased import gone
 from domain.errors import SessionNotFound
 from domain.session.content.key_writes import recorded_key_writes
 from domain.state_keys import scope_of
@@ -81,6 +82,8 @@ class KeyHistories:
         lifecycle = (await self._repository.load(session_id)).session.lifecycle
         if lifecycle.phase == "absent":
             raise SessionNotFound
+        if lifecycle.phase == "erased":
+            raise await gone(self._store, session_id)
         kind = scope_of(key)
         if kind in ("app", "user"):
             user = lifecycle.owner.user if kind == "user" else None

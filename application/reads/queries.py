@@ -11,6 +11,7 @@ from application.ports.session_rows import After, ListedSession, SessionFilter, 
 from application.ports.store import Store
 from application.projections.session_row import session_document
 from application.projections.shared_state import app_scope, user_scope
+from application.reads.erased import refuse_erased
 from application.reads.moments import Moment, Moments
 from application.reads.transcripts import Transcripts
 from domain.errors import AmbiguousName, MessageNotFound, SessionNotFound
@@ -98,6 +99,7 @@ class Queries:
         row = await self._store.session_rows.session(session_id)
         if row is None:
             raise SessionNotFound
+        await refuse_erased(self._store, row)
         if row.status == "deleted":
             raise SessionNotFound("the session was deleted; only its events can still be read")
         return row
@@ -113,6 +115,7 @@ class Queries:
         row = await self._store.session_rows.session(session_id)
         if row is None:
             raise SessionNotFound
+        await refuse_erased(self._store, row)
         return await self._moments.sequence_at(row, at)
 
     async def session_at(self, session_id: UUID, at: Moment) -> PastSession:
@@ -144,7 +147,7 @@ class Queries:
             AmbiguousName: There are several, each in an app of its own.
         """
         found = await self._store.session_rows.called(external_id, _CANDIDATES)
-        found = [one for one in found if one.status != "deleted"] or found
+        found = [one for one in found if one.status not in ("deleted", "erased")] or found
         if not found:
             raise SessionNotFound("no session has this external id")
         if len(found) > 1:

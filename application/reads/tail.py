@@ -16,6 +16,7 @@ from application.partials.reader import PartialReader, PieceCursor
 from application.ports.codec import Codec
 from application.ports.events import SessionPage, StoredEvent
 from application.ports.store import Store
+from application.reads.erased import refuse_erased
 from application.reads.stream_items import (
     LOOK_AGAIN,
     PAGE_BYTES,
@@ -34,7 +35,7 @@ from application.reads.stream_items import (
 )
 from domain.errors import SessionNotFound
 
-_DELETED = "session.deleted"
+_ENDS = ("session.deleted", "session.erased")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Tails:
     """
 
     def __init__(self, store: Store, hub: FanOut, rhythm: StreamTiming | None = None) -> None:
+        self._store = store
         self._log = store.log
         self._session_rows = store.session_rows
         self._codec = store.codec
@@ -224,7 +226,7 @@ class Tails:
                 if not events and channel.head > cursor:
                     events = await self._read_when_possible(session_id, cursor)
                 if events:
-                    cursor, deleted = events[-1].sequence, events[-1].type == _DELETED
+                    cursor, deleted = events[-1].sequence, events[-1].type in _ENDS
                     given = [wanted.select(events, self._codec)]
                     del events
                     if given[0]:
@@ -251,7 +253,7 @@ class Tails:
 
     async def _was_deleted(self, session_id: UUID, cursor: int) -> bool:
         newest = await self._read_when_possible(session_id, max(cursor - 1, 0))
-        return bool(newest) and newest[-1].type == _DELETED
+        return bool(newest) and newest[-1].type in _ENDS
 
     async def _read_when_possible(self, session_id: UUID, after: int) -> Sequence[StoredEvent]:
         """Read on, however long the database is away: the reader need not notice."""
@@ -282,6 +284,9 @@ class Tails:
             )
             if read is None:
                 raise SessionNotFound
+            if read.deleted:
+                # Nothing is read of one that is erased.
+                await self._head(session_id)
             if upto is not None and upto < read.head:
                 read = read.as_of(upto)
             if since > read.head:
@@ -299,6 +304,7 @@ class Tails:
         row = await self._session_rows.session(session_id)
         if row is None:
             raise SessionNotFound
+        await refuse_erased(self._store, row)
         return row.sequence, row.status == "deleted"
 
     async def _wait(self, channel: Channel, cursor: int, seconds: float) -> bool:

@@ -6,7 +6,7 @@ from uuid import UUID
 from application.commands.repository import SessionRepository
 from application.ports.codec import Codec
 from application.reads.queries import Queries
-from domain.errors import Invalid
+from domain.errors import Erased, Invalid
 
 
 class NamedEntry(NamedTuple):
@@ -66,6 +66,8 @@ class TranscriptNames:
         """
         session = (await self._repository.load(session_id)).session
         lifecycle = session.lifecycle
+        if lifecycle.phase == "erased":
+            raise Erased
         if lifecycle.phase in ("absent", "deleted"):
             return None
         is_whole = lifecycle.epoch == 0 and lifecycle.forked_from is None

@@ -81,6 +81,16 @@ class Transcripts:
             return now
         return (await self._fold(session_id, self._nothing(), sequence)).entries.json()
 
+    def forget(self, session_id: UUID) -> None:
+        """Drop a transcript from memory.
+
+        Args:
+            session_id: Whose.
+        """
+        kept = self._kept.pop(session_id, None)
+        if kept is not None:
+            self._share.count(-kept.memory)
+
     async def _fold(self, session_id: UUID, kept: _Kept, upto: int) -> _Kept:
         """Return a transcript that has taken in what follows, or that begins with what counts."""
         if await self._go_on(kept, _Stretch(session_id, kept.sequence, upto)):

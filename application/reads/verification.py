@@ -17,6 +17,7 @@ from application.ports.store import Store
 from application.projections.differences import row_differences
 from application.projections.session_row import PROJECTION_VERSION
 from domain.chain import genesis
+from domain.erased_records import Explained, fault_of
 from domain.errors import SessionNotFound
 from domain.repair.integrity import Integrity
 from domain.repair.rows import Row
@@ -135,7 +136,8 @@ class _Check:
         self._integrity = Integrity(genesis(session_id))
         self._fold: Folding | None = Folding()
         self._kept: frozenset[int] = frozenset()
-        self._is_session = False
+        self._is_session = self._is_erased = False
+        self._explained = Explained()
         self._bad_from: int | None = None
         self.events = 0
         self.findings: dict[str, Finding] = {}
@@ -144,7 +146,13 @@ class _Check:
         """Check the next events."""
         integrity = self._integrity
         for found in page:
-            sequence, position, _, record, digest, erased_hash = found
+            sequence, position, type_, record, digest, erased_hash = found
+            self._explained.take(sequence, type_, erased=erased_hash is not None)
+            if erased_hash is not None:
+                self._is_erased = True
+                fault = fault_of(record, type_, erased_hash)
+                if fault is not None:
+                    self._found("digest_mismatch", sequence, fault)
             if integrity.goes_on(sequence, position, record, digest, erased_hash):
                 continue
             row = Row(sequence, position=position, record=record, digest=digest, hashed=erased_hash)
@@ -168,13 +176,13 @@ class _Check:
             self._fold.take(recorded)
             # Behind a hole or a changed record both may be right, and neither is known to be.
             is_known = self._bad_from is None or recorded.sequence < self._bad_from
-            if recorded.sequence in self._kept and is_known:
+            if recorded.sequence in self._kept and is_known and not self._is_erased:
                 await self._compare_kept(recorded.sequence, self._fold.session)
 
     def _decoded(self, found: FoundEvent) -> Recorded | None:
         """Return the event of a row; None for one after which nothing can be folded."""
-        if found.erased_hash is not None or (found.sequence == 1 and found.type != _FIRST):
-            # What was erased cannot be folded, and the stream of something else is no session.
+        if found.sequence == 1 and found.type != _FIRST:
+            # The stream of something else is no session.
             return None
         recorded = self._store.codec.decode(found)
         if isinstance(recorded.event, Unrecognised):
@@ -195,6 +203,10 @@ class _Check:
     def end(self, row: FoundRow | None) -> None:
         """Compare what the events came to with the row that lists show."""
         integrity = self._integrity
+        if (missing := self._explained.missing) is not None:
+            detail = "it is erased, and no later event says why"
+            self._found("erasure_unexplained", missing, detail)
+            return
         head = (integrity.last, integrity.position, integrity.digest)
         if row is None and not self._is_session:
             return

@@ -17,7 +17,7 @@ from application.ports.store import Store
 from application.reads.health import facts_of
 from application.reads.stream_items import Deadline
 from domain.badges import Badge, state_of
-from domain.errors import SessionNotFound
+from domain.errors import Erased, SessionNotFound
 
 Condition = Literal["ready", "attached", "stopped"]
 
@@ -97,7 +97,7 @@ class Waits:
         """
 
         def met(found: _Found) -> bool:
-            if aim != "stopped":
+            if aim != "stopped" or found.session.status == "erased":
                 _require_there(found)
             state = state_of(found.session.status)
             if aim == "attached":
@@ -162,5 +162,7 @@ class Waits:
 
 
 def _require_there(found: _Found) -> None:
+    if found.session.status == "erased":
+        raise Erased
     if found.session.status == "deleted":
         raise SessionNotFound("the session was deleted; only its events can still be read")

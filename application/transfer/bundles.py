@@ -35,7 +35,7 @@ def place_of(log_id: UUID, first_type: str) -> str:
     match first_type:
         case "session.created":
             folder = "sessions"
-        case "scope.opened":
+        case "scope.opened" | "scope.erased":
             folder = "scopes"
         case _:
             folder = "accesses" if log_id == ACCESS_LOG else "logs"

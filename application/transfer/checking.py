@@ -12,7 +12,7 @@ from application.ports.shared_state import ScopeOwner
 from application.ports.store import Store
 from application.projections.shared_state import scope_id
 from application.transfer.bundles import FILE_NAME, place_of
-from application.transfer.lines import FileFault, Line, event_of, header_of
+from application.transfer.lines import FileFault, Header, Line, event_of, header_of
 from application.transfer.log_check import LogCheck, LogRefused, SpellingFault
 from application.transfer.plans import (
     Conflict,
@@ -22,6 +22,7 @@ from application.transfer.plans import (
     PlannedLog,
 )
 from domain.catalogue import NAMES
+from domain.erased_records import ERASING, erased_hash
 from domain.repair.rows import decoded
 from domain.scope.events import ScopeOpened
 from domain.session.events import SessionCreated
@@ -110,6 +111,8 @@ class Checker:
                 forked = first.forked_from
                 log.origin = forked.session_id, forked.sequence
                 origin = forked.session_id, forked.sequence, _hex(forked.digest)
+        elif erased_hash(event.record) is not None or event.type in ERASING:
+            log.header = replace(header, scope=_own_scope(header))
         elif log.kind == "sessions" or (log.kind == "logs" and event.type in _OURS):
             raise LogRefused("damaged", "its first event, which begins it, cannot be read")
         elif log.kind == "scopes":
@@ -212,7 +215,11 @@ class Checker:
         if there is None and origin_id not in plan.logs:
             stored = await self._store.log.read(origin_id, after=sequence - 1, limit=1)
             there = stored[0].digest if stored else None
-        if there is None:
+        row = await self._store.session_rows.session(origin_id)
+        if row is not None and row.status == "erased":
+            code = "erased_origin"
+            detail = f"it is a fork of {origin_id}, which is erased here"
+        elif there is None:
             code = "missing_origin"
             detail = f"it is a fork of {origin_id} at {sequence}, which is neither here nor there"
         elif there != digest:
@@ -239,6 +246,13 @@ def _events_of(source: LogSource) -> Iterator[bytes | None]:
     lines = source.lines()
     next(lines, None)
     return lines
+
+
+def _own_scope(header: Header) -> ScopeOwner | None:
+    """Return whose scope an erased log is of, as far as that is told and true."""
+    owner = header.scope
+    is_own = owner is not None and scope_id(owner.app, owner.user) == header.session_id
+    return owner if is_own else None
 
 
 def _hex(text: str) -> bytes:

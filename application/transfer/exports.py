@@ -23,6 +23,7 @@ _PAGE = 4000
 _PAGE_BYTES = 2 * 1024 * 1024
 _LISTED = 200
 _BEFORE_ALL = UUID(int=0)
+_SCOPES = ("scope.opened", "scope.erased")
 _OLDEST_FIRST = SessionOrder("created_at", descending=False)
 
 
@@ -113,6 +114,20 @@ class Exports:
         """
         file = await self._open(session_id)
         if file is None or not file.name.startswith("sessions/"):
+            raise SessionNotFound
+        return file
+
+    async def log(self, log_id: UUID) -> LogFile:
+        """Return the export file of a log, be it of a session or of something else.
+
+        Args:
+            log_id: Which.
+
+        Raises:
+            SessionNotFound: There is none.
+        """
+        file = await self._open(log_id)
+        if file is None:
             raise SessionNotFound
         return file
 
@@ -211,6 +226,8 @@ class Exports:
                 }
         elif isinstance(event, ScopeOpened):
             scope = ScopeOwner(event.app, event.user)
+        elif first[0].type in _SCOPES and (opened := await self._opened_anew(log_id)):
+            scope = ScopeOwner(opened.app, opened.user)
         header = Header(
             store=self._store.identity,
             session_id=log_id,
@@ -223,6 +240,14 @@ class Exports:
         )
         rest = self._rest(log_id, first[-1].sequence, newest.sequence)
         return LogFile(place_of(log_id, first[0].type), header, first, rest)
+
+    async def _opened_anew(self, log_id: UUID) -> ScopeOpened | None:
+        """Return how a scope was opened after it was erased; None when it was not."""
+        for stored in await self._store.log.read_newest(log_id, last=1, types=("scope.opened",)):
+            event: object = self._store.codec.decode(stored).event
+            if isinstance(event, ScopeOpened):
+                return event
+        return None
 
     async def _rest(
         self, log_id: UUID, after: int, upto: int

@@ -6,6 +6,7 @@ from typing import Any
 from application.transfer.lines import LONGEST_LINE, Header, event_of
 from application.transfer.plans import SharedStep
 from domain.chain import genesis
+from domain.erased_records import erased_hash
 from domain.repair.analyser import Analyser, Facts
 from domain.repair.cairn_rows import CairnRows
 from domain.repair.report import Options
@@ -80,8 +81,16 @@ class LogCheck:
         if event.session_id != self._text_id:
             raise LogRefused("damaged", f"line {number} is an event of another log")
         sequence, record = event.sequence, event.record
-        row = self._reader.row(sequence, "", record, position=event.position, digest=event.digest)
-        fault = self._spelling_fault(record)
+        hashed = erased_hash(record)
+        row = self._reader.row(
+            sequence,
+            "",
+            record,
+            position=event.position,
+            digest=event.digest,
+            erased_hash=hashed,
+        )
+        fault = None if hashed else self._spelling_fault(record)
         if fault is not None and not row.problems:
             row = row._replace(problems=[("invalid_event_json", fault)])
         self._analyser.row(row)
@@ -91,7 +100,7 @@ class LogCheck:
         self._position = max(self._position, event.position)
         if sequence in self._wanted:
             self.digests[sequence] = event.digest
-        if event.type in WRITER_NAMES and any(one in record for one in _SHARED_KEYS):
+        if not hashed and event.type in WRITER_NAMES and any(one in record for one in _SHARED_KEYS):
             header = self._header
             step = SharedStep(header.store, self._position, header.session_id, sequence)
             self.shared.append(step)
@@ -103,6 +112,7 @@ class LogCheck:
             Facts(
                 source="import",
                 standing=self._reader.standing,
+                found=self._reader.unexplained,
                 head=(header.head, header.digest, integrity.position or 0),
                 keeps_head=True,
             )

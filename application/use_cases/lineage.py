@@ -10,6 +10,7 @@ from application.errors import CursorAhead, StaleSequence
 from application.ports.session_rows import ListedSession
 from application.ports.store import Store
 from application.projections.session_row import activity_document, filled_document
+from application.reads.erased import refuse_erased
 from application.reads.queries import Queries
 from application.reads.transcript_names import TranscriptNames
 from domain.errors import Invalid, SessionIsDeleted, SessionNotFound
@@ -243,6 +244,7 @@ class Lineages:
         row = await self._store.session_rows.session(session_id)
         if row is None:
             raise SessionNotFound
+        await refuse_erased(self._store, row)
         if row.status == "deleted":
             raise SessionIsDeleted
         return row

@@ -66,7 +66,10 @@ class NamedSessions:
             row = await self._rows.session(self._id_of(wanted, generation))
             if row is None:
                 break
-            if row.status != "deleted" and (row.app, row.user) == (wanted.app, wanted.user):
+            if row.status not in ("deleted", "erased") and (row.app, row.user) == (
+                wanted.app,
+                wanted.user,
+            ):
                 return row, generation
             generation += 1
         row = await self._by_id(wanted)

@@ -9,6 +9,7 @@ from application.errors import StaleSequence
 from application.ports.leases import Process, Sign
 from application.ports.session_rows import ListedSession
 from application.ports.store import Store
+from application.reads.erased import refuse_erased
 from application.reads.health import facts_of
 from domain.checks import require_name, require_summary
 from domain.errors import Invalid, SessionIsDeleted, SessionIsStopped, SessionNotFound
@@ -102,6 +103,7 @@ async def present(store: Store, caller: Caller, session_id: UUID) -> ListedSessi
         raise SessionNotFound
     if caller.expected is not None and session.sequence not in caller.expected:
         raise StaleSequence(None, head=session.sequence)
+    await refuse_erased(store, session)
     if session.status == "deleted":
         raise SessionIsDeleted
     return session

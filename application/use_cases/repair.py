@@ -19,6 +19,7 @@ from application.projections.differences import SharedWrites, key_differences, r
 from application.projections.session_row import (
     PROJECTION_VERSION,
 )
+from application.reads.erased import gone
 from application.use_cases.recovery import Recovery
 from application.use_cases.sessions import Sessions
 from domain.access.events import AccessGranted
@@ -80,6 +81,8 @@ class Repairs:
         """
         async with self._inspector.look_at(session_id) as inspection:
             row = await inspection.row()
+            if row is not None and row.shown["status"] == "erased":
+                raise await gone(self._store, session_id)
             if row is not None and row.shown["deleted"]:
                 raise SessionNotFound
             reader = CairnRows(str(session_id), self._read, self._store.codec.glance)
@@ -102,7 +105,7 @@ class Repairs:
                     writes.take(found)
             if row is None and analyser.integrity.last is None:
                 raise SessionNotFound
-            found_beside: list[tuple[str, str]] = []
+            found_beside: list[tuple[str, str]] = [*reader.unexplained]
             if not analyser.damaged:
                 found_beside += await key_differences(inspection, writes.last)
         if row is not None and analyser.integrity.whole:

@@ -8,6 +8,7 @@ from application.memory_budget import MEBIBYTE, Share
 from application.ports.events import EventFilter, OwnedEvent
 from application.ports.log import EventLog
 from application.projections.following import BatchSize
+from domain.erased_records import ERASING
 
 
 class Newest:
@@ -46,6 +47,8 @@ class Newest:
                 return None
             if position >= self._end < head:
                 await self._read(head)
+            if position < self._start:
+                return None
             # Positions are dense, but for those of events that somebody has taken out.
             skip = bisect_right(self._events, position, key=lambda event: event.stored.position)
             return self._events[skip:], max(self._end, position)
@@ -69,6 +72,11 @@ class Newest:
             most_bytes=size.most_bytes,
             wanted=EventFilter(),
         )
+        if any(event.stored.type in ERASING for event in events):
+            # What these logs have said is not to be told from memory any more.
+            self._start = self._end
+            self.clear()
+            return
         self._events += events
         self._count(sum(len(event.stored.record) for event in events))
         while len(self._events) > self._KEPT or self._bytes > self._share.limit // 2:

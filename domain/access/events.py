@@ -7,8 +7,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from domain.event_types import event
 
-AccessTo = Literal["audit_events", "export", "verification", "webhook_secret"]
-"""What only the privileged may read."""
+AccessTo = Literal["audit_events", "erasure", "export", "verification", "webhook_secret"]
+"""What only the privileged may read, or have erased."""
 
 ACCESS_LOG = uuid5(NAMESPACE_URL, "cairn:accesses")
 """The id of the log, in every store."""

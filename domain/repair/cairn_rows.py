@@ -5,6 +5,7 @@ from dataclasses import MISSING, fields
 from typing import Any, NamedTuple
 
 from domain.catalogue import NAMES
+from domain.erased_records import ERASING, Explained, erased_record, fault_of
 from domain.repair.report import Action, PlannedEvent
 from domain.repair.rows import (
     INTERRUPTED,
@@ -46,6 +47,7 @@ _STATES: Mapping[str, str] = {
     "session.stopped": "stopped",
     "session.start_failed": "stopped",
     "session.deleted": "deleted",
+    "session.erased": "erased",
 }
 
 
@@ -111,6 +113,15 @@ class CairnRows:
         self._moment = ""
         self._state = self._reason = ""
         self._failure: Failure | None = None
+        self._explained = Explained()
+
+    @property
+    def unexplained(self) -> list[tuple[str, str]]:
+        """What is wrong when an event is erased, and none after it says so."""
+        missing = self._explained.missing
+        if missing is None:
+            return []
+        return [("erasure_unexplained", f"event {missing} is erased, and nothing says why")]
 
     @property
     def standing(self) -> Standing:
@@ -138,10 +149,8 @@ class CairnRows:
             erased_hash: Of a record that was erased; its place and its time are all that is left.
         """
         if erased_hash is not None:
-            return Row(
-                sequence, position=position, record=record, digest=digest, hashed=erased_hash
-            )
-        if self._glance is not None and type_ not in _STATES:
+            return self._erased(sequence, type_, record, position, digest, erased_hash)
+        if self._glance is not None and type_ not in _STATES and type_ not in ERASING:
             seen = self._glance(type_, record)
             # Events of one append have the same time.
             if seen is not None and (seen.at == self._moment or is_moment(seen.at)):
@@ -164,6 +173,7 @@ class CairnRows:
         name: str = value["type"]
         if type_ and name != type_:
             problems.append(("event_type_mismatch", f"the row says {type_}, the record {name}"))
+        self._explained.take(sequence or 0, type_ or name, erased=False)
         event_id, turn_id = text_of(value.get("id")), text_of(value.get("turn_id"))
         data, role, call, tool = value["data"], _role(type_ or name), "", ""
         if known and role in ("call", "result"):
@@ -172,6 +182,28 @@ class CairnRows:
             self._follow(name, data)
         return Row(
             sequence, event_id, turn_id, role, call, tool, problems, position, record, digest
+        )
+
+    def _erased(
+        self,
+        sequence: int | None,
+        type_: str,
+        record: bytes,
+        position: int | None,
+        digest: bytes | None,
+        hashed: bytes,
+    ) -> Row:
+        self._explained.take(sequence or 0, type_, erased=True)
+        left = erased_record(record)
+        named = type_ or (left.type if left else "")
+        fault = fault_of(record, named, hashed)
+        return Row(
+            sequence,
+            problems=[] if fault is None else [("digest_mismatch", fault)],
+            position=position,
+            record=record,
+            digest=digest,
+            hashed=hashed,
         )
 
     def _follow(self, name: str, data: Mapping[str, Any]) -> None:

@@ -99,6 +99,13 @@ ISSUES: dict[str, Meaning] = {
         "Lists show something else than the log says. The log is right: the next change of what"
         " lists show, such as of the title, writes the row anew from it.",
     ),
+    "erasure_unexplained": Meaning(
+        "error",
+        True,
+        "An event is erased, and no `session.erased` after it says who asked for it and why, so"
+        " somebody with rights on the database took it away. The digests still cover what follows:"
+        f" {_RESTORE[3:]}, and keep this log as evidence.",
+    ),
     "shared_state_mismatch": Meaning(
         "error",
         False,

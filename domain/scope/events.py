@@ -15,4 +15,15 @@ class ScopeOpened:
     user: str | None = None
 
 
-ScopeEvent = ScopeOpened | StatePatched
+@event("scope.erased")
+class ScopeErased:
+    """Everything before this event is erased, for good, and so are the keys and their history.
+
+    It names the app, and never the user. Whoever sets a key afterwards opens the scope anew.
+    """
+
+    app: str
+    reason: str
+
+
+ScopeEvent = ScopeOpened | ScopeErased | StatePatched

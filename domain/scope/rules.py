@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.checks import require_name
+from domain.checks import require_name, require_summary
 from domain.errors import Invalid, SessionExists
-from domain.scope.events import ScopeEvent, ScopeOpened
+from domain.scope.events import ScopeErased, ScopeEvent, ScopeOpened
 from domain.scope.state import Scope
 from domain.session.content.shared_state import require_patch
 from domain.session.events import StatePatched
@@ -21,6 +21,41 @@ class PatchScope:
     user: Identity[str | None] = None
     set: JsonObject = field(default_factory=dict[str, Any])
     delete: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EraseScope:
+    """Erase the keys of one user of an app, with their history.
+
+    Args:
+        app: The app.
+        user: The user.
+        reason: Why; it stays for ever, so it names no person.
+    """
+
+    app: Identity[str]
+    user: Identity[str]
+    reason: str
+
+
+def erase(scope: Scope, command: EraseScope) -> list[ScopeEvent]:
+    """Return what happens because of an erasure; without anything new it is already so.
+
+    Args:
+        scope: The newest state of the scope.
+        command: What is asked.
+
+    Raises:
+        SessionExists: A session has the id of the scope's log.
+    """
+    require_name(command.app, "app")
+    require_name(command.user, "user")
+    require_summary(command.reason, "reason")
+    if scope.sequence and scope.opened is None:
+        if scope.erased:
+            return []
+        raise SessionExists("a session has the id of this scope's log")
+    return [ScopeErased(app=command.app, reason=command.reason)]
 
 
 def decide(scope: Scope, command: PatchScope) -> list[ScopeEvent]:
@@ -49,6 +84,6 @@ def decide(scope: Scope, command: PatchScope) -> list[ScopeEvent]:
     patched = StatePatched(set=command.set, delete=deleted)
     if scope.opened is not None:
         return [patched]
-    if scope.sequence:
+    if scope.sequence and not scope.erased:
         raise SessionExists("a session has the id of this scope's log")
     return [ScopeOpened(app=command.app, user=command.user), patched]

@@ -7,7 +7,7 @@ The values of its keys are not here: sessions write them too, so they are rows b
 from dataclasses import dataclass
 
 from domain.replacing import replace
-from domain.scope.events import ScopeEvent, ScopeOpened
+from domain.scope.events import ScopeErased, ScopeEvent, ScopeOpened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,11 +16,13 @@ class Scope:
 
     Args:
         sequence: Of the newest event; 0 before the first.
-        opened: How it began; None before it did.
+        opened: How it began; None before it did, and when that is erased.
+        erased: It was erased, and may be opened again.
     """
 
     sequence: int = 0
     opened: ScopeOpened | None = None
+    erased: bool = False
 
 
 UNOPENED = Scope()
@@ -34,5 +36,10 @@ def evolve(scope: Scope, sequence: int, event: ScopeEvent) -> Scope:
         sequence: Of the event.
         event: What happened.
     """
-    opened = event if isinstance(event, ScopeOpened) else scope.opened
-    return replace(scope, sequence=sequence, opened=opened)
+    match event:
+        case ScopeOpened():
+            return replace(scope, sequence=sequence, opened=event)
+        case ScopeErased():
+            return replace(scope, sequence=sequence, opened=None, erased=True)
+        case _:
+            return replace(scope, sequence=sequence)

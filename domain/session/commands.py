@@ -16,6 +16,7 @@ from domain.session.interaction.interactions import *
 from domain.session.interaction.permission_requests import *
 from domain.session.interaction.permissions import *
 from domain.session.life.creation import *
+from domain.session.life.erasure import *
 from domain.session.life.lifecycle import *
 from domain.session.life.recovery import *
 from domain.session.life.repairs import *

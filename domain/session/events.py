@@ -137,6 +137,35 @@ class SessionDeleted:
     """A tombstone: the session is gone from every list; its log stays as evidence."""
 
 
+@event("session.erased")
+class SessionErased:
+    """Everything before this event is erased, for good; nothing follows it.
+
+    All that is left of a session is told here: its app, when it began, and why it was erased.
+    `shared_keys` says what becomes of values in force that the session has given to `app:` and
+    `user:` keys: `kept` ones are written anew in the log of their scope, `erased` ones deleted.
+    """
+
+    reason: str
+    app: str
+    began_at: datetime
+    shared_keys: Literal["kept", "erased"] = "kept"
+
+
+@event("legal_hold.set")
+class LegalHoldSet:
+    """The session must be kept as it is: it is not erased until it is released."""
+
+    reason: str
+
+
+@event("legal_hold.released")
+class LegalHoldReleased:
+    """The session need not be kept any longer."""
+
+    reason: str
+
+
 LifecycleEvent = (
     SessionCreated
     | SessionActivated
@@ -147,6 +176,9 @@ LifecycleEvent = (
     | ConversationCleared
     | ConversationRewound
     | SessionDeleted
+    | SessionErased
+    | LegalHoldSet
+    | LegalHoldReleased
 )
 
 # ── describing ───────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,7 @@
 """The tests that nearly every decision begins with."""
 
 from domain.errors import (
+    Erased,
     SessionIsDeleted,
     SessionIsStopped,
     SessionIsStopping,
@@ -21,6 +22,8 @@ def require_present(session: Session) -> None:
         raise SessionNotFound
     if session.lifecycle.phase == "deleted":
         raise SessionIsDeleted
+    if session.lifecycle.phase == "erased":
+        raise Erased
 
 
 def require_active(session: Session) -> None:

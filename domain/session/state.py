@@ -26,8 +26,18 @@ from domain.values import (
     StopReason,
 )
 
-Phase = Literal["absent", "starting", "active", "stopping", "stopped", "deleted"]
-Status = Literal["starting", "idle", "running", "waiting", "stopping", "stopped", "deleted"]
+Phase = Literal["absent", "starting", "active", "stopping", "stopped", "deleted", "erased"]
+Status = Literal[
+    "starting", "idle", "running", "waiting", "stopping", "stopped", "deleted", "erased"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegalHold:
+    """Why a session must be kept as it is, and since when."""
+
+    reason: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +65,7 @@ class Lifecycle:
     expires_at: datetime | None = None
     lineage: Lineage | None = None
     forked_from: Origin | None = None
+    legal_hold: LegalHold | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +227,7 @@ class Session:
                 return "idle"
             case "active":
                 return "waiting" if self.interactions.pending else "running"
-            case "starting" | "stopping" | "deleted" as phase:
+            case "starting" | "stopping" | "deleted" | "erased" as phase:
                 return phase
             case _:
                 return "stopped"
@@ -225,6 +236,7 @@ class Session:
 class Changes(TypedDict, total=False):
     """The parts of the state that an event changes."""
 
+    unrecognised: int
     lifecycle: Lifecycle
     description: Description
     totals: Totals

@@ -22,11 +22,13 @@ from application.ports.events import (
     StoredEvent,
 )
 from application.ports.log import Append
+from domain.errors import Erased
 from domain.session.content.key_writes import WRITER_NAMES, recorded_key_writes
 from infrastructure.codec import JsonCodec
 from infrastructure.memory.tables import KeptAnswer, Listed, SharedValue, Tables
 
 Committed = Callable[[int], None]
+_NOBODY = UUID(int=0)
 
 
 class MemoryEventLog:
@@ -83,6 +85,9 @@ class MemoryEventLog:
             listed = tables.listed.get(one.session_id)
             if one.events and listed and listed.held and not one.by_import:
                 raise SessionHeld(listed.held)
+            origin = tables.listed.get(one.row.forked_from or _NOBODY) if one.row else None
+            if not one.before and origin and origin.row.status == "erased":
+                raise Erased("the session that it was to be a fork of is erased")
         for one in streams:
             for scope_id, expected in one.expected_scopes:
                 if tables.version(scope_id) != expected:

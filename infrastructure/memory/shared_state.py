@@ -47,7 +47,7 @@ class MemorySharedState:
             if write.key == key and (before is None or write.position < before):
                 event = self._tables.events[write.position - 1]
                 said = self._codec.from_json(event.record)
-                at, actor = datetime.fromisoformat(said["at"]), said["actor"]
+                at, actor = datetime.fromisoformat(said["at"]), said.get("actor", "system")
                 history.append(
                     KeyWrite(
                         write.position, write.session_id, write.sequence, write.value, at, actor

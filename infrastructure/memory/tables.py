@@ -86,9 +86,9 @@ class Tables:
             return
         held = self.leases.get(session_id)
         over = before.row.status == "idle" and held is not None and held.expires_at <= now
-        if over or row.status in ("stopped", "deleted"):
+        if over or row.status in ("stopped", "deleted", "erased"):
             self.leases.pop(session_id, None)
-        if row.status == "deleted":
+        if row.status in ("deleted", "erased"):
             self.presence.pop(session_id, None)
 
     def owner(self, log_id: UUID) -> tuple[str | None, str | None]:

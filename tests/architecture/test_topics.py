@@ -20,6 +20,7 @@ BUILDS_ON = {
     "foreign_events": {
         *("activity_batch", "input_queue", "interactions", "messages", "shared_state", "turns"),
     },
+    "erasure": {"interactions", "turn_endings"},
     "forks": {"creation"},
     "input_queue": {"messages"},
     "inputs": {"input_queue", "messages"},

@@ -112,7 +112,12 @@ def test_an_erased_record_leaves_its_hash_and_the_chain_holds_on_both_sides(
 
     assert [row[:3] for row in after] == [row[:3] for row in before]
     record = json.loads(before[1][3])
-    assert json.loads(after[1][3]) == {"type": before[1][2], "at": record["at"], "erased": True}
+    assert json.loads(after[1][3]) == {
+        "type": before[1][2],
+        "at": record["at"],
+        "erased": True,
+        "record_hash": record_hash(before[1][3]).hex(),
+    }
     digest = genesis(filled.session_id)
     for *_, state, erased_hash, stored in after:
         digest = link(digest, erased_hash or record_hash(state))

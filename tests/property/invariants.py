@@ -58,14 +58,17 @@ class _Life:
         self._phase = "absent"
         self._activation = 1
         self._epoch = 0
-        self._is_running = False
+        self._is_running = self._is_held = False
         self._cause: str | None = None
 
     def check(self) -> None:
         for index, recorded in enumerate(self._log):
             event = recorded.event
             assert isinstance(event, e.SessionCreated) == (index == 0), event
-            assert self._phase != "deleted", "something follows the tombstone"
+            lasting = e.SessionErased | e.LegalHoldSet | e.LegalHoldReleased
+            assert self._phase != "deleted" or isinstance(event, lasting), "after the tombstone"
+            assert self._phase != "erased", "something follows the erasure"
+            assert not (self._is_held and isinstance(event, e.SessionErased)), "held, and erased"
             self._move(event)
             self._converse(recorded)
             if isinstance(event, _NEEDS_AN_AGENT):
@@ -99,6 +102,12 @@ class _Life:
                 self._phase = "starting" if starting else "active"
             case e.SessionDeleted():
                 self._phase = "deleted"
+            case e.SessionErased():
+                self._phase = "erased"
+            case e.LegalHoldSet():
+                self._is_held = True
+            case e.LegalHoldReleased():
+                self._is_held = False
             case _:
                 assert self._phase != "failed", "a failed start goes on"
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.access.events import AccessGranted
 from domain.grants import Grants
 from domain.permission_rules import PermissionRules
-from domain.scope.events import ScopeOpened
+from domain.scope.events import ScopeErased, ScopeOpened
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.decide import decide
@@ -232,6 +232,9 @@ SAMPLES: tuple[Any, ...] = (
     e.SessionResumed(activation=2),
     e.ConversationCleared(epoch=1),
     e.ConversationRewound(to=7, epoch=2, set={"branch": "main"}, delete=("done",)),
+    e.LegalHoldSet(reason="case 2026-4"),
+    e.LegalHoldReleased(reason="case 2026-4 is closed"),
+    e.SessionErased(reason="request 17", app="console", began_at=NOON, shared_keys="erased"),
     e.SessionDeleted(),
     e.SessionRenamed(title="Fix the build, again"),
     e.SessionStarred(),
@@ -368,6 +371,7 @@ SAMPLES: tuple[Any, ...] = (
     ),
     e.PeerLeft(peer_id="coder.1", reason="stopped"),
     ScopeOpened(app="console", user="ada"),
+    ScopeErased(app="console", reason="request 17"),
     AccessGranted(
         to="audit_events",
         session_id=UUID("01890a5d-ac96-774b-bcce-b302099a8059"),

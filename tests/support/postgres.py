@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.postgres.connecting.migrations import migrate
@@ -113,6 +113,7 @@ class Server:
         self._run = token_hex(4)
         self._template = f"cairn_template_{self._run}"
         self._made = 0
+        self._admin_url = admin_url
         self._admin = psycopg.connect(admin_url, autocommit=True)
         self._owner = conninfo_to_dict(owner_url or admin_url)
         self._made_role = owner_url is None and self._make_role()
@@ -168,6 +169,10 @@ class Server:
                 ).fetchall()
                 self._admin.execute(drop + sql.SQL(" with (force)"))
                 raise AssertionError(f"connections were left open: {left}") from None
+
+    def admin_url(self, url: str) -> str:
+        """Return how whoever made a database is connected to it, which may be a superuser."""
+        return make_conninfo(self._admin_url, dbname=str(conninfo_to_dict(url)["dbname"]))
 
     def close(self) -> None:
         """Take away what was made."""

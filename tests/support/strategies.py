@@ -14,7 +14,7 @@ from domain.access.events import AccessGranted, AccessTo
 from domain.errors import CairnError
 from domain.grants import Grants
 from domain.permission_rules import MODES, PermissionRules
-from domain.scope.events import ScopeOpened
+from domain.scope.events import ScopeErased, ScopeOpened
 from domain.scope.rules import PatchScope
 from domain.session import commands as c
 from domain.session import events as e
@@ -240,6 +240,12 @@ EVENTS: dict[type, Strategy] = {
         summary=st.none() | _summaries,
     ),
     e.SessionDeleted: st.just(e.SessionDeleted()),
+    e.SessionErased: st.builds(
+        e.SessionErased, reason=words, app=words, began_at=moments,
+        shared_keys=st.sampled_from(["kept", "erased"]),
+    ),
+    e.LegalHoldSet: st.builds(e.LegalHoldSet, reason=words),
+    e.LegalHoldReleased: st.builds(e.LegalHoldReleased, reason=words),
     e.SessionRenamed: st.builds(e.SessionRenamed, title=_title),
     e.SessionStarred: st.just(e.SessionStarred()),
     e.SessionUnstarred: st.just(e.SessionUnstarred()),
@@ -318,6 +324,7 @@ EVENTS: dict[type, Strategy] = {
         e.StatePatched, set=_state, delete=st.lists(state_keys, max_size=2).map(tuple)
     ),
     ScopeOpened: st.builds(ScopeOpened, app=words, user=_title),
+    ScopeErased: st.builds(ScopeErased, app=words, reason=words),
     AccessGranted: st.builds(
         AccessGranted, to=st.sampled_from(get_args(AccessTo)), session_id=st.none() | child_ids,
         webhook_id=st.none() | child_ids, where=st.dictionaries(words, words, max_size=3),
@@ -427,6 +434,12 @@ COMMANDS: dict[type, Strategy] = {
         state=st.dictionaries(st.sampled_from(["a", "b"]), json_values, max_size=2),
     ),
     c.DeleteSession: st.just(c.DeleteSession()),
+    c.EraseSession: st.builds(
+        c.EraseSession, reason=_now_and_then_wrong,
+        shared_keys=st.sampled_from(["kept", "erased"]),
+    ),
+    c.SetLegalHold: st.builds(c.SetLegalHold, reason=_now_and_then_wrong),
+    c.ReleaseLegalHold: st.builds(c.ReleaseLegalHold, reason=_now_and_then_wrong),
     c.RecordUsage: st.builds(
         c.RecordUsage, mode=st.sampled_from(["set", "add"]), input_tokens=_tokens,
         output_tokens=_tokens, cost=st.none() | rarely(st.just(-1.0), st.floats(0, 1000)),
@@ -562,7 +575,7 @@ scope_patches = st.builds(
 commands = st.one_of(*COMMANDS.values())
 
 # Those that end things would end every session early if they came as often as the others.
-_ENDINGS = (c.DeleteSession, c.StopSession, c.ExpireDue, c.RecoverSession)
+_ENDINGS = (c.DeleteSession, c.EraseSession, c.StopSession, c.ExpireDue, c.RecoverSession)
 _lively = st.one_of(
     *(made for kind, made in COMMANDS.items() if kind not in _ENDINGS and kind != c.CreateSession)
 )

@@ -10,7 +10,7 @@ import pytest
 from application.ports.events import Envelope, StoredEvent
 from domain.access.events import AccessGranted
 from domain.catalogue import NAMES
-from domain.scope.events import ScopeOpened
+from domain.scope.events import ScopeErased, ScopeOpened
 from domain.session import events as e
 from domain.session.events import Recorded, Unrecognised
 from domain.values import Agent, Failure, Option, Owner, Usage
@@ -53,7 +53,7 @@ def read(name: str, data: Any, v: int = 1, **more: Any) -> Recorded:
 def test_every_event_of_the_catalogue_has_a_stored_name():
     catalogued = {member for member in get_args(e.SessionEvent) if member is not Unrecognised}
 
-    assert catalogued | {ScopeOpened, AccessGranted} == set(NAMES)
+    assert catalogued | {ScopeErased, ScopeOpened, AccessGranted} == set(NAMES)
 
 
 def test_no_event_class_is_missing_from_the_catalogue():
@@ -63,7 +63,9 @@ def test_no_event_class_is_missing_from_the_catalogue():
         if isinstance(value, type) and value.__module__ == e.__name__
     }
 
-    assert classes - {Recorded, Unrecognised} | {ScopeOpened, AccessGranted} == set(NAMES)
+    assert classes - {Recorded, Unrecognised} | {ScopeErased, ScopeOpened, AccessGranted} == set(
+        NAMES
+    )
 
 
 def test_a_stored_name_belongs_to_one_event():

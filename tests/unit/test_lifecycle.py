@@ -34,6 +34,7 @@ from domain.session.commands import (
     DescribeSession,
     DispatchInput,
     EditInput,
+    EraseSession,
     ExpireDue,
     FailStart,
     FailTurn,
@@ -51,6 +52,7 @@ from domain.session.commands import (
     RecoverSession,
     RefreshProfile,
     ReleaseAttachment,
+    ReleaseLegalHold,
     RepairSession,
     ReplacePermissions,
     ReportHealth,
@@ -62,6 +64,7 @@ from domain.session.commands import (
     ResumeSession,
     ReviseMessage,
     RewindConversation,
+    SetLegalHold,
     SpawnSession,
     StartTurn,
     StopSession,
@@ -165,7 +168,9 @@ EVERY_COMMAND_TO_A_SESSION = (
 
 
 def test_every_command_is_looked_at():
-    apart = {CreateSession, DeleteSession, ExpireDue}
+    apart = {
+        CreateSession, DeleteSession, EraseSession, ExpireDue, ReleaseLegalHold, SetLegalHold,
+    }  # fmt: skip
 
     assert {type(one) for one in EVERY_COMMAND_TO_A_SESSION} | apart == set(RULES)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
+from uuid import uuid5
 
 from litestar.response.base import ASGIResponse
 from pydantic import Field
@@ -213,10 +214,11 @@ def _cloudevent(event: StoredEvent) -> bytes:
     record = from_json(event.record)
     head = {
         "specversion": "1.0",
-        "id": record["id"],
+        # Of an erased event the id is gone, and the time may never have been told.
+        "id": record.get("id") or uuid5(event.session_id, str(event.sequence)),
         "source": f"/v1/sessions/{event.session_id}",
         "type": _CLOUDEVENT_TYPE + event.type,
-        "time": record["at"],
+        **({} if record["at"] is None else {"time": record["at"]}),
         "subject": str(event.session_id),
         "datacontenttype": "application/json",
         "sequence": f"{event.sequence:019d}",

@@ -13,8 +13,8 @@ from api.v1.schemas.base import JsonMap, Name, Position, Sequence, Shape, one_of
 from domain.catalogue import NAMES
 
 
-class RecordEnvelope(Shape):
-    """What every event says about itself."""
+class EventPlace(Shape):
+    """Where an event stands, and what proves it."""
 
     session_id: UUID
     sequence: Annotated[int, Field(ge=1, description="1, 2, 3 ... in this session, no gap")]
@@ -26,6 +26,11 @@ class RecordEnvelope(Shape):
             description="SHA-256 over the digest before and the stored record: the chain",
         ),
     ]
+
+
+class RecordEnvelope(EventPlace):
+    """What every event says about itself."""
+
     id: UUID
     v: Annotated[int, Field(ge=1, description="the version of the meaning of `data`")]
     at: datetime
@@ -68,6 +73,18 @@ class UnreadableRecord(RecordEnvelope):
     data: Unreadable
 
 
+class ErasedRecord(EventPlace):
+    """What is left of an event that was erased; docs/erasure.md says what that is."""
+
+    type: Annotated[str, Field(description="the type that the event had")]
+    at: datetime | None
+    erased: Literal[True]
+    record_hash: Annotated[
+        str,
+        Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the record: the chain goes on"),
+    ]
+
+
 class OtherRecord(RecordEnvelope):
     """An event of a type that is not described here: one of another version, or program."""
 
@@ -78,7 +95,7 @@ class OtherRecord(RecordEnvelope):
 @cache
 def _any() -> TypeAdapter[Any]:
     # Without a discriminator: readers that are generated from one refuse types they do not know.
-    return TypeAdapter(one_of([*RECORDS.values(), UnreadableRecord, OtherRecord]))
+    return TypeAdapter(one_of([*RECORDS.values(), UnreadableRecord, ErasedRecord, OtherRecord]))
 
 
 class EventRecord(RootModel[Any]):
@@ -118,7 +135,7 @@ class CloudEvent(Shape):
     id: UUID
     source: Annotated[str, Field(json_schema_extra={"format": "uri-reference"})]
     type: str
-    time: datetime
+    time: datetime | None = None
     subject: str
     datacontenttype: Literal["application/json"]
     sequence: Annotated[str, Field(pattern=r"^\d{19}$")]

@@ -39,7 +39,7 @@ class SessionFilterQuery(Query):
     tag: Annotated[Text, Field(description="only those of this tag")] = None
     status: Annotated[
         tuple[str, ...] | None,
-        some_of(Status, but=("deleted",)),
+        some_of(Status, but=("deleted", "erased")),
         Field(description="only those in one of these states"),
     ] = None
     badge: Annotated[

@@ -96,6 +96,13 @@ class SessionInputs(Shape):
     pending: Annotated[int, Field(ge=0)]
 
 
+class LegalHold(Shape):
+    """Why a session must be kept as it is, and since when."""
+
+    reason: str
+    since: datetime
+
+
 class SessionLineage(Shape):
     """Where a spawned session comes from."""
 
@@ -175,6 +182,7 @@ class Session(Shape):
     inputs: SessionInputs
     expires_at: datetime | None
     lineage: SessionLineage | None
+    legal_hold: LegalHold | None
     forked_from: SessionOrigin | None
     live_children: Annotated[int, Field(ge=0)]
     stalled: Annotated[str | None, Field(description="why the running turn counts as stalled")]

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from api.v1.schemas.base import Body, Name, SessionId, Shape
 from application.tokens.manage import LONGEST
-from domain.principal import Right
+from domain.principal import RIGHTS, Right
 
-_Allowed = Annotated[list[Right], Field(min_length=1, max_length=8)]
+_Allowed = Annotated[list[Right], Field(min_length=1, max_length=len(RIGHTS))]
 _Seconds = Annotated[
     float,
     Field(gt=0, le=LONGEST.total_seconds(), description="how long it is good; for ever by default"),

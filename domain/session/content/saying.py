@@ -12,6 +12,7 @@ from domain.session.events import (
     InputSteered,
     MessageAdded,
     Recorded,
+    SessionErased,
     ToolCalled,
     TurnStarted,
 )
@@ -25,6 +26,7 @@ _SAYING = frozenset(
         ConversationRewound,
         InputSteered,
         MessageAdded,
+        SessionErased,
         ToolCalled,
         TurnStarted,
     }
@@ -56,5 +58,7 @@ def spoken_after(spoken: Spoken, recorded: Recorded) -> Spoken:
             return replace(spoken, messages=0, open_id=None)
         case ConversationRewound(messages=messages):
             return replace(spoken, messages=messages, open_id=None)
+        case SessionErased():
+            return Spoken()
         case _:
             return spoken

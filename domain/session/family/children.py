@@ -65,7 +65,7 @@ def counted(child_id: UUID, child: Session) -> RestoreChild | ReapChild:
         child: Its state.
     """
     lineage = child.lifecycle.lineage
-    if lineage is None or child.lifecycle.phase in ("stopped", "deleted"):
+    if lineage is None or child.lifecycle.phase in ("stopped", "deleted", "erased"):
         return ReapChild(child_id=child_id, reason=reason_of_end(child))
     return RestoreChild(child_id=child_id, role=lineage.role, auto_stop=lineage.auto_stop)
 
@@ -82,7 +82,7 @@ def reason_of_end(child: Session) -> Literal["stopped", "deleted", "ttl_expired"
     Args:
         child: Its state.
     """
-    if child.lifecycle.phase == "deleted":
+    if child.lifecycle.phase in ("deleted", "erased"):
         return "deleted"
     if child.lifecycle.stop_detail == TTL_EXPIRED:
         return "ttl_expired"

@@ -158,16 +158,17 @@ def require_limits(limits: SessionLimits) -> None:
 
 def _again(session: Session, created: SessionCreated) -> list[SessionEvent]:
     """Already so if the session is still there, and began in just this way or has this name."""
-    is_deleted = session.lifecycle.phase == "deleted"
+    phase = session.lifecycle.phase
+    is_gone = phase in ("deleted", "erased")
     before = session.lifecycle.created
     is_named = (
         before is not None
         and before.external_id is not None
         and (before.external_id, before.owner) == (created.external_id, created.owner)
     )
-    if (is_named or before == created) and not is_deleted:
+    if (is_named or before == created) and not is_gone:
         return []
-    detail = "The session that had this id was deleted; choose another id." if is_deleted else None
+    detail = f"The session that had this id was {phase}; choose another id." if is_gone else None
     raise SessionExists(detail, session_status=session.status)
 
 

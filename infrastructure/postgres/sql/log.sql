@@ -2,6 +2,7 @@
 -- Writes a batch: arrays of events, of sessions that moved on and of keys, then JSON of the rest.
 select append_batch_v1(
   %(e_session)b, %(e_sequence)b, %(e_type)b, %(e_record)b, %(e_digest)b,
+  %(e_erased)b,
   %(t_session)b, %(t_before)b, %(t_after)b, %(t_offset)b, %(t_digest)b, %(t_at)b,
   %(t_activity)b, %(t_messages)b, %(t_tool)b,
   %(k_scope)b, %(k_key)b, %(k_fingerprint)b, %(k_session)b, %(k_sequence)b,
@@ -10,13 +11,15 @@ select append_batch_v1(
 
 -- name: judge
 -- After a refused or interrupted batch: where each of its sessions is, and whether the event that
--- an append would have ended with is already there.
+-- an append would have ended with is already there; and whether what it forks is erased.
 select coalesce(
     s.sequence,
     -- The log of a shared scope has no row among the sessions.
     (select max(o.originator_version) from events as o where o.originator_id = a.session),
-    0), e.digest, e.notification_id, s.held
-from unnest(%(session)b::uuid[], %(last)b::bigint[]) with ordinality as a (session, last, o)
+    0), e.digest, e.notification_id, s.held, f.status = 'erased'
+from unnest(%(session)b::uuid[], %(last)b::bigint[], %(origin)b::uuid[])
+  with ordinality as a (session, last, origin, o)
+left join sessions as f on f.session_id = a.origin
 left join sessions as s on s.session_id = a.session
 left join events as e on e.originator_id = a.session and e.originator_version = a.last
 order by a.o

@@ -16,6 +16,7 @@ from psycopg.pq import Format
 
 _HEADER = struct.Struct(">iiIii").pack
 _LENGTH = struct.Struct(">i").pack
+_NULL = _LENGTH(-1)
 _EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - the name is the same on 3.11
 
 
@@ -24,9 +25,9 @@ class _Array:
 
 
 class ByteaArray(_Array):
-    """A `bytea[]`."""
+    """A `bytea[]`; None is null."""
 
-    def __init__(self, items: Sequence[bytes]) -> None:
+    def __init__(self, items: Sequence[bytes | None]) -> None:
         self.items = items
 
 
@@ -70,7 +71,7 @@ class _BytesDumper(Dumper):
     def dump(self, obj: ByteaArray | TextArray | UuidArray) -> Buffer:
         out = [_HEADER(1, 0, self.element, len(obj.items), 1)]
         for item in obj.items:
-            out += (_LENGTH(len(item)), item)
+            out += (_NULL,) if item is None else (_LENGTH(len(item)), item)
         return b"".join(out)
 
 

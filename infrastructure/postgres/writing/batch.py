@@ -7,6 +7,7 @@ from uuid import UUID
 
 from application.ports.log import Append
 from application.ports.session_rows import SessionRow
+from domain.erased_records import erased_hash
 from infrastructure.postgres.writing.arrays import (
     BigintArray,
     ByteaArray,
@@ -29,6 +30,7 @@ def arguments(batch: Iterable[Append]) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     shared: list[dict[str, Any]] = []
     expected: list[dict[str, Any]] = []
+    erased: list[bytes | None] = []
     count = 0
     for append in batch:
         session, sequence, first = append.session_id.bytes, append.before, count
@@ -36,6 +38,10 @@ def arguments(batch: Iterable[Append]) -> dict[str, Any]:
             sequence += 1
             events.append((session, sequence, event.type.encode(), event.record, event.digest))
         count += len(append.events)
+        if append.by_import or not append.of_session:
+            hashes = [erased_hash(event.record) for event in append.events]
+            if any(hashes):
+                erased += [None] * (first - len(erased)) + hashes
         if append.row is not None:
             rows.append(_row_json(append, append.row, count))
         elif append.events and append.of_session:
@@ -80,6 +86,7 @@ def arguments(batch: Iterable[Append]) -> dict[str, Any]:
         "e_type": TextArray(e[2]),
         "e_record": ByteaArray(e[3]),
         "e_digest": ByteaArray(e[4]),
+        "e_erased": ByteaArray(erased),
         "t_session": UuidArray(t[0]),
         "t_before": BigintArray(t[1]),
         "t_after": BigintArray(t[2]),

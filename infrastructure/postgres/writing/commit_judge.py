@@ -15,11 +15,12 @@ from psycopg import AsyncCursor
 from application.errors import KeysTaken, SessionHeld, StaleScope, VersionConflict
 from application.ports.log import Append
 from application.ports.session_rows import Hold
-from domain.errors import CairnError
+from domain.errors import CairnError, Erased
 from infrastructure.postgres import sql
 from infrastructure.postgres.writing.arrays import BigintArray, TextArray, UuidArray
 
 _STATEMENTS = sql.load("log")
+_NOBODY = UUID(int=0)
 
 
 @dataclass(slots=True)
@@ -70,13 +71,15 @@ class Verdict(NamedTuple):
 class _End(NamedTuple):
     """Where a log is, and the event, if it is there, with which an append would have ended.
 
-    `held` says why nobody may append to it.
+    `held` says why nobody may append to it. Of a fork that begins, `is_origin_erased` says that
+    what it would begin with is gone.
     """
 
     head: int
     digest: bytes | None
     position: int
     held: Hold | None
+    is_origin_erased: bool | None
 
 
 async def judge(cursor: AsyncCursor[Any], waiting: Sequence[PendingAppend]) -> Verdict:
@@ -92,8 +95,16 @@ async def judge(cursor: AsyncCursor[Any], waiting: Sequence[PendingAppend]) -> V
     versions = await _scope_versions(cursor, every)
     sessions = [one.session_id.bytes for one in every]
     lasts = [one.before + len(one.events) for one in every]
+    origins = [
+        (None if one.row is None or one.before else one.row.forked_from) or _NOBODY for one in every
+    ]
     await cursor.execute(
-        _STATEMENTS["judge"], {"session": UuidArray(sessions), "last": BigintArray(lasts)}
+        _STATEMENTS["judge"],
+        {
+            "session": UuidArray(sessions),
+            "last": BigintArray(lasts),
+            "origin": UuidArray([one.bytes for one in origins]),
+        },
     )
     found = zip(every, await cursor.fetchall(), strict=True)
     ends = {one.session_id: _End(*row) for one, row in found}
@@ -164,6 +175,8 @@ def _refusal_of(
             return VersionConflict(None, session_id=str(one.session_id), head=head)
         if one.events and held is not None and not one.by_import:
             return SessionHeld(held)
+        if not one.before and ends[one.session_id].is_origin_erased:
+            return Erased("the session that it was to be a fork of is erased")
     for one in entry.streams:
         for scope_id, expected in one.expected_scopes:
             version = versions.get(scope_id, 0)

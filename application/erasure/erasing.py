@@ -1,0 +1,273 @@
+"""Erasing sessions and users: first the events that say so, then what they say.
+
+    plan → mark what comes from a session → mark it → carry out: keys in force, events, the rest
+
+Once a session is marked nothing is added to it and nothing of it is read. What was marked is
+carried out whatever happens: by whoever asked, or by a job when that process is no more.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+from application.commands.handler import CommandHandler
+from application.commands.repository import SessionRepository
+from application.commands.request import Caller
+from application.commands.scope_handler import ScopeHandler
+from application.erasure.plans import Because, ErasurePlan, PlannedSession
+from application.ports.erasures import Erasures, PendingErasure, Relation
+from application.ports.store import Store
+from application.projections.shared_state import user_scope
+from application.reads.transcripts import Transcripts
+from domain.errors import SessionNotFound, UnderLegalHold
+from domain.scope.rules import EraseScope, PatchScope
+from domain.session.commands import EraseSession
+from domain.session.events import SessionErased
+from domain.state_keys import scope_of
+
+_AT_ONCE = 250
+_PAGE = 200
+_ROUNDS = 20
+_SOON = 0.2
+_LATER = 15.0
+_BEFORE_ALL = UUID(int=0)
+_BY_ITSELF = Caller("system", "erasure")
+
+SharedKeys = Literal["kept", "erased"]
+
+
+class ErasureProgress(NamedTuple):
+    """How far an erasure has come."""
+
+    sessions: int
+    events: int
+
+
+class Erasing:
+    """Erases.
+
+    Args:
+        store: Where sessions are.
+        erasures: Carries out what was said.
+        repository: Loads the states of sessions.
+        handler: Has sessions say that they are erased.
+        scope_handler: Writes the keys that sessions share.
+        transcripts: Remembers what was said.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        erasures: Erasures,
+        repository: SessionRepository,
+        handler: CommandHandler,
+        scope_handler: ScopeHandler,
+        transcripts: Transcripts,
+    ) -> None:
+        self._store = store
+        self._erasures = erasures
+        self._repository = repository
+        self._handler = handler
+        self._scope_handler = scope_handler
+        self._transcripts = transcripts
+
+    async def plan(
+        self, session_id: UUID, *, children: bool, shared_keys: SharedKeys = "kept"
+    ) -> ErasurePlan:
+        """Return what the erasure of a session comes to.
+
+        Args:
+            session_id: Which.
+            children: Erase the sessions that it has spawned too.
+            shared_keys: What becomes of values in force that it gave to keys it shares.
+
+        Raises:
+            SessionNotFound: There is none.
+        """
+        row = await self._store.session_rows.session(session_id)
+        if row is None:
+            raise SessionNotFound
+        plan = ErasurePlan(shared_keys=shared_keys)
+        if row.status != "erased":
+            asked = Relation(session_id, row.status, row.sequence)
+            await self._add(plan, [(asked, "asked")], children=children)
+        else:
+            await self._add_family(plan, session_id, children=children)
+        return plan
+
+    async def plan_of_user(self, app: str, user: str, *, shared_keys: SharedKeys) -> ErasurePlan:
+        """Return what the erasure of a user comes to.
+
+        Args:
+            app: The app.
+            user: The user.
+            shared_keys: What becomes of values in force of the app's keys.
+        """
+        plan = ErasurePlan(shared_keys=shared_keys, user_scope=user_scope(app, user))
+        after = _BEFORE_ALL
+        while page := await self._erasures.sessions_of(app, user, after, _PAGE):
+            after = page[-1].session_id
+            await self._add(plan, [(one, "asked") for one in page], children=False)
+        return plan
+
+    async def _add_family(self, plan: ErasurePlan, session_id: UUID, *, children: bool) -> None:
+        forks = await self._erasures.forks_of(session_id)
+        family: list[tuple[Relation, Because]] = [(one, "fork") for one in forks]
+        if children:
+            spawned = await self._erasures.children_of(session_id)
+            family += [(one, "child") for one in spawned]
+        await self._add(plan, family, children=children)
+
+    async def _add(
+        self, plan: ErasurePlan, wanted: Sequence[tuple[Relation, Because]], *, children: bool
+    ) -> None:
+        """Add sessions with all that comes from them, which stands before them."""
+        there = {one.session_id for one in plan.sessions}
+        waiting = [(relation, because, False) for relation, because in reversed(wanted)]
+        while waiting:
+            relation, because, is_open = waiting.pop()
+            if relation.session_id in there:
+                continue
+            if is_open:
+                there.add(relation.session_id)
+                plan.sessions.append(await self._planned(relation, because))
+                continue
+            waiting.append((relation, because, True))
+            forks = await self._erasures.forks_of(relation.session_id)
+            waiting += [(one, "fork", False) for one in forks]
+            if children:
+                spawned = await self._erasures.children_of(relation.session_id)
+                waiting += [(one, "child", False) for one in spawned]
+
+    async def _planned(self, relation: Relation, because: Because) -> PlannedSession:
+        session_id = relation.session_id
+        hold = (await self._repository.load(session_id)).session.lifecycle.legal_hold
+        keys = await self._erasures.keys_in_force(session_id)
+        return PlannedSession(
+            session_id,
+            because,
+            relation.sequence,
+            await self._erasures.footprint(session_id),
+            [one.key for one in keys],
+            None if hold is None else hold.reason,
+        )
+
+    async def carry_out(
+        self, caller: Caller, plan: ErasurePlan, reason: str, asked: UUID | None = None
+    ) -> AsyncGenerator[ErasureProgress]:
+        """Erase what is planned, and tell now and then how far it has come.
+
+        Args:
+            caller: Who asks; what is expected is asked of the session that was asked for.
+            plan: What is to be erased.
+            reason: Why.
+            asked: The session that was asked for; None for those of a user.
+
+        Raises:
+            UnderLegalHold: One of them must be kept; nothing was erased.
+            CairnError: A rule refuses it, or it cannot be done now.
+        """
+        if held := plan.held:
+            ids = [str(one.session_id) for one in held[:_PAGE]]
+            many = f"{len(held)} of these sessions are" if len(held) > 1 else f"session {ids[0]} is"
+            raise UnderLegalHold(f"{many} under a legal hold, so nothing was erased", sessions=ids)
+        command = EraseSession(reason=reason, shared_keys=plan.shared_keys)
+        for one in plan.sessions:
+            await self._mark(caller, one.session_id, command, is_asked=one.session_id == asked)
+        events = 0
+        for number, one in enumerate(plan.sessions, 1):
+            async for count in self._carry_out(one.session_id, command):
+                events += count
+                yield ErasureProgress(number - 1, events)
+            yield ErasureProgress(number, events)
+
+    async def _mark(
+        self, caller: Caller, session_id: UUID, command: EraseSession, *, is_asked: bool
+    ) -> None:
+        """Have a session say that it is erased, and whatever was forked from it meanwhile."""
+        if not is_asked:
+            caller = caller._replace(expected=None, key=None)
+        await self._handler.handle(caller.asks(session_id, command))
+        self._forget(session_id)
+        for _ in range(_ROUNDS):
+            # A fork that began while this was decided; from here on none can begin any more.
+            forks = await self._erasures.forks_of(session_id)
+            if not forks:
+                return
+            for fork in forks:
+                await self._mark(caller, fork.session_id, command, is_asked=False)
+
+    async def erase_scope(self, caller: Caller, app: str, user: str, reason: str) -> int:
+        """Erase the keys of a user with their history, and return how many events that were.
+
+        Args:
+            caller: Who asks.
+            app: The app.
+            user: The user.
+            reason: Why.
+        """
+        command = EraseScope(app=app, user=user, reason=reason)
+        await self._scope_handler.erase(caller, command)
+        scope_id = user_scope(app, user)
+        events = 0
+        async for count in self._erase_log(scope_id):
+            events += count
+        return events
+
+    async def _carry_out(self, session_id: UUID, command: EraseSession) -> AsyncGenerator[int]:
+        await self._settle_keys(session_id, command.shared_keys)
+        async for count in self._erase_log(session_id):
+            yield count
+        self._forget(session_id)
+
+    async def _erase_log(self, log_id: UUID) -> AsyncGenerator[int]:
+        """Erase the events of a log and what stands beside them; yield how many at a time."""
+        left = 1
+        while left:
+            erased, left = await self._erasures.erase_events(log_id, _AT_ONCE)
+            yield erased
+        await self._erasures.finish(log_id)
+
+    async def _settle_keys(self, session_id: UUID, shared_keys: SharedKeys) -> None:
+        """Write values in force anew in the log of their scope, or delete them."""
+        keys = await self._erasures.keys_in_force(session_id)
+        row = await self._store.session_rows.session(session_id) if keys else None
+        if row is None:
+            return
+        for one in keys:
+            user = row.user if scope_of(one.key) == "user" else None
+            if shared_keys == "erased":
+                patch = PatchScope(app=row.app, user=user, delete=(one.key,))
+            else:
+                value = self._store.codec.from_json(one.value)
+                patch = PatchScope(app=row.app, user=user, set={one.key: value})
+            await self._scope_handler.handle(_BY_ITSELF.patches(patch))
+
+    def _forget(self, session_id: UUID) -> None:
+        self._repository.forget(session_id)
+        self._transcripts.forget(session_id)
+
+    async def round(self) -> float:
+        """Carry out what was marked and is not done, and return the seconds until the next look."""
+        pending = await self._erasures.pending(_PAGE)
+        for one in pending:
+            await self._resume(one)
+        return _SOON if len(pending) == _PAGE else _LATER
+
+    async def _resume(self, pending: PendingErasure) -> None:
+        log_id = pending.log_id
+        said = await self._store.log.read(log_id, after=pending.upto - 1, limit=1)
+        event = self._store.codec.decode(said[0]).event if said else None
+        if not isinstance(event, SessionErased):
+            async for _ in self._erase_log(log_id):
+                pass
+            return
+        command = EraseSession(reason=event.reason, shared_keys=event.shared_keys)
+        try:
+            for fork in await self._erasures.forks_of(log_id):
+                await self._mark(_BY_ITSELF, fork.session_id, command, is_asked=False)
+        except UnderLegalHold:
+            # It reads what was said through this one: both stay until it is released.
+            return
+        async for _ in self._carry_out(log_id, command):
+            pass

@@ -1,0 +1,127 @@
+"""The proof of an erasure: what was erased, and that nothing else has changed.
+
+Lines of JSON. The first one has the checkpoints around the erasure and the proofs that lead from
+each event that says so to the root that was signed; then comes each log as an export has it, with
+the hash and the digest of every record that is gone.
+"""
+
+import json
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from application.errors import NotErased
+from application.ports.events import StoredEvent
+from application.ports.store import Store
+from application.ports.transparency import SignedHead, SignedHeads
+from application.reads.transparency import Consistency, Inclusion, TransparencyLog
+from application.transfer.exports import Exports
+from domain.erased_records import ERASING
+from domain.errors import CairnError, SessionNotFound
+from domain.values import rfc3339
+
+FORMAT = 1
+
+
+class ErasureProofs:
+    """Makes proofs.
+
+    Args:
+        store: Where the logs are.
+        exports: Makes lines of them.
+        transparency: The tree over the log.
+        heads: What was signed of it.
+    """
+
+    def __init__(
+        self, store: Store, exports: Exports, transparency: TransparencyLog, heads: SignedHeads
+    ) -> None:
+        self._store = store
+        self._exports = exports
+        self._transparency = transparency
+        self._heads = heads
+
+    async def sign(self) -> None:
+        """Sign the head of the log as it is now, if there is a key to sign with."""
+        # What is wrong with the log keeps nobody from being erased.
+        if self._transparency.keys.signing:
+            with suppress(CairnError):
+                await self._transparency.checkpoint()
+
+    async def lines(self, log_ids: Sequence[UUID]) -> AsyncGenerator[bytes]:
+        """Yield the proof of the erasure of logs.
+
+        Args:
+            log_ids: At least one; each is erased.
+
+        Raises:
+            SessionNotFound: There is none of one of them.
+            NotErased: One of them is not erased.
+        """
+        said = [await self._said(log_id) for log_id in dict.fromkeys(log_ids)]
+        yield _line(await self._beginning(said))
+        for event in said:
+            file = await self._exports.log(event.session_id)
+            async for piece in file.pieces():
+                yield piece
+
+    async def _said(self, log_id: UUID) -> StoredEvent:
+        """Return the event that says that a log is erased."""
+        found = await self._store.log.read_newest(log_id, last=1, types=tuple(ERASING))
+        if found:
+            return found[0]
+        if not await self._store.log.read(log_id, limit=1):
+            raise SessionNotFound(f"there is no session {log_id}")
+        raise NotErased(f"session {log_id} is not erased, so there is nothing to prove")
+
+    async def _beginning(self, said: Sequence[StoredEvent]) -> dict[str, Any]:
+        await self.sign()
+        after = next(iter(await self._heads.page(None, 1)), None)
+        first = min(event.position for event in said)
+        before = next(iter(await self._heads.page(first, 1)), None)
+        size = await self._store.log.head() if after is None else after.head.size
+        proofs = [await self._transparency.inclusion(one.position, size) for one in said]
+        told: dict[str, Any] = {
+            "cairn_erasure": FORMAT,
+            "store": self._store.identity,
+            "made_at": rfc3339(self._store.clock.now()),
+            "logs": [str(one.session_id) for one in said],
+            "checkpoint_before": _note(before),
+            "checkpoint": _note(after),
+            "consistency": None,
+            "inclusion": [_inclusion(one) for one in proofs],
+        }
+        if before is not None and after is not None:
+            told["consistency"] = _consistency(
+                await self._transparency.consistency(before.head.size, after.head.size)
+            )
+        return told
+
+
+def _note(signed: SignedHead | None) -> str | None:
+    return None if signed is None else signed.note
+
+
+def _inclusion(proof: Inclusion) -> dict[str, Any]:
+    return {
+        "position": proof.position,
+        "digest": proof.digest.hex(),
+        "size": proof.size,
+        "root": proof.root.hex(),
+        "proof": [one.hex() for one in proof.proof],
+    }
+
+
+def _consistency(proof: Consistency) -> dict[str, Any]:
+    return {
+        "from": proof.old,
+        "to": proof.new,
+        "from_root": proof.old_root.hex(),
+        "to_root": proof.new_root.hex(),
+        "proof": [one.hex() for one in proof.proof],
+    }
+
+
+def _line(told: dict[str, Any]) -> bytes:
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
