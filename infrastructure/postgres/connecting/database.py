@@ -12,11 +12,16 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from application.errors import StoreUnavailable
+from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.outcomes import LOST, Outcome, outcome_of
+from infrastructure.postgres.connecting.sockets import shut_down
+
+_STATEMENTS = sql.load("connections")
 
 _PAUSE = 0.1
 _AT_ONCE = 1.0
 _GIVEN_UP_WITHIN = 1.0
+_CONNECT_WITHIN = 5
 
 _T = TypeVar("_T")
 
@@ -37,6 +42,7 @@ class Database:
         self._url = _with_keepalives(url, patience)
         self._patience = patience
         self._asking: set[asyncio.Task[Any]] = set()
+        self._lent: dict[asyncio.Task[Any], AsyncConnection] = {}
         self._pool = AsyncConnectionPool(
             self._url,
             min_size=1,
@@ -45,7 +51,12 @@ class Database:
             timeout=patience,
             max_waiting=2000,
             reconnect_timeout=0,
-            kwargs={"autocommit": True, "application_name": name},
+            kwargs={
+                "autocommit": True,
+                "application_name": name,
+                "connect_timeout": _CONNECT_WITHIN,
+            },
+            configure=_prepare,
         )
 
     async def open(self) -> None:
@@ -69,7 +80,7 @@ class Database:
         """
         connecting = asyncio.ensure_future(
             AsyncConnection.connect(
-                self._url, autocommit=True, application_name=name, connect_timeout=5
+                self._url, autocommit=True, application_name=name, connect_timeout=_CONNECT_WITHIN
             )
         )
         try:
@@ -117,7 +128,7 @@ class Database:
             StoreUnavailable: There is none, or it was lost on the way.
         """
         try:
-            async with self._pool.connection() as connection:
+            async with self._connection() as connection:
                 yield connection
         except (psycopg.Error, PoolTimeout) as error:
             outcome = _outcome_of(error)
@@ -147,25 +158,43 @@ class Database:
     async def answers(self) -> bool:
         """Return whether the database answers now, within a second."""
         try:
-            await self._within(self._do("select 1", {}), _AT_ONCE)
+            await self._within(self._do("select 1", {}), _AT_ONCE, leaves=False)
         except (psycopg.Error, PoolTimeout, StoreUnavailable):
             return False
         return True
 
+    @asynccontextmanager
+    async def _connection(self) -> AsyncGenerator[AsyncConnection]:
+        """Give a connection of the pool, which gets it back closed if another may do better."""
+        task = asyncio.current_task()
+        async with self._pool.connection() as connection:
+            if task is not None:
+                self._lent[task] = connection
+            try:
+                yield connection
+            except psycopg.Error as error:
+                outcome = outcome_of(error)
+                if outcome is not None and outcome.reaction == "leave":
+                    await connection.close()
+                raise
+            finally:
+                if task is not None:
+                    self._lent.pop(task, None)
+
     async def _ask(
         self, query: LiteralString, values: Mapping[str, Any], *, prepare: bool | None
     ) -> list[tuple[Any, ...]]:
-        async with self._pool.connection() as connection:
+        async with self._connection() as connection:
             cursor = connection.cursor(binary=True)
             await cursor.execute(query, values, prepare=prepare)
             return await cursor.fetchall()
 
     async def _do(self, query: LiteralString, values: Mapping[str, Any]) -> None:
-        async with self._pool.connection() as connection:
+        async with self._connection() as connection:
             await connection.execute(query, values)
 
     async def _transact(self, work: Callable[[AsyncConnection], Awaitable[_T]]) -> _T:
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self._connection() as connection, connection.transaction():
             return await work(connection)
 
     async def _once(self, asking: Coroutine[Any, Any, _T], seconds: float) -> _T:
@@ -177,24 +206,40 @@ class Database:
                 raise
             raise _unavailable(outcome) from error
 
-    async def _within(self, asking: Coroutine[Any, Any, _T], seconds: float) -> _T:
+    async def _within(
+        self, asking: Coroutine[Any, Any, _T], seconds: float, *, leaves: bool = True
+    ) -> _T:
         """Return the answer if it comes in time.
 
         A database that stands still does not even answer the request to cancel a query, for which
-        psycopg would wait. So the query is left to itself, and has its connection until it ends.
+        psycopg would wait. So its socket is shut down, if the query `leaves` its connection, and
+        those that nobody uses are closed: they may be as silent, and new ones may not.
         """
         task = asyncio.create_task(asking)
         self._asking.add(task)
         task.add_done_callback(self._done)
         await asyncio.wait((task,), timeout=max(seconds, 0))
         if not task.done():
+            if leaves:
+                await self._leave_silent(task)
             raise StoreUnavailable
         return task.result()
+
+    async def _leave_silent(self, task: asyncio.Task[Any]) -> None:
+        connection = self._lent.get(task)
+        if connection is not None:
+            shut_down(connection)
+            await self._pool.drain()
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._asking.discard(task)
         if not task.cancelled():
             task.exception()  # whoever asked has it, or has gone
+
+
+async def _prepare(connection: AsyncConnection) -> None:
+    """Have the server end what it does for a connection that was left."""
+    await connection.execute(_STATEMENTS["watch_client"])
 
 
 def _outcome_of(error: BaseException) -> Outcome | None:

@@ -6,8 +6,6 @@ a batch that was reported as not stored is never stored afterwards.
 """
 
 import asyncio
-import os
-import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
@@ -16,6 +14,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from infrastructure.postgres import sql
+from infrastructure.postgres.connecting.sockets import shut_down
 from infrastructure.postgres.writing.arrays import register_arrays
 
 _STATEMENTS = sql.load("writer")
@@ -122,7 +121,7 @@ class WriterConnection:
         if connection is None:
             task.cancel()
         else:
-            _shut_down(connection)
+            shut_down(connection)
 
         def forget(done: asyncio.Task[Any]) -> None:
             self._abandoned.discard(done)
@@ -153,12 +152,3 @@ class WriterConnection:
             self._connection = None
         if self._abandoned:
             await asyncio.wait(self._abandoned, timeout=1.0)
-
-
-def _shut_down(connection: AsyncConnection) -> None:
-    """Shut the socket down, so that whoever waits on it wakes up with an error."""
-    with (
-        suppress(psycopg.Error, OSError),
-        socket.socket(fileno=os.dup(connection.pgconn.socket)) as twin,
-    ):
-        twin.shutdown(socket.SHUT_RDWR)

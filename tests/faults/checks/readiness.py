@@ -14,6 +14,8 @@ OVER_WITHIN = 5.0
 
 _AT_THE_ENDS = 3.0
 """Seconds: what was tried in the first and in the last of a time was tried throughout."""
+_SOON = 3.0
+"""Seconds within which appends are acknowledged where `/ready` was the first to know."""
 _UNAVAILABLE = frozenset({"store_unavailable", "outcome_unknown"})
 _HARMLESS = frozenset(
     {
@@ -48,7 +50,7 @@ def ready_is_true(history: History) -> Iterator[Violation]:
         if ready.status == 200:
             since = ready.called - NOTICED_WITHIN
             # It may know that writes are taken again before anybody has tried: then they are.
-            is_well = _any(good, since, ready.returned + OVER_WITHIN)
+            is_well = _any(good, since, ready.returned + _SOON)
             if not is_well and _throughout(bad, since, ready.called):
                 words = f"worker {ready.worker} was ready after {ready.called:.1f} s"
                 yield Violation("ready", f"{words}, with no append acknowledged for 10 s")

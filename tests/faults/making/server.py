@@ -22,7 +22,7 @@ PATIENCE = 2.0
 """Seconds that the servers have for a database that is away."""
 MEMORY_MB = 256
 """The budget of one server process."""
-START_WITHIN = 120.0
+START_WITHIN = 240.0
 _SETTINGS = {
     "workers": WORKERS,
     "patience_seconds": PATIENCE,

@@ -23,7 +23,7 @@ def test_every_kind_is_drawn_and_can_be_made() -> None:
         kind = KINDS[plan.kind]
         assert kind.shortest <= plan.seconds <= max(kind.longest, kind.long)
         assert 0 <= plan.choice < 1
-    assert {plan.seconds for plan in drawn if plan.kind == "read only"} >= {13}
+    assert {plan.seconds for plan in drawn if plan.kind == "read only"} >= {17}
 
 
 def test_only_the_kinds_that_are_asked_for_are_drawn() -> None:

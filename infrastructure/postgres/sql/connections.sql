@@ -1,0 +1,3 @@
+-- name: watch_client
+-- The server looks every second whether the client of a running statement is still there.
+set client_connection_check_interval = 1000

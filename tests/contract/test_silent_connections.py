@@ -1,0 +1,101 @@
+"""Connections of the pool that are of no use any more are left, and new ones opened."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import monotonic
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+
+from application.errors import StoreUnavailable
+from infrastructure.postgres.connecting.database import Database
+from tests.support.proxy import Proxy
+from tests.support.sse import eventually
+
+READERS = 3
+PATIENCE = 1.0
+WITHIN = 20.0
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    database = Database(url, readers=READERS, patience=PATIENCE)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def until_done(ask: Callable[[], Awaitable[object]]) -> None:
+    """Ask until the database is available."""
+    deadline = monotonic() + WITHIN
+    while True:
+        try:
+            await ask()
+        except StoreUnavailable:
+            assert monotonic() < deadline, "it does not come back"
+        else:
+            return
+
+
+async def test_readers_leave_connections_that_have_gone_silent(database_url: str) -> None:
+    """They stay silent for ever, as after a failover, while new ones are as good as ever."""
+    with tempfile.TemporaryDirectory() as directory:
+        proxy = Proxy(database_url, Path(directory), b"cairn")
+        async with proxy.serve(), opened(proxy.url) as database:
+            slow = [database.fetch("select pg_sleep(0.2)", {}) for _ in range(READERS)]
+            await asyncio.gather(*slow)
+            proxy.freeze()
+            asked = [database.fetch("select 1", {}) for _ in range(READERS)]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            assert any(isinstance(answer, StoreUnavailable) for answer in answers)
+
+            await until_done(lambda: database.fetch("select 1", {}))
+
+            together = [database.fetch("select 1", {}) for _ in range(READERS)]
+            assert await asyncio.gather(*together) == [[(1,)]] * READERS
+            assert await database.answers()
+            proxy.thaw()
+
+
+async def test_what_a_reader_no_longer_waits_for_is_ended_by_the_server(database_url: str) -> None:
+    async with (
+        opened(database_url) as database,
+        await AsyncConnection.connect(database_url, autocommit=True) as owner,
+    ):
+        with pytest.raises(StoreUnavailable):
+            await database.fetch("select pg_sleep(600)", {})
+        running = (
+            "select count(*) from pg_stat_activity where query = 'select pg_sleep(600)'"
+            " and state = 'active' and datname = current_database()"
+        )
+
+        async def has_ended() -> bool:
+            return await (await owner.execute(running)).fetchone() == (0,)
+
+        # The server looks each second.
+        await eventually(has_ended, "it is ended", WITHIN)
+
+
+async def test_a_connection_that_cannot_write_is_left(database_url: str) -> None:
+    change = psycopg.sql.SQL("alter database {} {} default_transaction_read_only {}")
+    async with await AsyncConnection.connect(database_url, autocommit=True) as owner:
+        name = psycopg.sql.Identifier(owner.info.dbname)
+        on = (psycopg.sql.SQL("set"), psycopg.sql.SQL("= on"))
+        await owner.execute(change.format(name, *on))
+        async with opened(database_url) as database:
+            write = "insert into write_probe (probe_id, filler) values (2, '')"
+            with pytest.raises(StoreUnavailable) as refusal:
+                await database.run(write, {})
+            assert refusal.value.facts["reason"] == "read_only"
+            off = (psycopg.sql.SQL("reset"), psycopg.sql.SQL(""))
+            await owner.execute(change.format(name, *off))
+
+            await until_done(lambda: database.run(write, {}))
+
+            assert await database.fetch("select probe_id from write_probe", {}) == [(2,)]
