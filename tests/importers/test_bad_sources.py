@@ -267,3 +267,68 @@ def test_a_packed_file_that_becomes_too_large_is_refused(
     bomb.write_bytes(zstandard.compress(b"\0" * 50_000_000))
     with pytest.raises(FileFault, match="more than"):
         imported("codex", bomb, tmp_path / "out")
+
+
+OLDER = {
+    "openai-agents": (
+        """
+        create table agent_sessions (session_id text);
+        create table agent_messages (id integer primary key, session_id text, message_data text);
+        insert into agent_sessions values ('s');
+        insert into agent_messages values (1, 's', '{}');
+        """,
+        "no such column: created_at",
+    ),
+    "agh": (
+        """
+        create table events (id text, sequence integer, turn_id text, type text, content text);
+        insert into events values ('e', 1, 't', 'user_message', '{"text":"x"}');
+        """,
+        "no such column: agent_name",
+    ),
+    "langgraph": (
+        """
+        create table checkpoints (thread_id text, thread_ts text, parent_ts text, checkpoint blob);
+        insert into checkpoints values ('t', '1', null, '{}');
+        """,
+        "has no checkpoints of LangGraph",
+    ),
+    "adk": (
+        """
+        create table sessions (app_name text, user_id text, id text, state text, create_time text);
+        create table events (id text, app_name text, user_id text, session_id text, author text);
+        insert into sessions values ('a', 'u', 's', '{}', '2024-01-01');
+        """,
+        "has no events of google-adk",
+    ),
+}
+
+
+def made(path: Path, script: str) -> Path:
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(script)
+    return path
+
+
+@pytest.mark.parametrize("source", OLDER)
+def test_a_database_of_an_older_schema_is_refused_by_what_it_lacks(source: str, tmp_path: Path):
+    script, words = OLDER[source]
+    with pytest.raises(FileFault, match=words):
+        imported(source, made(tmp_path / "older.db", script), tmp_path / "out")
+
+
+def test_sessions_of_docker_agent_from_before_it_had_items_come_along(tmp_path: Path):
+    messages = [
+        {"AgentFilename": "a.yaml", "message": {"role": "user", "content": "Hello"}},
+        {"AgentFilename": "a.yaml", "message": {"role": "assistant", "content": "Hi"}},
+    ]
+    older = made(
+        tmp_path / "older.db",
+        f"""
+        create table sessions (id text primary key, messages text, created_at text);
+        insert into sessions values ('s', '{json.dumps(messages)}', '2025-07-01T10:00:00Z');
+        """,
+    )
+    (one,) = imported("docker-agent", older, tmp_path / "out").values()
+    types = [event["type"] for event in one.events]
+    assert types == ["session.created", "turn.started", "agent.message"]
