@@ -14,7 +14,9 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from api.main import bring_up_to_date, make_key, open_services
+from api.database import bring_up_to_date
+from api.keys import make_key
+from api.main import open_services
 from api.services import Services
 from api.settings import Settings
 from application.commands.handler import CommandHandler

@@ -96,8 +96,8 @@ ISSUES: dict[str, Meaning] = {
     "read_model_mismatch": Meaning(
         "error",
         False,
-        "Lists show something else than the log says. The log is right: the next change of what"
-        " lists show, such as of the title, writes the row anew from it.",
+        "Lists show something else than the log says. The log is right: `cairn rebuild` makes the"
+        " row anew from it, and so does the next change of what lists show, such as of the title.",
     ),
     "erasure_unexplained": Meaning(
         "error",
@@ -110,6 +110,6 @@ ISSUES: dict[str, Meaning] = {
         "error",
         False,
         "An `app:` or `user:` key is not what its history and this log say. The logs are right:"
-        " write the key again with the value that it should have.",
+        " `cairn rebuild` makes both anew from them, or write the key again.",
     ),
 }

@@ -8,7 +8,9 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from api.cli import app
 from tests.repair.damage import Damage
 from tests.support.api import Api, SessionApi, done, refused
 from tests.support.server import running
@@ -217,6 +219,23 @@ def test_a_key_whose_history_lost_a_write_is_named_and_written_again(
     assert codes(session) == ["shared_state_mismatch"]
     done(session.patch("/state", {"set": {"user:name": "Ada L."}}))
     assert codes(session) == []
+
+
+def test_all_that_follows_from_the_log_is_made_anew_from_it(
+    session: SessionApi, damage: Hurt, database_url: str
+) -> None:
+    done(session.post("/resume"))
+    done(session.patch("/state", {"set": {"app:motd": "hi"}}))
+    broken = damage(session)
+    broken.run("update sessions set title = 'Wrong' where session_id = %(id)s")
+    broken.run("update shared_state set value = '\"no\"' where key = 'app:motd' and %(id)s <> ''")
+    assert set(codes(session)) == {"read_model_mismatch", "shared_state_mismatch"}
+
+    done_with = CliRunner().invoke(app, ["rebuild", "--database-url", database_url])
+
+    assert done_with.exit_code == 0, done_with.output
+    assert codes(session) == []
+    assert done(session.get("/verify"))["ok"]
 
 
 def test_the_log_refuses_a_change_by_whoever_has_not_put_its_guards_aside(
