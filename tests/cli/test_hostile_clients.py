@@ -7,10 +7,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Serve, Served, cairn, read_all
+from tests.cli.conftest import PATIENCE, Serve, Served, cairn, eventually, read_all
 
 HEAD_SECONDS = 1.0
 MIB = 1024 * 1024
@@ -23,6 +24,7 @@ def impatient(data_dir, tmp_path_factory) -> Iterator[Served]:
     command = cairn("serve", "--port", "0", "--data-dir", str(data_dir))
     limits = {
         "CAIRN_HEAD_SECONDS": str(HEAD_SECONDS),
+        "CAIRN_STALLED_SECONDS": "1",
         "CAIRN_MAX_CONNECTIONS": "40",
         "CAIRN_MAX_CONNECTIONS_PER_PEER": "30",
     }
@@ -93,6 +95,41 @@ def test_who_does_not_go_on_is_told_so_and_hung_up_on(impatient: Served, sent: b
         connection.sendall(sent)
         status, problem = answer(connection)
     assert (status, problem["code"]) == (408, "request_timeout")
+
+
+def test_who_takes_nothing_of_its_answer_is_hung_up_on(impatient: Served) -> None:
+    session_id = impatient.session()
+    for _ in range(12):
+        impatient.say(session_id, "x" * 900_000)
+    # One is a stream, the other one whole answer; both are more than sockets hold.
+    for path, accept in ((b"events", b"text/event-stream"), (b"snapshot", b"application/json")):
+        with socket.socket() as stalled:
+            stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            stalled.settimeout(PATIENCE)
+            stalled.connect(address(impatient))
+            stalled.sendall(
+                b"GET /v1/sessions/%s/%s HTTP/1.1\r\nHost: localhost\r\nAccept: %s\r\n\r\n"
+                % (session_id.encode(), path, accept)
+            )
+            assert stalled.recv(12) == b"HTTP/1.1 200"
+            assert eventually(lambda: connections_of(impatient, stalled) == 0)
+
+
+def connections_of(server: Served, client: socket.socket) -> int:
+    """How many connections of the server to a client have a process."""
+    local, remote = client.getsockname()[1], address(server)[1]
+    table = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    ours = f":{remote:04X}", f":{local:04X}"
+    rows = [row.split() for row in table]
+    found = [row for row in rows if row[1].endswith(ours[0]) and row[2].endswith(ours[1])]
+    # What the system still keeps for the last bytes belongs to no descriptor.
+    return sum(row[9] != "0" for row in found)
+
+
+def test_a_connection_that_is_idle_after_its_answer_is_closed(impatient: Served) -> None:
+    with connected(impatient) as connection:
+        connection.sendall(b"GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"200 OK" in read_all(connection)
 
 
 @pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n"])

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from secrets import token_hex
 from time import monotonic
 from typing import LiteralString
 
@@ -20,10 +21,11 @@ from psycopg import AsyncConnection
 from application.errors import OutcomeUnknown, StoreUnavailable
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
-from infrastructure.postgres.connecting.outcomes import outcome_of
+from infrastructure.postgres.connecting.outcomes import _TABLE, outcome_of
 from infrastructure.postgres.log import PostgresEventLog
 from infrastructure.postgres.writing.group_commit import CommitLimits
 from tests.support.appends import Chain
+from tests.support.postgres import Server
 from tests.support.proxy import Proxy
 
 PATIENCE = 1.0
@@ -67,23 +69,58 @@ begin raise exception 'on purpose' using errcode = %s; end $$;
 create trigger fault before insert on events for each row execute function fault();
 create trigger fault before insert on write_probe for each row execute function fault()
 """
+TWICE: LiteralString = """
+create function fault() returns trigger language plpgsql as $$
+begin
+  if nextval('tries') < 3 then raise exception 'on purpose' using errcode = %s; end if;
+  return new;
+end $$;
+create trigger fault before insert on events for each row execute function fault()
+"""
 MENDS: LiteralString = "drop function fault cascade"
 
 
-@pytest.mark.parametrize(
-    ("code", "reason"),
-    [
-        ("53100", "disk_full"),
-        ("53200", "out_of_memory"),
-        ("53400", "limit_reached"),
-        ("58030", "io_error"),
-        ("57014", "timed_out"),
-        ("55P03", "timed_out"),
-        ("XX001", "corrupted"),
-        ("XX002", "corrupted"),
-        ("42501", "permission"),
-    ],
-)
+REFUSED = {
+    "53100": "disk_full",
+    "53200": "out_of_memory",
+    "53400": "limit_reached",
+    "58030": "io_error",
+    "57014": "timed_out",
+    "55P03": "timed_out",
+    "XX001": "corrupted",
+    "XX002": "corrupted",
+    "42501": "permission",
+}
+TRIED_AGAIN = ("08006", "25P03", "40001", "40P01", "57P01", "57P02", "57P03", "57P05")
+CHANGED: dict[str, tuple[LiteralString, LiteralString, str]] = {
+    "42P01": ("alter table sessions rename to t", "alter table t rename to sessions", "schema"),
+    "42703": (
+        "alter table sessions rename column num_messages to n",
+        "alter table sessions rename column n to num_messages",
+        "schema",
+    ),
+    "42883": (
+        "alter function append_batch_v1 rename to f",
+        "alter function f rename to append_batch_v1",
+        "schema",
+    ),
+    "42501": (
+        "revoke insert on events from current_user",
+        "grant insert on events to current_user",
+        "permission",
+    ),
+}
+ELSEWHERE = ("25006", "28", "53300")
+"""Have tests of their own below."""
+
+
+def test_every_row_of_the_table_has_a_test() -> None:
+    tested = {*REFUSED, *TRIED_AGAIN, *CHANGED, *ELSEWHERE}
+
+    assert {row for row in _TABLE if not any(one.startswith(row) for one in tested)} == set()
+
+
+@pytest.mark.parametrize(("code", "reason"), REFUSED.items())
 async def test_what_the_server_refuses_is_refused_at_once_and_over_by_itself(
     database_url: str, code: str, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -112,6 +149,89 @@ async def test_what_the_server_refuses_is_refused_at_once_and_over_by_itself(
             assert caplog.records[-1].message.startswith("writes are taken again after")
         await log.append(chain.next())
         assert await stored(database_url) == 2
+
+
+@pytest.mark.parametrize("code", TRIED_AGAIN)
+async def test_what_may_go_better_is_tried_again_and_stored_once(
+    database_url: str, code: str
+) -> None:
+    async with (
+        log_on(database_url, patience=10.0) as log,
+        await AsyncConnection.connect(database_url, autocommit=True) as owner,
+    ):
+        chain = Chain()
+        await log.append(chain.next())
+        # What a sequence has given out stays so when the transaction is rolled back.
+        await owner.execute("create sequence tries")
+        await owner.execute(psycopg.sql.SQL(TWICE.replace("%s", "{}")).format(code))
+
+        assert await log.append(chain.next()) == 2
+
+        assert await stored(database_url) == 2
+        row = await (await owner.execute("select last_value from tries")).fetchone()
+        assert row == (3,)
+        assert log.trouble is None
+
+
+@pytest.mark.parametrize(("code", "change"), CHANGED.items())
+async def test_a_schema_or_rights_that_do_not_fit_are_named_until_they_do(
+    database_url: str, code: str, change: tuple[LiteralString, LiteralString, str]
+) -> None:
+    spoil, mend, reason = change
+    async with (
+        log_on(database_url, patience=5.0) as log,
+        await AsyncConnection.connect(database_url, autocommit=True) as owner,
+    ):
+        chain = Chain()
+        await log.append(chain.next())
+        await owner.execute(spoil)
+
+        refusal = await refused(log, chain)
+
+        assert refusal.facts["reason"].startswith(reason)
+        await owner.execute(mend)
+        assert await stored(database_url) == 1
+        await until(lambda: log.trouble is None)
+        assert await log.append(chain.next()) == 2
+
+
+async def test_a_statement_that_takes_too_long_is_ended_by_the_server(database_url: str) -> None:
+    async with (
+        log_on(database_url) as log,
+        await AsyncConnection.connect(database_url, autocommit=True) as owner,
+    ):
+        slow = RAISES.replace("raise exception", "perform pg_sleep(60); raise exception")
+        await owner.execute(slow.replace("%s", "'58030'"))
+        started = monotonic()
+
+        refusal = await refused(log, Chain())
+
+        assert refusal.facts["reason"] == "timed_out"
+        assert monotonic() - started < PATIENCE + 1
+        await owner.execute(MENDS)
+        assert await stored(database_url) == 0
+
+
+async def test_a_role_that_may_not_connect_is_named(
+    postgres_server: Server, database_url: str
+) -> None:
+    admin = postgres_server._admin
+    if admin.execute("select rolsuper from pg_roles where rolname = current_user").fetchone() != (
+        True,
+    ):
+        pytest.skip("only a superuser can make a role")
+    name = f"cairn_test_outsider_{token_hex(4)}"
+    role = psycopg.sql.Identifier(name)
+    admin.execute(psycopg.sql.SQL("create role {} nologin").format(role))
+    try:
+        with pytest.raises(psycopg.OperationalError) as told:
+            await AsyncConnection.connect(database_url, user=name)
+    finally:
+        admin.execute(psycopg.sql.SQL("drop role {}").format(role))
+
+    outcome = outcome_of(told.value)
+    assert outcome is not None
+    assert (outcome.reaction, outcome.reason) == ("reconnect", "permission")
 
 
 async def test_a_database_that_is_read_only_is_left_for_another_host(database_url: str) -> None:

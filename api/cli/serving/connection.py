@@ -33,6 +33,17 @@ class _Gathering(asyncio.Transport):
         self._lingers = lingers
         self._gathered: list[bytes] = []
         self._size = 0
+        self._written = 0
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the client has not taken all that was written."""
+        return self._transport.get_write_buffer_size() > 0
+
+    @property
+    def taken(self) -> int:
+        """The bytes that the client, or the system for it, has taken so far."""
+        return self._written - self._transport.get_write_buffer_size()
 
     def write(self, data: Any) -> None:
         if not self._gathered:
@@ -48,6 +59,7 @@ class _Gathering(asyncio.Transport):
             self._gathered.clear()
             self._size = 0
             if not self._transport.is_closing():
+                self._written += len(data)
                 self._transport.write(data)
 
     def close(self) -> None:
@@ -105,6 +117,8 @@ class Connection(HttpToolsProtocol):
         """When the head, the body or the rest that is awaited began; None when nothing is."""
         self._received = 0
         self._has_request = False
+        self._taken, self._taken_at = 0, 0.0
+        """What the client had taken when it last took something, and when that was."""
         self._rest: int | None = None
         """The bytes that may still be thrown away; None unless this connection lingers."""
 
@@ -189,7 +203,9 @@ class Connection(HttpToolsProtocol):
             super().on_body(body)
 
     def is_late(self, now: float) -> bool:
-        """Return whether a head, a body or a rest takes too long."""
+        """Return whether a head, a body, a rest, or the client with its answer takes too long."""
+        if self._stands_still(now):
+            return True
         if self._since is None:
             return False
         seconds = now - self._since
@@ -207,10 +223,22 @@ class Connection(HttpToolsProtocol):
 
     def end_late(self) -> None:
         """Say that it took too long, where no answer has begun, and hang up."""
+        if self._gathering.has_more:
+            # Closing would first wait until it has taken everything.
+            self.transport.abort()
+            return
         is_answering = self._has_request and not self._in_head and self.cycle.response_started
         if self._rest is None and not is_answering:
             self._refuse(408, "Request Timeout", "request_timeout", "the request came too slowly")
         self._hang_up()
+
+    def _stands_still(self, now: float) -> bool:
+        """Return whether the client has taken nothing of what there is for it for too long."""
+        gathering = self._gathering
+        if not gathering.has_more or gathering.taken != self._taken:
+            self._taken, self._taken_at = gathering.taken, now
+            return False
+        return now - self._taken_at > self._limits.stalled_seconds
 
     def _linger(self) -> bool:
         """Wait for the client to end what it sends, so that it reads the answer; say if so."""
@@ -230,6 +258,10 @@ class Connection(HttpToolsProtocol):
         self._hang_up()
 
     def _hang_up(self) -> None:
+        self._gathering.hang_up()
+
+    @property
+    def _gathering(self) -> _Gathering:
         gathering = self.transport
         assert isinstance(gathering, _Gathering)  # noqa: S101 - made in connection_made
-        gathering.hang_up()
+        return gathering

@@ -52,6 +52,8 @@ class ConnectionLimits:
         rest_bytes: The most bytes of a refused body that are read and thrown away, so that the
             refusal reaches a client that is still sending.
         rest_seconds: And for how long.
+        stalled_seconds: After how many seconds in which it has taken nothing of its answer a client
+            is hung up on.
     """
 
     head_bytes: int = 64 * 1024
@@ -61,6 +63,7 @@ class ConnectionLimits:
     per_peer: int | None = None
     rest_bytes: int = 64 * 1024 * 1024
     rest_seconds: float = 10.0
+    stalled_seconds: float = 60.0
 
     @classmethod
     def of(cls, settings: Settings) -> "ConnectionLimits":
@@ -74,6 +77,7 @@ class ConnectionLimits:
         return cls(
             head_bytes=settings.max_head_bytes,
             head_seconds=settings.head_seconds,
+            stalled_seconds=settings.stalled_seconds,
             connections=settings.max_connections or min(possible, _MOST_CONNECTIONS),
             per_peer=settings.max_connections_per_peer,
         )
