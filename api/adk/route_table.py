@@ -2,11 +2,30 @@
 
 from dataclasses import replace
 
+from litestar.response.base import ASGIResponse
+
+from api.adk.openapi import document
+from api.adk.requests import reply
 from api.adk.routes import pages, runs, sessions
-from api.http.routing import Route
+from api.http.requests import AnyRequest
+from api.http.responses import to_json
+from api.http.routing import Route, get
 
 PREFIXES = (*("/apps", "/config", "/dev", "/health", "/list-apps", "/run", "/run_sse", "/version"),)
-_ROUTES: tuple[Route, ...] = (*sessions.ROUTES, *runs.ROUTES, *pages.ROUTES)
+
+
+@get("/apps/openapi.json", right=None)
+async def openapi(_: AnyRequest) -> ASGIResponse:
+    """Return the OpenAPI document of this door."""
+    return reply(to_json(document(ROUTES)))
+
+
+_ROUTES: tuple[Route, ...] = (
+    *sessions.ROUTES,
+    *runs.ROUTES,
+    *pages.ROUTES,
+    openapi,
+)
 _UNDER_API = ("/apps", "/list-apps", "/run", "/run_sse")
 
 

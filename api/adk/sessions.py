@@ -235,26 +235,30 @@ def now_of(services: Services) -> float:
 
 
 async def record_event(
-    request: AnyRequest, row: ListedSession, event: ForeignEvent, *, known: int | None = None
+    request: AnyRequest, event: ForeignEvent, *, known: int | None = None
 ) -> int:
     """Record an event, once however often it is sent, and return the sequence after it.
 
     Args:
-        request: Who asks.
-        row: In which session.
+        request: Who asks; its path names the session.
         event: The event.
         known: The sequence up to which the caller knows the session; None takes whatever came.
 
     Raises:
+        SessionNotFound: There is no such session.
         StaleSequence: Something came that the caller does not know.
         IdempotencyKeyReused: Another event has its id.
     """
     caller = await caller_of(request)
     if caller.key is None:
         caller = caller._replace(key=_key_of(event))
-    events = services_of(request).foreign_events
-    outcome = await events.record(caller, row.session_id, (event,), known=known)
-    return outcome.sequence
+    services = services_of(request)
+
+    async def record(session_id: UUID) -> int:
+        events = services.foreign_events
+        return (await events.record(caller, session_id, (event,), known=known)).sequence
+
+    return await services.adk_sessions.on(named_in(request), record)
 
 
 def _key_of(event: ForeignEvent) -> IdempotencyKey:

@@ -1,7 +1,8 @@
 """Sessions that an app, a user and a name identify, as other frameworks know them."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from application.commands.handler import CommandHandler
@@ -9,12 +10,14 @@ from application.commands.request import Caller, Outcome
 from application.ports.session_rows import ListedSession
 from application.ports.store import Store
 from application.transfer.foreign import foreign_session_id
-from domain.errors import SessionExists, SessionNotFound
+from domain.errors import SessionExists, SessionIsDeleted, SessionNotFound
 from domain.session.commands import CreateSession, ForeignEvent
 from domain.values import JsonObject, Owner
 
 _METADATA = "named"
 _MOST_GENERATIONS = 1000
+_REMEMBERED = 10_000
+_T = TypeVar("_T")
 
 
 class SessionName(NamedTuple):
@@ -44,6 +47,35 @@ class NamedSessions:
         self._codec = store.codec
         self._clock = store.clock
         self._handler = handler
+        self._known: OrderedDict[SessionName, UUID] = OrderedDict()
+
+    async def on(self, wanted: SessionName, do: Callable[[UUID], Awaitable[_T]]) -> _T:
+        """Do something with the session of a name, which need not be looked for each time.
+
+        Args:
+            wanted: Which.
+            do: What; it refuses a session that is no more, and is then asked once more.
+
+        Raises:
+            SessionNotFound: There is none, or it was deleted.
+        """
+        known = self._known.get(wanted)
+        if known is not None:
+            self._known.move_to_end(wanted)
+            try:
+                return await do(known)
+            except (SessionIsDeleted, SessionNotFound):
+                # Another one may have the name by now.
+                self._known.pop(wanted, None)
+        found = (await self.find(wanted)).session_id
+        try:
+            done = await do(found)
+        except SessionIsDeleted:
+            raise SessionNotFound from None
+        self._known[wanted] = found
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return done
 
     async def find(self, wanted: SessionName) -> ListedSession:
         """Return a session as lists show it.

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 from application.transfer.foreign import Tally
@@ -58,7 +59,12 @@ def snaked(value: Any) -> dict[str, Any]:
     Args:
         value: Of an export, which has `invocationId` for `invocation_id`.
     """
-    return {_HUMP.sub(r"_\1", key).lower(): item for key, item in object_of(value).items()}
+    return {_snake(key): item for key, item in object_of(value).items()}
+
+
+@lru_cache(maxsize=1024)
+def _snake(name: str) -> str:
+    return _HUMP.sub(r"_\1", name).lower()
 
 
 def snaked_event(value: Any) -> dict[str, Any]:

@@ -1,12 +1,16 @@
 """Sessions by the ADK door, and the same sessions by the native one."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from openapi_spec_validator import validate
+
+from api.adk.route_table import ROUTES
 
 Json = dict[str, Any]
 FULL = {
@@ -345,3 +349,16 @@ def test_refusals_repeat_nothing_of_what_was_sent(place: Place):
 def test_a_door_that_is_not_opened_is_not_there(api: Any):
     assert api.get("/apps/a/users/u/sessions").status_code == 404
     assert api.get("/list-apps").status_code == 404
+
+
+def test_the_door_has_a_document_of_its_own(adk: httpx.Client):
+    document = ok(adk.get("/apps/openapi.json"))
+    validate(document)
+    described = {
+        (method.upper(), path)
+        for path, operations in document["paths"].items()
+        for method in operations
+    }
+    there = {(one.method, re.sub(r":\w+}", "}", one.path)) for one in ROUTES}
+    assert described == there
+    assert "/run_sse" not in ok(adk.get("/schema/openapi.json"))["paths"]

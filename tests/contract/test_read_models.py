@@ -670,3 +670,12 @@ async def test_a_replaced_row_may_end_what_a_parent_waits_for(store: Store) -> N
     await store.session_rows.replace_row(child.session_id, 1, ended)
 
     assert await store.session_rows.living_children(parent.session_id) == []
+
+
+async def test_the_apps_are_those_that_have_sessions(store: Store) -> None:
+    for app in ("shop", "bank", "shop", "agora"):
+        await make(store, app=app)
+    await make(store, app="gone", status="deleted", deleted=True)
+
+    assert list(await store.session_rows.apps(10)) == ["agora", "bank", "shop"]
+    assert list(await store.session_rows.apps(2)) == ["agora", "bank"]

@@ -168,7 +168,7 @@ async def update_session(request: AnyRequest) -> ASGIResponse:
         invocation_id=f"p-{services.store.clock.new_id()}",
         actions=Actions(state_delta=delta),
     )
-    await record_event(request, row, foreign_event(services, event, now=now_of(services)))
+    await record_event(request, foreign_event(services, event, now=now_of(services)))
     read = await read_session(services, row)
     temp = {key: value for key, value in delta.items() if key.startswith("temp:")}
     return reply(session_json(services, read, temp=temp), sequence=read.sequence)
@@ -194,11 +194,12 @@ async def append_event(request: AnyRequest) -> ASGIResponse:
     known = told.get("known")
     if known is not None and (not isinstance(known, int) or isinstance(known, bool) or known < 0):
         raise fault("int_type", ["body", "known"], "Input should be a valid integer")
-    services, row = services_of(request), await row_of(request)
+    services = services_of(request)
     if event.partial:
+        row = await row_of(request)
         return reply(to_json({"event": None, "sequence": row.sequence}), sequence=row.sequence)
     made = foreign_event(services, event, now=now_of(services))
-    sequence = await record_event(request, row, made, known=known)
+    sequence = await record_event(request, made, known=known)
     answer = to_json({"event": made.record, "sequence": sequence})
     return reply(answer, sequence=sequence)
 
@@ -227,7 +228,7 @@ async def rewind_session(request: AnyRequest) -> ASGIResponse:
         ),
     )
     made = foreign_event(services, event, now=now_of(services), delete=gone)
-    await record_event(request, row, made)
+    await record_event(request, made)
     read = await read_session(services, row)
     return reply(session_json(services, read), sequence=read.sequence)
 
