@@ -83,7 +83,7 @@ def _table(sessions: list[Json], width: int, now: datetime) -> Iterator[str]:
         (
             short[one["id"]],
             one["status"],
-            _age(one["updated_at"], now),
+            _age(one["last_activity_at"], now),
             printable(f"{one['app']}/{one['user']}"),
             printable(one["title"] or ""),
         )

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from application.commands.repository import Loaded, SessionRepository
+from application.errors import BeforeFirstEvent
 from application.ports.session_rows import After, ListedSession, SessionFilter, SessionOrder
 from application.ports.store import Store
 from application.projections.session_row import session_document
@@ -117,6 +118,21 @@ class Queries:
             raise SessionNotFound
         await refuse_erased(self._store, row)
         return await self._moments.sequence_at(row, at)
+
+    async def sequence_before(self, session_id: UUID, time: datetime) -> int:
+        """Return the sequence of the last event before a time, 0 when there is none.
+
+        Args:
+            session_id: Of which session, be it deleted.
+            time: With a time zone.
+
+        Raises:
+            SessionNotFound: There is none.
+        """
+        try:
+            return await self.sequence_at(session_id, time - timedelta(microseconds=1))
+        except (BeforeFirstEvent, OverflowError):
+            return 0
 
     async def session_at(self, session_id: UUID, at: Moment) -> PastSession:
         """Return a session as lists showed it after a past event.

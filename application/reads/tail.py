@@ -85,26 +85,40 @@ class Tails:
         self._rhythm = rhythm or StreamTiming()
         self._partials = PartialReader(store, hub)
 
-    async def newest(self, session_id: UUID, last: int, wanted: Filter) -> Page:
+    async def newest(
+        self,
+        session_id: UUID,
+        last: int,
+        wanted: Filter,
+        *,
+        after: int = 0,
+        upto: int | None = None,
+    ) -> Page:
         """Return the newest events; fewer than asked for when their bytes fill a page.
 
         Args:
             session_id: Whose log.
             last: How many, at most.
             wanted: Which ones.
+            after: Only events after this one.
+            upto: The event that stands for the head; None is the head.
 
         Raises:
             SessionNotFound: There is no such session.
         """
         head, closed = await self._head(session_id)
-        events = await self._log.read_newest(
+        if upto is not None and upto < head:
+            head, closed = upto, False
+        newest = await self._log.read_newest(
             session_id,
             last=last,
+            upto=upto,
             most_bytes=PAGE_BYTES,
             types=sorted(wanted.types),
             turn=wanted.turn,
         )
-        head = max(head, events[-1].sequence if events else 0)
+        head = max(head, newest[-1].sequence if newest else 0)
+        events = [event for event in newest if event.sequence > after]
         return Page(events, head, head, up_to_date=True, closed=closed)
 
     async def start_of_newest(self, session_id: UUID, last: int, wanted: Filter) -> int:

@@ -277,3 +277,41 @@ def test_a_page_of_large_events_ends_where_it_is_full_and_says_so(session: Sessi
     newest = done(session.get("/events?last=1000"))
     assert sequences(newest) == list(range(head - 2, head + 1))
     assert session.get("/events?limit=1001").status_code == 400
+
+
+def test_events_from_a_time_on(session: SessionApi) -> None:
+    for number in range(4):
+        session.say(str(number))
+    events = session.events()
+    time = events[2]["at"]
+
+    def found(**query: Any) -> list[int]:
+        page = done(session.get("/events", params=query))
+        return [event["sequence"] for event in page["events"]]
+
+    assert found(after=time)[-3:] == [3, 4, 5]
+    assert all(events[one - 1]["at"] >= time for one in found(after=time))
+    assert found(after=time, since=4) == [5]
+    assert found(after=time, last=1) == [5]
+    assert found(after="2000-01-01T00:00:00Z") == [1, 2, 3, 4, 5]
+    assert found(after="2999-01-01T00:00:00Z") == []
+    page = session.get("/events", params={"after": time, "limit": 1})
+    following = session.api.get(page.links["next"]["url"])
+    first, second = done(page)["events"], done(following)["events"]
+    assert second[0]["sequence"] == first[0]["sequence"] + 1
+    refused(session.get("/events?after=5"), 400, "invalid_parameter", field="after")
+
+
+def test_events_as_of_a_moment(session: SessionApi) -> None:
+    for number in range(4):
+        session.say(str(number))
+    page = done(session.get("/events?at=3"))
+    assert [event["sequence"] for event in page["events"]] == [1, 2, 3]
+    assert (page["head"], page["up_to_date"], page["closed"]) == (3, True, False)
+    last = done(session.get("/events", params={"at": session.events()[-1]["at"], "last": 2}))
+    assert [event["sequence"] for event in last["events"]] == [4, 5]
+    newest = done(session.get("/events?at=3&last=2"))
+    assert ([event["sequence"] for event in newest["events"]], newest["head"]) == ([2, 3], 3)
+    refused(session.get("/events?at=3&wait=1s"), 400, "invalid_parameter", field="at")
+    refused(session.get("/events?at=9"), 409, "cursor_ahead")
+    refused(session.get("/events?at=2000-01-01T00:00:00Z"), 404, "before_first_event")

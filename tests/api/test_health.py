@@ -417,6 +417,9 @@ def test_lists_of_health(api: Api, crowd: tuple[str, dict[str, SessionApi]]) -> 
     assert found(eligible="false") == set(made) - {"fresh"}
     assert found(health="healthy", state="idle", eligible="false") == {"leased"}
     assert found(health="dead", state="idle") == set()
+    assert found(session=made["ill"].id) == {"ill"}
+    assert found(session=made["ill"].id, state="stopped") == set()
+    assert found(workspace="none") == found(agent="nobody") == set()
 
 
 def test_pages_of_health_follow_their_links(
@@ -583,3 +586,13 @@ def test_waiting_for_what_is_not_there(session: SessionApi) -> None:
     session.delete()
     assert done(session.get("/wait?for=stopped&wait=20s"))["status"] == "deleted"
     refused(session.get("/wait?for=ready&wait=20s"), 404, "session_not_found")
+
+
+def test_health_is_listed_by_workspace_and_agent(api: Api) -> None:
+    here = api.create(workspace="mill", agent={"name": "miller"})
+    api.create(app=here.app, workspace="desk", agent={"name": "clerk"})
+
+    for query in ({"workspace": "mill"}, {"agent": "miller"}):
+        page = done(api.get("/v1/health/sessions", params={"app": here.app, **query}))
+        assert [one["session_id"] for one in page["sessions"]] == [here.id]
+    refused(api.get("/v1/health/sessions?session=x"), 400, "invalid_parameter", field="session")

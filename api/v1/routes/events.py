@@ -1,8 +1,9 @@
 """The tail of a session and the global feed: a page, a long poll or a stream."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Annotated
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from litestar.response.base import ASGIResponse
 from pydantic import Field
@@ -13,7 +14,7 @@ from api.http.negotiation import negotiated
 from api.http.preconditions import is_current
 from api.http.problems import Problem
 from api.http.query import DEFAULT_LIMIT, MAX_EVENTS, Query, with_query
-from api.http.query_values import factor, whole_number
+from api.http.query_values import factor, sequence_or_moment, whole_number
 from api.http.requests import AnyRequest, scope_of, session_id_of
 from api.http.responses import (
     Reply,
@@ -36,7 +37,17 @@ from api.http.routing import get
 from api.http.streams import EventStream
 from api.services import services_of
 from api.v1.schemas.events import CloudEventBatch, EventPage, FeedPage
-from api.v1.schemas.queries import After, EventsLimit, Since, Store, Text, Ticket, Types, Wait
+from api.v1.schemas.queries import (
+    After,
+    EventsLimit,
+    Moment,
+    Since,
+    Store,
+    Text,
+    Ticket,
+    Types,
+    Wait,
+)
 from application.ports.events import StoredEvent, named_types
 from application.reads.feed import FeedFilter
 from application.reads.pace import FASTEST, SLOWEST
@@ -58,6 +69,12 @@ class EventsQuery(Query):
         int | None,
         whole_number(1, MAX_EVENTS),
         Field(description="the newest so many, instead of `since`; fewer when they are large"),
+    ] = None
+    after: Annotated[Moment, Field(description="only events at or after this time")] = None
+    at: Annotated[
+        int | datetime | None,
+        sequence_or_moment(),
+        Field(description="of a page: as if this event, or the last one then, were the newest"),
     ] = None
     limit: EventsLimit = DEFAULT_LIMIT
     wait: Wait = 0.0
@@ -92,7 +109,14 @@ class FeedQuery(Query):
 @Describes(
     "Events",
     answers={200: EventPage, 204: None},
-    problems=("cursor_ahead", "store_replaced", "malformed_header", "not_acceptable", "overloaded"),
+    problems=(
+        "before_first_event",
+        "cursor_ahead",
+        "store_replaced",
+        "malformed_header",
+        "not_acceptable",
+        "overloaded",
+    ),
     headers=(LAST_EVENT_ID,),
     conditional=True,
     linked=True,
@@ -104,43 +128,28 @@ async def get_events(request: AnyRequest, query: EventsQuery) -> ASGIResponse:
     services = services_of(request)
     session_id = session_id_of(request)
     wanted = Filter(named_types(query.types), query.turn)
-    last, speed = query.last, query.replay_speed
-    if last is not None and "since" in query.model_fields_set:
-        raise Problem("invalid_parameter", "since and last exclude each other", field="last")
     since = cursor_of(request, query.since, query.store)
     accepted = negotiated(request, _FORMS)
-    if speed is not None and accepted != _SSE:
-        raise Problem(
-            "invalid_parameter",
-            "replay_speed is for streams: send Accept: text/event-stream",
-            field="replay_speed",
-        )
+    _require_sense(query, is_stream=accepted == _SSE)
+    begin = 0
+    if query.after is not None:
+        begin = await services.queries.sequence_before(session_id, query.after)
+        since = None if since is None else max(since, begin)
     if accepted == _SSE:
         require_right(principal_of(request), "stream")
-        if last is not None:
-            since = await services.tails.start_of_newest(session_id, last, wanted)
-        start = await services.tails.start_of(session_id, since)
-        if since is not None and await services.tails.is_over(session_id, since):
-            # Who comes back to a stream that has ended is told not to come again.
-            return Reply(b"", status=204)
-        if speed is None:
-            items = services.tails.stream(session_id, start, wanted)
-        else:
-            items = services.replays.stream(session_id, start, wanted, speed)
-        return EventStream(
-            items,
-            services.store.clock.now,
-            scope_of(request)["cairn_request_id"],
-            lambda event: event.sequence,
-            services.memory.share("streams"),
-            principal_of(request),
-        )
-    if last is not None:
-        page = await services.tails.newest(session_id, last, wanted)
+        if query.last is not None:
+            newest = await services.tails.start_of_newest(session_id, query.last, wanted)
+            since = max(newest, begin)
+        return await _stream(request, session_id, since, wanted, query.replay_speed)
+    upto = None if query.at is None else await services.queries.sequence_at(session_id, query.at)
+    if query.last is not None:
+        page = await services.tails.newest(session_id, query.last, wanted, after=begin, upto=upto)
     else:
         if since is None:
             since = await services.tails.start_of(session_id, None)
-        page = await services.tails.page(session_id, since, query.limit, wanted, query.wait)
+        page = await services.tails.page(
+            session_id, since, query.limit, wanted, query.wait, upto=upto
+        )
     if not query.wait and is_current(request, page.head):
         return not_modified(page.head)
     headers = {"ETag": etag(page.head)}
@@ -150,6 +159,42 @@ async def get_events(request: AnyRequest, query: EventsQuery) -> ASGIResponse:
     if accepted == _CLOUDEVENTS:
         return _cloudevents(page, headers)
     return _page(page, headers, closed=page.closed)
+
+
+def _require_sense(query: EventsQuery, *, is_stream: bool) -> None:
+    """Refuse parameters that do not go together, or not with what is asked for."""
+    if query.last is not None and "since" in query.model_fields_set:
+        raise Problem("invalid_parameter", "since and last exclude each other", field="last")
+    if query.at is not None and (query.wait or is_stream):
+        raise Problem("invalid_parameter", "at is for pages, without wait", field="at")
+    if query.replay_speed is not None and not is_stream:
+        raise Problem(
+            "invalid_parameter",
+            "replay_speed is for streams: send Accept: text/event-stream",
+            field="replay_speed",
+        )
+
+
+async def _stream(
+    request: AnyRequest, session_id: UUID, since: int | None, wanted: Filter, speed: float | None
+) -> ASGIResponse:
+    services = services_of(request)
+    start = await services.tails.start_of(session_id, since)
+    if since is not None and await services.tails.is_over(session_id, since):
+        # Who comes back to a stream that has ended is told not to come again.
+        return Reply(b"", status=204)
+    if speed is None:
+        items = services.tails.stream(session_id, start, wanted)
+    else:
+        items = services.replays.stream(session_id, start, wanted, speed)
+    return EventStream(
+        items,
+        services.store.clock.now,
+        scope_of(request)["cairn_request_id"],
+        lambda event: event.sequence,
+        services.memory.share("streams"),
+        principal_of(request),
+    )
 
 
 @get("/v1/events", right="read")

@@ -35,7 +35,7 @@ from api.v1.schemas.health import (
     Present,
     Waited,
 )
-from api.v1.schemas.queries import Flag, Text, Wait
+from api.v1.schemas.queries import Flag, Id, Text, Wait
 from application.ports.session_rows import SessionFilter, SessionOrder
 from application.reads.health import Checkup
 from application.reads.wait_for import Condition
@@ -112,6 +112,9 @@ class HealthQuery(PageQuery):
 
     app: Annotated[Text, Field(description="only those of this app")] = None
     user: Annotated[Text, Field(description="only those of this user")] = None
+    workspace: Annotated[Text, Field(description="only those of this workspace")] = None
+    agent: Annotated[Text, Field(description="only those that this agent answers in")] = None
+    session: Annotated[Id, Field(description="only this one")] = None
     state: Annotated[
         HealthState | None,
         one_of(HealthState),
@@ -148,6 +151,10 @@ async def list_session_health(request: AnyRequest, query: HealthQuery) -> ASGIRe
     where = SessionFilter(
         app=app,
         user=user,
+        workspace=query.workspace,
+        agent=query.agent,
+        first_id=query.session,
+        last_id=query.session,
         # Only what is stopped is dead: the others need not be looked at.
         status=("stopped",) if state == "stopped" or health == "dead" else None,
     )

@@ -17,13 +17,19 @@ from api.http.docs_page import CONTENT_SECURITY_POLICY
 from api.http.forwarded import public_base
 from api.http.negotiation import negotiated
 from api.http.problems import Problem
+from api.http.query import Query, with_query
 from api.http.requests import AnyRequest, scope_of
 from api.http.responses import JSON, Reply, json_response, to_json
 from api.http.route_docs import Describes
 from api.http.routing import get
 from api.services import services_of
 from api.v1.schemas.answers import Health, Ready, Version, Welcome
+from api.v1.schemas.queries import Wait
 from application.ports.readiness import Trouble
+from application.reads.stream_items import Deadline
+
+_LOOK_AGAIN = 0.2
+"""Seconds between two looks at what is not ready."""
 
 VERSION = version("cairn")
 HTML = "text/html; charset=utf-8"
@@ -40,6 +46,12 @@ _LINKS = {
 }
 
 
+class ReadyQuery(Query):
+    """How long to wait until requests can be served."""
+
+    wait: Wait = 0.0
+
+
 @get("/health", right=None)
 @Describes("Operations", answers={200: Health}, any_query=True)
 async def health(request: AnyRequest) -> ASGIResponse:
@@ -53,11 +65,15 @@ async def health(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/ready", right=None)
-@Describes("Operations", answers={200: Ready}, problems=("not_ready",), any_query=True)
-async def ready(request: AnyRequest) -> ASGIResponse:
-    """Say whether requests can be served now."""
+@Describes("Operations", answers={200: Ready}, problems=("invalid_parameter", "not_ready"))
+@with_query(ReadyQuery)
+async def ready(request: AnyRequest, query: ReadyQuery) -> ASGIResponse:
+    """Say whether requests can be served now, or as soon as they can."""
     services = services_of(request)
-    troubles = [*await services.readiness.troubles()]
+    deadline = Deadline(query.wait)
+    while troubles := [*await services.readiness.troubles()]:
+        if deadline.is_over or await services.hub.closes_within(min(_LOOK_AGAIN, deadline.left())):
+            break
     if services.hub.closing.is_set():
         troubles.insert(0, Trouble("stopping", "The server is stopping."))
     if troubles:
