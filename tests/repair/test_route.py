@@ -236,6 +236,29 @@ def test_a_repair_and_anything_else_at_once_leave_a_whole_log(
         assert kinds[at - 2 : at] == ["tool.returned", "turn.failed"]
 
 
+def test_a_repair_and_an_erasure_at_once_leave_an_erased_session(
+    api: Api, open_session: SessionApi
+) -> None:
+    def mend(_: int) -> int:
+        return httpx.post(f"{api.base_url}{open_session.path}/repair", timeout=30).status_code
+
+    def erase(_: int) -> int:
+        url = f"{api.base_url}{open_session.path}/erase"
+        return httpx.post(url, json={"reason": "request 17"}, timeout=30).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(work, n) for n, work in enumerate([mend, erase, mend, mend])]
+    statuses = [answer.result() for answer in answers]
+
+    assert statuses[1] == 200
+    assert set(statuses) <= {200, 410}
+    refused(open_session.post("/repair"), 410, "erased")
+    refused(open_session.get(), 410, "erased")
+    # What was appended before stands in the chain, which holds but for the hole.
+    found = done(open_session.get("/verify"))["findings"]
+    assert [one["code"] for one in found] == ["event_sequence_gap"]
+
+
 def test_a_session_is_repaired_and_resumed_in_one_step(open_session: SessionApi) -> None:
     answer = done(open_session.post("/resume", params={"repair": "true"}))
 
