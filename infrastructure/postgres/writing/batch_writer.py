@@ -40,6 +40,10 @@ class Batch:
     appends: list[PendingAppend]
     is_sent: bool = False
 
+    def leave_out_the_answered(self) -> None:
+        """Forget the appends whose callers have been answered meanwhile, or have gone."""
+        self.appends = [one for one in self.appends if not one.done.done()]
+
 
 class BatchWriter:
     """Writes one batch at a time on a connection of its own.
@@ -94,11 +98,10 @@ class BatchWriter:
         self.batches.add(batch)
         try:
             while batch.appends:
-                # Whoever was answered meanwhile is not written any more.
-                batch.appends = [one for one in batch.appends if not one.done.done()]
                 connection = await self._opened()
-                if connection is not None and batch.appends:
+                if connection is not None:
                     await self._attempt(connection, batch)
+                batch.leave_out_the_answered()
         except asyncio.CancelledError:
             refuse(batch.appends, OutcomeUnknown())
             raise
@@ -157,6 +160,11 @@ class BatchWriter:
 
     async def _is_written(self, connection: AsyncConnection, batch: Batch) -> bool:
         """Send a batch, and return whether nothing was in its way."""
+        # Whoever was told that nothing is stored must not be written: nothing is waited for between
+        # this and the sending.
+        batch.leave_out_the_answered()
+        if not batch.appends:
+            return True
         cursor = connection.cursor(binary=True)
         flat = [one for waiting in batch.appends for one in waiting.streams]
         batch.is_sent = True

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from tests.faults.checks.violation import Violation
-from tests.faults.history import Attempt, Fault, History, Ready
+from tests.faults.history import FOR_EVER, Attempt, Fault, History, Ready
 
 NOTICED_WITHIN = 10.0
 """Seconds without an acknowledged append, while some are tried, after which it must be false."""
@@ -45,16 +45,23 @@ def ready_is_true(history: History) -> Iterator[Violation]:
     for times in (*acknowledged.values(), *failed.values()):
         times.sort()
     faults = [one for one in history.of(Fault) if one.kind not in _HARMLESS and not one.skipped]
+    away: defaultdict[int, float] = defaultdict(lambda: -FOR_EVER)
+    """When each worker last said that it is not ready."""
     for ready in history.of(Ready):
         good, bad = acknowledged[ready.worker], failed[ready.worker]
         if ready.status == 200:
             since = ready.called - NOTICED_WITHIN
             # It may know that writes are taken again before anybody has tried: then they are.
             is_well = _any(good, since, ready.returned + _SOON)
-            if not is_well and _throughout(bad, since, ready.called):
+            # What follows on a fault that is over is another one, and takes a moment to be seen.
+            is_new = away[ready.worker] > ready.called - OVER_WITHIN
+            if not is_well and not is_new and _throughout(bad, since, ready.called):
                 words = f"worker {ready.worker} was ready after {ready.called:.1f} s"
                 yield Violation("ready", f"{words}, with no append acknowledged for 10 s")
-        elif ready.status == 503 and not _REASONS & set(ready.reasons):
+            continue
+        if ready.status == 503:
+            away[ready.worker] = ready.returned
+        if ready.status == 503 and not _REASONS & set(ready.reasons):
             since = ready.called - OVER_WITHIN
             is_calm = all(one.ended < since or one.began > ready.returned for one in faults)
             is_well = _throughout(good, since, ready.called) and not _any(

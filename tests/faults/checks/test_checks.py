@@ -291,6 +291,11 @@ FORGIVEN: dict[str, History] = {
         Ready(worker=WORKER, called=20.2, returned=20.3, status=200),
         attempt("a", 20.1, 22.0, 1),
     ),
+    "a worker that was not ready has a moment to see the next fault": with_records(
+        *SILENT,
+        Ready(worker=WORKER, called=17.0, returned=17.1, status=503),
+        Ready(worker=WORKER, called=20.2, returned=20.3, status=200),
+    ),
     "a hostile client may wait where nobody lives": with_records(
         Fault(number=2, kind="kill server", began=5.0, ended=48.0),
         Hostile(kind="nothing", began=5.0, ended=50.0, status=0, is_over=False),
