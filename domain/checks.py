@@ -11,6 +11,7 @@ from domain.values import (
     REASONING_EFFORTS,
     Agent,
     Failure,
+    ModelChoice,
 )
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -110,6 +111,19 @@ def require_agent(agent: Agent | None, field: str) -> None:
     if agent is not None:
         for part in ("name", "provider", "model", "reasoning_effort"):
             require_name(getattr(agent, part), f"{field}.{part}")
+
+
+def require_model(choice: ModelChoice | None, field: str) -> None:
+    """Refuse a model without a name, or an effort that there is not.
+
+    Args:
+        choice: The model of a turn; None is that of its agent.
+        field: What to call it in the refusal.
+    """
+    if choice is not None:
+        require_name(choice.model, f"{field}.model")
+        require_name(choice.provider, f"{field}.provider")
+        require_effort(choice.reasoning_effort, f"{field}.reasoning_effort")
 
 
 def require_effort(effort: str | None, field: str) -> None:

@@ -84,6 +84,15 @@ class Agent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelChoice:
+    """The model that answers in one turn, whatever that of its agent is."""
+
+    model: str
+    provider: str | None = None
+    reasoning_effort: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Tokens and cost, each absent when the runtime did not say."""
 
@@ -131,6 +140,9 @@ class SessionLimits:
         turn_seconds: The longest that a turn may run, 1 s to 7 days.
         children: The most children that live at once, 0 to 1,000.
         depth: How many generations may be below the root, 0 to 16.
+        iterations: How often an agent may go on in a turn, 1 to 1,000,000; for its runtime to hold.
+        consecutive_tool_calls: How often it may call one tool alike in a row, 1 to 1,000,000; for
+            its runtime to hold.
     """
 
     queued_inputs: int | None = None
@@ -138,6 +150,8 @@ class SessionLimits:
     turn_seconds: int | None = None
     children: int | None = None
     depth: int | None = None
+    iterations: int | None = None
+    consecutive_tool_calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,6 +150,8 @@ def _policy_document(session: Session) -> dict[str, Any]:
             "turn_seconds": limits.turn_seconds,
             "children": limits.children,
             "depth": limits.depth,
+            "iterations": limits.iterations,
+            "consecutive_tool_calls": limits.consecutive_tool_calls,
         },
         "models": {
             agent: {

@@ -6,7 +6,7 @@ from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
 from application.ports.clock import Clock
 from domain.session.commands import StartTurn
-from domain.values import InputMode, JsonObject, Part, TurnSource
+from domain.values import InputMode, JsonObject, ModelChoice, Part, TurnSource
 
 
 class Turns:
@@ -33,6 +33,7 @@ class Turns:
         mode: InputMode | None = None,
         expected_turn_id: str | None = None,
         meta: JsonObject | None = None,
+        model: ModelChoice | None = None,
     ) -> Outcome:
         """Give the agent input: now, in its turn, or within the running one.
 
@@ -46,6 +47,7 @@ class Turns:
             mode: What to do when a turn runs already; None refuses.
             expected_turn_id: The running turn that the caller means.
             meta: What the caller says of the input.
+            model: That answers in this turn alone; None is that of the agent.
         """
         new_id = self._clock.new_id
         command = StartTurn(
@@ -56,5 +58,6 @@ class Turns:
             mode=mode,
             expected_turn_id=expected_turn_id,
             meta=meta,
+            model=model,
         )
         return await self._handler.handle(caller.asks(session_id, command))

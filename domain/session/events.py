@@ -21,6 +21,7 @@ from domain.values import (
     Grant,
     JsonObject,
     Lineage,
+    ModelChoice,
     Option,
     Origin,
     Owner,
@@ -63,6 +64,7 @@ class SessionCreated:
     forked_from: Origin | None = None
     ceiling: PermissionRules | None = None
     external_id: str | None = None
+    tool_approval: bool | None = None
 
 
 @event("session.activated")
@@ -319,6 +321,7 @@ class TurnStarted:
     parts: tuple[Part, ...]
     meta: JsonObject | None = None
     agent: str | None = None
+    model: ModelChoice | None = None
 
 
 @event("turn.completed")
@@ -370,6 +373,7 @@ class InputQueued:
     source: TurnSource
     generation: int
     meta: JsonObject | None = None
+    model: ModelChoice | None = None
 
 
 @event("input.staged")

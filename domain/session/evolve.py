@@ -12,7 +12,7 @@ from domain.session.declarations import EFFECTS
 from domain.session.events import Recorded
 from domain.session.state import ABSENT, Session
 
-FORMAT = 8
+FORMAT = 9
 """The number of the form in which states are kept: raised with every change of their fields, and
 whenever an event comes to mean another state."""
 

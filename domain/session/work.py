@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from domain.persistent_map import PersistentMap
-from domain.values import JsonObject, Option, Part, TurnSource, Usage
+from domain.values import JsonObject, ModelChoice, Option, Part, TurnSource, Usage
 
 Overdue = Literal["activity_timeout", "prompt_deadline_exceeded"]
 TurnOutcome = Literal["completed", "failed", "cancelled"]
@@ -75,6 +75,7 @@ class Input:
     queued_at: datetime
     size: int
     meta: JsonObject | None = None
+    model: ModelChoice | None = None
     steers: str | None = None
 
 

@@ -226,3 +226,19 @@ def test_a_session_that_is_no_more_or_never_was(
         refused(api.request(method, "/v1/sessions/x" + path, json=body), 404, "session_not_found")
     refused(session.get("/permissions"), 404, "session_not_found")
     refused(api.get(f"{NOWHERE}/permissions"), 404, "session_not_found")
+
+
+def test_a_session_can_begin_with_tool_approval_and_limits_of_its_runtime(api: Api) -> None:
+    limits = {"iterations": 20, "consecutive_tool_calls": 5}
+    session = api.create(tool_approval=True, limits=limits)
+
+    document = session.document()
+    assert document["tool_approval"] is True
+    assert document["limits"].items() >= limits.items()
+    call = session.post("/permissions/evaluate", {"tool": "shell"})
+    assert done(call)["decision"] == "allow"
+    assert session.types() == ["session.created"]
+    body = {"app": "a", "user": "ada"}
+    for wrong in (0, 1_000_001, "3"):
+        refused(api.post("/v1/sessions", {**body, "limits": {"iterations": wrong}}), 422, "invalid")
+    refused(api.post("/v1/sessions", {**body, "tool_approval": 1}), 422, "invalid")

@@ -572,3 +572,47 @@ def test_a_turn_is_interrupted_only_while_it_waits_for_a_person(session: Session
     assert answer["generation"] == 1
     ended = [event["data"] for event in session.events() if event["type"] == "permission.decided"]
     assert [one["decision"] for one in ended] == ["cancelled"]
+
+
+MODEL = {"model": "large", "provider": "acme", "reasoning_effort": "high"}
+
+
+def begun(session: SessionApi) -> list[tuple[str, Any]]:
+    """Return the turns that began, and the model of each."""
+    events = [event["data"] for event in session.events() if event["type"] == "turn.started"]
+    return [(one["turn_id"], one.get("model")) for one in events]
+
+
+def test_a_model_for_one_turn_is_recorded_with_its_input(session: SessionApi) -> None:
+    done(send(session, "t1", None, model={"model": "small"}), 201)
+    done(send(session, "t2", model=MODEL), 202)
+    done(send(session, "t3"), 202)
+    session.complete("t1")
+    session.complete("t2")
+
+    assert begun(session) == [("t1", {"model": "small"}), ("t2", MODEL), ("t3", None)]
+    assert session.document()["models"] == {}
+
+
+def test_a_model_is_taken_back_with_its_input(session: SessionApi) -> None:
+    session.start("t1")
+    done(send(session, "t2", model=MODEL), 202)
+    done(session.delete("/inputs/t2"))
+    done(send(session, "t3"), 202)
+    session.complete("t1")
+
+    assert begun(session) == [("t1", None), ("t3", None)]
+
+
+def test_a_model_that_is_none_leaves_no_input_behind(session: SessionApi) -> None:
+    with session.nothing_recorded():
+        for wrong in ({}, {"model": ""}, {"model": "a", "more": 1}, "large"):
+            refused(send(session, "t1", model=wrong), 422, "invalid")
+        effort = {"model": "a", "reasoning_effort": "huge"}
+        refused(send(session, "t1", model=effort), 422, "invalid_runtime_override")
+    session.start("t1")
+    with session.nothing_recorded():
+        refused(send(session, "t2", "steer", model=MODEL), 422, "invalid", field="model")
+    done(send(session, "t2", model=MODEL), 202)
+    with session.nothing_recorded():
+        refused(session.post("/inputs/t2/steer", {}), 422, "invalid", field="model")

@@ -15,7 +15,18 @@ from domain.session.decide import decide
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT, Session
 from domain.session.turn_of import turn_of
-from domain.values import Agent, Failure, Lineage, Option, Origin, Owner, Part, SessionLimits, Usage
+from domain.values import (
+    Agent,
+    Failure,
+    Lineage,
+    ModelChoice,
+    Option,
+    Origin,
+    Owner,
+    Part,
+    SessionLimits,
+    Usage,
+)
 
 SESSION_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
 EVENT_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8058")
@@ -387,6 +398,7 @@ GROWN: tuple[e.SessionEvent, ...] = (
         type="spawned",
         agent=Agent(name="helper"),
         starting=True,
+        tool_approval=True,
         permissions=PermissionRules(allow=("ls",), deny=("rm",), mode="approve-all"),
         grants=Grants(
             tools=("fs__read",),
@@ -434,6 +446,15 @@ GROWN: tuple[e.SessionEvent, ...] = (
         parts=text("do it"),
         meta={"reason": "nightly"},
         agent="coder",
+        model=ModelChoice(model="large", provider="acme", reasoning_effort="high"),
+    ),
+    e.InputQueued(
+        input_id="i1",
+        message_id="m3",
+        parts=text("then test"),
+        source="followup",
+        generation=2,
+        model=ModelChoice(model="large"),
     ),
     e.InputSteered(
         input_id="i1",

@@ -340,7 +340,10 @@ def test_a_child_has_the_limits_of_its_parent_unless_they_are_tighter():
 
 @pytest.mark.parametrize("name", [field.name for field in fields(SessionLimits)])
 def test_a_child_cannot_use_more_than_its_parent(name):
-    held = SessionLimits(queued_inputs=3, input_bytes=600, turn_seconds=60, children=2, depth=2)
+    held = SessionLimits(
+        queued_inputs=3, input_bytes=600, turn_seconds=60, children=2, depth=2, iterations=9,
+        consecutive_tool_calls=4,
+    )  # fmt: skip
     more = getattr(held, name) + 1
 
     given([created(limits=held)]).when(spawn(limits=SessionLimits(**{name: more}))).then_refused(

@@ -72,6 +72,7 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
         permissions=body.permissions.to_domain() if body.permissions else None,
         grants=body.grants.to_domain() if body.grants else None,
         limits=body.limits.to_domain() if body.limits else None,
+        tool_approval=body.tool_approval,
         ttl_seconds=body.ttl_seconds,
     )
     messages = [

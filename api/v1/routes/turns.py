@@ -58,6 +58,7 @@ from domain.values import Failure
         "inputs_waiting",
         "queue_full",
         "input_too_large",
+        "invalid_runtime_override",
     ),
 )
 async def start_turn(request: AnyRequest) -> ASGIResponse:
@@ -73,6 +74,7 @@ async def start_turn(request: AnyRequest) -> ASGIResponse:
         mode=body.mode,
         expected_turn_id=body.expected_turn_id,
         meta=body.meta,
+        model=body.model.to_domain() if body.model else None,
     )
     # A repeated request has the id of the first.
     turn_id = outcome.answer["turn_id"]

@@ -71,6 +71,8 @@ class EffectiveLimits(Shape):
     turn_seconds: int | None
     children: int | None
     depth: int | None
+    iterations: int | None
+    consecutive_tool_calls: int | None
 
 
 class SessionModel(Shape):

@@ -31,6 +31,11 @@ Ttl = Annotated[
 ]
 
 
+_OfRuntime = Annotated[
+    int, Field(ge=1, le=1_000_000, description="for whoever runs the agent to hold"), _Whole
+]
+
+
 class RulesBody(Body):
     """Which tool calls are allowed without asking, and what holds where no rule matches."""
 
@@ -69,6 +74,8 @@ class LimitsBody(Body):
     turn_seconds: Annotated[int, Field(ge=1, le=7 * 24 * 3600), _Whole] | None = None
     children: Annotated[int, Field(ge=0, le=1000), _Whole] | None = None
     depth: Annotated[int, Field(ge=0, le=16), _Whole] | None = None
+    iterations: _OfRuntime | None = None
+    consecutive_tool_calls: _OfRuntime | None = None
 
     def to_domain(self) -> SessionLimits:
         """Return the value it stands for."""
@@ -119,3 +126,4 @@ class CreateSessionBody(Body):
     grants: GrantsBody | None = None
     limits: LimitsBody | None = None
     ttl_seconds: Ttl | None = None
+    tool_approval: Annotated[bool, Field(description="tools may be called without asking")] = False

@@ -19,7 +19,7 @@ from api.v1.schemas.commands import Detail
 from api.v1.schemas.inputs import InputId, InputMeta, InputTaken, NextTurn, QueuePlace
 from api.v1.schemas.parts import Parts
 from domain.session.work import TurnOutcome
-from domain.values import InputMode, TurnSource, Usage
+from domain.values import REASONING_EFFORTS, InputMode, ModelChoice, TurnSource, Usage
 
 
 class TurnInput(Body):
@@ -27,6 +27,21 @@ class TurnInput(Body):
 
     parts: Parts
     message_id: ProviderId | None = None
+
+
+class TurnModel(Body):
+    """The model that answers in this turn alone; it goes where its input goes."""
+
+    model: Name
+    provider: Name | None = None
+    # The domain judges it; this only tells.
+    reasoning_effort: (
+        Annotated[Name, Field(json_schema_extra={"enum": [*REASONING_EFFORTS]})] | None
+    ) = None
+
+    def to_domain(self) -> ModelChoice:
+        """Return the value it stands for."""
+        return ModelChoice(**dict(self))
 
 
 class StartTurnBody(Body):
@@ -42,6 +57,7 @@ class StartTurnBody(Body):
     source: TurnSource = "user"
     turn_id: InputId | None = None
     meta: InputMeta = None
+    model: TurnModel | None = None
     mode: InputMode | None = None
     expected_turn_id: Annotated[
         Name | None, Field(description="refuse unless this very turn is running")

@@ -39,7 +39,7 @@ def add(session: Session, command: AddMessage) -> list[SessionEvent]:
     require_name(command.author, "author")
     require_new_message(session, command.message_id)
     if command.role == "tool":
-        _require_results(session, command.parts)
+        require_results(session, command.parts)
     return [
         MessageAdded(
             message_id=command.message_id,
@@ -51,7 +51,8 @@ def add(session: Session, command: AddMessage) -> list[SessionEvent]:
     ]
 
 
-def _require_results(session: Session, parts: Sequence[Part]) -> None:
+def require_results(session: Session, parts: Sequence[Part]) -> None:
+    """Refuse what is no result, and results of calls that are open in the running turn."""
     if any(part.get("type") != "tool_result" for part in parts):
         raise Invalid("the parts of role tool are all of type tool_result", field="parts")
     running = session.turns.running

@@ -16,7 +16,7 @@ from domain.grants import Grants, normalised
 from domain.narrowing import require_within
 from domain.permission_rules import PermissionRules, require_rules
 from domain.session.content.description import require_tags
-from domain.session.content.messages import require_message, require_new_message
+from domain.session.content.messages import require_message, require_new_message, require_results
 from domain.session.content.shared_state import patched, require_room, require_state, storable
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import MessageAdded, Recorded, SessionCreated, SessionEvent
@@ -40,6 +40,7 @@ from domain.values import (
 __all__ = ["CreateSession", "FirstMessage"]
 
 _WEEK = 7 * 24 * 3600
+_MILLION = 1_000_000
 _YEAR = 366 * 24 * 3600
 
 
@@ -75,6 +76,7 @@ class CreateSession(Command):
     grants: Grants | None = None
     limits: SessionLimits | None = None
     ttl_seconds: int | None = None
+    tool_approval: bool = False
     lineage: Identity[Lineage | None] = None
     forked_from: Identity[Origin | None] = None
     ceiling: Identity[PermissionRules | None] = None
@@ -101,6 +103,7 @@ def create(session: Session, command: CreateSession) -> list[SessionEvent]:
         forked_from=command.forked_from,
         ceiling=command.ceiling,
         external_id=command.external_id,
+        tool_approval=command.tool_approval or None,
     )
     if session.sequence:
         return _again(session, created)
@@ -111,6 +114,8 @@ def create(session: Session, command: CreateSession) -> list[SessionEvent]:
         require_message(message.message_id, message.parts)
         require_name(message.author, "author")
         require_new_message(session, message.message_id)
+        if message.role == "tool":
+            require_results(session, message.parts)
         if message.message_id in seen:
             raise Invalid(f"two messages have the id {message.message_id!r}", field="messages")
         seen.add(message.message_id)
@@ -154,6 +159,8 @@ def require_limits(limits: SessionLimits) -> None:
     require_between(limits.turn_seconds, "limits.turn_seconds", 1, _WEEK)
     require_between(limits.children, "limits.children", 0, 1000)
     require_between(limits.depth, "limits.depth", 0, 16)
+    require_between(limits.iterations, "limits.iterations", 1, _MILLION)
+    require_between(limits.consecutive_tool_calls, "limits.consecutive_tool_calls", 1, _MILLION)
 
 
 def _again(session: Session, created: SessionCreated) -> list[SessionEvent]:
@@ -201,6 +208,7 @@ def _created(session: Session, event: SessionCreated, happened: Recorded) -> Cha
         "state": patched(session.state, event.state, ()),
         "policy": Policy(
             rules=event.permissions or PermissionRules(),
+            tool_approval=event.tool_approval or False,
             grants=event.grants or Grants(),
             ceiling=event.permissions if event.lineage is not None else event.ceiling,
         ),

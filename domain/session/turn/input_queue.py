@@ -8,7 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.checks import require_name, require_summary
+from domain.checks import require_model, require_name, require_summary
 from domain.errors import InputExists, InputTooLarge, Invalid, QueueFull
 from domain.session.content.messages import require_message, require_new_message
 from domain.session.events import (
@@ -24,6 +24,7 @@ from domain.session.work import Input, Turn
 from domain.values import (
     Identity,
     JsonObject,
+    ModelChoice,
     Part,
     TurnSource,
 )
@@ -45,6 +46,7 @@ class NewInput:
     message_id: Identity[str]
     parts: tuple[Part, ...]
     meta: JsonObject | None = None
+    model: ModelChoice | None = None
 
 
 def queued(
@@ -88,6 +90,7 @@ def queued(
             raise Invalid("two inputs have the same id", field="inputs")
         seen |= {one.input_id, f"message {one.message_id}"}
         require_reason(source, one.meta)
+        require_model(one.model, "model")
         size += require_size(whole(one.parts, one.meta), largest)
         events.append(
             InputQueued(
@@ -97,6 +100,7 @@ def queued(
                 source=source,
                 generation=session.inputs.generation,
                 meta=one.meta,
+                model=one.model,
             )
         )
     if size > MAX_BYTES_IN_ALL:
@@ -151,6 +155,7 @@ def next_turn(session: Session) -> list[SessionEvent]:
         message_id=oldest.message_id,
         parts=oldest.parts,
         meta=oldest.meta,
+        model=oldest.model,
         agent=agent_of(session),
     )
     fallback = True if oldest.steers is not None else None
@@ -169,6 +174,7 @@ def first_turn(session: Session, new: NewInput, source: TurnSource) -> list[Sess
         message_id=new.message_id,
         parts=new.parts,
         meta=new.meta,
+        model=new.model,
         agent=agent_of(session),
     )
     return [InputDispatched(input_id=new.input_id), started]

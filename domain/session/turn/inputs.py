@@ -75,6 +75,8 @@ def promote(session: Session, command: PromoteInput) -> list[SessionEvent]:
     running = session.turns.running
     if running is None:
         raise NoTurnInProgress
+    if waiting.model is not None:
+        raise Invalid("an input with a model needs a turn of its own", field="model")
     return [] if waiting.steers == running.turn_id else [staged(command.input_id, running)]
 
 
@@ -133,6 +135,7 @@ def _queued(session: Session, event: InputQueued, recorded: Recorded) -> Changes
         parts=event.parts,
         source=event.source,
         meta=event.meta,
+        model=event.model,
         sequence=recorded.sequence,
         queued_at=recorded.at,
         size=size,

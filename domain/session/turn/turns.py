@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from domain.checks import require_name
-from domain.errors import InputsWaiting, TurnExists, TurnInProgress
+from domain.checks import require_model, require_name
+from domain.errors import InputsWaiting, Invalid, TurnExists, TurnInProgress
 from domain.replacing import replace
 from domain.session.content.messages import require_message, require_new_message
 from domain.session.declarations import Command, decides, evolves
@@ -24,6 +24,7 @@ from domain.values import (
     Identity,
     InputMode,
     JsonObject,
+    ModelChoice,
     Part,
     TurnSource,
 )
@@ -42,6 +43,7 @@ class StartTurn(Command):
     mode: InputMode | None = None
     expected_turn_id: str | None = None
     meta: JsonObject | None = None
+    model: ModelChoice | None = None
 
 
 @decides(StartTurn)
@@ -57,6 +59,7 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
     require_name(command.turn_id, "turn_id")
     require_message(command.message_id, command.parts)
     input_queue.require_reason(command.source, command.meta)
+    require_model(command.model, "model")
     require_expected_turn(session, command.expected_turn_id)
     require_new_turn(session, command.turn_id)
     require_new_message(session, command.message_id)
@@ -68,6 +71,7 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
         parts=command.parts,
         meta=command.meta,
         agent=input_queue.agent_of(session),
+        model=command.model,
     )
     if command.mode == "interrupt" or (
         command.mode == "interrupt_if_waiting" and _waits_for_a_person(session)
@@ -84,11 +88,14 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
         message_id=command.message_id,
         parts=command.parts,
         meta=command.meta,
+        model=command.model,
     )
     if running is None:
         return input_queue.behind_the_oldest(session, [waiting], command.source)
     queued = input_queue.queued(session, [waiting], command.source)
     if command.mode == "steer":
+        if command.model is not None:
+            raise Invalid("what steers a turn is answered by its model", field="model")
         return [*queued, input_queue.staged(command.turn_id, running)]
     return queued
 
