@@ -7,6 +7,8 @@ guessing what was said. The database makes these bytes (`erased_record_v1` in `m
 import re
 from typing import NamedTuple
 
+from domain.chain import record_hash
+
 _FORM = re.compile(
     rb'\{"type":"([A-Za-z0-9_.:<>-]{1,255})","at":("[^"\\\x00-\x1f]{1,64}"|null),"erased":true,'
     rb'"record_hash":"([0-9a-f]{64})"\}'
@@ -40,6 +42,20 @@ def erased_record(record: bytes) -> ErasedRecord | None:
         return None
     form = _FORM.fullmatch(record)
     return form and ErasedRecord(form[1].decode(), bytes.fromhex(form[3].decode()))
+
+
+def left_of(record: bytes, type_: str, at: str | None) -> bytes:
+    """Return what is left of a record when it is erased.
+
+    Args:
+        record: The stored bytes.
+        type_: Of the event.
+        at: Its time as the record has it; None when it does not say.
+    """
+    moment = "null" if at is None else f'"{at}"'
+    hashed = record_hash(record).hex()
+    left = f'{{"type":"{type_}","at":{moment},"erased":true,"record_hash":"{hashed}"}}'
+    return left.encode()
 
 
 def erased_hash(record: bytes) -> bytes | None:

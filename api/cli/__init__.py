@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from api.cli.audit_commands import audit
+from api.cli.erasing import erase_content
 from api.cli.options import (
     AccessLog,
     AuthTokenFile,
@@ -149,6 +150,7 @@ app.command(name="verify", short_help="Check that nothing was changed, cut off o
 app.command(name="rebuild", short_help="Make all that follows from the log anew.")(rebuild_all)
 app.command(name="diff", short_help="Tell what differs between two moments.")(diff_session)
 app.command(name="replay", short_help="Show a session as it happened.")(replay_session)
+app.command(name="erase", short_help="Erase what sessions or a user have said.")(erase_content)
 app.command(name="export", short_help="Take sessions out, as files.")(export_logs)
 app.command(name="import", short_help="Bring exported sessions in.")(import_files)
 

@@ -66,7 +66,7 @@ class ErasurePlan:
         """How many events there are in all."""
         return sum(one.events for one in self.sessions)
 
-    def document(self, *, dry_run: bool, most: int = 1000) -> dict[str, Any]:
+    def document(self, *, dry_run: bool, most: int = 10_000) -> dict[str, Any]:
         """Return the report.
 
         Args:

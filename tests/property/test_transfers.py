@@ -45,7 +45,7 @@ _steps = st.lists(
 _begun: Any = EVENTS[SessionCreated].map(lambda event: replace(event, forked_from=None))
 
 
-async def populate(place: Place, first: SessionCreated, steps: list[Any]) -> None:
+async def populate(place: Place, first: SessionCreated, steps: list[Any]) -> Populated:
     """Fill a store with sessions and shared scopes, in the order of the steps."""
     filled = Populated(place.store)
     for log_id, step in steps:
@@ -61,6 +61,7 @@ async def populate(place: Place, first: SessionCreated, steps: list[Any]) -> Non
         if scope not in filled.ends:
             await filled.add(scope, ScopeOpened(app=app, user=user))
         await filled.add(scope, StatePatched(set=values))
+    return filled
 
 
 def begun(first: SessionCreated, log_id: UUID, filled: Populated) -> SessionCreated:

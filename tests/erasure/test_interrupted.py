@@ -1,0 +1,201 @@
+"""Ended at any point, an erasure is completed by whoever comes next; races have one outcome."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from application.commands.handler import CommandHandler
+from application.commands.repository import SessionRepository
+from application.commands.request import Caller
+from application.commands.scope_handler import ScopeHandler
+from application.erasure.erasing import Erasing
+from application.fan_out import FanOut
+from application.projections.shared_state import scope_id
+from application.reads.queries import Queries
+from application.reads.transcripts import Transcripts
+from application.reads.verification import Verification
+from application.use_cases.lineage import Lineages
+from domain.errors import Erased
+from domain.session.commands import AddMessage, CreateSession
+from domain.values import Owner
+from infrastructure.postgres.census import PostgresCensus
+from infrastructure.postgres.erasures import PostgresErasures
+from infrastructure.postgres.inspection import PostgresInspector
+from infrastructure.postgres.store import PostgresStore, open_store
+from tests.support.builders import added, created, text
+from tests.support.transfers import Populated
+
+ADA, FORK, CHILD = UUID(int=7), UUID(int=8), UUID(int=9)
+OFFICER = Caller("user:officer", "http")
+_STEPS = ("keys_in_force", "erase_events", "finish", "forks_of")
+
+
+class Ended(BaseException):
+    """The process is no more."""
+
+
+class Interrupted(PostgresErasures):
+    """Ends the process before a step, or right after it."""
+
+    def __init__(self, store: PostgresStore, ends_at: int, *, after: bool) -> None:
+        super().__init__(store.database)
+        self.left, self.after = ends_at, after
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name not in _STEPS:
+            return found
+
+        async def step(*arguments: Any) -> Any:
+            self.left -= 1
+            if self.left == 0 and not self.after:
+                raise Ended
+            done = await found(*arguments)
+            if self.left == 0:
+                raise Ended
+            return done
+
+        return step
+
+
+class Desk:
+    """The use cases over a store, as a process that has just begun has them."""
+
+    def __init__(self, store: PostgresStore, erasures: PostgresErasures | None = None) -> None:
+        self.store = store
+        hub, self.repository = FanOut(), SessionRepository(store)
+        self.handler = CommandHandler(store, self.repository, hub)
+        transcripts = Transcripts(store)
+        self.erasing = Erasing(
+            store,
+            erasures or PostgresErasures(store.database),
+            self.repository,
+            self.handler,
+            ScopeHandler(store, hub),
+            transcripts,
+        )
+        queries = Queries(store, self.repository, transcripts)
+        self.lineages = Lineages(store, self.repository, self.handler, queries)
+
+    async def erase(self, session_id: UUID = ADA) -> None:
+        plan = await self.erasing.plan(session_id, children=False)
+        async for _ in self.erasing.carry_out(OFFICER, plan, "request 17", session_id):
+            pass
+
+    async def findings(self) -> list[Any]:
+        inspector = PostgresInspector(self.store.database)
+        census = PostgresCensus(self.store.database)
+        verification = Verification(self.store, inspector, SessionRepository(self.store), census)
+        return [one async for verdict in verification.all() for one in verdict.findings]
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[PostgresStore]:
+    async with open_store(database_url, hub=FanOut()) as store:
+        yield store
+
+
+async def furnished(store: PostgresStore) -> None:
+    filled = Populated(store)
+    await filled.add(ADA, created(title="Ada's", state={"user:k": 1, "own": 2}))
+    await filled.add(ADA, *(added(f"m{number}") for number in range(600)))
+    desk = Desk(store)
+    wanted = CreateSession(owner=Owner(app="console", user="ada"))
+    await desk.lineages.fork(OFFICER, ADA, wanted, fork_id=FORK)
+
+
+async def is_gone(store: PostgresStore, url: str) -> None:
+    """See that all of it is erased, the rest is as it was, and every proof holds."""
+    with psycopg.connect(url, autocommit=True) as owner:
+        row = owner.execute(
+            """select count(*) filter (where erased_hash is null),
+                 (select count(*) from snapshots), (select count(*) from erasures),
+                 (select count(*) from shared_state_history where session_id = any(%(gone)s))
+            from events where originator_id = any(%(gone)s)""",
+            {"gone": [ADA, FORK]},
+        ).fetchone()
+    assert row == (2, 0, 0, 0)
+    values = (await store.shared_state.scope(scope_id("console", "ada"))).values
+    assert values == {"user:k": b"1"}
+    assert await Desk(store).findings() == []
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("ends_at", [1, 3, 5, 6, 7, 8, 9, 10, 12])
+async def test_what_was_ended_half_way_is_completed(
+    store: PostgresStore, database_url: str, ends_at: int, after: bool
+) -> None:
+    await furnished(store)
+    try:
+        await Desk(store, Interrupted(store, ends_at, after=after)).erase()
+    except Ended:
+        # By the job of the next process, or by whoever asks again.
+        desk = Desk(store)
+        assert await desk.findings() == []
+        await desk.erasing.round()
+        await desk.erase()
+        await desk.erasing.round()
+    await is_gone(store, database_url)
+
+
+async def test_appends_that_race_with_an_erasure_are_erased_with_it_or_refused(
+    store: PostgresStore, database_url: str
+) -> None:
+    await furnished(store)
+    # Two processes, neither of which knows what the other one has just written.
+    one, other = Desk(store), Desk(store)
+    await other.repository.refresh(ADA)
+
+    async def say(number: int) -> bool:
+        command = AddMessage(message_id=f"late-{number}", role="user", parts=text())
+        try:
+            await other.handler.handle(OFFICER.asks(ADA, command))
+        except Erased:
+            return False
+        return True
+
+    said, *_ = await asyncio.gather(asyncio.gather(*map(say, range(40))), one.erase())
+    assert await say(99) is False
+    assert said.count(False) + said.count(True) == 40
+    await one.erasing.round()
+    await is_gone(store, database_url)
+
+
+async def test_a_fork_that_races_with_an_erasure_is_erased_or_refused(
+    store: PostgresStore,
+) -> None:
+    await furnished(store)
+    one, other = Desk(store), Desk(store)
+    wanted = CreateSession(owner=Owner(app="console", user="ada"))
+    command, inherits = await other.lineages.forked(ADA, None, wanted)
+    # Decided before, and written after the session has said that it is erased.
+    await one.erase()
+    request = OFFICER.asks(CHILD, command)._replace(inherits=inherits)
+    with pytest.raises(Erased, match="fork"):
+        await other.handler.handle(request)
+    assert await store.session_rows.session(CHILD) is None
+
+    async def fork(number: int) -> str:
+        try:
+            await other.lineages.fork(OFFICER, FORK, wanted, fork_id=UUID(int=100 + number))
+        except Erased:
+            return "refused"
+        return "made"
+
+    assert set(await asyncio.gather(*map(fork, range(3)))) == {"refused"}
+    assert await one.findings() == []
+
+
+async def test_two_that_erase_at_once_leave_one_word(
+    store: PostgresStore, database_url: str
+) -> None:
+    await furnished(store)
+    await asyncio.gather(Desk(store).erase(), Desk(store).erase(), Desk(store).erasing.round())
+    await Desk(store).erasing.round()
+    newest = await store.log.read_newest(ADA, last=2)
+    assert [event.type for event in newest] == ["message.added", "session.erased"]
+    await is_gone(store, database_url)
