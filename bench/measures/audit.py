@@ -62,7 +62,7 @@ async def services_of(url: str) -> AsyncIterator[Services]:
             yield services
 
 
-async def _long_session(services: Services, events: int) -> UUID:
+async def long_session(services: Services, events: int) -> UUID:
     """Make a session of turns with calls that return and messages."""
     handler = CommandHandler(services.store, services.repository, services.hub)
     session_id = uuid4()
@@ -90,7 +90,7 @@ async def analysis(lab: Lab) -> list[Figure]:
     events = lab.sizes.audited
     with database_of(lab, "bench_audit") as url:
         async with services_of(url) as services:
-            session_id = await _long_session(services, events)
+            session_id = await long_session(services, events)
         # Anew: neither the state nor a plan of its statements is there already.
         async with services_of(url) as services:
             gc.collect()

@@ -306,3 +306,19 @@ def rows(url: str, statement: str) -> list[tuple[Any, ...]]:
 def execute(url: str, statement: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute(statement)  # type: ignore[call-overload]
+
+
+def test_what_was_erased_stays_erased(database_url: str) -> None:
+    with running(database_url) as base:
+        api = Api(base)
+        fill(api)
+        for (session_id,) in rows(
+            database_url, "select session_id from sessions where title = 'Two'"
+        ):
+            done(api.post(f"/v1/sessions/{session_id}/erase", {"reason": "asked for"}))
+        api.close()
+    before = live(database_url)
+
+    assert differences(database_url) == []
+    assert rebuild(database_url).changed == 0
+    assert live(database_url) == before
