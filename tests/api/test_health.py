@@ -411,6 +411,9 @@ def test_lists_of_health(api: Api, crowd: tuple[str, dict[str, SessionApi]]) -> 
     assert found(state="stopped") == found(health="dead") == {"stopped", "failed"}
     assert found(state="detached") == found(health="unknown") == {"starting"}
     assert found(health="stale") == {"stale"}
+    assert found(health="stale,degraded") == {"stale", "ill"}
+    assert found(state=["stopped", "detached"]) == {"stopped", "failed", "starting"}
+    assert found(health=["dead", "stale"]) == {"stopped", "failed", "stale"}
     assert found(health="healthy") == {"fresh", "leased", "running"}
     assert found(health="degraded") == {"ill"}
     assert found(eligible="true") == {"fresh"}

@@ -153,6 +153,12 @@ def test_inputs_have_a_largest_size_one_by_one_and_together(api: Api) -> None:
         refused(over, 413, "input_too_large", limit=600)
         turn = session.post("/turns", {"input": {"parts": large}, "mode": "queue"})
         refused(turn, 413, "input_too_large")
+    idle = api.create(limits={"input_bytes": 600})
+    with idle.nothing_recorded():
+        for mode in ("queue", "steer", "interrupt_if_waiting"):
+            turn = idle.post("/turns", {"input": {"parts": large}, "mode": mode})
+            refused(turn, 413, "input_too_large", limit=600)
+    done(idle.post("/turns", {"input": {"parts": large}}), 201)
     done(session.post("/inputs", {"inputs": [{"parts": fits, "id": "i1"}]}), 202)
     with session.nothing_recorded():
         refused(session.patch("/inputs/i1", {"parts": large}), 413, "input_too_large")

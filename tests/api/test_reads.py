@@ -55,7 +55,7 @@ def test_every_filter(api: Api) -> None:
     for status in ("running", "waiting", "stopped"):
         assert found(status=status) == {status}
     assert found(type="user") == found()
-    assert found(type="other") == set()
+    assert found(type="dream") == set()
     for text in ("blue", "SKY", "100%_", "%_\\", " s"):
         assert found(text=text) == {blue}
     assert found(text="_e") == set()
@@ -428,3 +428,7 @@ def test_the_light_status_says_what_a_row_of_a_list_shows(api: Api):
         assert status["usage"] == shown["usage"]
         assert status["num_messages"] == 1
     assert done(session.get("/status?at=1"))["num_messages"] == 0
+
+
+def test_a_type_of_session_that_there_is_not_is_refused(api: Api) -> None:
+    refused(api.get("/v1/sessions?type=usr"), 400, "invalid_parameter", field="type")

@@ -349,7 +349,8 @@ def test_an_input_that_waits_is_not_too_large(limits, largest):
 def test_a_prompt_that_need_not_wait_may_be_larger():
     huge = full_of(MAX_BYTES + 1)
 
-    given([created()]).when(prompt(mode="queue", parts=huge)).then([started("i1", parts=huge)])
+    given([created()]).when(prompt(mode=None, parts=huge)).then([started("i1", parts=huge)])
+    given([created()]).when(prompt(mode="queue", parts=huge)).then_refused(InputTooLarge)
 
 
 def test_all_that_waits_is_bounded_together():

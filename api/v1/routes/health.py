@@ -10,7 +10,7 @@ from api.http import cursors
 from api.http.authorization import narrowed
 from api.http.bodies import body_of
 from api.http.query import PageQuery, Query, with_query
-from api.http.query_values import one_of
+from api.http.query_values import one_of, some_of
 from api.http.requests import AnyRequest, session_id_of
 from api.http.responses import (
     etag,
@@ -116,12 +116,12 @@ class HealthQuery(PageQuery):
     agent: Annotated[Text, Field(description="only those that this agent answers in")] = None
     session: Annotated[Id, Field(description="only this one")] = None
     state: Annotated[
-        HealthState | None,
-        one_of(HealthState),
-        Field(description="only those in this state of health"),
+        tuple[str, ...] | None,
+        some_of(HealthState),
+        Field(description="only those in one of these states of health"),
     ] = None
     health: Annotated[
-        Health | None, one_of(Health), Field(description="only those that are so")
+        tuple[str, ...] | None, some_of(Health), Field(description="only those that are so")
     ] = None
     eligible: Annotated[Flag, Field(description="only those that may be woken, or may not")] = None
 
@@ -142,8 +142,8 @@ async def list_session_health(request: AnyRequest, query: HealthQuery) -> ASGIRe
     def wanted(checkup: Checkup) -> bool:
         row = checkup.health
         return (
-            (state is None or row.state == state)
-            and (health is None or row.health == health)
+            (state is None or row.state in state)
+            and (health is None or row.health in health)
             and (eligible is None or row.eligible_for_wake == eligible)
         )
 
@@ -156,7 +156,7 @@ async def list_session_health(request: AnyRequest, query: HealthQuery) -> ASGIRe
         first_id=query.session,
         last_id=query.session,
         # Only what is stopped is dead: the others need not be looked at.
-        status=("stopped",) if state == "stopped" or health == "dead" else None,
+        status=("stopped",) if state == ("stopped",) or health == ("dead",) else None,
     )
     order = SessionOrder()
     key = cursors.list_key(

@@ -18,7 +18,7 @@ from api.v1.schemas.queries import Flag, Id, Moment, Text
 from application.ports.session_rows import SessionFilter, SessionOrder, SortKey
 from domain.badges import Badge
 from domain.session.state import Status
-from domain.values import MAX_EXTERNAL_ID
+from domain.values import MAX_EXTERNAL_ID, SessionType
 
 WithHealth = Annotated[Flag, Field(description="add how it is, and have that decide the badge")]
 _SORTS = tuple(sign + key for key in get_args(SortKey) for sign in ("", "-"))
@@ -35,7 +35,9 @@ class SessionFilterQuery(Query):
     team: Annotated[Text, Field(description="only those of this team")] = None
     scope: Annotated[Text, Field(description="only those of this scope")] = None
     agent: Annotated[Text, Field(description="only those of this agent")] = None
-    type: Annotated[Text, Field(description="only those of this type")] = None
+    type: Annotated[
+        SessionType | None, one_of(SessionType), Field(description="only those of this type")
+    ] = None
     tag: Annotated[Text, Field(description="only those of this tag")] = None
     status: Annotated[
         tuple[str, ...] | None,
