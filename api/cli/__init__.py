@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from api.cli.audit_commands import audit
-from api.cli.erasing import erase_content
+from api.cli.erasing import erase_content, keep_policies
 from api.cli.options import (
     AccessLog,
     AuthTokenFile,
@@ -151,6 +151,7 @@ app.command(name="rebuild", short_help="Make all that follows from the log anew.
 app.command(name="diff", short_help="Tell what differs between two moments.")(diff_session)
 app.command(name="replay", short_help="Show a session as it happened.")(replay_session)
 app.command(name="erase", short_help="Erase what sessions or a user have said.")(erase_content)
+app.command(name="retention", short_help="Archive and erase what is old.")(keep_policies)
 app.command(name="export", short_help="Take sessions out, as files.")(export_logs)
 app.command(name="import", short_help="Bring exported sessions in.")(import_files)
 

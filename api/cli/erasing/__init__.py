@@ -1,4 +1,4 @@
-"""`cairn erase`: what can be asked of it."""
+"""`cairn erase` and `cairn retention`: what can be asked of them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -66,4 +66,26 @@ def erase_content(
                 url=url,
                 token_file=token_file,
             )
+        )
+
+
+def keep_policies(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Policies, as TOML.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="A line of JSON for each policy.")] = False,
+    url: Url = HERE,
+    token_file: TokenFile = None,
+) -> None:
+    """Archive and erase the sessions that are older than policies say.
+
+    An archive is read again and verified before anything in it is erased. The exit status is 0
+    when all is done, 1 when a legal hold has kept some, 2 when it could not be done.
+    """
+    with complaining(unable=2):
+        from api.cli.erasing.retention import retain
+
+        raise SystemExit(
+            retain(file, dry_run=dry_run, as_json=json, url=url, token_file=token_file)
         )
