@@ -79,7 +79,7 @@ def _row(session: str, now: datetime) -> SessionRow:
         type="user",
         status="idle",
         title=None,
-        starred=False,
+        marks=(),
         tags=(),
         created_at=now,
         deleted=False,

@@ -276,7 +276,7 @@ create table sessions (
   type text not null,
   status text not null,
   title text,
-  starred boolean not null,
+  marks text[] not null,
   tags text[] not null,
   deleted boolean not null,
   doc text not null,
@@ -440,14 +440,14 @@ create function session_row_differs_v1(s sessions, r rebuilt_sessions) returns b
 language sql immutable as $$
   select (
     s.sequence, s.position, s.digest, s.updated_at, s.updated_second, s.created_at, s.app,
-    s.user_id, s.workspace, s.team, s.scope, s.agent, s.type, s.status, s.title, s.starred, s.tags,
+    s.user_id, s.workspace, s.team, s.scope, s.agent, s.type, s.status, s.title, s.marks, s.tags,
     s.deleted, s.doc, s.badge, s.turn_id, s.failure_kind, s.failure_summary, s.stalled, s.unhealthy,
     s.parent_id, s.root_id, s.forked_from, s.auto_stop, s.live_parent, s.projected_with,
     s.last_activity_at, s.activity_second, s.num_messages, s.current_tool, s.external_id, s.facets,
     s.input_tokens, s.output_tokens, s.cost
   ) is distinct from (
     r.sequence, r.position, r.digest, r.updated_at, r.updated_second, r.created_at, r.app,
-    r.user_id, r.workspace, r.team, r.scope, r.agent, r.type, r.status, r.title, r.starred, r.tags,
+    r.user_id, r.workspace, r.team, r.scope, r.agent, r.type, r.status, r.title, r.marks, r.tags,
     r.deleted, r.doc, r.badge, r.turn_id, r.failure_kind, r.failure_summary, r.stalled, r.unhealthy,
     r.parent_id, r.root_id, r.forked_from, r.auto_stop,
     case when s.held is null then r.live_parent end, r.projected_with,
@@ -515,7 +515,7 @@ begin
       select * from json_to_recordset(p_rows) as r (
         id uuid, before bigint, after bigint, off bigint, digest text, at timestamptz,
         created_at timestamptz, app text, user_id text, workspace text, team text, scope text,
-        agent text, type text, status text, title text, starred boolean, tags text[],
+        agent text, type text, status text, title text, marks text[], tags text[],
         deleted boolean, doc text, badge text, turn_id text, failure_kind text,
         failure_summary text, stalled boolean, unhealthy boolean, parent_id uuid, root_id uuid,
         forked_from uuid, auto_stop boolean, live_parent uuid, due_at timestamptz,
@@ -525,14 +525,14 @@ begin
     ), made as (
       insert into sessions (
           session_id, sequence, position, digest, updated_at, updated_second, created_at,
-          app, user_id, workspace, team, scope, agent, type, status, title, starred, tags,
+          app, user_id, workspace, team, scope, agent, type, status, title, marks, tags,
           deleted, doc, badge, turn_id, failure_kind, failure_summary, stalled, unhealthy,
           parent_id, root_id, forked_from, auto_stop, live_parent, due_at, projected_with,
           last_activity_at, activity_second, num_messages, current_tool, external_id, facets,
           input_tokens, output_tokens, cost, held)
         select r.id, r.after, base + r.off, decode(r.digest, 'hex'), r.at,
           date_trunc('second', r.at), r.created_at, r.app, r.user_id, r.workspace, r.team,
-          r.scope, r.agent, r.type, r.status, r.title, r.starred, r.tags, r.deleted,
+          r.scope, r.agent, r.type, r.status, r.title, r.marks, r.tags, r.deleted,
           r.doc, r.badge, r.turn_id, r.failure_kind, r.failure_summary, r.stalled, r.unhealthy,
           r.parent_id, r.root_id, r.forked_from, r.auto_stop,
           r.live_parent, r.due_at, r.projected_with, r.last_activity_at,
@@ -546,7 +546,7 @@ begin
       update sessions as s
         set sequence = r.after, position = base + r.off, digest = decode(r.digest, 'hex'),
             updated_at = r.at, updated_second = date_trunc('second', r.at), agent = r.agent,
-            status = r.status, title = r.title, starred = r.starred, tags = r.tags,
+            status = r.status, title = r.title, marks = r.marks, tags = r.tags,
             deleted = r.deleted, doc = r.doc, badge = r.badge, turn_id = r.turn_id,
             failure_kind = r.failure_kind, failure_summary = r.failure_summary,
             stalled = r.stalled, unhealthy = r.unhealthy, due_at = r.due_at,

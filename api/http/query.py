@@ -4,7 +4,7 @@ A model says what a route takes: `with_query` reads a request by it and hands it
 unknown name is refused, and the parameters of the OpenAPI document are made of it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -28,6 +28,9 @@ class Query(BaseModel):
 
     prefixes: ClassVar[tuple[str, ...]] = ()
     """Fields that take all parameters that begin with their name and a dot."""
+
+    marks_of: ClassVar[tuple[str, ...]] = ()
+    """Parameters that are true or false, and go into the field `marks` by their names."""
 
 
 _Q = TypeVar("_Q", bound=Query)
@@ -116,17 +119,19 @@ def given_of(request: AnyRequest) -> dict[str, str]:
 def _values(request: AnyRequest, model: type[Query]) -> dict[str, Any]:
     pairs = request.query_params
     known = {field.alias or name for name, field in model.model_fields.items()}
-    known.difference_update(model.prefixes)
+    known.difference_update((*model.prefixes, *(("marks",) if model.marks_of else ())))
     values: dict[str, Any] = {}
     for name in sorted(pairs):
         prefix, dot, rest = name.partition(".")
         given = pairs.getall(name)
         if name in known:
             values[name] = given if len(given) > 1 else given[0]
+        elif len(given) > 1 and (dot or name in model.marks_of):
+            raise _bad(name, "it is given more than once")
         elif dot and prefix in model.prefixes:
-            if len(given) > 1:
-                raise _bad(name, "it is given more than once")
             values.setdefault(prefix, {})[rest] = given[0]
+        elif name in model.marks_of:
+            values.setdefault("marks", {})[name] = given[0]
         else:
             raise Problem("invalid_parameter", f"unknown parameter {name!r}", field=name)
     return values
@@ -151,7 +156,9 @@ def parameters_of(model: type[Query]) -> list[dict[str, Any]]:
     Args:
         model: What the query must be.
     """
-    described: Mapping[str, Any] = model.model_json_schema().get("properties", {})
+    described: dict[str, Any] = dict(model.model_json_schema().get("properties", {}))
+    if model.marks_of:
+        described |= described.pop("marks")["properties"]
     return [_parameter(name, dict(schema)) for name, schema in described.items()]
 
 

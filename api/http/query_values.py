@@ -171,6 +171,24 @@ def flag() -> Value:
     return Value(read, {"type": "string", "enum": list(_FLAGS)})
 
 
+def mark_flags(names: tuple[str, ...]) -> Value:
+    """Whether something is marked so or not, by the names of the marks."""
+    one = flag()
+
+    def read(given: Mapping[str, str]) -> Mapping[str, bool]:
+        found: dict[str, bool] = {}
+        for name, value in given.items():
+            try:
+                found[name] = one.read(value)
+            except ValueError as error:
+                raise BadValue(str(error), name) from None
+        return found
+
+    said = "only those that are {}, or are not"
+    properties = {name: {**one.schema, "description": said.format(name)} for name in names}
+    return Value(read, {"type": "object", "properties": properties})
+
+
 def go_flag() -> Value:
     """A boolean as Go's `strconv.ParseBool` reads it; blank is false."""
 

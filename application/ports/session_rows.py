@@ -63,7 +63,7 @@ class SessionRow:
     type: str
     status: str
     title: str | None
-    starred: bool
+    marks: tuple[str, ...]
     tags: tuple[str, ...]
     created_at: datetime
     deleted: bool
@@ -142,6 +142,8 @@ class SessionFilter:
         last_id: With this id or a smaller one.
         status: In one of these states; so with `badge`.
         facets: Whose metadata says all of this at its top.
+        marked: That have all of these marks, of `domain.session.state.MARKS`.
+        unmarked: That have none of these marks.
         roots: That no other session has spawned; False is only those that one has.
     """
 
@@ -157,7 +159,8 @@ class SessionFilter:
     facets: Mapping[str, str] | None = None
     roots: bool | None = None
     tag: str | None = None
-    starred: bool | None = None
+    marked: tuple[str, ...] | None = None
+    unmarked: tuple[str, ...] | None = None
     text: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None

@@ -31,8 +31,7 @@ from application.ports.read_models import (
 from application.ports.store import Store
 from application.projections.log_folds import LogFold
 from application.projections.session_row import PROJECTION_VERSION
-from domain.session.evolve import FORMAT
-from domain.session.state import Session
+from domain.session.state import FORMAT, Session
 from domain.timers import Timers
 
 _PROGRAM = f"{PROJECTION_VERSION}.{FORMAT}"

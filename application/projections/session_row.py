@@ -8,7 +8,7 @@ from application.ports.codec import Codec
 from application.ports.session_rows import NEVER, Activity, SessionRow
 from domain.badges import Badge, Info, badge_for_log, state_of
 from domain.session.life.supervision import next_deadline
-from domain.session.state import ABSENT, Session
+from domain.session.state import ABSENT, MARKS, Session
 from domain.timers import Timers
 from domain.values import rfc3339
 
@@ -69,7 +69,7 @@ def kept_document(session_id: UUID, session: Session) -> dict[str, Any]:
         "team": owner.team,
         "scope": owner.scope,
         "title": description.title,
-        "starred": description.starred,
+        **{mark: getattr(description, mark) for mark in MARKS},
         "tags": description.tags,
         "agent": None
         if agent is None
@@ -264,7 +264,7 @@ def session_row(
         type=lifecycle.type,
         status=session.status,
         title=description.title,
-        starred=description.starred,
+        marks=tuple(mark for mark in MARKS if getattr(description, mark)),
         tags=description.tags,
         created_at=lifecycle.created_at or NEVER,
         deleted=lifecycle.phase in ("deleted", "erased"),

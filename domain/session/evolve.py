@@ -12,14 +12,6 @@ from domain.session.declarations import EFFECTS
 from domain.session.events import Recorded
 from domain.session.state import ABSENT, Session
 
-FORMAT = 9
-"""The number of the form in which states are kept: raised with every change of their fields, and
-whenever an event comes to mean another state."""
-
-OLDEST_FORMAT = 6
-"""The oldest form that still gives the right state. A new field with a default leaves it, if the
-default is right for every log written so far; any other change raises it to `FORMAT`."""
-
 _put = object.__setattr__
 """States are frozen for all but who made them."""
 

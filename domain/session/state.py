@@ -77,6 +77,18 @@ class ModelOverride:
     reasoning_effort: str | None = None
 
 
+FORMAT = 9
+"""The number of the form in which states are kept: raised with every change of their fields, and
+whenever an event comes to mean another state."""
+
+OLDEST_FORMAT = 6
+"""The oldest form that still gives the right state. A new field with a default leaves it, if the
+default is right for every log written so far; any other change raises it to `FORMAT`."""
+
+MARKS = ("starred",)
+"""What a session is or is not: fields of `Description`, shown in lists, and filters of them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
     """What lists show of a session."""

@@ -21,7 +21,6 @@ _EXACTLY = (
     "agent",
     "type",
     "external_id",
-    "starred",
     "forked_from",
 )
 
@@ -120,6 +119,8 @@ def _conditions(listed: Listed, where: SessionFilter) -> Iterator[bool]:
         among = getattr(where, name)
         if among is not None:
             yield getattr(row, name) in among
+    yield set(where.marked or ()) <= set(row.marks)
+    yield not set(where.unmarked or ()) & set(row.marks)
     if where.facets is not None:
         yield where.facets.items() <= row.facets.items()
     if where.roots is not None:

@@ -19,8 +19,7 @@ from application.ports.read_models import (
     RebuildProgress,
     RebuildRuns,
 )
-from domain.session.evolve import FORMAT, OLDEST_FORMAT
-from domain.session.state import Session
+from domain.session.state import FORMAT, OLDEST_FORMAT, Session
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.single_owner import lock_key

@@ -1,14 +1,25 @@
 """Every command has its rule and every event its effect; what is left out is named."""
 
+import ast
 from importlib import import_module
+from pathlib import Path
 from pkgutil import walk_packages
-from typing import get_args
+from typing import get_args, get_type_hints
 
 import domain.session
+from api.http.query import parameters_of
+from api.v1 import routes
+from api.v1.route_table import ROUTES, routes_of
+from api.v1.routes import documents
+from api.v1.schemas.session_queries import ListSessionsQuery
+from api.v1.schemas.session_shape import Session
 from domain.catalogue import NAMES, Event
 from domain.session import commands
 from domain.session.declarations import EFFECTS, RULES, Command
 from domain.session.events import SessionEvent, Unrecognised
+from domain.session.state import MARKS, Description
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def declared_commands() -> set[type[Command]]:
@@ -43,3 +54,39 @@ def test_every_event_is_in_the_union_of_the_catalogue():
 def test_every_event_has_its_effect():
     events = set(get_args(SessionEvent)) - {Unrecognised}
     assert missing(events, set(EFFECTS)) == [], "add @evolves to its effect"
+
+
+def test_every_mark_is_kept_shown_and_filtered_by():
+    for mark in MARKS:
+        assert get_type_hints(Description)[mark] is bool, "add it to Description"
+        assert mark in Session.model_fields, "add it to Session in api/v1/schemas/session_shape.py"
+        assert mark in {one["name"] for one in parameters_of(ListSessionsQuery)}
+
+
+def test_every_module_of_routes_is_in_the_table():
+    modules = [
+        import_module(found.name)
+        for found in walk_packages(routes.__path__, f"{routes.__name__}.")
+        if found.name != documents.__name__
+    ]
+    left_out = [
+        route.handler.__qualname__
+        for module in modules
+        for route in routes_of(module)
+        if route not in ROUTES
+    ]
+    assert left_out == [], "add their module to api/v1/route_table.py"
+
+
+def test_every_command_can_be_asked_for():
+    made: set[str] = set()
+    for package in ("api", "application", "domain"):
+        for path in (ROOT / package).rglob("*.py"):
+            nodes = ast.walk(ast.parse(path.read_text()))
+            made |= {
+                node.func.id
+                for node in nodes
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            }
+    left_out = sorted(one.__name__ for one in declared_commands() if one.__name__ not in made)
+    assert left_out == [], "no route, use case or rule asks for it"

@@ -44,7 +44,8 @@ insert into sessions
     date_trunc('second', t + interval '1 hour'), t,
     case n %% 50 when 0 then 'app1' else 'app' || n %% 5 end,
     case n %% 50 when 0 then 'user1' else 'user' || n %% 40 end,
-    null, null, null, null, 'user', 'idle', 'Title ' || n, n %% 9 = 0,
+    null, null, null, null, 'user', 'idle', 'Title ' || n,
+    case when n %% 9 = 0 then array['starred'] else '{}'::text[] end,
     case when n %% 50 = 0 then array['rare'] else '{}'::text[] end, n %% 20 = 0, '{}'
   from s;
 insert into events
@@ -60,7 +61,7 @@ insert into events
 insert into sessions
   select originator_id, max(originator_version), max(notification_id), sha256('x'), now(),
     date_trunc('second', now()), now(), 'app1', 'user1', null, null, null, null, 'user', 'idle',
-    null, false, '{}', false, '{}'
+    null, '{}', '{}', false, '{}'
   from events where originator_id in (%(long)s, %(short)s) group by 1;
 update log_head set head = (select max(notification_id) from events);
 insert into snapshots

@@ -125,7 +125,6 @@ TELLING = {
     "status": "running",
     "type": "background",
     "external_id": "Order 7/ü😀",
-    "starred": True,
     "badge": "waiting-for-auth",
 }
 
@@ -137,22 +136,31 @@ async def test_a_list_is_filtered_by_what_rows_are(store: Store, name: str) -> N
     asked = (lambda value: (value,)) if name in ("status", "badge") else (lambda value: value)
     assert await found(store, **{name: asked(TELLING[name])}) == {one}
     assert await found(store) == {one, other}
-    if name != "starred":
-        assert await found(store, **{name: asked("of nobody")}) == set()
-    else:
-        assert await found(store, starred=False) == {other}
+    assert await found(store, **{name: asked("of nobody")}) == set()
+
+
+async def test_a_list_is_filtered_by_marks(store: Store) -> None:
+    one = await make(store, marks=("a",))
+    both = await make(store, marks=("a", "b"))
+    none = await make(store)
+    assert await found(store, marked=("a",)) == {one, both}
+    assert await found(store, marked=("a", "b")) == {both}
+    assert await found(store, unmarked=("b",)) == {one, none}
+    assert await found(store, unmarked=("a", "b")) == {none}
+    assert await found(store, marked=("a",), unmarked=("b",)) == {one}
+    assert await found(store, marked=("c",)) == set()
 
 
 async def test_a_filter_follows_what_changes(store: Store) -> None:
     chain = Chain()
     await make(store, chain, agent="a1", tags=("x",))
     changed = row(
-        agent="a2", tags=("y", "z"), starred=True, status="waiting", title="New", badge="hung"
+        agent="a2", tags=("y", "z"), marks=("starred",), status="waiting", title="New", badge="hung"
     )
     await store.log.append(chain.next(row=changed))
     here = {chain.session_id}
     assert await found(store, agent="a1") == await found(store, tag="x") == set()
-    shown: list[dict[str, object]] = [{"agent": "a2"}, {"tag": "z"}, {"starred": True}]
+    shown: list[dict[str, object]] = [{"agent": "a2"}, {"tag": "z"}, {"marked": ("starred",)}]
     for where in (*shown, {"text": "new"}, {"badge": ("hung",)}):
         assert await found(store, **where) == here
     assert await found(store, badge=("unknown",)) == set()
@@ -337,10 +345,10 @@ async def test_a_list_shows_the_lease_that_is_in_force(store: Store) -> None:
 
 
 async def test_filters_are_all_to_be_met(store: Store) -> None:
-    both = await make(store, app="desk", user="bob", tags=("a", "b"), starred=True)
-    await make(store, app="desk", user="ada", tags=("a",), starred=True)
+    both = await make(store, app="desk", user="bob", tags=("a", "b"), marks=("starred",))
+    await make(store, app="desk", user="ada", tags=("a",), marks=("starred",))
     await make(store, app="shop", user="bob", tags=("b",))
-    assert await found(store, app="desk", user="bob", tag="b", starred=True) == {both}
+    assert await found(store, app="desk", user="bob", tag="b", marked=("starred",)) == {both}
     assert await found(store, app="shop", user="ada") == set()
 
 

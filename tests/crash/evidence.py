@@ -22,7 +22,7 @@ from events order by notification_id
 """
 _ROWS = """
 select session_id, sequence, position, digest, updated_at, created_at, app, user_id, workspace,
-  team, scope, agent, type, status, title, starred, tags, deleted, doc
+  team, scope, agent, type, status, title, marks, tags, deleted, doc
 from sessions
 """
 
@@ -116,7 +116,7 @@ def _compare_rows(
             row.type,
             row.status,
             row.title,
-            row.starred,
+            list(row.marks),
             list(row.tags),
             row.deleted,
         ]

@@ -1,12 +1,15 @@
 """From a state to what lists show of it, and to the keys that sessions share."""
 
 from dataclasses import fields
+from hashlib import sha256
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from application.ports.session_rows import Activity
+from application.ports.session_rows import Activity, SessionRow
 from application.projections.session_row import (
+    PROJECTION_VERSION,
     activity_of,
     facets_of,
     kept_document,
@@ -34,6 +37,7 @@ from tests.support.builders import (
 )
 
 CODEC = JsonCodec()
+SHAPES = Path(__file__).parent / "golden" / "row_shapes.txt"
 AGENT = Agent(name="coder", provider="acme", model="m", reasoning_effort="high")
 FULL_OWNER = Owner(app="console", user="ada", workspace="w", team="t", scope="s")
 
@@ -192,3 +196,16 @@ def test_metadata_is_filtered_by_what_is_text_or_like_it():
     assert facets_of(metadata, CODEC) == {
         "s": "x", "n": "5", "f": "1.5", "t": "true", "z": "null", "": "empty", "ü.b": "😀"
     }  # fmt: skip
+
+
+def test_the_shape_of_a_row_changes_only_with_its_version() -> None:
+    columns = sorted(field.name for field in fields(SessionRow))
+    shown = sorted(kept_document(SESSION_ID, state_after([created()])))
+    digest = sha256(repr((columns, shown)).encode()).hexdigest()[:16]
+
+    # A line for each version there ever was; a line that is there is never changed.
+    newest = SHAPES.read_text().splitlines()[-1]
+    assert newest == f"{PROJECTION_VERSION} {digest}", (
+        "What a row or its document has was changed: raise PROJECTION_VERSION, so that older rows"
+        f" are made anew, and add its line to {SHAPES.name}: {PROJECTION_VERSION} {digest}"
+    )

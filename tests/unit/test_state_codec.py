@@ -9,8 +9,7 @@ import msgspec
 import pytest
 
 from domain.session import events as e
-from domain.session.evolve import FORMAT, OLDEST_FORMAT
-from domain.session.state import ABSENT, Session
+from domain.session.state import ABSENT, FORMAT, OLDEST_FORMAT, Session
 from infrastructure import state_codec
 from infrastructure.state_codec import decode_state, encode_state
 from tests.support.builders import SAMPLES, called, created, requested, started, state_after
@@ -74,7 +73,7 @@ def test_the_shape_of_the_state_changes_only_with_its_format():
     if lines[0] == known[0]:
         pytest.fail(
             f"The shape of the state has changed:\n{told}\n"
-            f"Raise FORMAT in domain/session/evolve.py from {FORMAT} to {FORMAT + 1}. If states "
+            f"Raise FORMAT in domain/session/state.py from {FORMAT} to {FORMAT + 1}. If states "
             "that were kept before give the right state with the defaults of new fields, leave "
             "OLDEST_FORMAT; if not, raise it to the same number."
         )

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from api.http.query import PageQuery, Query
 from api.http.query_values import (
+    mark_flags,
     one_of,
     some_of,
     text,
@@ -17,7 +18,7 @@ from api.http.query_values import (
 from api.v1.schemas.queries import Flag, Id, Moment, Text
 from application.ports.session_rows import SessionFilter, SessionOrder, SortKey
 from domain.badges import Badge
-from domain.session.state import Status
+from domain.session.state import MARKS, Status
 from domain.values import MAX_EXTERNAL_ID, SessionType
 
 WithHealth = Annotated[Flag, Field(description="add how it is, and have that decide the badge")]
@@ -25,9 +26,10 @@ _SORTS = tuple(sign + key for key in get_args(SortKey) for sign in ("", "-"))
 
 
 class SessionFilterQuery(Query):
-    """Which sessions: each field but those of ids and metadata is one of `SessionFilter`."""
+    """Which sessions: each field but those of ids, marks and metadata is one of `SessionFilter`."""
 
     prefixes = ("metadata",)
+    marks_of = MARKS
 
     app: Annotated[Text, Field(description="only those of this app")] = None
     user: Annotated[Text, Field(description="only those of this user")] = None
@@ -56,7 +58,7 @@ class SessionFilterQuery(Query):
         Flag,
         Field(description="only those that no other has spawned, or only those that one has"),
     ] = None
-    starred: Annotated[Flag, Field(description="only those that are marked, or are not")] = None
+    marks: Annotated[Mapping[str, bool] | None, mark_flags(MARKS)] = None
     external_id: Annotated[
         str | None,
         text(MAX_EXTERNAL_ID),
@@ -90,9 +92,17 @@ class SessionFilterQuery(Query):
         named: dict[str, Any] = {
             name: getattr(self, name)
             for name in SessionFilterQuery.model_fields
-            if name not in ("metadata", "id_prefix")
+            if name not in ("metadata", "id_prefix", "marks")
         }
-        return SessionFilter(**named, facets=self.metadata, first_id=first, last_id=last)
+        marks = self.marks or {}
+        return SessionFilter(
+            **named,
+            facets=self.metadata,
+            first_id=first,
+            last_id=last,
+            marked=tuple(mark for mark, wanted in sorted(marks.items()) if wanted) or None,
+            unmarked=tuple(mark for mark, wanted in sorted(marks.items()) if not wanted) or None,
+        )
 
 
 class ListSessionsQuery(PageQuery, SessionFilterQuery):

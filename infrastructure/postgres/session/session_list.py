@@ -19,6 +19,7 @@ from infrastructure.postgres import sql
 _BLOCKS = sql.load("session_list")
 _FILTERS = tuple(field.name for field in fields(SessionFilter))
 _AMONG = frozenset({"status", "badge"})
+_MARKS = frozenset({"marked", "unmarked"})
 _EVEN = frozenset({"app", "user", "parent", "root", "forked_from", "external_id"})
 """Filters whose best plan is the same for every value: lists by nothing else are prepared. Of the
 others some values are rare and some are common, and a plan for any value would be bad for one."""
@@ -57,6 +58,8 @@ def session_list(
         among = values.pop(name)
         values |= {name: among[0]} if len(among) == 1 else {f"any_{name}": list(among)}
     given = tuple(values)
+    for name in _MARKS.intersection(values):
+        values[name] = list(values[name])
     if where.text is not None:
         values["text"] = f"%{_literal(where.text)}%"
     if where.facets is not None:

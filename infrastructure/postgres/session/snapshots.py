@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
-from domain.session.evolve import FORMAT, OLDEST_FORMAT
-from domain.session.state import Session
+from domain.session.state import FORMAT, OLDEST_FORMAT, Session
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.state_codec import decode_state, encode_state

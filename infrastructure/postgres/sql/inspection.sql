@@ -3,7 +3,7 @@ set transaction isolation level repeatable read, read only
 
 -- name: row
 select sequence, position, digest, app, user_id as user, workspace, team, scope, agent, type,
-  status, title, starred, tags, deleted, badge, turn_id, failure_kind, failure_summary, stalled,
+  status, title, marks, tags, deleted, badge, turn_id, failure_kind, failure_summary, stalled,
   unhealthy, parent_id, root_id, forked_from, external_id, facets, input_tokens,
   output_tokens, cost, last_activity_at, num_messages, current_tool, doc, projected_with
 from sessions

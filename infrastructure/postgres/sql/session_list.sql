@@ -86,8 +86,11 @@ and (parent_id is null) = %(roots)s
 -- name: tag
 and tags <> '{}' and tags @> array[%(tag)s]
 
--- name: starred
-and starred = %(starred)s
+-- name: marked
+and marks @> %(marked)s::text[]
+
+-- name: unmarked
+and not marks && %(unmarked)s::text[]
 
 -- name: text
 and title ilike %(text)s

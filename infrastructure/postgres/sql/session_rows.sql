@@ -11,7 +11,7 @@ limit %(limit)s
 update sessions as s
 set created_at = r.created_at, app = r.app, user_id = r.user_id, workspace = r.workspace,
   team = r.team, scope = r.scope, agent = r.agent, type = r.type, status = r.status,
-  title = r.title, starred = r.starred, tags = r.tags, deleted = r.deleted, doc = r.doc,
+  title = r.title, marks = r.marks, tags = r.tags, deleted = r.deleted, doc = r.doc,
   badge = r.badge, turn_id = r.turn_id, failure_kind = r.failure_kind,
   failure_summary = r.failure_summary, stalled = r.stalled, unhealthy = r.unhealthy,
   parent_id = r.parent_id, root_id = r.root_id, forked_from = r.forked_from,

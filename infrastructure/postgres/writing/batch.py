@@ -148,7 +148,7 @@ def row_columns(row: SessionRow) -> dict[str, Any]:
         "type": row.type,
         "status": row.status,
         "title": row.title,
-        "starred": row.starred,
+        "marks": row.marks,
         "tags": row.tags,
         "deleted": row.deleted,
         "doc": row.doc,
