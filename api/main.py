@@ -78,7 +78,11 @@ from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.importers.adk_live import LiveAdkReader
 from infrastructure.importers.converting import SOURCES, convert_foreign
 from infrastructure.json_schema import FormSchemas
-from infrastructure.machine_memory import MemoryReport, default_budget
+from infrastructure.machine_memory import (
+    MemoryReport,
+    default_budget,
+    give_large_blocks_back,
+)
 from infrastructure.postgres.access_tokens import PostgresAccessTokens
 from infrastructure.postgres.allowances import PostgresAllowances
 from infrastructure.postgres.audit import PostgresAuditEvents
@@ -338,6 +342,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             async with open_services(chosen, program) as services:
                 app.services = services
                 spare_the_collector()
+                give_large_blocks_back()
                 with on_shutdown_signal(goodbye(services.hub.close)):
                     yield
 

@@ -37,6 +37,8 @@ class Sizes:
     leaves: int = 10_000_128
     imported: int = 100_000
     transferred: tuple[int, int] = (10_000, 1_000_000)
+    stalled_mb: int = 1_000
+    stalled_readers: int = 200
 
 
 QUICK = Sizes(
@@ -59,6 +61,8 @@ QUICK = Sizes(
     leaves=512_000,
     imported=20_000,
     transferred=(2_000, 20_000),
+    stalled_mb=100,
+    stalled_readers=50,
 )
 
 
