@@ -13,6 +13,7 @@ from api.adk.native_events import SHOWN, adk_event_of
 from api.http.responses import to_json
 from application.ports.codec import Codec
 from application.ports.events import StoredEvent
+from domain.session.events import Recorded, ToolReturned, TurnFailed
 
 KIND = "adk.event"
 """The kind of the events that keep what google-adk has written, and the name in a turn's `meta`."""
@@ -90,6 +91,8 @@ class Unfolding:
         self._lead: tuple[int, int] = (0, 0)
         """Where events without a record of their own begin, and what comes behind them."""
         self._names: dict[str, str] = {}
+        self._turn: str | None = None
+        """The newest turn that google-adk was asked for: its own events tell how it failed."""
 
     def items(self, events: Iterable[StoredEvent]) -> list[Item]:
         """Return the events of google-adk among the next events of the log.
@@ -123,15 +126,28 @@ class Unfolding:
             raw = (begun.data.meta or {}).get(KIND)
             if raw is not None:
                 said, at = bytes(raw), stored.sequence
+                self._turn = begun.turn_id
                 first = self._lead[0] if self._lead[1] == at else at
                 return None if said == b"null" else Item(at, first, begun.turn_id, said)
         if stored.type not in SHOWN:
             return None
         recorded = self._codec.decode(stored)
+        if self._is_told(recorded):
+            return None
         document = adk_event_of(stored, recorded, self._names)
         if document is None:
             return None
         return Item(stored.sequence, stored.sequence, recorded.turn_id, to_json(document))
+
+    def _is_told(self, recorded: Recorded) -> bool:
+        """Return whether an event only closes what google-adk has recorded itself."""
+        match recorded.event:
+            case TurnFailed():
+                return recorded.turn_id == self._turn
+            case ToolReturned(output=None, tool_call_id=call):
+                return call not in self._names
+            case _:
+                return False
 
 
 def starts_whole(events: Sequence[StoredEvent]) -> Sequence[StoredEvent]:

@@ -77,6 +77,20 @@ async def json_of(request: AnyRequest) -> Any:
         return _decoded_leniently(raw, problem.detail)
 
 
+async def needed_json_of(request: AnyRequest) -> Any:
+    """Return the body as a JSON value.
+
+    Args:
+        request: Whose body.
+
+    Raises:
+        Refusal: 422, there is none, or it is no JSON.
+    """
+    if not await read_body(request):
+        raise fault("missing", ["body"], "Field required")
+    return await json_of(request)
+
+
 def _decoded_leniently(raw: bytes, why: str) -> Any:
     """Return what Python takes for JSON: clients write numbers that are none, which become null."""
     try:

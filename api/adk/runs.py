@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from api.adk.log import KIND, Item, Unfolding
-from api.adk.requests import Refusal, json_of, parsed
-from api.adk.sessions import foreign_event, now_of, plain_caller
+from api.adk.requests import Refusal, needed_json_of, parsed
+from api.adk.sessions import all_items, foreign_event, now_of, plain_caller
 from api.adk.wire import Actions, Content, Event, RunAgent
 from api.http.authorization import principal_of, require_right
 from api.http.requests import AnyRequest
@@ -217,7 +217,7 @@ async def begin_run(request: AnyRequest) -> Run:
         Refusal: It makes no sense, or there is no such session.
         CairnError: It cannot be begun now.
     """
-    asked = parsed(RunAgent, await json_of(request))
+    asked = parsed(RunAgent, await needed_json_of(request))
     if not asked.app_name:
         raise Refusal(400, "app_name is required when no default app is configured")
     for right in ("read", "stream"):
@@ -233,7 +233,8 @@ async def begin_run(request: AnyRequest) -> Run:
     if row is None:
         raise Refusal(404, f"Session not found: {asked.session_id}")
     turn_id = asked.invocation_id or f"e-{uuid4()}"
-    event = _first_event(services, asked, turn_id)
+    resumed = await _resumed_invocation(services, row.session_id, asked)
+    event = _first_event(services, asked, resumed or turn_id)
     meta = {RUN: asked.model_dump(by_alias=True, exclude_none=True, exclude={"new_message"})}
     caller = await plain_caller(request)
     begin = services.foreign_events.begin
@@ -253,11 +254,27 @@ async def begin_run(request: AnyRequest) -> Run:
     )
 
 
-def _first_event(services: Services, asked: RunAgent, turn_id: str) -> ForeignEvent:
+async def _resumed_invocation(services: Services, session_id: UUID, asked: RunAgent) -> str | None:
+    """Return the invocation whose call is answered by what a run is given; None when none is."""
+    parts = (asked.new_message and asked.new_message.parts) or ()
+    answered = {part.function_response.id for part in parts if part.function_response is not None}
+    if not answered or asked.invocation_id is not None:
+        return None
+    for item in reversed(await all_items(services, session_id)):
+        event: dict[str, Any] = from_json(item.json)
+        content: dict[str, Any] = event.get("content") or {}
+        said: list[dict[str, Any]] = content.get("parts") or []
+        if any(part.get("functionCall", {}).get("id") in answered for part in said):
+            invocation: str = event["invocationId"]
+            return invocation or None
+    return None
+
+
+def _first_event(services: Services, asked: RunAgent, invocation: str) -> ForeignEvent:
     message, delta = asked.new_message, asked.state_delta
     event = Event(
         author="user",
-        invocation_id=turn_id,
+        invocation_id=invocation,
         content=None if message is None else Content(role="user", parts=message.parts),
         custom_metadata=asked.custom_metadata,
         actions=Actions(state_delta=delta or {}),

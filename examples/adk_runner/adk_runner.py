@@ -18,6 +18,7 @@ import httpx
 from cairn_adk import CairnSessionService
 from google.adk.agents.base_agent import BaseAgent
 from google.adk.agents.run_config import RunConfig, StreamingMode
+from google.adk.artifacts.base_artifact_service import BaseArtifactService
 from google.adk.events.event import Event
 from google.adk.runners import Runner
 from google.adk.sessions.session import Session
@@ -38,17 +39,28 @@ class RunSessions(CairnSessionService):
     def __init__(self, uri: str, given: dict[str, Any] | None) -> None:
         super().__init__(uri)
         self._given = given
+        self.writing: str | None = None
+        """The id of the message that is being written."""
 
     async def append_event(self, session: Session, event: Event) -> Event:
         if event.author == "user" and self._given is not None:
             self._given = None
             return event
+        if self.writing is not None and not event.partial:
+            # Its pieces are gone as soon as it is recorded.
+            event.id, self.writing = self.writing, None
         # Whoever changes the state meanwhile does not end the run.
         session._storage_update_marker = None
         return await super().append_event(session, event)
 
 
-async def serve(uri: str, agent: BaseAgent, app: str, ready: asyncio.Event | None = None) -> None:
+async def serve(
+    uri: str,
+    agent: BaseAgent,
+    app: str,
+    ready: asyncio.Event | None = None,
+    artifacts: BaseArtifactService | None = None,
+) -> None:
     """Run the agent for every run of an app, until it is cancelled.
 
     Args:
@@ -56,6 +68,7 @@ async def serve(uri: str, agent: BaseAgent, app: str, ready: asyncio.Event | Non
         agent: Who answers.
         app: Whose sessions.
         ready: Set when turns that begin from then on are heard of.
+        artifacts: Where the agent keeps its artifacts; Cairn does not.
     """
     service = CairnSessionService(uri)
     running: set[asyncio.Task[None]] = set()
@@ -69,7 +82,7 @@ async def serve(uri: str, agent: BaseAgent, app: str, ready: asyncio.Event | Non
             async for begun in _turns(client, app, ready):
                 # One run after the other: the lease of the one before is let go of first.
                 lock = sessions.setdefault(begun["session_id"], asyncio.Lock())
-                task = asyncio.create_task(_run(client, uri, agent, begun, lock))
+                task = asyncio.create_task(_run(client, uri, agent, begun, lock, artifacts))
                 running.add(task)
                 task.add_done_callback(running.discard)
         finally:
@@ -86,7 +99,7 @@ async def _turns(
             headers = {"Accept": "text/event-stream"}
             async with client.stream("GET", "/v1/events", params=query, headers=headers) as stream:
                 stream.raise_for_status()
-                async for line in stream.aiter_lines():
+                async for line in _lines(stream):
                     if line.startswith("id: "):
                         query["after"] = line[4:]
                     if line.startswith("event: caught-up") and ready is not None:
@@ -96,12 +109,22 @@ async def _turns(
         await asyncio.sleep(0.2)
 
 
+async def _lines(stream: httpx.Response) -> AsyncGenerator[str]:
+    """Yield the lines of a stream, which only a line feed ends: a text may have other ends."""
+    rest = b""
+    async for chunk in stream.aiter_bytes():
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            yield line.decode()
+
+
 async def _run(
     client: httpx.AsyncClient,
     uri: str,
     agent: BaseAgent,
     begun: dict[str, Any],
     lock: asyncio.Lock,
+    artifacts: BaseArtifactService | None,
 ) -> None:
     session, turn = f"/v1/sessions/{begun['session_id']}", begun["data"]["turn_id"]
     asked, given = begun["data"]["meta"][RUN], begun["data"]["meta"].get(EVENT)
@@ -111,7 +134,7 @@ async def _run(
             return  # Another runner has it.
         lease = attached.json()["lease_id"]
         try:
-            await _play(uri, agent, turn, asked, given)
+            await _play(client, session, uri, agent, turn, asked, given, artifacts)
         except Exception as error:  # noqa: BLE001 - it is the end of the run, not of the runner
             failure = {"kind": type(error).__name__, "summary": str(error)[:2000] or "it failed"}
             await client.post(f"{session}/turns/{turn}/fail", json=failure)
@@ -122,27 +145,56 @@ async def _run(
 
 
 async def _play(
+    client: httpx.AsyncClient,
+    session: str,
     uri: str,
     agent: BaseAgent,
     turn: str,
     asked: dict[str, Any],
     given: dict[str, Any] | None,
+    artifacts: BaseArtifactService | None,
 ) -> None:
     sessions = RunSessions(uri, given)
-    runner = Runner(app_name=asked["appName"], agent=agent, session_service=sessions)
+    runner = Runner(
+        app_name=asked["appName"],
+        agent=agent,
+        session_service=sessions,
+        artifact_service=artifacts,
+    )
     said = (given or {}).get("content")
     mode = StreamingMode.SSE if asked.get("streaming") else StreamingMode.NONE
     try:
-        async for _ in runner.run_async(
+        async for event in runner.run_async(
             user_id=asked["userId"],
             session_id=asked["sessionId"],
-            invocation_id=turn,
+            invocation_id=turn if given is None else given["invocationId"],
             new_message=None if said is None else types.Content.model_validate(said),
             run_config=RunConfig(streaming_mode=mode, custom_metadata=asked.get("customMetadata")),
         ):
-            pass
+            if event.partial:
+                sessions.writing = sessions.writing or event.id
+                pieces = _pieces(event, sessions.writing)
+                if pieces:
+                    body = {"partial": True, "events": pieces}
+                    await client.post(f"{session}/turns/{turn}/events", json=body)
     finally:
         await sessions.close()
+
+
+def _pieces(event: Event, message_id: str) -> list[dict[str, Any]]:
+    """Return the text of an event that is partial, as pieces of a message."""
+    parts = (event.content and event.content.parts) or ()
+    return [
+        {
+            "type": "agent.thought" if part.thought else "agent.message",
+            "data": {
+                "message_id": message_id,
+                "parts": [{"type": "reasoning" if part.thought else "text", "text": part.text}],
+            },
+        }
+        for part in parts
+        if part.text
+    ]
 
 
 def main() -> None:

@@ -64,3 +64,23 @@ DEVIATIONS = {
     "put-session@db": ALLOW,
     "trailing-slash-*": SLASH,
 }
+
+AGENT_NAMES = "agents belong to whoever runs them: an app without the session is not told apart"
+TEXT_ALONE = "pieces of a message have its text alone, and are told to streams only"
+REASON = "a run that fails is answered with the reason, not with `Internal Server Error`"
+
+RUN_DEVIATIONS = {
+    "client-run-stream@db": TEXT_ALONE,
+    "run-no-app@db": "there is no setting for a default app",
+    "run-raw-auth@db": "a scheme of credentials comes back as it was sent, without a `type_`",
+    "run-raw-fail@db": REASON,
+    "run-raw-partial-delta@db": TEXT_ALONE,
+    "run-raw-partials@db": TEXT_ALONE,
+    "run-special-app@db": AGENT_NAMES,
+    "run-sse-bad-app-name@db": AGENT_NAMES,
+    "run-sse-special-app@db": AGENT_NAMES,
+    "run-tool-error@db": REASON,
+    "run-unknown-app@db": AGENT_NAMES,
+    "sse-raw-auth@db": "a scheme of credentials comes back as it was sent, without a `type_`",
+}
+"""The same of cases in which an agent runs, with the agents that they were recorded with."""

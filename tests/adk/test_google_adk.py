@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import json
 import sys
 import warnings
 from collections.abc import AsyncIterator
@@ -11,7 +12,12 @@ from uuid import uuid4
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.adk.deviations import RUN_DEVIATIONS
+from tests.adk.replay import play
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+AGENTS = ("golden", "raw", "scopes")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 with warnings.catch_warnings():
@@ -19,6 +25,7 @@ with warnings.catch_warnings():
     pytest.importorskip("google.adk", reason="google-adk is installed by make setup-importers")
     sys.path[:0] = [str(ROOT / "clients/cairn_adk"), str(ROOT / "examples/adk_runner")]
     from google.adk.agents import LlmAgent
+    from google.adk.artifacts.in_memory_artifact_service import InMemoryArtifactService
     from google.adk.cli.conformance.adk_web_server_client import AdkWebServerClient
     from google.adk.cli.service_registry import load_services_module
     from google.adk.cli.utils.service_factory import create_session_service_from_options
@@ -312,3 +319,64 @@ async def test_a_run_that_breaks_is_an_error_of_the_client_and_the_next_one_work
             [one async for one in client.run_agent(run_request(app, made.id, "fail"))]
         told = [one async for one in client.run_agent(run_request(app, made.id, "again"))]
         assert told[-1].content.parts[0].text == "echo: again"
+
+
+# ── what its server answered when an agent ran ───────────────────────────────────────────────
+
+FEW = {
+    *("client-run-text@db", "run-artifact-tool@db", "run-long-running@db"),
+    *("sse-two-parts-escape@db", "sse-tool-error@db"),
+}
+
+
+def recorded_runs() -> list[dict[str, Any]]:
+    """The recorded cases in which an agent runs."""
+    recorded: list[dict[str, Any]] = json.loads((HERE / "golden.json").read_text())["cases"]
+    return [
+        case
+        for case in recorded
+        if {"run", "run_sse"} & set(case["tags"]) and not case["name"].startswith("import-")
+    ]
+
+
+@pytest.fixture
+async def scripted(driven_server: str) -> AsyncIterator[str]:
+    """A server for whose runs the agents run that the cases were recorded with."""
+    sys.path.insert(0, str(HERE / "agents"))
+    try:
+        of = {name: importlib.import_module(f"{name}.agent").root_agent for name in AGENTS}
+    finally:
+        sys.path.remove(str(HERE / "agents"))
+    of |= {"raw_delta_sse": of["raw"]}
+    of |= dict.fromkeys(("scopes_null", "scopes_null_value"), of["scopes"])
+    uri, artifacts = driven_server.replace("http://", "cairn://"), InMemoryArtifactService()
+    ready = {name: asyncio.Event() for name in of}
+    runners = [
+        asyncio.create_task(adk_runner.serve(uri, agent, name, ready[name], artifacts))
+        for name, agent in of.items()
+    ]
+    for one in ready.values():
+        await asyncio.wait_for(one.wait(), 60)
+    yield driven_server
+    for runner in runners:
+        runner.cancel()
+    await asyncio.gather(*runners, return_exceptions=True)
+
+
+async def test_some_runs_are_told_as_the_original_tells_them(scripted: str):
+    for case in recorded_runs():
+        if case["name"] in FEW:
+            assert await asyncio.to_thread(play, scripted, case) == [], case["name"]
+
+
+@pytest.mark.hunt
+@pytest.mark.timeout(900)
+async def test_every_other_run_is_told_so_or_the_list_says_why_not(scripted: str):
+    deviating: set[str] = set()
+    for case in (one for one in recorded_runs() if one["name"] not in FEW):
+        found = await asyncio.to_thread(play, scripted, case)
+        if case["name"] not in RUN_DEVIATIONS:
+            assert found == [], case["name"]
+        elif found:
+            deviating.add(case["name"])
+    assert deviating == set(RUN_DEVIATIONS)

@@ -4,7 +4,16 @@ from typing import Any, cast
 
 from litestar.response.base import ASGIResponse
 
-from api.adk.requests import Refusal, fault, json_of, number_of, parsed, reply, require_name
+from api.adk.requests import (
+    Refusal,
+    fault,
+    json_of,
+    needed_json_of,
+    number_of,
+    parsed,
+    reply,
+    require_name,
+)
 from api.adk.sessions import (
     foreign_event,
     listed,
@@ -19,7 +28,6 @@ from api.adk.sessions import (
 )
 from api.adk.wire import Actions, CreateSession, Event, RewindSession, UpdateSession
 from api.http.authorization import narrowed
-from api.http.bodies import read_body
 from api.http.preconditions import refuse_conditions
 from api.http.requests import AnyRequest, name_of
 from api.http.responses import to_json
@@ -154,7 +162,7 @@ async def update_session(request: AnyRequest) -> ASGIResponse:
     A rename in the web UI sends all keys that it has seen; it must not undo what others have
     written to shared ones meanwhile.
     """
-    body = parsed(UpdateSession, await _json_needed(request))
+    body = parsed(UpdateSession, await needed_json_of(request))
     services, row = services_of(request), await row_of(request)
     require_no_secrets(body.state_delta)
     _, state = await services.queries.state(row.session_id)
@@ -174,13 +182,6 @@ async def update_session(request: AnyRequest) -> ASGIResponse:
     return reply(session_json(services, read, temp=temp), sequence=read.sequence)
 
 
-async def _json_needed(request: AnyRequest) -> Any:
-    value = await json_of(request)
-    if value is None and not await read_body(request):
-        raise fault("missing", ["body"], "Field required")
-    return value
-
-
 @post(_SESSION + "/events", right="write")
 async def append_event(request: AnyRequest) -> ASGIResponse:
     """Record an event, once however often it is sent; google-adk's server has no such route.
@@ -188,7 +189,7 @@ async def append_event(request: AnyRequest) -> ASGIResponse:
     The body is `{"event": ..., "known": N}`: `known` is the sequence up to which the caller knows
     the session, from an ETag. An event that is partial is not kept.
     """
-    value = await _json_needed(request)
+    value = await needed_json_of(request)
     told = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
     event = parsed(Event, told.get("event"), at=("body", "event"))
     known = told.get("known")
@@ -210,7 +211,7 @@ async def rewind_session(request: AnyRequest) -> ASGIResponse:
 
     The events stay, and so do `app:` and `user:` keys.
     """
-    body = parsed(RewindSession, await _json_needed(request))
+    body = parsed(RewindSession, await needed_json_of(request))
     services, row = services_of(request), await row_of(request)
     wanted = body.rewind_before_invocation_id
     items = await own_items(services, row.session_id)
