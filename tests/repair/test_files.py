@@ -1,5 +1,6 @@
 """`cairn repair --file`: logs of any origin and in any state, without a server or a database."""
 
+import io
 import json
 import os
 import re
@@ -175,6 +176,30 @@ def test_a_pipe_is_read_as_a_file_is(look: Looked) -> None:
     os.close(reading)
 
     assert (status, len(report["actions"])) == (1, 1)
+
+
+class Terminal(io.StringIO):
+    """What is printed to it could be seen by a person."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("no_color", [None, "1"])
+def test_severities_have_colours_on_a_terminal_alone(
+    no_color: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "rows.jsonl", SESSION, ASKED, b"not JSON")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color is not None:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    assert cairn("--file", path, "--format", "rows") == 1
+    said = terminal.getvalue()
+
+    assert "invalid_event_json" in said
+    assert ("\x1b[" in said) is (no_color is None)
 
 
 def test_a_database_cannot_come_through_a_pipe() -> None:
