@@ -1,6 +1,7 @@
 """What clients see of the differences between two moments of a session."""
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,9 @@ def diff_document(session_id: UUID, before: Snapshot, after: Snapshot) -> dict[s
     """
     facts = ({name: one.document[name] for name in _FACTS} for one in (before, after))
     changed = changes_between(*facts).changed
-    parts, later_parts = _parts(before), _parts(after)
+    # Nearly all of a long transcript is alike, and need not even be read.
+    alike = set(before.transcript) & set(after.transcript)
+    parts, later_parts = _parts(before, alike), _parts(after, alike)
     return {
         "session_id": session_id,
         "from": before.sequence,
@@ -34,8 +37,8 @@ def diff_document(session_id: UUID, before: Snapshot, after: Snapshot) -> dict[s
     }
 
 
-def _parts(snapshot: Snapshot) -> dict[str, dict[str, Any]]:
-    entries = [from_json(entry) for entry in snapshot.transcript]
+def _parts(snapshot: Snapshot, alike: AbstractSet[bytes]) -> dict[str, dict[str, Any]]:
+    entries = [from_json(entry) for entry in snapshot.transcript if entry not in alike]
     calls = {one["id"]: one for one in entries if one["kind"] == "tool_call"}
     return {
         "messages": {one["id"]: one for one in entries if one["id"] not in calls},
