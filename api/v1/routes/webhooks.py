@@ -1,6 +1,5 @@
 """Webhooks: who is told of events, how far that has come, and what could not be told."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from api.http.responses import json_response, next_link, to_json
 from api.http.route_docs import Describes
 from api.http.routing import delete, get, patch, post
 from api.services import Services, record_access, services_of
+from api.v1.documents.webhooks import dead_letter_document, webhook_document
 from api.v1.schemas.base import UUID_TEXT
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.webhooks import (
@@ -33,11 +33,9 @@ from api.v1.schemas.webhooks import (
 from application.errors import DeadLetterNotFound, WebhookNotFound
 from application.ports.events import EventFilter
 from application.ports.webhooks import MOST_WEBHOOKS, Change
-from application.ports.webhooks import DeadLetter as StoredLetter
 from application.ports.webhooks import Webhook as StoredWebhook
 from domain.errors import CairnError, Invalid
 from domain.principal import NOTHING
-from domain.values import rfc3339
 
 _TOPIC = "Webhooks"
 _ONE = ("webhook_not_found",)
@@ -117,7 +115,7 @@ async def list_webhooks(request: AnyRequest, query: PageQuery) -> ASGIResponse:
     page = found[:limit]
     following = cursors.encode_index(page[-1].number, key) if len(found) > limit else None
     document = {
-        "webhooks": [_webhook(one, head) for one in page],
+        "webhooks": [webhook_document(one, head) for one in page],
         "next_cursor": following,
     }
     return json_response(to_json(document), headers=_link(request, _PATH, following))
@@ -219,7 +217,7 @@ async def list_dead_letters(request: AnyRequest, query: PageQuery) -> ASGIRespon
     found = await services.webhooks.dead_letters(webhook_id, after=after, limit=limit + 1)
     page = found[:limit]
     following = cursors.encode_index(page[-1].number, key) if len(found) > limit else None
-    document = {"dead_letters": list(map(_letter, page)), "next_cursor": following}
+    document = {"dead_letters": list(map(dead_letter_document, page)), "next_cursor": following}
     path = f"{_PATH}/{webhook_id}/dead-letters"
     return json_response(to_json(document), headers=_link(request, path, following))
 
@@ -242,7 +240,7 @@ async def retry_dead_letter(request: AnyRequest) -> ASGIResponse:
     await body_of(request, EmptyBody)
     webhooks = services_of(request).webhooks
     queued = await webhooks.retry_dead_letter(_webhook_id(request), _number(request))
-    return json_response(to_json(_letter(queued)), status=202)
+    return json_response(to_json(dead_letter_document(queued)), status=202)
 
 
 @delete(
@@ -289,56 +287,4 @@ def _link(request: AnyRequest, path: str, following: str | None) -> dict[str, st
 
 
 async def _document(services: Services, webhook: StoredWebhook) -> dict[str, Any]:
-    return _webhook(webhook, await services.webhooks.head())
-
-
-def _webhook(webhook: StoredWebhook, head: int) -> dict[str, Any]:
-    wanted, replay_upto = webhook.wanted, webhook.replay_upto
-    return {
-        "id": webhook.id,
-        "url": webhook.url,
-        "types": wanted.types or None,
-        "app": wanted.app,
-        "user": wanted.user,
-        "description": webhook.description,
-        "batch": webhook.batch,
-        "state": webhook.state,
-        "paused_because": webhook.paused_because,
-        "checkpoint": webhook.checkpoint,
-        "head": head,
-        "lag": max(head - webhook.checkpoint, 0),
-        "replaying": None
-        if replay_upto is None
-        else {"upto": replay_upto, "resume_at": webhook.reached},
-        "attempts": webhook.attempts,
-        "next_attempt_at": _maybe(webhook.next_attempt_at),
-        "last_error": webhook.last_error,
-        "last_delivered_at": _maybe(webhook.last_delivered_at),
-        "counts": {
-            "delivered_events": webhook.delivered_events,
-            "delivered_batches": webhook.delivered_batches,
-            "failed_attempts": webhook.failed_attempts,
-            "dead_letters": webhook.dead_letters,
-        },
-        "created_at": rfc3339(webhook.created_at),
-        "updated_at": rfc3339(webhook.updated_at),
-        "old_secret_until": _maybe(webhook.old_secret_until),
-    }
-
-
-def _maybe(moment: datetime | None) -> str | None:
-    return None if moment is None else rfc3339(moment)
-
-
-def _letter(letter: StoredLetter) -> dict[str, Any]:
-    return {
-        "number": letter.number,
-        "after": letter.after,
-        "upto": letter.upto,
-        "types": letter.types or None,
-        "events": letter.events,
-        "attempts": letter.attempts,
-        "reason": letter.reason,
-        "queued": letter.queued,
-        "failed_at": rfc3339(letter.failed_at),
-    }
+    return webhook_document(webhook, await services.webhooks.head())
