@@ -77,7 +77,7 @@ class _ErasedRecord(msgspec.Struct):
 
 
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
-_UNREADABLE = (msgspec.DecodeError, RecursionError)
+_UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 _object = msgspec.json.Decoder(dict[str, Any]).decode
 _record = msgspec.json.Decoder(_Record).decode
 _erased = msgspec.json.Decoder(_ErasedRecord).decode

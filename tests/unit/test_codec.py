@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import fields
 from typing import Any, get_args
+from uuid import UUID
 
 import pytest
 
@@ -188,3 +189,11 @@ def test_values_become_json_and_json_becomes_values():
         "list": [1, None],
     }  # fmt: skip
     assert CODEC.from_json('"text"') == "text"
+
+
+def test_text_that_is_not_utf8_is_no_reason_to_stop():
+    record = b'{"id":"\xff","at":"2026-01-01T00:00:00Z","v":1,"data":{"parts":[{"text":"\xff"}]}}'
+    stored = StoredEvent(UUID(int=1), 1, 1, "agent.message", record, b"")
+
+    assert isinstance(JsonCodec().decode(stored).event, Unrecognised)
+    assert JsonCodec().glance("agent.message", record) is None
