@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
-from domain.session.content.transcript import Entry
+from domain.session.content.transcript_entries import Entry
 
 _BLOCK_BYTES = 128 * 1024
 _BLOCK_ENTRIES = 512

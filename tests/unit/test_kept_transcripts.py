@@ -17,7 +17,7 @@ from application.ports.store import Store
 from application.reads.folded_entries import FoldedEntries
 from application.reads.transcripts import Transcripts
 from domain.session.commands import AddMessage, CreateSession, ReviseMessage
-from domain.session.content.transcript import Entry
+from domain.session.content.transcript_entries import Entry
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import OWNER, SESSION_ID, text
 

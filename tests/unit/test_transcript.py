@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from domain.session import events as e
-from domain.session.content.transcript import Entry, Transcript
+from domain.session.content.transcript import Transcript
+from domain.session.content.transcript_entries import Entry
 from domain.values import Agent, Failure
 from tests.support.builders import (
     SAMPLES,

@@ -4,12 +4,15 @@ A rewound conversation, or that of a fork, goes on from an earlier fold: who has
 (`application/reads/queries.py`) gets that one first.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from domain.session.content.transcript_entries import (
     MARKS,
+    CallEvent,
+    Entries,
+    Entry,
     decision_of,
     late_result,
     mark_of,
@@ -34,24 +37,6 @@ from domain.session.events import (
     TurnStarted,
 )
 from domain.values import Part, rfc3339
-
-CallEvent = ToolCalled | ToolProgressed | ToolReturned | PermissionRequested | PermissionDecided
-Entry = dict[str, Any]
-"""A message, a thought, a tool call with its result, or a mark, as JSON."""
-
-
-class Entries(Protocol):
-    """A list of entries; what is read from it is put back when it changes."""
-
-    def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[Entry]: ...
-    def __getitem__(self, index: int, /) -> Entry: ...
-    def __setitem__(self, index: int, entry: Entry, /) -> None: ...
-    def append(self, entry: Entry, /) -> None:
-        """Add an entry at the end."""
-
-    def clear(self) -> None:
-        """Begin anew."""
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """What entries of a transcript hold, and the marks in it: what was asked, what broke, a clear."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 from domain.session.events import (
     ConversationCleared,
@@ -9,6 +9,9 @@ from domain.session.events import (
     PermissionRequested,
     Recorded,
     SessionEvent,
+    ToolCalled,
+    ToolProgressed,
+    ToolReturned,
     TurnCancelled,
     TurnFailed,
 )
@@ -16,6 +19,25 @@ from domain.values import Part
 
 MARKS = ("permission", "turn_failed", "turn_cancelled", "conversation_cleared")
 """The kinds of entries that nobody said, and that cannot be revised."""
+
+
+CallEvent = ToolCalled | ToolProgressed | ToolReturned | PermissionRequested | PermissionDecided
+Entry = dict[str, Any]
+"""A message, a thought, a tool call with its result, or a mark, as JSON."""
+
+
+class Entries(Protocol):
+    """A list of entries; what is read from it is put back when it changes."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Entry]: ...
+    def __getitem__(self, index: int, /) -> Entry: ...
+    def __setitem__(self, index: int, entry: Entry, /) -> None: ...
+    def append(self, entry: Entry, /) -> None:
+        """Add an entry at the end."""
+
+    def clear(self) -> None:
+        """Begin anew."""
 
 
 def mark_of(event: SessionEvent) -> dict[str, Any] | None:
