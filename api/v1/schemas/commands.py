@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from api.v1.schemas.base import Body, Name, ProviderId
 from api.v1.schemas.parts import Parts
@@ -13,7 +13,24 @@ Detail = Annotated[str, Field(max_length=MAX_SUMMARY)]
 
 
 class NewMessage(Body):
-    """A message."""
+    """A message; all parts of one with the role `tool` are of the type `tool_result`."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={
+            "not": {
+                "properties": {
+                    "role": {"const": "tool"},
+                    "parts": {
+                        "contains": {"properties": {"type": {"not": {"const": "tool_result"}}}}
+                    },
+                },
+                "required": ["role", "parts"],
+            }
+        },
+    )
 
     role: Role
     parts: Parts

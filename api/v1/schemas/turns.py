@@ -53,6 +53,18 @@ class StartTurnBody(Body):
     it is as `queue`.
     """
 
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={
+            "not": {
+                "properties": {"mode": {"const": "steer"}, "model": {"type": "object"}},
+                "required": ["mode", "model"],
+            }
+        },
+    )
+
     input: TurnInput
     source: TurnSource = "user"
     turn_id: InputId | None = None

@@ -60,6 +60,8 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
     require_message(command.message_id, command.parts)
     input_queue.require_reason(command.source, command.meta)
     require_model(command.model, "model")
+    if command.model is not None and command.mode == "steer":
+        raise Invalid("what steers a turn is answered by its model", field="model")
     require_expected_turn(session, command.expected_turn_id)
     require_new_turn(session, command.turn_id)
     require_new_message(session, command.message_id)
@@ -98,8 +100,6 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
         return input_queue.behind_the_oldest(session, [waiting], command.source)
     queued = input_queue.queued(session, [waiting], command.source)
     if command.mode == "steer":
-        if command.model is not None:
-            raise Invalid("what steers a turn is answered by its model", field="model")
         return [*queued, input_queue.staged(command.turn_id, running)]
     return queued
 
