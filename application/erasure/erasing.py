@@ -112,7 +112,8 @@ class Erasing:
 
     async def _add_family(self, plan: ErasurePlan, session_id: UUID, *, children: bool) -> None:
         forks = await self._erasures.forks_of(session_id)
-        family: list[tuple[Relation, Because]] = [(one, "fork") for one in forks]
+        family: list[tuple[Relation, Because]] = []
+        family += [(one, "fork") for one in forks]
         if children:
             spawned = await self._erasures.children_of(session_id)
             family += [(one, "child") for one in spawned]
@@ -123,7 +124,8 @@ class Erasing:
     ) -> None:
         """Add sessions with all that comes from them, which stands before them."""
         there = {one.session_id for one in plan.sessions}
-        waiting = [(relation, because, False) for relation, because in reversed(wanted)]
+        waiting: list[tuple[Relation, Because, bool]] = []
+        waiting += [(relation, because, False) for relation, because in reversed(wanted)]
         while waiting:
             relation, because, is_open = waiting.pop()
             if relation.session_id in there:

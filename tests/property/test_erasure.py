@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from domain.session.events import SessionCreated, SessionErased
 from tests.erasure.test_transfer import erasable, erase
 from tests.property.effort import examples
-from tests.property.test_transfers import SESSIONS, _begun, _steps, populate
+from tests.property.test_transfers import SESSIONS, first_events, made_steps, populate
 from tests.support.builders import NOON
 from tests.support.transfers import same_but_for_positions
 
 
 @examples(25)
-@given(_begun, _steps, st.sets(st.sampled_from(SESSIONS), min_size=1))
+@given(first_events, made_steps, st.sets(st.sampled_from(SESSIONS), min_size=1))
 def test_any_erased_session_goes_out_and_in(
     first: SessionCreated, steps: list[Any], gone: set[UUID]
 ) -> None:

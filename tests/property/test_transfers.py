@@ -37,12 +37,12 @@ _events = st.one_of(
         if cls not in (SessionCreated, ScopeOpened, AccessGranted)
     )
 )
-_steps = st.lists(
+made_steps = st.lists(
     st.tuples(st.sampled_from(SESSIONS), st.one_of(_events, _events, _patches))
     | st.tuples(st.just(None), _scoped),
     max_size=25,
 )
-_begun: Any = EVENTS[SessionCreated].map(lambda event: replace(event, forked_from=None))
+first_events: Any = EVENTS[SessionCreated].map(lambda event: replace(event, forked_from=None))
 
 
 async def populate(place: Place, first: SessionCreated, steps: list[Any]) -> Populated:
@@ -88,7 +88,7 @@ def test_every_event_of_a_session_can_be_in_a_store():
 
 
 @examples(40)
-@given(_begun, _steps)
+@given(first_events, made_steps)
 def test_a_store_that_goes_out_and_in_is_the_same(first: SessionCreated, steps: list[Any]):
     async def there_and_back() -> None:
         origin, copy = memory_place(), memory_place()
@@ -108,7 +108,7 @@ def test_a_store_that_goes_out_and_in_is_the_same(first: SessionCreated, steps: 
 
 
 @examples(20)
-@given(_begun, _steps, st.integers(1, 5))
+@given(first_events, made_steps, st.integers(1, 5))
 def test_an_import_that_was_ended_half_way_is_completed_by_the_next(
     first: SessionCreated, steps: list[Any], most: int
 ):

@@ -56,14 +56,14 @@ def read_policies(path: Path) -> list[Policy]:
         raise UsageError(f"{path} has {min(told)!r}; it may have [[policy]] tables only.")
     if not isinstance(found, list) or not found:
         raise UsageError(f"{path} has no [[policy]] table.")
-    policies = [_policy(path, one) for one in found]
+    policies = [_policy(path, one) for one in cast("list[object]", found)]
     names = [one.name for one in policies]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UsageError(f"Two policies of {path} have the name {twice[0]!r}; rename one.")
     return policies
 
 
-def _policy(path: Path, told: Any) -> Policy:
+def _policy(path: Path, told: object) -> Policy:
     if not isinstance(told, dict):
         raise UsageError(f"{path}: a policy is a [[policy]] table.")
     fields = cast("dict[str, Any]", told)
