@@ -177,6 +177,8 @@ begin
   if not found then
     return;
   end if;
+  -- Not waited for on the disk: what a crash takes back is erased once more, and the end is waited for.
+  perform set_config('synchronous_commit', 'off', true);
   reached := least(noted.done + p_most, noted.upto - 1);
   update events
     set erased_hash = sha256(state), state = erased_record_v1(topic, state)

@@ -6,7 +6,9 @@ Once a session is marked nothing is added to it and nothing of it is read. What 
 carried out whatever happens: by whoever asked, or by a job when that process is no more.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from time import monotonic
 from typing import Literal, NamedTuple
 from uuid import UUID
 
@@ -32,6 +34,9 @@ _SOON = 0.2
 _LATER = 15.0
 _BEFORE_ALL = UUID(int=0)
 _BY_ITSELF = Caller("system", "erasure")
+_FORK: Because = "fork"
+_CHILD: Because = "child"
+_LONGEST_PAUSE = 0.01
 
 SharedKeys = Literal["kept", "erased"]
 
@@ -113,10 +118,10 @@ class Erasing:
     async def _add_family(self, plan: ErasurePlan, session_id: UUID, *, children: bool) -> None:
         forks = await self._erasures.forks_of(session_id)
         family: list[tuple[Relation, Because]] = []
-        family += [(one, "fork") for one in forks]
+        family.extend((one, _FORK) for one in forks)
         if children:
             spawned = await self._erasures.children_of(session_id)
-            family += [(one, "child") for one in spawned]
+            family.extend((one, _CHILD) for one in spawned)
         await self._add(plan, family, children=children)
 
     async def _add(
@@ -125,7 +130,7 @@ class Erasing:
         """Add sessions with all that comes from them, which stands before them."""
         there = {one.session_id for one in plan.sessions}
         waiting: list[tuple[Relation, Because, bool]] = []
-        waiting += [(relation, because, False) for relation, because in reversed(wanted)]
+        waiting.extend((relation, because, False) for relation, because in reversed(wanted))
         while waiting:
             relation, because, is_open = waiting.pop()
             if relation.session_id in there:
@@ -136,10 +141,10 @@ class Erasing:
                 continue
             waiting.append((relation, because, True))
             forks = await self._erasures.forks_of(relation.session_id)
-            waiting += [(one, "fork", False) for one in forks]
+            waiting.extend((one, _FORK, False) for one in forks)
             if children:
                 spawned = await self._erasures.children_of(relation.session_id)
-                waiting += [(one, "child", False) for one in spawned]
+                waiting.extend((one, _CHILD, False) for one in spawned)
 
     async def _planned(self, relation: Relation, because: Because) -> PlannedSession:
         session_id = relation.session_id
@@ -226,7 +231,10 @@ class Erasing:
         """Erase the events of a log and what stands beside them; yield how many at a time."""
         left = 1
         while left:
+            began = monotonic()
             erased, left = await self._erasures.erase_events(log_id, _AT_ONCE)
+            # Others append meanwhile: most of the time the database is theirs.
+            await asyncio.sleep(min(2 * (monotonic() - began), _LONGEST_PAUSE) if left else 0)
             yield erased
         await self._erasures.finish(log_id)
 

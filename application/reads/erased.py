@@ -1,5 +1,6 @@
 """The answer to whoever reads an erased session: who erased it, when and why."""
 
+from typing import Any
 from uuid import UUID
 
 from application.ports.session_rows import ListedSession
@@ -17,9 +18,9 @@ async def gone(store: Store, session_id: UUID) -> Erased:
     newest = await store.log.read_newest(session_id, last=1)
     if not newest:
         return Erased()
-    record = store.codec.from_json(newest[0].record)
+    record: dict[str, Any] = store.codec.from_json(newest[0].record)
     told = {name: record.get(name) for name in ("at", "actor")}
-    data = record.get("data") or {}
+    data: dict[str, Any] = record.get("data") or {}
     return Erased(
         None,
         erased={"sequence": newest[0].sequence, **told, "reason": data.get("reason")},
