@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import psycopg
+
 from tests.faults.history import Fault, History, Start
 from tests.faults.load.mixed import Mix, MixedLoad
 from tests.faults.load.recorder import Recorder
@@ -125,7 +127,7 @@ class _Run:
                 fault.began, fault.detail = await saboteur.make(plan)
         except NotAllowed as why:
             fault.skipped = str(why)
-        except (AssertionError, TimeoutError) as error:
+        except (AssertionError, TimeoutError, psycopg.Error, OSError) as error:
             self._load.find(f"fault {number} ({plan.kind}) was not over: {error!r}")
         fault.ended = self._recorder.now()
         if not fault.detail and plan.seconds:

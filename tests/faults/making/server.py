@@ -110,6 +110,9 @@ class Server:
         """
 
         async def are_there() -> bool:
+            if not self.is_alive:
+                # It ends where its workers cannot start on a database that is away.
+                self.start()
             found = set(self.workers())
             if len(found) < WORKERS or without in found:
                 return False
