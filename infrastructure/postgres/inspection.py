@@ -36,7 +36,7 @@ class PostgresInspection:
         if row is None:
             return None
         shown = {name: value for name, value in row.items() if name not in _NOT_SHOWN}
-        shown["tags"] = tuple(shown["tags"])
+        shown["tags"], shown["marks"] = tuple(shown["tags"]), tuple(shown["marks"])
         shown["activity"] = Activity(*map(shown.pop, Activity._fields))
         return FoundRow(
             row["sequence"], row["position"], row["digest"], shown, row["projected_with"]
