@@ -19,7 +19,7 @@ from domain.errors import (
 )
 
 
-class TokenRefused(Unauthenticated, code="unauthorized"):
+class Unauthorized(Unauthenticated):
     """This token lets nobody in."""
 
 

@@ -34,7 +34,7 @@ class IssuedTokens(Protocol):
             token: As it was shown.
 
         Raises:
-            TokenRefused: It has the form, and is not good; the detail says why.
+            Unauthorized: It has the form, and is not good; the detail says why.
             IssuerUnavailable: The keys of the issuer were never read.
         """
         ...

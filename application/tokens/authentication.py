@@ -1,6 +1,6 @@
 """Who asks: whoever shows a token of ours, one of the issuer, or a ticket; for every door."""
 
-from application.errors import TokenRefused
+from application.errors import Unauthorized
 from application.ports.clock import Clock
 from application.ports.issued_tokens import IssuedTokens
 from application.tokens.known import KnownTokens
@@ -38,7 +38,7 @@ class Authentication:
             token: As it was shown.
 
         Raises:
-            TokenRefused: It is one of the issuer, and not good.
+            Unauthorized: It is one of the issuer, and not good.
             IssuerUnavailable: The keys of the issuer were never read.
         """
         found = await self._known.principal(token)
@@ -54,11 +54,11 @@ class Authentication:
             path: Where.
 
         Raises:
-            TokenRefused: It is none, was used, has run out, or its maker is let in no longer.
+            Unauthorized: It is none, was used, has run out, or its maker is let in no longer.
         """
         found = await self._tickets.spend(ticket, path)
         if found is None or not self.is_good(found):
-            raise TokenRefused("this ticket was used, has run out, or is for another path")
+            raise Unauthorized("this ticket was used, has run out, or is for another path")
         return found
 
     def is_good(self, principal: Principal) -> bool:

@@ -14,7 +14,7 @@ from jwt.exceptions import (
     PyJWTError,
 )
 
-from application.errors import TokenRefused
+from application.errors import Unauthorized
 from application.ports.clock import Clock
 from domain.checks import require_name
 from domain.errors import Invalid
@@ -87,7 +87,7 @@ class JwtTokens:
         if token.count(".") != 2:
             return None
         if len(token) > _LONGEST:
-            raise TokenRefused(f"a token has at most {_LONGEST} bytes")
+            raise Unauthorized(f"a token has at most {_LONGEST} bytes")
         await self._keys.keep_fresh()
         hashed = sha256(token.encode("utf-8", "surrogatepass")).digest()
         revision, found = self._checked.get(hashed, (0, None))
@@ -97,20 +97,20 @@ class JwtTokens:
             if len(self._checked) > _REMEMBERED:
                 self._checked.popitem(last=False)
         if found.expires_at is not None and self._clock.now() >= found.expires_at:
-            raise TokenRefused("this token has expired")
+            raise Unauthorized("this token has expired")
         return found
 
     async def _claims_of(self, token: str) -> dict[str, Any]:
         try:
             head = jwt.get_unverified_header(token)
         except (PyJWTError, ValueError) as error:
-            raise TokenRefused("this token is not a JWT") from error
+            raise Unauthorized("this token is not a JWT") from error
         if head.get("alg") not in ALGORITHMS:
-            raise TokenRefused("this token is not signed with an algorithm that is accepted")
+            raise Unauthorized("this token is not signed with an algorithm that is accepted")
         key_id = head.get("kid")
         key = await self._keys.find(key_id if isinstance(key_id, str) else None)
         if key is None:
-            raise TokenRefused("this token is signed with a key that the issuer does not have")
+            raise Unauthorized("this token is signed with a key that the issuer does not have")
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,
@@ -128,27 +128,27 @@ class JwtTokens:
                 },
             )
         except InvalidAudienceError as error:
-            raise TokenRefused("this token is for another audience") from error
+            raise Unauthorized("this token is for another audience") from error
         except InvalidIssuerError as error:
-            raise TokenRefused("this token is of another issuer") from error
+            raise Unauthorized("this token is of another issuer") from error
         except MissingRequiredClaimError as error:
-            raise TokenRefused(f"this token has no claim `{error.claim}`") from error
+            raise Unauthorized(f"this token has no claim `{error.claim}`") from error
         except (PyJWTError, ValueError, TypeError) as error:
-            raise TokenRefused("the signature of this token is wrong") from error
+            raise Unauthorized("the signature of this token is wrong") from error
         return claims
 
     def _principal_of(self, claims: dict[str, Any]) -> Principal:
         begin = _time(claims, "nbf")
         if begin is not None and self._clock.now() + self._leeway < begin:
-            raise TokenRefused("this token is not good yet")
+            raise Unauthorized("this token is not good yet")
         end = _time(claims, "exp")
         rights = _rights(claims.get(self._claims.rights))
         if not rights:
-            raise TokenRefused(f"this token names no right in its claim `{self._claims.rights}`")
+            raise Unauthorized(f"this token names no right in its claim `{self._claims.rights}`")
         user = _name(claims, self._claims.user) if self._claims.user else ALL
         app = _name(claims, self._claims.app)
         if app == ALL and user != ALL:
-            raise TokenRefused("this token names a user, and no app")
+            raise Unauthorized("this token names a user, and no app")
         return Principal(
             actor=_name(claims, self._claims.name),
             rights=rights,
@@ -164,21 +164,21 @@ def _time(claims: dict[str, Any], name: str) -> datetime | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TokenRefused(f"the claim `{name}` of this token is not a time")
+        raise Unauthorized(f"the claim `{name}` of this token is not a time")
     try:
         return datetime.fromtimestamp(value, UTC)
     except (ValueError, OverflowError, OSError) as error:
-        raise TokenRefused(f"the claim `{name}` of this token is not a time") from error
+        raise Unauthorized(f"the claim `{name}` of this token is not a time") from error
 
 
 def _name(claims: dict[str, Any], claim: str) -> str:
     value = claims.get(claim)
     if not isinstance(value, str):
-        raise TokenRefused(f"this token has no claim `{claim}` that is a text")
+        raise Unauthorized(f"this token has no claim `{claim}` that is a text")
     try:
         require_name(value, claim, most=_MOST_NAME)
     except Invalid as error:
-        raise TokenRefused(f"the claim `{claim}` of this token is not a name") from error
+        raise Unauthorized(f"the claim `{claim}` of this token is not a name") from error
     return value
 
 

@@ -315,6 +315,8 @@ RECORDED = {
     "/v1/sessions/{session_id}/export",
 }
 """Reads that leave a record of who read, and nothing else: see `tests/audit/test_accesses.py`."""
+BEATING = {"job_owners", "job_processes"}
+"""Tables that processes write every other second to say that they are there."""
 
 
 def test_no_get_of_any_route_writes_anything(own: tuple[Api, psycopg.Connection[Any]]) -> None:
@@ -359,6 +361,7 @@ def test_no_get_of_any_route_writes_anything(own: tuple[Api, psycopg.Connection[
         return {
             name: connection.execute(sql.SQL(digest).format(sql.Identifier(name))).fetchone()
             for (name,) in found
+            if name not in BEATING
         }
 
     before = tables()

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+_TURNS = 10
 PATIENCE = 20.0
 
 
@@ -115,6 +116,9 @@ class Receiver:
         """Refuse connections from now on."""
         assert self._server is not None
         self._server.close()
+        for _ in range(_TURNS):
+            # A connection that was accepted a moment ago gets its task within a few of these.
+            await asyncio.sleep(0)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
