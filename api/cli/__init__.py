@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from api.cli.audit_commands import audit
 from api.cli.erasing import erase_content, keep_policies
+from api.cli.keys.audit_commands import audit
+from api.cli.keys.secret_commands import secret_keys
 from api.cli.options import (
     AccessLog,
     AuthTokenFile,
@@ -30,12 +31,11 @@ from api.cli.options import (
     settings_of,
     wants_json,
 )
-from api.cli.repair_commands import recover_sessions, repair_session, verify_sessions
-from api.cli.secret_commands import secret_keys
+from api.cli.reading.session_commands import demo, list_sessions, show_session, tail_session
+from api.cli.repairing.repair_commands import recover_sessions, repair_session, verify_sessions
 from api.cli.serving.listening import listen as open_listening
-from api.cli.session_commands import demo, list_sessions, show_session, tail_session
 from api.cli.time_travel import diff_session, rebuild_all, replay_session
-from api.cli.token_commands import tokens
+from api.cli.tokens.token_commands import tokens
 from api.cli.transfer import export_logs, import_files
 
 app = typer.Typer(

@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from api.cli.options import Failure, UsageError
-from api.cli.stream_items import Closed, Frame, Frames, Item, Lost, items_of
+from api.cli.reading.stream_items import Closed, Frame, Frames, Item, Lost, items_of
 
 _SILENCE = 45.0
 """Seconds without a word, not even a ping, after which a stream is dead."""

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
+from api.cli.reading.session_ids import shortened
 from api.cli.screen import fitted
-from api.cli.session_ids import shortened
 from tests.cli.conftest import Served, run
 
 

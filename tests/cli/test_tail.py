@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from api.cli.client import Client, Refused
+from api.cli.reading.stream_items import CaughtUp, Event, Frame, Frames, Hole, Item, Lost, items_of
 from api.cli.screen import Screen
-from api.cli.stream_items import CaughtUp, Event, Frame, Frames, Hole, Item, Lost, items_of
 from tests.cli.conftest import PATIENCE, Serve, Served, cairn, environment, run
 
 

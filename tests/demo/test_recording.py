@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-RECORDING = Path(__file__).parents[2] / "api" / "cli" / "recordings" / "qwen_code.jsonl"
+RECORDING = (
+    Path(__file__).parents[2] / "api" / "cli" / "demonstration" / "recordings" / "qwen_code.jsonl"
+)
 ENDS = {"turn.complete", "turn.cancel", "turn.fail"}
 IN_A_TURN = {"events", "partial", "permission.request", *ENDS}
 

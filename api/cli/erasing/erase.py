@@ -11,7 +11,7 @@ import msgspec
 
 from api.cli.json_client import JsonClient
 from api.cli.options import Failure
-from api.cli.session_ids import find_session
+from api.cli.reading.session_ids import find_session
 from api.cli.transfer.progress import Progress
 from api.cli.transfer.server import Refusal, TransferServer
 

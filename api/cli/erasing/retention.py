@@ -19,8 +19,8 @@ import msgspec
 
 from api.cli.erasing.policies import Policy, read_policies
 from api.cli.json_client import JsonClient
-from api.cli.log_files import analyse_file
 from api.cli.options import Failure, UsageError
+from api.cli.repairing.log_files import analyse_file
 from api.cli.screen import printable
 from api.cli.transfer.exporting import export
 from domain.repair.report import Options

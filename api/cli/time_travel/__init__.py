@@ -95,6 +95,6 @@ def rebuild_all(
     """
     with complaining(unable=2):
         settings = settings_of(data_dir=data_dir, database_url=database_url)
-        from api.cli.rebuild import rebuild as run
+        from api.cli.repairing.rebuild import rebuild as run
 
         raise SystemExit(run(settings, verify=verify, as_json=json))

@@ -5,8 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 from api.cli.json_client import JsonClient
+from api.cli.reading.session_ids import find_session
 from api.cli.screen import harmless, stop_writing
-from api.cli.session_ids import find_session
 
 
 def diff(

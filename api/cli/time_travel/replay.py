@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from api.cli.json_client import JsonClient
 from api.cli.options import UsageError
+from api.cli.reading.session_ids import find_session
 from api.cli.screen import fitted, stop_writing
-from api.cli.session_ids import find_session
 from api.cli.time_travel.past import Past, Shown
 from api.cli.time_travel.player import JUMP, Player
 from application.ports.session_rows import NEVER

@@ -12,10 +12,10 @@ import msgspec
 
 from api.cli import progress
 from api.cli.json_client import JsonClient
-from api.cli.log_files import Format, analyse_file
 from api.cli.options import Failure, UsageError
+from api.cli.reading.session_ids import find_session
+from api.cli.repairing.log_files import Format, analyse_file
 from api.cli.screen import printable, stop_writing
-from api.cli.session_ids import find_session
 from domain.repair.report import Options, Scope
 
 _PAGE = 200

@@ -8,9 +8,9 @@ from pathlib import Path
 from api.cli.client import Client, Refused, token_in
 from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
+from api.cli.reading.session_ids import find_session
+from api.cli.reading.stream_items import CaughtUp, Closed, Event, Hole, Lost, Piece
 from api.cli.screen import Screen, stop_writing
-from api.cli.session_ids import find_session
-from api.cli.stream_items import CaughtUp, Closed, Event, Hole, Lost, Piece
 
 _INTERRUPTED = 130
 

@@ -30,6 +30,6 @@ def keygen(
 ) -> None:
     """Make a key that signs checkpoints, and print its public key, to be kept elsewhere."""
     with complaining():
-        from api.cli.audit import keygen as run
+        from api.cli.keys.audit import keygen as run
 
         run(file, name=name, rotate=rotate, overlap=overlap)

@@ -14,7 +14,7 @@ from api.cli.client import goes_through_proxies, token_in
 from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
 from api.cli.progress import Bar
-from api.cli.session_ids import find_session
+from api.cli.reading.session_ids import find_session
 from api.keys import signatures
 from domain.transparency.notes import (
     MalformedNote,

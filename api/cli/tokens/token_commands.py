@@ -8,7 +8,7 @@ import typer
 from api.cli.options import DatabaseUrl, DataDir, TokenFile, complaining, settings_of
 
 if TYPE_CHECKING:
-    from api.cli.token import Tokens
+    from api.cli.tokens.token import Tokens
 
 tokens = typer.Typer(
     name="token",
@@ -25,7 +25,7 @@ ServerUrl = Annotated[
 def _tokens(
     url: str | None, token_file: Path | None, data_dir: str | None, database_url: str | None
 ) -> "Tokens":
-    from api.cli.token import TokensOfDatabase, TokensOfServer
+    from api.cli.tokens.token import TokensOfDatabase, TokensOfServer
 
     if url is not None:
         return TokensOfServer(url, token_file)
@@ -57,8 +57,8 @@ def create(
     Once there is one, every request needs one.
     """
     with complaining():
-        from api.cli.token import create as run
-        from api.cli.token import lifetime_of, rights_of
+        from api.cli.tokens.token import create as run
+        from api.cli.tokens.token import lifetime_of, rights_of
 
         lifetime = lifetime_of(expires)
         body = {
@@ -81,7 +81,7 @@ def list_tokens(
 ) -> None:
     """List access tokens: what each allows, how long it is good, when it was last used."""
     with complaining():
-        from api.cli.token import show as run
+        from api.cli.tokens.token import show as run
 
         run(_tokens(url, token_file, data_dir, database_url), as_json=json)
 
@@ -96,6 +96,6 @@ def revoke(
 ) -> None:
     """Revoke an access token, in all servers of the database at once."""
     with complaining():
-        from api.cli.token import revoke as run
+        from api.cli.tokens.token import revoke as run
 
         run(_tokens(url, token_file, data_dir, database_url), token_id)

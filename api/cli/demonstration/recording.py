@@ -13,7 +13,7 @@ Line = Mapping[str, Any]
 
 def read_recording() -> list[Line]:
     """Return the lines of the recording, in order; its pieces say where they belong."""
-    text = files("api.cli").joinpath(_RECORDING).read_bytes()
+    text = files("api.cli.demonstration").joinpath(_RECORDING).read_bytes()
     lines = [msgspec.json.decode(line) for line in text.splitlines()]
     offsets: dict[str, int] = {}
     for line in lines:

@@ -37,7 +37,7 @@ def list_sessions(
 ) -> None:
     """List sessions, the last changed first, with as much of their ids as tells them apart."""
     with complaining():
-        from api.cli.sessions import list_sessions as run
+        from api.cli.reading.sessions import list_sessions as run
 
         filters = {
             "app": app,
@@ -62,7 +62,7 @@ def show_session(
 ) -> None:
     """Show a session: what it is, how it is, and what was said in its last turns."""
     with complaining():
-        from api.cli.sessions import show_session as run
+        from api.cli.reading.sessions import show_session as run
 
         run(session, turns=turns, as_json=json, url=url, token_file=token_file)
 
@@ -82,7 +82,7 @@ def tail_session(
 ) -> None:
     """Follow a session over HTTP, across disconnects and restarts of the server."""
     with complaining():
-        from api.cli.tail import tail as run
+        from api.cli.reading.tail import tail as run
 
         run(session, url=url, since=since, token_file=token_file, as_json=json)
 
@@ -110,6 +110,6 @@ def demo(
 ) -> None:
     """Play a recorded agent session, kill the server in a turn, and prove that nothing is lost."""
     with complaining():
-        from api.cli.demo import demo as run
+        from api.cli.demonstration.demo import demo as run
 
         run(url=url, speed=speed, data_dir=data_dir, token_file=token_file)

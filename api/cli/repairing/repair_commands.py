@@ -62,7 +62,7 @@ def repair_session(
     or it is blocked, 2 when it could not be looked at.
     """
     with complaining():
-        from api.cli.repair import repair as run
+        from api.cli.repairing.repair import repair as run
 
         filters = {
             "app": app,
@@ -103,7 +103,7 @@ def recover_sessions(
     not be asked.
     """
     with complaining():
-        from api.cli.recover import recover as run
+        from api.cli.repairing.recover import recover as run
 
         sys.exit(run(dry_run=dry_run, as_json=json, url=url, token_file=token_file))
 
@@ -141,7 +141,7 @@ def verify_sessions(
     when it could not be looked at.
     """
     with complaining(unable=2):
-        from api.cli.verify import verify as run
+        from api.cli.proving.verify import verify as run
 
         raise SystemExit(
             run(

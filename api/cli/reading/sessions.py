@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from api.cli.json_client import JsonClient
+from api.cli.reading.session_ids import find_session, shortened
 from api.cli.screen import fitted, printable, stop_writing, text_of
-from api.cli.session_ids import find_session, shortened
 
 _PAGE = 200
 _WIDTH = 80

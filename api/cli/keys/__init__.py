@@ -1,0 +1,1 @@
+"""The commands that make keys: `cairn audit` and `cairn secrets`."""

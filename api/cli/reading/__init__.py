@@ -1,0 +1,1 @@
+"""The commands that read: lists, one session, its tail."""

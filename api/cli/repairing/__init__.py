@@ -1,0 +1,1 @@
+"""The commands that mend: `cairn repair`, `recover` and `rebuild`."""
