@@ -7,9 +7,9 @@ from collections.abc import Collection
 from typing import cast
 
 from api.doors import Authenticate
-from api.http.authorization import take_ticket
-from api.http.problems import Problem
-from api.http.requests import AnyRequest, header, scope_of
+from api.http.around.authorization import take_ticket
+from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.outgoing.problems import Problem
 from api.services import Services
 from domain.principal import Principal
 

@@ -1,7 +1,7 @@
 """Doors: the ways into the program, each with its own routes, authentication and errors.
 
-A door is a value. What is around all of them (`api/http/middleware.py`) knows neither tokens nor
-actors nor the body of an error, and what goes wrong in one door is answered by that door.
+A door is a value. What is around all of them (`api/http/around/middleware.py`) knows neither tokens
+nor actors nor the body of an error, and what goes wrong in one door is answered by that door.
 """
 
 import logging
@@ -16,14 +16,14 @@ from litestar.exceptions import ClientException
 from litestar.response.base import ASGIResponse
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
-from api.http.addresses import resolve_session
-from api.http.authorization import authorize
-from api.http.compression import compressed
-from api.http.limits import take, take_request
-from api.http.requests import AnyRequest
-from api.http.responses import Reply
+from api.http.around.authorization import authorize
+from api.http.around.limits import take, take_request
+from api.http.incoming.addresses import resolve_session
+from api.http.incoming.requests import AnyRequest
+from api.http.outgoing.compression import compressed
+from api.http.outgoing.responses import Reply
+from api.http.outgoing.streams import EventStream
 from api.http.routing import Route, Router, RoutingError
-from api.http.streams import EventStream
 from application.commands.request import BY_ITSELF, RequestOrigin
 from application.errors import StoreUnavailable
 from application.limits.limiter import Limiter

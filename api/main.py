@@ -17,11 +17,11 @@ from api.adk.door import adk_door
 from api.database import StartError, bring_up_to_date, database_of, program_url
 from api.doors import Doors
 from api.garbage import spare_the_collector
-from api.http.drain import leave, on_shutdown_signal
-from api.http.forwarded import Forwarding
-from api.http.middleware import RequestMiddleware
-from api.http.site_guard import SiteGuard
-from api.http.streams import end_revoked, goodbye
+from api.http.around.drain import leave, on_shutdown_signal
+from api.http.around.forwarded import Forwarding
+from api.http.around.middleware import RequestMiddleware
+from api.http.around.site_guard import SiteGuard
+from api.http.outgoing.streams import end_revoked, goodbye
 from api.keys import audit_keys_of, issued_tokens, sealer_of, token_of
 from api.services import Services
 from api.settings import Settings

@@ -6,12 +6,12 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from api.doors import origin_of
-from api.http.authorization import principal_of
-from api.http.bodies import body_size_of
-from api.http.idempotency import idempotency_key_of
-from api.http.preconditions import expected_of, is_current
-from api.http.requests import AnyRequest, header_text, scope_of, session_id_of
-from api.http.responses import Reply, etag, json_response, not_modified, to_json
+from api.http.around.authorization import principal_of
+from api.http.incoming.bodies import body_size_of
+from api.http.incoming.idempotency import idempotency_key_of
+from api.http.incoming.preconditions import expected_of, is_current
+from api.http.incoming.requests import AnyRequest, header_text, scope_of, session_id_of
+from api.http.outgoing.responses import Reply, etag, json_response, not_modified, to_json
 from api.settings import Settings
 from application.commands.access_handler import AccessHandler
 from application.commands.repository import SessionRepository

@@ -14,7 +14,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from api.http.forwarded import checked_root_path, networks_of
+from api.http.around.forwarded import checked_root_path, networks_of
 from application.limits.limiter import Limits
 from application.ports.issued_tokens import secure_url
 from domain.timers import Timers

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from api.adk.native_events import SHOWN, adk_event_of
-from api.http.responses import to_json
+from api.http.outgoing.responses import to_json
 from application.ports.codec import Codec
 from application.ports.events import StoredEvent
 from domain.session.events import Recorded, ToolReturned, TurnFailed

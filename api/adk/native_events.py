@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.adk.wire import url_safe
-from api.http.responses import from_json
+from api.http.outgoing.responses import from_json
 from application.ports.events import StoredEvent
 from domain.session.events import (
     AgentMessage,

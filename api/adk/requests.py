@@ -10,11 +10,11 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from litestar.response.base import ASGIResponse
 from pydantic import BaseModel, ValidationError
 
-from api.http.bodies import read_body
-from api.http.json_body import MAX_DEPTH, decode
-from api.http.problems import Problem, problem_of, retry_after, status_of
-from api.http.requests import AnyRequest, header
-from api.http.responses import Reply, etag, to_json
+from api.http.incoming.bodies import read_body
+from api.http.incoming.json_body import MAX_DEPTH, decode
+from api.http.incoming.requests import AnyRequest, header
+from api.http.outgoing.problems import Problem, problem_of, retry_after, status_of
+from api.http.outgoing.responses import Reply, etag, to_json
 from application.errors import IdempotencyKeyReused
 from domain.errors import SessionExists, SessionNotFound
 

@@ -7,8 +7,8 @@ from litestar.response.base import ASGIResponse
 from api.adk.openapi import document
 from api.adk.requests import reply
 from api.adk.routes import pages, runs, sessions
-from api.http.requests import AnyRequest
-from api.http.responses import to_json
+from api.http.incoming.requests import AnyRequest
+from api.http.outgoing.responses import to_json
 from api.http.routing import Route, get
 
 PREFIXES = (*("/apps", "/config", "/dev", "/health", "/list-apps", "/run", "/run_sse", "/version"),)

@@ -15,9 +15,9 @@ from api.adk.log import KIND, Item, Unfolding
 from api.adk.requests import Refusal, needed_json_of, parsed
 from api.adk.sessions import all_items, foreign_event, now_of, plain_caller
 from api.adk.wire import Actions, Content, Event, RunAgent
-from api.http.authorization import principal_of, require_right
-from api.http.requests import AnyRequest
-from api.http.responses import from_json, to_json
+from api.http.around.authorization import principal_of, require_right
+from api.http.incoming.requests import AnyRequest
+from api.http.outgoing.responses import from_json, to_json
 from api.services import Services, services_of
 from application.commands.request import Caller, Outcome
 from application.ports.events import StoredEvent

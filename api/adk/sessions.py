@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 from api.adk.log import KIND, Item, Unfolding, chosen, starts_whole
 from api.adk.requests import Refusal
 from api.adk.wire import Event, event_record
-from api.http.requests import AnyRequest, name_of
-from api.http.responses import to_json
+from api.http.incoming.requests import AnyRequest, name_of
+from api.http.outgoing.responses import to_json
 from api.services import Services, caller_of, services_of
 from application.commands.request import Caller, IdempotencyKey
 from application.ports.session_rows import After, ListedSession, SessionFilter, SessionOrder

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.response.base import ASGIResponse
 
-from api.http.requests import AnyRequest
-from api.http.responses import Reply
+from api.http.incoming.requests import AnyRequest
+from api.http.outgoing.responses import Reply
 from domain.principal import Right
 
 Handler = Callable[[AnyRequest], Awaitable[ASGIResponse]]

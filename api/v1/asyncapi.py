@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, cast
 
-from api.http.openapi import Json, document
+from api.http.describing.openapi import Json, document
 from api.http.routing import Route
 from api.v1.schemas.events import RECORDS
 

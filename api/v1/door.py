@@ -2,7 +2,7 @@
 
 from api.authentication import by_token
 from api.doors import Door
-from api.http.problems import answer_error
+from api.http.outgoing.problems import answer_error
 from api.v1.route_table import ROUTES
 
 _OPEN_PATHS = frozenset(route.path for route in ROUTES if route.right is None)

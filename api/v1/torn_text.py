@@ -4,8 +4,8 @@ import json
 import re
 from typing import Any, cast
 
-from api.http.json_body import decode, decode_leniently
-from api.http.problems import Problem
+from api.http.incoming.json_body import decode, decode_leniently
+from api.http.outgoing.problems import Problem
 
 _LOW_FIRST = re.compile("^[\udc00-\udfff]")
 _HIGH_LAST = re.compile("[\ud800-\udbff]$")

@@ -10,12 +10,12 @@ import jsonschema_rs
 import pytest
 from litestar.response.base import ASGIResponse
 
-from api.http.docs_page import curl, example_of
-from api.http.openapi import document
-from api.http.problems import statuses
-from api.http.requests import AnyRequest
-from api.http.responses import Reply
-from api.http.route_docs import description_of
+from api.http.describing.docs_page import curl, example_of
+from api.http.describing.openapi import document
+from api.http.describing.route_docs import description_of
+from api.http.incoming.requests import AnyRequest
+from api.http.outgoing.problems import statuses
+from api.http.outgoing.responses import Reply
 from api.http.routing import get
 from api.v1.asyncapi import streams
 from api.v1.route_table import ROUTES

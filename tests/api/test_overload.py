@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.http import streams
+from api.http.outgoing import streams
 from tests.support.processes import in_this_process
 
 PATIENCE = 30.0

@@ -7,7 +7,7 @@ from pkgutil import walk_packages
 from typing import get_args, get_type_hints
 
 import domain.session
-from api.http.query import parameters_of
+from api.http.incoming.query import parameters_of
 from api.v1 import routes
 from api.v1.route_table import ROUTES, routes_of
 from api.v1.routes import documents

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.http.drain import SCHEMA_NEWER_STATUS
+from api.http.around.drain import SCHEMA_NEWER_STATUS
 from tests.cli.conftest import (
     PATIENCE,
     ROOT,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
-from api.http.openapi import document
+from api.http.describing.openapi import document
 from api.v1.route_table import ROUTES
 from tests.support.api import Api, Json, SessionApi
 from tests.support.docs import ROOT

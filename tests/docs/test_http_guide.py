@@ -3,7 +3,7 @@
 import json
 import re
 
-from api.http.problems import statuses
+from api.http.outgoing.problems import statuses
 from tests.support.api import openapi
 from tests.support.docs import ROOT, agrees, examples, last_json, shell
 from tests.support.server import running

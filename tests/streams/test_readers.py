@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from api.http.streams import open_streams
+from api.http.outgoing.streams import open_streams
 from tests.streams.agent import Agent, agents
 from tests.support.postgres import Server
 from tests.support.processes import Cairn, in_this_process, serving

@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import jsonschema_rs
 
-from api.http.openapi import document
+from api.http.describing.openapi import document
 from api.v1.route_table import ROUTES
 
 Json = dict[str, Any]

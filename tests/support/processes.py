@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import uvicorn
 
-from api.http.middleware import RequestMiddleware
+from api.http.around.middleware import RequestMiddleware
 from api.main import create_app
 from api.services import Services
 from api.settings import Settings

@@ -11,14 +11,14 @@ from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp
 
 from api.doors import Door, Doors, origin_of
-from api.http.authorization import principal_of
-from api.http.bodies import read_body
-from api.http.middleware import RequestMiddleware
-from api.http.problems import Problem, answer_error
-from api.http.requests import AnyRequest, header, scope_of
-from api.http.responses import Reply, to_json
+from api.http.around.authorization import principal_of
+from api.http.around.middleware import RequestMiddleware
+from api.http.around.site_guard import SiteGuard
+from api.http.incoming.bodies import read_body
+from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.outgoing.problems import Problem, answer_error
+from api.http.outgoing.responses import Reply, to_json
 from api.http.routing import Route, Router, RoutingError, delete, get, patch, post, put
-from api.http.site_guard import SiteGuard
 from application.limits.limiter import Limiter, Limits
 from application.memory_budget import MemoryBudget
 from domain.principal import Principal

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 import application.errors
-from api.http.problems import status_of_branch, statuses
+from api.http.outgoing.problems import status_of_branch, statuses
 from domain.errors import CairnError, Overtaken, TurnInProgress
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from api.http.forwarded import Forwarding, public_base
+from api.http.around.forwarded import Forwarding, public_base
 from api.settings import Settings
 
 SAID = {

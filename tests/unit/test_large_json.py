@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from api.http.large_json import object_json
+from api.http.outgoing.large_json import object_json
 
 
 async def test_the_loop_turns_while_a_large_object_is_written():

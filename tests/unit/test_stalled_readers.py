@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.http.streams import EventStream
+from api.http.outgoing.streams import EventStream
 from application.fan_out import FanOut
 from application.memory_budget import Share
 from application.ports.events import StoredEvent

@@ -6,9 +6,9 @@ from importlib.metadata import version
 from litestar.response.base import ASGIResponse
 
 from api.adk.requests import Refusal, reply
-from api.http.authorization import principal_of
-from api.http.requests import AnyRequest, name_of
-from api.http.responses import to_json
+from api.http.around.authorization import principal_of
+from api.http.incoming.requests import AnyRequest, name_of
+from api.http.outgoing.responses import to_json
 from api.http.routing import get
 from api.services import services_of
 

@@ -8,11 +8,11 @@ from litestar.response.base import ASGIResponse
 
 from api.adk.requests import Refusal, reply
 from api.adk.runs import Ended, Partial, Run, Told, begin_run, frames_of
-from api.http.authorization import principal_of
-from api.http.problems import problem_of
-from api.http.requests import AnyRequest, scope_of
+from api.http.around.authorization import principal_of
+from api.http.incoming.requests import AnyRequest, scope_of
+from api.http.outgoing.problems import problem_of
+from api.http.outgoing.streams import EventStream
 from api.http.routing import post
-from api.http.streams import EventStream
 from api.services import services_of
 
 

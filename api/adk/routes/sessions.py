@@ -27,10 +27,10 @@ from api.adk.sessions import (
     session_json,
 )
 from api.adk.wire import Actions, CreateSession, Event, RewindSession, UpdateSession
-from api.http.authorization import narrowed
-from api.http.preconditions import refuse_conditions
-from api.http.requests import AnyRequest, name_of
-from api.http.responses import to_json
+from api.http.around.authorization import narrowed
+from api.http.incoming.preconditions import refuse_conditions
+from api.http.incoming.requests import AnyRequest, name_of
+from api.http.outgoing.responses import to_json
 from api.http.routing import delete, get, patch, post
 from api.services import caller_of, services_of
 from domain.errors import SessionExists, SessionNotFound

@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from api.cli.options import Failure
 from api.cli.serving.server import LONGEST_STOP
-from api.http.drain import SCHEMA_NEWER_STATUS
+from api.http.around.drain import SCHEMA_NEWER_STATUS
 from api.settings import Settings
 
 _LONGEST_PAUSE = 5.0

@@ -17,7 +17,7 @@ from contextlib import suppress
 
 from api.cli.serving.connection_guard import ConnectionLimits
 from api.cli.serving.server import LONGEST_STOP, run_server
-from api.http.drain import exit_status
+from api.http.around.drain import exit_status
 from api.logs import configure_logs
 from api.main import create_app
 from api.settings import Settings

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 from uuid import UUID
 
-from api.http.responses import from_json, to_json
+from api.http.outgoing.responses import from_json, to_json
 from api.v1.documents.inputs import waiting_documents
 from api.v1.documents.sessions import pending_documents
 from application.reads.diff import changes_between

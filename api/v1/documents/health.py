@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from api.http.responses import from_json, session_json, to_json
+from api.http.outgoing.responses import from_json, session_json, to_json
 from application.ports.leases import Lease
 from application.reads.health import Checkup, Standing
 from domain.values import rfc3339

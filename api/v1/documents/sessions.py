@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from api.http.large_json import object_json
-from api.http.responses import array_json, to_json
-from api.http.streams import piece_document
+from api.http.outgoing.large_json import object_json
+from api.http.outgoing.responses import array_json, to_json
+from api.http.outgoing.streams import piece_document
 from api.services import Services
 from api.v1.documents.inputs import waiting_documents
 from application.partials.partial import Piece

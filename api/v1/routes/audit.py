@@ -8,12 +8,12 @@ from typing import Annotated
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from api.http.problems import Problem
-from api.http.query import DEFAULT_LIMIT, Limit, Query, with_query
-from api.http.query_values import whole_number
-from api.http.requests import AnyRequest, name_of
-from api.http.responses import Reply, json_response, to_json
-from api.http.route_docs import Describes, Schema
+from api.http.describing.route_docs import Describes, Schema
+from api.http.incoming.query import DEFAULT_LIMIT, Limit, Query, with_query
+from api.http.incoming.query_values import whole_number
+from api.http.incoming.requests import AnyRequest, name_of
+from api.http.outgoing.problems import Problem
+from api.http.outgoing.responses import Reply, json_response, to_json
 from api.http.routing import get
 from api.services import services_of
 from api.v1.schemas.audit import Proof, SignedCheckpoints

@@ -8,14 +8,15 @@ from typing import Annotated
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from api.http.authorization import narrowed
-from api.http.downloads import Download
-from api.http.event_cursors import cursor_of
-from api.http.negotiation import negotiated
-from api.http.problems import Problem
-from api.http.query import DEFAULT_LIMIT, Limit, Query, given_of, with_query
-from api.http.requests import AnyRequest
-from api.http.responses import (
+from api.http.around.authorization import narrowed
+from api.http.describing.route_docs import Describes
+from api.http.incoming.event_cursors import cursor_of
+from api.http.incoming.negotiation import negotiated
+from api.http.incoming.query import DEFAULT_LIMIT, Limit, Query, given_of, with_query
+from api.http.incoming.requests import AnyRequest
+from api.http.outgoing.downloads import Download
+from api.http.outgoing.problems import Problem
+from api.http.outgoing.responses import (
     from_json,
     json_response,
     next_link,
@@ -23,7 +24,6 @@ from api.http.responses import (
     records_json,
     to_json,
 )
-from api.http.route_docs import Describes
 from api.http.routing import get
 from api.services import record_access, services_of
 from api.v1.schemas.audit import AuditPage

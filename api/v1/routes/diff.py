@@ -6,12 +6,12 @@ from typing import Annotated
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from api.http.negotiation import negotiated
-from api.http.query import Query, with_query
-from api.http.query_values import sequence_or_moment
-from api.http.requests import AnyRequest, session_id_of
-from api.http.responses import Reply, json_response, to_json
-from api.http.route_docs import AT_PROBLEMS, Describes
+from api.http.describing.route_docs import AT_PROBLEMS, Describes
+from api.http.incoming.negotiation import negotiated
+from api.http.incoming.query import Query, with_query
+from api.http.incoming.query_values import sequence_or_moment
+from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.outgoing.responses import Reply, json_response, to_json
 from api.http.routing import get
 from api.services import services_of
 from api.v1.documents.diff import diff_document, diff_text

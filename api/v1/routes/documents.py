@@ -5,19 +5,19 @@ from pathlib import Path
 
 from litestar.response.base import ASGIResponse
 
-from api.http.docs_page import CONTENT_SECURITY_POLICY, page
-from api.http.openapi import document
-from api.http.problems import Problem
-from api.http.requests import AnyRequest, name_of, scope_of
-from api.http.responses import Reply, json_response, to_json
-from api.http.route_docs import Describes
+from api.http.describing.docs_page import CONTENT_SECURITY_POLICY, page
+from api.http.describing.openapi import document
+from api.http.describing.route_docs import Describes
+from api.http.incoming.requests import AnyRequest, name_of, scope_of
+from api.http.outgoing.problems import Problem
+from api.http.outgoing.responses import Reply, json_response, to_json
 from api.http.routing import Route, get
 from api.services import services_of
 from api.v1.asyncapi import streams
 from api.v1.routes.operations import HTML
 from api.v1.schemas.answers import JsonDocument
 
-_ASSETS = Path(__file__).parents[2] / "http" / "assets"
+_ASSETS = Path(__file__).parents[2] / "http" / "describing" / "assets"
 _TYPES = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript; charset=utf-8"}
 _REFUSALS = ("invalid_parameter",)
 

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from api.http.bodies import body_of
-from api.http.downloads import Download
-from api.http.preconditions import expected_of, refuse_conditions
-from api.http.problems import problem_of
-from api.http.query import Query, with_query
-from api.http.requests import AnyRequest, name_of, session_id_of
-from api.http.responses import json_response, outcome_response, to_json
-from api.http.route_docs import Describes
+from api.http.describing.route_docs import Describes
+from api.http.incoming.bodies import body_of
+from api.http.incoming.preconditions import expected_of, refuse_conditions
+from api.http.incoming.query import Query, with_query
+from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.outgoing.downloads import Download
+from api.http.outgoing.problems import problem_of
+from api.http.outgoing.responses import json_response, outcome_response, to_json
 from api.http.routing import delete, get, post
 from api.services import caller_of, perform, record_access, services_of
 from api.v1.schemas.base import Done

@@ -8,15 +8,20 @@ from uuid import UUID, uuid5
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from api.http.authorization import narrowed, principal_of, require_right
-from api.http.event_cursors import cursor_of
-from api.http.negotiation import negotiated
-from api.http.preconditions import is_current
-from api.http.problems import Problem
-from api.http.query import DEFAULT_LIMIT, MAX_EVENTS, Query, with_query
-from api.http.query_values import factor, sequence_or_moment, whole_number
-from api.http.requests import AnyRequest, scope_of, session_id_of
-from api.http.responses import (
+from api.http.around.authorization import narrowed, principal_of, require_right
+from api.http.describing.route_docs import (
+    LAST_EVENT_ID,
+    STREAM,
+    Describes,
+)
+from api.http.incoming.event_cursors import cursor_of
+from api.http.incoming.negotiation import negotiated
+from api.http.incoming.preconditions import is_current
+from api.http.incoming.query import DEFAULT_LIMIT, MAX_EVENTS, Query, with_query
+from api.http.incoming.query_values import factor, sequence_or_moment, whole_number
+from api.http.incoming.requests import AnyRequest, scope_of, session_id_of
+from api.http.outgoing.problems import Problem
+from api.http.outgoing.responses import (
     Reply,
     etag,
     from_json,
@@ -28,13 +33,8 @@ from api.http.responses import (
     records_json,
     to_json,
 )
-from api.http.route_docs import (
-    LAST_EVENT_ID,
-    STREAM,
-    Describes,
-)
+from api.http.outgoing.streams import EventStream
 from api.http.routing import get
-from api.http.streams import EventStream
 from api.services import services_of
 from api.v1.schemas.events import CloudEventBatch, EventPage, FeedPage
 from api.v1.schemas.queries import (

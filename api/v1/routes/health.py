@@ -6,13 +6,14 @@ from typing import Annotated
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from api.http import cursors
-from api.http.authorization import narrowed
-from api.http.bodies import body_of
-from api.http.query import PageQuery, Query, with_query
-from api.http.query_values import one_of, some_of
-from api.http.requests import AnyRequest, session_id_of
-from api.http.responses import (
+from api.http.around.authorization import narrowed
+from api.http.describing.route_docs import Describes
+from api.http.incoming import cursors
+from api.http.incoming.bodies import body_of
+from api.http.incoming.query import PageQuery, Query, with_query
+from api.http.incoming.query_values import one_of, some_of
+from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.outgoing.responses import (
     etag,
     json_response,
     location,
@@ -20,7 +21,6 @@ from api.http.responses import (
     outcome_response,
     to_json,
 )
-from api.http.route_docs import Describes
 from api.http.routing import get, post
 from api.services import caller_of, services_of, use_cases_of
 from api.v1.documents.health import health_entry, lease_document

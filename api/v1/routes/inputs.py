@@ -2,10 +2,10 @@
 
 from litestar.response.base import ASGIResponse
 
-from api.http.bodies import body_of
-from api.http.requests import AnyRequest, name_of, session_id_of
-from api.http.responses import location, outcome_response
-from api.http.route_docs import Describes
+from api.http.describing.route_docs import Describes
+from api.http.incoming.bodies import body_of
+from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.outgoing.responses import location, outcome_response
 from api.http.routing import delete, get, patch, post
 from api.services import caller_of, perform, read_response, state_of, use_cases_of
 from api.v1.documents.inputs import (

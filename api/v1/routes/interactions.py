@@ -5,12 +5,13 @@ from typing import Annotated, Any
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from api.http.bodies import body_of
-from api.http.preconditions import is_current
-from api.http.query import DEFAULT_LIMIT, Limit, Query, with_query
-from api.http.query_values import one_of
-from api.http.requests import AnyRequest, name_of, session_id_of
-from api.http.responses import (
+from api.http.describing.route_docs import Describes
+from api.http.incoming.bodies import body_of
+from api.http.incoming.preconditions import is_current
+from api.http.incoming.query import DEFAULT_LIMIT, Limit, Query, with_query
+from api.http.incoming.query_values import one_of
+from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.outgoing.responses import (
     etag,
     from_json,
     json_response,
@@ -19,7 +20,6 @@ from api.http.responses import (
     outcome_response,
     to_json,
 )
-from api.http.route_docs import Describes
 from api.http.routing import delete, get, post
 from api.services import caller_of, perform, read_response, services_of, state_of, use_cases_of
 from api.v1.documents.sessions import interaction_document, pending_documents

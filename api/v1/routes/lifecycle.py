@@ -6,12 +6,12 @@ from typing import Annotated
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from api.http.authorization import principal_of, require_right
-from api.http.bodies import body_of
-from api.http.query import Query, with_query
-from api.http.requests import AnyRequest, session_id_of
-from api.http.responses import json_response, outcome_response, to_json
-from api.http.route_docs import Describes
+from api.http.around.authorization import principal_of, require_right
+from api.http.describing.route_docs import Describes
+from api.http.incoming.bodies import body_of
+from api.http.incoming.query import Query, with_query
+from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.outgoing.responses import json_response, outcome_response, to_json
 from api.http.routing import post
 from api.services import caller_of, perform, services_of, use_cases_of
 from api.v1.schemas.commands import EmptyBody

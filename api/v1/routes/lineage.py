@@ -4,12 +4,13 @@ from uuid import UUID
 
 from litestar.response.base import ASGIResponse
 
-from api.http.bodies import body_of
-from api.http.limits import take
-from api.http.preconditions import is_current
-from api.http.query import PageQuery, with_query
-from api.http.requests import AnyRequest, session_id_of
-from api.http.responses import (
+from api.http.around.limits import take
+from api.http.describing.route_docs import Describes
+from api.http.incoming.bodies import body_of
+from api.http.incoming.preconditions import is_current
+from api.http.incoming.query import PageQuery, with_query
+from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.outgoing.responses import (
     etag,
     json_response,
     location,
@@ -17,7 +18,6 @@ from api.http.responses import (
     outcome_response,
     to_json,
 )
-from api.http.route_docs import Describes
 from api.http.routing import get, post
 from api.services import caller_of, services_of, use_cases_of
 from api.v1.routes.session_lists import session_page

@@ -7,14 +7,19 @@ from typing import Annotated, Any, Literal
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from api.http import cursors
-from api.http.bodies import body_of
-from api.http.event_cursors import cursor_of
-from api.http.preconditions import is_current
-from api.http.query import DEFAULT_LIMIT, Limit, PageQuery, Query, with_query
-from api.http.query_values import one_of, text
-from api.http.requests import AnyRequest, name_of, session_id_of
-from api.http.responses import (
+from api.http.describing.route_docs import (
+    AT_PROBLEMS,
+    LAST_EVENT_ID,
+    Describes,
+)
+from api.http.incoming import cursors
+from api.http.incoming.bodies import body_of
+from api.http.incoming.event_cursors import cursor_of
+from api.http.incoming.preconditions import is_current
+from api.http.incoming.query import DEFAULT_LIMIT, Limit, PageQuery, Query, with_query
+from api.http.incoming.query_values import one_of, text
+from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.outgoing.responses import (
     array_json,
     etag,
     from_json,
@@ -25,11 +30,6 @@ from api.http.responses import (
     outcome_response,
     record_json,
     to_json,
-)
-from api.http.route_docs import (
-    AT_PROBLEMS,
-    LAST_EVENT_ID,
-    Describes,
 )
 from api.http.routing import get, patch, post
 from api.services import caller_of, services_of, use_cases_of

@@ -13,14 +13,14 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from api.http.docs_page import CONTENT_SECURITY_POLICY
-from api.http.forwarded import public_base
-from api.http.negotiation import negotiated
-from api.http.problems import Problem
-from api.http.query import Query, with_query
-from api.http.requests import AnyRequest, scope_of
-from api.http.responses import JSON, Reply, json_response, to_json
-from api.http.route_docs import Describes
+from api.http.around.forwarded import public_base
+from api.http.describing.docs_page import CONTENT_SECURITY_POLICY
+from api.http.describing.route_docs import Describes
+from api.http.incoming.negotiation import negotiated
+from api.http.incoming.query import Query, with_query
+from api.http.incoming.requests import AnyRequest, scope_of
+from api.http.outgoing.problems import Problem
+from api.http.outgoing.responses import JSON, Reply, json_response, to_json
 from api.http.routing import get
 from api.services import services_of
 from api.v1.schemas.answers import Health, Ready, Version, Welcome

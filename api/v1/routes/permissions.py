@@ -4,10 +4,10 @@ from dataclasses import asdict
 
 from litestar.response.base import ASGIResponse
 
-from api.http.bodies import body_of
-from api.http.requests import AnyRequest, session_id_of
-from api.http.responses import etag, json_response, outcome_response, to_json
-from api.http.route_docs import Describes
+from api.http.describing.route_docs import Describes
+from api.http.incoming.bodies import body_of
+from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.outgoing.responses import etag, json_response, outcome_response, to_json
 from api.http.routing import get, post, put
 from api.services import caller_of, perform, read_response, state_of, use_cases_of
 from api.v1.schemas.permissions import (

@@ -2,10 +2,10 @@
 
 from litestar.response.base import ASGIResponse
 
-from api.http.bodies import body_of
-from api.http.requests import AnyRequest
-from api.http.responses import json_response, to_json
-from api.http.route_docs import Describes
+from api.http.describing.route_docs import Describes
+from api.http.incoming.bodies import body_of
+from api.http.incoming.requests import AnyRequest
+from api.http.outgoing.responses import json_response, to_json
 from api.http.routing import get, post
 from api.services import caller_of, services_of
 from api.v1.schemas.commands import EmptyBody

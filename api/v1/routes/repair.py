@@ -5,12 +5,12 @@ from typing import Annotated, Self
 from litestar.response.base import ASGIResponse
 from pydantic import Field, model_validator
 
-from api.http.bodies import body_of
-from api.http.query import Query, with_query
-from api.http.query_values import BadValue, go_flag, one_of, text
-from api.http.requests import AnyRequest, session_id_of
-from api.http.responses import json_response, to_json
-from api.http.route_docs import Describes
+from api.http.describing.route_docs import Describes
+from api.http.incoming.bodies import body_of
+from api.http.incoming.query import Query, with_query
+from api.http.incoming.query_values import BadValue, go_flag, one_of, text
+from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.outgoing.responses import json_response, to_json
 from api.http.routing import post
 from api.services import caller_of, services_of
 from api.v1.schemas.commands import EmptyBody

@@ -4,19 +4,19 @@ from dataclasses import replace
 
 from litestar.response.base import ASGIResponse
 
-from api.http import cursors
-from api.http.authorization import narrowed
-from api.http.query import PageQuery, with_query
-from api.http.requests import AnyRequest
-from api.http.responses import (
+from api.http.around.authorization import narrowed
+from api.http.describing.route_docs import (
+    Describes,
+)
+from api.http.incoming import cursors
+from api.http.incoming.query import PageQuery, with_query
+from api.http.incoming.requests import AnyRequest
+from api.http.outgoing.responses import (
     Reply,
     array_json,
     json_response,
     next_link,
     to_json,
-)
-from api.http.route_docs import (
-    Describes,
 )
 from api.http.routing import get
 from api.services import services_of

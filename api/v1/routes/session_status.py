@@ -8,20 +8,20 @@ from uuid import UUID
 
 from litestar.response.base import ASGIResponse
 
-from api.http.preconditions import is_current
-from api.http.problems import Problem
-from api.http.query import Query, with_query
-from api.http.requests import AnyRequest, header, session_id_of
-from api.http.responses import (
+from api.http.describing.route_docs import (
+    AT_PROBLEMS,
+    Describes,
+)
+from api.http.incoming.preconditions import is_current
+from api.http.incoming.query import Query, with_query
+from api.http.incoming.requests import AnyRequest, header, session_id_of
+from api.http.outgoing.problems import Problem
+from api.http.outgoing.responses import (
     Reply,
     etag,
     json_response,
     not_modified,
     to_json,
-)
-from api.http.route_docs import (
-    AT_PROBLEMS,
-    Describes,
 )
 from api.http.routing import get
 from api.services import services_of

@@ -2,14 +2,18 @@
 
 from litestar.response.base import ASGIResponse
 
-from api.http.authorization import require_owner
-from api.http.bodies import body_of
-from api.http.limits import take
-from api.http.preconditions import is_current
-from api.http.problems import Problem
-from api.http.query import Query, with_query
-from api.http.requests import AnyRequest, header, session_id_of
-from api.http.responses import (
+from api.http.around.authorization import require_owner
+from api.http.around.limits import take
+from api.http.describing.route_docs import (
+    AT_PROBLEMS,
+    Describes,
+)
+from api.http.incoming.bodies import body_of
+from api.http.incoming.preconditions import is_current
+from api.http.incoming.query import Query, with_query
+from api.http.incoming.requests import AnyRequest, header, session_id_of
+from api.http.outgoing.problems import Problem
+from api.http.outgoing.responses import (
     Reply,
     etag,
     json_response,
@@ -17,10 +21,6 @@ from api.http.responses import (
     not_modified,
     outcome_response,
     to_json,
-)
-from api.http.route_docs import (
-    AT_PROBLEMS,
-    Describes,
 )
 from api.http.routing import delete, get, post
 from api.services import caller_of, perform, services_of, use_cases_of

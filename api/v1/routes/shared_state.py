@@ -5,14 +5,14 @@ from typing import Annotated
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from api.http.bodies import body_of
-from api.http.preconditions import is_current
-from api.http.problems import Problem
-from api.http.query import Query, with_query
-from api.http.query_values import whole_number
-from api.http.requests import AnyRequest, name_of
-from api.http.responses import Reply, etag, json_response, not_modified, to_json
-from api.http.route_docs import Describes
+from api.http.describing.route_docs import Describes
+from api.http.incoming.bodies import body_of
+from api.http.incoming.preconditions import is_current
+from api.http.incoming.query import Query, with_query
+from api.http.incoming.query_values import whole_number
+from api.http.incoming.requests import AnyRequest, name_of
+from api.http.outgoing.problems import Problem
+from api.http.outgoing.responses import Reply, etag, json_response, not_modified, to_json
 from api.http.routing import get, patch
 from api.services import caller_of, services_of, use_cases_of
 from api.v1.routes.state import KeyPage, history_reply

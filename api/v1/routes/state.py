@@ -5,12 +5,13 @@ from typing import Any
 
 from litestar.response.base import ASGIResponse
 
-from api.http.bodies import body_of
-from api.http.large_json import object_json
-from api.http.problems import Problem
-from api.http.query import with_query
-from api.http.requests import AnyRequest, name_of, session_id_of
-from api.http.responses import (
+from api.http.describing.route_docs import AT_PROBLEMS, Describes
+from api.http.incoming.bodies import body_of
+from api.http.incoming.query import with_query
+from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.outgoing.large_json import object_json
+from api.http.outgoing.problems import Problem
+from api.http.outgoing.responses import (
     Reply,
     etag,
     json_response,
@@ -19,7 +20,6 @@ from api.http.responses import (
     path_of,
     to_json,
 )
-from api.http.route_docs import AT_PROBLEMS, Describes
 from api.http.routing import get, patch
 from api.services import perform, services_of
 from api.v1.schemas.queries import AtQuery, KeyHistoryQuery

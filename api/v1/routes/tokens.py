@@ -5,12 +5,12 @@ from uuid import UUID
 
 from litestar.response.base import ASGIResponse
 
-from api.http.authorization import principal_of
-from api.http.bodies import body_of
-from api.http.preconditions import refuse_conditions
-from api.http.requests import AnyRequest, name_of, scope_of
-from api.http.responses import json_response, to_json
-from api.http.route_docs import Describes
+from api.http.around.authorization import principal_of
+from api.http.describing.route_docs import Describes
+from api.http.incoming.bodies import body_of
+from api.http.incoming.preconditions import refuse_conditions
+from api.http.incoming.requests import AnyRequest, name_of, scope_of
+from api.http.outgoing.responses import json_response, to_json
 from api.http.routing import delete, get, post
 from api.services import services_of
 from api.v1.documents.tokens import token_document

@@ -9,15 +9,15 @@ from typing import Annotated, Any, BinaryIO, cast
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from api.http.bodies import body_of
-from api.http.downloads import Download
-from api.http.negotiation import negotiated
-from api.http.preconditions import expected_of
-from api.http.problems import Problem, problem_of
-from api.http.query import Query, with_query
-from api.http.requests import AnyRequest, header, header_text, session_id_of
-from api.http.responses import to_json
-from api.http.route_docs import Describes
+from api.http.describing.route_docs import Describes
+from api.http.incoming.bodies import body_of
+from api.http.incoming.negotiation import negotiated
+from api.http.incoming.preconditions import expected_of
+from api.http.incoming.query import Query, with_query
+from api.http.incoming.requests import AnyRequest, header, header_text, session_id_of
+from api.http.outgoing.downloads import Download
+from api.http.outgoing.problems import Problem, problem_of
+from api.http.outgoing.responses import to_json
 from api.http.routing import get, post
 from api.services import actor_of, record_access, services_of
 from api.v1.schemas.queries import GoFlag

@@ -5,11 +5,11 @@ from typing import Any
 
 from litestar.response.base import ASGIResponse
 
-from api.http.bodies import body_of, validated
-from api.http.problems import Problem
-from api.http.requests import AnyRequest, name_of, session_id_of
-from api.http.responses import etag, json_response, location, outcome_response, to_json
-from api.http.route_docs import Describes
+from api.http.describing.route_docs import Describes
+from api.http.incoming.bodies import body_of, validated
+from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.outgoing.problems import Problem
+from api.http.outgoing.responses import etag, json_response, location, outcome_response, to_json
 from api.http.routing import get, post
 from api.services import caller_of, perform, read_response, state_of, use_cases_of
 from api.v1.schemas.activity import ActivityBody, activity_of, verbatim

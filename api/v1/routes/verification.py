@@ -8,12 +8,12 @@ from uuid import UUID
 from litestar.response.base import ASGIResponse
 from pydantic import Field
 
-from api.http.downloads import Download
-from api.http.query import Query, given_of, with_query
-from api.http.query_values import fraction, whole_number
-from api.http.requests import AnyRequest, session_id_of
-from api.http.responses import json_response, to_json
-from api.http.route_docs import Describes
+from api.http.describing.route_docs import Describes
+from api.http.incoming.query import Query, given_of, with_query
+from api.http.incoming.query_values import fraction, whole_number
+from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.outgoing.downloads import Download
+from api.http.outgoing.responses import json_response, to_json
 from api.http.routing import get
 from api.services import record_access, services_of
 from api.v1.schemas.audit import VerificationReport

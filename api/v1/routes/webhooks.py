@@ -5,15 +5,15 @@ from uuid import UUID
 
 from litestar.response.base import ASGIResponse
 
-from api.http import cursors
-from api.http.authorization import narrowed, principal_of
-from api.http.bodies import body_of
-from api.http.preconditions import refuse_conditions
-from api.http.problems import Problem
-from api.http.query import PageQuery, with_query
-from api.http.requests import AnyRequest, name_of
-from api.http.responses import json_response, next_link, to_json
-from api.http.route_docs import Describes
+from api.http.around.authorization import narrowed, principal_of
+from api.http.describing.route_docs import Describes
+from api.http.incoming import cursors
+from api.http.incoming.bodies import body_of
+from api.http.incoming.preconditions import refuse_conditions
+from api.http.incoming.query import PageQuery, with_query
+from api.http.incoming.requests import AnyRequest, name_of
+from api.http.outgoing.problems import Problem
+from api.http.outgoing.responses import json_response, next_link, to_json
 from api.http.routing import delete, get, patch, post
 from api.services import Services, record_access, services_of
 from api.v1.documents.webhooks import dead_letter_document, webhook_document

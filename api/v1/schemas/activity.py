@@ -16,8 +16,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core.core_schema import CoreSchema, any_schema
 
-from api.http.bodies import validated
-from api.http.problems import Problem
+from api.http.incoming.bodies import validated
+from api.http.outgoing.problems import Problem
 from api.v1.schemas.base import Body, JsonMap, Name, ProviderId, one_of
 from api.v1.schemas.parts import Parts
 from domain.catalogue import NAMES

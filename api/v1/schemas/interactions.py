@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from api.http.bodies import validated
+from api.http.incoming.bodies import validated
 from api.v1.schemas.activity import whole
 from api.v1.schemas.base import (
     NAME_PATTERN,

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.http.query import DEFAULT_LIMIT, MAX_EVENTS, Limit, Query
-from api.http.query_values import (
+from api.http.incoming.query import DEFAULT_LIMIT, MAX_EVENTS, Limit, Query
+from api.http.incoming.query_values import (
     cursor_or_now,
     duration,
     flag,

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.http.query import PageQuery, Query
-from api.http.query_values import (
+from api.http.incoming.query import PageQuery, Query
+from api.http.incoming.query_values import (
     mark_flags,
     one_of,
     some_of,

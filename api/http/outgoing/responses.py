@@ -11,7 +11,7 @@ from litestar import Request
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
-from api.http.forwarded import public_base
+from api.http.around.forwarded import public_base
 from application.commands.request import Outcome
 from application.ports.events import StoredEvent
 from application.ports.session_rows import ListedSession

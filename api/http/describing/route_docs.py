@@ -1,4 +1,4 @@
-"""What a route says about itself; `api/http/openapi.py` makes the document of it."""
+"""What a route says about itself; `api/http/describing/openapi.py` makes the document of it."""
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api.http.query import Handler, without_query
+from api.http.incoming.query import Handler, without_query
 from api.http.routing import Route
 
 _DESCRIPTIONS: dict[Handler, "Describes"] = {}

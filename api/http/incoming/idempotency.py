@@ -3,9 +3,9 @@
 import re
 from hashlib import sha256
 
-from api.http.bodies import read_body
-from api.http.problems import Problem
-from api.http.requests import AnyRequest, header, scope_of
+from api.http.incoming.bodies import read_body
+from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.outgoing.problems import Problem
 from application.commands.request import IdempotencyKey
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")

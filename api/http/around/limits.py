@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from api.http.requests import AnyRequest, scope_of
+from api.http.incoming.requests import AnyRequest, scope_of
 from application.limits.limiter import Limiter, Standing
 from application.ports.allowances import Kind
 from domain.principal import Principal

@@ -14,8 +14,8 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
-from api.http.forwarded import Forwarding
-from api.http.requests import SLASH_IN_A_NAME
+from api.http.around.forwarded import Forwarding
+from api.http.incoming.requests import SLASH_IN_A_NAME
 from api.http.routing import METHODS
 from application.memory_budget import Share
 

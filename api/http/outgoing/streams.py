@@ -11,8 +11,8 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 from prometheus_client import Gauge
 
-from api.http.problems import Problem, document, problem_of, status_of
-from api.http.responses import record_json, to_json
+from api.http.outgoing.problems import Problem, document, problem_of, status_of
+from api.http.outgoing.responses import record_json, to_json
 from application.memory_budget import Share
 from application.partials.partial import Piece
 from application.ports.events import StoredEvent

@@ -1,7 +1,7 @@
 """What a parameter of a query may be: how its text is read, and its schema in the documents.
 
-Each is an annotation of a field of an `api.http.query.Query`, and raises `ValueError` with what the
-text must be instead.
+Each is an annotation of a field of an `api.http.incoming.query.Query`, and raises `ValueError` with
+what the text must be instead.
 """
 
 import math

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from api.http.responses import to_json
+from api.http.outgoing.responses import to_json
 
 _AT_ONCE = 256 * 1024
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
-from api.http.problems import Problem
+from api.http.outgoing.problems import Problem
 
 MAX_DEPTH = 100
 

@@ -1,7 +1,7 @@
 """Where a reader of events goes on: by a parameter, or by where its stream was cut."""
 
-from api.http.problems import Problem
-from api.http.requests import AnyRequest, header, scope_of
+from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.outgoing.problems import Problem
 from application.errors import StoreReplaced
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from api.http.openapi import Json
-from api.http.problems import statuses
+from api.http.describing.openapi import Json
+from api.http.outgoing.problems import statuses
 from api.v1.schemas.events import RECORDS
 
 CONTENT_SECURITY_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'"

@@ -2,8 +2,8 @@
 
 import re
 
-from api.http.problems import Problem
-from api.http.requests import AnyRequest, header
+from api.http.incoming.requests import AnyRequest, header
+from api.http.outgoing.problems import Problem
 
 _ETAG = re.compile(r'\s*(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
 _OURS = re.compile(r"0|[1-9]\d{0,18}", re.ASCII)

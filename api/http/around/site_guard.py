@@ -16,7 +16,7 @@ from litestar.enums import ScopeType
 from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from api.http.problems import Problem
+from api.http.outgoing.problems import Problem
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OUR_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from litestar import Request
 
-from api.http.problems import Problem
+from api.http.outgoing.problems import Problem
 from domain.errors import SessionNotFound
 
 AnyRequest = Request[Any, Any, Any]
@@ -19,7 +19,7 @@ _PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 
 
 def scope_of(request: AnyRequest) -> dict[str, Any]:
-    """Return the ASGI scope of a request, with what `api/http/middleware.py` put into it."""
+    """Return the ASGI scope of a request, with what `api/http/around/middleware.py` put into it."""
     return cast("dict[str, Any]", request.scope)
 
 

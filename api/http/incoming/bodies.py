@@ -5,10 +5,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from api.http.json_body import decode, require_plain_json
-from api.http.limits import take
-from api.http.problems import Problem
-from api.http.requests import AnyRequest, header, scope_of
+from api.http.around.limits import take
+from api.http.incoming.json_body import decode, require_plain_json
+from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.outgoing.problems import Problem
 from application.memory_budget import Share
 
 _M = TypeVar("_M", bound=BaseModel)

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema, to_json
 
-from api.http.named_enums import name_enums
-from api.http.route_docs import Describes
+from api.http.describing.named_enums import name_enums
+from api.http.describing.route_docs import Describes
 from api.v1.schemas.answers import Problem
 from api.v1.schemas.events import EventRecord
 

@@ -11,9 +11,9 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from litestar.response.base import ASGIResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from api.http.problems import Problem
-from api.http.query_values import BadValue, text, whole_number
-from api.http.requests import AnyRequest, scope_of
+from api.http.incoming.query_values import BadValue, text, whole_number
+from api.http.incoming.requests import AnyRequest, scope_of
+from api.http.outgoing.problems import Problem
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200

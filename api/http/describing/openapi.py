@@ -12,10 +12,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from api.http.components import REFERENCE, components
-from api.http.problems import PROBLEM_JSON, statuses
-from api.http.query import model_of, parameters_of
-from api.http.route_docs import (
+from api.http.describing.components import REFERENCE, components
+from api.http.describing.route_docs import (
     COMMAND_HEADERS,
     IF_NONE_MATCH,
     REQUEST_ID,
@@ -25,6 +23,8 @@ from api.http.route_docs import (
     description_of,
     summary_of,
 )
+from api.http.incoming.query import model_of, parameters_of
+from api.http.outgoing.problems import PROBLEM_JSON, statuses
 from api.http.routing import Route
 from api.v1.schemas.answers import Problem
 from api.v1.schemas.base import NAME_PATTERN

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from api.http.problems import Problem
-from api.http.requests import AnyRequest, header, scope_of
+from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.outgoing.problems import Problem
 
 _RANGE = re.compile(
     r"\s*([\w!#$&^.+*-]+)/([\w!#$&^.+*-]+)\s*((?:;[^,]*)?)", re.ASCII | re.IGNORECASE
@@ -16,7 +16,7 @@ def negotiated(request: AnyRequest, forms: Mapping[str, Sequence[str]]) -> str:
     """Return the form that the client likes most.
 
     Of forms that it likes equally, the one that it names more exactly is taken, then the one it
-    names first. The answer, also a refusal, gets `Vary: Accept` (`api/http/middleware.py`).
+    names first. The answer, also a refusal, gets `Vary: Accept` (`api/http/around/middleware.py`).
 
     Args:
         request: Whose header Accept; absent, it takes any form.

@@ -5,7 +5,7 @@ import gzip
 import re
 from typing import Any
 
-from api.http.responses import Reply
+from api.http.outgoing.responses import Reply
 
 _SMALLEST = 8 * 1024
 """Bytes below which a smaller answer is not worth its making."""

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from litestar.exceptions import NotFoundException
 
-from api.http.problems import Problem
-from api.http.requests import AnyRequest, name_of, scope_of, session_id_of
+from api.http.incoming.requests import AnyRequest, name_of, scope_of, session_id_of
+from api.http.outgoing.problems import Problem
 from api.http.routing import Route
 from domain.principal import Principal, Right
 

@@ -9,7 +9,7 @@ import msgspec
 from litestar.exceptions import HTTPException
 from litestar.response.base import ASGIResponse
 
-from api.http.responses import Reply
+from api.http.outgoing.responses import Reply
 from domain.errors import (
     AtLimit,
     CairnError,

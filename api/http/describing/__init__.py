@@ -1,0 +1,1 @@
+"""The documents: OpenAPI, and the page that shows it."""

@@ -1,0 +1,1 @@
+"""What requests say: addresses, headers, queries and bodies, each refused by name."""

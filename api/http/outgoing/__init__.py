@@ -1,0 +1,1 @@
+"""What is answered: JSON, problems, streams and downloads."""
