@@ -38,7 +38,7 @@ def successor(folder: Path) -> Path:
     change(folder / "infrastructure/postgres/sql/log.sql", "append_batch_v1", "append_batch_v2")
     projection = folder / "application/projections/session_row.py"
     change(projection, r"PROJECTION_VERSION = \d+", "PROJECTION_VERSION = 1000")
-    change(folder / "domain/session/evolve.py", r"\nFORMAT = \d+", "\nFORMAT = 1000")
+    change(folder / "domain/session/state.py", r"\nFORMAT = \d+", "\nFORMAT = 1000")
     return folder
 
 

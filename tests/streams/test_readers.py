@@ -17,7 +17,7 @@ from tests.support.sse import Connection, Frame, Stream, eventually, open_stream
 
 MEBIBYTE = 1024 * 1024
 READERS = 2
-JOBS = 4
+JOBS = 5
 """Webhooks, supervision, upkeep, and the tiles of the log."""
 
 

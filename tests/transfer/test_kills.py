@@ -84,7 +84,7 @@ def also_at(*points: int) -> list[Any]:
     return [pytest.param(point, marks=pytest.mark.hunt) for point in points]
 
 
-@pytest.mark.parametrize("at", [1, 2500, ALL - 1, *also_at(500, 1302, 1303, 4000, 6500)])
+@pytest.mark.parametrize("at", [2500, *also_at(1, 500, 1302, 1303, 4000, 6500, ALL - 1)])
 def test_a_server_that_is_killed_in_an_import(
     at: int, server: Cairn, database_url: str, folder: Path
 ) -> None:
@@ -126,8 +126,8 @@ def test_a_server_that_is_killed_in_an_import(
     assert all("held" not in one for one in held)
 
 
-@pytest.mark.parametrize("name", ["out", "out.tar.zst"])
-@pytest.mark.parametrize("files", [0, 1, SESSIONS])
+@pytest.mark.parametrize("name", ["out", *also_at("out.tar.zst")])
+@pytest.mark.parametrize("files", [1, *also_at(0, SESSIONS)])
 def test_an_export_that_is_killed(
     files: int, name: str, database_url: str, folder: Path, tmp_path: Path
 ) -> None:

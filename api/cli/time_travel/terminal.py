@@ -3,7 +3,6 @@
 import os
 import re
 import select
-import shutil
 import signal
 import sys
 import termios
@@ -53,7 +52,8 @@ class Terminal:
     @property
     def size(self) -> tuple[int, int]:
         """Its columns and lines, each at least what a replay needs."""
-        columns, lines = shutil.get_terminal_size()
+        # Asked of the terminal itself: variables of the environment may tell of another one.
+        columns, lines = os.get_terminal_size(self._input)
         return max(columns, 20), max(lines, 2)
 
     def draw(self, lines: Sequence[str], status: str) -> None:
