@@ -7,7 +7,7 @@ carried out whatever happens: by whoever asked, or by a job when that process is
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Container, Sequence
 from time import monotonic
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -17,6 +17,7 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Caller
 from application.commands.scope_handler import ScopeHandler
 from application.erasure.plans import Because, ErasurePlan, PlannedSession
+from application.errors import StaleSequence
 from application.ports.erasures import Erasures, PendingErasure, Relation
 from application.ports.store import Store
 from application.projections.shared_state import user_scope
@@ -77,7 +78,12 @@ class Erasing:
         self._transcripts = transcripts
 
     async def plan(
-        self, session_id: UUID, *, children: bool, shared_keys: SharedKeys = "kept"
+        self,
+        session_id: UUID,
+        *,
+        children: bool,
+        shared_keys: SharedKeys = "kept",
+        expected: Container[int] | None = None,
     ) -> ErasurePlan:
         """Return what the erasure of a session comes to.
 
@@ -85,15 +91,20 @@ class Erasing:
             session_id: Which.
             children: Erase the sessions that it has spawned too.
             shared_keys: What becomes of values in force that it gave to keys it shares.
+            expected: The newest sequences that the caller allows; None allows any.
 
         Raises:
             SessionNotFound: There is none.
+            StaleSequence: It is at another sequence than the caller allows.
         """
         row = await self._store.session_rows.session(session_id)
         if row is None:
             raise SessionNotFound
         plan = ErasurePlan(shared_keys=shared_keys)
         if row.status != "erased":
+            # Forks are erased before it: what refuses it must be found before them.
+            if expected is not None and row.sequence not in expected:
+                raise StaleSequence(None, head=row.sequence)
             asked = Relation(session_id, row.status, row.sequence)
             await self._add(plan, [(asked, "asked")], children=children)
         else:

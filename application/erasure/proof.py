@@ -7,7 +7,7 @@ the hash and the digest of every record that is gone.
 
 import json
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +48,22 @@ class ErasureProofs:
         if self._transparency.keys.signing:
             with suppress(CairnError):
                 await self._transparency.checkpoint()
+
+    async def of_session(self, session_id: UUID) -> AsyncGenerator[bytes]:
+        """Yield the proof of the erasure of a session.
+
+        Args:
+            session_id: Which; the logs of keys and of accesses are no sessions.
+
+        Raises:
+            SessionNotFound: There is none.
+            NotErased: It is not erased.
+        """
+        if await self._store.session_rows.session(session_id) is None:
+            raise SessionNotFound
+        async with aclosing(self.lines([session_id])) as lines:
+            async for line in lines:
+                yield line
 
     async def lines(self, log_ids: Sequence[UUID]) -> AsyncGenerator[bytes]:
         """Yield the proof of the erasure of logs.

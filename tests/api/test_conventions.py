@@ -322,14 +322,16 @@ _EXAMPLES: dict[str, Any] = {
     "profile": {"name": "n", "body": "b"},
     "sandbox": {"sandbox_id": "s", "operation": "o", "outcome": "failed"},
     "peers": {"peer_id": "p"},
+    "erase": {"reason": "asked for"},
+    "legal-hold": {"reason": "court"},
 }
 
 
 def _example(method: str, path: str) -> Any:
     """Return a body that a command takes; of two that end alike, the longer end is asked first."""
-    if method == "DELETE":
-        return {}
     *_, before, last = path.split("/")
+    if method == "DELETE" and last != "legal-hold":
+        return {}
     return _EXAMPLES.get(f"{before}/{last}", _EXAMPLES.get(last, {}))
 
 

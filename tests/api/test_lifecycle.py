@@ -44,7 +44,7 @@ def test_a_session_begins_with_its_rules_and_limits(api: Api) -> None:
         "permissions": {"mode": "approve-reads", "allow": ["read*"], "ask": [], "deny": ["rm*"]},
         "grants": {"tools": ["b", " a ", "b"], "skills": ["s"]},
         "limits": {"queued_inputs": 3, "input_bytes": 512, "turn_seconds": 60, "children": 0,
-                   "depth": 2},
+                   "depth": 2, "iterations": 20, "consecutive_tool_calls": 5},
         "ttl_seconds": 3600,
     }  # fmt: skip
     session = api.create(**body)

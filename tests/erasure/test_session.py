@@ -126,6 +126,18 @@ def test_a_dry_run_says_what_would_go(eraser: Eraser) -> None:
     assert session.head == head
 
 
+@pytest.mark.parametrize("query", ["", "?dry_run=true"])
+def test_a_stale_if_match_erases_no_fork_either(eraser: Eraser, query: str) -> None:
+    session = furnished(eraser)
+    fork = done(session.post("/fork", {}), 201)["session"]["id"]
+    head = session.head
+    with session.nothing_recorded():
+        answer = session.post(f"/erase{query}", BECAUSE, headers={"If-Match": f'"{head - 1}"'})
+        refused(answer, 412, "stale_sequence", head=head)
+    assert done(eraser.api.get(f"/v1/sessions/{fork}"))
+    done(session.post(f"/erase{query}", BECAUSE, headers={"If-Match": f'"{head}"'}))
+
+
 @pytest.mark.parametrize("shared_keys", ["kept", "erased"])
 def test_keys_in_force_stay_or_go_and_their_history_goes(eraser: Eraser, shared_keys: str) -> None:
     session = furnished(eraser)

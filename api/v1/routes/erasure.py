@@ -58,7 +58,12 @@ async def erase_session(request: AnyRequest, query: EraseQuery) -> ASGIResponse:
     body = await body_of(request, EraseSessionBody)
     session_id, caller = session_id_of(request), await caller_of(request)
     erasing, proofs = services_of(request).erasing, services_of(request).erasure_proofs
-    plan = await erasing.plan(session_id, children=body.children, shared_keys=body.shared_keys)
+    plan = await erasing.plan(
+        session_id,
+        children=body.children,
+        shared_keys=body.shared_keys,
+        expected=caller.expected,
+    )
     where = _where(body.reason, dry_run=dry_run)
     await record_access(request, "erasure", session_id=session_id, where=where)
     if not dry_run:
@@ -75,7 +80,7 @@ async def erase_session(request: AnyRequest, query: EraseQuery) -> ASGIResponse:
 async def get_erasure(request: AnyRequest) -> ASGIResponse:
     """Prove the erasure of a session: checkpoints and proofs, then what is left of each event."""
     session_id = session_id_of(request)
-    answer = await Download.of(services_of(request).erasure_proofs.lines([session_id]), _LINES)
+    answer = await Download.of(services_of(request).erasure_proofs.of_session(session_id), _LINES)
     await record_access(request, "erasure", session_id=session_id)
     return answer
 
