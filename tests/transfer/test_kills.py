@@ -79,7 +79,7 @@ def wait_for(holds: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def also_at(*points: int) -> list[Any]:
+def also_at(*points: int | str) -> list[Any]:
     """Points that only `make hunt` looks at."""
     return [pytest.param(point, marks=pytest.mark.hunt) for point in points]
 
