@@ -64,7 +64,7 @@ from tests.property.invariants import check, check_scope
 from tests.property.model import Log, Model, refusal_of
 from tests.support.aim import aimed
 from tests.support.builders import NOON, text
-from tests.support.strategies import COMMANDS, SUITS, commands, option_ids, scope_patches
+from tests.support.strategies import COMMANDS, ENDINGS, SUITS, commands, option_ids, scope_patches
 
 NIL = UUID(int=0)
 _numbers = count(1)
@@ -130,6 +130,7 @@ hows = st.builds(
 users = st.sampled_from([None, "ada", "bob"])
 which = st.sampled_from([0, 0, 0, 0, 1, 1, 1, 2, 3, 4, 5])
 MOST_SESSIONS = 7
+_GONE_FOR_GOOD = ("deleted", "erased")
 _ALL = 1 << 30
 """Bytes for more states than there are."""
 
@@ -229,15 +230,14 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(at=which, command=commands, how=hows)
     def do_anything(self, at: int, command: Any, how: How) -> None:
-        ending = c.DeleteSession | c.StopSession | c.ExpireDue | c.RecoverSession
-        ends = isinstance(command, ending)
+        ends = isinstance(command, ENDINGS)
         if ends and (self.log_of(at)[5:] == [] or at == 0):
             command = c.ResumeSession()
         self.ask(at, self.aimed(at, command) if how.aim else command, how)
 
     @rule(at=which, kind=st.sampled_from(sorted(COMMANDS, key=str)), data=st.data(), how=hows)
     def set_the_scene(self, at: int, kind: type, data: st.DataObject, how: How) -> None:
-        at = 1 if kind is c.DeleteSession else at
+        at = 1 if kind in (c.DeleteSession, c.EraseSession) else at
         self.play(at, data.draw(COMMANDS[kind], label="command"), how)
 
     def play(self, at: int, command: Any, how: How) -> None:
@@ -251,7 +251,7 @@ class Sessions(RuleBasedStateMachine):
     def fork(self, at: int, process: int, back: int, how: How) -> None:
         origin = self.ids[self.there(at)]
         past = self.logs[origin]
-        if not self.to_come or not past or self.model.state(origin).status == "deleted":
+        if not self.to_come or not past or self.model.state(origin).status in _GONE_FOR_GOOD:
             return
         sequence = max(len(past) - back, 1)
         owner = self.model.state(origin).lifecycle.owner
@@ -368,7 +368,7 @@ class Sessions(RuleBasedStateMachine):
     @rule(at=which)
     def take_a_snapshot(self, at: int) -> None:
         session_id = self.ids[self.there(at)]
-        if self.state_of(at).lifecycle.phase not in ("absent", "deleted"):
+        if self.state_of(at).lifecycle.phase not in ("absent", *_GONE_FOR_GOOD):
             snapshot = self.run(self.reader.queries.snapshot(session_id))
             self.kept = [*self.kept[-2:], _Kept(session_id, snapshot)]
 
@@ -722,7 +722,7 @@ class Sessions(RuleBasedStateMachine):
             for fact in _FACTS:
                 assert getattr(row, fact) == getattr(made, fact), fact
         there = [one for one in self.ids if self.logs[one]]
-        shown = [one for one in there if self.model.state(one).status != "deleted"]
+        shown = [one for one in there if self.model.state(one).status not in _GONE_FOR_GOOD]
         order = sorted(shown, key=lambda one: (self.logs[one][-1].at, one), reverse=True)
         assert await self.listed() == order
         for parent in there:
@@ -750,7 +750,7 @@ class Sessions(RuleBasedStateMachine):
                     scopes[scope][key] = value
         for at, session_id in enumerate(self.ids):
             state, owner = self.state_of(at), self.state_of(at).lifecycle.owner
-            if state.lifecycle.phase in ("absent", "deleted"):
+            if state.lifecycle.phase in ("absent", *_GONE_FOR_GOOD):
                 continue
             _, seen = await self.reader.queries.state(session_id)
             app = scopes.get(app_scope(owner.app), {})
@@ -761,14 +761,13 @@ class Sessions(RuleBasedStateMachine):
     def shared_by(self, one: StoredEvent) -> Iterator[tuple[UUID, str, Any]]:
         if one.type not in ("session.created", "state.patched"):
             return
-        owner = self.model.state(one.session_id).lifecycle.owner
-        app, user = self.scopes.get(one.session_id) or (owner.app, owner.user)
-        match self.codec.decode(one).event:
+        event = self.codec.decode(one).event
+        match event:
             case e.SessionCreated(state=written) | e.StatePatched(set=written):
                 changes: dict[str, Any] = dict(written)
             case _:
                 return
-        event = self.codec.decode(one).event
+        app, user = self.scopes.get(one.session_id) or self.first_owner(one.session_id)
         if isinstance(event, e.StatePatched):
             changes |= dict.fromkeys(event.delete, _GONE)
         for key, value in changes.items():
@@ -779,13 +778,18 @@ class Sessions(RuleBasedStateMachine):
                     assert user is not None
                     yield user_scope(app, user), key, value
 
+    def first_owner(self, session_id: UUID) -> tuple[str, str]:
+        """Return app and user of a session, also of one that is erased by now."""
+        first: Any = self.codec.decode(self.by_session[session_id][0]).event
+        return first.owner.app, first.owner.user
+
     async def a_snapshot_and_the_tail_after_it_are_the_snapshot_now(self, kept: _Kept) -> None:
         session_id, then = kept.session_id, kept.snapshot
         log = self.logs[session_id]
         assert self.transcript(session_id, then.sequence) == list(then.transcript)
         state = fold(log[then.sequence :], then.session)
         assert state == self.model.state(session_id)
-        if state.status == "deleted":
+        if state.status in _GONE_FOR_GOOD:
             return
         now = await self.reader.queries.snapshot(session_id)
         assert (now.session, now.sequence) == (state, len(log))

@@ -23,6 +23,7 @@ from domain.session.life.supervision import next_deadline
 from domain.session.state import ABSENT, Session, Status
 from domain.state_keys import own_keys, scope_of
 from domain.timers import Timers
+from domain.values import Owner
 from infrastructure.codec import JsonCodec
 from infrastructure.state_codec import encode_state
 from tests.property.effort import examples
@@ -263,6 +264,28 @@ def assert_described(command: c.Command, before: Session, after: Session) -> Non
             assert (after.inputs, after.messages) == (before.inputs, before.messages)
         case c.DeleteSession():
             assert (after.status, turns.running) == ("deleted", None)
+        case c.EraseSession():
+            # All that is left is the app, and when the session began.
+            lifecycle = before.lifecycle
+            assert lifecycle.legal_hold is None
+            assert after == replace(
+                ABSENT,
+                sequence=after.sequence,
+                lifecycle=replace(
+                    ABSENT.lifecycle,
+                    phase="erased",
+                    owner=Owner(app=lifecycle.owner.app, user=""),
+                    created_at=lifecycle.created_at,
+                ),
+            )
+        case c.SetLegalHold():
+            first = before.lifecycle.legal_hold
+            assert after.lifecycle.legal_hold is not None
+            assert after.lifecycle.legal_hold.reason == (first or command).reason
+            assert_only_the_hold_changed(before, after)
+        case c.ReleaseLegalHold():
+            assert after.lifecycle.legal_hold is None
+            assert_only_the_hold_changed(before, after)
         case c.RecoverSession():
             assert (after.status, turns.running) == ("stopped", None) or before == after
         case c.RepairSession():
@@ -314,6 +337,11 @@ def assert_described(command: c.Command, before: Session, after: Session) -> Non
             assert replace(after, sandbox=before.sandbox, sequence=before.sequence) == before
         case _:
             raise AssertionError
+
+
+def assert_only_the_hold_changed(before: Session, after: Session) -> None:
+    lifecycle = replace(after.lifecycle, legal_hold=before.lifecycle.legal_hold)
+    assert replace(after, lifecycle=lifecycle, sequence=before.sequence) == before
 
 
 @examples(100)

@@ -67,9 +67,14 @@ def test_every_command_is_accepted_and_comes_to_what_it_must(kind: type):
     assert play(Sessions, kind, 10)[f"{kind.__name__} {end}"]
 
 
-def test_the_return_of_a_call_that_is_not_open_is_refused():
+@pytest.mark.parametrize(
+    ("kind", "refusal", "percent"),
+    [(c.RecordActivity, "ToolCallNotOpen", 30), (c.AddSummary, "MessageNotFound", 15)],
+    ids=["the return of a call that is not open", "a summary up to a message that is not there"],
+)
+def test_what_names_a_thing_that_is_not_there_is_refused(kind: type, refusal: str, percent: int):
     """Too rare among all commands to be sure of, so it has a scene of its own."""
-    assert play(Sessions, c.RecordActivity, 30)["ToolCallNotOpen"]
+    assert play(Sessions, kind, percent)[refusal]
 
 
 def test_in_memory():
@@ -85,7 +90,7 @@ def test_in_memory():
         "race for shared keys",
         "state moved on", "transcript moved on",
         "SessionNotFound", "SessionExists", "SessionIsStopped", "SessionIsDeleted", "Invalid",
-        "TurnNotFound", "TurnInProgress", "MessageNotFound",
+        "TurnNotFound", "TurnInProgress",
     ):  # fmt: skip
         assert seen[what], what
 
