@@ -22,7 +22,7 @@ from api.cli.proving.proof import Finding, examine
 from api.cli.reading.stream_items import CaughtUp, Event, Hole, Piece
 from api.cli.screen import Screen
 
-_IMPORT_ROOT = Path(__file__).resolve().parents[2]
+_IMPORT_ROOT = Path(__file__).resolve().parents[3]
 _START_SECONDS = 60.0
 _STOP_SECONDS = 5.0
 _CATCH_UP_SECONDS = 10.0
