@@ -83,7 +83,11 @@ def test_in_memory():
     # It would prove nothing if nothing had happened.
     for command in RULES:
         name = command.__name__
-        assert any(seen[f"{name} {end}"] for end in ("accepted", "already so", "refused")), name
+        ends = [f"{name} {end}" for end in ("accepted", "already so", "refused")]
+        if not any(seen[end] for end in ends):
+            # Chance leaves one of so many out now and then: it gets a scene of its own.
+            seen.update(play(Sessions, command, 10))
+        assert any(seen[end] for end in ends), name
     for what in (
         "replayed", "key reused", "StaleSequence", "race", "shared",
         "PatchScope accepted", "PatchScope already so", "PatchScope refused",

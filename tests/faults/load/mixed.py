@@ -262,10 +262,12 @@ class MixedLoad:
         left = [pid for pid in workers if is_alive(pid)]
         if left:
             self.find(f"workers are left behind: {left}")
-        for line in self._server.log.read_text(errors="replace").splitlines():
+        lines = self._server.log.read_text(errors="replace").splitlines()
+        for number, line in enumerate(lines):
             # A worker that starts while the database is away ends with one, and is replaced.
             if "Traceback" in line and "lifespan" not in line:
-                self.find(f"a traceback in the log of the server: {line[:2500]}")
+                told = "\n".join(lines[max(0, number - 3) : number + 60])
+                self.find(f"a traceback in the log of the server: {told[:8000]}")
                 break
 
 
