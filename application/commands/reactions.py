@@ -26,9 +26,12 @@ def family(session_id: UUID, before: Session, after: Session) -> Sequence[Reques
         before: Its state before an append.
         after: Its state after it.
     """
-    phase, lineage = after.lifecycle.phase, after.lifecycle.lineage
+    phase = after.lifecycle.phase
     if phase == before.lifecycle.phase or not {phase, before.lifecycle.phase} & _ENDED:
         return ()
+    # What is erased names neither its parent nor its children any more.
+    known = before if phase == "erased" else after
+    lineage = known.lifecycle.lineage
     requests: list[Request] = []
     if lineage is not None:
         command = counted(session_id, after)
@@ -37,7 +40,7 @@ def family(session_id: UUID, before: Session, after: Session) -> Sequence[Reques
         stop = StopSession(cause="user_requested", detail=PARENT_STOPPED)
         requests += (
             Request(child_id, stop, actor="system", origin="lineage")
-            for child_id in children_that_go_along(after)
+            for child_id in children_that_go_along(known)
         )
     return requests
 

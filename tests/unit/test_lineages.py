@@ -518,6 +518,26 @@ async def test_children_end_with_their_parent_if_they_are_to(
     assert reaped == e.ChildReaped(child_id=UUID(int=11), reason="parent_stopped")
 
 
+async def test_an_erased_child_is_counted_by_its_parent(place: Place):
+    await place.ask(PARENT, spawn(UUID(int=11)))
+
+    await place.ask(UUID(int=11), c.EraseSession(reason="case 1"))
+    await place.settle()
+
+    reaped = (await place.events(PARENT))[-1]
+    assert reaped == e.ChildReaped(child_id=UUID(int=11), reason="deleted")
+
+
+async def test_children_end_with_an_erased_parent_if_they_are_to(place: Place):
+    await place.ask(PARENT, spawn(UUID(int=11)), spawn(UUID(int=12), auto_stop=False))
+
+    await place.ask(PARENT, c.EraseSession(reason="case 1"))
+    await place.settle()
+
+    assert await place.status(UUID(int=11)) == "stopped"
+    assert await place.status(UUID(int=12)) == "idle"
+
+
 async def test_a_request_runs_out_by_itself(place: Place):
     option = e.Option(option_id="yes", name="Yes", kind="allow_once")
     await place.ask(
