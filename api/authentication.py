@@ -34,6 +34,7 @@ def by_token(
     async def authenticate(request: AnyRequest) -> Principal:
         scope = scope_of(request)
         authentication = cast("Services", scope["cairn"]).authentication
+        ticket = take_ticket(request)
         given = _shown(request, as_password=as_password)
         if given is not None:
             if wanted is not None and hmac.compare_digest(given.encode("latin-1"), wanted):
@@ -41,8 +42,7 @@ def by_token(
             principal = await authentication.of_bearer(given)
             if principal is not None:
                 return principal
-        ticket = take_ticket(request)
-        if ticket is not None and scope["method"] == "GET":
+        if ticket is not None:
             return await authentication.of_ticket(ticket, scope["path"])
         if wanted is None and not authentication.is_asked_for:
             return _ANONYMOUS

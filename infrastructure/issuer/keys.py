@@ -44,14 +44,19 @@ class IssuerKeys:
         self._keys: list[PyJWK] = []
         self._read_at = self._tried_at = float("-inf")
         self._reading = asyncio.Lock()
+        self._refresh: asyncio.Task[None] | None = None
         self._is_silent = False
         self.revision = 0
         """Another number whenever other keys are known."""
 
-    async def keep_fresh(self) -> None:
-        """Read the keys again when that was long ago: the issuer may have taken one away."""
-        if monotonic() - self._read_at > _READ_EVERY:
-            await self._read()
+    def keep_fresh(self) -> None:
+        """Read the keys again when that was long ago: the issuer may have taken one away.
+
+        Nobody waits for it: an issuer that is slow holds up no request whose key is known.
+        """
+        is_due = self._keys and monotonic() - self._read_at > _READ_EVERY
+        if is_due and (self._refresh is None or self._refresh.done()):
+            self._refresh = asyncio.create_task(self._read())
 
     async def find(self, key_id: str | None) -> PyJWK | None:
         """Return the key of a token; None when the issuer has no such key.
@@ -62,7 +67,6 @@ class IssuerKeys:
         Raises:
             IssuerUnavailable: No keys were ever read.
         """
-        await self.keep_fresh()
         found = self._known(key_id)
         if found is None:
             await self._read()

@@ -88,7 +88,7 @@ class JwtTokens:
             return None
         if len(token) > _LONGEST:
             raise Unauthorized(f"a token has at most {_LONGEST} bytes")
-        await self._keys.keep_fresh()
+        self._keys.keep_fresh()
         hashed = sha256(token.encode("utf-8", "surrogatepass")).digest()
         revision, found = self._checked.get(hashed, (0, None))
         if found is None or revision != self._keys.revision:

@@ -150,3 +150,14 @@ def test_no_ticket_stands_in_a_log_or_a_link(office: Office, caplog: pytest.LogC
         for record in caplog.records
         if record.name.startswith(("cairn", "uvicorn"))
     )
+
+
+def test_beside_a_token_a_ticket_is_left_alone_and_not_repeated(office: Office):
+    path = office.ticket()
+    headers = {"Authorization": f"Bearer {office.till['token']}"}
+    for _ in range(2):
+        office.ask("POST", "/v1/sessions", {"app": "shop", "user": "ada"})
+    page = office.client.get(f"{office.base}{path}&after=0&limit=1", headers=headers)
+    assert page.status_code == 200
+    assert "ticket" not in page.headers["link"]
+    assert office.status(path) == 200

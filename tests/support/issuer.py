@@ -60,7 +60,7 @@ def write_keys(path: Path, *keys: SigningKey) -> Path:
 
 
 class Issuer:
-    """What an issuer says over HTTP; `asked` has the paths that were asked for."""
+    """What an issuer says over HTTP; `asked` has the paths, and `gate` holds answers back."""
 
     def __init__(self) -> None:
         self.keys: Sequence[SigningKey] = ()
@@ -68,6 +68,8 @@ class Issuer:
         self.named: str | None = None
         self.status = 200
         self.asked: list[str] = []
+        self.gate = threading.Event()
+        self.gate.set()
 
     def answer(self, path: str) -> dict[str, Any]:
         """Return the document at a path."""
@@ -84,6 +86,7 @@ def serving_issuer() -> Iterator[Issuer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             issuer.asked.append(self.path)
+            issuer.gate.wait(10)
             content = json.dumps(issuer.answer(self.path)).encode()
             self.send_response(issuer.status)
             self.send_header("content-length", str(len(content)))

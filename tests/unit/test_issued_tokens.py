@@ -292,6 +292,27 @@ async def test_an_issuer_that_is_down_locks_out_nobody_who_was_known(
 
 
 @pytest.mark.usefixtures("no_pause")
+async def test_an_issuer_that_is_slow_holds_up_nobody_who_was_known(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    with serving_issuer() as issuer:
+        issuer.keys = [KEY]
+        checks = tokens(f"{issuer.url}/keys", clock)
+        assert await checks.principal(KEY.sign(GOOD)) is not None
+        monkeypatch.setattr(issuer_keys, "_READ_EVERY", -math.inf)
+        issuer.gate.clear()
+        new = SigningKey("k2")
+        issuer.keys = [new]
+        for name in ("ada", "bob"):
+            assert await checks.principal(KEY.sign({**GOOD, "sub": name})) is not None
+        issuer.gate.set()
+        # Once it has answered, the key that it took away lets nobody in.
+        assert await checks.principal(new.sign(GOOD)) is not None
+        with pytest.raises(Unauthorized, match="does not have"):
+            await checks.principal(KEY.sign(GOOD))
+
+
+@pytest.mark.usefixtures("no_pause")
 async def test_keys_that_cannot_be_used_are_refused(tmp_path: Path, clock: Clock):
     file = tmp_path / "keys"
     secret = {"kty": "oct", "k": "eHg", "kid": "k1"}

@@ -17,14 +17,14 @@ _TICKET = b"ticket="
 
 
 def take_ticket(request: AnyRequest) -> str | None:
-    """Return the ticket in the query, and take it out: it names who asks, and no route knows it.
+    """Return the ticket in the query of a read, and take it out, so that no link repeats it.
 
     Args:
         request: Whose query.
     """
     scope = scope_of(request)
     query: bytes = scope["query_string"]
-    if _TICKET not in query:
+    if _TICKET not in query or scope["method"] != "GET":
         return None
     parts = query.split(b"&")
     tickets = [part for part in parts if part.startswith(_TICKET)]
