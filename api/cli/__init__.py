@@ -31,8 +31,9 @@ from api.cli.options import (
     settings_of,
     wants_json,
 )
+from api.cli.proving.verify_command import verify_sessions
 from api.cli.reading.session_commands import demo, list_sessions, show_session, tail_session
-from api.cli.repairing.repair_commands import recover_sessions, repair_session, verify_sessions
+from api.cli.repairing.repair_commands import recover_sessions, repair_session
 from api.cli.serving.listening import listen as open_listening
 from api.cli.time_travel import diff_session, rebuild_all, replay_session
 from api.cli.tokens.token_commands import tokens

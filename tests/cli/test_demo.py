@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from api.cli.proving.proof import examine
+from api.cli.demonstration.proof import examine
 from tests.cli.conftest import run
 
 SESSION = "01890a5d-ac96-774b-bcce-b302099a8057"
