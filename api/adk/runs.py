@@ -11,25 +11,19 @@ from time import monotonic, time
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from api.adk.log import KIND, Item, Unfolding
-from api.adk.requests import Refusal, needed_json_of, parsed
-from api.adk.sessions import all_items, foreign_event, now_of, plain_caller
-from api.adk.wire import Actions, Content, Event, RunAgent
-from api.http.around.authorization import principal_of, require_right
-from api.http.incoming.requests import AnyRequest
+from api.adk.log import Item, Unfolding
+from api.adk.requests import Refusal
+from api.adk.sessions import now_of
+from api.adk.wire import Actions, RunAgent
 from api.http.outgoing.responses import from_json, to_json
-from api.services import Services, services_of
+from api.services import Services
 from application.commands.request import Caller, Outcome
 from application.ports.events import StoredEvent
 from application.reads.stream_items import Closed, Closing, PartialText
 from application.reads.tail import ALL
-from application.use_cases.named_sessions import SessionName
-from domain.errors import CairnError, SessionNotFound, TurnExists, TurnInProgress
-from domain.session.commands import CancelInput, FailTurn, ForeignEvent
+from domain.errors import CairnError
+from domain.session.commands import CancelInput, FailTurn
 from domain.values import Failure
-
-RUN = "adk.run"
-"""Where the `meta` of a turn says how it is to run."""
 
 _ENDS = ("turn.completed", "turn.failed", "turn.cancelled")
 _STARTED = "turn.started"
@@ -208,81 +202,6 @@ def _ended(stored: StoredEvent) -> Ended:
             return Ended("RunCancelled", data["reason"])
         case _:
             return Ended()
-
-
-async def begin_run(request: AnyRequest) -> Run:
-    """Begin the run that a request asks for.
-
-    Raises:
-        Refusal: It makes no sense, or there is no such session.
-        CairnError: It cannot be begun now.
-    """
-    asked = parsed(RunAgent, await needed_json_of(request))
-    if not asked.app_name:
-        raise Refusal(400, "app_name is required when no default app is configured")
-    for right in ("read", "stream"):
-        require_right(principal_of(request), right)
-    services = services_of(request)
-    row = None
-    if principal_of(request).sees(asked.app_name, asked.user_id):
-        name = SessionName(asked.app_name, asked.user_id, asked.session_id.strip())
-        try:
-            row = await services.adk_sessions.find(name)
-        except SessionNotFound:
-            row = None
-    if row is None:
-        raise Refusal(404, f"Session not found: {asked.session_id}")
-    turn_id = asked.invocation_id or f"e-{uuid4()}"
-    resumed = await _resumed_invocation(services, row.session_id, asked)
-    event = _first_event(services, asked, resumed or turn_id)
-    meta = {RUN: asked.model_dump(by_alias=True, exclude_none=True, exclude={"new_message"})}
-    caller = await plain_caller(request)
-    begin = services.foreign_events.begin
-    try:
-        outcome = await begin(caller, row.session_id, turn_id, event, meta)
-    except (TurnExists, TurnInProgress):
-        # An invocation that goes on is another turn of its own here.
-        turn_id = f"e-{uuid4()}"
-        outcome = await begin(caller, row.session_id, turn_id, event, meta)
-    return Run(
-        services,
-        row.session_id,
-        turn_id,
-        outcome,
-        is_driven=row.lease is not None,
-        asked=asked,
-    )
-
-
-async def _resumed_invocation(services: Services, session_id: UUID, asked: RunAgent) -> str | None:
-    """Return the invocation whose call is answered by what a run is given; None when none is."""
-    parts = (asked.new_message and asked.new_message.parts) or ()
-    answered = {part.function_response.id for part in parts if part.function_response is not None}
-    if not answered or asked.invocation_id is not None:
-        return None
-    for item in reversed(await all_items(services, session_id)):
-        event: dict[str, Any] = from_json(item.json)
-        content: dict[str, Any] = event.get("content") or {}
-        said: list[dict[str, Any]] = content.get("parts") or []
-        if any(part.get("functionCall", {}).get("id") in answered for part in said):
-            invocation: str = event["invocationId"]
-            return invocation or None
-    return None
-
-
-def _first_event(services: Services, asked: RunAgent, invocation: str) -> ForeignEvent:
-    message, delta = asked.new_message, asked.state_delta
-    event = Event(
-        author="user",
-        invocation_id=invocation,
-        content=None if message is None else Content(role="user", parts=message.parts),
-        custom_metadata=asked.custom_metadata,
-        actions=Actions(state_delta=delta or {}),
-    )
-    made = foreign_event(services, event, now=now_of(services))
-    if message is None and not delta:
-        return ForeignEvent(kind=KIND, event_id=made.event_id, record=None, role="user")
-    return made
 
 
 def frames_of(told: Told, *, split: bool) -> list[bytes]:

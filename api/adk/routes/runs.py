@@ -6,8 +6,9 @@ from typing import cast
 
 from litestar.response.base import ASGIResponse
 
+from api.adk.beginning import begin_run
 from api.adk.requests import Refusal, reply
-from api.adk.runs import Ended, Partial, Run, Told, begin_run, frames_of
+from api.adk.runs import Ended, Partial, Run, Told, frames_of
 from api.http.around.authorization import principal_of
 from api.http.incoming.requests import AnyRequest, scope_of
 from api.http.outgoing.problems import problem_of

@@ -47,6 +47,17 @@ from domain.session.work import InteractionKind
 from domain.values import Option
 
 _TOPIC = "Interactions"
+_DECIDING = (
+    "session_starting",
+    "session_stopping",
+    "session_stopped",
+    "interaction_not_found",
+    "interaction_decided",
+    "interaction_expired",
+    "option_not_offered",
+    "content_invalid",
+)
+"""Why nothing is decided, however what is pending is named."""
 _DECISIONS = {"permission": "permission.decided", "elicitation": "elicitation.answered"}
 
 
@@ -190,17 +201,7 @@ async def request_interaction(request: AnyRequest) -> ASGIResponse:
     _TOPIC,
     body=DecideInteractionBody,
     answers={200: InteractionDecided},
-    problems=(
-        "session_starting",
-        "session_stopping",
-        "session_stopped",
-        "interaction_not_found",
-        "interaction_decided",
-        "interaction_expired",
-        "wrong_interaction",
-        "option_not_offered",
-        "content_invalid",
-    ),
+    problems=(*_DECIDING, "wrong_interaction"),
 )
 async def decide_interaction(request: AnyRequest) -> ASGIResponse:
     """Decide, once: with an option of a permission, or with an answer to an elicitation."""
@@ -213,17 +214,7 @@ async def decide_interaction(request: AnyRequest) -> ASGIResponse:
     _TOPIC,
     body=DecideInteractionBody,
     answers={200: InteractionDecided},
-    problems=(
-        "session_starting",
-        "session_stopping",
-        "session_stopped",
-        "ambiguous_interaction",
-        "interaction_not_found",
-        "interaction_decided",
-        "interaction_expired",
-        "option_not_offered",
-        "content_invalid",
-    ),
+    problems=(*_DECIDING, "ambiguous_interaction"),
 )
 async def decide_in_turn(request: AnyRequest) -> ASGIResponse:
     """Decide the only permission, or answer the only elicitation, that is pending in a turn."""
