@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from application.background import Background
 from application.memory_budget import MEBIBYTE, MemoryBudget
 from infrastructure.metrics import MEMORY_LIMIT, MEMORY_USED
 
@@ -88,20 +89,18 @@ class MemoryReport:
 
     def __init__(self, budget: MemoryBudget) -> None:
         self._budget = budget
-        self._task: asyncio.Task[None] | None = None
+        self._work = Background(self._tell)
 
     async def start(self) -> None:
         """Begin to tell."""
         MEMORY_LIMIT.labels("process").set(self._budget.total)
         for share in self._budget.shares():
             MEMORY_LIMIT.labels(share.name).set(share.limit)
-        self._task = asyncio.create_task(self._tell())
+        self._work.start()
 
     async def stop(self) -> None:
         """End it."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._work.stop()
 
     async def _tell(self) -> None:
         while True:

@@ -13,6 +13,7 @@ from math import ceil
 from time import monotonic
 from uuid import UUID
 
+from application.background import Background
 from application.errors import RateLimited, StoreUnavailable
 from application.ports.allowances import Allowances, Kind
 from domain.principal import Principal
@@ -105,18 +106,16 @@ class Limiter:
         self._process = process
         self._clock = clock
         self._leases: OrderedDict[tuple[str, Kind], _Lease] = OrderedDict()
-        self._task: asyncio.Task[None] | None = None
+        self._work = Background(self._tell)
 
     async def start(self) -> None:
         """Begin to tell that this process is there, where its streams count."""
         if self._limits.streams is not None:
-            self._task = asyncio.create_task(self._tell())
+            self._work.start()
 
     async def stop(self) -> None:
         """End it."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._work.stop()
 
     async def spend(self, principal: Principal, kind: Kind, amount: int = 1) -> Standing | None:
         """Take some of an allowance.

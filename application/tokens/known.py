@@ -3,13 +3,13 @@
 A change wakes every process at once; one that hears nothing looks once a second.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
 from uuid import UUID
 
+from application.background import Background
 from application.errors import StoreUnavailable
 from application.fan_out import Signal
 from application.ports.access_tokens import AccessTokens
@@ -46,7 +46,7 @@ class KnownTokens:
         self._good: dict[str, float | None] = {}
         self._used: set[UUID] = set()
         self._noted = self._looked = monotonic()
-        self._task: asyncio.Task[None] | None = None
+        self._work = Background(self._keep_up)
 
     async def start(self) -> None:
         """Read all tokens, and begin to hear of changes.
@@ -55,13 +55,11 @@ class KnownTokens:
             StoreUnavailable: The store was lost: nobody can be let in or kept out.
         """
         await self._refresh()
-        self._task = asyncio.create_task(self._keep_up())
+        self._work.start()
 
     async def stop(self) -> None:
         """Stop to hear of changes."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._work.stop()
 
     @property
     def are_asked_for(self) -> bool:

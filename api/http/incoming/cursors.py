@@ -46,7 +46,7 @@ def encode(last: ListedSession, order: SessionOrder, key: bytes) -> str:
         case "title":
             value = last.title or ""
     content = msgspec.json.encode([order.by, value, last.session_id])
-    return urlsafe_b64encode(_tag(content, key) + content).decode().rstrip("=")
+    return _marked(content, key)
 
 
 def decode(cursor: str, key: bytes) -> After:
@@ -94,7 +94,7 @@ def encode_index(index: int, key: bytes) -> str:
         key: What marks the transcript's cursors.
     """
     content = msgspec.json.encode(index)
-    return urlsafe_b64encode(_tag(content, key) + content).decode().rstrip("=")
+    return _marked(content, key)
 
 
 def decode_index(cursor: str, key: bytes) -> int:
@@ -109,6 +109,10 @@ def decode_index(cursor: str, key: bytes) -> int:
     """
     index: int = msgspec.json.decode(_content(cursor, key))
     return index
+
+
+def _marked(content: bytes, key: bytes) -> str:
+    return urlsafe_b64encode(_tag(content, key) + content).decode().rstrip("=")
 
 
 def _content(cursor: str, key: bytes) -> bytes:

@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+from application.background import Background
 from application.errors import StoreUnavailable
 from infrastructure.clock import SystemClock
 from infrastructure.metrics import CLOCK_SKEW
@@ -40,7 +41,7 @@ class DatabaseClock(SystemClock):
         self._database = database
         self._base, self._anchor = system_time(), time.monotonic()
         self._last = self._base
-        self._task: asyncio.Task[None] | None = None
+        self._work = Background(self._keep)
         self.skew = 0.0
         """Seconds that the system's clock is ahead of the database's."""
 
@@ -54,13 +55,11 @@ class DatabaseClock(SystemClock):
         with suppress(StoreUnavailable):
             for _ in range(_ASKED_AT_START):
                 await self.ask()
-        self._task = asyncio.create_task(self._keep())
+        self._work.start()
 
     async def stop(self) -> None:
         """End it."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._work.stop()
 
     def now(self) -> datetime:
         """Return the time of the database, UTC, to the microsecond."""

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from application.background import Background
 from application.errors import StoreUnavailable
 from application.ports.readiness import Trouble
 from infrastructure.metrics import JOB_OWNED, JOB_UNOWNED
@@ -50,7 +51,7 @@ class JobBoard:
         self._owned: set[str] = set()
         self._processes = 0
         self._unmoved: Mapping[str, float] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._work = Background(self._keep_looking)
 
     def join(self, job: str, reconsider: Callable[[], None]) -> None:
         """Have a job that this process may run.
@@ -63,14 +64,11 @@ class JobBoard:
 
     async def start(self) -> None:
         """Begin to look."""
-        self._task = asyncio.create_task(self._keep_looking())
+        self._work.start()
 
     async def stop(self) -> None:
         """End it, and have the others reckon without this process."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        if await self._work.stop():
             try:
                 await self._database.run(_STATEMENTS["leave"], {"process": self.process})
             except (StoreUnavailable, psycopg.Error):

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from application.background import Background
 from application.errors import StoreUnavailable
 from application.ports.readiness import Trouble
 from infrastructure.metrics import OUTDATED
@@ -70,19 +71,17 @@ class StoreWatch:
         self._migration = migration
         self._position = position
         self._leave = leave
-        self._task: asyncio.Task[None] | None = None
+        self._work = Background(self._keep_looking)
         self.trouble: Trouble | None = None
         """Why this process is to end; None while it is not."""
 
     async def start(self) -> None:
         """Begin to look."""
-        self._task = asyncio.create_task(self._keep_looking())
+        self._work.start()
 
     async def stop(self) -> None:
         """End it."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._work.stop()
 
     async def look(self) -> None:
         """Look once.

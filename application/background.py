@@ -1,0 +1,30 @@
+"""Work that goes on beside requests, from the start of its owner to its end."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+
+class Background:
+    """Runs a coroutine as a task.
+
+    Args:
+        work: Makes the coroutine; it goes on until it is stopped.
+    """
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._work = work
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin; needs a loop that runs."""
+        self._task = asyncio.create_task(self._work())
+
+    async def stop(self) -> bool:
+        """End it, and return whether it had begun."""
+        if self._task is None:
+            return False
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        self._task = None
+        return True
