@@ -47,11 +47,7 @@ class CairnError(Exception):
 
 @contextmanager
 def about(index: int) -> Generator[None]:
-    """Let a refusal say which of several things it is about.
-
-    Args:
-        index: Of the one that is looked at, from 0.
-    """
+    """Let a refusal say which of several things, counted from 0, it is about."""
     try:
         yield
     except CairnError as refused:
@@ -157,6 +153,14 @@ class SessionExpired(Conflict):
 
 class InvalidRuntimeOverride(Invalid):
     """A model override needs a model, and a reasoning effort that there is."""
+
+
+class ModelSwitchingUnsupported(Invalid):
+    """What runs this session lets its agent answer with no other model."""
+
+
+class ModelNotOffered(Invalid):
+    """What runs this session does not offer this model; choose one that it offers."""
 
 
 class MessageNotFound(NotFound):

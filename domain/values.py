@@ -92,6 +92,32 @@ class ModelChoice:
     reasoning_effort: str | None = None
 
 
+ModelSwitching = Literal["any", "offered", "none"]
+"""Which models a runtime lets an agent answer with: whatever is named, those that it offers, or
+the agent's own alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedModel:
+    """A model that a runtime lets an agent answer with; it is chosen by its `ref`.
+
+    Args:
+        ref: What it is chosen by, such as `fast` or `anthropic/claude-sonnet`.
+        name: What people call it.
+        provider: Who serves it.
+        model: What its provider calls it.
+        is_default: It answers where nothing else was chosen.
+        details: What else the runtime says of it, such as costs and limits of tokens.
+    """
+
+    ref: str
+    name: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    is_default: bool = False
+    details: JsonObject | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Tokens and cost, each absent when the runtime did not say."""

@@ -12,7 +12,7 @@ from domain.session.state import ABSENT, MARKS, Session
 from domain.timers import Timers
 from domain.values import rfc3339
 
-PROJECTION_VERSION = 1
+PROJECTION_VERSION = 2
 """Raised with every change of what a row or its document has: rows of an older version are made
 anew, and until then their documents are filled up with the values of a new session."""
 
@@ -205,7 +205,7 @@ def _lineage_document(session: Session) -> dict[str, Any]:
 
 
 def _agent_document(session: Session) -> dict[str, Any]:
-    profile, sandbox = session.profile, session.sandbox
+    profile, sandbox, runtime = session.profile, session.sandbox, session.runtime
     return {
         "stalled": session.health.stalled,
         "unhealthy": session.health.unhealthy,
@@ -219,6 +219,15 @@ def _agent_document(session: Session) -> dict[str, Any]:
             "operation": sandbox.operation,
             "outcome": sandbox.outcome,
             "sequence": sandbox.sequence,
+        },
+        "runtime": None
+        if runtime is None
+        else {
+            "runtime_session_id": runtime.runtime_session_id,
+            "name": runtime.name,
+            "version": runtime.version,
+            "switching": runtime.switching,
+            "sequence": runtime.sequence,
         },
         "peers": len(session.peers),
     }
@@ -320,6 +329,7 @@ def listed_differently(before: Session, after: Session) -> bool:
         and before.health is after.health
         and before.profile is after.profile
         and before.sandbox is after.sandbox
+        and before.runtime is after.runtime
         and before.peers is after.peers
         and before.children is after.children
         and before.status == after.status

@@ -7,6 +7,7 @@ from domain.session.content.shared_state import *
 from domain.session.declarations import Command as Command
 from domain.session.environment.attachment import *
 from domain.session.environment.profile import *
+from domain.session.environment.runtime import *
 from domain.session.environment.sandbox import *
 from domain.session.family.children import *
 from domain.session.family.peers import *

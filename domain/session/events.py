@@ -22,6 +22,8 @@ from domain.values import (
     JsonObject,
     Lineage,
     ModelChoice,
+    ModelSwitching,
+    OfferedModel,
     Option,
     Origin,
     Owner,
@@ -793,7 +795,24 @@ class PeerLeft:
     reason: str | None = None
 
 
-ContextEvent = ProfileCaptured | ProfileRefreshed | SandboxReported | PeerJoined | PeerLeft
+@event("runtime.reported")
+class RuntimeReported:
+    """What runs the agent, and what it can do; each report takes the place of the one before it.
+
+    `runtime_session_id` is what the runtime itself calls the session, so that it can go on with it.
+    """
+
+    runtime_session_id: str | None = None
+    name: str | None = None
+    version: str | None = None
+    capabilities: JsonObject = field(default_factory=dict[str, Any])
+    models: tuple[OfferedModel, ...] = ()
+    switching: ModelSwitching = "any"
+
+
+ContextEvent = (
+    ProfileCaptured | ProfileRefreshed | SandboxReported | PeerJoined | PeerLeft | RuntimeReported
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

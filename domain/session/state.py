@@ -19,6 +19,7 @@ from domain.values import (
     Failure,
     JsonObject,
     Lineage,
+    ModelSwitching,
     Origin,
     Owner,
     SessionLimits,
@@ -77,7 +78,7 @@ class ModelOverride:
     reasoning_effort: str | None = None
 
 
-FORMAT = 9
+FORMAT = 10
 """The number of the form in which states are kept: raised with every change of their fields, and
 whenever an event comes to mean another state."""
 
@@ -187,6 +188,21 @@ class Sandbox:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """What runs the agent, by its newest report; all that it says is in the event at `sequence`."""
+
+    runtime_session_id: str | None
+    name: str | None
+    version: str | None
+    switching: ModelSwitching
+    offered: tuple[str, ...]
+    """Every way in which an offered model can be named."""
+    digest: str
+    """Of the whole report."""
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """Whether the running turn has stalled, and how the agent's process is."""
 
@@ -222,6 +238,7 @@ class Session:
     attachment: Attachment | None = None
     profile: Profile | None = None
     sandbox: Sandbox | None = None
+    runtime: Runtime | None = None
     peers: PersistentMap[Peer] = field(default_factory=PersistentMap[Peer])
     children: PersistentMap[Child] = field(default_factory=PersistentMap[Child])
     """Those that live."""
@@ -264,6 +281,7 @@ class Changes(TypedDict, total=False):
     attachment: Attachment | None
     profile: Profile | None
     sandbox: Sandbox | None
+    runtime: Runtime | None
     peers: PersistentMap[Peer]
     children: PersistentMap[Child]
 

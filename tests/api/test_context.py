@@ -1,4 +1,4 @@
-"""What surrounds an agent: its persona, its sandbox and its peers."""
+"""What surrounds an agent: its persona, its sandbox, its runtime and its peers."""
 
 import hashlib
 import json
@@ -274,12 +274,129 @@ def test_a_reason_that_makes_no_sense(session: SessionApi) -> None:
             refused(response, 422, "invalid")
 
 
+# ── the runtime ──────────────────────────────────────────────────────────────────────────────
+
+FAST = {"ref": "fast", "provider": "acme", "model": "small-1", "is_default": True}
+LARGE = {"ref": "acme/large-1", "name": "Large", "details": {"context_limit": 200_000}}
+RUNTIME = {
+    "runtime_session_id": "thread-7",
+    "name": "runner",
+    "version": "1.9",
+    "capabilities": {"load_session": True, "nested": {"n": [1, None]}},
+    "models": [FAST, LARGE],
+    "switching": "offered",
+}
+
+
+def current_of(session: SessionApi) -> list[str]:
+    return [one["ref"] for one in done(session.get("/models"))["choices"] if one["is_current"]]
+
+
+def test_a_runtime_says_what_it_is_and_each_report_replaces_the_last(session: SessionApi) -> None:
+    assert done(session.get("/runtime")) == {"runtime": None, "sequence": 1}
+    assert session.document()["runtime"] is None
+    done(session.put("/runtime", RUNTIME))
+    read = session.get("/runtime")
+    shown = done(read)["runtime"]
+    assert shown.pop("at").endswith("Z")
+    models = [{**FAST, "name": None, "details": None},
+              {"provider": None, "model": None, "is_default": False, **LARGE}]  # fmt: skip
+    assert shown == {**RUNTIME, "models": models, "at_sequence": 2}
+    assert session.get("/runtime", headers={"If-None-Match": '"2"'}).status_code == 304
+    mark = {"runtime_session_id": "thread-7", "name": "runner", "version": "1.9",
+            "switching": "offered", "sequence": 2}  # fmt: skip
+    assert session.document()["runtime"] == mark
+    assert done(session.get("/snapshot"))["session"]["runtime"] == mark
+    with session.nothing_recorded():
+        done(session.put("/runtime", RUNTIME))
+
+    done(session.post("/stop", {}))
+    assert done(session.get("/runtime"))["runtime"]["runtime_session_id"] == "thread-7"
+    done(session.put("/runtime", {}))
+    shown = done(session.get("/runtime"))["runtime"]
+    assert (shown["runtime_session_id"], shown["capabilities"], shown["models"]) == (None, {}, [])
+    assert session.types().count("runtime.reported") == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"runtime_session_id": ""}, "runtime_session_id"),
+        ({"runtime_session_id": "x" * 4097}, "runtime_session_id"),
+        ({"capabilities": [1]}, "capabilities"),
+        ({"models": [{}]}, "models[0].ref"),
+        ({"models": [{"ref": " "}]}, "models[0].ref"),
+        ({"models": [{"ref": "a", "price": 1}]}, "models[0].price"),
+        ({"models": [{"ref": "a"}, {"ref": "a"}]}, "models[1].ref"),
+        ({"models": [{"ref": str(n), "is_default": True} for n in range(2)]}, "models"),
+        ({"models": [{"ref": str(n)} for n in range(501)]}, "models"),
+        ({"switching": "maybe"}, "switching"),
+        ({"pid": 1}, "pid"),
+    ],
+)
+def test_a_report_of_a_runtime_that_makes_no_sense(
+    session: SessionApi, body: dict[str, Any], field: str
+) -> None:
+    with session.nothing_recorded():
+        problem = refused(session.put("/runtime", body), 422, "invalid")
+        assert problem["errors"][0]["field"] == field
+
+
+def test_one_of_the_choices_is_the_model_that_answers(api: Api) -> None:
+    session = api.create(agent={"name": "clerk"})
+    shown = done(session.get("/models"))
+    assert (shown["agent"], shown["is_overridden"], shown["choices"]) == ("clerk", False, [])
+    assert shown["switching"] == "any"
+
+    done(session.put("/runtime", {**RUNTIME, "switching": "any"}))
+    assert current_of(session) == ["fast"]
+    done(session.put("/models/clerk", {"model": "large-1", "provider": "acme"}))
+    assert current_of(session) == ["acme/large-1"]
+    assert done(session.get("/models"))["is_overridden"] is True
+    done(session.put("/models/clerk", {"model": "small-1"}))
+    assert current_of(session) == ["fast"]
+    done(session.put("/models/clerk", {"model": "huge", "provider": "other"}))
+    choices = done(session.get("/models"))["choices"]
+    assert [one["is_offered"] for one in choices] == [True, True, False]
+    assert current_of(session) == ["other/huge"]
+    done(session.delete("/models/clerk"))
+    assert current_of(session) == ["fast"]
+
+    own = api.create(agent={"name": "clerk", "model": "large-1", "provider": "acme"})
+    assert current_of(own) == ["acme/large-1"]
+    done(own.put("/runtime", RUNTIME))
+    assert current_of(own) == ["acme/large-1"]
+
+
+def test_a_model_that_cannot_be_chosen_is_refused_wherever_it_is_named(
+    session: SessionApi,
+) -> None:
+    def choose(model: str) -> list[Any]:
+        turn = {"input": {"parts": HELLO}, "model": {"model": model}}
+        return [session.put("/models/clerk", {"model": model}), session.post("/turns", turn)]
+
+    done(session.put("/runtime", RUNTIME))
+    with session.nothing_recorded():
+        for response in choose("huge"):
+            problem = refused(response, 422, "model_not_offered")
+            assert "there are: fast," in problem["detail"]
+    done(session.put("/runtime", {**RUNTIME, "switching": "none"}))
+    with session.nothing_recorded():
+        for response in choose("fast"):
+            refused(response, 422, "model_switching_unsupported")
+    done(session.put("/runtime", RUNTIME))
+    done(session.put("/models/clerk", {"model": "fast"}))
+    begun = {"input": {"parts": HELLO}, "model": {"model": "acme/small-1"}}
+    done(session.post("/turns", begun), 201)
+
+
 # ── everywhere ───────────────────────────────────────────────────────────────────────────────
 
 COMMANDS = [
     ("PUT", "/profile", CLERK),
     ("DELETE", "/profile", {}),
     ("POST", "/sandbox", {"sandbox_id": "s", "operation": "o", "outcome": "failed"}),
+    ("PUT", "/runtime", {"runtime_session_id": "thread-7"}),
     ("POST", "/peers", {"peer_id": "p"}),
     ("DELETE", "/peers/there", {}),
 ]
@@ -317,7 +434,7 @@ def test_commands_again_and_behind(
         assert again.headers["idempotent-replayed"] == "true"
 
 
-@pytest.mark.parametrize("path", ["/profile", "/peers"])
+@pytest.mark.parametrize("path", ["/profile", "/runtime", "/models", "/peers"])
 def test_reads_of_a_session_that_is_no_more_or_never_was(api: Api, path: str) -> None:
     session = api.create(messages=[{"role": "user", "parts": HELLO}])
     session.delete()

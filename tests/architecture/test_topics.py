@@ -15,14 +15,14 @@ BUILDS_ON = {
     "activity_batch": {"messages"},
     "conversation": {"shared_state"},
     "creation": {"description", "foreign_events", "messages", "shared_state"},
-    "description": {"messages"},
+    "description": {"messages", "runtime"},
     "elicitations": {"form_schema", "interactions"},
     "foreign_events": {
         *("activity_batch", "input_queue", "interactions", "messages", "shared_state", "turns"),
     },
     "erasure": {"interactions", "turn_endings"},
     "forks": {"creation"},
-    "input_queue": {"messages"},
+    "input_queue": {"messages", "runtime"},
     "inputs": {"input_queue", "messages"},
     "lifecycle": {"interactions", "stop_reasons", "turn_endings"},
     "permission_requests": {"interactions"},
@@ -31,7 +31,7 @@ BUILDS_ON = {
     "supervision": {"interactions", "lifecycle", "stop_reasons", "turn_endings"},
     "transcript": {"transcript_entries"},
     "turn_endings": {"input_queue", "interactions", "usage"},
-    "turns": {"input_queue", "messages", "turn_endings"},
+    "turns": {"input_queue", "messages", "runtime", "turn_endings"},
 }
 """The topics that each topic imports; a topic that is not named imports none."""
 

@@ -332,6 +332,9 @@ def assert_described(command: c.Command, before: Session, after: Session) -> Non
             assert peer in after.peers
         case c.ReportPeer(event=e.PeerLeft(peer_id=peer)):
             assert peer not in after.peers
+        case c.ReportRuntime():
+            assert after.runtime is not None
+            assert replace(after, runtime=before.runtime, sequence=before.sequence) == before
         case c.ReportSandbox():
             assert after.sandbox is not None
             assert replace(after, sandbox=before.sandbox, sequence=before.sequence) == before

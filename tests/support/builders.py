@@ -20,6 +20,7 @@ from domain.values import (
     Failure,
     Lineage,
     ModelChoice,
+    OfferedModel,
     Option,
     Origin,
     Owner,
@@ -381,6 +382,23 @@ SAMPLES: tuple[Any, ...] = (
         capabilities=({"name": "review"}, {"name": "test"}),
     ),
     e.PeerLeft(peer_id="coder.1", reason="stopped"),
+    e.RuntimeReported(
+        runtime_session_id="thread-7",
+        name="docker-agent",
+        version="1.9",
+        capabilities={"load_session": True},
+        models=(
+            OfferedModel(
+                ref="fast",
+                name="Fast",
+                provider="acme",
+                model="small-1",
+                is_default=True,
+                details={"context_limit": 200_000},
+            ),
+        ),
+        switching="offered",
+    ),
     ScopeOpened(app="console", user="ada"),
     ScopeErased(app="console", reason="request 17"),
     AccessGranted(

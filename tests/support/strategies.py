@@ -27,6 +27,7 @@ from domain.values import (
     Agent,
     Failure,
     Lineage,
+    OfferedModel,
     Option,
     Origin,
     Owner,
@@ -215,6 +216,18 @@ _joins = st.builds(
     e.PeerJoined, peer_id=peer_ids, display_name=_title, channel=_title,
     capabilities=st.lists(json_objects, max_size=1).map(tuple),
 )  # fmt: skip
+_offers = st.lists(
+    st.builds(
+        OfferedModel, ref=words, name=_title, provider=st.none() | words, model=st.none() | words,
+        is_default=st.booleans(), details=st.none() | json_objects,
+    ),
+    max_size=2,
+).map(tuple)  # fmt: skip
+_runtime_reports = st.builds(
+    e.RuntimeReported, runtime_session_id=st.none() | words, name=_title, version=_title,
+    capabilities=json_objects, models=_offers,
+    switching=st.sampled_from(["any", "offered", "none"]),
+)  # fmt: skip
 _leaves = st.builds(e.PeerLeft, peer_id=peer_ids, reason=_title)
 
 EVENTS: dict[type, Strategy] = {
@@ -363,6 +376,7 @@ EVENTS: dict[type, Strategy] = {
         body=st.none() | texts, profile=json_objects,
     ),
     e.SandboxReported: _sandbox_reports,
+    e.RuntimeReported: _runtime_reports,
     e.PeerJoined: _joins,
     e.PeerLeft: _leaves,
 }  # fmt: skip
@@ -554,6 +568,7 @@ COMMANDS: dict[type, Strategy] = {
         profile=json_objects, expected_digest=st.none() | digests,
     ),
     c.ReportSandbox: st.builds(c.ReportSandbox, event=_sandbox_reports),
+    c.ReportRuntime: st.builds(c.ReportRuntime, event=_runtime_reports),
     c.ReportPeer: st.builds(c.ReportPeer, event=_joins | _leaves),
     c.RecoverSession: st.builds(
         c.RecoverSession, at=moments, lease_ended=st.none() | moments,

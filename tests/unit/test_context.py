@@ -1,22 +1,34 @@
-"""The persona of an agent, its sandbox and its peers."""
+"""The persona of an agent, its sandbox, its runtime and its peers."""
 
 import pytest
 
 from domain.errors import (
     Invalid,
     LimitReached,
+    ModelNotOffered,
+    ModelSwitchingUnsupported,
     PeerNotFound,
     ProfileChanged,
     SessionIsStopped,
     TurnInProgress,
 )
 from domain.session import events as e
-from domain.session.commands import RefreshProfile, ReportPeer, ReportSandbox
+from domain.session.commands import (
+    NewInput,
+    OverrideModel,
+    QueueInputs,
+    RefreshProfile,
+    ReportPeer,
+    ReportRuntime,
+    ReportSandbox,
+    StartTurn,
+)
 from domain.session.environment.profile import MAX_BODY
+from domain.session.environment.runtime import MAX_OFFERED, MAX_REPORT
 from domain.session.family.peers import MAX_PEERS
 from domain.session.state import Sandbox
-from domain.values import MAX_SUMMARY
-from tests.support.builders import completed, created, started, state_after, stopped
+from domain.values import MAX_SUMMARY, ModelChoice, OfferedModel
+from tests.support.builders import completed, created, started, state_after, stopped, text
 from tests.support.given import given
 
 ONE = {"digest": "sha256:1", "name": "coder", "body": "Be brief.", "profile": {"tone": "dry"}}
@@ -125,6 +137,93 @@ def test_news_of_the_sandbox_holds_no_secrets():
 )
 def test_news_of_the_sandbox_that_could_not_be_shown_is_refused(wrong):
     given([created()]).when(ReportSandbox(event=sandbox(**wrong))).then_refused(Invalid)
+
+
+# ── runtime ──────────────────────────────────────────────────────────────────────────────────
+
+FAST = OfferedModel(ref="fast", provider="acme", model="small-1", is_default=True)
+LARGE = OfferedModel(ref="acme/large-1")
+
+
+def runtime(**fields) -> e.RuntimeReported:
+    return e.RuntimeReported(**{"runtime_session_id": "thread-7"} | fields)
+
+
+@pytest.mark.parametrize("past", [[created()], [created(), started()], [created(), stopped()]])
+def test_a_report_takes_the_place_of_the_one_before_it(past):
+    first, second = runtime(name="runner", capabilities={"a": 1}), runtime(models=(FAST,))
+    given(past).when(ReportRuntime(event=first)).then([first])
+    given([*past, first]).when(ReportRuntime(event=first)).then_nothing()
+    given([*past, first]).when(ReportRuntime(event=second)).then([second])
+
+    now = state_after([*past, first, second]).runtime
+    assert now is not None
+    assert (now.runtime_session_id, now.name, now.sequence) == ("thread-7", None, len(past) + 2)
+    assert now.offered == ("fast", "small-1", "acme/small-1")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"runtime_session_id": " "}, "runtime_session_id"),
+        ({"name": ""}, "name"),
+        ({"version": "1\n"}, "version"),
+        ({"models": (OfferedModel(ref=" "),)}, "models[0].ref"),
+        ({"models": (FAST, OfferedModel(ref="x", provider=""))}, "models[1].provider"),
+        ({"models": (FAST, OfferedModel(ref="fast"))}, "models[1].ref"),
+        ({"models": (FAST, OfferedModel(ref="x", is_default=True))}, "models"),
+        ({"models": tuple(OfferedModel(ref=str(n)) for n in range(MAX_OFFERED + 1))}, "models"),
+    ],
+)
+def test_a_report_that_makes_no_sense_is_refused(wrong, field):
+    given([created()]).when(ReportRuntime(event=runtime(**wrong))).then_refused(
+        Invalid, field=field
+    )
+
+
+def test_a_report_is_bounded_in_bytes():
+    too_large = runtime(capabilities={"a": "x" * MAX_REPORT})
+    given([created()]).when(ReportRuntime(event=too_large)).then_refused(Invalid)
+
+
+def choosing(model: str, provider: str | None = None):
+    """Every command that chooses a model."""
+    choice = ModelChoice(model=model, provider=provider)
+    waiting = NewInput(input_id="i1", message_id="m1", parts=text(), model=choice)
+    return (
+        OverrideModel(agent="a", model=model, provider=provider),
+        StartTurn(turn_id="t1", message_id="m1", parts=text(), model=choice),
+        StartTurn(turn_id="t1", message_id="m1", parts=text(), model=choice, mode="queue"),
+        QueueInputs(inputs=(waiting,)),
+    )
+
+
+def test_where_only_what_is_offered_can_be_chosen_another_model_is_refused():
+    offered = given([created(), runtime(models=(FAST, LARGE), switching="offered")])
+    for command in choosing("huge"):
+        offered.when(command).then_refused(ModelNotOffered, field="model")
+    for command in choosing("small-1", "other"):
+        offered.when(command).then_refused(ModelNotOffered, field="model")
+    for choice in [("fast",), ("small-1",), ("small-1", "acme"), ("large-1", "acme")]:
+        for command in choosing(*choice):
+            assert offered.when(command).refusal is None
+
+
+def test_where_nothing_can_be_chosen_every_model_is_refused():
+    fixed = [created(), runtime(models=(FAST,), switching="none")]
+    for command in choosing("fast"):
+        given(fixed).when(command).then_refused(ModelSwitchingUnsupported, field="model")
+    # One that was chosen before can still be taken back.
+    before = e.ModelOverridden(agent="a", model="fast")
+    given([created(), before, *fixed[1:]]).when(OverrideModel(agent="a", model=None)).then(
+        [e.ModelRestored(agent="a")]
+    )
+
+
+def test_until_a_runtime_says_otherwise_every_model_can_be_chosen():
+    for past in ([created()], [created(), runtime(models=(FAST,))]):
+        for command in choosing("huge"):
+            assert given(past).when(command).refusal is None
 
 
 # ── peers ────────────────────────────────────────────────────────────────────────────────────

@@ -1,5 +1,6 @@
-"""What surrounds an agent: its persona, its sandbox and its peers."""
+"""What surrounds an agent: its persona, its sandbox, its runtime and its peers."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from litestar.response.base import ASGIResponse
@@ -30,13 +31,16 @@ from api.v1.schemas.context import (
     ProfileAnswer,
     ProfileBody,
     ProfileDone,
+    RuntimeAnswer,
+    RuntimeBody,
     SandboxBody,
 )
 from api.v1.schemas.queries import Text
 from application.reads.profile import read_profile
-from domain.session.commands import RefreshProfile, ReportPeer, ReportSandbox
-from domain.session.events import PeerJoined, PeerLeft, SandboxReported
-from domain.values import rfc3339
+from application.reads.runtime import read_runtime
+from domain.session.commands import RefreshProfile, ReportPeer, ReportRuntime, ReportSandbox
+from domain.session.events import PeerJoined, PeerLeft, RuntimeReported, SandboxReported
+from domain.values import OfferedModel, rfc3339
 
 
 class RemoveProfileQuery(Query):
@@ -120,6 +124,41 @@ async def report_sandbox(request: AnyRequest) -> ASGIResponse:
         meta=body.meta,
     )
     return outcome_response(await perform(request, ReportSandbox(event=event)))
+
+
+@get("/v1/sessions/{session_id:str}/runtime", right="read")
+@Describes("Context", answers={200: RuntimeAnswer}, conditional=True)
+async def get_runtime(request: AnyRequest) -> ASGIResponse:
+    """Read what runs the agent: its own id of the session, what it can do, its models."""
+    session = await state_of(request)
+    if is_current(request, session.sequence):
+        return not_modified(session.sequence)
+    store = services_of(request).store
+    report = await read_runtime(store, session_id_of(request), session.runtime)
+    document: dict[str, Any] = {"runtime": None, "sequence": session.sequence}
+    if report is not None:
+        document["runtime"] = {
+            **asdict(report.event),
+            "at_sequence": report.sequence,
+            "at": rfc3339(report.at),
+        }
+    return json_response(to_json(document), headers={"ETag": etag(session.sequence)})
+
+
+@put("/v1/sessions/{session_id:str}/runtime", right="write")
+@Describes("Context", body=RuntimeBody, answers={200: Done})
+async def report_runtime(request: AnyRequest) -> ASGIResponse:
+    """Say what runs the agent, in place of what was said before."""
+    body = await body_of(request, RuntimeBody)
+    event = RuntimeReported(
+        runtime_session_id=body.runtime_session_id,
+        name=body.name,
+        version=body.version,
+        capabilities=body.capabilities,
+        models=tuple(OfferedModel(**dict(one)) for one in body.models),
+        switching=body.switching,
+    )
+    return outcome_response(await perform(request, ReportRuntime(event=event)))
 
 
 @get("/v1/sessions/{session_id:str}/peers", right="read")

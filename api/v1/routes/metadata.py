@@ -7,7 +7,7 @@ from api.http.incoming.bodies import body_of
 from api.http.incoming.requests import AnyRequest, name_of, session_id_of
 from api.http.outgoing.responses import location, outcome_response
 from api.http.routing import delete, get, patch, post, put
-from api.services import caller_of, perform, read_response, state_of, use_cases_of
+from api.services import caller_of, perform, read_response, services_of, state_of, use_cases_of
 from api.v1.schemas.base import Done
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.metadata import (
@@ -21,6 +21,7 @@ from api.v1.schemas.metadata import (
     UsageDone,
 )
 from application.projections.session_row import session_document
+from application.reads.runtime import model_choices, read_runtime
 from domain.session.commands import DescribeSession, OverrideModel, RecordUsage
 
 
@@ -55,10 +56,15 @@ async def record_usage(request: AnyRequest) -> ASGIResponse:
 @get("/v1/sessions/{session_id:str}/models", right="read")
 @Describes("Describing", answers={200: Models}, conditional=True)
 async def get_models(request: AnyRequest) -> ASGIResponse:
-    """Read which agents answer with another model than their own."""
+    """Read which models can be chosen, and which agents answer with another than their own."""
     session = await state_of(request)
-    models = session_document(session_id_of(request), session)["models"]
-    return read_response(request, session.sequence, {"models": models})
+    session_id = session_id_of(request)
+    report = await read_runtime(services_of(request).store, session_id, session.runtime)
+    document = {
+        "models": session_document(session_id, session)["models"],
+        **model_choices(session, None if report is None else report.event),
+    }
+    return read_response(request, session.sequence, document)
 
 
 @put("/v1/sessions/{session_id:str}/models/{agent:str}", right="write")
@@ -66,7 +72,12 @@ async def get_models(request: AnyRequest) -> ASGIResponse:
     "Describing",
     body=OverrideModelBody,
     answers={200: Done},
-    problems=("invalid_runtime_override", "limit_reached"),
+    problems=(
+        "invalid_runtime_override",
+        "limit_reached",
+        "model_not_offered",
+        "model_switching_unsupported",
+    ),
 )
 async def override_model(request: AnyRequest) -> ASGIResponse:
     """Have an agent answer with another model."""

@@ -59,6 +59,8 @@ from domain.values import Failure
         "queue_full",
         "input_too_large",
         "invalid_runtime_override",
+        "model_not_offered",
+        "model_switching_unsupported",
     ),
 )
 async def start_turn(request: AnyRequest) -> ASGIResponse:

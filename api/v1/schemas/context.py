@@ -1,4 +1,4 @@
-"""The persona, the sandbox and the peers of an agent: bodies and answers."""
+"""The persona, the sandbox, the runtime and the peers of an agent: bodies and answers."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from api.v1.schemas.activity import Count
-from api.v1.schemas.base import Body, Done, JsonMap, Name, Sequence, Shape
+from api.v1.schemas.base import Body, Done, JsonMap, Name, ProviderId, Sequence, Shape
 from api.v1.schemas.commands import Detail
 from domain.session.environment.profile import MAX_BODY
+from domain.session.environment.runtime import MAX_OFFERED, MAX_REPORT
+from domain.values import ModelSwitching
 
 Digest = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -35,6 +37,74 @@ class SandboxBody(Body):
     ] = None
     duration_ms: Count | None = None
     meta: JsonMap | None = None
+
+
+Switching = Annotated[
+    ModelSwitching,
+    Field(
+        description="which models an agent can be made to answer with: whatever is named (any),"
+        " those in models (offered), or its own alone (none)"
+    ),
+]
+
+
+class OfferedModelBody(Body):
+    """A model that an agent can be made to answer with."""
+
+    ref: Annotated[Name, Field(description="what it is chosen by")]
+    name: Annotated[Name | None, Field(description="what people call it")] = None
+    provider: Name | None = None
+    model: Annotated[Name | None, Field(description="what its provider calls it")] = None
+    is_default: bool = False
+    details: Annotated[
+        JsonMap | None, Field(description="what else is known, such as costs and limits of tokens")
+    ] = None
+
+
+class RuntimeBody(Body):
+    """What runs the agent; it takes the place of what was said before."""
+
+    runtime_session_id: Annotated[
+        ProviderId | None, Field(description="what the runtime itself calls the session")
+    ] = None
+    name: Name | None = None
+    version: Name | None = None
+    capabilities: Annotated[
+        JsonMap, Field(description=f"with all the rest at most {MAX_REPORT} bytes of JSON")
+    ] = {}
+    models: Annotated[list[OfferedModelBody], Field(max_length=MAX_OFFERED)] = []
+    switching: Switching = "any"
+
+
+class OfferedModel(Shape):
+    """A model that an agent can be made to answer with."""
+
+    ref: str
+    name: str | None
+    provider: str | None
+    model: str | None
+    is_default: bool
+    details: JsonMap | None
+
+
+class Runtime(Shape):
+    """What runs the agent, and which event said it."""
+
+    runtime_session_id: str | None
+    name: str | None
+    version: str | None
+    capabilities: JsonMap
+    models: list[OfferedModel]
+    switching: Switching
+    at_sequence: Annotated[int, Field(ge=1, description="of the event that holds it")]
+    at: datetime
+
+
+class RuntimeAnswer(Shape):
+    """What runs the agent, if it was said."""
+
+    runtime: Runtime | None
+    sequence: Sequence
 
 
 class PeerBody(Body):

@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from api.v1.schemas.activity import Count
-from api.v1.schemas.base import Body, Done, Name, ProviderId, Sequence, Shape
+from api.v1.schemas.base import Body, Done, JsonMap, Name, ProviderId, Sequence, Shape
 from api.v1.schemas.base import Title as TitleText
 from api.v1.schemas.commands import Tags
+from api.v1.schemas.context import Switching
 from api.v1.schemas.session_shape import SessionModel, SessionUsage
 from domain.session.content.description import MAX_SUMMARY_CHARACTERS
 from domain.values import REASONING_EFFORTS
@@ -63,10 +64,33 @@ class UsageDone(Done):
     usage: SessionUsage
 
 
-class Models(Shape):
-    """The models that agents answer with instead of their own, by the name of the agent."""
+class ModelOption(Shape):
+    """A model that an agent can be made to answer with."""
 
-    models: dict[str, SessionModel]
+    ref: Annotated[str, Field(description="what it is chosen by")]
+    name: Annotated[str | None, Field(description="what people call it")]
+    provider: str | None
+    model: Annotated[str | None, Field(description="what its provider calls it")]
+    is_default: bool
+    is_current: Annotated[bool, Field(description="the agent of the session answers with it")]
+    is_offered: Annotated[bool, Field(description="what runs the session has named it")]
+    details: JsonMap | None
+
+
+class Models(Shape):
+    """The models that can be chosen, and those that agents answer with instead of their own."""
+
+    models: Annotated[
+        dict[str, SessionModel],
+        Field(description="what agents answer with instead of their own, by agent"),
+    ]
+    agent: Annotated[str | None, Field(description="the agent that answers now")]
+    is_overridden: Annotated[bool, Field(description="it answers with another than its own")]
+    switching: Switching
+    choices: Annotated[
+        list[ModelOption],
+        Field(description="as what runs the session has reported them; one of them is current"),
+    ]
     sequence: Sequence
 
 

@@ -143,6 +143,21 @@ class SessionSandbox(Shape):
     sequence: Sequence
 
 
+class SessionRuntime(Shape):
+    """What runs the agent, by its newest report; all that it says is at `.../runtime`."""
+
+    runtime_session_id: Annotated[
+        str | None, Field(description="what the runtime itself calls the session")
+    ]
+    name: str | None
+    version: str | None
+    switching: Annotated[
+        Literal["any", "offered", "none"],
+        Field(description="which models an agent can be made to answer with"),
+    ]
+    sequence: Sequence
+
+
 class Session(Shape):
     """What lists show of a session; `position` and `updated_at` are not in a snapshot."""
 
@@ -191,6 +206,7 @@ class Session(Shape):
     unhealthy: Annotated[bool, Field(description="the agent's process is said not to be well")]
     profile: SessionProfile | None
     sandbox: SessionSandbox | None
+    runtime: SessionRuntime | None
     peers: Annotated[int, Field(ge=0)]
     sequence: Sequence
     position: Position = 0

@@ -14,6 +14,7 @@ from domain.errors import (
 from domain.replacing import replace
 from domain.session.content.messages import require_known_message
 from domain.session.declarations import Command, decides, evolves
+from domain.session.environment.runtime import require_choice
 from domain.session.events import (
     ModelOverridden,
     ModelRestored,
@@ -28,7 +29,7 @@ from domain.session.events import (
 )
 from domain.session.guards import require_present
 from domain.session.state import Changes, ModelOverride, Session, Totals
-from domain.values import MAX_TAGS, Identity
+from domain.values import MAX_TAGS, Identity, ModelChoice
 
 __all__ = ["AddSummary", "DescribeSession", "OverrideModel", "RecordUsage"]
 
@@ -125,6 +126,7 @@ def override_model(session: Session, command: OverrideModel) -> list[SessionEven
     wanted = ModelOverride(model=command.model, provider=command.provider, reasoning_effort=effort)
     if models.get(command.agent) == wanted:
         return []
+    require_choice(session, ModelChoice(model=command.model, provider=command.provider))
     if command.agent not in models and len(models) >= MAX_OVERRIDES:
         raise LimitReached(f"a session has at most {MAX_OVERRIDES} model overrides")
     return [

@@ -1,1 +1,1 @@
-"""Who drives a session, and with what: attachment, sandbox, persona."""
+"""Who drives a session, and with what: attachment, runtime, sandbox, persona."""

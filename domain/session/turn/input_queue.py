@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from domain.checks import require_model, require_name, require_summary
 from domain.errors import InputExists, InputTooLarge, Invalid, QueueFull
 from domain.session.content.messages import require_message, require_new_message
+from domain.session.environment.runtime import require_choice
 from domain.session.events import (
     InputDispatched,
     InputQueued,
@@ -91,6 +92,8 @@ def queued(
         seen |= {one.input_id, f"message {one.message_id}"}
         require_reason(source, one.meta)
         require_model(one.model, "model")
+        if one.model is not None:
+            require_choice(session, one.model)
         size += require_size(whole(one.parts, one.meta), largest)
         events.append(
             InputQueued(

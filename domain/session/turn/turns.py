@@ -7,6 +7,7 @@ from domain.errors import InputsWaiting, Invalid, TurnExists, TurnInProgress
 from domain.replacing import replace
 from domain.session.content.messages import require_message, require_new_message
 from domain.session.declarations import Command, decides, evolves
+from domain.session.environment.runtime import require_choice
 from domain.session.events import (
     InputsFenced,
     Recorded,
@@ -60,6 +61,8 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
     require_message(command.message_id, command.parts)
     input_queue.require_reason(command.source, command.meta)
     require_model(command.model, "model")
+    if command.model is not None:
+        require_choice(session, command.model)
     if command.model is not None and command.mode == "steer":
         raise Invalid("what steers a turn is answered by its model", field="model")
     require_expected_turn(session, command.expected_turn_id)
