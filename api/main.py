@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from typing import cast
 
 from litestar import Litestar
@@ -55,6 +56,10 @@ from application.reads.transcripts import Transcripts
 from application.reads.transparency import TransparencyLog
 from application.reads.verification import Verification
 from application.reads.wait_for import Waits
+from application.retention.job import RetentionJob
+from application.retention.keeping import Retention
+from application.retention.policies import read_policies
+from application.retention.stored_sessions import StoredSessions
 from application.tokens.authentication import Authentication
 from application.tokens.known import KnownTokens
 from application.tokens.manage import TokenDesk
@@ -97,6 +102,7 @@ from infrastructure.postgres.connecting.single_owner import SingleOwner
 from infrastructure.postgres.connecting.store_watch import StoreWatch
 from infrastructure.postgres.erasures import PostgresErasures
 from infrastructure.postgres.inspection import PostgresInspector
+from infrastructure.postgres.retention_runs import PostgresRetentionRuns
 from infrastructure.postgres.session.recovery import PostgresDriverWatch
 from infrastructure.postgres.store import PostgresStore, open_store
 from infrastructure.postgres.tickets import PostgresTickets
@@ -107,6 +113,7 @@ from infrastructure.record_check import spelling_fault_of
 from infrastructure.sealing import (
     CannotOpen,
 )
+from infrastructure.transfer.archive_folder import ArchiveFolders, new_folder_in, verify_archive
 from infrastructure.transfer.compression import compressor
 from infrastructure.transfer.unpacking import Bundle, UnpackLimits
 from infrastructure.webhook_sender import HttpSender
@@ -118,7 +125,7 @@ _SWEPT_EVERY = 60.0
 _Job = Limiter | SingleOwner | JobBoard | MemoryReport | StoreWatch | PartialWriter
 
 
-__all__ = ["SOURCES", "compressor", "convert_foreign"]
+__all__ = ["SOURCES", "compressor", "convert_foreign", "new_folder_in", "verify_archive"]
 
 
 @asynccontextmanager
@@ -265,6 +272,20 @@ def _put_together(
     heads = PostgresSignedHeads(database)
     transparency = TransparencyLog(log, tiles, heads, keeper, Ed25519(), audit_keys_of(settings))
     exports = Exports(store, PostgresCensus(database))
+    accesses = AccessHandler(store, hub)
+    proofs = ErasureProofs(store, exports, transparency, heads)
+    if settings.retention_policy is not None:
+        retention = RetentionJob(
+            Retention(
+                StoredSessions(store, erasing, proofs, accesses),
+                ArchiveFolders(exports, store.identity),
+                store.clock.now,
+            ),
+            partial(read_policies, settings.retention_policy),
+            PostgresRetentionRuns(database),
+            every=timedelta(hours=settings.retention_hours),
+        )
+        jobs.append(SingleOwner(database, board, "retention", retention.round))
     services = Services(
         settings=settings,
         memory=memory,
@@ -299,13 +320,13 @@ def _put_together(
         tickets=tickets,
         authentication=authentication,
         limiter=limiter,
-        accesses=AccessHandler(store, hub),
+        accesses=accesses,
         verification=Verification(
             store, PostgresInspector(database), repository, PostgresCensus(database)
         ),
         transparency=transparency,
         erasing=erasing,
-        erasure_proofs=ErasureProofs(store, exports, transparency, heads),
+        erasure_proofs=proofs,
         transfers=Transfers(
             store,
             exports,

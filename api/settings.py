@@ -129,6 +129,10 @@ class Settings(BaseSettings):
     """After a lease ran out in a running turn: then the session is stopped."""
     recovery_unattended_seconds: Annotated[float, Field(ge=1, le=604800)] = 900.0
     """Without an event, in `starting` or `stopping` without a lease: then it is stopped."""
+    retention_policy: Path | None = None
+    """A file of policies that one server process follows by itself."""
+    retention_hours: Annotated[float, Field(gt=0, le=8760)] = 24.0
+    """From the beginning of one run to that of the next."""
     idempotency_days: Annotated[float, Field(gt=0, le=3650)] = 7.0
 
     @model_validator(mode="after")

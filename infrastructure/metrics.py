@@ -58,3 +58,14 @@ CONFLICTS = Counter("cairn_append_conflicts_total", "Batches refused and judged.
 WEBHOOK_ATTEMPTS = Counter(
     "cairn_webhook_attempts_total", "Batches posted to webhooks, by what became of it.", ["outcome"]
 )
+RETENTION_LAST_RUN = Gauge(
+    "cairn_retention_last_run_timestamp_seconds",
+    "When this server last ended a run of the retention policies, by its outcome.",
+    ["outcome"],
+    multiprocess_mode="max",
+)
+RETENTION_SESSIONS = Counter(
+    "cairn_retention_sessions_total",
+    "Sessions that were found older than a retention policy keeps them, by what became of them.",
+    ["policy", "outcome"],
+)

@@ -812,6 +812,14 @@ create unlogged table job_processes (
   seen_at timestamptz not null
 ) with (fillfactor = 50);
 
+-- The last run of the retention job, in one row; without `ended_at` it runs, or was killed.
+create table retention_runs (
+  only_one boolean primary key default true check (only_one),
+  begun_at timestamptz not null,
+  ended_at timestamptz,
+  failure text
+);
+
 -- Access tokens: the hash of each, never the token itself.
 create table access_tokens (
   token_id uuid primary key,

@@ -23,6 +23,7 @@ from api.cli.options import (
     Listen,
     LogFormat,
     Port,
+    RetentionPolicy,
     RootPath,
     SocketMode,
     UsageError,
@@ -80,6 +81,7 @@ def serve(
     log_format: LogFormat = None,
     access_log: AccessLog = None,
     auth_token_file: AuthTokenFile = None,
+    retention_policy: RetentionPolicy = None,
     door: Doors = None,
     root_path: RootPath = None,
 ) -> None:
@@ -100,6 +102,7 @@ def serve(
             log_format=log_format,
             access_log=access_log,
             auth_token_file=auth_token_file,
+            retention_policy=retention_policy,
             doors=",".join(door) if door else None,
             root_path=root_path,
         )

@@ -13,6 +13,19 @@ from api.cli.options import Failure, UsageError
 _PATIENCE = 120.0
 
 
+class Refused(Failure):
+    """The server says no.
+
+    Args:
+        problem: Its problem document.
+        status: Of HTTP.
+    """
+
+    def __init__(self, problem: Mapping[str, Any], status: int) -> None:
+        super().__init__(f"The server says: {problem.get('detail')} ({status}).")
+        self.code = problem.get("code")
+
+
 class JsonClient:
     """Asks a server.
 
@@ -47,6 +60,7 @@ class JsonClient:
         query: Mapping[str, Any] | None = None,
         *,
         body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Return what the server says.
 
@@ -55,11 +69,12 @@ class JsonClient:
             path: With its leading slash.
             query: Its parameters.
             body: Sent as JSON.
+            headers: Sent beside those that all have.
 
         Raises:
             Failure: It cannot be asked, or refuses.
         """
-        answer = self._answer(method, path, query, json=body)
+        answer = self._answer(method, path, query, json=body, headers=headers)
         try:
             return msgspec.json.decode(answer.content)
         except msgspec.DecodeError as error:
@@ -91,7 +106,7 @@ class JsonClient:
             said = msgspec.json.decode(answer.content)
         except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
             raise _unanswered(error) from None
-        raise Failure(f"The server says: {said.get('detail')} ({answer.status_code}).")
+        raise Refused(said, answer.status_code)
 
 
 def _unanswered(error: Exception) -> Failure:

@@ -91,6 +91,14 @@ AuthTokenFile = Annotated[
         metavar="FILE", help="Ask for the bearer token in this file. [CAIRN_AUTH_TOKEN_FILE]"
     ),
 ]
+RetentionPolicy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Archive and erase once a day what the policies in this file keep no longer."
+        " [CAIRN_RETENTION_POLICY]",
+    ),
+]
 HERE = "http://127.0.0.1:8080"
 ONE_SESSION = "The id of a session, or as much of its beginning as is needed."
 

@@ -26,6 +26,7 @@ from api.database import StartError, bring_up_to_date, database_of, program_url
 from api.keys import sealer_of, token_of
 from api.logs import configure_logs, json_line
 from api.main import create_app, hooks_of
+from api.retention import policies_of
 from api.settings import Settings
 
 _METRICS = "cairn-metrics-"
@@ -48,6 +49,7 @@ def serve(settings: Settings, listening: socket.socket) -> None:
         sealer_of(settings)
         # Before the workers, who would each tell of it at length.
         hooks_of(settings)
+        policies_of(settings)
 
         def making() -> None:
             where = settings.data_dir.absolute()

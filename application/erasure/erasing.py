@@ -7,7 +7,7 @@ carried out whatever happens: by whoever asked, or by a job when that process is
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Container, Sequence
+from collections.abc import AsyncGenerator, Container, Mapping, Sequence
 from time import monotonic
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -171,7 +171,13 @@ class Erasing:
         )
 
     async def carry_out(
-        self, caller: Caller, plan: ErasurePlan, reason: str, asked: UUID | None = None
+        self,
+        caller: Caller,
+        plan: ErasurePlan,
+        reason: str,
+        asked: UUID | None = None,
+        *,
+        heads: Mapping[UUID, int] | None = None,
     ) -> AsyncGenerator[ErasureProgress]:
         """Erase what is planned, and tell now and then how far it has come.
 
@@ -180,6 +186,7 @@ class Erasing:
             plan: What is to be erased.
             reason: Why.
             asked: The session that was asked for; None for those of a user.
+            heads: The only sequences at which they may be erased; None allows any.
 
         Raises:
             UnderLegalHold: One of them must be kept; nothing was erased.
@@ -191,7 +198,10 @@ class Erasing:
             raise UnderLegalHold(f"{many} under a legal hold, so nothing was erased", sessions=ids)
         command = EraseSession(reason=reason, shared_keys=plan.shared_keys)
         for one in plan.sessions:
-            await self._mark(caller, one.session_id, command, is_asked=one.session_id == asked)
+            if heads is not None:
+                caller = caller._replace(expected=frozenset({heads[one.session_id]}))
+            is_asked = heads is not None or one.session_id == asked
+            await self._mark(caller, one.session_id, command, is_asked=is_asked)
         events = 0
         for number, one in enumerate(plan.sessions, 1):
             async for count in self._carry_out(one.session_id, command):

@@ -1,16 +1,22 @@
 """Policies as files: what is old is archived, the archive verified, and then it is erased."""
 
 import json
+import re
+import time
 from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+import api.main
 from api.cli import main
 from api.cli.erasing import retention
+from application.retention.policies import Policy, read_policies
+from infrastructure.transfer.archive_folder import verify_archive
 from tests.erasure.conftest import Eraser
-from tests.support.api import SessionApi, done, refused
+from tests.support.api import Api, SessionApi, done, refused
+from tests.support.server import running
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -25,9 +31,9 @@ def run(eraser: Eraser, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
         return code if isinstance(code, int) else 0, said.out, said.err
 
     # Everything is old enough at once.
-    younger = retention.read_policies
+    younger = read_policies
 
-    def aged(path: Path) -> list[retention.Policy]:
+    def aged(path: Path) -> list[Policy]:
         return [one._replace(older_than=-one.older_than) for one in younger(path)]
 
     monkeypatch.setattr(retention, "read_policies", aged)
@@ -96,6 +102,63 @@ def test_nothing_is_erased_when_its_archive_is_not_whole(
     assert (status, "is not whole, so nothing is erased" in wrong) == (2, True)
     for session in sessions:
         assert done(session.get())["session"]["status"] == "stopped"
+
+
+def test_what_was_said_after_it_was_archived_is_not_erased(
+    eraser: Eraser, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, sessions = three(eraser)
+    fork = done(sessions[1].post("/fork", {}), 201)["session"]["id"]
+    whole = retention.export
+
+    def outpaced(*what: object, **how: object) -> None:
+        whole(*what, **how)  # type: ignore[arg-type]
+        for session_id in (sessions[0].id, fork):
+            done(eraser.api.patch(f"/v1/sessions/{session_id}", {"title": "One thing more"}))
+
+    monkeypatch.setattr(retention, "export", outpaced)
+    told = json.loads(run(policy(tmp_path, app, status="stopped"), "--json")[1])
+    assert told["sessions"] == [sessions[2].id]
+    assert told["changed"] == [sessions[0].id, sessions[1].id]
+    assert done(sessions[0].get())["session"]["status"] == "stopped"
+
+
+def test_a_server_follows_its_policies_by_itself(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Everything is old enough at once, and a day passes in a second.
+    younger = read_policies
+    monkeypatch.setattr(
+        api.main,
+        "read_policies",
+        lambda path: [one._replace(older_than=-one.older_than) for one in younger(path)],
+    )
+    file = policy(tmp_path, "shop", status="stopped")
+    with running(database_url, retention_policy=file, retention_hours=1 / 3600) as url:
+        server = Api(url)
+        held, gone = (server.create(app="shop", user=user) for user in ("eve", "ada"))
+        done(held.post("/legal-hold", {"reason": "case 4"}))
+        for session in (held, gone):
+            session.say("hello")
+            done(session.post("/stop", {}))
+        counted = r'cairn_retention_sessions_total\{outcome="done",policy="old"\} [1-9]'
+        deadline = time.monotonic() + 60
+        while re.search(counted, metrics := server.get("/metrics").text) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        said = refused(gone.get(), 410, "erased")["erased"]
+        assert (said["actor"], said["reason"]) == ("system", "retention policy old")
+        assert done(held.get())["session"]["status"] == "stopped"
+        done(server.get("/ready"))
+        server.close()
+    assert 'cairn_job_owned{job="retention"} 1.0' in metrics
+    assert 'cairn_retention_last_run_timestamp_seconds{outcome="ok"}' in metrics
+    (archive,) = (tmp_path / "archive" / "old").iterdir()
+    names = [path.name for path in (archive / "sessions").iterdir()]
+    assert names == [f"{gone.id}.jsonl"]
+    assert b"hello" in (archive / "sessions" / names[0]).read_bytes()
+    assert archive.stat().st_mode & 0o077 == 0
+    assert verify_archive(archive, [UUID(gone.id)]) == {UUID(gone.id): said["sequence"] - 1}
 
 
 @pytest.mark.parametrize(

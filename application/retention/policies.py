@@ -1,4 +1,4 @@
-"""Retention policies as a file: read strictly, and refused in whole sentences."""
+"""Retention policies as a file has them: read strictly, and refused in whole sentences."""
 
 import re
 import tomllib
@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast, get_args
 
-from api.cli.options import UsageError
 from domain.session.state import Status
 
 Action = Literal["archive_and_erase", "archive", "erase"]
@@ -16,6 +15,10 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _FILTERS = ("app", "user", "workspace", "agent", "type", "tag", "status")
 _FIELDS = frozenset({"name", "older_than", "action", "archive", *_FILTERS})
 _STATUSES = frozenset(get_args(Status)) - {"deleted", "erased"}
+
+
+class PolicyFault(Exception):
+    """A file of policies cannot be read or meant; the message says why."""
 
 
 class Policy(NamedTuple):
@@ -35,6 +38,11 @@ class Policy(NamedTuple):
     action: Action
     archive: Path | None
 
+    @property
+    def reason(self) -> str:
+        """Why it erases, as the log has it."""
+        return f"retention policy {self.name}"
+
 
 def read_policies(path: Path) -> list[Policy]:
     """Return the policies of a file.
@@ -43,53 +51,53 @@ def read_policies(path: Path) -> list[Policy]:
         path: A TOML file with `[[policy]]` tables; relative archives are beside it.
 
     Raises:
-        UsageError: It cannot be read, or says something that cannot be meant.
+        PolicyFault: It cannot be read, or says something that cannot be meant.
     """
     try:
         told = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
+        raise PolicyFault(f"{path} cannot be read: {error.strerror}.") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} is no TOML: {error}.") from None
+        raise PolicyFault(f"{path} is no TOML: {error}.") from None
     found = told.pop("policy", None)
     if told:
-        raise UsageError(f"{path} has {min(told)!r}; it may have [[policy]] tables only.")
+        raise PolicyFault(f"{path} has {min(told)!r}; it may have [[policy]] tables only.")
     if not isinstance(found, list) or not found:
-        raise UsageError(f"{path} has no [[policy]] table.")
+        raise PolicyFault(f"{path} has no [[policy]] table.")
     policies = [_policy(path, one) for one in cast("list[object]", found)]
     names = [one.name for one in policies]
     if twice := [name for name in names if names.count(name) > 1]:
-        raise UsageError(f"Two policies of {path} have the name {twice[0]!r}; rename one.")
+        raise PolicyFault(f"Two policies of {path} have the name {twice[0]!r}; rename one.")
     return policies
 
 
 def _policy(path: Path, told: object) -> Policy:
     if not isinstance(told, dict):
-        raise UsageError(f"{path}: a policy is a [[policy]] table.")
+        raise PolicyFault(f"{path}: a policy is a [[policy]] table.")
     fields = cast("dict[str, Any]", told)
     for field, value in fields.items():
         if field not in _FIELDS:
-            raise UsageError(f"{path}: a policy has no {field!r}; it may have {_list(_FIELDS)}.")
+            raise PolicyFault(f"{path}: a policy has no {field!r}; it may have {_list(_FIELDS)}.")
         if not isinstance(value, str) or not value.strip():
-            raise UsageError(f"{path}: {field} is a text, and not {value!r}.")
+            raise PolicyFault(f"{path}: {field} is a text, and not {value!r}.")
     name = fields.get("name", "")
     if not _NAME.fullmatch(name):
-        raise UsageError(
+        raise PolicyFault(
             f"{path}: each policy needs a name of a-z, 0-9, - and _, such as `old-chats`."
         )
     if "app" not in fields:
-        raise UsageError(f"{path}: policy {name} names no app, and would be for all of them.")
+        raise PolicyFault(f"{path}: policy {name} names no app, and would be for all of them.")
     if fields.get("status", "stopped") not in _STATUSES:
-        raise UsageError(f"{path}: policy {name}: status is one of {_list(_STATUSES)}.")
+        raise PolicyFault(f"{path}: policy {name}: status is one of {_list(_STATUSES)}.")
     age = _AGE.fullmatch(fields.get("older_than", ""))
     if age is None:
-        raise UsageError(f"{path}: policy {name} needs older_than, such as 365d or 12h.")
+        raise PolicyFault(f"{path}: policy {name} needs older_than, such as 365d or 12h.")
     action = fields.get("action")
     if action not in get_args(Action):
-        raise UsageError(f"{path}: policy {name} needs an action: {_list(get_args(Action))}.")
+        raise PolicyFault(f"{path}: policy {name} needs an action: {_list(get_args(Action))}.")
     archives = action != "erase"
     if archives != ("archive" in fields):
-        raise UsageError(
+        raise PolicyFault(
             f"{path}: policy {name} archives, so it needs the folder `archive`."
             if archives
             else f"{path}: policy {name} only erases, so it has no `archive`."

@@ -1,0 +1,1 @@
+"""Retention: what is old enough is archived, the archive is verified, and then it is erased."""
