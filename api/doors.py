@@ -44,6 +44,7 @@ class Door:
         name: For people, and for the log of the server.
         prefix: What its paths begin with, such as `/a2a`; empty for all that no other door has.
         more: Other beginnings of its paths.
+        shared: The same, where another open door may have them too: the first of these doors does.
         routes: With their whole paths.
         authenticate: Returns who asks, or refuses by raising; asked before a route is looked for.
         answer_error: Returns the answer to a request that raised, by the error and the request id.
@@ -59,11 +60,12 @@ class Door:
     answer_error: AnswerError
     origin: RequestOrigin
     more: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
     enabled: bool = True
 
     @property
     def prefixes(self) -> tuple[str, ...]:
-        """All beginnings of its paths."""
+        """All beginnings of its paths, those that it may have to leave to another door aside."""
         return (self.prefix, *self.more)
 
 
@@ -71,7 +73,7 @@ class Doors:
     """The ASGI app of all doors that are open.
 
     Args:
-        doors: In any order; the longest prefix is tried first.
+        doors: The longest prefix is tried first; of two doors that share one, the first has it.
 
     Raises:
         RoutingError: Two doors have one prefix, a route lies outside its door, an origin is not
@@ -81,9 +83,13 @@ class Doors:
     def __init__(self, doors: Iterable[Door]) -> None:
         opened = [(door, _router_of(door)) for door in doors if door.enabled]
         by_prefix = [(prefix, *one) for one in opened for prefix in one[0].prefixes]
-        self._doors = sorted(by_prefix, key=lambda one: -len(one[0]))
-        if len({prefix for prefix, _, _ in by_prefix}) < len(by_prefix):
+        taken = {prefix for prefix, _, _ in by_prefix}
+        if len(taken) < len(by_prefix):
             raise RoutingError("two doors have the same prefix")
+        for one in opened:
+            by_prefix += [(prefix, *one) for prefix in one[0].shared if prefix not in taken]
+            taken.update(one[0].shared)
+        self._doors = sorted(by_prefix, key=lambda one: -len(one[0]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -200,7 +206,8 @@ def _router_of(door: Door) -> Router:
     if door.origin in BY_ITSELF:
         raise RoutingError(f"{door.name}: {door.origin} is what the server does by itself")
     for route in door.routes:
-        if not any(f"{route.path}/".startswith(f"{prefix}/") for prefix in door.prefixes):
+        prefixes = (*door.prefixes, *door.shared)
+        if not any(f"{route.path}/".startswith(f"{prefix}/") for prefix in prefixes):
             raise RoutingError(f"{door.name}: {route.path} does not begin with {door.prefix}")
     return Router(door.routes)
 

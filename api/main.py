@@ -5,7 +5,7 @@ With `api/database.py` and `api/keys.py` the only module of `api` that knows `in
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -16,7 +16,8 @@ from litestar.types import ASGIApp
 
 from api.adk.door import adk_door
 from api.database import StartError, bring_up_to_date, database_of, program_url
-from api.doors import Doors
+from api.docker_agent.door import docker_agent_door
+from api.doors import Door, Doors
 from api.garbage import spare_the_collector
 from api.http.around.drain import leave, on_shutdown_signal
 from api.http.around.forwarded import Forwarding
@@ -369,7 +370,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 
     token = token_of(chosen)
     opened = chosen.names("doors")
-    doors = Doors([native_door(token), adk_door(token, enabled="adk" in opened)])
+    doors = Doors([native_door(token), *_doors_beside(opened, token)])
 
     def asks_for_token() -> bool:
         services = cast("Services", app.services)
@@ -392,6 +393,13 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         forwarding=Forwarding(chosen.root_path, trusted) if chosen.root_path or trusted else None,
     )
     return app
+
+
+def _doors_beside(opened: Sequence[str], token: str | None) -> list[Door]:
+    """Return the doors beside the native one, those that are open first and in their order."""
+    makers = {"adk": adk_door, "docker-agent": docker_agent_door}
+    named = [*dict.fromkeys(opened), *(name for name in makers if name not in opened)]
+    return [makers[name](token, enabled=name in opened) for name in named]
 
 
 def hooks_of(settings: Settings) -> Hooks:

@@ -20,7 +20,7 @@ from application.ports.issued_tokens import secure_url
 from domain.timers import Timers
 
 Listed = Literal["adk_apps", "allowed_hosts", "allowed_origins", "doors", "trusted_proxies"]
-DOORS = ("adk",)
+DOORS = ("adk", "docker-agent")
 """The doors beside the native one, each closed unless it is named."""
 MEBIBYTE = 1024 * 1024
 _LISTEN = re.compile(r"unix:///[^\0]*[^\0/]|fd://(?:[3-9]|[1-9]\d{1,8})")
@@ -74,11 +74,11 @@ class Settings(BaseSettings):
     allowed_origins: str = ""
     """Origins whose pages may use the API, comma-separated, such as `https://a.example`."""
     doors: str = ""
-    """Doors that are open beside the native one, comma-separated: `adk`."""
+    """Doors that are open beside the native one, comma-separated: `adk`, `docker-agent`."""
     adk_apps: str = ""
     """Apps that the ADK door lists beside those that have sessions, comma-separated."""
-    adk_driver_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
-    """How long a run that was asked for by the ADK door waits for somebody to drive the session."""
+    driver_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """How long a run asked for by a door waits for somebody to drive the session."""
     root_path: Annotated[str, AfterValidator(checked_root_path)] = ""
     """Under which a proxy shows the server, such as `/cairn`."""
     trusted_proxies: str = ""

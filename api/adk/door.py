@@ -1,7 +1,7 @@
 """The ADK door: google-adk's own clients work with it by another URL, and nothing else changed."""
 
 from api.adk.requests import answer_error
-from api.adk.route_table import MORE_PREFIXES, PREFIXES, ROUTES
+from api.adk.route_table import MORE_PREFIXES, PREFIXES, ROUTES, SHARED
 from api.authentication import by_token
 from api.doors import Door
 
@@ -24,5 +24,6 @@ def adk_door(token: str | None, *, enabled: bool) -> Door:
         answer_error=answer_error,
         origin="adk",
         more=MORE_PREFIXES,
+        shared=SHARED,
         enabled=enabled,
     )

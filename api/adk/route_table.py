@@ -11,7 +11,9 @@ from api.http.incoming.requests import AnyRequest
 from api.http.outgoing.responses import to_json
 from api.http.routing import Route, get
 
-PREFIXES = (*("/apps", "/config", "/dev", "/health", "/list-apps", "/run", "/run_sse", "/version"),)
+PREFIXES = (*("/apps", "/config", "/dev", "/list-apps", "/run", "/run_sse", "/version"),)
+SHARED = ("/health",)
+"""Paths that other doors have too: the one that is named first answers them."""
 
 
 @get("/apps/openapi.json", right=None)

@@ -96,7 +96,7 @@ class Run:
         Raises:
             Refusal: 503, nobody drives the session; the turn is ended then.
         """
-        deadline = monotonic() + self._services.settings.adk_driver_seconds
+        deadline = monotonic() + self._services.settings.driver_seconds
         tail = self._services.tails.stream(self._session_id, self._since, ALL)
         async with aclosing(tail):
             while True:

@@ -12,7 +12,16 @@ from domain.session.commands import Command
 from domain.session.state import Session
 
 RequestOrigin = Literal[
-    "adk", "erasure", "http", "import", "lineage", "recovery", "repair", "retention", "supervision"
+    "adk",
+    "docker-agent",
+    "erasure",
+    "http",
+    "import",
+    "lineage",
+    "recovery",
+    "repair",
+    "retention",
+    "supervision",
 ]
 """Where requests come from: a door of the server, each with its own word, or the server itself."""
 

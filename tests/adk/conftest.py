@@ -13,7 +13,7 @@ from tests.support.server import running
 def adk_server(postgres_server: Server) -> Iterator[str]:
     with (
         postgres_server.database() as url,
-        running(url, doors="adk", adk_apps="golden,raw", adk_driver_seconds=0.2) as base,
+        running(url, doors="adk", adk_apps="golden,raw", driver_seconds=0.2) as base,
     ):
         yield base
 
@@ -29,6 +29,6 @@ def driven_server(postgres_server: Server) -> Iterator[str]:
     """One whose runs wait for a driver for as long as a slow machine needs to start one."""
     with (
         postgres_server.database() as url,
-        running(url, doors="adk", adk_driver_seconds=60) as base,
+        running(url, doors="adk", driver_seconds=60) as base,
     ):
         yield base

@@ -1,6 +1,7 @@
 """Doors beside each other, each with its own way in and its own errors; routing that is honest."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -150,6 +151,26 @@ def test_a_closed_door_has_no_paths():
     doors = Doors([native(), foreign(get("/foreign/who", right=None)(who), enabled=False)])
 
     assert ask(doors, "GET", "/foreign/who").json()["code"] == "not_found"
+
+
+@pytest.mark.parametrize("first", ["foreign", "other"])
+def test_a_path_that_doors_share_is_of_the_first_of_them(first: str):
+    def named(name: str) -> Door:
+        async def say(_: AnyRequest) -> ASGIResponse:
+            return Reply(to_json(name))
+
+        routes = get("/probe", right=None)(say), get(f"/{name}/x", right=None)(say)
+        return foreign(*routes, prefix=f"/{name}", shared=("/probe",), authenticate=anyone)
+
+    two = sorted((named("foreign"), named("other")), key=lambda one: one.prefix != f"/{first}")
+    native_too = native(get("/probe", right=None)(who))
+    doors = Doors([native_too, *two])
+
+    assert ask(doors, "GET", "/probe").json() == first
+    assert ask(doors, "GET", "/foreign/x").json() == "foreign"
+    assert ask(doors, "GET", "/other/x").json() == "other"
+    closed = Doors([native_too, *(replace(one, enabled=False) for one in two)])
+    assert ask(closed, "GET", "/probe").json() == {"actor": "anonymous", "origin": "http"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,213 @@
+"""A transcript as the messages of docker-agent: an answer has its reasoning and its tool calls."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from api.docker_agent.parts import content_of, parts_of
+from api.docker_agent.wire import ChatMessage, ToolCall
+from api.http.outgoing.responses import from_json, to_json
+from domain.values import Part, Role
+
+_ROLES = {"user": "user", "agent": "assistant", "system": "system", "tool": "tool"}
+_OURS: dict[str, Role] = {"user": "user", "assistant": "agent", "system": "system", "tool": "tool"}
+
+Entry = dict[str, Any]
+
+
+def arguments_of(value: Any) -> str:
+    """Return what a tool is called with as JSON in a string, as providers of models write it."""
+    if isinstance(value, str):
+        return value
+    return "{}" if value is None else to_json(value).decode()
+
+
+def call_document(call_id: str, name: str, value: Any) -> dict[str, Any]:
+    """Return a call of a tool.
+
+    Args:
+        call_id: Its id.
+        name: Of the tool.
+        value: What it is called with.
+    """
+    function = {"name": name, "arguments": arguments_of(value)}
+    return {"id": call_id, "type": "function", "function": function}
+
+
+def output_text(value: Any) -> str:
+    """Return what a tool answered, as text."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else to_json(value).decode()
+
+
+def role_of(message: ChatMessage) -> Role:
+    """Return who speaks, in our words."""
+    return _OURS[message.role]
+
+
+def said_parts(message: ChatMessage) -> tuple[Part, ...]:
+    """Return all that a message says: its reasoning, its text, its calls, or a result.
+
+    Args:
+        message: As it came.
+    """
+    if message.role == "tool":
+        result = {
+            "type": "tool_result",
+            "tool_call_id": message.tool_call_id,
+            "output": message.content,
+        }
+        return ({**result, "is_error": True} if message.is_error else result,)
+    said: list[Part] = []
+    if message.reasoning_content or message.thinking_signature:
+        thought = {"type": "reasoning", "text": message.reasoning_content}
+        signed = {"signature": message.thinking_signature} if message.thinking_signature else {}
+        said.append({**thought, **signed})
+    if message.content or message.multi_content or not (said or message.tool_calls):
+        said += parts_of(message)
+    return (*said, *(_call_part(one) for one in message.tool_calls))
+
+
+def _call_part(call: ToolCall) -> Part:
+    try:
+        value: Any = from_json(call.function.arguments.encode())
+    except ValueError:
+        value = call.function.arguments
+    return {
+        "type": "tool_call",
+        "tool_call_id": call.id,
+        "name": call.function.name,
+        "input": value,
+    }
+
+
+def messages_of(entries: Iterable[bytes]) -> list[dict[str, Any]]:
+    """Return the messages of a transcript: `{"id", "agentName", "message"}`, in their order.
+
+    Args:
+        entries: Its JSON. What nobody said, such as a turn that broke, is left out.
+    """
+    folding = _Folding()
+    for raw in entries:
+        folding.take(from_json(raw))
+    folding.close()
+    return folding.messages
+
+
+class _Folding:
+    """Puts the thoughts, the words and the calls of an agent together, as one answer."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self._answer: dict[str, Any] | None = None
+        self._turn: str | None = None
+        self._results: list[dict[str, Any]] = []
+
+    def take(self, entry: Entry) -> None:
+        """Take in the next entry."""
+        kind = entry["kind"]
+        if kind == "tool_call":
+            self._called(entry)
+        elif kind == "thought":
+            self._thought(entry)
+        elif kind == "message" and entry["role"] == "agent":
+            self._said(entry)
+        elif kind == "message":
+            self.close()
+            self.messages.append(_plain(entry))
+
+    def close(self) -> None:
+        """Say that the answer is whole."""
+        if self._answer is not None:
+            self.messages.append(self._answer)
+            self.messages += self._results
+        self._answer, self._results = None, []
+
+    @property
+    def _has_spoken(self) -> bool:
+        """Whether the answer has come so far that what follows belongs to another one."""
+        if self._answer is None:
+            return False
+        message: dict[str, Any] = self._answer["message"]
+        return bool(message.get("content") or message.get("tool_calls"))
+
+    def _open(self, entry: Entry, *, anew: bool = False) -> dict[str, Any]:
+        """Return the message that an entry of the agent goes into, a new one if need be."""
+        if anew or self._answer is None or self._turn != entry.get("turn_id"):
+            self.close()
+            self._turn = entry.get("turn_id")
+            self._answer = _wrapped(entry, {"role": "assistant", "content": ""})
+        message: dict[str, Any] = self._answer["message"]
+        return message
+
+    def _thought(self, entry: Entry) -> None:
+        message = self._open(entry, anew=self._has_spoken)
+        before = message.get("reasoning_content", "")
+        message["reasoning_content"] = before + reasoning_of(entry["parts"])
+        meta: dict[str, Any] = entry.get("meta") or {}
+        signed = (one["signature"] for one in entry["parts"] if "signature" in one)
+        signature: str | None = next(signed, None) or meta.get("signature")
+        if signature:
+            message["thinking_signature"] = signature
+
+    def _said(self, entry: Entry) -> None:
+        message = self._open(entry, anew=self._has_spoken)
+        message |= content_of(entry["parts"])
+        reasoning = reasoning_of([one for one in entry["parts"] if one["type"] == "reasoning"])
+        if reasoning:
+            message["reasoning_content"] = message.get("reasoning_content", "") + reasoning
+        calls = [one for one in entry["parts"] if one["type"] == "tool_call"]
+        if calls:
+            message["tool_calls"] = [
+                call_document(one["tool_call_id"], one["name"], one.get("input")) for one in calls
+            ]
+        if self._answer is not None:
+            self._answer["id"] = entry["id"]
+
+    def _called(self, entry: Entry) -> None:
+        message = self._open(entry)
+        call = call_document(entry["tool_call_id"], entry["name"], entry.get("input"))
+        message.setdefault("tool_calls", []).append(call)
+        if entry["status"] == "open":
+            return
+        result = {
+            "role": "tool",
+            "content": output_text(entry.get("output")) or _without_output(entry["status"]),
+            "tool_call_id": entry["tool_call_id"],
+        }
+        if entry["status"] != "completed":
+            result["is_error"] = True
+        self._results.append(_wrapped(entry, result))
+
+
+def reasoning_of(parts: Sequence[Part]) -> str:
+    """Return what is thought in parts, as one text."""
+    return "".join(str(one.get("text", "")) for one in parts)
+
+
+def _without_output(status: str) -> str:
+    return "" if status == "completed" else status
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    parts = entry["parts"]
+    message = {"role": _ROLES[entry["role"]], **content_of(parts)}
+    results = [one for one in parts if one["type"] == "tool_result"]
+    if results:
+        message["content"] = output_text(results[0].get("output"))
+        message["tool_call_id"] = results[0]["tool_call_id"]
+        if results[0].get("is_error"):
+            message["is_error"] = True
+    wrapped = _wrapped(entry, message)
+    if entry.get("implicit"):
+        wrapped["implicit"] = True
+    return wrapped
+
+
+def _wrapped(entry: Entry, message: dict[str, Any]) -> dict[str, Any]:
+    message["created_at"] = entry["at"]
+    return {
+        "id": entry["id"],
+        "agentName": entry.get("agent") or entry.get("author") or "",
+        "message": message,
+    }

@@ -1,0 +1,1 @@
+"""The routes of the docker-agent door, by topic."""

@@ -1,0 +1,58 @@
+"""Whether the server lives, serves, and has an agent to serve."""
+
+from litestar.response.base import ASGIResponse
+
+from api.docker_agent.first_attachment import wait_for_attachment
+from api.docker_agent.requests import Refusal, reply, seconds_of
+from api.http.incoming.requests import AnyRequest
+from api.http.routing import get
+from api.services import services_of
+from application.reads.stream_items import Deadline
+
+_LOOK_AGAIN = 0.2
+_USUAL = 30.0
+
+
+@get("/health", right=None)
+async def health(request: AnyRequest) -> ASGIResponse:
+    """Say that the server answers; what the native door says stands beside it."""
+    database = await services_of(request).readiness.database_answers()
+    return reply({"status": "ok", "version": "", "database": "up" if database else "down"})
+
+
+@get("/ready", right=None)
+async def ready(request: AnyRequest) -> ASGIResponse:
+    """Say whether requests can be served now, or with `wait` as soon as they can."""
+    services = services_of(request)
+    deadline = Deadline(seconds_of(request, "wait", 0.0) or 0.0)
+    while troubles := [*await services.readiness.troubles()]:
+        if deadline.is_over or await services.hub.closes_within(min(_LOOK_AGAIN, deadline.left())):
+            break
+    document: dict[str, object] = {
+        "ready": not troubles,
+        "active_sessions": services.hub.followed,
+        "store_connected": await services.readiness.database_answers(),
+        "toolset_health": "unavailable" if troubles else "ok",
+        "status": "not_ready" if troubles else "ready",
+    }
+    if troubles:
+        document["latest_error"] = " ".join(trouble.sentence for trouble in troubles)
+        return reply(document, status=503, headers={"Retry-After": "2"})
+    return reply(document)
+
+
+@get("/api/ping", right="read")
+async def ping(_: AnyRequest) -> ASGIResponse:
+    """Say that whoever asks is let in."""
+    return reply({"status": "ok"})
+
+
+@get("/api/ready", right="read")
+async def any_attached(request: AnyRequest) -> ASGIResponse:
+    """Wait until somebody has driven a session; that it was so once is enough, and for good."""
+    if await wait_for_attachment(request, seconds_of(request, "timeout", _USUAL) or 0.0):
+        return reply({"status": "ready"})
+    raise Refusal(503, "no runtime has attached to a session yet")
+
+
+ROUTES = (health, ready, ping, any_attached)

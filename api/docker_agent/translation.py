@@ -1,0 +1,115 @@
+"""Goes through a log and says each event in the words of docker-agent, as frames of a stream."""
+
+from typing import Any
+from uuid import UUID
+
+from api.docker_agent.messages import call_document
+from api.docker_agent.vocabulary import EXITED, words_for
+from api.http.outgoing.responses import to_json
+from application.partials.partial import Piece
+from application.ports.codec import Codec
+from application.ports.events import StoredEvent
+from application.reads.stream_items import PartialText
+from domain.session.evolve import evolve
+from domain.session.state import Session
+from domain.values import rfc3339
+
+PING = b": ping\n\n"
+GAP = b'data: {"type":"gap"}\n\n'
+_CHOICES = {"agent.message": "agent_choice", "agent.thought": "agent_choice_reasoning"}
+
+
+class Translation:
+    """Says events, one after the other.
+
+    A message may be told twice, while it is written and when it is recorded: whoever has heard its
+    beginning is then told only what was missing.
+
+    Args:
+        codec: Reads what was stored.
+        session_id: Of which session.
+        state: Of the session before the first event.
+    """
+
+    def __init__(self, codec: Codec, session_id: UUID, state: Session) -> None:
+        self._codec = codec
+        self._session_id = session_id
+        self._told: dict[tuple[str, str], str] = {}
+        self.state = state
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether the session takes no turns now."""
+        return self.state.lifecycle.phase in ("stopped", "deleted", "erased")
+
+    def exited(self) -> bytes:
+        """Return the frame that says that nothing follows."""
+        return _frame(self.state.sequence, {**EXITED})
+
+    def words(self, stored: StoredEvent) -> list[dict[str, Any]]:
+        """Return what docker-agent says for the next event.
+
+        Args:
+            stored: The event after the last one.
+        """
+        recorded, before = self._codec.decode(stored), self.state
+        self.state = evolve(before, recorded)
+        told = words_for(self._session_id, before, recorded.event, self.state)
+        agent = self.state.description.agent
+        name = {} if agent is None else {"agent_name": agent.name}
+        at = rfc3339(recorded.at)
+        return [{"type": one["type"], **name, "timestamp": at, **one} for one in told]
+
+    def frames(self, stored: StoredEvent) -> bytes:
+        """Return the next event as frames; the last of them carries its sequence.
+
+        Args:
+            stored: The event after the last one.
+        """
+        words = [one for one in self.words(stored) if not self._is_known(one, stored)]
+        if not words:
+            return b""
+        *first, last = words
+        return b"".join(_frame(None, one) for one in first) + _frame(stored.sequence, last)
+
+    def partial(self, item: PartialText) -> bytes:
+        """Return more of a message that is being written as a frame.
+
+        Args:
+            item: What there is more of it.
+        """
+        piece = item.piece
+        kind = _CHOICES.get(piece.key.type)
+        if kind is None:
+            call = call_document(piece.key.message_id, piece.name or "", piece.text)
+            return _frame(None, {"type": "partial_tool_call", "tool_call": call})
+        text = self._news_in(piece, kind)
+        if not text:
+            return b""
+        word = {"type": kind, "content": text, "session_id": str(self._session_id)}
+        return _frame(None, word)
+
+    def _news_in(self, piece: Piece, kind: str) -> str:
+        key = (kind, piece.key.message_id)
+        before = self._told.get(key, "")
+        if piece.offset > len(before):
+            return ""
+        text = piece.text[len(before) - piece.offset :]
+        self._told[key] = before + text
+        return text
+
+    def _is_known(self, word: dict[str, Any], stored: StoredEvent) -> bool:
+        """Return whether all of a message was told while it was written; cut it to what was not."""
+        if not self._told or word["type"] not in _CHOICES.values():
+            return False
+        record: dict[str, Any] = self._codec.from_json(stored.record)
+        named = record["data"].get("message_id") or record.get("turn_id")
+        told = self._told.pop((word["type"], str(named)), "")
+        if told and word["content"].startswith(told):
+            word["content"] = word["content"][len(told) :]
+        return not word["content"]
+
+
+def _frame(sequence: int | None, word: dict[str, Any]) -> bytes:
+    head = b"" if sequence is None else b"id: %d\n" % sequence
+    return head + b"data: %s\n\n" % to_json(word)

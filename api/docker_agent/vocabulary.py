@@ -1,0 +1,322 @@
+"""From the events of a log to those of docker-agent v1.81: the words, without time and agent.
+
+What docker-agent has a word for and we have not is reported by a driver as a `runtime.event` of
+the kind `docker-agent`, and told as it came.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+from uuid import UUID
+
+from api.docker_agent.messages import call_document, output_text, reasoning_of
+from api.docker_agent.parts import content_of, text_of
+from api.docker_agent.questions import confirmation, elicitation
+from domain.session.events import (
+    AgentMessage,
+    AgentSwitched,
+    AgentThought,
+    ContextCompacted,
+    ConversationCleared,
+    ConversationRewound,
+    ElicitationAnswered,
+    ElicitationRequested,
+    InputSteered,
+    MessageAdded,
+    ModelOverridden,
+    ModelRestored,
+    PermissionDecided,
+    PermissionRequested,
+    RuntimeEvent,
+    RuntimeNotice,
+    SessionCreated,
+    SessionDeleted,
+    SessionErased,
+    SessionEvent,
+    SessionRenamed,
+    SessionStalled,
+    SummaryAdded,
+    ToolCalled,
+    ToolProgressed,
+    ToolReturned,
+    TurnCancelled,
+    TurnCompleted,
+    TurnFailed,
+    TurnStarted,
+    UsageReported,
+)
+from domain.session.state import Session
+from domain.values import Agent
+
+KIND = "docker-agent"
+"""The kind of the events that a driver reports in the words of docker-agent."""
+
+REPORTED = frozenset(
+    (
+        *("agent_info", "agent_switching", "authorization_event", "hook_blocked", "hook_finished"),
+        *("hook_started", "max_iterations_reached", "mcp_init_finished", "mcp_init_started"),
+        *("model_fallback", "partial_tool_call", "rag_indexing_completed", "session_compaction"),
+        *("rag_indexing_progress", "rag_indexing_started", "shell", "sub_session_completed"),
+        *("team_info", "toolset_info", "warning"),
+    )
+)
+"""What a driver may report so: all that does not say what the log itself must say."""
+
+EXITED: Mapping[str, Any] = {"type": "session_exited", "reason": "session ended"}
+_ERROR_CODES = frozenset(
+    (
+        *("model_error", "rate_limited", "context_exceeded", "request_too_large"),
+        *("media_too_large", "tool_failed", "hook_blocked", "loop_detected"),
+    )
+)
+_STOP_REASONS = ("error", "canceled", "hook_blocked", "loop_detected")
+_CONFIRMED = {"allow_once": "approve", "allow_always": "approve-session"}
+
+Words = list[dict[str, Any]]
+
+
+def words_for(session_id: UUID, before: Session, event: SessionEvent, after: Session) -> Words:
+    """Return what docker-agent says for an event; nothing for what it has no word for.
+
+    Args:
+        session_id: Of which session.
+        before: Its state before the event.
+        event: What happened.
+        after: Its state after it.
+    """
+    told = _said(str(session_id), before, event)
+    if after.totals is not before.totals and _used(before) != _used(after):
+        usage = _usage(str(session_id), event, after)
+        # A turn is over when its last word is said.
+        told[:] = [usage, *told] if isinstance(event, TurnCompleted) else [*told, usage]
+    return told
+
+
+def _used(session: Session) -> tuple[int, int, float | None]:
+    totals = session.totals
+    return totals.input_tokens, totals.output_tokens, totals.cost
+
+
+def _said(session: str, before: Session, event: SessionEvent) -> Words:
+    match event:
+        case TurnStarted():
+            stream = {"type": "stream_started", "session_id": session}
+            return [*_user_message(session, event), stream]
+        case InputSteered():
+            return _user_message(session, event)
+        case TurnCompleted() | TurnFailed() | TurnCancelled():
+            return _turn_ended(session, before, event)
+        case AgentMessage() | AgentThought() | MessageAdded():
+            return _message(session, event)
+        case ToolCalled() | ToolProgressed() | ToolReturned():
+            return _tool(session, before, event)
+        case (
+            PermissionRequested()
+            | PermissionDecided()
+            | ElicitationRequested()
+            | ElicitationAnswered()
+        ):
+            return _interaction(before, event)
+        case RuntimeEvent(kind=kind) if kind == KIND and isinstance(event.data, dict):
+            reported = dict(cast("dict[str, Any]", event.data))
+            return [reported] if reported.get("type") in REPORTED else []
+        case _:
+            return _about_session(session, before, event)
+
+
+def _user_message(session: str, event: TurnStarted | InputSteered) -> Words:
+    said = content_of(event.parts)
+    many = {"multi_content": said["multi_content"]} if "multi_content" in said else {}
+    return [
+        {
+            "type": "user_message",
+            "message": said["content"],
+            **many,
+            "session_id": session,
+            # Their place among messages that others flatten otherwise is not known.
+            "session_position": -1,
+        }
+    ]
+
+
+def _turn_ended(
+    session: str, before: Session, event: TurnCompleted | TurnFailed | TurnCancelled
+) -> Words:
+    stopped = {"type": "stream_stopped", "session_id": session}
+    match event:
+        case TurnCompleted(stop_reason="max_iterations"):
+            most = before.lifecycle.limits.iterations or 0
+            reached = {"type": "max_iterations_reached", "max_iterations": most}
+            return [reached, {**stopped, "reason": "normal"}]
+        case TurnCompleted(stop_reason=reason):
+            return [{**stopped, "reason": reason if reason in _STOP_REASONS else "normal"}]
+        case TurnFailed(failure=failure):
+            error = {"type": "error", "error": failure.summary or failure.kind}
+            if failure.kind in _ERROR_CODES:
+                error["code"] = failure.kind
+            special = failure.kind in ("hook_blocked", "loop_detected")
+            return [error, {**stopped, "reason": failure.kind if special else "error"}]
+        case TurnCancelled():
+            return [{**stopped, "reason": "canceled"}]
+
+
+def _message(session: str, event: AgentMessage | AgentThought | MessageAdded) -> Words:
+    added = {"type": "message_added", "session_id": session}
+    match event:
+        case AgentMessage():
+            text, thought = text_of(event.parts), _reasoning_in(event)
+            said: Words = []
+            if thought:
+                said.append(_choice("agent_choice_reasoning", thought, session))
+            if text:
+                said.append(_choice("agent_choice", text, session))
+            return [*said, added]
+        case AgentThought():
+            thought = reasoning_of(event.parts)
+            return [_choice("agent_choice_reasoning", thought, session)] if thought else []
+        case MessageAdded():
+            return [added]
+
+
+def _reasoning_in(event: AgentMessage) -> str:
+    return reasoning_of([one for one in event.parts if one.get("type") == "reasoning"])
+
+
+def _choice(kind: str, content: str, session: str) -> dict[str, Any]:
+    return {"type": kind, "content": content, "session_id": session}
+
+
+def _tool(
+    session: str, before: Session, event: ToolCalled | ToolProgressed | ToolReturned
+) -> Words:
+    turn, call_id = before.turns.running, event.tool_call_id
+    called = turn.open_calls.get(call_id) if turn else None
+    definition = {"name": called.name if called else ""}
+    match event:
+        case ToolCalled():
+            call = call_document(call_id, event.name, event.input)
+            return [
+                {"type": "tool_call", "tool_call": call, "tool_definition": {"name": event.name}}
+            ]
+        case ToolProgressed():
+            output = output_text(event.content) or event.title or ""
+            return [
+                {
+                    "type": "tool_call_output",
+                    "tool_call_id": call_id,
+                    "tool_definition": definition,
+                    "output": output,
+                }
+            ]
+        case ToolReturned():
+            is_done = event.status == "completed"
+            text = output_text(event.output) or ("" if is_done else event.status)
+            result = {"output": text} if is_done else {"output": text, "isError": True}
+            response = {
+                "type": "tool_call_response",
+                "tool_call_id": call_id,
+                "tool_definition": definition,
+                "response": text,
+                "result": result,
+            }
+            return [response, {"type": "message_added", "session_id": session}]
+
+
+def _interaction(
+    before: Session,
+    event: PermissionRequested | PermissionDecided | ElicitationRequested | ElicitationAnswered,
+) -> Words:
+    match event:
+        case PermissionRequested():
+            named = event.tool_call_id, event.tool, event.arguments
+            return [confirmation(before, event.request_id, *named)]
+        case PermissionDecided(decision=decision):
+            said = _CONFIRMED.get(decision, "reject")
+        case ElicitationRequested():
+            asked = event.message, event.schema, event.url, event.meta
+            return [elicitation(event.request_id, *asked)]
+        case ElicitationAnswered(action=action):
+            said = action if action in ("accept", "decline") else "cancel"
+    return [{"type": "authorization_event", "confirmation": said, "request_id": event.request_id}]
+
+
+def _about_session(session: str, before: Session, event: SessionEvent) -> Words:
+    match event:
+        case SessionCreated(title=title, agent=agent):
+            named = {"type": "session_title", "session_id": session, "title": title}
+            return [*([named] if title else []), *([_agent_info(agent)] if agent else [])]
+        case SessionRenamed(title=title):
+            return [{"type": "session_title", "session_id": session, "title": title or ""}]
+        case SummaryAdded(text=text):
+            return [{"type": "session_summary", "session_id": session, "summary": text}]
+        case ContextCompacted():
+            kind = {"type": "session_compaction", "session_id": session}
+            return [{**kind, "status": "started"}, {**kind, "status": "completed"}]
+        case AgentSwitched(agent=agent):
+            old = before.description.agent
+            names = {"from_agent": old.name if old else "", "to_agent": agent.name}
+            switching = {"type": "agent_switching", **names}
+            return [
+                {**switching, "switching": True},
+                {**switching, "switching": False},
+                _agent_info(agent),
+            ]
+        case ModelOverridden():
+            model = event.model if event.provider is None else f"{event.provider}/{event.model}"
+            return [_info(event.agent, model)]
+        case ModelRestored(agent=name):
+            own = before.description.agent
+            return [_agent_info(own) if own and own.name == name else _info(name, "")]
+        case SessionDeleted() | SessionErased():
+            return [dict(EXITED)]
+        case _:
+            return _warning(event)
+
+
+def _warning(event: SessionEvent) -> Words:
+    match event:
+        case RuntimeNotice(level="warning" | "warn" | "error", text=text):
+            message = text
+        case SessionStalled(idle_seconds=seconds):
+            message = f"the turn has shown no sign of life for {seconds} s"
+        case ConversationCleared():
+            message = "the conversation was cleared; take a new snapshot"
+        case ConversationRewound():
+            message = "the conversation went back to an earlier point; take a new snapshot"
+        case _:
+            return []
+    return [{"type": "warning", "message": message}]
+
+
+def _agent_info(agent: Agent) -> dict[str, Any]:
+    model = agent.model or ""
+    return _info(agent.name, f"{agent.provider}/{model}" if agent.provider and model else model)
+
+
+def _info(name: str, model: str) -> dict[str, Any]:
+    return {"type": "agent_info", "agent_name": name, "model": model, "description": ""}
+
+
+def _usage(session: str, event: SessionEvent, after: Session) -> dict[str, Any]:
+    totals = after.totals
+    usage: dict[str, Any] = {
+        "input_tokens": totals.input_tokens,
+        "output_tokens": totals.output_tokens,
+        "context_length": 0,
+        "context_limit": 0,
+        "cost": totals.cost or 0,
+    }
+    if isinstance(event, UsageReported):
+        meta = event.meta or {}
+        for name in ("context_length", "context_limit"):
+            if isinstance(meta.get(name), int):
+                usage[name] = meta[name]
+        usage["last_message"] = {
+            "input_tokens": event.input_tokens or 0,
+            "output_tokens": event.output_tokens or 0,
+            "cached_input_tokens": event.cached_tokens or 0,
+            "cached_write_tokens": 0,
+            "reasoning_tokens": event.reasoning_tokens or 0,
+            "Cost": event.cost or 0,
+            "Model": str(meta.get("model") or ""),
+        }
+    return {"type": "token_usage", "session_id": session, "usage": usage}
