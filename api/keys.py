@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from pydantic import SecretStr
+
 from api.auth_token import TokenFileError, read_token
 from api.database import StartError
 from api.settings import Settings
@@ -13,7 +15,7 @@ from infrastructure.audit_key_file import make_key, read_keys, rotate_key
 from infrastructure.ed25519 import Ed25519
 from infrastructure.issuer.keys import IssuerKeys
 from infrastructure.issuer.tokens import Claims, JwtTokens
-from infrastructure.owner_only_file import KeyFileError
+from infrastructure.owner_only_file import KeyFileError, read_owner_only
 from infrastructure.sealing import (
     Plain,
     Sealer,
@@ -22,6 +24,8 @@ from infrastructure.sealing import (
 )
 
 __all__ = ["KeyFileError", "make_key", "make_sealing_key", "rotate_key", "rotate_sealing_key"]
+
+_MAKES_SECRETS = "openssl rand -hex 32"
 
 
 def signatures() -> Signatures:
@@ -68,6 +72,40 @@ def issued_tokens(settings: Settings, clock: Clock) -> IssuedTokens | None:
         clock=clock,
         leeway=timedelta(seconds=settings.oidc_leeway_seconds),
     )
+
+
+def signing_secrets_of(settings: Settings) -> tuple[bytes, ...]:
+    """Return the secrets that sign the requests of the agentapi door; none where it is closed.
+
+    Args:
+        settings: Hold one of them, and say where others lie.
+
+    Raises:
+        StartError: There is none for whoever comes, no key seals what they send, or a file cannot
+            be used.
+    """
+    if not settings.has_open("agentapi"):
+        return ()
+    found = [settings.session_manager_hmac_secret]
+    if settings.session_manager_hmac_secret_file is not None:
+        try:
+            text = read_owner_only(settings.session_manager_hmac_secret_file, _MAKES_SECRETS)
+        except KeyFileError as error:
+            raise StartError(f"{error} (CAIRN_SESSION_MANAGER_HMAC_SECRET_FILE)") from error
+        found += map(SecretStr, text.splitlines())
+    secrets = [one.get_secret_value().encode() for one in found if one is not None]
+    secrets = [one for one in secrets if one]
+    if not secrets and settings.session_managers_file is None:
+        raise StartError(
+            "The agentapi door is never open without a secret; set SESSION_MANAGER_HMAC_SECRET, or"
+            " name a file with one a line in CAIRN_SESSION_MANAGER_HMAC_SECRET_FILE."
+        )
+    if settings.secrets_key_file is None:
+        raise StartError(
+            "The agentapi door seals the secrets that sessions are asked for with; make a key with"
+            " `cairn secrets keygen FILE`, and name it in CAIRN_SECRETS_KEY_FILE."
+        )
+    return tuple(secrets)
 
 
 def sealer_of(settings: Settings) -> Plain | Sealer:

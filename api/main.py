@@ -5,7 +5,7 @@ With `api/database.py` and `api/keys.py` the only module of `api` that knows `in
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -14,10 +14,8 @@ from typing import cast
 from litestar import Litestar
 from litestar.types import ASGIApp
 
-from api.adk.door import adk_door
 from api.database import StartError, bring_up_to_date, database_of, program_url
-from api.docker_agent.door import docker_agent_door
-from api.doors import Door, Doors
+from api.doors_in_use import doors_of
 from api.garbage import spare_the_collector
 from api.http.around.drain import leave, on_shutdown_signal
 from api.http.around.forwarded import Forwarding
@@ -27,7 +25,6 @@ from api.http.outgoing.streams import end_revoked, goodbye
 from api.keys import audit_keys_of, issued_tokens, sealer_of, token_of
 from api.services import Services
 from api.settings import Settings
-from api.v1.door import native_door
 from application.commands.access_handler import AccessHandler
 from application.commands.handler import CommandHandler
 from application.commands.hooks import Hooks
@@ -73,6 +70,7 @@ from application.upkeep.supervision import KeyPruner, Supervisor
 from application.use_cases import use_cases_over
 from application.use_cases.foreign_events import ForeignEvents
 from application.use_cases.named_sessions import NamedSessions
+from application.use_cases.provisioned_sessions import ProvisionedSessions
 from application.use_cases.recovery import Recovery, patience
 from application.use_cases.repair import Repairs
 from application.use_cases.transfers import Transfers
@@ -103,7 +101,9 @@ from infrastructure.postgres.connecting.single_owner import SingleOwner
 from infrastructure.postgres.connecting.store_watch import StoreWatch
 from infrastructure.postgres.erasures import PostgresErasures
 from infrastructure.postgres.inspection import PostgresInspector
+from infrastructure.postgres.provision_payloads import PostgresProvisionPayloads
 from infrastructure.postgres.retention_runs import PostgresRetentionRuns
+from infrastructure.postgres.seen_signatures import PostgresSeenSignatures
 from infrastructure.postgres.session.recovery import PostgresDriverWatch
 from infrastructure.postgres.store import PostgresStore, open_store
 from infrastructure.postgres.tickets import PostgresTickets
@@ -201,7 +201,11 @@ def _put_together(
     sender = HttpSender(
         timeout=settings.webhook_timeout_seconds, private_targets=settings.webhook_private_targets
     )
-    subscriptions = PostgresWebhooks(database, sealer_of(settings))
+    sealer = sealer_of(settings)
+    subscriptions = PostgresWebhooks(database, sealer)
+    payloads = PostgresProvisionPayloads(database, sealer)
+    provisioned_sessions = ProvisionedSessions(payloads, handler, store.clock)
+    seen_signatures = PostgresSeenSignatures(database)
     policy = RetryPolicy(attempts=settings.webhook_attempts)
     dispatcher = WebhookDispatcher(
         subscriptions, log, hub, sender, store.clock, policy, share=memory.share("webhooks")
@@ -243,6 +247,8 @@ def _put_together(
         await allowances.sweep()
         with suppress(CannotOpen):  # told of whenever that webhook is read
             await subscriptions.reseal()
+        await seen_signatures.sweep()
+        await provisioned_sessions.upkeep()
         return min(await pruner.round(), await rebuilder.round(), _SWEPT_EVERY)
 
     board = JobBoard(database)
@@ -341,6 +347,8 @@ def _put_together(
         foreign_events=ForeignEvents(store, handler, use_cases.sessions, use_cases.lineages),
         adk_sessions=NamedSessions("adk", store, handler),
         adk_reader=LiveAdkReader(),
+        provisioned_sessions=provisioned_sessions,
+        seen_signatures=seen_signatures,
     )
     return services, jobs
 
@@ -369,8 +377,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
                     yield
 
     token = token_of(chosen)
-    opened = chosen.names("doors")
-    doors = Doors([native_door(token), *_doors_beside(opened, token)])
+    doors = doors_of(chosen, token)
 
     def asks_for_token() -> bool:
         services = cast("Services", app.services)
@@ -393,13 +400,6 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         forwarding=Forwarding(chosen.root_path, trusted) if chosen.root_path or trusted else None,
     )
     return app
-
-
-def _doors_beside(opened: Sequence[str], token: str | None) -> list[Door]:
-    """Return the doors beside the native one, those that are open first and in their order."""
-    makers = {"adk": adk_door, "docker-agent": docker_agent_door}
-    named = [*dict.fromkeys(opened), *(name for name in makers if name not in opened)]
-    return [makers[name](token, enabled=name in opened) for name in named]
 
 
 def hooks_of(settings: Settings) -> Hooks:

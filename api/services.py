@@ -24,6 +24,7 @@ from application.memory_budget import MemoryBudget
 from application.partials.reader import PartialReader
 from application.ports.foreign_events import ForeignReader
 from application.ports.readiness import Readiness
+from application.ports.seen_signatures import SeenSignatures
 from application.ports.store import Store
 from application.reads.audit import AuditFeed
 from application.reads.feed import Feed
@@ -45,6 +46,7 @@ from application.tokens.tickets import TicketDesk
 from application.use_cases import UseCases
 from application.use_cases.foreign_events import ForeignEvents
 from application.use_cases.named_sessions import NamedSessions
+from application.use_cases.provisioned_sessions import ProvisionedSessions
 from application.use_cases.recovery import Recovery
 from application.use_cases.repair import Repairs
 from application.use_cases.transfers import Transfers
@@ -98,6 +100,8 @@ class Services:
     foreign_events: ForeignEvents
     adk_sessions: NamedSessions
     adk_reader: ForeignReader
+    provisioned_sessions: ProvisionedSessions
+    seen_signatures: SeenSignatures
 
 
 def services_of(request: AnyRequest) -> Services:

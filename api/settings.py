@@ -20,11 +20,16 @@ from application.ports.issued_tokens import secure_url
 from domain.timers import Timers
 
 Listed = Literal["adk_apps", "allowed_hosts", "allowed_origins", "doors", "trusted_proxies"]
-DOORS = ("adk", "docker-agent")
+DOORS = ("adk", "agentapi", "docker-agent")
 """The doors beside the native one, each closed unless it is named."""
 MEBIBYTE = 1024 * 1024
 _LISTEN = re.compile(r"unix:///[^\0]*[^\0/]|fd://(?:[3-9]|[1-9]\d{1,8})")
 _SOCKET_MODE = re.compile(r"0?[67][0-7]{2}")
+
+
+def _of_agentapi(name: str) -> tuple[str, str]:
+    """Return the names of a setting: ours, and that of agentapi-proxy itself."""
+    return f"CAIRN_SESSION_MANAGER_{name}", f"SESSION_MANAGER_{name}"
 
 
 class Settings(BaseSettings):
@@ -74,11 +79,25 @@ class Settings(BaseSettings):
     allowed_origins: str = ""
     """Origins whose pages may use the API, comma-separated, such as `https://a.example`."""
     doors: str = ""
-    """Doors that are open beside the native one, comma-separated: `adk`, `docker-agent`."""
+    """Doors that are open beside the native one, comma-separated, of `DOORS`."""
     adk_apps: str = ""
     """Apps that the ADK door lists beside those that have sessions, comma-separated."""
     driver_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """How long a run asked for by a door waits for somebody to drive the session."""
+    session_manager_enabled: Annotated[
+        bool, Field(validation_alias=AliasChoices(*_of_agentapi("ENABLED")))
+    ] = False
+    """The same as `agentapi` among the doors."""
+    session_manager_hmac_secret: Annotated[
+        SecretStr | None, Field(validation_alias=AliasChoices(*_of_agentapi("HMAC_SECRET")))
+    ] = None
+    """Signs the requests of the agentapi door."""
+    session_manager_hmac_secret_file: Path | None = None
+    """The same, one a line: all of them are good."""
+    session_manager_app: Annotated[str, Field(min_length=1, max_length=200)] = "agentapi"
+    """To which the sessions of the agentapi door belong."""
+    session_managers_file: Path | None = None
+    """Names the session managers that the agentapi door forwards to."""
     root_path: Annotated[str, AfterValidator(checked_root_path)] = ""
     """Under which a proxy shows the server, such as `/cairn`."""
     trusted_proxies: str = ""
@@ -207,6 +226,14 @@ class Settings(BaseSettings):
                 "it must be addresses, networks such as 10.0.0.0/8, or `unix`"
             ) from None
         return value
+
+    def has_open(self, door: str) -> bool:
+        """Return whether a door beside the native one is open.
+
+        Args:
+            door: Its name.
+        """
+        return door in self.names("doors") or (door == "agentapi" and self.session_manager_enabled)
 
     def names(self, setting: Listed) -> list[str]:
         """Return a comma-separated setting as a list.

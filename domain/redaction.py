@@ -34,14 +34,20 @@ def redacted(text: str | None) -> str | None:
     Args:
         text: Such as the summary of a failure; None passes.
     """
-    if text is None:
-        return None
+    return None if text is None else _cut(without_secrets(text))
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without what looks like a secret in it, however long it is.
+
+    Args:
+        text: Made by anybody.
+    """
     text = _PRIVATE.sub(_HIDDEN, text)
     text = _USERINFO.sub(rf"\1{_HIDDEN}@", text)
     text = _without_named(text)
     text = _BEARER.sub(rf"\1 {_HIDDEN}", text)
-    text = _KEY.sub(_HIDDEN, text)
-    return _cut(text)
+    return _KEY.sub(_HIDDEN, text)
 
 
 def redacted_failure(failure: Failure) -> Failure:

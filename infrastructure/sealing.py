@@ -54,6 +54,10 @@ class Plain:
         """Return whether a value is kept as a new one would be."""
         return not kept.startswith(_MARK)
 
+    def current_mark(self) -> str:
+        """Return what values begin with that are kept as a new one would be."""
+        return ""
+
 
 class Sealer:
     """Seals values with the newest key of a file.
@@ -108,8 +112,12 @@ class Sealer:
 
     def is_current(self, kept: str) -> bool:
         """Return whether a value is sealed with the newest key."""
+        return kept.startswith(self.current_mark())
+
+    def current_mark(self) -> str:
+        """Return what values begin with that are sealed with the newest key."""
         self._read_again()
-        return kept.startswith(f"{_MARK}:{next(iter(self._keys))}:")
+        return f"{_MARK}:{next(iter(self._keys))}:"
 
     def _key_read_again(self, key_id: str) -> bytes | None:
         self._read_again()

@@ -205,6 +205,7 @@ begin
   delete from partials where session_id = p_log;
   delete from leases where session_id = p_log;
   delete from presence where session_id = p_log;
+  delete from provision_payloads where session_id = p_log;
   delete from idempotency_keys where scope = p_log;
   delete from idempotency_keys where session_id = p_log and scope <> session_id;
   delete from shared_state_history where session_id = p_log
@@ -860,6 +861,26 @@ create unlogged table stream_tickets (
   expires_at timestamptz not null
 );
 create index stream_tickets_expires_at on stream_tickets (expires_at);
+
+-- Signatures of requests that were let in, until their time has run out. Unlike tickets they outlive
+-- the server: a request whose signature was forgotten could be sent again.
+create table seen_signatures (
+  hashed bytea primary key check (length(hashed) = 32),
+  request uuid not null,
+  until timestamptz not null
+);
+create index seen_signatures_until on seen_signatures (until);
+
+-- What sessions of the agentapi door were asked for with, sealed; no foreign key, for it comes first.
+create table provision_payloads (
+  session_id uuid primary key,
+  sealed text not null,
+  -- Which key has sealed it, so that those of an older one are found.
+  mark text not null generated always as (left(sealed, 19)) stored,
+  created_at timestamptz not null default clock_timestamp()
+);
+create index provision_payloads_mark on provision_payloads (mark);
+create index provision_payloads_created_at on provision_payloads (created_at);
 
 -- How much each principal has asked for in the period that runs, and its open streams. Lost with the
 -- server: everybody begins anew.

@@ -131,7 +131,7 @@ _WRONG_USE = 2
 _NOT_OF_A_SERVER = ("URL", "TOKEN_FILE", "PG_BIN")
 _OF_KUBERNETES = re.compile("(SERVICE|PORT)_.+")
 """Set in every container beside a service that is called `cairn`."""
-_SECRET = {"database_url"}
+_SECRET = {"database_url", "session_manager_hmac_secret"}
 _OPTIONS = frozenset(
     (
         "host",

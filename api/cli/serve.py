@@ -23,7 +23,7 @@ from api.cli.serving.listening import is_of_this_machine, socket_path, url_of
 from api.cli.serving.server import run_server
 from api.cli.serving.supervisor import Supervisor
 from api.database import StartError, bring_up_to_date, database_of, program_url
-from api.keys import sealer_of, token_of
+from api.keys import sealer_of, signing_secrets_of, token_of
 from api.logs import configure_logs, json_line
 from api.main import create_app, hooks_of
 from api.retention import policies_of
@@ -47,6 +47,7 @@ def serve(settings: Settings, listening: socket.socket) -> None:
     try:
         token_of(settings)
         sealer_of(settings)
+        signing_secrets_of(settings)
         # Before the workers, who would each tell of it at length.
         hooks_of(settings)
         policies_of(settings)

@@ -13,6 +13,7 @@ from domain.session.state import Session
 
 RequestOrigin = Literal[
     "adk",
+    "agentapi",
     "docker-agent",
     "erasure",
     "http",

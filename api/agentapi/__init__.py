@@ -1,0 +1,1 @@
+"""The door for agentapi-proxy: its session manager, whose requests are signed."""

@@ -1,0 +1,131 @@
+"""Reading requests as agentapi-proxy does, and answering errors in its shape."""
+
+import logging
+import re
+from typing import Any
+from urllib.parse import unquote_plus
+
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.response.base import ASGIResponse
+
+from api.http.incoming.bodies import read_body
+from api.http.incoming.json_body import decode, require_plain_json
+from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.outgoing.problems import Problem, problem_of, retry_after, status_of
+from api.http.outgoing.responses import Reply, etag, to_json
+from domain.errors import SessionNotFound
+
+_logger = logging.getLogger("cairn.http")
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})|;")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Refusal(Exception):
+    """A request that this door refuses.
+
+    Args:
+        status: Of the answer.
+        message: One sentence.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+async def json_of(request: AnyRequest) -> Any:
+    """Return the body as a JSON value; None when there is none.
+
+    Args:
+        request: Whose body.
+
+    Raises:
+        Refusal: 400, it is no JSON, or does not say that it is.
+    """
+    raw = await read_body(request)
+    if not raw:
+        return None
+    try:
+        require_plain_json(header(request, b"content-type"), header(request, b"content-encoding"))
+        return decode(raw)
+    except Problem as problem:
+        code = "code=415, message=" if problem.code == "unsupported_media_type" else ""
+        raise Refusal(400, f"invalid request body: {code}{problem.detail}") from None
+
+
+def query_of(request: AnyRequest, names: frozenset[str]) -> dict[str, str]:
+    """Return the parameters of a query that are not empty; of one that is repeated, the first.
+
+    Args:
+        request: Whose query.
+        names: Those there are.
+
+    Raises:
+        Refusal: 400, it is malformed, or has another parameter: a filter that is passed over would
+            show what nobody asked for.
+    """
+    raw: bytes = scope_of(request)["query_string"]
+    if _BAD_ESCAPE.search(raw):
+        raise Refusal(400, "invalid query: it has a semicolon, or a percent sign that escapes none")
+    found: dict[str, str] = {}
+    for part in filter(None, raw.decode("latin-1").split("&")):
+        name, _, value = (unquote_plus(one) for one in part.partition("="))
+        if name not in names:
+            raise Refusal(400, f"invalid query: unknown parameter {name[:100]!r}")
+        if _CONTROL.search(value):
+            raise Refusal(400, f"invalid query: {name} has a control character")
+        found.setdefault(name, value)
+    return {name: value for name, value in found.items() if value}
+
+
+def reply(
+    value: Any, *, status: int = 200, headers: dict[str, str] | None = None, sequence: int = 0
+) -> Reply:
+    """Return an answer in JSON.
+
+    Args:
+        value: What it says.
+        status: The HTTP status.
+        headers: Of the answer.
+        sequence: Of the session that it tells of, for its ETag; 0 is none.
+    """
+    tagged = {"ETag": etag(sequence)} if sequence else {}
+    return Reply(to_json(value) + b"\n", status=status, headers={**(headers or {}), **tagged})
+
+
+def answer_error(error: Exception, request_id: str) -> ASGIResponse:
+    """Return the answer to a request that raised: `{"message": ...}`.
+
+    Args:
+        error: What went wrong.
+        request_id: Of the request; it stands in the headers and in the log.
+    """
+    headers: dict[str, str] = {}
+    match error:
+        case Refusal():
+            status, message = error.status, error.message
+        case NotFoundException():
+            status, message = 404, "Not Found"
+        case MethodNotAllowedException():
+            status, message = 405, "Method Not Allowed"
+            headers = {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
+        case SessionNotFound():
+            status, message = 404, "session not found"
+        case _:
+            status, message, headers = _of_problem(error, request_id)
+    return reply({"message": message}, status=status, headers=headers)
+
+
+def _of_problem(error: Exception, request_id: str) -> tuple[int, str, dict[str, str]]:
+    problem = problem_of(error)
+    status = status_of(problem.code, error)
+    headers = retry_after(problem.code, problem.facts)
+    if status == 500:
+        _logger.error("request %s failed", request_id, exc_info=error)
+        return status, "Internal Server Error", headers
+    if problem.code == "stale_sequence":
+        headers["ETag"] = etag(problem.facts["head"])
+    if isinstance(error, HTTPException) and error.headers:
+        headers |= {k: v for k, v in error.headers.items() if k.lower() == "allow"}
+    return status, problem.detail, headers

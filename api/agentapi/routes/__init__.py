@@ -1,0 +1,1 @@
+"""What the agentapi door answers, one file a topic."""

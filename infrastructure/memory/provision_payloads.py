@@ -1,0 +1,49 @@
+"""What sessions were asked for with, in memory."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from application.ports.clock import Clock
+
+_UNUSED_FOR = timedelta(hours=1)
+
+
+class MemoryProvisionPayloads:
+    """The payloads, which need no seal; see `application.ports.provision_payloads`.
+
+    Args:
+        clock: Tells how old they are.
+        is_there: Tells whether a session has begun.
+    """
+
+    def __init__(self, clock: Clock, is_there: Callable[[UUID], bool]) -> None:
+        self._clock = clock
+        self._is_there = is_there
+        self._kept: dict[UUID, tuple[str, datetime]] = {}
+
+    async def put(self, session_id: UUID, payload: str) -> None:
+        """Keep a payload."""
+        self._kept[session_id] = (payload, self._clock.now())
+
+    async def get(self, session_id: UUID) -> str | None:
+        """Return a payload as it came."""
+        payload, _ = self._kept.get(session_id, (None, None))
+        return payload
+
+    async def delete(self, session_id: UUID) -> None:
+        """Take a payload away."""
+        self._kept.pop(session_id, None)
+
+    async def reseal(self) -> int:
+        """Seal nothing."""
+        return 0
+
+    async def sweep(self) -> None:
+        """Take away payloads of sessions that never began."""
+        before = self._clock.now() - _UNUSED_FOR
+        self._kept = {
+            session_id: kept
+            for session_id, kept in self._kept.items()
+            if kept[1] > before or self._is_there(session_id)
+        }

@@ -1,0 +1,114 @@
+"""What sessions are asked for with, in memory and on Postgres: kept as it came, and sealed."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from application.ports.provision_payloads import PayloadLocked, ProvisionPayloads
+from infrastructure.clock import SystemClock
+from infrastructure.memory.provision_payloads import MemoryProvisionPayloads
+from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.provision_payloads import PostgresProvisionPayloads
+from infrastructure.sealing import Plain, Sealer, make_sealing_key, rotate_sealing_key
+
+PAYLOAD = '{"env": {"KEY": "s3cr3t"}, "é": "\\u0000"}'
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    make_sealing_key(tmp_path / "keys")
+    return tmp_path / "keys"
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url, readers=2)
+    await database.open()
+    yield database
+    await database.close()
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def payloads(request: pytest.FixtureRequest) -> ProvisionPayloads:
+    if request.param == "memory":
+        return MemoryProvisionPayloads(SystemClock(), lambda _: False)
+    return PostgresProvisionPayloads(
+        request.getfixturevalue("database"), Sealer(request.getfixturevalue("key_file"))
+    )
+
+
+def kept(url: str) -> dict[UUID, str]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("select session_id, sealed from provision_payloads").fetchall()
+    return dict(rows)
+
+
+async def test_a_payload_comes_back_as_it_came_until_it_is_taken_away(payloads: ProvisionPayloads):
+    one, other = uuid4(), uuid4()
+    await payloads.put(one, PAYLOAD)
+    await payloads.put(one, PAYLOAD)  # after a lost answer
+    assert await payloads.get(one) == PAYLOAD
+    assert await payloads.get(other) is None
+    await payloads.sweep()  # too young: its session may be about to begin
+    assert await payloads.get(one) == PAYLOAD
+    await payloads.delete(one)
+    await payloads.delete(one)
+    assert await payloads.get(one) is None
+
+
+async def test_a_dump_does_not_show_it_and_keys_rotate(
+    database: Database, database_url: str, key_file: Path
+):
+    payloads = PostgresProvisionPayloads(database, Sealer(key_file))
+    ids = [uuid4() for _ in range(3)]
+    for one in ids:
+        await payloads.put(one, PAYLOAD)
+    before = kept(database_url)
+    assert all("s3cr3t" not in sealed for sealed in before.values())
+    assert await payloads.reseal() == 0
+    new_key = rotate_sealing_key(key_file)
+    assert await payloads.reseal() == 3
+    assert await payloads.reseal() == 0
+    assert all(sealed.startswith(f"sealed:v1:{new_key}:") for sealed in kept(database_url).values())
+    assert [await payloads.get(one) for one in ids] == [PAYLOAD] * 3
+
+
+async def test_one_that_was_moved_or_whose_key_is_gone_does_not_open(
+    database: Database, database_url: str, key_file: Path, tmp_path: Path
+):
+    payloads = PostgresProvisionPayloads(database, Sealer(key_file))
+    one, other = uuid4(), uuid4()
+    await payloads.put(one, PAYLOAD)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "insert into provision_payloads (session_id, sealed) select %s, sealed"
+            " from provision_payloads",
+            [other],
+        )
+    with pytest.raises(PayloadLocked, match="belongs to something else"):
+        await payloads.get(other)
+    make_sealing_key(tmp_path / "other")
+    for sealer in (Sealer(tmp_path / "other"), Plain()):
+        with pytest.raises(PayloadLocked, match="key"):
+            await PostgresProvisionPayloads(database, sealer).get(one)
+    assert await PostgresProvisionPayloads(database, Plain()).reseal() == 0
+
+
+async def test_one_whose_session_never_began_is_taken_away_after_an_hour(
+    database: Database, database_url: str, key_file: Path
+):
+    payloads = PostgresProvisionPayloads(database, Sealer(key_file))
+    young, old = uuid4(), uuid4()
+    for one in (young, old):
+        await payloads.put(one, PAYLOAD)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "update provision_payloads set created_at = now() - interval '2 hours'"
+            " where session_id = %s",
+            [old],
+        )
+    await payloads.sweep()
+    assert set(kept(database_url)) == {young}
