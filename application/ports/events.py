@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from domain.catalogue import NAMES
+from domain.event_names import KNOWN, matches
 
 
 class StoredEvent(NamedTuple):
@@ -157,20 +157,6 @@ def named_types(patterns: Iterable[str]) -> frozenset[str]:
     """Return the types of events that patterns name.
 
     Args:
-        patterns: Names, or the beginnings of names such as `turn.*`; one that names no type stays
-            as it is, and so takes nothing.
+        patterns: Names, or the beginnings of names such as `turn.*`.
     """
-    found: set[str] = set()
-    for pattern in patterns:
-        found |= {name for name, _ in NAMES.values() if matches(pattern, name)} or {pattern}
-    return frozenset(found)
-
-
-def matches(pattern: str, kind: str) -> bool:
-    """Return whether a type of events is named by a pattern.
-
-    Args:
-        pattern: A name, or the beginning of one and `*`.
-        kind: The name of the type.
-    """
-    return kind.startswith(pattern[:-1]) if pattern.endswith("*") else kind == pattern
+    return frozenset(name for name in KNOWN for one in patterns if matches(one, name))

@@ -140,7 +140,7 @@ class SessionFilter:
     Args:
         first_id: With this id or a greater one.
         last_id: With this id or a smaller one.
-        status: In one of these states; so with `badge`.
+        status: In one of these states; so with `badge` and `type`.
         facets: Whose metadata says all of this at its top.
         marked: That have all of these marks, of `domain.session.state.MARKS`.
         unmarked: That have none of these marks.
@@ -154,7 +154,7 @@ class SessionFilter:
     scope: str | None = None
     agent: str | None = None
     status: tuple[str, ...] | None = None
-    type: str | None = None
+    type: tuple[str, ...] | None = None
     external_id: str | None = None
     facets: Mapping[str, str] | None = None
     roots: bool | None = None

@@ -91,7 +91,7 @@ def filter_of(policy: Policy, before: datetime) -> SessionFilter:
         user=told.get("user"),
         workspace=told.get("workspace"),
         agent=told.get("agent"),
-        type=told.get("type"),
+        type=(told["type"],) if "type" in told else None,
         tag=told.get("tag"),
         status=(told["status"],) if "status" in told else None,
         active_before=before,

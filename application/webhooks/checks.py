@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from secrets import token_bytes
 from urllib.parse import urlsplit
 
-from application.ports.events import matches
 from application.webhooks.messages import SECRET_PREFIX
-from domain.catalogue import NAMES
 from domain.errors import Invalid
+from domain.event_names import fault_of_pattern
 
 MAX_URL = 2000
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 _SECRET_BYTES = 32
 _SECRET_SIZES = range(24, 65)
-_KNOWN = frozenset(name for name, _ in NAMES.values())
 
 
 def fault_of_url(url: str) -> str:
@@ -44,12 +42,9 @@ def check_types(types: Sequence[str]) -> None:
         Invalid: With the index of the first one.
     """
     for i, pattern in enumerate(types):
-        if not any(matches(pattern, name) for name in _KNOWN):
-            raise Invalid(
-                f"No type of event is called {pattern!r}; write one such as turn.completed,"
-                " or the beginning of several such as turn.*",
-                field=f"types[{i}]",
-            )
+        fault = fault_of_pattern(pattern)
+        if fault:
+            raise Invalid(fault, field=f"types[{i}]")
 
 
 def check_secret(secret: str) -> None:

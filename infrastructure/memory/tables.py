@@ -19,7 +19,6 @@ _EXACTLY = (
     "team",
     "scope",
     "agent",
-    "type",
     "external_id",
     "forked_from",
 )
@@ -115,7 +114,7 @@ def _conditions(listed: Listed, where: SessionFilter) -> Iterator[bool]:
         wanted = getattr(where, name)
         if wanted is not None:
             yield getattr(row, name) == wanted
-    for name in ("status", "badge"):
+    for name in ("status", "badge", "type"):
         among = getattr(where, name)
         if among is not None:
             yield getattr(row, name) in among

@@ -56,6 +56,7 @@ def test_every_filter(api: Api) -> None:
         assert found(status=status) == {status}
     assert found(type="user") == found()
     assert found(type="dream") == set()
+    assert found(type="dream,user") == found(type=["user", "dream"]) == found()
     for text in ("blue", "SKY", "100%_", "%_\\", " s"):
         assert found(text=text) == {blue}
     assert found(text="_e") == set()

@@ -133,7 +133,9 @@ TELLING = {
 async def test_a_list_is_filtered_by_what_rows_are(store: Store, name: str) -> None:
     one = await make(store, **{name: TELLING[name]})
     other = await make(store)
-    asked = (lambda value: (value,)) if name in ("status", "badge") else (lambda value: value)
+    asked = (
+        (lambda value: (value,)) if name in ("status", "badge", "type") else (lambda value: value)
+    )
     assert await found(store, **{name: asked(TELLING[name])}) == {one}
     assert await found(store) == {one, other}
     assert await found(store, **{name: asked("of nobody")}) == set()

@@ -15,6 +15,8 @@ from uuid import UUID
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from domain.event_names import fault_of_pattern
+
 MAX_WAIT = 60.0
 LAST_NUMBER = 2**62
 
@@ -101,9 +103,18 @@ def text(most: int = _LONGEST, pattern: str | None = None, but: str = "") -> Val
     return Value(read, schema if pattern is None else {**schema, "pattern": f"^{pattern}$"})
 
 
-def words() -> Value:
-    """The texts of a list with commas."""
-    return Value(_words, {**_TEXT_SCHEMA, "maxLength": _LONGEST_LIST}, many=True)
+def event_types() -> Value:
+    """The names of types of events, or the beginnings of such names, in a list with commas."""
+
+    def read(given: str) -> tuple[str, ...]:
+        found = _words(given)
+        if not found:
+            raise BadValue("it must be one or more names such as turn.completed")
+        for fault in filter(None, map(fault_of_pattern, found)):
+            raise BadValue(fault)
+        return found
+
+    return Value(read, {**_TEXT_SCHEMA, "maxLength": _LONGEST_LIST}, many=True)
 
 
 def texts_by_name(prefix: str) -> Value:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal, assert_never, cast
 
 from pydantic import (
@@ -21,6 +20,7 @@ from api.http.outgoing.problems import Problem
 from api.v1.schemas.base import Body, JsonMap, Name, ProviderId, one_of
 from api.v1.schemas.parts import Parts
 from domain.catalogue import NAMES
+from domain.event_names import nearest, plain
 from domain.session import events as e
 from domain.values import Agent, ToolOutcome
 
@@ -235,30 +235,13 @@ class _AsItCame:
 UnjudgedActivity = Annotated[Any, _AsItCame()]
 """An event of a batch before it is judged: one after the other, so that a refusal can say which."""
 
-_SLIPS: Mapping[str, str] = {
-    "agent.reasoning": "agent.thought",
-    "agent.thinking": "agent.thought",
-    "tool.completed": "tool.returned",
-    "tool.output": "tool.returned",
-    "tool.response": "tool.returned",
-    "tool.result": "tool.returned",
-    "tool.results": "tool.returned",
-    "tool.use": "tool.called",
-}
-_SEPARATORS = re.compile(r"[_:/-]")
-
 
 def _meant_by(kind: str) -> str | None:
     """Return the type of ours that one which we do not know was probably meant to be."""
-    plain = _SEPARATORS.sub(".", kind.lower())
-    if plain in DATA or plain in _RESERVED:
-        return plain
-    if "." not in kind:
-        return None
-    if plain in _SLIPS:
-        return _SLIPS[plain]
-    close = get_close_matches(plain, DATA, n=1, cutoff=0.8)
-    return close[0] if close else None
+    name = plain(kind)
+    if name in DATA or name in _RESERVED:
+        return name
+    return nearest(name, DATA) if "." in kind else None
 
 
 def verbatim(raw: Any) -> e.RuntimeEvent:

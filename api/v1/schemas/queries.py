@@ -10,6 +10,7 @@ from api.http.incoming.query import DEFAULT_LIMIT, MAX_EVENTS, Limit, Query
 from api.http.incoming.query_values import (
     cursor_or_now,
     duration,
+    event_types,
     flag,
     go_flag,
     moment,
@@ -17,7 +18,6 @@ from api.http.incoming.query_values import (
     text,
     uuid,
     whole_number,
-    words,
 )
 
 Text = Annotated[str | None, text()]
@@ -51,9 +51,10 @@ Wait = Annotated[
 ]
 Types = Annotated[
     tuple[str, ...],
-    words(),
+    event_types(),
     Field(
-        description="only events of these types, comma-separated; filters never change sequences"
+        description="only events of these types, comma-separated: names, or beginnings such as"
+        " `turn.*`; filters never change sequences"
     ),
 ]
 Store = Annotated[

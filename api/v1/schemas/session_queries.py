@@ -38,7 +38,9 @@ class SessionFilterQuery(Query):
     scope: Annotated[Text, Field(description="only those of this scope")] = None
     agent: Annotated[Text, Field(description="only those of this agent")] = None
     type: Annotated[
-        SessionType | None, one_of(SessionType), Field(description="only those of this type")
+        tuple[str, ...] | None,
+        some_of(SessionType),
+        Field(description="only those of one of these types"),
     ] = None
     tag: Annotated[Text, Field(description="only those of this tag")] = None
     status: Annotated[

@@ -18,7 +18,7 @@ from infrastructure.postgres import sql
 
 _BLOCKS = sql.load("session_list")
 _FILTERS = tuple(field.name for field in fields(SessionFilter))
-_AMONG = frozenset({"status", "badge"})
+_AMONG = frozenset({"status", "badge", "type"})
 _MARKS = frozenset({"marked", "unmarked"})
 _EVEN = frozenset({"app", "user", "parent", "root", "forked_from", "external_id"})
 """Filters whose best plan is the same for every value: lists by nothing else are prepared. Of the

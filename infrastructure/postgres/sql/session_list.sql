@@ -59,6 +59,9 @@ and badge = any(%(any_badge)s)
 -- name: type
 and type = %(type)s
 
+-- name: any_type
+and type = any(%(any_type)s)
+
 -- name: parent
 and parent_id = %(parent)s
 
