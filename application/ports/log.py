@@ -212,6 +212,17 @@ class EventLog(Protocol):
         """
         ...
 
+    async def left_of_erased(self, positions: Sequence[int]) -> Mapping[int, bytes]:
+        """Return what is left of the events that are erased, or are said to be and soon will.
+
+        Args:
+            positions: Of the events that are asked about.
+
+        Returns:
+            The records of the erased ones among them, by position.
+        """
+        ...
+
     async def head(self) -> int:
         """Return the newest position; 0 when the log is empty."""
         ...

@@ -7,12 +7,13 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from tempfile import SpooledTemporaryFile
-from typing import Any, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 from uuid import UUID
 
 from application.ports.shared_state import KeyValue, ScopeOwner
 from application.transfer.lines import Header
 from domain.access.events import ACCESS_LOG
+from domain.errors import Erased
 
 FORMAT = 1
 """The version of bundles; another one is refused."""
@@ -137,7 +138,15 @@ class ExportFile(Protocol):
         ...
 
     def pieces(self) -> AsyncGenerator[bytes]:
-        """Yield its bytes; once."""
+        """Yield its bytes; once.
+
+        Raises:
+            Erased: The log was erased on the way.
+        """
+        ...
+
+    async def again(self) -> "ExportFile":
+        """Return the file of the log as it is now."""
         ...
 
 
@@ -156,7 +165,6 @@ async def archive(files: AsyncIterator[ExportFile], manifest: Manifest) -> Async
         yield _member(CHECKPOINT, len(note)) + note + _padding(len(note))
     async for file in files:
         digest, size = sha256(), 0
-        header = file.header
         if file.is_whole:
             (content,) = [piece async for piece in file.pieces()]
             digest.update(content)
@@ -164,15 +172,13 @@ async def archive(files: AsyncIterator[ExportFile], manifest: Manifest) -> Async
             yield _member(file.name, size) + content + _padding(size)
         else:
             with SpooledTemporaryFile(IN_MEMORY) as spool:
-                async for piece in file.pieces():
-                    digest.update(piece)
-                    size += len(piece)
-                    spool.write(piece)
+                file, digest, size = await _spooled(file, spool)
                 yield _member(file.name, size)
                 spool.seek(0)
                 while piece := spool.read(_READ):
                     yield piece
                 yield _padding(size)
+        header = file.header
         manifest.files.append(
             FileEntry(
                 file.name,
@@ -186,6 +192,24 @@ async def archive(files: AsyncIterator[ExportFile], manifest: Manifest) -> Async
         )
     told = to_json(manifest.document())
     yield _member(MANIFEST, len(told)) + told + _padding(len(told)) + _END
+
+
+async def _spooled(file: ExportFile, spool: IO[bytes]) -> tuple[ExportFile, Any, int]:
+    """Write a file to the disk; return what was written, its hash and its size."""
+    while True:
+        digest, size = sha256(), 0
+        try:
+            async for piece in file.pieces():
+                digest.update(piece)
+                size += len(piece)
+                spool.write(piece)
+        except Erased:
+            # Half of it would be no log; what is left of all of it is one.
+            spool.seek(0)
+            spool.truncate()
+            file = await file.again()
+        else:
+            return file, digest, size
 
 
 async def compressed(

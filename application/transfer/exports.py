@@ -1,7 +1,7 @@
 """Logs as export files: one, those of a list, or all that there are."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,8 @@ from application.projections.shared_state import app_scope, scope_id, user_scope
 from application.reads.wire import record_json
 from application.transfer.bundles import Manifest, SharedHistory, place_of
 from application.transfer.lines import Header, identity_of
-from domain.errors import SessionNotFound
+from domain.erased_records import ERASING, erased_hash
+from domain.errors import Erased, SessionNotFound
 from domain.scope.events import ScopeOpened
 from domain.session.events import SessionCreated
 
@@ -52,6 +53,7 @@ class LogFile:
         header: Its first line.
         first: The events of the first page.
         rest: Gives the events of the pages after it.
+        again: Opens the log anew.
     """
 
     def __init__(
@@ -60,8 +62,10 @@ class LogFile:
         header: Header,
         first: Sequence[StoredEvent],
         rest: AsyncGenerator[Sequence[StoredEvent]],
+        again: Callable[[], Awaitable["LogFile"]],
     ) -> None:
         self.name = name
+        self._again = again
         self.header = header
         self._first = first
         self._rest = rest
@@ -72,10 +76,18 @@ class LogFile:
         return len(self._first) == self.header.events
 
     async def pieces(self) -> AsyncGenerator[bytes]:
-        """Yield its bytes; once."""
+        """Yield its bytes; once.
+
+        Raises:
+            Erased: The log was erased on the way: what is left of it must be opened anew.
+        """
         yield self.header.line() + _lines(self._first)
         async for page in self._rest:
             yield _lines(page)
+
+    async def again(self) -> "LogFile":
+        """Return the file of the log as it is now."""
+        return await self._again()
 
 
 def _lines(events: Sequence[StoredEvent]) -> bytes:
@@ -209,9 +221,14 @@ class Exports:
         first = await log.read(log_id, limit=_PAGE, most_bytes=_PAGE_BYTES)
         if not first:
             return None
-        newest = first[-1]
+        newest, said = first[-1], _erased_upto(first)
         if _is_full(first):
             (newest,) = await log.read_newest(log_id, last=1)
+            upto = newest.sequence
+            said = _erased_upto(
+                await log.read_newest(log_id, last=1, upto=upto, types=tuple(ERASING))
+            )
+        first = await self._as_said(first, said)
         event: object = self._store.codec.decode(first[0]).event
         identity: dict[str, Any] = {}
         origin: dict[str, Any] | None = None
@@ -238,8 +255,25 @@ class Exports:
             forked_from=origin,
             scope=scope,
         )
-        rest = self._rest(log_id, first[-1].sequence, newest.sequence)
-        return LogFile(place_of(log_id, first[0].type), header, first, rest)
+        rest = self._rest(log_id, first[-1].sequence, newest.sequence, said)
+        place = place_of(log_id, first[0].type)
+        return LogFile(place, header, first, rest, lambda: self.log(log_id))
+
+    async def _as_said(self, page: Sequence[StoredEvent], said: int) -> Sequence[StoredEvent]:
+        """Return events as a log has them that is whole, or erased up to a sequence.
+
+        Raises:
+            Erased: There are events that were erased since the log was opened.
+        """
+        if any(one.sequence > said and erased_hash(one.record) is not None for one in page):
+            raise Erased
+        asked = [
+            one.position for one in page if one.sequence < said and erased_hash(one.record) is None
+        ]
+        if not asked:
+            return page
+        left = await self._store.log.left_of_erased(asked)
+        return [one._replace(record=left.get(one.position, one.record)) for one in page]
 
     async def _opened_anew(self, log_id: UUID) -> ScopeOpened | None:
         """Return how a scope was opened after it was erased; None when it was not."""
@@ -250,7 +284,7 @@ class Exports:
         return None
 
     async def _rest(
-        self, log_id: UUID, after: int, upto: int
+        self, log_id: UUID, after: int, upto: int, said: int
     ) -> AsyncGenerator[Sequence[StoredEvent]]:
         """Yield the pages behind a sequence; the next one is read while one is being taken."""
 
@@ -269,7 +303,7 @@ class Exports:
                     return
                 if page[-1].sequence < upto:
                     reading = asyncio.create_task(read(page[-1].sequence))
-                yield page
+                yield await self._as_said(page, said)
                 if page[-1].sequence >= upto:
                     return
         finally:
@@ -291,6 +325,11 @@ class Exports:
                 after = page[-1].position
             if history.writes:
                 yield history
+
+
+def _erased_upto(events: Sequence[StoredEvent]) -> int:
+    """Return the sequence of the last event that says that all before it is erased."""
+    return max((one.sequence for one in events if one.type in ERASING), default=0)
 
 
 def _is_full(page: Sequence[StoredEvent]) -> bool:

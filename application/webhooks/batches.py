@@ -55,6 +55,24 @@ class BatchReader:
             wanted=webhook.wanted,
         )
 
+    async def without_erased(self, events: Sequence[OwnedEvent]) -> Sequence[OwnedEvent]:
+        """Return a batch with what is left of those that were erased since it was read.
+
+        Args:
+            events: In order of position.
+        """
+        left = await self._log.left_of_erased([event.stored.position for event in events])
+        if not left:
+            return events
+        return [
+            event._replace(
+                stored=event.stored._replace(
+                    record=left.get(event.stored.position, event.stored.record)
+                )
+            )
+            for event in events
+        ]
+
     async def of_dead_letter(self, webhook: Webhook, dead: DeadLetter) -> Sequence[OwnedEvent]:
         """Return the batch that was given up, with the types that were wanted then."""
         wanted = replace(webhook.wanted, types=dead.types)

@@ -236,6 +236,8 @@ class Delivery:
 
     async def _send(self, generation: int, events: Sequence[OwnedEvent]) -> DeliveryResult:
         webhook, share = self._webhook, self._context.share
+        # As late as can be: what is sent from here on was not yet said to be erased.
+        events = await self._context.batches.without_erased(events)
         body = body_of(webhook.id, events)
         name = message_id(webhook.id, generation, events)
         now = self._context.clock.now()

@@ -22,6 +22,7 @@ from application.ports.events import (
     StoredEvent,
 )
 from application.ports.log import Append
+from domain.erased_records import ERASING, erased_hash, left_of
 from domain.errors import Erased
 from domain.session.content.key_writes import WRITER_NAMES, recorded_key_writes
 from infrastructure.codec import JsonCodec
@@ -229,6 +230,19 @@ class MemoryEventLog:
                 if len(owned) == limit or size >= most_bytes:
                     return OwnedPage(owned, event.position)
         return OwnedPage(owned, max(upto, after))
+
+    async def left_of_erased(self, positions: Sequence[int]) -> Mapping[int, bytes]:
+        """Return what is left of the events that are erased, or are said to be and soon will."""
+        left: dict[int, bytes] = {}
+        for position in positions:
+            event = self._tables.events[position - 1]
+            later = self._tables.logs[event.session_id][event.sequence :]
+            if erased_hash(event.record) is not None:
+                left[position] = event.record
+            elif any(one.type in ERASING for one in later):
+                at = self._codec.from_json(event.record).get("at")
+                left[position] = left_of(event.record, event.type, at)
+        return left
 
     async def head(self) -> int:
         """Return the newest position."""

@@ -219,6 +219,11 @@ class PostgresEventLog:
         is_full = _is_full(rows, limit, most_bytes)
         return OwnedPage(events, events[-1].stored.position if is_full else max(upto, after))
 
+    async def left_of_erased(self, positions: Sequence[int]) -> Mapping[int, bytes]:
+        """Return what is left of the events that are erased, or are said to be and soon will."""
+        values = {"positions": list(positions)}
+        return dict(await self._database.fetch(_STATEMENTS["left_of_erased"], values))
+
     async def head(self) -> int:
         """Return the newest position."""
         rows = await self._database.fetch(_STATEMENTS["head"], {})

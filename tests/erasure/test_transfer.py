@@ -1,5 +1,9 @@
 """Erased logs go out and in again, to the byte, and do not come back through a fork."""
 
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
 from uuid import UUID
 
 from application.fan_out import FanOut
@@ -16,6 +20,7 @@ from infrastructure.postgres.census import PostgresCensus
 from infrastructure.postgres.erasures import PostgresErasures
 from infrastructure.postgres.store import open_store
 from tests.support.builders import NOON, added, created
+from tests.support.docs import ROOT
 from tests.support.postgres import Server
 from tests.support.transfers import Place, Populated, memory_place, same_but_for_positions
 
@@ -40,7 +45,7 @@ async def furnished(place: Place) -> Populated:
     return filled
 
 
-async def test_erased_logs_come_back_to_the_byte(postgres_server: Server) -> None:
+async def test_erased_logs_come_back_to_the_byte(postgres_server: Server, tmp_path: Path) -> None:
     with postgres_server.database() as here, postgres_server.database() as there:
         async with open_store(here, hub=FanOut()) as one, open_store(there, hub=FanOut()) as two:
             origin = Place(one, PostgresCensus(one.database))
@@ -54,6 +59,10 @@ async def test_erased_logs_come_back_to_the_byte(postgres_server: Server) -> Non
             await filled.add(SCOPE, StatePatched(set={"user:k": 4}))
             bundle = await origin.export()
             assert bundle.count(b'"erased":true') == 1103
+            (tmp_path / "bundle.tar").write_bytes(bundle)
+            check = [sys.executable, ROOT / "docs/verify_bundle.py", tmp_path / "bundle.tar"]
+            said = await asyncio.to_thread(subprocess.check_output, check)
+            assert said == b"HOLDS: 2 logs, 1107 events\n"
             await copy.take_in(bundle)
             await erase(PostgresErasures(two.database))
             assert same_but_for_positions(await copy.export()) == same_but_for_positions(bundle)

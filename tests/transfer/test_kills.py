@@ -1,4 +1,4 @@
-"""Killed at any point, an export or an import is completed by the next run, without doubles."""
+"""Killed at any point, what moves or erases sessions is completed by the next run, once."""
 
 import json
 import subprocess
@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, LiteralString
 
@@ -188,3 +189,49 @@ def test_a_rebuild_that_is_killed(at: int, database_url: str, folder: Path) -> N
         assert called(*again) == 0
         assert rows(everything) == right
     assert called(*again, "--verify") == 0
+
+
+@pytest.mark.parametrize("at", [300, *also_at("said", 1, 250, 500, 750, 1000, 1250, EVENTS + 1)])
+def test_a_server_that_is_killed_in_an_erasure(
+    at: int | str, server: Cairn, database_url: str, tmp_path: Path
+) -> None:
+    one, folder = session(0), tmp_path / "one"
+    folder.mkdir()
+    write_foreign([one], folder, JsonCodec())
+    server.start()
+    url = f"http://127.0.0.1:{server.port}"
+    assert called("import", folder, "--url", url) == 0
+    erase = f"/v1/sessions/{one.session_id}/erase"
+
+    def erased() -> object:
+        with suppress(httpx.HTTPError):
+            return httpx.post(url + erase, json={"reason": "request 17"}, timeout=60).status_code
+        return None
+
+    with psycopg.connect(database_url, autocommit=True) as connection:
+
+        def count(statement: LiteralString) -> int:
+            return int(connection.execute(statement).fetchall()[0][0])
+
+        def has_come() -> bool:
+            if at == "said":
+                return count("select count(*) from erasures") == 1
+            return count("select count(*) from events where erased_hash is not null") >= int(at)
+
+        erasing = threading.Thread(target=erased)
+        erasing.start()
+        wait_for(has_come)
+        server.kill()
+        erasing.join()
+        server.start()
+        url = f"http://127.0.0.1:{server.port}"
+        # By the job, whether anybody asks again or not.
+        wait_for(lambda: count("select count(*) from erasures") == 0)
+        assert erased() == 200
+        left = connection.execute(
+            "select topic from events where originator_id = %s and erased_hash is null",
+            [one.session_id],
+        ).fetchall()
+        assert left == [("session.erased",)]
+    lines = httpx.get(f"{url}/v1/audit/verify", timeout=60).text.splitlines()
+    assert json.loads(lines[-1])["ok"] is True, lines[-1]

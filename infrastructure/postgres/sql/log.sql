@@ -150,6 +150,14 @@ left join lateral (
 ) as p on true
 where l.log_id = 0
 
+-- name: left_of_erased
+select e.notification_id,
+  case when e.erased_hash is null then erased_record_v1(e.topic, e.state) else e.state end
+from events as e
+left join erasures as x on x.log_id = e.originator_id
+where e.notification_id = any(%(positions)s::bigint[])
+  and (e.erased_hash is not null or e.originator_version < x.upto)
+
 -- name: read_owned
 -- A window of positions bounds the work, whatever the filters let through. The size of a record is
 -- known without reading it; those beyond the bytes asked for are not read. An owner is looked up
