@@ -9,6 +9,7 @@ from api.adk.runs import Run
 from api.adk.sessions import all_items, foreign_event, now_of, plain_caller
 from api.adk.wire import Actions, Content, Event, RunAgent
 from api.http.around.authorization import principal_of, require_right
+from api.http.incoming.preconditions import refuse_conditions
 from api.http.incoming.requests import AnyRequest
 from api.http.outgoing.responses import from_json
 from api.services import Services, services_of
@@ -25,8 +26,10 @@ async def begin_run(request: AnyRequest) -> Run:
 
     Raises:
         Refusal: It makes no sense, or there is no such session.
+        Problem: 400, it has conditions, which no run heeds.
         CairnError: It cannot be begun now.
     """
+    refuse_conditions(request)
     asked = parsed(RunAgent, await needed_json_of(request))
     if not asked.app_name:
         raise Refusal(400, "app_name is required when no default app is configured")

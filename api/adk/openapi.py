@@ -9,7 +9,14 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api.adk.wire import CreateSession, Event, RewindSession, RunAgent, UpdateSession
+from api.adk.wire import (
+    CreateSession,
+    Event,
+    RewindSession,
+    RunAgent,
+    UpdateMemory,
+    UpdateSession,
+)
 from api.http.routing import Route
 
 _PARAMETER = re.compile(r"{(\w+):\w+}")
@@ -20,6 +27,7 @@ _BODIES: Mapping[tuple[str, str], type[BaseModel] | dict[str, Any]] = {
     ("POST", "/sessions/{name}"): _STATE,
     ("PATCH", "/sessions/{name}"): UpdateSession,
     ("POST", "/sessions/{name}/rewind"): RewindSession,
+    ("PATCH", "/memory"): UpdateMemory,
     ("POST", "/run"): RunAgent,
     ("POST", "/run_sse"): RunAgent,
     ("POST", "/sessions/{name}/events"): {
@@ -35,7 +43,14 @@ _QUERIES: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("GET", "/sessions/{name}"): {"num_recent_events": "integer", "after": "number"},
     ("GET", "/list-apps"): {"detailed": "boolean"},
 }
-_MODELS: Sequence[type[BaseModel]] = (CreateSession, Event, RewindSession, RunAgent, UpdateSession)
+_MODELS: Sequence[type[BaseModel]] = (
+    CreateSession,
+    Event,
+    RewindSession,
+    RunAgent,
+    UpdateMemory,
+    UpdateSession,
+)
 _DETAIL = {
     "type": "object",
     "required": ["detail"],
@@ -105,4 +120,4 @@ def _operation(route: Route, path: str) -> dict[str, Any]:
 
 
 def _operation_id(method: str, path: str) -> str:
-    return "_".join([method.lower(), *re.findall(r"\w+", path)])
+    return "_".join([method.lower(), *re.findall(r"[\w-]+", path)])

@@ -189,7 +189,7 @@ def require_name(value: str, what: str) -> str:
         wrong = f"has {len(name)} characters; at most {MAX_NAME}"
     elif any(ord(one) < 0x20 or ord(one) == 0x7F for one in name):
         wrong = "has control characters"
-    elif what == "session id" and ("/" in name or name in (".", "..")):
+    elif name in (".", "..") or (what == "session id" and "/" in name):
         wrong = "cannot stand in a path: it has a slash, or is a dot or two"
     if wrong is not None:
         raise Refusal(422, f"The {what} {wrong}.")

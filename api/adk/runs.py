@@ -29,6 +29,9 @@ _ENDS = ("turn.completed", "turn.failed", "turn.cancelled")
 _STARTED = "turn.started"
 _BY_ITSELF = b'"origin":"supervision"'
 _NOBODY = "no_driver"
+_DELETED = "session_deleted"
+GONE = "SessionNotFoundError"
+"""How a run ends whose session is deleted meanwhile, as google-adk names it."""
 _DOOR = Caller("system", "adk")
 
 
@@ -118,7 +121,7 @@ class Run:
                         if self.asked.streaming and item.turn_id == self._turn_id:
                             yield Partial(self._partial_json(item))
                     case Closed():
-                        yield Ended("SessionDeleted", "the session was deleted")
+                        yield self._gone()
                         return
                     case Closing():
                         yield Ended("StreamClosed", f"{item.reason}; the run goes on")
@@ -142,14 +145,22 @@ class Run:
         if stored.sequence > self._own and _BY_ITSELF not in stored.record:
             self._is_driven = True
         if stored.type in _ENDS and self._is_of_turn(stored):
+            if stored.type == "turn.cancelled":
+                return self._cancelled(_data(stored)["reason"])
             return _ended(stored)
         if stored.type == "input.cancelled" and _data(stored).get("input_id") == self._turn_id:
-            return Ended("RunCancelled", str(_data(stored).get("reason")))
+            return self._cancelled(str(_data(stored).get("reason")))
         if stored.type == "inputs.fenced" and self._turn_id in _data(stored).get("cancelled", ()):
             return Ended("RunCancelled", "interrupted")
         if self._has_started and items and items[0].turn_id == self._turn_id:
             return items[0]
         return None
+
+    def _cancelled(self, reason: str) -> Ended:
+        return self._gone() if reason == _DELETED else Ended("RunCancelled", reason)
+
+    def _gone(self) -> Ended:
+        return Ended(GONE, f"Session {self.asked.session_id} not found.")
 
     def _is_of_turn(self, stored: StoredEvent) -> bool:
         return _data(stored).get("turn_id") == self._turn_id
@@ -193,15 +204,10 @@ def _data(stored: StoredEvent) -> dict[str, Any]:
 
 
 def _ended(stored: StoredEvent) -> Ended:
-    data = _data(stored)
-    match stored.type:
-        case "turn.failed":
-            failure = data["failure"]
-            return Ended(failure["kind"], failure.get("summary") or failure["kind"])
-        case "turn.cancelled":
-            return Ended("RunCancelled", data["reason"])
-        case _:
-            return Ended()
+    if stored.type != "turn.failed":
+        return Ended()
+    failure = _data(stored)["failure"]
+    return Ended(failure["kind"], failure.get("summary") or failure["kind"])
 
 
 def frames_of(told: Told, *, split: bool) -> list[bytes]:

@@ -245,6 +245,12 @@ class UpdateSession(Lenient):
     state_delta: dict[str, Any]
 
 
+class UpdateMemory(Lenient):
+    """Which session is to be remembered."""
+
+    session_id: str
+
+
 class RewindSession(Lenient):
     """Back to where an invocation began."""
 

@@ -9,6 +9,8 @@ import http.client
 import json
 import re
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 Json = dict[str, Any]
@@ -18,24 +20,55 @@ _ID = re.compile(r"<id:\d+>")
 _SECONDS = 60
 
 
-def play(base_url: str, case: Json) -> list[str]:
-    """Play a case with what comes before and after it, and return what is different."""
+def play(base_url: str, case: Json, between: Callable[[], None] | None = None) -> list[str]:
+    """Play a case with what comes before and after it, and return what is different.
+
+    Args:
+        base_url: Of the server.
+        case: As it was recorded.
+        between: What was done before its own request by other means.
+    """
     host = base_url.split("//")[-1]
     ids: dict[str, str] = {}
     found: list[str] = []
-    for exchange in [*case.get("setup", ()), case, *case.get("after", ())]:
-        asked = exchange["request"]
-        at = f"{asked['method']} {asked['path'][:80]}"
-        try:
-            status, headers, body = _send(host, asked, ids)
-        except KeyError as missing:
-            found.append(f"{at}: it needs {missing}, which no answer had")
-            continue
-        found += [f"{at}: {one}" for one in _differs(status, headers, body, exchange, ids)]
+    leaves = "disconnect" in case["tags"]
+    for exchange in case.get("setup", ()):
+        found += _played(host, exchange, ids)
+    if between is not None:
+        between()
+    rest = [case, *case.get("after", ())]
+    at_once = [one for one in rest if "concurrent" in one]
+    if at_once:
+        found += _played_at_once(host, at_once)
+    for exchange in rest:
+        if exchange not in at_once:
+            found += _played(host, exchange, ids, leaves=leaves and exchange is case)
     return found
 
 
-def _send(host: str, asked: Json, ids: dict[str, str]) -> tuple[int, Any, bytes]:
+def _played(host: str, exchange: Json, ids: dict[str, str], *, leaves: bool = False) -> list[str]:
+    asked = exchange["request"]
+    at = f"{asked['method']} {asked['path'][:80]}"
+    frames = len(exchange["response"].get("sse_frames", ())) if leaves else None
+    try:
+        status, headers, body = _send(host, asked, ids, frames)
+    except KeyError as missing:
+        return [f"{at}: it needs {missing}, which no answer had"]
+    return [f"{at}: {one}" for one in _differs(status, headers, body, exchange, ids)]
+
+
+def _played_at_once(host: str, exchanges: list[Json]) -> list[str]:
+    """Send requests at once; which of them was refused is not fixed, how many were is."""
+    with ThreadPoolExecutor(len(exchanges)) as pool:
+        sent = [pool.submit(_send, host, one["request"], {}, None) for one in exchanges]
+        here = sorted(one.result()[0] for one in sent)
+    there = sorted(one["response"]["status"] for one in exchanges)
+    return [] if there == here else [f"statuses {there} there, {here} here"]
+
+
+def _send(
+    host: str, asked: Json, ids: dict[str, str], frames: int | None
+) -> tuple[int, Any, bytes]:
     body = None
     if "json" in asked:
         body = json.dumps(_walked(asked["json"], ids, host)).encode()
@@ -58,6 +91,10 @@ def _send(host: str, asked: Json, ids: dict[str, str]) -> tuple[int, Any, bytes]
             connection.putheader("content-length", str(len(body or b"")))
         connection.endheaders(body)
         answer = connection.getresponse()
+        if frames is not None:
+            # A client that leaves: it has read two lines of each frame, and closes.
+            read = b"".join(answer.readline() for _ in range(2 * frames))
+            return answer.status, answer.headers, read
         return answer.status, answer.headers, answer.read()
     finally:
         connection.close()

@@ -64,6 +64,7 @@ ELSEWHERE = [
     ("PATCH", "/apps/bank/users/ada/sessions/s", {"stateDelta": {}}),
     ("POST", "/apps/bank/users/ada/sessions/s/events", {"event": {}}),
     ("POST", "/apps/bank/users/ada/sessions/s/rewind", {"rewindBeforeInvocationId": "i"}),
+    ("PATCH", "/apps/bank/users/ada/memory", {"sessionId": "s"}),
     ("GET", "/apps/bank/app-info", None),
     ("POST", "/run", RUN),
     ("POST", "/run_sse", RUN),

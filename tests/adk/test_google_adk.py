@@ -1,11 +1,12 @@
 """google-adk itself: its client, its runner and its contract of session services."""
 
 import asyncio
+import functools
 import importlib
-import json
 import sys
 import warnings
 from collections.abc import AsyncIterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,7 @@ from uuid import uuid4
 import pytest
 
 from tests.adk.deviations import RUN_DEVIATIONS
+from tests.adk.golden import cases, reason
 from tests.adk.replay import play
 
 HERE = Path(__file__).resolve().parent
@@ -36,6 +38,7 @@ with warnings.catch_warnings():
     from google.adk.events.event_actions import EventActions
     from google.adk.models.base_llm import BaseLlm
     from google.adk.models.llm_response import LlmResponse
+    from google.adk.runners import Runner
     from google.adk.sessions.base_session_service import GetSessionConfig
     from google.genai import types
 
@@ -329,16 +332,6 @@ FEW = {
 }
 
 
-def recorded_runs() -> list[dict[str, Any]]:
-    """The recorded cases in which an agent runs."""
-    recorded: list[dict[str, Any]] = json.loads((HERE / "golden.json").read_text())["cases"]
-    return [
-        case
-        for case in recorded
-        if {"run", "run_sse"} & set(case["tags"]) and not case["name"].startswith("import-")
-    ]
-
-
 @pytest.fixture
 async def scripted(driven_server: str) -> AsyncIterator[str]:
     """A server for whose runs the agents run that the cases were recorded with."""
@@ -364,7 +357,7 @@ async def scripted(driven_server: str) -> AsyncIterator[str]:
 
 
 async def test_some_runs_are_told_as_the_original_tells_them(scripted: str):
-    for case in recorded_runs():
+    for case in cases(runs=True):
         if case["name"] in FEW:
             assert await asyncio.to_thread(play, scripted, case) == [], case["name"]
 
@@ -373,10 +366,31 @@ async def test_some_runs_are_told_as_the_original_tells_them(scripted: str):
 @pytest.mark.timeout(900)
 async def test_every_other_run_is_told_so_or_the_list_says_why_not(scripted: str):
     deviating: set[str] = set()
-    for case in (one for one in recorded_runs() if one["name"] not in FEW):
-        found = await asyncio.to_thread(play, scripted, case)
-        if case["name"] not in RUN_DEVIATIONS:
-            assert found == [], case["name"]
+    for case in (one for one in cases(runs=True) if one["name"] not in FEW):
+        name = case["name"]
+        rewinds = functools.partial(rewind, scripted) if name.startswith("rewind-") else None
+        found = await asyncio.to_thread(play, scripted, case, rewinds)
+        if reason(name, RUN_DEVIATIONS) is None:
+            assert found == [], name
         elif found:
-            deviating.add(case["name"])
-    assert deviating == set(RUN_DEVIATIONS)
+            deviating.add(name)
+    for given in RUN_DEVIATIONS:
+        assert any(fnmatchcase(name, given) for name in deviating), given
+
+
+def rewind(base_url: str) -> None:
+    """What was done beside its server: its runner went back to before the second invocation."""
+
+    async def go_back() -> None:
+        service = cairn_adk.CairnSessionService(base_url.replace("http://", "cairn://"))
+        named = {"app_name": "raw", "user_id": "rewind", "session_id": "s1"}
+        session = await service.get_session(**named)
+        invocations = list(dict.fromkeys(one.invocation_id for one in session.events))
+        agent = importlib.import_module("raw.agent").root_agent
+        runner = Runner(app_name="raw", agent=agent, session_service=service)
+        await runner.rewind_async(
+            user_id="rewind", session_id="s1", rewind_before_invocation_id=invocations[2]
+        )
+        await service.close()
+
+    asyncio.run(go_back())

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.adk.test_sessions import Place, ok, said
 
@@ -110,6 +111,25 @@ def test_a_run_that_fails_says_so(driven_server: str):
         thread.join()
     assert last["error"] == "RuntimeError: kaput"
     assert last["error_details"]["error_type"] == "RuntimeError"
+
+
+@pytest.mark.parametrize("path", ["/run", "/run_sse"])
+def test_a_run_whose_session_is_deleted_meanwhile_ends_with_it(driven_server: str, path: str):
+    with httpx.Client(base_url=driven_server, timeout=60) as client:
+        place = Place(client)
+        place.create(sessionId="s")
+
+        def work(driver: httpx.Client, _: str) -> None:
+            ok(driver.delete(f"{place.path}/s"))
+
+        thread = driving(driven_server, place.native()["id"], work)
+        answer = client.post(path, json=asked(place))
+        thread.join()
+    if path == "/run":
+        assert (answer.status_code, answer.json()) == (404, {"detail": "Session s not found."})
+    else:
+        (last,) = frames(answer)
+        assert last["error"] == "SessionNotFoundError: Session s not found."
 
 
 def test_a_client_that_leaves_ends_nothing(driven_server: str):

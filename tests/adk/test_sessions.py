@@ -88,6 +88,11 @@ def ok(response: httpx.Response) -> Any:
     return response.json()
 
 
+def quoted(name: str) -> str:
+    """A name with every byte escaped, so that no client makes another path of it."""
+    return "".join(f"%{byte:02X}" for byte in name.encode())
+
+
 def said(text: str, event_id: str, **more: Any) -> Json:
     parts = [{"text": text}]
     return {"id": event_id, "author": "user", "content": {"parts": parts, "role": "user"}, **more}
@@ -205,8 +210,13 @@ def test_secrets_are_refused_as_state_and_left_out_of_events(place: Place):
     refused = place.client.post(place.path, json={"state": {"secret:key": "1"}})
     assert refused.status_code == 422
     place.create(sessionId="s")
-    refused = place.client.patch(f"{place.path}/s", json={"stateDelta": {"secret:k": 1}})
+    delta = {"secret:k": 1}
+    refused = place.client.patch(f"{place.path}/s", json={"stateDelta": delta})
     assert refused.status_code == 422
+    assert place.append("s", said("a", "e1", actions={"stateDelta": delta})).status_code == 422
+    run = {"appName": place.app, "userId": place.user, "sessionId": "s", "stateDelta": delta}
+    assert place.client.post("/run", json=run).status_code == 422
+    assert place.get("s")["events"] == []
     config = {"authScheme": {"type": "oauth2"}, "rawAuthCredential": {"clientSecret": "hush"}}
     event = {"id": "e", "author": "m", "actions": {"requestedAuthConfigs": {"c": config}}}
     ok(place.append("s", event))
@@ -305,9 +315,9 @@ def test_what_a_runtime_records_natively_is_told_in_the_words_of_google_adk(plac
 )
 def test_names_of_all_kinds_can_be_addressed(place: Place, name: str):
     assert place.create(sessionId=name)["id"] == name
-    quoted = httpx.QueryParams({"x": name})["x"]
-    path = f"{place.path}/" + "".join(f"%{byte:02X}" for byte in quoted.encode())
-    assert ok(place.client.get(path))["id"] == name
+    assert ok(place.client.get(f"{place.path}/{quoted(name)}"))["id"] == name
+    of_user = f"/apps/{place.app}/users/{quoted(name)}/sessions"
+    assert ok(place.client.post(of_user, json={}))["userId"] == name
 
 
 @pytest.mark.parametrize("name", ["a/b", ".", "..", "x" * 300, "a\u0001b", "a\u0000"])
@@ -315,6 +325,10 @@ def test_a_name_that_no_path_can_have_is_refused(place: Place, name: str):
     refused = place.client.post(place.path, json={"sessionId": name})
     assert refused.status_code == 422
     assert refused.json()["detail"].startswith("The session id ")
+    for app, user in ((place.app, quoted(name)), (quoted(name), place.user)):
+        if name != "a/b":
+            refused = place.client.post(f"/apps/{app}/users/{user}/sessions", json={})
+            assert refused.status_code == 422, refused.text
 
 
 def test_conditions_are_heeded_where_a_session_changes_and_refused_elsewhere(place: Place):
@@ -329,13 +343,56 @@ def test_conditions_are_heeded_where_a_session_changes_and_refused_elsewhere(pla
     assert (stale.status_code, stale.headers["etag"]) == (412, first.headers["etag"])
 
 
-def test_options_change_nothing(place: Place):
-    place.create(sessionId="s")
-    for path in (place.path, f"{place.path}/s", "/run", "/run_sse", "/list-apps", "/version"):
-        answer = place.client.options(path)
-        assert (answer.status_code, answer.content) == (204, b"")
-        assert "OPTIONS" in answer.headers["allow"]
-    assert place.get("s")["id"] == "s"
+def test_a_run_heeds_no_condition_and_refuses_it(place: Place):
+    tag = place.client.post(place.path, json={"sessionId": "s"}).headers["etag"]
+    run = {"appName": place.app, "userId": place.user, "sessionId": "s", "newMessage": None}
+    for path in ("/run", "/run_sse"):
+        for condition in ({"If-Match": tag}, {"Idempotency-Key": "k"}):
+            assert place.client.post(path, json=run, headers=condition).status_code == 400
+    assert place.get("s")["events"] == []
+
+
+def test_options_are_answered_everywhere_and_change_nothing(place: Place):
+    place.create(sessionId="s", state={"a": 1})
+    before = place.get("s")
+    values = {"app": place.app, "user": place.user, "name": "s"}
+    for path in {route.path for route in ROUTES}:
+        at = re.sub(r"{(\w+):\w+}", lambda found: values.get(found[1], "x"), path)
+        answer = place.client.options(at)
+        assert (answer.status_code, answer.content) == (204, b""), at
+        methods = {route.method for route in ROUTES if route.path == path}
+        assert methods | {"OPTIONS"} <= set(answer.headers["allow"].split(", ")), at
+    assert place.get("s") == before
+
+
+def test_one_path_takes_the_body_of_both_dialects(place: Place):
+    def begin(name: str, body: Any) -> Json:
+        path = f"/api{place.path}/{name}"
+        return ok(place.client.post(path, json=body))
+
+    # All of it is the state, as google-adk for Python has it.
+    assert begin("a", {"k": 1, "state": {}})["state"] == {"k": 1, "state": {}}
+    assert begin("b", {"state": "solid"})["state"] == {"state": "solid"}
+    # What a session begins with, as google-adk for Go has it: its events have no time of their own.
+    without_time = {**said("hi", "e1"), "routes": ["r"]}
+    whole = begin("c", {"state": {"k": 1}, "events": [without_time]})
+    assert (whole["state"], [one["id"] for one in whole["events"]]) == ({"k": 1}, ["e1"])
+    assert whole["lastUpdateTime"] == whole["events"][0]["timestamp"] > 1.7e9
+
+
+def test_null_is_taken_for_empty_and_never_answered(place: Place):
+    actions = {"stateDelta": None, "artifactDelta": None}
+    events = [said("a", "e1", actions=None), said("b", "e2", actions=actions)]
+    shown = place.create(sessionId="s", state=None, events=events)
+    empty = {
+        "stateDelta": {},
+        "artifactDelta": {},
+        "requestedAuthConfigs": {},
+        "requestedToolConfirmations": {},
+    }
+    assert [one["actions"] for one in shown["events"]] == [empty, empty]
+    assert place.create(sessionId="none", state=None, events=None)["events"] == []
+    assert "null" not in place.client.get(place.path).text
 
 
 def test_refusals_repeat_nothing_of_what_was_sent(place: Place):

@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -15,12 +14,9 @@ import httpx
 import pytest
 
 from tests.cli.conftest import PATIENCE, Serve, Served
+from tests.support.chromium import CHROMIUM, MISSING
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="there is no Chromium here; Debian's package is `chromium`"
-)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
 
 
 def shown(url: str, profile: Path) -> str:

@@ -89,6 +89,42 @@ async def eval_results(_: AnyRequest) -> ASGIResponse:
     return reply(b"[]")
 
 
+@get("/dev/apps/{app:str}/eval-sets", right="read")
+async def eval_set_ids(_: AnyRequest) -> ASGIResponse:
+    """Return none, in the other dialect."""
+    return reply(b'{"evalSetIds":[]}')
+
+
+@get("/dev/apps/{app:str}/eval-results", right="read")
+async def eval_result_ids(_: AnyRequest) -> ASGIResponse:
+    """Return none, in the other dialect."""
+    return reply(b'{"evalResultIds":[]}')
+
+
+@get("/dev/apps/{app:str}/metrics-info", right="read")
+async def metrics_info(_: AnyRequest) -> ASGIResponse:
+    """Return that nothing is evaluated here, with the status that says so there."""
+    raise Refusal(400, "Nothing is evaluated here: that is done where the agent runs.")
+
+
+@get("/dev/apps/{app:str}/build_graph", right="read")
+async def build_graph(_: AnyRequest) -> ASGIResponse:
+    """Return that the inside of an agent is not known here."""
+    return reply(b"null")
+
+
+@get("/dev/apps/{app:str}/build_graph_image", right="read")
+async def build_graph_image(_: AnyRequest) -> ASGIResponse:
+    """Return no drawings of agents."""
+    return reply(b"{}")
+
+
+@get("/dev/apps/{app:str}/users/{user:str}/sessions/{name:str}/events/{id:str}/graph", right="read")
+async def event_graph(_: AnyRequest) -> ASGIResponse:
+    """Return no drawing of where in an agent an event was."""
+    return reply(b"{}")
+
+
 @get("/dev/apps/{app:str}/builder", right="read")
 async def builder(_: AnyRequest) -> ASGIResponse:
     """Return that no agent can be edited here."""
@@ -121,6 +157,12 @@ ROUTES = (
     telemetry,
     eval_sets,
     eval_results,
+    eval_set_ids,
+    eval_result_ids,
+    metrics_info,
+    build_graph,
+    build_graph_image,
+    event_graph,
     builder,
     tests,
     trace_of_session,

@@ -8,7 +8,7 @@ from litestar.response.base import ASGIResponse
 
 from api.adk.beginning import begin_run
 from api.adk.requests import Refusal, reply
-from api.adk.runs import Ended, Partial, Run, Told, frames_of
+from api.adk.runs import GONE, Ended, Partial, Run, Told, frames_of
 from api.http.around.authorization import principal_of
 from api.http.incoming.requests import AnyRequest, scope_of
 from api.http.outgoing.problems import problem_of
@@ -25,6 +25,8 @@ async def run(request: AnyRequest) -> ASGIResponse:
     async with aclosing(begun.told()) as told:
         async for one in told:
             if isinstance(one, Ended):
+                if one.kind == GONE:
+                    raise Refusal(404, one.message)
                 if one.kind is not None:
                     raise Refusal(500, one.text)
             elif not isinstance(one, Partial):
