@@ -1,5 +1,6 @@
 """A client whose every answer is held to the OpenAPI document and to the conventions."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from api.v1.route_table import ROUTES
 Json = dict[str, Any]
 JSON = {"content-type": "application/json"}
 HELLO = [{"type": "text", "text": "Hello"}]
+_REFERENCE = re.compile(r'"#/components/schemas/([^"/]+)"')
 _MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
 
 
@@ -51,15 +53,19 @@ def _operation(method: str, path: str) -> Json | None:
 
 
 @cache
-def _validator(operation: str, status: str, media_type: str) -> Any:
-    described = next(
-        one
-        for path in openapi()["paths"].values()
-        for one in path.values()
-        if one["operationId"] == operation
-    )
-    schema = described["responses"][status]["content"][media_type]["schema"]
-    whole = {**schema, "components": openapi()["components"]}
+def _validator(schema: str) -> Any:
+    """Compile a schema, as JSON, together with the components that it reaches and no others.
+
+    Answers of many routes share a schema, and a compiled one takes megabytes with all components.
+    """
+    needed: Json = {}
+    left = [schema]
+    while left:
+        for name in _REFERENCE.findall(left.pop()):
+            if name not in needed:
+                needed[name] = openapi()["components"]["schemas"][name]
+                left.append(json.dumps(needed[name]))
+    whole = {**json.loads(schema), "components": {"schemas": needed}}
     return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
 
 
@@ -87,8 +93,8 @@ def conforms(response: httpx.Response) -> None:
         return
     forms = {name.partition(";")[0]: name for name in described["content"]}
     assert media_type in forms, f"{media_type} is not in the document"
-    validator = _validator(operation["operationId"], str(status), forms[media_type])
     if media_type.endswith("json"):
+        validator = _validator(json.dumps(described["content"][forms[media_type]]["schema"]))
         errors = [
             f"{one.instance_path}: {one.message}" for one in validator.iter_errors(response.json())
         ]
