@@ -140,6 +140,13 @@ class Following(Record):
     after: int
 
 
+class FollowedTo(Record):
+    """The readers of a log were ended when it had come to `head`; timers may still append."""
+
+    log: str
+    head: int
+
+
 class Ready(Record):
     """`/ready` was asked.
 
@@ -258,6 +265,7 @@ AnyRecord = (
     | Read
     | Seen
     | Following
+    | FollowedTo
     | Ready
     | Memory
     | Fault

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.faults.checks.violation import Violation
-from tests.faults.history import WHOLE_LOG, Following, History, Seen, Stored
+from tests.faults.history import WHOLE_LOG, FollowedTo, Following, History, Seen, Stored
 
 
 def gap_free(history: History) -> Iterator[Violation]:
@@ -36,8 +36,9 @@ def gap_free(history: History) -> Iterator[Violation]:
     ends: dict[str, int] = {WHOLE_LOG: len(stored)}
     for one in stored:
         ends[one.session] = max(ends.get(one.session, 0), one.sequence)
+    ends |= {one.log: one.head for one in history.of(FollowedTo)}
     for reader in history.of(Following):
         name, end = reader.reader, ends.get(reader.log, 0)
-        if not is_judged[name] and cursors[name] != end:
+        if not is_judged[name] and cursors[name] < end:
             words = f"{name} has come to {cursors[name]} of {end} in {reader.log}"
             yield Violation("hole", words)

@@ -15,6 +15,7 @@ from tests.faults.history import (
     Attempt,
     Fault,
     Finding,
+    FollowedTo,
     Following,
     History,
     Hostile,
@@ -273,6 +274,9 @@ def test_what_is_planted_is_found(planted: str) -> None:
 
 
 FORGIVEN: dict[str, History] = {
+    "a timer appends when readers have been ended": with_records(
+        FollowedTo(log="s", head=4), FollowedTo(log=WHOLE_LOG, head=4), stored(5, at=2.0)
+    ),
     "an unanswered command may be stored": with_records(
         unanswered("y", 2.0),
         stored(5, "y", 2.0),

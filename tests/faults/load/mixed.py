@@ -13,7 +13,16 @@ from typing import Any
 import psycopg
 
 from tests.crash.evidence import examine
-from tests.faults.history import FOR_EVER, WHOLE_LOG, Finding, Finish, Record, Row, Stored
+from tests.faults.history import (
+    FOR_EVER,
+    WHOLE_LOG,
+    Finding,
+    Finish,
+    FollowedTo,
+    Record,
+    Row,
+    Stored,
+)
 from tests.faults.load.clients import ASK_FOR, GIVE_UP, Client, Known, Reader
 from tests.faults.load.followers import Follower
 from tests.faults.load.probes import watch_memory, watch_readiness
@@ -194,14 +203,19 @@ class MixedLoad:
     async def _end_followers(self, database_url: str) -> None:
         """Let readers come to the end of what they follow."""
 
+        heads: dict[str, int] = {}
+
         async def have_all() -> bool:
-            heads = dict(await _rows(database_url, _HEADS))
+            heads.update(await _rows(database_url, _HEADS))
+            heads.pop(WHOLE_LOG, None)
             heads[WHOLE_LOG] = sum(heads.values())
             return all(one.cursor == heads.get(one.log) for one in self._followers)
 
         # Who has not come to the end is found by a check.
         with suppress(AssertionError):
             await until(have_all, "all readers have all", QUIET)
+        for log, head in heads.items():
+            self._recorder.add(FollowedTo(log=log, head=head))
         for task in self._following:
             task.cancel()
         for result in await asyncio.gather(*self._following, return_exceptions=True):
