@@ -79,7 +79,7 @@ from application.webhooks.manage import Webhooks
 from application.webhooks.retry_policy import RetryPolicy
 from infrastructure.ed25519 import Ed25519
 from infrastructure.hook_loading import HookNameError, load_hooks
-from infrastructure.importers.adk_live import LiveAdkReader
+from infrastructure.importers.adk.live import LiveAdkReader
 from infrastructure.importers.converting import SOURCES, convert_foreign
 from infrastructure.json_schema import FormSchemas
 from infrastructure.machine_memory import (

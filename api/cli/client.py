@@ -14,6 +14,7 @@ import msgspec
 
 from api.cli.options import Failure, UsageError
 from api.cli.reading.stream_items import Closed, Frame, Frames, Item, Lost, items_of
+from api.cli.refused import Refused, problem_of, refusal_of
 
 _SILENCE = 45.0
 """Seconds without a word, not even a ping, after which a stream is dead."""
@@ -24,21 +25,6 @@ _LONGEST_PAUSE = 5.0
 _PAGE = 200
 _AGAIN = frozenset({408, 429, 502, 503, 504})
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-class Refused(Exception):
-    """The server has understood, and says no; asking again is of no use.
-
-    Args:
-        status: Of the answer.
-        code: The stable word of the problem.
-        detail: What was wrong.
-    """
-
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(f"{detail or code} ({status})")
-        self.status = status
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +92,7 @@ class Client:
             attempts += 1
             try:
                 answer = await self._http.request(method, path, content=content, headers=headers)
-                refusal = _refusal(answer.status_code, answer.content)
+                refusal = refusal_of(answer.status_code, answer.content)
             except httpx.TransportError as error:
                 why = _words(error)
             else:
@@ -134,7 +120,7 @@ class Client:
             answer = await self._http.post(path, json=body)
         except httpx.TransportError:
             return
-        refusal = _refusal(answer.status_code, answer.content)
+        refusal = refusal_of(answer.status_code, answer.content)
         if refusal is None or refusal.status in _AGAIN or refusal.code == "piece_misplaced":
             return
         raise refusal
@@ -153,7 +139,7 @@ class Client:
         while True:
             parameters = {"since": str(since), "limit": str(_PAGE)}
             answer = await self._http.get(_events(session_id), params=parameters)
-            refusal = _refusal(answer.status_code, answer.content)
+            refusal = refusal_of(answer.status_code, answer.content)
             if refusal is not None:
                 raise refusal
             page = msgspec.json.decode(answer.content, type=_Page)
@@ -184,7 +170,7 @@ class Client:
                             why = "the server ended the stream"
                             continue
                         if frame.name == "error":
-                            why = str(_problem(0, frame.data))
+                            why = str(problem_of(0, frame.data))
                             continue
                         for item in items_of(frame, cursor):
                             yield item
@@ -221,7 +207,7 @@ class Client:
                 yield Frame("session.closed", b"{}", since)
                 return
             if answer.status_code != 200:
-                raise _problem(answer.status_code, await answer.aread())
+                raise problem_of(answer.status_code, await answer.aread())
             frames = Frames()
             # Leaving the request closes them, and this generator is itself closed by `follow`.
             async for chunk in answer.aiter_bytes():
@@ -231,7 +217,7 @@ class Client:
     async def _identity(self) -> str:
         if self._store is None:
             answer = await self._http.get("/version")
-            refusal = _refusal(answer.status_code, answer.content)
+            refusal = refusal_of(answer.status_code, answer.content)
             if refusal is not None:
                 raise refusal
             self._store = str(answer.json()["store"])
@@ -244,25 +230,8 @@ class _Page(msgspec.Struct):
     up_to_date: bool
 
 
-class _Problem(msgspec.Struct):
-    code: str = ""
-    detail: str = ""
-
-
 def _events(session_id: str) -> str:
     return f"/v1/sessions/{session_id}/events"
-
-
-def _refusal(status: int, content: bytes) -> Refused | None:
-    return None if status < 400 else _problem(status, content)
-
-
-def _problem(status: int, content: bytes) -> Refused:
-    try:
-        problem = msgspec.json.decode(content, type=_Problem)
-    except msgspec.MsgspecError:
-        problem = _Problem(detail="this is no answer of Cairn")
-    return Refused(status, problem.code, problem.detail)
 
 
 def _pause(failures: int) -> float:

@@ -9,7 +9,7 @@ from api.docker_agent.questions import pending_events
 from api.http.outgoing.responses import from_json
 from api.services import Services
 from application.ports.session_rows import ListedSession
-from application.reads.queries import Snapshot
+from application.reads.query_results import Snapshot
 from domain.permission_rules import PermissionRules
 from domain.session.state import ABSENT, Session
 

@@ -18,7 +18,8 @@ from application.ports.idempotency import StoredAnswer
 from application.ports.log import Append
 from application.ports.shared_state import SharedWrite
 from application.ports.store import Store
-from application.projections.session_row import activity_of, listed_differently, session_row
+from application.projections.session_document import activity_of
+from application.projections.session_row import listed_differently, session_row
 from application.projections.shared_state import shared_writes
 from domain.chain import genesis, link, record_hash
 from domain.session.commands import RecordActivity

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from application.ports.codec import Codec
 from application.ports.inspection import FoundEvent, FoundRow, Inspection, OwnWrite
-from application.projections.session_row import kept_document, session_row
+from application.projections.session_document import kept_document
+from application.projections.session_row import session_row
 from application.projections.shared_state import shared_writes
 from domain.session.events import SessionCreated, StatePatched
 from domain.session.state import Session

@@ -1,77 +1,25 @@
 """What can be read of sessions: lists, status, snapshots, transcripts, history and shared state."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from application.commands.repository import Loaded, SessionRepository
 from application.errors import BeforeFirstEvent
 from application.ports.session_rows import After, ListedSession, SessionFilter, SessionOrder
 from application.ports.store import Store
-from application.projections.session_row import session_document
+from application.projections.session_document import session_document
 from application.projections.shared_state import app_scope, user_scope
 from application.reads.erased import refuse_erased
 from application.reads.moments import Moment, Moments
+from application.reads.query_results import PastSession, Snapshot, TranscriptRead
 from application.reads.transcripts import Transcripts
 from domain.errors import AmbiguousName, MessageNotFound, SessionNotFound
-from domain.session.state import Session
 from domain.values import Owner
 
 _LOOKS = 5
 _CANDIDATES = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A session at one sequence.
-
-    Args:
-        document: What clients see of the session.
-        session: Its state.
-        sequence: What it is true at.
-        position: That event's position.
-        transcript: JSON entries.
-        state: Its own keys with the shared ones as they were then.
-    """
-
-    document: Mapping[str, Any]
-    session: Session
-    sequence: int
-    position: int
-    transcript: Sequence[bytes]
-    state: Mapping[str, Any]
-
-
-class TranscriptRead(NamedTuple):
-    """A transcript at one sequence.
-
-    Args:
-        sequence: The newest one.
-        epoch: How often the conversation was cleared or rewound: within one, entries only follow.
-        entries: Their JSON.
-    """
-
-    sequence: int
-    epoch: int
-    entries: Sequence[bytes]
-
-
-class PastSession(NamedTuple):
-    """What lists showed of a session after a past event; leases and presence are not of the log.
-
-    Args:
-        document: What clients see of the session.
-        session: Its state.
-        position: Of the event.
-        updated_at: When it was, UTC.
-    """
-
-    document: Mapping[str, Any]
-    session: Session
-    position: int
-    updated_at: datetime
 
 
 class Queries:

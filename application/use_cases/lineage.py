@@ -9,7 +9,7 @@ from application.commands.request import Caller, Outcome, Request
 from application.errors import CursorAhead, StaleSequence
 from application.ports.session_rows import ListedSession
 from application.ports.store import Store
-from application.projections.session_row import activity_document, filled_document
+from application.projections.session_document import activity_document, filled_document
 from application.reads.erased import refuse_erased
 from application.reads.queries import Queries
 from application.reads.transcript_names import TranscriptNames

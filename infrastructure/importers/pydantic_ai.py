@@ -9,21 +9,21 @@ from application.transfer.lines import FileFault
 from domain.session.events import SessionCreated
 from domain.values import Agent, Owner, Part, ToolOutcome, Usage
 from infrastructure.importers.choices import Choices
-from infrastructure.importers.drafting import SessionDrafter
-from infrastructure.importers.parts import data_part, linked_part, media_part, text_part
-from infrastructure.importers.reading import (
+from infrastructure.importers.drafting.parts import data_part, linked_part, media_part, text_part
+from infrastructure.importers.drafting.session import SessionDrafter
+from infrastructure.importers.openai_agents.responses import arguments_of
+from infrastructure.importers.reading.source_files import document_of
+from infrastructure.importers.reading.values import (
     NO_TIME,
     Unreadable,
     clean,
     count_of,
-    document_of,
     list_of,
     moment_of,
     name_of,
     object_of,
     text_of,
 )
-from infrastructure.importers.responses import arguments_of
 
 SOURCE = "pydantic-ai"
 _OUTCOMES: Mapping[str, ToolOutcome] = {

@@ -18,8 +18,7 @@ from application.ports.webhooks import (
     consumer_of,
 )
 from infrastructure.memory.tables import Tables
-
-_ATTEMPTED_ANEW = ("url", "types", "secret", "active")
+from infrastructure.memory.webhook_changes import changed
 
 
 class MemoryWebhooks:
@@ -74,32 +73,7 @@ class MemoryWebhooks:
         kept = self._webhooks.get(webhook_id)
         if kept is None:
             return False
-        given = {
-            name: value
-            for name in ("url", "batch", "active")
-            if (value := getattr(change, name)) is not None
-        }
-        if change.types is not None:
-            wanted = replace(kept.wanted, types=change.types)
-            given |= {"wanted": wanted, "generation": kept.generation + 1}
-        if change.types is not None or change.batch is not None:
-            given["pinned"] = None
-        if change.describe:
-            given["description"] = change.description
-        if change.active is not None:
-            given["paused_because"] = None if change.active else kept.paused_because
-            if kept.active and not change.active:
-                given["paused_because"] = "asked"
-        if change.secret is not None and change.secret != kept.secret:
-            until = change.old_secret_until
-            is_kept = until is not None and until > at
-            given |= {
-                "secret": change.secret,
-                "old_secret": kept.secret if is_kept else None,
-                "old_secret_until": until if is_kept else None,
-            }
-        if any(getattr(change, name) is not None for name in _ATTEMPTED_ANEW):
-            given |= {"attempts": 0, "next_attempt_at": None}
+        given = changed(kept, change, at)
         self._put(kept, **given, revision=kept.revision + 1, updated_at=at)
         return True
 

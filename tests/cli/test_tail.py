@@ -10,8 +10,9 @@ from io import StringIO
 import httpx
 import pytest
 
-from api.cli.client import Client, Refused
+from api.cli.client import Client
 from api.cli.reading.stream_items import CaughtUp, Event, Frame, Frames, Hole, Item, Lost, items_of
+from api.cli.refused import Refused
 from api.cli.screen import Screen
 from tests.cli.conftest import PATIENCE, Serve, Served, cairn, environment, run
 

@@ -245,7 +245,7 @@ def test_a_link_in_a_folder_is_not_followed(tmp_path: Path):
 
 
 def test_a_line_that_is_too_long_loses_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("infrastructure.importers.reading.LONGEST_LINE", 2000)
+    monkeypatch.setattr("infrastructure.importers.reading.source_files.LONGEST_LINE", 2000)
     sample = next((SAMPLES / "claude-code" / "projects").rglob("7ed3*.jsonl"))
     lines = sample.read_bytes().splitlines(keepends=True)
     file = tmp_path / "long.jsonl"
@@ -262,7 +262,7 @@ def test_a_packed_file_that_becomes_too_large_is_refused(
 ):
     import zstandard
 
-    monkeypatch.setattr("infrastructure.importers.folders._AT_LEAST", 1000)
+    monkeypatch.setattr("infrastructure.importers.reading.folders._AT_LEAST", 1000)
     bomb = tmp_path / "rollout-2026-01-01T00-00-00-5f3c9f9e-0000-4000-8000-000000000000.jsonl.zst"
     bomb.write_bytes(zstandard.compress(b"\0" * 50_000_000))
     with pytest.raises(FileFault, match="more than"):

@@ -39,9 +39,11 @@ from application.memory_budget import Share
 from application.ports.events import StoredEvent
 from application.ports.session_rows import SessionFilter, SessionOrder
 from application.ports.store import Store
-from application.projections.session_row import kept_document, session_document, session_row
+from application.projections.session_document import kept_document, session_document
+from application.projections.session_row import session_row
 from application.projections.shared_state import app_scope, scope_id, user_scope
-from application.reads.queries import Queries, Snapshot
+from application.reads.queries import Queries
+from application.reads.query_results import Snapshot
 from application.reads.transcripts import Transcripts
 from application.use_cases.lineage import Lineages
 from domain.chain import genesis, link, record_hash

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.projections.session_row import session_document
+from application.projections.session_document import session_document
 from domain.errors import CairnError
 from domain.grants import wider_than
 from domain.permission_rules import evaluate

@@ -8,13 +8,11 @@ import msgspec
 import pytest
 
 from application.ports.session_rows import Activity, SessionRow
+from application.projections.session_document import activity_of, kept_document, session_document
 from application.projections.session_row import (
     PROJECTION_VERSION,
-    activity_of,
     facets_of,
-    kept_document,
     listed_differently,
-    session_document,
     session_row,
 )
 from domain.session import events as e

@@ -15,11 +15,12 @@ from uuid import uuid4
 
 import typer
 
-from api.cli.client import Client, Refused, token_in
+from api.cli.client import Client, token_in
 from api.cli.demonstration.proof import Finding, examine
 from api.cli.demonstration.recording import Line, read_recording, request_of
 from api.cli.options import Failure
 from api.cli.reading.stream_items import CaughtUp, Event, Hole, Piece
+from api.cli.refused import Refused
 from api.cli.screen import Screen
 
 _IMPORT_ROOT = Path(__file__).resolve().parents[3]

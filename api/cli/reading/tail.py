@@ -5,11 +5,12 @@ import sys
 from contextlib import aclosing, closing
 from pathlib import Path
 
-from api.cli.client import Client, Refused, token_in
+from api.cli.client import Client, token_in
 from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
 from api.cli.reading.session_ids import find_session
 from api.cli.reading.stream_items import CaughtUp, Closed, Event, Hole, Lost, Piece
+from api.cli.refused import Refused
 from api.cli.screen import Screen, stop_writing
 
 _INTERRUPTED = 130

@@ -14,18 +14,17 @@ from uuid import UUID
 import msgspec
 
 from api.cli.options import Failure, UsageError
+from api.cli.transfer.packing import READ, is_ours, pack
 from api.cli.transfer.parquet import export_table
 from api.cli.transfer.progress import Progress
 from api.cli.transfer.server import Refusal, TransferServer
-from api.main import compressor
-from application.transfer.bundles import CHECKPOINT, FILE_NAME, MANIFEST, to_json
+from application.transfer.bundles import MANIFEST, to_json
 
 _PART = 500
 """The most logs that are asked for at once, and so the most that are asked for twice."""
 _STATE = ".cairn-export.json"
 _TAR, _ZSTD = "application/x-tar", "application/zstd"
 _LINES = "application/jsonl"
-_READ = 1024 * 1024
 
 
 class Part(msgspec.Struct, omit_defaults=True):
@@ -116,7 +115,7 @@ def export(
             if output.name.endswith(".tar.zst"):
                 folder = output.with_name(f"{output.name}.unfinished")
                 manifest = _Folder(server, folder, asked).export()
-                _pack(folder, output)
+                pack(folder, output)
                 shutil.rmtree(folder)
             elif output.suffix in (".tar", ".zst", ".zip", ".gz"):
                 raise UsageError(f"{output}: a bundle is a folder, or an archive named .tar.zst.")
@@ -234,11 +233,11 @@ class _Folder:
         manifest: Part | None = None
         with (
             self._server.ask("POST", "/v1/sessions/batch/export", accept=_TAR, body=body) as answer,
-            tarfile.open(fileobj=cast("IO[bytes]", answer), mode="r|", bufsize=_READ) as archive,
+            tarfile.open(fileobj=cast("IO[bytes]", answer), mode="r|", bufsize=READ) as archive,
         ):
             for member in archive:
                 content = archive.extractfile(member)
-                if content is None or not _is_ours(member.name):
+                if content is None or not is_ours(member.name):
                     raise Failure(f"The server sent {member.name!r}, which is no export.")
                 if member.name == MANIFEST:
                     manifest = _part(content.read())
@@ -254,58 +253,6 @@ class _Folder:
         return manifest
 
 
-def _is_ours(name: str) -> bool:
-    return name in (MANIFEST, CHECKPOINT) or FILE_NAME.fullmatch(name) is not None
-
-
 def _pieces(content: IO[bytes]) -> Iterator[bytes]:
-    while piece := content.read(_READ):
+    while piece := content.read(READ):
         yield piece
-
-
-def _pack(folder: Path, output: Path) -> None:
-    """Write the archive of a bundle; it has its name when it is complete."""
-    part = output.with_name(f"{output.name}.part")
-    packer = compressor()
-    try:
-        with part.open("wb") as file:
-            for piece in archived(folder):
-                file.write(packer.compress(piece))
-            file.write(packer.flush())
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(output)
-    finally:
-        with suppress(OSError):
-            part.unlink()
-
-
-def archived(folder: Path) -> Iterator[bytes]:
-    """Give the files of a bundle in a folder as a tar archive.
-
-    Args:
-        folder: Its files, and nothing else.
-
-    Raises:
-        UsageError: There is something else in it.
-    """
-    for path in sorted(folder.rglob("*")):
-        if path.is_dir() and not path.is_symlink():
-            continue
-        name = path.relative_to(folder).as_posix()
-        if not _is_ours(name):
-            raise UsageError(f"{path} has no place in a bundle.")
-        if path.is_symlink() or not path.is_file():
-            raise UsageError(f"{path} is no regular file; a bundle has only those.")
-        info = tarfile.TarInfo(name)
-        with path.open("rb") as file:
-            info.size = os.fstat(file.fileno()).st_size
-            yield info.tobuf(tarfile.GNU_FORMAT)
-            left = info.size
-            while left and (piece := file.read(min(_READ, left))):
-                left -= len(piece)
-                yield piece
-        if left:
-            raise UsageError(f"{path} was cut while it was read.")
-        yield b"\0" * (-info.size % tarfile.BLOCKSIZE)
-    yield b"\0" * (2 * tarfile.BLOCKSIZE)

@@ -11,7 +11,7 @@ import msgspec
 
 from api.cli.options import Failure, UsageError
 from api.cli.screen import printable
-from api.cli.transfer.exporting import archived
+from api.cli.transfer.packing import archived
 from api.cli.transfer.progress import Progress
 from api.cli.transfer.server import Refusal, TransferServer
 

@@ -8,7 +8,6 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, cast, get_args
 from uuid import UUID
 
@@ -17,16 +16,10 @@ from pydantic_core import CoreSchema, core_schema
 
 from domain.event_names import fault_of_pattern
 
-MAX_WAIT = 60.0
 LAST_NUMBER = 2**62
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _NO_UUID = "00000000-0000-0000-0000-000000000000"
-_WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?", re.ASCII)
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_FIRST = datetime(1, 1, 1, tzinfo=UTC)
-_LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)
 _FACTOR = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
 _TEXT = re.compile(r"[^\x00-\x1f\x7f]+")
 _TEXT_SCHEMA = {"type": "string", "minLength": 1, "pattern": r"^[^\x00-\x1f\x7f]+$"}
@@ -217,7 +210,7 @@ def whole_number(least: int = 0, most: int = LAST_NUMBER) -> Value:
     """A whole number in a range."""
 
     def read(given: str) -> int:
-        if not (_is_number(given) and len(given) < 20):
+        if not (is_number(given) and len(given) < 20):
             raise BadValue("it must be a whole number, 0 or more")
         number = int(given)
         if not least <= number <= most:
@@ -264,22 +257,6 @@ def cursor_or_now() -> Value:
     return Value(read, {"anyOf": [number.schema, {"type": "string", "enum": ["now"]}]})
 
 
-def moment() -> Value:
-    """A time in RFC 3339."""
-    return Value(_moment, {"type": "string", "format": "date-time"})
-
-
-def sequence_or_moment() -> Value:
-    """A sequence, from 1, or a time in RFC 3339."""
-    number, time = whole_number(1), moment()
-
-    def read(given: str) -> int | datetime:
-        found: int | datetime = (number if _is_number(given) else time).read(given)
-        return found
-
-    return Value(read, {"anyOf": [number.schema, time.schema]})
-
-
 def uuid() -> Value:
     """A UUID."""
 
@@ -305,23 +282,8 @@ def uuids_from() -> Value:
     return Value(read, {"type": "string", "pattern": pattern, "examples": examples})
 
 
-def duration() -> Value:
-    """How long to wait, in seconds: `30`, `30s`, `500ms` or `1m`, at most a minute."""
-
-    def read(given: str) -> float:
-        match = _WAIT.fullmatch(given)
-        if not match:
-            raise BadValue("it must be a time such as 30s, 500ms or 1m")
-        seconds = float(match[1]) * _SECONDS[match[2] or "s"]
-        if seconds > MAX_WAIT:
-            raise BadValue(f"it must be at most {MAX_WAIT:.0f}s")
-        return seconds
-
-    pattern = r"^([1-5]?[0-9](\.[0-9]{1,3})?s?|60s?|[0-9]{1,4}ms|1m)$"
-    return Value(read, {"type": "string", "pattern": pattern})
-
-
-def _is_number(given: str) -> bool:
+def is_number(given: str) -> bool:
+    """Return whether a text is digits and nothing else."""
     return given.isascii() and given.isdigit()
 
 
@@ -333,17 +295,3 @@ def _require_text(given: str, most: int) -> None:
 def _words(given: str) -> tuple[str, ...]:
     _require_text(given, _LONGEST_LIST)
     return tuple(filter(None, map(str.strip, given.split(","))))
-
-
-def _moment(given: str) -> datetime:
-    try:
-        if not _RFC3339.fullmatch(given):
-            raise ValueError
-        found = datetime.fromisoformat(given.upper())
-    except ValueError:
-        raise BadValue("it must be an RFC 3339 time such as 2026-01-31T12:00:00Z") from None
-    try:
-        return found.astimezone(UTC)
-    except OverflowError:
-        # In the first or the last hours that there are: nothing is beyond them.
-        return _FIRST if found.year == 1 else _LAST

@@ -15,11 +15,8 @@ from api.http.around.forwarded import public_base
 from application.commands.request import Outcome
 from application.ports.events import StoredEvent
 from application.ports.session_rows import ListedSession
-from application.projections.session_row import (
-    PROJECTION_VERSION,
-    activity_document,
-    filled_document,
-)
+from application.projections.session_document import activity_document, filled_document
+from application.projections.session_row import PROJECTION_VERSION
 from application.reads.wire import record_json as record_json
 from domain.values import rfc3339
 

@@ -9,7 +9,7 @@ from api.http.outgoing.responses import from_json, to_json
 from api.v1.documents.inputs import waiting_documents
 from api.v1.documents.sessions import pending_documents
 from application.reads.diff import changes_between
-from application.reads.queries import Snapshot
+from application.reads.query_results import Snapshot
 
 _FACTS = ("title", "status")
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}

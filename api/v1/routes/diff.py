@@ -9,7 +9,7 @@ from pydantic import Field
 from api.http.describing.route_docs import AT_PROBLEMS, Describes
 from api.http.incoming.negotiation import negotiated
 from api.http.incoming.query import Query, with_query
-from api.http.incoming.query_values import sequence_or_moment
+from api.http.incoming.query_times import sequence_or_moment
 from api.http.incoming.requests import AnyRequest, session_id_of
 from api.http.outgoing.responses import Reply, json_response, to_json
 from api.http.routing import get

@@ -18,7 +18,8 @@ from api.http.incoming.event_cursors import cursor_of
 from api.http.incoming.negotiation import negotiated
 from api.http.incoming.preconditions import is_current
 from api.http.incoming.query import DEFAULT_LIMIT, MAX_EVENTS, Query, with_query
-from api.http.incoming.query_values import factor, sequence_or_moment, whole_number
+from api.http.incoming.query_times import sequence_or_moment
+from api.http.incoming.query_values import factor, whole_number
 from api.http.incoming.requests import AnyRequest, scope_of, session_id_of
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import (

@@ -20,7 +20,7 @@ from api.v1.schemas.metadata import (
     SummaryDone,
     UsageDone,
 )
-from application.projections.session_row import session_document
+from application.projections.session_document import session_document
 from application.reads.runtime import model_choices, read_runtime
 from domain.session.commands import DescribeSession, OverrideModel, RecordUsage
 

@@ -35,7 +35,7 @@ from api.v1.schemas.session_shape import (
     SessionAnswer,
 )
 from api.v1.schemas.sessions import CreateSessionBody
-from application.reads.queries import PastSession
+from application.reads.query_results import PastSession
 from application.use_cases.sessions import WantedMessage
 from domain.session.commands import CreateSession, DeleteSession
 from domain.values import Owner, rfc3339

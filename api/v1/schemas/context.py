@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.v1.schemas.activity import Count
+from api.v1.schemas.activity_data import Count
 from api.v1.schemas.base import Body, Done, JsonMap, Name, ProviderId, Sequence, Shape
 from api.v1.schemas.commands import Detail
 from domain.session.environment.profile import MAX_BODY

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 
-from api.v1.schemas.activity import whole
+from api.v1.schemas.activity_data import whole
 from api.v1.schemas.base import Body, Done, Name, Position, Sequence, SessionId, Shape
 from api.v1.schemas.commands import Detail
 from api.v1.schemas.session_shape import (

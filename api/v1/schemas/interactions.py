@@ -16,7 +16,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from api.http.incoming.bodies import validated
-from api.v1.schemas.activity import whole
+from api.v1.schemas.activity_data import whole
 from api.v1.schemas.base import (
     NAME_PATTERN,
     Body,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from api.v1.schemas.activity import EventNumber
+from api.v1.schemas.activity_data import EventNumber
 from api.v1.schemas.base import Body, Done, Name, ProviderId, SessionId, Shape
 from api.v1.schemas.commands import Detail
 from api.v1.schemas.repair import RepairReport

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.v1.schemas.activity import EventNumber
+from api.v1.schemas.activity_data import EventNumber
 from api.v1.schemas.base import Body, Done, JsonMap, Name, ProviderId, Sequence, SessionId, Shape
 from api.v1.schemas.base import Title as TitleText
 from api.v1.schemas.commands import Tags

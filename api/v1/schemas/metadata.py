@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.v1.schemas.activity import Count
+from api.v1.schemas.activity_data import Count
 from api.v1.schemas.base import Body, Done, JsonMap, Name, ProviderId, Sequence, Shape
 from api.v1.schemas.base import Title as TitleText
 from api.v1.schemas.commands import Tags

@@ -7,14 +7,12 @@ from uuid import UUID
 from pydantic import Field
 
 from api.http.incoming.query import DEFAULT_LIMIT, MAX_EVENTS, Limit, Query
+from api.http.incoming.query_times import duration, moment, sequence_or_moment
 from api.http.incoming.query_values import (
     cursor_or_now,
-    duration,
     event_types,
     flag,
     go_flag,
-    moment,
-    sequence_or_moment,
     text,
     uuid,
     whole_number,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from api.v1.schemas.activity import AgentData, whole
+from api.v1.schemas.activity_data import AgentData, whole
 from api.v1.schemas.base import NAME_PATTERN, Body, JsonMap, Name, SessionId, StateMap
 from api.v1.schemas.base import Title as TitleText
 from api.v1.schemas.commands import NewMessage, Tags

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from api.v1.schemas.activity import Count
+from api.v1.schemas.activity_data import Count
 from api.v1.schemas.base import Body, Done, JsonMap, Name, Position, Sequence, Shape, StateMap
 from domain.values import MAX_STATE_KEYS
 

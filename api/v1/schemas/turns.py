@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, RootModel
 
-from api.v1.schemas.activity import UnjudgedActivity, UsageData
+from api.v1.schemas.activity import UnjudgedActivity
+from api.v1.schemas.activity_data import UsageData
 from api.v1.schemas.base import (
     Body,
     Done,

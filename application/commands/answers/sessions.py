@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from application.commands.answers.registry import NOTHING, Accepted, Answer, answers
-from application.projections.session_row import session_document
+from application.projections.session_document import session_document
 from domain.session import commands as c
 from domain.session.events import PeerJoined
 from domain.session.state import Session

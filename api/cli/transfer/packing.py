@@ -1,0 +1,66 @@
+"""The files of a bundle put into one archive."""
+
+import os
+import tarfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from api.cli.options import UsageError
+from api.main import compressor
+from application.transfer.bundles import CHECKPOINT, FILE_NAME, MANIFEST
+
+READ = 1024 * 1024
+
+
+def is_ours(name: str) -> bool:
+    """Return whether a file of this name belongs into a bundle."""
+    return name in (MANIFEST, CHECKPOINT) or FILE_NAME.fullmatch(name) is not None
+
+
+def pack(folder: Path, output: Path) -> None:
+    """Write the archive of a bundle; it has its name when it is complete."""
+    part = output.with_name(f"{output.name}.part")
+    packer = compressor()
+    try:
+        with part.open("wb") as file:
+            for piece in archived(folder):
+                file.write(packer.compress(piece))
+            file.write(packer.flush())
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(output)
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def archived(folder: Path) -> Iterator[bytes]:
+    """Give the files of a bundle in a folder as a tar archive.
+
+    Args:
+        folder: Its files, and nothing else.
+
+    Raises:
+        UsageError: There is something else in it.
+    """
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            continue
+        name = path.relative_to(folder).as_posix()
+        if not is_ours(name):
+            raise UsageError(f"{path} has no place in a bundle.")
+        if path.is_symlink() or not path.is_file():
+            raise UsageError(f"{path} is no regular file; a bundle has only those.")
+        info = tarfile.TarInfo(name)
+        with path.open("rb") as file:
+            info.size = os.fstat(file.fileno()).st_size
+            yield info.tobuf(tarfile.GNU_FORMAT)
+            left = info.size
+            while left and (piece := file.read(min(READ, left))):
+                left -= len(piece)
+                yield piece
+        if left:
+            raise UsageError(f"{path} was cut while it was read.")
+        yield b"\0" * (-info.size % tarfile.BLOCKSIZE)
+    yield b"\0" * (2 * tarfile.BLOCKSIZE)

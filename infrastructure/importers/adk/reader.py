@@ -1,0 +1,63 @@
+"""google-adk: its databases on SQLite and Postgres in every layout, and sessions as JSON."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from application.transfer.foreign import ForeignSession, Tally
+from application.transfer.lines import FileFault
+from infrastructure.importers.adk.database import AdkDatabase
+from infrastructure.importers.adk.names import snaked_event
+from infrastructure.importers.adk.sessions import SOURCE, AdkItem, AdkKey, Survey, adk_session
+from infrastructure.importers.choices import Choices
+from infrastructure.importers.reading.source_files import document_of
+from infrastructure.importers.reading.tables import opened_tables
+from infrastructure.importers.reading.values import clean, list_of, moment_of, object_of, text_of
+
+
+def read_adk(place: str, choices: Choices) -> Iterator[ForeignSession]:
+    """Yield the sessions of a database or of a JSON file.
+
+    Args:
+        place: A path, or the URL of a database.
+        choices: How they are placed.
+
+    Raises:
+        FileFault: There are none.
+    """
+    if "://" not in place and place.endswith(".json"):
+        yield _of_document(document_of(Path(place)), place, choices)
+        return
+    with opened_tables(place) as tables:
+        yield from AdkDatabase(tables, choices).sessions()
+
+
+def _of_document(value: Any, place: str, choices: Choices) -> ForeignSession:
+    document = object_of(value)
+    if not isinstance(document.get("events"), list) or text_of(document.get("id")) is None:
+        raise FileFault(f"{place} is no session of google-adk: it has no id or no events")
+    tally, survey = Tally(), Survey()
+    key = AdkKey(
+        text_of(document.get("appName")) or SOURCE,
+        text_of(document.get("userId")) or "unknown",
+        document["id"],
+    )
+    events = [snaked_event(clean(event, tally)) for event in list_of(document["events"])]
+    for event in events:
+        survey.take(msgspec.json.encode(event))
+    state = object_of(clean(document.get("state"), tally))
+    first = {name: value for name, value in state.items() if name not in survey.touched}
+    began = next((e["timestamp"] for e in events if "timestamp" in e), None)
+    return adk_session(
+        key,
+        "json",
+        first,
+        moment_of(began or document.get("lastUpdateTime"), choices, tally),
+        survey,
+        (AdkItem(f"event {number}", event) for number, event in enumerate(events, 1)),
+        tally,
+        choices,
+        lambda _: {},
+    )

@@ -1,0 +1,1 @@
+"""What was read becomes drafts of events."""

@@ -1,0 +1,1 @@
+"""Files and databases of other systems, and the values in them."""
