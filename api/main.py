@@ -68,6 +68,7 @@ from application.transfer.exports import Exports
 from application.transfer.imports import Importer
 from application.upkeep.supervision import KeyPruner, Supervisor
 from application.use_cases import use_cases_over
+from application.use_cases.driven_turns import DrivenTurns
 from application.use_cases.foreign_events import ForeignEvents
 from application.use_cases.named_sessions import NamedSessions
 from application.use_cases.provisioned_sessions import ProvisionedSessions
@@ -345,6 +346,7 @@ def _put_together(
         ),
         line_log=LineLog(store, repository),
         foreign_events=ForeignEvents(store, handler, use_cases.sessions, use_cases.lineages),
+        driven_turns=DrivenTurns(handler, tails, store.codec, patience=settings.driver_seconds),
         adk_sessions=NamedSessions("adk", store, handler),
         adk_reader=LiveAdkReader(),
         provisioned_sessions=provisioned_sessions,

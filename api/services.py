@@ -44,6 +44,7 @@ from application.tokens.manage import TokenDesk
 from application.tokens.sight import Sight
 from application.tokens.tickets import TicketDesk
 from application.use_cases import UseCases
+from application.use_cases.driven_turns import DrivenTurns
 from application.use_cases.foreign_events import ForeignEvents
 from application.use_cases.named_sessions import NamedSessions
 from application.use_cases.provisioned_sessions import ProvisionedSessions
@@ -98,6 +99,7 @@ class Services:
     transfers: Transfers
     line_log: LineLog
     foreign_events: ForeignEvents
+    driven_turns: DrivenTurns
     adk_sessions: NamedSessions
     adk_reader: ForeignReader
     provisioned_sessions: ProvisionedSessions

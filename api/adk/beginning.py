@@ -13,6 +13,7 @@ from api.http.incoming.preconditions import refuse_conditions
 from api.http.incoming.requests import AnyRequest
 from api.http.outgoing.responses import from_json
 from api.services import Services, services_of
+from application.commands.request import Caller
 from application.use_cases.named_sessions import SessionName
 from domain.errors import SessionNotFound, TurnExists, TurnInProgress
 from domain.session.commands import ForeignEvent
@@ -57,14 +58,14 @@ async def begin_run(request: AnyRequest) -> Run:
         # An invocation that goes on is another turn of its own here.
         turn_id = f"e-{uuid4()}"
         outcome = await begin(caller, row.session_id, turn_id, event, meta)
-    return Run(
-        services,
+    turn = services.driven_turns.follow(
+        Caller("system", caller.origin),
         row.session_id,
         turn_id,
         outcome,
         is_driven=row.lease is not None,
-        asked=asked,
     )
+    return Run(services, turn, asked=asked)
 
 
 async def _resumed_invocation(services: Services, session_id: UUID, asked: RunAgent) -> str | None:

@@ -4,12 +4,11 @@ The agent runs elsewhere. A client that leaves ends nothing, and whoever comes l
 events from the session.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from time import monotonic, time
+from time import time
 from typing import Any, NamedTuple
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from api.adk.log import Item, Unfolding
 from api.adk.requests import Refusal
@@ -17,22 +16,13 @@ from api.adk.sessions import now_of
 from api.adk.wire import Actions, RunAgent
 from api.http.outgoing.responses import from_json, to_json
 from api.services import Services
-from application.commands.request import Caller, Outcome
 from application.ports.events import StoredEvent
-from application.reads.stream_items import Closed, Closing, PartialText
-from application.reads.tail import ALL
-from domain.errors import CairnError
-from domain.session.commands import CancelInput, FailTurn
-from domain.values import Failure
+from application.reads.stream_items import PartialText
+from application.use_cases.driven_turns import DrivenTurn, NobodyDrives, TurnEnd
 
-_ENDS = ("turn.completed", "turn.failed", "turn.cancelled")
-_STARTED = "turn.started"
-_BY_ITSELF = b'"origin":"supervision"'
-_NOBODY = "no_driver"
 _DELETED = "session_deleted"
 GONE = "SessionNotFoundError"
 """How a run ends whose session is deleted meanwhile, as google-adk names it."""
-_DOOR = Caller("system", "adk")
 
 
 class Ended(NamedTuple):
@@ -66,31 +56,14 @@ class Run:
 
     Args:
         services: Of the program.
-        session_id: In which session.
-        turn_id: Its turn.
-        outcome: What became of its beginning.
-        is_driven: Whether somebody holds the session.
+        turn: Its turn.
         asked: How it is to run.
     """
 
-    def __init__(
-        self,
-        services: Services,
-        session_id: UUID,
-        turn_id: str,
-        outcome: Outcome,
-        *,
-        is_driven: bool,
-        asked: RunAgent,
-    ) -> None:
+    def __init__(self, services: Services, turn: DrivenTurn, *, asked: RunAgent) -> None:
         self.asked = asked
         self._services = services
-        self._session_id = session_id
-        self._turn_id = turn_id
-        self._since = outcome.first_sequence - 1
-        self._own = outcome.sequence
-        self._is_driven = is_driven
-        self._has_started = False
+        self._turn = turn
         self._unfolding = Unfolding(services.store.codec)
 
     async def told(self) -> AsyncGenerator[Told]:
@@ -99,71 +72,48 @@ class Run:
         Raises:
             Refusal: 503, nobody drives the session; the turn is ended then.
         """
-        deadline = monotonic() + self._services.settings.driver_seconds
-        tail = self._services.tails.stream(self._session_id, self._since, ALL)
-        async with aclosing(tail):
-            while True:
-                try:
-                    timeout = None if self._is_driven else max(deadline - monotonic(), 0.0)
-                    async with asyncio.timeout(timeout):
-                        item = await anext(tail)
-                except TimeoutError:
-                    await self._give_up()
-                    raise Refusal(
-                        503,
-                        "Nobody runs the agent of this session: a driver must follow its turns,"
-                        " see docs/coming-from-adk.md.",
-                    ) from None
-                except StopAsyncIteration:
-                    return
-                match item:
-                    case PartialText():
-                        if self.asked.streaming and item.turn_id == self._turn_id:
-                            yield Partial(self._partial_json(item))
-                    case Closed():
-                        yield self._gone()
-                        return
-                    case Closing():
-                        yield Ended("StreamClosed", f"{item.reason}; the run goes on")
-                        return
-                    case list() | tuple():
-                        for stored in item:
-                            told = self._of(stored)
+        try:
+            async with aclosing(self._turn.items()) as followed:
+                async for item in followed:
+                    match item:
+                        case PartialText():
+                            if self.asked.streaming:
+                                yield Partial(self._partial_json(item))
+                        case StoredEvent():
+                            told = self._of(item)
                             if told is not None:
                                 yield told
-                            if isinstance(told, Ended):
-                                return
-                    case _:
-                        pass
+                        case TurnEnd():
+                            yield self._ended(item)
+                        case _:
+                            pass
+        except NobodyDrives:
+            raise Refusal(
+                503,
+                "Nobody runs the agent of this session: a driver must follow its turns,"
+                " see docs/coming-from-adk.md.",
+            ) from None
 
-    def _of(self, stored: StoredEvent) -> Told | None:
+    def _of(self, stored: StoredEvent) -> Item | None:
         items = self._unfolding.items([stored])
-        if stored.type == _STARTED and self._is_of_turn(stored):
+        if self._turn.is_beginning(stored):
             # What the agent was given is known to whoever asked.
-            self._has_started = True
             return None
-        if stored.sequence > self._own and _BY_ITSELF not in stored.record:
-            self._is_driven = True
-        if stored.type in _ENDS and self._is_of_turn(stored):
-            if stored.type == "turn.cancelled":
-                return self._cancelled(_data(stored)["reason"])
-            return _ended(stored)
-        if stored.type == "input.cancelled" and _data(stored).get("input_id") == self._turn_id:
-            return self._cancelled(str(_data(stored).get("reason")))
-        if stored.type == "inputs.fenced" and self._turn_id in _data(stored).get("cancelled", ()):
-            return Ended("RunCancelled", "interrupted")
-        if self._has_started and items and items[0].turn_id == self._turn_id:
-            return items[0]
-        return None
+        is_its = bool(items) and items[0].turn_id == self._turn.turn_id
+        return items[0] if is_its and self._turn.has_started else None
 
-    def _cancelled(self, reason: str) -> Ended:
-        return self._gone() if reason == _DELETED else Ended("RunCancelled", reason)
-
-    def _gone(self) -> Ended:
-        return Ended(GONE, f"Session {self.asked.session_id} not found.")
-
-    def _is_of_turn(self, stored: StoredEvent) -> bool:
-        return _data(stored).get("turn_id") == self._turn_id
+    def _ended(self, end: TurnEnd) -> Ended:
+        match end.how:
+            case "completed":
+                return Ended()
+            case "failed":
+                return Ended(end.kind, end.message)
+            case "cancelled" if end.message != _DELETED:
+                return Ended("RunCancelled", end.message)
+            case "closed":
+                return Ended("StreamClosed", f"{end.message}; the run goes on")
+            case _:
+                return Ended(GONE, f"Session {self.asked.session_id} not found.")
 
     def _partial_json(self, item: PartialText) -> bytes:
         part: dict[str, Any] = {"text": item.piece.text}
@@ -172,7 +122,7 @@ class Run:
         event = {
             "content": {"parts": [part], "role": "model"},
             "partial": True,
-            "invocationId": self._turn_id,
+            "invocationId": self._turn.turn_id,
             "author": "agent",
             "actions": Actions().model_dump(by_alias=True, exclude_none=True),
             "nodeInfo": {"path": ""},
@@ -180,34 +130,6 @@ class Run:
             "timestamp": now_of(self._services),
         }
         return to_json(event)
-
-    async def _give_up(self) -> None:
-        """End a turn that nobody works in, so that nothing is left open."""
-        command = (
-            FailTurn(
-                turn_id=self._turn_id,
-                failure=Failure(kind=_NOBODY, summary="nobody drives the session"),
-            )
-            if self._has_started
-            else CancelInput(input_id=self._turn_id, reason=_NOBODY)
-        )
-        try:
-            await self._services.use_cases.do(_DOOR, self._session_id, command)
-        except CairnError:
-            # Somebody has come after all, or has ended it.
-            return
-
-
-def _data(stored: StoredEvent) -> dict[str, Any]:
-    data: dict[str, Any] = from_json(stored.record)["data"]
-    return data
-
-
-def _ended(stored: StoredEvent) -> Ended:
-    if stored.type != "turn.failed":
-        return Ended()
-    failure = _data(stored)["failure"]
-    return Ended(failure["kind"], failure.get("summary") or failure["kind"])
 
 
 def frames_of(told: Told, *, split: bool) -> list[bytes]:

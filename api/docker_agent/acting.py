@@ -6,8 +6,12 @@ from uuid import UUID
 from api.http.incoming.requests import AnyRequest, session_id_of
 from api.services import caller_of, services_of
 from application.commands.request import Caller, Outcome
+from application.errors import IdempotencyKeyInFlight
 from domain.errors import SessionIsStopped
 from domain.session.commands import Command
+
+_LOOK_AGAIN, _LOOKS = 0.05, 60
+"""Seconds between two looks at what has become of a twin, and how often."""
 
 
 async def in_session(
@@ -23,12 +27,18 @@ async def in_session(
         CairnError: It cannot be done.
     """
     caller, session_id = await caller_of(request), session_id_of(request)
-    try:
-        return await do(caller, session_id)
-    except SessionIsStopped:
-        sessions = services_of(request).use_cases.sessions
-        await sessions.resume(Caller(caller.actor, caller.origin), session_id)
-        return await do(caller._replace(expected=None), session_id)
+    services = services_of(request)
+    for _ in range(_LOOKS):
+        try:
+            return await do(caller, session_id)
+        except SessionIsStopped:
+            plainly = Caller(caller.actor, caller.origin)
+            await services.use_cases.sessions.resume(plainly, session_id)
+            caller = caller._replace(expected=None)
+        except IdempotencyKeyInFlight:
+            # The twin of this request is told what becomes of the first: there is no other answer.
+            await services.hub.closes_within(_LOOK_AGAIN)
+    return await do(caller, session_id)
 
 
 async def perform_plainly(request: AnyRequest, session_id: UUID, command: Command) -> Outcome:

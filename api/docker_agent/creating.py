@@ -4,8 +4,8 @@ import posixpath
 from typing import Any
 
 from api.docker_agent.requests import Refusal
-from api.docker_agent.sessions import CUSTOM_MODELS, OLD_TOKENS, WORKING_DIR
-from api.docker_agent.wire import CreateSession, Permissions
+from api.docker_agent.shapes.sessions import CUSTOM_MODELS, OLD_TOKENS, WORKING_DIR
+from api.docker_agent.shapes.wire import CreateSession, Permissions
 from api.http.around.authorization import principal_of
 from api.http.incoming.requests import AnyRequest
 from domain.checks import require_name

@@ -11,6 +11,7 @@ from litestar.response.base import ASGIResponse
 from api.http.incoming.requests import AnyRequest
 from api.http.outgoing.problems import problem_of, retry_after, status_of
 from api.http.outgoing.responses import Reply, etag, to_json
+from application.errors import IdempotencyKeyReused
 from domain.errors import Erased, QueueFull, SessionIsDeleted, SessionNotFound
 
 _logger = logging.getLogger("cairn.http")
@@ -109,6 +110,8 @@ def answer_error(error: Exception, request_id: str) -> ASGIResponse:
             headers = {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
         case SessionNotFound() | SessionIsDeleted() | Erased():
             status, message = 404, "session not found"
+        case IdempotencyKeyReused():
+            status, message = 409, error.detail
         case QueueFull():
             status, message, headers = 429, error.detail, {"Retry-After": "1"}
         case _:

@@ -1,6 +1,15 @@
 """Every route of the docker-agent door, as v1.81 of docker-agent has them."""
 
-from api.docker_agent.routes import events, probes, sessions
+from api.docker_agent.routes import (
+    agents,
+    batches,
+    changes,
+    events,
+    interactions,
+    probes,
+    runs,
+    sessions,
+)
 from api.http.routing import Route
 
 PREFIX = "/api"
@@ -9,6 +18,11 @@ SHARED = ("/health", "/ready")
 
 ROUTES: tuple[Route, ...] = (
     *probes.ROUTES,
+    *agents.ROUTES,
     *sessions.ROUTES,
+    *batches.ROUTES,
     *events.ROUTES,
+    *runs.ROUTES,
+    *interactions.ROUTES,
+    *changes.ROUTES,
 )

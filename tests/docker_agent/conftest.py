@@ -23,3 +23,19 @@ def agent_server(postgres_server: Server) -> Iterator[str]:
 def agent(agent_server: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=agent_server, timeout=60) as client:
         yield client
+
+
+@pytest.fixture(scope="package")
+def lonely_server(postgres_server: Server) -> Iterator[str]:
+    """One whose runs wait for nobody."""
+    with (
+        postgres_server.database() as url,
+        running(url, doors="docker-agent", driver_seconds=0.2) as base,
+    ):
+        yield base
+
+
+@pytest.fixture
+def lonely(lonely_server: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=lonely_server, timeout=60) as client:
+        yield client

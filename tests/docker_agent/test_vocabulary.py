@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from api.docker_agent.translation import Translation
-from api.docker_agent.vocabulary import REPORTED
+from api.docker_agent.stream.translation import Translation
+from api.docker_agent.stream.vocabulary import REPORTED
 from application.partials.partial import Key, Piece
 from application.ports.events import StoredEvent
 from application.reads.stream_items import PartialText

@@ -2,8 +2,8 @@
 
 from litestar.response.base import ASGIResponse
 
-from api.docker_agent.following import events_since, stream_of
 from api.docker_agent.routes.sessions import SESSION
+from api.docker_agent.stream.following import events_since, stream_of
 from api.http.incoming.requests import AnyRequest, header, session_id_of
 from api.http.routing import get
 from api.services import services_of

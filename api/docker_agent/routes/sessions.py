@@ -4,9 +4,9 @@ from litestar.response.base import ASGIResponse
 
 from api.docker_agent.creating import creation_of, overrides_of
 from api.docker_agent.listing import page_of_sessions
-from api.docker_agent.messages import messages_of
 from api.docker_agent.requests import Refusal, reply, seconds_of
-from api.docker_agent.sessions import (
+from api.docker_agent.shapes.messages import messages_of
+from api.docker_agent.shapes.sessions import (
     agent_of,
     detail,
     export,
@@ -14,7 +14,7 @@ from api.docker_agent.sessions import (
     snapshot_document,
     whole_document,
 )
-from api.docker_agent.wire import CreateSession
+from api.docker_agent.shapes.wire import CreateSession
 from api.http.around.authorization import require_owner
 from api.http.around.limits import take
 from api.http.incoming.bodies import body_of

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from api.docker_agent.messages import messages_of
-from api.docker_agent.questions import pending_events
+from api.docker_agent.shapes.messages import messages_of
+from api.docker_agent.shapes.questions import pending_events
 from api.http.outgoing.responses import from_json
 from api.services import Services
 from application.ports.session_rows import ListedSession

@@ -4,37 +4,24 @@ What docker-agent has a word for and we have not is reported by a driver as a `r
 the kind `docker-agent`, and told as it came.
 """
 
-from collections.abc import Mapping
 from typing import Any, cast
 from uuid import UUID
 
-from api.docker_agent.messages import call_document, output_text, reasoning_of
-from api.docker_agent.parts import content_of, text_of
-from api.docker_agent.questions import confirmation, elicitation
+from api.docker_agent.shapes.messages import call_document, output_text, reasoning_of
+from api.docker_agent.shapes.parts import content_of, text_of
+from api.docker_agent.shapes.questions import confirmation, elicitation
+from api.docker_agent.stream.session_words import about_session
 from domain.session.events import (
     AgentMessage,
-    AgentSwitched,
     AgentThought,
-    ContextCompacted,
-    ConversationCleared,
-    ConversationRewound,
     ElicitationAnswered,
     ElicitationRequested,
     InputSteered,
     MessageAdded,
-    ModelOverridden,
-    ModelRestored,
     PermissionDecided,
     PermissionRequested,
     RuntimeEvent,
-    RuntimeNotice,
-    SessionCreated,
-    SessionDeleted,
-    SessionErased,
     SessionEvent,
-    SessionRenamed,
-    SessionStalled,
-    SummaryAdded,
     ToolCalled,
     ToolProgressed,
     ToolReturned,
@@ -45,7 +32,6 @@ from domain.session.events import (
     UsageReported,
 )
 from domain.session.state import Session
-from domain.values import Agent
 
 KIND = "docker-agent"
 """The kind of the events that a driver reports in the words of docker-agent."""
@@ -61,7 +47,6 @@ REPORTED = frozenset(
 )
 """What a driver may report so: all that does not say what the log itself must say."""
 
-EXITED: Mapping[str, Any] = {"type": "session_exited", "reason": "session ended"}
 _ERROR_CODES = frozenset(
     (
         *("model_error", "rate_limited", "context_exceeded", "request_too_large"),
@@ -120,7 +105,7 @@ def _said(session: str, before: Session, event: SessionEvent) -> Words:
             reported = dict(cast("dict[str, Any]", event.data))
             return [reported] if reported.get("type") in REPORTED else []
         case _:
-            return _about_session(session, before, event)
+            return about_session(session, before, event)
 
 
 def _user_message(session: str, event: TurnStarted | InputSteered) -> Words:
@@ -237,63 +222,6 @@ def _interaction(
         case ElicitationAnswered(action=action):
             said = action if action in ("accept", "decline") else "cancel"
     return [{"type": "authorization_event", "confirmation": said, "request_id": event.request_id}]
-
-
-def _about_session(session: str, before: Session, event: SessionEvent) -> Words:
-    match event:
-        case SessionCreated(title=title, agent=agent):
-            named = {"type": "session_title", "session_id": session, "title": title}
-            return [*([named] if title else []), *([_agent_info(agent)] if agent else [])]
-        case SessionRenamed(title=title):
-            return [{"type": "session_title", "session_id": session, "title": title or ""}]
-        case SummaryAdded(text=text):
-            return [{"type": "session_summary", "session_id": session, "summary": text}]
-        case ContextCompacted():
-            kind = {"type": "session_compaction", "session_id": session}
-            return [{**kind, "status": "started"}, {**kind, "status": "completed"}]
-        case AgentSwitched(agent=agent):
-            old = before.description.agent
-            names = {"from_agent": old.name if old else "", "to_agent": agent.name}
-            switching = {"type": "agent_switching", **names}
-            return [
-                {**switching, "switching": True},
-                {**switching, "switching": False},
-                _agent_info(agent),
-            ]
-        case ModelOverridden():
-            model = event.model if event.provider is None else f"{event.provider}/{event.model}"
-            return [_info(event.agent, model)]
-        case ModelRestored(agent=name):
-            own = before.description.agent
-            return [_agent_info(own) if own and own.name == name else _info(name, "")]
-        case SessionDeleted() | SessionErased():
-            return [dict(EXITED)]
-        case _:
-            return _warning(event)
-
-
-def _warning(event: SessionEvent) -> Words:
-    match event:
-        case RuntimeNotice(level="warning" | "warn" | "error", text=text):
-            message = text
-        case SessionStalled(idle_seconds=seconds):
-            message = f"the turn has shown no sign of life for {seconds} s"
-        case ConversationCleared():
-            message = "the conversation was cleared; take a new snapshot"
-        case ConversationRewound():
-            message = "the conversation went back to an earlier point; take a new snapshot"
-        case _:
-            return []
-    return [{"type": "warning", "message": message}]
-
-
-def _agent_info(agent: Agent) -> dict[str, Any]:
-    model = agent.model or ""
-    return _info(agent.name, f"{agent.provider}/{model}" if agent.provider and model else model)
-
-
-def _info(name: str, model: str) -> dict[str, Any]:
-    return {"type": "agent_info", "agent_name": name, "model": model, "description": ""}
 
 
 def _usage(session: str, event: SessionEvent, after: Session) -> dict[str, Any]:

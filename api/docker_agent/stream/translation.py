@@ -3,8 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from api.docker_agent.messages import call_document
-from api.docker_agent.vocabulary import EXITED, words_for
+from api.docker_agent.shapes.messages import call_document
+from api.docker_agent.stream.session_words import EXITED
+from api.docker_agent.stream.vocabulary import words_for
 from api.http.outgoing.responses import to_json
 from application.partials.partial import Piece
 from application.ports.codec import Codec
@@ -44,7 +45,7 @@ class Translation:
 
     def exited(self) -> bytes:
         """Return the frame that says that nothing follows."""
-        return _frame(self.state.sequence, {**EXITED})
+        return frame_of(self.state.sequence, {**EXITED})
 
     def words(self, stored: StoredEvent) -> list[dict[str, Any]]:
         """Return what docker-agent says for the next event.
@@ -70,7 +71,7 @@ class Translation:
         if not words:
             return b""
         *first, last = words
-        return b"".join(_frame(None, one) for one in first) + _frame(stored.sequence, last)
+        return b"".join(frame_of(None, one) for one in first) + frame_of(stored.sequence, last)
 
     def partial(self, item: PartialText) -> bytes:
         """Return more of a message that is being written as a frame.
@@ -82,12 +83,12 @@ class Translation:
         kind = _CHOICES.get(piece.key.type)
         if kind is None:
             call = call_document(piece.key.message_id, piece.name or "", piece.text)
-            return _frame(None, {"type": "partial_tool_call", "tool_call": call})
+            return frame_of(None, {"type": "partial_tool_call", "tool_call": call})
         text = self._news_in(piece, kind)
         if not text:
             return b""
         word = {"type": kind, "content": text, "session_id": str(self._session_id)}
-        return _frame(None, word)
+        return frame_of(None, word)
 
     def _news_in(self, piece: Piece, kind: str) -> str:
         key = (kind, piece.key.message_id)
@@ -110,6 +111,12 @@ class Translation:
         return not word["content"]
 
 
-def _frame(sequence: int | None, word: dict[str, Any]) -> bytes:
+def frame_of(sequence: int | None, word: dict[str, Any]) -> bytes:
+    """Return an event as a frame.
+
+    Args:
+        sequence: By which a reader goes on after it; None is that of a frame to come.
+        word: The event.
+    """
     head = b"" if sequence is None else b"id: %d\n" % sequence
     return head + b"data: %s\n\n" % to_json(word)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from api.docker_agent.translation import GAP, PING, Translation
+from api.docker_agent.stream.translation import GAP, PING, Translation
 from api.http.around.authorization import principal_of
 from api.http.incoming.requests import AnyRequest, scope_of
 from api.http.outgoing.problems import problem_of

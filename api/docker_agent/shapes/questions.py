@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.docker_agent.messages import call_document
+from api.docker_agent.shapes.messages import call_document
 from domain.session.state import Session
 from domain.session.work import Interaction
 from domain.values import JsonObject

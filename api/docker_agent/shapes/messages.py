@@ -1,10 +1,10 @@
 """A transcript as the messages of docker-agent: an answer has its reasoning and its tool calls."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
-from api.docker_agent.parts import content_of, parts_of
-from api.docker_agent.wire import ChatMessage, ToolCall
+from api.docker_agent.shapes.parts import content_of, parts_of
+from api.docker_agent.shapes.wire import ChatMessage, ToolCall
 from api.http.outgoing.responses import from_json, to_json
 from domain.values import Part, Role
 
@@ -37,7 +37,15 @@ def output_text(value: Any) -> str:
     """Return what a tool answered, as text."""
     if value is None:
         return ""
+    if isinstance(value, list):
+        parts = cast("list[Any]", value)  # type: ignore[redundant-cast]
+        if all(_is_text(one) for one in parts):
+            return "".join(str(one["text"]) for one in parts)
     return value if isinstance(value, str) else to_json(value).decode()
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, dict) and cast("dict[str, Any]", value).get("type") == "text"
 
 
 def role_of(message: ChatMessage) -> Role:
@@ -137,6 +145,9 @@ class _Folding:
             self.close()
             self._turn = entry.get("turn_id")
             self._answer = _wrapped(entry, {"role": "assistant", "content": ""})
+            if entry["kind"] == "tool_call":
+                # The id of a call is that of its result.
+                del self._answer["id"]
         message: dict[str, Any] = self._answer["message"]
         return message
 

@@ -4,11 +4,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from api.docker_agent.wire import ChatMessage, MessagePart
+from api.docker_agent.shapes.wire import ChatMessage, MessagePart
 from api.http.outgoing.responses import to_json
 from domain.values import Part
 
 _DATA_URL = re.compile(r"data:([^;,]*);base64,(.+)", re.DOTALL)
+_ELSEWHERE = ("reasoning", "tool_call", "tool_result")
+"""Types of parts that have fields of their own in a message there."""
 
 
 def parts_of(message: ChatMessage) -> tuple[Part, ...]:
@@ -71,7 +73,7 @@ def text_of(parts: Iterable[Part]) -> str:
 def content_of(parts: Sequence[Part]) -> dict[str, Any]:
     """Return the `content` of parts, and `multi_content` where they are more than text."""
     said: dict[str, Any] = {"content": text_of(parts)}
-    shown = [one for one in parts if one.get("type") not in ("tool_call", "tool_result")]
+    shown = [one for one in parts if one.get("type") not in _ELSEWHERE]
     if any(one.get("type") != "text" for one in shown):
         said["multi_content"] = [_told(one) for one in shown]
     return said

@@ -1,0 +1,78 @@
+"""What belongs to whoever runs agents: told as far as a driver has reported it."""
+
+from litestar.response.base import ASGIResponse
+
+from api.docker_agent.creating import owner_of
+from api.docker_agent.requests import Refusal, reply
+from api.docker_agent.routes.sessions import SESSION
+from api.docker_agent.running import FIRST_AGENT
+from api.docker_agent.shapes.reports import models_of, reported_agents, tools_of
+from api.docker_agent.shapes.sessions import agent_of, model_ref
+from api.http.incoming.requests import AnyRequest, name_of
+from api.http.routing import get, post
+from api.services import services_of, state_of
+
+
+@get("/api/agents", right="read")
+async def list_agents(request: AnyRequest) -> ASGIResponse:
+    """List the agents that a driver has reported; none when none has."""
+    known = await reported_agents(services_of(request), owner_of(request).app)
+    return reply(
+        [
+            {
+                "name": name,
+                "description": str(one.get("description") or ""),
+                "multi": one.get("multi") is True,
+            }
+            for name, one in known.items()
+        ]
+    )
+
+
+@get("/api/agents/{agent:str}", right="read")
+async def get_agent(request: AnyRequest) -> ASGIResponse:
+    """Read how an agent is set up, as a driver has reported it."""
+    known = await reported_agents(services_of(request), owner_of(request).app)
+    found = known.get(name_of(request, "agent"))
+    if found is None:
+        raise Refusal(404, "agent not found")
+    config = found.get("config")
+    return reply(config if isinstance(config, dict) else {})
+
+
+@get("/api/agents/{agent:str}/{agent_name:str}/tools/count", right="read")
+async def count_tools(request: AnyRequest) -> ASGIResponse:
+    """Read how many tools an agent has, as a driver has reported it."""
+    known = await reported_agents(services_of(request), owner_of(request).app)
+    found = known.get(name_of(request, "agent"), {})
+    count = tools_of(found, name_of(request, "agent_name"))
+    if count is None:
+        raise Refusal(404, "no driver has reported the tools of this agent")
+    return reply({"available_tools": count})
+
+
+@get(SESSION + "/models", right="read")
+async def get_models(request: AnyRequest) -> ASGIResponse:
+    """Read which model answers, and those that a driver has reported beside it."""
+    session = await state_of(request)
+    agent = agent_of(session) or FIRST_AGENT
+    override = session.description.models.get(agent)
+    current = (
+        {}
+        if override is None
+        else {"current_model_ref": model_ref(override.provider, override.model)}
+    )
+    document = {"agent": agent, **current, "models": models_of(session, agent)}
+    return reply(document, sequence=session.sequence)
+
+
+@post("/api/mcp-oauth/callback", right="write")
+async def oauth_callback(request: AnyRequest) -> ASGIResponse:
+    """Refuse the end of a sign-in: whoever runs the agent has begun it, and waits elsewhere."""
+    query = request.query_params
+    if not query.get("state") or not (query.get("code") or query.get("error")):
+        raise Refusal(400, "state and code, or state and error, are needed")
+    raise Refusal(404, "unknown state")
+
+
+ROUTES = (list_agents, get_agent, count_tools, get_models, oauth_callback)

@@ -1,0 +1,73 @@
+"""What is done with many sessions: each as if it were asked for alone."""
+
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from litestar.response.base import ASGIResponse
+
+from api.docker_agent.requests import Refusal, reply
+from api.docker_agent.shapes.sessions import export
+from api.docker_agent.shapes.wire import BatchOfSessions
+from api.http.around.authorization import principal_of
+from api.http.incoming.bodies import body_of
+from api.http.incoming.requests import AnyRequest
+from api.http.routing import post
+from api.services import caller_of, services_of
+from domain.errors import Erased, SessionNotFound
+from domain.values import rfc3339
+
+MOST_EXPORTED = 100
+
+
+@post("/api/sessions/batch/delete", right="write")
+async def delete_sessions(request: AnyRequest) -> ASGIResponse:
+    """Delete sessions: one that fails stops no other."""
+    body = await body_of(request, BatchOfSessions)
+    services = services_of(request)
+    named = dict.fromkeys(body.session_ids)
+    ids = {text: found for text in named if (found := _uuid(text)) is not None}
+    caller = (await caller_of(request))._replace(expected=None, key=None)
+    sees = partial(services.sight.sees, principal_of(request))
+    done = await services.use_cases.sessions.delete_many(caller, list(ids.values()), sees)
+    deleted = {one.session_id for one in done if one.status == "deleted"}
+    failed = [text for text in named if ids.get(text) not in deleted]
+    counts = {"deleted_count": len(named) - len(failed), "failed_count": len(failed)}
+    return reply(counts | ({"failed_ids": failed} if failed else {}))
+
+
+@post("/api/sessions/batch/export", right="read")
+async def export_sessions(request: AnyRequest) -> ASGIResponse:
+    """Export sessions with their messages; what is missing is named."""
+    body = await body_of(request, BatchOfSessions)
+    named = dict.fromkeys(body.session_ids)
+    if len(named) > MOST_EXPORTED:
+        raise Refusal(400, f"session_ids has {len(named)} sessions; at most {MOST_EXPORTED}")
+    services, principal = services_of(request), principal_of(request)
+    found: list[dict[str, Any]] = []
+    missing: list[str] = []
+    for text in named:
+        session_id = _uuid(text)
+        try:
+            if session_id is None or not await services.sight.sees(principal, session_id):
+                raise SessionNotFound
+            found.append(export(await services.queries.snapshot(session_id)))
+        except (SessionNotFound, Erased):
+            missing.append(text)
+    document = {
+        "export_format": "json",
+        "timestamp": rfc3339(services.store.clock.now()),
+        "sessions": found,
+        "session_count": len(found),
+    }
+    return reply(document | ({"missing_ids": missing} if missing else {}))
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+ROUTES = (delete_sessions, export_sessions)

@@ -1,0 +1,127 @@
+"""What is said about a session and in it, outside of runs."""
+
+from uuid import UUID
+
+from litestar.response.base import ASGIResponse
+
+from api.docker_agent.acting import in_session
+from api.docker_agent.requests import Refusal, reply
+from api.docker_agent.routes.sessions import SESSION
+from api.docker_agent.shapes.messages import messages_of, role_of, said_parts
+from api.docker_agent.shapes.parts import parts_of
+from api.docker_agent.shapes.wire import (
+    AddSummary,
+    ChangeMessage,
+    UpdateStarred,
+    UpdateTitle,
+    UpdateTokens,
+)
+from api.http.incoming.bodies import body_of
+from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.routing import patch, post
+from api.services import caller_of, perform, services_of
+from application.commands.request import Caller, Outcome
+from domain.session.commands import DescribeSession, RecordUsage
+
+
+@post(SESSION + "/messages", right="write")
+async def add_message(request: AnyRequest) -> ASGIResponse:
+    """Add a message, of whatever role; the answer has its id, and the sequence it is at."""
+    body = (await body_of(request, ChangeMessage)).message
+    messages = services_of(request).use_cases.messages
+
+    async def add(caller: Caller, session_id: UUID) -> Outcome:
+        return await messages.add(
+            caller,
+            session_id,
+            role=role_of(body.message),
+            parts=said_parts(body.message),
+            author=body.agent_name or None,
+            implicit=body.implicit,
+        )
+
+    outcome = await in_session(request, add)
+    made = {"id": outcome.answer["message_id"], "sequence": outcome.sequence}
+    return reply({"status": "added", **made}, status=201, sequence=outcome.sequence)
+
+
+@patch(SESSION + "/messages/{message_id:str}", right="write")
+async def update_message(request: AnyRequest) -> ASGIResponse:
+    """Replace what a message of this session says; the log keeps what it said before."""
+    body = (await body_of(request, ChangeMessage)).message
+    outcome = await services_of(request).use_cases.messages.revise(
+        await caller_of(request),
+        session_id_of(request),
+        name_of(request, "message_id"),
+        parts_of(body.message),
+    )
+    return reply({"status": "updated"}, sequence=outcome.sequence)
+
+
+@post(SESSION + "/summaries", right="write")
+async def add_summary(request: AnyRequest) -> ASGIResponse:
+    """Put what was said so far in short; the messages stay."""
+    body = await body_of(request, AddSummary)
+    place = body.tokens if body.first_kept_entry is None else body.first_kept_entry
+    services, session_id = services_of(request), session_id_of(request)
+    outcome = await services.use_cases.summaries.add(
+        await caller_of(request),
+        session_id,
+        text=body.summary,
+        first_kept=await _message_at(request, place) if place else None,
+    )
+    return reply({"status": "added"}, status=201, sequence=outcome.sequence)
+
+
+async def _message_at(request: AnyRequest, place: int) -> str:
+    """Return the id of the message at a place among those that docker-agent shows."""
+    _, _, entries = await services_of(request).queries.transcript(session_id_of(request))
+    messages = messages_of(entries)
+    if not 0 <= place < len(messages):
+        raise Refusal(400, f"first_kept_entry must be 0 to {len(messages) - 1}, the last message")
+    found = messages[place]
+    named: str = found.get("id") or found["message"]["tool_calls"][0]["id"]
+    return named
+
+
+@patch(SESSION + "/title", right="write")
+async def update_title(request: AnyRequest) -> ASGIResponse:
+    """Set the title; an empty one takes it away."""
+    body = await body_of(request, UpdateTitle)
+    command = DescribeSession(fields=frozenset({"title"}), title=body.title or None)
+    outcome = await perform(request, command)
+    document = {"id": str(outcome.session_id), "title": body.title}
+    return reply(document, sequence=outcome.sequence)
+
+
+@patch(SESSION + "/tokens", right="write")
+async def update_tokens(request: AnyRequest) -> ASGIResponse:
+    """Set the totals."""
+    body = await body_of(request, UpdateTokens)
+    command = RecordUsage(
+        mode="set",
+        input_tokens=body.input_tokens,
+        output_tokens=body.output_tokens,
+        cost=body.cost,
+    )
+    outcome = await perform(request, command)
+    return reply({"status": "updated"}, sequence=outcome.sequence)
+
+
+@patch(SESSION + "/starred", right="write")
+async def update_starred(request: AnyRequest) -> ASGIResponse:
+    """Mark the session, or take the mark away."""
+    body = await body_of(request, UpdateStarred)
+    command = DescribeSession(fields=frozenset({"starred"}), starred=body.starred)
+    outcome = await perform(request, command)
+    return reply({"status": "updated"}, sequence=outcome.sequence)
+
+
+ROUTES = (
+    add_message,
+    update_message,
+    add_summary,
+    update_title,
+    update_tokens,
+    update_starred,
+)

@@ -1,0 +1,142 @@
+"""Runs: a turn is begun, and what whoever drives the session records is told until it ends."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+from uuid import UUID
+
+from api.docker_agent.acting import in_session, perform_plainly
+from api.docker_agent.creating import model_of
+from api.docker_agent.requests import Refusal
+from api.docker_agent.shapes.parts import joined_parts
+from api.docker_agent.shapes.reports import require_reported
+from api.docker_agent.shapes.sessions import agent_of
+from api.docker_agent.shapes.wire import RunAgent
+from api.docker_agent.stream.translation import PING, Translation, frame_of
+from api.http.around.authorization import principal_of, require_right
+from api.http.incoming.bodies import body_of
+from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.services import Services, services_of
+from application.commands.request import Caller, Outcome
+from application.ports.events import StoredEvent
+from application.reads.stream_items import PartialText, Ping
+from application.use_cases.driven_turns import DrivenTurn, NobodyDrives, TurnEnd
+from domain.errors import InputsWaiting
+from domain.session.commands import OverrideModel
+from domain.session.state import ABSENT
+from domain.values import ModelChoice
+
+RUN = "docker-agent.run"
+"""Where the `meta` of a turn says which agent is to run."""
+
+FIRST_AGENT = "root"
+"""The agent that answers where nobody says which."""
+
+
+async def begin_run(request: AnyRequest) -> DrivenTurn:
+    """Begin the run that a request asks for.
+
+    Raises:
+        Refusal: It makes no sense, or no driver knows the agent.
+        TurnInProgress: Another one runs; nothing is changed.
+        CairnError: It cannot be begun.
+    """
+    body = await body_of(request, RunAgent)
+    for right in ("read", "stream"):
+        require_right(principal_of(request), right)
+    services, session_id = services_of(request), session_id_of(request)
+    row = await services.queries.session(session_id)
+    named = request.path_params.get("agent_name")
+    agent_name = None if named is None else name_of(request, "agent_name")
+    run: dict[str, Any] = {"agent": name_of(request, "agent")}
+    await require_reported(services, row.app, run["agent"])
+    if agent_name is not None:
+        run["agent_name"] = agent_name
+    choice = model_of(body.model) if body.model.strip() else None
+    turn_id, parts = str(services.store.clock.new_id()), joined_parts(body.messages)
+
+    async def start(caller: Caller, session_id: UUID) -> Outcome:
+        start = services.use_cases.turns.start
+        how: dict[str, Any] = {"parts": parts, "turn_id": turn_id, "meta": {RUN: run}}
+        try:
+            return await start(caller, session_id, **how, model=choice)
+        except InputsWaiting:
+            return await start(caller, session_id, **how, model=choice, mode="queue")
+
+    outcome = await in_session(request, start)
+    if choice is not None:
+        await _keep_model(request, session_id, agent_name, choice)
+    origin = Caller("system", "docker-agent")
+    begun = str(outcome.answer.get("turn_id") or turn_id)
+    return services.driven_turns.follow(
+        origin, session_id, begun, outcome, is_driven=row.lease is not None
+    )
+
+
+async def _keep_model(
+    request: AnyRequest, session_id: UUID, agent_name: str | None, choice: ModelChoice
+) -> None:
+    """Have the model of a run answer in later ones too."""
+    session = (await services_of(request).repository.load(session_id)).session
+    agent = agent_name or agent_of(session) or FIRST_AGENT
+    command = OverrideModel(agent=agent, model=choice.model, provider=choice.provider)
+    await perform_plainly(request, session_id, command)
+
+
+async def run_frames(services: Services, turn: DrivenTurn) -> AsyncGenerator[bytes]:
+    """Yield the events of a run as frames, the first of them when somebody drives it.
+
+    Args:
+        services: Of the program.
+        turn: The run.
+
+    Raises:
+        Refusal: 503, nobody drives the session; the turn is ended then.
+    """
+    state = ABSENT
+    if turn.since:
+        state = (await services.repository.load_at(turn.session_id, turn.since)).session
+    translation = Translation(services.store.codec, turn.session_id, state)
+    held = [_title(turn, state.description.title)]
+    try:
+        async with aclosing(turn.items()) as items:
+            async for item in items:
+                match item:
+                    case StoredEvent():
+                        frames = translation.frames(item)
+                        if turn.has_started:
+                            held.append(frames)
+                    case PartialText():
+                        held.append(translation.partial(item))
+                    case Ping():
+                        held.append(PING)
+                    case TurnEnd():
+                        held.append(_end_of(item, translation))
+                        yield b"".join(held)
+                        return
+                told = b"".join(held)
+                if turn.is_driven and told:
+                    held.clear()
+                    yield told
+    except NobodyDrives:
+        raise Refusal(
+            503,
+            "nobody runs the agent of this session: a driver must follow its turns,"
+            " see docs/coming-from-docker-agent.md",
+        ) from None
+
+
+def _title(turn: DrivenTurn, title: str | None) -> bytes:
+    if not title:
+        return b""
+    session = str(turn.session_id)
+    return frame_of(None, {"type": "session_title", "session_id": session, "title": title})
+
+
+def _end_of(end: TurnEnd, translation: Translation) -> bytes:
+    frames = b"" if end.stored is None else translation.frames(end.stored)
+    if end.how == "cancelled" and b'"stream_stopped"' not in frames:
+        # It waited, and was taken back before it began.
+        word = {"type": "stream_stopped", "reason": "canceled"}
+        frames += frame_of(None, word)
+    return frames

@@ -1,0 +1,1 @@
+"""The events of a session in the words of docker-agent, as a stream."""

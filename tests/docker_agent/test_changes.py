@@ -1,0 +1,372 @@
+"""What is said about a session and in it, queues, people's decisions, and many sessions at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.docker_agent.test_sessions import begin, message_of, ok
+
+Json = dict[str, Any]
+HI = {"parts": [{"type": "text", "text": "hi"}]}
+ONE = {"messages": [{"role": "user", "content": "one"}]}
+TWO = {"messages": [{"role": "user", "content": "one"}, {"role": "user", "content": "two"}]}
+OPTIONS = [
+    {"option_id": "yes", "name": "Yes", "kind": "allow_once"},
+    {"option_id": "no", "name": "No", "kind": "reject_once"},
+]
+
+EVERY_WRITE = [
+    ("POST", "/agent/a", ONE),
+    ("POST", "/agent/a/b", ONE),
+    ("POST", "/resume", {"confirmation": "approve"}),
+    ("POST", "/elicitation", {"action": "decline"}),
+    ("POST", "/tools/toggle", None),
+    ("POST", "/steer", ONE),
+    ("POST", "/followup", ONE),
+    ("GET", "/queue", None),
+    ("GET", "/models", None),
+    ("POST", "/messages", {"message": {"message": {"role": "user", "content": "x"}}}),
+    ("PATCH", "/messages/m", {"message": {"message": {"role": "user", "content": "x"}}}),
+    ("POST", "/summaries", {"summary": "s", "tokens": 1}),
+    ("PATCH", "/title", {"title": "t"}),
+    ("PATCH", "/permissions", {"permissions": None}),
+    ("PATCH", "/tokens", {"input_tokens": 1}),
+    ("PATCH", "/starred", {"starred": True}),
+]
+
+
+def running(client: httpx.Client, turn_id: str = "t", **template: Any) -> str:
+    """Return a session in which a turn runs."""
+    session = begin(client, **template)
+    body = {"turn_id": turn_id, "input": HI}
+    ok(client.post(f"/v1/sessions/{session}/turns", json=body), 201)
+    return session
+
+
+def said(client: httpx.Client, session: str) -> list[Json]:
+    messages: list[Json] = ok(client.get(f"/api/sessions/{session}"))["messages"] or []
+    return messages
+
+
+@pytest.mark.parametrize(("method", "end", "body"), EVERY_WRITE)
+def test_what_is_asked_of_a_session_that_is_not_there_is_404(
+    agent: httpx.Client, method: str, end: str, body: Any
+):
+    gone = begin(agent)
+    ok(agent.delete(f"/api/sessions/{gone}"))
+    for session in (gone, str(uuid4()), "none"):
+        missing = agent.request(method, f"/api/sessions/{session}{end}", json=body)
+        assert (missing.status_code, message_of(missing)) == (404, "session not found")
+
+
+def test_title_star_tokens_and_tool_approval_are_seen_where_they_are_read(agent: httpx.Client):
+    session = begin(agent)
+    at = f"/api/sessions/{session}"
+    titled = ok(agent.patch(f"{at}/title", json={"title": "t"}))
+    assert titled == {"id": session, "title": "t"}
+    assert ok(agent.patch(f"{at}/starred", json={"starred": True})) == {"status": "updated"}
+    counted = {"input_tokens": 5, "output_tokens": 6, "cost": 0.25}
+    assert ok(agent.patch(f"{at}/tokens", json=counted)) == {"status": "updated"}
+    assert ok(agent.post(f"{at}/tools/toggle")) == {"tools_approved": True}
+    shown = ok(agent.get(at))
+    assert {name: shown[name] for name in counted} == counted
+    assert (shown["title"], shown["starred"], shown["tools_approved"]) == ("t", True, True)
+    row = next(one for one in ok(agent.get("/api/sessions")) if one["id"] == session)
+    assert (row["starred"], row["cost"], row["input_tokens"]) == (True, 0.25, 5)
+    ok(agent.patch(f"{at}/title", json={"title": ""}))
+    ok(agent.patch(f"{at}/starred", json={"starred": False}))
+    assert ok(agent.post(f"{at}/tools/toggle")) == {"tools_approved": False}
+    shown = ok(agent.get(at))
+    assert (shown["title"], shown["starred"], shown["tools_approved"]) == ("", False, False)
+
+
+def test_toggles_at_once_are_all_counted(agent: httpx.Client):
+    session = begin(agent)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: agent.post(f"/api/sessions/{session}/tools/toggle"),
+                                range(8)))  # fmt: skip
+    values = sorted(ok(answer)["tools_approved"] for answer in answers)
+    assert values == [False] * 4 + [True] * 4
+
+
+@pytest.mark.parametrize(
+    ("end", "body"),
+    [
+        ("/title", {"title": "x" * 501}),
+        ("/title", {}),
+        ("/tokens", {"input_tokens": -1}),
+        ("/tokens", {"cost": "much"}),
+        ("/starred", {"starred": "perhaps"}),
+        ("/permissions", {"permissions": {"deny": ["a["]}}),
+    ],
+)
+def test_what_cannot_be_is_refused(agent: httpx.Client, end: str, body: Any):
+    session = begin(agent)
+    refused = agent.patch(f"/api/sessions/{session}{end}", json=body)
+    assert (refused.status_code, bool(message_of(refused))) == (400, True)
+
+
+def test_a_body_that_does_not_say_that_it_is_json_is_refused(agent: httpx.Client):
+    session = begin(agent)
+    for headers in ({"Content-Type": "text/plain"}, {}):
+        refused = agent.patch(
+            f"/api/sessions/{session}/title", content=b'{"title":"t"}', headers=headers
+        )
+        assert refused.status_code == 400
+    large = b'{"title":"%s"}' % (b"x" * (5 * 1024 * 1024))
+    headers = {"Content-Type": "application/json"}
+    too_large = agent.patch(f"/api/sessions/{session}/title", content=large, headers=headers)
+    assert (too_large.status_code, message_of(too_large)[:8]) == (413, "the body")
+
+
+def test_messages_of_every_role_are_added_changed_and_read_back(agent: httpx.Client):
+    session = begin(agent)
+    at = f"/api/sessions/{session}/messages"
+    url = "data:image/png;base64,aGk="
+    function = {"name": "ls", "arguments": '{"path":"/"}'}
+    given = [
+        {"role": "system", "content": "be kind"},
+        {"role": "user", "content": "", "multi_content": [
+            {"type": "text", "text": "look"},
+            {"type": "image_url", "image_url": {"url": url, "detail": "low"}},
+            {"type": "file", "file": {"path": "/a.pdf", "file_id": "", "mime_type": "x/y"}},
+            {"type": "document", "document": {"name": "d", "mime_type": "a/b", "source": {}}},
+        ]},
+        {"role": "assistant", "content": "so", "reasoning_content": "hm",
+         "tool_calls": [{"id": "c", "type": "function", "function": function}]},
+        {"role": "tool", "content": "x", "tool_call_id": "c", "is_error": True},
+    ]  # fmt: skip
+    added = [
+        ok(agent.post(at, json={"message": {"agentName": "root", "message": one}}), 201)
+        for one in given
+    ]
+    assert [one["sequence"] for one in added] == [2, 3, 4, 5]
+    shown = said(agent, session)
+    assert [one["id"] for one in shown] == [one["id"] for one in added]
+    bare = [{k: v for k, v in one["message"].items() if k != "created_at"} for one in shown]
+    given[1]["content"] = "look"
+    assert bare == given
+    update = {"message": {"message": {"role": "user", "content": "changed"}}}
+    assert ok(agent.patch(f"{at}/{added[1]['id']}", json=update)) == {"status": "updated"}
+    assert said(agent, session)[1]["message"]["content"] == "changed"
+    other = begin(agent)
+    elsewhere = agent.patch(f"/api/sessions/{other}/messages/{added[1]['id']}", json=update)
+    assert elsewhere.status_code == 404
+
+
+def test_a_summary_names_the_first_message_that_it_does_not_cover(agent: httpx.Client):
+    session = begin(agent)
+    at = f"/api/sessions/{session}"
+    added = [
+        ok(agent.post(f"{at}/messages", json={"message": {"message": {"content": text}}}), 201)
+        for text in ("a", "b", "c")
+    ]
+    for place in ({"first_kept_entry": 2}, {"tokens": 1}, {}):
+        ok(agent.post(f"{at}/summaries", json={"summary": "s", **place}), 201)
+    events = ok(agent.get(f"/v1/sessions/{session}/events?types=summary.added"))["events"]
+    kept = [one["data"].get("first_kept") for one in events]
+    assert kept == [added[2]["id"], added[1]["id"], None]
+    for body in ({"summary": " "}, {"summary": "s", "tokens": 3}, {"summary": "s", "tokens": -1}):
+        assert agent.post(f"{at}/summaries", json=body).status_code == 400
+
+
+# ── queues ───────────────────────────────────────────────────────────────────────────────────
+
+
+def depths(client: httpx.Client, session: str) -> tuple[int, int]:
+    queue = ok(client.get(f"/api/sessions/{session}/queue"))
+    assert {one["capacity"] for one in queue.values()} == {100}
+    return queue["steer"]["depth"], queue["followup"]["depth"]
+
+
+def test_what_is_sent_to_a_working_agent_waits_in_its_queue(agent: httpx.Client):
+    session = running(agent)
+    at = f"/api/sessions/{session}"
+    assert ok(agent.post(f"{at}/steer", json=TWO), 202) == {"status": "queued"}
+    told = ok(agent.post(f"{at}/followup", json=TWO), 202)
+    assert told == {"status": "queued_streaming", "duplicate": False}
+    assert depths(agent, session) == (1, 2)
+    ok(agent.post(f"/v1/sessions/{session}/turns/t/inputs", json={}))
+    assert said(agent, session)[-1]["message"]["content"] == "one\ntwo"
+    ok(agent.post(f"/v1/sessions/{session}/turns/t/complete", json={}))
+    assert (said(agent, session)[-1]["message"]["content"], depths(agent, session)) == (
+        "one",
+        (0, 1),
+    )
+
+
+def test_what_is_sent_where_nobody_is_waits_and_where_somebody_is_begins(agent: httpx.Client):
+    alone, held = begin(agent), begin(agent)
+    ok(agent.post(f"/v1/sessions/{held}/attach", json={"holder": "r", "ttl_seconds": 60}), 201)
+    for end, waits in (("followup", "queued_idle"), ("steer", "queued")):
+        answer = ok(agent.post(f"/api/sessions/{alone}/{end}", json=ONE), 202)
+        assert answer["status"] == waits
+    assert (depths(agent, alone), said(agent, alone)) == ((0, 2), [])
+    answer = ok(agent.post(f"/api/sessions/{held}/followup", json=ONE), 202)
+    assert (answer["status"], depths(agent, held)) == ("queued_streaming", (0, 0))
+    assert ok(agent.get(f"/api/sessions/{held}/status"))["streaming"] is True
+
+
+def test_a_full_queue_takes_nothing_of_what_does_not_fit(agent: httpx.Client):
+    session = running(agent)
+    many = {"messages": [{"content": str(number)} for number in range(99)]}
+    ok(agent.post(f"/api/sessions/{session}/followup", json=many), 202)
+    for end, body in (("followup", TWO), ("steer", ONE)):
+        if end == "steer":
+            ok(agent.post(f"/api/sessions/{session}/followup", json=ONE), 202)
+        full = agent.post(f"/api/sessions/{session}/{end}", json=body)
+        assert (full.status_code, full.headers["retry-after"]) == (429, "1")
+        assert message_of(full)
+    assert depths(agent, session) == (0, 100)
+    for end in ("steer", "followup"):
+        for body in ({"messages": []}, {}, {"messages": None}):
+            assert agent.post(f"/api/sessions/{session}/{end}", json=body).status_code == 400
+
+
+def test_a_follow_up_is_taken_once_however_often_it_is_sent(agent: httpx.Client):
+    session = running(agent)
+    path, key = f"/api/sessions/{session}/followup", {"Idempotency-Key": "k"}
+    with ThreadPoolExecutor(4) as pool:
+        answers = [ok(one, 202) for one in pool.map(
+            lambda _: agent.post(path, json=ONE, headers=key), range(4))]  # fmt: skip
+    first = {"status": "queued_streaming", "duplicate": False}
+    again = {"status": "duplicate", "duplicate": True}
+    assert sorted(answers, key=lambda one: one["duplicate"]) == [first, *[again] * 3]
+    assert depths(agent, session) == (0, 1)
+    other = agent.post(path, json=TWO, headers=key)
+    assert (other.status_code, depths(agent, session)) == (409, (0, 1))
+
+
+# ── people ───────────────────────────────────────────────────────────────────────────────────
+
+
+def ask(client: httpx.Client, session: str, request_id: str, tool: str = "rm") -> None:
+    body = {"request_id": request_id, "turn_id": "t", "options": OPTIONS, "tool": tool}
+    ok(client.post(f"/v1/sessions/{session}/interactions", json=body), 201)
+
+
+def decisions(client: httpx.Client, session: str) -> list[Json]:
+    query = {"types": "permission.decided"}
+    events = ok(client.get(f"/v1/sessions/{session}/events", params=query))["events"]
+    return [one["data"] for one in events]
+
+
+def test_a_confirmation_goes_as_far_as_it_says(agent: httpx.Client):
+    session = running(agent)
+    path = f"/api/sessions/{session}/resume"
+    ask(agent, session, "p1")
+    assert ok(agent.post(path, json={"confirmation": "approve"})) == {"message": "session resumed"}
+    ask(agent, session, "p2")
+    ok(agent.post(path, json={"confirmation": "reject", "reason": "no"}))
+    ask(agent, session, "p3")
+    ok(agent.post(path, json={"confirmation": "approve-tool"}))
+    assert ok(agent.get(f"/api/sessions/{session}"))["permissions"] == {"allow": ["rm"]}
+    ask(agent, session, "p4", "mv")
+    ok(agent.post(path, json={"confirmation": "approve-session"}))
+    assert ok(agent.get(f"/api/sessions/{session}"))["tools_approved"] is True
+    said = [(one["option_id"], one.get("grant"), one.get("reason"))
+            for one in decisions(agent, session)]  # fmt: skip
+    assert said == [("yes", None, None), ("no", None, "no"), ("yes", "tool", None),
+                    ("yes", "session", None)]  # fmt: skip
+
+
+def test_a_confirmation_finds_its_question_or_is_refused(agent: httpx.Client):
+    session = running(agent)
+    path = f"/api/sessions/{session}/resume"
+    nothing = agent.post(path, json={"confirmation": "approve"})
+    assert (nothing.status_code, message_of(nothing)[:12]) == (409, "no tool call")
+    for unknown in ("approve-balanced", "", "yes", None):
+        assert agent.post(path, json={"confirmation": unknown}).status_code == 400
+    for request_id, tool in (("p1", "rm"), ("p2", "mv"), ("p3", "cp")):
+        ask(agent, session, request_id, tool)
+    pending = ok(agent.get(f"/api/sessions/{session}/snapshot"))["pending"]
+    assert [one["request_id"] for one in pending] == ["p1", "p2", "p3"]
+    several = agent.post(path, json={"confirmation": "approve"})
+    assert (several.status_code, "p1, p2, p3" in message_of(several)) == (409, True)
+    ok(agent.post(path, json={"confirmation": "approve", "tool_name": "mv"}))
+    ok(agent.post(path, json={"confirmation": "reject", "request_id": "p3"}))
+    ok(agent.post(path, json={"confirmation": "approve"}))
+    assert [one["request_id"] for one in decisions(agent, session)] == ["p2", "p3", "p1"]
+
+
+def test_rules_decide_for_the_running_turn_at_once(agent: httpx.Client):
+    session = running(agent)
+    rules = {"permissions": {"deny": ["rm"], "allow": ["ls"], "ask": None}}
+    told = ok(agent.patch(f"/api/sessions/{session}/permissions", json=rules))
+    assert told == {"message": "session permissions updated"}
+    ask(agent, session, "p1", "rm")
+    ask(agent, session, "p2", "ls")
+    assert [one["decision"] for one in decisions(agent, session)] == ["reject_once", "allow_once"]
+    ok(agent.patch(f"/api/sessions/{session}/permissions", json={"permissions": None}))
+    assert "permissions" not in ok(agent.get(f"/api/sessions/{session}"))
+
+
+def test_an_elicitation_is_answered_by_its_id_or_alone(agent: httpx.Client):
+    session = running(agent)
+    path, at = f"/api/sessions/{session}/elicitation", f"/v1/sessions/{session}/interactions"
+    for request_id in ("e1", "e2"):
+        schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+        body = {"kind": "elicitation", "request_id": request_id, "message": "?", "schema": schema}
+        ok(agent.post(at, json=body), 201)
+    assert agent.post(path, json={"action": "decline"}).status_code == 409
+    wrong = {"action": "accept", "content": {"n": "x"}, "elicitation_id": "e1"}
+    assert agent.post(path, json=wrong).status_code == 400
+    assert agent.post(path, json={"action": "perhaps"}).status_code == 400
+    right = {"action": "accept", "content": {"n": 1}, "elicitation_id": "e1"}
+    assert ok(agent.post(path, json=right)) is None
+    assert ok(agent.post(path, json={"action": "cancel", "content": {"n": 2}})) is None
+    none = agent.post(path, json={"action": "decline"})
+    assert (none.status_code, message_of(none)) == (409, "no elicitation request in progress")
+
+
+# ── many, and what belongs to a runtime ──────────────────────────────────────────────────────
+
+
+def test_many_sessions_are_deleted_and_exported_each_by_itself(agent: httpx.Client):
+    made, missing = [begin(agent, title=f"n{n}") for n in range(2)], str(uuid4())
+    wanted = [made[0], missing, made[1], made[0], "none"]
+    exported = ok(agent.post("/api/sessions/batch/export", json={"session_ids": wanted}))
+    assert exported.pop("timestamp")
+    assert [one["title"] for one in exported.pop("sessions")] == ["n0", "n1"]
+    assert exported == {
+        "export_format": "json", "session_count": 2, "missing_ids": [missing, "none"],
+    }  # fmt: skip
+    deleted = ok(agent.post("/api/sessions/batch/delete", json={"session_ids": wanted}))
+    assert deleted == {"deleted_count": 2, "failed_count": 2, "failed_ids": [missing, "none"]}
+    for end in ("delete", "export"):
+        for body in ({"session_ids": []}, {}, {"session_ids": ["x"] * 1001}):
+            assert agent.post(f"/api/sessions/batch/{end}", json=body).status_code == 400
+
+
+def test_what_belongs_to_a_runtime_is_empty_or_not_there(lonely: httpx.Client):
+    assert ok(lonely.get("/api/agents")) == []
+    for path in ("/api/agents/a", "/api/agents/a/b/tools/count"):
+        assert lonely.get(path).status_code == 404
+    path = "/api/mcp-oauth/callback"
+    assert lonely.post(path, params={"state": "s", "code": "c"}).status_code == 404
+    for query in ({}, {"state": "s"}, {"code": "c"}):
+        assert lonely.post(path, params=query).status_code == 400
+    late = lonely.get("/api/ready", params={"timeout": "1ms"})
+    assert (late.status_code, message_of(late)[:10]) == (503, "no runtime")
+
+
+def test_models_have_one_that_answers_now(agent: httpx.Client):
+    session = begin(agent, agent_model_overrides={"root": "openai/x"})
+    path = f"/api/sessions/{session}/models"
+    current = {"name": "openai/x", "ref": "openai/x", "provider": "openai", "model": "x",
+               "is_current": True, "is_custom": True}  # fmt: skip
+    expected = {"agent": "root", "current_model_ref": "openai/x", "models": [current]}
+    assert ok(agent.get(path)) == expected
+    fast = {"ref": "fast", "is_default": True, "input_cost": 1.5}
+    known = [fast, {"ref": "openai/y", "name": "Y"}, "no model"]
+    state = {"set": {"docker-agent.models": known}}
+    ok(agent.patch(f"/v1/sessions/{session}/state", json=state))
+    models = ok(agent.get(path))["models"]
+    assert models == [fast | {"name": "fast"}, known[1], current]
+    ok(agent.delete(f"/v1/sessions/{session}/models/root"))
+    shown = ok(agent.get(path))
+    assert "current_model_ref" not in shown
+    assert [one.get("is_current", False) for one in shown["models"]] == [True, False]
