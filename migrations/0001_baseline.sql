@@ -123,17 +123,25 @@ begin
     'UTF8');
 end $$;
 
--- A fact never changes and never goes. Only its record may be erased, once and whole.
+-- A fact never changes and never goes. Only its record may be erased, once and whole: emptied, it
+-- becomes what is to be left of it, which is made once then, and not by who erases and here again.
 create function refuse_change() returns trigger language plpgsql as $$
 begin
   if tg_op = 'UPDATE' then
     if old.erased_hash is null
-      and new.erased_hash is not distinct from sha256(old.state)
-      and new.state = erased_record_v1(old.topic, old.state)
       and (new.originator_id, new.originator_version, new.topic, new.notification_id, new.digest)
         = (old.originator_id, old.originator_version, old.topic, old.notification_id, old.digest)
     then
-      return new;
+      if new.erased_hash is null and new.state = '' then
+        new.erased_hash := sha256(old.state);
+        new.state := erased_record_v1(old.topic, old.state);
+        return new;
+      end if;
+      if new.erased_hash is not distinct from sha256(old.state)
+        and new.state = erased_record_v1(old.topic, old.state)
+      then
+        return new;
+      end if;
     end if;
   end if;
   raise exception 'the log is append-only: % on % is refused', tg_op, tg_table_name
@@ -181,7 +189,7 @@ begin
   perform set_config('synchronous_commit', 'off', true);
   reached := least(noted.done + p_most, noted.upto - 1);
   update events
-    set erased_hash = sha256(state), state = erased_record_v1(topic, state)
+    set state = ''
     where originator_id = p_log and originator_version > noted.done
       and originator_version <= reached and erased_hash is null;
   get diagnostics erased = row_count;

@@ -37,7 +37,7 @@ _BEFORE_ALL = UUID(int=0)
 _BY_ITSELF = Caller("system", "erasure")
 _FORK: Because = "fork"
 _CHILD: Because = "child"
-_LONGEST_PAUSE = 0.01
+_LONGEST_PAUSE = 0.03
 
 SharedKeys = Literal["kept", "erased"]
 
@@ -255,7 +255,7 @@ class Erasing:
             began = monotonic()
             erased, left = await self._erasures.erase_events(log_id, _AT_ONCE)
             # Others append meanwhile: most of the time the database is theirs.
-            await asyncio.sleep(min(2 * (monotonic() - began), _LONGEST_PAUSE) if left else 0)
+            await asyncio.sleep(min(4 * (monotonic() - began), _LONGEST_PAUSE) if left else 0)
             yield erased
         await self._erasures.finish(log_id)
 

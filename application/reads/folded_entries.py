@@ -8,6 +8,7 @@ import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, overload
 
 from domain.session.content.transcript_entries import Entry
@@ -72,6 +73,21 @@ class EntryJson(Sequence[bytes]):
         return isinstance(other, EntryJson) and self[:] == other[:]
 
     __hash__ = None  # type: ignore[assignment]
+
+    def beside(self, other: "EntryJson") -> tuple[list[bytes], list[bytes]]:
+        """Return the entries that may be other ones than another moment has, of both.
+
+        What was folded on from the same entries has the same blocks: those are not unpacked.
+
+        Args:
+            other: The same transcript at another moment.
+        """
+        shared = {id(block) for block in self._blocks} & {id(block) for block in other._blocks}
+        return self._without(shared), other._without(shared)
+
+    def _without(self, shared: set[int]) -> list[bytes]:
+        blocks = (block.entries() for block in self._blocks if id(block) not in shared)
+        return [*chain.from_iterable(blocks), *self._rest]
 
     def _one(self, index: int) -> bytes:
         if index >= self._packed:
@@ -191,3 +207,18 @@ class FoldedEntries:
             self._packed_size += len(block.packed)
             self._plain_size -= size
             del self._plain[:count]
+
+
+def changed_entries(
+    earlier: Sequence[bytes], later: Sequence[bytes]
+) -> tuple[list[bytes], list[bytes]]:
+    """Return the entries of each of two moments of a transcript that the other one has not.
+
+    Args:
+        earlier: The JSON of all of its entries, each with an id of its own.
+        later: The same at another moment.
+    """
+    if isinstance(earlier, EntryJson) and isinstance(later, EntryJson):
+        earlier, later = earlier.beside(later)
+    alike = set(earlier) & set(later)
+    return [one for one in earlier if one not in alike], [one for one in later if one not in alike]

@@ -138,14 +138,34 @@ class Queries:
             BeforeFirstEvent: The session had not begun at that time.
         """
         loaded, state = await self.state(session_id, at)
-        session = loaded.session
-        return Snapshot(
-            session_document(session_id, session),
-            session,
-            session.sequence,
-            loaded.position,
-            await self._transcripts.entries(session_id, session.sequence),
-            state,
+        entries = await self._transcripts.entries(session_id, loaded.session.sequence)
+        return _snapshot(session_id, loaded, entries, state)
+
+    async def snapshots(
+        self, session_id: UUID, earlier: Moment, later: Moment | None
+    ) -> tuple[Snapshot, Snapshot]:
+        """Return a session as it was after two events.
+
+        Args:
+            session_id: Which one.
+            earlier: A sequence, or a time.
+            later: The same; None is the newest.
+
+        Raises:
+            SessionNotFound: There is none, or it was deleted.
+            CursorAhead: The session has not come to one of the sequences.
+            BeforeFirstEvent: The session had not begun at one of the times.
+        """
+        first, first_state = await self.state(session_id, earlier)
+        second, second_state = await self.state(session_id, later)
+        one, two = first.session.sequence, second.session.sequence
+        if one <= two:
+            entries = await self._transcripts.entries_at_both(session_id, one, two)
+        else:
+            entries = (await self._transcripts.entries_at_both(session_id, two, one))[::-1]
+        return (
+            _snapshot(session_id, first, entries[0], first_state),
+            _snapshot(session_id, second, entries[1], second_state),
         )
 
     async def transcript(self, session_id: UUID, at: Moment | None = None) -> TranscriptRead:
@@ -248,3 +268,11 @@ class Queries:
     def _whole_state(self, loaded: Loaded, shared: Mapping[str, bytes]) -> Mapping[str, Any]:
         from_json = self._store.codec.from_json
         return {**loaded.session.state} | {key: from_json(value) for key, value in shared.items()}
+
+
+def _snapshot(
+    session_id: UUID, loaded: Loaded, entries: Sequence[bytes], state: Mapping[str, Any]
+) -> Snapshot:
+    session = loaded.session
+    document = session_document(session_id, session)
+    return Snapshot(document, session, session.sequence, loaded.position, entries, state)

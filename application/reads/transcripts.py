@@ -81,6 +81,24 @@ class Transcripts:
             return now
         return (await self._fold(session_id, self._nothing(), sequence)).entries.json()
 
+    async def entries_at_both(
+        self, session_id: UUID, earlier: int, later: int
+    ) -> tuple[Sequence[bytes], Sequence[bytes]]:
+        """Return the JSON of each entry as of two sequences, folded once as far as both go.
+
+        Args:
+            session_id: Whose transcript.
+            earlier: A sequence, not behind the later one.
+            later: A sequence; the log has it.
+        """
+        kept = self._kept.get(session_id)
+        if kept is not None and kept.sequence in (earlier, later):
+            first = await self.entries(session_id, earlier)
+            return first, await self.entries(session_id, later)
+        folded = await self._fold(session_id, self._nothing(), earlier)
+        first = folded.entries.json()
+        return first, (await self._fold(session_id, folded, later)).entries.json()
+
     def forget(self, session_id: UUID) -> None:
         """Drop a transcript from memory.
 

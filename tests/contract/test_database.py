@@ -68,6 +68,7 @@ def counts(connection: Connection[TupleRow]) -> tuple[Any, ...]:
         "update events set notification_id = 99 where originator_version = 1",
         "update events set erased_hash = sha256(state)",
         "update events set erased_hash = sha256(state), state = ''",
+        "update events set state = '', topic = 'other'",
         """update events set erased_hash = sha256('forged'),
         state = erased_record_v1(topic, state)""",
         """update events set erased_hash = sha256(state), state = erased_record_v1(topic, state),
@@ -99,11 +100,13 @@ def test_no_event_is_changed_or_removed_not_even_by_the_owner(
     assert connection.execute("select * from events order by notification_id").fetchall() == before
 
 
+@pytest.mark.parametrize(
+    "erased", ["state = ''", "erased_hash = sha256(state), state = erased_record_v1(topic, state)"]
+)
 def test_an_erased_record_leaves_its_hash_and_the_chain_holds_on_both_sides(
-    connection: Connection[TupleRow], filled: Chain
+    connection: Connection[TupleRow], filled: Chain, erased: str
 ) -> None:
-    erase = """update events set erased_hash = sha256(state), state = erased_record_v1(topic, state)
-        where originator_version = 2"""
+    erase = f"update events set {erased} where originator_version = 2"
     read = """select originator_version, notification_id, topic, state, erased_hash, digest
         from events order by originator_version"""
     before = connection.execute(read).fetchall()  # type: ignore[arg-type]

@@ -1,7 +1,6 @@
 """What clients see of the differences between two moments of a session."""
 
-from collections.abc import Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +8,7 @@ from api.http.outgoing.responses import from_json, to_json
 from api.v1.documents.inputs import waiting_documents
 from api.v1.documents.sessions import pending_documents
 from application.reads.diff import changes_between
+from application.reads.folded_entries import changed_entries
 from application.reads.query_results import Snapshot
 
 _FACTS = ("title", "status")
@@ -26,8 +26,8 @@ def diff_document(session_id: UUID, before: Snapshot, after: Snapshot) -> dict[s
     facts = ({name: one.document[name] for name in _FACTS} for one in (before, after))
     changed = changes_between(*facts).changed
     # Nearly all of a long transcript is alike, and need not even be read.
-    alike = set(before.transcript) & set(after.transcript)
-    parts, later_parts = _parts(before, alike), _parts(after, alike)
+    entries = changed_entries(before.transcript, after.transcript)
+    parts, later_parts = _parts(before, entries[0]), _parts(after, entries[1])
     return {
         "session_id": session_id,
         "from": before.sequence,
@@ -37,8 +37,8 @@ def diff_document(session_id: UUID, before: Snapshot, after: Snapshot) -> dict[s
     }
 
 
-def _parts(snapshot: Snapshot, alike: AbstractSet[bytes]) -> dict[str, dict[str, Any]]:
-    entries = [from_json(entry) for entry in snapshot.transcript if entry not in alike]
+def _parts(snapshot: Snapshot, changed: Sequence[bytes]) -> dict[str, dict[str, Any]]:
+    entries = [from_json(entry) for entry in changed]
     calls = {one["id"]: one for one in entries if one["kind"] == "tool_call"}
     return {
         "messages": {one["id"]: one for one in entries if one["id"] not in calls},

@@ -47,8 +47,8 @@ async def get_diff(request: AnyRequest, query: DiffQuery) -> ASGIResponse:
     """Read what differs between two moments of a session."""
     accepted = negotiated(request, {"application/json": (), _TEXT: ()})
     queries, session_id = services_of(request).queries, session_id_of(request)
-    before = await queries.snapshot(session_id, 1 if query.earlier is None else query.earlier)
-    after = await queries.snapshot(session_id, query.later)
+    earlier = 1 if query.earlier is None else query.earlier
+    before, after = await queries.snapshots(session_id, earlier, query.later)
     document = diff_document(session_id, before, after)
     if accepted == _TEXT:
         return Reply(diff_text(document).encode(), media_type="text/plain; charset=utf-8")
