@@ -5,6 +5,7 @@ nor actors nor the body of an error, and what goes wrong in one door is answered
 """
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
@@ -30,6 +31,7 @@ from application.limits.limiter import Limiter
 from domain.principal import Principal
 
 _logger = logging.getLogger("cairn.http")
+_SESSION_PATH = re.compile(r"/[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?:/|$)")
 
 
 Authenticate = Callable[[AnyRequest], Awaitable[Principal]]
@@ -49,6 +51,7 @@ class Door:
         authenticate: Returns who asks, or refuses by raising; asked before a route is looked for.
         answer_error: Returns the answer to a request that raised, by the error and the request id.
         origin: The word that events have which came in by it.
+        has_session_paths: It has all paths that begin with the id of a session, `/<UUID>/...`.
         enabled: Closed doors have no paths.
     """
 
@@ -61,6 +64,7 @@ class Door:
     origin: RequestOrigin
     more: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
+    has_session_paths: bool = False
     enabled: bool = True
 
     @property
@@ -90,6 +94,7 @@ class Doors:
             by_prefix += [(prefix, *one) for prefix in one[0].shared if prefix not in taken]
             taken.update(one[0].shared)
         self._doors = sorted(by_prefix, key=lambda one: -len(one[0]))
+        self._of_session_paths = next((one for one in opened if one[0].has_session_paths), None)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -126,6 +131,8 @@ class Doors:
 
     def _find(self, path: str) -> tuple[Door, Router] | None:
         for prefix, door, router in self._doors:
+            if not prefix and self._of_session_paths is not None and _SESSION_PATH.match(path):
+                return self._of_session_paths
             if path.startswith(prefix) and (not prefix or path[len(prefix) :][:1] in ("", "/")):
                 return door, router
         return None
@@ -163,7 +170,11 @@ async def _counted(
 ) -> ASGIResponse:
     if isinstance(answer, EventStream):
         limiter: Limiter = scope["cairn"].limiter
-        scope["cairn_counted_stream"] = await limiter.open_stream(principal)
+        try:
+            scope["cairn_counted_stream"] = await limiter.open_stream(principal)
+        except Exception:
+            await answer.discard()
+            raise
     return answer
 
 
@@ -207,6 +218,8 @@ def _router_of(door: Door) -> Router:
         raise RoutingError(f"{door.name}: {door.origin} is what the server does by itself")
     for route in door.routes:
         prefixes = (*door.prefixes, *door.shared)
+        if door.has_session_paths and route.path.startswith("/{"):
+            continue
         if not any(f"{route.path}/".startswith(f"{prefix}/") for prefix in prefixes):
             raise RoutingError(f"{door.name}: {route.path} does not begin with {door.prefix}")
     return Router(door.routes)

@@ -9,6 +9,7 @@ from api.database import StartError
 from api.settings import Settings
 from application.ports.clock import Clock
 from application.ports.issued_tokens import IssuedTokens
+from application.ports.session_managers import SessionManagers
 from application.ports.transparency import Signatures
 from application.reads.transparency import AuditKeys
 from infrastructure.audit_key_file import make_key, read_keys, rotate_key
@@ -22,6 +23,7 @@ from infrastructure.sealing import (
     make_sealing_key,
     rotate_sealing_key,
 )
+from infrastructure.session_managers import HttpSessionManagers, read_managers
 
 __all__ = ["KeyFileError", "make_key", "make_sealing_key", "rotate_key", "rotate_sealing_key"]
 
@@ -106,6 +108,24 @@ def signing_secrets_of(settings: Settings) -> tuple[bytes, ...]:
             " `cairn secrets keygen FILE`, and name it in CAIRN_SECRETS_KEY_FILE."
         )
     return tuple(secrets)
+
+
+def session_managers_of(settings: Settings, clock: Clock) -> SessionManagers:
+    """Return the session managers that sessions are forwarded to; there may be none.
+
+    Args:
+        settings: Say where they are named.
+        clock: Tells when a request is signed.
+
+    Raises:
+        StartError: The file cannot be used.
+    """
+    if settings.session_managers_file is None or not settings.has_open("agentapi"):
+        return HttpSessionManagers((), clock)
+    try:
+        return HttpSessionManagers(read_managers(settings.session_managers_file), clock)
+    except KeyFileError as error:
+        raise StartError(f"{error} (CAIRN_SESSION_MANAGERS_FILE)") from error
 
 
 def sealer_of(settings: Settings) -> Plain | Sealer:

@@ -22,7 +22,7 @@ from api.http.around.forwarded import Forwarding
 from api.http.around.middleware import RequestMiddleware
 from api.http.around.site_guard import SiteGuard
 from api.http.outgoing.streams import end_revoked, goodbye
-from api.keys import audit_keys_of, issued_tokens, sealer_of, token_of
+from api.keys import audit_keys_of, issued_tokens, sealer_of, session_managers_of, token_of
 from api.services import Services
 from api.settings import Settings
 from application.commands.access_handler import AccessHandler
@@ -70,6 +70,7 @@ from application.upkeep.supervision import KeyPruner, Supervisor
 from application.use_cases import use_cases_over
 from application.use_cases.driven_turns import DrivenTurns
 from application.use_cases.foreign_events import ForeignEvents
+from application.use_cases.forwarded_sessions import ForwardedSessions
 from application.use_cases.named_sessions import NamedSessions
 from application.use_cases.provisioned_sessions import ProvisionedSessions
 from application.use_cases.recovery import Recovery, patience
@@ -106,6 +107,7 @@ from infrastructure.postgres.provision_payloads import PostgresProvisionPayloads
 from infrastructure.postgres.retention_runs import PostgresRetentionRuns
 from infrastructure.postgres.seen_signatures import PostgresSeenSignatures
 from infrastructure.postgres.session.recovery import PostgresDriverWatch
+from infrastructure.postgres.session_routes import PostgresSessionRoutes
 from infrastructure.postgres.store import PostgresStore, open_store
 from infrastructure.postgres.tickets import PostgresTickets
 from infrastructure.postgres.transparency import PostgresSignedHeads, PostgresTiles
@@ -164,6 +166,7 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
             for job in jobs:
                 await job.stop()
             await services.known_tokens.stop()
+            await services.forwarded_sessions.managers.close()
 
 
 def _put_together(
@@ -351,6 +354,9 @@ def _put_together(
         adk_reader=LiveAdkReader(),
         provisioned_sessions=provisioned_sessions,
         seen_signatures=seen_signatures,
+        forwarded_sessions=ForwardedSessions(
+            session_managers_of(settings, store.clock), PostgresSessionRoutes(database), store.clock
+        ),
     )
     return services, jobs
 

@@ -46,6 +46,7 @@ from application.tokens.tickets import TicketDesk
 from application.use_cases import UseCases
 from application.use_cases.driven_turns import DrivenTurns
 from application.use_cases.foreign_events import ForeignEvents
+from application.use_cases.forwarded_sessions import ForwardedSessions
 from application.use_cases.named_sessions import NamedSessions
 from application.use_cases.provisioned_sessions import ProvisionedSessions
 from application.use_cases.recovery import Recovery
@@ -104,6 +105,7 @@ class Services:
     adk_reader: ForeignReader
     provisioned_sessions: ProvisionedSessions
     seen_signatures: SeenSignatures
+    forwarded_sessions: ForwardedSessions
 
 
 def services_of(request: AnyRequest) -> Services:

@@ -890,6 +890,19 @@ create table provision_payloads (
 create index provision_payloads_mark on provision_payloads (mark);
 create index provision_payloads_created_at on provision_payloads (created_at);
 
+-- Where sessions are that another server keeps; its secret and its address are in a file of ours.
+create table session_routes (
+  public_id uuid primary key,
+  manager text not null,
+  remote_id text not null,
+  app text not null,
+  user_id text not null,
+  scope text not null,
+  team text,
+  created_at timestamptz not null default clock_timestamp()
+);
+create index session_routes_remote on session_routes (manager, remote_id);
+
 -- How much each principal has asked for in the period that runs, and its open streams. Lost with the
 -- server: everybody begins anew.
 create unlogged table allowances (

@@ -13,8 +13,12 @@ from api.http.incoming.json_body import decode, require_plain_json
 from api.http.incoming.requests import AnyRequest, header, scope_of
 from api.http.outgoing.problems import Problem, problem_of, retry_after, status_of
 from api.http.outgoing.responses import Reply, etag, to_json
+from application.ports.session_managers import ManagerUnreachable
+from application.use_cases.forwarded_sessions import ManagerRefused
 from domain.errors import SessionNotFound
+from domain.request_signature import SIGNATURE, TIMESTAMP
 
+SIGNED_HEADERS = (SIGNATURE.lower().encode(), TIMESTAMP.lower().encode())
 _logger = logging.getLogger("cairn.http")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})|;")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -103,8 +107,10 @@ def answer_error(error: Exception, request_id: str) -> ASGIResponse:
     """
     headers: dict[str, str] = {}
     match error:
-        case Refusal():
+        case Refusal() | ManagerRefused():
             status, message = error.status, error.message
+        case ManagerUnreachable():
+            status, message = 503 if error.reason == "not-configured" else 502, str(error)
         case NotFoundException():
             status, message = 404, "Not Found"
         case MethodNotAllowedException():

@@ -152,8 +152,18 @@ class File(_Settings):
     permissions: Any = None
 
 
+class Params(_Settings):
+    """What is for the server that is asked, and not for the session."""
+
+    manager_id: str | None = Field(
+        default=None, description="The session manager that begins it; the default one without."
+    )
+
+
 class SessionSettings(_Settings):
     """All of it."""
+
+    params: Params = Params()
 
     session: SessionSection = SessionSection()
     env: dict[str, str | None] | None = None

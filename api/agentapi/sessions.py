@@ -8,6 +8,7 @@ from api.agentapi.session_settings import SessionSettings, without_secrets
 from api.http.around.authorization import principal_of
 from api.http.incoming.requests import AnyRequest, name_of
 from api.services import services_of
+from application.ports.session_routes import SessionRoute
 from application.ports.session_rows import ListedSession
 from domain.errors import SessionNotFound
 from domain.session.commands import CreateSession, FirstMessage, ForeignEvent
@@ -84,6 +85,21 @@ async def row_of(request: AnyRequest) -> ListedSession:
     if row.app != services.settings.session_manager_app or not principal.sees(row.app, row.user):
         raise SessionNotFound
     return row
+
+
+async def visible_route(request: AnyRequest) -> SessionRoute | None:
+    """Return where the session that the path names is kept; None when no other server has it.
+
+    Args:
+        request: Who asks.
+
+    Raises:
+        SessionNotFound: Another server has it, and it is not there for whoever asks.
+    """
+    route = await services_of(request).forwarded_sessions.find(id_in(request))
+    if route is not None and not principal_of(request).sees(route.app, route.user):
+        raise SessionNotFound
+    return route
 
 
 def id_in(request: AnyRequest) -> UUID:

@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import NamedTuple
+from urllib.parse import quote
 from uuid import uuid4
 
 from api.agentapi.requests import Refusal
@@ -19,24 +21,44 @@ RIGHTS: frozenset[Right] = frozenset({"read", "write", "stream"})
 """What whoever has the secret may do, in the sessions of the app of this door."""
 
 _ANYBODY = Principal(actor="anonymous", rights=frozenset())
+_ON_BEHALF = "cairn_on_behalf"
+_PLAIN = " !#$&'()*+,-./:;<=>?@[]^_`{|}~"
+_LONGEST_ACTOR = 200
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _KEPT_FOR = timedelta(seconds=WINDOW_SECONDS + 60)
 """How long after its timestamp a signature is known: longer than it is good, whoever's clock."""
 
 
-def by_signature(secrets: Collection[bytes], app: str, *, open_path: str) -> Authenticate:
+class OnBehalf(NamedTuple):
+    """For whom another server asks, as it says.
+
+    Args:
+        user: Who asks there.
+        team: Whose sessions they see too.
+    """
+
+    user: str
+    team: str | None
+
+
+def by_signature(
+    secrets: Collection[bytes], app: str, *, open_path: str, tokens: Authenticate | None
+) -> Authenticate:
     """Return what tells who asks by a signature.
 
     Args:
         secrets: Those that are in use; with none of them, nobody comes in.
         app: To which the sessions belong that its holder sees.
         open_path: The only path that everybody may ask for.
+        tokens: Tells who shows a token instead, where sessions are forwarded; None takes none.
     """
 
     async def authenticate(request: AnyRequest) -> Principal:
         if request.scope["path"] == open_path:
             return _ANYBODY
         shown, timestamp = first_header(request, SIGNATURE), first_header(request, TIMESTAMP)
+        if shown is None and tokens is not None:
+            return await _by_token(request, tokens)
         if shown is None:
             raise Refusal(401, f"missing {SIGNATURE} header")
         if timestamp is None:
@@ -53,9 +75,52 @@ def by_signature(secrets: Collection[bytes], app: str, *, open_path: str) -> Aut
             raise Refusal(401, "invalid signature")
         if request.method not in _READS:
             await _require_first(request, shown, int(timestamp))
-        return Principal(actor=ACTOR, rights=RIGHTS, app=app, is_named=True)
+        on_behalf = scope_of(request)[_ON_BEHALF] = _on_behalf(request)
+        actor, user = ACTOR, None
+        if on_behalf.user:
+            actor = f"{ACTOR}:{quote(on_behalf.user, safe=_PLAIN)}"[:_LONGEST_ACTOR]
+            user = None if on_behalf.team else on_behalf.user
+        return Principal(actor=actor, rights=RIGHTS, app=app, user=user, is_named=True)
 
     return authenticate
+
+
+def signed_for(request: AnyRequest) -> OnBehalf | None:
+    """Return for whom a signed request asks; None for one that shows a token.
+
+    Args:
+        request: Which.
+    """
+    found: OnBehalf | None = scope_of(request).get(_ON_BEHALF)
+    return found
+
+
+def _on_behalf(request: AnyRequest) -> OnBehalf:
+    """Return for whom a request asks: below the ids of sessions it must say so."""
+    if f"{request.scope['path']}/".startswith("/api/v1/sessions/"):
+        return OnBehalf("", None)
+    user, team = (first_header(request, name) for name in ("X-Forwarded-User", "X-Forwarded-Team"))
+    if not user:
+        raise Refusal(401, "missing X-Forwarded-User header")
+    return OnBehalf(_as_text(user), _as_text(team) if team else None)
+
+
+def _as_text(value: str) -> str:
+    try:
+        text = value.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        raise Refusal(400, "X-Forwarded-User and X-Forwarded-Team are UTF-8") from None
+    if not text.isprintable():
+        raise Refusal(400, "X-Forwarded-User and X-Forwarded-Team are printable")
+    return text
+
+
+async def _by_token(request: AnyRequest, tokens: Authenticate) -> Principal:
+    """Return who shows a token: as long as there is none, nobody comes in here."""
+    principal = await tokens(request)
+    if not principal.token_id and not principal.is_named and principal.actor == "anonymous":
+        raise Refusal(401, "send the header `Authorization: Bearer <token>`, or sign the request")
+    return principal
 
 
 def first_header(request: AnyRequest, name: str) -> str | None:

@@ -9,9 +9,11 @@ from api.agentapi.sessions import (
     row_of,
     session_info,
     status_of,
+    visible_route,
     wanted_session,
 )
-from api.http.around.authorization import narrowed, require_owner
+from api.agentapi.signing import signed_for
+from api.http.around.authorization import narrowed, principal_of, require_owner
 from api.http.around.limits import take
 from api.http.incoming import cursors
 from api.http.incoming.bodies import read_body
@@ -19,12 +21,17 @@ from api.http.incoming.requests import AnyRequest, name_of
 from api.http.outgoing.responses import Reply, next_link
 from api.http.routing import delete, get, post
 from api.services import caller_of, services_of
+from application.ports.session_routes import SessionRoute
 from application.ports.session_rows import After, ListedSession, SessionFilter, SessionOrder
+from application.use_cases.forwarded_sessions import Found, Wanted
 from domain.errors import Invalid, SessionNotFound, TooLarge
 
 SESSIONS = "/api/v1/sessions"
 _SESSION = SESSIONS + "/{name:path}"
-_PARAMETERS = frozenset({"user_id", "scope", "team_id", "status", "limit", "cursor"})
+UNREACHABLE = "X-Session-Managers-Unreachable"
+"""Names the session managers whose sessions are missing in a list, each with the reason."""
+_FILTERS = frozenset({"user_id", "scope", "team_id", "status"})
+_PARAMETERS = _FILTERS | {"limit", "cursor"}
 _NEWEST_FIRST = SessionOrder(by="created_at")
 _MOST = 10_000
 _PAGE = 500
@@ -39,11 +46,20 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
     app = services.settings.session_manager_app
     require_owner(request, app, settings.session.user_id)
     await take(request, "sessions")
+    payload = await read_body(request)
+    forwarded = services.forwarded_sessions
+    # What another server signs begins here, and goes no further.
+    asked = settings.params.manager_id
+    manager = forwarded.choose(asked) if signed_for(request) is None else None
+    if manager is not None:
+        session = settings.session
+        whose = (app, session.user_id, session.scope or "user", session.team_id or None)
+        public_id = await forwarded.create(Wanted(manager, *whose), payload)
+        return reply({"session_id": str(public_id)}, status=201)
     caller = (await caller_of(request))._replace(expected=None, key=None)
     wanted = wanted_session(settings, sent, app, services.store.clock.new_id())
-    payload = (await read_body(request)).decode()
     try:
-        outcome = await services.provisioned_sessions.create(caller, wanted, payload)
+        outcome = await services.provisioned_sessions.create(caller, wanted, payload.decode())
     except TooLarge:
         raise
     except Invalid as refused:
@@ -57,7 +73,29 @@ async def list_sessions(request: AnyRequest) -> ASGIResponse:
     query = query_of(request, _PARAMETERS)
     rows, following = await _listed(request, query)
     headers = {} if following is None else next_link(request, SESSIONS, cursor=following)
-    return reply({"sessions": [session_info(row) for row in rows]}, headers=headers)
+    sessions = [session_info(row) for row in rows]
+    if signed_for(request) is None and "cursor" not in query:
+        elsewhere = await _elsewhere(request, query)
+        sessions = sorted([*sessions, *elsewhere.sessions], key=_age, reverse=True)
+        if elsewhere.unreachable:
+            told = (f"{name};reason={why}" for name, why in elsewhere.unreachable.items())
+            headers[UNREACHABLE] = ", ".join(told)
+    return reply({"sessions": sessions}, headers=headers)
+
+
+def _age(info: dict[str, str]) -> tuple[str, str]:
+    return info["created_at"], info["id"]
+
+
+async def _elsewhere(request: AnyRequest, query: dict[str, str]) -> Found:
+    """Return the sessions that other servers keep; `limit` is about those of this one."""
+    principal = principal_of(request)
+    asked = {key: value for key, value in query.items() if key in _FILTERS}
+    if principal.user is not None:
+        asked.setdefault("user_id", principal.user)
+    return await services_of(request).forwarded_sessions.list(
+        asked, lambda route: principal.sees(route.app, route.user)
+    )
 
 
 async def _listed(
@@ -103,6 +141,9 @@ def _limit(query: dict[str, str]) -> int:
 @get(_SESSION, right="read")
 async def get_session(request: AnyRequest) -> ASGIResponse:
     """Return what is told of a session."""
+    route = await _route_of(request)
+    if route is not None:
+        return reply(await services_of(request).forwarded_sessions.get(route))
     row = await row_of(request)
     return reply(session_info(row), sequence=row.sequence)
 
@@ -113,11 +154,21 @@ async def delete_session(request: AnyRequest) -> ASGIResponse:
     services = services_of(request)
     caller = (await caller_of(request))._replace(key=None)
     try:
+        route = await _route_of(request)
+        if route is not None:
+            await services.forwarded_sessions.delete(route)
+            return Reply(b"", status=204)
         row = await row_of(request)
         await services.provisioned_sessions.delete(caller, row.session_id)
     except SessionNotFound:
         raise Refusal(404, f"session not found: {name_of(request, 'name')[:200]}") from None
     return Reply(b"", status=204)
+
+
+async def _route_of(request: AnyRequest) -> SessionRoute | None:
+    if signed_for(request) is not None:
+        return None
+    return await visible_route(request)
 
 
 ROUTES = (create_session, list_sessions, get_session, delete_session)

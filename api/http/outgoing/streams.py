@@ -89,6 +89,8 @@ class EventStream(ASGIResponse):
 
     opening = _RETRY
     """What stands before the first frame."""
+    status = 200
+    headers_sent = _HEADERS
 
     def __init__(
         self,
@@ -119,7 +121,9 @@ class EventStream(ASGIResponse):
         send: Send,
     ) -> None:
         """Send until one side has had enough."""
-        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        await send(
+            {"type": "http.response.start", "status": self.status, "headers": self.headers_sent}
+        )
         sender = self._sender = asyncio.create_task(self._send(send))
         watcher = asyncio.create_task(_hung_up(receive))
         open_streams.add(self)
@@ -138,6 +142,9 @@ class EventStream(ASGIResponse):
         if self._is_revoked:
             problem = Problem("unauthorized", "the token of this stream is no longer good")
             await send(_part(self.trouble(problem), more=False))
+
+    async def discard(self) -> None:
+        """Give up what a stream holds that is never sent."""
 
     def cut(self) -> None:
         """End a stream whose reader does not take the goodbye."""

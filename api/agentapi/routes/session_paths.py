@@ -1,0 +1,85 @@
+"""What is below the id of a session, `/<id>/...`: its native routes, here or where it is kept."""
+
+from collections.abc import Iterable
+
+from litestar.response.base import ASGIResponse
+
+from api.agentapi.requests import Refusal
+from api.agentapi.reverse_proxy import handed_on, headers_to_send, target_at_manager
+from api.agentapi.sessions import row_of, visible_route
+from api.agentapi.signing import signed_for
+from api.http.around.authorization import authorize, principal_of, require_right
+from api.http.incoming.bodies import read_body
+from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.routing import Route, Router
+from api.services import services_of
+from application.ports.session_routes import SessionRoute
+from domain.errors import SessionNotFound
+from domain.principal import Right
+
+_PATH = "/{name:str}/{rest:path}"
+_NATIVE = "/v1/sessions"
+_RIGHTS: dict[str, Right] = {
+    "GET": "read",
+    "POST": "write",
+    "PUT": "write",
+    "PATCH": "write",
+    "DELETE": "write",
+}
+
+
+def session_paths(native: Iterable[Route]) -> tuple[Route, ...]:
+    """Return the routes below the ids of sessions.
+
+    Args:
+        native: Those of the native door; the ones of a session are found here too.
+    """
+    router = Router([one for one in native if one.path.startswith(_NATIVE + "/{session_id:str}/")])
+
+    async def answer(request: AnyRequest) -> ASGIResponse:
+        """Answer what the native route of a session does, or what its manager does."""
+        route = await _route_of(request)
+        return await (_here(request, router) if route is None else _there(request, route))
+
+    return tuple(Route(method, _PATH, answer, right=right) for method, right in _RIGHTS.items())
+
+
+async def _route_of(request: AnyRequest) -> SessionRoute | None:
+    forwarded = services_of(request).forwarded_sessions
+    if signed_for(request) is not None or not forwarded.managers.names:
+        return None  # what another server signs is here, and goes no further
+    return await visible_route(request)
+
+
+async def _here(request: AnyRequest, router: Router) -> ASGIResponse:
+    row = await row_of(request)
+    on_behalf = signed_for(request)
+    if on_behalf is not None and row.user != on_behalf.user:
+        document = services_of(request).store.codec.from_json(row.doc)
+        is_theirs = document.get("scope") == "team" and document.get("team") == on_behalf.team
+        if not is_theirs or on_behalf.team is None:
+            raise SessionNotFound
+    scope, principal = scope_of(request), principal_of(request)
+    scope["path"] = _NATIVE + scope["path"]
+    route = router.find(scope)
+    scope["cairn_route"] = route.path
+    await authorize(request, route, principal)
+    return await route.answer(request)
+
+
+async def _there(request: AnyRequest, route: SessionRoute) -> ASGIResponse:
+    services, principal = services_of(request), principal_of(request)
+    if "text/event-stream" in (header(request, b"accept") or ""):
+        require_right(principal, "stream")
+    elif request.method not in ("GET", "HEAD"):
+        require_right(principal, "write")
+    if header(request, b"upgrade") is not None:
+        raise Refusal(501, "connections that change their protocol are not forwarded")
+    answer = await services.forwarded_sessions.managers.open(
+        route.manager,
+        request.method,
+        target_at_manager(request, route.remote_id),
+        await read_body(request),
+        headers_to_send(request, principal.user or route.user, route.team),
+    )
+    return await handed_on(answer, services, scope_of(request)["cairn_request_id"], principal)
