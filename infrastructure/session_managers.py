@@ -71,7 +71,7 @@ def read_managers(path: Path) -> tuple[Manager, ...]:
 
 
 def _manager(path: Path, number: int, told: Any) -> Manager:
-    given: dict[str, Any] = told if isinstance(told, dict) else {}
+    given = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
     name, url, secret = (given.get(key) for key in ("id", "url", "hmac_secret"))
     default = given.get("default", False)
     wrong = None

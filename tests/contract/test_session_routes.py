@@ -1,0 +1,43 @@
+"""Where sessions are that another server keeps, in memory and on Postgres."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from application.ports.session_routes import SessionRoute, SessionRoutes
+from infrastructure.memory.session_routes import MemorySessionRoutes
+from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.session_routes import PostgresSessionRoutes
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def routes(request: pytest.FixtureRequest) -> AsyncIterator[SessionRoutes]:
+    if request.param == "memory":
+        yield MemorySessionRoutes()
+        return
+    database = Database(request.getfixturevalue("database_url"), readers=2)
+    await database.open()
+    yield PostgresSessionRoutes(database)
+    await database.close()
+
+
+async def test_a_route_is_found_by_both_of_its_names_until_it_is_taken_away(routes: SessionRoutes):
+    one = SessionRoute(
+        public_id=uuid4(), manager="b", remote_id="r1", app="a", user="ü", scope="user", team=None
+    )
+    other = replace(one, public_id=uuid4(), manager="c", team="org/core", scope="team")
+    for route in (one, one, other):  # the second after a lost answer
+        await routes.add(route)
+    assert await routes.get(one.public_id) == one
+    assert await routes.get(other.public_id) == other
+    assert await routes.get(uuid4()) is None
+    assert await routes.of_manager("b", ["r1", "r2"]) == [one]
+    assert await routes.of_manager("b", []) == []
+    assert await routes.of_manager("c", ["r2"]) == []
+    await routes.delete(one.public_id)
+    await routes.delete(one.public_id)
+    assert await routes.get(one.public_id) is None
+    assert await routes.of_manager("b", ["r1"]) == []
+    assert await routes.of_manager("c", ["r1"]) == [other]
