@@ -66,8 +66,10 @@ from application.tokens.tickets import TicketDesk
 from application.transfer.checking import Checker
 from application.transfer.exports import Exports
 from application.transfer.imports import Importer
+from application.upkeep.blobs import BlobSweeper
 from application.upkeep.supervision import KeyPruner, Supervisor
 from application.use_cases import use_cases_over
+from application.use_cases.blobs import Blobs
 from application.use_cases.driven_turns import DrivenTurns
 from application.use_cases.foreign_events import ForeignEvents
 from application.use_cases.forwarded_sessions import ForwardedSessions
@@ -201,6 +203,7 @@ def _put_together(
     )
     transcripts = Transcripts(store, share=memory.share("transcripts"))
     queries = Queries(store, repository, transcripts)
+    blob_sweeper = BlobSweeper(store.blobs, timedelta(hours=settings.blob_hours))
     pruner = KeyPruner(store.idempotency_keys, timedelta(days=settings.idempotency_days))
     sender = HttpSender(
         timeout=settings.webhook_timeout_seconds, private_targets=settings.webhook_private_targets
@@ -253,7 +256,8 @@ def _put_together(
             await subscriptions.reseal()
         await seen_signatures.sweep()
         await provisioned_sessions.upkeep()
-        return min(await pruner.round(), await rebuilder.round(), _SWEPT_EVERY)
+        waits = (await pruner.round(), await rebuilder.round(), await blob_sweeper.round())
+        return min(*waits, _SWEPT_EVERY)
 
     board = JobBoard(database)
     jobs: list[_Job] = [
@@ -310,6 +314,7 @@ def _put_together(
         tails=tails,
         replays=Replays(store, hub, tails, rhythm),
         partials=PartialReader(store, hub),
+        blobs=Blobs(store.blobs, memory.share("requests"), largest=settings.max_blob_bytes),
         feed=Feed(log, hub, rhythm),
         webhooks=Webhooks(subscriptions, log, sender, store.clock),
         checkups=Checkups(store),

@@ -44,6 +44,7 @@ from application.tokens.manage import TokenDesk
 from application.tokens.sight import Sight
 from application.tokens.tickets import TicketDesk
 from application.use_cases import UseCases
+from application.use_cases.blobs import Blobs
 from application.use_cases.driven_turns import DrivenTurns
 from application.use_cases.foreign_events import ForeignEvents
 from application.use_cases.forwarded_sessions import ForwardedSessions
@@ -78,6 +79,7 @@ class Services:
     tails: Tails
     replays: Replays
     partials: PartialReader
+    blobs: Blobs
     feed: Feed
     webhooks: Webhooks
     checkups: Checkups

@@ -123,6 +123,9 @@ class Settings(BaseSettings):
     max_connections_per_peer: Annotated[int | None, Field(ge=1)] = None
     max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * MEBIBYTE
     max_import_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024 * MEBIBYTE
+    max_blob_bytes: Annotated[int, Field(ge=1024, le=1024 * MEBIBYTE)] = 64 * MEBIBYTE
+    blob_hours: Annotated[float, Field(gt=0, le=87600)] = 24.0
+    """For which a blob is kept that no session names."""
     max_record_bytes: Annotated[int, Field(ge=1024)] = MEBIBYTE
     max_state_bytes: Annotated[int, Field(ge=MEBIBYTE)] = 16 * MEBIBYTE
     memory_mb: Annotated[int | None, Field(ge=128)] = None

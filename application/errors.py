@@ -96,6 +96,26 @@ class IssuerUnavailable(Unavailable):
     """The keys of the issuer of this token cannot be read now; try again."""
 
 
+class BlobNotFound(NotFound):
+    """There is no blob of this name here."""
+
+
+class BlobMissing(Invalid):
+    """A part names a blob that is not there; send its bytes first."""
+
+
+class BlobTooLarge(TooLarge):
+    """The blob is larger than one may be."""
+
+
+class BlobDamaged(Damaged):
+    """The stored bytes of this blob are not those that were sent."""
+
+
+class DigestMismatch(Invalid):
+    """What came is not what its SHA-256 says; nothing was kept. Send it again."""
+
+
 class TokenNotFound(NotFound):
     """No access token has this id."""
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from domain.blobs import CONTENT_TYPES, digest_of_blob
 from domain.errors import Invalid
 from domain.values import Part
 
@@ -24,7 +25,7 @@ def require_parts(parts: Sequence[Part], field: str = "parts") -> None:
 
     Raises:
         Invalid: There is no part, one does not say its type, a text is none, or an image or a file
-            holds nothing.
+            holds nothing, or both a blob and something else.
     """
     if not parts:
         raise Invalid(f"{field} must have at least one part", field=field)
@@ -36,7 +37,7 @@ def require_parts(parts: Sequence[Part], field: str = "parts") -> None:
                     raise Invalid(
                         f"{field}[{index}].text must be a string", field=f"{field}[{index}].text"
                     )
-            case "image" | "file" as kind:
+            case str() as kind if kind in CONTENT_TYPES:
                 _require_content(part, kind, at)
             case str():
                 pass
@@ -45,11 +46,21 @@ def require_parts(parts: Sequence[Part], field: str = "parts") -> None:
 
 
 def _require_content(part: Part, kind: str, field: str) -> None:
-    given = [name for name in ("url", "data") if part.get(name) is not None]
+    given = [name for name in ("url", "data", "blob") if part.get(name) is not None]
     if not given:
-        raise Invalid(f"{field}: the {kind} holds nothing; give its url or its data", field=field)
+        raise Invalid(
+            f"{field}: the {kind} holds nothing; give its url, its data or its blob", field=field
+        )
     for name in given:
         if not isinstance(part[name], str) or not part[name].strip():
             raise Invalid(f"{field}.{name} must not be empty", field=f"{field}.{name}")
+    if "blob" in given:
+        if len(given) > 1:
+            raise Invalid(f"{field}: give a blob alone, without url and data", field=field)
+        if digest_of_blob(part["blob"]) is None:
+            raise Invalid(
+                f"{field}.blob must be `sha256:` and 64 digits in lower-case hex",
+                field=f"{field}.blob",
+            )
     if "data" in given and not _BASE64.fullmatch(part["data"]):
         raise Invalid(f"{field}.data must be base64", field=f"{field}.data")

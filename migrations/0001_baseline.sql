@@ -214,6 +214,7 @@ begin
   delete from leases where session_id = p_log;
   delete from presence where session_id = p_log;
   delete from provision_payloads where session_id = p_log;
+  perform let_go_of_blobs_v1(p_log, null);
   delete from idempotency_keys where scope = p_log;
   delete from idempotency_keys where session_id = p_log and scope <> session_id;
   delete from shared_state_history where session_id = p_log
@@ -615,6 +616,245 @@ exception when unique_violation or sqlstate 'CN001' then
   return null;
 end $$;
 
+-- What parts of messages name by the SHA-256 of its bytes, stored once for each app. `digest` is null
+-- until all of it is there; `touched_at` says when the last of it came.
+create table blobs (
+  blob_id uuid primary key,
+  app text not null,
+  digest bytea check (octet_length(digest) = 32),
+  touched_at timestamptz not null default clock_timestamp()
+) with (fillfactor = 50);
+create unique index blobs_by_digest on blobs (app, digest) where digest is not null;
+create index blobs_on_their_way on blobs (touched_at) where digest is null;
+
+-- Of each app and user that sent it, or has it in a session: for anybody else it is not there.
+-- `unnamed_since` is null while a session names it.
+create table blob_holders (
+  app text not null,
+  user_id text not null,
+  digest bytea not null,
+  blob_id uuid not null references blobs,
+  size bigint not null,
+  media_type text not null,
+  unnamed_since timestamptz,
+  primary key (app, user_id, digest)
+);
+create index blob_holders_of_blob on blob_holders (blob_id);
+create index blob_holders_unnamed on blob_holders (unnamed_since) where unnamed_since is not null;
+
+-- `start` is the place of a piece in the whole. Most of what is sent is compressed already.
+create table blob_chunks (
+  blob_id uuid not null references blobs on delete cascade,
+  start bigint not null,
+  content bytea not null,
+  primary key (blob_id, start)
+);
+alter table blob_chunks alter column content set storage external;
+
+-- Which sessions name it; also what is not there, of a session that was imported without it.
+-- `doubted_at`: since when it may not be so, for the session was deleted, or refused what named it.
+create table blob_references (
+  session_id uuid not null,
+  app text not null,
+  user_id text not null,
+  digest bytea not null,
+  doubted_at timestamptz,
+  primary key (session_id, digest)
+);
+create index blob_references_of_blob on blob_references (app, user_id, digest);
+create index blob_references_in_doubt on blob_references (doubted_at) where doubted_at is not null;
+
+-- Keeps a piece of what is sent; false when it was swept meanwhile. Not waited for on the disk: the
+-- end is.
+create function keep_chunk_v1(p_upload uuid, p_start bigint, p_content bytea) returns boolean
+language plpgsql as $$
+begin
+  perform set_config('synchronous_commit', 'off', true);
+  update blobs set touched_at = clock_timestamp() where blob_id = p_upload and digest is null;
+  if not found then
+    return false;
+  end if;
+  insert into blob_chunks (blob_id, start, content) values (p_upload, p_start, p_content);
+  return true;
+end $$;
+
+-- Of those who keep the same bytes for an app, and who free them, one goes after the other.
+create function lock_blobs_v1(p_app text, p_digests bytea[]) returns void language plpgsql as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('blob ' || encode(digest, 'hex') || p_app, 0))
+    from (select digest from unnest(p_digests) as d (digest) order by digest) as o;
+end $$;
+
+-- Makes what was sent a blob of somebody, once it is whole. What the app has already is not kept
+-- twice. Nobody is told whether others have it: `is_new` is that this one had not; null, and nothing
+-- is kept, when the upload was swept meanwhile.
+create function keep_blob_v1(
+  p_upload uuid, p_app text, p_user text, p_digest bytea, p_size bigint, p_media_type text,
+  out media_type text, out is_new boolean
+) language plpgsql as $$
+declare
+  kept uuid;
+begin
+  perform lock_blobs_v1(p_app, array[p_digest]);
+  select b.blob_id into kept from blobs as b where b.app = p_app and b.digest = p_digest;
+  if not found then
+    update blobs as b set digest = p_digest where b.blob_id = p_upload returning b.blob_id into kept;
+    if not found then
+      return;
+    end if;
+  end if;
+  if kept <> p_upload then
+    delete from blobs as b where b.blob_id = p_upload;
+  end if;
+  insert into blob_holders as h (app, user_id, digest, blob_id, size, media_type, unnamed_since)
+    values (p_app, p_user, p_digest, kept, p_size, p_media_type,
+      case when not exists (
+        select from blob_references as r
+        where r.app = p_app and r.user_id = p_user and r.digest = p_digest
+      ) then clock_timestamp() end)
+  on conflict (app, user_id, digest) do update
+    set unnamed_since = case when h.unnamed_since is not null then clock_timestamp() end
+  returning h.media_type, xmax = 0 into media_type, is_new;
+end $$;
+
+-- Notes that a session names blobs of its owner, and returns those of them that are there. They stay
+-- for as long as it does. With `p_even_missing` what is not there is noted too, and counts once it is.
+create function name_blobs_v1(
+  p_session uuid, p_app text, p_user text, p_digests bytea[], p_even_missing boolean
+) returns table (digest bytea, is_new boolean) language plpgsql as $$
+#variable_conflict use_column
+declare
+  there bytea[];
+  gone boolean;
+begin
+  -- In one order, so that two who name the same do not wait for each other.
+  select coalesce(array_agg(f.digest), '{}') into there from (
+    select h.digest from blob_holders as h
+    where h.app = p_app and h.user_id = p_user and h.digest = any(p_digests)
+    order by h.digest for update
+  ) as f;
+  select s.deleted into gone from sessions as s where s.session_id = p_session;
+  update blob_holders as h set unnamed_since = null
+    where h.app = p_app and h.user_id = p_user and h.digest = any(there)
+      and h.unnamed_since is not null;
+  return query
+    with made as (
+      insert into blob_references as r (session_id, app, user_id, digest, doubted_at)
+        select p_session, p_app, p_user, d.digest, case when gone then clock_timestamp() end
+        from unnest(p_digests) as d (digest)
+        where p_even_missing or d.digest = any(there)
+      on conflict do nothing
+      returning r.digest
+    )
+    select t.digest, exists (select from made as m where m.digest = t.digest)
+    from unnest(there) as t (digest);
+end $$;
+
+-- Takes from a user what no session of theirs names any more, frees what nobody has then, and
+-- returns how many that was taken.
+create function free_blobs_v1(p_app text, p_user text, p_digests bytea[]) returns bigint
+language plpgsql as $$
+declare
+  freed uuid[];
+begin
+  perform lock_blobs_v1(p_app, p_digests);
+  -- Who is about to name one is waited for, and then seen.
+  perform from blob_holders as h
+    where h.app = p_app and h.user_id = p_user and h.digest = any(p_digests)
+    order by h.digest for update;
+  with gone as (
+    delete from blob_holders as h
+      where h.app = p_app and h.user_id = p_user and h.digest = any(p_digests)
+        and not exists (
+          select from blob_references as r
+          where r.app = h.app and r.user_id = h.user_id and r.digest = h.digest)
+      returning h.blob_id
+  )
+  select coalesce(array_agg(blob_id), '{}') into freed from gone;
+  delete from blobs as b
+    where b.blob_id = any(freed)
+      and not exists (select from blob_holders as h where h.blob_id = b.blob_id);
+  return cardinality(freed);
+end $$;
+
+-- Has a session name some of its blobs no more, and frees them. Returns how many it named.
+create function let_go_of_blobs_v1(p_session uuid, p_most int) returns bigint
+language plpgsql as $$
+declare
+  named record;
+  count bigint := 0;
+begin
+  for named in
+    with gone as (
+      delete from blob_references where session_id = p_session and digest in (
+        select digest from blob_references where session_id = p_session limit p_most)
+      returning app, user_id, digest)
+    select app, user_id, array_agg(digest) as digests from gone group by app, user_id
+  loop
+    perform free_blobs_v1(named.app, named.user_id, named.digests);
+    count := count + cardinality(named.digests);
+  end loop;
+  return count;
+end $$;
+
+-- Frees what nobody needs: what was not sent to its end, what no session has named for a while, and
+-- what was named by sessions that are gone, or have refused it. Returns how much there was of it.
+create function sweep_blobs_v1(p_grace interval, p_stalled interval, p_most int) returns bigint
+language plpgsql as $$
+declare
+  one record;
+  held boolean;
+  named boolean;
+  swept bigint := 0;
+begin
+  delete from blobs where blob_id in (
+    select blob_id from blobs
+    where digest is null and touched_at < clock_timestamp() - p_stalled
+    limit p_most for update skip locked);
+  get diagnostics swept = row_count;
+
+  for one in
+    select r.session_id, r.app, r.user_id, r.digest, s.deleted, s.forked_from
+    from blob_references as r
+    left join sessions as s on s.session_id = r.session_id
+    where r.doubted_at < clock_timestamp() - p_grace
+    order by r.doubted_at limit p_most for update of r skip locked
+  loop
+    held := one.deleted and 'legal_hold.set' = (
+      select topic from events
+      where originator_id = one.session_id and topic in ('legal_hold.set', 'legal_hold.released')
+      order by originator_version desc limit 1);
+    named := not one.deleted and (one.forked_from is not null or exists (
+      select from events
+      where originator_id = one.session_id
+        and position(convert_to('"sha256:' || encode(one.digest, 'hex') || '"', 'UTF8') in state) > 0));
+    if held or named then
+      -- A hold is looked at again.
+      update blob_references set doubted_at = case when held then clock_timestamp() end
+        where session_id = one.session_id and digest = one.digest;
+    else
+      -- In the order of those who name it.
+      perform from blob_holders
+        where app = one.app and user_id = one.user_id and digest = one.digest for update;
+      delete from blob_references where session_id = one.session_id and digest = one.digest;
+      perform free_blobs_v1(one.app, one.user_id, array[one.digest]);
+    end if;
+    swept := swept + 1;
+  end loop;
+
+  for one in
+    select app, user_id, array_agg(digest) as digests from (
+      select app, user_id, digest from blob_holders
+      where unnamed_since < clock_timestamp() - p_grace
+      order by unnamed_since limit p_most for update skip locked) as h
+    group by app, user_id
+  loop
+    perform free_blobs_v1(one.app, one.user_id, one.digests);
+    swept := swept + cardinality(one.digests);
+  end loop;
+  return swept;
+end $$;
+
 -- Who drives a session and who vouches for it: rows that change often beside the log, judged by
 -- the clock of the database. No index but the key, and room on each page: a change stays on it.
 
@@ -665,6 +905,7 @@ begin
   delete from leases where session_id = new.session_id;
   if new.status in ('deleted', 'erased') then
     delete from presence where session_id = new.session_id;
+    update blob_references set doubted_at = clock_timestamp() where session_id = new.session_id;
   end if;
   return null;
 end $$;
@@ -692,6 +933,7 @@ alter table shared_state_history alter column value set statistics 0;
 alter table snapshots alter column state set statistics 0;
 alter table leases alter column holder set statistics 0;
 alter table presence alter column reporter set statistics 0, alter column detail set statistics 0;
+alter table blob_chunks alter column content set statistics 0;
 alter table partials alter column content set statistics 0, alter column name set statistics 0,
   alter column message_id set statistics 0;
 

@@ -9,6 +9,7 @@ from api.http.routing import Route
 from api.v1.routes import (
     audit,
     audit_events,
+    blobs,
     context,
     diff,
     documents,
@@ -47,6 +48,7 @@ _TOPICS = (
     diff,
     metadata,
     messages,
+    blobs,
     turns,
     inputs,
     interactions,

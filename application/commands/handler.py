@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from application.commands.answers import answer_of
+from application.commands.blob_naming import BlobNaming
 from application.commands.decide_batch import BatchDecider, Decided, DecidedBatch, PendingCommand
 from application.commands.hooks import Hooks
 from application.commands.idempotency import StoredAnswers
@@ -21,7 +22,15 @@ from application.commands.reactions import REACTIONS, Reaction
 from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
 from application.commands.session_queue import QueueLimits, SessionQueue
-from application.errors import Busy, HookDenied, HookFailed, KeysTaken, LogDamaged, VersionConflict
+from application.errors import (
+    BlobMissing,
+    Busy,
+    HookDenied,
+    HookFailed,
+    KeysTaken,
+    LogDamaged,
+    VersionConflict,
+)
 from application.fan_out import FanOut
 from application.ports.log import Append
 from application.ports.store import Store
@@ -71,6 +80,7 @@ class CommandHandler:
         self._decider = BatchDecider(
             store, largest=largest, largest_state=largest_state, timers=timers or Timers()
         )
+        self._blobs = BlobNaming(store.blobs, repository, self._do)
         self._queues: dict[UUID, SessionQueue] = {}
         self._chores: set[asyncio.Task[None]] = set()
 
@@ -92,6 +102,19 @@ class CommandHandler:
                 if done is None:
                     raise
                 return done
+        if not self._blobs.concerns(request):
+            return await self._answered(request)
+        try:
+            async with self._blobs.noted(request):
+                return await self._answered(request)
+        except BlobMissing:
+            # What was done while it was there, stays done.
+            done = await self.replay(request.idempotency) or await self._already_so(request)
+            if done is None:
+                raise
+            return done
+
+    async def _answered(self, request: Request) -> Outcome:
         if request.idempotency is None:
             return await self._enqueue(request)
         with self._answers.in_flight(request.idempotency):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from application.ports.announcer import Announcer
+from application.ports.blobs import BlobStore
 from application.ports.clock import Clock
 from application.ports.codec import Codec
 from application.ports.deadlines import Deadlines
@@ -33,6 +34,7 @@ class Store:
     presence: Presence
     snapshots: SnapshotStore
     partials: PartialStore
+    blobs: BlobStore
     codec: Codec
     clock: Clock
     announcer: Announcer = field(repr=False)

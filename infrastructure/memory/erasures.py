@@ -67,6 +67,7 @@ class MemoryErasures:
         ]:
             del tables.answers[key]
         tables.pieces[:] = [piece for piece in tables.pieces if piece.session_id != log_id]
+        tables.let_go_of_blobs(log_id)
         for scope_id, writes in tables.shared.items():
             gone = scope_id == log_id and said.type == "scope.erased"
             writes[:] = [

@@ -4,6 +4,7 @@ from application.ports.clock import Clock
 from application.ports.store import Store
 from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
+from infrastructure.memory.blobs import MemoryBlobs
 from infrastructure.memory.deadlines import MemoryDeadlines
 from infrastructure.memory.idempotency import MemoryIdempotencyKeys
 from infrastructure.memory.leases import MemoryLeases, MemoryPresence
@@ -44,6 +45,7 @@ class MemoryStore(Store):
             presence=MemoryPresence(tables, clock),
             snapshots=MemorySnapshots(),
             partials=MemoryPartials(tables),
+            blobs=MemoryBlobs(tables, clock),
             codec=JsonCodec(),
             clock=clock,
             announcer=NullAnnouncer(),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from application.ports.blobs import Blob, BlobOwner, Chunk
 from application.ports.events import StoredEvent
 from application.ports.idempotency import StoredAnswer
 from application.ports.leases import Lease, Sign
@@ -58,6 +59,23 @@ class KeptAnswer:
 
 
 @dataclass(slots=True)
+class HeldBlob:
+    """A blob of somebody, and since when no session names it; None while one does."""
+
+    blob: Blob
+    chunks: list[Chunk]
+    unnamed_since: datetime | None = None
+
+
+@dataclass(slots=True)
+class BlobReference:
+    """That a session names a blob of its owner, and since when that is in doubt."""
+
+    owner: BlobOwner
+    doubted_at: datetime | None = None
+
+
+@dataclass(slots=True)
 class Tables:
     """All that is kept, less the folded states."""
 
@@ -73,6 +91,26 @@ class Tables:
     leases: dict[UUID, Lease] = field(default_factory=dict[UUID, Lease])
     presence: dict[UUID, Sign] = field(default_factory=dict[UUID, Sign])
     pieces: list[KeptPiece] = field(default_factory=list[KeptPiece])
+    blobs: dict[tuple[BlobOwner, str], HeldBlob] = field(
+        default_factory=dict[tuple[BlobOwner, str], HeldBlob]
+    )
+    blob_references: dict[tuple[UUID, str], BlobReference] = field(
+        default_factory=dict[tuple[UUID, str], BlobReference]
+    )
+
+    def free_blob(self, owner: BlobOwner, name: str) -> int:
+        """Free a blob unless a session names it, and return how many were freed."""
+        named = (key for key, one in self.blob_references.items() if one.owner == owner)
+        if any(key[1] == name for key in named):
+            return 0
+        return int(self.blobs.pop((owner, name), None) is not None)
+
+    def let_go_of_blobs(self, session_id: UUID, limit: int | None = None) -> int:
+        """Let a session name its blobs no more, free them, and return how many it named."""
+        named = [one for one in self.blob_references if one[0] == session_id][:limit]
+        for key in named:
+            self.free_blob(self.blob_references.pop(key).owner, key[1])
+        return len(named)
 
     def let_go(self, session_id: UUID, row: SessionRow, now: datetime) -> None:
         """Free what is held of a session if its next row says that it has just ended.
@@ -88,6 +126,9 @@ class Tables:
             self.leases.pop(session_id, None)
         if row.status in ("deleted", "erased"):
             self.presence.pop(session_id, None)
+            for (session, _), one in self.blob_references.items():
+                if session == session_id:
+                    one.doubted_at = now
 
     def owner(self, log_id: UUID) -> tuple[str | None, str | None]:
         """Return whose session or whose shared scope a log belongs to; nobody's that is neither."""

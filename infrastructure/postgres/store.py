@@ -8,6 +8,7 @@ from application.fan_out import FanOut
 from application.ports.store import Store
 from infrastructure.codec import JsonCodec
 from infrastructure.null_announcer import NullAnnouncer
+from infrastructure.postgres.blobs import PostgresBlobs
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.database_clock import DatabaseClock
 from infrastructure.postgres.connecting.listener import Listener
@@ -60,6 +61,7 @@ async def open_store(
     limits = limits or CommitLimits()
     database = Database(url, readers=readers, patience=limits.patience)
     beside = Database(url, readers=1, patience=limits.patience, name="cairn partials")
+    for_bytes = Database(url, readers=2, patience=limits.patience, name="cairn blobs")
     listener = None if hub is None else Listener(database, hub)
     log = PostgresEventLog(
         database, committed if listener is None else listener.announce, limits=limits
@@ -72,6 +74,8 @@ async def open_store(
         closing.push_async_callback(clock.stop)
         closing.push_async_callback(beside.close)
         await beside.open()
+        closing.push_async_callback(for_bytes.close)
+        await for_bytes.open()
         if listener is not None:
             # It goes on for as long as the log has something to tell the others.
             closing.push_async_callback(listener.stop)
@@ -90,6 +94,7 @@ async def open_store(
             presence=PostgresPresence(database),
             snapshots=PostgresSnapshots(database),
             partials=PostgresPartials(database, beside),
+            blobs=PostgresBlobs(database, for_bytes),
             codec=JsonCodec(),
             clock=clock,
             announcer=listener or NullAnnouncer(),

@@ -21,7 +21,7 @@ def _filled(path: str) -> str:
         path = path.replace(f"{{{name}}}", value)
     path = path.replace("{webhook_id}", "w").replace("{number}", "1")
     path = path.replace("{input_id}", "i")
-    for name in ("agent", "peer_id", "key", "app", "user"):
+    for name in ("agent", "peer_id", "key", "app", "user", "blob"):
         path = path.replace(f"{{{name}}}", name)
     return path.replace("{request_id}", "r").replace("{asset}", "docs.css")
 
@@ -39,8 +39,8 @@ READS = _routes("GET")
 COMMANDS = _routes("POST", "PATCH", "PUT", "DELETE")
 OPEN = ("/", "/health", "/ready", "/version")
 V1_COMMANDS = [one for one in COMMANDS if one[1].startswith("/v1")]
-V1_BODIES = [one for one in V1_COMMANDS if one[1] != "/v1/import"]
-"""Those whose body is JSON; the other one takes files."""
+V1_BODIES = [one for one in V1_COMMANDS if one[1] != "/v1/import" and "/blobs" not in one[1]]
+"""Those whose body is JSON; the others take files."""
 
 
 # ── problems ─────────────────────────────────────────────────────────────────────────────────

@@ -117,6 +117,8 @@ async def test_idle_streams_hold_no_database_connection(server: Cairn, own_url: 
     assert count.pop("cairn writer") <= 2
     # What is being written has a connection of its own, so that it never makes an append wait.
     assert count.pop("cairn partials", 0) <= 1
+    # Nor do the bytes of blobs.
+    assert count.pop("cairn blobs", 0) <= 2
     # One that listens, one that announces, and one for each job that this process owns.
     others = [name for name in count if not name.startswith("cairn job ")]
     assert sum(count[name] for name in others) <= 2, count

@@ -93,9 +93,10 @@ def conforms(response: httpx.Response) -> None:
         assert "content" not in described
         return
     forms = {name.partition(";")[0]: name for name in described["content"]}
-    assert media_type in forms, f"{media_type} is not in the document"
-    if media_type.endswith("json"):
-        validator = _validator(json.dumps(described["content"][forms[media_type]]["schema"]))
+    form = forms.get(media_type, forms.get("*/*"))
+    assert form is not None, f"{media_type} is not in the document"
+    if form.endswith("json"):
+        validator = _validator(json.dumps(described["content"][form]["schema"]))
         errors = [
             f"{one.instance_path}: {one.message}" for one in validator.iter_errors(response.json())
         ]

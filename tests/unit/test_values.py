@@ -94,10 +94,13 @@ def test_parts_that_say_something_pass(parts):
         ([], "input must have at least one part"),
         ([{"type": "text"}], "input[0].text must be a string"),
         ([{"type": "reasoning", "text": None}], "input[0].text must be a string"),
-        ([{"type": "image"}], "input[0]: the image holds nothing; give its url or its data"),
+        (
+            [{"type": "image"}],
+            "input[0]: the image holds nothing; give its url, its data or its blob",
+        ),
         (
             [{"type": "file", "name": "a"}],
-            "input[0]: the file holds nothing; give its url or its data",
+            "input[0]: the file holds nothing; give its url, its data or its blob",
         ),
         ([{"type": "image", "url": " "}], "input[0].url must not be empty"),
         ([{"type": "image", "data": ""}], "input[0].data must not be empty"),

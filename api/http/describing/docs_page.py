@@ -95,6 +95,7 @@ _PATH = {
     "app": "demo",
     "user": "ada",
     "key": "theme",
+    "blob": "sha256:fbe7e62c0ef56b5bf3f8cf1d4e1e9ba5dc7d2e9b9a1a9be1c3b2f0a0c9d8e7f6",
     "webhook_id": _SESSION,
     "number": "1",
     "asset": "docs.css",

@@ -84,8 +84,8 @@ _CHANGES = ("session_deleted", "session_held")
 _HEADERS: Json = {
     "X-Request-Id": {"schema": {"type": "string"}, "description": "the id of the request"},
     "ETag": {
-        "schema": {"type": "string", "pattern": r'^"[0-9]+"$'},
-        "description": "the sequence of the session",
+        "schema": {"type": "string", "pattern": r'^"([0-9]+|sha256:[0-9a-f]{64})"$'},
+        "description": "the sequence of the session; of a blob its name",
     },
     "Location": {
         "schema": {"type": "string", "format": "uri-reference"},

@@ -1,6 +1,6 @@
 """Bodies of requests: read within bounds, and refused field by field when they are not right."""
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -57,8 +57,8 @@ async def read_body(request: AnyRequest) -> bytes:
         return body
     most: int = scope["cairn"].settings.max_body_bytes
     share: Share = scope["cairn"].memory.share("requests")
-    told = header(request, b"content-length")
-    if told is not None and told.isdigit() and int(told) > most:
+    told = told_size_of(request)
+    if told is not None and told > most:
         raise _too_large(most)
     chunks: list[bytes] = []
     size, more = 0, True
@@ -80,6 +80,38 @@ async def read_body(request: AnyRequest) -> bytes:
         await take(request, "bytes", size)
     body = scope["cairn_body"] = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     return body
+
+
+async def pieces_of(request: AnyRequest) -> AsyncGenerator[bytes]:
+    """Yield a body as it comes; whoever takes the pieces bounds them.
+
+    Args:
+        request: Whose body; it can be read once.
+
+    Raises:
+        Problem: 400, the client hung up.
+        RateLimited: Whoever asks has sent as much as they may in a day.
+    """
+    more = True
+    while more:
+        message: Any = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Problem("malformed_request", "the connection ended before the body did")
+        piece: bytes = message.get("body", b"")
+        if piece:
+            await take(request, "bytes", len(piece))
+            yield piece
+        more = message.get("more_body", False)
+
+
+def told_size_of(request: AnyRequest) -> int | None:
+    """Return the bytes that the body is said to have; None when that is not said.
+
+    Args:
+        request: Whose header Content-Length.
+    """
+    told = header(request, b"content-length")
+    return int(told) if told is not None and told.isdigit() else None
 
 
 def body_size_of(request: AnyRequest) -> int:

@@ -45,6 +45,7 @@ _STATUS_OF_DOOR: Mapping[str, int] = {
     "not_acceptable": 406,
     "body_too_large": 413,
     "unsupported_media_type": 415,
+    "range_not_satisfiable": 416,
     "invalid": 422,
     "internal_error": 500,
     "not_implemented": 501,
@@ -211,6 +212,8 @@ def answer_error(error: Exception, request_id: str) -> ASGIResponse:
     if problem.code in ("stale_scope", "stale_sequence"):
         facts["current_etag"] = f'"{facts["head"]}"'
         headers["ETag"] = facts["current_etag"]
+    if status == 416:
+        headers["Content-Range"] = f"bytes */{facts['size']}"
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="cairn"'
     if isinstance(error, HTTPException) and error.headers:

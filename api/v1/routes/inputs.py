@@ -47,6 +47,7 @@ _ACTIVE = ("session_starting", "session_stopping", "session_stopped")
     body=QueueInputsBody,
     answers={202: QueueAnswer},
     problems=(
+        "blob_missing",
         *_ACTIVE,
         "turn_in_progress",
         "turn_exists",
@@ -110,7 +111,7 @@ async def get_input(request: AnyRequest) -> ASGIResponse:
     _TOPIC,
     body=EditInputBody,
     answers={200: InputChanged},
-    problems=("input_not_found", "input_ended", "queue_full", "input_too_large"),
+    problems=("blob_missing", "input_not_found", "input_ended", "queue_full", "input_too_large"),
 )
 async def edit_input(request: AnyRequest) -> ASGIResponse:
     """Change what an input says, as long as it waits."""

@@ -48,6 +48,7 @@ from application.reads.tail import ALL
     body=AddMessageBody,
     answers={201: MessageDone},
     problems=(
+        "blob_missing",
         "session_stopped",
         "session_stopping",
         "session_starting",
@@ -76,7 +77,10 @@ async def add_message(request: AnyRequest) -> ASGIResponse:
     "Messages",
     body=ReviseMessageBody,
     answers={200: MessageDone},
-    problems=("message_not_found",),
+    problems=(
+        "blob_missing",
+        "message_not_found",
+    ),
 )
 async def revise_message(request: AnyRequest) -> ASGIResponse:
     """Replace what an entry of the transcript says: a message, a thought or a tool call."""

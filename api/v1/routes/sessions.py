@@ -46,7 +46,7 @@ from domain.values import Owner, rfc3339
     "Sessions",
     body=CreateSessionBody,
     answers={201: SessionAnswer, 200: SessionAnswer},
-    problems=("session_exists", "invalid_runtime_override"),
+    problems=("blob_missing", "session_exists", "invalid_runtime_override"),
 )
 async def create_session(request: AnyRequest) -> ASGIResponse:
     """Begin a session."""

@@ -48,6 +48,7 @@ from domain.values import Failure
     body=StartTurnBody,
     answers={201: TurnAnswer, 202: TurnWaiting},
     problems=(
+        "blob_missing",
         "session_starting",
         "session_stopping",
         "session_stopped",
@@ -109,6 +110,7 @@ async def get_turn(request: AnyRequest) -> ASGIResponse:
     body=RecordActivityBody,
     answers={200: ActivityAnswer},
     problems=(
+        "blob_missing",
         "turn_not_found",
         "turn_ended",
         "tool_call_exists",

@@ -6,18 +6,32 @@ from pydantic import ConfigDict, Discriminator, Field, StringConstraints, Tag, w
 from typing_extensions import TypedDict
 
 from api.v1.schemas.base import NAME_PATTERN, STRICT, JsonMap, ProviderId
+from domain.blobs import BLOB_PATTERN
 from domain.parts import BASE64_PATTERN
 
 ShortText = Annotated[str, Field(min_length=1, max_length=200)]
 Url = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": r"\S"})]
 Base64 = Annotated[str, Field(min_length=1, json_schema_extra={"pattern": BASE64_PATTERN})]
+BlobName = Annotated[
+    str,
+    Field(
+        json_schema_extra={"pattern": BLOB_PATTERN},
+        description="bytes that were sent as a blob, by their SHA-256",
+    ),
+]
 
 _KNOWN = ("text", "reasoning", "image", "file", "tool_call", "tool_result", "data")
 _HOLDS = ConfigDict(
     extra="forbid",
     strict=True,
     frozen=True,
-    json_schema_extra={"anyOf": [{"required": ["url"]}, {"required": ["data"]}]},
+    json_schema_extra={
+        "anyOf": [
+            {"required": ["url"], "not": {"required": ["blob"]}},
+            {"required": ["data"], "not": {"required": ["blob"]}},
+            {"required": ["blob"]},
+        ]
+    },
 )
 
 
@@ -42,11 +56,12 @@ class ReasoningPart(TypedDict):
 
 @with_config(_HOLDS)
 class ImagePart(TypedDict):
-    """A picture, by reference or in base64."""
+    """A picture, by reference, in base64 or as a blob."""
 
     type: Literal["image"]
     url: NotRequired[Url]
     data: NotRequired[Base64]
+    blob: NotRequired[BlobName]
     media_type: NotRequired[str]
     name: NotRequired[str]
     meta: NotRequired[JsonMap]
@@ -54,11 +69,12 @@ class ImagePart(TypedDict):
 
 @with_config(_HOLDS)
 class FilePart(TypedDict):
-    """A file, by reference or in base64."""
+    """A file, by reference, in base64 or as a blob."""
 
     type: Literal["file"]
     url: NotRequired[Url]
     data: NotRequired[Base64]
+    blob: NotRequired[BlobName]
     media_type: NotRequired[str]
     name: NotRequired[str]
     meta: NotRequired[JsonMap]

@@ -40,7 +40,7 @@ class Database:
         self, url: str, *, readers: int = 8, patience: float = 5.0, name: str = "cairn reader"
     ) -> None:
         self._url = _with_keepalives(url, patience)
-        self._patience = patience
+        self.patience = patience
         self._asking: set[asyncio.Task[Any]] = set()
         self._lent: dict[asyncio.Task[Any], AsyncConnection] = {}
         self._pool = AsyncConnectionPool(
@@ -105,7 +105,7 @@ class Database:
         Raises:
             StoreUnavailable: The database did not answer in time.
         """
-        deadline = monotonic() + self._patience
+        deadline = monotonic() + self.patience
         while True:
             try:
                 return await self._within(
@@ -138,7 +138,7 @@ class Database:
 
     async def run(self, query: LiteralString, values: Mapping[str, Any]) -> None:
         """Run a statement that returns nothing, once."""
-        await self._once(self._do(query, values), self._patience)
+        await self._once(self._do(query, values), self.patience)
 
     async def transact(
         self, work: Callable[[AsyncConnection], Awaitable[_T]], *, patience: float

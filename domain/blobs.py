@@ -1,0 +1,126 @@
+"""Names of blobs: bytes that are kept beside the log, and named by their SHA-256."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, NamedTuple, cast
+
+from domain.values import Part
+
+BLOB_PATTERN = r"^sha256:[0-9a-f]{64}$"
+CONTENT_TYPES = ("image", "file")
+"""The types of parts that must not name a blob that is not there."""
+
+_NAME = re.compile(r"sha256:([0-9a-f]{64})")
+_SAID = ("parts", "output")
+_NESTED = ("inputs", "messages", "events", "means")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedBlobs:
+    """The blobs that something names.
+
+    Args:
+        required: By parts of type image or file: they must be there.
+        others: By parts of other types, and in what tools returned, where the word may mean
+            something else: they are kept if they are there.
+    """
+
+    required: frozenset[str] = field(default_factory=frozenset[str])
+    others: frozenset[str] = field(default_factory=frozenset[str])
+
+    @property
+    def all(self) -> frozenset[str]:
+        """Both."""
+        return self.required | self.others
+
+
+NONE_NAMED = NamedBlobs()
+
+
+def blob_name(digest: bytes) -> str:
+    """Return the name of the blob with a SHA-256.
+
+    Args:
+        digest: 32 bytes.
+    """
+    return f"sha256:{digest.hex()}"
+
+
+def digest_of_blob(name: str) -> bytes | None:
+    """Return the SHA-256 that a name has, 32 bytes; None when it is no name of a blob.
+
+    Args:
+        name: As a part has it.
+    """
+    found = _NAME.fullmatch(name)
+    return found and bytes.fromhex(found[1])
+
+
+def named_blobs(said: object) -> NamedBlobs:
+    """Return the blobs that a command or an event names.
+
+    They are named by `blob` in a part: of a message, of input, or of what a tool returned, where
+    that is a list of parts, or an object whose `content` is one, as MCP servers answer.
+
+    Args:
+        said: The command or the event.
+    """
+    required: set[str] = set()
+    others: set[str] = set()
+    for part, is_said in _parts_in(said):
+        name = part.get("blob")
+        if isinstance(name, str) and _NAME.fullmatch(name):
+            alone = part.get("url") is None and part.get("data") is None
+            must = is_said and alone and part.get("type") in CONTENT_TYPES
+            (required if must else others).add(name)
+    if not required and not others:
+        return NONE_NAMED
+    return NamedBlobs(frozenset(required), frozenset(others - required))
+
+
+def _parts_in(said: object) -> Iterator[tuple[Part, bool]]:
+    """Yield parts, and of each whether it is that of a message."""
+    places = _places_of(type(said))
+    for name in places.said:
+        content: object = getattr(said, name)
+        for part in _listed(content):
+            yield part, name == "parts"
+            if part.get("type") == "tool_result":
+                for result in _listed(part.get("output")):
+                    yield result, False
+    for name in places.nested:
+        within: object = getattr(said, name)
+        if isinstance(within, tuple):  # a rewind only counts its messages
+            for one in cast("tuple[object, ...]", within):
+                yield from _parts_in(one)
+
+
+def _listed(content: object) -> Iterator[Part]:
+    if isinstance(content, Mapping):
+        content = cast("Mapping[str, Any]", content).get("content")
+    if isinstance(content, Sequence) and not isinstance(content, str):
+        for one in cast("Sequence[object]", content):
+            if isinstance(one, Mapping):
+                yield cast("Part", one)
+
+
+class _Places(NamedTuple):
+    """The fields of a class that have parts, and those that have what has parts."""
+
+    said: tuple[str, ...]
+    nested: tuple[str, ...]
+
+
+_PLACES: dict[type[object], _Places] = {}
+
+
+def _places_of(kind: type[object]) -> _Places:
+    found = _PLACES.get(kind)
+    if found is None:
+        there = {one.name for one in fields(kind)} if is_dataclass(kind) else set[str]()
+        found = _PLACES[kind] = _Places(
+            tuple(name for name in _SAID if name in there),
+            tuple(name for name in _NESTED if name in there),
+        )
+    return found
