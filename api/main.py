@@ -315,7 +315,7 @@ def _put_together(
         replays=Replays(store, hub, tails, rhythm),
         partials=PartialReader(store, hub),
         blobs=Blobs(store.blobs, memory.share("requests"), largest=settings.max_blob_bytes),
-        feed=Feed(log, hub, rhythm),
+        feed=Feed(log, store.codec, hub, rhythm),
         webhooks=Webhooks(subscriptions, log, sender, store.clock),
         checkups=Checkups(store),
         waits=Waits(store, hub),

@@ -161,6 +161,17 @@ class EventLog(Protocol):
         """
         ...
 
+    async def newest_before(
+        self, sequences: Mapping[UUID, int], types: Sequence[str]
+    ) -> Mapping[UUID, StoredEvent]:
+        """Return the newest event of some types before a sequence of each of some sessions.
+
+        Args:
+            sequences: Exclusive, by session; a session without such an event is left out.
+            types: At least one.
+        """
+        ...
+
     async def key_writes(
         self, session_id: UUID, key: str, *, before: int | None = None, limit: int
     ) -> Sequence[StoredEvent]:

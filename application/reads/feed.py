@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from application.errors import CursorAhead, StoreUnavailable
 from application.fan_out import FanOut
+from application.ports.codec import Codec
 from application.ports.log import EventLog
+from application.reads.answering import AnsweringIn
+from application.reads.selecting import read_types
 from application.reads.stream_items import (
     LOOK_AGAIN,
     PAGE_BYTES,
@@ -29,6 +32,7 @@ class FeedFilter:
     types: tuple[str, ...] = ()
     app: str | None = None
     user: str | None = None
+    agent: str | None = None
 
 
 class Feed:
@@ -36,12 +40,16 @@ class Feed:
 
     Args:
         log: What is read.
+        codec: Reads who answers.
         hub: Who tells that it has grown.
         rhythm: How long streams wait and last.
     """
 
-    def __init__(self, log: EventLog, hub: FanOut, rhythm: StreamTiming | None = None) -> None:
+    def __init__(
+        self, log: EventLog, codec: Codec, hub: FanOut, rhythm: StreamTiming | None = None
+    ) -> None:
         self._log = log
+        self._codec = codec
         self._hub = hub
         self._rhythm = rhythm or StreamTiming()
 
@@ -73,8 +81,9 @@ class Feed:
         """
         cursor = await self.start_of(None) if after is None else after
         deadline = Deadline(wait)
+        answering = AnsweringIn(self._log, self._codec)
         while True:
-            page = await self._page(cursor, limit, PAGE_BYTES, wanted)
+            page = await self._page(cursor, limit, PAGE_BYTES, wanted, answering)
             if after is not None and after > page.head:
                 raise CursorAhead(None, head=page.head, cursor=after)
             if page.events or not page.up_to_date or self._hub.closing.is_set():
@@ -93,9 +102,10 @@ class Feed:
         """
         age = Deadline(self._rhythm.longest)
         cursor, caught_up = after, False
+        answering = AnsweringIn(self._log, self._codec)
         while True:
             try:
-                page = await self._page(cursor, READ, READ_BYTES, wanted)
+                page = await self._page(cursor, READ, READ_BYTES, wanted, answering)
             except StoreUnavailable:
                 if not await self._hub.closes_within(LOOK_AGAIN):
                     continue
@@ -118,17 +128,32 @@ class Feed:
             if not await self._wait(cursor, min(self._rhythm.ping, age.left())):
                 yield Ping(cursor)
 
-    async def _page(self, after: int, limit: int, most_bytes: int, wanted: FeedFilter) -> Page:
+    async def _page(
+        self,
+        after: int,
+        limit: int,
+        most_bytes: int,
+        wanted: FeedFilter,
+        answering: AnsweringIn,
+    ) -> Page:
+        # Of what one agent did a page may have little: it is looked for in a part of the log.
         read = await self._log.read_all(
             after=after,
             upto=after + SCANNED,
-            limit=limit,
+            limit=limit if wanted.agent is None else READ,
             most_bytes=most_bytes,
-            types=wanted.types,
+            types=read_types(frozenset(wanted.types), wanted.agent),
             app=wanted.app,
             user=wanted.user,
         )
-        return Page(read.events, read.reached, read.head, up_to_date=read.reached >= read.head)
+        events, reached = read.events, read.reached
+        if wanted.agent is not None:
+            events = await answering.those_of(wanted.agent, events)
+            if wanted.types:
+                events = [event for event in events if event.type in wanted.types]
+            if len(events) > limit:
+                events, reached = events[:limit], events[limit - 1].position
+        return Page(events, reached, read.head, up_to_date=reached >= read.head)
 
     async def _wait(self, cursor: int, seconds: float) -> bool:
         deadline = Deadline(seconds)

@@ -10,13 +10,14 @@ from application.fan_out import FanOut
 from application.ports.events import StoredEvent
 from application.ports.store import Store
 from application.reads.pace import Pace
+from application.reads.selecting import Filter, selecting
 from application.reads.stream_items import (
     LOOK_AGAIN,
     Closing,
     StreamItem,
     StreamTiming,
 )
-from application.reads.tail import Filter, Tails
+from application.reads.tail import Tails
 
 _READ, _READ_BYTES = 50, 64 * 1024
 """The most events and bytes that are read at once: they wait here for as long as they took."""
@@ -44,6 +45,7 @@ class Replays:
         closes_within: Callable[[float], Awaitable[bool]] | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
+        self._store = store
         self._log = store.log
         self._codec = store.codec
         self._tails = tails
@@ -65,9 +67,10 @@ class Replays:
             speed: How many times faster than it was recorded; above 0.
         """
         pace, cursor = Pace(speed), since
+        selected = await selecting(self._store, session_id, since, wanted)
         end = self._clock() + self._longest
         while events := await self._read(session_id, cursor):
-            for event in wanted.select(events, self._codec):
+            for event in selected.of(events):
                 wait = pace.wait(self._codec.decode(event).at, self._clock())
                 if wait and await self._closes_within(wait):
                     yield Closing(cursor, "server_shutdown")

@@ -6,17 +6,15 @@ event or get one twice, whatever was lost on the way to waking it.
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from application.errors import CursorAhead, StoreUnavailable
 from application.fan_out import Channel, FanOut
-from application.partials.partial import Piece
 from application.partials.reader import PartialReader, PieceCursor
-from application.ports.codec import Codec
 from application.ports.events import SessionPage, StoredEvent
 from application.ports.store import Store
 from application.reads.erased import refuse_erased
+from application.reads.selecting import Filter, Selecting, selecting
 from application.reads.stream_items import (
     LOOK_AGAIN,
     PAGE_BYTES,
@@ -36,34 +34,6 @@ from application.reads.stream_items import (
 from domain.errors import SessionNotFound
 
 _ENDS = ("session.deleted", "session.erased")
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which events a reader wants; filters never change sequences.
-
-    Args:
-        types: Stored names; empty wants all.
-        turn: Only events of this turn.
-    """
-
-    types: frozenset[str] = frozenset()
-    turn: str | None = None
-
-    def select(self, events: Sequence[StoredEvent], codec: Codec) -> Sequence[StoredEvent]:
-        """Return the wanted ones."""
-        if self.types:
-            events = [event for event in events if event.type in self.types]
-        if self.turn is not None:
-            events = [e for e in events if codec.from_json(e.record).get("turn_id") == self.turn]
-        return events
-
-    def wants(self, turn_id: str | None, piece: Piece) -> bool:
-        """Return whether a piece of a message that is being written is wanted."""
-        return (not self.types or piece.key.type in self.types) and self.turn in (None, turn_id)
-
-
-ALL = Filter()
 
 
 class Tails:
@@ -109,14 +79,7 @@ class Tails:
         head, closed = await self._head(session_id)
         if upto is not None and upto < head:
             head, closed = upto, False
-        newest = await self._log.read_newest(
-            session_id,
-            last=last,
-            upto=upto,
-            most_bytes=PAGE_BYTES,
-            types=sorted(wanted.types),
-            turn=wanted.turn,
-        )
+        newest = await self._read_newest(session_id, last, upto, PAGE_BYTES, wanted)
         head = max(head, newest[-1].sequence if newest else 0)
         events = [event for event in newest if event.sequence > after]
         return Page(events, head, head, up_to_date=True, closed=closed)
@@ -135,14 +98,7 @@ class Tails:
         start, _ = await self._head(session_id)
         upto: int | None = None
         while last > 0 and (
-            events := await self._log.read_newest(
-                session_id,
-                last=last,
-                upto=upto,
-                most_bytes=READ_BYTES,
-                types=sorted(wanted.types),
-                turn=wanted.turn,
-            )
+            events := await self._read_newest(session_id, last, upto, READ_BYTES, wanted)
         ):
             start = upto = events[0].sequence - 1
             last -= len(events)
@@ -224,11 +180,12 @@ class Tails:
         """
         age = Deadline(self._rhythm.longest)
         cursor = since
+        selected = await self._selecting_when_possible(session_id, since, wanted)
         with self._hub.follow(session_id) as channel:
             while events := await self._read_when_possible(session_id, cursor):
                 cursor = events[-1].sequence
                 # A reader may be slow: what it is given is not kept here as well.
-                given = [wanted.select(events, self._codec)]
+                given = [selected.of(events)]
                 del events
                 if given[0]:
                     yield given.pop()
@@ -241,7 +198,7 @@ class Tails:
                     events = await self._read_when_possible(session_id, cursor)
                 if events:
                     cursor, deleted = events[-1].sequence, events[-1].type in _ENDS
-                    given = [wanted.select(events, self._codec)]
+                    given = [selected.of(events)]
                     del events
                     if given[0]:
                         yield given.pop()
@@ -253,7 +210,7 @@ class Tails:
                     continue
                 pieces, turn_id = written.next() if known else [], channel.partials.turn_id
                 for piece in pieces:
-                    if wanted.wants(turn_id, piece):
+                    if selected.wants(turn_id, piece):
                         yield PartialText(session_id, turn_id, piece)
                         silence = Deadline(self._rhythm.ping)
                 most = min(age.left(), written.due())
@@ -268,6 +225,16 @@ class Tails:
     async def _was_deleted(self, session_id: UUID, cursor: int) -> bool:
         newest = await self._read_when_possible(session_id, max(cursor - 1, 0))
         return bool(newest) and newest[-1].type in _ENDS
+
+    async def _selecting_when_possible(
+        self, session_id: UUID, since: int, wanted: Filter
+    ) -> Selecting:
+        while True:
+            try:
+                return await selecting(self._store, session_id, since, wanted)
+            except StoreUnavailable:
+                if await self._hub.closes_within(LOOK_AGAIN):
+                    return Selecting(wanted, self._codec)
 
     async def _read_when_possible(self, session_id: UUID, after: int) -> Sequence[StoredEvent]:
         """Read on, however long the database is away: the reader need not notice."""
@@ -285,8 +252,9 @@ class Tails:
     ) -> Page:
         found: list[StoredEvent] = []
         size, cursor, looked = 0, since, 0
-        # The log knows types; turns are looked for here, a part of the log at a time.
-        many, most = (limit, PAGE_BYTES) if wanted.turn is None else (READ, READ_BYTES)
+        # The log knows types; the rest is looked for here, a part of the log at a time.
+        many, most = (limit, PAGE_BYTES) if wanted.by_types_alone else (READ, READ_BYTES)
+        selected = await selecting(self._store, session_id, since, wanted)
         while True:
             read = await self._log.read_page(
                 session_id,
@@ -294,7 +262,7 @@ class Tails:
                 upto=since + SCANNED if upto is None else min(since + SCANNED, upto),
                 limit=many,
                 most_bytes=most,
-                types=sorted(wanted.types),
+                types=wanted.read_types,
             )
             if read is None:
                 raise SessionNotFound
@@ -305,7 +273,7 @@ class Tails:
                 read = read.as_of(upto)
             if since > read.head:
                 raise CursorAhead(None, head=read.head, cursor=since)
-            for event in wanted.select(read.events, self._codec):
+            for event in selected.of(read.events):
                 found.append(event)
                 size += len(event.record)
                 if len(found) == limit or size >= PAGE_BYTES:
@@ -313,6 +281,34 @@ class Tails:
             cursor, looked = read.reached, looked + 1
             if cursor >= min(read.head, since + SCANNED) or looked == SCANNED // READ:
                 return _page_upto(cursor, found, read)
+
+    async def _read_newest(
+        self, session_id: UUID, last: int, upto: int | None, most_bytes: int, wanted: Filter
+    ) -> Sequence[StoredEvent]:
+        """Return the newest wanted events, the one included whose bytes fill the page."""
+        if wanted.agent is None:
+            return await self._log.read_newest(
+                session_id,
+                last=last,
+                upto=upto,
+                most_bytes=most_bytes,
+                types=sorted(wanted.types),
+                turn=wanted.turn,
+            )
+        found: list[StoredEvent] = []
+        while last > len(found) and (
+            events := await self._log.read_newest(
+                session_id, last=READ, upto=upto, most_bytes=READ_BYTES, types=wanted.read_types
+            )
+        ):
+            upto = events[0].sequence - 1
+            selected = await selecting(self._store, session_id, upto, wanted)
+            for event in reversed(selected.of(events)):
+                found.append(event)
+                most_bytes -= len(event.record)
+                if len(found) == last or most_bytes <= 0:
+                    return found[::-1]
+        return found[::-1]
 
     async def _head(self, session_id: UUID) -> tuple[int, bool]:
         row = await self._session_rows.session(session_id)

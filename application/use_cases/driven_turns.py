@@ -15,8 +15,9 @@ from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
 from application.ports.codec import Codec
 from application.ports.events import StoredEvent
+from application.reads.selecting import ALL
 from application.reads.stream_items import Closed, Closing, PartialText, Ping
-from application.reads.tail import ALL, Tails
+from application.reads.tail import Tails
 from domain.errors import CairnError
 from domain.session.commands import CancelInput, FailTurn
 from domain.values import Failure

@@ -180,6 +180,17 @@ class MemoryEventLog:
         newest = wanted[::-1][:last]
         return _within(newest, sys.maxsize if most_bytes is None else most_bytes)[::-1]
 
+    async def newest_before(
+        self, sequences: Mapping[UUID, int], types: Sequence[str]
+    ) -> Mapping[UUID, StoredEvent]:
+        """Return the newest event of some types before a sequence of each of some sessions."""
+        return {
+            event.session_id: event
+            for session_id, before in sequences.items()
+            for event in self._tables.logs.get(session_id, [])[: max(before - 1, 0)]
+            if event.type in types
+        }
+
     async def key_writes(
         self, session_id: UUID, key: str, *, before: int | None = None, limit: int
     ) -> Sequence[StoredEvent]:

@@ -152,6 +152,18 @@ class PostgresEventLog:
         )
         return [stored_event(*row) for row in reversed(rows)]
 
+    async def newest_before(
+        self, sequences: Mapping[UUID, int], types: Sequence[str]
+    ) -> Mapping[UUID, StoredEvent]:
+        """Return the newest event of some types before a sequence of each of some sessions."""
+        values = {
+            "sessions": list(sequences),
+            "before": list(sequences.values()),
+            "types": list(types),
+        }
+        rows = await self._database.fetch(_STATEMENTS["newest_before"], values, planned_anew=True)
+        return {event.session_id: event for event in (stored_event(*row) for row in rows)}
+
     async def key_writes(
         self, session_id: UUID, key: str, *, before: int | None = None, limit: int
     ) -> Sequence[StoredEvent]:

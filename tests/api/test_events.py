@@ -91,6 +91,92 @@ def test_filters_keep_sequences_and_the_cursor_goes_on(long: SessionApi) -> None
     assert found(types="message.added", limit=1, since=following)[0] == [3]
 
 
+def switch_to(session: SessionApi, name: str) -> None:
+    session.record(("agent.switched", {"agent": {"name": name}}))
+
+
+@pytest.fixture
+def shared(api: Api) -> SessionApi:
+    """Twelve events: those from 4 to 6 and from 9 to 12 are of bob, the others of ada."""
+    session = api.create(agent={"name": "ada"})
+    session.start()
+    session.record(("a", {}))
+    switch_to(session, "bob")
+    session.record(("a", {}))
+    session.say()
+    switch_to(session, "ada")
+    session.complete()
+    session.start("t2")
+    done(session.post("/turns/t2/events", {"events": [
+        {"type": "agent.switched", "data": {"agent": {"name": "bob"}}}]}))  # fmt: skip
+    session.complete("t2")
+    session.say()
+    return session
+
+
+ADA, BOB = [1, 2, 3, 7, 8, 9], [4, 5, 6, 10, 11, 12]
+
+
+def test_events_are_filtered_by_the_agent_that_answered(shared: SessionApi) -> None:
+    def found(**query: Any) -> list[int]:
+        """Follow the cursor to the end, as far as it goes."""
+        seen: list[int] = []
+        while True:
+            page = done(shared.get("/events", params=query))
+            seen += sequences(page)
+            if page["up_to_date"] or "last" in query:
+                assert page["next"] == page["head"] == 12
+                return seen
+            query["since"] = page["next"]
+
+    assert (found(agent="ada"), found(agent="bob"), found(agent="nobody")) == (ADA, BOB, [])
+    for limit in (1, 2, 5):
+        assert (found(agent="ada", limit=limit), found(agent="bob", limit=limit)) == (ADA, BOB)
+    for since in range(13):
+        assert found(agent="bob", since=since) == [one for one in BOB if one > since]
+        assert found(agent="ada", since=since) == [one for one in ADA if one > since]
+    for last in (1, 3, 6, 200):
+        assert (found(agent="ada", last=last), found(agent="bob", last=last)) == (
+            ADA[-last:], BOB[-last:],
+        )  # fmt: skip
+    assert found(agent="bob", types="agent.switched") == [4, 10]
+    assert found(agent="bob", types="turn.*") == [11]
+    assert found(agent="bob", types="turn.*", last=2) == [11]
+    assert found(agent="ada", turn="t1") == [2, 3, 7, 8]
+    assert found(agent="bob", turn="t1", last=1) == [5]
+    refused(shared.get("/events?agent="), 400, "invalid_parameter", field="agent")
+
+
+def test_the_feed_is_filtered_by_the_agent_that_answered(api: Api) -> None:
+    start = api.feed_head()
+    one = api.create(agent={"name": "ada"})
+    two, none = api.create(app=one.app, agent={"name": "bob"}), api.create(app=one.app)
+    one.start()
+    two.say()
+    middle = api.feed_head()
+    switch_to(one, "bob")
+    none.say()
+    one.complete()
+
+    def found(after: int, **query: Any) -> list[tuple[str, int]]:
+        seen: list[tuple[str, int]] = []
+        up_to_date = False
+        while not up_to_date:
+            page = done(api.get("/v1/events", params={"after": after, "app": one.app, **query}))
+            seen += [(event["session_id"], event["sequence"]) for event in page["events"]]
+            after, up_to_date = page["next"], page["up_to_date"]
+        return seen
+
+    bobs = [(two.id, 1), (two.id, 2), (one.id, 3), (one.id, 4)]
+    for limit in (1, 200):
+        assert found(start, agent="bob", limit=limit) == bobs
+        assert found(start, agent="ada", limit=limit) == [(one.id, 1), (one.id, 2)]
+        assert found(middle, agent="bob", limit=limit) == bobs[2:]
+    assert found(middle, agent="ada") == found(start, agent="nobody") == []
+    assert found(start, agent="bob", types="turn.*") == [(one.id, 4)]
+    assert found(middle, agent="bob", types="session.created") == []
+
+
 @pytest.mark.parametrize(
     ("types", "said"),
     [

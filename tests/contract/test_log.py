@@ -240,6 +240,26 @@ async def test_the_newest_are_returned_in_order(store: Store) -> None:
     assert await sequences(0) == []
 
 
+async def test_the_newest_of_some_types_before_a_sequence_of_each_session(store: Store) -> None:
+    one, two, none = Chain(), Chain(), Chain()
+    await store.log.append(one.next(["a", "b", "a", "c"]))
+    await store.log.append(two.next(["b", "c"]))
+    await store.log.append(none.next(["c"]))
+
+    async def found(types: list[str], *asked: tuple[Chain, int]) -> dict[UUID, int]:
+        sequences = {chain.session_id: before for chain, before in asked}
+        events = await store.log.newest_before(sequences, types)
+        assert all(event.session_id == session_id for session_id, event in events.items())
+        return {session_id: event.sequence for session_id, event in events.items()}
+
+    assert await found(["a"], (one, 3)) == {one.session_id: 1}
+    assert await found(["a"], (one, 4)) == {one.session_id: 3}
+    both = {one.session_id: 3, two.session_id: 1}
+    assert await found(["a", "b"], (one, 99), (two, 99), (none, 99)) == both
+    assert await found(["a", "b"], (one, 1), (two, 0)) == {}
+    assert await found(["a"], (Chain(), 9)) == {}
+
+
 async def test_the_whole_log_is_read_by_position_type_and_owner(store: Store) -> None:
     ada, bob, other = Chain(), Chain(), Chain()
     await store.log.append(ada.next(["a", "b"], row=row(app="shop", user="ada")))

@@ -25,8 +25,9 @@ from application.partials.reader import PartialReader
 from application.partials.writer import PartialWriter
 from application.ports.partials import KeptPiece
 from application.ports.store import Store
+from application.reads.selecting import ALL
 from application.reads.stream_items import CaughtUp, PartialText, Ping, StreamItem, StreamTiming
-from application.reads.tail import ALL, Tails
+from application.reads.tail import Tails
 from application.use_cases.pieces import Pieces, SentPiece
 from domain.session.commands import Command, CreateSession, RecordActivity, StartTurn
 from domain.session.events import AgentMessage

@@ -166,6 +166,28 @@ async def test_a_reader_of_one_turn_gets_only_that_turn(pair: list[Cairn], agent
     assert [frame.id for frame in frames if frame.is_stored] == [5, 6]
 
 
+async def test_a_reader_of_one_agent_gets_only_what_that_did(pair: list[Cairn], agent: Agent):
+    session, turn = await agent.busy_session()
+
+    async def switch_to(name: str) -> None:
+        switched = {"type": "agent.switched", "data": {"agent": {"name": name}}}
+        await agent.record(session, turn, switched)
+
+    await switch_to("bob")
+    feed = f"/v1/events?after=0&agent=bob-{session}"
+    async with (
+        streaming(pair[0].port, events_of(session, "?agent=bob")) as of_bob,
+        streaming(pair[0].port, events_of(session, "?agent=ada&since=2")) as of_ada,
+        streaming(pair[1].port, feed) as in_feed,
+    ):
+        assert [frame.id for frame in await of_bob.until("caught-up")][:-1] == [3]
+        for name in ("ada", "bob", f"bob-{session}", "bob"):
+            await switch_to(name)
+        assert [frame.id for frame in await of_bob.stored(2)] == [5, 7]
+        assert [frame.id for frame in await of_ada.stored(1)] == [4]
+        assert [frame.json["sequence"] for frame in await in_feed.stored(1)] == [6]
+
+
 async def test_a_quiet_stream_pings_with_its_head_and_the_time_of_the_server(
     pair: list[Cairn], agent: Agent
 ):

@@ -12,8 +12,9 @@ from application.fan_out import FanOut
 from application.ports.session_rows import NEVER
 from application.reads.pace import LONGEST_GAP, Pace
 from application.reads.replay import Replays
+from application.reads.selecting import ALL, Filter
 from application.reads.stream_items import CaughtUp, Closing, StreamItem, StreamTiming
-from application.reads.tail import ALL, Filter, Tails
+from application.reads.tail import Tails
 from infrastructure.memory.store import MemoryStore
 from tests.support.appends import START, Chain, at
 

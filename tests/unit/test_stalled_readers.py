@@ -14,8 +14,9 @@ from application.memory_budget import Share
 from application.ports.events import StoredEvent
 from application.ports.store import Store
 from application.reads.feed import Feed, FeedFilter
+from application.reads.selecting import ALL
 from application.reads.stream_items import StreamItem
-from application.reads.tail import ALL, Tails
+from application.reads.tail import Tails
 from domain.principal import Principal
 from infrastructure.memory.store import MemoryStore
 from tests.support.appends import START, Chain, row
@@ -56,7 +57,7 @@ class StalledReader:
 
 def of_the_feed(store: Store, chain: Chain, hub: FanOut) -> AsyncGenerator[StreamItem]:
     assert chain.sequence == EVENTS
-    return Feed(store, hub).stream(0, FeedFilter())
+    return Feed(store.log, store.codec, hub).stream(0, FeedFilter())
 
 
 def of_a_session(store: Store, chain: Chain, hub: FanOut) -> AsyncGenerator[StreamItem]:

@@ -52,14 +52,19 @@ from api.v1.schemas.queries import (
 from application.ports.events import StoredEvent, named_types
 from application.reads.feed import FeedFilter
 from application.reads.pace import FASTEST, SLOWEST
+from application.reads.selecting import Filter
 from application.reads.stream_items import Page
-from application.reads.tail import Filter
 
 _SSE = "text/event-stream"
 _CLOUDEVENTS = "application/cloudevents-batch+json"
 _FORMS: Mapping[str, Sequence[str]] = {"application/json": (), _SSE: (), _CLOUDEVENTS: ()}
 _CLOUDEVENT_TYPE = "dev.cairn."
 """CloudEvents wants the reversed domain name of who defines a type before its name."""
+
+
+Agent = Annotated[
+    Text, Field(description="only events at which this agent answered, from its switch on")
+]
 
 
 class EventsQuery(Query):
@@ -81,6 +86,7 @@ class EventsQuery(Query):
     wait: Wait = 0.0
     types: Types = ()
     turn: Annotated[Text, Field(description="only events of this turn")] = None
+    agent: Agent = None
     replay_speed: Annotated[
         float | None,
         factor(SLOWEST, FASTEST),
@@ -102,6 +108,7 @@ class FeedQuery(Query):
     types: Types = ()
     app: Annotated[Text, Field(description="only of sessions of this app")] = None
     user: Annotated[Text, Field(description="only of sessions of this user")] = None
+    agent: Agent = None
     store: Store = None
     ticket: Ticket = None
 
@@ -128,7 +135,7 @@ async def get_events(request: AnyRequest, query: EventsQuery) -> ASGIResponse:
     """Read the events of a session since a sequence."""
     services = services_of(request)
     session_id = session_id_of(request)
-    wanted = Filter(named_types(query.types), query.turn)
+    wanted = Filter(named_types(query.types), query.turn, query.agent)
     since = cursor_of(request, query.since, query.store)
     accepted = negotiated(request, _FORMS)
     _require_sense(query, is_stream=accepted == _SSE)
@@ -216,6 +223,7 @@ async def get_feed(request: AnyRequest, query: FeedQuery) -> ASGIResponse:
         types=tuple(named_types(query.types)),
         app=app,
         user=user,
+        agent=query.agent,
     )
     after = cursor_of(request, query.after, query.store)
     accepted = negotiated(request, _FORMS)

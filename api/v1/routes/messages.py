@@ -38,8 +38,8 @@ from api.v1.schemas.answers import MessageDone, MessagePage, TranscriptEntry
 from api.v1.schemas.commands import AddMessageBody, ReviseMessageBody
 from api.v1.schemas.events import HistoryPage
 from api.v1.schemas.queries import At, AtQuery, Since
+from application.reads.selecting import ALL
 from application.reads.stream_items import PAGE_BYTES
-from application.reads.tail import ALL
 
 
 @post("/v1/sessions/{session_id:str}/messages", right="write")

@@ -112,6 +112,18 @@ from (
 where size - octet_length(state) < %(bytes)s
 order by originator_version desc
 
+-- name: newest_before
+select e.originator_id, e.originator_version, e.notification_id, e.topic, e.state, e.digest
+from unnest(%(sessions)s::uuid[], %(before)s::bigint[]) as asked (session, before)
+cross join lateral (
+  select originator_id, originator_version, notification_id, topic, state, digest
+  from events
+  where originator_id = asked.session and originator_version < asked.before
+    and topic = any(%(types)s::text[])
+  order by originator_version desc
+  limit 1
+) as e
+
 -- name: key_writes
 -- The key is looked for as `readable_json_v1` leaves it, should it spell out an escape itself.
 select originator_id, originator_version, notification_id, topic, state, digest
