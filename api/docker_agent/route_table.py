@@ -1,5 +1,9 @@
 """Every route of the docker-agent door, as v1.81 of docker-agent has them."""
 
+from litestar.response.base import ASGIResponse
+
+from api.docker_agent.openapi import document
+from api.docker_agent.requests import reply
 from api.docker_agent.routes import (
     agents,
     batches,
@@ -10,11 +14,19 @@ from api.docker_agent.routes import (
     runs,
     sessions,
 )
-from api.http.routing import Route
+from api.http.incoming.requests import AnyRequest
+from api.http.routing import Route, get
 
 PREFIX = "/api"
 SHARED = ("/health", "/ready")
 """Paths that other doors have too: the one that is named first answers them."""
+
+
+@get("/api/openapi.json", right=None)
+async def openapi(_: AnyRequest) -> ASGIResponse:
+    """Return the OpenAPI document of this door."""
+    return reply(document(ROUTES))
+
 
 ROUTES: tuple[Route, ...] = (
     *probes.ROUTES,
@@ -25,4 +37,5 @@ ROUTES: tuple[Route, ...] = (
     *runs.ROUTES,
     *interactions.ROUTES,
     *changes.ROUTES,
+    openapi,
 )

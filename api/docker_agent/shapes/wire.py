@@ -95,10 +95,17 @@ class MessageBody(Lenient):
     implicit: bool = False
 
 
+def _wrapped(value: Any) -> Any:
+    """Return a message with what is around it, where it came without."""
+    if not isinstance(value, dict) or "message" in value:
+        return value  # pyright: ignore[reportUnknownVariableType]
+    return {"message": value}  # pyright: ignore[reportUnknownVariableType]
+
+
 class ChangeMessage(Lenient):
     """A message to be added, or to stand in the place of another."""
 
-    message: MessageBody
+    message: Annotated[MessageBody, BeforeValidator(_wrapped)]
 
 
 class Permissions(Lenient):
