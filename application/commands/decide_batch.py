@@ -183,6 +183,7 @@ class BatchDecider:
                 )
         append.shared, append.keys, append.companions = shared, keys, begun
         append.activity = activity_of(session)
+        append.app = session.lifecycle.owner.app
         # What is in quarantine, or half imported, can be erased, and is then held no more.
         append.by_import = bool(events) and session.lifecycle.phase == "erased"
         if events and listed_differently(loaded.session, session):

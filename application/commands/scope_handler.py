@@ -105,7 +105,7 @@ class ScopeHandler:
                 now = self._store.clock.now()
                 name, record = self._encode(asked, now, decided[0], None)
                 event = NewEvent(name, record, link(digest, record_hash(record)))
-                append = Append(scope_id, scope.sequence, [event], now)
+                append = Append(scope_id, scope.sequence, [event], now, app=command.app)
                 append.scope = ScopeOwner(command.app, command.user)
                 try:
                     position = await self._store.log.append(append)
@@ -162,7 +162,7 @@ class ScopeHandler:
             shared += shared_writes(command.app, command.user, event, offset, store.codec)
         after = scope.sequence + len(events)
         answer = {"version": version}
-        append = Append(scope_id, scope.sequence, events, now, shared=shared)
+        append = Append(scope_id, scope.sequence, events, now, shared=shared, app=command.app)
         append.scope = ScopeOwner(command.app, command.user)
         if request.expected is not None:
             append.expected_scopes = (ScopeVersion(scope_id, version),)

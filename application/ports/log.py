@@ -43,6 +43,7 @@ class Append:
         by_import: An importer writes it, who may append to a log that is held; it has a row.
         hold: Keep everybody else from appending to the log, and why; with `by_import` only.
         waited: Seconds that whoever asks has waited already, which count as part of the patience.
+        app: Whose work it is: when many wait, apps take turns.
     """
 
     session_id: UUID
@@ -60,6 +61,7 @@ class Append:
     by_import: bool = False
     hold: Hold | None = None
     waited: float = 0.0
+    app: str = ""
 
     @property
     def of_session(self) -> bool:

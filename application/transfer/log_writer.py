@@ -126,6 +126,7 @@ class LogWriter:
             hold: Hold | None = "import" if self._sequence < self.log.header.head else None
             append.by_import, append.hold = True, "quarantine" if self.log.is_held else hold
             append.row = session_row(self._id, self._session, self._store.codec, self._timers)
+            append.app = self._session.lifecycle.owner.app
         else:
             append.scope = self.log.header.scope if self.log.kind == "scopes" else None
             append.of_store = append.scope is None

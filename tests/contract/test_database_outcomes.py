@@ -196,8 +196,10 @@ async def test_a_schema_or_rights_that_do_not_fit_are_named_until_they_do(
 
 
 async def test_a_statement_that_takes_too_long_is_ended_by_the_server(database_url: str) -> None:
+    # The server gives up some tenths of a second before we do, which is little on a busy machine.
+    patience = 4 * PATIENCE
     async with (
-        log_on(database_url) as log,
+        log_on(database_url, patience) as log,
         await AsyncConnection.connect(database_url, autocommit=True) as owner,
     ):
         slow = RAISES.replace("raise exception", "perform pg_sleep(60); raise exception")
@@ -207,7 +209,7 @@ async def test_a_statement_that_takes_too_long_is_ended_by_the_server(database_u
         refusal = await refused(log, Chain())
 
         assert refusal.facts["reason"] == "timed_out"
-        assert monotonic() - started < PATIENCE + 1
+        assert monotonic() - started < patience + 1
         await owner.execute(MENDS)
         assert await stored(database_url) == 0
 

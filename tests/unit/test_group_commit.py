@@ -71,6 +71,59 @@ async def test_who_expects_a_scope_does_not_come_after_a_write_to_it() -> None:
     assert await batches(through, asking) == [[0], [1]]
 
 
+async def test_apps_take_turns_and_each_keeps_its_order() -> None:
+    """One that sends much more than fits waits behind itself."""
+    many = [Chain().next() for _ in range(6)]
+    few = [Chain().next() for _ in range(2)]
+    for append in many:
+        append.app = "many"
+    for append in few:
+        append.app = "few"
+    limits = CommitLimits(events=2)
+    assert await batches(*many, *few, limits=limits) == [[0, 6], [1, 7], [2, 3], [4, 5]]
+
+
+async def test_what_cannot_go_yet_is_the_next_of_its_app() -> None:
+    log, other = Chain(), Chain()
+    asked = [log.next(), log.next(), log.next(), other.next()]
+    # Those of one log have one place here, and come one a batch.
+    assert await batches(*asked, limits=CommitLimits(events=2)) == [[2, 3], [2], [2]]
+
+
+async def test_an_app_that_has_the_most_memory_gives_way_to_others() -> None:
+    share = Share("appends", 10_000)
+    commits = GroupCommit(_never, limits=CommitLimits(waiting=share))
+
+    def ask(app: str, size: int) -> asyncio.Task[int]:
+        append = Chain().next(text="x" * size)
+        append.app = app
+        return asyncio.create_task(commits.append(append))
+
+    flood = [ask("many", 2000) for _ in range(4)]
+    await asyncio.sleep(0)
+    with pytest.raises(Overloaded):
+        await ask("many", 2000)
+
+    modest = [ask("few", 2000) for _ in range(2)]
+    await asyncio.sleep(0)
+    for newest in flood[2:]:
+        with pytest.raises(Overloaded):
+            await newest
+    assert not any(one.done() for one in (*flood[:2], *modest))
+    # Nobody gives way to one that would then have more than itself.
+    with pytest.raises(Overloaded):
+        await ask("few", 5000)
+    assert share.used <= share.limit
+
+    while commits._take():
+        pass
+    assert share.used == 0
+    for task in (*flood[:2], *modest):
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
 async def test_the_events_of_companions_count() -> None:
     limits = CommitLimits(events=10)
     spawns = [Chain().next(2, companions=[Chain().next(3)]) for _ in range(4)]

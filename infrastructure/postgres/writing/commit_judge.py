@@ -34,6 +34,7 @@ class PendingAppend:
         size: The bytes of all records.
         events: How many there are.
         expects: The shared scopes whose versions it asks for.
+        app: Behind whose appends it waits.
     """
 
     streams: Sequence[Append]
@@ -42,6 +43,7 @@ class PendingAppend:
     size: int
     events: int
     expects: Sequence[UUID]
+    app: str = ""
 
 
 def refuse(appends: Iterable[PendingAppend], why: Exception) -> None:

@@ -4,6 +4,9 @@
     append() ─┼─ queue ─ batch ─ call of append_batch_v1 ─┤
     append() ─┘                                          └─ refused: judge, fail the guilty, go on
 
+Apps take turns in the queue (`fair_queue.py`); when its memory is taken, the newest appends of the
+app that has most of it are refused for others.
+
 An append and its companions are written or refused as one, and a batch never holds two that touch
 one log. A batch is written whole or not at all. When it conflicts with what is stored, the judge
 (`commit_judge.py`) says which appends are to blame; they fail, the others are written again. When
@@ -21,20 +24,20 @@ stored, or with `OutcomeUnknown` when its batch is on its way and the database i
 
 import asyncio
 import os
-from collections import deque
 from dataclasses import dataclass, field
 from time import monotonic
 from uuid import UUID
 
 import psycopg
 
-from application.errors import OutcomeUnknown, StoreUnavailable
+from application.errors import OutcomeUnknown, Overloaded, StoreUnavailable
 from application.memory_budget import MEBIBYTE, Share
 from application.ports.log import Append
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.outcomes import LOST, outcome_of
 from infrastructure.postgres.writing.batch_writer import BatchWriter, Committed
 from infrastructure.postgres.writing.commit_judge import PendingAppend, refuse
+from infrastructure.postgres.writing.fair_queue import FairQueue
 from infrastructure.postgres.writing.write_health import WriteHealth
 from infrastructure.postgres.writing.writer_connection import Connect, WriterConnection
 
@@ -95,7 +98,7 @@ class GroupCommit:
             )
             for _ in range(writers)
         ]
-        self._queue: deque[PendingAppend] = deque()
+        self._queue = FairQueue()
         self._arrived = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
@@ -120,7 +123,7 @@ class GroupCommit:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         refuse(self._queue, StoreUnavailable("the server is stopping; try again"))
         self._limits.waiting.count(-sum(waiting.size for waiting in self._queue))
-        self._queue.clear()
+        self._queue = FairQueue()
 
     async def append(self, append: Append) -> int:
         """Make an append durable; see `EventLog.append`."""
@@ -133,13 +136,24 @@ class GroupCommit:
             expects += [expected.scope_id for expected in one.expected_scopes]
         if self._closing:
             raise StoreUnavailable("the server is stopping; try again")
-        self._limits.waiting.take(size)
+        self._make_room(append.app, size)
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         waited = min(append.waited, max(self._limits.patience - _LEAST_PATIENCE, 0.0))
         since = monotonic() - waited
-        self._queue.append(PendingAppend(streams, done, since, size, events, expects))
+        self._queue.add(PendingAppend(streams, done, since, size, events, expects, append.app))
         self._arrived.set()
         return await done
+
+    def _make_room(self, app: str, size: int) -> None:
+        """Take memory for an append: when there is none left, from an app that has more of it."""
+        share = self._limits.waiting
+        while share.used + size > share.limit:
+            newest = self._queue.give_way(app, size)
+            if newest is None:
+                break
+            share.count(-newest.size)
+            refuse([newest], Overloaded(None, share=share.name, limit=share.limit))
+        share.take(size)
 
     def _distrust_the_connections(self) -> None:
         for writer in self._writers:
@@ -151,9 +165,7 @@ class GroupCommit:
             await asyncio.sleep(self._limits.patience / 10)
             overdue = monotonic() - self._limits.patience
             # Not in the order of their age: some have waited before they came here.
-            old = [waiting for waiting in self._queue if waiting.since < overdue]
-            if old:
-                self._queue = deque(one for one in self._queue if one.since >= overdue)
+            old = self._queue.leave_out(lambda one: one.since < overdue)  # noqa: B023
             self._limits.waiting.count(-sum(waiting.size for waiting in old))
             refuse(old, StoreUnavailable())
             late = len(old)
@@ -209,7 +221,7 @@ class GroupCommit:
         later: list[PendingAppend] = []
         limits = self._limits
         while self._queue and events < limits.events and size < limits.bytes:
-            waiting = self._queue.popleft()
+            waiting = self._queue.take()
             logs = [one.session_id.bytes for one in waiting.streams]
             if not (seen.isdisjoint(logs) and written.isdisjoint(waiting.expects)):
                 # It was decided on a state that one before it is about to change: let it conflict.
@@ -223,5 +235,5 @@ class GroupCommit:
             size += waiting.size
             limits.waiting.count(-waiting.size)
             batch.append(waiting)
-        self._queue.extendleft(reversed(later))
+        self._queue.give_back(later)
         return batch
