@@ -12,7 +12,13 @@ from api.http.incoming.requests import AnyRequest
 from api.http.outgoing.problems import problem_of, retry_after, status_of
 from api.http.outgoing.responses import Reply, etag, to_json
 from application.errors import IdempotencyKeyReused
-from domain.errors import Erased, QueueFull, SessionIsDeleted, SessionNotFound
+from domain.errors import (
+    Erased,
+    ModelSwitchingUnsupported,
+    QueueFull,
+    SessionIsDeleted,
+    SessionNotFound,
+)
 
 _logger = logging.getLogger("cairn.http")
 
@@ -110,6 +116,8 @@ def answer_error(error: Exception, request_id: str) -> ASGIResponse:
             headers = {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
         case SessionNotFound() | SessionIsDeleted() | Erased():
             status, message = 404, "session not found"
+        case ModelSwitchingUnsupported():
+            status, message = 422, error.detail
         case IdempotencyKeyReused():
             status, message = 409, error.detail
         case QueueFull():

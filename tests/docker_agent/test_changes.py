@@ -360,13 +360,19 @@ def test_models_have_one_that_answers_now(agent: httpx.Client):
                "is_current": True, "is_custom": True}  # fmt: skip
     expected = {"agent": "root", "current_model_ref": "openai/x", "models": [current]}
     assert ok(agent.get(path)) == expected
-    fast = {"ref": "fast", "is_default": True, "input_cost": 1.5}
-    known = [fast, {"ref": "openai/y", "name": "Y"}, "no model"]
-    state = {"set": {"docker-agent.models": known}}
-    ok(agent.patch(f"/v1/sessions/{session}/state", json=state))
-    models = ok(agent.get(path))["models"]
-    assert models == [fast | {"name": "fast"}, known[1], current]
+    fast = {"ref": "fast", "is_default": True, "details": {"input_cost": 1.5, "other": 1}}
+    offered = {"models": [fast, {"ref": "openai/y", "name": "Y"}], "switching": "offered"}
+    ok(agent.put(f"/v1/sessions/{session}/runtime", json=offered))
+    known = [{"name": "fast", "ref": "fast", "is_default": True, "input_cost": 1.5},
+             {"name": "Y", "ref": "openai/y"}]  # fmt: skip
+    assert ok(agent.get(path))["models"] == [*known, current]
     ok(agent.delete(f"/v1/sessions/{session}/models/root"))
     shown = ok(agent.get(path))
     assert "current_model_ref" not in shown
     assert [one.get("is_current", False) for one in shown["models"]] == [True, False]
+    run = {"messages": [{"content": "hi"}], "model": "openai/z"}
+    assert agent.post(f"/api/sessions/{session}/agent/a", json=run).status_code == 400
+    ok(agent.put(f"/v1/sessions/{session}/runtime", json={"switching": "none"}))
+    for refused in (agent.get(path), agent.post(f"/api/sessions/{session}/agent/a", json=run)):
+        assert (refused.status_code, bool(message_of(refused))) == (422, True)
+    assert said(agent, session) == []

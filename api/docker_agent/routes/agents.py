@@ -6,11 +6,15 @@ from api.docker_agent.creating import owner_of
 from api.docker_agent.requests import Refusal, reply
 from api.docker_agent.routes.sessions import SESSION
 from api.docker_agent.running import FIRST_AGENT
-from api.docker_agent.shapes.reports import models_of, reported_agents, tools_of
-from api.docker_agent.shapes.sessions import agent_of, model_ref
-from api.http.incoming.requests import AnyRequest, name_of
+from api.docker_agent.shapes.reports import model_document, reported_agents, tools_of
+from api.docker_agent.shapes.sessions import model_ref
+from api.http.incoming.requests import AnyRequest, name_of, session_id_of
 from api.http.routing import get, post
 from api.services import services_of, state_of
+from application.reads.runtime import model_choices, read_runtime
+from domain.errors import ModelSwitchingUnsupported
+from domain.replacing import replace
+from domain.values import Agent
 
 
 @get("/api/agents", right="read")
@@ -53,16 +57,23 @@ async def count_tools(request: AnyRequest) -> ASGIResponse:
 
 @get(SESSION + "/models", right="read")
 async def get_models(request: AnyRequest) -> ASGIResponse:
-    """Read which model answers, and those that a driver has reported beside it."""
+    """Read which model answers, and those that the runtime of the session offers beside it."""
     session = await state_of(request)
-    agent = agent_of(session) or FIRST_AGENT
-    override = session.description.models.get(agent)
+    store, session_id = services_of(request).store, session_id_of(request)
+    report = await read_runtime(store, session_id, session.runtime)
+    if session.runtime is not None and session.runtime.switching == "none":
+        raise ModelSwitchingUnsupported
+    agent = session.description.agent or Agent(name=FIRST_AGENT)
+    named = replace(session, description=replace(session.description, agent=agent))
+    choices = model_choices(named, None if report is None else report.event)["choices"]
+    override = session.description.models.get(agent.name)
     current = (
         {}
         if override is None
         else {"current_model_ref": model_ref(override.provider, override.model)}
     )
-    document = {"agent": agent, **current, "models": models_of(session, agent)}
+    models = [model_document(choice) for choice in choices]
+    document = {"agent": agent.name, **current, "models": models}
     return reply(document, sequence=session.sequence)
 
 

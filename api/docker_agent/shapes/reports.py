@@ -1,20 +1,22 @@
 """What drivers have reported of their agents: kept in state, for it is nothing that happened.
 
 Under the key `app:docker-agent.agents` of the app: an object with a member for each agent source,
-`{"description", "multi", "config", "tools": {agent: count}}`, all of them optional. Under the key
-`docker-agent.models` of a session: an array of the models that its agent can answer with.
+`{"description", "multi", "config", "tools": {agent: count}}`, all of them optional. The models of
+a session are what its runtime has reported of itself, with `PUT /v1/sessions/{id}/runtime`.
 """
 
 from collections.abc import Mapping
 from typing import Any, cast
 
 from api.docker_agent.requests import Refusal
-from api.docker_agent.shapes.sessions import model_ref
 from api.services import Services
-from domain.session.state import Session
 
 AGENTS = "app:docker-agent.agents"
-MODELS = "docker-agent.models"
+_DETAILS = (
+    *("family", "is_catalog", "input_cost", "output_cost", "cache_read_cost", "cache_write_cost"),
+    *("context_limit", "output_limit", "input_modalities", "output_modalities"),
+)
+"""What of the details of a model docker-agent has a field for; costs in USD per million tokens."""
 
 
 async def reported_agents(services: Services, app: str) -> Mapping[str, Mapping[str, Any]]:
@@ -55,29 +57,22 @@ def tools_of(agent: Mapping[str, Any], name: str) -> int | None:
     return count if isinstance(count, int) and not isinstance(count, bool) else None
 
 
-def models_of(session: Session, agent: str) -> list[dict[str, Any]]:
-    """Return the models that an agent can answer with, one of them the one that does.
+def model_document(choice: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a model that an agent can answer with, as docker-agent writes it.
 
     Args:
-        session: With what is reported of it.
-        agent: Which agent.
+        choice: One of those that the runtime of a session offers, or the one that answers.
     """
-    reported = session.state.get(MODELS)
-    listed = cast("list[Any]", reported) if isinstance(reported, list) else []  # type: ignore[redundant-cast]
-    choices = [dict(one) for one in map(_object, listed) if isinstance(one.get("ref"), str)]
-    override = session.description.models.get(agent)
-    current = None if override is None else model_ref(override.provider, override.model)
-    for one in choices:
-        one.setdefault("name", one["ref"])
-        chosen = one.get("is_default") is True if current is None else one["ref"] == current
-        one.pop("is_current", None)
-        if chosen and not any("is_current" in other for other in choices):
-            one["is_current"] = True
-    if current is not None and override and not any("is_current" in one for one in choices):
-        custom = {"name": current, "ref": current, "model": override.model}
-        provider = {"provider": override.provider} if override.provider else {}
-        choices.append({**custom, **provider, "is_current": True, "is_custom": True})
-    return choices
+    details = _object(choice["details"])
+    more = {name: details[name] for name in _DETAILS if name in details}
+    named = {"name": choice["name"] or choice["ref"], "ref": choice["ref"]}
+    places = {name: choice[name] for name in ("provider", "model") if choice[name] is not None}
+    flags = {
+        "is_default": choice["is_default"],
+        "is_current": choice["is_current"],
+        "is_custom": not choice["is_offered"],
+    }
+    return {**named, **places, **{name: True for name, is_so in flags.items() if is_so}, **more}
 
 
 def _object(value: Any) -> Mapping[str, Any]:
