@@ -135,7 +135,7 @@ def test_a_conversation_is_read_as_messages_of_docker_agent(agent: httpx.Client)
 def test_a_session_that_is_not_there_is_404_everywhere(agent: httpx.Client):
     gone = begin(agent)
     assert ok(agent.delete(f"/api/sessions/{gone}")) == {"message": "session deleted"}
-    for session in (gone, str(uuid4()), "no-uuid"):
+    for session in (gone, str(uuid4()), "no-uuid", "a%2Fb", "%25", "x" * 300):
         at = f"/api/sessions/{session}"
         for end in ("", "/status", "/status?wait=1ms", "/snapshot", "/events", "/recovery"):
             missing = agent.get(at + end)
@@ -181,3 +181,8 @@ def test_the_server_is_ready_for_good_once_somebody_has_driven_a_session(agent: 
     ok(agent.post(f"/v1/sessions/{session}/attach", json={"holder": "r", "ttl_seconds": 60}), 201)
     for _ in range(2):
         assert ok(agent.get("/api/ready", params={"timeout": "30s"})) == {"status": "ready"}
+
+
+def test_a_door_that_is_not_opened_is_not_there(api: Any):
+    assert api.get("/api/sessions").json()["code"] == "not_found"
+    assert "version" not in api.get("/health").json()
