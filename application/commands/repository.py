@@ -4,6 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from uuid import UUID
 
+from application.commands.past_states import EVERY, PastStates
 from application.memory_budget import MEBIBYTE, Share
 from application.ports.store import Store
 from domain.chain import genesis
@@ -66,6 +67,7 @@ class SessionRepository:
         self._store = store
         self._share = share or Share("states", 64 * MEBIBYTE)
         self._cache: OrderedDict[UUID, Loaded] = OrderedDict()
+        self._past = PastStates(self._share)
 
     async def load(self, session_id: UUID) -> Loaded:
         """Return a session's newest state: the cached one if the log has not moved on.
@@ -96,11 +98,28 @@ class SessionRepository:
             and cached.session.lifecycle.forked_from is None
         ):
             return cached
-        kept = await self._store.snapshots.load(session_id, upto=sequence)
-        loaded = await self._fold(session_id, kept or ABSENT, sequence)
-        if sequence - (kept or ABSENT).sequence > _step(sequence):
+        kept = await self._store.snapshots.load(session_id, upto=sequence) or ABSENT
+        known = self._past.near(session_id, sequence)
+        if known is not None and known.session.sequence == sequence:
+            return known
+        start = kept if known is None or known.session.sequence < kept.sequence else known.session
+        loaded = await self._fold_in_steps(session_id, start, sequence)
+        if sequence - kept.sequence > _step(sequence):
             await self.save(session_id, loaded.session)
         return loaded
+
+    async def _fold_in_steps(self, session_id: UUID, session: Session, upto: int) -> Loaded:
+        """Return the state after an event, and keep those on the way to it in memory."""
+        while True:
+            step = min(upto, (session.sequence // EVERY + 1) * EVERY)
+            loaded = await self._fold(session_id, session, step)
+            session = loaded.session
+            # That of a fork does not say how many other logs stand behind it.
+            if step % EVERY == 0 and session.lifecycle.forked_from is None:
+                self.weigh(loaded)
+                self._past.keep(session_id, loaded)
+            if step == upto:
+                return loaded
 
     async def look_at(self, session_id: UUID, sequence: int) -> Session:
         """Return the state as it was after an event, and keep nothing of it anywhere.
@@ -163,6 +182,7 @@ class SessionRepository:
             self.weigh(loaded)
         cache[session_id] = loaded
         share.count(loaded.memory)
+        self._past.make_room()
         while share.is_over and len(cache) > 1:
             _, oldest = cache.popitem(last=False)
             share.count(-oldest.memory)
@@ -176,7 +196,8 @@ class SessionRepository:
         loaded.weight = loaded.weighed = self._store.snapshots.weigh(loaded.session)
 
     def forget(self, session_id: UUID) -> None:
-        """Drop the state in memory, when it is not known what the log has come to."""
+        """Drop what is in memory, when it is not known what the log has come to."""
+        self._past.forget(session_id)
         cached = self._cache.pop(session_id, None)
         if cached is not None:
             self._share.count(-cached.memory)

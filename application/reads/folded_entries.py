@@ -5,12 +5,14 @@ each is unpacked only when somebody reads or changes what is in it.
 """
 
 import zlib
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, overload
 
+from application.reads.past_entries import PastEntries
 from domain.session.content.transcript_entries import Entry
 
 _BLOCK_BYTES = 128 * 1024
@@ -43,19 +45,28 @@ class EntryJson(Sequence[bytes]):
         blocks: Those that are compressed.
         starts: The index of the first entry of each.
         rest: The entries after them.
+        count: How many of all of these there are at that moment.
+        others: Those that are not as they stand there, by index.
     """
 
     def __init__(
-        self, blocks: Sequence[_Block], starts: Sequence[int], rest: Sequence[bytes]
+        self,
+        blocks: Sequence[_Block],
+        starts: Sequence[int],
+        rest: Sequence[bytes],
+        count: int,
+        others: Mapping[int, bytes],
     ) -> None:
         self._blocks = blocks
         self._starts = starts
         self._rest = rest
+        self._count = count
+        self._others = others
         self._packed = starts[-1] + blocks[-1].count if blocks else 0
         self._unpacked: tuple[int, list[bytes]] = (-1, [])
 
     def __len__(self) -> int:
-        return self._packed + len(self._rest)
+        return self._count
 
     @overload
     def __getitem__(self, at: int) -> bytes: ...
@@ -69,10 +80,23 @@ class EntryJson(Sequence[bytes]):
             raise IndexError(at)
         return self._one(index)
 
+    def __iter__(self) -> Iterator[bytes]:
+        return chain.from_iterable(self._runs(frozenset()))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, EntryJson) and self[:] == other[:]
 
     __hash__ = None  # type: ignore[assignment]
+
+    def _one(self, index: int) -> bytes:
+        if index in self._others:
+            return self._others[index]
+        if index >= self._packed:
+            return self._rest[index - self._packed]
+        number = bisect_right(self._starts, index) - 1
+        if self._unpacked[0] != number:
+            self._unpacked = (number, self._blocks[number].entries())
+        return self._unpacked[1][index - self._starts[number]]
 
     def beside(self, other: "EntryJson") -> tuple[list[bytes], list[bytes]]:
         """Return the entries that may be other ones than another moment has, of both.
@@ -82,20 +106,40 @@ class EntryJson(Sequence[bytes]):
         Args:
             other: The same transcript at another moment.
         """
-        shared = {id(block) for block in self._blocks} & {id(block) for block in other._blocks}
-        return self._without(shared), other._without(shared)
+        shared = self._as_they_stand() & other._as_they_stand()
+        return [*chain.from_iterable(self._runs(shared))], [
+            *chain.from_iterable(other._runs(shared))
+        ]
 
-    def _without(self, shared: set[int]) -> list[bytes]:
-        blocks = (block.entries() for block in self._blocks if id(block) not in shared)
-        return [*chain.from_iterable(blocks), *self._rest]
+    def _as_they_stand(self) -> set[int]:
+        """Return the blocks all of whose entries there are, as they stand there."""
+        changed = {bisect_right(self._starts, index) - 1 for index in self._others}
+        return {
+            id(block)
+            for number, block in enumerate(self._blocks)
+            if number not in changed and self._starts[number] + block.count <= self._count
+        }
 
-    def _one(self, index: int) -> bytes:
-        if index >= self._packed:
-            return self._rest[index - self._packed]
-        number = bisect_right(self._starts, index) - 1
-        if self._unpacked[0] != number:
-            self._unpacked = (number, self._blocks[number].entries())
-        return self._unpacked[1][index - self._starts[number]]
+    def _runs(self, without: AbstractSet[int]) -> Iterator[Sequence[bytes]]:
+        """Give the entries block by block.
+
+        Args:
+            without: Blocks that are left out.
+        """
+        others = sorted(self._others)
+        for start, block in zip(self._starts, self._blocks, strict=True):
+            if start >= self._count:
+                return
+            if id(block) not in without:
+                yield self._run(start, block.entries(), others)
+        if self._count > self._packed:
+            yield self._run(self._packed, list(self._rest), others)
+
+    def _run(self, start: int, entries: list[bytes], others: Sequence[int]) -> list[bytes]:
+        end = min(start + len(entries), self._count)
+        for index in others[bisect_left(others, start) : bisect_left(others, end)]:
+            entries[index - start] = self._others[index]
+        return entries[: end - start]
 
 
 class FoldedEntries:
@@ -116,16 +160,44 @@ class FoldedEntries:
         self._plain_size = 0
         self._touched: tuple[int, Entry] | None = None
         """The entry that was changed last, and is not written yet: it is likely to change again."""
+        self._past = PastEntries()
+        self.sequence = 0
+        """Of the event that is being folded."""
 
     @property
     def memory(self) -> int:
         """The bytes that it takes, about."""
-        return self._packed_size + self._plain_size + _OF_AN_ENTRY * len(self)
+        packed = self._packed_size + self._plain_size
+        return packed + self._past.memory + _OF_AN_ENTRY * len(self)
 
     def json(self) -> EntryJson:
         """Return the entries as they are now."""
         self._write()
-        return EntryJson(tuple(self._blocks), tuple(self._starts), tuple(self._plain))
+        return self._json(len(self), {})
+
+    def json_at(self, sequence: int) -> EntryJson | None:
+        """Return the entries as they were after an event; None when that is not known any more.
+
+        Args:
+            sequence: Of the event; at most that of the last one that was folded.
+        """
+        if not self._past.goes_back_to(sequence):
+            return None
+        self._write()
+        return self._json(*self._past.at(sequence))
+
+    def _json(self, count: int, others: Mapping[int, bytes]) -> EntryJson:
+        blocks, starts, rest = tuple(self._blocks), tuple(self._starts), tuple(self._plain)
+        return EntryJson(blocks, starts, rest, count, others)
+
+    def begin(self, sequence: int) -> None:
+        """Go on from these entries, as another log or a moment long ago has left them.
+
+        Args:
+            sequence: After which event.
+        """
+        self.sequence = sequence
+        self._past.begin(sequence, len(self))
 
     def __len__(self) -> int:
         return self._packed + len(self._plain)
@@ -142,8 +214,14 @@ class FoldedEntries:
 
     def __setitem__(self, at: int, entry: Entry, /) -> None:
         index = at + len(self) if at < 0 else at
-        if self._touched is not None and self._touched[0] != index:
+        if self._touched is not None and self._touched[0] == index:
+            before = self._to_json(self._touched[1])
+        else:
             self._write()
+            before = self._read(index)
+        self._past.changed(self.sequence, index, before)
+        # The past of a transcript takes no more room than the transcript.
+        self._past.keep(max(self._packed_size + self._plain_size, _PLAIN_BYTES))
         self._touched = (index, entry)
 
     def append(self, entry: Entry, /) -> None:
@@ -151,6 +229,7 @@ class FoldedEntries:
         self._write()
         self._plain.append(b"")
         self._touched = (len(self) - 1, entry)
+        self._past.appended(self.sequence)
         if self._plain_size > _PLAIN_BYTES:
             self._pack()
 
@@ -161,6 +240,7 @@ class FoldedEntries:
         self._plain.clear()
         self._packed_size = self._plain_size = 0
         self._touched = None
+        self._past.begin(self.sequence, 0)
 
     @property
     def _packed(self) -> int:

@@ -159,13 +159,14 @@ class Queries:
         first, first_state = await self.state(session_id, earlier)
         second, second_state = await self.state(session_id, later)
         one, two = first.session.sequence, second.session.sequence
-        if one <= two:
-            entries = await self._transcripts.entries_at_both(session_id, one, two)
-        else:
-            entries = (await self._transcripts.entries_at_both(session_id, two, one))[::-1]
+        # The later one first: from there it is a short way back to the earlier one.
+        entries = {
+            sequence: await self._transcripts.entries(session_id, sequence)
+            for sequence in (max(one, two), min(one, two))
+        }
         return (
-            _snapshot(session_id, first, entries[0], first_state),
-            _snapshot(session_id, second, entries[1], second_state),
+            _snapshot(session_id, first, entries[one], first_state),
+            _snapshot(session_id, second, entries[two], second_state),
         )
 
     async def transcript(self, session_id: UUID, at: Moment | None = None) -> TranscriptRead:

@@ -76,28 +76,10 @@ class Transcripts:
             if kept.sequence < sequence:
                 kept = await self._fold(session_id, kept, sequence)
             self._keep(session_id, kept)
-            now = kept.entries.json() if kept.sequence == sequence else None
+            now = kept.entries.json_at(sequence)
         if now is not None:
             return now
         return (await self._fold(session_id, self._nothing(), sequence)).entries.json()
-
-    async def entries_at_both(
-        self, session_id: UUID, earlier: int, later: int
-    ) -> tuple[Sequence[bytes], Sequence[bytes]]:
-        """Return the JSON of each entry as of two sequences, folded once as far as both go.
-
-        Args:
-            session_id: Whose transcript.
-            earlier: A sequence, not behind the later one.
-            later: A sequence; the log has it.
-        """
-        kept = self._kept.get(session_id)
-        if kept is not None and kept.sequence in (earlier, later):
-            first = await self.entries(session_id, earlier)
-            return first, await self.entries(session_id, later)
-        folded = await self._fold(session_id, self._nothing(), earlier)
-        first = folded.entries.json()
-        return first, (await self._fold(session_id, folded, later)).entries.json()
 
     def forget(self, session_id: UUID) -> None:
         """Drop a transcript from memory.
@@ -117,6 +99,7 @@ class Transcripts:
         for stretch in await self._stretches(session_id, upto):
             # A call that was open where the conversation turned will not return here.
             kept.transcript.settle()
+            kept.entries.begin(stretch.after)
             await self._go_on(kept, stretch)
         # What a rewind or a fork goes on from is settled though nothing followed it yet.
         kept.sequence = upto
@@ -139,6 +122,7 @@ class Transcripts:
                 recorded = self._codec.decode(stored)
                 if _turns_to(stretch.session_id, recorded) is not None:
                     return False
+                kept.entries.sequence = recorded.sequence
                 kept.transcript.apply(recorded)
             kept.sequence = page[-1].sequence
         return True

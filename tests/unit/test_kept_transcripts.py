@@ -14,7 +14,7 @@ from application.commands.request import Request
 from application.fan_out import FanOut
 from application.memory_budget import Share
 from application.ports.store import Store
-from application.reads.folded_entries import FoldedEntries
+from application.reads.folded_entries import FoldedEntries, changed_entries
 from application.reads.transcripts import Transcripts
 from domain.session.commands import AddMessage, CreateSession, ReviseMessage
 from domain.session.content.transcript_entries import Entry
@@ -173,3 +173,36 @@ def test_entries_in_blocks_are_those_of_a_list(size: int) -> None:
         seen[len(plain)]
     folded.clear()
     assert (len(folded), len(seen), folded.memory) == (0, len(plain), 0)
+
+
+@pytest.mark.parametrize("size", [10, 2_000])
+def test_entries_go_back_to_what_they_were_at_any_moment(size: int) -> None:
+    random = Random(size)
+    folded, plain = FoldedEntries(msgspec.json.encode, msgspec.json.decode), list[Entry]()
+    past: dict[int, list[Entry]] = {}
+    for sequence in range(1, 2_501):
+        folded.sequence = sequence
+        if random.random() < 0.6 or not plain:
+            entry: Entry = {"id": f"m{sequence}", "said": "x" * random.randrange(size)}
+            folded.append(entry)
+            plain.append(entry)
+        for _ in range(random.choice([0, 0, 1, 2])):
+            # Mostly near the end, as calls return, and now and then far back.
+            at = random.choice([-1, max(-5, -len(plain)), random.randrange(len(plain))])
+            folded[at] = plain[at] = {**folded[at], "changed": random.random()}
+        if sequence % 50 == 0:
+            past[sequence] = list(plain)
+    known = {one: seen for one in past if (seen := folded.json_at(one)) is not None}
+    assert 2_500 in known
+    # The past takes no more room than there is, so the oldest may be forgotten.
+    assert len(known) == len(past) if size == 10 else len(known) > 5
+    for sequence, seen in known.items():
+        assert [msgspec.json.decode(entry) for entry in seen] == past[sequence]
+        assert [msgspec.json.decode(one) for one in seen[:]] == past[sequence]
+    earlier, later = known[2_000], known[2_500]
+    changed = changed_entries(earlier, later)
+    alike = set(earlier) & set(later)
+    assert changed[0] == [one for one in earlier if one not in alike]
+    assert changed[1] == [one for one in later if one not in alike]
+    folded.begin(2_500)
+    assert (folded.json_at(2_499), folded.json_at(2_500)) == (None, later)

@@ -177,3 +177,28 @@ async def test_a_state_that_lacks_what_a_newer_program_wrote_is_not_kept(process
 
     assert loaded.session.unrecognised == 3
     assert await process.store.snapshots.load(ROOT) is None
+
+
+async def test_moments_near_each_other_are_not_folded_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repository, "EVERY", 8)
+    process, share = Process(MemoryStore()), Share("states", 1024 * 1024)
+    process.repository = SessionRepository(process.store, share=share)
+    await process.ask(ROOT, c.CreateSession(owner=OWNER))
+    for number in range(60):
+        await process.ask(ROOT, c.PatchState(set={"n": number}))
+    fresh = {n: await SessionRepository(process.store).load_at(ROOT, n) for n in range(1, 62)}
+    assert [(await process.repository.load_at(ROOT, n)).session for n in (61, 9, 30, 8)] == [
+        fresh[n].session for n in (61, 9, 30, 8)
+    ]
+    counting = Counting(process.store)
+    object.__setattr__(process.store, "log", counting)
+    for sequence, there in fresh.items():
+        found = await process.repository.load_at(ROOT, sequence)
+        assert (found.session, found.digest, found.position) == (
+            there.session, there.digest, there.position,
+        )  # fmt: skip
+    # Each from at most seven events before it, whose own event is read for its digest.
+    assert counting.events <= 61 * 8
+    assert share.used > 0
+    process.repository.forget(ROOT)
+    assert share.used == 0

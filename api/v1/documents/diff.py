@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from api.http.outgoing.responses import from_json, to_json
 from api.v1.documents.inputs import waiting_documents
 from api.v1.documents.sessions import pending_documents
@@ -11,6 +13,15 @@ from application.reads.diff import changes_between
 from application.reads.folded_entries import changed_entries
 from application.reads.query_results import Snapshot
 
+
+class _Head(msgspec.Struct):
+    """What an entry of a transcript begins with."""
+
+    id: str
+    kind: str
+
+
+_head = msgspec.json.Decoder(_Head).decode
 _FACTS = ("title", "status")
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
@@ -28,6 +39,10 @@ def diff_document(session_id: UUID, before: Snapshot, after: Snapshot) -> dict[s
     # Nearly all of a long transcript is alike, and need not even be read.
     entries = changed_entries(before.transcript, after.transcript)
     parts, later_parts = _parts(before, entries[0]), _parts(after, entries[1])
+    for name in ("messages", "tool_calls"):
+        for entry_id in parts[name].keys() & later_parts[name].keys():
+            for part in (parts[name], later_parts[name]):
+                part[entry_id] = from_json(part[entry_id])
     return {
         "session_id": session_id,
         "from": before.sequence,
@@ -38,10 +53,14 @@ def diff_document(session_id: UUID, before: Snapshot, after: Snapshot) -> dict[s
 
 
 def _parts(snapshot: Snapshot, changed: Sequence[bytes]) -> dict[str, dict[str, Any]]:
-    entries = [from_json(entry) for entry in changed]
-    calls = {one["id"]: one for one in entries if one["kind"] == "tool_call"}
+    messages: dict[str, Any] = {}
+    calls: dict[str, Any] = {}
+    for entry in changed:
+        head = _head(entry)
+        # As it is stored: most of them are shown whole, and none is looked into.
+        (calls if head.kind == "tool_call" else messages)[head.id] = msgspec.Raw(entry)
     return {
-        "messages": {one["id"]: one for one in entries if one["id"] not in calls},
+        "messages": messages,
         "tool_calls": calls,
         "state": dict(snapshot.state),
         "inputs": {one["input_id"]: one for one in waiting_documents(snapshot.session)},
