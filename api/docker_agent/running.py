@@ -21,8 +21,10 @@ from application.commands.request import Caller, Outcome
 from application.ports.events import StoredEvent
 from application.reads.stream_items import PartialText, Ping
 from application.use_cases.driven_turns import DrivenTurn, NobodyDrives, TurnEnd
+from domain.checks import require_name
 from domain.errors import InputsWaiting
 from domain.session.commands import OverrideModel
+from domain.session.decide import decide
 from domain.session.state import ABSENT
 from domain.values import ModelChoice
 
@@ -46,13 +48,18 @@ async def begin_run(request: AnyRequest) -> DrivenTurn:
         require_right(principal_of(request), right)
     services, session_id = services_of(request), session_id_of(request)
     row = await services.queries.session(session_id)
-    named = request.path_params.get("agent_name")
-    agent_name = None if named is None else name_of(request, "agent_name")
-    run: dict[str, Any] = {"agent": name_of(request, "agent")}
+    run: dict[str, Any] = {
+        name: name_of(request, name)
+        for name in ("agent", "agent_name")
+        if name in request.path_params
+    }
+    for name, value in run.items():
+        require_name(value, name)
     await require_reported(services, row.app, run["agent"])
-    if agent_name is not None:
-        run["agent_name"] = agent_name
     choice = model_of(body.model) if body.model.strip() else None
+    override = None
+    if choice is not None:
+        override = await _override_of(services, session_id, run.get("agent_name"), choice)
     turn_id, parts = str(services.store.clock.new_id()), joined_parts(body.messages)
 
     async def start(caller: Caller, session_id: UUID) -> Outcome:
@@ -64,8 +71,8 @@ async def begin_run(request: AnyRequest) -> DrivenTurn:
             return await start(caller, session_id, **how, model=choice, mode="queue")
 
     outcome = await in_session(request, start)
-    if choice is not None:
-        await _keep_model(request, session_id, agent_name, choice)
+    if override is not None:
+        await perform_plainly(request, session_id, override)
     origin = Caller("system", "docker-agent")
     begun = str(outcome.answer.get("turn_id") or turn_id)
     return services.driven_turns.follow(
@@ -73,14 +80,21 @@ async def begin_run(request: AnyRequest) -> DrivenTurn:
     )
 
 
-async def _keep_model(
-    request: AnyRequest, session_id: UUID, agent_name: str | None, choice: ModelChoice
-) -> None:
-    """Have the model of a run answer in later ones too."""
-    session = (await services_of(request).repository.load(session_id)).session
+async def _override_of(
+    services: Services, session_id: UUID, agent_name: str | None, choice: ModelChoice
+) -> OverrideModel:
+    """Return the command that has the model of a run answer in later ones too.
+
+    It comes after the run has begun, so what would have it refused must be known before.
+
+    Raises:
+        LimitReached: As many agents as there may be have other models.
+    """
+    session = (await services.repository.load(session_id)).session
     agent = agent_name or agent_of(session) or FIRST_AGENT
     command = OverrideModel(agent=agent, model=choice.model, provider=choice.provider)
-    await perform_plainly(request, session_id, command)
+    decide(session, command)
+    return command
 
 
 async def run_frames(services: Services, turn: DrivenTurn) -> AsyncGenerator[bytes]:

@@ -157,6 +157,29 @@ def test_messages_of_every_role_are_added_changed_and_read_back(agent: httpx.Cli
     assert elsewhere.status_code == 404
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "tool", "content": "x"},
+        {"role": "assistant", "tool_calls": [{"id": "", "function": {"name": "ls"}}]},
+        {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "x" * 201}}]},
+        {"role": "user", "multi_content": [{"type": "image_url", "image_url": {"url": " "}}]},
+        {"role": "user", "multi_content": [
+            {"type": "image_url", "image_url": {"url": "data:x/y;base64,?"}}]},
+        {"role": "user", "content": 1},
+        {"role": "nobody", "content": "x"},
+        "hello",
+        None,
+    ],
+)  # fmt: skip
+def test_a_message_that_makes_no_sense_is_refused(agent: httpx.Client, message: Any):
+    session = begin(agent)
+    for body in ({"message": {"message": message}}, {"message": message}):
+        refused = agent.post(f"/api/sessions/{session}/messages", json=body)
+        assert (refused.status_code, bool(message_of(refused))) == (400, True), body
+    assert said(agent, session) == []
+
+
 def test_a_summary_names_the_first_message_that_it_does_not_cover(agent: httpx.Client):
     session = begin(agent)
     at = f"/api/sessions/{session}"

@@ -76,6 +76,46 @@ def test_a_session_runs_one_turn_at_a_time_and_refuses_without_a_trace(agent: ht
     assert ok(agent.get(f"/api/sessions/{session}/snapshot"))["last_event_seq"] == head
 
 
+def test_what_has_waited_has_its_turn_before_a_run_and_is_no_part_of_it(agent: httpx.Client):
+    session = begin(agent)
+    waits = {"messages": [{"content": "first"}]}
+    ok(agent.post(f"/api/sessions/{session}/followup", json=waits), 202)
+
+    def work(turn: Turn) -> None:
+        turn.say(turn.begun["parts"][0]["text"])
+        turn.complete()
+
+    with driven(str(agent.base_url), session, work, turns=2):
+        found = frames(agent.post(f"/api/sessions/{session}/agent/a", json={"messages": HI}))
+    assert kinds(found) == [*ASKED, "agent_choice", "message_added", "stream_stopped"]
+    assert [one["content"] for one in found if one["type"] == "agent_choice"] == ["hi"]
+    messages = ok(agent.get(f"/api/sessions/{session}"))["messages"]
+    assert [one["message"]["content"] for one in messages] == ["first", "first", "hi", "hi"]
+
+
+def test_a_session_that_is_deleted_ends_its_run(agent: httpx.Client):
+    session = begin(agent)
+
+    def work(turn: Turn) -> None:
+        ok(turn.client.delete(f"/api/sessions/{session}"))
+
+    with driven(str(agent.base_url), session, work):
+        *_, last = frames(agent.post(f"/api/sessions/{session}/agent/a", json={"messages": HI}))
+    assert (last["type"], last["reason"]) == ("stream_stopped", "canceled")
+
+
+def test_a_run_in_a_session_that_was_stopped_resumes_it(agent: httpx.Client):
+    session = begin(agent)
+    ok(agent.post(f"/v1/sessions/{session}/stop", json={"cause": "completed"}))
+
+    def work(turn: Turn) -> None:
+        turn.complete()
+
+    with driven(str(agent.base_url), session, work):
+        found = frames(agent.post(f"/api/sessions/{session}/agent/a", json={"messages": HI}))
+    assert kinds(found) == [*ASKED, "stream_stopped"]
+
+
 def test_a_run_that_fails_or_is_cancelled_says_so(agent: httpx.Client):
     session = begin(agent)
 
@@ -146,6 +186,11 @@ def test_a_run_that_makes_no_sense_begins_nothing(agent: httpx.Client, body: Any
         refused = agent.post(f"/api/sessions/{session}{end}", json=body)
         assert refused.status_code == status
         assert message_of(refused)
+    for name in ("x" * 201, "%0A", "%20"):
+        for end in (f"/agent/{name}", f"/agent/a/{name}"):
+            body = {"messages": HI, "model": "openai/gpt-5"}
+            refused = agent.post(f"/api/sessions/{session}{end}", json=body)
+            assert refused.status_code == 400
     no_json = agent.post(f"/api/sessions/{session}/agent/a", content=b"{", headers={
         "Content-Type": "application/json"})  # fmt: skip
     assert no_json.status_code == 400

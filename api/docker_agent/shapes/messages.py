@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
+from api.docker_agent.requests import Refusal
 from api.docker_agent.shapes.parts import content_of, parts_of
 from api.docker_agent.shapes.wire import ChatMessage, ToolCall
 from api.http.outgoing.responses import from_json, to_json
-from domain.values import Part, Role
+from domain.values import MAX_NAME, Part, Role
 
 _ROLES = {"user": "user", "agent": "assistant", "system": "system", "tool": "tool"}
 _OURS: dict[str, Role] = {"user": "user", "assistant": "agent", "system": "system", "tool": "tool"}
@@ -58,7 +59,14 @@ def said_parts(message: ChatMessage) -> tuple[Part, ...]:
 
     Args:
         message: As it came.
+
+    Raises:
+        Refusal: 400, it has a call without an id or a name, or a result without its call.
     """
+    named = [message.tool_call_id] if message.role == "tool" else []
+    named += [name for one in message.tool_calls for name in (one.id, one.function.name)]
+    if not all(0 < len(name) <= MAX_NAME for name in named):
+        raise Refusal(400, f"a call has an id and a name of 1 to {MAX_NAME} characters")
     if message.role == "tool":
         result = {
             "type": "tool_result",
