@@ -168,6 +168,7 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
             for job in jobs:
                 await job.stop()
             await services.known_tokens.stop()
+            await services.provisioned_sessions.stop()
             await services.forwarded_sessions.managers.close()
 
 

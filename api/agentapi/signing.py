@@ -21,6 +21,7 @@ RIGHTS: frozenset[Right] = frozenset({"read", "write", "stream"})
 """What whoever has the secret may do, in the sessions of the app of this door."""
 
 _ANYBODY = Principal(actor="anonymous", rights=frozenset())
+_SHOWN = "cairn_signature"
 _ON_BEHALF = "cairn_on_behalf"
 _PLAIN = " !#$&'()*+,-./:;<=>?@[]^_`{|}~"
 _LONGEST_ACTOR = 200
@@ -73,8 +74,7 @@ def by_signature(
             raise Refusal(400, "failed to read request body") from None
         if not is_signed(shown, secrets, request.method, target_of(request), timestamp, body):
             raise Refusal(401, "invalid signature")
-        if request.method not in _READS:
-            await _require_first(request, shown, int(timestamp))
+        scope_of(request)[_SHOWN] = (shown, int(timestamp))
         on_behalf = scope_of(request)[_ON_BEHALF] = _on_behalf(request)
         actor, user = ACTOR, None
         if on_behalf.user:
@@ -155,8 +155,22 @@ def seconds_of(services: Services) -> float:
     return services.store.clock.now().timestamp()
 
 
-async def _require_first(request: AnyRequest, shown: str, timestamp: int) -> None:
-    """Refuse a request that changes something and was here before, in whatever process."""
+async def require_first(request: AnyRequest) -> None:
+    """Refuse a signed request that changes something and was here before, in whatever process.
+
+    Asked before anything is changed, beside what else is looked up: it takes a question to the
+    store.
+
+    Args:
+        request: Which.
+
+    Raises:
+        Refusal: 401.
+    """
+    found: tuple[str, int] | None = scope_of(request).get(_SHOWN)
+    if found is None or request.method in _READS:
+        return
+    shown, timestamp = found
     until = datetime.fromtimestamp(timestamp, UTC) + _KEPT_FOR
     hashed = sha256(shown.encode("latin-1")).digest()
     if not await services_of(request).seen_signatures.first(hashed, uuid4(), until):

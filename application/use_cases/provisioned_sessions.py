@@ -1,6 +1,8 @@
 """Sessions that are asked for with all that their runtime needs, which holds secrets."""
 
+import asyncio
 import logging
+from collections.abc import Awaitable
 from contextlib import suppress
 from uuid import UUID
 
@@ -28,25 +30,34 @@ class ProvisionedSessions:
         self._payloads = payloads
         self._handler = handler
         self._clock = clock
+        self._chores: set[asyncio.Task[None]] = set()
 
-    async def create(self, caller: Caller, wanted: CreateSession, payload: str) -> Outcome:
+    async def create(
+        self, caller: Caller, wanted: CreateSession, payload: str, gate: Awaitable[None]
+    ) -> Outcome:
         """Begin a session.
 
         Args:
             caller: Who asks.
             wanted: What everybody may see of it.
             payload: What it was asked for with, verbatim.
+            gate: Raises if it may not begin; asked while the payload is written.
 
         Raises:
             CairnError: It cannot begin; then nothing is kept.
         """
         session_id = self._clock.new_id()
-        await self._payloads.put(session_id, payload)
         try:
+            kept, let_in = await asyncio.gather(
+                self._payloads.put(session_id, payload), gate, return_exceptions=True
+            )
+            for refusal in (let_in, kept):
+                if refusal is not None:
+                    raise refusal
             return await self._handler.handle(caller.asks(session_id, wanted))
         except OutcomeUnknown:
             raise  # it may have begun; a payload of none is swept
-        except CairnError:
+        except Exception:
             with suppress(CairnError):
                 await self._payloads.delete(session_id)
             raise
@@ -62,7 +73,18 @@ class ProvisionedSessions:
             SessionNotFound: There is none.
         """
         await self._handler.handle(caller.asks(session_id, DeleteSession()))
-        await self._payloads.delete(session_id)
+        # Nobody can come by it any more, so nobody has to wait for it.
+        chore = asyncio.create_task(self._forget(session_id))
+        self._chores.add(chore)
+        chore.add_done_callback(self._chores.discard)
+
+    async def stop(self) -> None:
+        """Wait for what is still to be taken away."""
+        await asyncio.gather(*self._chores)
+
+    async def _forget(self, session_id: UUID) -> None:
+        with suppress(CairnError):
+            await self._payloads.delete(session_id)
 
     async def upkeep(self) -> None:
         """Take away payloads of sessions that never began, and seal others with the newest key."""

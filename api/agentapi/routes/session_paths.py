@@ -1,13 +1,15 @@
 """What is below the id of a session, `/<id>/...`: its native routes, here or where it is kept."""
 
+from asyncio import gather
 from collections.abc import Iterable
+from dataclasses import replace
 
 from litestar.response.base import ASGIResponse
 
 from api.agentapi.requests import Refusal
 from api.agentapi.reverse_proxy import handed_on, headers_to_send, target_at_manager
-from api.agentapi.sessions import row_of, visible_route
-from api.agentapi.signing import signed_for
+from api.agentapi.sessions import id_in, row_of, visible_route
+from api.agentapi.signing import require_first, signed_for
 from api.http.around.authorization import authorize, principal_of, require_right
 from api.http.incoming.bodies import read_body
 from api.http.incoming.requests import AnyRequest, header, scope_of
@@ -52,19 +54,32 @@ async def _route_of(request: AnyRequest) -> SessionRoute | None:
 
 
 async def _here(request: AnyRequest, router: Router) -> ASGIResponse:
-    row = await row_of(request)
-    on_behalf = signed_for(request)
-    if on_behalf is not None and row.user != on_behalf.user:
-        document = services_of(request).store.codec.from_json(row.doc)
-        is_theirs = document.get("scope") == "team" and document.get("team") == on_behalf.team
-        if not is_theirs or on_behalf.team is None:
-            raise SessionNotFound
+    # Signed, it must be the first of its kind; that is asked beside whose session it is.
+    await gather(_require_theirs(request), require_first(request))
     scope, principal = scope_of(request), principal_of(request)
     scope["path"] = _NATIVE + scope["path"]
     route = router.find(scope)
     scope["cairn_route"] = route.path
     await authorize(request, route, principal)
     return await route.answer(request)
+
+
+async def _require_theirs(request: AnyRequest) -> None:
+    """Refuse a session of another app, or one that is neither the user's nor their team's."""
+    on_behalf = signed_for(request)
+    if on_behalf is None or on_behalf.team is None:
+        services, session_id = services_of(request), id_in(request)
+        app = services.settings.session_manager_app
+        of_app = replace(principal_of(request), app=principal_of(request).app or app)
+        if of_app.app != app:
+            raise SessionNotFound
+        await services.sight.require(of_app, session_id)
+        return
+    row = await row_of(request)
+    if row.user != on_behalf.user:
+        document = services_of(request).store.codec.from_json(row.doc)
+        if document.get("scope") != "team" or document.get("team") != on_behalf.team:
+            raise SessionNotFound
 
 
 async def _there(request: AnyRequest, route: SessionRoute) -> ASGIResponse:

@@ -1,5 +1,7 @@
 """The sessions of a session manager: begun, listed, read and deleted."""
 
+from asyncio import gather
+
 from litestar.response.base import ASGIResponse
 
 from api.agentapi.requests import Refusal, json_of, query_of, reply
@@ -12,7 +14,7 @@ from api.agentapi.sessions import (
     visible_route,
     wanted_session,
 )
-from api.agentapi.signing import signed_for
+from api.agentapi.signing import require_first, signed_for
 from api.http.around.authorization import narrowed, principal_of, require_owner
 from api.http.around.limits import take
 from api.http.incoming import cursors
@@ -59,7 +61,9 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
     caller = (await caller_of(request))._replace(expected=None, key=None)
     wanted = wanted_session(settings, sent, app, services.store.clock.new_id())
     try:
-        outcome = await services.provisioned_sessions.create(caller, wanted, payload.decode())
+        outcome = await services.provisioned_sessions.create(
+            caller, wanted, payload.decode(), require_first(request)
+        )
     except TooLarge:
         raise
     except Invalid as refused:
@@ -158,7 +162,7 @@ async def delete_session(request: AnyRequest) -> ASGIResponse:
         if route is not None:
             await services.forwarded_sessions.delete(route)
             return Reply(b"", status=204)
-        row = await row_of(request)
+        row, _ = await gather(row_of(request), require_first(request))
         await services.provisioned_sessions.delete(caller, row.session_id)
     except SessionNotFound:
         raise Refusal(404, f"session not found: {name_of(request, 'name')[:200]}") from None
