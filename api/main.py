@@ -72,11 +72,10 @@ from application.use_cases import use_cases_over
 from application.use_cases.blobs import Blobs
 from application.use_cases.driven_turns import DrivenTurns
 from application.use_cases.foreign_events import ForeignEvents
-from application.use_cases.forwarded_sessions import ForwardedSessions
 from application.use_cases.named_sessions import NamedSessions
-from application.use_cases.provisioned_sessions import ProvisionedSessions
 from application.use_cases.recovery import Recovery, patience
 from application.use_cases.repair import Repairs
+from application.use_cases.session_managing import SessionManaging
 from application.use_cases.transfers import Transfers
 from application.webhooks.dispatcher import WebhookDispatcher
 from application.webhooks.manage import Webhooks
@@ -105,11 +104,9 @@ from infrastructure.postgres.connecting.single_owner import SingleOwner
 from infrastructure.postgres.connecting.store_watch import StoreWatch
 from infrastructure.postgres.erasures import PostgresErasures
 from infrastructure.postgres.inspection import PostgresInspector
-from infrastructure.postgres.provision_payloads import PostgresProvisionPayloads
 from infrastructure.postgres.retention_runs import PostgresRetentionRuns
-from infrastructure.postgres.seen_signatures import PostgresSeenSignatures
 from infrastructure.postgres.session.recovery import PostgresDriverWatch
-from infrastructure.postgres.session_routes import PostgresSessionRoutes
+from infrastructure.postgres.session_managing import PostgresSessionManaging
 from infrastructure.postgres.store import PostgresStore, open_store
 from infrastructure.postgres.tickets import PostgresTickets
 from infrastructure.postgres.transparency import PostgresSignedHeads, PostgresTiles
@@ -168,8 +165,7 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
             for job in jobs:
                 await job.stop()
             await services.known_tokens.stop()
-            await services.provisioned_sessions.stop()
-            await services.forwarded_sessions.managers.close()
+            await services.session_managing.stop()
 
 
 def _put_together(
@@ -211,9 +207,9 @@ def _put_together(
     )
     sealer = sealer_of(settings)
     subscriptions = PostgresWebhooks(database, sealer)
-    payloads = PostgresProvisionPayloads(database, sealer)
-    provisioned_sessions = ProvisionedSessions(payloads, handler, store.clock)
-    seen_signatures = PostgresSeenSignatures(database)
+    kept = PostgresSessionManaging(database, sealer)
+    others = session_managers_of(settings, store.clock)
+    session_managing = SessionManaging(kept, others, handler, store.clock)
     policy = RetryPolicy(attempts=settings.webhook_attempts)
     dispatcher = WebhookDispatcher(
         subscriptions, log, hub, sender, store.clock, policy, share=memory.share("webhooks")
@@ -255,8 +251,7 @@ def _put_together(
         await allowances.sweep()
         with suppress(CannotOpen):  # told of whenever that webhook is read
             await subscriptions.reseal()
-        await seen_signatures.sweep()
-        await provisioned_sessions.upkeep()
+        await session_managing.upkeep()
         waits = (await pruner.round(), await rebuilder.round(), await blob_sweeper.round())
         return min(*waits, _SWEPT_EVERY)
 
@@ -358,11 +353,7 @@ def _put_together(
         driven_turns=DrivenTurns(handler, tails, store.codec, patience=settings.driver_seconds),
         adk_sessions=NamedSessions("adk", store, handler),
         adk_reader=LiveAdkReader(),
-        provisioned_sessions=provisioned_sessions,
-        seen_signatures=seen_signatures,
-        forwarded_sessions=ForwardedSessions(
-            session_managers_of(settings, store.clock), PostgresSessionRoutes(database), store.clock
-        ),
+        session_managing=session_managing,
     )
     return services, jobs
 

@@ -24,7 +24,6 @@ from application.memory_budget import MemoryBudget
 from application.partials.reader import PartialReader
 from application.ports.foreign_events import ForeignReader
 from application.ports.readiness import Readiness
-from application.ports.seen_signatures import SeenSignatures
 from application.ports.store import Store
 from application.reads.audit import AuditFeed
 from application.reads.feed import Feed
@@ -47,11 +46,10 @@ from application.use_cases import UseCases
 from application.use_cases.blobs import Blobs
 from application.use_cases.driven_turns import DrivenTurns
 from application.use_cases.foreign_events import ForeignEvents
-from application.use_cases.forwarded_sessions import ForwardedSessions
 from application.use_cases.named_sessions import NamedSessions
-from application.use_cases.provisioned_sessions import ProvisionedSessions
 from application.use_cases.recovery import Recovery
 from application.use_cases.repair import Repairs
+from application.use_cases.session_managing import SessionManaging
 from application.use_cases.transfers import Transfers
 from application.webhooks.manage import Webhooks
 from domain.access.events import AccessGranted, AccessTo
@@ -105,9 +103,7 @@ class Services:
     driven_turns: DrivenTurns
     adk_sessions: NamedSessions
     adk_reader: ForeignReader
-    provisioned_sessions: ProvisionedSessions
-    seen_signatures: SeenSignatures
-    forwarded_sessions: ForwardedSessions
+    session_managing: SessionManaging
 
 
 def services_of(request: AnyRequest) -> Services:

@@ -96,7 +96,7 @@ async def visible_route(request: AnyRequest) -> SessionRoute | None:
     Raises:
         SessionNotFound: Another server has it, and it is not there for whoever asks.
     """
-    route = await services_of(request).forwarded_sessions.find(id_in(request))
+    route = await services_of(request).session_managing.forwarded.find(id_in(request))
     if route is not None and not principal_of(request).sees(route.app, route.user):
         raise SessionNotFound
     return route

@@ -173,5 +173,5 @@ async def require_first(request: AnyRequest) -> None:
     shown, timestamp = found
     until = datetime.fromtimestamp(timestamp, UTC) + _KEPT_FOR
     hashed = sha256(shown.encode("latin-1")).digest()
-    if not await services_of(request).seen_signatures.first(hashed, uuid4(), until):
+    if not await services_of(request).session_managing.signatures.first(hashed, uuid4(), until):
         raise Refusal(401, "this request was received already; sign it anew")

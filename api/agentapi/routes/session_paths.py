@@ -47,7 +47,7 @@ def session_paths(native: Iterable[Route]) -> tuple[Route, ...]:
 
 
 async def _route_of(request: AnyRequest) -> SessionRoute | None:
-    forwarded = services_of(request).forwarded_sessions
+    forwarded = services_of(request).session_managing.forwarded
     if signed_for(request) is not None or not forwarded.managers.names:
         return None  # what another server signs is here, and goes no further
     return await visible_route(request)
@@ -90,7 +90,7 @@ async def _there(request: AnyRequest, route: SessionRoute) -> ASGIResponse:
         require_right(principal, "write")
     if header(request, b"upgrade") is not None:
         raise Refusal(501, "connections that change their protocol are not forwarded")
-    answer = await services.forwarded_sessions.managers.open(
+    answer = await services.session_managing.forwarded.managers.open(
         route.manager,
         request.method,
         target_at_manager(request, route.remote_id),

@@ -49,7 +49,7 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
     require_owner(request, app, settings.session.user_id)
     await take(request, "sessions")
     payload = await read_body(request)
-    forwarded = services.forwarded_sessions
+    forwarded = services.session_managing.forwarded
     # What another server signs begins here, and goes no further.
     asked = settings.params.manager_id
     manager = forwarded.choose(asked) if signed_for(request) is None else None
@@ -61,7 +61,7 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
     caller = (await caller_of(request))._replace(expected=None, key=None)
     wanted = wanted_session(settings, sent, app, services.store.clock.new_id())
     try:
-        outcome = await services.provisioned_sessions.create(
+        outcome = await services.session_managing.provisioned.create(
             caller, wanted, payload.decode(), require_first(request)
         )
     except TooLarge:
@@ -97,7 +97,7 @@ async def _elsewhere(request: AnyRequest, query: dict[str, str]) -> Found:
     asked = {key: value for key, value in query.items() if key in _FILTERS}
     if principal.user is not None:
         asked.setdefault("user_id", principal.user)
-    return await services_of(request).forwarded_sessions.list(
+    return await services_of(request).session_managing.forwarded.list(
         asked, lambda route: principal.sees(route.app, route.user)
     )
 
@@ -147,7 +147,7 @@ async def get_session(request: AnyRequest) -> ASGIResponse:
     """Return what is told of a session."""
     route = await _route_of(request)
     if route is not None:
-        return reply(await services_of(request).forwarded_sessions.get(route))
+        return reply(await services_of(request).session_managing.forwarded.get(route))
     row = await row_of(request)
     return reply(session_info(row), sequence=row.sequence)
 
@@ -160,10 +160,10 @@ async def delete_session(request: AnyRequest) -> ASGIResponse:
     try:
         route = await _route_of(request)
         if route is not None:
-            await services.forwarded_sessions.delete(route)
+            await services.session_managing.forwarded.delete(route)
             return Reply(b"", status=204)
         row, _ = await gather(row_of(request), require_first(request))
-        await services.provisioned_sessions.delete(caller, row.session_id)
+        await services.session_managing.provisioned.delete(caller, row.session_id)
     except SessionNotFound:
         raise Refusal(404, f"session not found: {name_of(request, 'name')[:200]}") from None
     return Reply(b"", status=204)
