@@ -1,9 +1,10 @@
 """Who asks, by a signature over the request as it came."""
 
-from collections.abc import Collection
+from asyncio import gather
+from collections.abc import Awaitable, Collection
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, cast
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from api.services import Services, services_of
 from domain.principal import Principal, Right
 from domain.request_signature import SIGNATURE, TIMESTAMP, WINDOW_SECONDS, is_in_time, is_signed
 
+_T = TypeVar("_T")
 ACTOR = "agentapi"
 RIGHTS: frozenset[Right] = frozenset({"read", "write", "stream"})
 """What whoever has the secret may do, in the sessions of the app of this door."""
@@ -153,6 +155,23 @@ def target_of(request: AnyRequest) -> bytes:
 def seconds_of(services: Services) -> float:
     """Return the time, seconds since 1970."""
     return services.store.clock.now().timestamp()
+
+
+async def for_the_first(request: AnyRequest, looking: Awaitable[_T]) -> _T:
+    """Return what is found for a request that was not here before; both are asked together.
+
+    Args:
+        request: Which.
+        looking: What it needs; nothing is changed by it.
+
+    Raises:
+        Refusal: 401, it was here before, whatever is found.
+    """
+    found, refused = await gather(looking, require_first(request), return_exceptions=True)
+    for error in (refused, found):
+        if isinstance(error, BaseException):
+            raise error
+    return cast("_T", found)
 
 
 async def require_first(request: AnyRequest) -> None:

@@ -1,6 +1,5 @@
 """What is below the id of a session, `/<id>/...`: its native routes, here or where it is kept."""
 
-from asyncio import gather
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -9,7 +8,7 @@ from litestar.response.base import ASGIResponse
 from api.agentapi.requests import Refusal
 from api.agentapi.reverse_proxy import handed_on, headers_to_send, target_at_manager
 from api.agentapi.sessions import id_in, row_of, visible_route
-from api.agentapi.signing import require_first, signed_for
+from api.agentapi.signing import for_the_first, signed_for
 from api.http.around.authorization import authorize, principal_of, require_right
 from api.http.incoming.bodies import read_body
 from api.http.incoming.requests import AnyRequest, header, scope_of
@@ -55,7 +54,7 @@ async def _route_of(request: AnyRequest) -> SessionRoute | None:
 
 async def _here(request: AnyRequest, router: Router) -> ASGIResponse:
     # Signed, it must be the first of its kind; that is asked beside whose session it is.
-    await gather(_require_theirs(request), require_first(request))
+    await for_the_first(request, _require_theirs(request))
     scope, principal = scope_of(request), principal_of(request)
     scope["path"] = _NATIVE + scope["path"]
     route = router.find(scope)

@@ -1,7 +1,5 @@
 """The sessions of a session manager: begun, listed, read and deleted."""
 
-from asyncio import gather
-
 from litestar.response.base import ASGIResponse
 
 from api.agentapi.requests import Refusal, json_of, query_of, reply
@@ -14,7 +12,7 @@ from api.agentapi.sessions import (
     visible_route,
     wanted_session,
 )
-from api.agentapi.signing import require_first, signed_for
+from api.agentapi.signing import for_the_first, require_first, signed_for
 from api.http.around.authorization import narrowed, principal_of, require_owner
 from api.http.around.limits import take
 from api.http.incoming import cursors
@@ -162,7 +160,7 @@ async def delete_session(request: AnyRequest) -> ASGIResponse:
         if route is not None:
             await services.session_managing.forwarded.delete(route)
             return Reply(b"", status=204)
-        row, _ = await gather(row_of(request), require_first(request))
+        row = await for_the_first(request, row_of(request))
         await services.session_managing.provisioned.delete(caller, row.session_id)
     except SessionNotFound:
         raise Refusal(404, f"session not found: {name_of(request, 'name')[:200]}") from None
