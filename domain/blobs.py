@@ -13,7 +13,7 @@ CONTENT_TYPES = ("image", "file")
 
 _NAME = re.compile(r"sha256:([0-9a-f]{64})")
 _SAID = ("parts", "output")
-_NESTED = ("inputs", "messages", "events", "means")
+_NESTED = ("inputs", "messages", "event", "events", "foreign", "means")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ def _parts_in(said: object) -> Iterator[tuple[Part, bool]]:
                     yield result, False
     for name in places.nested:
         within: object = getattr(said, name)
-        if isinstance(within, tuple):  # a rewind only counts its messages
-            for one in cast("tuple[object, ...]", within):
-                yield from _parts_in(one)
+        several = isinstance(within, tuple)
+        for one in cast("tuple[object, ...]", within) if several else (within,):
+            yield from _parts_in(one)
 
 
 def _listed(content: object) -> Iterator[Part]:

@@ -934,6 +934,8 @@ alter table snapshots alter column state set statistics 0;
 alter table leases alter column holder set statistics 0;
 alter table presence alter column reporter set statistics 0, alter column detail set statistics 0;
 alter table blob_chunks alter column content set statistics 0;
+alter table blob_holders alter column user_id set statistics 0, alter column media_type set statistics 0;
+alter table blob_references alter column user_id set statistics 0;
 alter table partials alter column content set statistics 0, alter column name set statistics 0,
   alter column message_id set statistics 0;
 

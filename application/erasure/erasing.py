@@ -18,6 +18,7 @@ from application.commands.request import Caller
 from application.commands.scope_handler import ScopeHandler
 from application.erasure.plans import Because, ErasurePlan, PlannedSession
 from application.errors import StaleSequence
+from application.ports.blobs import BlobOwner
 from application.ports.erasures import Erasures, PendingErasure, Relation
 from application.ports.store import Store
 from application.projections.shared_state import user_scope
@@ -29,6 +30,7 @@ from domain.session.events import SessionErased
 from domain.state_keys import scope_of
 
 _AT_ONCE = 250
+_BLOBS_AT_ONCE = 8
 _PAGE = 200
 _ROUNDS = 20
 _SOON = 0.2
@@ -226,13 +228,16 @@ class Erasing:
                 await self._mark(caller, fork.session_id, command, is_asked=False)
 
     async def erase_scope(self, caller: Caller, app: str, user: str, reason: str) -> int:
-        """Erase the keys of a user with their history, and return how many events that were.
+        """Erase the keys of a user with their history, and blobs that no session of theirs names.
 
         Args:
             caller: Who asks.
             app: The app.
             user: The user.
             reason: Why.
+
+        Returns:
+            How many events that were.
         """
         command = EraseScope(app=app, user=user, reason=reason)
         await self._scope_handler.erase(caller, command)
@@ -240,6 +245,8 @@ class Erasing:
         events = 0
         async for count in self._erase_log(scope_id):
             events += count
+        while await self._store.blobs.forget_unnamed(BlobOwner(app, user), _BLOBS_AT_ONCE):
+            pass
         return events
 
     async def _carry_out(self, session_id: UUID, command: EraseSession) -> AsyncGenerator[int]:
@@ -257,6 +264,8 @@ class Erasing:
             # Others append meanwhile: most of the time the database is theirs.
             await asyncio.sleep(min(4 * (monotonic() - began), _LONGEST_PAUSE) if left else 0)
             yield erased
+        while await self._store.blobs.let_go(log_id, _BLOBS_AT_ONCE):
+            pass
         await self._erasures.finish(log_id)
 
     async def _settle_keys(self, session_id: UUID, shared_keys: SharedKeys) -> None:

@@ -78,6 +78,7 @@ class ErasurePlan:
             "sessions": len(self.sessions),
             "events": self.events,
             "record_bytes": sum(one.footprint.record_bytes for one in self.sessions),
+            "blob_bytes": sum(one.footprint.blob_bytes for one in self.sessions),
             "shared_keys": self.shared_keys,
             "user_scope": None if self.user_scope is None else str(self.user_scope),
             "logs": [one.document() for one in self.sessions[:most]],

@@ -42,6 +42,8 @@ class Footprint(NamedTuple):
         answers: Answers to idempotency keys.
         shared_writes: Writes in the history of keys that sessions share.
         pieces: Pieces of messages that are being written.
+        blobs: That it names.
+        blob_bytes: Of those.
     """
 
     record_bytes: int
@@ -49,6 +51,8 @@ class Footprint(NamedTuple):
     answers: int
     shared_writes: int
     pieces: int
+    blobs: int
+    blob_bytes: int
 
 
 class Relation(NamedTuple):

@@ -86,6 +86,11 @@ class MemoryErasures:
     async def footprint(self, session_id: UUID) -> Footprint:
         """Return how much there is of a session."""
         tables = self._tables
+        named = [
+            (one.owner, name)
+            for (session, name), one in tables.blob_references.items()
+            if session == session_id
+        ]
         records = [one.record for one in tables.logs.get(session_id, ())]
         return Footprint(
             sum(len(record) for record in records if erased_hash(record) is None),
@@ -93,6 +98,8 @@ class MemoryErasures:
             sum(one.answer.session_id == session_id for one in tables.answers.values()),
             sum(one.session_id == session_id for all_ in tables.shared.values() for one in all_),
             sum(piece.session_id == session_id for piece in tables.pieces),
+            len(named),
+            sum(tables.blobs[key].blob.size for key in named if key in tables.blobs),
         )
 
     def _relations(self, wanted: Callable[[Listed], bool]) -> Sequence[Relation]:

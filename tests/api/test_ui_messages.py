@@ -241,3 +241,20 @@ def test_pages_of_messages_have_each_mark_once(session: SessionApi) -> None:
     mark = page["messages"][0]["id"]
     assert done(session.get(f"/messages/{mark}"))["reason"] == "user_requested"
     refused(session.patch(f"/messages/{mark}", {"parts": HELLO}), 422, "invalid")
+
+
+def test_a_blob_is_a_file_by_its_address() -> None:
+    parts = [
+        {"type": "image", "blob": "sha256:ab", "media_type": "image/png", "name": "a.png"},
+        {"type": "hologram", "blob": "sha256:cd"},
+    ]
+
+    (message,) = ui_messages([entry(1, parts=parts)], blobs_at="/v1/sessions/7/blobs")
+
+    assert message["parts"] == [
+        {
+            "type": "file", "mediaType": "image/png", "filename": "a.png",
+            "url": "/v1/sessions/7/blobs/sha256:ab",
+        },
+        {"type": "data-hologram", "data": {"blob": "sha256:cd"}},
+    ]  # fmt: skip

@@ -88,6 +88,11 @@ def everywhere(eraser: Eraser, say: Words, app: str, user: str) -> SessionApi:
     session.ask("r1", "t1", title=say("question"))
     done(session.post("/presence", {"reporter": say("reporter"), "process": "healthy"}))
     done(session.post("/attach", {"holder": say("holder")}), 201)
+    sent = eraser.api.request(
+        "POST", f"/v1/apps/{app}/users/{user}/blobs", content=say("blob").encode() * 9_000
+    )  # fmt: skip
+    file = [{"type": "file", "blob": done(sent, 201)["blob"]}]
+    done(session.post("/messages", {"role": "user", "parts": file}), 201)
     large = [{"type": "text", "text": say("large") + "x" * 20_000}]
     done(session.post("/messages", {"role": "user", "parts": large}), 201)
     done(session.patch("/state", {"set": {"app:k": say("appkey2"), "user:k": say("userkey2")}}))
@@ -132,6 +137,9 @@ def test_no_file_holds_what_a_user_has_said_nor_who_it_was(
     say = Words()
     app, user = f"app-{uuid4().hex}", say("user")
     everywhere(eraser, say, app, user)
+    # What was sent, and named by no message.
+    path = f"/v1/apps/{app}/users/{user}/blobs"
+    eraser.api.request("POST", path, content=say("upload").encode())
     deleted = eraser.api.create(app=app, user=user, title=say("deleted"))
     done(deleted.delete(json={}))
     state = {"set": {"user:own": say("scope")}}

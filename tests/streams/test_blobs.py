@@ -98,7 +98,7 @@ async def sending(server: Cairn, url: str) -> socket.socket:
     return connection
 
 
-async def test_nothing_stays_of_what_is_broken_off(server: Cairn, own_url: str):
+async def test_nothing_is_kept_of_what_is_broken_off(server: Cairn, own_url: str):
     before = stored(own_url)
 
     with await sending(server, own_url):

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from domain.blobs import CONTENT_TYPES
+
 Json = dict[str, Any]
 Entry = Mapping[str, Any]
 
@@ -18,7 +20,7 @@ _MARKS = {
 _SPEAKERS = ("agent", "author", "actor")
 
 
-def ui_messages(entries: Iterable[Entry]) -> list[Json]:
+def ui_messages(entries: Iterable[Entry], *, blobs_at: str = "") -> list[Json]:
     """Return the UI messages of a transcript.
 
     Consecutive entries of the agent in one turn become one message with the id of the turn. When
@@ -30,7 +32,9 @@ def ui_messages(entries: Iterable[Entry]) -> list[Json]:
 
     Args:
         entries: In the order of the log.
+        blobs_at: The path under which the blobs are that they name.
     """
+    entries = (_addressed(entry, blobs_at) for entry in entries)
     messages: list[Json] = []
     used: set[str] = set()
     open_calls: dict[str, Json] = {}
@@ -118,6 +122,19 @@ def _is_joined(part: Json, open_calls: dict[str, Json], step: _Step) -> bool:
         call.pop("approval", None)
     step.has_result()
     return True
+
+
+def _addressed(entry: Entry, blobs_at: str) -> Entry:
+    """Return an entry whose parts say where their blobs can be read."""
+    parts: list[Entry] = entry.get("parts") or []
+    named = [part["type"] in CONTENT_TYPES and "blob" in part for part in parts]
+    if not any(named):
+        return entry
+    shown = [
+        {**part, "url": f"{blobs_at}/{part['blob']}"} if is_named else part
+        for part, is_named in zip(parts, named, strict=True)
+    ]
+    return {**entry, "parts": shown}
 
 
 def _mark(entry: Entry) -> Json:

@@ -70,6 +70,8 @@ class ErasedLog(Shape):
     answers: Annotated[int, Field(ge=0, description="answers to idempotency keys")]
     shared_writes: Annotated[int, Field(ge=0, description="in the history of shared keys")]
     pieces: Annotated[int, Field(ge=0, description="of messages that were being written")]
+    blobs: Annotated[int, Field(ge=0, description="that it names; another session may too")]
+    blob_bytes: Annotated[int, Field(ge=0, description="of those")]
     keys_in_force: Annotated[
         list[str], Field(description="shared keys whose values in force are its own")
     ]
@@ -83,6 +85,7 @@ class ErasureReport(Shape):
     sessions: Annotated[int, Field(ge=0)]
     events: Annotated[int, Field(ge=0)]
     record_bytes: Annotated[int, Field(ge=0)]
+    blob_bytes: Annotated[int, Field(ge=0)]
     shared_keys: SharedKeys
     user_scope: Annotated[UUID | None, Field(description="the log of the user's shared keys")]
     logs: list[ErasedLog]

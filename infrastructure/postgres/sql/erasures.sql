@@ -18,7 +18,12 @@ select
     + (select count(*) from idempotency_keys
         where session_id = %(session)s and scope <> session_id),
   (select count(*) from shared_state_history where session_id = %(session)s),
-  (select count(*) from partials where session_id = %(session)s)
+  (select count(*) from partials where session_id = %(session)s),
+  (select count(*) from blob_references where session_id = %(session)s),
+  (select coalesce(sum(h.size), 0)::bigint
+    from blob_references as r
+    join blob_holders as h on h.app = r.app and h.user_id = r.user_id and h.digest = r.digest
+    where r.session_id = %(session)s)
 
 -- name: forks
 select session_id, status, sequence from sessions
