@@ -12,6 +12,7 @@ from api.docker_agent.shapes.parts import joined_parts
 from api.docker_agent.shapes.reports import require_reported
 from api.docker_agent.shapes.sessions import agent_of
 from api.docker_agent.shapes.wire import RunAgent
+from api.docker_agent.stream.sub_sessions import frames_of
 from api.docker_agent.stream.translation import PING, Translation, frame_of
 from api.http.around.authorization import principal_of, require_right
 from api.http.incoming.bodies import body_of
@@ -117,7 +118,7 @@ async def run_frames(services: Services, turn: DrivenTurn) -> AsyncGenerator[byt
             async for item in items:
                 match item:
                     case StoredEvent():
-                        frames = translation.frames(item)
+                        frames = await frames_of(services, translation, item)
                         if turn.has_started:
                             held.append(frames)
                     case PartialText():

@@ -179,3 +179,21 @@ def test_what_is_no_cursor_is_as_none(agent: httpx.Client, cursor: str):
     session = begin(agent, title="t")
     with following(agent, session, since=cursor) as stream:
         assert kinds(stream.until("session_title")) == ["session_title"]
+
+
+def test_a_sub_session_is_told_as_a_whole_when_it_has_ended(agent: httpx.Client):
+    parent = begin(agent)
+    asked = {"role": "worker", "ttl_seconds": 60, "agent": {"name": "sub"}}
+    child = ok(agent.post(f"/v1/sessions/{parent}/spawn", json=asked), 201)["session"]["id"]
+    turn(agent, child, "t1", "found it")
+    ok(agent.post(f"/v1/sessions/{child}/stop", json={"cause": "completed"}))
+    with following(agent, parent) as stream:
+        sequence, told = stream.until("sub_session_completed")[-1]
+    assert (told["parent_session_id"], told["sub_session"]["id"]) == (parent, child)
+    said = [one["message"]["content"] for one in told["sub_session"]["messages"]]
+    assert said == ["hi", "found it"]
+    assert sequence is not None
+    ok(agent.delete(f"/api/sessions/{child}"))
+    with following(agent, parent, since=sequence - 1) as stream:
+        ok(agent.patch(f"/api/sessions/{parent}/title", json={"title": "t"}))
+        assert kinds(stream.until("session_title")) == ["session_title"]

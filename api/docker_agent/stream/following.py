@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
+from api.docker_agent.stream.sub_sessions import frames_of
 from api.docker_agent.stream.translation import GAP, PING, Translation
 from api.http.around.authorization import principal_of
 from api.http.incoming.requests import AnyRequest, scope_of
@@ -96,7 +97,8 @@ async def events_since(
                 case CaughtUp():
                     is_live = True
                 case _:
-                    frames = b"".join([translation.frames(stored) for stored in item])
+                    parts = [await frames_of(services, translation, stored) for stored in item]
+                    frames = b"".join(parts)
                     if frames:
                         yield frames
             if is_live and translation.state.lifecycle.phase == "stopped":

@@ -36,6 +36,8 @@ class Translation:
         self._codec = codec
         self._session_id = session_id
         self._told: dict[tuple[str, str], str] = {}
+        self._at = ""
+        """When the last event was."""
         self.state = state
 
     @property
@@ -55,11 +57,23 @@ class Translation:
         """
         recorded, before = self._codec.decode(stored), self.state
         self.state = evolve(before, recorded)
+        self._at = rfc3339(recorded.at)
         told = words_for(self._session_id, before, recorded.event, self.state)
+        return [self._dated(one) for one in told]
+
+    def frame(self, stored: StoredEvent, word: dict[str, Any]) -> bytes:
+        """Return something else that the last event says as its frame.
+
+        Args:
+            stored: The event.
+            word: What it says.
+        """
+        return frame_of(stored.sequence, self._dated(word))
+
+    def _dated(self, word: dict[str, Any]) -> dict[str, Any]:
         agent = self.state.description.agent
         name = {} if agent is None else {"agent_name": agent.name}
-        at = rfc3339(recorded.at)
-        return [{"type": one["type"], **name, "timestamp": at, **one} for one in told]
+        return {"type": word["type"], **name, "timestamp": self._at, **word}
 
     def frames(self, stored: StoredEvent) -> bytes:
         """Return the next event as frames; the last of them carries its sequence.
