@@ -2,11 +2,11 @@
 
 import re
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 from api.agentapi.session_settings import SessionSettings
 from api.http.routing import Route
+from api.version import VERSION
 from domain.request_signature import SIGNATURE, TIMESTAMP
 
 _PARAMETER = re.compile(r"{(\w+):\w+}")
@@ -64,7 +64,7 @@ def document(routes: tuple[Route, ...]) -> dict[str, Any]:
         paths.setdefault(path, {})[route.method.lower()] = _operation(route, path)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Cairn: the agentapi door", "version": version("cairn")},
+        "info": {"title": "Cairn: the agentapi door", "version": VERSION},
         "paths": paths,
         "components": {
             "schemas": schemas,

@@ -5,7 +5,6 @@ Those files are imported when they are needed, so that help and version answer a
 
 import gc
 from collections.abc import Sequence
-from importlib.metadata import version as version_of
 from typing import Annotated
 
 import typer
@@ -39,6 +38,7 @@ from api.cli.serving.listening import listen as open_listening
 from api.cli.time_travel import diff_session, rebuild_all, replay_session
 from api.cli.tokens.token_commands import tokens
 from api.cli.transfer import export_logs, import_files
+from api.version import VERSION
 
 app = typer.Typer(
     name="cairn",
@@ -53,7 +53,7 @@ app = typer.Typer(
 
 def _say_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"cairn {version_of('cairn')}")
+        typer.echo(f"cairn {VERSION}")
         raise typer.Exit
 
 

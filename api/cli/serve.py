@@ -10,7 +10,6 @@ import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,6 +27,7 @@ from api.logs import configure_logs, json_line
 from api.main import create_app, hooks_of
 from api.retention import policies_of
 from api.settings import Settings
+from api.version import VERSION
 
 _METRICS = "cairn-metrics-"
 
@@ -144,7 +144,7 @@ def _announcement(settings: Settings, database_url: str, listening: socket.socke
         file = shlex.quote(str(settings.auth_token_file))
         how += f' -H "Authorization: Bearer $(cat {file})"'
     body = '{"app":"hello","user":"me"}'
-    words = f"Cairn {version('cairn')} is ready on {place}"
+    words = f"Cairn {VERSION} is ready on {place}"
     if settings.log_format == "json":
         facts: dict[str, str | int] = {
             "url": place,

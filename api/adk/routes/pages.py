@@ -1,7 +1,6 @@
 """What google-adk's client and its web UI ask for beside sessions and runs."""
 
 import platform
-from importlib.metadata import version
 
 from litestar.response.base import ASGIResponse
 
@@ -11,11 +10,12 @@ from api.http.incoming.requests import AnyRequest, name_of
 from api.http.outgoing.responses import to_json
 from api.http.routing import get
 from api.services import services_of
+from api.version import VERSION
 
 _MOST_APPS = 1000
 _VERSION = to_json(
     {
-        "version": version("cairn"),
+        "version": VERSION,
         "language": "python",
         "language_version": platform.python_version(),
     }

@@ -7,7 +7,6 @@ would know neither. Component schemas come from pydantic: what validates is what
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 from pydantic import BaseModel
@@ -28,6 +27,7 @@ from api.http.outgoing.problems import PROBLEM_JSON, statuses
 from api.http.routing import Route
 from api.v1.schemas.answers import Problem
 from api.v1.schemas.base import NAME_PATTERN
+from api.version import VERSION
 
 Json = dict[str, Any]
 
@@ -132,7 +132,7 @@ def _document(handlers: tuple[Route, ...], token: bool) -> Json:
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
         "info": {
             "title": "Cairn",
-            "version": version("cairn"),
+            "version": VERSION,
             "description": _ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },

@@ -2,7 +2,6 @@
 
 import os
 from html import escape
-from importlib.metadata import version
 
 from litestar.response.base import ASGIResponse
 from prometheus_client import (
@@ -25,13 +24,13 @@ from api.http.routing import get
 from api.services import services_of
 from api.v1.schemas.answers import Health, Ready, Version, Welcome
 from api.v1.schemas.queries import Wait
+from api.version import VERSION
 from application.ports.readiness import Trouble
 from application.reads.stream_items import Deadline
 
 _LOOK_AGAIN = 0.2
 """Seconds between two looks at what is not ready."""
 
-VERSION = version("cairn")
 HTML = "text/html; charset=utf-8"
 _ABOUT = "Keeps the sessions of AI agents: an append-only log of events, behind HTTP."
 _LINKS = {
