@@ -14,6 +14,7 @@ from api.http.incoming.bodies import read_body
 from api.http.incoming.requests import AnyRequest, scope_of
 from api.http.outgoing.problems import Problem
 from api.services import Services, services_of
+from application.ports.seen_signatures import SignedRequest
 from domain.principal import Principal, Right
 from domain.request_signature import SIGNATURE, TIMESTAMP, WINDOW_SECONDS, is_in_time, is_signed
 
@@ -186,11 +187,27 @@ async def require_first(request: AnyRequest) -> None:
     Raises:
         Refusal: 401.
     """
-    found: tuple[str, int] | None = scope_of(request).get(_SHOWN)
-    if found is None or request.method in _READS:
+    signed = signed_request(request)
+    if signed is None or request.method in _READS:
         return
+    if not await services_of(request).session_managing.signatures.first(signed):
+        raise received_before()
+
+
+def signed_request(request: AnyRequest) -> SignedRequest | None:
+    """Return what a request is known by; None for one that shows a token.
+
+    Args:
+        request: Which.
+    """
+    found: tuple[str, int] | None = scope_of(request).get(_SHOWN)
+    if found is None:
+        return None
     shown, timestamp = found
     until = datetime.fromtimestamp(timestamp, UTC) + _KEPT_FOR
-    hashed = sha256(shown.encode("latin-1")).digest()
-    if not await services_of(request).session_managing.signatures.first(hashed, uuid4(), until):
-        raise Refusal(401, "this request was received already; sign it anew")
+    return SignedRequest(sha256(shown.encode("latin-1")).digest(), uuid4(), until)
+
+
+def received_before() -> Refusal:
+    """Return the refusal of a request that was here before."""
+    return Refusal(401, "this request was received already; sign it anew")

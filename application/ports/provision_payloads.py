@@ -3,6 +3,8 @@
 from typing import Protocol
 from uuid import UUID
 
+from application.ports.seen_signatures import SignedRequest
+
 
 class PayloadLocked(Exception):
     """A payload does not open; the message says why."""
@@ -11,7 +13,9 @@ class PayloadLocked(Exception):
 class ProvisionPayloads(Protocol):
     """The sealed payloads of sessions."""
 
-    async def put(self, session_id: UUID, payload: str) -> None:
+    async def put(
+        self, session_id: UUID, payload: str, signed: SignedRequest | None = None
+    ) -> bool:
         """Seal and keep the payload of a session that is about to begin.
 
         It is durable once the session is.
@@ -19,6 +23,10 @@ class ProvisionPayloads(Protocol):
         Args:
             session_id: Whose.
             payload: As it came.
+            signed: The request that asks for it, whose signature is kept in the same step.
+
+        Returns:
+            Whether it is kept: not when another request had the signature.
         """
         ...
 

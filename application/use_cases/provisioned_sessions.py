@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable
 from contextlib import suppress
 from uuid import UUID
 
@@ -11,10 +10,15 @@ from application.commands.request import Caller, Outcome
 from application.errors import OutcomeUnknown
 from application.ports.clock import Clock
 from application.ports.provision_payloads import PayloadLocked, ProvisionPayloads
+from application.ports.seen_signatures import SignedRequest
 from domain.errors import CairnError
 from domain.session.commands import CreateSession, DeleteSession
 
 _logger = logging.getLogger("cairn")
+
+
+class ReceivedBefore(Exception):
+    """Another request had the signature of this one."""
 
 
 class ProvisionedSessions:
@@ -33,7 +37,7 @@ class ProvisionedSessions:
         self._chores: set[asyncio.Task[None]] = set()
 
     async def create(
-        self, caller: Caller, wanted: CreateSession, payload: str, gate: Awaitable[None]
+        self, caller: Caller, wanted: CreateSession, payload: str, signed: SignedRequest | None
     ) -> Outcome:
         """Begin a session.
 
@@ -41,23 +45,20 @@ class ProvisionedSessions:
             caller: Who asks.
             wanted: What everybody may see of it.
             payload: What it was asked for with, verbatim.
-            gate: Raises if it may not begin; asked while the payload is written.
+            signed: The request; None is one that was let in by other means.
 
         Raises:
+            ReceivedBefore: The request was here already.
             CairnError: It cannot begin; then nothing is kept.
         """
         session_id = self._clock.new_id()
+        if not await self._payloads.put(session_id, payload, signed):
+            raise ReceivedBefore
         try:
-            kept, let_in = await asyncio.gather(
-                self._payloads.put(session_id, payload), gate, return_exceptions=True
-            )
-            for refusal in (let_in, kept):
-                if refusal is not None:
-                    raise refusal
             return await self._handler.handle(caller.asks(session_id, wanted))
         except OutcomeUnknown:
             raise  # it may have begun; a payload of none is swept
-        except Exception:
+        except CairnError:
             with suppress(CairnError):
                 await self._payloads.delete(session_id)
             raise

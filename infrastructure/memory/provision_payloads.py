@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from application.ports.clock import Clock
+from application.ports.seen_signatures import SeenSignatures, SignedRequest
 
 _UNUSED_FOR = timedelta(hours=1)
 
@@ -15,16 +16,25 @@ class MemoryProvisionPayloads:
     Args:
         clock: Tells how old they are.
         is_there: Tells whether a session has begun.
+        signatures: Of requests that were let in.
     """
 
-    def __init__(self, clock: Clock, is_there: Callable[[UUID], bool]) -> None:
+    def __init__(
+        self, clock: Clock, is_there: Callable[[UUID], bool], signatures: SeenSignatures
+    ) -> None:
+        self._signatures = signatures
         self._clock = clock
         self._is_there = is_there
         self._kept: dict[UUID, tuple[str, datetime]] = {}
 
-    async def put(self, session_id: UUID, payload: str) -> None:
+    async def put(
+        self, session_id: UUID, payload: str, signed: SignedRequest | None = None
+    ) -> bool:
         """Keep a payload."""
+        if signed is not None and not await self._signatures.first(signed):
+            return False
         self._kept[session_id] = (payload, self._clock.now())
+        return True
 
     async def get(self, session_id: UUID) -> str | None:
         """Return a payload as it came."""

@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from application.ports.clock import Clock
+from application.ports.seen_signatures import SignedRequest
 
 
 class MemorySeenSignatures:
@@ -17,10 +18,10 @@ class MemorySeenSignatures:
         self._clock = clock
         self._kept: dict[bytes, tuple[UUID, datetime]] = {}
 
-    async def first(self, hashed: bytes, request: UUID, until: datetime) -> bool:
+    async def first(self, signed: SignedRequest) -> bool:
         """Keep the signature of a request."""
-        kept, _ = self._kept.setdefault(hashed, (request, until))
-        return kept == request
+        kept, _ = self._kept.setdefault(signed.hashed, (signed.request, signed.until))
+        return kept == signed.request
 
     async def sweep(self) -> None:
         """Forget those that are good no longer."""

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from application.ports.provision_payloads import PayloadLocked
+from application.ports.seen_signatures import SignedRequest
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.sealing import CannotOpen, Plain, Sealer
@@ -23,11 +24,15 @@ class PostgresProvisionPayloads:
         self._database = database
         self._sealer = sealer
 
-    async def put(self, session_id: UUID, payload: str) -> None:
+    async def put(
+        self, session_id: UUID, payload: str, signed: SignedRequest | None = None
+    ) -> bool:
         """Seal and keep a payload."""
         sealed = self._sealer.seal(payload, _about(session_id))
         values = {"session": session_id, "sealed": sealed}
-        await self._database.fetch(_STATEMENTS["put"], values)
+        if signed is None:
+            return bool(await self._database.fetch(_STATEMENTS["put"], values))
+        return bool(await self._database.fetch(_STATEMENTS["put_once"], values | signed._asdict()))
 
     async def get(self, session_id: UUID) -> str | None:
         """Return a payload as it came."""

@@ -1,8 +1,6 @@
 """Signatures of requests on Postgres."""
 
-from datetime import datetime
-from uuid import UUID
-
+from application.ports.seen_signatures import SignedRequest
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 
@@ -19,10 +17,9 @@ class PostgresSeenSignatures:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def first(self, hashed: bytes, request: UUID, until: datetime) -> bool:
+    async def first(self, signed: SignedRequest) -> bool:
         """Keep the signature of a request."""
-        values = {"hashed": hashed, "request": request, "until": until}
-        return bool(await self._database.fetch(_STATEMENTS["first"], values))
+        return bool(await self._database.fetch(_STATEMENTS["first"], signed._asdict()))
 
     async def sweep(self) -> None:
         """Forget those that are good no longer."""

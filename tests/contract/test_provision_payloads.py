@@ -1,6 +1,7 @@
 """What sessions are asked for with, in memory and on Postgres: kept as it came, and sealed."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -8,8 +9,10 @@ import psycopg
 import pytest
 
 from application.ports.provision_payloads import PayloadLocked, ProvisionPayloads
+from application.ports.seen_signatures import SignedRequest
 from infrastructure.clock import SystemClock
 from infrastructure.memory.provision_payloads import MemoryProvisionPayloads
+from infrastructure.memory.seen_signatures import MemorySeenSignatures
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.provision_payloads import PostgresProvisionPayloads
 from infrastructure.sealing import Plain, Sealer, make_sealing_key, rotate_sealing_key
@@ -34,7 +37,8 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture(params=["memory", "postgres"])
 def payloads(request: pytest.FixtureRequest) -> ProvisionPayloads:
     if request.param == "memory":
-        return MemoryProvisionPayloads(SystemClock(), lambda _: False)
+        clock = SystemClock()
+        return MemoryProvisionPayloads(clock, lambda _: False, MemorySeenSignatures(clock))
     return PostgresProvisionPayloads(
         request.getfixturevalue("database"), Sealer(request.getfixturevalue("key_file"))
     )
@@ -57,6 +61,17 @@ async def test_a_payload_comes_back_as_it_came_until_it_is_taken_away(payloads: 
     await payloads.delete(one)
     await payloads.delete(one)
     assert await payloads.get(one) is None
+
+
+async def test_of_two_requests_with_a_signature_one_keeps_a_payload(payloads: ProvisionPayloads):
+    one, other = uuid4(), uuid4()
+    until = datetime.now(UTC) + timedelta(seconds=60)
+    first = SignedRequest(b"a" * 32, uuid4(), until)
+    assert await payloads.put(one, PAYLOAD, first)
+    assert await payloads.put(one, PAYLOAD, first)  # after a lost answer
+    assert not await payloads.put(other, PAYLOAD, first._replace(request=uuid4()))
+    assert await payloads.get(one) == PAYLOAD
+    assert await payloads.get(other) is None
 
 
 async def test_a_dump_does_not_show_it_and_keys_rotate(

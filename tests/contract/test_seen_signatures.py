@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from application.ports.seen_signatures import SeenSignatures
+from application.ports.seen_signatures import SeenSignatures, SignedRequest
 from infrastructure.clock import SystemClock
 from infrastructure.memory.seen_signatures import MemorySeenSignatures
 from infrastructure.postgres.connecting.database import Database
@@ -33,17 +33,19 @@ def later(seconds: float) -> datetime:
 
 async def test_of_several_requests_with_a_signature_one_is_the_first(signatures: SeenSignatures):
     requests = [uuid4() for _ in range(8)]
-    found = await asyncio.gather(*(signatures.first(A, one, later(60)) for one in requests))
+    found = await asyncio.gather(
+        *(signatures.first(SignedRequest(A, one, later(60))) for one in requests)
+    )
     assert found.count(True) == 1
-    assert await signatures.first(B, uuid4(), later(60))
-    assert not await signatures.first(B, uuid4(), later(60))
+    assert await signatures.first(SignedRequest(B, uuid4(), later(60)))
+    assert not await signatures.first(SignedRequest(B, uuid4(), later(60)))
     # A request that asks once more after a lost answer is still the first.
-    assert await signatures.first(A, requests[found.index(True)], later(60))
+    assert await signatures.first(SignedRequest(A, requests[found.index(True)], later(60)))
 
 
 async def test_those_whose_time_is_over_are_forgotten_and_no_others(signatures: SeenSignatures):
-    assert await signatures.first(A, uuid4(), later(-1))
-    assert await signatures.first(B, uuid4(), later(60))
+    assert await signatures.first(SignedRequest(A, uuid4(), later(-1)))
+    assert await signatures.first(SignedRequest(B, uuid4(), later(60)))
     await signatures.sweep()
-    assert await signatures.first(A, uuid4(), later(60))
-    assert not await signatures.first(B, uuid4(), later(60))
+    assert await signatures.first(SignedRequest(A, uuid4(), later(60)))
+    assert not await signatures.first(SignedRequest(B, uuid4(), later(60)))

@@ -12,7 +12,7 @@ from api.agentapi.sessions import (
     visible_route,
     wanted_session,
 )
-from api.agentapi.signing import for_the_first, require_first, signed_for
+from api.agentapi.signing import for_the_first, received_before, signed_for, signed_request
 from api.http.around.authorization import narrowed, principal_of, require_owner
 from api.http.around.limits import take
 from api.http.incoming import cursors
@@ -24,6 +24,7 @@ from api.services import caller_of, services_of
 from application.ports.session_routes import SessionRoute
 from application.ports.session_rows import After, ListedSession, SessionFilter, SessionOrder
 from application.use_cases.forwarded_sessions import Found, Wanted
+from application.use_cases.provisioned_sessions import ReceivedBefore
 from domain.errors import Invalid, SessionNotFound, TooLarge
 
 SESSIONS = "/api/v1/sessions"
@@ -60,8 +61,10 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
     wanted = wanted_session(settings, sent, app, services.store.clock.new_id())
     try:
         outcome = await services.session_managing.provisioned.create(
-            caller, wanted, payload.decode(), require_first(request)
+            caller, wanted, payload.decode(), signed_request(request)
         )
+    except ReceivedBefore:
+        raise received_before() from None
     except TooLarge:
         raise
     except Invalid as refused:

@@ -9,6 +9,20 @@ from set_config('synchronous_commit', 'off', true)
 on conflict (session_id) do update set sealed = excluded.sealed
 returning true
 
+-- name: put_once
+-- Both or none: nothing is kept for a request whose signature another one had.
+with first as (
+  insert into seen_signatures as s (hashed, request, until)
+  select %(hashed)s, %(request)s, %(until)s
+  from set_config('synchronous_commit', 'off', true)
+  on conflict (hashed) do update set request = excluded.request where s.request = excluded.request
+  returning true
+)
+insert into provision_payloads (session_id, sealed)
+select %(session)s, %(sealed)s from first
+on conflict (session_id) do update set sealed = excluded.sealed
+returning true
+
 -- name: get
 select sealed from provision_payloads where session_id = %(session)s
 
