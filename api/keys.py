@@ -1,5 +1,7 @@
 """From settings to keys: what lets somebody in, what signs, and what seals."""
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from pydantic import SecretStr
@@ -9,6 +11,7 @@ from api.database import StartError
 from api.settings import Settings
 from application.ports.clock import Clock
 from application.ports.issued_tokens import IssuedTokens
+from application.ports.provision_payloads import ProvisionPayloads
 from application.ports.session_managers import SessionManagers
 from application.ports.transparency import Signatures
 from application.reads.transparency import AuditKeys
@@ -17,6 +20,8 @@ from infrastructure.ed25519 import Ed25519
 from infrastructure.issuer.keys import IssuerKeys
 from infrastructure.issuer.tokens import Claims, JwtTokens
 from infrastructure.owner_only_file import KeyFileError, read_owner_only
+from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.provision_payloads import PostgresProvisionPayloads
 from infrastructure.sealing import (
     Plain,
     Sealer,
@@ -143,6 +148,25 @@ def sealer_of(settings: Settings) -> Plain | Sealer:
         return Sealer(settings.secrets_key_file)
     except KeyFileError as error:
         raise StartError(f"{error} (CAIRN_SECRETS_KEY_FILE)") from error
+
+
+@asynccontextmanager
+async def open_payloads(settings: Settings, url: str) -> AsyncGenerator[ProvisionPayloads]:
+    """Open what sessions were asked for with, for whoever has the key of the seal.
+
+    Args:
+        settings: Say where the key lies.
+        url: The database, up to date.
+
+    Raises:
+        StartError: The file of the key cannot be used.
+    """
+    database = Database(url, readers=1)
+    await database.open()
+    try:
+        yield PostgresProvisionPayloads(database, sealer_of(settings))
+    finally:
+        await database.close()
 
 
 def token_of(settings: Settings) -> str | None:

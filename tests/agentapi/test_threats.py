@@ -1,12 +1,16 @@
 """What a session was asked for with: sealed in the database, and gone when the session is."""
 
 import json
+from pathlib import Path
 from time import monotonic, sleep
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from api.cli import app
+from infrastructure.sealing import make_sealing_key
 from tests.agentapi.signed import SESSIONS, Signed
 from tests.agentapi.test_sessions import MARK, SECRETS
 
@@ -96,3 +100,29 @@ def test_a_closed_door_has_no_paths(base_url: str, signed: Signed):
     for path in (SESSIONS, f"{SESSIONS}/{session_id}", f"/{session_id}/events"):
         answer = signed.client.get(base_url + path, headers=signed.headers("GET", path))
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_whoever_has_the_key_reads_what_was_sent(
+    signed: Signed,
+    manager_database: str,
+    sealing_key: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+):
+    sent = json.dumps(SECRETS).encode()
+    session_id = signed.ask("POST", SESSIONS, sent).json()["session_id"]
+    monkeypatch.setenv("CAIRN_DATABASE_URL", manager_database)
+
+    def said(wanted: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["secrets", "payload", wanted])
+        return done.exit_code, done.output
+
+    monkeypatch.setenv("CAIRN_SECRETS_KEY_FILE", str(sealing_key))
+    assert said(session_id) == (0, sent.decode() + "\n")
+    status, words = said(str(uuid4()))
+    assert (status, "Nothing is kept" in words) == (1, True)
+    make_sealing_key(tmp_path / "other")
+    monkeypatch.setenv("CAIRN_SECRETS_KEY_FILE", str(tmp_path / "other"))
+    status, words = said(session_id)
+    assert (status, "which the key file has not" in words) == (1, True)
+    assert MARK not in words

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
-from api.cli.options import Failure, complaining
+from api.cli.options import DatabaseUrl, DataDir, Failure, complaining, settings_of
 
 secret_keys = typer.Typer(
     name="secrets", help="Keys that seal secrets in the database.", no_args_is_help=True
@@ -36,3 +37,19 @@ def keygen(
             f" CAIRN_SECRETS_KEY_FILE={file}.",
             err=True,
         )
+
+
+@secret_keys.command(short_help="Print what a session of the agentapi door was asked for with.")
+def payload(
+    session: Annotated[UUID, typer.Argument(help="The id of the session.")],
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Print the settings of a session as they came, with the secrets that no server shows.
+
+    It takes the database, and the key that sealed them: CAIRN_SECRETS_KEY_FILE.
+    """
+    with complaining():
+        from api.cli.keys.payload import read_payload
+
+        read_payload(settings_of(data_dir=data_dir, database_url=database_url), session)
