@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 from pydantic import BaseModel
@@ -25,6 +24,7 @@ from api.docker_agent.shapes.wire import (
     UpdateTokens,
 )
 from api.http.routing import Route
+from api.version import VERSION
 
 _PARAMETER = re.compile(r"{(\w+):\w+}")
 _REF = "#/components/schemas/{model}"
@@ -85,7 +85,7 @@ def document(routes: tuple[Route, ...]) -> dict[str, Any]:
         paths.setdefault(path, {})[route.method.lower()] = _operation(route, path)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Cairn: the docker-agent door", "version": version("cairn")},
+        "info": {"title": "Cairn: the docker-agent door", "version": VERSION},
         "paths": paths,
         "components": {
             "schemas": {**bodies["$defs"], **SCHEMAS},
