@@ -14,7 +14,8 @@ from api.services import Services
 from domain.principal import Principal
 
 _PREFLIGHT = b"access-control-request-method"
-_ANONYMOUS, _BEARER = Principal(actor="anonymous"), Principal(actor="bearer")
+ANONYMOUS, _BEARER = Principal(actor="anonymous"), Principal(actor="bearer")
+"""Who shows no token, where that is enough; and who shows the one of the file."""
 
 
 def by_token(
@@ -45,10 +46,10 @@ def by_token(
         if ticket is not None:
             return await authentication.of_ticket(ticket, scope["path"])
         if wanted is None and not authentication.is_asked_for:
-            return _ANONYMOUS
+            return ANONYMOUS
         is_preflight = scope["method"] == "OPTIONS" and _PREFLIGHT in scope["cairn_headers"]
         if is_preflight or scope["path"] in open_paths:
-            return _ANONYMOUS
+            return ANONYMOUS
         raise Problem("unauthorized", "send the header `Authorization: Bearer <token>`")
 
     return authenticate

@@ -163,6 +163,17 @@ def test_without_a_token_only_the_probes_and_the_document_are_told(ask: Ask):
         assert ask(None, "GET", path).status_code == 200
 
 
+def test_only_who_shows_a_token_is_told_how_much_goes_on(closed, ask: Ask):
+    base, tokens, bank = closed
+    headers = {"Authorization": f"Bearer {tokens['qbank']}"}
+    at = f"{base}/api/sessions/{bank}/events"
+    with httpx.stream("GET", at, headers=headers, timeout=30) as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        shown = [ok(ask(who, "GET", "/ready"))["active_sessions"] for who in (None, "qbank")]
+    assert (shown[0], shown[1] > 0) == (0, True)
+
+
 def test_the_door_describes_each_of_the_34_routes(ask: Ask):
     described = ok(ask(None, "GET", "/api/openapi.json"))
     validate(described)

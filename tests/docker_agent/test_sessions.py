@@ -165,8 +165,7 @@ def test_the_probes_of_all_doors_are_answered_by_the_first_that_has_them(agent: 
     # This server has `docker-agent` before `adk`.
     assert ok(agent.get("/health")) == {"status": "ok", "version": "", "database": "up"}
     ready = ok(agent.get("/ready", params={"wait": "10s"}))
-    assert ready["active_sessions"] >= 0
-    assert ready | {"active_sessions": 0} == {
+    assert ready == {
         "ready": True, "active_sessions": 0, "store_connected": True, "toolset_health": "ok",
         "status": "ready",
     }  # fmt: skip

@@ -2,8 +2,10 @@
 
 from litestar.response.base import ASGIResponse
 
+from api.authentication import ANONYMOUS
 from api.docker_agent.first_attachment import wait_for_attachment
 from api.docker_agent.requests import Refusal, reply, seconds_of
+from api.http.around.authorization import principal_of
 from api.http.incoming.requests import AnyRequest
 from api.http.routing import get
 from api.services import services_of
@@ -30,7 +32,8 @@ async def ready(request: AnyRequest) -> ASGIResponse:
             break
     document: dict[str, object] = {
         "ready": not troubles,
-        "active_sessions": services.hub.followed,
+        # How much goes on here is no news for somebody on the network.
+        "active_sessions": 0 if principal_of(request) is ANONYMOUS else services.hub.followed,
         "store_connected": await services.readiness.database_answers(),
         "toolset_health": "unavailable" if troubles else "ok",
         "status": "not_ready" if troubles else "ready",
