@@ -41,10 +41,11 @@ def test_it_runs_as_a_user_who_is_not_root_and_owns_nothing() -> None:
     *_, last = instructions()
     users = list(said(last, "USER"))
 
-    assert users == ["cairn"]
+    (user,) = users
+    assert re.fullmatch(r"[1-9]\d+", user)
     (made,) = said(last, "RUN")
-    assert re.fullmatch(r"useradd --system --no-create-home --uid [1-9]\d+ cairn", made)
-    after = [name for name, _ in last[last.index(("USER", "cairn")) + 1 :]]
+    assert made == f"useradd --system --no-create-home --uid {user} cairn"
+    after = [name for name, _ in last[last.index(("USER", user)) + 1 :]]
     assert set(after) <= {"EXPOSE", "HEALTHCHECK", "CMD"}
     assert "--chown" not in (ROOT / "Dockerfile").read_text("utf-8")
 
@@ -70,6 +71,16 @@ def test_it_copies_all_that_the_program_is_and_everything_is_there() -> None:
     assert {"api", "application", "domain", "infrastructure", "migrations"} <= copied
     assert all((ROOT / one).exists() for one in copied)
     assert list(said(last, "COPY")) == ["--from=made /app /app"]
+    lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert "*" in lines
+    assert {line[1:] for line in lines if line.startswith("!")} == copied
+
+
+def test_what_makes_the_image_is_of_one_version() -> None:
+    first, _ = instructions()
+    fetched = [rest for rest in said(first, "RUN") if rest.startswith("pip install")]
+    assert fetched
+    assert all(re.search(r" \S+==[\d.]+$", rest) for rest in fetched)
 
 
 def test_its_command_is_one_of_the_project_and_its_settings_are_settings() -> None:
