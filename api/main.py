@@ -69,6 +69,7 @@ from application.transfer.imports import Importer
 from application.upkeep.blobs import BlobSweeper
 from application.upkeep.supervision import KeyPruner, Supervisor
 from application.use_cases import use_cases_over
+from application.use_cases.artifacts import Artifacts
 from application.use_cases.blobs import Blobs
 from application.use_cases.driven_turns import DrivenTurns
 from application.use_cases.foreign_events import ForeignEvents
@@ -350,6 +351,7 @@ def _put_together(
         ),
         line_log=LineLog(store, repository),
         foreign_events=ForeignEvents(store, handler, use_cases.sessions, use_cases.lineages),
+        artifacts=Artifacts(store, settings.max_artifact_bytes),
         driven_turns=DrivenTurns(handler, tails, store.codec, patience=settings.driver_seconds),
         adk_sessions=NamedSessions("adk", store, handler),
         adk_reader=LiveAdkReader(),

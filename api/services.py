@@ -43,6 +43,7 @@ from application.tokens.manage import TokenDesk
 from application.tokens.sight import Sight
 from application.tokens.tickets import TicketDesk
 from application.use_cases import UseCases
+from application.use_cases.artifacts import Artifacts
 from application.use_cases.blobs import Blobs
 from application.use_cases.driven_turns import DrivenTurns
 from application.use_cases.foreign_events import ForeignEvents
@@ -100,6 +101,7 @@ class Services:
     transfers: Transfers
     line_log: LineLog
     foreign_events: ForeignEvents
+    artifacts: Artifacts
     driven_turns: DrivenTurns
     adk_sessions: NamedSessions
     adk_reader: ForeignReader

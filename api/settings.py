@@ -127,6 +127,8 @@ class Settings(BaseSettings):
     blob_hours: Annotated[float, Field(gt=0, le=87600)] = 24.0
     """For which a blob is kept that no session names."""
     max_record_bytes: Annotated[int, Field(ge=1024)] = MEBIBYTE
+    max_artifact_bytes: Annotated[int, Field(ge=MEBIBYTE)] = 256 * MEBIBYTE
+    """Of all artifacts of a session, and of those that the sessions of a user share."""
     max_state_bytes: Annotated[int, Field(ge=MEBIBYTE)] = 16 * MEBIBYTE
     memory_mb: Annotated[int | None, Field(ge=128)] = None
     """Of one process; None is a part of what the machine or the control group has."""

@@ -92,6 +92,10 @@ class TooManyTickets(AtLimit):
     """Your token has as many tickets as it may; use them, or wait a minute."""
 
 
+class ArtifactsFull(TooLarge):
+    """The artifacts of a session, or of a user, would be larger than they may be; delete some."""
+
+
 class IssuerUnavailable(Unavailable):
     """The keys of the issuer of this token cannot be read now; try again."""
 

@@ -205,6 +205,10 @@ declare
   erased_at bigint;
 begin
   perform from sessions where session_id = p_log for update;
+  -- Those of a user whose keys were erased before, and who has written no new ones, too.
+  delete from artifacts where owner_id = p_log and exists (
+    select from events where originator_id = p_log and topic in ('session.erased', 'scope.erased')
+  );
   perform from erasures where log_id = p_log and done = upto - 1 for update;
   if not found then
     return false;
@@ -1146,6 +1150,59 @@ create table session_routes (
   created_at timestamptz not null default clock_timestamp()
 );
 create index session_routes_remote on session_routes (manager, remote_id);
+
+-- Files that agents keep beside the log, of a session or of the scope of its user. Most of them are
+-- compressed already.
+create table artifacts (
+  owner_id uuid not null,
+  name text not null check (name <> '' and char_length(name) <= 512),
+  version bigint not null,
+  created_at timestamptz not null default clock_timestamp(),
+  media_type text,
+  about bytea not null,
+  size bigint not null generated always as (octet_length(content)) stored,
+  content bytea not null,
+  primary key (owner_id, name, version)
+);
+alter table artifacts alter column content set storage external;
+-- No copies of what was erased in statistics, which those of an empty table keep.
+alter table artifacts
+  alter column name set statistics 0,
+  alter column media_type set statistics 0,
+  alter column about set statistics 0,
+  alter column content set statistics 0;
+
+-- Keeps the next version of an artifact. `version` is null when it would be more than the owner may
+-- have; `is_there` is false when its session is gone.
+create function save_artifact_v1(
+  p_session uuid, p_owner uuid, p_name text, p_media_type text, p_about bytea, p_content bytea,
+  p_most bigint, out version bigint, out created_at timestamptz, out is_there boolean
+) language plpgsql as $$
+#variable_conflict use_column
+declare
+  held bigint;
+begin
+  -- Whoever deletes or erases it waits until this is kept, and nothing is kept after that.
+  perform from sessions as s
+    where s.session_id = p_session and s.status not in ('deleted', 'erased') for share;
+  is_there := found;
+  if not is_there then
+    return;
+  end if;
+  -- One after the other, so that numbers have no gap and the bound holds.
+  perform pg_advisory_xact_lock(hashtextextended('artifacts of ' || p_owner, 0));
+  select coalesce(sum(a.size + octet_length(a.about) + 1024), 0) into held
+    from artifacts as a where a.owner_id = p_owner;
+  if held + octet_length(p_content) + octet_length(p_about) + 1024 > p_most then
+    return;
+  end if;
+  insert into artifacts as a (owner_id, name, version, media_type, about, content)
+    values (p_owner, p_name,
+      (select coalesce(max(b.version) + 1, 0) from artifacts as b
+        where b.owner_id = p_owner and b.name = p_name),
+      p_media_type, p_about, p_content)
+    returning a.version, a.created_at into version, created_at;
+end $$;
 
 -- How much each principal has asked for in the period that runs, and its open streams. Lost with the
 -- server: everybody begins anew.

@@ -13,6 +13,7 @@ from api.adk.wire import (
     Event,
     RewindSession,
     RunAgent,
+    SaveArtifact,
     UpdateMemory,
     UpdateSession,
 )
@@ -27,6 +28,7 @@ _BODIES: Mapping[tuple[str, str], type[BaseModel] | dict[str, Any]] = {
     ("POST", "/sessions/{name}"): _STATE,
     ("PATCH", "/sessions/{name}"): UpdateSession,
     ("POST", "/sessions/{name}/rewind"): RewindSession,
+    ("POST", "/sessions/{name}/artifacts"): SaveArtifact,
     ("PATCH", "/memory"): UpdateMemory,
     ("POST", "/run"): RunAgent,
     ("POST", "/run_sse"): RunAgent,
@@ -41,6 +43,7 @@ _BODIES: Mapping[tuple[str, str], type[BaseModel] | dict[str, Any]] = {
 }
 _QUERIES: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("GET", "/sessions/{name}"): {"num_recent_events": "integer", "after": "number"},
+    ("GET", "/sessions/{name}/artifacts/{artifact}"): {"version": "integer"},
     ("GET", "/list-apps"): {"detailed": "boolean"},
 }
 _MODELS: Sequence[type[BaseModel]] = (
@@ -48,6 +51,7 @@ _MODELS: Sequence[type[BaseModel]] = (
     Event,
     RewindSession,
     RunAgent,
+    SaveArtifact,
     UpdateMemory,
     UpdateSession,
 )

@@ -6,7 +6,7 @@ from litestar.response.base import ASGIResponse
 
 from api.adk.openapi import document
 from api.adk.requests import reply
-from api.adk.routes import memory, pages, runs, sessions
+from api.adk.routes import artifacts, memory, pages, runs, sessions
 from api.http.incoming.requests import AnyRequest
 from api.http.outgoing.responses import to_json
 from api.http.routing import Route, get
@@ -25,6 +25,7 @@ async def openapi(_: AnyRequest) -> ASGIResponse:
 _ROUTES: tuple[Route, ...] = (
     *sessions.ROUTES,
     *runs.ROUTES,
+    *artifacts.ROUTES,
     *memory.ROUTES,
     *pages.ROUTES,
     openapi,

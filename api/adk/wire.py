@@ -236,6 +236,14 @@ class UpdateSession(Lenient):
     state_delta: dict[str, Any]
 
 
+class SaveArtifact(Lenient):
+    """The next version of an artifact."""
+
+    filename: str
+    artifact: Part
+    custom_metadata: dict[str, Any] | None = None
+
+
 class UpdateMemory(Lenient):
     """Which session is to be remembered."""
 

@@ -44,6 +44,7 @@ class Footprint(NamedTuple):
         pieces: Pieces of messages that are being written.
         blobs: That it names.
         blob_bytes: Of those.
+        artifact_bytes: Of all versions of its artifacts.
     """
 
     record_bytes: int
@@ -53,6 +54,7 @@ class Footprint(NamedTuple):
     pieces: int
     blobs: int
     blob_bytes: int
+    artifact_bytes: int
 
 
 class Relation(NamedTuple):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from application.ports.announcer import Announcer
+from application.ports.artifacts import ArtifactStore
 from application.ports.blobs import BlobStore
 from application.ports.clock import Clock
 from application.ports.codec import Codec
@@ -34,6 +35,7 @@ class Store:
     presence: Presence
     snapshots: SnapshotStore
     partials: PartialStore
+    artifacts: ArtifactStore
     blobs: BlobStore
     codec: Codec
     clock: Clock

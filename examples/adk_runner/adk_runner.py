@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 import httpx
-from cairn_adk import CairnSessionService
+from cairn_adk import CairnArtifactService, CairnSessionService
 from google.adk.agents.base_agent import BaseAgent
 from google.adk.agents.run_config import RunConfig, StreamingMode
 from google.adk.artifacts.base_artifact_service import BaseArtifactService
@@ -68,9 +68,11 @@ async def serve(
         agent: Who answers.
         app: Whose sessions.
         ready: Set when turns that begin from then on are heard of.
-        artifacts: Where the agent keeps its artifacts; Cairn does not.
+        artifacts: Where the agent keeps its artifacts; None is in Cairn.
     """
     service = CairnSessionService(uri)
+    own = CairnArtifactService(uri)
+    kept = artifacts or own
     running: set[asyncio.Task[None]] = set()
     sessions: dict[str, asyncio.Lock] = {}
     async with httpx.AsyncClient(
@@ -82,11 +84,12 @@ async def serve(
             async for begun in _turns(client, app, ready):
                 # One run after the other: the lease of the one before is let go of first.
                 lock = sessions.setdefault(begun["session_id"], asyncio.Lock())
-                task = asyncio.create_task(_run(client, uri, agent, begun, lock, artifacts))
+                task = asyncio.create_task(_run(client, uri, agent, begun, lock, kept))
                 running.add(task)
                 task.add_done_callback(running.discard)
         finally:
             await asyncio.gather(*running, return_exceptions=True)
+            await own.close()
 
 
 async def _turns(
@@ -124,7 +127,7 @@ async def _run(
     agent: BaseAgent,
     begun: dict[str, Any],
     lock: asyncio.Lock,
-    artifacts: BaseArtifactService | None,
+    artifacts: BaseArtifactService,
 ) -> None:
     session, turn = f"/v1/sessions/{begun['session_id']}", begun["data"]["turn_id"]
     asked, given = begun["data"]["meta"][RUN], begun["data"]["meta"].get(EVENT)
@@ -152,7 +155,7 @@ async def _play(
     turn: str,
     asked: dict[str, Any],
     given: dict[str, Any] | None,
-    artifacts: BaseArtifactService | None,
+    artifacts: BaseArtifactService,
 ) -> None:
     sessions = RunSessions(uri, given)
     runner = Runner(

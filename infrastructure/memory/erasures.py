@@ -66,6 +66,7 @@ class MemoryErasures:
             if log_id in (key[0], kept.answer.session_id)
         ]:
             del tables.answers[key]
+        tables.artifacts.pop(log_id, None)
         tables.pieces[:] = [piece for piece in tables.pieces if piece.session_id != log_id]
         tables.let_go_of_blobs(log_id)
         for scope_id, writes in tables.shared.items():
@@ -100,6 +101,11 @@ class MemoryErasures:
             sum(piece.session_id == session_id for piece in tables.pieces),
             len(named),
             sum(tables.blobs[key].blob.size for key in named if key in tables.blobs),
+            sum(
+                version.size
+                for kept in tables.artifacts.get(session_id, {}).values()
+                for version, _ in kept
+            ),
         )
 
     def _relations(self, wanted: Callable[[Listed], bool]) -> Sequence[Relation]:

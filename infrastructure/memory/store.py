@@ -4,6 +4,7 @@ from application.ports.clock import Clock
 from application.ports.store import Store
 from infrastructure.clock import SystemClock
 from infrastructure.codec import JsonCodec
+from infrastructure.memory.artifacts import MemoryArtifacts
 from infrastructure.memory.blobs import MemoryBlobs
 from infrastructure.memory.deadlines import MemoryDeadlines
 from infrastructure.memory.idempotency import MemoryIdempotencyKeys
@@ -45,6 +46,7 @@ class MemoryStore(Store):
             presence=MemoryPresence(tables, clock),
             snapshots=MemorySnapshots(),
             partials=MemoryPartials(tables),
+            artifacts=MemoryArtifacts(tables, clock),
             blobs=MemoryBlobs(tables, clock),
             codec=JsonCodec(),
             clock=clock,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from application.ports.artifacts import ArtifactVersion
 from application.ports.blobs import Blob, BlobOwner, Chunk
 from application.ports.events import StoredEvent
 from application.ports.idempotency import StoredAnswer
@@ -91,6 +92,9 @@ class Tables:
     leases: dict[UUID, Lease] = field(default_factory=dict[UUID, Lease])
     presence: dict[UUID, Sign] = field(default_factory=dict[UUID, Sign])
     pieces: list[KeptPiece] = field(default_factory=list[KeptPiece])
+    artifacts: dict[UUID, dict[str, list[tuple[ArtifactVersion, bytes]]]] = field(
+        default_factory=dict[UUID, dict[str, list[tuple[ArtifactVersion, bytes]]]]
+    )
     blobs: dict[tuple[BlobOwner, str], HeldBlob] = field(
         default_factory=dict[tuple[BlobOwner, str], HeldBlob]
     )

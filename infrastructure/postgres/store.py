@@ -8,6 +8,7 @@ from application.fan_out import FanOut
 from application.ports.store import Store
 from infrastructure.codec import JsonCodec
 from infrastructure.null_announcer import NullAnnouncer
+from infrastructure.postgres.artifacts import PostgresArtifacts
 from infrastructure.postgres.blobs import PostgresBlobs
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.database_clock import DatabaseClock
@@ -94,6 +95,7 @@ async def open_store(
             presence=PostgresPresence(database),
             snapshots=PostgresSnapshots(database),
             partials=PostgresPartials(database, beside),
+            artifacts=PostgresArtifacts(database),
             blobs=PostgresBlobs(database, for_bytes),
             codec=JsonCodec(),
             clock=clock,

@@ -13,7 +13,9 @@ from tests.support.server import running
 def adk_server(postgres_server: Server) -> Iterator[str]:
     with (
         postgres_server.database() as url,
-        running(url, doors="adk", adk_apps="golden,raw", driver_seconds=0.2) as base,
+        running(
+            url, doors="adk", adk_apps="golden,raw", driver_seconds=0.2, max_artifact_bytes=2**20
+        ) as base,
     ):
         yield base
 

@@ -54,6 +54,7 @@ def ask(closed_server: tuple[str, dict[str, str]]) -> Iterator[object]:
 
 
 RUN = {"appName": "bank", "userId": "ada", "sessionId": "s"}
+SAVE = {"filename": "a", "artifact": {"text": "x"}}
 ELSEWHERE = [
     ("GET", "/apps/bank/users/ada/sessions", None),
     ("GET", "/apps/bank/sessions", None),
@@ -64,6 +65,10 @@ ELSEWHERE = [
     ("PATCH", "/apps/bank/users/ada/sessions/s", {"stateDelta": {}}),
     ("POST", "/apps/bank/users/ada/sessions/s/events", {"event": {}}),
     ("POST", "/apps/bank/users/ada/sessions/s/rewind", {"rewindBeforeInvocationId": "i"}),
+    ("GET", "/apps/bank/users/ada/sessions/s/artifacts", None),
+    ("POST", "/apps/bank/users/ada/sessions/s/artifacts", SAVE),
+    ("GET", "/apps/bank/users/ada/sessions/s/artifacts/a", None),
+    ("DELETE", "/apps/bank/users/ada/sessions/s/artifacts/a", None),
     ("PATCH", "/apps/bank/users/ada/memory", {"sessionId": "s"}),
     ("GET", "/apps/bank/app-info", None),
     ("POST", "/run", RUN),

@@ -27,10 +27,12 @@ with warnings.catch_warnings():
     pytest.importorskip("google.adk", reason="google-adk is installed by make setup-importers")
     sys.path[:0] = [str(ROOT / "clients/cairn_adk"), str(ROOT / "examples/adk_runner")]
     from google.adk.agents import LlmAgent
-    from google.adk.artifacts.in_memory_artifact_service import InMemoryArtifactService
     from google.adk.cli.conformance.adk_web_server_client import AdkWebServerClient
     from google.adk.cli.service_registry import load_services_module
-    from google.adk.cli.utils.service_factory import create_session_service_from_options
+    from google.adk.cli.utils.service_factory import (
+        create_artifact_service_from_options,
+        create_session_service_from_options,
+    )
     from google.adk.errors._stale_session_error import StaleSessionError
     from google.adk.errors.already_exists_error import AlreadyExistsError
     from google.adk.errors.session_not_found_error import SessionNotFoundError
@@ -229,16 +231,70 @@ async def test_the_token_is_in_no_message(adk_server: str):
     await service.close()
 
 
+@pytest.fixture
+async def artifacts(adk_server: str) -> AsyncIterator[Any]:
+    made = cairn_adk.CairnArtifactService(adk_server.replace("http://", "cairn://"))
+    yield made
+    await made.close()
+
+
+async def test_artifacts_are_kept_in_versions_of_a_session_or_of_its_user(
+    service: Any, artifacts: Any, app: str
+):
+    here = {"app_name": app, "user_id": USER, "session_id": "s"}
+    await service.create_session(**here)
+    image = types.Part.from_bytes(data=b"\xfb\xff\x00", mime_type="image/png")
+    text = types.Part(text="hello")
+
+    async def save(name: str, part: Any, **more: Any) -> int:
+        return await artifacts.save_artifact(**here, filename=name, artifact=part, **more)
+
+    async def load(name: str, version: int | None = None) -> Any:
+        return await artifacts.load_artifact(**here, filename=name, version=version)
+
+    assert await artifacts.list_artifact_keys(**here) == []
+    assert [await save("a b/x.png", text), await save("a b/x.png", image)] == [0, 1]
+    assert await save("user:u", {"text": "shared"}, custom_metadata={"k": 1}) == 0
+    assert await load("a b/x.png") == image
+    assert await load("a b/x.png", 0) == text
+    assert await load("a b/x.png", 2) is None
+    assert await load("none") is None
+    assert await artifacts.list_artifact_keys(**here) == ["a b/x.png", "user:u"]
+    named = {**here, "filename": "a b/x.png"}
+    assert await artifacts.list_versions(**named) == [0, 1]
+    versions = await artifacts.list_artifact_versions(**named)
+    assert [one.mime_type for one in versions] == ["text/plain", "image/png"]
+    assert await artifacts.get_artifact_version(**named) == versions[1]
+    assert await artifacts.get_artifact_version(**named, version=2) is None
+    await service.create_session(**{**here, "session_id": "other"})
+    found = await artifacts.get_artifact_version(
+        **{**here, "session_id": "other"}, filename="user:u"
+    )
+    assert found.custom_metadata == {"k": 1}
+    await artifacts.delete_artifact(**named)
+    assert await artifacts.list_versions(**named) == []
+    with pytest.raises(ValueError, match="Not supported"):
+        await save("a", types.Part())
+    with pytest.raises(ValueError, match="Session ID"):
+        await artifacts.list_artifact_keys(app_name=app, user_id=USER)
+
+
 def test_the_service_is_found_by_its_uri(tmp_path: Path):
     (tmp_path / "services.yaml").write_text(
         "services:\n  - scheme: cairn\n    type: session\n"
         "    class: cairn_adk.CairnSessionService\n"
+        "  - scheme: cairn\n    type: artifact\n"
+        "    class: cairn_adk.CairnArtifactService\n"
     )
     load_services_module(str(tmp_path))
     found = create_session_service_from_options(
         base_dir=tmp_path, session_service_uri="cairn://127.0.0.1:1"
     )
     assert isinstance(found, cairn_adk.CairnSessionService)
+    artifacts = create_artifact_service_from_options(
+        base_dir=tmp_path, artifact_service_uri="cairn://127.0.0.1:1"
+    )
+    assert isinstance(artifacts, cairn_adk.CairnArtifactService)
 
 
 # ── its client, and a runner behind the door ─────────────────────────────────────────────────
@@ -342,10 +398,10 @@ async def scripted(driven_server: str) -> AsyncIterator[str]:
         sys.path.remove(str(HERE / "agents"))
     of |= {"raw_delta_sse": of["raw"]}
     of |= dict.fromkeys(("scopes_null", "scopes_null_value"), of["scopes"])
-    uri, artifacts = driven_server.replace("http://", "cairn://"), InMemoryArtifactService()
+    uri = driven_server.replace("http://", "cairn://")
     ready = {name: asyncio.Event() for name in of}
     runners = [
-        asyncio.create_task(adk_runner.serve(uri, agent, name, ready[name], artifacts))
+        asyncio.create_task(adk_runner.serve(uri, agent, name, ready[name]))
         for name, agent in of.items()
     ]
     for one in ready.values():

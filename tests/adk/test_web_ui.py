@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.chromium import CHROMIUM, MISSING, page
+from tests.support.chromium import CHROMIUM, MISSING, Page, page
 from tests.support.postgres import Server
 from tests.support.server import running
 
@@ -39,6 +39,7 @@ with warnings.catch_warnings():
 APP = "golden"
 SESSIONS = f"/apps/{APP}/users/user/sessions"
 MENU = '[mattooltip="Select a session"]'
+REPORT = "report.txt/versions/0"
 DRAWER = ".session-selector-drawer-content"
 NAME = ".session-selector-current-id-value"
 
@@ -109,12 +110,14 @@ def talk_rename_move_and_delete(origin: str, backend: str, directory: Path) -> N
 
         # Chat: a session begins with the first message.
         ui.call("Page.navigate", url=f"{origin}/?app={APP}")
-        ui.until("document.querySelector('textarea') !== null")
-        ui.js("document.querySelector('textarea').focus()")
-        ui.type("parallel")
+        say(ui, "parallel")
         ui.shows("Oslo 3, Rome 21")
         ((first, name),) = sessions()
         assert name == "parallel"
+
+        # An artifact, which the page shows.
+        say(ui, "artifact")
+        ui.happened("Network.responseReceived", REPORT)
 
         # List and rename.
         ui.click(MENU)
@@ -134,6 +137,8 @@ def talk_rename_move_and_delete(origin: str, backend: str, directory: Path) -> N
         kept = client.get(f"{SESSIONS}/{first}").json()
         ui.wait_for(lambda: exported.read_text() and json.loads(exported.read_text()), "all of it")
         assert json.loads(exported.read_text()) == kept
+
+        assert refused(ui, backend) == set()
 
         # Import: another session with the same events, actions and all.
         ui.click("button", "Import")
@@ -155,15 +160,8 @@ def talk_rename_move_and_delete(origin: str, backend: str, directory: Path) -> N
         ui.until(f"!window.stale && location.search.includes('{second}')")
         ui.shows("Oslo 3, Rome 21")
 
-        # Nothing that it asks for is refused, or not there.
-        answers = [
-            one["params"]["response"]
-            for one in ui.seen
-            if one["method"] == "Network.responseReceived"
-        ]
-        ours = [one for one in answers if one["url"].startswith(backend)]
-        assert len(ours) > 10
-        assert {one["url"] for one in ours if one["status"] >= 400} == set()
+        # A session that was imported has none of the artifacts that its events tell of.
+        assert {url.rpartition("/artifacts/")[2] for url in refused(ui, backend)} <= {REPORT}
 
         # Delete: the page leaves it, and the other one is all that is left.
         ui.click(MENU)
@@ -172,6 +170,21 @@ def talk_rename_move_and_delete(origin: str, backend: str, directory: Path) -> N
         ui.wait_for(lambda: sessions() == [(first, "The weather")], "one session alone")
         ui.until(f"!location.search.includes('{second}')")
         assert client.get(f"{SESSIONS}/{second}").status_code == 404
+
+
+def say(ui: Page, text: str) -> None:
+    ui.until("document.querySelector('textarea:not([disabled])') !== null")
+    # What was said before may still be in it.
+    ui.js("document.querySelector('textarea').focus(), document.querySelector('textarea').select()")
+    ui.type(text)
+
+
+def refused(ui: Page, backend: str) -> set[str]:
+    """What the page has asked for, and was refused or is not there."""
+    told = [one["params"] for one in ui.seen if one["method"] == "Network.responseReceived"]
+    answers = [one["response"] for one in told if one["response"]["url"].startswith(backend)]
+    assert len(answers) > 10
+    return {one["url"] for one in answers if one["status"] >= 400}
 
 
 def untimed(event: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def eraser(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) ->
     make_key(path, "cairn.example/store")
     with (
         postgres_server.database() as url,
-        running(url, audit_key_file=path, webhook_private_targets=True) as base,
+        running(url, audit_key_file=path, webhook_private_targets=True, doors="adk") as base,
     ):
         api = Api(base)
         try:

@@ -97,6 +97,7 @@ def everywhere(eraser: Eraser, say: Words, app: str, user: str) -> SessionApi:
     done(session.post("/messages", {"role": "user", "parts": large}), 201)
     done(session.patch("/state", {"set": {"app:k": say("appkey2"), "user:k": say("userkey2")}}))
     session.complete("t1")
+    keep_artifact(eraser, session, say("artifactname"), say("artifact"))
     for _ in range(3):
         # Enough for a state to be kept.
         events = [
@@ -108,6 +109,12 @@ def everywhere(eraser: Eraser, say: Words, app: str, user: str) -> SessionApi:
         session.complete(turn)
     done(session.get("/snapshot?at=500"))
     return session
+
+
+def keep_artifact(eraser: Eraser, session: SessionApi, name: str, text: str) -> None:
+    told = done(session.get())["session"]
+    path = f"/apps/{told['app']}/users/{told['user']}/sessions/{session.id}/artifacts"
+    done(eraser.api.post(path, {"filename": name, "artifact": {"text": text}}))
 
 
 def test_no_file_holds_what_a_session_has_said(
@@ -144,10 +151,12 @@ def test_no_file_holds_what_a_user_has_said_nor_who_it_was(
     done(deleted.delete(json={}))
     state = {"set": {"user:own": say("scope")}}
     done(eraser.api.patch(f"/v1/apps/{app}/users/{user}/state", state))
+    named = eraser.api.create(app=app, user=user)
+    keep_artifact(eraser, named, f"user:{say('sharedname')}", say("shared"))
     other = eraser.api.create(app=app, user="bob", title=(kept := f"kept-{uuid4().hex}"))
     superuser.execute("analyze")
     *progress, last = eraser.erase_user(app, user)
-    assert (last["report"]["sessions"], len(progress) > 1) == (2, True)
+    assert (last["report"]["sessions"], len(progress) > 1) == (3, True)
     rewrite(superuser)
     assert say.found(superuser) == {}
     assert files_with(superuser, kept)

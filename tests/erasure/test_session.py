@@ -123,6 +123,7 @@ def test_a_dry_run_says_what_would_go(eraser: Eraser) -> None:
     assert mine["keys_in_force"] == ["app:k", "user:k"]
     assert mine["record_bytes"] > 1000
     assert mine["shared_writes"] == 2
+    assert mine["artifact_bytes"] == 0
     assert session.head == head
 
 

@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -99,19 +99,25 @@ class Page:
         self.call("Input.dispatchKeyEvent", type="keyDown", **enter)
         self.call("Input.dispatchKeyEvent", type="keyUp", **enter)
 
-    def happened(self, method: str) -> dict[str, Any]:
-        """Wait until the browser tells of something, and return the first of it."""
+    def happened(self, method: str, about: str = "") -> dict[str, Any]:
+        """Wait until the browser tells of something, and return the first of it.
+
+        Args:
+            method: What it tells.
+            about: A text that is in it.
+        """
 
         def told() -> dict[str, Any] | None:
             self.js("0")
-            return next((one["params"] for one in self.seen if one["method"] == method), None)
+            all_ = (one["params"] for one in self.seen if one["method"] == method)
+            return next((one for one in all_ if about in json.dumps(one)), None)
 
         found: dict[str, Any] = self.wait_for(told, method)
         return found
 
 
 @contextmanager
-def page(profile: Path) -> Iterator[Page]:
+def page(profile: Path) -> Generator[Page]:
     """A browser with one empty page.
 
     Args:

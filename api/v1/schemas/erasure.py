@@ -72,6 +72,7 @@ class ErasedLog(Shape):
     pieces: Annotated[int, Field(ge=0, description="of messages that were being written")]
     blobs: Annotated[int, Field(ge=0, description="that it names; another session may too")]
     blob_bytes: Annotated[int, Field(ge=0, description="of those")]
+    artifact_bytes: Annotated[int, Field(ge=0, description="of all versions of its artifacts")]
     keys_in_force: Annotated[
         list[str], Field(description="shared keys whose values in force are its own")
     ]

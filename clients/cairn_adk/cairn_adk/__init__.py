@@ -1,5 +1,6 @@
-"""The sessions of google-adk in Cairn, over HTTP."""
+"""The sessions and the artifacts of google-adk in Cairn, over HTTP."""
 
+from cairn_adk.artifacts import CairnArtifactService
 from cairn_adk.service import CairnSessionService
 
-__all__ = ["CairnSessionService"]
+__all__ = ["CairnArtifactService", "CairnSessionService"]

@@ -1,9 +1,7 @@
 """A session service of google-adk that keeps its sessions in Cairn."""
 
-import asyncio
 import json
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 from google.adk.errors._stale_session_error import StaleSessionError
@@ -18,11 +16,12 @@ from google.adk.sessions.base_session_service import (
 from google.adk.sessions.session import Session
 from typing_extensions import override
 
-_SCHEMES = {"cairn": "http", "cairns": "https"}
+from cairn_adk.client import CairnClient, checked, quoted, sessions_path
+
 _USER = "user:"
 
 
-class CairnSessionService(BaseSessionService):
+class CairnSessionService(CairnClient, BaseSessionService):
     """Keeps sessions in Cairn.
 
     Args:
@@ -33,23 +32,6 @@ class CairnSessionService(BaseSessionService):
     Raises:
         ValueError: The URI is none of these.
     """
-
-    def __init__(self, uri: str, *, timeout: float = 30.0, **_: Any) -> None:
-        told = urlsplit(uri)
-        if told.scheme not in _SCHEMES or not told.hostname:
-            # Not the URI itself: it may hold a token.
-            raise ValueError("the URI must be cairn://host:port, or cairns://host:port for TLS")
-        host = f"[{told.hostname}]" if ":" in told.hostname else told.hostname
-        port = "" if told.port is None else f":{told.port}"
-        self._base = f"{_SCHEMES[told.scheme]}://{host}{port}{told.path.rstrip('/')}"
-        token = unquote(told.password or "")
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._timeout = timeout
-        self._client: httpx.AsyncClient | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def __repr__(self) -> str:
-        return f"CairnSessionService({self._base!r})"
 
     @override
     async def create_session(
@@ -63,10 +45,10 @@ class CairnSessionService(BaseSessionService):
         body: dict[str, Any] = {"state": _plain(state or {})}
         if session_id is not None and session_id.strip():
             body["sessionId"] = session_id.strip()
-        answer = await self._ask("POST", _sessions(app_name, user_id), json=body)
+        answer = await self._ask("POST", sessions_path(app_name, user_id), json=body)
         if answer.status_code == httpx.codes.CONFLICT:
             raise AlreadyExistsError(f"Session with id {session_id} already exists.")
-        return _session(_checked(answer))
+        return _session(checked(answer))
 
     @override
     async def get_session(
@@ -85,30 +67,30 @@ class CairnSessionService(BaseSessionService):
                 query["num_recent_events"] = config.num_recent_events
             if config.after_timestamp:
                 query["after"] = repr(config.after_timestamp)
-        path = _sessions(app_name, user_id, session_id)
+        path = sessions_path(app_name, user_id, session_id)
         answer = await self._ask("GET", path, params=query)
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
-        return _session(_checked(answer))
+        return _session(checked(answer))
 
     @override
     async def list_sessions(
         self, *, app_name: str, user_id: str | None = None
     ) -> ListSessionsResponse:
-        path = f"/apps/{_quoted(app_name)}/sessions"
+        path = f"/apps/{quoted(app_name)}/sessions"
         if user_id is not None:
-            path = _sessions(app_name, user_id)
-        answer = _checked(await self._ask("GET", path))
+            path = sessions_path(app_name, user_id)
+        answer = checked(await self._ask("GET", path))
         return ListSessionsResponse(sessions=[Session.model_validate(one) for one in answer.json()])
 
     @override
     async def delete_session(self, *, app_name: str, user_id: str, session_id: str) -> None:
-        _checked(await self._ask("DELETE", _sessions(app_name, user_id, session_id)))
+        checked(await self._ask("DELETE", sessions_path(app_name, user_id, session_id)))
 
     @override
     async def get_user_state(self, *, app_name: str, user_id: str) -> dict[str, Any]:
-        path = f"/v1/apps/{_quoted(app_name)}/users/{_quoted(user_id)}/state"
-        state: dict[str, Any] = _checked(await self._ask("GET", path)).json()["state"]
+        path = f"/v1/apps/{quoted(app_name)}/users/{quoted(user_id)}/state"
+        state: dict[str, Any] = checked(await self._ask("GET", path)).json()["state"]
         return {
             key.removeprefix(_USER): value for key, value in state.items() if key.startswith(_USER)
         }
@@ -124,7 +106,7 @@ class CairnSessionService(BaseSessionService):
         known = session._storage_update_marker
         if known is not None:
             body["known"] = int(known)
-        path = _sessions(session.app_name, session.user_id, session.id) + "/events"
+        path = sessions_path(session.app_name, session.user_id, session.id) + "/events"
         answer = await self._ask("POST", path, json=body)
         match answer.status_code:
             case httpx.codes.NOT_FOUND:
@@ -136,7 +118,7 @@ class CairnSessionService(BaseSessionService):
             case httpx.codes.CONFLICT:
                 raise ValueError(f"Another event has the id {event.id!r} already.")
             case _:
-                sequence: int = _checked(answer).json()["sequence"]
+                sequence: int = checked(answer).json()["sequence"]
         if known is not None and sequence <= int(known):
             # It was recorded before, and this session has it already.
             return event
@@ -144,39 +126,6 @@ class CairnSessionService(BaseSessionService):
         session.last_update_time = kept.timestamp
         session._storage_update_marker = str(sequence)
         return event
-
-    async def close(self) -> None:
-        """Let go of the connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
-
-    async def _ask(self, method: str, path: str, **rest: Any) -> httpx.Response:
-        loop = asyncio.get_running_loop()
-        if self._client is None or self._loop is not loop:
-            self._client = httpx.AsyncClient(
-                base_url=self._base, headers=self._headers, timeout=self._timeout
-            )
-            self._loop = loop
-        return await self._client.request(method, path, **rest)
-
-
-def _sessions(app: str, user: str, name: str | None = None) -> str:
-    path = f"/apps/{_quoted(app)}/users/{_quoted(user)}/sessions"
-    return path if name is None else f"{path}/{_quoted(name)}"
-
-
-def _quoted(name: str) -> str:
-    # A dot or two would be taken for a part of the path.
-    return quote(name, safe="").replace(".", "%2E")
-
-
-def _checked(answer: httpx.Response) -> httpx.Response:
-    """Return an answer, or raise what the server says is wrong with the request."""
-    if answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY):
-        raise ValueError(str(answer.json().get("detail")))
-    answer.raise_for_status()
-    return answer
 
 
 def _session(answer: httpx.Response) -> Session:

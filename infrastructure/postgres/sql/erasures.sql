@@ -23,7 +23,8 @@ select
   (select coalesce(sum(h.size), 0)::bigint
     from blob_references as r
     join blob_holders as h on h.app = r.app and h.user_id = r.user_id and h.digest = r.digest
-    where r.session_id = %(session)s)
+    where r.session_id = %(session)s),
+  (select coalesce(sum(size), 0)::bigint from artifacts where owner_id = %(session)s)
 
 -- name: forks
 select session_id, status, sequence from sessions

@@ -1,0 +1,94 @@
+"""Artifacts, in memory and on Postgres."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import pytest
+
+from application.errors import ArtifactsFull
+from application.ports.artifacts import ArtifactDraft
+from application.ports.store import Store
+from domain.errors import SessionNotFound
+from tests.support.appends import Chain, row
+
+MOST = 1_000_000
+ABOUT = b'{"a":1}'
+
+
+async def begun(store: Store, status: str = "idle") -> UUID:
+    chain = Chain()
+    await store.log.append(chain.next(1, row=row(status=status)))
+    return chain.session_id
+
+
+def draft(content: bytes = b"hello", media_type: str | None = "text/plain") -> ArtifactDraft:
+    return ArtifactDraft(media_type, ABOUT, content)
+
+
+async def test_versions_are_counted_from_zero_and_come_back_as_they_were(store: Store):
+    artifacts, session = store.artifacts, await begun(store)
+    everything = bytes(range(256)) * 40
+
+    first = await artifacts.save(session, session, "a", draft(), MOST)
+    second = await artifacts.save(session, session, "a", draft(everything, None), MOST)
+    other = await artifacts.save(session, session, "dir/é", draft(b""), MOST)
+
+    assert [one.version for one in (first, second, other)] == [0, 1, 0]
+    assert await artifacts.load(session, "a") == (second, everything)
+    assert await artifacts.load(session, "a", 0) == (first, b"hello")
+    assert await artifacts.load(session, "a", 2) is None
+    assert await artifacts.load(session, "none") is None
+    assert await artifacts.versions(session, "a") == [first, second]
+    assert await artifacts.versions(session, "none") == []
+    assert (first.media_type, first.about, first.size) == ("text/plain", ABOUT, 5)
+    assert first.created_at <= second.created_at
+
+
+async def test_of_many_at_once_each_has_a_number_of_its_own(store: Store):
+    session = await begun(store)
+    made = await asyncio.gather(
+        *(store.artifacts.save(session, session, "a", draft(), MOST) for _ in range(12))
+    )
+    assert sorted(one.version for one in made) == list(range(12))
+
+
+async def test_a_list_has_those_of_all_who_are_named_by_code_points(store: Store):
+    session, user, stranger = await begun(store), uuid4(), uuid4()
+    for owner, name in ((session, "b"), (session, "B"), (user, "user:u"), (stranger, "x")):
+        await store.artifacts.save(session, owner, name, draft(), MOST)
+    await store.artifacts.save(session, session, "b", draft(), MOST)
+    assert await store.artifacts.names([session, user]) == ["B", "b", "user:u"]
+    assert await store.artifacts.names([]) == []
+
+
+async def test_what_is_taken_away_is_gone_and_its_name_begins_anew(store: Store):
+    session = await begun(store)
+    for _ in range(2):
+        await store.artifacts.save(session, session, "a", draft(), MOST)
+    await store.artifacts.save(session, session, "b", draft(), MOST)
+    await store.artifacts.delete(session, "a")
+    await store.artifacts.delete(session, "a")
+    assert await store.artifacts.names([session]) == ["b"]
+    assert (await store.artifacts.save(session, session, "a", draft(), MOST)).version == 0
+
+
+async def test_an_owner_has_no_more_than_it_may(store: Store):
+    session = await begun(store)
+    each = 1024 + len(ABOUT) + 100
+    for name in ("a", "b"):
+        await store.artifacts.save(session, session, name, draft(bytes(100)), 2 * each)
+    with pytest.raises(ArtifactsFull):
+        await store.artifacts.save(session, session, "a", draft(b""), 2 * each)
+    assert len(await store.artifacts.versions(session, "a")) == 1
+    await store.artifacts.delete(session, "b")
+    await store.artifacts.save(session, session, "a", draft(bytes(100)), 2 * each)
+    with pytest.raises(ArtifactsFull):
+        await store.artifacts.save(session, session, "a", draft(bytes(100)), 2 * each)
+
+
+@pytest.mark.parametrize("status", ["deleted", "erased", None])
+async def test_nothing_is_kept_of_a_session_that_is_gone(store: Store, status: str | None):
+    session = uuid4() if status is None else await begun(store, status)
+    with pytest.raises(SessionNotFound):
+        await store.artifacts.save(session, session, "a", draft(), MOST)
+    assert await store.artifacts.names([session]) == []
