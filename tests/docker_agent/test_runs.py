@@ -93,6 +93,23 @@ def test_what_has_waited_has_its_turn_before_a_run_and_is_no_part_of_it(agent: h
     assert [one["message"]["content"] for one in messages] == ["first", "first", "hi", "hi"]
 
 
+def test_a_run_again_with_its_key_is_the_same_run(agent: httpx.Client):
+    session, key = begin(agent), {"Idempotency-Key": "k"}
+
+    def work(turn: Turn) -> None:
+        turn.say("once")
+        turn.complete()
+
+    path = f"/api/sessions/{session}/agent/a"
+    with driven(str(agent.base_url), session, work):
+        first = agent.post(path, json={"messages": HI}, headers=key)
+    again = agent.post(path, json={"messages": HI}, headers=key)
+    assert again.text.replace(": ping\n\n", "") == first.text.replace(": ping\n\n", "")
+    assert kinds(frames(again))[-1] == "stream_stopped"
+    other = agent.post(path, json={"messages": [*HI, *HI]}, headers=key)
+    assert other.status_code == 409
+
+
 def test_a_session_that_is_deleted_ends_its_run(agent: httpx.Client):
     session = begin(agent)
 
