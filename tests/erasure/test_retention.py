@@ -104,6 +104,16 @@ def test_nothing_is_erased_when_its_archive_is_not_whole(
         assert done(session.get())["session"]["status"] == "stopped"
 
 
+def test_nothing_is_erased_when_the_archive_cannot_be_written(
+    eraser: Eraser, run: Run, tmp_path: Path
+) -> None:
+    app, sessions = three(eraser)
+    (tmp_path / "archive").write_text("a file, and no folder")
+    status, _, wrong = run(policy(tmp_path, app))
+    assert (status, "cannot be written" in wrong, "Traceback" in wrong) == (2, True, False)
+    assert done(sessions[0].get())["session"]["status"] == "stopped"
+
+
 def test_what_was_said_after_it_was_archived_is_not_erased(
     eraser: Eraser, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,12 @@ def retain(file: Path, *, dry_run: bool, as_json: bool, url: str, token_file: Pa
                 outcome = asyncio.run(retention.apply(policy, dry_run=dry_run))
             except ArchiveDamaged as damaged:
                 raise Failure(str(damaged)) from None
+            except OSError as error:
+                where = error.filename or policy.archive
+                raise Failure(
+                    f"{where} cannot be written: {error.strerror}; nothing was erased by policy"
+                    f" {policy.name}."
+                ) from None
             held = held or bool(outcome.held)
             _print(outcome, as_json=as_json)
     return _SOMETHING_HELD if held else _DONE
