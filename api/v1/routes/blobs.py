@@ -78,7 +78,7 @@ async def put_blob(request: AnyRequest) -> ASGIResponse:
 _READING = Describes(
     _TOPIC,
     answers={200: None, 206: None},
-    problems=("blob_not_found", "range_not_satisfiable", "overloaded"),
+    problems=("blob_damaged", "blob_not_found", "range_not_satisfiable", "overloaded"),
     headers=_RANGE_HEADERS,
     of_path=_OF_PATH,
     conditional=True,

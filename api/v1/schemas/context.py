@@ -76,7 +76,7 @@ class RuntimeBody(Body):
     switching: Switching = "any"
 
 
-class OfferedModel(Shape):
+class RuntimeModel(Shape):
     """A model that an agent can be made to answer with."""
 
     ref: str
@@ -94,7 +94,7 @@ class Runtime(Shape):
     name: str | None
     version: str | None
     capabilities: JsonMap
-    models: list[OfferedModel]
+    models: list[RuntimeModel]
     switching: Switching
     at_sequence: Annotated[int, Field(ge=1, description="of the event that holds it")]
     at: datetime
