@@ -37,7 +37,11 @@ def bundle(path: Path, work: Path) -> str:
     told = json.loads((path / "manifest.json").read_bytes())
     there = {one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file()}
     named = {one["name"] for one in told["files"]}
-    need(named == there - {"manifest.json", "checkpoint"}, "the manifest names other files")
+    blobs = {one["name"] for one in told.get("blobs", [])}
+    files = there - {"manifest.json", "checkpoint"}
+    need(named | blobs == files, "the manifest names other files")
+    for one in blobs:
+        need(sha((path / one).read_bytes()).hex() == one[6:], f"{one} is not what it was")
     one_log, all_logs, events = work / "one", work / "all", 0
     for one in told["files"]:
         data = (path / one["name"]).read_bytes()

@@ -916,6 +916,8 @@ end $$;
 create trigger stopped_sessions_are_let_go after update of status on sessions
   for each row when (new.status in ('stopped', 'deleted', 'erased') and old.status <> new.status)
   execute function free_what_stopped();
+create trigger what_comes_deleted_is_let_go after insert on sessions
+  for each row when (new.status in ('deleted', 'erased')) execute function free_what_stopped();
 
 -- A lease that ran out in a running turn says that whoever drove it is gone. One that was over
 -- before the turn began says nothing of it, whoever began it.

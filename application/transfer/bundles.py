@@ -10,7 +10,9 @@ from tempfile import SpooledTemporaryFile
 from typing import IO, Any, NamedTuple, Protocol
 from uuid import UUID
 
+from application.errors import BlobNotFound
 from application.ports.shared_state import KeyValue, ScopeOwner
+from application.transfer.blob_files import BlobFile
 from application.transfer.lines import Header
 from domain.access.events import ACCESS_LOG
 from domain.errors import Erased
@@ -93,6 +95,7 @@ class Manifest:
     Args:
         store: The identity of the store that it comes from.
         files: One for each log.
+        blobs: Those that the sessions in it name, of each that has them.
         shared_state: The writes of these logs to keys that they share.
         checkpoint: The signed head of the log before the first file was made; None without keys.
         whole: It was made of all logs that there are.
@@ -101,6 +104,7 @@ class Manifest:
 
     store: str
     files: list[FileEntry] = field(default_factory=list[FileEntry])
+    blobs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     shared_state: list[SharedHistory] = field(default_factory=list[SharedHistory])
     checkpoint: str | None = None
     whole: bool = False
@@ -113,6 +117,7 @@ class Manifest:
             "store": self.store,
             "whole": self.whole,
             "files": [one._asdict() for one in self.files],
+            "blobs": self.blobs,
             "shared_state": [one.document() for one in self.shared_state],
             "checkpoint": self.checkpoint,
         }
@@ -150,7 +155,9 @@ class ExportFile(Protocol):
         ...
 
 
-async def archive(files: AsyncIterator[ExportFile], manifest: Manifest) -> AsyncGenerator[bytes]:
+async def archive(
+    files: AsyncIterator[ExportFile | BlobFile], manifest: Manifest
+) -> AsyncGenerator[bytes]:
     """Yield a bundle as a tar archive, in constant memory; the manifest comes last.
 
     An archive says the size of a file before its bytes: one that is long is put together on the
@@ -164,6 +171,10 @@ async def archive(files: AsyncIterator[ExportFile], manifest: Manifest) -> Async
         note = manifest.checkpoint.encode()
         yield _member(CHECKPOINT, len(note)) + note + _padding(len(note))
     async for file in files:
+        if isinstance(file, BlobFile):
+            async for piece in _blob(file, manifest):
+                yield piece
+            continue
         digest, size = sha256(), 0
         if file.is_whole:
             (content,) = [piece async for piece in file.pieces()]
@@ -192,6 +203,25 @@ async def archive(files: AsyncIterator[ExportFile], manifest: Manifest) -> Async
         )
     told = to_json(manifest.document())
     yield _member(MANIFEST, len(told)) + told + _padding(len(told)) + _END
+
+
+async def _blob(file: BlobFile, manifest: Manifest) -> AsyncGenerator[bytes]:
+    """Yield the file of a blob, unless it is there already, or is gone by now."""
+    if any(one["name"] == file.name for one in manifest.blobs):
+        manifest.blobs.append(file.entry)
+        return
+    with SpooledTemporaryFile(IN_MEMORY) as spool:
+        try:
+            async for piece in file.pieces():
+                spool.write(piece)
+        except BlobNotFound:
+            return
+        yield _member(file.name, file.size)
+        spool.seek(0)
+        while piece := spool.read(_READ):
+            yield piece
+        yield _padding(file.size)
+    manifest.blobs.append(file.entry)
 
 
 async def _spooled(file: ExportFile, spool: IO[bytes]) -> tuple[ExportFile, Any, int]:

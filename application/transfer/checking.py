@@ -11,6 +11,7 @@ from application.ports.events import StoredEvent
 from application.ports.shared_state import ScopeOwner
 from application.ports.store import Store
 from application.projections.shared_state import scope_id
+from application.transfer.blob_files import planned_of
 from application.transfer.bundles import FILE_NAME, place_of
 from application.transfer.lines import FileFault, Header, Line, event_of, header_of
 from application.transfer.log_check import LogCheck, LogRefused, SpellingFault
@@ -72,6 +73,7 @@ class Checker:
                 origins[log.header.session_id] = origin
             await asyncio.sleep(0)
         await self._hold_against_manifest(bundle, plan)
+        await _plan_blobs(bundle, plan)
         wanted: dict[UUID, set[int]] = {}
         for origin_id, sequence, _ in origins.values():
             wanted.setdefault(origin_id, set()).add(sequence)
@@ -235,6 +237,29 @@ class Checker:
             return self._store.codec.from_json(raw)
         except ValueError:
             return decoded(raw)
+
+
+async def _plan_blobs(bundle: LogBundle, plan: ImportPlan) -> None:
+    """Look through the blobs of a bundle; without a manifest nobody knows whose they are."""
+    if bundle.manifest is None:
+        plan.left_out += bundle.blobs
+        return
+    left = dict(bundle.blobs)
+    for name, source in bundle.blobs.items():
+        _, digest = await asyncio.to_thread(source.sum)
+        if digest != name.removeprefix("blobs/"):
+            _refuse(plan, name, None, "manifest_mismatch", "its SHA-256 is not that of its name")
+    for entry in bundle.manifest.get("blobs", ()):
+        try:
+            source = bundle.blobs[entry["name"]]
+            plan.blobs.append(planned_of(entry, source))
+            left.pop(entry["name"], None)
+        except (KeyError, TypeError):
+            _refuse(
+                plan, "manifest.json", None, "manifest_mismatch", "it names a blob that is gone"
+            )
+    for name in left:
+        _refuse(plan, name, None, "manifest_mismatch", "the manifest does not name this file")
 
 
 def _refuse(plan: ImportPlan, name: str, log_id: UUID | None, code: str, detail: str) -> None:

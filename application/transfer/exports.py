@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from application.ports.blobs import BlobOwner
 from application.ports.census import Census
 from application.ports.events import StoredEvent
 from application.ports.session_rows import After, SessionFilter, SessionOrder
@@ -13,6 +14,7 @@ from application.ports.shared_state import ScopeOwner
 from application.ports.store import Store
 from application.projections.shared_state import app_scope, scope_id, user_scope
 from application.reads.wire import record_json
+from application.transfer.blob_files import BlobFile
 from application.transfer.bundles import Manifest, SharedHistory, place_of
 from application.transfer.lines import Header, identity_of
 from domain.erased_records import ERASING, erased_hash
@@ -100,6 +102,7 @@ class _Progress:
 
     owners: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     logs: set[UUID] = field(default_factory=set[UUID])
+    blobs: set[tuple[BlobOwner, str]] = field(default_factory=set[tuple[BlobOwner, str]])
     last: UUID | None = None
 
 
@@ -143,8 +146,10 @@ class Exports:
             raise SessionNotFound
         return file
 
-    async def all(self, wanted: Selection, manifest: Manifest) -> AsyncGenerator[LogFile]:
-        """Yield files, and complete a manifest with what is beside them.
+    async def all(
+        self, wanted: Selection, manifest: Manifest
+    ) -> AsyncGenerator[LogFile | BlobFile]:
+        """Yield files, each before the blobs that it names, and complete a manifest.
 
         Args:
             wanted: Which.
@@ -175,8 +180,21 @@ class Exports:
             if file.header.scope is not None:
                 progress.owners.add((file.header.scope.app, file.header.scope.user or ""))
             yield file
+            if file.name.startswith("sessions/"):
+                async for blob in self._blobs(log_id, progress):
+                    yield blob
         await ids.aclose()
         manifest.shared_state += [one async for one in self._shared(progress)]
+
+    async def _blobs(self, session_id: UUID, progress: _Progress) -> AsyncGenerator[BlobFile]:
+        """Yield the blobs that a session names, as far as they are there and not exported yet."""
+        blobs, after = self._store.blobs, None
+        while page := await blobs.of_session(session_id, after=after, limit=_LISTED):
+            after = page[-1].name
+            for one in page:
+                if one.blob is not None and (one.owner, one.name) not in progress.blobs:
+                    progress.blobs.add((one.owner, one.name))
+                    yield BlobFile(blobs, one.owner, one.blob)
 
     async def _ids(self, wanted: Selection) -> AsyncGenerator[UUID]:
         if wanted.session_ids:

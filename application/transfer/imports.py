@@ -16,6 +16,7 @@ from application.commands.request import Caller
 from application.commands.scope_handler import ScopeHandler
 from application.fan_out import FanOut
 from application.ports.store import Store
+from application.transfer.blob_files import take_in
 from application.transfer.log_writer import LogWriter
 from application.transfer.plans import ImportPlan
 from application.transfer.standing_keys import StandingKeys
@@ -51,7 +52,7 @@ class Importer:
         hub: FanOut,
         timers: Timers,
     ) -> None:
-        self._store = store
+        self.store = store
         self._repository = repository
         self._scope_handler = scope_handler
         self._hub = hub
@@ -68,7 +69,9 @@ class Importer:
             VersionConflict: Somebody has begun a log with the same id meanwhile.
             StoreUnavailable: The store was lost; run the import again.
         """
-        run = _Run(self, plan, StandingKeys(self._store, self._scope_handler, plan, caller))
+        for blob in plan.blobs:
+            await take_in(self.store.blobs, blob)
+        run = _Run(self, plan, StandingKeys(self.store, self._scope_handler, plan, caller))
         last = {step.log_id: step.sequence for step in plan.shared}
         for step, after in zip_longest(plan.shared, plan.shared[1:]):
             if last[step.log_id] == step.sequence:
@@ -100,7 +103,7 @@ class Importer:
             plan: The plan.
             log_id: Which log.
         """
-        return LogWriter(plan.logs[log_id], self._store, self._repository, self._hub, self._timers)
+        return LogWriter(plan.logs[log_id], self.store, self._repository, self._hub, self._timers)
 
 
 class _Run:
@@ -159,6 +162,22 @@ class _Run:
         writes, writer.shared = writer.shared, []
         await self._standing.give_back(writer.owner, writes)
 
+    async def _inherit_blobs(self, log_id: UUID, done: set[UUID]) -> None:
+        """Have a fork name what its origin does, which has first what it names by its own."""
+        line: list[tuple[UUID, UUID]] = []
+        while log_id not in done:
+            done.add(log_id)
+            log = self._plan.logs.get(log_id)
+            if log is None or log.origin is None:
+                break
+            line.append((log_id, log.origin[0]))
+            log_id = log.origin[0]
+        for fork, origin in reversed(line):
+            await self._importer.store.blobs.inherit(fork, origin)
+
     async def end(self) -> None:
         """Do what had to wait until all logs are written."""
+        done: set[UUID] = set()
+        for log_id in self._plan.logs:
+            await self._inherit_blobs(log_id, done)
         await self._standing.end()

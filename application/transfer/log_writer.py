@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from application.commands.repository import SessionRepository
 from application.fan_out import FanOut
+from application.ports.blobs import BlobOwner
 from application.ports.events import NewEvent, StoredEvent
 from application.ports.log import Append
 from application.ports.session_rows import Hold
@@ -15,6 +16,7 @@ from application.projections.session_row import session_row
 from application.projections.shared_state import shared_writes
 from application.transfer.lines import FileFault, Line, event_of
 from application.transfer.plans import PlannedLog
+from domain.blobs import named_blobs
 from domain.session.events import Recorded
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT, Session
@@ -56,6 +58,7 @@ class LogWriter:
         self._session = ABSENT
         self._at = datetime.fromtimestamp(0, UTC)
         self._lines: Iterator[bytes | None] | None = None
+        self._blobs: set[str] = set()
 
     @property
     def has_begun(self) -> bool:
@@ -86,6 +89,7 @@ class LogWriter:
                 while self._sequence < end:
                     before = self._session
                     append = self._next(lines, end)
+                    await self._name_blobs()
                     if writing is not None:
                         await writing
                     # While the database writes, the next ones are made.
@@ -110,6 +114,15 @@ class LogWriter:
             next(again)
             self._session = await self._repository.state_before(self._recorded(_event(again)))
         return lines
+
+    async def _name_blobs(self) -> None:
+        """Note what the next events name, before they do; what is not there may come later."""
+        names, self._blobs = self._blobs, set()
+        if names and self._session.lifecycle.phase != "erased":
+            owner = self._session.lifecycle.owner
+            await self._store.blobs.name(
+                self._id, BlobOwner(owner.app, owner.user), names, even_missing=True
+            )
 
     def _next(self, lines: Iterator[bytes | None], end: int) -> Append:
         events: list[NewEvent] = []
@@ -139,6 +152,7 @@ class LogWriter:
         self._at = recorded.at
         if self.log.kind == "sessions":
             self._session = evolve(self._session, recorded)
+            self._blobs |= named_blobs(recorded.event).all
         app, user = self.owner
         shared += shared_writes(app, user, recorded.event, offset, self._store.codec)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
+from application.transfer.blob_files import BlobSource, PlannedBlob
 from application.transfer.lines import Header
 
 Kind = Literal["sessions", "scopes", "accesses", "logs"]
@@ -27,12 +28,25 @@ class LogSource(Protocol):
         ...
 
 
+class BlobFileSource(BlobSource, Protocol):
+    """The file of a blob, and its sum."""
+
+    def sum(self) -> tuple[int, str]:
+        """Return the size and the SHA-256 of its bytes as they came."""
+        ...
+
+
 class LogBundle(Protocol):
     """What is imported."""
 
     @property
     def files(self) -> Sequence[LogSource]:
         """One for each log."""
+        ...
+
+    @property
+    def blobs(self) -> Mapping[str, "BlobFileSource"]:
+        """Files of blobs, by their names in the bundle."""
         ...
 
     @property
@@ -108,12 +122,14 @@ class ImportPlan:
         conflicts: With any, nothing is written.
         shared: In the order in which they happened.
         left_out: Names of files that are no part of an import.
+        blobs: What is kept before the logs that name it.
     """
 
     logs: dict[UUID, PlannedLog] = field(default_factory=dict[UUID, PlannedLog])
     conflicts: list[Conflict] = field(default_factory=list[Conflict])
     shared: list[SharedStep] = field(default_factory=list[SharedStep])
     left_out: list[str] = field(default_factory=list[str])
+    blobs: list[PlannedBlob] = field(default_factory=list[PlannedBlob])
 
     def document(self, *, dry_run: bool) -> dict[str, Any]:
         """Return the report.
@@ -132,5 +148,6 @@ class ImportPlan:
             "resumed": sum(log.start > 0 for log in new),
             "quarantined": [str(log.header.session_id) for log in new if log.is_held],
             "left_out": self.left_out,
+            "blobs": len(self.blobs),
             "conflicts": [one.document() for one in self.conflicts],
         }

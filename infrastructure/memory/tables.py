@@ -122,10 +122,15 @@ class Tables:
         When a turn begins, a lease that has run out before is forgotten.
         """
         before = self.listed.get(session_id)
-        if before is None or before.row.status == row.status:
+        if before is not None and before.row.status == row.status:
             return
         held = self.leases.get(session_id)
-        over = before.row.status == "idle" and held is not None and held.expires_at <= now
+        over = (
+            before is not None
+            and before.row.status == "idle"
+            and held is not None
+            and held.expires_at <= now
+        )
         if over or row.status in ("stopped", "deleted", "erased"):
             self.leases.pop(session_id, None)
         if row.status in ("deleted", "erased"):

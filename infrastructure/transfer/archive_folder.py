@@ -6,7 +6,7 @@ import shutil
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -15,6 +15,7 @@ import msgspec
 
 from application.ports.codec import Codec
 from application.ports.retention import ArchiveDamaged
+from application.transfer.blob_files import BLOB_FILE, BlobFile
 from application.transfer.bundles import MANIFEST, FileEntry, Manifest, to_json
 from application.transfer.exports import Exports, Selection
 from application.transfer.lines import LONGEST_LINE, FileFault, header_of
@@ -46,6 +47,11 @@ class ArchiveFolders:
         manifest = Manifest(self._store)
         files = self._exports.all(Selection(session_ids=log_ids), manifest)
         async for file in files:
+            if isinstance(file, BlobFile):
+                if not (work / file.name).exists():
+                    await _written(work / file.name, file.pieces())
+                manifest.blobs.append(file.entry)
+                continue
             size, digest = await _written(work / file.name, file.pieces())
             header = file.header
             manifest.files.append(
@@ -140,6 +146,13 @@ def verify_archive(bundle: Path, log_ids: Sequence[UUID]) -> Mapping[UUID, int]:
         raise ArchiveDamaged(
             f"The archive {bundle} has no manifest, so nothing is erased: {error}."
         ) from None
+    for blob in manifest.get("blobs", ()):
+        try:
+            _check_blob(bundle, str(blob["name"]))
+        except (FileFault, OSError, KeyError) as fault:
+            raise ArchiveDamaged(
+                f"A blob in the archive {bundle} is not whole, so nothing is erased: {fault}."
+            ) from None
     codec = JsonCodec()
     heads: dict[UUID, int] = {}
     for log_id in log_ids:
@@ -153,6 +166,14 @@ def verify_archive(bundle: Path, log_ids: Sequence[UUID]) -> Mapping[UUID, int]:
                 f"The archive of {log_id} is not whole, so nothing is erased: {fault}."
             ) from None
     return heads
+
+
+def _check_blob(bundle: Path, name: str) -> None:
+    if not BLOB_FILE.fullmatch(name):
+        raise FileFault(f"{name[:200]!r} is no name of one")
+    with (bundle / name).open("rb") as file:
+        if file_digest(file, "sha256").hexdigest() != name.removeprefix("blobs/"):
+            raise FileFault(f"{name} is not what its name says")
 
 
 def _checked(codec: Codec, log_id: UUID, path: Path, entry: Mapping[str, Any]) -> int:

@@ -14,6 +14,7 @@ from tempfile import TemporaryFile
 from types import TracebackType
 from typing import Any, BinaryIO, NamedTuple, Self, cast
 
+from application.transfer.blob_files import BLOB_FILE
 from application.transfer.bundles import CHECKPOINT, FILE_NAME, FORMAT, MANIFEST
 from application.transfer.lines import LONGEST_LINE, FileFault
 from infrastructure.transfer.compression import MAGIC, Corrupt, OutOfBounds, decompress
@@ -88,6 +89,10 @@ class PackedFile:
         if rest:
             yield rest
 
+    def pieces(self) -> Iterator[bytes]:
+        """Give its bytes, in pieces of at most a MiB."""
+        return self.content.pieces()
+
     def sum(self) -> tuple[int, str]:
         """Return the size and the SHA-256 of its bytes as they came."""
         digest = sha256()
@@ -112,6 +117,7 @@ class Bundle:
         self._opened: list[BinaryIO] = []
         self.manifest: Mapping[str, Any] | None = None
         self.files: Sequence[PackedFile] = ()
+        self.blobs: dict[str, PackedFile] = {}
         try:
             self._open(source)
         except BaseException:
@@ -163,6 +169,10 @@ class Bundle:
             elif name == CHECKPOINT:
                 if content.size > _LARGEST_NOTE:
                     raise FileFault("its checkpoint is too long to be one")
+            elif BLOB_FILE.fullmatch(name):
+                if name in self.blobs:
+                    raise FileFault(f"it has two files named {name}")
+                self.blobs[name] = PackedFile(name, content, content)
             else:
                 plain = name.removesuffix(".zst")
                 if plain in files:
@@ -228,7 +238,8 @@ def _name_of(path: str) -> str:
         raise FileFault(f"the path {path[:200]!r} leads out of the bundle")
     for take in (1, 2):
         name = "/".join(parts[-take:])
-        if len(parts) <= take + 1 and (name in (MANIFEST, CHECKPOINT) or FILE_NAME.fullmatch(name)):
+        is_ours = FILE_NAME.fullmatch(name) or BLOB_FILE.fullmatch(name)
+        if len(parts) <= take + 1 and (name in (MANIFEST, CHECKPOINT) or is_ours):
             return name
     raise FileFault(f"{found[:200]!r} has no place in a bundle")
 

@@ -34,6 +34,7 @@ class Part(msgspec.Struct, omit_defaults=True):
     store: str = ""
     whole: bool = False
     files: list[dict[str, Any]] = []
+    blobs: list[dict[str, Any]] = []
     shared_state: list[dict[str, Any]] = []
     checkpoint: str | None = None
     next: str | None = None
@@ -49,6 +50,7 @@ class Part(msgspec.Struct, omit_defaults=True):
             self.cairn_bundle, self.store, self.whole = part.cairn_bundle, part.store, part.whole
             self.checkpoint = part.checkpoint
         self.files += part.files
+        self.blobs += [one for one in part.blobs if one not in self.blobs]
         self.next = part.next
         scopes = {one["scope_id"]: one for one in self.shared_state}
         for one in part.shared_state:
@@ -64,6 +66,7 @@ class Part(msgspec.Struct, omit_defaults=True):
             "store": self.store,
             "whole": self.whole,
             "files": self.files,
+            "blobs": self.blobs,
             "shared_state": self.shared_state,
             "checkpoint": self.checkpoint,
         }
@@ -249,6 +252,10 @@ class _Folder:
             raise Failure("The server has ended the answer half-way; run the command again.")
         for one in manifest.files:
             if written.get(one["name"]) != (one["bytes"], one["sha256"]):
+                raise Failure(f"{one['name']} came otherwise than it was sent; run it again.")
+        for one in manifest.blobs:
+            came = written.get(one["name"])
+            if came is None or f"blobs/{came[1]}" != one["name"]:
                 raise Failure(f"{one['name']} came otherwise than it was sent; run it again.")
         return manifest
 

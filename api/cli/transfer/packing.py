@@ -8,6 +8,7 @@ from pathlib import Path
 
 from api.cli.options import UsageError
 from api.main import compressor
+from application.transfer.blob_files import BLOB_FILE
 from application.transfer.bundles import CHECKPOINT, FILE_NAME, MANIFEST
 
 READ = 1024 * 1024
@@ -15,7 +16,8 @@ READ = 1024 * 1024
 
 def is_ours(name: str) -> bool:
     """Return whether a file of this name belongs into a bundle."""
-    return name in (MANIFEST, CHECKPOINT) or FILE_NAME.fullmatch(name) is not None
+    files = (FILE_NAME, BLOB_FILE)
+    return name in (MANIFEST, CHECKPOINT) or any(one.fullmatch(name) for one in files)
 
 
 def pack(folder: Path, output: Path) -> None:
