@@ -17,8 +17,6 @@ from application.ports.transparency import Signatures
 from application.reads.transparency import AuditKeys
 from infrastructure.audit_key_file import make_key, read_keys, rotate_key
 from infrastructure.ed25519 import Ed25519
-from infrastructure.issuer.keys import IssuerKeys
-from infrastructure.issuer.tokens import Claims, JwtTokens
 from infrastructure.owner_only_file import KeyFileError, read_owner_only
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.provision_payloads import PostgresProvisionPayloads
@@ -66,6 +64,10 @@ def issued_tokens(settings: Settings, clock: Clock) -> IssuedTokens | None:
     """
     if not settings.oidc_issuer:
         return None
+    # A tenth of the time in which a server starts, and most have no issuer.
+    from infrastructure.issuer.keys import IssuerKeys
+    from infrastructure.issuer.tokens import Claims, JwtTokens
+
     return JwtTokens(
         IssuerKeys(settings.oidc_issuer, settings.oidc_keys),
         issuer=settings.oidc_issuer,

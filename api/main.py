@@ -86,6 +86,7 @@ from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.importers.adk.live import LiveAdkReader
 from infrastructure.importers.converting import SOURCES, convert_foreign
 from infrastructure.json_schema import FormSchemas
+from infrastructure.late_sender import LateSender
 from infrastructure.machine_memory import (
     MemoryReport,
     default_budget,
@@ -120,7 +121,6 @@ from infrastructure.sealing import (
 from infrastructure.transfer.archive_folder import ArchiveFolders, new_folder_in, verify_archive
 from infrastructure.transfer.compression import compressor
 from infrastructure.transfer.unpacking import Bundle, UnpackLimits
-from infrastructure.webhook_sender import HttpSender
 
 _logger = logging.getLogger("cairn")
 
@@ -203,7 +203,7 @@ def _put_together(
     queries = Queries(store, repository, transcripts)
     blob_sweeper = BlobSweeper(store.blobs, timedelta(hours=settings.blob_hours))
     pruner = KeyPruner(store.idempotency_keys, timedelta(days=settings.idempotency_days))
-    sender = HttpSender(
+    sender = LateSender(
         timeout=settings.webhook_timeout_seconds, private_targets=settings.webhook_private_targets
     )
     sealer = sealer_of(settings)
