@@ -1,6 +1,6 @@
 """The database of a server: which one it is, brought up to date, and the role that works with it.
 
-Beside `api/main.py` the only module of `api` that knows `infrastructure`.
+Beside `api/main.py` one of the modules of `api` that know `infrastructure`.
 """
 
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -11,6 +11,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.settings import Settings
+from api.start_error import StartError
 from application.projections.read_models import ReadModels
 from application.tokens.manage import TokenDesk
 from domain.timers import Timers
@@ -24,10 +25,6 @@ from infrastructure.postgres.store import open_store
 
 _CONNECT_SECONDS = 10
 _PATIENCE_AT_THE_END = 1.0
-
-
-class StartError(Exception):
-    """The server cannot start; the message says why and what to do."""
 
 
 @contextmanager

@@ -7,8 +7,8 @@ from datetime import timedelta
 from pydantic import SecretStr
 
 from api.auth_token import TokenFileError, read_token
-from api.database import StartError
 from api.settings import Settings
+from api.start_error import StartError
 from application.ports.clock import Clock
 from application.ports.issued_tokens import IssuedTokens
 from application.ports.provision_payloads import ProvisionPayloads
@@ -17,6 +17,7 @@ from application.ports.transparency import Signatures
 from application.reads.transparency import AuditKeys
 from infrastructure.audit_key_file import make_key, read_keys, rotate_key
 from infrastructure.ed25519 import Ed25519
+from infrastructure.memory.session_managers import NoSessionManagers
 from infrastructure.owner_only_file import KeyFileError, read_owner_only
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.provision_payloads import PostgresProvisionPayloads
@@ -26,7 +27,6 @@ from infrastructure.sealing import (
     make_sealing_key,
     rotate_sealing_key,
 )
-from infrastructure.session_managers import HttpSessionManagers, read_managers
 
 __all__ = ["KeyFileError", "make_key", "make_sealing_key", "rotate_key", "rotate_sealing_key"]
 
@@ -64,7 +64,7 @@ def issued_tokens(settings: Settings, clock: Clock) -> IssuedTokens | None:
     """
     if not settings.oidc_issuer:
         return None
-    # A tenth of the time in which a server starts, and most have no issuer.
+    # What it is made of takes a tenth of the time in which a server starts.
     from infrastructure.issuer.keys import IssuerKeys
     from infrastructure.issuer.tokens import Claims, JwtTokens
 
@@ -128,7 +128,10 @@ def session_managers_of(settings: Settings, clock: Clock) -> SessionManagers:
         StartError: The file cannot be used.
     """
     if settings.session_managers_file is None or not settings.has_open("agentapi"):
-        return HttpSessionManagers((), clock)
+        return NoSessionManagers()
+    # What it is made of takes a tenth of the time in which a server starts.
+    from infrastructure.session_managers import HttpSessionManagers, read_managers
+
     try:
         return HttpSessionManagers(read_managers(settings.session_managers_file), clock)
     except KeyFileError as error:

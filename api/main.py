@@ -1,6 +1,7 @@
 """The composition root: settings → adapters → use cases → the ASGI app.
 
-With `api/database.py` and `api/keys.py` the only module of `api` that knows `infrastructure`.
+With `api/database.py`, `api/keys.py` and `api/transfer_files.py` the only module of `api` that
+knows `infrastructure`.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import cast
 from litestar import Litestar
 from litestar.types import ASGIApp
 
-from api.database import StartError, bring_up_to_date, database_of, program_url
+from api.database import bring_up_to_date, database_of, program_url
 from api.doors_in_use import doors_of
 from api.garbage import spare_the_collector
 from api.http.around.drain import leave, on_shutdown_signal
@@ -25,6 +26,7 @@ from api.http.outgoing.streams import end_revoked, goodbye
 from api.keys import audit_keys_of, issued_tokens, sealer_of, session_managers_of, token_of
 from api.services import Services
 from api.settings import Settings
+from api.start_error import StartError
 from application.commands.access_handler import AccessHandler
 from application.commands.handler import CommandHandler
 from application.commands.hooks import Hooks
@@ -84,7 +86,6 @@ from application.webhooks.retry_policy import RetryPolicy
 from infrastructure.ed25519 import Ed25519
 from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.importers.adk.live import LiveAdkReader
-from infrastructure.importers.converting import SOURCES, convert_foreign
 from infrastructure.json_schema import FormSchemas
 from infrastructure.late_sender import LateSender
 from infrastructure.machine_memory import (
@@ -118,7 +119,7 @@ from infrastructure.record_check import spelling_fault_of
 from infrastructure.sealing import (
     CannotOpen,
 )
-from infrastructure.transfer.archive_folder import ArchiveFolders, new_folder_in, verify_archive
+from infrastructure.transfer.archive_folder import ArchiveFolders
 from infrastructure.transfer.compression import compressor
 from infrastructure.transfer.unpacking import Bundle, UnpackLimits
 
@@ -127,9 +128,6 @@ _logger = logging.getLogger("cairn")
 _SWEPT_EVERY = 60.0
 
 _Job = Limiter | SingleOwner | JobBoard | MemoryReport | StoreWatch | PartialWriter
-
-
-__all__ = ["SOURCES", "compressor", "convert_foreign", "new_folder_in", "verify_archive"]
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """The retention policies of the server, looked at before it starts."""
 
-from api.database import StartError
 from api.settings import Settings
+from api.start_error import StartError
 from application.retention.policies import Policy, PolicyFault, read_policies
 
 

@@ -1,7 +1,7 @@
 """The sender of webhooks, loaded when the first one is needed.
 
-What it is made of takes a fifth of the time in which a server starts (docs/performance.md), and
-most servers have no webhooks when they do.
+What it is made of takes a tenth of the time in which a server starts, and most servers have no
+webhooks when they do.
 """
 
 import asyncio

@@ -3,8 +3,9 @@
 import typer
 
 from api.cli.options import Failure
-from api.database import StartError, bring_up_to_date, database_of, grant_rights
+from api.database import bring_up_to_date, database_of, grant_rights
 from api.settings import Settings
+from api.start_error import StartError
 
 
 def migrate(settings: Settings, *, dry_run: bool, grant_to: str | None = None) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from api.cli.options import UsageError, settings_of
-from api.database import StartError
 from api.keys import signing_secrets_of
 from api.settings import Settings
+from api.start_error import StartError
 
 ENABLED = "SESSION_MANAGER_ENABLED"
 SECRET = "SESSION_MANAGER_HMAC_SECRET"

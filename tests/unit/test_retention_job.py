@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from api.database import StartError
 from api.retention import policies_of
 from api.settings import Settings
+from api.start_error import StartError
 from application.ports.retention import ArchiveDamaged, ExpiredSession, KeptMeanwhile, UnderHold
 from application.retention.job import RetentionJob
 from application.retention.keeping import Retention

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from infrastructure.late_sender import LateSender
 from infrastructure.webhook_sender import HttpSender, is_public, resolve
 from tests.support.receiver import Answer, Receiver, receiving
 from tests.support.tasks import no_task_left
@@ -300,3 +301,12 @@ async def test_what_takes_long_is_loaded_once() -> None:
     await one.prepare()
 
     assert one.tls is loaded
+
+
+async def test_the_sender_is_loaded_when_it_is_needed() -> None:
+    late = LateSender(timeout=1.0)
+    with pytest.raises(RuntimeError, match="prepared before it connects"):
+        late.connect()
+    assert await late.refusal("http://localhost/hook") is not None
+    await late.prepare()
+    await late.connect().close()

@@ -16,7 +16,7 @@ from api.cli.json_client import JsonClient, Refused
 from api.cli.options import Failure, UsageError
 from api.cli.screen import printable
 from api.cli.transfer.exporting import export
-from api.main import new_folder_in, verify_archive
+from api.transfer_files import new_folder_in, verify_archive
 from application.ports.retention import ArchiveDamaged, ExpiredSession, KeptMeanwhile, UnderHold
 from application.retention.keeping import Outcome, Retention
 from application.retention.policies import Policy, PolicyFault, read_policies

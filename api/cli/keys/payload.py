@@ -6,9 +6,10 @@ from uuid import UUID
 import typer
 
 from api.cli.options import Failure
-from api.database import StartError, bring_up_to_date, database_of, program_url
+from api.database import bring_up_to_date, database_of, program_url
 from api.keys import open_payloads
 from api.settings import Settings
+from api.start_error import StartError
 from application.ports.provision_payloads import PayloadLocked
 from domain.errors import CairnError
 
