@@ -16,6 +16,7 @@ from application.ports.session_managers import SessionManagers
 from application.ports.transparency import Signatures
 from application.reads.transparency import AuditKeys
 from infrastructure.audit_key_file import make_key, read_keys, rotate_key
+from infrastructure.clock import SystemClock
 from infrastructure.ed25519 import Ed25519
 from infrastructure.memory.session_managers import NoSessionManagers
 from infrastructure.owner_only_file import KeyFileError, read_owner_only
@@ -114,6 +115,8 @@ def signing_secrets_of(settings: Settings) -> tuple[bytes, ...]:
             "The agentapi door seals the secrets that sessions are asked for with; make a key with"
             " `cairn secrets keygen FILE`, and name it in CAIRN_SECRETS_KEY_FILE."
         )
+    # Whoever starts a server is told here of a file that cannot be used.
+    session_managers_of(settings, SystemClock())
     return tuple(secrets)
 
 

@@ -65,6 +65,14 @@ def test_secrets_that_others_may_read_are_refused(files: Path):
         signing_secrets_of(settings)
 
 
+def test_a_file_of_managers_that_cannot_be_used_is_told_in_one_sentence(files: Path):
+    settings = Settings(
+        doors="agentapi", session_managers_file=files / "none", secrets_key_file=files / "key"
+    )
+    with pytest.raises(StartError, match="CAIRN_SESSION_MANAGERS_FILE"):
+        signing_secrets_of(settings)
+
+
 def test_a_refused_setting_does_not_repeat_a_secret(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CAIRN_DOORS", "no-such")
     monkeypatch.setenv(SECRET, "s3cr3t")
