@@ -1,6 +1,6 @@
 """The database of a server: which one it is, brought up to date, and the role that works with it.
 
-Beside `api/main.py` one of the modules of `api` that know `infrastructure`.
+Beside `api/composition.py` one of the modules of `api` that know `infrastructure`.
 """
 
 from collections.abc import AsyncGenerator, Callable, Generator

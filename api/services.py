@@ -1,4 +1,4 @@
-"""What routes use, put together once by `api/main.py`."""
+"""What routes use, put together once by `api/composition.py`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Files of exports, archives and other systems, for the commands that work without a server.
 
-Beside `api/main.py` one of the modules of `api` that know `infrastructure`.
+Beside `api/composition.py` one of the modules of `api` that know `infrastructure`.
 """
 
 from infrastructure.importers.converting import SOURCES, convert_foreign

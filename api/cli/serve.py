@@ -22,9 +22,9 @@ from api.cli.serving.listening import is_of_this_machine, socket_path, url_of
 from api.cli.serving.server import run_server
 from api.cli.serving.supervisor import Supervisor
 from api.database import bring_up_to_date, database_of, program_url
+from api.hooks import hooks_of
 from api.keys import sealer_of, signing_secrets_of, token_of
 from api.logs import configure_logs, json_line
-from api.main import create_app, hooks_of
 from api.retention import policies_of
 from api.settings import Settings
 from api.start_error import StartError
@@ -94,6 +94,9 @@ def _run(settings: Settings, url: str, listening: socket.socket) -> None:
 
     attached = settings.model_copy(update={"database_url": SecretStr(url)})
     if settings.workers == 1:
+        # Not where workers are, who import it each: the program is most of what a start costs.
+        from api.main import create_app
+
         run_server(create_app(attached), listening, ready, ConnectionLimits.of(attached))
         return
     _remove_what_kills_have_left()
