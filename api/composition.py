@@ -174,7 +174,13 @@ def put_together(
     )
 
     erasing = Erasing(
-        store, PostgresErasures(database), repository, handler, scope_handler, transcripts
+        store,
+        PostgresErasures(database),
+        repository,
+        handler,
+        scope_handler,
+        transcripts,
+        forget_user=(kept.routes.forget_user,),
     )
 
     use_cases = use_cases_over(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, NamedTuple, get_args
 
 import msgspec
@@ -105,20 +106,26 @@ def _holds_ours(kind: Any) -> bool:
     return is_dataclass(kind) or kind is datetime or any(map(_holds_ours, get_args(kind)))
 
 
+@cache
+def _known() -> Mapping[str, _Known]:
+    """Return how each type is read: it takes 15 ms to make, and a class of its own for each."""
+    return {
+        name: _Known(
+            version,
+            msgspec.json.Decoder(_record_of(cls)).decode,
+            msgspec.json.Decoder(cls).decode,
+            cls,
+            msgspec.json.Decoder(_glance_of(cls)).decode,
+        )
+        for cls, (name, version) in NAMES.items()
+    }
+
+
 class JsonCodec:
     """The codec of the log: what it writes is the public form of an event, byte for byte."""
 
     def __init__(self) -> None:
-        self._known = {
-            name: _Known(
-                version,
-                msgspec.json.Decoder(_record_of(cls)).decode,
-                msgspec.json.Decoder(cls).decode,
-                cls,
-                msgspec.json.Decoder(_glance_of(cls)).decode,
-            )
-            for cls, (name, version) in NAMES.items()
-        }
+        self._known = _known()
         self._fields: Mapping[type[Any], tuple[tuple[str, bool], ...]] = {
             cls: tuple((field.name, _holds_ours(field.type)) for field in fields(cls))
             for cls in NAMES

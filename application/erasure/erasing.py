@@ -7,7 +7,7 @@ carried out whatever happens: by whoever asked, or by a job when that process is
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Container, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Mapping, Sequence
 from time import monotonic
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -61,6 +61,7 @@ class Erasing:
         handler: Has sessions say that they are erased.
         scope_handler: Writes the keys that sessions share.
         transcripts: Remembers what was said.
+        forget_user: Takes away what else is kept of a user of an app, in a door for instance.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Erasing:
         handler: CommandHandler,
         scope_handler: ScopeHandler,
         transcripts: Transcripts,
+        forget_user: Sequence[Callable[[str, str], Awaitable[None]]] = (),
     ) -> None:
         self._store = store
         self._erasures = erasures
@@ -78,6 +80,7 @@ class Erasing:
         self._handler = handler
         self._scope_handler = scope_handler
         self._transcripts = transcripts
+        self._forget_user = forget_user
 
     async def plan(
         self,
@@ -247,6 +250,8 @@ class Erasing:
             events += count
         while await self._store.blobs.forget_unnamed(BlobOwner(app, user), _BLOBS_AT_ONCE):
             pass
+        for forget in self._forget_user:
+            await forget(app, user)
         return events
 
     async def _carry_out(self, session_id: UUID, command: EraseSession) -> AsyncGenerator[int]:

@@ -52,3 +52,12 @@ class SessionRoutes(Protocol):
     async def delete(self, public_id: UUID) -> None:
         """Take a route away; there may be none."""
         ...
+
+    async def forget_user(self, app: str, user: str) -> None:
+        """Take away the routes to all sessions of a user.
+
+        Args:
+            app: To which they belong here.
+            user: Whose they are.
+        """
+        ...

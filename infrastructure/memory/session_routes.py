@@ -32,3 +32,8 @@ class MemorySessionRoutes:
     async def delete(self, public_id: UUID) -> None:
         """Take a route away."""
         self._routes.pop(public_id, None)
+
+    async def forget_user(self, app: str, user: str) -> None:
+        """Take away the routes to all sessions of a user."""
+        whose = (app, user)
+        self._routes = {k: one for k, one in self._routes.items() if (one.app, one.user) != whose}

@@ -42,6 +42,10 @@ class PostgresSessionRoutes:
         """Take a route away."""
         await self._database.run(_STATEMENTS["delete"], {"public_id": public_id})
 
+    async def forget_user(self, app: str, user: str) -> None:
+        """Take away the routes to all sessions of a user."""
+        await self._database.run(_STATEMENTS["forget_user"], {"app": app, "user": user})
+
 
 def _route(row: tuple[Any, ...]) -> SessionRoute:
     public_id, manager, remote_id, app, user, scope, team = row

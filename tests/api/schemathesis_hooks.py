@@ -63,8 +63,21 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
             case.body["option_id"] = "yes"
 
 
+def without_blobs(value: Any) -> None:
+    """Have parts name URLs instead of blobs, in place: nobody has sent the bytes of those."""
+    if isinstance(value, list):
+        for item in value:
+            without_blobs(item)
+    elif isinstance(value, dict):
+        if value.get("type") in ("image", "file") and value.pop("blob", None) is not None:
+            value.setdefault("url", "https://example.invalid/picture")
+        for item in value.values():
+            without_blobs(item)
+
+
 def change_command(path: str, body: dict[str, Any]) -> None:
     """Make of what only a schema allows something that a rule allows too."""
+    without_blobs(body)
     # Not every text is a pattern, nor every object a schema; and no two options are the same.
     for name in ("allow", "ask", "deny"):
         if path.endswith("/permissions") and body.get(name):

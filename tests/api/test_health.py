@@ -330,9 +330,12 @@ def test_no_get_of_any_route_writes_anything(own: tuple[Api, psycopg.Connection[
     present(session)
     done(session.post("/spawn", {"agent": {"name": "coder"}, "ttl_seconds": 600}), 201)
     done(session.post("/fork", {}), 201)
+    blobs = f"/v1/apps/{session.app}/users/{session.user}/blobs"
+    sent = api.request("POST", blobs, content=b"x", headers={"Content-Type": "image/png"})
     names = {
         "session_id": session.id, "turn_id": "t1", "message_id": said,
         "app": session.app, "user": session.user, "asset": "docs.css", "level": "0",
+        "blob": done(sent, 201)["blob"],
     }  # fmt: skip
     keys = {"/v1/apps/{app}/state": "app:k", "/v1/apps/{app}/users": "user:k"}
     queries = {
@@ -371,7 +374,7 @@ def test_no_get_of_any_route_writes_anything(own: tuple[Api, psycopg.Connection[
 
     assert tables() == before
     unread = {path for path, status in answers.items() if status != 200}
-    assert len(unread) < 8, unread
+    assert len(unread) < 9, unread
     assert "/v1/audit/proof?position=1" not in unread
 
 

@@ -41,3 +41,19 @@ async def test_a_route_is_found_by_both_of_its_names_until_it_is_taken_away(rout
     assert await routes.get(one.public_id) is None
     assert await routes.of_manager("b", ["r1"]) == []
     assert await routes.of_manager("c", ["r1"]) == [other]
+
+
+async def test_the_routes_of_a_user_are_forgotten_and_no_others(routes: SessionRoutes) -> None:
+    one = SessionRoute(
+        public_id=uuid4(), manager="b", remote_id="r1", app="a", user="ada", scope="user", team=None
+    )
+    again = replace(one, public_id=uuid4(), remote_id="r2")
+    others = [
+        replace(one, public_id=uuid4(), remote_id="r3", user="bob"),
+        replace(one, public_id=uuid4(), remote_id="r4", app="other"),
+    ]
+    for route in (one, again, *others):
+        await routes.add(route)
+    await routes.forget_user("a", "ada")
+    await routes.forget_user("a", "nobody")
+    assert await routes.of_manager("b", ["r1", "r2", "r3", "r4"]) == others

@@ -11,7 +11,9 @@ from domain.values import MAX_ID, MAX_STATE_KEYS, MAX_TITLE
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-NAME_PATTERN = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
+CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
+"""The characters that no name has, within the brackets of a regular expression."""
+NAME_PATTERN = rf"^[^{CONTROL}]*[^\s{CONTROL}][^{CONTROL}]*$"
 """What the domain takes as a name: not blank, no control characters. It judges; this only tells."""
 
 UUID_TEXT = re.compile(

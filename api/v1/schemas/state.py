@@ -7,12 +7,22 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from api.v1.schemas.activity_data import Count
-from api.v1.schemas.base import Body, Done, JsonMap, Name, Position, Sequence, Shape, StateMap
+from api.v1.schemas.base import (
+    CONTROL,
+    Body,
+    Done,
+    JsonMap,
+    Name,
+    Position,
+    Sequence,
+    Shape,
+    StateMap,
+)
 from domain.values import MAX_STATE_KEYS
 
 
 def _pattern(prefix: str) -> str:
-    return rf"^{prefix}:[^\x00-\x1f\x7f]*$"
+    return rf"^{prefix}:[^{CONTROL}]*$"
 
 
 def _keys_of(prefix: str) -> Any:

@@ -16,3 +16,6 @@ from session_routes where manager = %(manager)s and remote_id = any(%(remote_ids
 
 -- name: delete
 delete from session_routes where public_id = %(public_id)s
+
+-- name: forget_user
+delete from session_routes where app = %(app)s and user_id = %(user)s
