@@ -1,7 +1,7 @@
 """Logs as export files: one, those of a list, or all that there are."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -13,10 +13,10 @@ from application.ports.session_rows import After, SessionFilter, SessionOrder
 from application.ports.shared_state import ScopeOwner
 from application.ports.store import Store
 from application.projections.shared_state import app_scope, scope_id, user_scope
-from application.reads.wire import record_json
 from application.transfer.blob_files import BlobFile
 from application.transfer.bundles import Manifest, SharedHistory, place_of
 from application.transfer.lines import Header, identity_of
+from application.transfer.log_file import LogFile, Selection, erased_upto
 from domain.erased_records import ERASING, erased_hash
 from domain.errors import Erased, SessionNotFound
 from domain.scope.events import ScopeOpened
@@ -28,72 +28,6 @@ _LISTED = 200
 _BEFORE_ALL = UUID(int=0)
 _SCOPES = ("scope.opened", "scope.erased")
 _OLDEST_FIRST = SessionOrder("created_at", descending=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """Which logs are exported: those that are named, else those of a list, else all.
-
-    Args:
-        session_ids: Of sessions.
-        where: Which sessions; with an app, and perhaps a user, their shared scopes come along.
-        after: Go on behind this one.
-        limit: The most logs; None is all of them.
-    """
-
-    session_ids: Sequence[UUID] = ()
-    where: SessionFilter | None = None
-    after: UUID | None = None
-    limit: int | None = None
-
-
-class LogFile:
-    """The export file of one log, as it was when it was opened.
-
-    Args:
-        name: In a bundle.
-        header: Its first line.
-        first: The events of the first page.
-        rest: Gives the events of the pages after it.
-        again: Opens the log anew.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        header: Header,
-        first: Sequence[StoredEvent],
-        rest: AsyncGenerator[Sequence[StoredEvent]],
-        again: Callable[[], Awaitable["LogFile"]],
-    ) -> None:
-        self.name = name
-        self._again = again
-        self.header = header
-        self._first = first
-        self._rest = rest
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it is one piece."""
-        return len(self._first) == self.header.events
-
-    async def pieces(self) -> AsyncGenerator[bytes]:
-        """Yield its bytes; once.
-
-        Raises:
-            Erased: The log was erased on the way: what is left of it must be opened anew.
-        """
-        yield self.header.line() + _lines(self._first)
-        async for page in self._rest:
-            yield _lines(page)
-
-    async def again(self) -> "LogFile":
-        """Return the file of the log as it is now."""
-        return await self._again()
-
-
-def _lines(events: Sequence[StoredEvent]) -> bytes:
-    return b"".join([record_json(event) + b"\n" for event in events])
 
 
 @dataclass(slots=True)
@@ -239,11 +173,11 @@ class Exports:
         first = await log.read(log_id, limit=_PAGE, most_bytes=_PAGE_BYTES)
         if not first:
             return None
-        newest, said = first[-1], _erased_upto(first)
+        newest, said = first[-1], erased_upto(first)
         if _is_full(first):
             (newest,) = await log.read_newest(log_id, last=1)
             upto = newest.sequence
-            said = _erased_upto(
+            said = erased_upto(
                 await log.read_newest(log_id, last=1, upto=upto, types=tuple(ERASING))
             )
         first = await self._as_said(first, said)
@@ -343,11 +277,6 @@ class Exports:
                 after = page[-1].position
             if history.writes:
                 yield history
-
-
-def _erased_upto(events: Sequence[StoredEvent]) -> int:
-    """Return the sequence of the last event that says that all before it is erased."""
-    return max((one.sequence for one in events if one.type in ERASING), default=0)
 
 
 def _is_full(page: Sequence[StoredEvent]) -> bool:

@@ -12,9 +12,10 @@ from application.ports.store import Store
 from application.reads.transparency import TransparencyLog
 from application.transfer.bundles import Manifest, archive, compressed
 from application.transfer.checking import Checker
-from application.transfer.exports import Exports, Selection
+from application.transfer.exports import Exports
 from application.transfer.imports import Importer, Written
 from application.transfer.lines import FileFault
+from application.transfer.log_file import Selection
 from application.transfer.plans import ImportPlan, LogBundle
 
 Compress = Callable[[], tuple[Callable[[bytes], bytes], Callable[[], bytes]]]

@@ -17,9 +17,10 @@ from application.ports.codec import Codec
 from application.ports.retention import ArchiveDamaged
 from application.transfer.blob_files import BLOB_FILE, BlobFile
 from application.transfer.bundles import MANIFEST, FileEntry, Manifest, to_json
-from application.transfer.exports import Exports, Selection
+from application.transfer.exports import Exports
 from application.transfer.lines import LONGEST_LINE, FileFault, header_of
 from application.transfer.log_check import LogCheck, LogRefused
+from application.transfer.log_file import Selection
 from domain.repair.rows import decoded
 from infrastructure.codec import JsonCodec
 from infrastructure.record_check import spelling_fault_of

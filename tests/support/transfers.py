@@ -22,8 +22,9 @@ from application.projections.session_row import session_row
 from application.projections.shared_state import scope_id, shared_writes
 from application.transfer.bundles import Manifest, archive
 from application.transfer.checking import Checker
-from application.transfer.exports import Exports, Selection
+from application.transfer.exports import Exports
 from application.transfer.imports import Importer
+from application.transfer.log_file import Selection
 from application.transfer.plans import ImportPlan
 from domain.catalogue import Event
 from domain.chain import genesis, link, record_hash

@@ -10,7 +10,7 @@ import pytest
 
 from application.ports.blobs import CHUNK, Blob, BlobOwner
 from application.ports.retention import ArchiveDamaged
-from application.transfer.exports import Selection
+from application.transfer.log_file import Selection
 from domain.blobs import blob_name
 from domain.session.events import MessageAdded
 from domain.values import Origin

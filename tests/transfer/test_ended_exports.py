@@ -14,7 +14,7 @@ import pytest
 from api.cli import main
 from api.cli.transfer import exporting
 from application.transfer import bundles
-from application.transfer.exports import LogFile
+from application.transfer.log_file import LogFile
 from tests.support.api import Api, refused
 from tests.support.docs import ROOT
 from tests.support.postgres import Server

@@ -9,7 +9,7 @@ import pytest
 from application.errors import SessionHeld
 from application.ports.session_rows import SessionFilter
 from application.projections.shared_state import scope_id
-from application.transfer.exports import Selection
+from application.transfer.log_file import Selection
 from domain.errors import SessionNotFound
 from domain.scope.events import ScopeOpened
 from domain.session.events import StatePatched

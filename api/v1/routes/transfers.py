@@ -25,8 +25,8 @@ from api.v1.schemas.transfers import ExportBody
 from application.commands.request import Caller
 from application.errors import StoreUnavailable
 from application.ports.session_rows import SessionFilter
-from application.transfer.exports import Selection
 from application.transfer.imports import Written
+from application.transfer.log_file import Selection
 from application.transfer.plans import ImportPlan
 from domain.errors import CairnError
 
