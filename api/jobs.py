@@ -1,6 +1,6 @@
 """The jobs that one process does for all: what each does in a round, and who does it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -69,16 +69,18 @@ def single_owners(database: Database, board: JobBoard, rounds: Rounds) -> list[S
     ]
 
 
-def in_turn(*rounds: Callable[[], Awaitable[float | None]]) -> Round:
+def in_turn(*rounds: Round, sweeps: Sequence[Callable[[], Awaitable[object]]] = ()) -> Round:
     """Return one round that does several: they share a job, and the connection that has its lock.
 
     Args:
-        *rounds: Of which each is called, and says after how many seconds again, if it cares.
+        *rounds: Of which each is called, and says after how many seconds again.
+        sweeps: Called before them, whenever; what they return is of no matter.
     """
 
     async def all_of_them() -> float:
-        waits = [await one() for one in rounds]
-        return min([wait for wait in waits if wait is not None], default=_LONGEST_WAIT)
+        for sweep in sweeps:
+            await sweep()
+        return min([_LONGEST_WAIT, *[await one() for one in rounds]])
 
     return all_of_them
 
