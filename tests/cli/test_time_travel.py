@@ -1,5 +1,6 @@
 """`cairn diff`, and `cairn replay` in a terminal of its own and without one."""
 
+import codecs
 import fcntl
 import json
 import os
@@ -95,6 +96,7 @@ class Watched:
         self.process = process
         self._master = master
         self.said = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def frame(self) -> list[str]:
         """The lines of the newest screen that is whole."""
@@ -130,7 +132,8 @@ class Watched:
     def _read(self, seconds: float) -> bool:
         ready, _, _ = select.select([self._master], [], [], seconds)
         if ready:
-            self.said += os.read(self._master, 65536).decode()
+            # A terminal gives 4096 bytes at most, which may end within a character.
+            self.said += self._decoder.decode(os.read(self._master, 65536))
         return bool(ready)
 
 
