@@ -1,24 +1,22 @@
 """Reading requests as google-adk's server does, and answering errors in the shape of FastAPI."""
 
 import json
-import logging
 import math
 import re
 from typing import Any, TypeVar, cast
 
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.response.base import ASGIResponse
 from pydantic import BaseModel, ValidationError
 
 from api.http.incoming.bodies import read_body
 from api.http.incoming.json_body import MAX_DEPTH, decode
 from api.http.incoming.requests import AnyRequest, header
-from api.http.outgoing.problems import Problem, problem_of, retry_after, status_of
+from api.http.outgoing.foreign_errors import foreign_error
+from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import Reply, etag, to_json
 from application.errors import IdempotencyKeyReused
 from domain.errors import SessionExists, SessionNotFound
 
-_logger = logging.getLogger("cairn.http")
 _M = TypeVar("_M", bound=BaseModel)
 _NO_OBJECT = "Input should be a valid dictionary or object to extract fields from"
 _LONE = re.compile(r"[\ud800-\udfff]")
@@ -219,11 +217,6 @@ def answer_error(error: Exception, request_id: str) -> ASGIResponse:
     match error:
         case Refusal():
             status, detail = error.status, error.detail
-        case NotFoundException():
-            status, detail = 404, "Not Found"
-        case MethodNotAllowedException():
-            status, detail = 405, "Method Not Allowed"
-            headers = {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
         case SessionNotFound():
             status, detail = 404, "Session not found"
         case SessionExists():
@@ -231,21 +224,5 @@ def answer_error(error: Exception, request_id: str) -> ASGIResponse:
         case IdempotencyKeyReused():
             status, detail = 409, "Another event has this id already, or another request this key"
         case _:
-            status, detail, headers = _of_problem(error, request_id)
+            status, detail, headers = foreign_error(error, request_id)
     return Reply(to_json({"detail": detail}), status=status, headers=headers)
-
-
-def _of_problem(error: Exception, request_id: str) -> tuple[int, str, dict[str, str]]:
-    problem = problem_of(error)
-    status = status_of(problem.code, error)
-    headers = retry_after(problem.code, problem.facts)
-    if status == 500:
-        _logger.error("request %s failed", request_id, exc_info=error)
-        return status, "Internal Server Error", headers
-    if problem.code == "stale_sequence":
-        headers["ETag"] = etag(problem.facts["head"])
-    if status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="cairn"'
-    if isinstance(error, HTTPException) and error.headers:
-        headers |= {k: v for k, v in error.headers.items() if k.lower() == "allow"}
-    return status, problem.detail, headers

@@ -1,17 +1,16 @@
 """Reading requests as agentapi-proxy does, and answering errors in its shape."""
 
-import logging
 import re
 from typing import Any
 from urllib.parse import unquote_plus
 
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.response.base import ASGIResponse
 
 from api.http.incoming.bodies import read_body
 from api.http.incoming.json_body import decode, require_plain_json
 from api.http.incoming.requests import AnyRequest, header, scope_of
-from api.http.outgoing.problems import Problem, problem_of, retry_after, status_of
+from api.http.outgoing.foreign_errors import foreign_error
+from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import Reply, etag, to_json
 from application.ports.session_managers import ManagerUnreachable
 from application.use_cases.forwarded_sessions import ManagerRefused
@@ -19,7 +18,6 @@ from domain.errors import SessionNotFound
 from domain.request_signature import SIGNATURE, TIMESTAMP
 
 SIGNED_HEADERS = (SIGNATURE.lower().encode(), TIMESTAMP.lower().encode())
-_logger = logging.getLogger("cairn.http")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})|;")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -111,27 +109,8 @@ def answer_error(error: Exception, request_id: str) -> ASGIResponse:
             status, message = error.status, error.message
         case ManagerUnreachable():
             status, message = 503 if error.reason == "not-configured" else 502, str(error)
-        case NotFoundException():
-            status, message = 404, "Not Found"
-        case MethodNotAllowedException():
-            status, message = 405, "Method Not Allowed"
-            headers = {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
         case SessionNotFound():
             status, message = 404, "session not found"
         case _:
-            status, message, headers = _of_problem(error, request_id)
+            status, message, headers = foreign_error(error, request_id, challenge=False)
     return reply({"message": message}, status=status, headers=headers)
-
-
-def _of_problem(error: Exception, request_id: str) -> tuple[int, str, dict[str, str]]:
-    problem = problem_of(error)
-    status = status_of(problem.code, error)
-    headers = retry_after(problem.code, problem.facts)
-    if status == 500:
-        _logger.error("request %s failed", request_id, exc_info=error)
-        return status, "Internal Server Error", headers
-    if problem.code == "stale_sequence":
-        headers["ETag"] = etag(problem.facts["head"])
-    if isinstance(error, HTTPException) and error.headers:
-        headers |= {k: v for k, v in error.headers.items() if k.lower() == "allow"}
-    return status, problem.detail, headers

@@ -1,15 +1,13 @@
 """Reading requests as docker-agent's server does, and answering errors in the shape of Echo."""
 
-import logging
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.response.base import ASGIResponse
 
 from api.http.incoming.requests import AnyRequest
-from api.http.outgoing.problems import problem_of, retry_after, status_of
+from api.http.outgoing.foreign_errors import foreign_error
 from api.http.outgoing.responses import Reply, etag, to_json
 from application.errors import IdempotencyKeyReused
 from domain.errors import (
@@ -19,8 +17,6 @@ from domain.errors import (
     SessionIsDeleted,
     SessionNotFound,
 )
-
-_logger = logging.getLogger("cairn.http")
 
 LONGEST = 300.0
 """Seconds that a request may wait, whatever it asks for."""
@@ -109,11 +105,6 @@ def answer_error(error: Exception, request_id: str) -> ASGIResponse:
     match error:
         case Refusal():
             status, message = error.status, error.message
-        case NotFoundException():
-            status, message = 404, "Not Found"
-        case MethodNotAllowedException():
-            status, message = 405, "Method Not Allowed"
-            headers = {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
         case SessionNotFound() | SessionIsDeleted() | Erased():
             status, message = 404, "session not found"
         case ModelSwitchingUnsupported():
@@ -123,22 +114,7 @@ def answer_error(error: Exception, request_id: str) -> ASGIResponse:
         case QueueFull():
             status, message, headers = 429, error.detail, {"Retry-After": "1"}
         case _:
-            status, message, headers = _of_problem(error, request_id)
+            status, message, headers = foreign_error(error, request_id)
+            # A body that cannot be used is 400 there, whatever is wrong with it.
+            status = 400 if status in _OF_A_BODY else status
     return Reply(to_json({"message": message}), status=status, headers=headers)
-
-
-def _of_problem(error: Exception, request_id: str) -> tuple[int, str, dict[str, str]]:
-    problem = problem_of(error)
-    status = status_of(problem.code, error)
-    headers = retry_after(problem.code, problem.facts)
-    if status == 500:
-        _logger.error("request %s failed", request_id, exc_info=error)
-        return status, "Internal Server Error", headers
-    if problem.code == "stale_sequence":
-        headers["ETag"] = etag(problem.facts["head"])
-    if status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="cairn"'
-    if isinstance(error, HTTPException) and error.headers:
-        headers |= {k: v for k, v in error.headers.items() if k.lower() == "allow"}
-    # A body that cannot be used is 400 there, whatever is wrong with it.
-    return (400 if status in _OF_A_BODY else status), problem.detail, headers
