@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from api.adk.door import adk_door
 from api.agentapi.door import agentapi_door
 from api.authentication import by_token
+from api.composition.keys import signing_secrets_of
 from api.docker_agent.door import docker_agent_door
 from api.doors import Door, Doors
-from api.keys import signing_secrets_of
 from api.settings import DOORS, Settings
 from api.v1.door import native_door
 from api.v1.route_table import ROUTES

@@ -1,4 +1,4 @@
-"""The ASGI app: the program of `api/composition.py` behind its doors."""
+"""The ASGI app: the program of `api/composition/program.py` behind its doors."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -8,8 +8,9 @@ from typing import cast
 from litestar import Litestar
 from litestar.types import ASGIApp
 
-from api.composition import put_together
-from api.database import bring_up_to_date, database_of, program_url
+from api.composition.database import bring_up_to_date, database_of, program_url
+from api.composition.keys import token_of
+from api.composition.program import put_together
 from api.doors_in_use import doors_of
 from api.garbage import spare_the_collector
 from api.http.around.drain import leave, on_shutdown_signal
@@ -17,7 +18,6 @@ from api.http.around.forwarded import Forwarding
 from api.http.around.middleware import RequestMiddleware
 from api.http.around.site_guard import SiteGuard
 from api.http.outgoing.streams import goodbye
-from api.keys import token_of
 from api.services import Services
 from api.settings import Settings
 from application.fan_out import FanOut

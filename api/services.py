@@ -1,4 +1,4 @@
-"""What routes use, put together once by `api/composition.py`."""
+"""What routes use, put together once by `api/composition/program.py`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,18 +25,18 @@ from application.partials.reader import PartialReader
 from application.ports.foreign_events import ForeignReader
 from application.ports.readiness import Readiness
 from application.ports.store import Store
-from application.reads.audit import AuditFeed
-from application.reads.feed import Feed
+from application.reads.evidence.audit import AuditFeed
+from application.reads.evidence.transparency import TransparencyLog
+from application.reads.evidence.verification import Verification
 from application.reads.health import Checkups
 from application.reads.key_history import KeyHistories
 from application.reads.line_log import LineLog
 from application.reads.queries import Queries
-from application.reads.replay import Replays
 from application.reads.scopes import Scopes
-from application.reads.tail import Tails
-from application.reads.transparency import TransparencyLog
-from application.reads.verification import Verification
-from application.reads.wait_for import Waits
+from application.reads.streams.feed import Feed
+from application.reads.streams.replay import Replays
+from application.reads.streams.tail import Tails
+from application.reads.streams.wait_for import Waits
 from application.tokens.authentication import Authentication
 from application.tokens.known import KnownTokens
 from application.tokens.manage import TokenDesk
@@ -45,13 +45,13 @@ from application.tokens.tickets import TicketDesk
 from application.use_cases import UseCases
 from application.use_cases.artifacts import Artifacts
 from application.use_cases.blobs import Blobs
-from application.use_cases.driven_turns import DrivenTurns
-from application.use_cases.foreign_events import ForeignEvents
-from application.use_cases.named_sessions import NamedSessions
+from application.use_cases.managers.session_managing import SessionManaging
 from application.use_cases.recovery import Recovery
 from application.use_cases.repair import Repairs
-from application.use_cases.session_managing import SessionManaging
+from application.use_cases.session.named_sessions import NamedSessions
 from application.use_cases.transfers import Transfers
+from application.use_cases.turn.driven_turns import DrivenTurns
+from application.use_cases.turn.foreign_events import ForeignEvents
 from application.webhooks.manage import Webhooks
 from domain.access.events import AccessGranted, AccessTo
 from domain.access.rules import shortened

@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.http.around.forwarded import checked_root_path, networks_of
 from application.limits.limiter import Limits
-from application.ports.issued_tokens import secure_url
+from application.ports.access.issued_tokens import secure_url
 from domain.timers import Timers
 
 Listed = Literal["adk_apps", "allowed_hosts", "allowed_origins", "doors", "trusted_proxies"]

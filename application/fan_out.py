@@ -15,10 +15,10 @@ from uuid import UUID
 from application.memory_budget import Share
 from application.partials.book import PartialBook
 from application.partials.session_partials import SessionPartials
-from application.ports.events import StoredEvent
-from application.ports.log import Append
-from application.ports.partials import KeptPiece
-from domain.erased_records import ERASING
+from application.ports.log.event_log import Append
+from application.ports.log.events import StoredEvent
+from application.ports.session.partials import KeptPiece
+from domain.log.erased_records import ERASING
 
 _REMEMBERED_EVENTS = 256
 _REMEMBERED_BYTES = 1024 * 1024

@@ -7,16 +7,16 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from application.ports.events import Envelope, NewEvent
-from application.ports.idempotency import StoredAnswer
-from application.ports.log import Append
-from application.ports.session_rows import SessionRow
-from domain.chain import genesis, link, record_hash
+from application.ports.log.event_log import Append
+from application.ports.log.events import Envelope, NewEvent
+from application.ports.session.idempotency import StoredAnswer
+from application.ports.session.session_rows import SessionRow
+from domain.log.chain import genesis, link, record_hash
 from domain.session.events import MessageAdded
 from infrastructure.clock import SystemClock
-from infrastructure.codec import JsonCodec
 from infrastructure.postgres.connecting.migrations import migrate
 from infrastructure.postgres.store import open_store
+from infrastructure.records.codec import JsonCodec
 
 
 class LogAdapter:

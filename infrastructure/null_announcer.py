@@ -1,6 +1,6 @@
 """An announcer for a store that only one process uses."""
 
-from application.ports.partials import KeptPiece
+from application.ports.session.partials import KeptPiece
 
 
 class NullAnnouncer:

@@ -7,8 +7,8 @@ from urllib.parse import quote
 from api.adk.requests import Refusal
 from api.adk.wire import Part, SaveArtifact
 from api.http.outgoing.responses import from_json, to_json
-from application.ports.artifacts import ArtifactDraft, ArtifactVersion
-from application.use_cases.named_sessions import SessionName
+from application.ports.session.artifacts import ArtifactDraft, ArtifactVersion
+from application.use_cases.session.named_sessions import SessionName
 
 MOST_IN_NAME = 512
 """Characters of a name, as the store takes them."""

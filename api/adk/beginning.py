@@ -14,7 +14,7 @@ from api.http.incoming.requests import AnyRequest
 from api.http.outgoing.responses import from_json
 from api.services import Services, services_of
 from application.commands.request import Caller
-from application.use_cases.named_sessions import SessionName
+from application.use_cases.session.named_sessions import SessionName
 from domain.errors import SessionNotFound, TurnExists, TurnInProgress
 from domain.session.commands import ForeignEvent
 

@@ -11,8 +11,8 @@ import msgspec
 
 from api.adk.native_events import SHOWN, adk_event_of
 from api.http.outgoing.responses import to_json
-from application.ports.codec import Codec
-from application.ports.events import StoredEvent
+from application.ports.log.codec import Codec
+from application.ports.log.events import StoredEvent
 from domain.session.events import Recorded, ToolReturned, TurnFailed
 
 KIND = "adk.event"

@@ -5,7 +5,7 @@ from typing import Any
 
 from api.adk.wire import url_safe
 from api.http.outgoing.responses import from_json
-from application.ports.events import StoredEvent
+from application.ports.log.events import StoredEvent
 from domain.session.events import (
     AgentMessage,
     AgentThought,

@@ -16,9 +16,9 @@ from api.adk.sessions import now_of
 from api.adk.wire import Actions, RunAgent
 from api.http.outgoing.responses import from_json, to_json
 from api.services import Services
-from application.ports.events import StoredEvent
-from application.reads.stream_items import PartialText
-from application.use_cases.driven_turns import DrivenTurn, NobodyDrives, TurnEnd
+from application.ports.log.events import StoredEvent
+from application.reads.streams.stream_items import PartialText
+from application.use_cases.turn.driven_turns import DrivenTurn, NobodyDrives, TurnEnd
 
 _DELETED = "session_deleted"
 GONE = "SessionNotFoundError"

@@ -13,8 +13,8 @@ from api.http.incoming.requests import AnyRequest, name_of
 from api.http.outgoing.responses import to_json
 from api.services import Services, caller_of, services_of
 from application.commands.request import Caller, IdempotencyKey
-from application.ports.session_rows import After, ListedSession, SessionFilter, SessionOrder
-from application.use_cases.named_sessions import SessionName
+from application.ports.session.session_rows import After, ListedSession, SessionFilter, SessionOrder
+from application.use_cases.session.named_sessions import SessionName
 from domain.session.commands import ForeignEvent
 
 _LOOK_BACK = 32

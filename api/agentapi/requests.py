@@ -12,8 +12,8 @@ from api.http.incoming.requests import AnyRequest, header, scope_of
 from api.http.outgoing.foreign_errors import foreign_error
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import Reply, etag, to_json
-from application.ports.session_managers import ManagerUnreachable
-from application.use_cases.forwarded_sessions import ManagerRefused
+from application.ports.managers.session_managers import ManagerUnreachable
+from application.use_cases.managers.forwarded_sessions import ManagerRefused
 from domain.errors import SessionNotFound
 from domain.request_signature import SIGNATURE, TIMESTAMP
 

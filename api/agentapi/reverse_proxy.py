@@ -12,7 +12,7 @@ from api.http.incoming.requests import AnyRequest, scope_of
 from api.http.outgoing.responses import Reply
 from api.http.outgoing.streams import EventStream
 from api.services import Services
-from application.ports.session_managers import ManagerStream, ManagerUnreachable
+from application.ports.managers.session_managers import ManagerStream, ManagerUnreachable
 from domain.principal import Principal
 
 _OF_A_CONNECTION = frozenset(

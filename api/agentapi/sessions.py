@@ -8,8 +8,8 @@ from api.agentapi.session_settings import SessionSettings, without_secrets
 from api.http.around.authorization import principal_of
 from api.http.incoming.requests import AnyRequest, name_of
 from api.services import services_of
-from application.ports.session_routes import SessionRoute
-from application.ports.session_rows import ListedSession
+from application.ports.managers.session_routes import SessionRoute
+from application.ports.session.session_rows import ListedSession
 from domain.errors import SessionNotFound
 from domain.session.commands import CreateSession, FirstMessage, ForeignEvent
 from domain.values import Agent, Owner, rfc3339

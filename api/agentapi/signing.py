@@ -14,7 +14,7 @@ from api.http.incoming.bodies import read_body
 from api.http.incoming.requests import AnyRequest, scope_of
 from api.http.outgoing.problems import Problem
 from api.services import Services, services_of
-from application.ports.seen_signatures import SignedRequest
+from application.ports.access.seen_signatures import SignedRequest
 from domain.principal import Principal, Right
 from domain.request_signature import SIGNATURE, TIMESTAMP, WINDOW_SECONDS, is_in_time, is_signed
 

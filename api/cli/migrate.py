@@ -3,7 +3,7 @@
 import typer
 
 from api.cli.options import Failure
-from api.database import bring_up_to_date, database_of, grant_rights
+from api.composition.database import bring_up_to_date, database_of, grant_rights
 from api.settings import Settings
 from api.start_error import StartError
 

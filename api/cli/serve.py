@@ -21,11 +21,11 @@ from api.cli.serving.connection_guard import ConnectionLimits
 from api.cli.serving.listening import is_of_this_machine, socket_path, url_of
 from api.cli.serving.server import run_server
 from api.cli.serving.supervisor import Supervisor
-from api.database import bring_up_to_date, database_of, program_url
-from api.hooks import hooks_of
-from api.keys import sealer_of, signing_secrets_of, token_of
+from api.composition.database import bring_up_to_date, database_of, program_url
+from api.composition.hooks import hooks_of
+from api.composition.keys import sealer_of, signing_secrets_of, token_of
+from api.composition.retention import policies_of
 from api.logs import configure_logs, json_line
-from api.retention import policies_of
 from api.settings import Settings
 from api.start_error import StartError
 from api.version import VERSION

@@ -9,7 +9,7 @@ from api.docker_agent.shapes.wire import CreateSession, Permissions
 from api.http.around.authorization import principal_of
 from api.http.incoming.requests import AnyRequest
 from domain.checks import require_name
-from domain.permission_rules import PermissionRules, require_rules
+from domain.permissions.permission_rules import PermissionRules, require_rules
 from domain.session.commands import CreateSession as CreateCommand
 from domain.session.commands import OverrideModel
 from domain.values import ModelChoice, Owner, SessionLimits

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from api.http.around.authorization import narrowed
 from api.http.incoming.requests import AnyRequest
 from api.services import services_of
-from application.reads.feed import FeedFilter
-from application.reads.stream_items import Deadline
+from application.reads.streams.feed import FeedFilter
+from application.reads.streams.stream_items import Deadline
 
 _MOST_PLACES = 1000
 

@@ -19,9 +19,9 @@ from api.http.incoming.bodies import body_of
 from api.http.incoming.requests import AnyRequest, name_of, session_id_of
 from api.services import Services, services_of
 from application.commands.request import Caller, Outcome
-from application.ports.events import StoredEvent
-from application.reads.stream_items import PartialText, Ping
-from application.use_cases.driven_turns import DrivenTurn, NobodyDrives, TurnEnd
+from application.ports.log.events import StoredEvent
+from application.reads.streams.stream_items import PartialText, Ping
+from application.use_cases.turn.driven_turns import DrivenTurn, NobodyDrives, TurnEnd
 from domain.checks import require_name
 from domain.errors import InputsWaiting
 from domain.session.commands import OverrideModel

@@ -6,37 +6,23 @@ A route in a module below is in the table by that.
 from types import ModuleType
 
 from api.http.routing import Route
-from api.v1.routes import (
-    audit,
-    audit_events,
-    blobs,
+from api.v1.routes import blobs, documents, events, tokens, webhooks
+from api.v1.routes.evidence import audit, audit_events, verification
+from api.v1.routes.operator import erasure, operations, recovery, repair, transfers
+from api.v1.routes.session import (
     context,
     diff,
-    documents,
-    erasure,
-    events,
     health,
-    inputs,
-    interactions,
     lifecycle,
     lineage,
-    messages,
     metadata,
-    operations,
-    permissions,
-    recovery,
-    repair,
     session_lists,
     session_status,
     sessions,
     shared_state,
     state,
-    tokens,
-    transfers,
-    turns,
-    verification,
-    webhooks,
 )
+from api.v1.routes.turn import inputs, interactions, messages, permissions, turns
 
 _TOPICS = (
     sessions,

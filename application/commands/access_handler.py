@@ -15,12 +15,12 @@ from application.commands.records import RecordEncoder
 from application.commands.request import AccessRequest, Caller
 from application.errors import Busy, StoreUnavailable, VersionConflict
 from application.fan_out import FanOut
-from application.ports.events import NewEvent
-from application.ports.log import Append
+from application.ports.log.event_log import Append
+from application.ports.log.events import NewEvent
 from application.ports.store import Store
 from domain.access.events import ACCESS_LOG, AccessGranted
 from domain.access.rules import COVERS, decide
-from domain.chain import genesis, link, record_hash
+from domain.log.chain import genesis, link, record_hash
 
 _ATTEMPTS = 20
 _LARGEST = 64 * 1024

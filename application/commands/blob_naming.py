@@ -11,7 +11,7 @@ from uuid import UUID
 from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.errors import BlobMissing
-from application.ports.blobs import BlobOwner, BlobStore
+from application.ports.session.blobs import BlobOwner, BlobStore
 from domain.blobs import NamedBlobs, named_blobs
 from domain.session.commands import CreateSession
 

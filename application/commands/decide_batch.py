@@ -13,15 +13,15 @@ from application.commands.records import RecordEncoder
 from application.commands.repository import Loaded
 from application.commands.request import Outcome, Request
 from application.errors import Busy, RecordTooLarge, StaleSequence, StateTooLarge
-from application.ports.events import NewEvent
-from application.ports.idempotency import StoredAnswer
-from application.ports.log import Append
-from application.ports.shared_state import SharedWrite
+from application.ports.log.event_log import Append
+from application.ports.log.events import NewEvent
+from application.ports.session.idempotency import StoredAnswer
+from application.ports.session.shared_state import SharedWrite
 from application.ports.store import Store
 from application.projections.session_document import activity_of
 from application.projections.session_row import listed_differently, session_row
 from application.projections.shared_state import shared_writes
-from domain.chain import genesis, link, record_hash
+from domain.log.chain import genesis, link, record_hash
 from domain.session.commands import RecordActivity
 from domain.session.decide import companions, decide
 from domain.session.events import ActivityEvent, Recorded, SessionEvent

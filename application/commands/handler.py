@@ -32,7 +32,7 @@ from application.errors import (
     VersionConflict,
 )
 from application.fan_out import FanOut
-from application.ports.log import Append
+from application.ports.log.event_log import Append
 from application.ports.store import Store
 from domain.errors import CairnError, SessionExists
 from domain.session.decide import decide

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from application.commands.request import Idempotency, Outcome, Request, ScopeRequest
 from application.errors import IdempotencyKeyInFlight, IdempotencyKeyReused
-from application.ports.codec import Codec
-from application.ports.idempotency import StoredAnswer
+from application.ports.log.codec import Codec
+from application.ports.session.idempotency import StoredAnswer
 from application.ports.store import Store
 
 

@@ -1,7 +1,8 @@
 """What follows an append: requests to other sessions, which nobody waits for.
 
 Should the process die before they are done, whoever needs them finds out: the next spawn
-(`application/use_cases/lineage.py`) and the supervisor (`application/upkeep/supervision.py`).
+(`application/use_cases/session/lineage.py`) and the supervisor
+(`application/upkeep/supervision.py`).
 """
 
 from collections.abc import Callable, Sequence

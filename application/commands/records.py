@@ -4,9 +4,9 @@ from datetime import datetime
 
 from application.commands.request import AccessRequest, Request, ScopeRequest
 from application.errors import RecordTooLarge
-from application.ports.events import Envelope
+from application.ports.log.events import Envelope
 from application.ports.store import Store
-from domain.catalogue import Event
+from domain.log.catalogue import Event
 
 
 class RecordEncoder:

@@ -7,7 +7,7 @@ from uuid import UUID
 from application.commands.past_states import EVERY, PastStates
 from application.memory_budget import MEBIBYTE, Share
 from application.ports.store import Store
-from domain.chain import genesis
+from domain.log.chain import genesis
 from domain.session.events import Recorded, SessionCreated
 from domain.session.evolve import Folding
 from domain.session.family.forks import inherited

@@ -18,12 +18,12 @@ from application.commands.records import RecordEncoder
 from application.commands.request import Caller, Outcome, ScopeRequest
 from application.errors import Busy, KeysTaken, StaleScope, VersionConflict
 from application.fan_out import FanOut
-from application.ports.events import NewEvent
-from application.ports.log import Append
-from application.ports.shared_state import ScopeOwner, ScopeVersion, SharedWrite
+from application.ports.log.event_log import Append
+from application.ports.log.events import NewEvent
+from application.ports.session.shared_state import ScopeOwner, ScopeVersion, SharedWrite
 from application.ports.store import Store
 from application.projections.shared_state import shared_writes, user_scope
-from domain.chain import genesis, link, record_hash
+from domain.log.chain import genesis, link, record_hash
 from domain.replacing import replace
 from domain.scope.events import ScopeOpened
 from domain.scope.rules import EraseScope, PatchScope, decide, erase

@@ -18,16 +18,16 @@ from application.commands.request import Caller
 from application.commands.scope_handler import ScopeHandler
 from application.erasure.plans import Because, ErasurePlan, PlannedSession
 from application.errors import StaleSequence
-from application.ports.blobs import BlobOwner
-from application.ports.erasures import Erasures, PendingErasure, Relation
+from application.ports.log.erasures import Erasures, PendingErasure, Relation
+from application.ports.session.blobs import BlobOwner
 from application.ports.store import Store
 from application.projections.shared_state import user_scope
-from application.reads.transcripts import Transcripts
+from application.reads.transcript.transcripts import Transcripts
 from domain.errors import SessionNotFound, UnderLegalHold
 from domain.scope.rules import EraseScope, PatchScope
+from domain.scope.state_keys import scope_of
 from domain.session.commands import EraseSession
 from domain.session.events import SessionErased
-from domain.state_keys import scope_of
 
 _AT_ONCE = 250
 _BLOBS_AT_ONCE = 8

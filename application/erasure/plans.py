@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from application.ports.erasures import Footprint
+from application.ports.log.erasures import Footprint
 
 Because = Literal["asked", "fork", "child"]
 """Why a session is erased: it was asked for, or it comes from one that is."""

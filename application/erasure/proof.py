@@ -12,13 +12,13 @@ from typing import Any
 from uuid import UUID
 
 from application.errors import NotErased
-from application.ports.events import StoredEvent
+from application.ports.log.events import StoredEvent
+from application.ports.log.transparency import SignedHead, SignedHeads
 from application.ports.store import Store
-from application.ports.transparency import SignedHead, SignedHeads
-from application.reads.transparency import Consistency, Inclusion, TransparencyLog
+from application.reads.evidence.transparency import Consistency, Inclusion, TransparencyLog
 from application.transfer.exports import Exports
-from domain.erased_records import ERASING
 from domain.errors import CairnError, SessionNotFound
+from domain.log.erased_records import ERASING
 from domain.values import rfc3339
 
 FORMAT = 1

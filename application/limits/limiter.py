@@ -15,7 +15,7 @@ from uuid import UUID
 
 from application.background import Background
 from application.errors import RateLimited, StoreUnavailable
-from application.ports.allowances import Allowances, Kind
+from application.ports.access.allowances import Allowances, Kind
 from domain.principal import Principal
 
 _SHARE = 20

@@ -10,8 +10,8 @@ from uuid import UUID
 from application.memory_budget import Share
 from application.partials.partial import Mark
 from application.partials.session_partials import SessionPartials, ending_of
-from application.ports.events import NewEvent
-from application.ports.partials import Ending, KeptPiece
+from application.ports.log.events import NewEvent
+from application.ports.session.partials import Ending, KeptPiece
 
 __all__ = ["KEPT_WITHIN", "PartialBook"]
 

@@ -8,7 +8,7 @@ from application.errors import StoreUnavailable
 from application.fan_out import FanOut
 from application.partials.partial import Key, Mark, Partial, Piece
 from application.partials.session_partials import RECORDING, SessionPartials, ending_of
-from application.ports.partials import Ending
+from application.ports.session.partials import Ending
 from application.ports.store import Store
 
 _READ = 500

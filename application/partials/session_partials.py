@@ -4,7 +4,7 @@ import json
 from uuid import UUID
 
 from application.partials.partial import Key, Partial
-from application.ports.partials import Ending, KeptPiece
+from application.ports.session.partials import Ending, KeptPiece
 
 RECORDING = {
     "agent.message": "message_id",

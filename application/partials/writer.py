@@ -9,7 +9,7 @@ from application.fan_out import FanOut
 from application.partials.book import KEPT_WITHIN
 from application.partials.partial import Mark, Partial
 from application.partials.session_partials import SessionPartials
-from application.ports.partials import KeptPiece, PartialStore
+from application.ports.session.partials import KeptPiece, PartialStore
 
 _AGAIN = 0.25
 _AT_ONCE = 1024 * 1024

@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass, field
 
-from application.ports.announcer import Announcer
-from application.ports.artifacts import ArtifactStore
-from application.ports.blobs import BlobStore
 from application.ports.clock import Clock
-from application.ports.codec import Codec
-from application.ports.deadlines import Deadlines
-from application.ports.idempotency import IdempotencyKeys
-from application.ports.leases import Leases, Presence
-from application.ports.log import EventLog
-from application.ports.partials import PartialStore
-from application.ports.session_rows import SessionRows
-from application.ports.shared_state import SharedState
-from application.ports.snapshots import SnapshotStore
+from application.ports.log.announcer import Announcer
+from application.ports.log.codec import Codec
+from application.ports.log.event_log import EventLog
+from application.ports.session.artifacts import ArtifactStore
+from application.ports.session.blobs import BlobStore
+from application.ports.session.deadlines import Deadlines
+from application.ports.session.idempotency import IdempotencyKeys
+from application.ports.session.leases import Leases, Presence
+from application.ports.session.partials import PartialStore
+from application.ports.session.session_rows import SessionRows
+from application.ports.session.shared_state import SharedState
+from application.ports.session.snapshots import SnapshotStore
 
 
 @dataclass(frozen=True, slots=True)

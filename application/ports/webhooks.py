@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from application.ports.events import EventFilter
+from application.ports.log.events import EventFilter
 
 MOST_WEBHOOKS = 100
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from application.ports.codec import Codec
-from application.ports.inspection import FoundEvent, FoundRow, Inspection, OwnWrite
+from application.ports.log.codec import Codec
+from application.ports.log.inspection import FoundEvent, FoundRow, Inspection, OwnWrite
 from application.projections.session_document import kept_document
 from application.projections.session_row import session_row
 from application.projections.shared_state import shared_writes

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from application.ports.checkpoints import Checkpoints
-from application.ports.events import EventFilter, OwnedEvent, OwnedPage
-from application.ports.log import EventLog
+from application.ports.log.checkpoints import Checkpoints
+from application.ports.log.event_log import EventLog
+from application.ports.log.events import EventFilter, OwnedEvent, OwnedPage
 
 TransactionT = TypeVar("TransactionT")
 

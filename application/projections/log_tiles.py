@@ -9,8 +9,8 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from application.fan_out import FanOut
-from application.ports.checkpoints import Checkpoints
-from application.ports.transparency import Tiles
+from application.ports.log.checkpoints import Checkpoints
+from application.ports.log.transparency import Tiles
 from domain.transparency.tiles import WIDTH, CompleteTile, completed, edge_of
 from domain.transparency.tree import leaf_hashes
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from application.commands.repository import SessionRepository
-from application.ports.read_models import (
+from application.ports.log.read_models import (
     Difference,
     ErasedMeanwhile,
     LoggedEvent,

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from application.ports.codec import Codec
-from application.ports.shared_state import SharedWrite
+from application.ports.log.codec import Codec
+from application.ports.session.shared_state import SharedWrite
+from domain.scope.state_keys import scope_of
 from domain.session.content.key_writes import key_writes
-from domain.state_keys import scope_of
 
 _SCOPES = uuid5(NAMESPACE_URL, "cairn:scopes")
 

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
-from application.ports.leases import Lease, Sign
-from application.ports.session_rows import After, ListedSession, SessionFilter, SessionOrder
+from application.ports.session.leases import Lease, Sign
+from application.ports.session.session_rows import After, ListedSession, SessionFilter, SessionOrder
 from application.ports.store import Store
 from domain.badges import (
     CANCELLATION,

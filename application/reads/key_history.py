@@ -6,14 +6,14 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from application.commands.repository import SessionRepository
-from application.ports.events import StoredEvent
-from application.ports.shared_state import KeyWrite
+from application.ports.log.events import StoredEvent
+from application.ports.session.shared_state import KeyWrite
 from application.ports.store import Store
 from application.projections.shared_state import scope_id
 from application.reads.erased import gone
 from domain.errors import SessionNotFound
+from domain.scope.state_keys import scope_of
 from domain.session.content.key_writes import recorded_key_writes
-from domain.state_keys import scope_of
 from domain.values import Origin
 
 

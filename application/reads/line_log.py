@@ -5,7 +5,7 @@ from uuid import UUID
 
 from application.commands.repository import SessionRepository
 from application.memory_budget import MEBIBYTE
-from application.ports.events import StoredEvent
+from application.ports.log.events import StoredEvent
 from application.ports.store import Store
 
 _PAGE = 1000

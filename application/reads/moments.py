@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from application.errors import BeforeFirstEvent, CursorAhead
-from application.ports.session_rows import NEVER, ListedSession
+from application.ports.session.session_rows import NEVER, ListedSession
 from application.ports.store import Store
 from domain.session.events import Recorded
 from domain.values import rfc3339

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from application.ports.store import Store
-from domain.canonical import digest_of
+from domain.log.canonical import digest_of
 from domain.session.events import ProfileCaptured, ProfileRefreshed
 from domain.session.state import Profile
 

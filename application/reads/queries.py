@@ -7,14 +7,14 @@ from uuid import UUID
 
 from application.commands.repository import Loaded, SessionRepository
 from application.errors import BeforeFirstEvent
-from application.ports.session_rows import After, ListedSession, SessionFilter, SessionOrder
+from application.ports.session.session_rows import After, ListedSession, SessionFilter, SessionOrder
 from application.ports.store import Store
 from application.projections.session_document import session_document
 from application.projections.shared_state import app_scope, user_scope
 from application.reads.erased import refuse_erased
 from application.reads.moments import Moment, Moments
 from application.reads.query_results import PastSession, Snapshot, TranscriptRead
-from application.reads.transcripts import Transcripts
+from application.reads.transcript.transcripts import Transcripts
 from domain.errors import AmbiguousName, MessageNotFound, SessionNotFound
 from domain.values import Owner
 

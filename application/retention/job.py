@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from application.errors import OutcomeUnknown, StoreUnavailable
-from application.ports.retention import ArchiveDamaged, RetentionRuns
+from application.ports.session.retention import ArchiveDamaged, RetentionRuns
 from application.retention.keeping import Outcome, Retention
 from application.retention.policies import Policy, PolicyFault
 from domain.errors import CairnError

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from application.ports.retention import (
+from application.ports.session.retention import (
     Archives,
     ExpiredSession,
     ExpiredSessions,

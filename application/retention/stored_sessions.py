@@ -10,8 +10,8 @@ from application.commands.request import Caller
 from application.erasure.erasing import Erasing
 from application.erasure.proof import ErasureProofs
 from application.errors import StaleSequence
-from application.ports.retention import ExpiredSession, KeptMeanwhile, UnderHold
-from application.ports.session_rows import After, SessionFilter, SessionOrder
+from application.ports.session.retention import ExpiredSession, KeptMeanwhile, UnderHold
+from application.ports.session.session_rows import After, SessionFilter, SessionOrder
 from application.ports.store import Store
 from application.retention.policies import Policy
 from domain.access.events import AccessGranted
@@ -23,7 +23,7 @@ BY_RETENTION = Caller("system", "retention")
 
 
 class StoredSessions:
-    """Finds and erases sessions; see `application.ports.retention.ExpiredSessions`.
+    """Finds and erases sessions; see `application.ports.session.retention.ExpiredSessions`.
 
     Args:
         store: Where they are.

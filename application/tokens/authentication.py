@@ -1,8 +1,8 @@
 """Who asks: whoever shows a token of ours, one of the issuer, or a ticket; for every door."""
 
 from application.errors import Unauthorized
+from application.ports.access.issued_tokens import IssuedTokens
 from application.ports.clock import Clock
-from application.ports.issued_tokens import IssuedTokens
 from application.tokens.known import KnownTokens
 from application.tokens.tickets import TicketDesk
 from domain.principal import Principal

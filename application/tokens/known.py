@@ -12,7 +12,7 @@ from uuid import UUID
 from application.background import Background
 from application.errors import StoreUnavailable
 from application.fan_out import Signal
-from application.ports.access_tokens import AccessTokens
+from application.ports.access.access_tokens import AccessTokens
 from application.tokens.manage import PREFIX, hash_of
 from domain.principal import Principal
 

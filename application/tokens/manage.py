@@ -7,7 +7,7 @@ from secrets import token_urlsafe
 from uuid import UUID
 
 from application.errors import TokenNotFound
-from application.ports.access_tokens import AccessToken, AccessTokens, NewAccessToken
+from application.ports.access.access_tokens import AccessToken, AccessTokens, NewAccessToken
 from application.ports.clock import Clock
 from domain.checks import require_name
 from domain.errors import Invalid

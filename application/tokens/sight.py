@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from uuid import UUID
 
-from application.ports.session_rows import SessionRows
+from application.ports.session.session_rows import SessionRows
 from domain.errors import SessionNotFound
 from domain.principal import Principal
 

@@ -6,7 +6,7 @@ from secrets import token_urlsafe
 from uuid import UUID
 
 from application.errors import TooManyTickets
-from application.ports.tickets import Ticket, Tickets
+from application.ports.access.tickets import Ticket, Tickets
 from application.tokens.manage import hash_of
 from application.tokens.sight import Sight
 from domain.checks import require_name

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Iterable
 from typing import Any, NamedTuple, Protocol
 
 from application.errors import BlobNotFound
-from application.ports.blobs import Blob, BlobOwner, BlobStore
+from application.ports.session.blobs import Blob, BlobOwner, BlobStore
 from domain.blobs import digest_of_blob
 
 BLOB_FILE = re.compile(r"blobs/[0-9a-f]{64}")

@@ -11,7 +11,7 @@ from typing import IO, Any, NamedTuple, Protocol
 from uuid import UUID
 
 from application.errors import BlobNotFound
-from application.ports.shared_state import KeyValue, ScopeOwner
+from application.ports.session.shared_state import KeyValue, ScopeOwner
 from application.transfer.blob_files import BlobFile
 from application.transfer.lines import Header
 from domain.access.events import ACCESS_LOG

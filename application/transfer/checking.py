@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from application.ports.codec import Codec
-from application.ports.events import StoredEvent
-from application.ports.shared_state import ScopeOwner
+from application.ports.log.codec import Codec
+from application.ports.log.events import StoredEvent
+from application.ports.session.shared_state import ScopeOwner
 from application.ports.store import Store
 from application.projections.shared_state import scope_id
 from application.transfer.blob_files import planned_of
@@ -22,8 +22,8 @@ from application.transfer.plans import (
     LogSource,
     PlannedLog,
 )
-from domain.catalogue import NAMES
-from domain.erased_records import ERASING, erased_hash
+from domain.log.catalogue import NAMES
+from domain.log.erased_records import ERASING, erased_hash
 from domain.repair.rows import decoded
 from domain.scope.events import ScopeOpened
 from domain.session.events import SessionCreated

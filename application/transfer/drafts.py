@@ -7,12 +7,12 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from application.ports.codec import Codec
-from application.ports.events import Envelope, StoredEvent
-from application.reads.wire import record_json
+from application.ports.log.codec import Codec
+from application.ports.log.events import Envelope, StoredEvent
+from application.reads.streams.wire import record_json
 from application.transfer.foreign import Draft, ForeignSession
 from application.transfer.lines import Header, identity_of
-from domain.chain import genesis, link, record_hash
+from domain.log.chain import genesis, link, record_hash
 from domain.session.events import Recorded
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT

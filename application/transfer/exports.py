@@ -6,19 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from application.ports.blobs import BlobOwner
-from application.ports.census import Census
-from application.ports.events import StoredEvent
-from application.ports.session_rows import After, SessionFilter, SessionOrder
-from application.ports.shared_state import ScopeOwner
+from application.ports.log.census import Census
+from application.ports.log.events import StoredEvent
+from application.ports.session.blobs import BlobOwner
+from application.ports.session.session_rows import After, SessionFilter, SessionOrder
+from application.ports.session.shared_state import ScopeOwner
 from application.ports.store import Store
 from application.projections.shared_state import app_scope, scope_id, user_scope
 from application.transfer.blob_files import BlobFile
 from application.transfer.bundles import Manifest, SharedHistory, place_of
 from application.transfer.lines import Header, identity_of
 from application.transfer.log_file import LogFile, Selection, erased_upto
-from domain.erased_records import ERASING, erased_hash
 from domain.errors import Erased, SessionNotFound
+from domain.log.erased_records import ERASING, erased_hash
 from domain.scope.events import ScopeOpened
 from domain.session.events import SessionCreated
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from application.ports.shared_state import ScopeOwner
+from application.ports.session.shared_state import ScopeOwner
 from domain.session.events import SessionCreated
 
 FORMAT = 1

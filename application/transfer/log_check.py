@@ -5,8 +5,8 @@ from typing import Any
 
 from application.transfer.lines import LONGEST_LINE, Header, event_of
 from application.transfer.plans import SharedStep
-from domain.chain import genesis
-from domain.erased_records import erased_hash
+from domain.log.chain import genesis
+from domain.log.erased_records import erased_hash
 from domain.repair.analyser import Analyser, Facts
 from domain.repair.cairn_rows import CairnRows
 from domain.repair.report import Options

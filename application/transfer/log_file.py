@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from application.ports.events import StoredEvent
-from application.ports.session_rows import SessionFilter
-from application.reads.wire import record_json
+from application.ports.log.events import StoredEvent
+from application.ports.session.session_rows import SessionFilter
+from application.reads.streams.wire import record_json
 from application.transfer.lines import Header
-from domain.erased_records import ERASING
+from domain.log.erased_records import ERASING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

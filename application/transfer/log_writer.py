@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 from application.commands.repository import SessionRepository
 from application.fan_out import FanOut
-from application.ports.blobs import BlobOwner
-from application.ports.events import NewEvent, StoredEvent
-from application.ports.log import Append
-from application.ports.session_rows import Hold
-from application.ports.shared_state import ScopeOwner, SharedWrite
+from application.ports.log.event_log import Append
+from application.ports.log.events import NewEvent, StoredEvent
+from application.ports.session.blobs import BlobOwner
+from application.ports.session.session_rows import Hold
+from application.ports.session.shared_state import ScopeOwner, SharedWrite
 from application.ports.store import Store
 from application.projections.session_row import session_row
 from application.projections.shared_state import shared_writes

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from application.commands.request import Caller
 from application.commands.scope_handler import ScopeHandler
-from application.ports.shared_state import KeyWrite, ScopeOwner, SharedWrite
+from application.ports.session.shared_state import KeyWrite, ScopeOwner, SharedWrite
 from application.ports.store import Store
 from application.transfer.plans import ImportPlan
 from domain.scope.rules import PatchScope
-from domain.state_keys import scope_of
+from domain.scope.state_keys import scope_of
 
 _PAGE = 100
 

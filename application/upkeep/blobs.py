@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from application.ports.blobs import BlobStore
+from application.ports.session.blobs import BlobStore
 
 _AT_ONCE = 10
 """Each may be large, and all of them are freed in one transaction."""

@@ -11,8 +11,8 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.errors import OutcomeUnknown, StoreUnavailable
-from application.ports.deadlines import DueSession, Orphan
-from application.ports.idempotency import IdempotencyKeys
+from application.ports.session.deadlines import DueSession, Orphan
+from application.ports.session.idempotency import IdempotencyKeys
 from application.ports.store import Store
 from domain.errors import CairnError
 from domain.session.commands import ExpireDue, StopSession

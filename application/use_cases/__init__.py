@@ -13,20 +13,20 @@ from application.partials.writer import PartialWriter
 from application.ports.schemas import Schemas
 from application.ports.store import Store
 from application.reads.queries import Queries
-from application.reads.transcript_names import TranscriptNames
-from application.use_cases.attachment import Attachments
-from application.use_cases.inputs import Inputs
-from application.use_cases.interactions import Interactions
-from application.use_cases.lineage import Lineages
-from application.use_cases.messages import Messages
-from application.use_cases.permissions import Permissions
-from application.use_cases.pieces import Pieces
-from application.use_cases.presence import Presence
-from application.use_cases.profile import Profiles
-from application.use_cases.sessions import Sessions
-from application.use_cases.state import SharedStates
-from application.use_cases.summaries import Summaries
-from application.use_cases.turns import Turns
+from application.reads.transcript.names import TranscriptNames
+from application.use_cases.session.attachment import Attachments
+from application.use_cases.session.lineage import Lineages
+from application.use_cases.session.presence import Presence
+from application.use_cases.session.profile import Profiles
+from application.use_cases.session.sessions import Sessions
+from application.use_cases.session.state import SharedStates
+from application.use_cases.turn.inputs import Inputs
+from application.use_cases.turn.interactions import Interactions
+from application.use_cases.turn.messages import Messages
+from application.use_cases.turn.permissions import Permissions
+from application.use_cases.turn.pieces import Pieces
+from application.use_cases.turn.summaries import Summaries
+from application.use_cases.turn.turns import Turns
 from domain.session.commands import Command
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from application.ports.artifacts import ArtifactDraft, ArtifactVersion
-from application.ports.session_rows import ListedSession
+from application.ports.session.artifacts import ArtifactDraft, ArtifactVersion
+from application.ports.session.session_rows import ListedSession
 from application.ports.store import Store
 from application.projections.shared_state import user_scope
 

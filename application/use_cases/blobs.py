@@ -13,7 +13,7 @@ from application.errors import (
     StoreUnavailable,
 )
 from application.memory_budget import Share
-from application.ports.blobs import CHUNK, Blob, BlobOwner, BlobStore, KeptBlob, NamedBlob
+from application.ports.session.blobs import CHUNK, Blob, BlobOwner, BlobStore, KeptBlob, NamedBlob
 from domain.blobs import blob_name, digest_of_blob
 from domain.errors import Invalid
 

@@ -18,7 +18,7 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome
 from application.errors import StaleSequence
-from application.ports.recovery import DriverWatch, Patience, Undriven
+from application.ports.session.recovery import DriverWatch, Patience, Undriven
 from domain.errors import CairnError
 from domain.health import STALE_AFTER
 from domain.repair.classification import Classification, annotated

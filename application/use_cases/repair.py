@@ -13,7 +13,7 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome
 from application.errors import Busy, RepairBlocked, ReportOutdated, StaleSequence
-from application.ports.inspection import FoundRow, Inspector
+from application.ports.log.inspection import FoundRow, Inspector
 from application.ports.store import Store
 from application.projections.differences import SharedWrites, key_differences, row_differences
 from application.projections.session_row import (
@@ -21,11 +21,11 @@ from application.projections.session_row import (
 )
 from application.reads.erased import gone
 from application.use_cases.recovery import Recovery
-from application.use_cases.sessions import Sessions
+from application.use_cases.session.sessions import Sessions
 from domain.access.events import AccessGranted
-from domain.catalogue import NAMES
-from domain.chain import genesis
 from domain.errors import SessionNotFound
+from domain.log.catalogue import NAMES
+from domain.log.chain import genesis
 from domain.repair.analyser import Analyser, Facts
 from domain.repair.cairn_rows import CairnRows
 from domain.repair.report import Options, PlannedEvent, Report

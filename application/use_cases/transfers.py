@@ -9,7 +9,7 @@ from uuid import UUID
 from application.commands.request import Caller
 from application.errors import Busy, ImportRefused, NotAnExport, VersionConflict
 from application.ports.store import Store
-from application.reads.transparency import TransparencyLog
+from application.reads.evidence.transparency import TransparencyLog
 from application.transfer.bundles import Manifest, archive, compressed
 from application.transfer.checking import Checker
 from application.transfer.exports import Exports

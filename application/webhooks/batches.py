@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from application.ports.events import OwnedEvent, OwnedPage
-from application.ports.log import EventLog
+from application.ports.log.event_log import EventLog
+from application.ports.log.events import OwnedEvent, OwnedPage
 from application.ports.webhooks import DeadLetter, Webhook
 from application.projections.following import SCANNED, BatchSize, take_batch
 from application.webhooks.newest import Newest

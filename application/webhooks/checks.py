@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from application.webhooks.messages import SECRET_PREFIX
 from domain.errors import Invalid
-from domain.event_names import fault_of_pattern
+from domain.log.event_names import fault_of_pattern
 
 MAX_URL = 2000
 _URL = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")

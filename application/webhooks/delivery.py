@@ -15,7 +15,7 @@ from application.errors import StoreUnavailable
 from application.fan_out import FanOut
 from application.memory_budget import Share
 from application.ports.clock import Clock
-from application.ports.events import OwnedEvent
+from application.ports.log.events import OwnedEvent
 from application.ports.webhooks import Connection, DeliveryResult, Sender, Webhook, WebhookStore
 from application.webhooks.batches import BatchReader
 from application.webhooks.messages import body_of, message_id, signed

@@ -19,8 +19,8 @@ from application.errors import (
     WebhookTargetRefused,
 )
 from application.ports.clock import Clock
-from application.ports.events import EventFilter
-from application.ports.log import EventLog
+from application.ports.log.event_log import EventLog
+from application.ports.log.events import EventFilter
 from application.ports.webhooks import (
     MOST_WEBHOOKS,
     Change,

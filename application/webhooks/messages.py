@@ -5,8 +5,8 @@ import hmac
 from collections.abc import Iterable, Sequence
 from uuid import UUID, uuid5
 
-from application.ports.events import OwnedEvent
-from application.reads.wire import record_json
+from application.ports.log.events import OwnedEvent
+from application.reads.streams.wire import record_json
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the mark of a secret, not one
 

@@ -5,10 +5,10 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from application.memory_budget import MEBIBYTE, Share
-from application.ports.events import EventFilter, OwnedEvent
-from application.ports.log import EventLog
+from application.ports.log.event_log import EventLog
+from application.ports.log.events import EventFilter, OwnedEvent
 from application.projections.following import BatchSize
-from domain.erased_records import ERASING
+from domain.log.erased_records import ERASING
 
 
 class Newest:

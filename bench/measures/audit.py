@@ -14,8 +14,8 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from api.database import bring_up_to_date
-from api.keys import make_key
+from api.composition.database import bring_up_to_date
+from api.composition.keys import make_key
 from api.main import open_services
 from api.services import Services
 from api.settings import Settings
@@ -25,7 +25,7 @@ from bench import cairn, floors, load
 from bench.figures import Figure, at_least, at_most
 from bench.lab import WORK, Lab
 from bench.wire import Client, Request, get
-from domain.chain import genesis
+from domain.log.chain import genesis
 from domain.repair.integrity import Integrity
 from domain.repair.report import Options
 from domain.session.commands import CompleteTurn, CreateSession, RecordActivity, StartTurn

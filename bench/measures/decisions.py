@@ -11,8 +11,8 @@ from uuid import UUID
 
 from bench.figures import Figure, at_most
 from bench.lab import Lab
-from domain.grants import Grants
-from domain.permission_rules import PermissionRules
+from domain.permissions.grants import Grants
+from domain.permissions.permission_rules import PermissionRules
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.decide import decide

@@ -25,7 +25,7 @@ from domain.session.events import (
     TurnStarted,
 )
 from domain.values import Owner
-from infrastructure.codec import JsonCodec
+from infrastructure.records.codec import JsonCodec
 from infrastructure.transfer.foreign_folder import write_foreign
 
 _EXPORT_TARGET = 150_000

@@ -10,18 +10,18 @@ import psycopg
 
 from application.fan_out import FanOut
 from application.projections.log_tiles import TileKeeper
-from application.reads.transparency import AuditKeys, TransparencyLog
+from application.reads.evidence.transparency import AuditKeys, TransparencyLog
 from bench import cairn, load
 from bench.figures import Figure, at_least, at_most
 from bench.lab import Lab
 from bench.log_adapter import LogAdapter
 from bench.measures.audit import database_of, seconds_of, services_of
 from bench.measures.log import appends
-from infrastructure.ed25519 import Ed25519
-from infrastructure.postgres.checkpoints import PostgresCheckpoints
+from infrastructure.keys.ed25519 import Ed25519
 from infrastructure.postgres.connecting.database import Database
-from infrastructure.postgres.log import PostgresEventLog
-from infrastructure.postgres.transparency import PostgresSignedHeads, PostgresTiles
+from infrastructure.postgres.log.checkpoints import PostgresCheckpoints
+from infrastructure.postgres.log.event_log import PostgresEventLog
+from infrastructure.postgres.log.transparency import PostgresSignedHeads, PostgresTiles
 
 _PROOF_MS = 5.0
 

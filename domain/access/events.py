@@ -5,7 +5,7 @@ from dataclasses import field
 from typing import Literal
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from domain.event_types import event
+from domain.log.event_types import event
 
 AccessTo = Literal["audit_events", "erasure", "export", "verification", "webhook_secret"]
 """What only the privileged may read, or have erased."""

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, NamedTuple
 
-from domain.catalogue import NAMES
-from domain.erased_records import ERASING, Explained, erased_record, fault_of
+from domain.log.catalogue import NAMES
+from domain.log.erased_records import ERASING, Explained, erased_record, fault_of
 from domain.repair.report import Action, PlannedEvent
 from domain.repair.rows import (
     INTERRUPTED,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from domain.chain import link, record_hash
+from domain.log.chain import link, record_hash
 from domain.repair.rows import Row
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from domain.canonical import digest_of
+from domain.log.canonical import digest_of
 from domain.repair.codes import ISSUES, Severity
 
 Source = Literal["live", "import"]

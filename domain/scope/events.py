@@ -3,7 +3,7 @@
 Sessions write the same keys, and then the event is in the log of the session.
 """
 
-from domain.event_types import event
+from domain.log.event_types import event
 from domain.session.events import StatePatched
 
 

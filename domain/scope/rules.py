@@ -7,9 +7,9 @@ from domain.checks import require_name, require_summary
 from domain.errors import Invalid, SessionExists
 from domain.scope.events import ScopeErased, ScopeEvent, ScopeOpened
 from domain.scope.state import Scope
+from domain.scope.state_keys import scope_of
 from domain.session.content.shared_state import require_patch
 from domain.session.events import StatePatched
-from domain.state_keys import scope_of
 from domain.values import Identity, JsonObject
 
 

@@ -1,7 +1,7 @@
 """Whose shared scope it is, and how far its own log has come.
 
 The values of its keys are not here: sessions write them too, so they are rows beside the log
-(`application/ports/shared_state.py`), and no rule compares them.
+(`application/ports/session/shared_state.py`), and no rule compares them.
 """
 
 from dataclasses import dataclass

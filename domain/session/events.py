@@ -2,8 +2,8 @@
 
 The name beside each class, its fields and its version are the public, stored contract. Never
 rename one: a change of meaning gets a new name, or a new version with an upcaster
-(`infrastructure/upcasters.py`). What an event says about itself (its id, time, actor, turn and
-sequence) is in the envelope, `Recorded`, so that it is said once and the same way everywhere.
+(`infrastructure/records/upcasters.py`). What an event says about itself (its id, time, actor, turn
+and sequence) is in the envelope, `Recorded`, so that it is said once and the same way everywhere.
 """
 
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from domain.event_types import event
-from domain.grants import Grants
-from domain.permission_rules import PermissionRules
+from domain.log.event_types import event
+from domain.permissions.grants import Grants
+from domain.permissions.permission_rules import PermissionRules
 from domain.values import (
     Agent,
     ElicitationAction,

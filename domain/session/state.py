@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any, Literal, TypedDict
 from uuid import UUID
 
-from domain.grants import Grants
-from domain.permission_rules import PermissionRules
+from domain.permissions.grants import Grants
+from domain.permissions.permission_rules import PermissionRules
 from domain.persistent_map import PersistentMap
 from domain.session.events import SessionCreated, SummaryAdded
 from domain.session.work import Inputs, Interactions, Turns

@@ -37,9 +37,9 @@ def convert_foreign(
         FileFault: One of the places cannot be read, or two of them have one session.
     """
     # A server reads none of them, and starts without what they need.
-    from infrastructure.codec import JsonCodec
     from infrastructure.importers.choices import Choices
     from infrastructure.importers.registry import READERS
+    from infrastructure.records.codec import JsonCodec
     from infrastructure.transfer.foreign_folder import write_foreign
 
     choices = Choices(app=app, user=user, zone=zone, now=datetime.now(UTC))

@@ -12,7 +12,7 @@ from jwt import PyJWK, PyJWKSet
 from jwt.exceptions import PyJWTError
 
 from application.errors import IssuerUnavailable
-from application.ports.issued_tokens import secure_url
+from application.ports.access.issued_tokens import secure_url
 
 _READ_EVERY = 600.0
 _LOOK_AGAIN = 10.0

@@ -53,7 +53,7 @@ class Claims:
 
 
 class JwtTokens:
-    """The tokens of one issuer; see `application.ports.issued_tokens.IssuedTokens`.
+    """The tokens of one issuer; see `application.ports.access.issued_tokens.IssuedTokens`.
 
     Args:
         keys: Of the issuer.

@@ -3,19 +3,19 @@
 from application.ports.clock import Clock
 from application.ports.store import Store
 from infrastructure.clock import SystemClock
-from infrastructure.codec import JsonCodec
-from infrastructure.memory.artifacts import MemoryArtifacts
-from infrastructure.memory.blobs import MemoryBlobs
-from infrastructure.memory.deadlines import MemoryDeadlines
-from infrastructure.memory.idempotency import MemoryIdempotencyKeys
-from infrastructure.memory.leases import MemoryLeases, MemoryPresence
-from infrastructure.memory.log import Committed, MemoryEventLog
-from infrastructure.memory.partials import MemoryPartials
-from infrastructure.memory.session_rows import MemorySessionRows
-from infrastructure.memory.shared_state import MemorySharedState
-from infrastructure.memory.snapshots import MemorySnapshots
+from infrastructure.memory.log.event_log import Committed, MemoryEventLog
+from infrastructure.memory.session.artifacts import MemoryArtifacts
+from infrastructure.memory.session.blobs import MemoryBlobs
+from infrastructure.memory.session.deadlines import MemoryDeadlines
+from infrastructure.memory.session.idempotency import MemoryIdempotencyKeys
+from infrastructure.memory.session.leases import MemoryLeases, MemoryPresence
+from infrastructure.memory.session.partials import MemoryPartials
+from infrastructure.memory.session.session_rows import MemorySessionRows
+from infrastructure.memory.session.shared_state import MemorySharedState
+from infrastructure.memory.session.snapshots import MemorySnapshots
 from infrastructure.memory.tables import Tables
 from infrastructure.null_announcer import NullAnnouncer
+from infrastructure.records.codec import JsonCodec
 
 
 class MemoryStore(Store):

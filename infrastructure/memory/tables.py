@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from application.ports.artifacts import ArtifactVersion
-from application.ports.blobs import Blob, BlobOwner, Chunk
-from application.ports.events import StoredEvent
-from application.ports.idempotency import StoredAnswer
-from application.ports.leases import Lease, Sign
-from application.ports.partials import KeptPiece
-from application.ports.session_rows import Hold, SessionFilter, SessionRow
-from application.ports.shared_state import ScopeOwner
+from application.ports.log.events import StoredEvent
+from application.ports.session.artifacts import ArtifactVersion
+from application.ports.session.blobs import Blob, BlobOwner, Chunk
+from application.ports.session.idempotency import StoredAnswer
+from application.ports.session.leases import Lease, Sign
+from application.ports.session.partials import KeptPiece
+from application.ports.session.session_rows import Hold, SessionFilter, SessionRow
+from application.ports.session.shared_state import ScopeOwner
 
 _EXACTLY = (
     "app",

@@ -6,24 +6,24 @@ from dataclasses import dataclass
 
 from application.fan_out import FanOut
 from application.ports.store import Store
-from infrastructure.codec import JsonCodec
 from infrastructure.null_announcer import NullAnnouncer
-from infrastructure.postgres.artifacts import PostgresArtifacts
-from infrastructure.postgres.blobs import PostgresBlobs
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.database_clock import DatabaseClock
 from infrastructure.postgres.connecting.listener import Listener
 from infrastructure.postgres.connecting.store_watch import identify
-from infrastructure.postgres.idempotency import PostgresIdempotencyKeys
-from infrastructure.postgres.log import PostgresEventLog
+from infrastructure.postgres.log.event_log import PostgresEventLog
+from infrastructure.postgres.session.artifacts import PostgresArtifacts
+from infrastructure.postgres.session.blobs import PostgresBlobs
 from infrastructure.postgres.session.deadlines import PostgresDeadlines
+from infrastructure.postgres.session.idempotency import PostgresIdempotencyKeys
 from infrastructure.postgres.session.leases import PostgresLeases, PostgresPresence
 from infrastructure.postgres.session.partials import PostgresPartials
 from infrastructure.postgres.session.session_rows import PostgresSessionRows
+from infrastructure.postgres.session.shared_state import PostgresSharedState
 from infrastructure.postgres.session.snapshots import PostgresSnapshots
-from infrastructure.postgres.shared_state import PostgresSharedState
 from infrastructure.postgres.writing.batch_writer import Committed
 from infrastructure.postgres.writing.group_commit import CommitLimits
+from infrastructure.records.codec import JsonCodec
 
 
 @dataclass(frozen=True, slots=True)

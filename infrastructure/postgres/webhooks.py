@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 
 from application.errors import OutcomeUnknown, StoreUnavailable
-from application.ports.events import EventFilter
+from application.ports.log.events import EventFilter
 from application.ports.webhooks import (
     MOST_WEBHOOKS,
     Change,
@@ -20,10 +20,10 @@ from application.ports.webhooks import (
     Webhook,
     consumer_of,
 )
+from infrastructure.keys.sealing import CannotOpen, Plain, Sealer
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.single_owner import nudge
-from infrastructure.sealing import CannotOpen, Plain, Sealer
 
 JOB = "webhooks"
 """The name under which one process owns all deliveries."""

@@ -13,8 +13,8 @@ from uuid import UUID
 
 import msgspec
 
-from application.ports.codec import Codec
-from application.ports.retention import ArchiveDamaged
+from application.ports.log.codec import Codec
+from application.ports.session.retention import ArchiveDamaged
 from application.transfer.blob_files import BLOB_FILE, BlobFile
 from application.transfer.bundles import MANIFEST, FileEntry, Manifest, to_json
 from application.transfer.exports import Exports
@@ -22,15 +22,15 @@ from application.transfer.lines import LONGEST_LINE, FileFault, header_of
 from application.transfer.log_check import LogCheck, LogRefused
 from application.transfer.log_file import Selection
 from domain.repair.rows import decoded
-from infrastructure.codec import JsonCodec
-from infrastructure.record_check import spelling_fault_of
+from infrastructure.records.codec import JsonCodec
+from infrastructure.records.record_check import spelling_fault_of
 
 _UNFINISHED = ".unfinished"
 _PRIVATE = 0o700
 
 
 class ArchiveFolders:
-    """Writes archives of this store, and verifies them; see `application.ports.retention.Archives`.
+    """Writes archives of this store, and verifies them; as the port `Archives` has it.
 
     Args:
         exports: Makes files of logs.

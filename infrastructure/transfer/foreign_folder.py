@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from application.ports.codec import Codec
+from application.ports.log.codec import Codec
 from application.transfer.drafts import DraftedLog
 from application.transfer.foreign import ForeignSession, ForkPoint, Tally
 from domain.values import Origin

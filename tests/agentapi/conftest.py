@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from infrastructure.sealing import make_sealing_key
+from infrastructure.keys.sealing import make_sealing_key
 from tests.agentapi.signed import SECRET, Signed
 from tests.support.postgres import Server
 from tests.support.server import running

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
-from infrastructure.sealing import make_sealing_key
+from infrastructure.keys.sealing import make_sealing_key
 from tests.agentapi.signed import SESSIONS, Signed
 from tests.agentapi.test_sessions import MARK, SECRETS
 

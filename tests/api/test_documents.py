@@ -19,7 +19,7 @@ from api.http.outgoing.responses import Reply
 from api.http.routing import get
 from api.v1.asyncapi import streams
 from api.v1.route_table import ROUTES
-from domain.catalogue import NAMES
+from domain.log.catalogue import NAMES
 from tests.support.api import Api, Json, done, openapi
 from tests.support.server import running
 

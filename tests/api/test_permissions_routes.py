@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from domain.grants import GRANT_CATEGORIES
+from domain.permissions.grants import GRANT_CATEGORIES
 from tests.support.api import Api, Json, SessionApi, done, refused
 
 NOWHERE = "/v1/sessions/00000000-0000-4000-8000-000000000000"

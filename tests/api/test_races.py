@@ -9,8 +9,8 @@ from uuid import UUID
 import httpx
 import pytest
 
-from application.ports.events import StoredEvent
-from infrastructure.codec import JsonCodec
+from application.ports.log.events import StoredEvent
+from infrastructure.records.codec import JsonCodec
 from tests.property import invariants
 from tests.support.api import HELLO, Api, SessionApi
 from tests.support.postgres import Server

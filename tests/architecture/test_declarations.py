@@ -11,9 +11,9 @@ from api.http.incoming.query import parameters_of
 from api.v1 import routes
 from api.v1.route_table import ROUTES, routes_of
 from api.v1.routes import documents
-from api.v1.schemas.session_queries import ListSessionsQuery
-from api.v1.schemas.session_shape import Session
-from domain.catalogue import NAMES, Event
+from api.v1.schemas.session.session_queries import ListSessionsQuery
+from api.v1.schemas.session.session_shape import Session
+from domain.log.catalogue import NAMES, Event
 from domain.session import commands
 from domain.session.declarations import EFFECTS, RULES, Command
 from domain.session.events import SessionEvent, Unrecognised
@@ -59,7 +59,9 @@ def test_every_event_has_its_effect():
 def test_every_mark_is_kept_shown_and_filtered_by():
     for mark in MARKS:
         assert get_type_hints(Description)[mark] is bool, "add it to Description"
-        assert mark in Session.model_fields, "add it to Session in api/v1/schemas/session_shape.py"
+        assert mark in Session.model_fields, (
+            "add it to Session in api/v1/schemas/session/session_shape.py"
+        )
         assert mark in {one["name"] for one in parameters_of(ListSessionsQuery)}
 
 

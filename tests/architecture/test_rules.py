@@ -90,3 +90,10 @@ def test_every_module_of_the_layers_fits_in_a_head():
         for path in set((ROOT / package).rglob("*.py")) - {catalogue}:
             lines = len(path.read_text().splitlines())
             assert lines <= most, f"{path.relative_to(ROOT)} has {lines} lines, more than {most}"
+
+
+def test_every_folder_of_the_layers_is_seen_at_a_glance():
+    for package in PACKAGES:
+        for folder in {path.parent for path in (ROOT / package).rglob("*.py")}:
+            modules = {path.name for path in folder.glob("*.py")} - {"__init__.py"}
+            assert len(modules) <= 14, f"{folder.relative_to(ROOT)} has {len(modules)} modules"

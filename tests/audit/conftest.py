@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from domain.transparency.notes import VerifierKey
-from infrastructure.audit_key_file import make_key
+from infrastructure.keys.audit_key_file import make_key
 from tests.support.api import Api
 from tests.support.server import running
 

@@ -15,8 +15,8 @@ from domain.transparency.notes import (
     parse_tree_head,
     parse_verifier_key,
 )
-from infrastructure.audit_key_file import make_key, read_keys
-from infrastructure.ed25519 import Ed25519
+from infrastructure.keys.audit_key_file import make_key, read_keys
+from infrastructure.keys.ed25519 import Ed25519
 from tests.audit.conftest import NAME, Audited
 from tests.audit.test_verification import tamper
 from tests.support.api import HELLO

@@ -9,14 +9,14 @@ import pytest
 
 from application.errors import StoreUnavailable, TokenNotFound
 from application.fan_out import FanOut, Signal
-from application.ports.access_tokens import AccessTokens
+from application.ports.access.access_tokens import AccessTokens
 from application.tokens.known import KnownTokens
 from application.tokens.manage import PREFIX, TokenDesk, hash_of
 from domain.errors import Invalid
 from domain.principal import Principal
 from infrastructure.clock import SystemClock
-from infrastructure.memory.access_tokens import MemoryAccessTokens
-from infrastructure.postgres.access_tokens import PostgresAccessTokens
+from infrastructure.memory.access.access_tokens import MemoryAccessTokens
+from infrastructure.postgres.access.access_tokens import PostgresAccessTokens
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.store import open_store
 from tests.support.sse import eventually

@@ -10,10 +10,10 @@ import pytest
 
 from application.errors import RateLimited
 from application.limits.limiter import Limiter, Limits
-from application.ports.allowances import Allowances, Granted, Kind
+from application.ports.access.allowances import Allowances, Granted, Kind
 from domain.principal import Principal
-from infrastructure.memory.allowances import MemoryAllowances
-from infrastructure.postgres.allowances import PostgresAllowances
+from infrastructure.memory.access.allowances import MemoryAllowances
+from infrastructure.postgres.access.allowances import PostgresAllowances
 from infrastructure.postgres.connecting.database import Database
 
 DAY = 86_400.0

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import ArtifactsFull
-from application.ports.artifacts import ArtifactDraft
+from application.ports.session.artifacts import ArtifactDraft
 from application.ports.store import Store
 from domain.errors import SessionNotFound
 from tests.support.appends import Chain, row

@@ -11,7 +11,7 @@ import pytest
 
 from application.errors import BlobDamaged, BlobTooLarge, DigestMismatch, StoreUnavailable
 from application.memory_budget import MemoryBudget
-from application.ports.blobs import CHUNK, Blob, BlobOwner, KeptBlob
+from application.ports.session.blobs import CHUNK, Blob, BlobOwner, KeptBlob
 from application.ports.store import Store
 from application.use_cases.blobs import Blobs
 from domain.blobs import blob_name, digest_of_blob

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import KeysTaken, VersionConflict
-from application.ports.events import StoredEvent
-from application.ports.log import Append
-from application.ports.shared_state import SharedWrite
+from application.ports.log.event_log import Append
+from application.ports.log.events import StoredEvent
+from application.ports.session.shared_state import SharedWrite
 from application.ports.store import Store
 from tests.support.appends import Chain, at, row
 

@@ -22,7 +22,7 @@ from application.errors import OutcomeUnknown, StoreUnavailable
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.outcomes import _TABLE, outcome_of
-from infrastructure.postgres.log import PostgresEventLog
+from infrastructure.postgres.log.event_log import PostgresEventLog
 from infrastructure.postgres.writing.group_commit import CommitLimits
 from tests.support.appends import Chain
 from tests.support.postgres import Server

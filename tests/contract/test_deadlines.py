@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.ports.deadlines import DueSession, Orphan
+from application.ports.session.deadlines import DueSession, Orphan
 from application.ports.store import Store
 from infrastructure.clock import SystemClock
 from infrastructure.memory.store import MemoryStore

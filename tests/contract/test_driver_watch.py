@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.ports.recovery import DriverWatch, Patience
+from application.ports.session.recovery import DriverWatch, Patience
 from application.ports.store import Store
 from infrastructure.clock import SystemClock
-from infrastructure.memory.recovery import MemoryDriverWatch
+from infrastructure.memory.session.recovery import MemoryDriverWatch
 from infrastructure.memory.store import MemoryStore
 from infrastructure.memory.tables import Tables
 from infrastructure.postgres.connecting.database import Database

@@ -12,16 +12,16 @@ import pytest
 from psycopg import AsyncConnection
 
 from application.errors import StoreUnavailable
-from application.ports.checkpoints import Checkpoints
-from application.ports.events import EventFilter, OwnedEvent
-from application.ports.log import EventLog
+from application.ports.log.checkpoints import Checkpoints
+from application.ports.log.event_log import EventLog
+from application.ports.log.events import EventFilter, OwnedEvent
 from application.ports.store import Store
 from application.projections.following import BatchSize, Follower
-from infrastructure.memory.checkpoints import MemoryCheckpoints
+from infrastructure.memory.log.checkpoints import MemoryCheckpoints
 from infrastructure.memory.store import MemoryStore
 from infrastructure.memory.tables import Tables
-from infrastructure.postgres.checkpoints import PostgresCheckpoints
 from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.log.checkpoints import PostgresCheckpoints
 from infrastructure.postgres.store import open_store
 from tests.support.appends import Chain, row
 
@@ -254,8 +254,8 @@ async def test_a_connection_that_is_lost_after_the_effect_has_written_nothing(
 _KILLED = """
 import asyncio, os, signal, sys
 from tests.contract.test_following import _database, writer
-from infrastructure.postgres.checkpoints import PostgresCheckpoints
-from infrastructure.postgres.log import PostgresEventLog
+from infrastructure.postgres.log.checkpoints import PostgresCheckpoints
+from infrastructure.postgres.log.event_log import PostgresEventLog
 
 async def main():
     async with _database(sys.argv[1]) as database:

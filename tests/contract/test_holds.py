@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from application.errors import SessionHeld
-from application.ports.log import Append
-from application.ports.session_rows import Hold, SessionFilter, SessionOrder
+from application.ports.log.event_log import Append
+from application.ports.session.session_rows import Hold, SessionFilter, SessionOrder
 from application.ports.store import Store
 from tests.support.appends import START, Chain, row
 

@@ -1,6 +1,6 @@
 """The history of a key, in the form in which readers see it, on every store."""
 
-from application.ports.shared_state import KeyWrite
+from application.ports.session.shared_state import KeyWrite
 from application.ports.store import Store
 from application.reads.key_history import own_writes, shared_writes
 from tests.support.appends import Chain, at

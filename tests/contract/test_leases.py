@@ -15,10 +15,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from application.ports.leases import Claim, Lease, Leases, Presence, Process, Sign
+from application.ports.session.leases import Claim, Lease, Leases, Presence, Process, Sign
 from application.ports.store import Store
 from infrastructure.clock import SystemClock
-from infrastructure.memory.leases import MemoryLeases, MemoryPresence
+from infrastructure.memory.session.leases import MemoryLeases, MemoryPresence
 from infrastructure.memory.tables import Tables
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.session.leases import PostgresLeases, PostgresPresence

@@ -24,7 +24,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from application.ports.store import Store
 from domain.access.events import ACCESS_LOG
-from domain.chain import genesis, link, record_hash
+from domain.log.chain import genesis, link, record_hash
 from infrastructure.postgres.library.recorder import CairnRecorder
 from tests.support.appends import Chain
 from tests.support.library import cases as library

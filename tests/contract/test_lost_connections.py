@@ -12,10 +12,10 @@ import psycopg
 from psycopg import AsyncConnection
 
 from application.errors import OutcomeUnknown, StoreUnavailable, VersionConflict
-from application.ports.log import Append
-from application.ports.shared_state import SharedWrite
+from application.ports.log.event_log import Append
+from application.ports.session.shared_state import SharedWrite
 from application.ports.store import Store
-from domain.chain import genesis, link, record_hash
+from domain.log.chain import genesis, link, record_hash
 from infrastructure.postgres.store import open_store
 from infrastructure.postgres.writing.group_commit import CommitLimits
 from tests.support.appends import Chain

@@ -8,14 +8,14 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from application.ports.provision_payloads import PayloadLocked, ProvisionPayloads
-from application.ports.seen_signatures import SignedRequest
+from application.ports.access.seen_signatures import SignedRequest
+from application.ports.managers.provision_payloads import PayloadLocked, ProvisionPayloads
 from infrastructure.clock import SystemClock
-from infrastructure.memory.provision_payloads import MemoryProvisionPayloads
-from infrastructure.memory.seen_signatures import MemorySeenSignatures
+from infrastructure.keys.sealing import Plain, Sealer, make_sealing_key, rotate_sealing_key
+from infrastructure.memory.access.seen_signatures import MemorySeenSignatures
+from infrastructure.memory.managers.provision_payloads import MemoryProvisionPayloads
 from infrastructure.postgres.connecting.database import Database
-from infrastructure.postgres.provision_payloads import PostgresProvisionPayloads
-from infrastructure.sealing import Plain, Sealer, make_sealing_key, rotate_sealing_key
+from infrastructure.postgres.managers.provision_payloads import PostgresProvisionPayloads
 
 PAYLOAD = '{"env": {"KEY": "s3cr3t"}, "é": "\\u0000"}'
 

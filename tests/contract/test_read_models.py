@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import VersionConflict
-from application.ports.events import EventFilter
-from application.ports.session_rows import (
+from application.ports.log.events import EventFilter
+from application.ports.session.session_rows import (
     Activity,
     After,
     ListedSession,
@@ -19,7 +19,7 @@ from application.ports.session_rows import (
     SessionOrder,
     SortKey,
 )
-from application.ports.shared_state import ScopeOwner
+from application.ports.session.shared_state import ScopeOwner
 from application.ports.store import Store
 from domain.session.events import Recorded, SessionCreated, StatePatched
 from domain.session.evolve import evolve

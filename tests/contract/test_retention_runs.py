@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from application.ports.retention import RetentionRuns
+from application.ports.session.retention import RetentionRuns
 from infrastructure.clock import SystemClock
-from infrastructure.memory.retention_runs import MemoryRetentionRuns
+from infrastructure.memory.session.retention_runs import MemoryRetentionRuns
 from infrastructure.postgres.connecting.database import Database
-from infrastructure.postgres.retention_runs import PostgresRetentionRuns
+from infrastructure.postgres.session.retention_runs import PostgresRetentionRuns
 
 
 @pytest.fixture(params=["memory", "postgres"])

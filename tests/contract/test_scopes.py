@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import KeysTaken, StaleScope, VersionConflict
-from application.ports.log import Append
-from application.ports.shared_state import KeyWrite, SharedWrite
+from application.ports.log.event_log import Append
+from application.ports.session.shared_state import KeyWrite, SharedWrite
 from application.ports.store import Store
 from tests.support.appends import Chain, at, row
 from tests.support.writers import SCOPE, writing

@@ -7,11 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from application.ports.seen_signatures import SeenSignatures, SignedRequest
+from application.ports.access.seen_signatures import SeenSignatures, SignedRequest
 from infrastructure.clock import SystemClock
-from infrastructure.memory.seen_signatures import MemorySeenSignatures
+from infrastructure.memory.access.seen_signatures import MemorySeenSignatures
+from infrastructure.postgres.access.seen_signatures import PostgresSeenSignatures
 from infrastructure.postgres.connecting.database import Database
-from infrastructure.postgres.seen_signatures import PostgresSeenSignatures
 
 A, B = b"a" * 32, b"b" * 32
 

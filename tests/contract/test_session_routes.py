@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import pytest
 
-from application.ports.session_routes import SessionRoute, SessionRoutes
-from infrastructure.memory.session_routes import MemorySessionRoutes
+from application.ports.managers.session_routes import SessionRoute, SessionRoutes
+from infrastructure.memory.managers.session_routes import MemorySessionRoutes
 from infrastructure.postgres.connecting.database import Database
-from infrastructure.postgres.session_routes import PostgresSessionRoutes
+from infrastructure.postgres.managers.session_routes import PostgresSessionRoutes
 
 
 @pytest.fixture(params=["memory", "postgres"])

@@ -8,13 +8,13 @@ from uuid import uuid4
 
 import pytest
 
-from application.ports.tickets import Ticket, Tickets
+from application.ports.access.tickets import Ticket, Tickets
 from application.tokens.manage import hash_of
 from domain.principal import Principal
 from infrastructure.clock import SystemClock
-from infrastructure.memory.tickets import MemoryTickets
+from infrastructure.memory.access.tickets import MemoryTickets
+from infrastructure.postgres.access.tickets import PostgresTickets
 from infrastructure.postgres.connecting.database import Database
-from infrastructure.postgres.tickets import PostgresTickets
 
 MINUTE = timedelta(minutes=1)
 TILL = Principal(

@@ -12,16 +12,16 @@ from application.errors import AuditKeyMissing, BeyondTheLog, LogDamaged
 from application.fan_out import FanOut
 from application.ports.store import Store
 from application.projections.log_tiles import CONSUMER, TileKeeper
-from application.reads.transparency import AuditKeys, TransparencyLog
+from application.reads.evidence.transparency import AuditKeys, TransparencyLog
 from domain.transparency.notes import parse_note, parse_tree_head
 from domain.transparency.proofs import goes_on, includes
 from domain.transparency.tiles import TileId
 from domain.transparency.tree import EMPTY_ROOT, Frontier, leaf_hash
-from infrastructure.ed25519 import Ed25519
-from infrastructure.postgres.checkpoints import PostgresCheckpoints
+from infrastructure.keys.ed25519 import Ed25519
 from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.log.checkpoints import PostgresCheckpoints
+from infrastructure.postgres.log.transparency import PostgresSignedHeads, PostgresTiles
 from infrastructure.postgres.store import open_store
-from infrastructure.postgres.transparency import PostgresSignedHeads, PostgresTiles
 from tests.support.appends import Chain
 
 KEY = Ed25519().new_key("cairn.example/test")

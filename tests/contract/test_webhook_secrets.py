@@ -11,9 +11,9 @@ import psycopg
 import pytest
 
 from application.ports.webhooks import Change, NewWebhook
+from infrastructure.keys.sealing import CannotOpen, Sealer, make_sealing_key, rotate_sealing_key
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.webhooks import PostgresWebhooks
-from infrastructure.sealing import CannotOpen, Sealer, make_sealing_key, rotate_sealing_key
 from tests.contract.test_webhooks import AT, new
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()

@@ -10,15 +10,15 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from application.ports.checkpoints import Checkpoints
-from application.ports.events import EventFilter
+from application.ports.log.checkpoints import Checkpoints
+from application.ports.log.events import EventFilter
 from application.ports.webhooks import Change, NewWebhook, Webhook, WebhookStore, consumer_of
-from infrastructure.memory.checkpoints import MemoryCheckpoints
+from infrastructure.memory.log.checkpoints import MemoryCheckpoints
 from infrastructure.memory.tables import Tables
 from infrastructure.memory.webhooks import MemoryWebhooks
 from infrastructure.postgres import sql
-from infrastructure.postgres.checkpoints import PostgresCheckpoints
 from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.log.checkpoints import PostgresCheckpoints
 from infrastructure.postgres.store import open_store
 from infrastructure.postgres.webhooks import PostgresWebhooks
 from tests.support.appends import Chain

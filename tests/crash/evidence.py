@@ -8,13 +8,13 @@ from uuid import UUID
 
 import psycopg
 
-from application.ports.events import StoredEvent
+from application.ports.log.events import StoredEvent
 from application.projections.session_row import session_row
 from application.projections.shared_state import shared_writes
-from domain.chain import genesis, link, record_hash
+from domain.log.chain import genesis, link, record_hash
 from domain.session.evolve import evolve
 from domain.session.state import ABSENT, Session
-from infrastructure.codec import JsonCodec
+from infrastructure.records.codec import JsonCodec
 
 _EVENTS = """
 select originator_id, originator_version, notification_id, topic, state, digest

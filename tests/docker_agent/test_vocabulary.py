@@ -11,8 +11,8 @@ import pytest
 from api.docker_agent.stream.translation import Translation
 from api.docker_agent.stream.vocabulary import REPORTED
 from application.partials.partial import Key, Piece
-from application.ports.events import StoredEvent
-from application.reads.stream_items import PartialText
+from application.ports.log.events import StoredEvent
+from application.reads.streams.stream_items import PartialText
 from domain.session.events import (
     AgentMessage,
     AgentSwitched,

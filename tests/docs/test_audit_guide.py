@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from infrastructure.audit_key_file import make_key
+from infrastructure.keys.audit_key_file import make_key
 from tests.support.api import Api
 from tests.support.docs import ROOT, examples, shell
 from tests.support.server import running

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from domain.errors import Invalid
-from domain.permission_rules import PermissionRules, evaluate, require_rules
+from domain.permissions.permission_rules import PermissionRules, evaluate, require_rules
 from tests.support.docs import ROOT
 
 TEXT = (ROOT / "docs/permissions.md").read_text("utf-8")

@@ -12,7 +12,7 @@ _SECTION = re.compile(r"^### (\w+)\n(.+?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
 
 
 _FOUND = re.compile(r'(?:found\(|Finding\(None,|return (?=".*", f?"))\s*"(\w+)"')
-_VERIFYING = ("application/reads/verification.py", "api/cli/proving/checkpoint.py")
+_VERIFYING = ("application/reads/evidence/verification.py", "api/cli/proving/checkpoint.py")
 
 
 def test_each_code_has_a_section_that_says_how_bad_it_is() -> None:

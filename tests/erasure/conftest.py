@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import pytest
 
-from infrastructure.audit_key_file import make_key
+from infrastructure.keys.audit_key_file import make_key
 from tests.support.api import Api, Json
 from tests.support.postgres import Server
 from tests.support.server import running

@@ -8,9 +8,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from domain.chain import record_hash
-from domain.erased_records import erased_hash, left_of
-from infrastructure.audit_key_file import read_keys
+from domain.log.chain import record_hash
+from domain.log.erased_records import erased_hash, left_of
+from infrastructure.keys.audit_key_file import read_keys
 from tests.erasure.conftest import BECAUSE, Eraser, lines_of
 from tests.erasure.test_session import SECRET, furnished
 from tests.support.api import done, refused

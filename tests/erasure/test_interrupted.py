@@ -15,16 +15,16 @@ from application.commands.scope_handler import ScopeHandler
 from application.erasure.erasing import Erasing
 from application.fan_out import FanOut
 from application.projections.shared_state import scope_id
+from application.reads.evidence.verification import Verification
 from application.reads.queries import Queries
-from application.reads.transcripts import Transcripts
-from application.reads.verification import Verification
-from application.use_cases.lineage import Lineages
+from application.reads.transcript.transcripts import Transcripts
+from application.use_cases.session.lineage import Lineages
 from domain.errors import Erased
 from domain.session.commands import AddMessage, CreateSession
 from domain.values import Owner
-from infrastructure.postgres.census import PostgresCensus
-from infrastructure.postgres.erasures import PostgresErasures
-from infrastructure.postgres.inspection import PostgresInspector
+from infrastructure.postgres.log.census import PostgresCensus
+from infrastructure.postgres.log.erasures import PostgresErasures
+from infrastructure.postgres.log.inspection import PostgresInspector
 from infrastructure.postgres.store import PostgresStore, open_store
 from tests.support.builders import added, created, text
 from tests.support.transfers import Populated

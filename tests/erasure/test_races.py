@@ -12,11 +12,11 @@ from application.transfer import exports
 from domain.errors import Erased
 from domain.session.commands import AddMessage
 from domain.session.events import SessionErased
-from infrastructure.memory.census import MemoryCensus
-from infrastructure.memory.erasures import MemoryErasures
+from infrastructure.memory.log.census import MemoryCensus
+from infrastructure.memory.log.erasures import MemoryErasures
 from infrastructure.memory.store import MemoryStore
 from infrastructure.memory.tables import Tables
-from infrastructure.postgres.erasures import PostgresErasures
+from infrastructure.postgres.log.erasures import PostgresErasures
 from infrastructure.postgres.store import PostgresStore, open_store
 from tests.erasure.test_interrupted import ADA, Desk, furnished, is_gone
 from tests.support.appends import Chain

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-import api.jobs
+import api.composition.jobs
 from api.cli import main
 from api.cli.erasing import retention
 from application.retention.policies import Policy, read_policies
@@ -139,7 +139,7 @@ def test_a_server_follows_its_policies_by_itself(
     # Everything is old enough at once, and a day passes in a second.
     younger = read_policies
     monkeypatch.setattr(
-        api.jobs,
+        api.composition.jobs,
         "read_policies",
         lambda path: [one._replace(older_than=-one.older_than) for one in younger(path)],
     )

@@ -7,17 +7,17 @@ from pathlib import Path
 from uuid import UUID
 
 from application.fan_out import FanOut
-from application.ports.erasures import Erasures
+from application.ports.log.erasures import Erasures
 from application.projections.shared_state import scope_id
 from domain.scope.events import ScopeErased, ScopeOpened
 from domain.session.events import SessionErased, StatePatched
 from domain.values import Origin
-from infrastructure.memory.census import MemoryCensus
-from infrastructure.memory.erasures import MemoryErasures
+from infrastructure.memory.log.census import MemoryCensus
+from infrastructure.memory.log.erasures import MemoryErasures
 from infrastructure.memory.store import MemoryStore
 from infrastructure.memory.tables import Tables
-from infrastructure.postgres.census import PostgresCensus
-from infrastructure.postgres.erasures import PostgresErasures
+from infrastructure.postgres.log.census import PostgresCensus
+from infrastructure.postgres.log.erasures import PostgresErasures
 from infrastructure.postgres.store import open_store
 from tests.support.builders import NOON, added, created
 from tests.support.docs import ROOT

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from application.ports.events import StoredEvent
+from application.ports.log.events import StoredEvent
 from application.transfer.foreign import ForeignSession, Tally
 from application.transfer.lines import Line, event_of
-from infrastructure.codec import JsonCodec
 from infrastructure.importers.choices import Choices
 from infrastructure.importers.registry import READERS
+from infrastructure.records.codec import JsonCodec
 from infrastructure.transfer.foreign_folder import write_foreign
 
 SAMPLES = Path(__file__).parent / "samples"

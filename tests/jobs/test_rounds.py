@@ -5,7 +5,7 @@ from contextlib import closing
 
 import psycopg
 
-from api.jobs import in_turn
+from api.composition.jobs import in_turn
 from tests.support.api import Api
 from tests.support.server import running
 

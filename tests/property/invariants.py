@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from domain.scope.events import ScopeOpened
+from domain.scope.state_keys import scope_of
 from domain.session import events as e
 from domain.session.family.spawning import DEFAULT_CHILDREN, EXTRACTOR
 from domain.session.state import ABSENT, Session
-from domain.state_keys import scope_of
 
 _ENDS = e.TurnCompleted | e.TurnFailed | e.TurnCancelled
 _NEEDS_AN_AGENT = (

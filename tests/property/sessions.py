@@ -36,32 +36,32 @@ from application.errors import (
 )
 from application.fan_out import FanOut
 from application.memory_budget import Share
-from application.ports.events import StoredEvent
-from application.ports.session_rows import SessionFilter, SessionOrder
+from application.ports.log.events import StoredEvent
+from application.ports.session.session_rows import SessionFilter, SessionOrder
 from application.ports.store import Store
 from application.projections.session_document import kept_document, session_document
 from application.projections.session_row import session_row
 from application.projections.shared_state import app_scope, scope_id, user_scope
 from application.reads.queries import Queries
 from application.reads.query_results import Snapshot
-from application.reads.transcripts import Transcripts
-from application.use_cases.lineage import Lineages
-from domain.chain import genesis, link, record_hash
+from application.reads.transcript.transcripts import Transcripts
+from application.use_cases.session.lineage import Lineages
 from domain.errors import CairnError
+from domain.log.chain import genesis, link, record_hash
 from domain.scope import rules as scope_rules
 from domain.scope.rules import PatchScope
 from domain.scope.state import UNOPENED, Scope
 from domain.scope.state import evolve as evolve_scope
+from domain.scope.state_keys import scope_of
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.content.conversation import rewind_to
 from domain.session.evolve import fold
 from domain.session.family.forks import inherited
 from domain.session.state import Session
-from domain.state_keys import scope_of
 from domain.values import Owner, SessionLimits
 from infrastructure.memory.store import MemoryStore
-from infrastructure.state_codec import decode_state, encode_state
+from infrastructure.records.state_codec import decode_state, encode_state
 from tests.property.invariants import check, check_scope
 from tests.property.model import Log, Model, refusal_of
 from tests.support.aim import aimed

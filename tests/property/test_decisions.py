@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from application.projections.session_document import session_document
 from domain.errors import CairnError
-from domain.grants import wider_than
-from domain.permission_rules import evaluate
+from domain.permissions.grants import wider_than
+from domain.permissions.permission_rules import evaluate
+from domain.scope.state_keys import own_keys, scope_of
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.decide import companions, decide
@@ -21,11 +22,10 @@ from domain.session.evolve import evolve, fold
 from domain.session.family.spawning import DEFAULT_CHILDREN
 from domain.session.life.supervision import next_deadline
 from domain.session.state import ABSENT, Session, Status
-from domain.state_keys import own_keys, scope_of
 from domain.timers import Timers
 from domain.values import Owner
-from infrastructure.codec import JsonCodec
-from infrastructure.state_codec import encode_state
+from infrastructure.records.codec import JsonCodec
+from infrastructure.records.state_codec import encode_state
 from tests.property.effort import examples
 from tests.property.invariants import check
 from tests.support.aim import aimed

@@ -23,12 +23,18 @@ from application.errors import PieceMisplaced
 from application.fan_out import FanOut
 from application.partials.reader import PartialReader
 from application.partials.writer import PartialWriter
-from application.ports.partials import KeptPiece
+from application.ports.session.partials import KeptPiece
 from application.ports.store import Store
-from application.reads.selecting import ALL
-from application.reads.stream_items import CaughtUp, PartialText, Ping, StreamItem, StreamTiming
-from application.reads.tail import Tails
-from application.use_cases.pieces import Pieces, SentPiece
+from application.reads.streams.selecting import ALL
+from application.reads.streams.stream_items import (
+    CaughtUp,
+    PartialText,
+    Ping,
+    StreamItem,
+    StreamTiming,
+)
+from application.reads.streams.tail import Tails
+from application.use_cases.turn.pieces import Pieces, SentPiece
 from domain.session.commands import Command, CreateSession, RecordActivity, StartTurn
 from domain.session.events import AgentMessage
 from infrastructure.memory.store import MemoryStore
@@ -276,8 +282,8 @@ def at_once():
     """Nothing waits for a time: what is not there yet is refused, and looked for at once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("application.partials.book.KEPT_WITHIN", 0.0)
-        patch.setattr("application.use_cases.pieces._PATIENCE", 0.0)
-        patch.setattr("application.use_cases.pieces._LOOK_EVERY", 0.0)
+        patch.setattr("application.use_cases.turn.pieces._PATIENCE", 0.0)
+        patch.setattr("application.use_cases.turn.pieces._LOOK_EVERY", 0.0)
         yield
 
 

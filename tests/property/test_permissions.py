@@ -8,8 +8,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from domain.errors import Invalid
-from domain.grants import GRANT_CATEGORIES, Grants, normalised, wider_than
-from domain.permission_rules import MODES, PermissionRules, evaluate, literal, require_rules
+from domain.permissions.grants import GRANT_CATEGORIES, Grants, normalised, wider_than
+from domain.permissions.permission_rules import (
+    MODES,
+    PermissionRules,
+    evaluate,
+    literal,
+    require_rules,
+)
 from tests.property.effort import examples
 
 names = st.text("ab:", min_size=1, max_size=3).filter(str.strip)

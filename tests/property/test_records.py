@@ -8,14 +8,14 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.ports.events import Envelope, StoredEvent
-from domain.catalogue import NAMES
+from application.ports.log.events import Envelope, StoredEvent
+from domain.log.catalogue import NAMES
 from domain.session.content.transcript import Transcript
 from domain.session.events import ConversationCleared, Recorded
 from domain.session.evolve import fold
 from domain.session.state import ABSENT, Session
-from infrastructure.codec import JsonCodec
-from infrastructure.state_codec import decode_state, encode_state
+from infrastructure.records.codec import JsonCodec
+from infrastructure.records.state_codec import decode_state, encode_state
 from tests.property.effort import examples
 from tests.support.builders import history
 from tests.support.strategies import EVENTS, events, json_objects, reachable, texts, unreachable

@@ -8,10 +8,10 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.ports.session_rows import SessionFilter, SessionOrder
+from application.ports.session.session_rows import SessionFilter, SessionOrder
 from application.projections.shared_state import scope_id
 from domain.access.events import AccessGranted
-from domain.catalogue import NAMES
+from domain.log.catalogue import NAMES
 from domain.scope.events import ScopeOpened
 from domain.session.events import SessionCreated, StatePatched
 from domain.values import Origin

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from api.cli import main
-from api.database import open_read_models
-from application.ports.read_models import Difference, RebuildRuns
+from api.composition.database import open_read_models
+from application.ports.log.read_models import Difference, RebuildRuns
 from application.projections.read_models import Rebuilding, Rebuilt
 from domain.timers import Timers
 from tests.support.api import HELLO, Api, done
@@ -200,7 +200,7 @@ def test_ended_in_the_middle_it_goes_on_where_it_was(
     lived_in: str, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("application.projections.read_models._PUT_AT", 1)
-    monkeypatch.setattr("infrastructure.postgres.read_models._EVENTS", 7)
+    monkeypatch.setattr("infrastructure.postgres.log.read_models._EVENTS", 7)
     before = live(lived_in)
     execute(lived_in, A_TITLE)
     left = steps

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psycopg
 
-from domain.chain import genesis, link, record_hash
+from domain.log.chain import genesis, link, record_hash
 from tests.support.api import SessionApi
 
 

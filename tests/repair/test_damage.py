@@ -254,6 +254,6 @@ def test_a_report_does_not_depend_on_where_pages_of_the_log_end(
     report, verdict = look(session), done(session.get("/verify"))
     for limit, value in (("_AT_ONCE", 1), ("_BYTES", 1), ("_AT_ONCE", 3)):
         with monkeypatch.context() as patch:
-            patch.setattr(f"infrastructure.postgres.inspection.{limit}", value)
+            patch.setattr(f"infrastructure.postgres.log.inspection.{limit}", value)
             assert look(session) == report
             assert done(session.get("/verify")) == verdict

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from infrastructure.postgres.connecting.database import Database
-from infrastructure.postgres.inspection import PostgresInspector
+from infrastructure.postgres.log.inspection import PostgresInspector
 from tests.repair.damage import Damage
 from tests.support.api import Api, SessionApi, done, refused
 

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from application.fan_out import FanOut
-from application.reads.stream_items import LOOK_AGAIN
+from application.reads.streams.stream_items import LOOK_AGAIN
 from tests.streams.agent import Agent, agents, said
 from tests.streams.conftest import PING_SECONDS
 from tests.support.processes import Cairn, in_this_process, serving

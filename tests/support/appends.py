@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from application.ports.events import NewEvent
-from application.ports.idempotency import StoredAnswer
-from application.ports.log import Append
-from application.ports.session_rows import NO_ACTIVITY, Activity, SessionRow
-from application.ports.shared_state import ScopeVersion, SharedWrite
-from domain.chain import genesis, link, record_hash
+from application.ports.log.event_log import Append
+from application.ports.log.events import NewEvent
+from application.ports.session.idempotency import StoredAnswer
+from application.ports.session.session_rows import NO_ACTIVITY, Activity, SessionRow
+from application.ports.session.shared_state import ScopeVersion, SharedWrite
+from domain.log.chain import genesis, link, record_hash
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 A_ROW = SessionRow(

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from domain.access.events import AccessGranted
-from domain.grants import Grants
-from domain.permission_rules import PermissionRules
+from domain.permissions.grants import Grants
+from domain.permissions.permission_rules import PermissionRules
 from domain.scope.events import ScopeErased, ScopeOpened
 from domain.session import commands as c
 from domain.session import events as e

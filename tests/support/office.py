@@ -8,12 +8,12 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller, IdempotencyKey, Outcome, Request
 from application.fan_out import FanOut
-from application.ports.leases import Lease
+from application.ports.session.leases import Lease
 from application.ports.store import Store
 from application.reads.health import Checkup, Checkups
-from application.reads.wait_for import Waits
-from application.use_cases.attachment import Attachments
-from application.use_cases.presence import Presence
+from application.reads.streams.wait_for import Waits
+from application.use_cases.session.attachment import Attachments
+from application.use_cases.session.presence import Presence
 from domain.session.commands import Command, CreateSession
 from infrastructure.clock import SystemClock
 from infrastructure.memory.store import MemoryStore

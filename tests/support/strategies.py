@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from domain.access.events import AccessGranted, AccessTo
 from domain.errors import CairnError
-from domain.grants import Grants
-from domain.permission_rules import MODES, PermissionRules
+from domain.permissions.grants import Grants
+from domain.permissions.permission_rules import MODES, PermissionRules
 from domain.scope.events import ScopeErased, ScopeOpened
 from domain.scope.rules import PatchScope
 from domain.session import commands as c

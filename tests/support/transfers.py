@@ -13,10 +13,10 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Caller
 from application.commands.scope_handler import ScopeHandler
 from application.fan_out import FanOut
-from application.ports.census import Census
-from application.ports.events import Envelope, NewEvent
-from application.ports.log import Append
-from application.ports.shared_state import ScopeOwner
+from application.ports.log.census import Census
+from application.ports.log.event_log import Append
+from application.ports.log.events import Envelope, NewEvent
+from application.ports.session.shared_state import ScopeOwner
 from application.ports.store import Store
 from application.projections.session_row import session_row
 from application.projections.shared_state import scope_id, shared_writes
@@ -26,18 +26,18 @@ from application.transfer.exports import Exports
 from application.transfer.imports import Importer
 from application.transfer.log_file import Selection
 from application.transfer.plans import ImportPlan
-from domain.catalogue import Event
-from domain.chain import genesis, link, record_hash
+from domain.log.catalogue import Event
+from domain.log.chain import genesis, link, record_hash
 from domain.scope.events import ScopeOpened
 from domain.session.events import Recorded, SessionCreated
 from domain.session.evolve import evolve
 from domain.session.family.forks import inherited
 from domain.session.state import ABSENT, Session
 from domain.timers import Timers
-from infrastructure.memory.census import MemoryCensus
+from infrastructure.memory.log.census import MemoryCensus
 from infrastructure.memory.store import MemoryStore
 from infrastructure.memory.tables import Tables
-from infrastructure.record_check import spelling_fault_of
+from infrastructure.records.record_check import spelling_fault_of
 from infrastructure.transfer.unpacking import Bundle, UnpackLimits
 from tests.support.builders import at
 

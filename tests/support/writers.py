@@ -17,7 +17,7 @@ from uuid import UUID
 from psycopg import AsyncConnection
 
 from application.errors import StaleScope
-from application.ports.shared_state import SharedWrite
+from application.ports.session.shared_state import SharedWrite
 from infrastructure.postgres.store import open_store
 from tests.support.appends import Chain
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from application.fan_out import FanOut
-from infrastructure.postgres.census import PostgresCensus
+from infrastructure.postgres.log.census import PostgresCensus
 from infrastructure.postgres.store import open_store
 from tests.support.postgres import Server
 from tests.support.transfers import Place, memory_place

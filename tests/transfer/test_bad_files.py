@@ -14,7 +14,7 @@ import zstandard
 
 from application.projections.shared_state import scope_id
 from application.transfer.lines import FileFault
-from domain.chain import genesis, link, record_hash
+from domain.log.chain import genesis, link, record_hash
 from domain.scope.events import ScopeOpened
 from domain.session.events import StatePatched
 from infrastructure.transfer.compression import compressor

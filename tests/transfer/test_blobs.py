@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from application.ports.blobs import CHUNK, Blob, BlobOwner
-from application.ports.retention import ArchiveDamaged
+from application.ports.session.blobs import CHUNK, Blob, BlobOwner
+from application.ports.session.retention import ArchiveDamaged
 from application.transfer.log_file import Selection
 from domain.blobs import blob_name
 from domain.session.events import MessageAdded

@@ -18,7 +18,7 @@ import zstandard
 
 from api.cli import main
 from api.cli.transfer import exporting
-from infrastructure.audit_key_file import make_key
+from infrastructure.keys.audit_key_file import make_key
 from tests.support.api import Api
 from tests.support.docs import ROOT
 from tests.support.server import running

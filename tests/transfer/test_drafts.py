@@ -9,8 +9,8 @@ import pytest
 
 from application.transfer.foreign import Draft, ForeignSession, ForkPoint, foreign_session_id
 from application.transfer.lines import event_of, header_of
-from domain.chain import genesis, link, record_hash
-from infrastructure.codec import JsonCodec
+from domain.log.chain import genesis, link, record_hash
+from infrastructure.records.codec import JsonCodec
 from infrastructure.transfer.foreign_folder import write_foreign
 from tests.support.builders import added, completed, created, started
 

@@ -17,7 +17,7 @@ import pytest
 from api.cli import main
 from application.transfer.foreign import Draft, ForeignSession, foreign_session_id
 from domain.session.events import StatePatched
-from infrastructure.codec import JsonCodec
+from infrastructure.records.codec import JsonCodec
 from infrastructure.transfer.foreign_folder import write_foreign
 from tests.support.builders import NOON, added, created
 from tests.support.docs import ROOT

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from application.errors import SessionHeld
-from application.ports.session_rows import SessionFilter
+from application.ports.session.session_rows import SessionFilter
 from application.projections.shared_state import scope_id
 from application.transfer.log_file import Selection
 from domain.errors import SessionNotFound

@@ -9,11 +9,11 @@ from application.commands.access_handler import AccessHandler
 from application.commands.request import Caller
 from application.errors import Busy, StoreUnavailable
 from application.fan_out import FanOut
-from application.ports.log import Append
+from application.ports.log.event_log import Append
 from domain.access.events import ACCESS_LOG, AccessGranted
 from domain.access.rules import LONGEST_VALUE, decide, shortened
-from domain.chain import genesis, link, record_hash
 from domain.errors import SessionExists
+from domain.log.chain import genesis, link, record_hash
 from domain.session.commands import CreateSession
 from tests.support.builders import NOON, OWNER
 from tests.support.office import InMemoryApp

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from api.cli.options import UsageError, settings_of
-from api.keys import signing_secrets_of
+from api.composition.keys import signing_secrets_of
 from api.settings import Settings
 from api.start_error import StartError
 

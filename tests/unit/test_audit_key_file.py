@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.audit_key_file import KeyFileError, make_key, read_keys, rotate_key
+from infrastructure.keys.audit_key_file import KeyFileError, make_key, read_keys, rotate_key
 
 NAME = "cairn.example/store"
 

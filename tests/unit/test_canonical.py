@@ -4,7 +4,7 @@ import hashlib
 import itertools
 
 from application.reads.profile import profile_digest
-from domain.canonical import digest_of
+from domain.log.canonical import digest_of
 
 
 def test_the_digest_is_that_of_the_canonical_text() -> None:

@@ -3,7 +3,7 @@
 from hashlib import sha256
 from uuid import UUID
 
-from domain.chain import DIGEST_SIZE, genesis, link, record_hash
+from domain.log.chain import DIGEST_SIZE, genesis, link, record_hash
 from tests.support.builders import SESSION_ID
 
 RECORDS = [b'{"n":1}', b'{"n":2}', b'{"n":3}']

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import IdempotencyKeyReused, StaleSequence, StoreUnavailable
-from application.ports.leases import Process
-from application.ports.session_rows import After, ListedSession, SessionFilter, SessionOrder
-from application.ports.shared_state import ScopeOwner
+from application.ports.session.leases import Process
+from application.ports.session.session_rows import After, ListedSession, SessionFilter, SessionOrder
+from application.ports.session.shared_state import ScopeOwner
 from application.reads.health import Checkup, Page
 from domain.errors import Invalid, SessionIsDeleted, SessionIsStopped, SessionNotFound
 from domain.session.commands import (

@@ -8,14 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from application.ports.events import Envelope, StoredEvent
+from application.ports.log.events import Envelope, StoredEvent
 from domain.access.events import AccessGranted
-from domain.catalogue import NAMES
+from domain.log.catalogue import NAMES
 from domain.scope.events import ScopeErased, ScopeOpened
 from domain.session import events as e
 from domain.session.events import Recorded, Unrecognised
 from domain.values import Agent, Failure, Option, Owner, Usage
-from infrastructure.codec import JsonCodec
+from infrastructure.records.codec import JsonCodec
 from tests.support.builders import (
     EVENT_ID,
     GROWN,

@@ -13,7 +13,7 @@ from application.commands.session_queue import QueueLimits
 from application.errors import Busy, IdempotencyKeyInFlight, IdempotencyKeyReused, RecordTooLarge
 from application.fan_out import FanOut
 from application.memory_budget import Share
-from application.ports.log import Append, EventLog
+from application.ports.log.event_log import Append, EventLog
 from application.ports.store import Store
 from domain.errors import CairnError, TurnNotFound
 from domain.session import events as e

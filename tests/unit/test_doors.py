@@ -24,7 +24,7 @@ from application.limits.limiter import Limiter, Limits
 from application.memory_budget import MemoryBudget
 from domain.principal import Principal
 from infrastructure.clock import SystemClock
-from infrastructure.memory.allowances import MemoryAllowances
+from infrastructure.memory.access.allowances import MemoryAllowances
 
 
 class _Services:

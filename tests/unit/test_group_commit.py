@@ -9,8 +9,8 @@ from psycopg import AsyncConnection
 
 from application.errors import Overloaded
 from application.memory_budget import Share
-from application.ports.log import Append
-from application.ports.shared_state import SharedWrite
+from application.ports.log.event_log import Append
+from application.ports.session.shared_state import SharedWrite
 from infrastructure.postgres.writing.group_commit import CommitLimits, GroupCommit
 from tests.support.appends import Chain
 

@@ -18,7 +18,7 @@ from domain.errors import (
     TurnNotFound,
     WrongInteraction,
 )
-from domain.permission_rules import MAX_RULES, PermissionRules
+from domain.permissions.permission_rules import MAX_RULES, PermissionRules
 from domain.session import events as e
 from domain.session.commands import (
     AnswerElicitation,

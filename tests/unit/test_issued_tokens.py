@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from application.errors import IssuerUnavailable, Unauthorized
-from application.ports.issued_tokens import secure_url
+from application.ports.access.issued_tokens import secure_url
 from domain.principal import Principal
 from infrastructure.issuer import keys as issuer_keys
 from infrastructure.issuer.keys import IssuerKeys

@@ -16,7 +16,7 @@ from application.errors import (
     StaleSequence,
     StoreUnavailable,
 )
-from application.ports.log import Append, EventLog
+from application.ports.log.event_log import Append, EventLog
 from domain.errors import (
     CairnError,
     Invalid,

@@ -13,8 +13,8 @@ from domain.errors import (
     SessionIsDeleted,
     SessionNotFound,
 )
-from domain.grants import Grants
-from domain.permission_rules import PermissionRules
+from domain.permissions.grants import Grants
+from domain.permissions.permission_rules import PermissionRules
 from domain.session import events as e
 from domain.session.commands import (
     AcquireAttachment,

@@ -18,8 +18,8 @@ from domain.errors import (
     SessionStarting,
     SpawnLimit,
 )
-from domain.grants import GRANT_CATEGORIES, Grants
-from domain.permission_rules import PermissionRules
+from domain.permissions.grants import GRANT_CATEGORIES, Grants
+from domain.permissions.permission_rules import PermissionRules
 from domain.session import events as e
 from domain.session.commands import (
     CancelTurn,

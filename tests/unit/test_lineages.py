@@ -13,13 +13,12 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Outcome, Request
 from application.errors import CursorAhead, StaleSequence, StoreUnavailable
 from application.fan_out import FanOut
-from application.ports.session_rows import SessionFilter, SessionOrder
+from application.ports.session.session_rows import SessionFilter, SessionOrder
 from application.ports.store import Store
 from application.reads.queries import Queries
-from application.reads.transcripts import Transcripts
+from application.reads.transcript.transcripts import Transcripts
 from application.upkeep.supervision import Supervisor
-from application.use_cases.lineage import Lineages
-from domain.chain import genesis, link, record_hash
+from application.use_cases.session.lineage import Lineages
 from domain.errors import (
     CairnError,
     Invalid,
@@ -31,7 +30,8 @@ from domain.errors import (
     SpawnLimit,
     TurnInProgress,
 )
-from domain.grants import Grants
+from domain.log.chain import genesis, link, record_hash
+from domain.permissions.grants import Grants
 from domain.session import commands as c
 from domain.session import events as e
 from domain.session.content.conversation import rewind_to

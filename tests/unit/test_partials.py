@@ -7,8 +7,8 @@ from application.partials.book import PartialBook
 from application.partials.partial import Key, Mark, Partial, Piece
 from application.partials.session_partials import SessionPartials
 from application.partials.surrogates import joined, rest_of
-from application.ports.events import NewEvent
-from application.ports.partials import Ending, KeptPiece
+from application.ports.log.events import NewEvent
+from application.ports.session.partials import Ending, KeptPiece
 from domain.errors import Invalid
 from tests.support.builders import SESSION_ID
 

@@ -5,8 +5,8 @@ import time
 import pytest
 
 from domain.errors import Invalid
-from domain.grants import GRANT_CATEGORIES, MAX_ATOMS, Grants, normalised, wider_than
-from domain.permission_rules import (
+from domain.permissions.grants import GRANT_CATEGORIES, MAX_ATOMS, Grants, normalised, wider_than
+from domain.permissions.permission_rules import (
     MAX_RULES,
     PermissionRules,
     Step,

@@ -12,7 +12,7 @@ from application.errors import StoreUnavailable
 from application.fan_out import FanOut
 from application.use_cases.recovery import Recovery, patience
 from domain.session.commands import Command, CreateSession, StartTurn, StopSession
-from infrastructure.memory.recovery import MemoryDriverWatch
+from infrastructure.memory.session.recovery import MemoryDriverWatch
 from infrastructure.memory.store import MemoryStore
 from infrastructure.memory.tables import Tables
 from tests.support.builders import OWNER

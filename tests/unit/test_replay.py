@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.fan_out import FanOut
-from application.ports.session_rows import NEVER
-from application.reads.pace import LONGEST_GAP, Pace
-from application.reads.replay import Replays
-from application.reads.selecting import ALL, Filter
-from application.reads.stream_items import CaughtUp, Closing, StreamItem, StreamTiming
-from application.reads.tail import Tails
+from application.ports.session.session_rows import NEVER
+from application.reads.streams.pace import LONGEST_GAP, Pace
+from application.reads.streams.replay import Replays
+from application.reads.streams.selecting import ALL, Filter
+from application.reads.streams.stream_items import CaughtUp, Closing, StreamItem, StreamTiming
+from application.reads.streams.tail import Tails
 from infrastructure.memory.store import MemoryStore
 from tests.support.appends import START, Chain, at
 

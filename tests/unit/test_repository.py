@@ -11,13 +11,13 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.fan_out import FanOut
 from application.memory_budget import Share
-from application.ports.events import NewEvent
-from application.ports.log import Append
+from application.ports.log.event_log import Append
+from application.ports.log.events import NewEvent
 from application.ports.store import Store
 from application.reads.queries import Queries
-from application.reads.transcripts import Transcripts
-from application.use_cases.lineage import Lineages
-from domain.chain import link, record_hash
+from application.reads.transcript.transcripts import Transcripts
+from application.use_cases.session.lineage import Lineages
+from domain.log.chain import link, record_hash
 from domain.session import commands as c
 from domain.session.content.conversation import rewind_to
 from domain.session.state import Session

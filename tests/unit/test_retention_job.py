@@ -7,15 +7,20 @@ from uuid import UUID
 
 import pytest
 
-from api.retention import policies_of
+from api.composition.retention import policies_of
 from api.settings import Settings
 from api.start_error import StartError
-from application.ports.retention import ArchiveDamaged, ExpiredSession, KeptMeanwhile, UnderHold
+from application.ports.session.retention import (
+    ArchiveDamaged,
+    ExpiredSession,
+    KeptMeanwhile,
+    UnderHold,
+)
 from application.retention.job import RetentionJob
 from application.retention.keeping import Retention
 from application.retention.policies import Policy, PolicyFault
 from infrastructure.clock import SystemClock
-from infrastructure.memory.retention_runs import MemoryRetentionRuns
+from infrastructure.memory.session.retention_runs import MemoryRetentionRuns
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 HELD, SET_ON_HOLD, GONE_ON, ERASED = (UUID(int=number) for number in range(1, 5))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infrastructure.owner_only_file import KeyFileError
-from infrastructure.sealing import (
+from infrastructure.keys.owner_only_file import KeyFileError
+from infrastructure.keys.sealing import (
     CannotOpen,
     Plain,
     Sealer,

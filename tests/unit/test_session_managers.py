@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.owner_only_file import KeyFileError
-from infrastructure.session_managers import read_managers
+from infrastructure.keys.owner_only_file import KeyFileError
+from infrastructure.outgoing.session_managers import read_managers
 
 GOOD = '[[manager]]\nid = "b"\nurl = "https://b.example/base/"\nhmac_secret = "s3cr3t"\n'
 

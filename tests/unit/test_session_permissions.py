@@ -3,8 +3,8 @@
 import pytest
 
 from domain.errors import Invalid, PermissionDenied
-from domain.grants import Grants
-from domain.permission_rules import PermissionRules
+from domain.permissions.grants import Grants
+from domain.permissions.permission_rules import PermissionRules
 from domain.replacing import replace
 from domain.session import events as e
 from domain.session.commands import ReplacePermissions, SwitchToolApproval

@@ -11,7 +11,7 @@ from application.commands.scope_handler import ScopeHandler
 from application.commands.session_queue import QueueLimits, SessionQueue
 from application.errors import Busy
 from application.fan_out import FanOut
-from application.ports.log import Append
+from application.ports.log.event_log import Append
 from domain.scope.rules import PatchScope
 from domain.session.commands import AddMessage, CreateSession
 from infrastructure.memory.store import MemoryStore

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from application.ports.session_rows import Activity, SessionRow
+from application.ports.session.session_rows import Activity, SessionRow
 from application.projections.session_document import activity_of, kept_document, session_document
 from application.projections.session_row import (
     PROJECTION_VERSION,
@@ -17,7 +17,7 @@ from application.projections.session_row import (
 )
 from domain.session import events as e
 from domain.values import Agent, Failure, Owner, rfc3339
-from infrastructure.codec import JsonCodec
+from infrastructure.records.codec import JsonCodec
 from tests.support.builders import (
     SAMPLES,
     SESSION_ID,

@@ -3,10 +3,10 @@
 import pytest
 
 from domain.errors import Invalid, LimitReached, StaleState
+from domain.scope.state_keys import own_keys, scope_of
 from domain.session import events as e
 from domain.session.commands import PatchState
 from domain.session.content.shared_state import difference
-from domain.state_keys import own_keys, scope_of
 from domain.values import MAX_STATE_KEYS
 from tests.support.builders import create, created, started, state_after, stopped
 from tests.support.given import given

@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
-from application.ports.shared_state import SharedWrite
+from application.ports.session.shared_state import SharedWrite
 from application.projections.shared_state import app_scope, scope_id, shared_writes, user_scope
 from domain.session import events as e
-from infrastructure.codec import JsonCodec
+from infrastructure.records.codec import JsonCodec
 from tests.support.builders import OWNER, SAMPLES, created
 
 CODEC = JsonCodec()

@@ -11,12 +11,12 @@ import pytest
 from api.http.outgoing.streams import EventStream
 from application.fan_out import FanOut
 from application.memory_budget import Share
-from application.ports.events import StoredEvent
+from application.ports.log.events import StoredEvent
 from application.ports.store import Store
-from application.reads.feed import Feed, FeedFilter
-from application.reads.selecting import ALL
-from application.reads.stream_items import StreamItem
-from application.reads.tail import Tails
+from application.reads.streams.feed import Feed, FeedFilter
+from application.reads.streams.selecting import ALL
+from application.reads.streams.stream_items import StreamItem
+from application.reads.streams.tail import Tails
 from domain.principal import Principal
 from infrastructure.memory.store import MemoryStore
 from tests.support.appends import START, Chain, row

@@ -11,7 +11,7 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.fan_out import FanOut
 from application.reads.queries import Queries
-from application.reads.transcripts import Transcripts
+from application.reads.transcript.transcripts import Transcripts
 from domain.session import commands as c
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import OWNER

@@ -10,8 +10,8 @@ import pytest
 
 from domain.session import events as e
 from domain.session.state import ABSENT, FORMAT, OLDEST_FORMAT, Session
-from infrastructure import state_codec
-from infrastructure.state_codec import decode_state, encode_state
+from infrastructure.records import state_codec
+from infrastructure.records.state_codec import decode_state, encode_state
 from tests.support.builders import SAMPLES, called, created, requested, started, state_after
 
 SHAPE = Path(__file__).parent / "golden" / "state_shape.txt"

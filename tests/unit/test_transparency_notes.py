@@ -17,7 +17,7 @@ from domain.transparency.notes import (
     parse_tree_head,
     parse_verifier_key,
 )
-from infrastructure.ed25519 import Ed25519
+from infrastructure.keys.ed25519 import Ed25519
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "tlog.json").read_text("utf-8")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from application.ports.events import Envelope, StoredEvent
-from domain.catalogue import NAMES
+from application.ports.log.events import Envelope, StoredEvent
+from domain.log.catalogue import NAMES
 from domain.session.events import Recorded, SessionCreated, SessionEvent
 from domain.values import Agent, Owner
-from infrastructure.codec import JsonCodec
-from infrastructure.upcasters import _STEPS, upcast
+from infrastructure.records.codec import JsonCodec
+from infrastructure.records.upcasters import _STEPS, upcast
 from tests.support.builders import EVENT_ID, GROWN, NOON, SAMPLES, SESSION_ID
 
 RECORDS = Path(__file__).parent / "golden" / "records"

@@ -13,11 +13,11 @@ from application.errors import IdempotencyKeyReused, StaleScope, StaleSequence
 from application.partials.reader import PartialReader
 from application.partials.writer import PartialWriter
 from application.reads.queries import Queries
-from application.reads.transcripts import Transcripts
+from application.reads.transcript.transcripts import Transcripts
 from application.use_cases import UseCases, use_cases_over
-from application.use_cases.inputs import WantedInput
-from application.use_cases.pieces import SentPiece
-from application.use_cases.sessions import WantedMessage
+from application.use_cases.session.sessions import WantedMessage
+from application.use_cases.turn.inputs import WantedInput
+from application.use_cases.turn.pieces import SentPiece
 from domain.errors import Invalid, NoTurnInProgress, SessionNotFound, SpawnLimit, TurnNotFound
 from domain.session import commands as c
 from domain.session import events as e

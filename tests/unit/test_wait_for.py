@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import StoreUnavailable
-from application.ports.leases import Lease
-from application.ports.session_rows import ListedSession
-from application.reads.wait_for import Condition, Seen
+from application.ports.session.leases import Lease
+from application.ports.session.session_rows import ListedSession
+from application.reads.streams.wait_for import Condition, Seen
 from domain.errors import SessionNotFound
 from domain.session.commands import (
     ActivateSession,

@@ -8,15 +8,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from application.fan_out import FanOut
-from application.ports.events import EventFilter
-from application.ports.log import EventLog
+from application.ports.log.event_log import EventLog
+from application.ports.log.events import EventFilter
 from application.ports.webhooks import NewWebhook, Webhook
 from application.webhooks.dispatcher import WebhookDispatcher
 from application.webhooks.retry_policy import RetryPolicy
+from infrastructure.outgoing.webhook_sender import HttpSender
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.store import open_store
 from infrastructure.postgres.webhooks import PostgresWebhooks
-from infrastructure.webhook_sender import HttpSender
 from tests.support.appends import Chain
 from tests.support.tasks import no_task_left
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.late_sender import LateSender
-from infrastructure.webhook_sender import HttpSender, is_public, resolve
+from infrastructure.outgoing.late_sender import LateSender
+from infrastructure.outgoing.webhook_sender import HttpSender, is_public, resolve
 from tests.support.receiver import Answer, Receiver, receiving
 from tests.support.tasks import no_task_left
 

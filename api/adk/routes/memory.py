@@ -8,7 +8,7 @@ from api.http.incoming.preconditions import refuse_conditions
 from api.http.incoming.requests import AnyRequest, name_of
 from api.http.routing import patch
 from api.services import services_of
-from application.use_cases.named_sessions import SessionName
+from application.use_cases.session.named_sessions import SessionName
 
 
 @patch("/apps/{app:str}/users/{user:str}/memory", right="write")

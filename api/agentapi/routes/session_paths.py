@@ -14,7 +14,7 @@ from api.http.incoming.bodies import read_body
 from api.http.incoming.requests import AnyRequest, header, scope_of
 from api.http.routing import Route, Router
 from api.services import services_of
-from application.ports.session_routes import SessionRoute
+from application.ports.managers.session_routes import SessionRoute
 from domain.errors import SessionNotFound
 from domain.principal import Right
 

@@ -21,10 +21,10 @@ from api.http.incoming.requests import AnyRequest, name_of
 from api.http.outgoing.responses import Reply, next_link
 from api.http.routing import delete, get, post
 from api.services import caller_of, services_of
-from application.ports.session_routes import SessionRoute
-from application.ports.session_rows import After, ListedSession, SessionFilter, SessionOrder
-from application.use_cases.forwarded_sessions import Found, Wanted
-from application.use_cases.provisioned_sessions import ReceivedBefore
+from application.ports.managers.session_routes import SessionRoute
+from application.ports.session.session_rows import After, ListedSession, SessionFilter, SessionOrder
+from application.use_cases.managers.forwarded_sessions import Found, Wanted
+from application.use_cases.managers.provisioned_sessions import ReceivedBefore
 from domain.errors import Invalid, SessionNotFound, TooLarge
 
 SESSIONS = "/api/v1/sessions"

@@ -16,8 +16,13 @@ from api.cli.json_client import JsonClient, Refused
 from api.cli.options import Failure, UsageError
 from api.cli.screen import printable
 from api.cli.transfer.exporting import export
-from api.transfer_files import new_folder_in, verify_archive
-from application.ports.retention import ArchiveDamaged, ExpiredSession, KeptMeanwhile, UnderHold
+from api.composition.transfer_files import new_folder_in, verify_archive
+from application.ports.session.retention import (
+    ArchiveDamaged,
+    ExpiredSession,
+    KeptMeanwhile,
+    UnderHold,
+)
 from application.retention.keeping import Outcome, Retention
 from application.retention.policies import Policy, PolicyFault, read_policies
 
@@ -75,7 +80,7 @@ def _alone(file: Path) -> Generator[None]:
 
 
 class _ServerSessions:
-    """The sessions of a server; see `application.ports.retention.ExpiredSessions`."""
+    """The sessions of a server; see `application.ports.session.retention.ExpiredSessions`."""
 
     def __init__(self, server: JsonClient) -> None:
         self._server = server
@@ -125,7 +130,7 @@ class _ServerSessions:
 
 
 class _DownloadedArchives:
-    """Archives beside the policies on this machine; see `application.ports.retention.Archives`."""
+    """Archives beside the policies on this machine, as the port `Archives` has them."""
 
     def __init__(self, url: str, token_file: Path | None) -> None:
         self._url = url

@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from api.cli.options import Failure, UsageError
-from api.keys import KeyFileError, make_key, rotate_key
+from api.composition.keys import KeyFileError, make_key, rotate_key
 
 
 def keygen(file: Path, *, name: str | None, rotate: bool, overlap: bool) -> None:

@@ -6,11 +6,11 @@ from uuid import UUID
 import typer
 
 from api.cli.options import Failure
-from api.database import bring_up_to_date, database_of, program_url
-from api.keys import open_payloads
+from api.composition.database import bring_up_to_date, database_of, program_url
+from api.composition.keys import open_payloads
 from api.settings import Settings
 from api.start_error import StartError
-from application.ports.provision_payloads import PayloadLocked
+from application.ports.managers.provision_payloads import PayloadLocked
 from domain.errors import CairnError
 
 

@@ -25,7 +25,7 @@ def keygen(
     Each line is an id of 8 hexadecimal digits and the base64 of 32 bytes, the newest first.
     """
     with complaining():
-        from api.keys import KeyFileError, make_sealing_key, rotate_sealing_key
+        from api.composition.keys import KeyFileError, make_sealing_key, rotate_sealing_key
 
         try:
             key_id = rotate_sealing_key(file) if rotate else make_sealing_key(file)

@@ -17,7 +17,7 @@ from api.cli.proving.checkpoint import Holds, verify_checkpoint
 from api.cli.proving.outcome import Outcome
 from api.cli.proving.server import get, refused
 from api.cli.reading.session_ids import find_session
-from api.keys import signatures
+from api.composition.keys import signatures
 
 _PATIENCE = 600.0
 

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO, Literal
 from uuid import UUID
 
 from api.cli.options import UsageError
-from domain.chain import genesis
-from domain.erased_records import erased_hash
+from domain.log.chain import genesis
+from domain.log.erased_records import erased_hash
 from domain.repair.analyser import Analyser, Facts, analyse
 from domain.repair.cairn_rows import CairnRows
 from domain.repair.foreign_rows import ForeignRows

@@ -8,11 +8,11 @@ import typer
 
 from api.cli.options import Failure
 from api.cli.progress import Bar
-from api.database import bring_up_to_date, database_of, open_read_models
+from api.composition.database import bring_up_to_date, database_of, open_read_models
 from api.settings import Settings
 from api.start_error import StartError
 from application.errors import StoreUnavailable
-from application.ports.read_models import RebuildRuns
+from application.ports.log.read_models import RebuildRuns
 from application.projections.read_models import Rebuilding, Rebuilt, StillDifferent
 
 

@@ -1,6 +1,6 @@
 """Where a replay is, and what each key does to it; no clock, no screen and no server."""
 
-from application.reads.pace import FASTEST, SLOWEST
+from application.reads.streams.pace import FASTEST, SLOWEST
 
 JUMP = 10
 """Events, how far the keys up and down go."""

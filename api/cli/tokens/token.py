@@ -14,7 +14,7 @@ import typer
 from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
 from api.cli.screen import printable
-from api.database import bring_up_to_date, database_of, open_token_desk, program_url
+from api.composition.database import bring_up_to_date, database_of, open_token_desk, program_url
 from api.settings import Settings
 from api.start_error import StartError
 from api.v1.documents.tokens import token_document

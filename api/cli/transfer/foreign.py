@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from api.cli.options import Failure, UsageError
 from api.cli.screen import printable
 from api.cli.transfer.importing import import_path
-from api.transfer_files import SOURCES, convert_foreign
+from api.composition.transfer_files import SOURCES, convert_foreign
 from application.transfer.lines import FileFault
 
 Report = Mapping[str, Any]

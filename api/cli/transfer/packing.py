@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from api.cli.options import UsageError
-from api.transfer_files import compressor
+from api.composition.transfer_files import compressor
 from application.transfer.blob_files import BLOB_FILE
 from application.transfer.bundles import CHECKPOINT, FILE_NAME, MANIFEST
 

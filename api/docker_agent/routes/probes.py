@@ -9,7 +9,7 @@ from api.http.around.authorization import principal_of
 from api.http.incoming.requests import AnyRequest
 from api.http.routing import get
 from api.services import services_of
-from application.reads.stream_items import Deadline
+from application.reads.streams.stream_items import Deadline
 
 _LOOK_AGAIN = 0.2
 _USUAL = 30.0

@@ -18,7 +18,7 @@ from api.http.incoming.requests import AnyRequest, session_id_of
 from api.http.routing import get, post
 from api.services import services_of, state_of
 from application.commands.request import Caller, Outcome
-from application.use_cases.inputs import WantedInput
+from application.use_cases.turn.inputs import WantedInput
 from domain.session.turn.input_queue import MAX_WAITING
 
 

@@ -8,9 +8,9 @@ from api.docker_agent.shapes.messages import messages_of
 from api.docker_agent.shapes.questions import pending_events
 from api.http.outgoing.responses import from_json
 from api.services import Services
-from application.ports.session_rows import ListedSession
+from application.ports.session.session_rows import ListedSession
 from application.reads.query_results import Snapshot
-from domain.permission_rules import PermissionRules
+from domain.permissions.permission_rules import PermissionRules
 from domain.session.state import ABSENT, Session
 
 WORKING_DIR, CUSTOM_MODELS, OLD_TOKENS = (

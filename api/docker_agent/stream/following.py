@@ -14,8 +14,8 @@ from api.http.outgoing.problems import problem_of
 from api.http.outgoing.responses import to_json
 from api.http.outgoing.streams import EventStream
 from api.services import Services, services_of
-from application.reads.selecting import ALL
-from application.reads.stream_items import CaughtUp, Closed, Closing, PartialText, Ping
+from application.reads.streams.selecting import ALL
+from application.reads.streams.stream_items import CaughtUp, Closed, Closing, PartialText, Ping
 from domain.session.state import ABSENT
 from domain.values import rfc3339
 

@@ -6,7 +6,7 @@ from api.docker_agent.shapes.messages import messages_of
 from api.docker_agent.shapes.sessions import detail, whole_document
 from api.docker_agent.stream.translation import Translation
 from api.services import Services
-from application.ports.events import StoredEvent
+from application.ports.log.events import StoredEvent
 from domain.errors import CairnError
 
 

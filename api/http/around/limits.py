@@ -4,7 +4,7 @@ from math import ceil
 
 from api.http.incoming.requests import AnyRequest, scope_of
 from application.limits.limiter import Limiter, Standing
-from application.ports.allowances import Kind
+from application.ports.access.allowances import Kind
 from domain.principal import Principal
 
 

@@ -4,7 +4,7 @@ import re
 from uuid import UUID
 
 from api.http.incoming.requests import AnyRequest, name_of, scope_of
-from application.use_cases.sessions import id_of
+from application.use_cases.session.sessions import id_of
 from domain.errors import SessionNotFound
 from domain.principal import Principal
 from domain.values import MAX_EXTERNAL_ID

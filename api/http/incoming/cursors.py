@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from application.errors import InvalidCursor
-from application.ports.session_rows import After, ListedSession, SessionFilter, SessionOrder
+from application.ports.session.session_rows import After, ListedSession, SessionFilter, SessionOrder
 
 _TAG = 16
 

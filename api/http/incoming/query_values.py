@@ -14,7 +14,7 @@ from uuid import UUID
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from domain.event_names import fault_of_pattern
+from domain.log.event_names import fault_of_pattern
 
 LAST_NUMBER = 2**62
 

@@ -13,11 +13,11 @@ from litestar.types import Receive, Scope, Send
 
 from api.http.around.forwarded import public_base
 from application.commands.request import Outcome
-from application.ports.events import StoredEvent
-from application.ports.session_rows import ListedSession
+from application.ports.log.events import StoredEvent
+from application.ports.session.session_rows import ListedSession
 from application.projections.session_document import activity_document, filled_document
 from application.projections.session_row import PROJECTION_VERSION
-from application.reads.wire import record_json as record_json
+from application.reads.streams.wire import record_json as record_json
 from domain.values import rfc3339
 
 JSON = "application/json"

@@ -15,8 +15,8 @@ from api.http.outgoing.problems import Problem, document, problem_of, status_of
 from api.http.outgoing.responses import record_json, to_json
 from application.memory_budget import Share
 from application.partials.partial import Piece
-from application.ports.events import StoredEvent
-from application.reads.stream_items import (
+from application.ports.log.events import StoredEvent
+from application.reads.streams.stream_items import (
     CaughtUp,
     Closed,
     Closing,

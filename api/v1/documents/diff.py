@@ -10,8 +10,8 @@ from api.http.outgoing.responses import from_json, to_json
 from api.v1.documents.inputs import waiting_documents
 from api.v1.documents.sessions import pending_documents
 from application.reads.diff import changes_between
-from application.reads.folded_entries import changed_entries
 from application.reads.query_results import Snapshot
+from application.reads.transcript.folded_entries import changed_entries
 
 
 class _Head(msgspec.Struct):

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from api.http.outgoing.responses import from_json, session_json, to_json
-from application.ports.leases import Lease
+from application.ports.session.leases import Lease
 from application.reads.health import Checkup, Standing
 from domain.values import rfc3339
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from application.ports.access_tokens import AccessToken
+from application.ports.access.access_tokens import AccessToken
 from domain.values import rfc3339
 
 

@@ -27,7 +27,7 @@ from api.http.routing import get, post, put
 from api.services import services_of
 from api.v1.schemas.blobs import BlobList, StoredBlob
 from application.errors import InvalidCursor
-from application.ports.blobs import Blob, BlobOwner
+from application.ports.session.blobs import Blob, BlobOwner
 from domain.blobs import BLOB_PATTERN, digest_of_blob
 from domain.checks import require_name
 

@@ -14,7 +14,7 @@ from api.http.outgoing.responses import Reply, json_response, to_json
 from api.http.routing import Route, get
 from api.services import services_of
 from api.v1.asyncapi import streams
-from api.v1.routes.operations import HTML
+from api.v1.routes.operator.operations import HTML
 from api.v1.schemas.answers import JsonDocument
 
 _ASSETS = Path(__file__).parents[2] / "http" / "describing" / "assets"

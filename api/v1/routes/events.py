@@ -49,11 +49,11 @@ from api.v1.schemas.queries import (
     Types,
     Wait,
 )
-from application.ports.events import StoredEvent, named_types
-from application.reads.feed import FeedFilter
-from application.reads.pace import FASTEST, SLOWEST
-from application.reads.selecting import Filter
-from application.reads.stream_items import Page
+from application.ports.log.events import StoredEvent, named_types
+from application.reads.streams.feed import FeedFilter
+from application.reads.streams.pace import FASTEST, SLOWEST
+from application.reads.streams.selecting import Filter
+from application.reads.streams.stream_items import Page
 
 _SSE = "text/event-stream"
 _CLOUDEVENTS = "application/cloudevents-batch+json"

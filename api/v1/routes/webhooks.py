@@ -31,7 +31,7 @@ from api.v1.schemas.webhooks import (
     WebhookPage,
 )
 from application.errors import DeadLetterNotFound, WebhookNotFound
-from application.ports.events import EventFilter
+from application.ports.log.events import EventFilter
 from application.ports.webhooks import MOST_WEBHOOKS, Change
 from application.ports.webhooks import Webhook as StoredWebhook
 from domain.errors import CairnError, Invalid

@@ -8,10 +8,10 @@ from pydantic import ConfigDict, Field, RootModel
 
 from api.v1.schemas.base import Done as Done
 from api.v1.schemas.base import JsonMap, PartialKind, PartialType, Position, Sequence, Shape
-from api.v1.schemas.inputs import WaitingInput
-from api.v1.schemas.interactions import Interaction
-from api.v1.schemas.parts import Parts
-from api.v1.schemas.session_shape import Session
+from api.v1.schemas.session.session_shape import Session
+from api.v1.schemas.turn.inputs import WaitingInput
+from api.v1.schemas.turn.interactions import Interaction
+from api.v1.schemas.turn.parts import Parts
 from domain.values import Role, ToolOutcome, TurnSource
 
 

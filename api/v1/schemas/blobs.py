@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from api.v1.schemas.base import Shape
-from api.v1.schemas.parts import BlobName
+from api.v1.schemas.turn.parts import BlobName
 
 Size = Annotated[int, Field(ge=1, description="bytes")]
 MediaType = Annotated[

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 
 from api.v1.schemas.base import Body, Name, ProviderId
-from api.v1.schemas.parts import Parts
+from api.v1.schemas.turn.parts import Parts
 from domain.values import MAX_SUMMARY, MAX_TAGS, Role
 
 Tags = Annotated[list[Name], Field(max_length=MAX_TAGS, json_schema_extra={"uniqueItems": True})]

@@ -10,7 +10,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from api.v1.schemas.base import JsonMap, Name, Position, Sequence, Shape, one_of
-from domain.catalogue import NAMES
+from domain.log.catalogue import NAMES
 
 
 class EventPlace(Shape):

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.canonical import size_of
 from domain.checks import require_between
 from domain.errors import SessionIsStopping
+from domain.log.canonical import size_of
 from domain.replacing import replace
 from domain.session.content.shared_state import difference, patched
 from domain.session.declarations import Command, decides, evolves

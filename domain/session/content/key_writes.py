@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
-from domain.event_types import NAMES
+from domain.log.event_types import NAMES
 from domain.session.events import ConversationRewound, SessionCreated, StatePatched
 
 _WRITERS = (SessionCreated, StatePatched, ConversationRewound)

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.canonical import digest_of
 from domain.checks import require_name
 from domain.errors import Invalid, LimitReached, StaleState
+from domain.log.canonical import digest_of
 from domain.persistent_map import PersistentMap
+from domain.scope.state_keys import own_keys, scope_of
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import Recorded, SessionEvent, StatePatched
 from domain.session.guards import require_present
 from domain.session.state import Changes, Session
-from domain.state_keys import own_keys, scope_of
 from domain.values import MAX_STATE_KEYS, JsonObject
 
 __all__ = ["PatchState"]

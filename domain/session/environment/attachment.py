@@ -1,7 +1,7 @@
 """What is allowed with attachment: one holder at a time drives an active, well session.
 
 Whether a lease still holds is a row fact judged by the database clock
-(`application/use_cases/attachment.py`); the log says who held it.
+(`application/use_cases/session/attachment.py`); the log says who held it.
 """
 
 from dataclasses import dataclass

@@ -2,9 +2,9 @@
 
 from dataclasses import asdict, dataclass
 
-from domain.canonical import digest_of, size_of
 from domain.checks import require_id, require_name
 from domain.errors import Invalid, ModelNotOffered, ModelSwitchingUnsupported
+from domain.log.canonical import digest_of, size_of
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import Recorded, RuntimeReported, SessionEvent
 from domain.session.guards import require_present

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from domain.canonical import digest_of
 from domain.checks import require_name
 from domain.errors import LimitReached, PeerNotFound
+from domain.log.canonical import digest_of
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import PeerJoined, PeerLeft, Recorded, SessionEvent
 from domain.session.guards import require_active, require_present

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 from uuid import UUID
 
-from domain.canonical import digest_of
 from domain.checks import require_agent, require_between, require_effort, require_name
 from domain.errors import Invalid, PermissionDenied, SessionExists, SessionIsStopped, SpawnLimit
-from domain.grants import Grants, normalised, wider_than
-from domain.narrowing import wider_rules
-from domain.permission_rules import PermissionRules, require_rules
+from domain.log.canonical import digest_of
+from domain.permissions.grants import Grants, normalised, wider_than
+from domain.permissions.narrowing import wider_rules
+from domain.permissions.permission_rules import PermissionRules, require_rules
 from domain.replacing import replace
 from domain.session.declarations import Command, Companion, accompanies, decides, evolves
 from domain.session.events import ChildSpawned, Recorded, SessionEvent

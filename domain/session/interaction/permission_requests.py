@@ -5,8 +5,8 @@ from datetime import datetime
 
 from domain.checks import require_id, require_name, require_summary, require_title
 from domain.errors import Invalid, LimitReached, OptionNotOffered
-from domain.patterns import literal
-from domain.permission_rules import (
+from domain.permissions.patterns import literal
+from domain.permissions.permission_rules import (
     MAX_RULES,
     PermissionRules,
     Verdict,

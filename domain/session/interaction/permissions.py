@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from domain.errors import PermissionDenied
-from domain.narrowing import asks_nothing, require_within
-from domain.permission_rules import PermissionRules, require_rules
+from domain.permissions.narrowing import asks_nothing, require_within
+from domain.permissions.permission_rules import PermissionRules, require_rules
 from domain.replacing import replace
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (

@@ -12,9 +12,10 @@ from domain.checks import (
     require_title,
 )
 from domain.errors import Invalid, SessionExists
-from domain.grants import Grants, normalised
-from domain.narrowing import require_within
-from domain.permission_rules import PermissionRules, require_rules
+from domain.permissions.grants import Grants, normalised
+from domain.permissions.narrowing import require_within
+from domain.permissions.permission_rules import PermissionRules, require_rules
+from domain.scope.state_keys import own_keys
 from domain.session.content.description import require_tags
 from domain.session.content.messages import require_message, require_new_message, require_results
 from domain.session.content.shared_state import patched, require_room, require_state, storable
@@ -22,7 +23,6 @@ from domain.session.declarations import Command, decides, evolves
 from domain.session.events import MessageAdded, Recorded, SessionCreated, SessionEvent
 from domain.session.state import Changes, Description, Lifecycle, Policy, Session
 from domain.session.turn.foreign_events import ForeignEvent, recorded
-from domain.state_keys import own_keys
 from domain.values import (
     MAX_EXTERNAL_ID,
     Agent,

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from domain.scope.state_keys import scope_of
 from domain.session.events import (
     PermissionDecided,
     PermissionRequested,
     RuntimeNotice,
 )
-from domain.state_keys import scope_of
 from domain.values import MAX_SUMMARY, Failure, Option, Part, Usage
 from infrastructure.importers.adk.drafter import Drafter
 from infrastructure.importers.adk.parts import is_confirmed, meta_of, part_of

@@ -5,7 +5,7 @@ from typing import Any
 
 from application.transfer.foreign import foreign_session_id
 from domain.errors import CairnError
-from domain.permission_rules import PermissionRules, require_rules
+from domain.permissions.permission_rules import PermissionRules, require_rules
 from domain.session.events import (
     ModelOverridden,
     PermissionsReplaced,

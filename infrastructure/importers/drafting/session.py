@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from domain.scope.state_keys import scope_of
 from domain.session.events import (
     AgentMessage,
     AgentSwitched,
@@ -17,7 +18,6 @@ from domain.session.events import (
     UsageRecorded,
     UsageReported,
 )
-from domain.state_keys import scope_of
 from domain.values import Agent, JsonObject, Part, ToolOutcome, Usage
 from infrastructure.importers.drafting.belonging import OpenCall
 from infrastructure.importers.drafting.turns import TurnDrafter

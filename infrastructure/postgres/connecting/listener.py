@@ -19,8 +19,8 @@ from psycopg import AsyncConnection
 from application.errors import StoreUnavailable
 from application.fan_out import FanOut
 from application.partials.partial import Key, Piece
-from application.ports.log import EventLog
-from application.ports.partials import KeptPiece
+from application.ports.log.event_log import EventLog
+from application.ports.session.partials import KeptPiece
 from infrastructure.metrics import LAG
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database

@@ -7,7 +7,7 @@ from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.database_clock import DatabaseClock
 from infrastructure.postgres.connecting.job_board import JobBoard
 from infrastructure.postgres.connecting.store_watch import StoreWatch
-from infrastructure.postgres.log import PostgresEventLog
+from infrastructure.postgres.log.event_log import PostgresEventLog
 
 _SILENT = Trouble("database_silent", "The database does not answer.")
 

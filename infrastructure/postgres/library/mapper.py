@@ -20,11 +20,11 @@ from eventsourcing.persistence import (
     Transcoder,
 )
 
-from application.ports import events
+from application.ports.log import events
 from domain.session.events import Recorded
 from domain.values import rfc3339
-from infrastructure.codec import JsonCodec
-from infrastructure.record_check import Record
+from infrastructure.records.codec import JsonCodec
+from infrastructure.records.record_check import Record
 
 _WRITER = "eventsourcing"
 _record = msgspec.json.Decoder(Record).decode

@@ -35,9 +35,9 @@ from psycopg.rows import DictRow
 from psycopg.sql import SQL, Identifier
 
 from domain.access.events import ACCESS_LOG
-from domain.chain import genesis, link, record_hash
+from domain.log.chain import genesis, link, record_hash
 from infrastructure.postgres import sql
-from infrastructure.record_check import fault_of
+from infrastructure.records.record_check import fault_of
 
 _STATEMENTS = sql.load("recorder")
 _TABLE = "events"

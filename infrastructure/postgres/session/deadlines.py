@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import cast
 from uuid import UUID
 
-from application.ports.deadlines import DueSession, Orphan
+from application.ports.session.deadlines import DueSession, Orphan
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 
@@ -13,7 +13,7 @@ _STATEMENTS = sql.load("deadlines")
 
 
 class PostgresDeadlines:
-    """When sessions need the clock; see `application.ports.deadlines.Deadlines`."""
+    """When sessions need the clock; see `application.ports.session.deadlines.Deadlines`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from application.errors import Busy
-from application.ports.leases import Claim, Lease, Process, Sign
+from application.ports.session.leases import Claim, Lease, Process, Sign
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 
@@ -14,7 +14,7 @@ _ATTEMPTS = 20
 
 
 class PostgresLeases:
-    """Leases; see `application.ports.leases.Leases`.
+    """Leases; see `application.ports.session.leases.Leases`.
 
     Args:
         database: Whose clock decides.
@@ -57,7 +57,7 @@ class PostgresLeases:
 
 
 class PostgresPresence:
-    """Signs of life; see `application.ports.leases.Presence`.
+    """Signs of life; see `application.ports.session.leases.Presence`.
 
     Args:
         database: Whose clock decides.

@@ -5,7 +5,7 @@ from typing import cast
 from uuid import UUID
 
 from application.partials.partial import Key, Kind, Piece
-from application.ports.partials import Ending, KeptPiece
+from application.ports.session.partials import Ending, KeptPiece
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 
@@ -13,7 +13,7 @@ _STATEMENTS = sql.load("partials")
 
 
 class PostgresPartials:
-    """Pieces; see `application.ports.partials.PartialStore`.
+    """Pieces; see `application.ports.session.partials.PartialStore`.
 
     Args:
         database: For reads.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from application.ports.recovery import Patience, Undriven
+from application.ports.session.recovery import Patience, Undriven
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 
@@ -12,7 +12,7 @@ _STATEMENTS = sql.load("recovery")
 
 
 class PostgresDriverWatch:
-    """Finds them; see `application.ports.recovery.DriverWatch`.
+    """Finds them; see `application.ports.session.recovery.DriverWatch`.
 
     Args:
         database: Whose clock decides.

@@ -6,8 +6,8 @@ from dataclasses import fields
 from functools import cache
 from typing import Any, LiteralString, NamedTuple
 
-from application.ports.leases import Lease
-from application.ports.session_rows import (
+from application.ports.session.leases import Lease
+from application.ports.session.session_rows import (
     Activity,
     After,
     ListedSession,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from uuid import UUID
 
-from application.ports.session_rows import (
+from application.ports.session.session_rows import (
     After,
     ListedSession,
     SessionFilter,
@@ -25,7 +25,7 @@ _STATEMENTS = sql.load("session_rows")
 
 
 class PostgresSessionRows:
-    """The list rows; see `application.ports.session_rows.SessionRows`."""
+    """The list rows; see `application.ports.session.session_rows.SessionRows`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

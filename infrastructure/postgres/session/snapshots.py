@@ -7,7 +7,7 @@ from uuid import UUID
 from domain.session.state import FORMAT, OLDEST_FORMAT, Session
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
-from infrastructure.state_codec import decode_state, encode_state
+from infrastructure.records.state_codec import decode_state, encode_state
 
 _STATEMENTS = sql.load("snapshots")
 _LAST_SEQUENCE = 2**63 - 1
@@ -16,7 +16,7 @@ _LARGE = 128 * 1024
 
 
 class PostgresSnapshots:
-    """Kept states; see `application.ports.snapshots.SnapshotStore`."""
+    """Kept states; see `application.ports.session.snapshots.SnapshotStore`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

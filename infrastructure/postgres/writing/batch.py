@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from application.ports.log import Append
-from application.ports.session_rows import SessionRow
-from domain.erased_records import erased_hash
+from application.ports.log.event_log import Append
+from application.ports.session.session_rows import SessionRow
+from domain.log.erased_records import erased_hash
 from infrastructure.postgres.writing.arrays import (
     BigintArray,
     ByteaArray,

@@ -13,8 +13,8 @@ from uuid import UUID
 from psycopg import AsyncCursor
 
 from application.errors import KeysTaken, SessionHeld, StaleScope, VersionConflict
-from application.ports.log import Append
-from application.ports.session_rows import Hold
+from application.ports.log.event_log import Append
+from application.ports.session.session_rows import Hold
 from domain.errors import CairnError, Erased
 from infrastructure.postgres import sql
 from infrastructure.postgres.writing.arrays import BigintArray, TextArray, UuidArray

@@ -32,7 +32,7 @@ import psycopg
 
 from application.errors import OutcomeUnknown, Overloaded, StoreUnavailable
 from application.memory_budget import MEBIBYTE, Share
-from application.ports.log import Append
+from application.ports.log.event_log import Append
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.outcomes import LOST, outcome_of
 from infrastructure.postgres.writing.batch_writer import BatchWriter, Committed

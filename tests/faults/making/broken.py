@@ -87,7 +87,7 @@ def forget_keys() -> None:
 
 def skip_after_reconnect() -> None:
     """Have a reader who comes back miss the next event of the session."""
-    from application.reads.tail import Tails
+    from application.reads.streams.tail import Tails
 
     stream = Tails.stream
 

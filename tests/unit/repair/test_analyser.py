@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.chain import genesis, link, record_hash
+from domain.log.chain import genesis, link, record_hash
 from domain.repair.analyser import MOST_ISSUES, Facts, analyse
 from domain.repair.cairn_rows import CairnRows
 from domain.repair.codes import ISSUES

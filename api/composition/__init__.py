@@ -1,0 +1,1 @@
+"""The program, put together: the modules of `api` that know `infrastructure`."""

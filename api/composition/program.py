@@ -1,0 +1,291 @@
+"""The composition root: settings → adapters → use cases, and the jobs beside them."""
+
+from contextlib import suppress
+from datetime import timedelta
+
+from api.composition.hooks import hooks_of
+from api.composition.jobs import Rounds, in_turn, retention_of, single_owners
+from api.composition.keys import audit_keys_of, issued_tokens, sealer_of, session_managers_of
+from api.http.outgoing.streams import end_revoked
+from api.services import Services
+from api.settings import Settings
+from application.commands.access_handler import AccessHandler
+from application.commands.handler import CommandHandler
+from application.commands.repository import SessionRepository
+from application.commands.scope_handler import ScopeHandler
+from application.commands.session_queue import QueueLimits
+from application.erasure.erasing import Erasing
+from application.erasure.proof import ErasureProofs
+from application.fan_out import FanOut
+from application.limits.limiter import Limiter
+from application.memory_budget import MemoryBudget
+from application.partials.reader import PartialReader
+from application.partials.writer import PartialWriter
+from application.projections.log_tiles import TileKeeper
+from application.projections.rebuild import RowRebuilder
+from application.reads.evidence.audit import AuditFeed
+from application.reads.evidence.transparency import TransparencyLog
+from application.reads.evidence.verification import Verification
+from application.reads.health import Checkups
+from application.reads.key_history import KeyHistories
+from application.reads.line_log import LineLog
+from application.reads.queries import Queries
+from application.reads.scopes import Scopes
+from application.reads.streams.feed import Feed
+from application.reads.streams.replay import Replays
+from application.reads.streams.stream_items import StreamTiming
+from application.reads.streams.tail import Tails
+from application.reads.streams.wait_for import Waits
+from application.reads.transcript.transcripts import Transcripts
+from application.retention.stored_sessions import StoredSessions
+from application.tokens.authentication import Authentication
+from application.tokens.known import KnownTokens
+from application.tokens.manage import TokenDesk
+from application.tokens.sight import Sight
+from application.tokens.tickets import TicketDesk
+from application.transfer.checking import Checker
+from application.transfer.exports import Exports
+from application.transfer.imports import Importer
+from application.upkeep.blobs import BlobSweeper
+from application.upkeep.supervision import KeyPruner, Supervisor
+from application.use_cases import use_cases_over
+from application.use_cases.artifacts import Artifacts
+from application.use_cases.blobs import Blobs
+from application.use_cases.managers.session_managing import SessionManaging
+from application.use_cases.recovery import Recovery, patience
+from application.use_cases.repair import Repairs
+from application.use_cases.session.named_sessions import NamedSessions
+from application.use_cases.transfers import Transfers
+from application.use_cases.turn.driven_turns import DrivenTurns
+from application.use_cases.turn.foreign_events import ForeignEvents
+from application.webhooks.dispatcher import WebhookDispatcher
+from application.webhooks.manage import Webhooks
+from application.webhooks.retry_policy import RetryPolicy
+from infrastructure.importers.adk.live import LiveAdkReader
+from infrastructure.json_schema import FormSchemas
+from infrastructure.keys.ed25519 import Ed25519
+from infrastructure.keys.sealing import (
+    CannotOpen,
+)
+from infrastructure.machine_memory import (
+    MemoryReport,
+)
+from infrastructure.outgoing.late_sender import LateSender
+from infrastructure.postgres.access.access_tokens import PostgresAccessTokens
+from infrastructure.postgres.access.allowances import PostgresAllowances
+from infrastructure.postgres.access.tickets import PostgresTickets
+from infrastructure.postgres.connecting.job_board import JobBoard
+from infrastructure.postgres.connecting.readiness import PostgresReadiness
+from infrastructure.postgres.connecting.single_owner import SingleOwner
+from infrastructure.postgres.connecting.store_watch import StoreWatch
+from infrastructure.postgres.log.audit import PostgresAuditEvents
+from infrastructure.postgres.log.census import PostgresCensus
+from infrastructure.postgres.log.checkpoints import PostgresCheckpoints
+from infrastructure.postgres.log.erasures import PostgresErasures
+from infrastructure.postgres.log.inspection import PostgresInspector
+from infrastructure.postgres.log.transparency import PostgresSignedHeads, PostgresTiles
+from infrastructure.postgres.managers.session_managing import PostgresSessionManaging
+from infrastructure.postgres.session.recovery import PostgresDriverWatch
+from infrastructure.postgres.store import PostgresStore
+from infrastructure.postgres.webhooks import PostgresWebhooks
+from infrastructure.records.record_check import spelling_fault_of
+from infrastructure.transfer.compression import compressor
+from infrastructure.transfer.unpacking import Bundle, UnpackLimits
+
+Job = Limiter | SingleOwner | JobBoard | MemoryReport | StoreWatch | PartialWriter
+
+
+def put_together(
+    settings: Settings,
+    store: PostgresStore,
+    hub: FanOut,
+    memory: MemoryBudget,
+    watch: StoreWatch,
+) -> tuple[Services, list[Job]]:
+    """Return the program over a store, and the jobs that are to run beside it.
+
+    Args:
+        settings: How it runs.
+        store: Where everything is.
+        hub: Tells of what is new.
+        memory: What its parts may take.
+        watch: Looks whether the store is still what it was.
+    """
+    database, log = store.database, store.log
+    rhythm = StreamTiming(ping=settings.ping_seconds, longest=settings.stream_seconds)
+    timers = settings.timers()
+    repository = SessionRepository(store, share=memory.share("states"))
+    hooks = hooks_of(settings)
+    handler = CommandHandler(
+        store,
+        repository,
+        hub,
+        largest=settings.max_record_bytes,
+        largest_state=settings.max_state_bytes,
+        waiting=QueueLimits(patience=settings.patience_seconds),
+        timers=timers,
+        hooks=hooks,
+    )
+    scope_handler = ScopeHandler(
+        store,
+        hub,
+        largest=settings.max_record_bytes,
+        hooks=hooks,
+        patience=settings.patience_seconds,
+    )
+    transcripts = Transcripts(store, share=memory.share("transcripts"))
+    queries = Queries(store, repository, transcripts)
+    blob_sweeper = BlobSweeper(store.blobs, timedelta(hours=settings.blob_hours))
+    pruner = KeyPruner(store.idempotency_keys, timedelta(days=settings.idempotency_days))
+    sender = LateSender(
+        timeout=settings.webhook_timeout_seconds, private_targets=settings.webhook_private_targets
+    )
+    sealer = sealer_of(settings)
+    subscriptions = PostgresWebhooks(database, sealer)
+    kept = PostgresSessionManaging(database, sealer)
+    others = session_managers_of(settings, store.clock)
+    session_managing = SessionManaging(kept, others, handler, store.clock)
+    policy = RetryPolicy(attempts=settings.webhook_attempts)
+    dispatcher = WebhookDispatcher(
+        subscriptions, log, hub, sender, store.clock, policy, share=memory.share("webhooks")
+    )
+    tiles = PostgresTiles(database)
+    keeper = TileKeeper(tiles, PostgresCheckpoints(database), hub)
+    writer = PartialWriter(store.partials, hub)
+    rebuilder = RowRebuilder(store, repository, timers)
+
+    access_tokens = PostgresAccessTokens(database)
+    known_tokens = KnownTokens(
+        access_tokens, hub.access, lambda: end_revoked(authentication.is_good)
+    )
+    sight = Sight(store.session_rows)
+    tickets = TicketDesk(PostgresTickets(database), sight)
+    issued = issued_tokens(settings, store.clock)
+    allowances = PostgresAllowances(database)
+    limiter = Limiter(allowances, settings.limits(), store.clock.new_id())
+    authentication = Authentication(known_tokens, tickets, issued, store.clock)
+
+    supervisor = Supervisor(store, repository, handler, timers)
+    recovery = Recovery(
+        PostgresDriverWatch(database),
+        repository,
+        handler,
+        patience(settings.recovery_grace_seconds, settings.recovery_unattended_seconds),
+    )
+
+    erasing = Erasing(
+        store,
+        PostgresErasures(database),
+        repository,
+        handler,
+        scope_handler,
+        transcripts,
+        forget_user=(kept.routes.forget_user,),
+    )
+
+    use_cases = use_cases_over(
+        store,
+        repository,
+        handler,
+        scope_handler,
+        hub,
+        queries,
+        FormSchemas(),
+        writer,
+        largest=settings.max_record_bytes,
+    )
+    tails = Tails(store, hub, rhythm)
+    heads = PostgresSignedHeads(database)
+    transparency = TransparencyLog(log, tiles, heads, keeper, Ed25519(), audit_keys_of(settings))
+    exports = Exports(store, PostgresCensus(database))
+    accesses = AccessHandler(store, hub)
+    proofs = ErasureProofs(store, exports, transparency, heads)
+
+    async def reseal() -> None:
+        with suppress(CannotOpen):  # told of whenever that webhook is read
+            await subscriptions.reseal()
+
+    board = JobBoard(database)
+    rounds = Rounds(
+        webhooks=dispatcher,
+        supervision=in_turn(supervisor.round, recovery.round),
+        upkeep=in_turn(
+            pruner.round,
+            rebuilder.round,
+            blob_sweeper.round,
+            sweeps=(store.partials.sweep, allowances.sweep, reseal, session_managing.upkeep),
+        ),
+        erasure=erasing.round,
+        log_tiles=keeper.round,
+        retention=retention_of(
+            settings, store, StoredSessions(store, erasing, proofs, accesses), exports
+        ),
+    )
+    jobs: list[Job] = [
+        watch,
+        limiter,
+        MemoryReport(memory),
+        writer,
+        board,
+        *single_owners(database, board, rounds),
+    ]
+    services = Services(
+        settings=settings,
+        memory=memory,
+        store=store,
+        hub=hub,
+        repository=repository,
+        use_cases=use_cases,
+        queries=queries,
+        scopes=Scopes(store),
+        key_histories=KeyHistories(store, repository),
+        tails=tails,
+        replays=Replays(store, hub, tails, rhythm),
+        partials=PartialReader(store, hub),
+        blobs=Blobs(store.blobs, memory.share("requests"), largest=settings.max_blob_bytes),
+        feed=Feed(log, store.codec, hub, rhythm),
+        webhooks=Webhooks(subscriptions, log, sender, store.clock),
+        checkups=Checkups(store),
+        waits=Waits(store, hub),
+        recovery=recovery,
+        repairs=Repairs(
+            store,
+            PostgresInspector(database),
+            repository,
+            handler,
+            use_cases.sessions,
+            recovery,
+        ),
+        readiness=PostgresReadiness(database, log, store.clock, watch, board),
+        audit_feed=AuditFeed(log, PostgresAuditEvents(database)),
+        sight=sight,
+        tokens=TokenDesk(access_tokens, store.clock),
+        known_tokens=known_tokens,
+        tickets=tickets,
+        authentication=authentication,
+        limiter=limiter,
+        accesses=accesses,
+        verification=Verification(
+            store, PostgresInspector(database), repository, PostgresCensus(database)
+        ),
+        transparency=transparency,
+        erasing=erasing,
+        erasure_proofs=proofs,
+        transfers=Transfers(
+            store,
+            exports,
+            Checker(store, spelling_fault_of),
+            Importer(store, repository, scope_handler, hub, timers),
+            transparency,
+            compress=compressor,
+            open_bundle=lambda sent: Bundle(sent, UnpackLimits(settings.max_import_bytes)),
+        ),
+        line_log=LineLog(store, repository),
+        foreign_events=ForeignEvents(store, handler, use_cases.sessions, use_cases.lineages),
+        artifacts=Artifacts(store, settings.max_artifact_bytes),
+        driven_turns=DrivenTurns(handler, tails, store.codec, patience=settings.driver_seconds),
+        adk_sessions=NamedSessions("adk", store, handler),
+        adk_reader=LiveAdkReader(),
+        session_managing=session_managing,
+    )
+    return services, jobs

@@ -1,0 +1,1 @@
+"""Routes of the log as evidence: proofs, the audit feed, verification."""

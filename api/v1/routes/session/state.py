@@ -1,0 +1,145 @@
+"""State of a session: its own keys, and those that it shares with its app and its user."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar.response.base import ASGIResponse
+
+from api.http.describing.route_docs import AT_PROBLEMS, Describes
+from api.http.incoming.bodies import body_of
+from api.http.incoming.query import with_query
+from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.outgoing.large_json import object_json
+from api.http.outgoing.problems import Problem
+from api.http.outgoing.responses import (
+    Reply,
+    etag,
+    json_response,
+    next_link,
+    outcome_response,
+    path_of,
+    to_json,
+)
+from api.http.routing import get, patch
+from api.services import perform, services_of
+from api.v1.schemas.queries import AtQuery, KeyHistoryQuery
+from api.v1.schemas.session.state import KeyHistory as KeyHistoryAnswer
+from api.v1.schemas.session.state import PatchStateBody, State, StateDone
+from application.reads.key_history import KeyHistory, Write
+from domain.checks import require_name
+from domain.errors import Invalid
+from domain.scope.state_keys import scope_of
+from domain.session.commands import PatchState
+from domain.values import rfc3339
+
+
+@get("/v1/sessions/{session_id:str}/state", right="read")
+@Describes("State", answers={200: State}, problems=AT_PROBLEMS, etag=True)
+@with_query(AtQuery)
+async def get_state(request: AnyRequest, query: AtQuery) -> ASGIResponse:
+    """Read all keys that the session sees, now or after a past event."""
+    loaded, state = await services_of(request).queries.state(session_id_of(request), query.at)
+    session = loaded.session
+    body = b'{"state":%s,"version":%d,"sequence":%d}' % (
+        await object_json(state),
+        session.state_version,
+        session.sequence,
+    )
+    return json_response(body, headers={"ETag": etag(session.sequence)})
+
+
+@patch("/v1/sessions/{session_id:str}/state", right="write")
+@Describes(
+    "State",
+    body=PatchStateBody,
+    answers={200: StateDone},
+    problems=("limit_reached", "stale_state"),
+)
+async def patch_state(request: AnyRequest) -> ASGIResponse:
+    """Set and delete keys, whatever others have set meanwhile, or only at an expected version."""
+    body = await body_of(request, PatchStateBody)
+    command = PatchState(set=body.set, delete=tuple(body.delete), expected=body.expected_version)
+    return outcome_response(await perform(request, command))
+
+
+@get("/v1/sessions/{session_id:str}/state/{key:str}/history", right="read")
+@Describes("State", answers={200: KeyHistoryAnswer}, linked=True)
+@with_query(KeyHistoryQuery)
+async def get_key_history(request: AnyRequest, query: KeyHistoryQuery) -> ASGIResponse:
+    """Read who set or deleted a key that the session sees or saw, the newest write first."""
+    session_id = session_id_of(request)
+    page = KeyPage(request, query, "v1", "sessions", str(session_id))
+    history = await services_of(request).key_histories.of_session(
+        session_id, page.key, before=query.before, limit=query.limit + 1
+    )
+    return history_reply(page, history)
+
+
+# ── histories ────────────────────────────────────────────────────────────────────────────────
+
+
+class KeyPage:
+    """Which page of the history of a key is asked for.
+
+    Args:
+        request: Its path names the key.
+        query: Which writes.
+        *owner: The path up to the state that has the key.
+        scope: The prefix that the keys of this state have; None where all are.
+
+    Raises:
+        Problem: 400, the key makes no sense.
+    """
+
+    def __init__(
+        self, request: AnyRequest, query: KeyHistoryQuery, *owner: str, scope: str | None = None
+    ) -> None:
+        self.request = request
+        self.before, self.limit = query.before, query.limit
+        self.key = name_of(request, "key")
+        self.path = path_of(*owner, "state", self.key, "history")
+        try:
+            require_name(self.key, "key")
+        except Invalid as error:
+            raise Problem("invalid_parameter", error.detail, field="key") from None
+        if scope is not None and scope_of(self.key) != scope:
+            raise Problem("invalid_parameter", f"key must begin with `{scope}:`", field="key")
+
+
+def history_reply(page: KeyPage, history: KeyHistory) -> Reply:
+    """Return a page of the history of a key.
+
+    Args:
+        page: What was asked for.
+        history: One write more than the page takes when there are more.
+    """
+    more = len(history.writes) > page.limit
+    writes, origin = history.writes[: page.limit], history.origin
+    following: int | None = getattr(writes[-1], history.by) if more else None
+    document = {
+        "key": page.key,
+        "writes": [_write_document(write) for write in writes],
+        "next_before": following,
+        "continues_in": None
+        if more or origin is None
+        else {"session_id": origin.session_id, "before": origin.sequence + 1},
+    }
+    headers: dict[str, str] = {}
+    if following is not None:
+        headers = next_link(page.request, page.path, before=following)
+    return json_response(to_json(document), headers=headers)
+
+
+def _write_document(write: Write) -> dict[str, Any]:
+    document: dict[str, Any] = {"deleted": write.deleted}
+    if not write.deleted:
+        document["value"] = write.value
+    at = write.at
+    return {
+        **document,
+        "at": rfc3339(at) if isinstance(at, datetime) else at,
+        "actor": write.actor,
+        "session_id": write.session_id,
+        "sequence": write.sequence,
+        "position": write.position,
+    }

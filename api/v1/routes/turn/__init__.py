@@ -1,0 +1,1 @@
+"""Routes of what happens in turns."""

@@ -1,0 +1,1 @@
+"""Bodies and answers for those who run the server, and for auditors."""

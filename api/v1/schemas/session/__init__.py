@@ -1,0 +1,1 @@
+"""Bodies and answers about sessions: their life, lists, state and relations."""

@@ -1,0 +1,1 @@
+"""Bodies and answers about what happens in turns."""

@@ -1,0 +1,1 @@
+"""Who may enter, and how much they may ask for."""

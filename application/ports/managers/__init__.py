@@ -1,0 +1,1 @@
+"""Sessions that other servers keep for this one."""

@@ -1,0 +1,226 @@
+"""Verification: every event of a session against its chain, and what is derived against the events.
+
+All that the server keeps beside the log is folded anew from the first event, and compared: the end
+of the log and the row that lists show, and each kept state. What is found is named by the codes of
+repair; the first event that is bad says where to look.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from random import random
+from typing import NamedTuple
+from uuid import UUID
+
+from application.commands.repository import SessionRepository
+from application.ports.log.census import Census
+from application.ports.log.inspection import FoundEvent, FoundRow, Inspector
+from application.ports.store import Store
+from application.projections.differences import row_differences
+from application.projections.session_row import PROJECTION_VERSION
+from domain.errors import SessionNotFound
+from domain.log.chain import genesis
+from domain.log.erased_records import Explained, fault_of
+from domain.repair.integrity import Integrity
+from domain.repair.rows import Row
+from domain.session.events import Recorded, Unrecognised
+from domain.session.evolve import Folding
+from domain.session.state import Session
+
+_FIRST = "session.created"
+_AT_ONCE = 500
+_BEFORE_ALL = UUID(int=0)
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong.
+
+    Args:
+        session_id: Where; None when it is about the log as a whole.
+        code: What, as the reports of repair name it.
+        sequence: The event; None when it is about none.
+        detail: One sentence.
+    """
+
+    session_id: UUID | None
+    code: str
+    sequence: int | None
+    detail: str
+
+
+class Verdict(NamedTuple):
+    """What the verification of a session came to.
+
+    Args:
+        session_id: Which; None for the log as a whole.
+        events: How many were looked at.
+        findings: What is wrong; of each code the first one.
+    """
+
+    session_id: UUID | None
+    events: int
+    findings: Sequence[Finding]
+
+
+class Verification:
+    """Verifies sessions.
+
+    Args:
+        store: Where they are.
+        inspector: Reads their logs as they lie there.
+        repository: Knows what a fork begins with.
+        census: Knows which there are.
+    """
+
+    def __init__(
+        self, store: Store, inspector: Inspector, repository: SessionRepository, census: Census
+    ) -> None:
+        self._census = census
+        self._store = store
+        self._inspector = inspector
+        self._repository = repository
+
+    async def all(self, *, sample: float = 1.0, changed_since: int = 0) -> AsyncGenerator[Verdict]:
+        """Yield the verdict on each session, one that stands for the log as a whole at the end.
+
+        Args:
+            sample: The part of the sessions to check, chosen by chance; above 0, up to 1.
+            changed_since: Only sessions with events after this position.
+        """
+        after = _BEFORE_ALL
+        while page := await self._census.sessions(after, _AT_ONCE, changed_since=changed_since):
+            after = page[-1]
+            for session_id in page:
+                if sample >= 1 or random() < sample:  # noqa: S311 - whom to ask, and no secret
+                    yield await self.verify(session_id)
+        missing = await self._census.missing(head := await self._store.log.head())
+        findings: list[Finding] = []
+        if missing:
+            detail = f"{missing} of the positions 1 to {head} have no event"
+            findings.append(Finding(None, "position_gap", None, detail))
+        yield Verdict(None, 0, findings)
+
+    async def count(self, changed_since: int = 0) -> int:
+        """Return about how many sessions `all` would look at without a sample.
+
+        Args:
+            changed_since: Only sessions with events after this position.
+        """
+        return await self._census.count(changed_since)
+
+    async def verify(self, session_id: UUID) -> Verdict:
+        """Check a session, also one that was deleted or is the stream of something else.
+
+        Args:
+            session_id: Which.
+
+        Raises:
+            SessionNotFound: The store has nothing of it.
+        """
+        async with self._inspector.look_at(session_id) as inspection:
+            row = await inspection.row()
+            check = _Check(self._store, self._repository, session_id)
+            async for page in inspection.events():
+                await check.page(page)
+        if row is None and not check.events:
+            raise SessionNotFound
+        check.end(row)
+        return Verdict(session_id, check.events, tuple(check.findings.values()))
+
+
+class _Check:
+    """Goes through the events of one session."""
+
+    def __init__(self, store: Store, repository: SessionRepository, session_id: UUID) -> None:
+        self._store = store
+        self._repository = repository
+        self._session_id = session_id
+        self._integrity = Integrity(genesis(session_id))
+        self._fold: Folding | None = Folding()
+        self._kept: frozenset[int] = frozenset()
+        self._is_session = self._is_erased = False
+        self._explained = Explained()
+        self._bad_from: int | None = None
+        self.events = 0
+        self.findings: dict[str, Finding] = {}
+
+    async def page(self, page: Sequence[FoundEvent]) -> None:
+        """Check the next events."""
+        integrity = self._integrity
+        for found in page:
+            sequence, position, type_, record, digest, erased_hash = found
+            self._explained.take(sequence, type_, erased=erased_hash is not None)
+            if erased_hash is not None:
+                self._is_erased = True
+                fault = fault_of(record, type_, erased_hash)
+                if fault is not None:
+                    self._found("digest_mismatch", sequence, fault)
+            if integrity.goes_on(sequence, position, record, digest, erased_hash):
+                continue
+            row = Row(sequence, position=position, record=record, digest=digest, hashed=erased_hash)
+            for code, detail in integrity.check(row):
+                self._found(code, sequence, detail)
+                self._bad_from = sequence if self._bad_from is None else self._bad_from
+        if not self.events:
+            self._is_session = page[0].type == _FIRST
+            kept = await self._store.snapshots.sequences(self._session_id)
+            self._kept = frozenset(kept)
+        self.events += len(page)
+        for found in page:
+            if self._fold is None:
+                return
+            recorded = self._decoded(found)
+            if recorded is None:
+                self._fold = None
+                return
+            if recorded.sequence == 1:
+                self._fold = Folding(await self._repository.state_before(recorded))
+            self._fold.take(recorded)
+            # Behind a hole or a changed record both may be right, and neither is known to be.
+            is_known = self._bad_from is None or recorded.sequence < self._bad_from
+            if recorded.sequence in self._kept and is_known and not self._is_erased:
+                await self._compare_kept(recorded.sequence, self._fold.session)
+
+    def _decoded(self, found: FoundEvent) -> Recorded | None:
+        """Return the event of a row; None for one after which nothing can be folded."""
+        if found.sequence == 1 and found.type != _FIRST:
+            # The stream of something else is no session.
+            return None
+        recorded = self._store.codec.decode(found)
+        if isinstance(recorded.event, Unrecognised):
+            try:
+                self._store.codec.from_json(found.record)
+            except ValueError as error:
+                self._found("invalid_event_json", found.sequence, f"it cannot be read: {error}")
+                return None
+        return recorded
+
+    async def _compare_kept(self, sequence: int, state: Session) -> None:
+        """Hold the state that is kept after an event against the fresh fold."""
+        kept = await self._store.snapshots.load(self._session_id, upto=sequence)
+        if kept is not None and kept != state:
+            detail = "the state that is kept here is not what the events come to"
+            self._found("kept_state_mismatch", sequence, detail)
+
+    def end(self, row: FoundRow | None) -> None:
+        """Compare what the events came to with the row that lists show."""
+        integrity = self._integrity
+        if (missing := self._explained.missing) is not None:
+            detail = "it is erased, and no later event says why"
+            self._found("erasure_unexplained", missing, detail)
+            return
+        head = (integrity.last, integrity.position, integrity.digest)
+        if row is None and not self._is_session:
+            return
+        if row is None:
+            self._found("event_head_mismatch", integrity.last, "the session has no row")
+        elif (row.sequence, row.position, row.digest) != head:
+            detail = f"the row is at {row.sequence}, the log at {integrity.last}"
+            self._found("event_head_mismatch", integrity.last, detail)
+        elif (
+            integrity.whole and self._fold is not None and row.projected_with == PROJECTION_VERSION
+        ):
+            found = row_differences(self._session_id, row, self._fold.session, self._store.codec)
+            for code, detail in found:
+                self._found(code, integrity.last, detail)
+
+    def _found(self, code: str, sequence: int | None, detail: str) -> None:
+        self.findings.setdefault(code, Finding(self._session_id, code, sequence, detail))

@@ -1,0 +1,1 @@
+"""Events as they come: the tail, the feed, replay and waiting."""

@@ -1,0 +1,96 @@
+"""A stream that gives the past at the pace at which it happened, and then goes on live."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from time import monotonic
+from uuid import UUID
+
+from application.errors import StoreUnavailable
+from application.fan_out import FanOut
+from application.ports.log.events import StoredEvent
+from application.ports.store import Store
+from application.reads.streams.pace import Pace
+from application.reads.streams.selecting import Filter, selecting
+from application.reads.streams.stream_items import (
+    LOOK_AGAIN,
+    Closing,
+    StreamItem,
+    StreamTiming,
+)
+from application.reads.streams.tail import Tails
+
+_READ, _READ_BYTES = 50, 64 * 1024
+"""The most events and bytes that are read at once: they wait here for as long as they took."""
+
+
+class Replays:
+    """Streams sessions at their recorded pace.
+
+    Args:
+        store: Where the log is.
+        hub: Tells when this process stops.
+        tails: Goes on when the past is over.
+        timing: How long a stream lasts.
+        closes_within: Waits so many seconds, and returns whether this process stops meanwhile.
+        clock: Seconds, only forward.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        hub: FanOut,
+        tails: Tails,
+        timing: StreamTiming | None = None,
+        *,
+        closes_within: Callable[[float], Awaitable[bool]] | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._store = store
+        self._log = store.log
+        self._codec = store.codec
+        self._tails = tails
+        self._longest = (timing or StreamTiming()).longest
+        self._closes_within = closes_within or hub.closes_within
+        self._clock = clock
+
+    async def stream(
+        self, session_id: UUID, since: int, wanted: Filter, speed: float
+    ) -> AsyncGenerator[StreamItem]:
+        """Yield the events after a cursor one by one, each when it is due, then those that come.
+
+        Events that are recorded meanwhile are a part of the past until all of it has been given.
+
+        Args:
+            session_id: Whose log; it exists.
+            since: The sequence to go on from, exclusive, not beyond the head.
+            wanted: Which events; the time that the others took passes too, up to the longest gap.
+            speed: How many times faster than it was recorded; above 0.
+        """
+        pace, cursor = Pace(speed), since
+        selected = await selecting(self._store, session_id, since, wanted)
+        end = self._clock() + self._longest
+        while events := await self._read(session_id, cursor):
+            for event in selected.of(events):
+                wait = pace.wait(self._codec.decode(event).at, self._clock())
+                if wait and await self._closes_within(wait):
+                    yield Closing(cursor, "server_shutdown")
+                    return
+                if self._clock() >= end:
+                    yield Closing(cursor, "maximum_age")
+                    return
+                cursor = event.sequence
+                yield (event,)
+            cursor = events[-1].sequence
+        async with aclosing(self._tails.stream(session_id, cursor, wanted)) as items:
+            async for item in items:
+                yield item
+
+    async def _read(self, session_id: UUID, after: int) -> Sequence[StoredEvent]:
+        while True:
+            try:
+                return await self._log.read(
+                    session_id, after=after, limit=_READ, most_bytes=_READ_BYTES
+                )
+            except StoreUnavailable:
+                if await self._closes_within(LOOK_AGAIN):
+                    return []

@@ -1,0 +1,343 @@
+"""The tail: events of a session since a sequence, as a page, a long poll or a stream.
+
+One way of reading serves all three. What is remembered of the newest events is used where it
+follows the cursor without a gap; everything else is read from the table. So no reader can miss an
+event or get one twice, whatever was lost on the way to waking it.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from uuid import UUID
+
+from application.errors import CursorAhead, StoreUnavailable
+from application.fan_out import Channel, FanOut
+from application.partials.reader import PartialReader, PieceCursor
+from application.ports.log.events import SessionPage, StoredEvent
+from application.ports.store import Store
+from application.reads.erased import refuse_erased
+from application.reads.streams.selecting import Filter, Selecting, selecting
+from application.reads.streams.stream_items import (
+    LOOK_AGAIN,
+    PAGE_BYTES,
+    READ,
+    READ_BYTES,
+    SCANNED,
+    CaughtUp,
+    Closed,
+    Closing,
+    Deadline,
+    Page,
+    PartialText,
+    Ping,
+    StreamItem,
+    StreamTiming,
+)
+from domain.errors import SessionNotFound
+
+_ENDS = ("session.deleted", "session.erased")
+
+
+class Tails:
+    """Reads the tail of one session.
+
+    Args:
+        store: Where the log is.
+        hub: Who tells that it has grown.
+        rhythm: How long streams wait and last.
+    """
+
+    def __init__(self, store: Store, hub: FanOut, rhythm: StreamTiming | None = None) -> None:
+        self._store = store
+        self._log = store.log
+        self._session_rows = store.session_rows
+        self._codec = store.codec
+        self._clock = store.clock
+        self._hub = hub
+        self._rhythm = rhythm or StreamTiming()
+        self._partials = PartialReader(store, hub)
+
+    async def newest(
+        self,
+        session_id: UUID,
+        last: int,
+        wanted: Filter,
+        *,
+        after: int = 0,
+        upto: int | None = None,
+    ) -> Page:
+        """Return the newest events; fewer than asked for when their bytes fill a page.
+
+        Args:
+            session_id: Whose log.
+            last: How many, at most.
+            wanted: Which ones.
+            after: Only events after this one.
+            upto: The event that stands for the head; None is the head.
+
+        Raises:
+            SessionNotFound: There is no such session.
+        """
+        head, closed = await self._head(session_id)
+        if upto is not None and upto < head:
+            head, closed = upto, False
+        newest = await self._read_newest(session_id, last, upto, PAGE_BYTES, wanted)
+        head = max(head, newest[-1].sequence if newest else 0)
+        events = [event for event in newest if event.sequence > after]
+        return Page(events, head, head, up_to_date=True, closed=closed)
+
+    async def start_of_newest(self, session_id: UUID, last: int, wanted: Filter) -> int:
+        """Return the sequence after which the newest events are, the head when there are none.
+
+        Args:
+            session_id: Whose log.
+            last: How many, at most.
+            wanted: Which ones.
+
+        Raises:
+            SessionNotFound: There is no such session.
+        """
+        start, _ = await self._head(session_id)
+        upto: int | None = None
+        while last > 0 and (
+            events := await self._read_newest(session_id, last, upto, READ_BYTES, wanted)
+        ):
+            start = upto = events[0].sequence - 1
+            last -= len(events)
+        return start
+
+    async def start_of(self, session_id: UUID, since: int | None) -> int:
+        """Return the sequence that a cursor stands for.
+
+        Args:
+            session_id: Whose log.
+            since: Exclusive; None is the head.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            CursorAhead: The cursor is beyond the head.
+        """
+        head, _ = await self._head(session_id)
+        if since is None:
+            return head
+        if since > head:
+            raise CursorAhead(None, head=head, cursor=since)
+        return since
+
+    async def is_over(self, session_id: UUID, since: int) -> bool:
+        """Return whether nothing will ever come after a sequence.
+
+        Args:
+            session_id: Whose log; it must be there.
+            since: Exclusive.
+        """
+        head, closed = await self._head(session_id)
+        return closed and since >= head
+
+    async def page(
+        self,
+        session_id: UUID,
+        since: int,
+        limit: int,
+        wanted: Filter,
+        wait: float = 0.0,
+        *,
+        upto: int | None = None,
+    ) -> Page:
+        """Return events after a cursor.
+
+        Args:
+            session_id: Whose log.
+            since: The sequence to go on from, exclusive.
+            limit: The most events.
+            wanted: Which ones.
+            wait: Seconds to wait for the first one when there is none; then the page is empty.
+            upto: The event that stands for the head, where nothing is waited for; None is the head.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            CursorAhead: The cursor is beyond the head.
+        """
+        if not wait:
+            return await self._page(session_id, since, limit, wanted, upto)
+        deadline = Deadline(wait)
+        with self._hub.follow(session_id) as channel:
+            while True:
+                page = await self._page(session_id, since, limit, wanted)
+                if page.events or page.closed or self._hub.closing.is_set():
+                    return page
+                since = page.next
+                if page.up_to_date and not await self._wait(channel, since, deadline.left()):
+                    return page
+
+    async def stream(
+        self, session_id: UUID, since: int, wanted: Filter
+    ) -> AsyncGenerator[StreamItem]:
+        """Yield events after a cursor for as long as the session and the reader last.
+
+        Args:
+            session_id: Whose log; it exists.
+            since: The sequence to go on from, exclusive, not beyond the head.
+            wanted: Which events.
+        """
+        age = Deadline(self._rhythm.longest)
+        cursor = since
+        selected = await self._selecting_when_possible(session_id, since, wanted)
+        with self._hub.follow(session_id) as channel:
+            while events := await self._read_when_possible(session_id, cursor):
+                cursor = events[-1].sequence
+                # A reader may be slow: what it is given is not kept here as well.
+                given = [selected.of(events)]
+                del events
+                if given[0]:
+                    yield given.pop()
+            yield CaughtUp(cursor)
+            deleted = await self._was_deleted(session_id, cursor)
+            written, silence = PieceCursor(channel.partials), Deadline(self._rhythm.ping)
+            while not (deleted or self._hub.closing.is_set() or age.is_over):
+                events = channel.after(cursor)
+                if not events and channel.head > cursor:
+                    events = await self._read_when_possible(session_id, cursor)
+                if events:
+                    cursor, deleted = events[-1].sequence, events[-1].type in _ENDS
+                    given = [selected.of(events)]
+                    del events
+                    if given[0]:
+                        yield given.pop()
+                        silence = Deadline(self._rhythm.ping)
+                    continue
+                # What is being written follows what was recorded, and never what has ended it.
+                known = await self._partials.keep_up(channel.partials, cursor)
+                if channel.head > cursor:
+                    continue
+                pieces, turn_id = written.next() if known else [], channel.partials.turn_id
+                for piece in pieces:
+                    if selected.wants(turn_id, piece):
+                        yield PartialText(session_id, turn_id, piece)
+                        silence = Deadline(self._rhythm.ping)
+                most = min(age.left(), written.due())
+                if not pieces and await _hears_nothing(channel, silence, most):
+                    yield Ping(cursor)
+                    silence = Deadline(self._rhythm.ping)
+            if deleted:
+                yield Closed(cursor)
+            else:
+                yield Closing(cursor, "maximum_age" if age.is_over else "server_shutdown")
+
+    async def _was_deleted(self, session_id: UUID, cursor: int) -> bool:
+        newest = await self._read_when_possible(session_id, max(cursor - 1, 0))
+        return bool(newest) and newest[-1].type in _ENDS
+
+    async def _selecting_when_possible(
+        self, session_id: UUID, since: int, wanted: Filter
+    ) -> Selecting:
+        while True:
+            try:
+                return await selecting(self._store, session_id, since, wanted)
+            except StoreUnavailable:
+                if await self._hub.closes_within(LOOK_AGAIN):
+                    return Selecting(wanted, self._codec)
+
+    async def _read_when_possible(self, session_id: UUID, after: int) -> Sequence[StoredEvent]:
+        """Read on, however long the database is away: the reader need not notice."""
+        while True:
+            try:
+                return await self._log.read(
+                    session_id, after=after, limit=READ, most_bytes=READ_BYTES
+                )
+            except StoreUnavailable:
+                if await self._hub.closes_within(LOOK_AGAIN):
+                    return []
+
+    async def _page(
+        self, session_id: UUID, since: int, limit: int, wanted: Filter, upto: int | None = None
+    ) -> Page:
+        found: list[StoredEvent] = []
+        size, cursor, looked = 0, since, 0
+        # The log knows types; the rest is looked for here, a part of the log at a time.
+        many, most = (limit, PAGE_BYTES) if wanted.by_types_alone else (READ, READ_BYTES)
+        selected = await selecting(self._store, session_id, since, wanted)
+        while True:
+            read = await self._log.read_page(
+                session_id,
+                after=cursor,
+                upto=since + SCANNED if upto is None else min(since + SCANNED, upto),
+                limit=many,
+                most_bytes=most,
+                types=wanted.read_types,
+            )
+            if read is None:
+                raise SessionNotFound
+            if read.deleted:
+                # Nothing is read of one that is erased.
+                await self._head(session_id)
+            if upto is not None and upto < read.head:
+                read = read.as_of(upto)
+            if since > read.head:
+                raise CursorAhead(None, head=read.head, cursor=since)
+            for event in selected.of(read.events):
+                found.append(event)
+                size += len(event.record)
+                if len(found) == limit or size >= PAGE_BYTES:
+                    return _page_upto(event.sequence, found, read)
+            cursor, looked = read.reached, looked + 1
+            if cursor >= min(read.head, since + SCANNED) or looked == SCANNED // READ:
+                return _page_upto(cursor, found, read)
+
+    async def _read_newest(
+        self, session_id: UUID, last: int, upto: int | None, most_bytes: int, wanted: Filter
+    ) -> Sequence[StoredEvent]:
+        """Return the newest wanted events, the one included whose bytes fill the page."""
+        if wanted.agent is None:
+            return await self._log.read_newest(
+                session_id,
+                last=last,
+                upto=upto,
+                most_bytes=most_bytes,
+                types=sorted(wanted.types),
+                turn=wanted.turn,
+            )
+        found: list[StoredEvent] = []
+        while last > len(found) and (
+            events := await self._log.read_newest(
+                session_id, last=READ, upto=upto, most_bytes=READ_BYTES, types=wanted.read_types
+            )
+        ):
+            upto = events[0].sequence - 1
+            selected = await selecting(self._store, session_id, upto, wanted)
+            for event in reversed(selected.of(events)):
+                found.append(event)
+                most_bytes -= len(event.record)
+                if len(found) == last or most_bytes <= 0:
+                    return found[::-1]
+        return found[::-1]
+
+    async def _head(self, session_id: UUID) -> tuple[int, bool]:
+        row = await self._session_rows.session(session_id)
+        if row is None:
+            raise SessionNotFound
+        await refuse_erased(self._store, row)
+        return row.sequence, row.status == "deleted"
+
+    async def _wait(self, channel: Channel, cursor: int, seconds: float) -> bool:
+        """Wait until the session moves beyond a cursor; False when time is up."""
+        deadline = Deadline(seconds)
+        while channel.head <= cursor and not self._hub.closing.is_set():
+            if not await channel.bell.wait(deadline.left()):
+                return False
+        return True
+
+
+def _page_upto(cursor: int, events: Sequence[StoredEvent], read: SessionPage) -> Page:
+    up_to_date = cursor >= read.head
+    return Page(events, cursor, read.head, up_to_date, read.deleted and up_to_date)
+
+
+async def _hears_nothing(channel: Channel, silence: Deadline, seconds: float) -> bool:
+    """Wait for something new, and return whether the reader has been told nothing for too long.
+
+    Args:
+        channel: Of the session.
+        silence: When it has been too long.
+        seconds: The longest to wait.
+    """
+    await channel.bell.wait(min(silence.left(), seconds))
+    return silence.is_over

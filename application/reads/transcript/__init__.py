@@ -1,0 +1,1 @@
+"""Transcripts: folded from the log, and kept."""

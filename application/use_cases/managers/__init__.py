@@ -1,0 +1,1 @@
+"""Sessions that other servers keep for this one, or that this one keeps for them."""

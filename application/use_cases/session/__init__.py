@@ -1,0 +1,1 @@
+"""The life of sessions, and what belongs to them between turns."""

@@ -1,0 +1,194 @@
+"""Sessions that an app, a user and a name identify, as other frameworks know them."""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, TypeVar, cast
+from uuid import UUID
+
+from application.commands.handler import CommandHandler
+from application.commands.request import Caller, Outcome
+from application.ports.session.session_rows import ListedSession
+from application.ports.store import Store
+from application.transfer.foreign import foreign_session_id
+from domain.errors import SessionExists, SessionIsDeleted, SessionNotFound
+from domain.session.commands import CreateSession, ForeignEvent
+from domain.values import JsonObject, Owner
+
+_METADATA = "named"
+_MOST_GENERATIONS = 1000
+_REMEMBERED = 10_000
+_T = TypeVar("_T")
+
+
+class SessionName(NamedTuple):
+    """What identifies a session there: the same name under two users is two sessions."""
+
+    app: str
+    user: str
+    name: str
+
+
+class NamedSessions:
+    """Begins and finds sessions by their names.
+
+    A session that was begun without a name has its id for one. That of a deleted session is free
+    again: the next one is of another generation, with a log of its own.
+
+    Args:
+        source: Whose names they are, such as `adk`; an import of the same source gives its sessions
+            the same ids.
+        store: Where sessions are.
+        handler: Handles commands.
+    """
+
+    def __init__(self, source: str, store: Store, handler: CommandHandler) -> None:
+        self._source = source
+        self._rows = store.session_rows
+        self._codec = store.codec
+        self._clock = store.clock
+        self._handler = handler
+        self._known: OrderedDict[SessionName, UUID] = OrderedDict()
+
+    async def on(self, wanted: SessionName, do: Callable[[UUID], Awaitable[_T]]) -> _T:
+        """Do something with the session of a name, which need not be looked for each time.
+
+        Args:
+            wanted: Which.
+            do: What; it refuses a session that is no more, and is then asked once more.
+
+        Raises:
+            SessionNotFound: There is none, or it was deleted.
+        """
+        known = self._known.get(wanted)
+        if known is not None:
+            self._known.move_to_end(wanted)
+            try:
+                return await do(known)
+            except (SessionIsDeleted, SessionNotFound):
+                # Another one may have the name by now.
+                self._known.pop(wanted, None)
+        found = (await self.find(wanted)).session_id
+        try:
+            done = await do(found)
+        except SessionIsDeleted:
+            raise SessionNotFound from None
+        self._known[wanted] = found
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return done
+
+    async def find(self, wanted: SessionName) -> ListedSession:
+        """Return a session as lists show it.
+
+        Args:
+            wanted: Which.
+
+        Raises:
+            SessionNotFound: There is none, or it was deleted.
+        """
+        found, _ = await self._look(wanted)
+        if found is None:
+            raise SessionNotFound
+        return found
+
+    async def _look(self, wanted: SessionName) -> tuple[ListedSession | None, int]:
+        """Return the session, and the generation that a new one would be."""
+        generation = 1
+        while generation < _MOST_GENERATIONS:
+            row = await self._rows.session(self._id_of(wanted, generation))
+            if row is None:
+                break
+            if row.status not in ("deleted", "erased") and (row.app, row.user) == (
+                wanted.app,
+                wanted.user,
+            ):
+                return row, generation
+            generation += 1
+        row = await self._by_id(wanted)
+        return row, generation
+
+    async def _by_id(self, wanted: SessionName) -> ListedSession | None:
+        try:
+            session_id = UUID(wanted.name)
+        except ValueError:
+            return None
+        row = await self._rows.session(session_id)
+        if row is None or row.status == "deleted":
+            return None
+        if (row.app, row.user) != (wanted.app, wanted.user) or self.name_of(row) != wanted.name:
+            return None
+        return row
+
+    def _id_of(self, wanted: SessionName, generation: int) -> UUID:
+        more = () if generation == 1 else (str(generation),)
+        return foreign_session_id(self._source, *wanted, *more)
+
+    def name_of(self, row: ListedSession) -> str:
+        """Return what a session is called there.
+
+        Args:
+            row: The session; a fork has the metadata of its origin, and yet another name.
+        """
+        metadata: Any = self._codec.from_json(row.doc).get("metadata")
+        told = _object(_object(metadata).get(_METADATA))
+        name, generation = told.get("name"), told.get("generation", 1)
+        if told.get("by") == self._source and isinstance(name, str) and isinstance(generation, int):
+            known = SessionName(row.app, row.user, name)
+            if self._id_of(known, generation) == row.session_id:
+                return name
+        imported = _object(_object(metadata).get("imported_from"))
+        key = imported.get("key")
+        if imported.get("kind") == self._source and isinstance(key, list):
+            *_, last = cast("list[Any]", key) or [None]  # type: ignore[redundant-cast]
+            known = SessionName(row.app, row.user, str(last))
+            if self._id_of(known, 1) == row.session_id:
+                return known.name
+        return str(row.session_id)
+
+    async def create(
+        self,
+        caller: Caller,
+        app: str,
+        user: str,
+        name: str | None,
+        *,
+        state: JsonObject,
+        foreign: tuple[ForeignEvent, ...] = (),
+    ) -> Outcome:
+        """Begin a session with what was done in it before, in one append.
+
+        Args:
+            caller: Who asks.
+            app: Whose session.
+            user: The same.
+            name: None has its id for a name.
+            state: What it begins with.
+            foreign: What was done in it before.
+
+        Raises:
+            SessionExists: There is one of this name.
+        """
+        metadata: dict[str, Any] = {}
+        if name is None:
+            session_id = self._clock.new_id()
+        else:
+            wanted = SessionName(app, user, name)
+            found, generation = await self._look(wanted)
+            if found is not None:
+                raise SessionExists(session_status=found.status)
+            session_id = self._id_of(wanted, generation)
+            metadata[_METADATA] = {"by": self._source, "name": name}
+            if generation > 1:
+                metadata[_METADATA]["generation"] = generation
+        command = CreateSession(
+            owner=Owner(app=app, user=user), state=state, metadata=metadata, foreign=foreign
+        )
+        outcome = await self._handler.handle(caller.asks(session_id, command))
+        if not outcome.changed:
+            # Somebody else was first, with the very same content.
+            raise SessionExists(session_status="idle")
+        return outcome
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else {}

@@ -1,0 +1,109 @@
+"""Signs of life: whoever runs the agent of a session says how its process is."""
+
+from typing import NamedTuple
+from uuid import UUID
+
+from application.commands.handler import CommandHandler
+from application.commands.request import Caller
+from application.errors import StaleSequence
+from application.ports.session.leases import Process, Sign
+from application.ports.session.session_rows import ListedSession
+from application.ports.store import Store
+from application.reads.erased import refuse_erased
+from application.reads.health import facts_of
+from domain.checks import require_name, require_summary
+from domain.errors import Invalid, SessionIsDeleted, SessionIsStopped, SessionNotFound
+from domain.redaction import redacted
+from domain.session.commands import ReportHealth
+
+
+class Report(NamedTuple):
+    """A sign of life that was kept, and where its session stands."""
+
+    sign: Sign
+    sequence: int
+    position: int
+
+
+class Presence:
+    """Takes signs of life.
+
+    Args:
+        store: Where sessions and signs of life are.
+        handler: Handles commands.
+    """
+
+    def __init__(self, store: Store, handler: CommandHandler) -> None:
+        self._store = store
+        self._handler = handler
+
+    async def report(
+        self,
+        caller: Caller,
+        session_id: UUID,
+        reporter: str,
+        process: Process,
+        detail: str | None,
+    ) -> Report:
+        """Keep a sign of life of a session that has not stopped.
+
+        Args:
+            caller: Who asks.
+            session_id: Which session.
+            reporter: Who runs the session's agent.
+            process: How the agent's process is; `unknown` says nothing of it.
+            detail: More on that, for people: at most 2,048 characters.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            SessionIsDeleted: It was deleted.
+            SessionIsStopped: It is stopped.
+            StaleSequence: It has moved on since the caller looked.
+            IdempotencyKeyReused: The key of the request is that of another one.
+            Invalid: What is reported cannot be kept.
+        """
+        require_name(reporter, "reporter")
+        require_summary(detail, "detail")
+        if detail is not None and "\0" in detail:
+            raise Invalid("detail must not have NUL characters", field="detail")
+        detail = redacted(detail)
+        if await self._handler.replay(caller.key_in(session_id)) is not None:
+            # Its own event is what it has moved on by.
+            caller = caller._replace(expected=None)
+        session = await present(self._store, caller, session_id)
+        if session.status == "stopped":
+            raise SessionIsStopped
+        sequence, position = session.sequence, session.position
+        facts = facts_of(session)
+        turned = process == ("healthy" if facts.unhealthy else "unhealthy")
+        if turned and facts.info.state == "active":
+            # First the event: should the row not follow it, the next report makes up for that.
+            command = ReportHealth(healthy=process == "healthy", detail=detail)
+            outcome = await self._handler.handle(caller.asks(session_id, command))
+            sequence, position = outcome.sequence, outcome.position
+        sign = await self._store.presence.touch(session_id, reporter, process, detail)
+        return Report(sign, sequence, position)
+
+
+async def present(store: Store, caller: Caller, session_id: UUID) -> ListedSession:
+    """Return the row of a session, if what is asked of it may go on.
+
+    Args:
+        store: Where it is.
+        caller: Who asks; with the sequences that it allows.
+        session_id: Which session.
+
+    Raises:
+        SessionNotFound: There is none.
+        StaleSequence: It is at none of these sequences.
+        SessionIsDeleted: It was deleted.
+    """
+    session = await store.session_rows.session(session_id)
+    if session is None:
+        raise SessionNotFound
+    if caller.expected is not None and session.sequence not in caller.expected:
+        raise StaleSequence(None, head=session.sequence)
+    await refuse_erased(store, session)
+    if session.status == "deleted":
+        raise SessionIsDeleted
+    return session

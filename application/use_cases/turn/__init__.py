@@ -1,0 +1,1 @@
+"""What happens in turns: messages, inputs, requests to people."""

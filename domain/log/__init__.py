@@ -1,0 +1,1 @@
+"""Events as evidence: their names and versions, one way to write them, the chain."""

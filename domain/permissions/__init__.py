@@ -1,0 +1,1 @@
+"""What tools a session may use, and which of it a child may have."""

@@ -1,0 +1,1 @@
+"""Keys in files, and what is signed and sealed with them."""

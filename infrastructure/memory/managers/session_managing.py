@@ -1,0 +1,50 @@
+"""No session managers: where none is named, every session stays here."""
+# ruff: noqa: ARG002 - there is nobody to give anything to
+
+from collections.abc import Mapping, Sequence
+
+from application.ports.managers.session_managers import (
+    ManagerAnswer,
+    ManagerStream,
+    ManagerUnreachable,
+)
+
+
+class NoSessionManagers:
+    """Stands for none; see `application.ports.managers.session_managers.SessionManagers`."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """None."""
+        return ()
+
+    @property
+    def default(self) -> str | None:
+        """None: sessions begin here."""
+        return None
+
+    async def ask(
+        self,
+        manager: str,
+        method: str,
+        target: str,
+        body: bytes = b"",
+        *,
+        seconds: float,
+    ) -> ManagerAnswer:
+        """Refuse: there is nobody to ask."""
+        raise ManagerUnreachable(manager, "not-configured")
+
+    async def open(
+        self,
+        manager: str,
+        method: str,
+        target: str,
+        body: bytes,
+        headers: Mapping[str, bytes],
+    ) -> ManagerStream:
+        """Refuse: there is nobody to ask."""
+        raise ManagerUnreachable(manager, "not-configured")
+
+    async def close(self) -> None:
+        """There is nothing to hang up."""

@@ -1,0 +1,1 @@
+"""Requests that this server sends: to receivers of webhooks, and to session managers."""

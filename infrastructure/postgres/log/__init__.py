@@ -1,0 +1,1 @@
+"""The log, and what is asked of the whole of it, on Postgres."""

@@ -1,0 +1,96 @@
+"""One log as it lies in Postgres, read in a transaction that cannot write."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from application.ports.log.inspection import FoundEvent, FoundKey, FoundRow, OwnWrite
+from application.ports.session.session_rows import Activity
+from infrastructure.postgres import sql
+from infrastructure.postgres.connecting.database import Database
+
+_STATEMENTS = sql.load("inspection")
+_AT_ONCE = 1000
+_BYTES = 4 * 1024 * 1024
+_BEFORE_ALL = -(2**63)
+_FOUND = FoundEvent._make
+_NOT_SHOWN = ("sequence", "position", "digest", "projected_with")
+
+
+class PostgresInspection:
+    """One session at one moment; see `application.ports.log.inspection.Inspection`."""
+
+    def __init__(self, connection: AsyncConnection, session_id: UUID) -> None:
+        self.connection = connection
+        self._session: Mapping[str, Any] = {"session": session_id}
+
+    async def row(self) -> FoundRow | None:
+        """Return its list row."""
+        cursor = self.connection.cursor(row_factory=dict_row)
+        await cursor.execute(_STATEMENTS["row"], self._session)
+        row = await cursor.fetchone()
+        if row is None:
+            return None
+        shown = {name: value for name, value in row.items() if name not in _NOT_SHOWN}
+        shown["tags"], shown["marks"] = tuple(shown["tags"]), tuple(shown["marks"])
+        shown["activity"] = Activity(*map(shown.pop, Activity._fields))
+        return FoundRow(
+            row["sequence"], row["position"], row["digest"], shown, row["projected_with"]
+        )
+
+    async def events(self) -> AsyncIterator[Sequence[FoundEvent]]:
+        """Give its log a piece at a time, in order of sequence."""
+        cursor = self.connection.cursor(binary=True)
+        after = (_BEFORE_ALL, _BEFORE_ALL)
+        while True:
+            values = {"sequence": after[0], "position": after[1], "limit": _AT_ONCE}
+            values["bytes"] = _BYTES
+            await cursor.execute(_STATEMENTS["events"], {**self._session, **values})
+            rows = await cursor.fetchall()
+            if not rows:
+                return
+            yield [_FOUND(row[:6]) for row in rows]
+            if len(rows) < _AT_ONCE and rows[-1][6] < _BYTES:
+                return
+            after = rows[-1][:2]
+
+    async def keys(self, writes: Sequence[OwnWrite]) -> Sequence[FoundKey]:
+        """Return what the store has of keys, in their order."""
+        if not writes:
+            return ()
+        cursor = self.connection.cursor(binary=True)
+        await cursor.execute(
+            _STATEMENTS["keys"],
+            {
+                "scopes": [write.scope_id for write in writes],
+                "keys": [write.key for write in writes],
+                "positions": [write.position for write in writes],
+            },
+        )
+        return [
+            FoundKey(key, _write(*own), _write(*newest), _write(*current))
+            for key, *parts in await cursor.fetchall()
+            for own, newest, current in [(parts[:2], parts[2:4], parts[4:])]
+        ]
+
+
+def _write(position: int | None, value: bytes | None) -> tuple[int, bytes | None] | None:
+    return None if position is None else (position, value)
+
+
+class PostgresInspector:
+    """Opens sessions to look at; see `application.ports.log.inspection.Inspector`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def look_at(self, session_id: UUID) -> AsyncGenerator[PostgresInspection]:
+        """Give a session at one moment."""
+        async with self._database.borrowed() as connection, connection.transaction():
+            await connection.execute(_STATEMENTS["only_read"])
+            yield PostgresInspection(connection, session_id)

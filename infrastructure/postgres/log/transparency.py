@@ -1,0 +1,111 @@
+"""The tiles of the tree over the log, and the signed heads of it, on Postgres."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from psycopg import AsyncConnection
+
+from application.errors import LogDamaged
+from application.ports.log.transparency import SignedHead
+from domain.transparency.notes import TreeHead
+from domain.transparency.tiles import CompleteTile, TileId
+from infrastructure.postgres import sql
+from infrastructure.postgres.connecting.database import Database
+
+_STATEMENTS = sql.load("transparency")
+_BEYOND_ALL = 2**63 - 1
+
+
+class PostgresTiles:
+    """The tiles; see `application.ports.log.transparency.Tiles`.
+
+    Args:
+        database: Where the log and the tiles are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def digests(self, after: int, upto: int) -> bytes:
+        """Return the digests of events, joined in order of position."""
+        if upto <= after:
+            return b""
+        rows = await self._database.fetch(_STATEMENTS["digests"], {"after": after, "upto": upto})
+        joined, count = rows[0]
+        if count != upto - after:
+            raise LogDamaged(
+                f"{upto - after - count} of the positions {after + 1} to {upto} are missing in the"
+                " log; `cairn verify --all` says which sessions lost them"
+            )
+        return bytes(joined)
+
+    async def kept(self, tiles: Iterable[TileId]) -> Mapping[TileId, bytes]:
+        """Return the hashes of those tiles that are kept."""
+        wanted = list(tiles)
+        if not wanted:
+            return {}
+        values = {
+            "levels": [one.level for one in wanted],
+            "numbers": [one.number for one in wanted],
+        }
+        rows = await self._database.fetch(_STATEMENTS["tiles"], values)
+        return {TileId(level, number): bytes(hashes) for level, number, hashes in rows}
+
+    async def roots(self, level: int, first: int, end: int) -> bytes:
+        """Return the hashes above kept tiles of one level."""
+        values = {"level": level, "first": first, "end": end}
+        rows = await self._database.fetch(_STATEMENTS["roots"], values)
+        joined, count = rows[0]
+        if count != end - first:
+            raise LogDamaged(f"{end - first - count} tiles of level {level} are no longer kept")
+        return bytes(joined)
+
+    async def keep(self, transaction: AsyncConnection, tiles: Sequence[CompleteTile]) -> None:
+        """Keep tiles."""
+        values = [
+            {
+                "level": tile.at.level,
+                "number": tile.at.number,
+                "hashes": tile.hashes,
+                "root": tile.root,
+            }
+            for tile in tiles
+        ]
+        async with transaction.cursor() as cursor:
+            await cursor.executemany(_STATEMENTS["keep"], values)
+
+
+class PostgresSignedHeads:
+    """The signed heads; see `application.ports.log.transparency.SignedHeads`.
+
+    Args:
+        database: Where they are kept.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, head: TreeHead, signers: str, note: str) -> SignedHead:
+        """Keep a signed head, or return the one that was kept before."""
+        values = {**head._asdict(), "signers": signers, "note": note}
+        await self._database.run(_STATEMENTS["add_head"], values)
+        kept = await self.of_size(head.size, signers)
+        if kept is None:
+            raise LogDamaged("a signed checkpoint that was just kept is not there")
+        return kept
+
+    async def of_size(self, size: int, signers: str) -> SignedHead | None:
+        """Return the head over so many leaves that these keys have signed."""
+        values = {"size": size, "signers": signers}
+        rows = await self._database.fetch(_STATEMENTS["head_of_size"], values)
+        return _head(*rows[0]) if rows else None
+
+    async def page(self, before: int | None, limit: int) -> Sequence[SignedHead]:
+        """Return some with smaller trees, the largest first."""
+        values = {"before": _BEYOND_ALL if before is None else before, "limit": limit}
+        rows = await self._database.fetch(_STATEMENTS["heads"], values)
+        return [_head(*row) for row in rows]
+
+
+def _head(origin: str, size: int, root: bytes, note: str, at: datetime) -> SignedHead:
+    return SignedHead(TreeHead(origin, size, bytes(root)), note, at)

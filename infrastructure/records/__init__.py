@@ -1,0 +1,1 @@
+"""Between events, states and the bytes that are stored."""
