@@ -5,7 +5,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import cast
 
-from litestar import Litestar
 from litestar.types import ASGIApp
 
 from api.composition.database import bring_up_to_date, database_of, program_url
@@ -15,6 +14,7 @@ from api.doors_in_use import doors_of
 from api.garbage import spare_the_collector
 from api.http.around.drain import leave, on_shutdown_signal
 from api.http.around.forwarded import Forwarding
+from api.http.around.lifespan import Lifespan
 from api.http.around.middleware import RequestMiddleware
 from api.http.around.site_guard import SiteGuard
 from api.http.outgoing.streams import goodbye
@@ -83,7 +83,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     chosen = settings or Settings()
 
     @asynccontextmanager
-    async def lifespan(_: Litestar) -> AsyncGenerator[None]:
+    async def running() -> AsyncGenerator[None]:
         with database_of(chosen) as url:
             await asyncio.to_thread(bring_up_to_date, url)
             program = await asyncio.to_thread(program_url, chosen, url)
@@ -108,12 +108,10 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         hosts=chosen.names("allowed_hosts"),
         origins=chosen.names("allowed_origins"),
     )
-    # Of the framework only its lifespan: doors answer the requests.
-    starting = Litestar([], lifespan=[lifespan], openapi_config=None, logging_config=None)
     trusted = chosen.names("trusted_proxies")
     app = RequestMiddleware(
         guarded,
-        lifespan=starting,
+        lifespan=Lifespan(running),
         access_log=chosen.access_log,
         forwarding=Forwarding(chosen.root_path, trusted) if chosen.root_path or trusted else None,
     )

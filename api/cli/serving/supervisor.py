@@ -126,6 +126,8 @@ class Supervisor:
         os.set_blocking(receiver, False)
         descriptors = (self._listening.fileno(), sender)
         command = [sys.executable, "-P", "-m", "api.cli.serving.worker"]
+        # Ctrl-C reaches the whole group: a worker has it wait until it knows what to do about it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [*command, *map(str, descriptors), str(os.getpid())],
@@ -134,6 +136,7 @@ class Supervisor:
                 pass_fds=descriptors,
             )
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(sender)
         return _Worker(process, receiver, time.monotonic())
 

@@ -30,6 +30,9 @@ def main() -> None:
     """Serve on the parent's socket."""
     shared, signs, parent = map(int, sys.argv[1:])
     _end_with(parent)
+    # Until the server listens to it, Ctrl-C ends a worker without a word, as SIGTERM does.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     # What is imported is here to stay: looking through it for cycles takes an eighth of it.
     gc.disable()
     from api.http.around.drain import exit_status
