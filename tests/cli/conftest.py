@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -22,6 +21,8 @@ import httpx
 import pytest
 
 from infrastructure.embedded_postgres import EmbeddedPostgres
+from tests.support import forking
+from tests.support.forking import cairn, start
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
@@ -38,23 +39,10 @@ def environment(**more: str) -> dict[str, str]:
     return ours | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"} | more
 
 
-def cairn(*arguments: str) -> list[str]:
-    code = "import sys; from api.cli import main; main(sys.argv[1:])"
-    return [sys.executable, "-P", "-c", code, *arguments]
-
-
 def run(
     *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        cairn(*arguments),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        env=environment(**(env or {})),
-        timeout=PATIENCE,
-        check=False,
-    )
+) -> "subprocess.CompletedProcess[str]":
+    return forking.run(cairn(*arguments), environment(**(env or {})), PATIENCE, cwd)
 
 
 def eventually(holds: Callable[[], bool], patience: float = PATIENCE) -> bool:
@@ -79,13 +67,11 @@ class Served:
     ) -> None:
         self.log = log
         with log.open("ab") as errors:
-            self.process = subprocess.Popen(
+            self.process = start(
                 command,
-                stdin=subprocess.DEVNULL,
+                environment(**env, TMPDIR=str(log.parent)),
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                text=True,
-                env=environment(**env, TMPDIR=str(log.parent)),
                 start_new_session=True,
                 pass_fds=pass_fds,
             )

@@ -14,17 +14,17 @@ from api.cli.client import Client
 from api.cli.reading.stream_items import CaughtUp, Event, Frame, Frames, Hole, Item, Lost, items_of
 from api.cli.refused import Refused
 from api.cli.screen import Screen
-from tests.cli.conftest import PATIENCE, Serve, Served, cairn, environment, run
+from tests.cli.conftest import PATIENCE, Serve, Served, environment, run
+from tests.support.forking import Process, cairn, start
 
 
 @contextmanager
-def tailing(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
-    process = subprocess.Popen(
+def tailing(*arguments: str) -> Iterator[Process]:
+    process = start(
         cairn("tail", *arguments),
+        environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
     )
     with process:
         try:
@@ -33,7 +33,7 @@ def tailing(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-def next_sequence(tail: "subprocess.Popen[str]") -> int:
+def next_sequence(tail: Process) -> int:
     assert tail.stdout is not None
     sequence: int = json.loads(tail.stdout.readline())["sequence"]
     return sequence

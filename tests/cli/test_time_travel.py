@@ -9,7 +9,6 @@ import re
 import select
 import signal
 import struct
-import subprocess
 import termios
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,8 @@ import httpx
 import pytest
 
 from api.cli import main
-from tests.cli.conftest import PATIENCE, Served, cairn, environment, run
+from tests.cli.conftest import PATIENCE, Served, environment, run
+from tests.support.forking import Process, cairn, start
 
 STEERING = "\x1b[2J two  spaces\u202e\x7f"
 EVENTS = 30
@@ -92,7 +92,7 @@ def test_moments_that_there_are_not_are_told(
 class Watched:
     """A replay, and whoever sits before its terminal."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", master: int) -> None:
+    def __init__(self, process: Process, master: int) -> None:
         self.process = process
         self._master = master
         self.said = ""
@@ -142,15 +142,15 @@ def watching(*arguments: str) -> Iterator[Watched]:
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 12, 100, 0, 0))
     before = termios.tcgetattr(slave)
-    with subprocess.Popen(
+    with start(
         cairn("replay", *arguments),
+        environment(TERM="xterm"),
         stdin=slave,
         stdout=slave,
         stderr=slave,
-        env=environment(TERM="xterm"),
         start_new_session=True,
         # So that Ctrl-C comes to it from this terminal.
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        in_terminal=True,
     ) as process:
         try:
             yield Watched(process, master)

@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,8 @@ from api.services import Services
 from api.settings import Settings
 from infrastructure.embedded_postgres.layout import Layout
 from infrastructure.embedded_postgres.processes import server_processes
+from tests.support.forking import Process, start
+from tests.support.forking import uvicorn as uvicorn_command
 
 ROOT = Path(__file__).resolve().parents[2]
 _READY = re.compile(r"Uvicorn running on http://127\.0\.0\.1:(\d+)")
@@ -58,7 +59,7 @@ class Cairn:
         self._log = log
         self._root = root
         self._factory = factory
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self.port = 0
 
     @property
@@ -70,15 +71,12 @@ class Cairn:
     def start(self) -> None:
         """Start it, and return when it serves."""
         self._log.write_bytes(b"")
-        command = [sys.executable, "-m", "uvicorn", "--factory", self._factory]
+        command = uvicorn_command(
+            "--factory", self._factory, "--host", "127.0.0.1", "--port", "0", "--no-access-log"
+        )
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, "--host", "127.0.0.1", "--port", "0", "--no-access-log"],
-                cwd=self._root,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+            self._process = start(
+                command, self._environment, stdout=log, stderr=log, cwd=self._root
             )
         deadline = time.monotonic() + _PATIENCE
         while not (ready := _READY.search(self.said)):
