@@ -10,7 +10,7 @@ from application.memory_budget import Share
 if TYPE_CHECKING:
     from application.commands.repository import Loaded
 
-EVERY = 1024
+EVERY = 512
 """How many events lie between two of them."""
 _MOST_SESSIONS = 16
 

@@ -98,10 +98,12 @@ class SessionRepository:
             and cached.session.lifecycle.forked_from is None
         ):
             return cached
-        kept = await self._store.snapshots.load(session_id, upto=sequence) or ABSENT
         known = self._past.near(session_id, sequence)
-        if known is not None and known.session.sequence == sequence:
-            return known
+        if known is not None and sequence - known.session.sequence < EVERY:
+            # One that is kept in the store may be nearer, and costs more than it spares.
+            is_it = known.session.sequence == sequence
+            return known if is_it else await self._fold(session_id, known.session, sequence)
+        kept = await self._store.snapshots.load(session_id, upto=sequence) or ABSENT
         start = kept if known is None or known.session.sequence < kept.sequence else known.session
         loaded = await self._fold_in_steps(session_id, start, sequence)
         if sequence - kept.sequence > _step(sequence):

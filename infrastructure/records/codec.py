@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple, get_args
 
 import msgspec
+import zstandard
 
 from application.ports.log.events import Envelope, StoredEvent
 from application.ports.log.inspection import FoundEvent
@@ -18,6 +19,7 @@ from domain.values import rfc3339
 from infrastructure.records.upcasters import upcast
 
 _json = msgspec.json.Encoder().encode
+_QUICK = 1
 _PLAIN = frozenset({str, int, float, bool, dict, list})
 
 
@@ -235,6 +237,23 @@ class JsonCodec:
             return msgspec.json.decode(raw)
         except RecursionError:
             raise ValueError("it is nested too deeply") from None
+
+    def pack(self, raw: bytes) -> bytes:
+        """Return bytes in fewer, to be kept in memory.
+
+        Args:
+            raw: Any bytes; those that are alike become the fewest.
+        """
+        # No context is kept: two threads must not use one at the same time.
+        return zstandard.ZstdCompressor(level=_QUICK).compress(raw)
+
+    def unpack(self, packed: bytes) -> bytes:
+        """Return what was packed by this process.
+
+        Args:
+            packed: What `pack` has returned.
+        """
+        return zstandard.ZstdDecompressor().decompress(packed)
 
 
 def _event_of(name: str, record: _Record, known: _Known) -> SessionEvent:

@@ -19,6 +19,7 @@ from application.reads.transcript.transcripts import Transcripts
 from domain.session.commands import AddMessage, CreateSession, ReviseMessage
 from domain.session.content.transcript_entries import Entry
 from infrastructure.memory.store import MemoryStore
+from infrastructure.records.codec import JsonCodec
 from tests.support.builders import OWNER, SESSION_ID, text
 
 
@@ -151,7 +152,7 @@ async def test_a_page_of_a_long_transcript_is_read_without_folding_it_again() ->
 @pytest.mark.parametrize("size", [10, 3_000, 200_000])
 def test_entries_in_blocks_are_those_of_a_list(size: int) -> None:
     random = Random(size)
-    folded, plain = FoldedEntries(msgspec.json.encode, msgspec.json.decode), list[Entry]()
+    folded, plain = FoldedEntries(JsonCodec()), list[Entry]()
     most = 5_000_000 // size if size > 10 else 5_000
     for number in range(most):
         entry: Entry = {"id": f"m{number}", "said": "ab\n" * random.randrange(size // 2)}
@@ -178,7 +179,7 @@ def test_entries_in_blocks_are_those_of_a_list(size: int) -> None:
 @pytest.mark.parametrize("size", [10, 2_000])
 def test_entries_go_back_to_what_they_were_at_any_moment(size: int) -> None:
     random = Random(size)
-    folded, plain = FoldedEntries(msgspec.json.encode, msgspec.json.decode), list[Entry]()
+    folded, plain = FoldedEntries(JsonCodec()), list[Entry]()
     past: dict[int, list[Entry]] = {}
     for sequence in range(1, 2_501):
         folded.sequence = sequence

@@ -1,5 +1,6 @@
 """What clients see of the differences between two moments of a session."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,7 @@ class _Head(msgspec.Struct):
 
 
 _head = msgspec.json.Decoder(_Head).decode
+_plain_head = re.compile(rb'\{"id":"([^"\\]*)","kind":"(\w+)"').match
 _FACTS = ("title", "status")
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 
@@ -56,9 +58,13 @@ def _parts(snapshot: Snapshot, changed: Sequence[bytes]) -> dict[str, dict[str, 
     messages: dict[str, Any] = {}
     calls: dict[str, Any] = {}
     for entry in changed:
-        head = _head(entry)
         # As it is stored: most of them are shown whole, and none is looked into.
-        (calls if head.kind == "tool_call" else messages)[head.id] = msgspec.Raw(entry)
+        if plain := _plain_head(entry):
+            entry_id, is_call = plain[1].decode(), plain[2] == b"tool_call"
+        else:
+            head = _head(entry)
+            entry_id, is_call = head.id, head.kind == "tool_call"
+        (calls if is_call else messages)[entry_id] = msgspec.Raw(entry)
     return {
         "messages": messages,
         "tool_calls": calls,

@@ -31,3 +31,11 @@ class Codec(Protocol):
     def from_json(self, raw: bytes | str) -> Any:
         """Return the value of a JSON text."""
         ...
+
+    def pack(self, raw: bytes) -> bytes:
+        """Return bytes in fewer, to be kept in memory; quick rather than as few as may be."""
+        ...
+
+    def unpack(self, packed: bytes) -> bytes:
+        """Return what was packed by this process."""
+        ...

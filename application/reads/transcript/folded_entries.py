@@ -4,21 +4,20 @@ Nearly all that happens to a transcript happens at its end. The blocks before it
 each is unpacked only when somebody reads or changes what is in it.
 """
 
-import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, overload
+from typing import overload
 
+from application.ports.log.codec import Codec
 from application.reads.transcript.past_entries import PastEntries
 from domain.session.content.transcript_entries import Entry
 
 _BLOCK_BYTES = 128 * 1024
 _BLOCK_ENTRIES = 512
 _PLAIN_BYTES = 1024 * 1024
-_FAST = 1
 _OF_AN_ENTRY = 400
 """Bytes that an entry takes beside its JSON: its place, its id, its call."""
 
@@ -29,13 +28,14 @@ class _Block:
 
     packed: bytes
     count: int
+    unpack: Callable[[bytes], bytes]
 
     @classmethod
-    def of(cls, entries: Sequence[bytes]) -> "_Block":
-        return cls(zlib.compress(b"\n".join(entries), _FAST), len(entries))
+    def of(cls, entries: Sequence[bytes], codec: Codec) -> "_Block":
+        return cls(codec.pack(b"\n".join(entries)), len(entries), codec.unpack)
 
     def entries(self) -> list[bytes]:
-        return zlib.decompress(self.packed).split(b"\n")
+        return self.unpack(self.packed).split(b"\n")
 
 
 class EntryJson(Sequence[bytes]):
@@ -146,13 +146,11 @@ class FoldedEntries:
     """What a transcript folds into.
 
     Args:
-        to_json: Writes an entry, in one line.
-        from_json: Reads it.
+        codec: Writes an entry in one line, and reads it.
     """
 
-    def __init__(self, to_json: Callable[[Any], bytes], from_json: Callable[[bytes], Any]) -> None:
-        self._to_json = to_json
-        self._from_json = from_json
+    def __init__(self, codec: Codec) -> None:
+        self._codec = codec
         self._blocks: list[_Block] = []
         self._starts: list[int] = []
         self._packed_size = 0
@@ -160,7 +158,7 @@ class FoldedEntries:
         self._plain_size = 0
         self._touched: tuple[int, Entry] | None = None
         """The entry that was changed last, and is not written yet: it is likely to change again."""
-        self._past = PastEntries()
+        self._past = PastEntries(codec.pack, codec.unpack)
         self.sequence = 0
         """Of the event that is being folded."""
 
@@ -203,19 +201,19 @@ class FoldedEntries:
         return self._packed + len(self._plain)
 
     def __iter__(self) -> Iterator[Entry]:
-        return map(self._from_json, self.json())
+        return map(self._codec.from_json, self.json())
 
     def __getitem__(self, at: int, /) -> Entry:
         index = at + len(self) if at < 0 else at
         if self._touched is not None and self._touched[0] == index:
             return self._touched[1]
-        entry: Entry = self._from_json(self._read(index))
+        entry: Entry = self._codec.from_json(self._read(index))
         return entry
 
     def __setitem__(self, at: int, entry: Entry, /) -> None:
         index = at + len(self) if at < 0 else at
         if self._touched is not None and self._touched[0] == index:
-            before = self._to_json(self._touched[1])
+            before = self._codec.to_json(self._touched[1])
         else:
             self._write()
             before = self._read(index)
@@ -260,7 +258,7 @@ class FoldedEntries:
         if self._touched is None:
             return
         index, entry = self._touched
-        self._touched, written = None, self._to_json(entry)
+        self._touched, written = None, self._codec.to_json(entry)
         if index >= self._packed:
             place = index - self._packed
             self._plain_size += len(written) - len(self._plain[place])
@@ -270,7 +268,7 @@ class FoldedEntries:
         entries = self._blocks[number].entries()
         entries[index - self._starts[number]] = written
         self._packed_size -= len(self._blocks[number].packed)
-        self._blocks[number] = _Block.of(entries)
+        self._blocks[number] = _Block.of(entries, self._codec)
         self._packed_size += len(self._blocks[number].packed)
 
     def _pack(self) -> None:
@@ -281,7 +279,7 @@ class FoldedEntries:
                 count, size = count + 1, size + len(written)
                 if size >= _BLOCK_BYTES:
                     break
-            block = _Block.of(self._plain[:count])
+            block = _Block.of(self._plain[:count], self._codec)
             self._starts.append(self._packed)
             self._blocks.append(block)
             self._packed_size += len(block.packed)
@@ -300,5 +298,6 @@ def changed_entries(
     """
     if isinstance(earlier, EntryJson) and isinstance(later, EntryJson):
         earlier, later = earlier.beside(later)
-    alike = set(earlier) & set(later)
+    alike = set(earlier)
+    alike.intersection_update(later)
     return [one for one in earlier if one not in alike], [one for one in later if one not in alike]

@@ -3,22 +3,27 @@
 Nearly every change comes soon after its entry, so of any moment only a few entries are others now.
 """
 
-import zlib
 from array import array
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 _AT_ONCE = 512
-_FAST = 1
 _OF_A_CHANGE = 16
 _OF_AN_ENTRY = 8
 
 
 class PastEntries:
-    """Goes back from the newest entries to those of a moment."""
+    """Goes back from the newest entries to those of a moment.
 
-    def __init__(self) -> None:
+    Args:
+        pack: Makes bytes fewer.
+        unpack: Gives back what was packed.
+    """
+
+    def __init__(self, pack: Callable[[bytes], bytes], unpack: Callable[[bytes], bytes]) -> None:
+        self._pack = pack
+        self._unpack = unpack
         self._reach = 0
         self._before = 0
         self._born = array("q")
@@ -67,7 +72,7 @@ class PastEntries:
         self._plain.append(before)
         self._size += len(before)
         if len(self._plain) == _AT_ONCE:
-            packed = zlib.compress(b"\n".join(self._plain), _FAST)
+            packed = self._pack(b"\n".join(self._plain))
             self._size += len(packed) - sum(map(len, self._plain))
             self._packed.append(packed)
             self._plain.clear()
@@ -113,4 +118,4 @@ class PastEntries:
     def _block(self, number: int) -> list[bytes]:
         if number == len(self._packed):
             return self._plain
-        return zlib.decompress(self._packed[number]).split(b"\n")
+        return self._unpack(self._packed[number]).split(b"\n")

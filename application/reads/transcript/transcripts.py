@@ -143,7 +143,7 @@ class Transcripts:
         return found[::-1]
 
     def _nothing(self) -> _Kept:
-        entries = FoldedEntries(self._codec.to_json, self._codec.from_json)
+        entries = FoldedEntries(self._codec)
         return _Kept(entries, Transcript(entries))
 
     def _keep(self, session_id: UUID, kept: _Kept) -> None:
