@@ -22,6 +22,12 @@ _sessions = cycle(os.environ.get("CAIRN_PREPARED_SESSIONS", "").split(","))
 @schemathesis.hook
 def before_load_schema(context: HookContext, raw_schema: dict[str, Any]) -> None:
     closed(raw_schema)
+    # Those are recorded and asked for again by `tests/docs/test_openapi_examples.py`.
+    for operations in raw_schema["paths"].values():
+        for operation in operations.values():
+            for told in (operation.get("requestBody", {}), *operation["responses"].values()):
+                for form in told.get("content", {}).values():
+                    form.pop("example", None)
 
 
 @schemathesis.hook

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
@@ -96,11 +97,13 @@ def conforms(response: httpx.Response) -> None:
     form = forms.get(media_type, forms.get("*/*"))
     assert form is not None, f"{media_type} is not in the document"
     if form.endswith("json"):
-        validator = _validator(json.dumps(described["content"][form]["schema"]))
-        errors = [
-            f"{one.instance_path}: {one.message}" for one in validator.iter_errors(response.json())
-        ]
-        assert not errors, errors[:3]
+        assert faults_of(response.json(), described["content"][form]["schema"]) == []
+
+
+def faults_of(value: Any, schema: Json) -> list[str]:
+    """Return what of a value a schema of the document does not allow, at most three things."""
+    found = _validator(json.dumps(schema)).iter_errors(value)
+    return [f"{one.instance_path}: {one.message}" for one in islice(found, 3)]
 
 
 class Api:

@@ -6,103 +6,13 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from api.http.describing.examples import example_of
 from api.http.describing.openapi import Json
 from api.http.outgoing.problems import statuses
 from api.v1.schemas.events import RECORDS
 
 CONTENT_SECURITY_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'"
-
-_SESSION = "01890a5d-ac96-774b-bcce-b302099a8057"
-_EXAMPLES: dict[str, Json] = {
-    "create_session": {"app": "demo", "user": "ada", "title": "First steps"},
-    "describe_session": {"title": "Second thoughts", "tags": ["kept"]},
-    "stop_session": {"cause": "user_requested"},
-    "add_message": {"role": "user", "parts": [{"type": "text", "text": "Hello"}]},
-    "revise_message": {"parts": [{"type": "text", "text": "Hello again"}]},
-    "start_turn": {"input": {"parts": [{"type": "text", "text": "Hi"}]}, "turn_id": "t1"},
-    "record_activity": {
-        "events": [
-            {"type": "agent.message", "data": {"parts": [{"type": "text", "text": "Hello"}]}}
-        ]
-    },
-    "complete_turn": {"stop_reason": "end_turn"},
-    "fail_turn": {"kind": "model_error", "summary": "The model did not answer."},
-    "cancel_turn": {"reason": "user_requested"},
-    "queue_inputs": {"inputs": [{"parts": [{"type": "text", "text": "And then?"}]}]},
-    "edit_input": {"parts": [{"type": "text", "text": "And what then?"}]},
-    "cancel_input": {"reason": "user_requested"},
-    "steer_input": {"expected_turn_id": "t1"},
-    "interrupt": {"expected_turn_id": "t1"},
-    "request_interaction": {
-        "turn_id": "t1",
-        "tool": "shell",
-        "arguments": {"cmd": "ls"},
-        "options": [{"option_id": "yes", "name": "Allow", "kind": "allow_once"}],
-    },
-    "decide_interaction": {"option_id": "yes", "grant": "tool"},
-    "decide_in_turn": {"option_id": "yes"},
-    "withdraw_interaction": {"reason": "withdrawn"},
-    "replace_permissions": {"allow": ["read_*"], "deny": ["shell:cmd=rm*"], "mode": "ask"},
-    "switch_tool_approval": {"enabled": True},
-    "evaluate_call": {"tool": "shell", "arguments": {"cmd": "ls"}},
-    "patch_state": {"set": {"theme": "dark", "user:name": "Ada"}, "delete": ["old"]},
-    "patch_app_state": {"set": {"app:motd": "Welcome."}, "delete": ["app:old"]},
-    "patch_user_state": {"set": {"user:name": "Ada"}},
-    "fail_start": {"failure": {"kind": "startup_failure", "summary": "The agent did not answer."}},
-    "resume_session": {"starting": False},
-    "rewind_conversation": {"to": 7},
-    "delete_sessions": {"session_ids": ["01890a5d-ac96-774b-bcce-b302099a8057"]},
-    "record_usage": {"mode": "add", "input_tokens": 120, "output_tokens": 15, "cost": 0.01},
-    "override_model": {"model": "large", "reasoning_effort": "high"},
-    "add_summary": {"text": "They spoke of an order.", "first_kept": "m7"},
-    "spawn_session": {"agent": {"name": "helper"}, "ttl_seconds": 3600, "role": "reviewer"},
-    "fork_session": {"at": 7, "title": "Another way"},
-    "set_profile": {"name": "clerk", "body": "Be kind.", "profile": {"tone": "warm"}},
-    "report_sandbox": {"sandbox_id": "box-1", "operation": "prepare", "outcome": "completed"},
-    "report_runtime": {
-        "runtime_session_id": "thread-7",
-        "name": "docker-agent",
-        "version": "1.9",
-        "capabilities": {"load_session": True},
-        "models": [{"ref": "fast", "provider": "acme", "model": "small-1", "is_default": True}],
-        "switching": "offered",
-    },
-    "add_peer": {"peer_id": "helper.7", "channel": "general"},
-    "remove_peer": {"reason": "timeout"},
-    "attach_session": {"holder": "terminal:7", "ttl_seconds": 900},
-    "detach_session": {"lease_id": _SESSION},
-    "report_presence": {"reporter": "runner-3", "process": "healthy"},
-    "create_ticket": {"session_id": _SESSION},
-    "erase_session": {"reason": "request 17 of the data-protection office"},
-    "erase_user": {"reason": "request 17 of the data-protection office"},
-    "prove_erasures": {"log_ids": [_SESSION]},
-    "set_legal_hold": {"reason": "case 2026-4"},
-    "release_legal_hold": {"reason": "case 2026-4 is closed"},
-    "create_token": {"app": "shop", "allow": ["read", "write", "stream"], "name": "till"},
-    "create_webhook": {"url": "https://hooks.example.com/cairn", "types": ["turn.completed"]},
-    "replay_webhook": {"from": 0},
-}
-"""A body for each command that takes one; the tests hold them to the document."""
-
-_PATH = {
-    "session_id": _SESSION,
-    "message_id": "m1",
-    "turn_id": "t1",
-    "input_id": "t2",
-    "request_id": "r1",
-    "agent": "clerk",
-    "peer_id": "helper.7",
-    "app": "demo",
-    "user": "ada",
-    "key": "theme",
-    "blob": "sha256:fbe7e62c0ef56b5bf3f8cf1d4e1e9ba5dc7d2e9b9a1a9be1c3b2f0a0c9d8e7f6",
-    "webhook_id": _SESSION,
-    "number": "1",
-    "asset": "docs.css",
-    "level": "0",
-    "tile": "000",
-}
-"""A value for each parameter of a path."""
+_REFUSED = 400
 
 
 def page(document: Json) -> str:
@@ -173,34 +83,22 @@ def _route(method: str, path: str, operation: Json, words: str) -> str:
         )
         answers.append((status, f"{_text(answer['description'])} <span>{forms}</span>"))
     shown.append(f"<h4>Answers</h4>{_table(answers)}")
-    shown.append(f"<pre>{escape(curl(method, path, name))}</pre></section>")
+    return "".join((*shown, _example(method, operation), "</section>"))
+
+
+def _example(method: str, operation: Json) -> str:
+    """Return a request, what came of it, and how it can be refused."""
+    shown = [f"<pre>{escape(example_of(operation['operationId']).curl(method))}</pre>"]
+    told: set[bool] = set()
+    for status, answer in operation["responses"].items():
+        for content in answer.get("content", {}).values():
+            refused = int(status) >= _REFUSED
+            if "example" in content and refused not in told:
+                told.add(refused)
+                given = content["example"]
+                said = given if isinstance(given, str) else json.dumps(given, indent=2)
+                shown.append(f"<p>{status}</p><pre>{escape(said)}</pre>")
     return "".join(shown)
-
-
-def curl(method: str, path: str, name: str) -> str:
-    """Return an example call of a route.
-
-    Args:
-        method: In capitals.
-        path: With the names of its parameters in braces.
-        name: Its operation id.
-    """
-    # A key that is shared begins with the word for those who share it.
-    scope = "user:" if "{user}" in path else "app:" if "{app}" in path else ""
-    filled = path.replace("{key}", f"{scope}{{key}}")
-    for parameter, value in _PATH.items():
-        filled = filled.replace(f"{{{parameter}}}", value)
-    call = "curl -s" + ("" if method == "GET" else f" -X {method}")
-    call += f" http://127.0.0.1:8080{filled}"
-    if name in _EXAMPLES:
-        body = json.dumps(_EXAMPLES[name])
-        call += f" \\\n  -H 'Content-Type: application/json' -d '{body}'"
-    return call
-
-
-def example_of(name: str) -> Json:
-    """Return the body of the example of a route; an empty object when it needs none."""
-    return _EXAMPLES.get(name, {})
 
 
 def _parameters(parameters: list[Json]) -> str:

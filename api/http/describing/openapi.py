@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from api.http.describing.components import REFERENCE, components
+from api.http.describing.examples import Example, example_of
 from api.http.describing.route_docs import (
     COMMAND_HEADERS,
     IF_NONE_MATCH,
@@ -152,6 +153,7 @@ def _operation(handler: Route, told: Describes) -> Json:
     path = handler.path
     write = handler.method != "GET"
     command = write and told.of_sessions
+    example = example_of(handler.handler.__name__)
     operation: Json = {
         "operationId": handler.handler.__name__,
         "tags": [told.topic],
@@ -169,7 +171,12 @@ def _operation(handler: Route, told: Describes) -> Json:
     if told.body is not None:
         operation["requestBody"] = {
             "required": _needed(told.body),
-            "content": {"application/json": {"schema": _ref(told.body)}},
+            "content": {
+                "application/json": {
+                    "schema": _ref(told.body),
+                    **({} if example.body is None else {"example": example.body}),
+                }
+            },
         }
     if told.takes:
         file = {"schema": {"type": "string", "format": "binary"}}
@@ -188,7 +195,7 @@ def _operation(handler: Route, told: Describes) -> Json:
             codes += _OF_A_SESSION + (_CHANGES if command else ())
         if not write:
             codes.append("invalid_parameter")
-    operation["responses"] |= _refusals(codes)
+    operation["responses"] |= _refusals(codes, example)
     return operation
 
 
@@ -211,7 +218,11 @@ def _answer(handler: Route, told: Describes, status: int, *, command: bool) -> J
     if told.linked:
         names.append("Link")
     forms = {} if status == _EMPTY else {told.media_type: model, **told.other_forms}
-    content = {name: {"schema": _schema(form)} for name, form in forms.items()}
+    example = example_of(handler.handler.__name__)
+    content = {
+        name: {"schema": _schema(form), **example.shown(status, name)}
+        for name, form in forms.items()
+    }
     said = " ".join(((model and model.__doc__) or summary_of(handler)).split())
     answer: Json = {"description": said, "headers": _headers(*names)}
     return {**answer, "content": content} if content else answer
@@ -246,7 +257,7 @@ def _header(one: Header) -> Json:
     }
 
 
-def _refusals(codes: Iterable[str]) -> Json:
+def _refusals(codes: Iterable[str], example: Example) -> Json:
     table = statuses()
     by_status: dict[int, set[str]] = {}
     for code in codes:
@@ -255,7 +266,9 @@ def _refusals(codes: Iterable[str]) -> Json:
         str(status): {
             "description": ", ".join(f"`{code}`" for code in sorted(by_status[status])),
             "headers": _headers(*_REFUSAL_HEADERS.get(status, ())),
-            "content": {PROBLEM_JSON: {"schema": _ref(Problem)}},
+            "content": {
+                PROBLEM_JSON: {"schema": _ref(Problem), **example.shown(status, PROBLEM_JSON)}
+            },
             "x-codes": sorted(by_status[status]),
         }
         for status in sorted(by_status)
