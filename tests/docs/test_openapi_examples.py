@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api.http.describing.examples import FILE, example_of
-from infrastructure.audit_key_file import make_key
+from infrastructure.keys.audit_key_file import make_key
 from tests.docs.example_requests import FIXED, NAMES, ask_everything
 from tests.support.api import Json, faults_of, openapi
 from tests.support.recording import Recorder
