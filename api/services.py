@@ -10,7 +10,13 @@ from api.http.around.authorization import principal_of
 from api.http.incoming.bodies import body_size_of
 from api.http.incoming.idempotency import idempotency_key_of
 from api.http.incoming.preconditions import expected_of, is_current
-from api.http.incoming.requests import AnyRequest, header_text, scope_of, session_id_of
+from api.http.incoming.requests import (
+    AnyRequest,
+    header_text,
+    scope_of,
+    session_id_of,
+    signed_by,
+)
 from api.http.outgoing.responses import Reply, etag, json_response, not_modified, to_json
 from api.settings import Settings
 from application.commands.access_handler import AccessHandler
@@ -127,8 +133,11 @@ async def caller_of(request: AnyRequest) -> Caller:
     """
     scope = scope_of(request)
     principal, origin = principal_of(request), origin_of(request)
+    signed = signed_by(request)
+    if signed is not None and signed.is_kept:
+        signed = None
     if _CONDITIONS.isdisjoint(scope["cairn_headers"]):
-        return Caller(principal.actor, origin, size=body_size_of(request))
+        return Caller(principal.actor, origin, size=body_size_of(request), signed=signed)
     actor, claimed = actor_of(request)
     return Caller(
         actor,
@@ -139,6 +148,7 @@ async def caller_of(request: AnyRequest) -> Caller:
         claimed,
         _keys_of_new_sessions(principal),
         body_size_of(request),
+        signed,
     )
 
 

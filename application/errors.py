@@ -197,6 +197,18 @@ class KeysTaken(Overtaken):
         self.keys = keys
 
 
+class SignaturesSeen(Overtaken):
+    """Signatures of an append are those of other requests."""
+
+    def __init__(self, hashes: frozenset[bytes]) -> None:
+        super().__init__()
+        self.hashes = hashes
+
+
+class ReceivedBefore(Overtaken):
+    """This request was received already; sign it anew."""
+
+
 class SessionHeld(Conflict):
     """Nothing can be appended to this session: it is being imported, or in quarantine."""
 

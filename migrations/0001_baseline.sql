@@ -476,7 +476,7 @@ $$;
 -- `p_rows` are those whose list row is written anew, or for the first time (before = 0);
 -- `p_expected` are versions of shared scopes. Returns the position before the batch; null, and
 -- nothing is written, when a session or a scope is not where its append expects it, a session is
--- held, or a key is taken, or it would be a fork of one that is erased. Others write too, so this is expected: it is no error in the server log.
+-- held, a key is taken, a signature is that of another request, or it would be a fork of one that is erased. Others write too, so this is expected: it is no error in the server log.
 -- `e_erased` are the hashes of records that come in erased; it ends with the last of them.
 create function append_batch_v1(
   e_session uuid[], e_sequence bigint[], e_type text[], e_record bytea[], e_digest bytea[],
@@ -485,7 +485,7 @@ create function append_batch_v1(
   t_at timestamptz[], t_activity timestamptz[], t_messages bigint[], t_tool text[],
   k_scope uuid[], k_key text[], k_fingerprint bytea[], k_session uuid[], k_sequence bigint[],
   k_offset bigint[], k_position bigint[], k_answer bytea[], k_at timestamptz[],
-  p_rows json, p_shared json, p_expected json
+  p_rows json, p_shared json, p_expected json, p_signatures json
 ) returns bigint language plpgsql as $$
 declare
   base bigint;
@@ -493,6 +493,19 @@ declare
 begin
   update log_head set head = head + cardinality(e_sequence)
     where log_id = 0 returning head - cardinality(e_sequence) into base;
+
+  if p_signatures is not null then
+    insert into seen_signatures (hashed, request, until)
+      select decode(x.hashed, 'hex'), x.request, x.until
+      from json_to_recordset(p_signatures) as x (hashed text, request uuid, until timestamptz)
+    on conflict (hashed) do nothing;
+    if exists (
+      select from json_to_recordset(p_signatures) as x (hashed text, request uuid)
+      join seen_signatures as s on s.hashed = decode(x.hashed, 'hex') and s.request <> x.request
+    ) then
+      raise exception 'a request was here before' using errcode = 'CN001';
+    end if;
+  end if;
 
   -- Asked under the lock of the head: no other batch comes between this and what it writes.
   if p_expected is not null and exists (
@@ -909,6 +922,7 @@ begin
   delete from leases where session_id = new.session_id;
   if new.status in ('deleted', 'erased') then
     delete from presence where session_id = new.session_id;
+    delete from provision_payloads where session_id = new.session_id;
     update blob_references set doubted_at = clock_timestamp() where session_id = new.session_id;
   end if;
   return null;

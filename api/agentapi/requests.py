@@ -12,6 +12,7 @@ from api.http.incoming.requests import AnyRequest, header, scope_of
 from api.http.outgoing.foreign_errors import foreign_error
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import Reply, etag, to_json
+from application.errors import ReceivedBefore
 from application.ports.managers.session_managers import ManagerUnreachable
 from application.use_cases.managers.forwarded_sessions import ManagerRefused
 from domain.errors import SessionNotFound
@@ -107,6 +108,8 @@ def answer_error(error: Exception, request_id: str) -> ASGIResponse:
     match error:
         case Refusal() | ManagerRefused():
             status, message = error.status, error.message
+        case ReceivedBefore():
+            status, message = 401, "this request was received already; sign it anew"
         case ManagerUnreachable():
             status, message = 503 if error.reason == "not-configured" else 502, str(error)
         case SessionNotFound():

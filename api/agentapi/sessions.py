@@ -1,6 +1,7 @@
 """Sessions in the form of agentapi-proxy: how they are asked for, and what is told of them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -85,6 +86,23 @@ async def row_of(request: AnyRequest) -> ListedSession:
     if row.app != services.settings.session_manager_app or not principal.sees(row.app, row.user):
         raise SessionNotFound
     return row
+
+
+async def require_visible(request: AnyRequest) -> UUID:
+    """Return the id of the session that the path names, if whoever asks sees it.
+
+    Args:
+        request: Who asks.
+
+    Raises:
+        SessionNotFound: It is not there, or of another app, or another user's.
+    """
+    services, principal, session_id = services_of(request), principal_of(request), id_in(request)
+    app = services.settings.session_manager_app
+    if principal.app not in (None, app):
+        raise SessionNotFound
+    await services.sight.require(replace(principal, app=app), session_id)
+    return session_id
 
 
 async def visible_route(request: AnyRequest) -> SessionRoute | None:

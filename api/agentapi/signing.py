@@ -2,6 +2,7 @@
 
 from asyncio import gather
 from collections.abc import Awaitable, Collection
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple, TypeVar, cast
@@ -11,9 +12,10 @@ from uuid import uuid4
 from api.agentapi.requests import Refusal
 from api.doors import Authenticate
 from api.http.incoming.bodies import read_body
-from api.http.incoming.requests import AnyRequest, scope_of
+from api.http.incoming.requests import SIGNED, AnyRequest, scope_of, signed_by
 from api.http.outgoing.problems import Problem
 from api.services import Services, services_of
+from application.errors import OutcomeUnknown, ReceivedBefore, StoreUnavailable
 from application.ports.access.seen_signatures import SignedRequest
 from domain.principal import Principal, Right
 from domain.request_signature import SIGNATURE, TIMESTAMP, WINDOW_SECONDS, is_in_time, is_signed
@@ -24,7 +26,6 @@ RIGHTS: frozenset[Right] = frozenset({"read", "write", "stream"})
 """What whoever has the secret may do, in the sessions of the app of this door."""
 
 _ANYBODY = Principal(actor="anonymous", rights=frozenset())
-_SHOWN = "cairn_signature"
 _ON_BEHALF = "cairn_on_behalf"
 _PLAIN = " !#$&'()*+,-./:;<=>?@[]^_`{|}~"
 _LONGEST_ACTOR = 200
@@ -77,7 +78,8 @@ def by_signature(
             raise Refusal(400, "failed to read request body") from None
         if not is_signed(shown, secrets, request.method, target_of(request), timestamp, body):
             raise Refusal(401, "invalid signature")
-        scope_of(request)[_SHOWN] = (shown, int(timestamp))
+        if request.method not in _READS:
+            scope_of(request)[SIGNED] = _signed_request(shown, int(timestamp))
         on_behalf = scope_of(request)[_ON_BEHALF] = _on_behalf(request)
         actor, user = ACTOR, None
         if on_behalf.user:
@@ -96,6 +98,11 @@ def signed_for(request: AnyRequest) -> OnBehalf | None:
     """
     found: OnBehalf | None = scope_of(request).get(_ON_BEHALF)
     return found
+
+
+def _signed_request(shown: str, timestamp: int) -> SignedRequest:
+    until = datetime.fromtimestamp(timestamp, UTC) + _KEPT_FOR
+    return SignedRequest(sha256(shown.encode("latin-1")).digest(), uuid4(), until)
 
 
 def _on_behalf(request: AnyRequest) -> OnBehalf:
@@ -162,52 +169,46 @@ async def for_the_first(request: AnyRequest, looking: Awaitable[_T]) -> _T:
     """Return what is found for a request that was not here before; both are asked together.
 
     Args:
-        request: Which.
+        request: Which. One that changes something by more than an append.
         looking: What it needs; nothing is changed by it.
 
     Raises:
-        Refusal: 401, it was here before, whatever is found.
+        ReceivedBefore: It was here before, in whatever process, whatever is found.
     """
-    found, refused = await gather(looking, require_first(request), return_exceptions=True)
+    found, refused = await gather(looking, _require_first(request), return_exceptions=True)
     for error in (refused, found):
         if isinstance(error, BaseException):
             raise error
     return cast("_T", found)
 
 
-async def require_first(request: AnyRequest) -> None:
-    """Refuse a signed request that changes something and was here before, in whatever process.
+async def done_once(request: AnyRequest, answering: Awaitable[_T]) -> _T:
+    """Return the answer to a request whose only change is an append, which keeps its signature.
 
-    Asked before anything is changed, beside what else is looked up: it takes a question to the
-    store.
+    A request that appended nothing, or was refused, is not let in again either.
 
     Args:
         request: Which.
+        answering: Does it.
 
     Raises:
-        Refusal: 401.
+        ReceivedBefore: It was here before, in whatever process; it has changed nothing.
     """
-    signed = signed_request(request)
-    if signed is None or request.method in _READS:
+    try:
+        answer = await answering
+    except ReceivedBefore:
+        raise
+    except Exception:
+        with suppress(StoreUnavailable, OutcomeUnknown):
+            await _require_first(request)
+        raise
+    await _require_first(request)
+    return answer
+
+
+async def _require_first(request: AnyRequest) -> None:
+    signed = signed_by(request)
+    if signed is None or signed.is_kept:
         return
     if not await services_of(request).session_managing.signatures.first(signed):
-        raise received_before()
-
-
-def signed_request(request: AnyRequest) -> SignedRequest | None:
-    """Return what a request is known by; None for one that shows a token.
-
-    Args:
-        request: Which.
-    """
-    found: tuple[str, int] | None = scope_of(request).get(_SHOWN)
-    if found is None:
-        return None
-    shown, timestamp = found
-    until = datetime.fromtimestamp(timestamp, UTC) + _KEPT_FOR
-    return SignedRequest(sha256(shown.encode("latin-1")).digest(), uuid4(), until)
-
-
-def received_before() -> Refusal:
-    """Return the refusal of a request that was here before."""
-    return Refusal(401, "this request was received already; sign it anew")
+        raise ReceivedBefore

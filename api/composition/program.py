@@ -158,7 +158,7 @@ def put_together(
     known_tokens = KnownTokens(
         access_tokens, hub.access, lambda: end_revoked(authentication.is_good)
     )
-    sight = Sight(store.session_rows)
+    sight = Sight(store.session_rows, repository.owner_in_memory)
     tickets = TicketDesk(PostgresTickets(database), sight)
     issued = issued_tokens(settings, store.clock)
     allowances = PostgresAllowances(database)

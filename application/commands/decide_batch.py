@@ -13,6 +13,7 @@ from application.commands.records import RecordEncoder
 from application.commands.repository import Loaded
 from application.commands.request import Outcome, Request
 from application.errors import Busy, RecordTooLarge, StaleSequence, StateTooLarge
+from application.ports.access.seen_signatures import SignedRequest
 from application.ports.log.event_log import Append
 from application.ports.log.events import NewEvent
 from application.ports.session.idempotency import StoredAnswer
@@ -145,6 +146,7 @@ class BatchDecider:
         append = Append(session_id, session.sequence, events, now)
         shared: list[SharedWrite] = []
         keys: list[StoredAnswer] = []
+        signatures: list[SignedRequest] = []
         begun: list[Append] = []
         decisions: list[Decided] = []
         for pending in batch:
@@ -169,6 +171,8 @@ class BatchDecider:
                 begun += (other for other, _ in others)
                 decision.begun = [other.session_id for other, _ in others]
             decision.after = session.sequence
+            if request.signed is not None:
+                signatures.append(request.signed)
             if request.idempotency is not None:
                 keys.append(
                     stored_answer(
@@ -182,6 +186,7 @@ class BatchDecider:
                     )
                 )
         append.shared, append.keys, append.companions = shared, keys, begun
+        append.signatures = signatures
         append.activity = activity_of(session)
         append.app = session.lifecycle.owner.app
         # What is in quarantine, or half imported, can be erased, and is then held no more.

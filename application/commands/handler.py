@@ -29,6 +29,8 @@ from application.errors import (
     HookFailed,
     KeysTaken,
     LogDamaged,
+    ReceivedBefore,
+    SignaturesSeen,
     VersionConflict,
 )
 from application.fan_out import FanOut
@@ -83,6 +85,7 @@ class CommandHandler:
         self._blobs = BlobNaming(store.blobs, repository, self._do)
         self._queues: dict[UUID, SessionQueue] = {}
         self._chores: set[asyncio.Task[None]] = set()
+        self._signed: set[bytes] = set()
 
     async def handle(self, request: Request) -> Outcome:
         """Do what is asked, durably, or raise and leave no trace.
@@ -92,7 +95,20 @@ class CommandHandler:
 
         Raises:
             CairnError: A rule refuses it, or it cannot be done now, or not in this way.
+            ReceivedBefore: Another request had its signature.
         """
+        if request.signed is None:
+            return await self._handle(request)
+        hashed = request.signed.hashed
+        if hashed in self._signed:
+            raise ReceivedBefore
+        self._signed.add(hashed)
+        try:
+            return await self._handle(request)
+        finally:
+            self._signed.discard(hashed)
+
+    async def _handle(self, request: Request) -> Outcome:
         if self._hooks:
             try:
                 request = await self._hooks.before(request)
@@ -180,7 +196,7 @@ class CommandHandler:
             if not append.events and not await repository.is_newest(session_id, loaded):
                 await repository.refresh(session_id)
                 continue
-            if append.events or append.keys:
+            if append.events or append.keys or append.signatures:
                 append.waited = asyncio.get_running_loop().time() - batch[0].since
                 try:
                     position = await self._store.log.append(append)
@@ -192,6 +208,11 @@ class CommandHandler:
                 except KeysTaken as taken:
                     batch = await self._answer_the_repeated(batch, taken.keys)
                     continue
+                except SignaturesSeen as seen:
+                    batch = _without_repeated(batch, seen.hashes)
+                    continue
+                for signed in append.signatures:
+                    signed.is_kept = True
                 if append.events:
                     decided.after.position = position
                     self._publish(append, position)
@@ -306,6 +327,20 @@ def _without_taken_ids(
             decision.pending.refuse(SessionExists("another session has the id of this child"))
         else:
             others.append(decision.pending)
+    return others
+
+
+def _without_repeated(
+    batch: list[PendingCommand], hashes: frozenset[bytes]
+) -> list[PendingCommand]:
+    """Refuse the requests that were here before, and return the others."""
+    others: list[PendingCommand] = []
+    for pending in batch:
+        signed = pending.request.signed
+        if signed is not None and signed.hashed in hashes:
+            pending.refuse(ReceivedBefore())
+        else:
+            others.append(pending)
     return others
 
 

@@ -12,7 +12,7 @@ from domain.session.events import Recorded, SessionCreated
 from domain.session.evolve import Folding
 from domain.session.family.forks import inherited
 from domain.session.state import ABSENT, Session
-from domain.values import Origin
+from domain.values import Origin, Owner
 
 _PAGE = 1000
 _PAGE_BYTES = 2 * MEBIBYTE
@@ -147,6 +147,15 @@ class SessionRepository:
         if cached is not None:
             self._cache.move_to_end(session_id)
         return cached
+
+    def owner_in_memory(self, session_id: UUID) -> Owner | None:
+        """Return whose a session is, if its state is in memory; None when it is not.
+
+        Args:
+            session_id: Which.
+        """
+        cached = self._cache.get(session_id)
+        return None if cached is None else cached.session.lifecycle.owner
 
     async def refresh(self, session_id: UUID) -> Loaded:
         """Return the state at the end of the log, and cache it.

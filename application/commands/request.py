@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
+from application.ports.access.seen_signatures import SignedRequest
 from application.projections.shared_state import scope_id
 from domain.access.events import AccessGranted
 from domain.scope.rules import PatchScope
@@ -75,6 +76,7 @@ class Caller(NamedTuple):
         keys_of_new_sessions: Where the keys of requests that begin a session must be unique:
             nil, or the place of those who see only a part of the store.
         size: The bytes of what is asked.
+        signed: The request, where a signature lets it in once, with what is appended for it.
     """
 
     actor: str
@@ -85,6 +87,7 @@ class Caller(NamedTuple):
     claimed: str | None = None
     keys_of_new_sessions: UUID = NIL
     size: int = 0
+    signed: SignedRequest | None = None
 
     def asks(self, session_id: UUID, command: Command) -> "Request":
         """Return the request of a command under the conditions of this caller.
@@ -103,6 +106,7 @@ class Caller(NamedTuple):
             None if self.key is None else self.key_in(session_id),
             claimed=self.claimed,
             size=self.size,
+            signed=self.signed,
         )
 
     def patches(self, command: PatchScope) -> "ScopeRequest":
@@ -146,6 +150,7 @@ class Request(NamedTuple):
         inherits: What a fork begins with, of the session it is made from.
         claimed: Who the client says it is, where `actor` is proven by its token.
         size: The bytes of what is asked.
+        signed: What its signature lets in once, with what is appended for it.
     """
 
     session_id: UUID
@@ -158,6 +163,7 @@ class Request(NamedTuple):
     inherits: Session | None = None
     claimed: str | None = None
     size: int = 0
+    signed: SignedRequest | None = None
 
 
 class ScopeRequest(NamedTuple):

@@ -1,11 +1,13 @@
 """Which sessions exist for a principal: what it may not see is not there."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from uuid import UUID
 
 from application.ports.session.session_rows import SessionRows
 from domain.errors import SessionNotFound
 from domain.principal import Principal
+from domain.values import Owner
 
 _REMEMBERED = 10_000
 
@@ -15,10 +17,16 @@ class Sight:
 
     Args:
         rows: Say whose each session is.
+        owner_in_memory: Returns the same where that is known without asking; else None.
     """
 
-    def __init__(self, rows: SessionRows) -> None:
+    def __init__(
+        self,
+        rows: SessionRows,
+        owner_in_memory: Callable[[UUID], Owner | None] = lambda _: None,
+    ) -> None:
         self._rows = rows
+        self._owner_in_memory = owner_in_memory
         self._seen: OrderedDict[tuple[str | None, str | None, UUID], None] = OrderedDict()
 
     async def require(self, principal: Principal, session_id: UUID) -> None:
@@ -49,6 +57,9 @@ class Sight:
         key = (principal.app, principal.user, session_id)
         if key in self._seen:
             self._seen.move_to_end(key)
+            return True
+        owner = self._owner_in_memory(session_id)
+        if owner is not None and principal.sees(owner.app, owner.user):
             return True
         row = await self._rows.session(session_id)
         if row is None or not principal.sees(row.app, row.user):

@@ -102,6 +102,13 @@ class Tables:
         default_factory=dict[tuple[UUID, str], BlobReference]
     )
 
+    signatures: dict[bytes, tuple[UUID, datetime]] = field(
+        default_factory=dict[bytes, tuple[UUID, datetime]]
+    )
+    payloads: dict[UUID, tuple[str, datetime]] = field(
+        default_factory=dict[UUID, tuple[str, datetime]]
+    )
+
     def free_blob(self, owner: BlobOwner, name: str) -> int:
         """Free a blob unless a session names it, and return how many were freed."""
         named = (key for key, one in self.blob_references.items() if one.owner == owner)
@@ -135,6 +142,7 @@ class Tables:
             self.leases.pop(session_id, None)
         if row.status in ("deleted", "erased"):
             self.presence.pop(session_id, None)
+            self.payloads.pop(session_id, None)
             for (session, _), one in self.blob_references.items():
                 if session == session_id:
                     one.doubted_at = now

@@ -252,6 +252,69 @@ def test_a_request_that_is_sent_again_does_nothing(signed: Signed):
     assert [signed.client.get(SESSIONS, headers=headers).status_code for _ in "ab"] == [200, 200]
 
 
+def below(session_id: str, path: str) -> str:
+    return f"/{session_id}/{path}"
+
+
+def sends(signed: Signed, method: str, target: str, body: Any = None) -> list[int]:
+    """Return the statuses of a request that is sent twice, byte for byte."""
+    sent = b"" if body is None else json.dumps(body).encode()
+    headers = signed.headers(method, target, sent) | {"X-Forwarded-User": "ada"}
+    if sent:
+        headers["Content-Type"] = "application/json"
+    return [
+        signed.client.request(method, target, content=sent, headers=headers).status_code
+        for _ in "ab"
+    ]
+
+
+HI = {"parts": [{"type": "text", "text": "hi"}]}
+
+
+def test_what_is_done_by_an_append_is_done_once(signed: Signed):
+    """Each route whose append keeps the signature: all other ones ask before they do anything."""
+    one = signed.create()
+    for method, path, body in (
+        ("POST", "messages", {"role": "user", "id": "m", **HI}),
+        ("PATCH", "messages/m", HI),
+        ("POST", "turns", {"turn_id": "t1", "input": HI}),
+        ("POST", "turns/t1/complete", {}),
+        ("POST", "turns", {"turn_id": "t2", "input": HI}),
+        ("POST", "turns/t2/fail", {"kind": "timeout", "summary": "s"}),
+        ("POST", "turns", {"turn_id": "t3", "input": HI}),
+        ("POST", "inputs", {"inputs": [HI], "hold": True}),
+        ("POST", "turns/t3/cancel", {}),
+        ("PATCH", "state", {"set": {"k": 1}}),
+        ("POST", "usage", {"mode": "add", "input_tokens": 1}),
+        ("POST", "stop", {}),
+    ):
+        first, again = sends(signed, method, below(one, path), body)
+        assert (first < 300, again) == (True, 401), (path, first)
+    said = signed.client.get(f"/v1/sessions/{one}/events").json()["events"]
+    types = [event["type"] for event in said]
+    # That which had waited begins a turn of its own.
+    for name, times in (("usage.recorded", 1), ("message.revised", 1), ("turn.started", 4)):
+        assert types.count(name) == times, types
+
+
+def test_one_that_was_refused_or_changed_nothing_is_not_let_in_later(signed: Signed):
+    one = signed.create()
+    turn = {"turn_id": "t", "input": HI}
+    target, body = below(one, "turns/t/cancel"), b"{}"
+    headers = signed.headers("POST", target, body)
+    headers |= {"X-Forwarded-User": "ada", "Content-Type": "application/json"}
+    assert signed.client.post(target, content=body, headers=headers).status_code == 404
+    assert signed.client.post(f"/v1/sessions/{one}/turns", json=turn).status_code == 201
+    # Whoever saw it refused must not be surprised by it afterwards.
+    assert signed.client.post(target, content=body, headers=headers).status_code == 401
+    target, body = below(one, "state"), b'{"delete":["k"]}'
+    headers |= signed.headers("PATCH", target, body)
+    assert signed.client.patch(target, content=body, headers=headers).json()["sequence"] == 3
+    state = {"set": {"k": 1}}
+    assert signed.client.patch(f"/v1/sessions/{one}/state", json=state).json()["sequence"] == 4
+    assert signed.client.patch(target, content=body, headers=headers).status_code == 401
+
+
 def test_of_several_servers_that_get_one_request_a_single_one_does_it(
     manager: str, manager_database: str, sealing_key: Path
 ):

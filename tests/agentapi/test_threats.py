@@ -61,12 +61,16 @@ def test_a_dump_of_the_database_holds_no_secret(signed: Signed, manager_database
     assert len(tables) > 10
 
 
-@pytest.mark.parametrize("way", ["delete", "erase"])
+@pytest.mark.parametrize("way", ["delete", "natively", "erase"])
 def test_what_was_sealed_goes_with_the_session(signed: Signed, manager_database: str, way: str):
     session_id = signed.create("ada", env={"A": MARK})
     assert sealed(manager_database, session_id) is not None
     if way == "delete":
         assert signed.ask("DELETE", f"{SESSIONS}/{session_id}").status_code == 204
+        assert sealed(manager_database, session_id) is None
+    elif way == "natively":
+        assert signed.client.delete(f"/v1/sessions/{session_id}").is_success
+        assert sealed(manager_database, session_id) is None
     else:
         erased = signed.client.post(f"/v1/sessions/{session_id}/erase", json={"reason": "asked"})
         assert erased.is_success, erased.text

@@ -1,6 +1,7 @@
 """What sessions are asked for with, in memory and on Postgres: kept as it came, and sealed."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -10,12 +11,16 @@ import pytest
 
 from application.ports.access.seen_signatures import SignedRequest
 from application.ports.managers.provision_payloads import PayloadLocked, ProvisionPayloads
+from application.ports.store import Store
 from infrastructure.clock import SystemClock
 from infrastructure.keys.sealing import Plain, Sealer, make_sealing_key, rotate_sealing_key
 from infrastructure.memory.access.seen_signatures import MemorySeenSignatures
 from infrastructure.memory.managers.provision_payloads import MemoryProvisionPayloads
+from infrastructure.memory.store import MemoryStore
+from infrastructure.memory.tables import Tables
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.managers.provision_payloads import PostgresProvisionPayloads
+from tests.support.appends import Chain, row
 
 PAYLOAD = '{"env": {"KEY": "s3cr3t"}, "é": "\\u0000"}'
 
@@ -37,8 +42,8 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture(params=["memory", "postgres"])
 def payloads(request: pytest.FixtureRequest) -> ProvisionPayloads:
     if request.param == "memory":
-        clock = SystemClock()
-        return MemoryProvisionPayloads(clock, lambda _: False, MemorySeenSignatures(clock))
+        tables, clock = Tables(), SystemClock()
+        return MemoryProvisionPayloads(tables, clock, MemorySeenSignatures(tables, clock))
     return PostgresProvisionPayloads(
         request.getfixturevalue("database"), Sealer(request.getfixturevalue("key_file"))
     )
@@ -69,9 +74,33 @@ async def test_of_two_requests_with_a_signature_one_keeps_a_payload(payloads: Pr
     first = SignedRequest(b"a" * 32, uuid4(), until)
     assert await payloads.put(one, PAYLOAD, first)
     assert await payloads.put(one, PAYLOAD, first)  # after a lost answer
-    assert not await payloads.put(other, PAYLOAD, first._replace(request=uuid4()))
+    assert not await payloads.put(other, PAYLOAD, replace(first, request=uuid4()))
     assert await payloads.get(one) == PAYLOAD
     assert await payloads.get(other) is None
+
+
+@pytest.mark.parametrize("place", ["memory", "postgres"])
+async def test_a_payload_goes_in_the_append_that_deletes_its_session(
+    request: pytest.FixtureRequest, place: str
+):
+    payloads: ProvisionPayloads
+    if place == "memory":
+        tables, clock = Tables(), SystemClock()
+        store: Store = MemoryStore(tables=tables)
+        payloads = MemoryProvisionPayloads(tables, clock, MemorySeenSignatures(tables, clock))
+    else:
+        database = request.getfixturevalue("database")
+        store = request.getfixturevalue("postgres_store")
+        payloads = PostgresProvisionPayloads(database, Plain())
+    gone, other = Chain(), Chain()
+    for one in (gone, other):
+        await payloads.put(one.session_id, PAYLOAD)
+        await store.log.append(one.next())
+    await store.log.append(gone.next(row=row(status="stopped")))
+    assert await payloads.get(gone.session_id) == PAYLOAD
+    await store.log.append(gone.next(row=row(status="deleted", deleted=True)))
+    assert await payloads.get(gone.session_id) is None
+    assert await payloads.get(other.session_id) == PAYLOAD
 
 
 async def test_a_dump_does_not_show_it_and_keys_rotate(

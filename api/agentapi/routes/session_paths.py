@@ -1,14 +1,14 @@
 """What is below the id of a session, `/<id>/...`: its native routes, here or where it is kept."""
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Awaitable, Iterable
+from typing import Any
 
 from litestar.response.base import ASGIResponse
 
 from api.agentapi.requests import Refusal
 from api.agentapi.reverse_proxy import handed_on, headers_to_send, target_at_manager
-from api.agentapi.sessions import id_in, row_of, visible_route
-from api.agentapi.signing import for_the_first, signed_for
+from api.agentapi.sessions import require_visible, row_of, visible_route
+from api.agentapi.signing import done_once, for_the_first, signed_for
 from api.http.around.authorization import authorize, principal_of, require_right
 from api.http.incoming.bodies import read_body
 from api.http.incoming.requests import AnyRequest, header, scope_of
@@ -20,6 +20,22 @@ from domain.principal import Right
 
 _PATH = "/{name:str}/{rest:path}"
 _NATIVE = "/v1/sessions"
+_BY_ONE_APPEND = frozenset(
+    f"{method} {_NATIVE}/{{session_id:str}}/{path}"
+    for method, path in (
+        ("POST", "messages"),
+        ("PATCH", "messages/{message_id:str}"),
+        ("POST", "turns"),
+        ("POST", "turns/{turn_id:str}/complete"),
+        ("POST", "turns/{turn_id:str}/fail"),
+        ("POST", "turns/{turn_id:str}/cancel"),
+        ("POST", "inputs"),
+        ("PATCH", "state"),
+        ("POST", "stop"),
+        ("POST", "usage"),
+    )
+)
+"""Native routes that change nothing but by one append: that keeps the signature, too."""
 _RIGHTS: dict[str, Right] = {
     "GET": "read",
     "POST": "write",
@@ -53,11 +69,24 @@ async def _route_of(request: AnyRequest) -> SessionRoute | None:
 
 
 async def _here(request: AnyRequest, router: Router) -> ASGIResponse:
+    scope = scope_of(request)
+    path = _NATIVE + scope["path"]
+    # The names of this path are still needed to tell whose session it is.
+    found = {**scope, "path": path}
+    route = router.find(found)
+    theirs = _require_theirs(request)
+    if f"{route.method} {route.path}" in _BY_ONE_APPEND:
+        return await done_once(request, _native(request, route, found, theirs))
     # Signed, it must be the first of its kind; that is asked beside whose session it is.
-    await for_the_first(request, _require_theirs(request))
+    return await _native(request, route, found, for_the_first(request, theirs))
+
+
+async def _native(
+    request: AnyRequest, route: Route, found: dict[str, Any], theirs: Awaitable[None]
+) -> ASGIResponse:
+    await theirs
     scope, principal = scope_of(request), principal_of(request)
-    scope["path"] = _NATIVE + scope["path"]
-    route = router.find(scope)
+    scope["path"], scope["path_params"] = found["path"], found["path_params"]
     scope["cairn_route"] = route.path
     await authorize(request, route, principal)
     return await route.answer(request)
@@ -67,12 +96,7 @@ async def _require_theirs(request: AnyRequest) -> None:
     """Refuse a session of another app, or one that is neither the user's nor their team's."""
     on_behalf = signed_for(request)
     if on_behalf is None or on_behalf.team is None:
-        services, session_id = services_of(request), id_in(request)
-        app = services.settings.session_manager_app
-        of_app = replace(principal_of(request), app=principal_of(request).app or app)
-        if of_app.app != app:
-            raise SessionNotFound
-        await services.sight.require(of_app, session_id)
+        await require_visible(request)
         return
     row = await row_of(request)
     if row.user != on_behalf.user:

@@ -6,26 +6,27 @@ from api.agentapi.requests import Refusal, json_of, query_of, reply
 from api.agentapi.session_settings import settings_of
 from api.agentapi.sessions import (
     NATIVE_STATUSES,
+    require_visible,
     row_of,
     session_info,
     status_of,
     visible_route,
     wanted_session,
 )
-from api.agentapi.signing import for_the_first, received_before, signed_for, signed_request
+from api.agentapi.signing import done_once, signed_for
 from api.http.around.authorization import narrowed, principal_of, require_owner
 from api.http.around.limits import take
 from api.http.incoming import cursors
 from api.http.incoming.bodies import read_body
-from api.http.incoming.requests import AnyRequest, name_of
+from api.http.incoming.requests import AnyRequest, name_of, signed_by
 from api.http.outgoing.responses import Reply, next_link
 from api.http.routing import delete, get, post
 from api.services import caller_of, services_of
 from application.ports.managers.session_routes import SessionRoute
 from application.ports.session.session_rows import After, ListedSession, SessionFilter, SessionOrder
 from application.use_cases.managers.forwarded_sessions import Found, Wanted
-from application.use_cases.managers.provisioned_sessions import ReceivedBefore
-from domain.errors import Invalid, SessionNotFound, TooLarge
+from domain.errors import Erased, Invalid, SessionNotFound, TooLarge
+from domain.session.commands import DeleteSession
 
 SESSIONS = "/api/v1/sessions"
 _SESSION = SESSIONS + "/{name:path}"
@@ -41,6 +42,10 @@ _PAGE = 500
 @post(SESSIONS, right="write")
 async def create_session(request: AnyRequest) -> ASGIResponse:
     """Begin a session with settings, which are kept sealed."""
+    return await done_once(request, _created(request))
+
+
+async def _created(request: AnyRequest) -> ASGIResponse:
     sent = await json_of(request)
     settings = settings_of(sent)
     services = services_of(request)
@@ -57,14 +62,13 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
         whose = (app, session.user_id, session.scope or "user", session.team_id or None)
         public_id = await forwarded.create(Wanted(manager, *whose), payload)
         return reply({"session_id": str(public_id)}, status=201)
-    caller = (await caller_of(request))._replace(expected=None, key=None)
+    # Its signature is kept with the payload, which comes before the session.
+    caller = (await caller_of(request))._replace(expected=None, key=None, signed=None)
     wanted = wanted_session(settings, sent, app, services.store.clock.new_id())
     try:
         outcome = await services.session_managing.provisioned.create(
-            caller, wanted, payload.decode(), signed_request(request)
+            caller, wanted, payload.decode(), signed_by(request)
         )
-    except ReceivedBefore:
-        raise received_before() from None
     except TooLarge:
         raise
     except Invalid as refused:
@@ -156,6 +160,10 @@ async def get_session(request: AnyRequest) -> ASGIResponse:
 @delete(_SESSION, right="write")
 async def delete_session(request: AnyRequest) -> ASGIResponse:
     """Delete a session, and what was sealed of it."""
+    return await done_once(request, _deleted(request))
+
+
+async def _deleted(request: AnyRequest) -> ASGIResponse:
     services = services_of(request)
     caller = (await caller_of(request))._replace(key=None)
     try:
@@ -163,9 +171,11 @@ async def delete_session(request: AnyRequest) -> ASGIResponse:
         if route is not None:
             await services.session_managing.forwarded.delete(route)
             return Reply(b"", status=204)
-        row = await for_the_first(request, row_of(request))
-        await services.session_managing.provisioned.delete(caller, row.session_id)
-    except SessionNotFound:
+        session_id = await require_visible(request)
+        outcome = await services.use_cases.do(caller, session_id, DeleteSession())
+        if not outcome.changed:
+            raise SessionNotFound
+    except (SessionNotFound, Erased):
         raise Refusal(404, f"session not found: {name_of(request, 'name')[:200]}") from None
     return Reply(b"", status=204)
 

@@ -7,9 +7,13 @@ from uuid import UUID
 from litestar import Request
 
 from api.http.outgoing.problems import Problem
+from application.ports.access.seen_signatures import SignedRequest
 from domain.errors import SessionNotFound
 
 AnyRequest = Request[Any, Any, Any]
+
+SIGNED = "cairn_signed"
+"""Where a door keeps what a request is known by, when its signature lets it in only once."""
 
 SLASH_IN_A_NAME = "\udc2f"
 """Stands for the slash of an id on its way through the router; no text of a client has it."""
@@ -21,6 +25,16 @@ _PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 def scope_of(request: AnyRequest) -> dict[str, Any]:
     """Return the ASGI scope of a request, with what `api/http/around/middleware.py` put into it."""
     return cast("dict[str, Any]", request.scope)
+
+
+def signed_by(request: AnyRequest) -> SignedRequest | None:
+    """Return what a request is known by that is let in once; None for all others.
+
+    Args:
+        request: Which.
+    """
+    found: SignedRequest | None = scope_of(request).get(SIGNED)
+    return found
 
 
 def header(request: AnyRequest, name: bytes) -> str | None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from application.ports.access.seen_signatures import SignedRequest
 from application.ports.log.events import (
     EventFilter,
     FeedPage,
@@ -44,6 +45,7 @@ class Append:
         hold: Keep everybody else from appending to the log, and why; with `by_import` only.
         waited: Seconds that whoever asks has waited already, which count as part of the patience.
         app: Whose work it is: when many wait, apps take turns.
+        signatures: The signed requests that it does, or the append is refused: none is done twice.
     """
 
     session_id: UUID
@@ -62,6 +64,7 @@ class Append:
     hold: Hold | None = None
     waited: float = 0.0
     app: str = ""
+    signatures: Sequence[SignedRequest] = ()
 
     @property
     def of_session(self) -> bool:
@@ -104,6 +107,7 @@ class EventLog(Protocol):
             StaleScope: A shared scope is not at its expected version; `head` is the one it has.
             SessionHeld: A log is being imported, or is in quarantine.
             KeysTaken: An idempotency key of one of them is already stored.
+            SignaturesSeen: A signature of one of them is that of another request.
             StoreUnavailable: The store cannot be reached; nothing was stored.
             OutcomeUnknown: The store was lost on the way and did not come back in time.
         """

@@ -1,28 +1,22 @@
 """Sessions that are asked for with all that their runtime needs, which holds secrets."""
 
-import asyncio
 import logging
 from contextlib import suppress
-from uuid import UUID
 
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
-from application.errors import OutcomeUnknown
+from application.errors import OutcomeUnknown, ReceivedBefore
 from application.ports.access.seen_signatures import SignedRequest
 from application.ports.clock import Clock
 from application.ports.managers.provision_payloads import PayloadLocked, ProvisionPayloads
 from domain.errors import CairnError
-from domain.session.commands import CreateSession, DeleteSession
+from domain.session.commands import CreateSession
 
 _logger = logging.getLogger("cairn")
 
 
-class ReceivedBefore(Exception):
-    """Another request had the signature of this one."""
-
-
 class ProvisionedSessions:
-    """Begins and ends sessions beside which a sealed payload is kept.
+    """Begins sessions beside which a sealed payload is kept, until they are deleted.
 
     Args:
         payloads: Where those are.
@@ -34,7 +28,6 @@ class ProvisionedSessions:
         self._payloads = payloads
         self._handler = handler
         self._clock = clock
-        self._chores: set[asyncio.Task[None]] = set()
 
     async def create(
         self, caller: Caller, wanted: CreateSession, payload: str, signed: SignedRequest | None
@@ -62,30 +55,6 @@ class ProvisionedSessions:
             with suppress(CairnError):
                 await self._payloads.delete(session_id)
             raise
-
-    async def delete(self, caller: Caller, session_id: UUID) -> None:
-        """Delete a session, and its payload for good.
-
-        Args:
-            caller: Who asks.
-            session_id: Which.
-
-        Raises:
-            SessionNotFound: There is none.
-        """
-        await self._handler.handle(caller.asks(session_id, DeleteSession()))
-        # Nobody can come by it any more, so nobody has to wait for it.
-        chore = asyncio.create_task(self._forget(session_id))
-        self._chores.add(chore)
-        chore.add_done_callback(self._chores.discard)
-
-    async def stop(self) -> None:
-        """Wait for what is still to be taken away."""
-        await asyncio.gather(*self._chores)
-
-    async def _forget(self, session_id: UUID) -> None:
-        with suppress(CairnError):
-            await self._payloads.delete(session_id)
 
     async def upkeep(self) -> None:
         """Take away payloads of sessions that never began, and seal others with the newest key."""

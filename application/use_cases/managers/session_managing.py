@@ -58,6 +58,5 @@ class SessionManaging:
         await self.provisioned.upkeep()
 
     async def stop(self) -> None:
-        """End what runs in the background, and hang up."""
-        await self.provisioned.stop()
+        """Hang up."""
         await self.forwarded.managers.close()

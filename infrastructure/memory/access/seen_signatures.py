@@ -1,29 +1,30 @@
 """Signatures of requests in memory."""
 
-from datetime import datetime
-from uuid import UUID
-
 from application.ports.access.seen_signatures import SignedRequest
 from application.ports.clock import Clock
+from infrastructure.memory.tables import Tables
 
 
 class MemorySeenSignatures:
     """The signatures; see `application.ports.access.seen_signatures.SeenSignatures`.
 
     Args:
+        tables: Where they are kept, those of appends too.
         clock: Tells which are good no longer.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, tables: Tables, clock: Clock) -> None:
+        self._tables = tables
         self._clock = clock
-        self._kept: dict[bytes, tuple[UUID, datetime]] = {}
 
     async def first(self, signed: SignedRequest) -> bool:
         """Keep the signature of a request."""
-        kept, _ = self._kept.setdefault(signed.hashed, (signed.request, signed.until))
-        return kept == signed.request
+        kept, _ = self._tables.signatures.setdefault(signed.hashed, (signed.request, signed.until))
+        signed.is_kept = kept == signed.request
+        return signed.is_kept
 
     async def sweep(self) -> None:
         """Forget those that are good no longer."""
-        now = self._clock.now()
-        self._kept = {key: kept for key, kept in self._kept.items() if kept[1] >= now}
+        now, kept = self._clock.now(), self._tables.signatures
+        for hashed in [one for one, (_, until) in kept.items() if until < now]:
+            del kept[hashed]

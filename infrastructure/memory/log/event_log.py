@@ -11,7 +11,13 @@ from itertools import accumulate
 from operator import attrgetter
 from uuid import UUID
 
-from application.errors import KeysTaken, SessionHeld, StaleScope, VersionConflict
+from application.errors import (
+    KeysTaken,
+    SessionHeld,
+    SignaturesSeen,
+    StaleScope,
+    VersionConflict,
+)
 from application.ports.clock import Clock
 from application.ports.log.event_log import Append
 from application.ports.log.events import (
@@ -79,6 +85,14 @@ class MemoryEventLog:
         )
         if repeated:
             raise KeysTaken(repeated)
+        here_before = frozenset(
+            signed.hashed
+            for one in streams
+            for signed in one.signatures
+            if tables.signatures.get(signed.hashed, (signed.request,))[0] != signed.request
+        )
+        if here_before:
+            raise SignaturesSeen(here_before)
         for one in streams:
             head = len(tables.logs.get(one.session_id, ()))
             if one.events and head != one.before:
@@ -119,6 +133,8 @@ class MemoryEventLog:
             position = base + key.sequence - before if own else key.position
             stored_answer = replace(key, position=position)
             tables.answers[key.scope, key.key] = KeptAnswer(stored_answer, append.at)
+        for signed in append.signatures:
+            tables.signatures[signed.hashed] = (signed.request, signed.until)
         for write in sorted(append.shared, key=attrgetter("offset")):
             position, sequence = base + write.offset + 1, before + write.offset + 1
             tables.shared.setdefault(write.scope_id, []).append(

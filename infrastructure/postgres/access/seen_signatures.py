@@ -19,7 +19,9 @@ class PostgresSeenSignatures:
 
     async def first(self, signed: SignedRequest) -> bool:
         """Keep the signature of a request."""
-        return bool(await self._database.fetch(_STATEMENTS["first"], signed._asdict()))
+        values = {"hashed": signed.hashed, "request": signed.request, "until": signed.until}
+        signed.is_kept = bool(await self._database.fetch(_STATEMENTS["first"], values))
+        return signed.is_kept
 
     async def sweep(self) -> None:
         """Forget those that are good no longer."""

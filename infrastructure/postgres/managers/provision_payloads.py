@@ -1,5 +1,6 @@
 """What sessions were asked for with, sealed, on Postgres."""
 
+from typing import Any
 from uuid import UUID
 
 from application.ports.access.seen_signatures import SignedRequest
@@ -29,10 +30,12 @@ class PostgresProvisionPayloads:
     ) -> bool:
         """Seal and keep a payload."""
         sealed = self._sealer.seal(payload, _about(session_id))
-        values = {"session": session_id, "sealed": sealed}
+        values: dict[str, Any] = {"session": session_id, "sealed": sealed}
         if signed is None:
             return bool(await self._database.fetch(_STATEMENTS["put"], values))
-        return bool(await self._database.fetch(_STATEMENTS["put_once"], values | signed._asdict()))
+        values |= {"hashed": signed.hashed, "request": signed.request, "until": signed.until}
+        signed.is_kept = bool(await self._database.fetch(_STATEMENTS["put_once"], values))
+        return signed.is_kept
 
     async def get(self, session_id: UUID) -> str | None:
         """Return a payload as it came."""

@@ -7,7 +7,7 @@ select append_batch_v1(
   %(t_activity)b, %(t_messages)b, %(t_tool)b,
   %(k_scope)b, %(k_key)b, %(k_fingerprint)b, %(k_session)b, %(k_sequence)b,
   %(k_offset)b, %(k_position)b, %(k_answer)b, %(k_at)b,
-  %(rows)s::json, %(shared)s::json, %(expected)s::json)
+  %(rows)s::json, %(shared)s::json, %(expected)s::json, %(signatures)s::json)
 
 -- name: judge
 -- After a refused or interrupted batch: where each of its sessions is, and whether the event that
@@ -28,6 +28,12 @@ order by a.o
 select k.scope, k.key
 from unnest(%(scope)b::uuid[], %(key)b::text[]) as a (scope, key)
 join idempotency_keys as k on k.scope = a.scope and k.key = a.key
+
+-- name: signatures_seen
+-- A request that asks once more after a lost answer finds itself there.
+select s.hashed
+from unnest(%(hashed)b::bytea[], %(request)b::uuid[]) as a (hashed, request)
+join seen_signatures as s on s.hashed = a.hashed and s.request <> a.request
 
 -- name: scope_versions
 select scope_id, version from shared_scopes where scope_id = any(%(scope)b::uuid[])

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
+from application.ports.access.seen_signatures import SignedRequest
 from application.ports.log.event_log import Append
 from application.ports.session.session_rows import SessionRow
 from domain.log.erased_records import erased_hash
@@ -31,6 +32,7 @@ def arguments(batch: Iterable[Append]) -> dict[str, Any]:
     shared: list[dict[str, Any]] = []
     expected: list[dict[str, Any]] = []
     erased: list[bytes | None] = []
+    signatures: list[dict[str, str]] = []
     count = 0
     for append in batch:
         session, sequence, first = append.session_id.bytes, append.before, count
@@ -77,6 +79,7 @@ def arguments(batch: Iterable[Append]) -> dict[str, Any]:
             )
         if append.shared:
             shared += _shared_json(append, first)
+        signatures += map(_signature_json, append.signatures)
         for scope_id, version in append.expected_scopes:
             expected.append({"scope_id": str(scope_id), "version": version})
     e, t, k = _columns(events, 5), _columns(touched, 9), _columns(keys, 9)
@@ -108,6 +111,7 @@ def arguments(batch: Iterable[Append]) -> dict[str, Any]:
         "rows": json.dumps(rows) if rows else None,
         "shared": json.dumps(shared) if shared else None,
         "expected": json.dumps(expected) if expected else None,
+        "signatures": json.dumps(signatures) if signatures else None,
     }
 
 
@@ -173,6 +177,14 @@ def row_columns(row: SessionRow) -> dict[str, Any]:
         "input_tokens": row.input_tokens,
         "output_tokens": row.output_tokens,
         "cost": row.cost,
+    }
+
+
+def _signature_json(signed: SignedRequest) -> dict[str, str]:
+    return {
+        "hashed": signed.hashed.hex(),
+        "request": str(signed.request),
+        "until": signed.until.isoformat(),
     }
 
 

@@ -12,12 +12,18 @@ from uuid import UUID
 
 from psycopg import AsyncCursor
 
-from application.errors import KeysTaken, SessionHeld, StaleScope, VersionConflict
+from application.errors import (
+    KeysTaken,
+    SessionHeld,
+    SignaturesSeen,
+    StaleScope,
+    VersionConflict,
+)
 from application.ports.log.event_log import Append
 from application.ports.session.session_rows import Hold
 from domain.errors import CairnError, Erased
 from infrastructure.postgres import sql
-from infrastructure.postgres.writing.arrays import BigintArray, TextArray, UuidArray
+from infrastructure.postgres.writing.arrays import BigintArray, ByteaArray, TextArray, UuidArray
 
 _STATEMENTS = sql.load("log")
 _NOBODY = UUID(int=0)
@@ -94,6 +100,7 @@ async def judge(cursor: AsyncCursor[Any], waiting: Sequence[PendingAppend]) -> V
     every = [one for entry in waiting for one in entry.streams]
     # Asked first: where they were changed by what is judged here, its digest is found after it.
     taken = await _keys_taken(cursor, every)
+    seen = await _signatures_seen(cursor, every)
     versions = await _scope_versions(cursor, every)
     sessions = [one.session_id.bytes for one in every]
     lasts = [one.before + len(one.events) for one in every]
@@ -119,7 +126,7 @@ async def judge(cursor: AsyncCursor[Any], waiting: Sequence[PendingAppend]) -> V
                 entry.done.set_result(position)
             newest = max(newest, position + entry.events - len(entry.streams[0].events))
             continue
-        refusal = _refusal_of(entry, ends, taken, versions)
+        refusal = _refusal_of(entry, ends, taken, seen, versions)
         if refusal is None:
             innocent.append(entry)
         else:
@@ -135,6 +142,16 @@ async def _keys_taken(cursor: AsyncCursor[Any], appends: Sequence[Append]) -> se
     names = TextArray([key.key.encode() for key in keys])
     await cursor.execute(_STATEMENTS["keys_taken"], {"scope": scopes, "key": names})
     return {(scope, name) for scope, name in await cursor.fetchall()}
+
+
+async def _signatures_seen(cursor: AsyncCursor[Any], appends: Sequence[Append]) -> set[bytes]:
+    signatures = [signed for one in appends for signed in one.signatures]
+    if not signatures:
+        return set()
+    hashes = ByteaArray([signed.hashed for signed in signatures])
+    requests = UuidArray([signed.request.bytes for signed in signatures])
+    await cursor.execute(_STATEMENTS["signatures_seen"], {"hashed": hashes, "request": requests})
+    return {hashed for (hashed,) in await cursor.fetchall()}
 
 
 async def _scope_versions(cursor: AsyncCursor[Any], appends: Sequence[Append]) -> dict[UUID, int]:
@@ -163,6 +180,7 @@ def _refusal_of(
     entry: PendingAppend,
     ends: Mapping[UUID, _End],
     taken: Collection[tuple[UUID, str]],
+    seen: Collection[bytes],
     versions: Mapping[UUID, int],
 ) -> CairnError | None:
     """Return what is in the way of an entry that is not written, if anything is."""
@@ -171,6 +189,11 @@ def _refusal_of(
     )
     if repeated:
         return KeysTaken(repeated)
+    here_before = frozenset(
+        signed.hashed for one in entry.streams for signed in one.signatures if signed.hashed in seen
+    )
+    if here_before:
+        return SignaturesSeen(here_before)
     for one in entry.streams:
         head, held = ends[one.session_id].head, ends[one.session_id].held
         if one.events and head != one.before:
