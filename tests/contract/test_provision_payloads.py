@@ -1,6 +1,7 @@
 """What sessions are asked for with, in memory and on Postgres: kept as it came, and sealed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from infrastructure.memory.store import MemoryStore
 from infrastructure.memory.tables import Tables
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.managers.provision_payloads import PostgresProvisionPayloads
+from infrastructure.postgres.store import open_store
 from tests.support.appends import Chain, row
 
 PAYLOAD = '{"env": {"KEY": "s3cr3t"}, "é": "\\u0000"}'
@@ -79,28 +81,34 @@ async def test_of_two_requests_with_a_signature_one_keeps_a_payload(payloads: Pr
     assert await payloads.get(other) is None
 
 
-@pytest.mark.parametrize("place", ["memory", "postgres"])
-async def test_a_payload_goes_in_the_append_that_deletes_its_session(
-    request: pytest.FixtureRequest, place: str
-):
-    payloads: ProvisionPayloads
+@asynccontextmanager
+async def sessions_with_payloads(
+    place: str, url: str
+) -> AsyncGenerator[tuple[Store, ProvisionPayloads]]:
     if place == "memory":
         tables, clock = Tables(), SystemClock()
-        store: Store = MemoryStore(tables=tables)
-        payloads = MemoryProvisionPayloads(tables, clock, MemorySeenSignatures(tables, clock))
-    else:
-        database = request.getfixturevalue("database")
-        store = request.getfixturevalue("postgres_store")
-        payloads = PostgresProvisionPayloads(database, Plain())
-    gone, other = Chain(), Chain()
-    for one in (gone, other):
-        await payloads.put(one.session_id, PAYLOAD)
-        await store.log.append(one.next())
-    await store.log.append(gone.next(row=row(status="stopped")))
-    assert await payloads.get(gone.session_id) == PAYLOAD
-    await store.log.append(gone.next(row=row(status="deleted", deleted=True)))
-    assert await payloads.get(gone.session_id) is None
-    assert await payloads.get(other.session_id) == PAYLOAD
+        signatures = MemorySeenSignatures(tables, clock)
+        yield MemoryStore(tables=tables), MemoryProvisionPayloads(tables, clock, signatures)
+        return
+    database = Database(url, readers=2)
+    await database.open()
+    async with open_store(url) as store:
+        yield store, PostgresProvisionPayloads(database, Plain())
+    await database.close()
+
+
+@pytest.mark.parametrize("place", ["memory", "postgres"])
+async def test_a_payload_goes_in_the_append_that_deletes_its_session(place: str, database_url: str):
+    async with sessions_with_payloads(place, database_url) as (store, payloads):
+        gone, other = Chain(), Chain()
+        for one in (gone, other):
+            await payloads.put(one.session_id, PAYLOAD)
+            await store.log.append(one.next())
+        await store.log.append(gone.next(row=row(status="stopped")))
+        assert await payloads.get(gone.session_id) == PAYLOAD
+        await store.log.append(gone.next(row=row(status="deleted", deleted=True)))
+        assert await payloads.get(gone.session_id) is None
+        assert await payloads.get(other.session_id) == PAYLOAD
 
 
 async def test_a_dump_does_not_show_it_and_keys_rotate(
