@@ -60,13 +60,7 @@ class PostgresEventLog:
         await self._commits.stop()
 
     async def _connect(self) -> AsyncConnection:
-        connection = await self._database.connect("cairn writer")
-        # The few sessions of a batch are looked up by key however small the table was when the
-        # statement was planned.
-        await connection.execute("set enable_seqscan = off")
-        await connection.execute("set enable_hashjoin = off")
-        await connection.execute("set enable_mergejoin = off")
-        return connection
+        return await self._database.connect("cairn writer")
 
     async def append(self, append: Append) -> int:
         """Make an append and its companions durable; see `EventLog.append`."""

@@ -4,6 +4,13 @@ select set_config('lock_timeout', %(milliseconds)s, false),
        set_config('statement_timeout', %(milliseconds)s, false),
        set_config('client_connection_check_interval', '1000', false)
 
+-- name: plans
+-- The few sessions of a batch are looked up by key however small the table was when the statement
+-- was planned.
+select set_config('enable_seqscan', 'off', false),
+       set_config('enable_hashjoin', 'off', false),
+       set_config('enable_mergejoin', 'off', false)
+
 -- name: backend
 select pid, backend_start::text from pg_stat_get_activity(pg_backend_pid()) as a
 

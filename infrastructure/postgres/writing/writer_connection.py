@@ -67,6 +67,7 @@ class WriterConnection:
             register_arrays(connection)
             milliseconds = str(int(self._seconds * 1000))
             await connection.execute(_STATEMENTS["limits"], {"milliseconds": milliseconds})
+            await connection.execute(_STATEMENTS["plans"])
             left = self._backend
             if left is not None:
                 ended = await connection.execute(
