@@ -36,6 +36,7 @@ class Sizes:
     since_checkpoint: int = 1_000_000
     leaves: int = 10_000_128
     imported: int = 100_000
+    erased: int = 10_000
     transferred: tuple[int, int] = (10_000, 1_000_000)
     stalled_mb: int = 1_000
     stalled_readers: int = 200
@@ -60,6 +61,7 @@ QUICK = Sizes(
     since_checkpoint=50_000,
     leaves=512_000,
     imported=20_000,
+    erased=2_000,
     transferred=(2_000, 20_000),
     stalled_mb=100,
     stalled_readers=50,

@@ -105,21 +105,24 @@ end $$;
 
 -- What is left of a record when it is erased. Its id goes with the payload: the random bits in it
 -- are the salt that keeps a reader from guessing the payload by its hash. A record as the program
--- writes it says its time near its beginning; only another one is read as JSON.
-create function erased_record_v1(p_topic text, p_state bytea) returns bytea
-language plpgsql stable as $$
+-- writes it says its time near its beginning; only another one is read as JSON. `p_hash` is its
+-- hash, where that is known.
+create function erased_record_v1(p_topic text, p_state bytea, p_hash bytea default null)
+returns bytea language plpgsql stable as $$
 declare
-  parts constant text[] := string_to_array(encode(substring(p_state for 200), 'escape'), '"');
+  beginning constant text := encode(substring(p_state for 200), 'escape');
   moment text;
 begin
-  if parts[2] = 'id' and parts[6] = 'type' and parts[12] = 'at' and starts_with(parts[15], ',') then
-    moment := '"' || parts[14] || '"';
+  if starts_with(beginning, '{"id":"') and split_part(beginning, '"', 6) = 'type'
+    and split_part(beginning, '"', 12) = 'at' and starts_with(split_part(beginning, '"', 15), ',')
+  then
+    moment := '"' || split_part(beginning, '"', 14) || '"';
   else
     moment := coalesce((readable_json_v1(p_state) -> 'at')::text, 'null');
   end if;
   return convert_to(
     '{"type":' || to_json(p_topic) || ',"at":' || moment || ',"erased":true,"record_hash":"'
-      || encode(sha256(p_state), 'hex') || '"}',
+      || encode(coalesce(p_hash, sha256(p_state)), 'hex') || '"}',
     'UTF8');
 end $$;
 
@@ -134,7 +137,7 @@ begin
     then
       if new.erased_hash is null and new.state = '' then
         new.erased_hash := sha256(old.state);
-        new.state := erased_record_v1(old.topic, old.state);
+        new.state := erased_record_v1(old.topic, old.state, new.erased_hash);
         return new;
       end if;
       if new.erased_hash is not distinct from sha256(old.state)

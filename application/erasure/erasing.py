@@ -29,7 +29,7 @@ from domain.scope.state_keys import scope_of
 from domain.session.commands import EraseSession
 from domain.session.events import SessionErased
 
-_AT_ONCE = 250
+_AT_ONCE = 500
 _BLOBS_AT_ONCE = 8
 _PAGE = 200
 _ROUNDS = 20
@@ -39,7 +39,9 @@ _BEFORE_ALL = UUID(int=0)
 _BY_ITSELF = Caller("system", "erasure")
 _FORK: Because = "fork"
 _CHILD: Because = "child"
-_LONGEST_PAUSE = 0.03
+_LONGEST_PAUSE = 0.06
+_RESTS = 8
+"""How many times as long as a step is the pause behind it, up to the longest."""
 
 SharedKeys = Literal["kept", "erased"]
 
@@ -267,7 +269,8 @@ class Erasing:
             began = monotonic()
             erased, left = await self._erasures.erase_events(log_id, _AT_ONCE)
             # Others append meanwhile: most of the time the database is theirs.
-            await asyncio.sleep(min(4 * (monotonic() - began), _LONGEST_PAUSE) if left else 0)
+            took = monotonic() - began
+            await asyncio.sleep(min(_RESTS * took, _LONGEST_PAUSE) if left else 0)
             yield erased
         while await self._store.blobs.let_go(log_id, _BLOBS_AT_ONCE):
             pass

@@ -1,5 +1,6 @@
 """google-adk: every layout of its databases, and sessions as JSON."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +87,55 @@ def test_pickled_actions_are_kept_and_never_read(tmp_path: Path):
     assert all("pickled_actions" in kept for kept in found.kept("extra"))
     assert len(found.kept("extra")) == 21
     assert found.tally.notes["state_without_history"] == 1
+
+
+def test_a_case_of_an_eval_set_is_a_session(tmp_path: Path):
+    path = ADK / "set_samples.evalset.json"
+    (case,) = json.loads(path.read_text("utf-8"))["eval_cases"]
+    (one,) = imported("adk", path, tmp_path).values()
+    assert one.session.source_id == "orchard/ana/set_samples/case1"
+    events = [
+        {"content": content}
+        for turn in case["conversation"]
+        for content in (
+            turn["user_content"],
+            *(e.get("content") for e in turn["intermediate_data"].get("invocation_events", [])),
+            turn.get("final_response"),
+        )
+    ]
+    parts = [part for one in events if one["content"] for part in one["content"]["parts"]]
+    assert len(one.calls()) == sum("function_call" in part for part in parts) == 6
+    assert len(one.results()) == sum("function_response" in part for part in parts)
+    assert len(one.data("agent.thought")) == sum(bool(part.get("thought")) for part in parts)
+    assert one.said() == [
+        part["text"] for part in parts if "text" in part and not part.get("thought")
+    ]
+    # One that only took others back has neither input nor answer.
+    assert [data["turn_id"] for data in one.data("turn.started")] == [
+        turn["invocation_id"] for turn in case["conversation"] if turn["user_content"]["parts"]
+    ]
+    assert (one.open_calls(), one.tally.kept_verbatim) == ([], {})
+
+
+def test_an_older_eval_set_has_calls_and_results_apart(tmp_path: Path):
+    call = {"id": "c", "name": "add", "args": {"a": 1}}
+    turn = {
+        "invocation_id": "i-1",
+        "creation_timestamp": 1795957388.5,
+        "user_content": {"role": "user", "parts": [{"text": "add"}]},
+        "intermediate_data": {
+            "tool_uses": [call],
+            "tool_responses": [{"id": "c", "name": "add", "response": {"sum": 2}}],
+            "intermediate_responses": [["helper", [{"text": "soon"}]], 7],
+        },
+        "final_response": {"role": "model", "parts": [{"text": "2"}]},
+    }
+    cases = [{"eval_id": "a", "conversation": [turn]}, {"eval_id": "b"}]
+    (tmp_path / "old.evalset.json").write_text(
+        json.dumps({"eval_set_id": "s", "eval_cases": cases})
+    )
+    found = imported("adk", tmp_path / "old.evalset.json", tmp_path / "made")
+    one = found["adk/unknown/s/a"]
+    assert (one.calls(), [data["output"] for data in one.results()]) == (["c"], [{"sum": 2}])
+    assert one.said() == ["add", "soon", "2"]
+    assert len(found["adk/unknown/s/b"].events) == 1

@@ -38,6 +38,12 @@ def test_a_device_is_refused(source: str, tmp_path: Path):
         imported(source, "/dev/zero", tmp_path)
 
 
+@pytest.mark.parametrize("source", ["docker-agent", "pydantic-ai"])
+def test_a_folder_where_a_file_belongs_is_named(source: str, tmp_path: Path):
+    with pytest.raises(FileFault, match="is a folder"):
+        imported(source, tmp_path, tmp_path / "out")
+
+
 @pytest.mark.parametrize("source", DATABASES)
 @pytest.mark.parametrize("content", [b"", b"SQLite format 3\0", b"hello", b"\0" * 4096])
 def test_what_is_no_database_is_refused(source: str, content: bytes, tmp_path: Path):

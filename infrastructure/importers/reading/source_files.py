@@ -60,6 +60,8 @@ def require_file(path: Path) -> None:
         mode = path.stat().st_mode
     except OSError as error:
         raise FileFault(f"{path} cannot be read: {error.strerror}") from None
+    if stat.S_ISDIR(mode):
+        raise FileFault(f"{path} is a folder; name the files in it that are to be read")
     if not stat.S_ISREG(mode):
         raise FileFault(f"{path} is no regular file")
 
