@@ -426,8 +426,12 @@ def test_cursors_that_were_changed(api: Api) -> None:
         (b'{"title": "a",}', "trailing comma in object at byte 14"),
         (b'{"title": "a"', "it ends too early, at byte 13"),
         (b'{"title" "a"}', "expected ':' at byte 9"),
-        (b'{"a": 1e400}', "number out of range"),
-        (b'{"a": 1%s}' % (b"0" * 400), "is beyond the range of a double"),
+        (b'{"a": 1e400}', "1e400 at byte 6 is beyond the range of a double"),
+        (b'{"\\"1e999": -1.5E+400}', "-1.5E+400 at byte 12 is beyond the range of a double"),
+        (b'{"a": 1%s}' % (b"0" * 400), "... at byte 6 is beyond the range of a double"),
+        (b'{"a": 1%s}' % (b"0" * 5000), "... at byte 6 is beyond the range of a double"),
+        ('{"title": "a"}'.encode("utf-16-le"), "the body is UTF-16"),
+        ('{"title": "a"}'.encode("utf-32-be"), "the body is UTF-16 or UTF-32"),
         (b'{"a": 1e-400}', "1e-400 is nearer to zero than a double can be"),
         (b'{"title": "a", "title": "b"}', "the name 'title' stands twice in one object"),
         (b'{"title": "a"} {}', "trailing characters at byte 15"),
@@ -439,6 +443,29 @@ def test_a_body_that_is_no_json_is_told_what_is_wrong_with_it(
     with session.nothing_recorded():
         problem = refused(session.api.raw("PATCH", session.path, body), 400, "malformed_json")
     assert said in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ([], "the body: Input should be a valid object"),
+        ({"app": "a", "user": "u", "limits": []}, "limits: Input should be a valid object"),
+        ({"app": "a", "user": "u", "tags": {}}, "tags: Input should be a valid array"),
+        ({"app": "a", "user": "u", "messages": [5]}, "messages[0]: Input should be a valid object"),
+        ({"app": "a", "user": "u", "id": 5}, "id: it must be a UUID such as"),
+    ],
+    ids=str,
+)
+def test_a_wrong_value_is_told_of_in_words_of_json(api: Api, body: object, said: str) -> None:
+    problem = refused(api.post("/v1/sessions", body), 422, "invalid")
+    assert problem["detail"].startswith(said)
+    assert problem["errors"][0]["message"] in problem["detail"]
+
+
+def test_an_empty_list_is_told_of_in_words_of_json(session: SessionApi) -> None:
+    session.start()
+    problem = refused(session.post("/turns/t1/events", {"events": []}), 422, "invalid")
+    assert problem["detail"] == "events: Array should have at least 1 item, not 0"
 
 
 def test_zero_is_a_number_however_it_is_written(session: SessionApi) -> None:

@@ -80,6 +80,27 @@ POST = b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: applicat
 
 
 @pytest.mark.parametrize(
+    ("sent", "status", "code", "said"),
+    [
+        (b"FOO / HTTP/1.1\r\nHost: localhost\r\n\r\n", 501, "not_implemented", "no path takes"),
+        (b"GETX / HTTP/1.1\r\nHost: localhost\r\n\r\n", 501, "not_implemented", "no path takes"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", 400, "malformed_request", "http://"),
+        (b"GET / HTTP/9.9\r\n\r\n", 400, "malformed_request", "HTTP/1.1"),
+        (b"GET / HTTP/1.1\r\nno header\r\n\r\n", 400, "malformed_request", "HTTP/1.1"),
+    ],
+    ids=["another method", "nearly a method", "TLS", "another version", "a line that is no header"],
+)
+def test_what_is_no_request_is_told_so(
+    impatient: Served, sent: bytes, status: int, code: str, said: str
+) -> None:
+    with connected(impatient) as connection:
+        connection.sendall(sent)
+        told, problem = answer(connection)
+    assert (told, problem["code"]) == (status, code)
+    assert said in str(problem["detail"])
+
+
+@pytest.mark.parametrize(
     "sent",
     [
         b"",

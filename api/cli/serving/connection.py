@@ -7,15 +7,18 @@ then never reads why.
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.cli.serving.connection_guard import ConnectionGuard, refusal
 from api.cli.serving.plain_answer import make_plain
 
 _ENOUGH = 64 * 1024
+_TLS_HANDSHAKE = b"\x16\x03"
 
 
 class _Gathering(asyncio.Transport):
@@ -113,6 +116,7 @@ class Connection(HttpToolsProtocol):
         self._is_admitted = False
         self._room = guard.limits.head_bytes
         self._in_head = True
+        self._is_tls = False
         self._since: float | None = None
         """When the head, the body or the rest that is awaited began; None when nothing is."""
         self._received = 0
@@ -140,6 +144,8 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, of a head no more than it may have."""
+        if data.startswith(_TLS_HANDSHAKE) and self._in_head:
+            self._is_tls = True
         if self._rest is not None:
             self._rest -= len(data)
             if self._rest < 0:
@@ -162,6 +168,18 @@ class Connection(HttpToolsProtocol):
                 )
             elif not self.transport.is_closing():
                 self.data_received(data[room:])
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - it says nothing of the fault
+        """Refuse what is no HTTP, or a method that HTTP's parser does not know."""
+        if self._is_tls:
+            detail = "this port speaks HTTP without TLS; call it with http://"
+            self._refuse(400, "Bad Request", "malformed_request", detail)
+        elif isinstance(sys.exception(), httptools.HttpParserInvalidMethodError):
+            detail = "no path takes this method"
+            self._refuse(501, "Not Implemented", "not_implemented", detail)
+        else:
+            detail = "this is no request of HTTP/1.1"
+            self._refuse(400, "Bad Request", "malformed_request", detail)
 
     def eof_received(self) -> None:
         """Hang up when there is no more to throw away."""

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from api.http.around.limits import take
 from api.http.incoming.json_body import decode, require_plain_json
 from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.incoming.wording import in_json_words
 from api.http.outgoing.problems import Problem
 from application.memory_budget import Share
 
@@ -149,7 +150,9 @@ def invalid(error: ValidationError, at: str = "") -> Problem:
     errors = [
         {
             "field": _joined([*([at] if at else []), *_path(one["loc"])]),
-            "message": "unknown field" if one["type"] == "extra_forbidden" else one["msg"],
+            "message": "unknown field"
+            if one["type"] == "extra_forbidden"
+            else in_json_words(one["msg"]),
             "code": one["type"],
         }
         for one in error.errors(include_url=False, include_context=False, include_input=False)

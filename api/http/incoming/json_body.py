@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from math import isinf
 from typing import Any, cast
 
 import msgspec
@@ -33,6 +34,10 @@ _OTHER_LITERALS: tuple[tuple[bytes, str], ...] = (
     (b"/", "JSON has no comments"),
 )
 _FIRST_PRINTABLE = 0x20
+_SHOWN_OF_NUMBER = 20
+_NUMBER = re.compile(
+    rb'"(?:[^"\\]|\\.)*+"|(?P<number>-?[0-9]++(?:\.[0-9]++)?+(?:[eE][+-]?[0-9]++)?+)', re.DOTALL
+)
 _CHARSETS = ("utf-8", "utf8", "us-ascii")
 _LARGEST = int(sys.float_info.max)
 _END_OF_NAME = re.compile(rb'"[ \t\r\n]*:')
@@ -134,7 +139,7 @@ def _require_one_meaning(value: Any, raw: bytes) -> None:
                 below += one
             elif kind is int:
                 if not -_LARGEST <= one <= _LARGEST:
-                    raise _malformed(f"{str(one)[:20]}... is beyond the range of a double")
+                    raise _malformed(_too_large_number(raw))
             elif kind is float and not one:
                 has_zero = True
         if depth == MAX_DEPTH and any(isinstance(one, dict | list) for one in level):
@@ -177,11 +182,24 @@ def _float(number: str) -> float:
     return float(number)
 
 
+def _too_large_number(raw: bytes) -> str:
+    """Return which number of a text is beyond what a double can hold, and where."""
+    numbers = (one for one in _NUMBER.finditer(raw) if one["number"])
+    found = next((one for one in numbers if isinf(float(one["number"]))), None)
+    if found is None:
+        return "a number is beyond the range of a double"
+    number = found["number"].decode()
+    shown = number if len(number) <= _SHOWN_OF_NUMBER else f"{number[:_SHOWN_OF_NUMBER]}..."
+    return f"{shown} at byte {found.start()} is beyond the range of a double"
+
+
 def _fault(raw: bytes, error: Exception) -> str:
     """Return what is wrong with a text that is no JSON, and where."""
     for mark, said in _ENCODING_MARKS:
         if raw.startswith(mark):
             return said
+    if 0 in raw[:2]:
+        return "the body is UTF-16 or UTF-32; send UTF-8"
     try:
         raw.decode()
     except UnicodeDecodeError as wrong:
@@ -195,6 +213,8 @@ def _fault(raw: bytes, error: Exception) -> str:
         said = str(error)
         if said == "Input data was truncated":
             return f"it ends too early, at byte {len(raw)}"
+        if "out of range" in said:
+            return _too_large_number(raw)
         return said[:1].lower() + said[1:]
     what, at = named[1], int(named[2])
     if what == "trailing characters":

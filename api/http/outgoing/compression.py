@@ -14,7 +14,7 @@ _AT_ONCE = 64 * 1024
 """Bytes above which other requests would notice that the loop waits for it."""
 
 _TEXT = re.compile(rb"text/|application/(?:[a-z.]+\+)?json\b|application/(?:jsonl|x-ndjson)\b")
-_QUALITY = re.compile(rb"(gzip|x-gzip|\*)\s*(?:;\s*q\s*=\s*([0-9.]+))?", re.IGNORECASE)
+_QUALITY = re.compile(rb"(gzip|x-gzip|identity|\*)\s*(?:;\s*q\s*=\s*([0-9.]+))?", re.IGNORECASE)
 
 
 async def compressed(answer: Reply, scope: dict[str, Any]) -> Reply:
@@ -42,7 +42,7 @@ async def compressed(answer: Reply, scope: dict[str, Any]) -> Reply:
 
 
 def takes_gzip(accept: bytes) -> bool:
-    """Return whether a client reads gzip.
+    """Return whether a client reads gzip, and likes it no less than the answer as it is.
 
     Args:
         accept: Its header Accept-Encoding; empty when it has sent none.
@@ -55,4 +55,5 @@ def takes_gzip(accept: bytes) -> bool:
                 liked[found[1].lower()] = float(found[2] or 1)
             except ValueError:
                 continue
-    return liked.get(b"gzip", liked.get(b"x-gzip", liked.get(b"*", 0.0))) > 0
+    quality = liked.get(b"gzip", liked.get(b"x-gzip", liked.get(b"*", 0.0)))
+    return quality > 0 and quality >= liked.get(b"identity", 0.0)
