@@ -1,6 +1,6 @@
 """The agentapi door: an agentapi-proxy has its sessions here by another URL and a shared secret."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from api.agentapi.requests import answer_error
 from api.agentapi.route_table import OPENAPI, PREFIXES, ROUTES
@@ -11,7 +11,7 @@ from api.http.routing import Route
 
 
 def agentapi_door(
-    secrets: Collection[bytes],
+    secrets: Callable[[], Collection[bytes]],
     *,
     app: str,
     native: Iterable[Route],
@@ -21,7 +21,7 @@ def agentapi_door(
     """Return the agentapi door.
 
     Args:
-        secrets: Those that sign requests; all of them are good.
+        secrets: Tells those that sign requests; all of them are good.
         app: To which its sessions belong.
         native: The routes of the native door: those of a session are here too, below its id.
         tokens: Tells who shows a token, where sessions are forwarded; None takes none.

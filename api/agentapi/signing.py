@@ -1,7 +1,7 @@
 """Who asks, by a signature over the request as it came."""
 
 from asyncio import gather
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -47,12 +47,16 @@ class OnBehalf(NamedTuple):
 
 
 def by_signature(
-    secrets: Collection[bytes], app: str, *, open_path: str, tokens: Authenticate | None
+    secrets: Callable[[], Collection[bytes]],
+    app: str,
+    *,
+    open_path: str,
+    tokens: Authenticate | None,
 ) -> Authenticate:
     """Return what tells who asks by a signature.
 
     Args:
-        secrets: Those that are in use; with none of them, nobody comes in.
+        secrets: Tells those that are in use; with none of them, nobody comes in.
         app: To which the sessions belong that its holder sees.
         open_path: The only path that everybody may ask for.
         tokens: Tells who shows a token instead, where sessions are forwarded; None takes none.
@@ -76,7 +80,7 @@ def by_signature(
             if problem.code != "malformed_request":
                 raise
             raise Refusal(400, "failed to read request body") from None
-        if not is_signed(shown, secrets, request.method, target_of(request), timestamp, body):
+        if not is_signed(shown, secrets(), request.method, target_of(request), timestamp, body):
             raise Refusal(401, "invalid signature")
         if request.method not in _READS:
             scope_of(request)[SIGNED] = _signed_request(shown, int(timestamp))

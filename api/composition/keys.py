@@ -1,10 +1,9 @@
 """From settings to keys: what lets somebody in, what signs, and what seals."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-
-from pydantic import SecretStr
+from pathlib import Path
 
 from api.auth_token import TokenFileError, read_token
 from api.settings import Settings
@@ -25,11 +24,15 @@ from infrastructure.keys.sealing import (
     make_sealing_key,
     rotate_sealing_key,
 )
+from infrastructure.keys.watched_file import WatchedFile
 from infrastructure.memory.managers.session_managing import NoSessionManagers
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.managers.provision_payloads import PostgresProvisionPayloads
 
 __all__ = ["KeyFileError", "make_key", "make_sealing_key", "rotate_key", "rotate_sealing_key"]
+
+SigningSecrets = Callable[[], tuple[bytes, ...]]
+"""Tells the secrets that sign requests, as they are now."""
 
 _MAKES_SECRETS = "openssl rand -hex 32"
 
@@ -84,28 +87,32 @@ def issued_tokens(settings: Settings, clock: Clock) -> IssuedTokens | None:
     )
 
 
-def signing_secrets_of(settings: Settings) -> tuple[bytes, ...]:
-    """Return the secrets that sign the requests of the agentapi door; none where it is closed.
+def signing_secrets_of(settings: Settings) -> SigningSecrets:
+    """Return what tells the secrets that sign the requests of the agentapi door.
+
+    A file with some of them is read again when it has changed.
 
     Args:
         settings: Hold one of them, and say where others lie.
+
+    Returns:
+        To be asked for each request; it tells none where the door is closed.
 
     Raises:
         StartError: There is none for whoever comes, no key seals what they send, or a file cannot
             be used.
     """
     if not settings.has_open("agentapi"):
-        return ()
-    found = [settings.session_manager_hmac_secret]
+        return tuple
+    named = settings.session_manager_hmac_secret
+    own = tuple(filter(None, [named.get_secret_value().encode() if named else b""]))
+    file: WatchedFile[tuple[bytes, ...]] | None = None
     if settings.session_manager_hmac_secret_file is not None:
         try:
-            text = read_owner_only(settings.session_manager_hmac_secret_file, _MAKES_SECRETS)
+            file = WatchedFile(settings.session_manager_hmac_secret_file, _secrets_in)
         except KeyFileError as error:
             raise StartError(f"{error} (CAIRN_SESSION_MANAGER_HMAC_SECRET_FILE)") from error
-        found += map(SecretStr, text.splitlines())
-    secrets = [one.get_secret_value().encode() for one in found if one is not None]
-    secrets = [one for one in secrets if one]
-    if not secrets and settings.session_managers_file is None:
+    if not (own or (file and file.now())) and settings.session_managers_file is None:
         raise StartError(
             "The agentapi door is never open without a secret; set SESSION_MANAGER_HMAC_SECRET, or"
             " name a file with one a line in CAIRN_SESSION_MANAGER_HMAC_SECRET_FILE."
@@ -117,7 +124,13 @@ def signing_secrets_of(settings: Settings) -> tuple[bytes, ...]:
         )
     # Whoever starts a server is told here of a file that cannot be used.
     session_managers_of(settings, SystemClock())
-    return tuple(secrets)
+    return lambda: own if file is None else own + file.now()
+
+
+def _secrets_in(path: Path) -> tuple[bytes, ...]:
+    """Return the secrets of a file, one a line."""
+    lines = read_owner_only(path, _MAKES_SECRETS).splitlines()
+    return tuple(line.encode() for line in lines if line)
 
 
 def session_managers_of(settings: Settings, clock: Clock) -> SessionManagers:
@@ -136,7 +149,9 @@ def session_managers_of(settings: Settings, clock: Clock) -> SessionManagers:
     from infrastructure.outgoing.session_managers import HttpSessionManagers, read_managers
 
     try:
-        return HttpSessionManagers(read_managers(settings.session_managers_file), clock)
+        return HttpSessionManagers(
+            WatchedFile(settings.session_managers_file, read_managers).now, clock
+        )
     except KeyFileError as error:
         raise StartError(f"{error} (CAIRN_SESSION_MANAGERS_FILE)") from error
 

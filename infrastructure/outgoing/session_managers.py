@@ -7,7 +7,7 @@ environment are not used, and redirects are not followed: they would be given wh
 import asyncio
 import re
 import tomllib
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -112,24 +112,24 @@ class HttpSessionManagers:
     """The managers; see `application.ports.managers.session_managers.SessionManagers`.
 
     Args:
-        managers: All of them.
+        managers: Tells all of them, as they are now.
         clock: Tells when a request is signed.
     """
 
-    def __init__(self, managers: Sequence[Manager], clock: Clock) -> None:
-        self._managers = {one.name: one for one in managers}
+    def __init__(self, managers: Callable[[], Sequence[Manager]], clock: Clock) -> None:
+        self._managers = managers
         self._clock = clock
         self._client: httpx.AsyncClient | None = None
 
     @property
     def names(self) -> Sequence[str]:
         """Their names."""
-        return tuple(self._managers)
+        return tuple(one.name for one in self._managers())
 
     @property
     def default(self) -> str | None:
         """The one that sessions begin at."""
-        return next((one.name for one in self._managers.values() if one.default), None)
+        return next((one.name for one in self._managers() if one.default), None)
 
     async def ask(
         self, manager: str, method: str, target: str, body: bytes = b"", *, seconds: float
@@ -174,7 +174,7 @@ class HttpSessionManagers:
         self, name: str, method: str, target: str, body: bytes, headers: Mapping[str, bytes]
     ) -> httpx.Response:
         """Send a request, and one of which the manager has seen the like in this second again."""
-        manager = self._managers.get(name)
+        manager = next((one for one in self._managers() if one.name == name), None)
         if manager is None:
             raise ManagerUnreachable(name, "not-configured")
         if self._client is None:

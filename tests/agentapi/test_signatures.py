@@ -13,6 +13,7 @@ from api.agentapi import signing
 from domain.request_signature import is_in_time, is_signed, sign
 from tests.agentapi.conftest import OLD_SECRET
 from tests.agentapi.signed import SESSIONS, Signed
+from tests.cli.conftest import eventually
 from tests.support.postgres import Server
 from tests.support.server import running
 
@@ -185,6 +186,21 @@ def test_every_secret_that_is_in_use_lets_in_and_no_other(client: httpx.Client):
     for unknown in ("", "test-secret ", "Test-secret", f"{OLD_SECRET}\n", "x" * 1000):
         answer = Signed(client, unknown).ask("GET", SESSIONS)
         assert message_of(answer) == (401, "invalid signature")
+
+
+def test_secrets_are_changed_while_the_server_runs(client: httpx.Client, old_secrets: Path):
+    def status(secret: str) -> int:
+        return Signed(client, secret).ask("GET", SESSIONS).status_code
+
+    assert (status("a new one"), status(OLD_SECRET)) == (401, 200)
+    old_secrets.write_text("a new one\n")
+    try:
+        assert eventually(lambda: status("a new one") == 200)
+        assert status(OLD_SECRET) == 401
+    finally:
+        old_secrets.write_text(f"{OLD_SECRET}\n")
+    assert eventually(lambda: status(OLD_SECRET) == 200)
+    assert status("a new one") == 401
 
 
 def test_checks_come_in_their_order(signed: Signed):

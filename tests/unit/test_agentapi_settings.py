@@ -28,7 +28,7 @@ def test_it_opens_by_the_names_that_agentapi_proxy_has(
     monkeypatch.setenv(prefix + SECRET, "s3cr3t")
     settings = Settings(secrets_key_file=files / "key")
     assert settings.has_open("agentapi")
-    assert signing_secrets_of(settings) == (b"s3cr3t",)
+    assert signing_secrets_of(settings)() == (b"s3cr3t",)
     assert "s3cr3t" not in repr(settings)
 
 
@@ -39,7 +39,7 @@ def test_all_secrets_are_good_at_the_same_time(files: Path):
         session_manager_hmac_secret_file=files / "secrets",
         secrets_key_file=files / "key",
     )
-    assert signing_secrets_of(settings) == ("clé".encode(), b"one", b"two three")
+    assert signing_secrets_of(settings)() == ("clé".encode(), b"one", b"two three")
 
 
 def test_it_does_not_start_without_a_secret(monkeypatch: pytest.MonkeyPatch, files: Path):
@@ -50,7 +50,7 @@ def test_it_does_not_start_without_a_secret(monkeypatch: pytest.MonkeyPatch, fil
         with pytest.raises(StartError, match="never open without a secret"):
             signing_secrets_of(Settings(secrets_key_file=files / "key", **more))
     monkeypatch.setenv(ENABLED, "false")
-    assert signing_secrets_of(Settings()) == ()
+    assert signing_secrets_of(Settings())() == ()
 
 
 def test_it_does_not_start_without_a_key_that_seals():
