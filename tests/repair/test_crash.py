@@ -1,8 +1,8 @@
 """A repair that is killed, or that others get in the way of: appended whole and once, or not."""
 
 import json
+import os
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from tests.repair.damage import Damage
+from tests.support import forking
 from tests.support.api import Api, SessionApi, done
 from tests.support.processes import ROOT, serving
 from tests.support.server import running
@@ -83,23 +84,22 @@ def test_the_command_killed_in_the_middle_of_all_completes_when_run_again(
 ) -> None:
     sessions = [broken(api, database_url, "shop") for _ in range(5)]
     whole = api.create(app="shop")
-    program = "from api.cli import main; main()"
-    command = [sys.executable, "-c", program, "repair", "--all", "--app", "shop", "--json"]
-    command += ["--url", api.base_url]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as killed:
+    command = forking.cairn("repair", "--all", "--app", "shop", "--json", "--url", api.base_url)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with forking.start(command, environment, stdout=subprocess.PIPE) as killed:
         assert killed.stdout is not None
         first = json.loads(killed.stdout.readline())
         killed.kill()
     assert first["session_id"] in {one.id for one in (*sessions, whole)}
 
-    again = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    again = forking.run(command, environment, timeout=60)
     assert again.returncode == 0
     reports = [json.loads(line) for line in again.stdout.splitlines()]
     assert {one["session_id"] for one in reports} == {one.id for one in (*sessions, whole)}
     for session in sessions:
         assert session.types()[4:] == REPAIRED
     assert whole.types() == ["session.created"]
-    last = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=False)
+    last = forking.run(command, environment, timeout=60)
     assert not any(json.loads(line)["actions"] for line in last.stdout.splitlines())
 
 

@@ -122,6 +122,10 @@ def _become(wanted: dict[str, Any], given: Sequence[int]) -> Callable[[], None]:
         from uvicorn.main import main as uvicorn
 
         return lambda: uvicorn(arguments, prog_name=name)
+    if name == "writers":
+        from tests.support.writers import main as writers
+
+        return lambda: writers(arguments)
     from api.cli import main as cairn
 
     return lambda: cairn(arguments)

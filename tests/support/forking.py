@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[2]
 _MAIN = "import sys; from api.cli import main; main(sys.argv[1:])"
 _CAIRN = [sys.executable, "-P", "-c", _MAIN]
 _UVICORN = [sys.executable, "-m", "uvicorn"]
+_WRITERS = [sys.executable, "-m", "tests.support.writers"]
+_KNOWN = {"cairn": _CAIRN, "uvicorn": _UVICORN, "writers": _WRITERS}
 _OWN = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 
@@ -62,6 +64,11 @@ def cairn(*arguments: str) -> list[str]:
     return [*_CAIRN, *arguments]
 
 
+def writers(*arguments: str) -> list[str]:
+    """Return the command line of `tests.support.writers`."""
+    return [*_WRITERS, *arguments]
+
+
 def uvicorn(*arguments: str) -> list[str]:
     """Return the command line of uvicorn."""
     return [*_UVICORN, *arguments]
@@ -82,11 +89,11 @@ def start(
     """Start a command line, of which the text is read; the arguments are those of `Popen`.
 
     Args:
-        command: By `cairn` or `uvicorn`, or any other, which is executed.
+        command: By `cairn`, `uvicorn` or `writers`, or any other, which is executed.
         env: All of its environment.
         stdin: None or a descriptor.
-        stdout: PIPE or a file.
-        stderr: PIPE or a file.
+        stdout: PIPE, DEVNULL or a file.
+        stderr: PIPE, DEVNULL or a file.
         cwd: Its folder; that of this process by default.
         start_new_session: Whether it leads a session and a group.
         in_terminal: Whether what it reads is the terminal of its session.
@@ -130,15 +137,15 @@ _begun: set[str] = set()
 def _of_copy(command: Sequence[str], env: Mapping[str, str], folder: Path) -> list[str] | None:
     """Return what a copy has as its arguments; None says that the command is to be executed."""
     name, arguments = "", list[str]()
-    for known, prefix in (("cairn", _CAIRN), ("uvicorn", _UVICORN)):
+    for known, prefix in _KNOWN.items():
         if list(command[: len(prefix)]) == prefix:
             name, arguments = known, list(command[len(prefix) :])
     # With `-m`, the program is that of the folder, which may be another release.
-    another = name == "uvicorn" and folder != ROOT
+    another = name != "cairn" and folder != ROOT
     if not name or another or sys.platform != "linux":
         return None
-    kind = f"{name} {arguments[0] if arguments else ''}"
-    if kind not in _begun:
+    kind = " ".join([name, *arguments[:1]]) if name == "cairn" else name
+    if kind not in _begun and name != "writers":
         _begun.add(kind)
         return None
     for one, value in env.items():
@@ -191,7 +198,7 @@ class Copy:
     Args:
         request: What it is to be.
         stdin: None for nothing to read, or a descriptor.
-        stdout: PIPE, a file, or None for that of the tests.
+        stdout: PIPE, DEVNULL, a file, or None for that of the tests.
         stderr: Likewise.
         pass_fds: What it inherits besides.
     """
@@ -210,13 +217,15 @@ class Copy:
         self._reports, reports = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ExitStack() as given:
             given.enter_context(reports)
+            nothing = given.enter_context(Path(os.devnull).open("r+b")).fileno()
             if stdin is None or stdin == subprocess.DEVNULL:
-                stdin = given.enter_context(Path(os.devnull).open("rb")).fileno()
+                stdin = nothing
             if stdout == subprocess.PIPE:
                 self.stdout, stdout = self._pipe(given)
             if stderr == subprocess.PIPE:
                 self.stderr, stderr = self._pipe(given)
-            outputs = (1 if stdout is None else stdout, 2 if stderr is None else stderr)
+            outputs = [1 if stdout is None else stdout, 2 if stderr is None else stderr]
+            outputs = [nothing if one == subprocess.DEVNULL else one for one in outputs]
             numbers = [one if isinstance(one, int) else one.fileno() for one in outputs]
             _server.ask(
                 {**request, "descriptors": [0, 1, 2, *pass_fds]},

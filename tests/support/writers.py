@@ -6,12 +6,11 @@ position must not be served: it is there to show that the test of the real one c
 """
 
 import asyncio
+import os
 import random
-import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -19,9 +18,8 @@ from psycopg import AsyncConnection
 from application.errors import StaleScope
 from application.ports.session.shared_state import SharedWrite
 from infrastructure.postgres.store import open_store
+from tests.support import forking
 from tests.support.appends import Chain
-
-_ROOT = Path(__file__).parents[2]
 
 NAIVE_TABLE = "create table naive (id bigserial primary key, record text not null)"
 NAIVE_INSERT = "insert into naive (record) select 'x' from generate_series(1, %s)"
@@ -107,9 +105,9 @@ def writing(url: str, how: str, *, processes: int, **sizes: int) -> Iterator[Cal
         processes: How many.
         sizes: `tasks` and `appends` of each, and the `largest` append.
     """
-    command = [sys.executable, "-m", "tests.support.writers", url, how]
-    command += [str(sizes[name]) for name in ("tasks", "appends", "largest")]
-    started = [subprocess.Popen(command, cwd=_ROOT) for _ in range(processes)]
+    numbers = [str(sizes[name]) for name in ("tasks", "appends", "largest")]
+    command = forking.writers(url, how, *numbers)
+    started = [forking.start(command, os.environ, cwd=forking.ROOT) for _ in range(processes)]
     try:
         yield lambda: all(process.poll() is not None for process in started)
         assert [process.wait(30) for process in started] == [0] * processes
@@ -140,12 +138,21 @@ async def follow(
         await asyncio.sleep(0)
 
 
-if __name__ == "__main__":
-    _, the_url, the_way, *numbers = sys.argv
+def main(arguments: Sequence[str]) -> None:
+    """Write.
+
+    Args:
+        arguments: A URL, how, and the numbers that this takes.
+    """
+    url, how, *numbers = arguments
     write = {
         "log": write_log,
         "count": write_count,
         "merge": write_merge,
         "naive": write_naive,
-    }[the_way]
-    asyncio.run(write(the_url, *map(int, numbers)))
+    }[how]
+    asyncio.run(write(url, *map(int, numbers)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,6 +1,7 @@
 """Killed at any point, what moves or erases sessions is completed by the next run, once."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from application.transfer.foreign import Draft, ForeignSession, foreign_session_
 from domain.session.events import StatePatched
 from infrastructure.records.codec import JsonCodec
 from infrastructure.transfer.foreign_folder import write_foreign
+from tests.support import forking
 from tests.support.builders import NOON, added, created
 from tests.support.docs import ROOT
 from tests.support.processes import Cairn
@@ -27,7 +29,6 @@ from tests.support.transfers import same_but_for_positions
 
 SESSIONS, EVENTS = 6, 1300
 ALL = SESSIONS * (EVENTS + 2)
-CAIRN = Path(sys.executable).with_name("cairn")
 
 
 def session(number: int) -> ForeignSession:
@@ -61,9 +62,13 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Cairn]:
         server.kill()
 
 
-def cairn(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [str(CAIRN), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+def cairn(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    return forking.run(forking.cairn(*map(str, arguments)), os.environ, timeout=120)
+
+
+def begun(*arguments: str) -> forking.Process:
+    quiet = subprocess.DEVNULL
+    return forking.start(forking.cairn(*arguments), os.environ, stdout=quiet, stderr=quiet)
 
 
 def called(*arguments: object) -> object:
@@ -137,11 +142,7 @@ def test_an_export_that_is_killed(
     work = output if name == "out" else output.with_name(f"{name}.unfinished")
     with running(database_url) as url:
         assert cairn("import", folder, "--url", url).returncode == 0
-        exporting = subprocess.Popen(
-            [str(CAIRN), "export", "-o", str(output), "--url", url],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        exporting = begun("export", "-o", str(output), "--url", url)
 
         def is_there() -> bool:
             there = work.exists() and len(list(work.glob("sessions/*.jsonl"))) >= files
@@ -173,9 +174,7 @@ def test_a_rebuild_that_is_killed(at: int, database_url: str, folder: Path) -> N
         connection.execute("update sessions set title = 'wrong'")
         wrong = rows(everything)
         again = ["rebuild", "--database-url", database_url]
-        rebuilding = subprocess.Popen(
-            [CAIRN, *again], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        rebuilding = begun(*again)
 
         def has_come() -> bool:
             come = rows("select events from rebuild_progress")
