@@ -78,7 +78,7 @@ def test_what_names_a_thing_that_is_not_there_is_refused(kind: type, refusal: st
 
 
 def test_in_memory():
-    seen = run(Sessions, 100, 40)
+    seen = run(Sessions, 60, 40)
 
     # It would prove nothing if nothing had happened.
     for command in RULES:
