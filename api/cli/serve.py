@@ -23,7 +23,7 @@ from api.cli.serving.server import run_server
 from api.cli.serving.supervisor import Supervisor
 from api.composition.database import bring_up_to_date, database_of, program_url
 from api.composition.hooks import hooks_of
-from api.composition.keys import sealer_of, signing_secrets_of, token_of
+from api.composition.keys import audit_keys_of, sealer_of, signing_secrets_of, token_of
 from api.composition.retention import policies_of
 from api.logs import configure_logs, json_line
 from api.settings import Settings
@@ -47,6 +47,7 @@ def serve(settings: Settings, listening: socket.socket) -> None:
     as_json = settings.log_format == "json"
     try:
         token_of(settings)
+        audit_keys_of(settings)
         sealer_of(settings)
         signing_secrets_of(settings)
         # Before the workers, who would each tell of it at length.

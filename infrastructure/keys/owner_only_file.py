@@ -25,7 +25,8 @@ def read_owner_only(path: Path, maker: str) -> str:
         KeyFileError: It cannot be read, is no text, or others may use it.
     """
     try:
-        with path.open("rb") as file:
+        # A pipe that nobody writes to would be waited for.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             status = os.fstat(file.fileno())
             if not S_ISREG(status.st_mode):
                 raise KeyFileError(f"{path} is no file; make a key with `{maker}`.")

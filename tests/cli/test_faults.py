@@ -9,6 +9,7 @@ import pytest
 from psycopg import sql
 
 from infrastructure.embedded_postgres import EmbeddedPostgres
+from infrastructure.keys.audit_key_file import make_key
 from tests.cli.conftest import Serve, run
 
 WRONG_VALUES = [
@@ -115,6 +116,17 @@ def test_a_token_file_that_is_of_no_use(tmp_path: Path, content: str | None) -> 
 
     assert f"The token file {file}" in words
     assert "CAIRN_AUTH_TOKEN_FILE" in words
+
+
+def test_a_key_that_others_may_use(tmp_path: Path) -> None:
+    file = tmp_path / "audit.key"
+    make_key(file, "cairn.example/store")
+    file.chmod(0o644)
+
+    words = refused(CAIRN_AUDIT_KEY_FILE=str(file))
+
+    assert "take that from them with `chmod 600" in words
+    assert "CAIRN_AUDIT_KEY_FILE" in words
 
 
 def test_a_database_newer_than_the_program(postgres: EmbeddedPostgres) -> None:

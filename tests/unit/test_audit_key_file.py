@@ -77,6 +77,9 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         read_keys(tmp_path / "none")
     with pytest.raises(KeyFileError):
         make_key(tmp_path / "none" / "audit.key", NAME)
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    with pytest.raises(KeyFileError, match="is no file"):
+        read_keys(tmp_path / "pipe")
     reading, writing = os.pipe()
     try:
         with pytest.raises(KeyFileError, match="is no file"):
