@@ -33,6 +33,10 @@ class PersistentMap(Mapping[str, _V], Generic[_V]):
 
     def put(self, key: str, value: _V) -> "PersistentMap[_V]":
         """Return a map in which `key` has `value`."""
+        root = self._root
+        if type(root) is dict and len(root) < _LEAF:
+            leaf = {**root, key: value}
+            return self._with(leaf, len(leaf))
         return self._with(_put(self._root, key, value, 0), self._size + (key not in self))
 
     def put_all(self, keys: Iterable[str], value: _V) -> "PersistentMap[_V]":
@@ -43,7 +47,7 @@ class PersistentMap(Mapping[str, _V], Generic[_V]):
 
     def drop(self, key: str) -> "PersistentMap[_V]":
         """Return a map without `key`; the same map when it has none."""
-        if key not in self:
+        if not self._size or key not in self:
             return self
         return self._with(_drop(self._root, key, 0), self._size - 1)
 
@@ -141,7 +145,9 @@ def _drop(node: _Node, key: str, level: int) -> _Node:
     if isinstance(node, tuple):
         at = _slot(key, level)
         return (*node[:at], _drop(node[at], key, level + 1), *node[at + 1 :])
-    return {k: v for k, v in node.items() if k != key}
+    leaf = node.copy()
+    del leaf[key]
+    return leaf
 
 
 def _gather(node: _Node, into: dict[str, Any]) -> None:

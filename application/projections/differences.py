@@ -9,6 +9,7 @@ from application.ports.log.inspection import FoundEvent, FoundRow, Inspection, O
 from application.projections.session_document import kept_document
 from application.projections.session_row import session_row
 from application.projections.shared_state import shared_writes
+from domain.repair.rows import object_of
 from domain.session.events import SessionCreated, StatePatched
 from domain.session.state import Session
 from domain.values import Owner
@@ -16,6 +17,7 @@ from domain.values import Owner
 _WRITERS = ("session.created", "state.patched")
 _DERIVED = ("doc", "created_at", "due_at", "projected_with")
 """What of a row is compared in another way, or not at all."""
+_NOTHING = object()
 _LEFT_TO_ERASURE = (
     *("app", "user", "workspace", "team", "scope", "type", "external_id", "facets"),
     *("parent_id", "root_id", "forked_from"),
@@ -101,11 +103,20 @@ def row_differences(
         if name not in unasked and getattr(should, name) != value
     ]
     try:
-        document: Mapping[str, Any] = codec.from_json(row.shown["doc"])
+        document = object_of(codec.from_json(row.shown["doc"]))
     except ValueError:
-        wrong.append("doc")
+        document = None
+    if document is not None:
+        fresh: Mapping[str, Any] = codec.from_json(
+            codec.to_json(kept_document(session_id, session))
+        )
+        names = dict.fromkeys([*fresh, *document])
+        wrong += [
+            f"doc.{name}"
+            for name in names
+            if fresh.get(name, _NOTHING) != document.get(name, _NOTHING)
+        ]
     else:
-        fresh = codec.from_json(codec.to_json(kept_document(session_id, session)))
-        wrong += [f"doc.{name}" for name in document if fresh.get(name) != document[name]]
+        wrong.append("doc")
     if wrong:
         yield "read_model_mismatch", f"the list row has another {', '.join(wrong)}"

@@ -183,9 +183,8 @@ class Queries:
         """
         row = await self.session(session_id)
         sequence = await self._moments.sequence_at(row, at)
-        if at is None:
-            epoch: int = self._store.codec.from_json(row.doc)["epoch"]
-        else:
+        epoch = self._listed_epoch(row) if at is None else None
+        if epoch is None:
             loaded = await self._repository.load_at(session_id, sequence)
             epoch = loaded.session.lifecycle.epoch
         entries = await self._transcripts.entries(session_id, sequence)
@@ -220,6 +219,14 @@ class Queries:
         begin = self._begin_of(entry_id)
         entries = await self._transcripts.entries(session_id, at)
         return any(entry.startswith(begin) for entry in entries)
+
+    def _listed_epoch(self, row: ListedSession) -> int | None:
+        """Return the epoch that a row tells; None when the row is damaged."""
+        try:
+            epoch: int = self._store.codec.from_json(row.doc)["epoch"]
+        except (ValueError, TypeError, KeyError):
+            return None
+        return epoch
 
     def _begin_of(self, entry_id: str) -> bytes:
         """Return what the JSON of an entry begins with; each has an id of its own."""

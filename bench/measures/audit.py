@@ -26,7 +26,7 @@ from bench.figures import Figure, at_least, at_most
 from bench.lab import WORK, Lab
 from bench.wire import Client, Request, get
 from domain.log.chain import genesis
-from domain.repair.integrity import Integrity
+from domain.repair.integrity import Integrity, Placed
 from domain.repair.report import Options
 from domain.session.commands import CompleteTurn, CreateSession, RecordActivity, StartTurn
 from domain.session.events import AgentMessage, ToolCalled, ToolReturned
@@ -37,7 +37,6 @@ _VERIFIED = 80_000
 _DRY_RUN_MS = 10.0
 _CALLS = 33
 _IN_A_TURN = 3 * _CALLS + 2
-_Row = tuple[int, str, bytes, int, bytes]
 
 
 @contextmanager
@@ -158,32 +157,31 @@ async def seconds_of(work: Callable[[], Awaitable[object]]) -> float:
     return perf_counter() - began
 
 
-def _rows(url: str, session_id: UUID) -> Sequence[_Row]:
+def _rows(url: str, session_id: UUID) -> Sequence[Placed]:
     with psycopg.connect(url) as connection:
         return connection.execute(
-            "select originator_version, topic, state, notification_id, digest from events"
-            " where originator_id = %s order by originator_version",
+            "select originator_version, notification_id, topic, state, digest, erased_hash"
+            " from events where originator_id = %s order by originator_version",
             (session_id,),
             binary=True,
         ).fetchall()
 
 
-async def _rate(work: Callable[[Sequence[_Row]], None], rows: Sequence[_Row]) -> float:
+async def _rate(work: Callable[[Sequence[Placed]], None], rows: Sequence[Placed]) -> float:
     began = process_time()
     work(rows)
     return len(rows) / (process_time() - began)
 
 
-def _chain(session_id: UUID, rows: Sequence[_Row]) -> None:
+def _chain(session_id: UUID, rows: Sequence[Placed]) -> None:
     integrity = Integrity(genesis(session_id))
-    for sequence, _, record, position, digest in rows:
-        if not integrity.goes_on(sequence, position, record, digest, None):
-            raise RuntimeError(f"event {sequence} of a log that is whole does not go on")
+    if integrity.run(rows) != len(rows):
+        raise RuntimeError("an event of a log that is whole is not in its place")
 
 
-def _bare(rows: Sequence[_Row]) -> None:
+def _bare(rows: Sequence[Placed]) -> None:
     digest = bytes(32)
-    for _, _, record, _, _ in rows:
+    for _, _, _, record, _, _ in rows:
         digest = sha256(digest + sha256(record).digest()).digest()
 
 

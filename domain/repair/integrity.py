@@ -1,9 +1,14 @@
 """Whether a log is whole: its places follow each other, and its digests cover its records."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from hashlib import sha256
 
 from domain.log.chain import link, record_hash
 from domain.repair.rows import Row
+
+Placed = tuple[int, int, str, bytes, bytes, bytes | None]
+"""The sequence, position, type, record and digest of an event as they are stored, and the hash of
+its record when the record itself was erased."""
 
 
 class Integrity:
@@ -18,34 +23,36 @@ class Integrity:
         self._before_last = genesis
         self.whole = True
         self.last: int | None = None
-        self._expected = 1
+        self._expected: int = 1
         self.digest = b""
         self.position: int | None = None
 
-    def goes_on(
-        self, sequence: int, position: int, record: bytes, digest: bytes, hashed: bytes | None
-    ) -> bool:
-        """Take a row that is in its place, as nearly all are; False leaves it to `check`.
+    def run(self, rows: Iterable[Placed]) -> int:
+        """Take rows as long as each is in its place, as nearly all are, and return how many were.
+
+        The next one is left to `check`.
 
         Args:
-            sequence: As it is stored.
-            position: As it is stored.
-            record: As it is stored.
-            digest: As it is stored.
-            hashed: The hash of the record when the record itself was erased.
+            rows: In order of the source.
         """
-        follows = self._follows
-        if (
-            follows is None
-            or sequence != self._expected
-            or position <= (self.position or 0)
-            or link(follows, hashed or record_hash(record)) != digest
-        ):
-            return False
-        self.last, self.position, self.digest = sequence, position, digest
-        self._expected = sequence + 1
-        self._before_last, self._follows = follows, digest
-        return True
+        before, follows = self._before_last, self._follows
+        if follows is None:
+            return 0
+        first = expected = self._expected
+        position = self.position or 0
+        for sequence, at, _, record, digest, hashed in rows:
+            if sequence != expected or at <= position:
+                break
+            # `link` and `record_hash` written out: to call them takes as long as to hash.
+            if sha256(follows + (hashed or sha256(record).digest())).digest() != digest:
+                break
+            before, follows = follows, digest
+            expected, position = expected + 1, at
+        if expected != first:
+            self._before_last, self._follows = before, follows
+            self.last, self.position, self.digest = expected - 1, position, follows
+            self._expected = expected
+        return expected - first
 
     def check(self, row: Row) -> list[tuple[str, str]]:
         """Return the codes and details of what is wrong with the place of a row.
@@ -59,7 +66,7 @@ class Integrity:
             and position is not None
             and record is not None
             and digest is not None
-            and self.goes_on(sequence, position, record, digest, row.hashed)
+            and self.run([(sequence, position, "", record, digest, row.hashed)])
         ):
             return []
         found = list(self._check(row))

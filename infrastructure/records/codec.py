@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from functools import cache
-from typing import Any, NamedTuple, get_args
+from functools import cache, partial
+from typing import Any, Literal, NamedTuple, get_args
 
 import msgspec
 import zstandard
@@ -50,10 +50,13 @@ class _Known(NamedTuple):
     glance: Callable[[bytes], Any]
 
 
-def _record_of(cls: type[Any]) -> type[msgspec.Struct]:
-    """Return what is read of a record that holds an event of a class."""
+def _record_of(cls: type[Any], name: str, version: int) -> type[msgspec.Struct]:
+    """Return what is read of a record that holds an event of a class, and of no other."""
     told = [(name, str | None, None) for name in ("turn_id", "actor", "claimed_actor")]
-    return msgspec.defstruct("_Whole", [("at", datetime), ("v", int), ("data", cls), *told])
+    whole: list[Any] = [("type", Literal[name]), ("v", Literal[version]), ("at", datetime)]
+    whole += [("data", cls), *told]
+    # It lives for a moment and refers to nothing that refers to it.
+    return msgspec.defstruct("_Whole", whole, gc=False)
 
 
 def _glance_of(cls: type[Any]) -> type[msgspec.Struct]:
@@ -79,6 +82,7 @@ class _ErasedRecord(msgspec.Struct):
     at: datetime | None
 
 
+_made: Callable[[tuple[Any, ...]], Recorded] = partial(tuple.__new__, Recorded)  # pyright: ignore[reportUnknownMemberType]
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 _object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -114,7 +118,7 @@ def _known() -> Mapping[str, _Known]:
     return {
         name: _Known(
             version,
-            msgspec.json.Decoder(_record_of(cls)).decode,
+            msgspec.json.Decoder(_record_of(cls, name, version)).decode,
             msgspec.json.Decoder(cls).decode,
             cls,
             msgspec.json.Decoder(_glance_of(cls)).decode,
@@ -166,6 +170,25 @@ class JsonCodec:
         record["data"] = data
         return name, _json(record)
 
+    def decode_newest(self, stored: StoredEvent | FoundEvent) -> Recorded | None:
+        """Return, quickly, the event of a record that is as this program writes those of its type.
+
+        Args:
+            stored: A row of the log.
+
+        Returns:
+            The event; None when the record names another type than the row, is of another version,
+            or cannot be read.
+        """
+        known = self._known.get(stored.type)
+        if known is None:
+            return None
+        try:
+            whole = known.whole(stored.record)
+        except _UNREADABLE:
+            return None
+        return _recorded(stored.sequence, whole, whole.data)
+
     def decode(self, stored: StoredEvent | FoundEvent) -> Recorded:
         """Return the event of a record.
 
@@ -175,15 +198,10 @@ class JsonCodec:
         Args:
             stored: A row of the log.
         """
+        recorded = self.decode_newest(stored)
+        if recorded is not None:
+            return recorded
         known = self._known.get(stored.type)
-        if known is not None:
-            # In one go, as nearly all can be read; the rest is taken apart.
-            try:
-                whole = known.whole(stored.record)
-            except _UNREADABLE:
-                whole = None
-            if whole is not None and whole.v == known.newest:
-                return _recorded(stored.sequence, whole, whole.data)
         try:
             record = _record(stored.record)
         except _UNREADABLE:
@@ -270,7 +288,7 @@ def _event_of(name: str, record: _Record, known: _Known) -> SessionEvent:
 
 
 def _recorded(sequence: int, of: Any, event: SessionEvent) -> Recorded:
-    return Recorded(sequence, of.at, event, of.turn_id, of.actor, of.claimed_actor)
+    return _made((sequence, of.at, event, of.turn_id, of.actor, of.claimed_actor))
 
 
 def _time_of_erased(record: bytes) -> datetime:

@@ -56,6 +56,7 @@ def test_what_is_whole_is_said_to_be(audited: Audited, session: SessionApi) -> N
 
 
 CHANGED = "convert_to(replace(convert_from(state, 'UTF8'), 'Hello', 'Hullo'), 'UTF8')"
+NEWER = CHANGED.replace("Hello", '"v":1').replace("Hullo", '"v":9')
 SECOND = "where {it} and originator_version = 2"
 DAMAGE = {
     "a changed byte": (f"update events set state = {CHANGED} {SECOND}", ("digest_mismatch", 2)),
@@ -77,7 +78,23 @@ DAMAGE = {
         ("read_model_mismatch", 4),
     ),
     "a row that is gone": ("delete from sessions where {row}", ("event_head_mismatch", 4)),
+    "a row whose document is lost": (
+        "update sessions set doc = '{{}}' where {row}",
+        ("read_model_mismatch", 4),
+    ),
     "no JSON": (f"update events set state = 'x' {SECOND}", ("invalid_event_json", 2)),
+    "a changed type": (
+        f"update events set topic = 'agent.thought' {SECOND}",
+        ("event_type_mismatch", 2),
+    ),
+    "an unknown version": (
+        f"update events set state = {NEWER} {SECOND}",
+        ("unknown_event_version", 2),
+    ),
+    "said to be erased": (
+        f"update events set erased_hash = sha256(state) {SECOND}",
+        ("digest_mismatch", 2),
+    ),
 }
 
 

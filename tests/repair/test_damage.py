@@ -153,6 +153,9 @@ def test_a_stale_list_row_is_named_and_made_anew_by_the_next_change(
 
     assert codes(session) == ["read_model_mismatch"]
     assert not look(session)["blocked"]
+    damage(session).run("update sessions set doc = '{}' where session_id = %(id)s")
+    assert codes(session) == ["read_model_mismatch"]
+    done(session.get("/messages"))
     done(session.patch("", {"title": "Right"}))
     assert codes(session) == []
 

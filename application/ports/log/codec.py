@@ -16,6 +16,10 @@ class Codec(Protocol):
         """Return the stored type and record of an event."""
         ...
 
+    def decode_newest(self, stored: StoredEvent | FoundEvent) -> Recorded | None:
+        """Return the event of a record that is as this program writes it; None for any other."""
+        ...
+
     def decode(self, stored: StoredEvent | FoundEvent) -> Recorded:
         """Return the event of a record, of an older version or an unknown type too."""
         ...

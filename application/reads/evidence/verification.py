@@ -17,15 +17,18 @@ from application.ports.store import Store
 from application.projections.differences import row_differences
 from application.projections.session_row import PROJECTION_VERSION
 from domain.errors import SessionNotFound
+from domain.log.catalogue import NAMES
 from domain.log.chain import genesis
-from domain.log.erased_records import Explained, fault_of
+from domain.log.erased_records import ERASING, Explained, fault_of
+from domain.repair.cairn_rows import CairnRows
 from domain.repair.integrity import Integrity
 from domain.repair.rows import Row
-from domain.session.events import Recorded, Unrecognised
+from domain.session.events import Recorded
 from domain.session.evolve import Folding
 from domain.session.state import Session
 
 _FIRST = "session.created"
+_TYPES = frozenset(name for name, _ in NAMES.values())
 _AT_ONCE = 500
 _BEFORE_ALL = UUID(int=0)
 
@@ -117,7 +120,7 @@ class Verification:
         """
         async with self._inspector.look_at(session_id) as inspection:
             row = await inspection.row()
-            check = _Check(self._store, self._repository, session_id)
+            check = _Check(self._store, self._repository, session_id, is_listed=row is not None)
             async for page in inspection.events():
                 await check.page(page)
         if row is None and not check.events:
@@ -129,14 +132,18 @@ class Verification:
 class _Check:
     """Goes through the events of one session."""
 
-    def __init__(self, store: Store, repository: SessionRepository, session_id: UUID) -> None:
+    def __init__(
+        self, store: Store, repository: SessionRepository, session_id: UUID, *, is_listed: bool
+    ) -> None:
         self._store = store
         self._repository = repository
         self._session_id = session_id
         self._integrity = Integrity(genesis(session_id))
+        self._rows = CairnRows(str(session_id))
         self._fold: Folding | None = Folding()
         self._kept: frozenset[int] = frozenset()
-        self._is_session = self._is_erased = False
+        self._is_session, self._is_ours = False, is_listed
+        self._is_erased = False
         self._explained = Explained()
         self._bad_from: int | None = None
         self.events = 0
@@ -144,54 +151,68 @@ class _Check:
 
     async def page(self, page: Sequence[FoundEvent]) -> None:
         """Check the next events."""
-        integrity = self._integrity
-        for found in page:
-            sequence, position, type_, record, digest, erased_hash = found
-            self._explained.take(sequence, type_, erased=erased_hash is not None)
-            if erased_hash is not None:
-                self._is_erased = True
-                fault = fault_of(record, type_, erased_hash)
-                if fault is not None:
-                    self._found("digest_mismatch", sequence, fault)
-            if integrity.goes_on(sequence, position, record, digest, erased_hash):
-                continue
+        if not self.events:
+            await self._begin(page[0])
+        self.events += len(page)
+        self._check_places(page)
+        # The stream of another application has records of its own.
+        if self._is_ours:
+            await self._check_records(page)
+
+    async def _begin(self, first: FoundEvent) -> None:
+        self._is_session = first.type == _FIRST
+        self._is_ours = self._is_ours or first.type in _TYPES
+        self._kept = frozenset(await self._store.snapshots.sequences(self._session_id))
+        if first.sequence == 1 and not self._is_session:
+            # The stream of something else is no session.
+            self._fold = None
+
+    def _check_places(self, page: Sequence[FoundEvent]) -> None:
+        """Check that the events follow each other, and that their digests cover them."""
+        integrity, at = self._integrity, 0
+        while (at := at + integrity.run(page[at:] if at else page)) < len(page):
+            sequence, position, _, record, digest, erased_hash = page[at]
             row = Row(sequence, position=position, record=record, digest=digest, hashed=erased_hash)
             for code, detail in integrity.check(row):
                 self._found(code, sequence, detail)
                 self._bad_from = sequence if self._bad_from is None else self._bad_from
-        if not self.events:
-            self._is_session = page[0].type == _FIRST
-            kept = await self._store.snapshots.sequences(self._session_id)
-            self._kept = frozenset(kept)
-        self.events += len(page)
+            at += 1
+
+    async def _check_records(self, page: Sequence[FoundEvent]) -> None:
+        """Check that each record is one of its type, and fold what they say."""
+        read, kept = self._store.codec.decode_newest, self._kept
         for found in page:
-            if self._fold is None:
-                return
-            recorded = self._decoded(found)
+            sequence = found.sequence
+            recorded = read(found) if found.erased_hash is None else None
             if recorded is None:
-                self._fold = None
-                return
-            if recorded.sequence == 1:
+                recorded = self._looked_at_closely(found)
+            if found.type in ERASING:
+                self._explained.take(sequence, found.type, erased=found.erased_hash is not None)
+            if self._fold is None:
+                continue
+            if sequence == 1:
                 self._fold = Folding(await self._repository.state_before(recorded))
             self._fold.take(recorded)
             # Behind a hole or a changed record both may be right, and neither is known to be.
-            is_known = self._bad_from is None or recorded.sequence < self._bad_from
-            if recorded.sequence in self._kept and is_known and not self._is_erased:
-                await self._compare_kept(recorded.sequence, self._fold.session)
+            is_known = self._bad_from is None or sequence < self._bad_from
+            if sequence in kept and is_known and not self._is_erased:
+                await self._compare_kept(sequence, self._fold.session)
 
-    def _decoded(self, found: FoundEvent) -> Recorded | None:
-        """Return the event of a row; None for one after which nothing can be folded."""
-        if found.sequence == 1 and found.type != _FIRST:
-            # The stream of something else is no session.
-            return None
-        recorded = self._store.codec.decode(found)
-        if isinstance(recorded.event, Unrecognised):
-            try:
-                self._store.codec.from_json(found.record)
-            except ValueError as error:
-                self._found("invalid_event_json", found.sequence, f"it cannot be read: {error}")
-                return None
-        return recorded
+    def _looked_at_closely(self, found: FoundEvent) -> Recorded:
+        """Check a record that is not as this program writes those of its type."""
+        if found.erased_hash is not None:
+            self._is_erased = True
+            self._explained.take(found.sequence, found.type, erased=True)
+            fault = fault_of(found.record, found.type, found.erased_hash)
+            if fault is not None:
+                self._found("digest_mismatch", found.sequence, fault)
+            return self._store.codec.decode(found)
+        row = self._rows.row(found.sequence, found.type, found.record)
+        for code, detail in row.problems:
+            self._found(code, found.sequence, detail)
+            # What the events come to is not known any more.
+            self._fold = None
+        return self._store.codec.decode(found)
 
     async def _compare_kept(self, sequence: int, state: Session) -> None:
         """Hold the state that is kept after an event against the fresh fold."""
@@ -223,4 +244,7 @@ class _Check:
                 self._found(code, integrity.last, detail)
 
     def _found(self, code: str, sequence: int | None, detail: str) -> None:
-        self.findings.setdefault(code, Finding(self._session_id, code, sequence, detail))
+        """Note what was found: of each code the first of the session."""
+        before = self.findings.get(code)
+        if before is None or (sequence or 0) < (before.sequence or 0):
+            self.findings[code] = Finding(self._session_id, code, sequence, detail)

@@ -3,6 +3,9 @@
 Events of five topics say something, and all of them are counted here.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from domain.replacing import replace
 from domain.session.events import (
     AgentMessage,
@@ -18,20 +21,6 @@ from domain.session.events import (
 )
 from domain.session.state import Spoken
 
-_SAYING = frozenset(
-    {
-        AgentMessage,
-        AgentThought,
-        ConversationCleared,
-        ConversationRewound,
-        InputSteered,
-        MessageAdded,
-        SessionErased,
-        ToolCalled,
-        TurnStarted,
-    }
-)
-
 
 def spoken_after(spoken: Spoken, recorded: Recorded) -> Spoken:
     """Return how much was said after one more event.
@@ -40,25 +29,45 @@ def spoken_after(spoken: Spoken, recorded: Recorded) -> Spoken:
         spoken: How much was before it.
         recorded: The event and its place.
     """
-    if type(recorded.event) not in _SAYING:
-        return spoken
-    match recorded.event:
-        case AgentMessage(message_id=message_id):
-            continues = message_id is not None and message_id == spoken.open_id
-            return Spoken(
-                messages=spoken.messages if continues else spoken.messages + 1,
-                last_at=recorded.at,
-                open_id=message_id,
-            )
-        case MessageAdded() | TurnStarted() | InputSteered():
-            return Spoken(messages=spoken.messages + 1, last_at=recorded.at)
-        case AgentThought() | ToolCalled():
-            return spoken if spoken.open_id is None else replace(spoken, open_id=None)
-        case ConversationCleared():
-            return replace(spoken, messages=0, open_id=None)
-        case ConversationRewound(messages=messages):
-            return replace(spoken, messages=messages, open_id=None)
-        case SessionErased():
-            return Spoken()
-        case _:
-            return spoken
+    says = _SAYING.get(type(recorded.event))
+    return spoken if says is None else says(spoken, recorded.event, recorded)
+
+
+def _agent_said(spoken: Spoken, event: AgentMessage, recorded: Recorded) -> Spoken:
+    message_id = event.message_id
+    continues = message_id is not None and message_id == spoken.open_id
+    messages = spoken.messages if continues else spoken.messages + 1
+    return replace(spoken, messages=messages, last_at=recorded.at, open_id=message_id)
+
+
+def _another_said(spoken: Spoken, _: object, recorded: Recorded) -> Spoken:
+    return Spoken(messages=spoken.messages + 1, last_at=recorded.at)
+
+
+def _agent_did(spoken: Spoken, _: object, __: Recorded) -> Spoken:
+    return spoken if spoken.open_id is None else replace(spoken, open_id=None)
+
+
+def _cleared(spoken: Spoken, _: object, __: Recorded) -> Spoken:
+    return replace(spoken, messages=0, open_id=None)
+
+
+def _rewound(spoken: Spoken, event: ConversationRewound, _: Recorded) -> Spoken:
+    return replace(spoken, messages=event.messages, open_id=None)
+
+
+def _erased(_: Spoken, __: object, ___: Recorded) -> Spoken:
+    return Spoken()
+
+
+_SAYING: Mapping[type[Any], Callable[[Spoken, Any, Recorded], Spoken]] = {
+    AgentMessage: _agent_said,
+    MessageAdded: _another_said,
+    TurnStarted: _another_said,
+    InputSteered: _another_said,
+    AgentThought: _agent_did,
+    ToolCalled: _agent_did,
+    ConversationCleared: _cleared,
+    ConversationRewound: _rewound,
+    SessionErased: _erased,
+}

@@ -112,7 +112,8 @@ def _alive(session: Session, _: object, recorded: Recorded) -> Changes:
 
 def _active(session: Session, recorded: Recorded) -> Changes:
     turn = session.turns.running
-    if turn is None:
+    if turn is None or turn.active_at == recorded.at:
+        # Events of one append have the same time.
         return {}
     return _with(session, replace(turn, active_at=recorded.at))
 

@@ -10,9 +10,9 @@ from sessions
 where session_id = %(session)s
 
 -- name: events
--- A page of the log, of so many events or bytes: the size of all records so far is beside each. Two
--- events of one sequence can be there when the key that forbids it is not.
-select originator_version, notification_id, topic, state, digest, erased_hash, size
+-- A page of the log, of so many events or bytes. Two events of one sequence can be there when the
+-- key that forbids it is not.
+select originator_version, notification_id, topic, state, digest, erased_hash
 from (
   select page.*,
     sum(octet_length(state)) over (
