@@ -63,6 +63,39 @@ async def test_readers_leave_connections_that_have_gone_silent(database_url: str
             proxy.thaw()
 
 
+async def test_reads_that_belong_together_leave_a_connection_that_has_gone_silent(
+    database_url: str,
+) -> None:
+    """In the middle of them, and where they end: nothing waits for longer than one read may."""
+    with tempfile.TemporaryDirectory() as directory:
+        proxy = Proxy(database_url, Path(directory), b"cairn")
+        async with proxy.serve(), opened(proxy.url) as database:
+            for frozen_at in ("read", "end"):
+
+                async def freezes(at: str = frozen_at) -> None:
+                    async with database.reading() as reading:
+                        assert await reading.rows("select 1", {}) == [(1,)]
+                        proxy.freeze()
+                        if at == "read":
+                            await reading.rows("select 2", {})
+
+                async def reads() -> None:
+                    async with database.reading() as reading:
+                        assert await reading.named_rows("select 3 as three", {}) == [{"three": 3}]
+
+                with pytest.raises(StoreUnavailable):
+                    await asyncio.wait_for(freezes(), WITHIN)
+                await until_done(reads)
+            proxy.thaw()
+
+
+async def test_reads_that_belong_together_see_one_moment(database_url: str) -> None:
+    async with opened(database_url) as database, database.reading() as reading:
+        before = await reading.rows("select count(*) from write_probe", {})
+        await database.run("insert into write_probe (probe_id, filler) values (3, '')", {})
+        assert await reading.rows("select count(*) from write_probe", {}) == before
+
+
 async def test_what_a_reader_no_longer_waits_for_is_ended_by_the_server(database_url: str) -> None:
     async with (
         opened(database_url) as database,

@@ -2,14 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import UUID
 
 import httpx
 import psycopg
 import pytest
 
+from application.errors import StoreUnavailable
 from infrastructure.postgres.connecting.database import Database
-from infrastructure.postgres.log.inspection import PostgresInspector
 from tests.repair.damage import Damage
 from tests.support.api import Api, SessionApi, done, refused
 
@@ -296,15 +295,14 @@ def test_a_dry_run_needs_no_right_but_to_read(open_session: SessionApi, database
     assert len(open_session.events()) == 5
 
 
-async def test_a_session_is_looked_at_in_a_transaction_that_cannot_write(
-    open_session: SessionApi, database_url: str
-) -> None:
+async def test_a_session_is_looked_at_in_a_transaction_that_cannot_write(database_url: str) -> None:
     database = Database(database_url)
     await database.open()
     try:
-        async with PostgresInspector(database).look_at(UUID(open_session.id)) as inspection:
-            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-                await inspection.connection.execute("delete from sessions")
+        with pytest.raises(StoreUnavailable) as unavailable:
+            async with database.reading() as reading:
+                await reading.rows("delete from sessions returning 1", {})
+        assert unavailable.value.facts["reason"] == "read_only"
     finally:
         await database.close()
 

@@ -14,6 +14,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from application.errors import StoreUnavailable
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.outcomes import LOST, Outcome, outcome_of
+from infrastructure.postgres.connecting.reading import Reading
 from infrastructure.postgres.connecting.sockets import shut_down
 
 _STATEMENTS = sql.load("connections")
@@ -121,15 +122,21 @@ class Database:
                 await asyncio.sleep(_PAUSE)
 
     @asynccontextmanager
-    async def borrowed(self) -> AsyncGenerator[AsyncConnection]:
-        """Give a connection of the pool, for reads that belong together.
+    async def reading(self) -> AsyncGenerator[Reading]:
+        """Give reads that see the database at one moment; each has the patience of a read.
 
         Raises:
-            StoreUnavailable: There is none, or it was lost on the way.
+            StoreUnavailable: There is no connection, it was lost on the way, or has gone silent.
         """
         try:
             async with self._connection() as connection:
-                yield connection
+                reading = Reading(connection, self.patience)
+                async with reading.at_one_moment():
+                    yield reading
+        except StoreUnavailable:
+            # Those that nobody uses may be as silent, and new ones may not.
+            await self._pool.drain()
+            raise
         except (psycopg.Error, PoolTimeout) as error:
             outcome = _outcome_of(error)
             if outcome is None:

@@ -6,13 +6,11 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
-
 from application.ports.log.inspection import FoundEvent, FoundKey, FoundRow, OwnWrite
 from application.ports.session.session_rows import Activity
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.connecting.reading import Reading
 
 _STATEMENTS = sql.load("inspection")
 _AT_ONCE = 1000
@@ -26,17 +24,16 @@ _NOT_SHOWN = ("sequence", "position", "digest", "projected_with")
 class PostgresInspection:
     """One session at one moment; see `application.ports.log.inspection.Inspection`."""
 
-    def __init__(self, connection: AsyncConnection, session_id: UUID) -> None:
-        self.connection = connection
+    def __init__(self, reading: Reading, session_id: UUID) -> None:
+        self._reading = reading
         self._session: Mapping[str, Any] = {"session": session_id}
 
     async def row(self) -> FoundRow | None:
         """Return its list row."""
-        cursor = self.connection.cursor(row_factory=dict_row)
-        await cursor.execute(_STATEMENTS["row"], self._session)
-        row = await cursor.fetchone()
-        if row is None:
+        rows = await self._reading.named_rows(_STATEMENTS["row"], self._session)
+        if not rows:
             return None
+        row = rows[0]
         shown = {name: value for name, value in row.items() if name not in _NOT_SHOWN}
         shown["tags"], shown["marks"] = tuple(shown["tags"]), tuple(shown["marks"])
         shown["activity"] = Activity(*map(shown.pop, Activity._fields))
@@ -46,13 +43,11 @@ class PostgresInspection:
 
     async def events(self) -> AsyncIterator[Sequence[FoundEvent]]:
         """Give its log a piece at a time, in order of sequence."""
-        cursor = self.connection.cursor(binary=True)
         after = (_BEFORE_ALL, _BEFORE_ALL)
         while True:
             values = {"sequence": after[0], "position": after[1], "limit": _AT_ONCE}
             values["bytes"] = _BYTES
-            await cursor.execute(_STATEMENTS["events"], {**self._session, **values})
-            rows = await cursor.fetchall()
+            rows = await self._reading.rows(_STATEMENTS["events"], {**self._session, **values})
             if not rows:
                 return
             page: list[FoundEvent] = list(map(_FOUND, rows))
@@ -65,18 +60,14 @@ class PostgresInspection:
         """Return what the store has of keys, in their order."""
         if not writes:
             return ()
-        cursor = self.connection.cursor(binary=True)
-        await cursor.execute(
-            _STATEMENTS["keys"],
-            {
-                "scopes": [write.scope_id for write in writes],
-                "keys": [write.key for write in writes],
-                "positions": [write.position for write in writes],
-            },
-        )
+        values = {
+            "scopes": [write.scope_id for write in writes],
+            "keys": [write.key for write in writes],
+            "positions": [write.position for write in writes],
+        }
         return [
             FoundKey(key, _write(*own), _write(*newest), _write(*current))
-            for key, *parts in await cursor.fetchall()
+            for key, *parts in await self._reading.rows(_STATEMENTS["keys"], values)
             for own, newest, current in [(parts[:2], parts[2:4], parts[4:])]
         ]
 
@@ -94,6 +85,5 @@ class PostgresInspector:
     @asynccontextmanager
     async def look_at(self, session_id: UUID) -> AsyncGenerator[PostgresInspection]:
         """Give a session at one moment."""
-        async with self._database.borrowed() as connection, connection.transaction():
-            await connection.execute(_STATEMENTS["only_read"])
-            yield PostgresInspection(connection, session_id)
+        async with self._database.reading() as reading:
+            yield PostgresInspection(reading, session_id)

@@ -1,3 +1,6 @@
 -- name: watch_client
 -- The server looks every second whether the client of a running statement is still there.
 set client_connection_check_interval = 1000
+
+-- name: begin_to_read
+begin transaction isolation level repeatable read, read only

@@ -1,6 +1,3 @@
--- name: only_read
-set transaction isolation level repeatable read, read only
-
 -- name: row
 select sequence, position, digest, app, user_id as user, workspace, team, scope, agent, type,
   status, title, marks, tags, deleted, badge, turn_id, failure_kind, failure_summary, stalled,
