@@ -10,8 +10,8 @@ from uuid import UUID
 from application.commands.answers import answer_of
 from application.commands.idempotency import stored_answer
 from application.commands.records import RecordEncoder
-from application.commands.repository import Loaded
 from application.commands.request import Outcome, Request
+from application.commands.states.loaded import Loaded
 from application.errors import Busy, RecordTooLarge, StaleSequence, StateTooLarge
 from application.ports.access.seen_signatures import SignedRequest
 from application.ports.log.event_log import Append
@@ -107,12 +107,20 @@ class _Weight:
 
 @dataclass(slots=True)
 class DecidedBatch:
-    """An append, the states around it, and what each command gets once it is written."""
+    """An append, the states around it, and what each command gets once it is written.
+
+    `left` are commands that cannot be decided before the state that it leaves is weighed.
+    """
 
     append: Append
     before: Loaded
     after: Loaded
     decisions: list[Decided]
+    left: list[PendingCommand]
+
+
+class _NotWeighed(Exception):
+    """Whether there is room for a command is not known before the state is weighed."""
 
 
 class BatchDecider:
@@ -149,6 +157,7 @@ class BatchDecider:
         signatures: list[SignedRequest] = []
         begun: list[Append] = []
         decisions: list[Decided] = []
+        left: list[PendingCommand] = []
         for pending in batch:
             request = pending.request
             decision = Decided(pending, before=session.sequence)
@@ -156,10 +165,14 @@ class BatchDecider:
             try:
                 _require_expected(session, request)
                 made = self._decide(request, session, digest, now, len(events))
-                self._require_room(request, session, made, weight)
+                self._require_room(request, made, weight)
                 others = self._begin(request, session, now) if made.events else []
                 told = others[0][1] if others else made.session
                 decision.answer = answer_of(request, told, made.decided)
+            except _NotWeighed:
+                del decisions[-1]
+                left += batch[len(decisions) :]
+                break
             except Exception as refusal:  # noqa: BLE001 - its own answer, not that of all who wait
                 decision.refusal = refusal
                 continue
@@ -194,25 +207,26 @@ class BatchDecider:
         if events and listed_differently(loaded.session, session):
             append.row = session_row(session_id, session, self._store.codec, self._timers)
         after = Loaded(session, digest, loaded.position, 0, weight.now, weight.weighed)
-        return DecidedBatch(append, loaded, after, decisions)
+        return DecidedBatch(append, loaded, after, decisions, left)
 
-    def _require_room(
-        self, request: Request, session: Session, made: _Draft, weight: _Weight
-    ) -> None:
+    def _require_room(self, request: Request, made: _Draft, weight: _Weight) -> None:
         """Refuse a command that would add to a state that is as large as it may be.
 
         Args:
             request: The command.
-            session: The state before it.
             made: What it came to.
-            weight: Of the state before it; it is looked at anew where that may help.
+            weight: Of the state before it.
+
+        Raises:
+            StateTooLarge: It would.
+            _NotWeighed: It may, depending on how much of what was written is still held.
         """
         most = self._largest_state
         if weight.now + made.size <= most or not made.events or makes_room(request.command):
             return
         written = weight.now - weight.weighed
         if written > most // 16 or (written and weight.weighed + made.size > most):
-            weight.now = weight.weighed = self._store.snapshots.weigh(session)
+            raise _NotWeighed
         if weight.weighed + made.size > most:
             raise StateTooLarge(None, size=weight.weighed, limit=most)
 
@@ -230,8 +244,7 @@ class BatchDecider:
         """
         inherited = 0
         if request.inherits is not None and not session.sequence:
-            session = request.inherits
-            inherited = self._store.snapshots.weigh(session)
+            session, inherited = request.inherits, request.inherits_bytes
         draft = _Draft(session, digest, decide(session, request.command), inherited)
         named = request.command.turn_ids
         for number, event in enumerate(draft.decided):

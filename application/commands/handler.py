@@ -109,6 +109,9 @@ class CommandHandler:
             self._signed.discard(hashed)
 
     async def _handle(self, request: Request) -> Outcome:
+        if request.inherits is not None:
+            size = await self._repository.weight_of(request.inherits)
+            request = request._replace(inherits_bytes=size)
         if self._hooks:
             try:
                 request = await self._hooks.before(request)
@@ -166,7 +169,8 @@ class CommandHandler:
     async def _serve(self, session_id: UUID, batch: list[PendingCommand]) -> None:
         """Serve commands, then leave those that have come meanwhile to a task."""
         try:
-            await self._serve_together(session_id, batch)
+            while batch:
+                batch = await self._serve_together(session_id, batch)
         except Exception as error:  # noqa: BLE001 - it is the answer of those who wait
             self._repository.forget(session_id)
             _refuse(batch, error)
@@ -182,7 +186,10 @@ class CommandHandler:
             else:
                 del self._queues[session_id]
 
-    async def _serve_together(self, session_id: UUID, batch: list[PendingCommand]) -> None:
+    async def _serve_together(
+        self, session_id: UUID, batch: list[PendingCommand]
+    ) -> list[PendingCommand]:
+        """Decide and append commands, and return those that are to be decided after that."""
         repository = self._repository
         conflicts: list[int] = []
         for _ in range(_ATTEMPTS):
@@ -193,6 +200,11 @@ class CommandHandler:
                 pending.is_begun = True
             decided = self._decider.decide(session_id, loaded, batch)
             append = decided.append
+            for pending in decided.left:
+                pending.is_begun = False
+            if not decided.decisions and decided.left:
+                await repository.weigh(session_id, loaded)
+                continue
             if not append.events and not await repository.is_newest(session_id, loaded):
                 await repository.refresh(session_id)
                 continue
@@ -202,7 +214,7 @@ class CommandHandler:
                     position = await self._store.log.append(append)
                 except VersionConflict as conflict:
                     conflicts.append(loaded.session.sequence)
-                    batch = _without_taken_ids(session_id, decided, conflict)
+                    batch = _without_taken_ids(session_id, decided, conflict) + decided.left
                     await repository.refresh(session_id)
                     continue
                 except KeysTaken as taken:
@@ -220,7 +232,7 @@ class CommandHandler:
             repository.cache(session_id, decided.after)
             for decision in decided.decisions:
                 await self._settle(session_id, decision, decided)
-            return
+            return decided.left
         if len(conflicts) == _ATTEMPTS and len(set(conflicts)) == 1:
             # Whoever is first leaves events, and none came.
             raise LogDamaged(

@@ -1,10 +1,10 @@
 """The states of sessions: folded from their logs, from a kept state onwards where there is one."""
 
-from collections import OrderedDict
-from dataclasses import dataclass
 from uuid import UUID
 
-from application.commands.past_states import EVERY, PastStates
+from application.commands.states.loaded import Loaded
+from application.commands.states.past_states import EVERY, PastStates
+from application.commands.states.state_cache import StateCache
 from application.memory_budget import MEBIBYTE, Share
 from application.ports.store import Store
 from domain.log.chain import genesis
@@ -17,42 +17,6 @@ from domain.values import Origin, Owner
 _PAGE = 1000
 _PAGE_BYTES = 2 * MEBIBYTE
 _SNAPSHOT_EVERY = 500
-_LEAST_BYTES = 2048
-_IN_MEMORY = 4
-"""How many times as large a state is in memory as it is when it is kept."""
-_WEIGHED_FROM = 64 * 1024
-
-
-@dataclass(slots=True)
-class Loaded:
-    """A session's state and the end of its log.
-
-    Args:
-        session: The state.
-        digest: Of the last event.
-        position: Of the last event.
-        origins: How many other logs had to be folded first: that of a fork's origin, its origin's
-            and so on, back to a kept state.
-        weight: At most so many bytes when it is kept: what it weighed, and all records after that.
-        weighed: What it weighed when that was looked at last.
-    """
-
-    session: Session
-    digest: bytes
-    position: int
-    origins: int = 0
-    weight: int = 0
-    weighed: int = 0
-
-    @property
-    def is_to_be_weighed(self) -> bool:
-        """Whether so much was written since that it may weigh far less than it seems to."""
-        return self.weight > 2 * self.weighed + _WEIGHED_FROM
-
-    @property
-    def memory(self) -> int:
-        """The bytes that it takes in memory, about."""
-        return _LEAST_BYTES + _IN_MEMORY * self.weight
 
 
 class SessionRepository:
@@ -65,9 +29,9 @@ class SessionRepository:
 
     def __init__(self, store: Store, *, share: Share | None = None) -> None:
         self._store = store
-        self._share = share or Share("states", 64 * MEBIBYTE)
-        self._cache: OrderedDict[UUID, Loaded] = OrderedDict()
-        self._past = PastStates(self._share)
+        share = share or Share("states", 64 * MEBIBYTE)
+        self._past = PastStates(share)
+        self._states = StateCache(store, share, self._past)
 
     async def load(self, session_id: UUID) -> Loaded:
         """Return a session's newest state: the cached one if the log has not moved on.
@@ -90,7 +54,7 @@ class SessionRepository:
             session_id: Whose.
             sequence: The event; the log has come to it.
         """
-        cached = self._cache.get(session_id)
+        cached = self._states.look_at(session_id)
         # The cached state of a fork does not say how many other logs stand behind it.
         if (
             cached is not None
@@ -118,7 +82,7 @@ class SessionRepository:
             session = loaded.session
             # That of a fork does not say how many other logs stand behind it.
             if step % EVERY == 0 and session.lifecycle.forked_from is None:
-                self.weigh(loaded)
+                await self._states.weigh(session_id, loaded)
                 self._past.keep(session_id, loaded)
             if step == upto:
                 return loaded
@@ -143,10 +107,7 @@ class SessionRepository:
 
     def cached(self, session_id: UUID) -> Loaded | None:
         """Return the state in memory, which may be behind the log; None when there is none."""
-        cached = self._cache.get(session_id)
-        if cached is not None:
-            self._cache.move_to_end(session_id)
-        return cached
+        return self._states.use(session_id)
 
     def owner_in_memory(self, session_id: UUID) -> Owner | None:
         """Return whose a session is, if its state is in memory; None when it is not.
@@ -167,7 +128,7 @@ class SessionRepository:
         start = cached.session if cached else await self._store.snapshots.load(session_id)
         loaded = await self._fold(session_id, start or ABSENT, None)
         if cached is None and start is not None:
-            self.weigh(loaded)
+            await self._states.weigh(session_id, loaded)
         elif cached is not None:
             loaded.weight, loaded.weighed = loaded.weight + cached.weight, cached.weighed
         self.cache(session_id, loaded)
@@ -183,35 +144,29 @@ class SessionRepository:
             session_id: Whose.
             loaded: What the log comes to.
         """
-        cache, share = self._cache, self._share
-        cached = cache.get(session_id)
-        if cached is not None:
-            if cached.session.sequence > loaded.session.sequence:
-                return
-            share.count(-cached.memory)
-        if loaded.is_to_be_weighed:
-            self.weigh(loaded)
-        cache[session_id] = loaded
-        share.count(loaded.memory)
-        self._past.make_room()
-        while share.is_over and len(cache) > 1:
-            _, oldest = cache.popitem(last=False)
-            share.count(-oldest.memory)
+        self._states.keep(session_id, loaded)
 
-    def weigh(self, loaded: Loaded) -> None:
-        """Look how large a state is that is not cached yet.
+    async def weigh(self, session_id: UUID, loaded: Loaded) -> None:
+        """Look how large a state is, when what is decided on it depends on that.
 
         Args:
+            session_id: Whose.
             loaded: Whose weight is noted.
         """
-        loaded.weight = loaded.weighed = self._store.snapshots.weigh(loaded.session)
+        await self._states.weigh(session_id, loaded)
+
+    async def weight_of(self, session: Session) -> int:
+        """Return the bytes that a state has when it is kept.
+
+        Args:
+            session: Of any size.
+        """
+        return await self._states.weight_of(session)
 
     def forget(self, session_id: UUID) -> None:
         """Drop what is in memory, when it is not known what the log has come to."""
         self._past.forget(session_id)
-        cached = self._cache.pop(session_id, None)
-        if cached is not None:
-            self._share.count(-cached.memory)
+        self._states.forget(session_id)
 
     async def is_newest(self, session_id: UUID, loaded: Loaded) -> bool:
         """Return whether the log has not moved on: only then may a state refuse anything.
@@ -282,7 +237,7 @@ class SessionRepository:
                     if recorded.sequence == 1:
                         if before is None:
                             before, origins = await self._before(recorded)
-                            weight += self._store.snapshots.weigh(before) if origins else 0
+                            weight += await self.weight_of(before) if origins else 0
                         folding = Folding(before)
                     folding.take(recorded)
                     reached = recorded.sequence

@@ -148,6 +148,7 @@ class Request(NamedTuple):
         causation: Why.
         idempotency: The client's key.
         inherits: What a fork begins with, of the session it is made from.
+        inherits_bytes: How large that is; the handler looks.
         claimed: Who the client says it is, where `actor` is proven by its token.
         size: The bytes of what is asked.
         signed: What its signature lets in once, with what is appended for it.
@@ -161,6 +162,7 @@ class Request(NamedTuple):
     causation: str | None = None
     idempotency: Idempotency | None = None
     inherits: Session | None = None
+    inherits_bytes: int = 0
     claimed: str | None = None
     size: int = 0
     signed: SignedRequest | None = None

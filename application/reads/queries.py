@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from application.commands.repository import Loaded, SessionRepository
+from application.commands.repository import SessionRepository
+from application.commands.states.loaded import Loaded
 from application.errors import BeforeFirstEvent
 from application.ports.session.session_rows import After, ListedSession, SessionFilter, SessionOrder
 from application.ports.store import Store

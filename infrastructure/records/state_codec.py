@@ -4,6 +4,7 @@ The values of a large state are written and read one by one: the library holds P
 each call, and an event loop in another thread would stand still for as long as the whole takes.
 """
 
+from collections.abc import ItemsView
 from types import GenericAlias
 from typing import Any, get_args, get_origin
 
@@ -16,10 +17,10 @@ from domain.session.state import Session
 
 def _to_plain(value: Any) -> Any:
     if isinstance(value, PersistentMap):
-        entries: dict[str, Any] = dict(value)  # pyright: ignore[reportUnknownArgumentType]
+        entries: ItemsView[str, Any] = value.items()  # pyright: ignore[reportUnknownMemberType]
         return {
             key: msgspec.Raw(_encode(item)) if type(item) in (dict, list) else item
-            for key, item in entries.items()
+            for key, item in entries
         }
     raise NotImplementedError(f"a state holds a {type(value)}")
 

@@ -1,9 +1,12 @@
 """The memory budget of a process: its shares, what is weighed, and what is refused at the limit."""
 
+import asyncio
 import platform
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,9 +18,11 @@ from application.errors import Overloaded, StateTooLarge
 from application.fan_out import FanOut
 from application.memory_budget import MEBIBYTE, PROGRAM_BYTES, MemoryBudget, Share
 from domain.session import commands as c
+from domain.session.state import Session
 from infrastructure.machine_memory import default_budget, memory_of_machine, resident_bytes
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import OWNER
+from tests.support.sse import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 KIBIBYTE = 1024
@@ -29,13 +34,16 @@ class Desk:
 
     Args:
         states: The bytes of its share for states.
+        largest_state: The most bytes of one.
     """
 
-    def __init__(self, states: int = MEBIBYTE) -> None:
+    def __init__(self, states: int = MEBIBYTE, largest_state: int = MOST) -> None:
         self.store = MemoryStore()
         self.share = Share("states", states)
         self.repository = SessionRepository(self.store, share=self.share)
-        self.handler = CommandHandler(self.store, self.repository, FanOut(), largest_state=MOST)
+        self.handler = CommandHandler(
+            self.store, self.repository, FanOut(), largest_state=largest_state
+        )
 
     async def begin(self, number: int) -> UUID:
         session_id = UUID(int=number)
@@ -49,11 +57,13 @@ class Desk:
         return [n for n in numbers if self.repository.cached(UUID(int=n)) is not None]
 
     def counts_what_it_keeps(self) -> bool:
-        return self.share.used == sum(one.memory for one in self.repository._cache.values())
+        return self.share.used == sum(
+            one.memory for one in self.repository._states._states.values()
+        )
 
 
-def key(name: str, kibibytes: int) -> c.PatchState:
-    return c.PatchState(set={name: "x" * (kibibytes * KIBIBYTE)})
+def key(name: str, kibibytes: int, letter: str = "x") -> c.PatchState:
+    return c.PatchState(set={name: letter * (kibibytes * KIBIBYTE)})
 
 
 def test_a_share_refuses_what_does_not_fit_and_takes_it_when_there_is_room() -> None:
@@ -135,6 +145,83 @@ async def test_many_writes_of_one_key_do_not_fill_a_state() -> None:
     session_id = await desk.begin(1)
     for number in range(30):
         await desk.ask(session_id, c.PatchState(set={"k": f"{number}" * (8 * KIBIBYTE)}))
+
+
+async def test_commands_that_wait_together_are_decided_in_turn_where_a_state_is_full() -> None:
+    """Each is decided on what the ones before it leave, weighed: one that takes a place may go."""
+    desk = Desk()
+    session_id = await desk.begin(1)
+    for number in range(3):
+        await desk.ask(session_id, key(f"k{number}", 14))
+    commands = [key("k0", 15), key("new", 18), key("newer", 18), c.PatchState(delete=("k2",))]
+    commands += [key("newer", 12), key("newest", 16)]
+    outcomes = await asyncio.gather(
+        *(desk.ask(session_id, command) for command in commands), return_exceptions=True
+    )
+    refused = [isinstance(outcome, StateTooLarge) for outcome in outcomes]
+    assert refused == [False, False, True, False, False, True]
+    assert [one for one in outcomes if not isinstance(one, StateTooLarge)] == [None] * 4
+    loaded = await desk.repository.load(session_id)
+    assert {"k0", "k1", "new", "newer"} == set(loaded.session.state)
+    assert desk.counts_what_it_keeps()
+
+
+class SlowScales:
+    """Kept states of which a large one is weighed when the test says so.
+
+    Args:
+        store: Whose they are.
+    """
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._snapshots = store.snapshots
+        self.may_weigh = threading.Event()
+        object.__setattr__(store, "snapshots", self)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._snapshots, name)
+
+    def weigh(self, session: Session) -> int:
+        weight = self._snapshots.weigh(session)
+        if weight > 100 * KIBIBYTE and not self.may_weigh.wait(60):
+            raise TimeoutError
+        return weight
+
+
+async def test_the_loop_goes_on_while_a_large_state_is_weighed() -> None:
+    desk = Desk(states=16 * MEBIBYTE, largest_state=MEBIBYTE)
+    scales = SlowScales(desk.store)
+    large, other = await desk.begin(1), await desk.begin(2)
+    await desk.ask(large, key("large", 200, "a"))
+    await desk.ask(large, key("large", 200, "b"))
+    before = desk.repository.cached(large)
+    weight = before and before.weight
+    await desk.ask(other, key("k", 1))
+    scales.may_weigh.set()
+    assert weight is not None
+    assert weight > 400 * KIBIBYTE
+
+    async def is_weighed() -> bool:
+        found = desk.repository.cached(large)
+        return found is not None and 200 * KIBIBYTE < found.weighed < 250 * KIBIBYTE
+
+    await eventually(is_weighed, "its weight is known", 60)
+    assert desk.counts_what_it_keeps()
+
+
+async def test_the_loop_goes_on_while_it_is_weighed_whether_a_state_is_full() -> None:
+    desk = Desk(states=16 * MEBIBYTE, largest_state=500 * KIBIBYTE)
+    scales = SlowScales(desk.store)
+    full, other = await desk.begin(1), await desk.begin(2)
+    await desk.ask(full, key("large", 200, "a"))
+    await desk.ask(full, key("large", 200, "b"))
+    asked = asyncio.create_task(desk.ask(full, key("large", 200, "c")))
+    for _ in range(3):
+        await desk.ask(other, key("k", 1))
+    assert not asked.done()
+    scales.may_weigh.set()
+    await asked
+    assert desk.counts_what_it_keeps()
 
 
 def test_the_memory_is_that_of_the_tightest_control_group(tmp_path: Path) -> None:

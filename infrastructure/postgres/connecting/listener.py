@@ -24,10 +24,12 @@ from application.ports.session.partials import KeptPiece
 from infrastructure.metrics import LAG
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
+from infrastructure.postgres.connecting.sockets import within
 
 _STATEMENTS = sql.load("listener")
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
 _LOOK_EVERY = 1.0
+_ANSWERED_WITHIN = 5.0
 _LARGEST_PAYLOAD = 7900
 """Postgres refuses payloads of 8000 bytes and more."""
 _MOST_PIECES = 2000
@@ -125,20 +127,23 @@ class Listener:
                 try:
                     if connection is None or connection.closed:
                         connection = await self._database.connect("cairn announcer")
-                    # Pieces first: what is recorded replaces what was shown of it.
-                    position, pieces = self._position, self._pieces
-                    pieces += [_to_json([self._name, session_id]) for session_id in self._unsaid]
-                    self._pieces, self._unsaid = [], set()
-                    if pieces:
-                        await connection.execute(_STATEMENTS["pass_on"], {"pieces": pieces})
-                    if position > self._announced:
-                        self._announced = position
-                        await connection.execute(_STATEMENTS["announce"], {"from": self._name})
+                    await within(connection, _ANSWERED_WITHIN, self._say(connection))
                 except _LOST:
                     await asyncio.sleep(_LOOK_EVERY)
         finally:
             if connection is not None:
                 await connection.close()
+
+    async def _say(self, connection: AsyncConnection) -> None:
+        # Pieces first: what is recorded replaces what was shown of it.
+        position, pieces = self._position, self._pieces
+        pieces += [_to_json([self._name, session_id]) for session_id in self._unsaid]
+        self._pieces, self._unsaid = [], set()
+        if pieces:
+            await connection.execute(_STATEMENTS["pass_on"], {"pieces": pieces})
+        if position > self._announced:
+            self._announced = position
+            await connection.execute(_STATEMENTS["announce"], {"from": self._name})
 
     async def _listen(self) -> None:
         while True:
@@ -148,12 +153,7 @@ class Listener:
                 await asyncio.sleep(_LOOK_EVERY)
                 continue
             try:
-                await connection.execute(_STATEMENTS["listen"])
-                await connection.execute(_STATEMENTS["listen_pieces"])
-                await connection.execute(_STATEMENTS["listen_access"])
-                self._hub.access.ring()
-                # Whoever believed to be alone hears that there is somebody to tell.
-                await connection.execute(_STATEMENTS["announce"], {"from": self._name})
+                await within(connection, _ANSWERED_WITHIN, self._begin_to_listen(connection))
                 self._to_look.set()
                 async for heard in connection.notifies():
                     self._hear(heard)
@@ -162,6 +162,14 @@ class Listener:
             finally:
                 with suppress(*_LOST):
                     await connection.close()
+
+    async def _begin_to_listen(self, connection: AsyncConnection) -> None:
+        await connection.execute(_STATEMENTS["listen"])
+        await connection.execute(_STATEMENTS["listen_pieces"])
+        await connection.execute(_STATEMENTS["listen_access"])
+        self._hub.access.ring()
+        # Whoever believed to be alone hears that there is somebody to tell.
+        await connection.execute(_STATEMENTS["announce"], {"from": self._name})
 
     def _hear(self, heard: psycopg.Notify) -> None:
         if heard.channel == "cairn_access":

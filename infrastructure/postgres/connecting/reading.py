@@ -1,6 +1,5 @@
 """Reads that belong together, on one connection: each of them has an end."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, TypeVar
@@ -10,10 +9,9 @@ from psycopg.rows import DictRow, TupleRow, dict_row
 
 from application.errors import StoreUnavailable
 from infrastructure.postgres import sql
-from infrastructure.postgres.connecting.sockets import shut_down
+from infrastructure.postgres.connecting.sockets import within
 
 _STATEMENTS = sql.load("connections")
-_LET_GO_WITHIN = 1.0
 
 _T = TypeVar("_T")
 
@@ -69,20 +67,7 @@ class Reading:
         return await self._within(ask())
 
     async def _within(self, asking: Awaitable[_T]) -> _T:
-        """Return the answer if it comes in time; else nothing is asked here any more.
-
-        A database that stands still does not even answer the request to cancel, for which psycopg
-        would wait: the socket is shut down under it.
-        """
-        task = asyncio.ensure_future(asking)
         try:
-            await asyncio.wait((task,), timeout=self._patience)
-            if task.done():
-                return task.result()
-        finally:
-            if not task.done():
-                shut_down(self._connection)
-                await asyncio.wait((task,), timeout=_LET_GO_WITHIN)
-                if task.done() and not task.cancelled():
-                    task.exception()  # whoever asked hears that it took too long, or has gone
-        raise StoreUnavailable
+            return await within(self._connection, self._patience, asking)
+        except TimeoutError as silent:
+            raise StoreUnavailable from silent

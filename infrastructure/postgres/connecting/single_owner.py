@@ -20,6 +20,7 @@ from application.errors import StoreUnavailable
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.job_board import JobBoard
+from infrastructure.postgres.connecting.sockets import within
 
 _STATEMENTS = sql.load("single_owner")
 _LOST = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
@@ -126,17 +127,22 @@ class SingleOwner:
             return None
         connection = await self._database.connect(f"cairn job {self._name}")
         try:
-            await connection.execute(_STATEMENTS["keep_alive"])
-            found = await (await connection.execute(_STATEMENTS["try_lock"], self._key)).fetchone()
-            if found is not None and found[0]:
-                await connection.execute(_STATEMENTS["listen"])
-                await self._tell(connection, "own")
+            if await within(connection, _ANSWERED_WITHIN, self._locked(connection)):
                 return connection
         except BaseException:
             await connection.close()
             raise
         await connection.close()
         return None
+
+    async def _locked(self, connection: AsyncConnection) -> bool:
+        await connection.execute(_STATEMENTS["keep_alive"])
+        found = await (await connection.execute(_STATEMENTS["try_lock"], self._key)).fetchone()
+        if found is None or not found[0]:
+            return False
+        await connection.execute(_STATEMENTS["listen"])
+        await self._tell(connection, "own")
+        return True
 
     async def _end_silent_owner(self) -> None:
         """Have the database take the lock from an owner that gives no sign of life."""
@@ -212,9 +218,8 @@ class SingleOwner:
                 async for heard in connection.notifies(timeout=self._board.silence / _BEATS):
                     if heard.payload == self._name:
                         self._nudged.set()
-                async with asyncio.timeout(_ANSWERED_WITHIN):
-                    await self._tell(connection, "beat")
-        except (*_LOST, TimeoutError) as lost:
+                await within(connection, _ANSWERED_WITHIN, self._tell(connection, "beat"))
+        except _LOST as lost:
             _logger.warning("the job %s lost its connection: %s", self._name, lost)
 
     async def _tell(self, connection: AsyncConnection, what: str) -> None:

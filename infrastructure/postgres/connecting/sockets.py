@@ -1,11 +1,43 @@
 """The socket under a connection."""
 
+import asyncio
 import os
 import socket
+from collections.abc import Awaitable
 from contextlib import suppress
+from typing import TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
+
+_LET_GO_WITHIN = 1.0
+
+_T = TypeVar("_T")
+
+
+async def within(connection: AsyncConnection, seconds: float, asking: Awaitable[_T]) -> _T:
+    """Return the answer if it comes in time; else the connection is of no use any more.
+
+    Args:
+        connection: On which is asked.
+        seconds: How long that may take.
+        asking: Uses the connection.
+
+    Raises:
+        TimeoutError: It took too long; whether it was done is not known.
+    """
+    task = asyncio.ensure_future(asking)
+    try:
+        await asyncio.wait((task,), timeout=seconds)
+        if task.done():
+            return task.result()
+    finally:
+        if not task.done():
+            shut_down(connection)
+            await asyncio.wait((task,), timeout=_LET_GO_WITHIN)
+            if task.done() and not task.cancelled():
+                task.exception()  # whoever asked hears that it took too long, or has gone
+    raise TimeoutError
 
 
 def shut_down(connection: AsyncConnection) -> None:

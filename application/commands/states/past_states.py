@@ -2,13 +2,10 @@
 
 from bisect import bisect_right, insort
 from collections import OrderedDict
-from typing import TYPE_CHECKING
 from uuid import UUID
 
+from application.commands.states.loaded import Loaded
 from application.memory_budget import Share
-
-if TYPE_CHECKING:
-    from application.commands.repository import Loaded
 
 EVERY = 512
 """How many events lie between two of them."""
@@ -35,7 +32,7 @@ class PastStates:
         self._share = share
         self._sessions: OrderedDict[UUID, _Session] = OrderedDict()
 
-    def near(self, session_id: UUID, sequence: int) -> "Loaded | None":
+    def near(self, session_id: UUID, sequence: int) -> Loaded | None:
         """Return the newest state that is kept of a session at a sequence or before it.
 
         Args:

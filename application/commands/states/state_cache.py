@@ -1,0 +1,114 @@
+"""The states that were used last, in memory, and how large they are.
+
+A large state takes a while to weigh, and the loop has other things to do: that is done in a thread.
+Until it is known, a state counts as what it weighed before with all records since, which it cannot
+be larger than.
+"""
+
+import asyncio
+from collections import OrderedDict
+from uuid import UUID
+
+from application.commands.states.loaded import Loaded
+from application.commands.states.past_states import PastStates
+from application.memory_budget import Share
+from application.ports.store import Store
+from domain.session.state import Session
+
+_AT_ONCE = 128 * 1024
+"""The bytes of a state up to which it is weighed within a millisecond or two."""
+
+
+class StateCache:
+    """Keeps states for as long as there is room for them.
+
+    Args:
+        store: Weighs them.
+        share: The memory for states; the one that was used last is kept in any case.
+        past: Gives way first.
+    """
+
+    def __init__(self, store: Store, share: Share, past: PastStates) -> None:
+        self._store = store
+        self._share = share
+        self._past = past
+        self._states: OrderedDict[UUID, Loaded] = OrderedDict()
+        self._weighing: dict[UUID, asyncio.Task[None]] = {}
+
+    def look_at(self, session_id: UUID) -> Loaded | None:
+        """Return the state of a session, which was not used by that."""
+        return self._states.get(session_id)
+
+    def use(self, session_id: UUID) -> Loaded | None:
+        """Return the state of a session, which may be behind the log; None when there is none."""
+        found = self._states.get(session_id)
+        if found is not None:
+            self._states.move_to_end(session_id)
+        return found
+
+    def keep(self, session_id: UUID, loaded: Loaded) -> None:
+        """Keep a state, unless a newer one is there.
+
+        Args:
+            session_id: Whose.
+            loaded: What the log comes to.
+        """
+        before = self._states.get(session_id)
+        if before is not None:
+            if before.session.sequence > loaded.session.sequence:
+                return
+            self._share.count(-before.memory)
+        if loaded.is_to_be_weighed:
+            if loaded.weight <= _AT_ONCE:
+                loaded.weight = loaded.weighed = self._store.snapshots.weigh(loaded.session)
+            elif session_id not in self._weighing:
+                weighing = self._weigh_meanwhile(session_id, loaded)
+                self._weighing[session_id] = asyncio.create_task(weighing)
+        self._states[session_id] = loaded
+        self._share.count(loaded.memory)
+        self._past.make_room()
+        while self._share.is_over and len(self._states) > 1:
+            _, oldest = self._states.popitem(last=False)
+            self._share.count(-oldest.memory)
+
+    def forget(self, session_id: UUID) -> None:
+        """Drop the state of a session."""
+        found = self._states.pop(session_id, None)
+        if found is not None:
+            self._share.count(-found.memory)
+
+    async def weight_of(self, session: Session) -> int:
+        """Return the bytes that a state has when it is kept.
+
+        Args:
+            session: Of any size.
+        """
+        return await asyncio.to_thread(self._store.snapshots.weigh, session)
+
+    async def weigh(self, session_id: UUID, loaded: Loaded) -> None:
+        """Look how large a state is now.
+
+        Args:
+            session_id: Whose.
+            loaded: Whose weight is noted; it need not be kept here.
+        """
+        size = await self.weight_of(loaded.session)
+        self._note(session_id, loaded, size, size)
+
+    async def _weigh_meanwhile(self, session_id: UUID, loaded: Loaded) -> None:
+        """Weigh a state that is kept here, while more may be written to its session."""
+        weight, weighed = loaded.weight, loaded.weighed
+        try:
+            size = await self.weight_of(loaded.session)
+        finally:
+            del self._weighing[session_id]
+        newest = self._states.get(session_id)
+        # One that was loaded anew, or weighed meanwhile, is no longer this one and what came since.
+        if newest is not None and newest.weighed == weighed and newest.weight >= weight:
+            self._note(session_id, newest, size + newest.weight - weight, size)
+
+    def _note(self, session_id: UUID, loaded: Loaded, weight: int, weighed: int) -> None:
+        before = loaded.memory
+        loaded.weight, loaded.weighed = weight, weighed
+        if self._states.get(session_id) is loaded:
+            self._share.count(loaded.memory - before)
