@@ -15,13 +15,15 @@ from uuid import UUID
 
 from application.commands.answers import answer_of
 from application.commands.blob_naming import BlobNaming
-from application.commands.decide_batch import BatchDecider, Decided, DecidedBatch, PendingCommand
+from application.commands.decide_batch import BatchDecider, DecidedBatch, PendingCommand
 from application.commands.hooks import Hooks
 from application.commands.idempotency import StoredAnswers
 from application.commands.reactions import REACTIONS, Reaction
 from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
 from application.commands.session_queue import QueueLimits, SessionQueue
+from application.commands.settling import Settling, refuse_all, without_repeated, without_taken_ids
+from application.commands.states.loaded import Loaded
 from application.errors import (
     BlobMissing,
     Busy,
@@ -36,7 +38,7 @@ from application.errors import (
 from application.fan_out import FanOut
 from application.ports.log.event_log import Append
 from application.ports.store import Store
-from domain.errors import CairnError, SessionExists
+from domain.errors import CairnError
 from domain.session.decide import decide
 from domain.session.state import Session
 from domain.timers import Timers
@@ -79,6 +81,7 @@ class CommandHandler:
         self._hooks = hooks or Hooks()
         self._reactions = reactions
         self._answers = StoredAnswers(store)
+        self._settling = Settling(self._answers)
         self._decider = BatchDecider(
             store, largest=largest, largest_state=largest_state, timers=timers or Timers()
         )
@@ -173,11 +176,11 @@ class CommandHandler:
                 batch = await self._serve_together(session_id, batch)
         except Exception as error:  # noqa: BLE001 - it is the answer of those who wait
             self._repository.forget(session_id)
-            _refuse(batch, error)
+            refuse_all(batch, error)
         except asyncio.CancelledError:
             # Whether it was written is not known here any more: it must not be written again.
             self._repository.forget(session_id)
-            _refuse(batch, asyncio.CancelledError())
+            refuse_all(batch, asyncio.CancelledError())
             raise
         finally:
             queue = self._queues[session_id]
@@ -196,12 +199,8 @@ class CommandHandler:
             loaded = repository.cached(session_id) or await repository.refresh(session_id)
             # Callers that have disconnected while they waited are left out.
             batch = [pending for pending in batch if not pending.done.done()]
-            for pending in batch:
-                pending.is_begun = True
-            decided = self._decider.decide(session_id, loaded, batch)
+            decided = self._decided(session_id, loaded, batch)
             append = decided.append
-            for pending in decided.left:
-                pending.is_begun = False
             if not decided.decisions and decided.left:
                 await repository.weigh(session_id, loaded)
                 continue
@@ -214,14 +213,14 @@ class CommandHandler:
                     position = await self._store.log.append(append)
                 except VersionConflict as conflict:
                     conflicts.append(loaded.session.sequence)
-                    batch = _without_taken_ids(session_id, decided, conflict) + decided.left
+                    batch = without_taken_ids(session_id, decided, conflict) + decided.left
                     await repository.refresh(session_id)
                     continue
                 except KeysTaken as taken:
-                    batch = await self._answer_the_repeated(batch, taken.keys)
+                    batch = await self._settling.answer_the_repeated(batch, taken.keys)
                     continue
                 except SignaturesSeen as seen:
-                    batch = _without_repeated(batch, seen.hashes)
+                    batch = without_repeated(batch, seen.hashes)
                     continue
                 for signed in append.signatures:
                     signed.is_kept = True
@@ -230,8 +229,7 @@ class CommandHandler:
                     self._publish(append, position)
                     self._follow_up(session_id, loaded.session, decided.after.session)
             repository.cache(session_id, decided.after)
-            for decision in decided.decisions:
-                await self._settle(session_id, decision, decided)
+            await self._settling.settle(session_id, decided)
             return decided.left
         if len(conflicts) == _ATTEMPTS and len(set(conflicts)) == 1:
             # Whoever is first leaves events, and none came.
@@ -240,6 +238,16 @@ class CommandHandler:
                 " another end of it; `cairn repair SESSION --dry-run` says more"
             )
         raise Busy("too many processes write to this session at once; try again")
+
+    def _decided(
+        self, session_id: UUID, loaded: Loaded, batch: list[PendingCommand]
+    ) -> DecidedBatch:
+        for pending in batch:
+            pending.is_begun = True
+        decided = self._decider.decide(session_id, loaded, batch)
+        for pending in decided.left:
+            pending.is_begun = False
+        return decided
 
     def _publish(self, append: Append, position: int) -> None:
         self._hub.publish(append.session_id, append, position)
@@ -256,49 +264,6 @@ class CommandHandler:
 
     async def _react(self, request: Request) -> None:
         await self._enqueue(request)
-
-    async def _settle(self, session_id: UUID, decision: Decided, decided: DecidedBatch) -> None:
-        pending = decision.pending
-        if pending.done.done():
-            return
-        if decision.refusal is not None:
-            try:
-                replayed = await self.replay(pending.request.idempotency)
-            except Exception as error:  # noqa: BLE001 - the answer of this caller, not of the batch
-                pending.refuse(error)
-                return
-            if replayed is None:
-                pending.refuse(decision.refusal)
-            else:
-                pending.answer(replayed)
-            return
-        position = decided.before.position
-        if decision.after > decided.before.session.sequence:
-            position = decided.after.position - (decided.after.session.sequence - decision.after)
-        pending.answer(
-            Outcome(session_id, decision.before + 1, decision.after, position, decision.answer)
-        )
-
-    async def _answer_the_repeated(
-        self, batch: list[PendingCommand], keys: frozenset[str]
-    ) -> list[PendingCommand]:
-        """Answer the requests whose keys are stored, and return the others."""
-        others: list[PendingCommand] = []
-        for pending in batch:
-            idempotency = pending.request.idempotency
-            if idempotency is None or idempotency.key not in keys:
-                others.append(pending)
-                continue
-            try:
-                replayed = await self.replay(pending.request.idempotency)
-            except Exception as error:  # noqa: BLE001 - the answer of this caller, not of the batch
-                pending.refuse(error)
-                continue
-            if replayed is None:
-                others.append(pending)
-            else:
-                pending.answer(replayed)
-        return others
 
     async def _already_so(self, request: Request) -> Outcome | None:
         """Return the outcome of a request that changes nothing; None when it would."""
@@ -326,36 +291,3 @@ class CommandHandler:
         self._chores.discard(task)
         if not task.cancelled():
             task.exception()  # a state that was not kept costs a longer fold, nothing else
-
-
-def _without_taken_ids(
-    session_id: UUID, decided: DecidedBatch, conflict: VersionConflict
-) -> list[PendingCommand]:
-    """Refuse what would begin a session whose id another one has, and return the others."""
-    taken = conflict.facts.get("session_id", str(session_id))
-    others: list[PendingCommand] = []
-    for decision in decided.decisions:
-        if taken in map(str, decision.begun):
-            decision.pending.refuse(SessionExists("another session has the id of this child"))
-        else:
-            others.append(decision.pending)
-    return others
-
-
-def _without_repeated(
-    batch: list[PendingCommand], hashes: frozenset[bytes]
-) -> list[PendingCommand]:
-    """Refuse the requests that were here before, and return the others."""
-    others: list[PendingCommand] = []
-    for pending in batch:
-        signed = pending.request.signed
-        if signed is not None and signed.hashed in hashes:
-            pending.refuse(ReceivedBefore())
-        else:
-            others.append(pending)
-    return others
-
-
-def _refuse(batch: list[PendingCommand], error: BaseException) -> None:
-    for pending in batch:
-        pending.refuse(error)

@@ -115,7 +115,7 @@ class SessionRepository:
         Args:
             session_id: Which.
         """
-        cached = self._cache.get(session_id)
+        cached = self._states.look_at(session_id)
         return None if cached is None else cached.session.lifecycle.owner
 
     async def refresh(self, session_id: UUID) -> Loaded:

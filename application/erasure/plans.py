@@ -10,6 +10,9 @@ from application.ports.log.erasures import Footprint
 Because = Literal["asked", "fork", "child"]
 """Why a session is erased: it was asked for, or it comes from one that is."""
 
+SharedKeys = Literal["kept", "erased"]
+"""What becomes of values in force that a session gave to keys it shares."""
+
 
 class PlannedSession(NamedTuple):
     """A session that is to be erased.

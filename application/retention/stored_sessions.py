@@ -47,7 +47,7 @@ class StoredSessions:
             page = await self._store.session_rows.sessions(where, _OLDEST_FIRST, place, _PAGE)
             for row in page:
                 try:
-                    plan = await self._erasing.plan(row.session_id, children=False)
+                    plan = await self._erasing.plans.of_session(row.session_id, children=False)
                 except SessionNotFound:
                     continue
                 heads = {one.session_id: one.events for one in plan.sessions}
@@ -60,7 +60,7 @@ class StoredSessions:
     async def erase(self, session: ExpiredSession, reason: str) -> None:
         """Erase a session with its forks, as far as it was found."""
         session_id = session.session_id
-        plan = await self._erasing.plan(session_id, children=False)
+        plan = await self._erasing.plans.of_session(session_id, children=False)
         if {one.session_id: one.events for one in plan.sessions} != session.heads:
             raise KeptMeanwhile
         where = {"reason": reason, "dry_run": "false"}

@@ -17,7 +17,7 @@ from domain.session.state import Session
 
 def _to_plain(value: Any) -> Any:
     if isinstance(value, PersistentMap):
-        entries: ItemsView[str, Any] = value.items()  # pyright: ignore[reportUnknownMemberType]
+        entries: ItemsView[str, Any] = value.items()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         return {
             key: msgspec.Raw(_encode(item)) if type(item) in (dict, list) else item
             for key, item in entries

@@ -82,7 +82,7 @@ class Desk:
         self.lineages = Lineages(store, self.repository, self.handler, queries)
 
     async def erase(self, session_id: UUID = ADA) -> None:
-        plan = await self.erasing.plan(session_id, children=False)
+        plan = await self.erasing.plans.of_session(session_id, children=False)
         async for _ in self.erasing.carry_out(OFFICER, plan, "request 17", session_id):
             pass
 

@@ -14,7 +14,8 @@ from application.commands.request import Request
 from application.fan_out import FanOut
 from application.memory_budget import Share
 from application.ports.store import Store
-from application.reads.transcript.folded_entries import FoldedEntries, changed_entries
+from application.reads.transcript.entry_json import changed_entries
+from application.reads.transcript.folded_entries import FoldedEntries
 from application.reads.transcript.transcripts import Transcripts
 from domain.session.commands import AddMessage, CreateSession, ReviseMessage
 from domain.session.content.transcript_entries import Entry

@@ -12,7 +12,7 @@ from api.v1.documents.inputs import waiting_documents
 from api.v1.documents.sessions import pending_documents
 from application.reads.diff import changes_between
 from application.reads.query_results import Snapshot
-from application.reads.transcript.folded_entries import changed_entries
+from application.reads.transcript.entry_json import changed_entries
 
 
 class _Head(msgspec.Struct):

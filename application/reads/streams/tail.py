@@ -8,15 +8,16 @@ event or get one twice, whatever was lost on the way to waking it.
 from collections.abc import AsyncGenerator, Sequence
 from uuid import UUID
 
-from application.errors import CursorAhead, StoreUnavailable
+from application.errors import CursorAhead
 from application.fan_out import Channel, FanOut
 from application.partials.reader import PartialReader, PieceCursor
 from application.ports.log.events import SessionPage, StoredEvent
 from application.ports.store import Store
 from application.reads.erased import refuse_erased
-from application.reads.streams.selecting import Filter, Selecting, selecting
+from application.reads.streams.newest_events import NewestEvents
+from application.reads.streams.patient_reading import ENDS, PatientReading
+from application.reads.streams.selecting import Filter, selecting
 from application.reads.streams.stream_items import (
-    LOOK_AGAIN,
     PAGE_BYTES,
     READ,
     READ_BYTES,
@@ -33,8 +34,6 @@ from application.reads.streams.stream_items import (
 )
 from domain.errors import SessionNotFound
 
-_ENDS = ("session.deleted", "session.erased")
-
 
 class Tails:
     """Reads the tail of one session.
@@ -49,11 +48,11 @@ class Tails:
         self._store = store
         self._log = store.log
         self._session_rows = store.session_rows
-        self._codec = store.codec
-        self._clock = store.clock
         self._hub = hub
         self._rhythm = rhythm or StreamTiming()
         self._partials = PartialReader(store, hub)
+        self._newest = NewestEvents(store)
+        self._patient = PatientReading(store, hub)
 
     async def newest(
         self,
@@ -79,7 +78,7 @@ class Tails:
         head, closed = await self._head(session_id)
         if upto is not None and upto < head:
             head, closed = upto, False
-        newest = await self._read_newest(session_id, last, upto, PAGE_BYTES, wanted)
+        newest = await self._newest.read(session_id, last, upto, PAGE_BYTES, wanted)
         head = max(head, newest[-1].sequence if newest else 0)
         events = [event for event in newest if event.sequence > after]
         return Page(events, head, head, up_to_date=True, closed=closed)
@@ -98,7 +97,7 @@ class Tails:
         start, _ = await self._head(session_id)
         upto: int | None = None
         while last > 0 and (
-            events := await self._read_newest(session_id, last, upto, READ_BYTES, wanted)
+            events := await self._newest.read(session_id, last, upto, READ_BYTES, wanted)
         ):
             start = upto = events[0].sequence - 1
             last -= len(events)
@@ -180,9 +179,9 @@ class Tails:
         """
         age = Deadline(self._rhythm.longest)
         cursor = since
-        selected = await self._selecting_when_possible(session_id, since, wanted)
+        selected = await self._patient.selecting(session_id, since, wanted)
         with self._hub.follow(session_id) as channel:
-            while events := await self._read_when_possible(session_id, cursor):
+            while events := await self._patient.read(session_id, cursor):
                 cursor = events[-1].sequence
                 # A reader may be slow: what it is given is not kept here as well.
                 given = [selected.of(events)]
@@ -190,14 +189,14 @@ class Tails:
                 if given[0]:
                     yield given.pop()
             yield CaughtUp(cursor)
-            deleted = await self._was_deleted(session_id, cursor)
+            deleted = await self._patient.was_deleted(session_id, cursor)
             written, silence = PieceCursor(channel.partials), Deadline(self._rhythm.ping)
             while not (deleted or self._hub.closing.is_set() or age.is_over):
                 events = channel.after(cursor)
                 if not events and channel.head > cursor:
-                    events = await self._read_when_possible(session_id, cursor)
+                    events = await self._patient.read(session_id, cursor)
                 if events:
-                    cursor, deleted = events[-1].sequence, events[-1].type in _ENDS
+                    cursor, deleted = events[-1].sequence, events[-1].type in ENDS
                     given = [selected.of(events)]
                     del events
                     if given[0]:
@@ -221,31 +220,6 @@ class Tails:
                 yield Closed(cursor)
             else:
                 yield Closing(cursor, "maximum_age" if age.is_over else "server_shutdown")
-
-    async def _was_deleted(self, session_id: UUID, cursor: int) -> bool:
-        newest = await self._read_when_possible(session_id, max(cursor - 1, 0))
-        return bool(newest) and newest[-1].type in _ENDS
-
-    async def _selecting_when_possible(
-        self, session_id: UUID, since: int, wanted: Filter
-    ) -> Selecting:
-        while True:
-            try:
-                return await selecting(self._store, session_id, since, wanted)
-            except StoreUnavailable:
-                if await self._hub.closes_within(LOOK_AGAIN):
-                    return Selecting(wanted, self._codec)
-
-    async def _read_when_possible(self, session_id: UUID, after: int) -> Sequence[StoredEvent]:
-        """Read on, however long the database is away: the reader need not notice."""
-        while True:
-            try:
-                return await self._log.read(
-                    session_id, after=after, limit=READ, most_bytes=READ_BYTES
-                )
-            except StoreUnavailable:
-                if await self._hub.closes_within(LOOK_AGAIN):
-                    return []
 
     async def _page(
         self, session_id: UUID, since: int, limit: int, wanted: Filter, upto: int | None = None
@@ -281,34 +255,6 @@ class Tails:
             cursor, looked = read.reached, looked + 1
             if cursor >= min(read.head, since + SCANNED) or looked == SCANNED // READ:
                 return _page_upto(cursor, found, read)
-
-    async def _read_newest(
-        self, session_id: UUID, last: int, upto: int | None, most_bytes: int, wanted: Filter
-    ) -> Sequence[StoredEvent]:
-        """Return the newest wanted events, the one included whose bytes fill the page."""
-        if wanted.agent is None:
-            return await self._log.read_newest(
-                session_id,
-                last=last,
-                upto=upto,
-                most_bytes=most_bytes,
-                types=sorted(wanted.types),
-                turn=wanted.turn,
-            )
-        found: list[StoredEvent] = []
-        while last > len(found) and (
-            events := await self._log.read_newest(
-                session_id, last=READ, upto=upto, most_bytes=READ_BYTES, types=wanted.read_types
-            )
-        ):
-            upto = events[0].sequence - 1
-            selected = await selecting(self._store, session_id, upto, wanted)
-            for event in reversed(selected.of(events)):
-                found.append(event)
-                most_bytes -= len(event.record)
-                if len(found) == last or most_bytes <= 0:
-                    return found[::-1]
-        return found[::-1]
 
     async def _head(self, session_id: UUID) -> tuple[int, bool]:
         row = await self._session_rows.session(session_id)

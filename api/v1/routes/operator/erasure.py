@@ -58,7 +58,7 @@ async def erase_session(request: AnyRequest, query: EraseQuery) -> ASGIResponse:
     body = await body_of(request, EraseSessionBody)
     session_id, caller = session_id_of(request), await caller_of(request)
     erasing, proofs = services_of(request).erasing, services_of(request).erasure_proofs
-    plan = await erasing.plan(
+    plan = await erasing.plans.of_session(
         session_id,
         children=body.children,
         shared_keys=body.shared_keys,
@@ -133,7 +133,7 @@ async def _steps(
     """Yield what is said while a user is erased; the first line when nothing is in its way."""
     services = services_of(request)
     erasing = services.erasing
-    plan = await erasing.plan_of_user(app, user, shared_keys=body.shared_keys)
+    plan = await erasing.plans.of_user(app, user, shared_keys=body.shared_keys)
     if dry_run:
         yield _report(plan, dry_run=True)
         return

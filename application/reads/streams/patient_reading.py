@@ -1,0 +1,68 @@
+"""Reading for a stream, however long the database is away: whoever follows need not notice."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from application.errors import StoreUnavailable
+from application.fan_out import FanOut
+from application.ports.log.events import StoredEvent
+from application.ports.store import Store
+from application.reads.streams.selecting import Filter, Selecting, selecting
+from application.reads.streams.stream_items import LOOK_AGAIN, READ, READ_BYTES
+
+ENDS = ("session.deleted", "session.erased")
+"""The events after which none comes."""
+
+
+class PatientReading:
+    """Reads the log of a session again and again until it can be read, or the server closes.
+
+    Args:
+        store: Where it is.
+        hub: Says when the server closes.
+    """
+
+    def __init__(self, store: Store, hub: FanOut) -> None:
+        self._store = store
+        self._hub = hub
+
+    async def was_deleted(self, session_id: UUID, cursor: int) -> bool:
+        """Return whether the event at a cursor is the last there will ever be.
+
+        Args:
+            session_id: Whose log.
+            cursor: The sequence that was read last.
+        """
+        newest = await self.read(session_id, max(cursor - 1, 0))
+        return bool(newest) and newest[-1].type in ENDS
+
+    async def selecting(self, session_id: UUID, since: int, wanted: Filter) -> Selecting:
+        """Return what selects events from a cursor on.
+
+        Args:
+            session_id: Whose log.
+            since: The sequence to go on from, exclusive.
+            wanted: Which events.
+        """
+        while True:
+            try:
+                return await selecting(self._store, session_id, since, wanted)
+            except StoreUnavailable:
+                if await self._hub.closes_within(LOOK_AGAIN):
+                    return Selecting(wanted, self._store.codec)
+
+    async def read(self, session_id: UUID, after: int) -> Sequence[StoredEvent]:
+        """Return the next events; none at the head, and when the server closes.
+
+        Args:
+            session_id: Whose log.
+            after: The sequence to go on from, exclusive.
+        """
+        while True:
+            try:
+                return await self._store.log.read(
+                    session_id, after=after, limit=READ, most_bytes=READ_BYTES
+                )
+            except StoreUnavailable:
+                if await self._hub.closes_within(LOOK_AGAIN):
+                    return []
