@@ -82,7 +82,7 @@ if [ -z "$found" ]; then \
     "install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3" >&2; \
   exit 1; \
 fi; \
-case "$groups" in --no-dev) for="to serve, about 160 MB";; *) for="for tests, about 500 MB";; esac; \
+case "$groups" in --no-dev) for="to serve, about 180 MB";; *) for="for tests, about 600 MB";; esac; \
 echo "Setting up .venv from uv.lock, with $found ($for) ..." >&2; \
 rm -f .venv/.made-from; \
 case "$made" in ""|*" $ROOT") ;; *) rm -rf .venv ;; esac; \

@@ -33,8 +33,11 @@ def _load(name: str) -> Iterable[Hook]:
         sys.path.append(here)
     try:
         found: Any = getattr(import_module(module), attribute)
-    except Exception as error:
-        said = str(error) or type(error).__name__
+    except (Exception, SystemExit) as error:
+        said = str(error)
+        if not isinstance(error, ImportError | AttributeError | SyntaxError):
+            # What a module raises itself seldom says what it is.
+            said = f"{type(error).__name__}: {said}" if said else type(error).__name__
         raise HookNameError(
             f"The hook {name!r} cannot be loaded ({said}); write it like package.module:attribute"
             " (CAIRN_HOOKS)."

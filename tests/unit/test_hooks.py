@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
@@ -297,3 +298,21 @@ def test_hooks_are_found_by_their_names():
 def test_a_name_that_is_no_hook_is_refused(name: str):
     with pytest.raises(HookNameError):
         load_hooks(name)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("raise KeyError('a')", "KeyError: 'a'"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        ("def (", "invalid syntax"),
+    ],
+)
+def test_a_file_of_hooks_that_ends_early_is_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str
+):
+    (tmp_path / "hooks_that_end_early.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(HookNameError) as refusal:
+        load_hooks("hooks_that_end_early:HOOKS")
+    assert said in str(refusal.value)
