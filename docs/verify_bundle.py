@@ -55,7 +55,7 @@ def bundle(path: Path, work: Path) -> str:
         events += header["head"]
         with all_logs.open("ab") as file:
             file.write(lines)
-    said = f"{len(named)} logs, {events} events"
+    said = f"{len(named)} logs, {events} events" + (f", {len(blobs)} blobs" if blobs else "")
     if not (told["whole"] and told["checkpoint"]):
         return said
     note = work / "note"

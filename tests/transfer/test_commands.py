@@ -19,7 +19,7 @@ import zstandard
 from api.cli import main
 from api.cli.transfer import exporting
 from infrastructure.keys.audit_key_file import make_key
-from tests.support.api import Api
+from tests.support.api import Api, done
 from tests.support.docs import ROOT
 from tests.support.server import running
 from tests.support.transfers import same_but_for_positions
@@ -230,7 +230,12 @@ def test_a_bundle_is_checked_without_a_server(database_url: str, run: Run, tmp_p
     with running(database_url, audit_key_file=key) as base:
         api = Api(base)
         for _ in range(3):
-            api.create().say()
+            session = api.create()
+            session.say()
+        blobs = f"/v1/apps/{session.app}/users/{session.user}/blobs"
+        sent = done(api.request("POST", blobs, content=b"pixels"), 201)["blob"]
+        part = {"type": "file", "blob": sent}
+        done(session.post("/messages", {"role": "user", "parts": [part]}), 201)
         api.close()
         packed, folder = tmp_path / "all.tar.zst", tmp_path / "all"
         assert run("export", "-o", packed, "--url", base)[0] == 0
@@ -239,10 +244,16 @@ def test_a_bundle_is_checked_without_a_server(database_url: str, run: Run, tmp_p
         status, said = check(path)
         assert status == 0, said
         assert re.fullmatch(
-            r"HOLDS: 4 logs, \d+ events; these are the \d+ events that cairn.example/store has"
-            r" signed\n",
+            r"HOLDS: 4 logs, \d+ events, 1 blobs; these are the \d+ events that"
+            r" cairn.example/store has signed\n",
             said,
         )
+    (blob,) = folder.glob("blobs/*")
+    blob.write_bytes(b"pixel5")
+    assert check(folder) == (1, f"DOES NOT HOLD: blobs/{blob.name} is not what it was\n")
+    blob.unlink()
+    assert check(folder) == (1, "DOES NOT HOLD: the manifest names other files\n")
+    blob.write_bytes(b"pixels")
     one = next(folder.glob("sessions/*.jsonl"))
     whole = one.read_bytes()
     manifest = (folder / "manifest.json").read_bytes()
