@@ -20,7 +20,11 @@ class Lenient(BaseModel):
     """Passes over what it does not know."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, from_attributes=True, extra="ignore"
+        alias_generator=to_camel,
+        populate_by_name=True,
+        from_attributes=True,
+        extra="ignore",
+        defer_build=True,
     )
 
 
@@ -28,7 +32,11 @@ class Strict(BaseModel):
     """Refuses what it does not know, as clients of google-adk do."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, from_attributes=True, extra="forbid"
+        alias_generator=to_camel,
+        populate_by_name=True,
+        from_attributes=True,
+        extra="forbid",
+        defer_build=True,
     )
 
 

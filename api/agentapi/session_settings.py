@@ -19,7 +19,7 @@ Object = dict[str, Any]
 class _Settings(BaseModel):
     """Keys are matched whatever their case, null is absent, and what is unknown is passed over."""
 
-    model_config = ConfigDict(strict=True, extra="ignore")
+    model_config = ConfigDict(strict=True, extra="ignore", defer_build=True)
 
     @model_validator(mode="before")
     @classmethod

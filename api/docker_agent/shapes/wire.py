@@ -27,7 +27,7 @@ Texts = Annotated[list[str], BeforeValidator(_list_of)]
 class Lenient(BaseModel):
     """Passes over what it does not know, as Go does."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class ImageUrl(Lenient):

@@ -24,7 +24,7 @@ MAX_EVENTS = 1000
 class Query(BaseModel):
     """What a route takes in its query: nothing, unless fields are added."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     prefixes: ClassVar[tuple[str, ...]] = ()
     """Fields that take all parameters that begin with their name and a dot."""

@@ -18,7 +18,7 @@ from domain.values import Role, ToolOutcome, TurnSource
 class Problem(Shape):
     """A refusal as RFC 9457 has it; other members help to go on, by its `code`."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     type: Annotated[str, Field(json_schema_extra={"format": "uri"})]
     title: str
@@ -180,7 +180,7 @@ class TranscriptEntry(RootModel[AnyEntry]):
 class UiPart(Shape):
     """A part of a UI message; its fields depend on its `type`."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
     type: Annotated[
         str,

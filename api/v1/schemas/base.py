@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from domain.values import MAX_ID, MAX_STATE_KEYS, MAX_TITLE
 
-STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
+STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 """The characters that no name has, within the brackets of a regular expression."""

@@ -19,6 +19,7 @@ class NewMessage(Body):
         extra="forbid",
         strict=True,
         frozen=True,
+        defer_build=True,
         json_schema_extra={
             "not": {
                 "properties": {

@@ -68,6 +68,7 @@ class RewindBody(Body):
         extra="forbid",
         strict=True,
         frozen=True,
+        defer_build=True,
         json_schema_extra={"oneOf": [{"required": ["to"]}, {"required": ["message_id"]}]},
     )
 

@@ -137,7 +137,7 @@ class AnswerBody(Body):
 class _OneOf(RootModel[JsonMap]):
     """One of several bodies, by what it has: refusals name the fields as the client wrote them."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = ConfigDict(strict=True, frozen=True, defer_build=True)
 
 
 def _schema_of(*models: type[Body]) -> Any:

@@ -58,6 +58,7 @@ class StartTurnBody(Body):
         extra="forbid",
         strict=True,
         frozen=True,
+        defer_build=True,
         json_schema_extra={
             "not": {
                 "properties": {"mode": {"const": "steer"}, "model": {"type": "object"}},
@@ -90,6 +91,7 @@ class RecordActivityBody(Body):
         extra="forbid",
         strict=True,
         frozen=True,
+        defer_build=True,
         json_schema_extra={
             "not": {
                 "properties": {"partial": {"const": True}},
