@@ -50,6 +50,21 @@ def test_httpx_sse_has_what_the_page_has(session: SessionApi) -> None:
     assert [(event.id, event.retry) for event in seen] == [("1", 2000), ("2", None)]
 
 
+def test_eventsource_parser_has_what_the_page_has_however_the_bytes_are_cut(
+    session: SessionApi,
+) -> None:
+    session.say("one line\nand \u2028 another, \U0001f600")
+
+    found = node("eventsource_parser.mjs", None, url_of(session))
+
+    *events, caught_up = found["seen"]
+    assert [event for _, _, event in events] == session.events()
+    assert [(id_, name) for id_, name, _ in events] == [
+        ("1", "session.created"), ("2", "message.added")
+    ]  # fmt: skip
+    assert (caught_up[1], found["retry"]) == ("caught-up", 2000)
+
+
 def test_only_who_has_everything_is_told_that_nothing_will_come(session: SessionApi) -> None:
     stream = {"accept": "text/event-stream"}
     done(session.delete())

@@ -111,8 +111,36 @@ def test_datamodel_code_generator_reads_every_answer_and_what_it_does_not_know(
     read = models.EventPage.model_validate(page)
     assert [event.root.type for event in read.events] == [e["type"] for e in page["events"]]
     assert models.Snapshot.model_validate(session.get("/snapshot").json()).sequence == 2
-    body = models.CreateSessionBody(app="shop", user="ada").model_dump(exclude_none=True)
-    assert session.api.post("/v1/sessions", body).status_code == 201
+    assert _turn_by_models(models, session.api) == TURN
+
+
+def _turn_by_models(models: Any, api: Api) -> list[str]:
+    """Create a session, run a turn in it and read the log, with models that were generated."""
+
+    def sent(model: Any) -> Json:
+        said: Json = model.model_dump(mode="json", exclude_none=True)
+        return said
+
+    hello = {"parts": [{"type": "text", "text": "Hello"}]}
+    create = models.CreateSessionBody(app="shop", user="ada")
+    made = models.SessionAnswer.model_validate(api.post("/v1/sessions", sent(create)).json())
+    path = f"/v1/sessions/{made.session.id}"
+    start = models.StartTurnBody.model_validate({"turn_id": "t1", "input": hello})
+    models.TurnAnswer.model_validate(api.post(f"{path}/turns", sent(start)).json())
+    said = {"events": [{"type": "agent.message", "data": hello}]}
+    report = models.RecordActivityBody.model_validate(said)
+    recorded = api.post(f"{path}/turns/t1/events", sent(report)).json()
+    models.ActivityAnswer.model_validate(recorded)
+    end = models.CompleteTurnBody.model_validate({"stop_reason": "end_turn"})
+    models.TurnEnded.model_validate(api.post(f"{path}/turns/t1/complete", sent(end)).json())
+    seen: list[str] = []
+    since, more = 0, True
+    while more:
+        query = f"?since={since}&limit=3"
+        page = models.EventPage.model_validate(api.get(f"{path}/events{query}").json())
+        seen += [event.root.type for event in page.events]
+        since, more = page.next, not page.up_to_date
+    return seen
 
 
 def _models(file: Path) -> Any:

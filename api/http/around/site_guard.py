@@ -21,7 +21,10 @@ from api.http.outgoing.problems import Problem
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OUR_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _PREFLIGHT_SECONDS = b"600"
-_EXPOSED = b"ETag, Location, Link, Retry-After, Idempotent-Replayed, X-Request-Id"
+_EXPOSED = (
+    b"ETag, Location, Link, Retry-After, Idempotent-Replayed, X-Request-Id, Allow,"
+    b" WWW-Authenticate, RateLimit, RateLimit-Policy, Accept-Ranges, Content-Range, Repr-Digest"
+)
 
 
 class SiteGuard:

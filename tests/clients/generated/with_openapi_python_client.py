@@ -43,4 +43,11 @@ with Client(sys.argv[1], raise_on_unexpected_status=True) as client:
         assert isinstance(page, EventPage), page
         seen += [event.to_dict()["type"] for event in page.events]
         since = page.next_
+    # What this client does not know passes: a type, a field of an event, a field of the page.
+    whole = get_events.sync(session, client=client)
+    assert isinstance(whole, EventPage), whole
+    later = whole.to_dict() | {"more": True}
+    later["events"].append(later["events"][-1] | {"type": "of.tomorrow", "data": {"x": 1}, "y": 2})
+    read = EventPage.from_dict(later).to_dict()
+    assert read == later, read
 print(json.dumps({"session": str(session), "types": seen}))

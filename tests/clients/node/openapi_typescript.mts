@@ -44,4 +44,9 @@ do {
   }
   since = page.next;
 } while (!page.up_to_date);
+// What these types do not know passes: a type of event, a field, a field of the page.
+const last = page.events[page.events.length - 1];
+const unknown: Schemas["EventRecord"] = { ...last, type: "of.tomorrow", data: { x: 1 } };
+const later: Schemas["EventPage"] = { ...page, events: [...page.events, unknown] };
+if (later.events.length !== page.events.length + 1) throw new Error("an event is missing");
 console.log(JSON.stringify(seen));
