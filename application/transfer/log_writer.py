@@ -17,8 +17,9 @@ from application.projections.shared_state import shared_writes
 from application.transfer.lines import FileFault, Line, event_of
 from application.transfer.plans import PlannedLog
 from domain.blobs import named_blobs
+from domain.session.content.key_writes import WRITER_NAMES
 from domain.session.events import Recorded
-from domain.session.evolve import evolve
+from domain.session.evolve import Folding
 from domain.session.state import ABSENT, Session
 from domain.timers import Timers
 
@@ -56,6 +57,7 @@ class LogWriter:
         self._lock = asyncio.Lock()
         self._sequence = log.start
         self._session = ABSENT
+        self._folding = Folding()
         self._at = datetime.fromtimestamp(0, UTC)
         self._lines: Iterator[bytes | None] | None = None
         self._blobs: set[str] = set()
@@ -113,6 +115,7 @@ class LogWriter:
             again = self.log.source.lines()
             next(again)
             self._session = await self._repository.state_before(self._recorded(_event(again)))
+        self._folding = Folding(self._session)
         return lines
 
     async def _name_blobs(self) -> None:
@@ -136,6 +139,7 @@ class LogWriter:
             size += len(line.record)
         append = Append(self._id, first, events, self._at, shared=shared)
         if self.log.kind == "sessions":
+            self._session = self._folding.session
             hold: Hold | None = "import" if self._sequence < self.log.header.head else None
             append.by_import, append.hold = True, "quarantine" if self.log.is_held else hold
             append.row = session_row(self._id, self._session, self._store.codec, self._timers)
@@ -151,10 +155,14 @@ class LogWriter:
         recorded = self._recorded(line)
         self._at = recorded.at
         if self.log.kind == "sessions":
-            self._session = evolve(self._session, recorded)
+            self._folding.take(recorded)
+            if line.sequence == 1:
+                # It says whose the session is.
+                self._session = self._folding.session
             self._blobs |= named_blobs(recorded.event).all
-        app, user = self.owner
-        shared += shared_writes(app, user, recorded.event, offset, self._store.codec)
+        if line.type in WRITER_NAMES:
+            app, user = self.owner
+            shared += shared_writes(app, user, recorded.event, offset, self._store.codec)
 
     async def _append(self, append: Append, before: Session, after: Session) -> None:
         position = await self._store.log.append(append)
