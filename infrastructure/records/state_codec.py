@@ -5,6 +5,7 @@ each call, and an event loop in another thread would stand still for as long as 
 """
 
 from collections.abc import ItemsView
+from datetime import datetime
 from types import GenericAlias
 from typing import Any, get_args, get_origin
 
@@ -25,6 +26,34 @@ def _to_plain(value: Any) -> Any:
     raise NotImplementedError(f"a state holds a {type(value)}")
 
 
+def _to_dict(value: Any) -> Any:
+    if isinstance(value, PersistentMap):
+        entries: ItemsView[str, Any] = value.items()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        return dict(entries)
+    raise NotImplementedError(f"a state holds a {type(value)}")
+
+
+def _with_long_integers(value: Any) -> Any:
+    """Return plain data with its integers beyond 64 bits as the library can write them."""
+    match value:
+        case dict():
+            entries: dict[str, Any] = value
+            return {key: _with_long_integers(item) for key, item in entries.items()}
+        case list():
+            items: list[Any] = value
+            return [_with_long_integers(item) for item in items]
+        case int() if not _LEAST <= value <= _MOST:
+            return msgspec.msgpack.Ext(_LONG_INTEGER, str(value).encode())
+        case _:
+            return value
+
+
+def _from_extension(code: int, data: memoryview) -> Any:
+    if code == _LONG_INTEGER:
+        return int(bytes(data))
+    raise NotImplementedError(f"a state holds an extension {code}")
+
+
 def _from_plain(kind: type[Any], value: Any) -> Any:
     if (get_origin(kind) or kind) is PersistentMap:
         element: Any = (get_args(kind) or (Any,))[0]
@@ -33,17 +62,26 @@ def _from_plain(kind: type[Any], value: Any) -> Any:
     raise NotImplementedError(f"a state holds a {kind}")
 
 
+_LEAST, _MOST = -(2**63), 2**64 - 1
+_LONG_INTEGER = 1
 _encode = msgspec.msgpack.Encoder(enc_hook=_to_plain).encode
-_decode = msgspec.msgpack.Decoder(Session, dec_hook=_from_plain).decode
+_decode = msgspec.msgpack.Decoder(Session, dec_hook=_from_plain, ext_hook=_from_extension).decode
 _pieces = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
-_value = msgspec.msgpack.Decoder().decode
+_value = msgspec.msgpack.Decoder(ext_hook=_from_extension).decode
 _EMPTY = msgspec.Raw(_encode({}))
 _LARGE = 128 * 1024
 
 
 def encode_state(session: Session) -> bytes:
-    """Return a state as bytes."""
-    return _encode(session)
+    """Return a state as bytes.
+
+    JSON has integers of any length, MessagePack those of 64 bits: longer ones are an extension.
+    """
+    try:
+        return _encode(session)
+    except OverflowError:
+        plain = msgspec.to_builtins(session, builtin_types=(datetime, bytes), enc_hook=_to_dict)
+        return _encode(_with_long_integers(plain))
 
 
 def decode_state(raw: bytes) -> Session:

@@ -38,6 +38,22 @@ def test_a_kept_state_comes_back_as_it_was(past):
     assert type(back.state) is type(session.state)
 
 
+@pytest.mark.parametrize("large", [False, True])
+def test_integers_of_any_length_come_back_digit_for_digit(large: bool):
+    """Those that MessagePack has no place for: JSON has, and agents send them."""
+    longest = {"n": 2**64, "least": [-(2**63) - 1, 10**300], "pad": "x" * (200_000 if large else 1)}
+    session = state_after(
+        [
+            created(state={"a": 12345678901234567890123, "b": longest}, metadata={"k": -(10**30)}),
+            started(parts=({"type": "custom", "n": 10**20},)),
+            called("c1", input={"x": 2**64}),
+            requested("r1"),
+        ]
+    )
+
+    assert decode_state(encode_state(session)) == session
+
+
 def test_a_large_state_is_read_value_by_value(monkeypatch: pytest.MonkeyPatch):
     """Each value is one call, during which no other thread of Python can do anything."""
     keys = {f"k{n}": [{"n": n, "said": "x" * 50}] * 500 for n in range(20)}
