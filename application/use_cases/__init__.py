@@ -20,6 +20,7 @@ from application.use_cases.session.presence import Presence
 from application.use_cases.session.profile import Profiles
 from application.use_cases.session.sessions import Sessions
 from application.use_cases.session.state import SharedStates
+from application.use_cases.turn.asked_before import AskedBefore
 from application.use_cases.turn.inputs import Inputs
 from application.use_cases.turn.interactions import Interactions
 from application.use_cases.turn.messages import Messages
@@ -95,7 +96,9 @@ def use_cases_over(
         handler=handler,
         attachments=Attachments(store, handler),
         inputs=Inputs(handler, clock),
-        interactions=Interactions(repository, handler, clock, schemas),
+        interactions=Interactions(
+            repository, handler, clock, schemas, AskedBefore(repository, store.log, store.codec)
+        ),
         lineages=lineages,
         messages=Messages(handler, clock, names),
         permissions=Permissions(repository),

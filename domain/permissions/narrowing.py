@@ -49,6 +49,19 @@ def _beyond(ceiling: PermissionRules, asked: PermissionRules) -> list[str]:
     return wider
 
 
-def asks_nothing(rules: PermissionRules) -> bool:
-    """Return whether no call is asked for, so that to approve all of them allows no more."""
+def require_approval_within(ceiling: PermissionRules | None) -> None:
+    """Refuse to let a child, or a fork of one, call without asking what narrowed it asks for.
+
+    Args:
+        ceiling: What narrowed it; None is no bound.
+    """
+    if ceiling is not None and not _asks_nothing(ceiling):
+        raise PermissionDenied(
+            "the rules that this child was spawned with ask; answer what it asks for",
+            wider=["tool_approval"],
+        )
+
+
+def _asks_nothing(rules: PermissionRules) -> bool:
+    # To approve all calls allows no more then.
     return rules.mode == "deny-all" or (rules.mode == "approve-all" and not rules.ask)

@@ -588,7 +588,8 @@ class PermissionRequested:
 class PermissionDecided:
     """The one answer to a request: an offered option, or why there will be none.
 
-    `decision` is the kind of the option, `cancelled` or `timeout`; `grant` says how far it goes.
+    `decision` is the kind of the option, `cancelled` or `timeout`; `grant` says how far it goes,
+    and `arguments` with what the tool may be called, if not with those that were asked for.
     """
 
     request_id: str
@@ -596,6 +597,7 @@ class PermissionDecided:
     option_id: str | None = None
     reason: str | None = None
     grant: Grant | None = None
+    arguments: JsonObject | None = None
 
 
 @event("elicitation.requested")

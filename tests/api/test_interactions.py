@@ -121,8 +121,8 @@ def test_a_second_decision_is_told_the_first(session: SessionApi) -> None:
             told = {"decision": "allow_once", "interaction_id": "r1"}
             refused(second, 409, "interaction_decided", **told)
         refused(session.delete("/interactions/r1"), 409, "interaction_decided")
-        again = {"request_id": "r1", "turn_id": "t1", "options": OPTIONS}
-        refused(session.post("/interactions", again), 409, "interaction_exists")
+        other = {"request_id": "r1", "turn_id": "t1", "options": OPTIONS, "title": "Else?"}
+        refused(session.post("/interactions", other), 409, "interaction_exists")
     standing = done(session.get("/interactions/r1"))
     assert (standing["status"], standing["decision"]) == ("decided", "allow_once")
     assert standing["interaction"] is None
@@ -295,12 +295,37 @@ def test_a_timeout_is_a_second_to_a_week(session: SessionApi, seconds: Any) -> N
     session.complete()
 
 
+def test_an_agent_that_asks_again_is_told_what_was_decided(session: SessionApi) -> None:
+    session.start()
+    about = {"title": "May I?", "tool": "rm", "arguments": {"path": "/", "deep": 2**70}}
+    first = session.ask(**about, meta={"try": 1})
+    again = {"request_id": "r1", "turn_id": "t1", "options": OPTIONS, **about, "meta": {"try": 2}}
+
+    with session.nothing_recorded():
+        pending = done(session.post("/interactions", again))
+    assert {k: pending[k] for k in first if k != "position"} == {
+        k: first[k] for k in first if k != "position"
+    }
+    edited = {"path": "/tmp", "deep": 2**70}
+    done(decide(session, "r1", option_id="yes", reason="not all", arguments=edited))
+    for number in range(100):  # more than are looked at in one go
+        session.ask(f"other-{number}")
+        session.delete(f"/interactions/other-{number}")
+    with session.nothing_recorded():
+        told = done(session.post("/interactions", again))
+        different = {**again, "arguments": {"path": "/etc"}}
+        refused(session.post("/interactions", different), 409, "interaction_exists")
+
+    named = ("decision", "option_id", "reason", "arguments")
+    assert [told[name] for name in named] == ["allow_once", "yes", "not all", edited]
+
+
 def test_requests_refused(session: SessionApi) -> None:
     session.start()
     session.ask("r1")
     body: Json = {"turn_id": "t1", "options": OPTIONS}
     with session.nothing_recorded():
-        taken = session.post("/interactions", {**body, "request_id": "r1"})
+        taken = session.post("/interactions", {**body, "request_id": "r1", "tool": "rm"})
         refused(taken, 409, "interaction_exists")
         taken = session.post("/interactions", {**FORM, "request_id": "r1"})
         refused(taken, 409, "interaction_exists")
@@ -660,6 +685,7 @@ def test_lists_show_one_kind_or_both_and_what_was_decided_last(session: SessionA
         "decision": "allow_once",
         "option_id": "yes",
         "grant": "tool",
+        "arguments": None,
         "content": None,
         "reason": "fine",
         "sequence": event["sequence"],

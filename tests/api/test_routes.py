@@ -360,7 +360,8 @@ def test_a_permission_is_asked_and_decided_once(session: SessionApi) -> None:
             "interaction_not_found",
         )
         again = {"request_id": "r 1/2", "turn_id": "t1", "options": pending[0]["options"]}
-        refused(session.post("/interactions", again), 409, "interaction_exists")
+        other = {**again, "title": "Something else?"}
+        refused(session.post("/interactions", other), 409, "interaction_exists")
         refused(session.post("/interactions", {**again, "turn_id": "none"}), 404, "turn_not_found")
         twins = {**again, "request_id": "r2", "options": pending[0]["options"] * 2}
         refused(session.post("/interactions", twins), 422, "invalid", field="options")

@@ -13,6 +13,7 @@ from domain.errors import (
     Invalid,
     LimitReached,
     OptionNotOffered,
+    PermissionDenied,
     SessionIsStopped,
     TurnEnded,
     TurnNotFound,
@@ -320,6 +321,24 @@ def test_a_grant_for_the_session_turns_questions_off_in_the_same_append():
 def test_a_refusal_grants_nothing(grant):
     given([*RUNNING, requested(tool="ls")]).when(allow(option_id="no", grant=grant)).then_refused(
         Invalid, field="grant"
+    )
+
+
+def test_a_person_allows_a_tool_with_other_arguments():
+    asked = [*RUNNING, requested(tool="rm", arguments={"path": "/"})]
+    edited = decided(decision="allow_once", option_id="yes", arguments={"path": "/tmp"})
+
+    given(asked).when(allow(arguments={"path": "/tmp"})).then([edited])
+    given(asked).when(allow(option_id="no", arguments={})).then_refused(Invalid, field="arguments")
+
+
+def test_no_arguments_of_a_person_are_what_the_rules_deny():
+    rules = PermissionRules(deny=("rm:path=/etc*",))
+    asked = [created(permissions=rules), started(), requested(tool="rm", arguments={"path": "/a"})]
+    wider = ["not deny:rm:path=/etc*"]
+
+    given(asked).when(allow(arguments={"path": "/etc/x"})).then_refused(
+        PermissionDenied, wider=wider
     )
 
 

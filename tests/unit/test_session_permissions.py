@@ -7,9 +7,9 @@ from domain.permissions.grants import Grants
 from domain.permissions.permission_rules import PermissionRules
 from domain.replacing import replace
 from domain.session import events as e
-from domain.session.commands import ReplacePermissions, SwitchToolApproval
+from domain.session.commands import DecidePermission, ReplacePermissions, SwitchToolApproval
 from domain.session.state import Policy
-from tests.support.builders import created, started, state_after, stopped
+from tests.support.builders import created, requested, started, state_after, stopped
 from tests.support.given import given
 from tests.unit.test_lineage import below
 
@@ -125,3 +125,14 @@ def test_the_switch_may_be_turned_where_a_child_asks_for_nothing(mode):
     child = created(type="spawned", lineage=below(1), permissions=PermissionRules(mode=mode))
 
     given([child]).when(ON).then([ENABLED])
+
+
+@pytest.mark.parametrize(
+    ("grant", "wider"), [("session", ["tool_approval"]), ("tool", ["allow:rm"])]
+)
+def test_a_grant_gives_a_child_no_more_than_it_was_spawned_with(grant, wider):
+    asked = [started(), requested(tool="rm")]
+    decide = DecidePermission(request_id="r1", option_id="yes", grant=grant)
+
+    given([CHILD, *asked]).when(decide).then_refused(PermissionDenied, wider=wider)
+    given([FORK_OF_A_CHILD, *asked]).when(decide).then_refused(PermissionDenied, wider=wider)

@@ -79,7 +79,11 @@ class Approval(Shape):
     decision: Annotated[str | None, Field(description="absent while it is pending")] = None
     option_id: str | None = None
     reason: str | None = None
+    arguments: Annotated[
+        JsonMap | None, Field(description="with what the tool may be called, if edited")
+    ] = None
     decided_by: str | None = None
+    meta: JsonMap | None = None
 
 
 class ToolCallEntry(_Entry):

@@ -168,6 +168,7 @@ def _requested(done: Accepted[Any]) -> Answer:
         "expires_at": None if expires_at is None else rfc3339(expires_at),
         "decision": decided and decided.decision,
         "option_id": decided and decided.option_id,
+        "arguments": None,
         "reason": decided and decided.reason,
     }
 

@@ -24,6 +24,7 @@ def agent_named_by(event: StoredEvent, codec: Codec) -> str | None:
     return agent.get("name")
 
 
+_SWITCHES = 500
 _REMEMBERED = 10_000
 """Of so many sessions it is known who answers, before it is looked up again."""
 
@@ -97,3 +98,47 @@ class AnsweringIn:
             if self._agents[event.session_id] == agent:
                 found.append(event)
         return found
+
+
+async def newest_of(
+    log: EventLog,
+    codec: Codec,
+    session_id: UUID,
+    agent: str,
+    *,
+    last: int,
+    upto: int | None,
+    most_bytes: int,
+) -> Sequence[StoredEvent]:
+    """Return the newest events of a session at which an agent answered, in order.
+
+    Of the rest of the log only the events are read that let somebody answer.
+
+    Args:
+        log: Where it is.
+        codec: Reads events.
+        session_id: Whose log.
+        agent: The name of the agent.
+        last: How many, at most.
+        upto: The newest event that is looked at; None is the head.
+        most_bytes: It begins with the event whose record reaches so many bytes in all.
+    """
+    found: list[StoredEvent] = []
+    while switches := await log.read_newest(
+        session_id, last=_SWITCHES, upto=upto, types=sorted(SWITCHES)
+    ):
+        for switch in reversed(switches):
+            if agent_named_by(switch, codec) == agent:
+                wanted = last - len(found)
+                if upto is not None:
+                    wanted = min(wanted, upto - switch.sequence + 1)
+                part = await log.read_newest(
+                    session_id, last=wanted, upto=upto, most_bytes=most_bytes
+                )
+                part = [event for event in part if event.sequence >= switch.sequence]
+                found[:0] = part
+                most_bytes -= sum(len(event.record) for event in part)
+                if len(found) >= last or most_bytes <= 0:
+                    return found
+            upto = switch.sequence - 1
+    return found

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from application.ports.log.events import StoredEvent
 from application.ports.store import Store
+from application.reads.streams.answering import newest_of
 from application.reads.streams.selecting import Filter, selecting
 from application.reads.streams.stream_items import READ, READ_BYTES
 
@@ -40,6 +41,16 @@ class NewestEvents:
                 most_bytes=most_bytes,
                 types=sorted(wanted.types),
                 turn=wanted.turn,
+            )
+        if not wanted.types and wanted.turn is None:
+            return await newest_of(
+                self._log,
+                self._store.codec,
+                session_id,
+                wanted.agent,
+                last=last,
+                upto=upto,
+                most_bytes=most_bytes,
             )
         found: list[StoredEvent] = []
         while last > len(found) and (

@@ -9,7 +9,8 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome
 from application.ports.clock import Clock
 from application.ports.schemas import Schemas
-from domain.errors import AmbiguousInteraction, InteractionNotFound, Invalid
+from application.use_cases.turn.asked_before import AskedBefore
+from domain.errors import AmbiguousInteraction, InteractionExists, InteractionNotFound, Invalid
 from domain.session.commands import (
     AnswerElicitation,
     DecidePermission,
@@ -30,6 +31,7 @@ class Interactions:
         handler: Handles commands.
         clock: Makes ids, and says when requests expire.
         schemas: Judges the schemas of forms, and what was filled in.
+        asked_before: Knows what was decided of a permission that is asked for again.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class Interactions:
         handler: CommandHandler,
         clock: Clock,
         schemas: Schemas,
+        asked_before: AskedBefore,
     ) -> None:
         self._repository = repository
         self._handler = handler
         self._clock = clock
         self._schemas = schemas
+        self._asked_before = asked_before
 
     async def request_permission(
         self,
@@ -61,6 +65,9 @@ class Interactions:
         meta: JsonObject | None = None,
     ) -> Outcome:
         """Ask for a permission; a rule of the session may decide it at once.
+
+        The same request under the same id, asked again, records nothing and is answered with what
+        has become of it.
 
         Args:
             caller: Who asks.
@@ -88,7 +95,13 @@ class Interactions:
             expires_at=self._in(timeout_seconds),
             meta=meta,
         )
-        return await self._handler.handle(caller.asks(session_id, command))
+        try:
+            return await self._handler.handle(caller.asks(session_id, command))
+        except InteractionExists:
+            before = await self._asked_before.outcome(session_id, command)
+            if before is None:
+                raise
+            return before
 
     async def elicit(
         self,
@@ -141,6 +154,7 @@ class Interactions:
         option_id: str,
         grant: Grant = "once",
         reason: str | None = None,
+        arguments: JsonObject | None = None,
     ) -> Outcome:
         """Choose an option of a permission.
 
@@ -151,6 +165,7 @@ class Interactions:
             option_id: Which of its options.
             grant: For how long it holds.
             reason: Why.
+            arguments: With what the tool may be called; None is what was asked for.
         """
         command = DecidePermission(
             request_id=request_id,
@@ -158,6 +173,7 @@ class Interactions:
             at=self._clock.now(),
             grant=grant,
             reason=reason,
+            arguments=arguments,
         )
         return await self._handler.handle(caller.asks(session_id, command))
 

@@ -266,16 +266,18 @@ class Transcript:
         index = self._calls.get(place)
         asked: dict[str, Any] = {} if index is None else self.entries[index].get("approval", {})
         if index is not None and asked.get("request_id") == event.request_id:
-            self.entries[index] = {**self.entries[index], "approval": approval}
+            self.entries[index] = {**self.entries[index], "approval": asked | approval}
             return index
         if place in self._approvals:
-            self._approvals[place] = approval
+            self._approvals[place] = self._approvals[place] | approval
         return marked
 
     def _requested(self, recorded: Recorded, event: PermissionRequested) -> int | None:
         if event.tool_call_id is not None:
             place = self._requests[event.request_id] = (recorded.turn_id, event.tool_call_id)
-            approval = {"request_id": event.request_id}
+            approval: Entry = {"request_id": event.request_id}
+            if event.meta is not None:
+                approval["meta"] = event.meta
             index = self._calls.get(place)
             if index is not None and self.entries[index]["status"] == "open":
                 self.entries[index] = {**self.entries[index], "approval": approval}

@@ -50,6 +50,7 @@ def mark_of(event: SessionEvent) -> dict[str, Any] | None:
         case PermissionRequested():
             asked = {"kind": "permission", "request_id": event.request_id}
             named = {"title": event.title, "tool": event.tool, "tool_call_id": event.tool_call_id}
+            named["meta"] = event.meta
             return asked | {name: value for name, value in named.items() if value is not None}
         case TurnFailed(failure=failure):
             broken = {"kind": failure.kind, "summary": failure.summary, "bundle": failure.bundle}
@@ -65,7 +66,12 @@ def mark_of(event: SessionEvent) -> dict[str, Any] | None:
 
 def decision_of(event: PermissionDecided) -> dict[str, Any]:
     """Return what a decision adds to the entry of its request."""
-    said = {"decision": event.decision, "option_id": event.option_id, "reason": event.reason}
+    said = {
+        "decision": event.decision,
+        "option_id": event.option_id,
+        "reason": event.reason,
+        "arguments": event.arguments,
+    }
     return {name: value for name, value in said.items() if value is not None}
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.checks import require_id, require_name, require_summary, require_title
-from domain.errors import Invalid, LimitReached, OptionNotOffered
+from domain.errors import Invalid, LimitReached, OptionNotOffered, PermissionDenied
+from domain.permissions.narrowing import require_approval_within, require_within
 from domain.permissions.patterns import literal
 from domain.permissions.permission_rules import (
     MAX_RULES,
@@ -128,20 +129,25 @@ def _decided(request_id: str, option: Option, reason: str | None) -> PermissionD
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecidePermission(Command):
-    """Answer a request with one of its options, for this call or for more to come."""
+    """Answer a request with one of its options, for this call or for more to come.
+
+    With `arguments` the tool may be called with these, and not with those that were asked for.
+    """
 
     request_id: Identity[str]
     option_id: str
     at: datetime | None = None
     grant: Grant = "once"
     reason: str | None = None
+    arguments: JsonObject | None = None
 
 
 @decides(DecidePermission)
 def decide(session: Session, command: DecidePermission) -> list[SessionEvent]:
     """Answer a pending request; a second answer is refused and told the first.
 
-    A grant goes further than this call: it changes the rules in the same append.
+    A grant goes further than this call: it changes the rules in the same append, though never
+    beyond what narrowed a child.
     """
     pending = require_pending(session, command.request_id, "permission", command.at)
     require_summary(command.reason, "reason")
@@ -149,11 +155,36 @@ def decide(session: Session, command: DecidePermission) -> list[SessionEvent]:
     if option is None:
         offered = [o.option_id for o in pending.options]
         raise OptionNotOffered(None, interaction_id=command.request_id, offered=offered)
+    if command.arguments is not None:
+        _require_allowed(session, pending, option, command.arguments)
     decided = replace(
         _decided(command.request_id, option, command.reason),
         grant=None if command.grant == "once" else command.grant,
+        arguments=command.arguments,
     )
     return [decided, *_granted(session, command, pending, option)]
+
+
+def _require_allowed(
+    session: Session, pending: Interaction, option: Option, arguments: JsonObject
+) -> None:
+    """Refuse arguments of a person that no call may have."""
+    if not option.kind.startswith("allow"):
+        raise Invalid(f"{option.kind} calls nothing; leave arguments out", field="arguments")
+    if pending.tool is None:
+        return
+    verdict = evaluate(
+        session.policy.rules,
+        tool=pending.tool,
+        arguments=arguments,
+        read_only=False,
+        tool_approval=session.policy.tool_approval,
+    )
+    if verdict.decision == "deny":
+        rule = verdict.rule or verdict.because
+        raise PermissionDenied(
+            f"the rules deny these arguments: {rule}", wider=[f"not deny:{rule}"]
+        )
 
 
 def _granted(
@@ -164,7 +195,10 @@ def _granted(
     if not option.kind.startswith("allow"):
         raise Invalid(f"{option.kind} grants nothing; leave grant out", field="grant")
     if command.grant == "session":
-        return [] if session.policy.tool_approval else [ToolApprovalEnabled()]
+        if session.policy.tool_approval:
+            return []
+        require_approval_within(session.policy.ceiling)
+        return [ToolApprovalEnabled()]
     if pending.tool is None:
         raise Invalid("the request names no tool that could be granted", field="grant")
     rules, pattern = session.policy.rules, literal(pending.tool)
@@ -177,7 +211,9 @@ def _granted(
     except Invalid as error:
         why = f"no rule can be made for this tool ({error.detail}); leave grant out"
         raise Invalid(why, field="grant") from None
-    return [PermissionsReplaced(permissions=replace(rules, allow=(*rules.allow, pattern)))]
+    wider = replace(rules, allow=(*rules.allow, pattern))
+    require_within(session.policy.ceiling, wider)
+    return [PermissionsReplaced(permissions=wider)]
 
 
 @evolves(PermissionRequested)

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from domain.errors import PermissionDenied
-from domain.permissions.narrowing import asks_nothing, require_within
+from domain.permissions.narrowing import require_approval_within, require_within
 from domain.permissions.permission_rules import PermissionRules, require_rules
 from domain.replacing import replace
 from domain.session.declarations import Command, decides, evolves
@@ -55,12 +54,8 @@ def switch_tool_approval(session: Session, command: SwitchToolApproval) -> list[
     require_present(session)
     if command.enabled == session.policy.tool_approval:
         return []
-    ceiling = session.policy.ceiling
-    if command.enabled and ceiling is not None and not asks_nothing(ceiling):
-        raise PermissionDenied(
-            "the rules that this child was spawned with ask; answer what it asks for",
-            wider=["tool_approval"],
-        )
+    if command.enabled:
+        require_approval_within(session.policy.ceiling)
     return [ToolApprovalEnabled() if command.enabled else ToolApprovalDisabled()]
 
 

@@ -111,6 +111,7 @@ def _decided(stored: StoredEvent) -> dict[str, Any]:
         "decision": data["decision" if permission else "action"],
         "option_id": data.get("option_id"),
         "grant": data.get("grant"),
+        "arguments": data.get("arguments"),
         "content": data.get("content"),
         "reason": data.get("reason"),
         "sequence": stored.sequence,
@@ -146,7 +147,7 @@ async def get_interaction(request: AnyRequest) -> ASGIResponse:
 @Describes(
     _TOPIC,
     body=RequestInteractionBody,
-    answers={201: InteractionRequested},
+    answers={200: InteractionRequested, 201: InteractionRequested},
     problems=(
         "session_starting",
         "session_stopping",
@@ -158,7 +159,10 @@ async def get_interaction(request: AnyRequest) -> ASGIResponse:
     ),
 )
 async def request_interaction(request: AnyRequest) -> ASGIResponse:
-    """Ask on behalf of the agent: for a permission, or for content."""
+    """Ask on behalf of the agent: for a permission, or for content.
+
+    The same permission asked for again is answered (200) with what has become of it.
+    """
     asked = (await body_of(request, RequestInteractionBody)).asked()
     caller, session_id = await caller_of(request), session_id_of(request)
     interactions = use_cases_of(request).interactions
@@ -193,7 +197,8 @@ async def request_interaction(request: AnyRequest) -> ASGIResponse:
             meta=asked.meta,
         )
     made = location(outcome.session_id, "interactions", outcome.answer["request_id"])
-    return outcome_response(outcome, status=201, made=made)
+    is_new = outcome.changed or outcome.replayed
+    return outcome_response(outcome, status=201 if is_new else 200, made=made)
 
 
 @post("/v1/sessions/{session_id:str}/interactions/{request_id:str}/decision", right="write")
@@ -248,6 +253,7 @@ async def _decide(
             option_id=decided.option_id,
             grant=decided.grant,
             reason=decided.reason,
+            arguments=decided.arguments,
         )
     return outcome_response(outcome)
 

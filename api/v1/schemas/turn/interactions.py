@@ -122,6 +122,10 @@ class DecideBody(Body):
         Field(description="`session` switches tool approval on, `tool` adds an allow rule"),
     ] = "once"
     reason: Detail | None = None
+    arguments: Annotated[
+        JsonMap | None,
+        Field(description="with what the tool may be called, instead of what was asked for"),
+    ] = None
 
 
 class AnswerBody(Body):
@@ -250,6 +254,7 @@ class DecidedInteraction(Shape):
     decision: str
     option_id: str | None
     grant: Grant | None
+    arguments: JsonMap | None
     content: JsonMap | None
     reason: str | None
     sequence: Sequence
@@ -283,7 +288,10 @@ class InteractionRequested(Done):
         str | None, Field(description="null while it waits; else the kind of an option")
     ]
     option_id: str | None
-    reason: Annotated[str | None, Field(description="why the rules decided so")]
+    arguments: Annotated[
+        JsonMap | None, Field(description="with what the tool may be called, if they were edited")
+    ]
+    reason: Annotated[str | None, Field(description="why it was decided so")]
 
 
 class InteractionDecided(Done):
