@@ -104,6 +104,10 @@ class BlobNotFound(NotFound):
     """There is no blob of this name here."""
 
 
+class BlobNamed(Conflict):
+    """A session names this blob; it goes with the last one that does."""
+
+
 class BlobMissing(Invalid):
     """A part names a blob that is not there; send its bytes first."""
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from application.errors import (
     BlobDamaged,
+    BlobNamed,
     BlobNotFound,
     BlobTooLarge,
     DigestMismatch,
@@ -127,6 +128,23 @@ class Blobs:
         if found is None:
             raise BlobNotFound
         return found
+
+    async def delete(self, owner: BlobOwner, name: str) -> None:
+        """Free a blob that no session names, as one that was sent by mistake.
+
+        Args:
+            owner: Whose.
+            name: Its name.
+
+        Raises:
+            BlobNotFound: They have none of that name.
+            BlobNamed: A session of theirs names it.
+            StoreUnavailable: It cannot be freed now.
+        """
+        if await self._store.forget(owner, name):
+            return
+        await self.find(owner, name)
+        raise BlobNamed
 
     async def in_session(self, session_id: UUID, name: str) -> tuple[BlobOwner, Blob]:
         """Return a blob that a session names, and whose it is.

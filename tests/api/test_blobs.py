@@ -70,6 +70,21 @@ def test_sent_again_it_is_the_same(session: SessionApi) -> None:
     assert done(send(session, **{"content-type": "text/html"})) == told
 
 
+def test_one_that_was_sent_by_mistake_is_deleted_and_one_that_is_named_is_not(
+    session: SessionApi,
+) -> None:
+    send(session)
+    path = f"{blobs_of(session)}/{name_of(PNG)}"
+
+    assert done(session.api.request("DELETE", path)) == {"blob": name_of(PNG)}
+    refused(session.api.get(path), 404, "blob_not_found")
+    refused(session.api.request("DELETE", path), 404, "blob_not_found")
+    send(session)
+    session.post("/messages", {"role": "user", "parts": [image(name_of(PNG))]})
+    refused(session.api.request("DELETE", path), 409, "blob_named")
+    assert session.api.get(path).content == PNG
+
+
 def test_a_client_that_has_it_is_not_sent_it_again(session: SessionApi) -> None:
     send(session)
     path, etag = f"{blobs_of(session)}/{name_of(PNG)}", f'"{name_of(PNG)}"'

@@ -9,7 +9,14 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from application.errors import BlobDamaged, BlobTooLarge, DigestMismatch, StoreUnavailable
+from application.errors import (
+    BlobDamaged,
+    BlobNamed,
+    BlobNotFound,
+    BlobTooLarge,
+    DigestMismatch,
+    StoreUnavailable,
+)
 from application.memory_budget import MemoryBudget
 from application.ports.session.blobs import CHUNK, Blob, BlobOwner, KeptBlob
 from application.ports.store import Store
@@ -258,6 +265,24 @@ async def test_what_a_session_names_before_it_is_there_counts_once_it_is(store: 
     assert await sweep(store) == 0
     (listed,) = await store.blobs.of_session(chain.session_id, limit=9)
     assert listed.blob == blob
+
+
+async def test_one_that_no_session_names_can_be_deleted(store: Store):
+    named, unnamed = (await put(store, b"1")).blob, (await put(store, b"2")).blob
+    bobs = (await put(store, b"2", BOB)).blob
+    chain = await session(store)
+    await store.blobs.name(chain.session_id, ADA, [named.name])
+
+    await over(store).delete(ADA, unnamed.name)
+
+    for gone in (unnamed.name, MISSING, "sha256:none"):
+        with pytest.raises(BlobNotFound):
+            await over(store).delete(ADA, gone)
+    assert await bytes_of(store, BOB, bobs) == b"2"
+    with pytest.raises(BlobNamed):
+        await over(store).delete(ADA, named.name)
+    assert await bytes_of(store, ADA, named) == b"1"
+    assert (await put(store, b"2")).is_new
 
 
 async def test_who_is_forgotten_loses_what_no_session_names(store: Store):

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from litestar.response.base import ASGIResponse
 
 from api.http.describing.route_docs import Describes, Header
-from api.http.incoming.bodies import pieces_of, told_size_of
+from api.http.incoming.bodies import body_of, pieces_of, told_size_of
 from api.http.incoming.preconditions import refuse_conditions
 from api.http.incoming.query import PageQuery, with_query
 from api.http.incoming.ranges import ByteRange, has_already, range_of
@@ -23,9 +23,10 @@ from api.http.outgoing.responses import (
     path_of,
     to_json,
 )
-from api.http.routing import get, post, put
+from api.http.routing import delete, get, post, put
 from api.services import services_of
-from api.v1.schemas.blobs import BlobList, StoredBlob
+from api.v1.schemas.blobs import BlobDeleted, BlobList, StoredBlob
+from api.v1.schemas.commands import EmptyBody
 from application.errors import InvalidCursor
 from application.ports.session.blobs import Blob, BlobOwner
 from domain.blobs import BLOB_PATTERN, digest_of_blob
@@ -93,6 +94,24 @@ async def get_blob(request: AnyRequest) -> ASGIResponse:
     """Read a blob of a user: its bytes, or a range of them."""
     owner, name = _owner_of(request), name_of(request, "blob")
     return await _bytes_of(request, owner, await services_of(request).blobs.find(owner, name))
+
+
+@delete("/v1/apps/{app:str}/users/{user:str}/blobs/{blob:str}", right="write")
+@Describes(
+    _TOPIC,
+    body=EmptyBody,
+    answers={200: BlobDeleted},
+    problems=("blob_named", "blob_not_found"),
+    of_path=_OF_PATH,
+    of_sessions=False,
+)
+async def delete_blob(request: AnyRequest) -> ASGIResponse:
+    """Free a blob that no session names; others of the app that sent the same bytes keep it."""
+    refuse_conditions(request)
+    await body_of(request, EmptyBody)
+    name = name_of(request, "blob")
+    await services_of(request).blobs.delete(_owner_of(request), name)
+    return json_response(to_json({"blob": name}))
 
 
 @get("/v1/sessions/{session_id:str}/blobs/{blob:str}", right="read")

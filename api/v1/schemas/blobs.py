@@ -21,6 +21,12 @@ class StoredBlob(Shape):
     media_type: MediaType
 
 
+class BlobDeleted(Shape):
+    """The blob is no more, for this user."""
+
+    blob: BlobName
+
+
 class BlobOfSession(Shape):
     """A blob that a session names; without size and type it is not there, as after an import."""
 

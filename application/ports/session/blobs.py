@@ -214,6 +214,15 @@ class BlobStore(Protocol):
         """
         ...
 
+    async def forget(self, owner: BlobOwner, name: str) -> bool:
+        """Free one blob of somebody if no session of theirs names it, and return whether it was.
+
+        Args:
+            owner: Whose.
+            name: Its name; what is none is not there.
+        """
+        ...
+
     async def forget_unnamed(self, owner: BlobOwner, limit: int) -> int:
         """Free some of what somebody has and none of their sessions names, and return how much.
 

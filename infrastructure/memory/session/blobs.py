@@ -152,6 +152,10 @@ class MemoryBlobs:
         """Let a session name some of its blobs no more, and free them."""
         return self._tables.let_go_of_blobs(session_id, limit)
 
+    async def forget(self, owner: BlobOwner, name: str) -> bool:
+        """Free one blob of somebody if no session of theirs names it."""
+        return self._tables.free_blob(owner, name) > 0
+
     async def forget_unnamed(self, owner: BlobOwner, limit: int) -> int:
         """Free some of what somebody has and none of their sessions names."""
         unnamed = [

@@ -137,6 +137,12 @@ class PostgresBlobs:
         rows = await self._database.fetch(_STATEMENTS["let_go"], values)
         return int(rows[0][0])
 
+    async def forget(self, owner: BlobOwner, name: str) -> bool:
+        """Free one blob of somebody if no session of theirs names it."""
+        values = {**owner._asdict(), "digests": _digests([name])}
+        rows = await self._database.fetch(_STATEMENTS["forget"], values)
+        return bool(rows[0][0])
+
     async def forget_unnamed(self, owner: BlobOwner, limit: int) -> int:
         """Free some of what somebody has and none of their sessions names."""
         values = {**owner._asdict(), "most": limit}

@@ -60,6 +60,9 @@ where session_id = %(session)s and digest = any(%(digests)s::bytea[])
 -- name: let_go
 select let_go_of_blobs_v1(%(session)s, %(most)s)
 
+-- name: forget
+select free_blobs_v1(%(app)s, %(user)s, %(digests)s::bytea[])
+
 -- name: forget_unnamed
 with gone as (
   select array_agg(digest) as digests from (
