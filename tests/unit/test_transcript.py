@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from domain.replacing import replace
 from domain.session import events as e
 from domain.session.content.transcript import Transcript
 from domain.session.content.transcript_entries import Entry
@@ -327,6 +328,22 @@ def test_a_permission_for_a_call_to_come_is_not_that_of_the_one_before_it():
     assert "approval" not in first
     assert (asked["kind"], asked["decision"]) == ("permission", "reject_once")
     assert second["approval"] == {"request_id": "p1", "decision": "reject_once"}
+
+
+def test_what_an_agent_says_of_a_request_and_a_person_changes_in_it_is_in_its_entry():
+    said = {"meta": {"k": 1}, "tool": "rm"}
+    ask = e.PermissionRequested(request_id="p1", turn_id="t1", options=(), **said)
+    of_call = replace(ask, request_id="p2", tool_call_id="c1")
+    to_come = replace(ask, request_id="p3", tool_call_id="c2")
+    edited = {"decision": "allow_once", "arguments": {"path": "/tmp"}}
+    answers = [e.PermissionDecided(request_id=f"p{n}", **edited) for n in (1, 2, 3)]
+    entries = read([started(), called(), ask, of_call, to_come, *answers, called("c2")])
+
+    known = {"meta": {"k": 1}, **edited}
+    _, first, alone, _, second = entries
+    assert first["approval"] == {"request_id": "p2", **known}
+    assert second["approval"] == {"request_id": "p3", **known}
+    assert alone | known == alone
 
 
 def test_what_runtimes_add_to_an_event_is_in_its_entry():

@@ -16,6 +16,7 @@ from domain.session.content.transcript_entries import (
     decision_of,
     late_result,
     mark_of,
+    request_of,
     said_by,
 )
 from domain.session.events import (
@@ -58,7 +59,6 @@ class Transcript:
     _requests: dict[str, tuple[str | None, str]] = field(
         default_factory=dict[str, tuple[str | None, str]]
     )
-
     _marked: dict[str, int] = field(default_factory=dict[str, int])  # of pending permissions
 
     def apply(self, recorded: Recorded) -> Sequence[int]:
@@ -275,9 +275,7 @@ class Transcript:
     def _requested(self, recorded: Recorded, event: PermissionRequested) -> int | None:
         if event.tool_call_id is not None:
             place = self._requests[event.request_id] = (recorded.turn_id, event.tool_call_id)
-            approval: Entry = {"request_id": event.request_id}
-            if event.meta is not None:
-                approval["meta"] = event.meta
+            approval = request_of(event)
             index = self._calls.get(place)
             if index is not None and self.entries[index]["status"] == "open":
                 self.entries[index] = {**self.entries[index], "approval": approval}

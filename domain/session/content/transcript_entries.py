@@ -64,6 +64,12 @@ def mark_of(event: SessionEvent) -> dict[str, Any] | None:
             return None
 
 
+def request_of(event: PermissionRequested) -> dict[str, Any]:
+    """Return what a request adds to the entry of the call that it names."""
+    asked: dict[str, Any] = {"request_id": event.request_id}
+    return asked if event.meta is None else asked | {"meta": event.meta}
+
+
 def decision_of(event: PermissionDecided) -> dict[str, Any]:
     """Return what a decision adds to the entry of its request."""
     said = {
