@@ -21,6 +21,7 @@ from application.use_cases.session.profile import Profiles
 from application.use_cases.session.sessions import Sessions
 from application.use_cases.session.state import SharedStates
 from application.use_cases.turn.asked_before import AskedBefore
+from application.use_cases.turn.endings import TurnEndings
 from application.use_cases.turn.inputs import Inputs
 from application.use_cases.turn.interactions import Interactions
 from application.use_cases.turn.messages import Messages
@@ -48,6 +49,7 @@ class UseCases:
     sessions: Sessions
     shared_states: SharedStates
     summaries: Summaries
+    turn_endings: TurnEndings
     turns: Turns
 
     def do(self, caller: Caller, session_id: UUID, command: Command) -> Awaitable[Outcome]:
@@ -108,5 +110,6 @@ def use_cases_over(
         sessions=Sessions(handler, clock, lineages),
         shared_states=SharedStates(scope_handler),
         summaries=Summaries(handler, clock, names),
+        turn_endings=TurnEndings(repository, handler),
         turns=Turns(handler, clock),
     )

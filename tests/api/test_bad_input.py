@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.api import HELLO, Api, SessionApi, done, openapi, refused
+from tests.support.api import HELLO, Api, Json, SessionApi, done, openapi, refused
 
 DEEPEST = 100
 EVENTS, DATA = "/turns/t1/events", "events[0].data"
@@ -119,6 +119,8 @@ def test_nesting_without_a_door_around_it(api: Api) -> None:
             refused(api.raw("POST", "/v1/sessions", body), 400, "malformed_json")
 
 
+BLANK: Json = {"parts": [{"type": "image"}]}
+
 # ── wrong types and contents ─────────────────────────────────────────────────────────────────
 
 
@@ -135,6 +137,9 @@ def test_nesting_without_a_door_around_it(api: Api) -> None:
         ("POST", "/messages", said({"type": "file", "data": "%%%"}), "parts[0].data"),
         ("POST", "/messages", said({"text": "x"}), "parts[0].type"),
         ("POST", "/messages", said({**HELLO[0], "x": 1}), "parts[0].x"),
+        ("POST", "/turns", {"input": BLANK}, "input.parts[0]"),
+        ("POST", "/turns", {"input": "Hello"}, "input"),
+        ("POST", "/inputs", {"inputs": [{"parts": HELLO}, BLANK]}, "inputs[1].parts[0]"),
         ("POST", "/messages", {"role": "user", "parts": HELLO, "id": ""}, "id"),
         ("POST", "/messages", {"role": "user", "parts": HELLO, "id": "x" * 4097}, "id"),
         ("POST", "/messages", {"role": "user", "parts": HELLO, "implicit": 1}, "implicit"),

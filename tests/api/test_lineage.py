@@ -608,3 +608,39 @@ def test_reads_of_a_session_that_is_no_more_or_never_was(api: Api, path: str) ->
     refused(session.get(path), 404, "session_not_found")
     refused(api.get(NOWHERE + path), 404, "session_not_found")
     refused(api.get("/v1/sessions/x" + path), 404, "session_not_found")
+
+
+# ── what ends together ───────────────────────────────────────────────────────────────────────
+
+
+def test_a_turn_ends_with_those_of_the_children_if_that_is_asked(api: Api) -> None:
+    parent = api.create(limits={"depth": 2})
+    child, idle = spawn(parent, limits={"depth": 2}), spawn(parent)
+    grandchild = spawn(child)
+    busy = [parent, child, grandchild]
+    for number, one in enumerate(busy):
+        one.start(f"t{number}")
+    done(
+        grandchild.post("/turns", {"turn_id": "next", "mode": "queue", "input": {"parts": HELLO}}),
+        202,
+    )
+    running = [{"session_id": one.id, "turn_id": f"t{n}"} for n, one in enumerate(busy)]
+
+    alone = done(parent.post("/turns/t0/cancel", {"reason": "enough"}))
+    assert alone["children"] == []
+    together = done(
+        parent.post("/turns/t0/cancel", {"reason": "enough", "hold": True, "children": True})
+    )
+
+    assert together["children"] == running[1:]
+    assert done(grandchild.get("/turns/t2"))["status"] == "cancelled"
+    assert done(grandchild.get("/status"))["status"] == "idle"
+    assert [one["type"] for one in idle.events()] == ["session.created"]
+    for body in ({"children": True}, {"children": True}):
+        again = done(parent.post("/turns/t0/cancel", body))
+        assert again["children"] == []
+    # What waits in a child runs no more after an interruption, and nothing ran.
+    told = done(parent.post("/interrupt", {"children": True}))
+    assert (told["interrupted"], told["children"]) == (False, [])
+    assert done(grandchild.get("/inputs"))["pending"] == 0
+    refused(parent.post("/turns/t0/cancel", {"children": "yes"}), 422, "invalid")

@@ -90,10 +90,16 @@ def revise(session: Session, command: ReviseMessage) -> list[SessionEvent]:
     return [MessageRevised(message_id=command.message_id, parts=command.parts, input=command.input)]
 
 
-def require_message(message_id: str, parts: Sequence[Part]) -> None:
-    """Refuse a message without a proper id or without content."""
-    require_id(message_id, "message_id")
-    require_parts(parts)
+def require_message(message_id: str, parts: Sequence[Part], within: str = "") -> None:
+    """Refuse a message without a proper id or without content.
+
+    Args:
+        message_id: Its id.
+        parts: What it says.
+        within: What to call the place where both stand, such as `input.`.
+    """
+    require_id(message_id, f"{within}message_id")
+    require_parts(parts, f"{within}parts")
 
 
 def require_new_message(session: Session, message_id: str) -> None:

@@ -6,10 +6,11 @@ follow. It waits in the log: a restart changes nothing.
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from domain.checks import require_model, require_name, require_summary
-from domain.errors import InputExists, InputTooLarge, Invalid, QueueFull
+from domain.errors import InputExists, InputTooLarge, Invalid, QueueFull, about
 from domain.session.content.messages import require_message, require_new_message
 from domain.session.environment.runtime import require_choice
 from domain.session.events import (
@@ -82,19 +83,12 @@ def queued(
     seen: set[str] = set()
     events: list[SessionEvent] = []
     for index, one in enumerate(new):
-        require_name(one.input_id, f"inputs[{index}].id")
-        require_message(one.message_id, one.parts)
-        require_new_message(session, one.message_id)
-        if one.input_id in session.inputs.waiting or one.input_id in session.inputs.ended:
-            raise InputExists(None, input_id=one.input_id)
+        with about(index) if len(new) > 1 else nullcontext():
+            _require_input(session, one, source, f"inputs[{index}].")
+            size += require_size(whole(one.parts, one.meta), largest)
         if one.input_id in seen or f"message {one.message_id}" in seen:
             raise Invalid("two inputs have the same id", field="inputs")
         seen |= {one.input_id, f"message {one.message_id}"}
-        require_reason(source, one.meta)
-        require_model(one.model, "model")
-        if one.model is not None:
-            require_choice(session, one.model)
-        size += require_size(whole(one.parts, one.meta), largest)
         events.append(
             InputQueued(
                 input_id=one.input_id,
@@ -115,6 +109,18 @@ def queued(
         raise QueueFull(None, waiting=len(session.inputs.waiting), limit=most)
     require_room(session, size - (leaves.size if leaves else 0))
     return events
+
+
+def _require_input(session: Session, one: NewInput, source: TurnSource, within: str) -> None:
+    require_name(one.input_id, f"{within}id")
+    require_message(one.message_id, one.parts, within)
+    require_new_message(session, one.message_id)
+    if one.input_id in session.inputs.waiting or one.input_id in session.inputs.ended:
+        raise InputExists(None, input_id=one.input_id)
+    require_reason(source, one.meta)
+    require_model(one.model, "model")
+    if one.model is not None:
+        require_choice(session, one.model)
 
 
 def require_room(session: Session, more: int) -> None:

@@ -58,7 +58,7 @@ def start(session: Session, command: StartTurn) -> list[SessionEvent]:
     """
     require_active(session)
     require_name(command.turn_id, "turn_id")
-    require_message(command.message_id, command.parts)
+    require_message(command.message_id, command.parts, "input.")
     input_queue.require_reason(command.source, command.meta)
     require_model(command.model, "model")
     if command.model is not None:

@@ -175,4 +175,7 @@ async def interrupt(request: AnyRequest) -> ASGIResponse:
     """Cancel the running turn and all that waits behind it."""
     body = await body_of(request, InterruptBody)
     command = Interrupt(expected_turn_id=body.expected_turn_id, reason=body.reason)
-    return outcome_response(await perform(request, command))
+    outcome = await use_cases_of(request).turn_endings.interrupt(
+        await caller_of(request), session_id_of(request), command, children=body.children
+    )
+    return outcome_response(outcome)

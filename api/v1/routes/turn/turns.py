@@ -17,6 +17,7 @@ from api.v1.schemas.turn.activity import ActivityBody, activity_of, verbatim
 from api.v1.schemas.turn.inputs import InputsTaken
 from api.v1.schemas.turn.turns import (
     ActivityAnswer,
+    CancelledTurn,
     CancelTurnBody,
     CompleteTurnBody,
     FailTurnBody,
@@ -240,11 +241,14 @@ async def fail_turn(request: AnyRequest) -> ASGIResponse:
 @Describes(
     "Turns",
     body=CancelTurnBody,
-    answers={200: TurnEnded},
+    answers={200: CancelledTurn},
     problems=("turn_not_found", "turn_ended"),
 )
 async def cancel_turn(request: AnyRequest) -> ASGIResponse:
     """End this very turn; what waits has its turn next, unless it is held."""
     body = await body_of(request, CancelTurnBody)
     command = CancelTurn(turn_id=name_of(request, "turn_id"), reason=body.reason, hold=body.hold)
-    return outcome_response(await perform(request, command))
+    outcome = await use_cases_of(request).turn_endings.cancel(
+        await caller_of(request), session_id_of(request), command, children=body.children
+    )
+    return outcome_response(outcome)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
@@ -75,11 +76,17 @@ class SteerInputBody(Body):
     expected_turn_id: Name | None = None
 
 
+WithChildren = Annotated[
+    bool, Field(description="end, too, what runs in its living children, and in theirs")
+]
+
+
 class InterruptBody(Body):
     """Which turn is meant, the running one when that is left out, and why it is to end."""
 
     expected_turn_id: Name | None = None
     reason: Name = "interrupted"
+    children: WithChildren = False
 
 
 # ── answers ──────────────────────────────────────────────────────────────────────────────────
@@ -174,6 +181,13 @@ class DispatchDone(Done):
     next_turn_id: NextTurn
 
 
+class EndedInChild(Shape):
+    """A turn of a child that was ended with that of its parent."""
+
+    session_id: UUID
+    turn_id: str
+
+
 class Interrupted(Done):
     """What ran and waited does so no more."""
 
@@ -181,3 +195,4 @@ class Interrupted(Done):
     previous_turn_id: Annotated[str | None, Field(description="that turn")]
     cancelled_inputs: Annotated[list[str], Field(description="what waited, the oldest first")]
     generation: Annotated[int, Field(ge=0)]
+    children: list[EndedInChild]

@@ -17,7 +17,15 @@ from api.v1.schemas.base import (
 from api.v1.schemas.commands import Detail
 from api.v1.schemas.turn.activity import UnjudgedActivity
 from api.v1.schemas.turn.activity_data import UsageData
-from api.v1.schemas.turn.inputs import InputId, InputMeta, InputTaken, NextTurn, QueuePlace
+from api.v1.schemas.turn.inputs import (
+    EndedInChild,
+    InputId,
+    InputMeta,
+    InputTaken,
+    NextTurn,
+    QueuePlace,
+    WithChildren,
+)
 from api.v1.schemas.turn.parts import Parts
 from domain.session.work import TurnOutcome
 from domain.values import REASONING_EFFORTS, InputMode, ModelChoice, TurnSource, Usage
@@ -135,6 +143,7 @@ class CancelTurnBody(Body):
 
     reason: Name = "user_requested"
     hold: bool = False
+    children: WithChildren = False
 
 
 # ── answers ──────────────────────────────────────────────────────────────────────────────────
@@ -218,3 +227,9 @@ class TurnEnded(Done):
     """The turn has ended."""
 
     next_turn_id: NextTurn
+
+
+class CancelledTurn(TurnEnded):
+    """The turn has ended, and those of its children if that was asked."""
+
+    children: list[EndedInChild]
