@@ -1,5 +1,6 @@
 """One message that is being written: what there is of it, and how the next piece joins it."""
 
+import json
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -90,6 +91,16 @@ class Partial:
         """Where it ends now."""
         return Mark(self.count, self.length)
 
+    def weight(self, text: str) -> int:
+        """Return the bytes that a part of it has in its record.
+
+        Args:
+            text: Whole characters; the input of a tool is JSON already, all else becomes a string.
+        """
+        if self.key.kind == "tool_input":
+            return len(text.encode())
+        return len(json.dumps(text, ensure_ascii=False).encode()) - 2
+
     def fresh(self, text: str, offset: int | None, index: int | None) -> tuple[str, str] | None:
         """Return what a piece adds, and the half of a pair that waits then; None if all is there.
 
@@ -134,7 +145,7 @@ class Partial:
         if text:
             self._parts.append(text)
             self.length += len(text)
-            self.size += len(text.encode())
+            self.size += self.weight(text)
         self.half = half
         self.count += count
         if len(self._parts) > _PARTS:
@@ -190,7 +201,7 @@ class Partial:
         text = self.text()[: mark.length]
         self._parts = [text] if text else []
         self.count, self.length, self.half = mark.count, mark.length, half
-        self.size = len(text.encode())
+        self.size = self.weight(text)
 
     def misplaced(self, detail: str | None = None, *, ahead: bool = False) -> PieceMisplaced:
         """Return the refusal of a piece, which says where the message goes on.

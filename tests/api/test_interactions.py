@@ -281,6 +281,23 @@ async def test_a_decision_that_comes_too_late_but_before_the_timeout_is_recorded
         assert [e["type"] for e in log[2:]] == ["permission.requested", "elicitation.requested"]
 
 
+def test_what_an_agent_says_of_a_request_is_kept_as_it_came(session: SessionApi) -> None:
+    """Agents put whole scripts into titles, and the beginnings of commands into options."""
+    session.start()
+    title = "Run\tthis?\r\n" + "cat <<'EOF' > x\n" * 500
+    options = [
+        {"option_id": "yes", "name": "Yes, and all of: " + "git " * 100, "kind": "allow_once"}
+    ]
+    body = {"request_id": "r1", "turn_id": "t1", "title": title, "options": options}
+    done(session.post("/interactions", body), 201)
+
+    (asked,) = done(session.get("/interactions"))["interactions"]
+    assert (asked["title"], asked["options"]) == (title, options)
+    too_long = {**body, "request_id": "r2", "title": "x" * 10_001}
+    refused(session.post("/interactions", too_long), 422, "invalid")
+    session.complete()
+
+
 @pytest.mark.parametrize("seconds", [0, -1, 604_801, 1.5, "60", True])
 def test_a_timeout_is_a_second_to_a_week(session: SessionApi, seconds: Any) -> None:
     session.start()
@@ -297,7 +314,7 @@ def test_a_timeout_is_a_second_to_a_week(session: SessionApi, seconds: Any) -> N
 
 def test_an_agent_that_asks_again_is_told_what_was_decided(session: SessionApi) -> None:
     session.start()
-    about = {"title": "May I?", "tool": "rm", "arguments": {"path": "/", "deep": 2**70}}
+    about = {"title": "", "tool": "rm", "arguments": {"path": "/", "deep": 2**70}}
     first = session.ask(**about, meta={"try": 1})
     again = {"request_id": "r1", "turn_id": "t1", "options": OPTIONS, **about, "meta": {"try": 2}}
 

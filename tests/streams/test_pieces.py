@@ -10,6 +10,7 @@ from tests.streams.agent import Agent, agents, said
 from tests.support.processes import Cairn
 from tests.support.sse import Frame, eventually, open_stream, streaming
 
+LARGEST = 1024 * 1024 - 8 * 1024
 BOTH = pytest.mark.parametrize("reader", [0, 1], ids=["this process", "another process"])
 
 
@@ -421,8 +422,20 @@ async def test_no_message_is_written_that_is_too_large_to_be_recorded(agent: Age
     refused = await agent.write(session, turn, said("x" * 250_000, message="m"))
 
     assert (refused.status, refused.json["code"]) == (413, "partial_too_large")
-    assert (refused.json["limit"], refused.json["message_id"]) == (1024 * 1024, "m")
+    assert (refused.json["limit"], refused.json["message_id"]) == (LARGEST, "m")
     assert len(await partial_of(agent, session)) == 1_000_000
+
+
+async def test_a_message_of_the_largest_size_can_be_recorded(agent: Agent):
+    """As it counts in its record, where a line end takes two bytes."""
+    session, turn = await agent.busy_session()
+    text, message = "\n" * (LARGEST // 2), "m" * 4096
+    assert (await agent.write(session, turn, said(text, message=message))).status == 200
+    assert (await agent.write(session, turn, said("x", message=message))).status == 413
+
+    await agent.record(session, turn, said(text, message=message))
+
+    assert await agent.written(session) == []
 
 
 async def test_no_more_messages_are_written_at_once_than_a_session_may_have(agent: Agent):

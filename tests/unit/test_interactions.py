@@ -34,7 +34,7 @@ from domain.session.commands import (
 )
 from domain.session.interaction.elicitations import MAX_MESSAGE
 from domain.session.interaction.interactions import MAX_PENDING
-from domain.session.interaction.permission_requests import MAX_OPTIONS
+from domain.session.interaction.permission_requests import MAX_ASKED, MAX_OPTIONS
 from domain.values import Failure, Option
 from tests.support.builders import (
     ALLOW,
@@ -89,7 +89,7 @@ def test_a_request_id_is_used_once(past):
     [
         ask(""),
         ask(tool_call_id=" "),
-        ask(title="a\x00b"),
+        ask(title="x" * (MAX_ASKED + 1)),
         ask(options=()),
         ask(options=(ALLOW, ALLOW)),
         ask(options=(ALLOW, Option(option_id="later", name="Later", kind="timeout"))),

@@ -27,6 +27,8 @@ from domain.session.decide import decide
 from domain.session.events import ActivityEvent, AgentMessage, AgentThought, ToolCalled
 
 _MESSAGES = 100
+_BESIDE = 8 * 1024
+"""Bytes that a record may have beside what was written: its ids, who and when."""
 _PATIENCE = 0.3
 _LOOK_EVERY = 0.03
 
@@ -73,7 +75,7 @@ class Pieces:
         repository: Loads the states of sessions.
         hub: Who follows here.
         writer: Keeps them.
-        largest: The most bytes of one message.
+        largest: The most bytes of a record; a message has a little less.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class Pieces:
         self._repository = repository
         self._hub = hub
         self._writer = writer
-        self._largest = largest
+        self._largest = max(largest - _BESIDE, largest // 2)
         self._reader = PartialReader(store, hub)
 
     async def take(self, session_id: UUID, turn_id: str, pieces: Sequence[SentPiece]) -> Taken:
@@ -206,7 +208,7 @@ class Pieces:
         return partial
 
     def _require_room(self, partial: Partial, text: str) -> None:
-        if partial.size + len(text.encode()) > self._largest:
+        if partial.size + partial.weight(text) > self._largest:
             raise PartialTooLarge(
                 f"the message would have more than {self._largest} bytes; record it, or end it",
                 message_id=partial.key.message_id,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from domain.checks import require_id, require_name, require_summary, require_title
+from domain.checks import require_id, require_name, require_summary
 from domain.errors import Invalid, LimitReached, OptionNotOffered, PermissionDenied
 from domain.permissions.narrowing import require_approval_within, require_within
 from domain.permissions.patterns import literal
@@ -46,6 +46,9 @@ __all__ = ["DecidePermission", "RequestPermission"]
 
 
 MAX_OPTIONS = 20
+MAX_ASKED = 10_000
+"""The most characters of a title: agents put the whole command there that they want to run."""
+MAX_OPTION_NAME = 1000
 UNDECIDED = ("cancelled", "timeout")
 """What the log says where nobody chose: no option may be of such a kind."""
 
@@ -72,7 +75,8 @@ def request(session: Session, command: RequestPermission) -> list[SessionEvent]:
     require_running(session, command.turn_id)
     require_new(session, command.request_id)
     require_id(command.tool_call_id, "tool_call_id")
-    require_title(command.title)
+    if command.title is not None and len(command.title) > MAX_ASKED:
+        raise Invalid(f"title must have at most {MAX_ASKED} characters", field="title")
     require_name(command.tool, "tool")
     options = [option.option_id for option in command.options]
     if not options or len(options) > MAX_OPTIONS or len(set(options)) != len(options):

@@ -25,13 +25,17 @@ from api.v1.schemas.base import (
     ProviderId,
     Sequence,
     Shape,
-    Title,
     one_of,
 )
 from api.v1.schemas.commands import Detail
 from api.v1.schemas.turn.activity_data import whole
 from domain.session.interaction.elicitations import MAX_MESSAGE, MAX_URL, URL_PATTERN
-from domain.session.interaction.permission_requests import MAX_OPTIONS, UNDECIDED
+from domain.session.interaction.permission_requests import (
+    MAX_ASKED,
+    MAX_OPTION_NAME,
+    MAX_OPTIONS,
+    UNDECIDED,
+)
 from domain.session.work import InteractionKind
 from domain.values import Grant
 
@@ -57,7 +61,7 @@ class OptionBody(Body):
     """One answer on offer."""
 
     option_id: Name
-    name: Name
+    name: Annotated[str, StringConstraints(min_length=1, max_length=MAX_OPTION_NAME)]
     kind: Annotated[
         Name,
         ProviderId,
@@ -76,7 +80,10 @@ class AskPermissionBody(Body):
     turn_id: Name
     options: Annotated[list[OptionBody], Field(min_length=1, max_length=MAX_OPTIONS)]
     tool_call_id: ProviderId | None = None
-    title: Title | None = None
+    title: Annotated[
+        str | None,
+        Field(max_length=MAX_ASKED, description="as the agent puts it, in several lines"),
+    ] = None
     tool: Name | None = None
     arguments: JsonMap | None = None
     read_only: Annotated[bool, Field(description="the tool says that it changes nothing")] = False
