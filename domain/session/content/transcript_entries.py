@@ -49,8 +49,12 @@ def mark_of(event: SessionEvent) -> dict[str, Any] | None:
     match event:
         case PermissionRequested():
             asked = {"kind": "permission", "request_id": event.request_id}
-            named = {"title": event.title, "tool": event.tool, "tool_call_id": event.tool_call_id}
-            named["meta"] = event.meta
+            named: dict[str, Any] = {
+                "title": event.title,
+                "tool": event.tool,
+                "tool_call_id": event.tool_call_id,
+                "meta": event.meta,
+            }
             return asked | {name: value for name, value in named.items() if value is not None}
         case TurnFailed(failure=failure):
             broken = {"kind": failure.kind, "summary": failure.summary, "bundle": failure.bundle}
