@@ -77,6 +77,7 @@ def test_100_mb_in_one_header_are_not_read(impatient: Served) -> None:
 
 
 POST = b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+PACKED = POST + b"Transfer-Encoding: gzip, chunked"
 
 
 @pytest.mark.parametrize(
@@ -84,11 +85,19 @@ POST = b"POST /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Type: applicat
     [
         (b"FOO / HTTP/1.1\r\nHost: localhost\r\n\r\n", 501, "not_implemented", "no path takes"),
         (b"GETX / HTTP/1.1\r\nHost: localhost\r\n\r\n", 501, "not_implemented", "no path takes"),
+        (PACKED + b"\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 501, "not_implemented", "chunked"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", 400, "malformed_request", "http://"),
         (b"GET / HTTP/9.9\r\n\r\n", 400, "malformed_request", "HTTP/1.1"),
         (b"GET / HTTP/1.1\r\nno header\r\n\r\n", 400, "malformed_request", "HTTP/1.1"),
     ],
-    ids=["another method", "nearly a method", "TLS", "another version", "a line that is no header"],
+    ids=[
+        "another method",
+        "nearly a method",
+        "packed",
+        "TLS",
+        "another version",
+        "a line that is no header",
+    ],
 )
 def test_what_is_no_request_is_told_so(
     impatient: Served, sent: bytes, status: int, code: str, said: str

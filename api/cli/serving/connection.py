@@ -197,12 +197,22 @@ class Connection(HttpToolsProtocol):
             return
         self._in_head = False
         self._since, self._received = self.loop.time(), 0
-        hosts = sum(name == b"host" for name, _ in self.headers)
+        hosts, codings = 0, b""
+        for name, value in self.headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"transfer-encoding":
+                codings += b"," + value.lower() if codings else value.lower()
         version = self.parser.get_http_version() if self.parser else ""
         if hosts > 1 or (hosts == 0 and version == "1.1"):
             # RFC 9112, section 3.2.
             detail = "send exactly one Host header"
             self._refuse(400, "Bad Request", "malformed_header", detail)
+            return
+        if codings.strip() not in (b"", b"chunked"):
+            # RFC 9112, section 6.1: what is in the body would be taken for something else.
+            detail = "the body may be chunked and otherwise has to come as it is"
+            self._refuse(501, "Not Implemented", "not_implemented", detail)
             return
         super().on_headers_complete()
         self._has_request = True
