@@ -11,6 +11,7 @@ import pytest
 from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Request
+from application.errors import Overloaded
 from application.fan_out import FanOut
 from application.memory_budget import Share
 from application.ports.store import Store
@@ -116,6 +117,24 @@ async def test_transcripts_that_are_too_large_to_keep_are_read_all_the_same(stor
     for _ in range(3):
         assert len(await transcripts.entries(SESSION_ID, 10)) == 9
     assert (share.used, len(transcripts._kept)) == (0, 0)
+
+
+async def test_of_transcripts_that_are_too_large_to_keep_one_is_folded_at_a_time(store):
+    """Who asks for another meanwhile is told to come again; nothing of it is still counted then."""
+    slow(store)
+    share = Share("transcripts", 1)
+    transcripts = Transcripts(store, share=share)
+    for _ in range(2):
+        first, second = await asyncio.gather(
+            transcripts.entries(SESSION_ID, 10),
+            transcripts.entries(UUID(int=1), 10),
+            return_exceptions=True,
+        )
+        assert len(first) == 9
+        assert isinstance(second, Overloaded)
+        assert second.facts == {"share": "transcripts", "limit": 1}
+        assert share.used == 0
+    assert len(await transcripts.entries(UUID(int=1), 10)) == 9
 
 
 async def test_a_page_of_a_long_transcript_is_read_without_folding_it_again() -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+from application.errors import Overloaded
 from application.memory_budget import MEBIBYTE, Share
 from application.ports.store import Store
 from application.reads.transcript.folded_entries import FoldedEntries
@@ -23,6 +24,8 @@ from domain.values import Origin
 
 _PAGE = 1000
 _PAGE_BYTES = 2 * MEBIBYTE
+_LARGE = 8
+"""A transcript is large from this part of the memory for all of them on."""
 _TURNINGS = tuple(NAMES[cls][0] for cls in (SessionCreated, ConversationRewound))
 
 
@@ -34,7 +37,7 @@ class _Kept:
     transcript: Transcript
     sequence: int = 0
     memory: int = 0
-    """The bytes that it took when it was kept, about."""
+    """The bytes that are counted for it."""
 
 
 class _Stretch(NamedTuple):
@@ -58,6 +61,8 @@ class Transcripts:
         self._codec = store.codec
         self._share = share or Share("transcripts", 64 * MEBIBYTE)
         self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
+        self._folding: list[object] = []
+        """The folds that are being made, the oldest first."""
         self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def entries(self, session_id: UUID, sequence: int) -> Sequence[bytes]:
@@ -66,20 +71,24 @@ class Transcripts:
         Args:
             session_id: Whose transcript.
             sequence: The last event that counts; the log has it.
+
+        Raises:
+            Overloaded: It and others that are being folded are more than there is memory for.
         """
         lock = self._locks.get(session_id)
         if lock is None:
             lock = self._locks[session_id] = asyncio.Lock()
         async with lock:
             kept = self._kept.pop(session_id, None) or self._nothing()
-            self._share.count(-kept.memory)
             if kept.sequence < sequence:
                 kept = await self._fold(session_id, kept, sequence)
             self._keep(session_id, kept)
             now = kept.entries.json_at(sequence)
         if now is not None:
             return now
-        return (await self._fold(session_id, self._nothing(), sequence)).entries.json()
+        folded = await self._fold(session_id, self._nothing(), sequence)
+        self._share.count(-folded.memory)
+        return folded.entries.json()
 
     def forget(self, session_id: UUID) -> None:
         """Drop a transcript from memory.
@@ -93,19 +102,28 @@ class Transcripts:
 
     async def _fold(self, session_id: UUID, kept: _Kept, upto: int) -> _Kept:
         """Return a transcript that has taken in what follows, or that begins with what counts."""
-        if await self._go_on(kept, _Stretch(session_id, kept.sequence, upto)):
-            return kept
-        kept = self._nothing()
-        for stretch in await self._stretches(session_id, upto):
-            # A call that was open where the conversation turned will not return here.
-            kept.transcript.settle()
-            kept.entries.begin(stretch.after)
-            await self._go_on(kept, stretch)
+        turn = object()
+        self._folding.append(turn)
+        try:
+            if await self._go_on(kept, _Stretch(session_id, kept.sequence, upto), turn):
+                return kept
+            self._share.count(-kept.memory)
+            kept = self._nothing()
+            for stretch in await self._stretches(session_id, upto):
+                # A call that was open where the conversation turned will not return here.
+                kept.transcript.settle()
+                kept.entries.begin(stretch.after)
+                await self._go_on(kept, stretch, turn)
+        except BaseException:
+            self._share.count(-kept.memory)
+            raise
+        finally:
+            self._folding.remove(turn)
         # What a rewind or a fork goes on from is settled though nothing followed it yet.
         kept.sequence = upto
         return kept
 
-    async def _go_on(self, kept: _Kept, stretch: _Stretch) -> bool:
+    async def _go_on(self, kept: _Kept, stretch: _Stretch, turn: object) -> bool:
         """Take in a stretch; return whether that was all, with no turning in it."""
         kept.sequence = stretch.after
         while kept.sequence < stretch.upto:
@@ -125,6 +143,11 @@ class Transcripts:
                 kept.entries.sequence = recorded.sequence
                 kept.transcript.apply(recorded)
             kept.sequence = page[-1].sequence
+            self._weigh(kept)
+            is_large = kept.memory > self._share.limit // _LARGE
+            if is_large and self._share.is_over and turn is not self._folding[0]:
+                # One that is larger than the share can be read, but not several at once.
+                raise Overloaded(None, share=self._share.name, limit=self._share.limit)
         return True
 
     async def _stretches(self, session_id: UUID, upto: int) -> Sequence[_Stretch]:
@@ -147,10 +170,14 @@ class Transcripts:
         return _Kept(entries, Transcript(entries))
 
     def _keep(self, session_id: UUID, kept: _Kept) -> None:
-        kept.memory = kept.entries.memory
         self._kept[session_id] = kept
-        self._share.count(kept.memory)
-        while self._share.is_over:
+        self._weigh(kept)
+
+    def _weigh(self, kept: _Kept) -> None:
+        """Count what a transcript takes now, and drop those that were read the longest ago."""
+        before, kept.memory = kept.memory, kept.entries.memory
+        self._share.count(kept.memory - before)
+        while self._share.is_over and self._kept:
             _, oldest = self._kept.popitem(last=False)
             self._share.count(-oldest.memory)
 
