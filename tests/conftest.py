@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from application.ports.store import Store
 from infrastructure.memory.store import MemoryStore
@@ -20,10 +21,33 @@ gc.disable()
 
 _CHOICE = pytest.StashKey[Choice]()
 
+# Two ways to run properties: as everybody does, the same every time; and `-m hunt`, long and at
+# random.
+settings.register_profile(
+    "cairn",
+    max_examples=50,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.filter_too_much,
+    ],
+)
+settings.register_profile(
+    "cairn-hunt",
+    settings.get_profile("cairn"),
+    max_examples=5_000,
+    derandomize=False,
+    print_blob=True,
+)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     # What `anyio_mode = "auto"` says: every coroutine function that is a test is run.
     config.option.anyio_mode = "auto"
+    settings.load_profile("cairn-hunt" if config.option.markexpr == "hunt" else "cairn")
     # A shell has what it runs in the background ignore Ctrl-C, and the programs under test inherit
     # that; they are asked to heed it.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
