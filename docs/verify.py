@@ -5,8 +5,7 @@
     verify.py checkpoint FILE KEY       GET /v1/audit/checkpoint, and a public key you have kept
     verify.py log CHECKPOINT FILE       all events by position, against the root of a checkpoint
 
-FILE may be - for the standard input. The exit status is 0 when it holds, else 1.
-"""
+FILE may be - for the standard input. The exit status is 0 when it holds, else 1."""
 
 import base64
 import hashlib
@@ -42,8 +41,7 @@ def lines(path: str) -> list[tuple[bytes, int, int, bytes, bytes]]:
 
 
 def session(path: str) -> str:
-    events = lines(path)
-    need(events, "there is no event")
+    need(events := lines(path), "there is no event")
     digest, last, erased = sha(events[0][0]), 0, None
     for expected, (owner, sequence, position, stored, record) in enumerate(events, 1):
         need(owner == events[0][0], f"line {expected} is of another session")
@@ -67,8 +65,7 @@ def climb(node: int, last: int, lower: bytes, upper: bytes, proof: list[bytes]) 
         else:
             upper = sha(b"\1", upper, one)
         node, last = node >> 1, last >> 1
-    need(last == 0, "the proof is too short")
-    return [lower, upper]
+    return need(last == 0, "the proof is too short") or [lower, upper]
 
 
 def inclusion(path: str) -> str:
@@ -146,4 +143,7 @@ if __name__ == "__main__":
     checks = {one.__name__: one for one in (session, inclusion, consistency, checkpoint, log)}
     if len(sys.argv) < 3 or sys.argv[1] not in checks:
         sys.exit(__doc__)
-    print("HOLDS:", checks[sys.argv[1]](*sys.argv[2:]))
+    try:
+        print("HOLDS:", checks[sys.argv[1]](*sys.argv[2:]))
+    except Exception as error:  # noqa: BLE001 - a stranger's file may hold anything
+        sys.exit(f"CANNOT BE CHECKED: {error!r}")

@@ -89,19 +89,10 @@ class Repairs:
             analyser = Analyser(reader, options, genesis(session_id))
             writes = SharedWrites(self._store.codec)
             async for page in inspection.events():
+                if row is None and any(found.type in _OF_NO_SESSION for found in page):
+                    raise SessionNotFound
+                analyser.page(page, reader.placed)
                 for found in page:
-                    if row is None and found.type in _OF_NO_SESSION:
-                        raise SessionNotFound
-                    analyser.row(
-                        reader.row(
-                            found.sequence,
-                            found.type,
-                            found.record,
-                            position=found.position,
-                            digest=found.digest,
-                            erased_hash=found.erased_hash,
-                        )
-                    )
                     writes.take(found)
             if row is None and analyser.integrity.last is None:
                 raise SessionNotFound

@@ -4,10 +4,10 @@ It takes rows one at a time and keeps only what is open, so that a log of any le
 at. It assumes no order, no uniqueness and no readable payload. It never changes anything.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from domain.repair.integrity import Integrity
+from domain.repair.integrity import Integrity, Placed
 from domain.repair.report import Action, Issue, Options, Report, Source
 from domain.repair.rows import Dialect, Row, Standing
 from domain.repair.turns import Turns
@@ -61,13 +61,39 @@ class Analyser:
         """Whether something was found so far that nothing may be appended to."""
         return self._damaged
 
+    def page(self, rows: Sequence[Placed], read: Callable[[Placed], Row]) -> None:
+        """Look at the next rows of a log that has digests.
+
+        Args:
+            rows: In the order of the source.
+            read: Reads one of them.
+        """
+        at = 0
+        while at < len(rows):
+            taken = self.integrity.run(rows[at:] if at else rows)
+            for placed in rows[at : at + taken]:
+                row = read(placed)
+                if row.problems:
+                    self._look(row, ())
+                elif found := self._turns.follow(row):
+                    self._note_all(row, found)
+            at += taken
+            if at < len(rows):
+                self.row(read(rows[at]))
+                at += 1
+
     def row(self, row: Row) -> None:
         """Look at the next row, in the order of the source."""
-        found = self.integrity.check(row)
-        if row.problems:
-            found += row.problems
-        if not row.problems or not any(code == "invalid_event_json" for code, _ in row.problems):
+        self._look(row, self.integrity.check(row))
+
+    def _look(self, row: Row, misplaced: Sequence[tuple[str, str]]) -> None:
+        problems = row.problems
+        found = [*misplaced, *problems]
+        if not any(code == "invalid_event_json" for code, _ in problems):
             found += self._turns.follow(row)
+        self._note_all(row, found)
+
+    def _note_all(self, row: Row, found: Sequence[tuple[str, str]]) -> None:
         for code, detail in found:
             self._note(
                 Issue(

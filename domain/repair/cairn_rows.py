@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
+from functools import partial
 from typing import Any, NamedTuple
 
 from domain.log.catalogue import NAMES
 from domain.log.erased_records import ERASING, Explained, erased_record, fault_of
+from domain.repair.integrity import Placed
 from domain.repair.report import Action, PlannedEvent
 from domain.repair.rows import (
     INTERRUPTED,
@@ -49,6 +51,11 @@ _STATES: Mapping[str, str] = {
     "session.deleted": "deleted",
     "session.erased": "erased",
 }
+
+
+_CLOSELY = ERASING | _STATES.keys()
+"""Types of which more is asked than a glance shows."""
+_ROW: Callable[[tuple[Any, ...]], Row] = partial(tuple.__new__, Row)  # pyright: ignore[reportUnknownMemberType]
 
 
 def required_of(cls: type[Any]) -> frozenset[str]:
@@ -111,6 +118,8 @@ class CairnRows:
         self._read = read
         self._glance = glance
         self._moment = ""
+        self._turn_said: str | None = None
+        self._turn_id: str | None = None
         self._state = self._reason = ""
         self._failure: Failure | None = None
         self._explained = Explained()
@@ -127,6 +136,49 @@ class CairnRows:
     def standing(self) -> Standing:
         """Where the session stands after the records so far."""
         return Standing(self._session_id, self._state, self._reason, self._failure)
+
+    def placed(self, placed: Placed) -> Row:
+        """Return an event as it lies in the store as a row.
+
+        Args:
+            placed: What is stored of it.
+        """
+        sequence, position, type_, record, digest, erased_hash = placed
+        if erased_hash is None and self._glance is not None and type_ not in _CLOSELY:
+            seen = self._glance(type_, record)
+            # Events of one append have the same time.
+            if seen is not None and (seen.at == self._moment or is_moment(seen.at)):
+                self._moment = seen.at
+                return self._seen(sequence, type_, seen, position, record, digest)
+        return self.row(
+            sequence, type_, record, position=position, digest=digest, erased_hash=erased_hash
+        )
+
+    def _seen(
+        self, sequence: int, name: str, seen: Glance, position: int, record: bytes, digest: bytes
+    ) -> Row:
+        role, call, tool = _ROLES.get(name) or _role(name), "", ""
+        if role in ("call", "result"):
+            call, tool = text_of(seen.tool_call_id) or "", text_of(seen.tool_name) or ""
+        if seen.turn_id != self._turn_said:
+            # Events of one turn follow each other.
+            self._turn_said, self._turn_id = seen.turn_id, text_of(seen.turn_id)
+        event_id = text_of(seen.event_id)
+        return _ROW(
+            (
+                sequence,
+                event_id,
+                self._turn_id,
+                role,
+                call,
+                tool,
+                (),
+                position,
+                record,
+                digest,
+                None,
+            )
+        )
 
     def row(
         self,
@@ -150,12 +202,6 @@ class CairnRows:
         """
         if erased_hash is not None:
             return self._erased(sequence, type_, record, position, digest, erased_hash)
-        if self._glance is not None and type_ not in _STATES and type_ not in ERASING:
-            seen = self._glance(type_, record)
-            # Events of one append have the same time.
-            if seen is not None and (seen.at == self._moment or is_moment(seen.at)):
-                self._moment = seen.at
-                return _seen(sequence, type_, seen, position, record, digest)
         problems: list[tuple[str, str]] = []
         try:
             value = object_of(self._read(record))
@@ -234,21 +280,6 @@ class CairnRows:
         return PlannedEvent(
             "turn.failed", action.turn_id, {"turn_id": action.turn_id, "failure": told}
         )
-
-
-def _seen(
-    sequence: int | None,
-    name: str,
-    seen: Glance,
-    position: int | None,
-    record: bytes,
-    digest: bytes | None,
-) -> Row:
-    role, call, tool = _role(name), "", ""
-    if role in ("call", "result"):
-        call, tool = text_of(seen.tool_call_id) or "", text_of(seen.tool_name) or ""
-    event_id, turn_id = text_of(seen.event_id), text_of(seen.turn_id)
-    return Row(sequence, event_id, turn_id, role, call, tool, (), position, record, digest)
 
 
 def _kind_of(stop_reason: str) -> str:

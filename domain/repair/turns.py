@@ -1,9 +1,11 @@
 """The turns of a log, as far as they are open: small, whatever was said in them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from domain.repair.report import Action, Scope
-from domain.repair.rows import Row
+from domain.repair.rows import Role, Row
+
+_NO_ID = (("dangling_tool_call_missing_id", "a tool call without an id"),)
 
 
 class _Turn:
@@ -39,17 +41,18 @@ class Turns:
         """Whether that turn has its end."""
         return self.final is not None and self._turns[self.final].terminal
 
-    def follow(self, row: Row) -> Iterator[tuple[str, str]]:
-        """Take a row in, and give the code and detail of a call that nobody can answer.
+    def follow(self, row: Row) -> Sequence[tuple[str, str]]:
+        """Take a row in, and return the code and detail of a call that nobody can answer.
 
         Args:
             row: The next one, readable.
         """
         role, turn_id = row.role, row.turn_id
-        if role == "call" and not row.tool_call_id:
-            yield "dangling_tool_call_missing_id", "a tool call without an id"
-        if role == "outside" or turn_id is None:
-            return
+        if role != "outside" and turn_id is not None:
+            self._take(row, role, turn_id)
+        return _NO_ID if role == "call" and not row.tool_call_id else ()
+
+    def _take(self, row: Row, role: Role, turn_id: str) -> None:
         turn = self._turns.get(turn_id)
         if turn is None:
             turn = self._turns[turn_id] = _Turn()

@@ -59,23 +59,23 @@ def _record_of(cls: type[Any], name: str, version: int) -> type[msgspec.Struct]:
     return msgspec.defstruct("_Whole", whole, gc=False)
 
 
-def _glance_of(cls: type[Any]) -> type[msgspec.Struct]:
+def _glance_of(cls: type[Any], name: str, version: int) -> type[msgspec.Struct]:
     """Return what is read of a record at a glance: of what it must have, only that it is there."""
     kinds: dict[str, Any] = dict.fromkeys(required_of(cls), msgspec.Raw)
     asked = {"tool_call_id": str | None, "name": str | None}
     told: list[Any] = [(field, asked.get(field, kind)) for field, kind in kinds.items()]
     told += [(field, kind, None) for field, kind in asked.items() if field not in kinds]
-    data = msgspec.defstruct("_Data", told)
+    data = msgspec.defstruct("_Data", told, gc=False)
     turn_id = ("turn_id", str | None, None)
     whole: list[Any] = [
-        ("type", str),
-        ("v", int),
+        ("type", Literal[name]),
+        ("v", Literal[version]),
         ("id", str),
         ("at", str),
         ("data", data),
         turn_id,
     ]
-    return msgspec.defstruct("_Glance", whole)
+    return msgspec.defstruct("_Glance", whole, gc=False)
 
 
 class _ErasedRecord(msgspec.Struct):
@@ -83,6 +83,7 @@ class _ErasedRecord(msgspec.Struct):
 
 
 _made: Callable[[tuple[Any, ...]], Recorded] = partial(tuple.__new__, Recorded)  # pyright: ignore[reportUnknownMemberType]
+_glanced: Callable[[tuple[Any, ...]], Glance] = partial(tuple.__new__, Glance)  # pyright: ignore[reportUnknownMemberType]
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 _object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -121,7 +122,7 @@ def _known() -> Mapping[str, _Known]:
             msgspec.json.Decoder(_record_of(cls, name, version)).decode,
             msgspec.json.Decoder(cls).decode,
             cls,
-            msgspec.json.Decoder(_glance_of(cls)).decode,
+            msgspec.json.Decoder(_glance_of(cls, name, version)).decode,
         )
         for cls, (name, version) in NAMES.items()
     }
@@ -233,9 +234,8 @@ class JsonCodec:
             seen = known.glance(record)
         except _UNREADABLE:
             return None
-        if seen.v != known.newest or seen.type != type_:
-            return None
-        return Glance(seen.at, seen.id, seen.turn_id, seen.data.tool_call_id, seen.data.name)
+        data = seen.data
+        return _glanced((seen.at, seen.id, seen.turn_id, data.tool_call_id, data.name))
 
     def to_json(self, value: Any) -> bytes:
         """Return a value as UTF-8 JSON.

@@ -69,6 +69,11 @@ def finds_what_is_wrong(folder: Path) -> None:
     told = json.loads((folder / "grown.json").read_bytes())
     for name, value in (("from_root", "00" * 32), ("to_root", "00" * 32), ("proof", []), ("to", 0)):
         refused("consistency", json.dumps({**told, name: value}).encode())
+    for kind in ("inclusion", "consistency"):
+        # Such as the answer of a server that refuses.
+        other.write_bytes(b'{"code": "beyond_the_log"}')
+        status, said = check(kind, other)
+        assert (status, said.startswith("CANNOT BE CHECKED: ")) == (1, True), said
     note = (folder / "checkpoint").read_bytes()
     refused("checkpoint", note.replace(b"\n4\n", b"\n5\n"), folder / "audit.pub")
     refused("checkpoint", note.replace(b"audit.", b"other.", 1), folder / "audit.pub")

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ _STATEMENTS = sql.load("inspection")
 _AT_ONCE = 1000
 _BYTES = 4 * 1024 * 1024
 _BEFORE_ALL = -(2**63)
+_RECORD = itemgetter(3)
 _FOUND: Callable[[Sequence[Any]], FoundEvent] = partial(tuple.__new__, FoundEvent)  # pyright: ignore[reportUnknownMemberType]
 """Makes an event of a row; in a quarter of the time that `_make` takes."""
 _NOT_SHOWN = ("sequence", "position", "digest", "projected_with")
@@ -52,7 +54,7 @@ class PostgresInspection:
                 return
             page: list[FoundEvent] = list(map(_FOUND, rows))
             yield page
-            if len(page) < _AT_ONCE and sum(len(found.record) for found in page) < _BYTES:
+            if len(page) < _AT_ONCE and sum(map(len, map(_RECORD, page))) < _BYTES:
                 return
             after = page[-1][:2]
 
