@@ -170,6 +170,15 @@ def test_the_page_needs_no_network_and_nothing_inline(api: Api) -> None:
     assert response.text.count("curl -s") == len(OPERATIONS)
 
 
+def test_the_sidebar_tells_routes_apart_within_two_lines(api: Api) -> None:
+    found = re.findall(
+        r'<a href="#\w+" title="[^"]+"[^>]*><b>(\w+)</b> ([^<]+)</a>', api.get("/docs").text
+    )
+
+    assert len(found) == len(set(found)) == len(OPERATIONS)
+    assert max(len(path) for _, path in found) <= 64
+
+
 def test_the_page_shows_requests_with_what_came_of_them(api: Api) -> None:
     shown = unescape(api.get("/docs").text)
 

@@ -13,6 +13,8 @@ from api.v1.schemas.events import RECORDS
 
 CONTENT_SECURITY_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 _REFUSED = 400
+_OF_A_SESSION = "/v1/sessions/{session_id}/"
+"""What would stand before most paths in the sidebar, and fill it."""
 
 
 def page(document: Json) -> str:
@@ -33,7 +35,10 @@ def page(document: Json) -> str:
         for method, path, operation in routes:
             name = operation["operationId"]
             words = _words(method, path, operation["summary"], name)
-            index.append(f'<a href="#{name}" data-words="{words}">{method} {escape(path)}</a>')
+            link = f"<b>{method}</b> {escape(path.replace(_OF_A_SESSION, '…/', 1))}"
+            index.append(
+                f'<a href="#{name}" title="{escape(path)}" data-words="{words}">{link}</a>'
+            )
             body.append(_route(method, path, operation, words))
     schemas = document["components"]["schemas"]
     for anchor, title, shown in (
