@@ -170,6 +170,23 @@ def test_the_page_needs_no_network_and_nothing_inline(api: Api) -> None:
     assert response.text.count("curl -s") == len(OPERATIONS)
 
 
+def test_every_parameter_and_every_field_of_a_body_is_described() -> None:
+    bare = [
+        (operation["operationId"], one["name"])
+        for operation in OPERATIONS
+        for one in operation["parameters"]
+        if not one.get("description")
+    ]
+    for name, schema in openapi()["components"]["schemas"].items():
+        if name.endswith("Body"):
+            for field, one in schema.get("properties", {}).items():
+                choices = (one, *one.get("anyOf", ()), *one.get("oneOf", ()))
+                is_of_its_own = "$ref" in one or "const" in one
+                if not is_of_its_own and not any("description" in choice for choice in choices):
+                    bare.append((name, field))
+    assert bare == []
+
+
 def test_the_sidebar_tells_routes_apart_within_two_lines(api: Api) -> None:
     found = re.findall(
         r'<a href="#\w+" title="[^"]+"[^>]*><b>(\w+)</b> ([^<]+)</a>', api.get("/docs").text

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema, to_json
 
+from api.http.describing.glossary import describe_fields
 from api.http.describing.named_enums import name_enums
 from api.http.describing.route_docs import Describes
 from api.v1.schemas.answers import Problem
@@ -61,6 +62,7 @@ def components(described: Iterable[Describes]) -> Json:
             _tell_default(field)
     schemas = {**asked, **shown}
     name_enums(schemas)
+    describe_fields(schemas)
     return schemas
 
 

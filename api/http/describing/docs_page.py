@@ -147,7 +147,7 @@ def _schema(name: str, schema: Json) -> str:
     rows = [
         (
             f"<code>{escape(field)}</code>{'' if field in needed else ' <i>optional</i>'}",
-            f"{_kind(one)} {_text(one.get('description', ''))}",
+            f"{_kind(one)} {_text(_said_of(one))}",
         )
         for field, one in schema.get("properties", {}).items()
     ]
@@ -157,6 +157,12 @@ def _schema(name: str, schema: Json) -> str:
         f'<section id="schema-{name}" data-words="{words}"><h3>{name}</h3>'
         f"<p>{said}</p>{kind}{_table(rows)}</section>"
     )
+
+
+def _said_of(field: Json) -> str:
+    """Return what is said of a field, or of the first of its choices that something is said of."""
+    choices = (field, *field.get("anyOf", ()), *field.get("oneOf", ()))
+    return next((one["description"] for one in choices if "description" in one), "")
 
 
 def _kind(schema: Any) -> str:

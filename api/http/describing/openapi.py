@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from api.http.describing.components import REFERENCE, components
 from api.http.describing.examples import Example, example_of
+from api.http.describing.glossary import description_of_path
 from api.http.describing.route_docs import (
     COMMAND_HEADERS,
     IF_NONE_MATCH,
@@ -244,7 +245,8 @@ def _headers(*names: str) -> Json:
 
 def _path_parameter(name: str, told: Describes) -> Json:
     schema = told.of_path.get(name) or _PATH.get(name, _NAME)
-    return {"name": name, "in": "path", "required": True, "schema": schema}
+    described: Json = {"name": name, "in": "path", "required": True, "schema": schema}
+    return {**described, **description_of_path(name)}
 
 
 def _header(one: Header) -> Json:
