@@ -97,36 +97,6 @@ def leave_no_orphans(server: Served) -> None:
     assert eventually(lambda: all(map(is_gone, workers)))
 
 
-def test_sigterm_drains_all_workers(serve: Serve) -> None:
-    server = serve("--workers", "2")
-    workers = workers_of(server)
-    session_id = server.session()
-    streams = [server.stream(session_id) for _ in range(8)]
-    for stream in streams:
-        read_until(stream, b"event: caught-up")
-
-    code, seconds = server.end(signal.SIGTERM)
-
-    assert code == 0
-    assert seconds < STOP_WITHIN
-    assert eventually(lambda: all(map(is_gone, workers)))
-    assert all(b"event: stream.closing" in read_all(stream) for stream in streams)
-    assert "Traceback" not in server.errors()
-
-
-def test_ctrl_c_reaches_the_whole_group_and_ends_it_once(serve: Serve) -> None:
-    server = serve("--workers", "2")
-    session_id = server.session()
-    stream = server.stream(session_id)
-    read_until(stream, b"event: caught-up")
-
-    os.killpg(server.process.pid, signal.SIGINT)
-
-    assert server.process.wait(STOP_WITHIN) == 0
-    assert b"event: stream.closing" in read_all(stream)
-    assert "Traceback" not in server.errors()
-
-
 def test_a_worker_that_stands_still_is_killed_and_replaced(serve: Serve) -> None:
     server = serve("--workers", "2", CAIRN_WORKER_SILENCE_SECONDS="2")
     before = workers_of(server)
@@ -161,6 +131,19 @@ def test_a_worker_that_dies_while_it_starts_is_replaced(serve: Serve, tmp_path: 
     assert "Traceback" not in server.errors()
 
 
+def test_ctrl_c_reaches_the_whole_group_and_ends_it_once(serve: Serve) -> None:
+    server = serve("--workers", "2")
+    session_id = server.session()
+    stream = server.stream(session_id)
+    read_until(stream, b"event: caught-up")
+
+    os.killpg(server.process.pid, signal.SIGINT)
+
+    assert server.process.wait(STOP_WITHIN) == 0
+    assert b"event: stream.closing" in read_all(stream)
+    assert "Traceback" not in server.errors()
+
+
 def test_a_worker_whose_database_is_newer_is_not_replaced_and_the_server_ends(
     serve: Serve, tmp_path: Path
 ) -> None:
@@ -182,7 +165,7 @@ def test_a_worker_whose_database_is_newer_is_not_replaced_and_the_server_ends(
     assert is_free(server.port)
 
 
-def test_figures_are_those_of_all_workers_whichever_is_asked(serve: Serve) -> None:
+def test_figures_are_those_of_all_workers_and_sigterm_drains_all_of_them(serve: Serve) -> None:
     server = serve("--workers", "2")
     workers_of(server)
 
@@ -199,3 +182,21 @@ def test_figures_are_those_of_all_workers_whichever_is_asked(serve: Serve) -> No
             break
     assert len(answered) == 2
     assert {versions() for _ in range(6)} == {asked}
+
+    sigterm_drains_all_workers(server)
+
+
+def sigterm_drains_all_workers(server: Served) -> None:
+    workers = workers_of(server)
+    session_id = server.session()
+    streams = [server.stream(session_id) for _ in range(8)]
+    for stream in streams:
+        read_until(stream, b"event: caught-up")
+
+    code, seconds = server.end(signal.SIGTERM)
+
+    assert code == 0
+    assert seconds < STOP_WITHIN
+    assert eventually(lambda: all(map(is_gone, workers)))
+    assert all(b"event: stream.closing" in read_all(stream) for stream in streams)
+    assert "Traceback" not in server.errors()

@@ -104,11 +104,12 @@ def _become(wanted: dict[str, Any], given: Sequence[int]) -> Callable[[], None]:
     held = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, above) for one in given]
     for one, place in zip(held, places, strict=True):
         os.dup2(one, place)
-    last = 2
-    for place in sorted(place for place in places if place > last):
-        os.closerange(last + 1, place)
-        last = place
-    os.closerange(last + 1, os.sysconf("SC_OPEN_MAX"))
+    kept = {0, 1, 2, *places}
+    for one in [int(open_one.name) for open_one in Path("/proc/self/fd").iterdir()]:
+        if one not in kept:
+            # The one with which the list was read is closed already.
+            with suppress(OSError):
+                os.close(one)
     if wanted["in_terminal"]:
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
     os.environ.clear()

@@ -231,12 +231,17 @@ class Copy:
                 {**request, "descriptors": [0, 1, 2, *pass_fds]},
                 [reports.fileno(), stdin, *numbers, *pass_fds],
             )
-        self.pid = int(self._reports.recv(64))
+        self.pid = self._told()
 
     def _pipe(self, given: ExitStack) -> tuple[IO[str], int]:
         reading, writing = os.pipe()
         given.callback(os.close, writing)
         return os.fdopen(reading), writing
+
+    def _told(self) -> int:
+        said = self._reports.recv(64)
+        assert said, "the fork server has ended; what it printed says why"
+        return int(said)
 
     def poll(self) -> int | None:
         """Return how it has ended, or None."""
@@ -250,7 +255,7 @@ class Copy:
             ready, _, _ = select.select([self._reports], [], [], timeout)
             if not ready:
                 raise subprocess.TimeoutExpired("a copy", timeout or 0)
-            self.returncode = int(self._reports.recv(64))
+            self.returncode = self._told()
             self._reports.close()
         return self.returncode
 
