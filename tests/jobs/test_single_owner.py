@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from prometheus_client import REGISTRY
 
-from application.errors import StoreUnavailable
+from application.errors import Busy, OutcomeUnknown, StoreUnavailable
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.job_board import JobBoard
 from infrastructure.postgres.connecting.single_owner import SingleOwner, nudge
@@ -207,7 +207,12 @@ async def test_stop_does_not_wait_for_ever(
 async def test_a_round_that_fails_is_logged_and_tried_again(
     database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    failures: list[Exception] = [ValueError("of this test"), StoreUnavailable()]
+    failures: list[Exception] = [
+        ValueError("of this test"),
+        StoreUnavailable(),
+        OutcomeUnknown(),
+        Busy(),
+    ]
     done = asyncio.Event()
 
     async def work() -> float:

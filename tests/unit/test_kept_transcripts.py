@@ -15,6 +15,7 @@ from application.errors import Overloaded
 from application.fan_out import FanOut
 from application.memory_budget import Share
 from application.ports.store import Store
+from application.reads.transcript import transcripts as transcripts_module
 from application.reads.transcript.entry_json import changed_entries
 from application.reads.transcript.folded_entries import FoldedEntries
 from application.reads.transcript.transcripts import Transcripts
@@ -119,8 +120,11 @@ async def test_transcripts_that_are_too_large_to_keep_are_read_all_the_same(stor
     assert (share.used, len(transcripts._kept)) == (0, 0)
 
 
-async def test_of_transcripts_that_are_too_large_to_keep_one_is_folded_at_a_time(store):
+async def test_of_transcripts_that_are_too_large_to_keep_one_is_folded_at_a_time(
+    store, monkeypatch: pytest.MonkeyPatch
+):
     """Who asks for another meanwhile is told to come again; nothing of it is still counted then."""
+    monkeypatch.setattr(transcripts_module, "_PAGE", 2)
     slow(store)
     share = Share("transcripts", 1)
     transcripts = Transcripts(store, share=share)

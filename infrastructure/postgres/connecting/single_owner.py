@@ -16,7 +16,8 @@ from hashlib import sha256
 import psycopg
 from psycopg import AsyncConnection
 
-from application.errors import StoreUnavailable
+from application.errors import Busy
+from domain.errors import Unavailable
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.job_board import JobBoard
@@ -111,7 +112,7 @@ class SingleOwner:
                     connection = await self._take()
                     if connection is not None:
                         await self._own(connection)
-            except (StoreUnavailable, *_LOST) as away:
+            except (Unavailable, *_LOST) as away:
                 _logger.info("the job %s waits for the database: %s", self._name, away)
             except Exception:
                 _logger.exception("the job %s was given up; trying again", self._name)
@@ -192,8 +193,9 @@ class SingleOwner:
             return doing.result()
         except asyncio.CancelledError:
             return self._pause
-        except StoreUnavailable:
-            _logger.warning("the job %s waits for the database", self._name)
+        except (Busy, Unavailable) as away:
+            # Whether a command was stored may not be known either: the next round finds out.
+            _logger.warning("the job %s waits for the database: %s", self._name, away)
         except Exception:
             _logger.exception("a round of the job %s failed; trying again", self._name)
         return self._pause
