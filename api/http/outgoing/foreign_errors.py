@@ -1,14 +1,10 @@
 """What doors with an error body of their own say of a request that raised."""
 
-import logging
 from typing import NamedTuple
 
-from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.exceptions import MethodNotAllowedException, NotFoundException
 
-from api.http.outgoing.problems import problem_of, retry_after, status_of
-from api.http.outgoing.responses import etag
-
-_logger = logging.getLogger("cairn.http")
+from api.http.outgoing.problems import told_of
 
 
 class ForeignError(NamedTuple):
@@ -33,21 +29,17 @@ def foreign_error(error: Exception, request_id: str, *, challenge: bool = True) 
         request_id: Of the request, for the log.
         challenge: Whether a refused request is told that a bearer token lets it in.
     """
-    if isinstance(error, NotFoundException):
-        return ForeignError(404, "Not Found", {})
-    allowed: dict[str, str] = {}
-    if isinstance(error, HTTPException):
-        allowed = {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
-    if isinstance(error, MethodNotAllowedException):
-        return ForeignError(405, "Method Not Allowed", allowed)
-    problem = problem_of(error)
-    status = status_of(problem.code, error)
-    headers = retry_after(problem.code, problem.facts)
-    if status == 500:
-        _logger.error("request %s failed", request_id, exc_info=error)
-        return ForeignError(status, "Internal Server Error", headers)
-    if problem.code == "stale_sequence":
-        headers["ETag"] = etag(problem.facts["head"])
-    if status == 401 and challenge:
-        headers["WWW-Authenticate"] = 'Bearer realm="cairn"'
-    return ForeignError(status, problem.detail, {**headers, **allowed})
+    problem, status, headers = told_of(error, request_id)
+    if not challenge:
+        headers.pop("WWW-Authenticate", None)
+    detail = problem.detail
+    match error:
+        case NotFoundException():
+            detail = "Not Found"
+        case MethodNotAllowedException():
+            detail = "Method Not Allowed"
+        case _ if status == 500:
+            detail = "Internal Server Error"
+        case _:
+            pass
+    return ForeignError(status, detail, headers)

@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Mapping
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from litestar.exceptions import HTTPException
 from litestar.response.base import ASGIResponse
 
-from api.http.outgoing.responses import Reply
+from api.http.outgoing.responses import Reply, etag
 from domain.errors import (
     AtLimit,
     CairnError,
@@ -201,22 +201,47 @@ def retry_after(code: str, facts: Mapping[str, Any]) -> dict[str, str]:
     return {"Retry-After": str(_RETRY_AFTER[code])} if code in _RETRY_AFTER else {}
 
 
-def answer_error(error: Exception, request_id: str) -> ASGIResponse:
-    """Return the answer to a request that raised."""
+class Told(NamedTuple):
+    """What every door says of a request that raised, each in its own shape.
+
+    Args:
+        problem: What went wrong.
+        status: The HTTP status.
+        headers: Of the answer.
+    """
+
+    problem: Problem
+    status: int
+    headers: dict[str, str]
+
+
+def told_of(error: Exception, request_id: str) -> Told:
+    """Return what is said of an error; one that is unforeseen goes to the log.
+
+    Args:
+        error: What went wrong.
+        request_id: Of the request, for the log.
+    """
     problem = problem_of(error)
     status = status_of(problem.code, error)
     if status == 500:
-        _logger.error("request failed", exc_info=error)
-    facts = problem.facts
-    headers = retry_after(problem.code, facts)
+        _logger.error("request %s failed", request_id, exc_info=error)
+    headers = retry_after(problem.code, problem.facts)
     if problem.code in ("stale_scope", "stale_sequence"):
-        facts["current_etag"] = f'"{facts["head"]}"'
-        headers["ETag"] = facts["current_etag"]
-    if status == 416:
-        headers["Content-Range"] = f"bytes */{facts['size']}"
+        headers["ETag"] = etag(problem.facts["head"])
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="cairn"'
     if isinstance(error, HTTPException) and error.headers:
         headers |= {name: value for name, value in error.headers.items() if name.lower() == "allow"}
+    return Told(problem, status, headers)
+
+
+def answer_error(error: Exception, request_id: str) -> ASGIResponse:
+    """Return the answer to a request that raised."""
+    problem, status, headers = told_of(error, request_id)
+    if "ETag" in headers:
+        problem.facts["current_etag"] = headers["ETag"]
+    if status == 416:
+        headers["Content-Range"] = f"bytes */{problem.facts['size']}"
     body = msgspec.json.encode(document(problem, status, request_id))
     return Reply(body, status=status, media_type=PROBLEM_JSON, headers=headers)
