@@ -1,6 +1,8 @@
 """The turns of a log, as far as they are open: small, whatever was said in them."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 
 from domain.repair.report import Action, Scope
 from domain.repair.rows import Role, Row
@@ -8,17 +10,37 @@ from domain.repair.rows import Role, Row
 _NO_ID = (("dangling_tool_call_missing_id", "a tool call without an id"),)
 
 
+_ENDED_KEPT = 64
+"""The newest turns that have ended, of which every id of a call is kept."""
+_MARK = 8
+
+
+def _mark(call: str) -> bytes:
+    return blake2b(call.encode("utf-8", "surrogatepass"), digest_size=_MARK).digest()
+
+
 class _Turn:
-    __slots__ = ("answered", "calls", "has_data", "terminal")
+    __slots__ = ("answered", "calls", "has_data", "marks", "terminal")
 
     def __init__(self) -> None:
         self.has_data = self.terminal = False
         self.calls: dict[str, str] = {}
         self.answered: set[str] = set()
+        self.marks = b""
+        """Of the calls that were answered, once they were let go of."""
+
+    def let_go(self) -> None:
+        """Keep of each call that was answered 8 bytes, and no more its id."""
+        closed = self.calls.keys() & self.answered
+        self.marks += b"".join(map(_mark, closed))
+        self.calls = {call: name for call, name in self.calls.items() if call not in closed}
+        self.answered = self.answered - closed
 
     def actions(self, turn_id: str) -> Iterator[Action]:
         for call in sorted(self.calls.keys() - self.answered, key=str.encode):
-            yield Action("append_interrupted_tool_result", turn_id, call, self.calls[call] or None)
+            if not self.marks or _mark(call) not in self.marks:
+                tool = self.calls[call] or None
+                yield Action("append_interrupted_tool_result", turn_id, call, tool)
         if self.has_data and not self.terminal:
             yield Action("append_terminal_error", turn_id)
 
@@ -28,6 +50,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._turns: dict[str, _Turn] = {}
+        self._ended: deque[_Turn] = deque()
         self._asked: str | None = None
         self._last: str | None = None
 
@@ -63,7 +86,11 @@ class Turns:
         if role == "input":
             self._asked = turn_id
         elif role == "terminal":
+            if not turn.terminal:
+                self._ended.append(turn)
             turn.terminal = True
+            if len(self._ended) > _ENDED_KEPT:
+                self._ended.popleft().let_go()
         elif role == "call" and row.tool_call_id:
             turn.calls[row.tool_call_id] = row.tool_name or turn.calls.get(row.tool_call_id, "")
         elif role == "result" and row.tool_call_id:

@@ -14,7 +14,8 @@ from domain.repair.analyser import MOST_ISSUES, Facts, analyse
 from domain.repair.cairn_rows import CairnRows
 from domain.repair.codes import ISSUES
 from domain.repair.report import Options, Report
-from domain.repair.rows import INTERRUPTED, Standing
+from domain.repair.rows import INTERRUPTED, Role, Row, Standing
+from domain.repair.turns import Turns
 
 SESSION = UUID(int=7)
 AT = "2031-03-01T10:00:00.000000Z"
@@ -253,6 +254,39 @@ def test_the_memory_of_an_analysis_does_not_grow_with_what_was_said() -> None:
         tracemalloc.stop()
 
     assert large < small + 256 * 1024
+
+
+def test_calls_of_turns_that_ended_long_ago_are_known_in_little_memory() -> None:
+    turns = Turns()
+
+    def turn(number: int) -> None:
+        def row(role: Role, call: str = "") -> None:
+            turns.follow(Row(None, None, f"t{number}", role, call))
+
+        row("input")
+        for call in range(50):
+            row("call", f"{number}-{call}-of-a-certain-length")
+            row("result", f"{number}-{call}-of-a-certain-length")
+        row("call", f"{number} open")
+        row("terminal")
+
+    turn(0)
+    tracemalloc.start()
+    try:
+        for number in range(1, 400):
+            turn(number)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 400 * 50 * 100
+    # What was answered stays so, whatever comes late, and what was not stays open.
+    turns.follow(Row(None, None, "t0", "call", "0-7-of-a-certain-length", "grep"))
+    turns.follow(Row(None, None, "t0", "call", "0 new"))
+    turns.follow(Row(None, None, "t1", "result", "1 open"))
+    open_calls = {(one.turn_id, one.tool_call_id) for one in turns.plan("all")}
+    assert open_calls == {
+        ("t0", "0 new"), *((f"t{number}", f"{number} open") for number in range(400) if number != 1)
+    }  # fmt: skip
 
 
 def test_issues_without_end_do_not_make_a_report_without_end() -> None:
