@@ -1,8 +1,10 @@
 """Artifacts, in memory and on Postgres."""
 
 import asyncio
+from time import monotonic
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from application.errors import ArtifactsFull
@@ -92,3 +94,37 @@ async def test_nothing_is_kept_of_a_session_that_is_gone(store: Store, status: s
     with pytest.raises(SessionNotFound):
         await store.artifacts.save(session, session, "a", draft(), MOST)
     assert await store.artifacts.names([session]) == []
+
+
+async def test_one_that_is_saved_while_its_session_is_erased_goes_with_it(
+    postgres_store: Store, database_url: str
+):
+    store, chain = postgres_store, Chain()
+    await store.log.append(chain.next(1, row=row()))
+    session = chain.session_id
+    with (
+        psycopg.connect(database_url) as saving,
+        psycopg.connect(database_url, autocommit=True) as other,
+    ):
+        saved = saving.execute(
+            "select is_there from save_artifact_v1(%s, %s, 'a', null, %s, %s, %s)",
+            [session, session, ABOUT, b"hello", MOST],
+        ).fetchone()
+        assert saved == (True,)
+        erased = chain.next(["session.erased"], row=row(status="erased", deleted=True))
+        erasing = asyncio.create_task(store.log.append(erased))
+        deadline = monotonic() + 30
+        while not other.execute(
+            "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname ="
+            " current_database()"
+        ).fetchone():
+            assert monotonic() < deadline, "what erases the session did not wait"
+            assert not erasing.done()
+            await asyncio.sleep(0.01)
+        saving.commit()
+        await erasing
+        assert await store.artifacts.names([session]) == ["a"]
+        other.execute("select finish_erasure_v1(%s)", [session])
+    assert await store.artifacts.names([session]) == []
+    with pytest.raises(SessionNotFound):
+        await store.artifacts.save(session, session, "a", draft(), MOST)
