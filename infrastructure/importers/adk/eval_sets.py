@@ -68,8 +68,8 @@ def _of_older(between: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         if found := list_of(between.get(name)):
             yield {"content": {"parts": [{kind: one} for one in found]}}
     for said in list_of(between.get("intermediate_responses")):
-        match said:
-            case [str() as author, list() as parts]:
-                yield {"author": author, "content": {"parts": parts}}
-            case _:
-                yield {"said": said}
+        pair = list_of(said)
+        if len(pair) > 1 and (author := text_of(pair[0])) is not None:
+            yield {"author": author, "content": {"parts": list_of(pair[1])}}
+        else:
+            yield {"said": said}
