@@ -31,6 +31,8 @@ def record(session: SessionApi, events: list[Any], **rest: Any) -> Any:
         ({"type": "a b"}, 422, "invalid", "events[2].type: "),
         ({**NOTE, "more": 1}, 422, "invalid", "events[2].more: unknown field"),
         ({"type": "tool.result"}, 422, "invalid", "did you mean `tool.returned`"),
+        ({"type": "toolReturned"}, 422, "invalid", "did you mean `tool.returned`"),
+        ({"type": "agentmessage"}, 422, "invalid", "did you mean `agent.message`"),
         ({"type": "turn.completed"}, 422, "invalid", "events[2].type: "),
         ({"type": "runtime.notice"}, 422, "invalid", "events[2].data.level: "),
         ({"type": "agent.message", "data": {"parts": []}}, 422, "invalid", "events[2].data.parts"),

@@ -94,11 +94,16 @@ UnjudgedActivity = Annotated[Any, _AsItCame()]
 """An event of a batch before it is judged: one after the other, so that a refusal can say which."""
 
 
+_RUN_ON = {name.replace(".", "").replace("_", ""): name for name in (*DATA, *_RESERVED)}
+
+
 def _meant_by(kind: str) -> str | None:
     """Return the type of ours that one which we do not know was probably meant to be."""
     name = plain(kind)
     if name in DATA or name in _RESERVED:
         return name
+    if (run_on := _RUN_ON.get(name.replace(".", ""))) is not None:
+        return run_on
     return nearest(name, DATA) if "." in kind else None
 
 
