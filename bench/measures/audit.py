@@ -1,6 +1,5 @@
 """Repair and verification: a long session analysed and verified, and a dry run over HTTP."""
 
-import gc
 import resource
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -16,6 +15,7 @@ import psycopg
 
 from api.composition.database import bring_up_to_date
 from api.composition.keys import make_key
+from api.garbage import spare_the_collector
 from api.main import open_services
 from api.services import Services
 from api.settings import Settings
@@ -92,7 +92,8 @@ async def analysis(lab: Lab) -> list[Figure]:
             session_id = await long_session(services, events)
         # Anew: neither the state nor a plan of its statements is there already.
         async with services_of(url) as services:
-            gc.collect()
+            # As the server does once it has started.
+            spare_the_collector()
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             took, works = list[float](), list[float]()
             for _ in range(lab.sizes.rounds):
