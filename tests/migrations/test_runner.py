@@ -263,3 +263,16 @@ def test_the_loader_refuses(tmp_path: Path, text: str, complaint: str) -> None:
     (tmp_path / "bad.sql").write_text(text)
     with pytest.raises(ValueError, match=complaint):
         load("bad", folder=tmp_path)
+
+
+def test_a_database_that_cannot_hold_every_character_is_refused(
+    server: EmbeddedPostgres, folder: Path
+) -> None:
+    made = "create database ascii encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C'"
+    with psycopg.connect(server.superuser_url(), autocommit=True) as connection:
+        connection.execute(f"{made} template template0 owner cairn")
+        try:
+            with pytest.raises(MigrationError, match=r"SQL_ASCII.*createdb --encoding=UTF8"):
+                migrate(conninfo.make_conninfo(server.url, dbname="ascii"), folder=folder)
+        finally:
+            connection.execute("drop database ascii with (force)")

@@ -70,6 +70,7 @@ def migrate(url: str, *, folder: Traversable = MIGRATIONS, dry_run: bool = False
     known = _read(folder)
     try:
         with psycopg.connect(url, autocommit=True) as connection:
+            _require_utf8(connection)
             if not dry_run:
                 _lock(connection)
             missing = _missing(known, _history(connection))
@@ -138,6 +139,15 @@ def _read(folder: Traversable) -> list[_Migration]:
 
 def _name(file: Traversable) -> str:
     return file.name
+
+
+def _require_utf8(connection: _Connection) -> None:
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise MigrationError(
+            f"The database is encoded in {encoding}, which has no place for every character; make"
+            " one with createdb --encoding=UTF8 --template=template0, and name that."
+        )
 
 
 def _lock(connection: _Connection) -> None:
