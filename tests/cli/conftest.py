@@ -40,9 +40,12 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run(
-    *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    patience: float = PATIENCE,
 ) -> "subprocess.CompletedProcess[str]":
-    return forking.run(cairn(*arguments), environment(**(env or {})), PATIENCE, cwd)
+    return forking.run(cairn(*arguments), environment(**(env or {})), patience, cwd)
 
 
 def eventually(holds: Callable[[], bool], patience: float = PATIENCE) -> bool:

@@ -19,7 +19,7 @@ PLAYED = [
 
 
 def test_kills_the_server_and_loses_nothing() -> None:
-    done = run("demo", "--speed", "0")
+    done = run("demo", "--speed", "0", patience=100.0)
 
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     assert "kill -9" in done.stdout
