@@ -59,7 +59,7 @@ async def test_readers_leave_connections_that_have_gone_silent(database_url: str
 
             together = [database.fetch("select 1", {}) for _ in range(READERS)]
             assert await asyncio.gather(*together) == [[(1,)]] * READERS
-            assert await database.answers()
+            assert await database.state() == "open"
             proxy.thaw()
 
 
@@ -126,9 +126,16 @@ async def test_a_connection_that_cannot_write_is_left(database_url: str) -> None
             with pytest.raises(StoreUnavailable) as refusal:
                 await database.run(write, {})
             assert refusal.value.facts["reason"] == "read_only"
+            assert await database.state() == "read_only"
+            # Whatever connections there are by now: all of them were opened meanwhile.
+            await asyncio.gather(*(database.fetch("select 1", {}) for _ in range(READERS)))
             off = (psycopg.sql.SQL("reset"), psycopg.sql.SQL(""))
             await owner.execute(change.format(name, *off))
 
+            async def is_open() -> bool:
+                return await database.state() == "open"
+
+            await eventually(is_open, "it is open again", WITHIN)
             await until_done(lambda: database.run(write, {}))
 
             assert await database.fetch("select probe_id from write_probe", {}) == [(2,)]

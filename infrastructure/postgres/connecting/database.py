@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
-from typing import Any, LiteralString, TypeVar
+from typing import Any, Literal, LiteralString, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -26,6 +26,9 @@ _CONNECT_WITHIN = 5
 
 _T = TypeVar("_T")
 
+State = Literal["open", "read_only", "silent"]
+"""What a database does: read and write, only read, or not answer."""
+
 
 class Database:
     """A pool for reads, which are simply asked again when a connection is lost.
@@ -42,6 +45,7 @@ class Database:
     ) -> None:
         self._url = _with_keepalives(url, patience)
         self.patience = patience
+        self._drained_at = -_AT_ONCE
         self._asking: set[asyncio.Task[Any]] = set()
         self._lent: dict[asyncio.Task[Any], AsyncConnection] = {}
         self._pool = AsyncConnectionPool(
@@ -162,13 +166,25 @@ class Database:
         """
         return await self._once(self._transact(work), patience)
 
-    async def answers(self) -> bool:
-        """Return whether the database answers now, within a second."""
+    async def state(self) -> State:
+        """Return whether the database answers now, within a second or two, and takes writes."""
         try:
-            await self._within(self._do("select 1", {}), _AT_ONCE, leaves=False)
+            if await self._within(self._takes_writes(), _AT_ONCE, leaves=False):
+                return "open"
+            if monotonic() - self._drained_at < _AT_ONCE:
+                return "read_only"
+            # A connection that was opened while it took none may say so for ever.
+            self._drained_at = monotonic()
+            await self._pool.drain()
+            takes_writes = await self._within(self._takes_writes(), _AT_ONCE, leaves=False)
         except (psycopg.Error, PoolTimeout, StoreUnavailable):
-            return False
-        return True
+            return "silent"
+        return "open" if takes_writes else "read_only"
+
+    async def _takes_writes(self) -> bool:
+        async with self._connection() as connection:
+            row = await (await connection.execute(_STATEMENTS["takes_writes"])).fetchone()
+            return row is not None and bool(row[0])
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[AsyncConnection]:

@@ -53,6 +53,12 @@ TIMED_OUT = Outcome(
     "refuse", "timed_out", "The database did not finish in time and stored nothing; try again."
 )
 
+READ_ONLY = Outcome(
+    "leave",
+    "read_only",
+    "The database takes no writes and nothing was stored; it may be a replica or in recovery.",
+)
+
 _OTHER_SCHEMA = Outcome(
     "refuse",
     "schema_changed",
@@ -85,11 +91,7 @@ _TABLE: dict[str, Outcome] = {
     "58": Outcome(
         "refuse", "io_error", "The database cannot use its files and stored nothing; see its log."
     ),
-    "25006": Outcome(
-        "leave",
-        "read_only",
-        "The database takes no writes and nothing was stored; it may be a replica or in recovery.",
-    ),
+    "25006": READ_ONLY,
     "57014": TIMED_OUT,
     "55P03": TIMED_OUT,
     "42501": Outcome(

@@ -6,6 +6,7 @@ from application.ports.readiness import Trouble
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.database_clock import DatabaseClock
 from infrastructure.postgres.connecting.job_board import JobBoard
+from infrastructure.postgres.connecting.outcomes import READ_ONLY
 from infrastructure.postgres.connecting.store_watch import StoreWatch
 from infrastructure.postgres.log.event_log import PostgresEventLog
 
@@ -39,7 +40,7 @@ class PostgresReadiness:
 
     async def database_answers(self) -> bool:
         """Return whether the database answers now, within a second."""
-        return await self._database.answers()
+        return await self._database.state() != "silent"
 
     def warnings(self) -> Sequence[Trouble]:
         """Return what an operator should see to though requests are served."""
@@ -54,9 +55,12 @@ class PostgresReadiness:
     async def troubles(self) -> Sequence[Trouble]:
         """Return what keeps requests from being served now."""
         found: list[Trouble] = [] if self._watch.trouble is None else [self._watch.trouble]
-        if not await self._database.answers():
+        state, refused = await self._database.state(), self._log.trouble
+        if state == "silent":
             found.append(_SILENT)
-        refused = self._log.trouble
+        if refused is None and state == "read_only":
+            # Nothing was to be written here yet.
+            refused = READ_ONLY
         if refused is not None:
             found.append(Trouble(refused.reason, refused.sentence))
         found += self._board.troubles()

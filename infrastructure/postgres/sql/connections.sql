@@ -4,3 +4,6 @@ set client_connection_check_interval = 1000
 
 -- name: begin_to_read
 begin transaction isolation level repeatable read, read only
+
+-- name: takes_writes
+select not pg_is_in_recovery() and current_setting('transaction_read_only') = 'off'
