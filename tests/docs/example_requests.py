@@ -172,6 +172,7 @@ def ask_about_interactions(to: Recorder) -> None:
     to.call("get_interaction", 404, request_id="r9")
     to.call("decide_interaction", body={"option_id": "yes"})
     to.call("decide_interaction", 409, body={"option_id": "no"})
+    to.call("request_interaction", body=asked)
     to.call("request_interaction", 201, body={**asked, "request_id": "r2"})
     to.call("decide_in_turn", body={"option_id": "no"})
     to.call("decide_in_turn", 404, body={"option_id": "no"})
@@ -260,6 +261,7 @@ def ask_about_blobs(to: Recorder) -> None:
     to.call("put_blob", content=PICTURE, headers=png)
     to.call("put_blob", 201, content=PICTURE, headers=png, user="bob")
     to.call("put_blob", 422, content=b"something else", headers=png)
+    to.call("delete_blob", user="bob")
     to.call("get_blob")
     to.call("get_blob", 206, headers={"Range": "bytes=0-3"})
     to.call("get_blob", 404, user="eve")
@@ -267,6 +269,7 @@ def ask_about_blobs(to: Recorder) -> None:
     to.call("add_message", 201, body={"role": "user", "id": "m2", "parts": picture})
     to.call("get_session_blob")
     to.call("list_session_blobs")
+    to.call("delete_blob", 409)
     to.call("get_session_blob", 404, blob=NO_DIGEST)
 
 
