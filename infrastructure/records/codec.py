@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 import zstandard
@@ -13,9 +13,10 @@ from application.ports.log.events import Envelope, StoredEvent
 from application.ports.log.inspection import FoundEvent
 from domain.log.catalogue import NAMES, Event
 from domain.log.erased_records import erased_hash
-from domain.repair.cairn_rows import Glance, required_of
+from domain.repair.record_shape import Glance
 from domain.session.events import Recorded, SessionEvent, Unrecognised
 from domain.values import rfc3339
+from infrastructure.records.record_structs import glance_struct, record_struct
 from infrastructure.records.upcasters import upcast
 
 _json = msgspec.json.Encoder().encode
@@ -48,34 +49,6 @@ class _Known(NamedTuple):
     data: Callable[[msgspec.Raw], SessionEvent]
     cls: type[Any]
     glance: Callable[[bytes], Any]
-
-
-def _record_of(cls: type[Any], name: str, version: int) -> type[msgspec.Struct]:
-    """Return what is read of a record that holds an event of a class, and of no other."""
-    told = [(name, str | None, None) for name in ("turn_id", "actor", "claimed_actor")]
-    whole: list[Any] = [("type", Literal[name]), ("v", Literal[version]), ("at", datetime)]
-    whole += [("data", cls), *told]
-    # It lives for a moment and refers to nothing that refers to it.
-    return msgspec.defstruct("_Whole", whole, gc=False)
-
-
-def _glance_of(cls: type[Any], name: str, version: int) -> type[msgspec.Struct]:
-    """Return what is read of a record at a glance: of what it must have, only that it is there."""
-    kinds: dict[str, Any] = dict.fromkeys(required_of(cls), msgspec.Raw)
-    asked = {"tool_call_id": str | None, "name": str | None}
-    told: list[Any] = [(field, asked.get(field, kind)) for field, kind in kinds.items()]
-    told += [(field, kind, None) for field, kind in asked.items() if field not in kinds]
-    data = msgspec.defstruct("_Data", told, gc=False)
-    turn_id = ("turn_id", str | None, None)
-    whole: list[Any] = [
-        ("type", Literal[name]),
-        ("v", Literal[version]),
-        ("id", str),
-        ("at", str),
-        ("data", data),
-        turn_id,
-    ]
-    return msgspec.defstruct("_Glance", whole, gc=False)
 
 
 class _ErasedRecord(msgspec.Struct):
@@ -119,10 +92,10 @@ def _known() -> Mapping[str, _Known]:
     return {
         name: _Known(
             version,
-            msgspec.json.Decoder(_record_of(cls, name, version)).decode,
+            msgspec.json.Decoder(record_struct(cls, name, version)).decode,
             msgspec.json.Decoder(cls).decode,
             cls,
-            msgspec.json.Decoder(_glance_of(cls, name, version)).decode,
+            msgspec.json.Decoder(glance_struct(cls, name, version)).decode,
         )
         for cls, (name, version) in NAMES.items()
     }

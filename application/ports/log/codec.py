@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from application.ports.log.events import Envelope, StoredEvent
 from application.ports.log.inspection import FoundEvent
 from domain.log.catalogue import Event
-from domain.repair.cairn_rows import Glance
+from domain.repair.record_shape import Glance
 from domain.session.events import Recorded
 
 
