@@ -37,10 +37,10 @@ def _with_long_integers(value: Any) -> Any:
     """Return plain data with its integers beyond 64 bits as the library can write them."""
     match value:
         case dict():
-            entries: dict[str, Any] = value
+            entries: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
             return {key: _with_long_integers(item) for key, item in entries.items()}
         case list():
-            items: list[Any] = value
+            items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
             return [_with_long_integers(item) for item in items]
         case int() if not _LEAST <= value <= _MOST:
             return msgspec.msgpack.Ext(_LONG_INTEGER, str(value).encode())
