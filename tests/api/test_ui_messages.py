@@ -150,6 +150,47 @@ def test_calls_and_results_that_are_parts_of_a_message() -> None:
     assert len(parts_of(entry(1, parts=[ask, good, good]))) == 2
 
 
+def test_what_parts_are_known_to_be_beside_their_content_stands_in_the_metadata() -> None:
+    signed = {"type": "reasoning", "text": "hm", "signature": "c2ln", "meta": {"r": 1}}
+    chart = {"type": "data", "data": 1, "meta": {"d": 1}}
+    verbatim = {"type": "refusal", "meta": {"o": 1}}
+    provider = {"providerMetadata": {"x": {}}}
+    spoken = {"turn_id": "t1", "role": "agent"}
+    (message,) = ui_messages(
+        [
+            entry(1, parts=[signed, chart, verbatim], meta={"first": 1}, **spoken),
+            call(2, "completed", tool_kind="read", meta={"c": 1, **provider}, result_meta={"k": 1}),
+            entry(3, parts=[TEXT, TEXT], meta={"second": 1}, **spoken),
+            entry(4, "permission", "agent", request_id="q", meta={"p": 1}, turn_id="t1"),
+        ]
+    )
+
+    assert message["metadata"]["meta"] == {"first": 1}
+    assert message["metadata"]["parts"] == {
+        "1": {"meta": {"r": 1}, "signature": "c2ln"},
+        "2": {"meta": {"d": 1}},
+        "4": {"kind": "read", "meta": {"c": 1}, "resultMeta": {"k": 1}},
+        "5": {"messageMeta": {"second": 1}},
+    }
+    assert message["parts"][3]["data"] == {"meta": {"o": 1}}
+    assert message["parts"][7]["data"] == {"request_id": "q", "meta": {"p": 1}}
+
+
+def test_a_result_that_is_a_part_of_another_turn_is_late() -> None:
+    ask = {"type": "tool_call", "tool_call_id": "c", "name": "n"}
+    result = {"type": "tool_result", "tool_call_id": "c", "output": 2, "meta": {"k": 1}}
+    asked = entry(1, role="agent", turn_id="t1", parts=[ask])
+
+    first, _ = ui_messages([asked, entry(2, turn_id="t2", parts=[result, TEXT])])
+    assert first["metadata"]["parts"] == {
+        "1": {
+            "late": True, "returnedInTurn": "t2", "returnedInMessage": "e2", "resultMeta": {"k": 1},
+        }
+    }  # fmt: skip
+    (same,) = ui_messages([asked, entry(2, role="agent", turn_id="t1", parts=[result])])
+    assert same["metadata"]["parts"] == {"1": {"resultMeta": {"k": 1}}}
+
+
 def test_over_http(session: SessionApi) -> None:
     session.start()
     session.record(
@@ -189,6 +230,8 @@ def test_a_result_that_was_said_outside_of_turns_stands_in_its_call(session: Ses
     assert (message["id"], message["role"]) == ("m1", "tool")
     _, asked, rest = done(session.get("/messages?format=ui"))["messages"]
     assert asked["parts"][1]["state"] == "output-available"
+    late = {"late": True, "returnedInMessage": "m1"}
+    assert asked["metadata"]["parts"] == {"1": late}
     assert [part["type"] for part in rest["parts"]] == ["step-start", "data-tool-result"]
     assert rest["parts"][1]["id"] == "c9"
 

@@ -166,7 +166,8 @@ def test_a_result_that_comes_in_a_later_message_is_that_of_its_call(session: Ses
 
 def test_a_result_that_comes_in_a_later_turn_is_that_of_its_call(session: SessionApi) -> None:
     session.start()
-    session.record(called("c1"))
+    name, data = called("c1")
+    session.record((name, {**data, "kind": "read", "meta": {"k": 1}}))
     session.complete()
     session.start("t2")
     session.record(returned("c1", "at last"), said("so"), turn_id="t2")
@@ -174,6 +175,8 @@ def test_a_result_that_comes_in_a_later_turn_is_that_of_its_call(session: Sessio
     ours, model = of_ai_sdk(session)
 
     assert ours[1]["parts"][1]["output"] == "at last"
+    late = {"late": True, "returnedInTurn": "t2"}
+    assert ours[1]["metadata"]["parts"]["1"] == {**late, "kind": "read", "meta": {"k": 1}}
     assert outline(model) == [
         "user text Hello", "assistant tool-call c1", "tool tool-result c1",
         "user text Hello", "assistant text so",

@@ -4,6 +4,14 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from api.v1.documents.ui_part_details import (
+    call_details,
+    note,
+    noted_meta,
+    part_details,
+    provider_of,
+    put_in_metadata,
+)
 from domain.blobs import CONTENT_TYPES
 
 Json = dict[str, Any]
@@ -12,7 +20,7 @@ Entry = Mapping[str, Any]
 _ROLES = {"user": "user", "agent": "assistant", "system": "system", "tool": "assistant"}
 _RESULT = "data-tool-result"
 _MARKS = {
-    "permission": ("request_id", "title", "tool", "tool_call_id", "decision", "reason"),
+    "permission": ("request_id", "title", "tool", "tool_call_id", "decision", "reason", "meta"),
     "turn_failed": ("failure",),
     "turn_cancelled": ("reason",),
     "conversation_cleared": ("epoch",),
@@ -28,7 +36,8 @@ def ui_messages(entries: Iterable[Entry], *, blobs_at: str = "") -> list[Json]:
     What became of a turn, and a permission that names no call, are parts of the newest message of
     their turn; that the conversation was cleared is one of the first that was said then.
     In a message of the agent each step begins with `step-start`: what it says and calls before it
-    sees a result. A result stands in the part of its call, however late it came.
+    sees a result. A result stands in the part of its call, however late it came. What is known
+    beside that of a part, such as `meta` or `late`, stands in `metadata.parts`, by its index.
 
     Args:
         entries: In the order of the log.
@@ -37,7 +46,7 @@ def ui_messages(entries: Iterable[Entry], *, blobs_at: str = "") -> list[Json]:
     entries = (_addressed(entry, blobs_at) for entry in entries)
     messages: list[Json] = []
     used: set[str] = set()
-    open_calls: dict[str, Json] = {}
+    open_calls: dict[str, tuple[Json, str | None]] = {}
     answered: set[tuple[str, str]] = set()
     step = _Step()
     parts: list[Json] = []
@@ -60,19 +69,22 @@ def ui_messages(entries: Iterable[Entry], *, blobs_at: str = "") -> list[Json]:
             wanted = turn_id if role == "assistant" and turn_id is not None else entry["id"]
             message_id = wanted if wanted not in used else f"{wanted}:{entry['sequence']}"
             used.add(message_id)
-            metadata: Json = {"sequence": entry["sequence"], "at": entry["at"]}
-            if turn_id is not None:
-                metadata["turnId"] = turn_id
-            metadata |= {name: entry[name] for name in _SPEAKERS if name in entry}
             parts = []
-            messages.append({"id": message_id, "role": role, "parts": parts, "metadata": metadata})
+            message = {"id": message_id, "role": role, "parts": parts}
+            messages.append({**message, "metadata": _metadata(entry)})
         if "returned_in_message" in entry:
             answered.add((entry["returned_in_message"], entry["tool_call_id"]))
         if turn_id is not None:
             of_turn[turn_id] = parts
+        # The metadata of a message has what was said of the entry that it begins with.
+        of_entry = entry.get("meta") if goes_on and entry["kind"] != "tool_call" else None
         for part in _parts(entry):
-            if (entry["id"], part.get("id")) in answered or _is_joined(part, open_calls, step):
+            if (entry["id"], part.get("id")) in answered or _is_joined(
+                part, entry, open_calls, step
+            ):
                 continue
+            note(part, {"messageMeta": of_entry})
+            of_entry = None
             if role == "assistant" and step.begins_at(entry["sequence"]):
                 step = _Step(is_begun=True)
                 parts.append({"type": "step-start"})
@@ -82,10 +94,23 @@ def ui_messages(entries: Iterable[Entry], *, blobs_at: str = "") -> list[Json]:
             parts.append(part)
             if "toolCallId" in part:
                 if not part["state"].startswith("output"):
-                    open_calls[part["toolCallId"]] = part
+                    open_calls[part["toolCallId"]] = part, turn_id
                 step.calls(entry.get("returned_at_sequence"))
     # What held nothing but results of earlier calls says nothing any more.
-    return [message for message in messages if message["parts"]]
+    spoken = [message for message in messages if message["parts"]]
+    put_in_metadata(spoken)
+    return spoken
+
+
+def _metadata(entry: Entry) -> Json:
+    """Return the metadata of the message that an entry begins."""
+    metadata: Json = {"sequence": entry["sequence"], "at": entry["at"]}
+    if entry.get("turn_id") is not None:
+        metadata["turnId"] = entry["turn_id"]
+    metadata |= {name: entry[name] for name in _SPEAKERS if name in entry}
+    if entry["kind"] != "tool_call" and entry.get("meta"):
+        metadata["meta"] = entry["meta"]
+    return metadata
 
 
 class _Step:
@@ -111,16 +136,23 @@ class _Step:
         )
 
 
-def _is_joined(part: Json, open_calls: dict[str, Json], step: _Step) -> bool:
+def _is_joined(
+    part: Json, entry: Entry, open_calls: dict[str, tuple[Json, str | None]], step: _Step
+) -> bool:
     """Put a result that came as a part into its call, if that is open."""
-    call = open_calls.pop(part["id"], None) if part["type"] == _RESULT else None
-    if call is None:
+    found = open_calls.pop(part["id"], None) if part["type"] == _RESULT else None
+    if found is None:
         return False
+    call, turn_id = found
     output, is_error = part["data"]["output"], part["data"]["isError"]
     call |= _failed(output, "failed") if is_error else _completed(output)
     if call.get("approval", {}).get("approved") is not True:
         call.pop("approval", None)
     step.has_result()
+    note(call, {"resultMeta": {**(entry.get("meta") or {}), **noted_meta(part)} or None})
+    if turn_id is not None and entry.get("turn_id") != turn_id:
+        came_in = {"returnedInTurn": entry.get("turn_id"), "returnedInMessage": entry["id"]}
+        note(call, {"late": True, **came_in})
     return True
 
 
@@ -146,8 +178,8 @@ def _mark(entry: Entry) -> Json:
 
 def _parts(entry: Entry) -> list[Json]:
     if entry["kind"] == "tool_call":
-        return [_call(entry)]
-    parts = [_part(part) for part in entry["parts"]]
+        return [note(_call(entry), call_details(entry))]
+    parts = [note(_part(part), part_details(part)) for part in entry["parts"]]
     if entry["kind"] == "thought":
         return [part | {"type": "reasoning"} if "text" in part else part for part in parts]
     return parts
@@ -182,7 +214,7 @@ def _begun(name: str, call_id: str, of: Entry) -> Json:
         "state": "input-available",
         "input": of.get("input", {}),
     }
-    provider = _provider(of)
+    provider = provider_of(of)
     return call if provider is None else {**call, "callProviderMetadata": provider}
 
 
@@ -238,14 +270,5 @@ def _file(part: Entry) -> Json:
 
 
 def _with_provider(made: Json, part: Entry) -> Json:
-    provider = _provider(part)
+    provider = provider_of(part)
     return made if provider is None else {**made, "providerMetadata": provider}
-
-
-def _provider(of: Entry) -> Json | None:
-    """Return what `meta.providerMetadata` says by provider, such as signatures of reasoning."""
-    meta: Json = of.get("meta") or {}
-    found: Entry | str | None = meta.get("providerMetadata")
-    if not found or not isinstance(found, Mapping):
-        return None
-    return dict(found) if all(isinstance(one, dict) for one in found.values()) else None

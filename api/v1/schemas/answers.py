@@ -201,7 +201,12 @@ class UiMessage(Shape):
     id: str
     role: Literal["user", "assistant", "system"]
     parts: list[UiPart]
-    metadata: Annotated[JsonMap, Field(description="`sequence`, `at`, and `turnId` if any")]
+    metadata: Annotated[
+        JsonMap,
+        Field(
+            description="`sequence`, `at`, `turnId`, `meta`; `parts`: of each part, by its index"
+        ),
+    ]
 
 
 class MessagePage(Shape):

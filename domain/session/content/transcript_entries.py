@@ -102,10 +102,11 @@ def late_result(part: Part, message: Mapping[str, Any]) -> dict[str, Any]:
         part: The result.
         message: The entry of the message that it is a part of.
     """
-    return {
+    result = {
         "status": "failed" if part.get("is_error") else "completed",
         "output": part.get("output"),
         "returned_at_sequence": message["sequence"],
         "late": True,
         "returned_in_message": message["id"],
     }
+    return result | {"result_meta": part["meta"]} if part.get("meta") else result
