@@ -1,7 +1,7 @@
 """Names of blobs: bytes that are kept beside the log, and named by their SHA-256."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, NamedTuple, cast
 
@@ -66,43 +66,44 @@ def named_blobs(said: object) -> NamedBlobs:
     Args:
         said: The command or the event.
     """
-    required: set[str] = set()
-    others: set[str] = set()
-    for part, is_said in _parts_in(said):
-        name = part.get("blob")
-        if isinstance(name, str) and _NAME.fullmatch(name):
-            alone = part.get("url") is None and part.get("data") is None
-            must = is_said and alone and part.get("type") in CONTENT_TYPES
-            (required if must else others).add(name)
-    if not required and not others:
+    named: list[tuple[str, bool]] = []
+    _look_into(said, named)
+    if not named:
         return NONE_NAMED
-    return NamedBlobs(frozenset(required), frozenset(others - required))
+    required = frozenset(name for name, must in named if must)
+    return NamedBlobs(required, frozenset(name for name, _ in named) - required)
 
 
-def _parts_in(said: object) -> Iterator[tuple[Part, bool]]:
-    """Yield parts, and of each whether it is that of a message."""
+def _look_into(said: object, named: list[tuple[str, bool]]) -> None:
+    """Collect what is named, and of each whether it must be there."""
     places = _places_of(type(said))
     for name in places.said:
-        content: object = getattr(said, name)
-        for part in _listed(content):
-            yield part, name == "parts"
+        for part in _listed(getattr(said, name)):
+            _look_at(part, named, is_said=name == "parts")
             if part.get("type") == "tool_result":
                 for result in _listed(part.get("output")):
-                    yield result, False
+                    _look_at(result, named, is_said=False)
     for name in places.nested:
         within: object = getattr(said, name)
         several = isinstance(within, tuple)
         for one in cast("tuple[object, ...]", within) if several else (within,):
-            yield from _parts_in(one)
+            _look_into(one, named)
 
 
-def _listed(content: object) -> Iterator[Part]:
-    if isinstance(content, Mapping):
-        content = cast("Mapping[str, Any]", content).get("content")
-    if isinstance(content, Sequence) and not isinstance(content, str):
-        for one in cast("Sequence[object]", content):
-            if isinstance(one, Mapping):
-                yield cast("Part", one)
+def _look_at(part: Part, named: list[tuple[str, bool]], *, is_said: bool) -> None:
+    name = part.get("blob")
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        alone = part.get("url") is None and part.get("data") is None
+        named.append((name, is_said and alone and part.get("type") in CONTENT_TYPES))
+
+
+def _listed(content: object) -> Sequence[Part]:
+    # Every append comes by here: the kinds of JSON, and no question to an abstract class.
+    if isinstance(content, dict):
+        content = cast("dict[str, Any]", content).get("content")
+    if not isinstance(content, list | tuple):
+        return ()
+    return [one for one in cast("Sequence[Part]", content) if isinstance(one, dict)]
 
 
 class _Places(NamedTuple):
