@@ -294,6 +294,7 @@ class MessageAdded:
     parts: tuple[Part, ...]
     author: str | None = None
     implicit: bool = False
+    meta: JsonObject | None = None
 
 
 @event("message.revised")

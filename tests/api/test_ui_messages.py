@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.v1.documents.ui_messages import ui_messages
-from tests.support.api import HELLO, SessionApi, done, refused
+from tests.support.api import HELLO, Api, SessionApi, done, refused
 
 AT = "2026-01-01T00:00:00.000000Z"
 TEXT = {"type": "text", "text": "Hello"}
@@ -174,6 +174,20 @@ def test_what_parts_are_known_to_be_beside_their_content_stands_in_the_metadata(
     }
     assert message["parts"][3]["data"] == {"meta": {"o": 1}}
     assert message["parts"][7]["data"] == {"request_id": "q", "meta": {"p": 1}}
+
+
+def test_messages_keep_what_is_said_of_them(api: Api) -> None:
+    first, then = {"trace": "4bf9"}, {"locale": "de"}
+    begun = {"id": "m1", "role": "system", "parts": HELLO, "meta": first}
+    session = api.create(messages=[begun])
+    done(session.post("/messages", {"role": "user", "parts": HELLO, "meta": then}), 201)
+    refused(session.post("/messages", {"role": "user", "parts": HELLO, "meta": 1}), 422, "invalid")
+
+    assert [one["meta"] for one in done(session.get("/messages"))["messages"]] == [first, then]
+    shown = done(session.get("/messages?format=ui"))["messages"]
+    assert [one["metadata"]["meta"] for one in shown] == [first, then]
+    added = done(session.get("/events?types=message.added"))["events"]
+    assert [one["data"]["meta"] for one in added] == [first, then]
 
 
 def test_a_result_that_is_a_part_of_another_turn_is_late() -> None:

@@ -448,6 +448,7 @@ GROWN: tuple[e.SessionEvent, ...] = (
         data={"type": "tool.result", "data": {"tool_call_id": "c1"}},
         problem={"code": "invalid", "detail": "did you mean `tool.returned`?"},
     ),
+    e.MessageAdded(message_id="m1", role="user", parts=text("hi"), meta={"trace": "4bf9"}),
     e.MessageRevised(message_id="c1", parts=text("[redacted]"), input={"cmd": "[redacted]"}),
     e.SessionResumed(
         activation=3, starting=True, crash=Failure(kind="process_exit", summary="139")
@@ -491,7 +492,13 @@ GROWN: tuple[e.SessionEvent, ...] = (
         arguments={"cmd": "ls"},
         expires_at=NOON,
     ),
-    e.PermissionDecided(request_id="r1", decision="allow_always", option_id="yes", grant="session"),
+    e.PermissionDecided(
+        request_id="r1",
+        decision="allow_always",
+        option_id="yes",
+        grant="session",
+        arguments={"cmd": "ls"},
+    ),
     e.ChildSpawned(
         child_id=CHILD_ID,
         role="worker",

@@ -470,7 +470,7 @@ COMMANDS: dict[type, Strategy] = {
     c.SwitchToolApproval: st.builds(c.SwitchToolApproval, enabled=st.booleans()),
     c.AddMessage: st.builds(
         c.AddMessage, message_id=message_ids, role=_roles, parts=_input,
-        author=st.none() | _now_and_then_wrong, implicit=st.booleans(),
+        author=st.none() | _now_and_then_wrong, implicit=st.booleans(), meta=_why,
     ),
     c.ReviseMessage: st.builds(c.ReviseMessage, message_id=message_ids, parts=_input),
     c.StartTurn: st.builds(

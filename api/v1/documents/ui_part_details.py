@@ -42,9 +42,10 @@ def noted_meta(part: Mapping[str, Any]) -> Json:
 def call_details(entry: Mapping[str, Any]) -> Json:
     """Return what the entry of a call says of it, beside its state, its input and its output."""
     details = {name: entry.get(field) for field, name in _OF_CALLS.items()}
+    approval: Json = entry.get("approval") or {}
     return details | {
         "meta": _meta_beside(entry),
-        "approvalMeta": (entry.get("approval") or {}).get("meta"),
+        "approvalMeta": approval.get("meta"),
     }
 
 

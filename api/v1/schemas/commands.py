@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from api.v1.schemas.base import Body, Name, ProviderId
+from api.v1.schemas.base import Body, JsonMap, Name, ProviderId
 from api.v1.schemas.turn.parts import Parts
 from domain.values import MAX_SUMMARY, MAX_TAGS, Role
 
@@ -37,6 +37,7 @@ class NewMessage(Body):
     parts: Parts
     id: ProviderId | None = None
     author: Name | None = None
+    meta: Annotated[JsonMap | None, Field(description="what is said of the message")] = None
 
 
 class AddMessageBody(NewMessage):

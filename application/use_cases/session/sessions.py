@@ -18,7 +18,7 @@ from domain.session.commands import (
     ResumeSession,
 )
 from domain.session.content.conversation import rewind_to
-from domain.values import Part, Role
+from domain.values import JsonObject, Part, Role
 
 _BY_NAME = UUID("6f0f6a1c-6a0e-5b7e-9a39-2f5d0e1c8b44")
 """The namespace of the ids of sessions that their maker has named."""
@@ -36,12 +36,14 @@ class WantedMessage(NamedTuple):
         parts: What is said.
         message_id: A new one by default.
         author: The name of who speaks.
+        meta: What is said of it.
     """
 
     role: Role
     parts: tuple[Part, ...]
     message_id: str | None = None
     author: str | None = None
+    meta: JsonObject | None = None
 
 
 class Deletion(NamedTuple):
@@ -112,6 +114,7 @@ class Sessions:
                 role=one.role,
                 parts=one.parts,
                 author=one.author,
+                meta=one.meta,
             )
             for one in messages
         )

@@ -11,7 +11,7 @@ from domain.errors import Invalid
 from domain.session.commands import AddMessage, ReviseMessage
 from domain.session.content.messages import require_message
 from domain.session.content.transcript_entries import MARKS
-from domain.values import Part, Role
+from domain.values import JsonObject, Part, Role
 
 
 class Messages:
@@ -38,6 +38,7 @@ class Messages:
         message_id: str | None = None,
         author: str | None = None,
         implicit: bool = False,
+        meta: JsonObject | None = None,
     ) -> Outcome:
         """Add a message to the transcript.
 
@@ -49,6 +50,7 @@ class Messages:
             message_id: A new one by default.
             author: The name of who speaks.
             implicit: It was made by a program, not written by a person.
+            meta: What is said of it.
         """
         command = AddMessage(
             message_id=message_id or str(self._clock.new_id()),
@@ -56,6 +58,7 @@ class Messages:
             parts=parts,
             author=author,
             implicit=implicit,
+            meta=meta,
         )
         return await self._handler.handle(caller.asks(session_id, command))
 

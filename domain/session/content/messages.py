@@ -12,7 +12,7 @@ from domain.session.declarations import Command, decides, evolves
 from domain.session.events import MessageAdded, MessageRevised, Recorded, SessionEvent
 from domain.session.guards import require_active, require_present
 from domain.session.state import Changes, Session
-from domain.values import Identity, Part, Role
+from domain.values import Identity, JsonObject, Part, Role
 
 __all__ = ["AddMessage", "ReviseMessage"]
 
@@ -26,6 +26,7 @@ class AddMessage(Command):
     parts: tuple[Part, ...]
     author: str | None = None
     implicit: bool = False
+    meta: JsonObject | None = None
 
 
 @decides(AddMessage)
@@ -47,6 +48,7 @@ def add(session: Session, command: AddMessage) -> list[SessionEvent]:
             parts=command.parts,
             author=command.author,
             implicit=command.implicit,
+            meta=command.meta,
         )
     ]
 

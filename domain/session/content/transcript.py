@@ -174,8 +174,6 @@ class Transcript:
         entry["parts"] = list(event.parts)
         if event.source is not None:
             entry["source"] = event.source
-        if event.meta is not None:
-            entry["meta"] = event.meta
         return self._add(entry)
 
     def _entry(self, recorded: Recorded, kind: str, entry_id: str | None, role: str) -> Entry:
@@ -214,8 +212,6 @@ class Transcript:
             return len(self.entries) - 1
         entry = self._entry(recorded, kind, event.message_id, "agent")
         entry["parts"] = list(event.parts)
-        if event.meta is not None:
-            entry["meta"] = event.meta
         index = self._add(entry)
         self._saying = piece_of
         return index
@@ -229,8 +225,6 @@ class Transcript:
             entry["input"] = event.input
         if event.kind is not None:
             entry["tool_kind"] = event.kind
-        if event.meta is not None:
-            entry["meta"] = event.meta
         # An agent may ask whether it may call before it says that it calls.
         approval = self._approvals.pop((recorded.turn_id, event.tool_call_id), None)
         if approval is not None:

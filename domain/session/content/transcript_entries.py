@@ -4,7 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from domain.session.events import (
+    AgentMessage,
+    AgentThought,
     ConversationCleared,
+    InputSteered,
+    MessageAdded,
     PermissionDecided,
     PermissionRequested,
     Recorded,
@@ -14,8 +18,9 @@ from domain.session.events import (
     ToolReturned,
     TurnCancelled,
     TurnFailed,
+    TurnStarted,
 )
-from domain.values import Part
+from domain.values import JsonObject, Part
 
 MARKS = ("permission", "turn_failed", "turn_cancelled", "conversation_cleared")
 """The kinds of entries that nobody said, and that cannot be revised."""
@@ -86,13 +91,29 @@ def decision_of(event: PermissionDecided) -> dict[str, Any]:
 
 
 def said_by(recorded: Recorded) -> dict[str, Any]:
-    """Return who an entry is of: in which turn, and who recorded it."""
+    """Return who an entry is of: in which turn, who recorded it, and what was said of it."""
     known = {
         "actor": recorded.actor,
         "claimed_actor": recorded.claimed_actor,
         "turn_id": recorded.turn_id,
+        "meta": _meta_of(recorded.event),
     }
     return {name: value for name, value in known.items() if value is not None}
+
+
+def _meta_of(event: SessionEvent) -> JsonObject | None:
+    match event:
+        case (
+            MessageAdded()
+            | TurnStarted()
+            | InputSteered()
+            | AgentMessage()
+            | AgentThought()
+            | ToolCalled()
+        ):
+            return event.meta
+        case _:
+            return None
 
 
 def late_result(part: Part, message: Mapping[str, Any]) -> dict[str, Any]:

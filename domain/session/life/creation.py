@@ -52,6 +52,7 @@ class FirstMessage:
     role: Role
     parts: tuple[Part, ...]
     author: str | None = None
+    meta: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,7 @@ def create(session: Session, command: CreateSession) -> list[SessionEvent]:
                 role=message.role,
                 parts=message.parts,
                 author=message.author,
+                meta=message.meta,
             )
         )
     return [*events, *recorded(session, command.foreign)]

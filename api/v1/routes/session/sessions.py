@@ -76,7 +76,8 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
         ttl_seconds=body.ttl_seconds,
     )
     messages = [
-        WantedMessage(one.role, tuple(one.parts), one.id, one.author) for one in body.messages
+        WantedMessage(one.role, tuple(one.parts), one.id, one.author, one.meta)
+        for one in body.messages
     ]
     outcome = await use_cases_of(request).sessions.create(
         await caller_of(request), wanted, messages, session_id=body.id

@@ -67,6 +67,7 @@ async def add_message(request: AnyRequest) -> ASGIResponse:
         message_id=body.id,
         author=body.author,
         implicit=body.implicit,
+        meta=body.meta,
     )
     made = location(outcome.session_id, "messages", outcome.answer["message_id"])
     return outcome_response(outcome, status=201, made=made)
