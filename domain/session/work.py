@@ -35,6 +35,8 @@ class Turn:
     open_calls: PersistentMap[ToolCall] = field(default_factory=PersistentMap[ToolCall])
     closed_calls: PersistentMap[bool] = field(default_factory=PersistentMap[bool])
     plan: tuple[JsonObject, ...] = ()
+    model: ModelChoice | None = None
+    """That answers in this turn alone."""
     usage: Usage | None = None
     active_at: datetime
     """The last sign of life."""

@@ -187,6 +187,7 @@ def test_what_waits_is_listed_and_in_the_snapshot(session: SessionApi) -> None:
         "message_id": first["message_id"],
         "parts": says("i1"),
         "meta": None,
+        "model": None,
         "mode": "queue",
         "steers": None,
         "source": "followup",

@@ -59,7 +59,7 @@ def test_what_has_become_of_a_turn_can_be_read_where_its_start_says(
     send(session, "waits")
 
     running = done(session.api.get(where))
-    assert running == {"turn_id": turn_id, "status": "running", "sequence": 3}
+    assert running == {"turn_id": turn_id, "status": "running", "model": None, "sequence": 3}
     refused(session.get("/turns/waits"), 404, "turn_not_found", turn_id="waits")
     refused(session.get("/turns/waits?x=1"), 400, "invalid_parameter")
     done(session.api.post(f"{where}/fail"))
@@ -587,8 +587,15 @@ def test_a_model_for_one_turn_is_recorded_with_its_input(session: SessionApi) ->
     done(send(session, "t1", None, model={"model": "small"}), 201)
     done(send(session, "t2", model=MODEL), 202)
     done(send(session, "t3"), 202)
+    small = {"model": "small", "provider": None, "reasoning_effort": None}
+    assert done(session.get("/turns/t1"))["model"] == small
+    assert done(session.get("/snapshot"))["turn"]["model"] == small
+    assert [one["model"] for one in done(session.get("/inputs"))["inputs"]] == [MODEL, None]
+    assert done(session.get("/inputs/t2"))["input"]["model"] == MODEL
     session.complete("t1")
+    assert done(session.get("/turns/t2"))["model"] == MODEL
     session.complete("t2")
+    assert done(session.get("/turns/t2"))["model"] is None
 
     assert begun(session) == [("t1", {"model": "small"}), ("t2", MODEL), ("t3", None)]
     assert session.document()["models"] == {}

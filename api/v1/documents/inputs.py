@@ -1,5 +1,6 @@
 """What clients see of input that waits."""
 
+from dataclasses import asdict
 from typing import Any
 
 from application.reads.inputs import standing_of, steers_of
@@ -31,6 +32,7 @@ def _document(session: Session, one: Input, place: int) -> dict[str, Any]:
         "message_id": one.message_id,
         "parts": one.parts,
         "meta": one.meta,
+        "model": one.model and asdict(one.model),
         "mode": "queue" if steers is None else "steer",
         "steers": steers,
         "source": one.source,

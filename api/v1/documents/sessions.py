@@ -1,6 +1,7 @@
 """What clients see of a session beyond its row: snapshots and what is pending in them."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from api.http.outgoing.large_json import object_json
@@ -34,6 +35,7 @@ async def snapshot_json(services: Services, snapshot: Any, written: Sequence[Pie
             "started_at": rfc3339(turn.started_at),
             "sequence": turn.sequence,
             "plan": turn.plan,
+            "model": turn.model and asdict(turn.model),
             "partial": [piece_document(piece) for piece in written],
         },
         "tool_calls": [

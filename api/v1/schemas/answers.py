@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, RootModel
 
 from api.v1.schemas.base import Done as Done
 from api.v1.schemas.base import JsonMap, PartialKind, PartialType, Position, Sequence, Shape
-from api.v1.schemas.session.session_shape import Session
+from api.v1.schemas.session.session_shape import Session, SessionModel
 from api.v1.schemas.turn.inputs import WaitingInput
 from api.v1.schemas.turn.interactions import Interaction
 from api.v1.schemas.turn.parts import Parts
@@ -238,6 +238,7 @@ class OpenTurn(Shape):
     started_at: datetime
     sequence: Sequence
     plan: list[JsonMap]
+    model: Annotated[SessionModel | None, Field(description="that answers in this turn alone")]
     partial: list[PartialMessage]
 
 

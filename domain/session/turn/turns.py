@@ -207,6 +207,7 @@ def _started(session: Session, event: TurnStarted, recorded: Recorded) -> Change
         source=event.source,
         started_at=recorded.at,
         sequence=recorded.sequence,
+        model=event.model,
         active_at=recorded.at,
         noted_at=recorded.at,
     )

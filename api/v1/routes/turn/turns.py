@@ -1,6 +1,7 @@
 """Turns: start one, record what the agent does in it, end it."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from litestar.response.base import ASGIResponse
@@ -95,13 +96,13 @@ async def get_turn(request: AnyRequest) -> ASGIResponse:
     """Read what has become of a turn."""
     turn_id = name_of(request, "turn_id")
     session = await state_of(request)
-    running = session.turns.running
+    running, model = session.turns.running, None
     status: str | None = session.turns.ended.get(turn_id)
     if running is not None and running.turn_id == turn_id:
-        status = "running"
+        status, model = "running", running.model
     if status is None:
         raise TurnNotFound(None, turn_id=turn_id)
-    document = {"turn_id": turn_id, "status": status}
+    document = {"turn_id": turn_id, "status": status, "model": model and asdict(model)}
     return read_response(request, session.sequence, document)
 
 

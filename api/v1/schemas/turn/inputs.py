@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 
 from api.v1.schemas.base import NAME_PATTERN, Body, Done, JsonMap, Name, ProviderId, Sequence, Shape
+from api.v1.schemas.session.session_shape import SessionModel
 from api.v1.schemas.turn.parts import Parts
 from domain.session.work import InputOutcome
 from domain.values import TurnSource
@@ -115,6 +116,7 @@ class WaitingInput(Shape):
     message_id: str
     parts: Parts
     meta: JsonMap | None
+    model: Annotated[SessionModel | None, Field(description="that answers in its turn alone")]
     mode: Literal["queue", "steer"]
     steers: Annotated[str | None, Field(description="the running turn that it is to reach")]
     source: TurnSource

@@ -15,6 +15,7 @@ from api.v1.schemas.base import (
     Shape,
 )
 from api.v1.schemas.commands import Detail
+from api.v1.schemas.session.session_shape import SessionModel
 from api.v1.schemas.turn.activity import UnjudgedActivity
 from api.v1.schemas.turn.activity_data import UsageData
 from api.v1.schemas.turn.inputs import (
@@ -177,6 +178,9 @@ class TurnStanding(Shape):
 
     turn_id: str
     status: Literal["running"] | TurnOutcome
+    model: Annotated[
+        SessionModel | None, Field(description="that answers in this turn alone, while it runs")
+    ]
     sequence: Sequence
 
 
