@@ -394,7 +394,8 @@ async def test_jobs_are_spread_over_the_processes_that_come_and_go(database_url:
 def test_a_job_that_nobody_runs_for_long_is_a_trouble_and_taken_by_anybody(
     database_url: str,
 ) -> None:
-    board = JobBoard(Database(database_url), patience=10.0)
+    now = 0.0
+    board = JobBoard(Database(database_url), patience=10.0, clock=lambda: now)
     for job in ("one", "two"):
         board.join(job, lambda: None)
     board.took("one")
@@ -404,6 +405,11 @@ def test_a_job_that_nobody_runs_for_long_is_a_trouble_and_taken_by_anybody(
     board.note(2, {"one": 0.5, "two": 11.0})
     assert board.may_take("two")
 
+    now = 29.0
+    board.note(2, {"one": 0.5, "two": 3_600.0})
+    assert board.troubles() == (), "this process has not watched for as long"
+
+    now = 31.0
     board.note(2, {"one": 0.5, "two": 31.0})
     (trouble,) = board.troubles()
     assert trouble.reason == "job_unowned"

@@ -7,6 +7,7 @@ a lock and who should give one back, and sees a job that nobody runs.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
 from uuid import UUID, uuid4
 
 import psycopg
@@ -32,6 +33,7 @@ class JobBoard:
         silence: Seconds without a sign of life after which a process or an owner counts as gone.
         patience: Seconds without an owner after which anybody takes a job, and after which it is
             a trouble that nobody does, three times as many.
+        clock: Seconds that only grow.
     """
 
     def __init__(
@@ -41,11 +43,14 @@ class JobBoard:
         every: float = 1.0,
         silence: float = 5.0,
         patience: float = 10.0,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._database = database
         self._every = every
         self.silence = silence
         self._patience = patience
+        self._clock = clock
+        self._watched_since: float | None = None
         self.process: UUID = uuid4()
         self._reconsider: dict[str, Callable[[], None]] = {}
         self._owned: set[str] = set()
@@ -109,9 +114,14 @@ class JobBoard:
         return job in sorted(self._owned, reverse=True)[self._fair :]
 
     def troubles(self) -> Sequence[Trouble]:
-        """Return a trouble for the jobs that nobody has run for long."""
+        """Return a trouble for the jobs that nobody has run for long.
+
+        What went before this process began counts for nothing: nobody ran a job while the program
+        was stopped, and that is over.
+        """
         long = {job: age for job, age in self._unmoved.items() if age > 3 * self._patience}
-        if not long:
+        since = self._watched_since
+        if not long or since is None or self._clock() - since <= 3 * self._patience:
             return ()
         names = ", ".join(sorted(long))
         sentence = f"No process has run {names} for {max(long.values()):.0f} s; see the log."
@@ -135,6 +145,8 @@ class JobBoard:
             processes: How many there are, this one among them.
             unmoved: For each job the seconds since its owner moved last.
         """
+        if self._watched_since is None:
+            self._watched_since = self._clock()
         self._processes, self._unmoved = processes, unmoved
         for job, age in unmoved.items():
             JOB_UNOWNED.labels(job).set(age if age > self.silence else 0.0)
