@@ -153,9 +153,12 @@ def test_a_stale_list_row_is_named_and_made_anew_by_the_next_change(
 
     assert codes(session) == ["read_model_mismatch"]
     assert not look(session)["blocked"]
-    damage(session).run("update sessions set doc = '{}' where session_id = %(id)s")
-    assert codes(session) == ["read_model_mismatch"]
-    done(session.get("/messages"))
+    for doc in ("{}", "", "[1]", '{"id": "x", '):
+        damage(session).run(f"update sessions set doc = '{doc}' where session_id = %(id)s")
+        assert codes(session) == ["read_model_mismatch"]
+        done(session.get("/messages"))
+        (shown,) = session.api.get("/v1/sessions", params={"user": session.user}).json()["sessions"]
+        assert (shown["id"], shown["status"], shown["title"]) == (session.id, "stopped", "Wrong")
     done(session.patch("", {"title": "Right"}))
     assert codes(session) == []
 

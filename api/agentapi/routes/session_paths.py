@@ -15,6 +15,7 @@ from api.http.incoming.requests import AnyRequest, header, scope_of
 from api.http.routing import Route, Router
 from api.services import services_of
 from application.ports.managers.session_routes import SessionRoute
+from application.projections.listed_document import listed_document
 from domain.errors import SessionNotFound
 from domain.principal import Right
 
@@ -100,7 +101,7 @@ async def _require_theirs(request: AnyRequest) -> None:
         return
     row = await row_of(request)
     if row.user != on_behalf.user:
-        document = services_of(request).store.codec.from_json(row.doc)
+        document = listed_document(row, services_of(request).store.codec.from_json)
         if document.get("scope") != "team" or document.get("team") != on_behalf.team:
             raise SessionNotFound
 

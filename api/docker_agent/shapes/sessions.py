@@ -9,6 +9,7 @@ from api.docker_agent.shapes.questions import pending_events
 from api.http.outgoing.responses import from_json
 from api.services import Services
 from application.ports.session.session_rows import ListedSession
+from application.projections.listed_document import listed_document
 from application.reads.query_results import Snapshot
 from domain.permissions.permission_rules import PermissionRules
 from domain.session.state import ABSENT, Session
@@ -33,7 +34,7 @@ def row_document(row: ListedSession) -> dict[str, Any]:
     Args:
         row: Of the list.
     """
-    shown: dict[str, Any] = from_json(row.doc.encode())
+    shown = listed_document(row, from_json)
     working_dir = shown["metadata"].get(WORKING_DIR)
     document = {
         "id": str(row.session_id),

@@ -15,6 +15,7 @@ from api.http.around.forwarded import public_base
 from application.commands.request import Outcome
 from application.ports.log.events import StoredEvent
 from application.ports.session.session_rows import ListedSession
+from application.projections.listed_document import columns_document
 from application.projections.session_document import activity_document, filled_document
 from application.projections.session_row import PROJECTION_VERSION
 from application.reads.streams.wire import record_json as record_json
@@ -26,12 +27,19 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
+class _Kept(msgspec.Struct):
+    id: str
+
+
+_look_through = msgspec.json.Decoder(_Kept).decode
+
+
 def to_json(value: Any) -> bytes:
     """Return a value as UTF-8 JSON."""
     return _encode(value)
 
 
-def from_json(stored: bytes) -> Any:
+def from_json(stored: bytes | str) -> Any:
     """Return the value of JSON that was stored, and so need not be judged again."""
     return _decode(stored)
 
@@ -195,6 +203,13 @@ def session_json(row: ListedSession) -> bytes:
     if row.held is not None:
         moved["held"] = row.held
     document = row.doc.encode()
-    if row.projected_with < PROJECTION_VERSION:
-        document = _encode(filled_document(msgspec.json.decode(document)))
+    try:
+        # A list is made of the documents of its rows as they are: one that is no JSON would break
+        # the answer for all of them.
+        _look_through(document)
+    except msgspec.DecodeError:
+        document = _encode(columns_document(row))
+    else:
+        if row.projected_with < PROJECTION_VERSION:
+            document = _encode(filled_document(_decode(document)))
     return document[:-1] + b"," + _encode(moved)[1:]

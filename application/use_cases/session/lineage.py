@@ -9,7 +9,8 @@ from application.commands.request import Caller, Outcome, Request
 from application.errors import CursorAhead, StaleSequence
 from application.ports.session.session_rows import ListedSession
 from application.ports.store import Store
-from application.projections.session_document import activity_document, filled_document
+from application.projections.listed_document import listed_document
+from application.projections.session_document import activity_document
 from application.reads.erased import refuse_erased
 from application.reads.queries import Queries
 from application.reads.transcript.names import TranscriptNames
@@ -110,7 +111,7 @@ class Lineages:
         if outcome.changed:
             return outcome
         row = await self._queries.session(UUID(str(outcome.answer["session"]["id"])))
-        document = filled_document(self._store.codec.from_json(row.doc))
+        document = listed_document(row, self._store.codec.from_json)
         document |= activity_document(row.activity)
         child = {**document, "sequence": row.sequence, "position": row.position}
         return outcome._replace(answer={"session": child})

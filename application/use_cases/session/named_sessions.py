@@ -9,6 +9,7 @@ from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
 from application.ports.session.session_rows import ListedSession
 from application.ports.store import Store
+from application.projections.listed_document import listed_document
 from application.transfer.foreign import foreign_session_id
 from domain.errors import SessionExists, SessionIsDeleted, SessionNotFound
 from domain.session.commands import CreateSession, ForeignEvent
@@ -129,7 +130,7 @@ class NamedSessions:
         Args:
             row: The session; a fork has the metadata of its origin, and yet another name.
         """
-        metadata: Any = self._codec.from_json(row.doc).get("metadata")
+        metadata: Any = listed_document(row, self._codec.from_json)["metadata"]
         told = _object(_object(metadata).get(_METADATA))
         name, generation = told.get("name"), told.get("generation", 1)
         if told.get("by") == self._source and isinstance(name, str) and isinstance(generation, int):
