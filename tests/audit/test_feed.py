@@ -94,7 +94,9 @@ def test_each_filter_leaves_what_it_says(told: Api) -> None:
             == (name == "since")
         ]
         assert events(told, f"{name}={cut.replace('+', '%2B')}") == wanted
-    assert events(told, "origin=import") == []
+    assert events(told, "origin=import") == events(told, "origin=import,repair") == []
+    assert events(told, "origin=import,http") == everything
+    assert events(told, "origin=import&origin=http") == everything
     assert events(told, "origin=http") == everything
     assert events(told, "text=100%25") == []
 
@@ -126,12 +128,24 @@ def test_a_table_holds_no_formula(told: Api) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["since=yesterday", "until=2026", "session=x", "limit=0", "types=", "who=me", "after=-1"],
+    [
+        "since=yesterday",
+        "until=2026",
+        "session=x",
+        "limit=0",
+        "types=",
+        "who=me",
+        "after=-1",
+        "origin=nope",
+        "origin=http,nope",
+    ],
 )
 def test_what_makes_no_sense_is_refused(told: Api, query: str) -> None:
     answer = told.get(f"/v1/audit/events?{query}")
     assert answer.status_code == 400
     assert answer.json()["code"] == "invalid_parameter"
+    if query.startswith("origin"):
+        assert "one or more of adk, agentapi, docker-agent, " in answer.json()["detail"]
 
 
 def test_what_is_refused_is_refused_in_each_form(told: Api) -> None:

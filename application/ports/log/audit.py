@@ -17,7 +17,7 @@ class AuditFilter:
         events: By type and owner.
         session: Of this session.
         actor: That this one asked for.
-        origin: That came through this door.
+        origins: That came through one of these doors.
         tool: Calls of this tool, and permissions for it.
         since: At or after this time.
         until: Before this time.
@@ -27,7 +27,7 @@ class AuditFilter:
     events: EventFilter
     session: UUID | None = None
     actor: str | None = None
-    origin: str | None = None
+    origins: tuple[str, ...] | None = None
     tool: str | None = None
     since: datetime | None = None
     until: datetime | None = None

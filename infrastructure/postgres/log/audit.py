@@ -23,7 +23,7 @@ class PostgresAuditEvents:
         """Return events in order of position."""
         of_record = {
             "actor": wanted.actor,
-            "origin": wanted.origin,
+            "origins": None if wanted.origins is None else list(wanted.origins),
             "since": wanted.since,
             "until": wanted.until,
             "tool": wanted.tool,

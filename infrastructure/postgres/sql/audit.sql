@@ -26,7 +26,7 @@ where e.notification_id > %(after)s and e.notification_id <= %(upto)s
     select
     from (select readable_json_v1(e.state) offset 0) as r (record)
     where (%(actor)s::text is null or r.record ->> 'actor' = %(actor)s)
-      and (%(origin)s::text is null or r.record ->> 'origin' = %(origin)s)
+      and (%(origins)s::text[] is null or r.record ->> 'origin' = any(%(origins)s))
       and (%(since)s::timestamptz is null
            or readable_time_v1(r.record ->> 'at') >= %(since)s)
       and (%(until)s::timestamptz is null

@@ -13,6 +13,7 @@ from api.http.describing.route_docs import Describes
 from api.http.incoming.event_cursors import cursor_of
 from api.http.incoming.negotiation import negotiated
 from api.http.incoming.query import DEFAULT_LIMIT, Limit, Query, given_of, with_query
+from api.http.incoming.query_values import some_of
 from api.http.incoming.requests import AnyRequest
 from api.http.outgoing.downloads import Download
 from api.http.outgoing.problems import Problem
@@ -28,6 +29,7 @@ from api.http.routing import get
 from api.services import record_access, services_of
 from api.v1.schemas.operator.audit import AuditPage
 from api.v1.schemas.queries import After, Id, Moment, Text, Types
+from application.commands.request import RequestOrigin
 from application.ports.log.audit import AuditFilter
 from application.ports.log.events import EventFilter, OwnedEvent
 
@@ -68,7 +70,9 @@ class AuditQuery(Query):
         None
     )
     origin: Annotated[
-        Text, Field(description="only what came through this door, such as `http`")
+        tuple[RequestOrigin, ...] | None,
+        some_of(RequestOrigin),
+        Field(description="only what came through these doors, or from the server itself"),
     ] = None
     text: Annotated[
         Text, Field(description="only records with this text in them; ASCII letters in any case")
@@ -131,7 +135,7 @@ def _filter(request: AnyRequest, query: AuditQuery) -> AuditFilter:
         ),
         session=query.session,
         actor=query.actor,
-        origin=query.origin,
+        origins=query.origin,
         tool=query.tool,
         since=query.since,
         until=query.until,
