@@ -96,6 +96,8 @@ def test_moments_that_there_are_not(lived: SessionApi, path: str) -> None:
     refused(asked(len(events) + 1), 409, "cursor_ahead", head=len(events))
     for wrong in ("0", "-1", "1.5", "", "now", "2026-01-31", "2026-01-31T12:00:00", "9" * 30):
         refused(asked(wrong), 400, "invalid_parameter", field="at")
+    both = "it must be a sequence such as 7, or an RFC 3339 time such as "
+    assert both in refused(asked("nope"), 400, "invalid_parameter")["detail"]
     refused(lived.get(f"{path}?at=1&at=2"), 400, "invalid_parameter", field="at")
 
 

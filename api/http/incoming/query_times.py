@@ -9,6 +9,7 @@ MAX_WAIT = 60.0
 _WAIT = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)?", re.ASCII)
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_A_TIME = "an RFC 3339 time such as 2026-01-31T12:00:00Z"
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)
 
@@ -23,8 +24,13 @@ def sequence_or_moment() -> Value:
     number, time = whole_number(1), moment()
 
     def read(given: str) -> int | datetime:
-        found: int | datetime = (number if is_number(given) else time).read(given)
-        return found
+        if is_number(given):
+            sequence: int = number.read(given)
+            return sequence
+        try:
+            return _moment(given)
+        except BadValue:
+            raise BadValue(f"it must be a sequence such as 7, or {_A_TIME}") from None
 
     return Value(read, {"anyOf": [number.schema, time.schema]})
 
@@ -51,7 +57,7 @@ def _moment(given: str) -> datetime:
             raise ValueError
         found = datetime.fromisoformat(given.upper())
     except ValueError:
-        raise BadValue("it must be an RFC 3339 time such as 2026-01-31T12:00:00Z") from None
+        raise BadValue(f"it must be {_A_TIME}") from None
     try:
         return found.astimezone(UTC)
     except OverflowError:
