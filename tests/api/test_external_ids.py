@@ -53,7 +53,8 @@ def test_a_creation_with_an_external_id_is_safe_to_repeat(api: Api) -> None:
     refused(make(api, app, "7", user="another"), 409, "session_exists")
     assert done(make(api, uuid4().hex, "7"), 201)["session"]["id"] != made["id"]
     done(api.delete(f"/v1/sessions/{made['id']}"))
-    refused(make(api, app, "7"), 409, "session_exists")
+    refused(make(api, app, "7"), 409, "session_exists", session_status="deleted")
+    assert done(api.get("/v1/sessions", params={"external_id": "7", "app": app}))["sessions"] == []
     refused(api.get(f"/v1/sessions/{made['id']}"), 404, "session_not_found")
 
 
