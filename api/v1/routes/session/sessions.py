@@ -26,7 +26,7 @@ from api.http.routing import delete, get, post
 from api.services import caller_of, perform, services_of, use_cases_of
 from api.v1.documents.health import lease_document, leased_session
 from api.v1.documents.sessions import snapshot_json
-from api.v1.schemas.answers import Done, Snapshot
+from api.v1.schemas.base import Done
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.queries import At, AtQuery
 from api.v1.schemas.session.session_queries import WithHealth
@@ -35,6 +35,7 @@ from api.v1.schemas.session.session_shape import (
     SessionAnswer,
 )
 from api.v1.schemas.session.sessions import CreateSessionBody
+from api.v1.schemas.session.snapshot import Snapshot
 from application.reads.query_results import PastSession
 from application.use_cases.session.sessions import WantedMessage
 from domain.session.commands import CreateSession, DeleteSession

@@ -31,12 +31,14 @@ from api.v1.schemas.turn.interactions import (
     DecideInteractionBody,
     ElicitFormBody,
     ElicitVisitBody,
+    RequestInteractionBody,
+    WithdrawBody,
+)
+from api.v1.schemas.turn.pending_interactions import (
     InteractionDecided,
     InteractionPage,
     InteractionRequested,
     InteractionStanding,
-    RequestInteractionBody,
-    WithdrawBody,
 )
 from application.ports.log.events import StoredEvent
 from domain.errors import InteractionNotFound

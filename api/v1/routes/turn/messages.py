@@ -34,10 +34,10 @@ from api.http.outgoing.responses import (
 from api.http.routing import get, patch, post
 from api.services import caller_of, services_of, use_cases_of
 from api.v1.documents.ui_messages import ui_messages
-from api.v1.schemas.answers import MessageDone, MessagePage, TranscriptEntry
 from api.v1.schemas.commands import AddMessageBody, ReviseMessageBody
 from api.v1.schemas.events import HistoryPage
 from api.v1.schemas.queries import At, AtQuery, Since
+from api.v1.schemas.turn.transcript import MessageDone, MessagePage, TranscriptEntry
 from application.reads.streams.selecting import ALL
 from application.reads.streams.stream_items import PAGE_BYTES
 
