@@ -337,6 +337,32 @@ def test_an_agent_that_asks_again_is_told_what_was_decided(session: SessionApi) 
     assert [told[name] for name in named] == ["allow_once", "yes", "not all", edited]
 
 
+@pytest.mark.parametrize("turn", ["t1", None])
+def test_an_agent_that_asks_for_content_again_is_told_the_answer(
+    session: SessionApi, turn: str | None
+) -> None:
+    session.start()
+    again = {**FORM, "request_id": "e1", **({"turn_id": turn} if turn else {})}
+    first = done(session.post("/interactions", {**again, "meta": {"try": 1}}), 201)
+
+    with session.nothing_recorded():
+        pending = done(session.post("/interactions", {**again, "meta": {"try": 2}}))
+    assert (pending["decision"], pending["content"]) == (None, None)
+    assert {**pending, "position": 0} == {**first, "position": 0}
+    filled = {"size": "S"}
+    done(session.post("/interactions/e1/decision", {"action": "accept", "content": filled}))
+    with session.nothing_recorded():
+        told = done(session.post("/interactions", again))
+        for other in (
+            {**again, "message": "Which one?"},
+            {**VISIT, "request_id": "e1"},
+            {"request_id": "e1", "turn_id": "t1", "options": OPTIONS},
+        ):
+            refused(session.post("/interactions", other), 409, "interaction_exists")
+
+    assert (told["decision"], told["content"], told["option_id"]) == ("accept", filled, None)
+
+
 def test_requests_refused(session: SessionApi) -> None:
     session.start()
     session.ask("r1")

@@ -169,6 +169,7 @@ def _requested(done: Accepted[Any]) -> Answer:
         "decision": decided and decided.decision,
         "option_id": decided and decided.option_id,
         "arguments": None,
+        "content": None,
         "reason": decided and decided.reason,
     }
 

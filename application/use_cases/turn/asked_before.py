@@ -1,4 +1,4 @@
-"""The same permission asked for again: an agent that came back is told what has become of it."""
+"""The same request made again: an agent that came back is told what has become of it."""
 
 from typing import Any
 from uuid import UUID
@@ -7,12 +7,23 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Outcome
 from application.ports.log.codec import Codec
 from application.ports.log.event_log import EventLog
-from domain.session.commands import RequestPermission
-from domain.session.events import PermissionDecided, PermissionRequested, Recorded
+from domain.session.commands import RequestElicitation, RequestPermission
+from domain.session.events import (
+    ElicitationAnswered,
+    ElicitationRequested,
+    PermissionDecided,
+    PermissionRequested,
+    Recorded,
+)
 from domain.values import rfc3339
 
 _AT_ONCE = 100
-_TYPES = ("permission.requested", "permission.decided")
+_PERMISSIONS = ("permission.requested", "permission.decided")
+_ELICITATIONS = ("elicitation.requested", "elicitation.answered")
+
+_Wanted = RequestPermission | RequestElicitation
+_Asked = PermissionRequested | ElicitationRequested
+_Decided = PermissionDecided | ElicitationAnswered
 
 
 class AskedBefore:
@@ -29,22 +40,24 @@ class AskedBefore:
         self._log = log
         self._codec = codec
 
-    async def outcome(self, session_id: UUID, command: RequestPermission) -> Outcome | None:
+    async def outcome(self, session_id: UUID, command: _Wanted) -> Outcome | None:
         """Return what has become of the same request; None if another one has its id.
 
-        It is the same when it was asked in the same turn, of the same call, tool and arguments,
-        with the same title and options.
+        A permission is the same when it was asked in the same turn, of the same call, tool and
+        arguments, with the same title and options; an elicitation with the same message and the
+        same schema or page.
 
         Args:
             session_id: In which session.
             command: The request that came again.
         """
-        asked: PermissionRequested | None = None
-        decided: PermissionDecided | None = None
+        asked: _Asked | None = None
+        decided: _Decided | None = None
+        types = _PERMISSIONS if isinstance(command, RequestPermission) else _ELICITATIONS
         upto: int | None = None
         while asked is None:
             newest = await self._log.read_newest(
-                session_id, last=_AT_ONCE, upto=upto, types=_TYPES, turn=command.turn_id
+                session_id, last=_AT_ONCE, upto=upto, types=types, turn=command.turn_id
             )
             for recorded in map(self._codec.decode, reversed(newest)):
                 asked, decided = _noted(recorded, command.request_id, asked, decided)
@@ -61,28 +74,40 @@ class AskedBefore:
 def _noted(
     recorded: Recorded,
     request_id: str,
-    asked: PermissionRequested | None,
-    decided: PermissionDecided | None,
-) -> tuple[PermissionRequested | None, PermissionDecided | None]:
+    asked: _Asked | None,
+    decided: _Decided | None,
+) -> tuple[_Asked | None, _Decided | None]:
     match recorded.event:
-        case PermissionRequested() as event if event.request_id == request_id:
-            return event, decided
-        case PermissionDecided() as event if event.request_id == request_id:
-            return asked, event
+        case PermissionRequested() | ElicitationRequested() as event:
+            return (event if event.request_id == request_id else asked), decided
+        case PermissionDecided() | ElicitationAnswered() as event:
+            return asked, (event if event.request_id == request_id else decided)
         case _:
             return asked, decided
 
 
-def _content(of: PermissionRequested | RequestPermission) -> tuple[Any, ...]:
-    return of.turn_id, of.options, of.tool_call_id, of.title, of.tool, of.arguments
+def _content(of: _Asked | _Wanted) -> tuple[Any, ...]:
+    match of:
+        case PermissionRequested() | RequestPermission():
+            return of.turn_id, of.options, of.tool_call_id, of.title, of.tool, of.arguments
+        case ElicitationRequested() | RequestElicitation():
+            return of.turn_id, of.message, of.schema, of.url
 
 
-def _answer(asked: PermissionRequested, decided: PermissionDecided | None) -> dict[str, Any]:
-    return {
+def _answer(asked: _Asked, decided: _Decided | None) -> dict[str, Any]:
+    answer = {
         "request_id": asked.request_id,
         "expires_at": None if asked.expires_at is None else rfc3339(asked.expires_at),
-        "decision": decided and decided.decision,
-        "option_id": decided and decided.option_id,
-        "arguments": decided and decided.arguments,
+        "decision": None,
+        "option_id": None,
+        "arguments": None,
+        "content": None,
         "reason": decided and decided.reason,
     }
+    match decided:
+        case PermissionDecided(decision=decision, option_id=option_id, arguments=arguments):
+            return answer | {"decision": decision, "option_id": option_id, "arguments": arguments}
+        case ElicitationAnswered(action=action, content=content):
+            return answer | {"decision": action, "content": content}
+        case None:
+            return answer

@@ -31,7 +31,7 @@ class Interactions:
         handler: Handles commands.
         clock: Makes ids, and says when requests expire.
         schemas: Judges the schemas of forms, and what was filled in.
-        asked_before: Knows what was decided of a permission that is asked for again.
+        asked_before: Knows what has become of a request that is made again.
     """
 
     def __init__(
@@ -95,13 +95,7 @@ class Interactions:
             expires_at=self._in(timeout_seconds),
             meta=meta,
         )
-        try:
-            return await self._handler.handle(caller.asks(session_id, command))
-        except InteractionExists:
-            before = await self._asked_before.outcome(session_id, command)
-            if before is None:
-                raise
-            return before
+        return await self._ask(caller, session_id, command)
 
     async def elicit(
         self,
@@ -117,6 +111,9 @@ class Interactions:
         meta: JsonObject | None = None,
     ) -> Outcome:
         """Ask for content: with a form, or by sending the person to a page.
+
+        The same request under the same id, asked again, records nothing and is answered with what
+        has become of it.
 
         Args:
             caller: Who asks.
@@ -143,7 +140,18 @@ class Interactions:
             expires_at=self._in(timeout_seconds),
             meta=meta,
         )
-        return await self._handler.handle(caller.asks(session_id, command))
+        return await self._ask(caller, session_id, command)
+
+    async def _ask(
+        self, caller: Caller, session_id: UUID, command: RequestPermission | RequestElicitation
+    ) -> Outcome:
+        try:
+            return await self._handler.handle(caller.asks(session_id, command))
+        except InteractionExists:
+            before = await self._asked_before.outcome(session_id, command)
+            if before is None:
+                raise
+            return before
 
     async def decide(
         self,

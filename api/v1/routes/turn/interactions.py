@@ -163,7 +163,7 @@ async def get_interaction(request: AnyRequest) -> ASGIResponse:
 async def request_interaction(request: AnyRequest) -> ASGIResponse:
     """Ask on behalf of the agent: for a permission, or for content.
 
-    The same permission asked for again is answered (200) with what has become of it.
+    The same request made again is answered (200) with what has become of it.
     """
     asked = (await body_of(request, RequestInteractionBody)).asked()
     caller, session_id = await caller_of(request), session_id_of(request)

@@ -101,12 +101,14 @@ class InteractionRequested(Done):
     request_id: str
     expires_at: datetime | None
     decision: Annotated[
-        str | None, Field(description="null while it waits; else the kind of an option")
+        str | None,
+        Field(description="null while it waits; else the kind of an option, or the action"),
     ]
     option_id: str | None
     arguments: Annotated[
         JsonMap | None, Field(description="with what the tool may be called, if they were edited")
     ]
+    content: Annotated[JsonMap | None, Field(description="what was filled in, if it was a form")]
     reason: Annotated[str | None, Field(description="why it was decided so")]
 
 
