@@ -199,6 +199,3 @@ class WithdrawBody(Body):
     """Why nobody need decide any more."""
 
     reason: Name = "withdrawn"
-
-
-# ── answers ──────────────────────────────────────────────────────────────────────────────────
