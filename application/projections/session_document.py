@@ -35,8 +35,8 @@ def activity_of(session: Session) -> Activity:
     """Return how much was said in a session, when last, and which tool runs."""
     running = session.turns.running
     tool = None
-    if running is not None and running.open_calls:
-        tool = max(running.open_calls.values(), key=lambda call: call.sequence).name
+    if running is not None and running.newest_call is not None:
+        tool = running.open_calls[running.newest_call].name
     return Activity(session.last_activity_at or NEVER, session.spoken.messages, tool)
 
 

@@ -33,6 +33,8 @@ class Turn:
     started_at: datetime
     sequence: int
     open_calls: PersistentMap[ToolCall] = field(default_factory=PersistentMap[ToolCall])
+    newest_call: str | None = None
+    """The open call that began last."""
     closed_calls: PersistentMap[bool] = field(default_factory=PersistentMap[bool])
     plan: tuple[JsonObject, ...] = ()
     model: ModelChoice | None = None

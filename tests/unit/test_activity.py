@@ -2,6 +2,8 @@
 
 import pytest
 
+from application.projections.session_document import activity_of
+from domain import persistent_map
 from domain.errors import (
     Invalid,
     MessageExists,
@@ -21,6 +23,7 @@ from tests.support.builders import (
     called,
     completed,
     created,
+    obey,
     queued,
     returned,
     started,
@@ -242,6 +245,29 @@ def test_the_running_turn_knows_its_calls_its_plan_and_its_usage():
     assert dict(turn.closed_calls) == {"c1": True}
     assert turn.plan == ({"step": 1},)
     assert turn.usage == Usage(input_tokens=1)
+
+
+def test_however_many_calls_a_turn_has_none_but_those_named_are_looked_at(monkeypatch):
+    calling = state_after([*RUNNING, *(called(f"c{n}") for n in range(300)), returned("c0")])
+
+    def look_at_all(*_: object) -> None:
+        pytest.fail("all calls of the turn are looked at")
+
+    monkeypatch.setattr(persistent_map, "_gather", look_at_all)
+    monkeypatch.setattr(persistent_map, "_keys", look_at_all)
+    events = [NOTICE, news("c0"), news("c7"), called("c0"), called("new"), returned("c8")]
+    after, recorded = obey(calling, record(*events))
+
+    assert [one.event for one in recorded] == events
+    assert activity_of(after).current_tool == "shell"
+
+
+def test_the_newest_call_that_is_open_is_known_whatever_returns():
+    calls = [called("a", name="x"), called("b", name="y"), called("c", name="z")]
+    session = state_after([*RUNNING, *calls, returned("b")])
+    assert activity_of(session).current_tool == "z"
+    assert activity_of(state_after([returned("c")], session)).current_tool == "x"
+    assert activity_of(state_after([returned("c"), returned("a")], session)).current_tool is None
 
 
 def test_the_reports_of_a_turn_add_up_field_by_field():

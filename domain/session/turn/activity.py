@@ -131,7 +131,9 @@ def _called(session: Session, event: ToolCalled, recorded: Recorded) -> Changes:
         sequence=recorded.sequence,
     )
     open_calls = turn.open_calls.put(event.tool_call_id, call)
-    changed = replace(turn, open_calls=open_calls, active_at=recorded.at)
+    changed = replace(
+        turn, open_calls=open_calls, newest_call=event.tool_call_id, active_at=recorded.at
+    )
     unanswered = session.turns.unanswered.drop(event.tool_call_id)
     return {"turns": replace(session.turns, running=changed, unanswered=unanswered)}
 
@@ -148,9 +150,14 @@ def _returned(session: Session, event: ToolReturned, recorded: Recorded) -> Chan
     if event.output is None and event.status != "completed":
         waits = UnansweredCall(turn_id=turn.turn_id, sequence=recorded.sequence)
         unanswered = _newest(unanswered.put(call, waits))
+    open_calls, newest = turn.open_calls.drop(call), turn.newest_call
+    if newest == call:
+        last = max(open_calls.values(), key=lambda one: one.sequence, default=None)
+        newest = None if last is None else last.tool_call_id
     changed = replace(
         turn,
-        open_calls=turn.open_calls.drop(call),
+        open_calls=open_calls,
+        newest_call=newest,
         closed_calls=turn.closed_calls.put(call, True),
         active_at=recorded.at,
     )

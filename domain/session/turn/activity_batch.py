@@ -30,8 +30,10 @@ class ActivityBatch:
     def __init__(self, session: Session, turn: Turn) -> None:
         self._session = session
         self._turn_id = turn.turn_id
-        self._open = set(turn.open_calls)
-        self._known = self._open | set(turn.closed_calls)
+        # The maps are asked and not copied: a turn may have tens of thousands of calls.
+        self._open, self._closed = turn.open_calls, turn.closed_calls
+        self._called: set[str] = set()
+        self._returned: set[str] = set()
         self._unanswered = session.turns.unanswered
 
     def take(self, event: ActivityEvent, field: str) -> ActivityEvent:
@@ -59,7 +61,7 @@ class ActivityBatch:
                 self._call(event, field)
             case ToolProgressed(tool_call_id=call):
                 # News may come late: it needs a call of this turn, open or not.
-                if call not in self._known:
+                if not self._is_known(call):
                     raise ToolCallNotOpen(None, tool_call_id=call)
             case ToolReturned():
                 return self._return(event)
@@ -67,21 +69,29 @@ class ActivityBatch:
                 pass
         return event
 
+    def _is_open(self, call: str) -> bool:
+        return call in self._called or (call in self._open and call not in self._returned)
+
+    def _is_known(self, call: str) -> bool:
+        here = call in self._called or call in self._returned
+        return here or call in self._open or call in self._closed
+
     def _call(self, event: ToolCalled, field: str) -> None:
         call = event.tool_call_id
         require_id(call, f"{field}.data.tool_call_id")
         require_name(event.name, f"{field}.data.name")
         # Some models count their calls anew in each step: what has returned may come again.
-        if call in self._open:
+        if self._is_open(call):
             raise ToolCallExists(None, tool_call_id=call)
-        self._open.add(call)
-        self._known.add(call)
+        self._returned.discard(call)
+        self._called.add(call)
         self._unanswered = self._unanswered.drop(call)
 
     def _return(self, event: ToolReturned) -> ToolReturned:
         call = event.tool_call_id
-        if call in self._open:
-            self._open.remove(call)
+        if self._is_open(call):
+            self._called.discard(call)
+            self._returned.add(call)
             return event
         unanswered = self._unanswered.get(call)
         if unanswered is None or unanswered.turn_id == self._turn_id:
