@@ -33,10 +33,12 @@ def test_the_code_is_formatted():
     run("ruff", "format", "--check", "--no-cache", ".")
 
 
+@pytest.mark.timeout(600)
 def test_mypy_finds_nothing():
     run("mypy")
 
 
+@pytest.mark.timeout(600)
 def test_pyright_finds_nothing():
     run("basedpyright", "--level", "error")
 

@@ -153,14 +153,15 @@ def test_a_late_result_is_a_sign_of_life_and_leaves_the_open_calls_open():
 
 
 def test_of_the_calls_without_a_result_the_newest_are_remembered():
-    calls = [f"c{n}" for n in range(MAX_UNANSWERED + 2)]
+    calls = [f"c{n}" for n in range(2 * MAX_UNANSWERED + 1)]
     closed = [event for call in calls for event in (called(call), returned(call, status="failed"))]
     past = [*RUNNING, *closed, completed(), started("t2")]
 
-    assert set(state_after(past).turns.unanswered) == {*calls[2:]}
-    given(past).when(record(returned("c1"), turn_id="t2")).then_refused(ToolCallNotOpen)
-    given(past).when(record(returned("c2"), turn_id="t2")).then(
-        [returned("c2", called_in_turn="t1")]
+    forgotten, remembered = calls[-MAX_UNANSWERED - 1], calls[-MAX_UNANSWERED]
+    assert set(state_after(past).turns.unanswered) == {*calls[-MAX_UNANSWERED:]}
+    given(past).when(record(returned(forgotten), turn_id="t2")).then_refused(ToolCallNotOpen)
+    given(past).when(record(returned(remembered), turn_id="t2")).then(
+        [returned(remembered, called_in_turn="t1")]
     )
 
 

@@ -36,7 +36,7 @@ __all__ = ["RecordActivity"]
 
 MAX_BATCH = 1000
 MAX_UNANSWERED = 256
-"""The most calls without a result that are remembered, over all turns."""
+"""The newest calls without a result are remembered, over all turns: so many, or up to twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,10 +165,11 @@ def _returned(session: Session, event: ToolReturned, recorded: Recorded) -> Chan
 
 
 def _newest(unanswered: PersistentMap[UnansweredCall]) -> PersistentMap[UnansweredCall]:
-    """Return the calls less the oldest, where they are more than are remembered."""
-    if len(unanswered) <= MAX_UNANSWERED:
+    """Return the calls less the older half, where they are twice as many as are remembered."""
+    if len(unanswered) <= 2 * MAX_UNANSWERED:
         return unanswered
-    return unanswered.drop(min(unanswered, key=lambda call: unanswered[call].sequence))
+    in_order = sorted(unanswered.items(), key=lambda call: call[1].sequence)
+    return PersistentMap(dict(in_order[-MAX_UNANSWERED:]))
 
 
 @evolves(PlanUpdated)
