@@ -182,7 +182,10 @@ def _ask(number: int) -> c.RequestPermission:
 
 def _elicit(number: int) -> c.RequestElicitation:
     return c.RequestElicitation(
-        request_id=f"elicit-{number}", turn_id="turn", message="?", schema={"type": "object"}
+        request_id=f"elicit-{number}",
+        turn_id="turn",
+        message="?",
+        schema={"type": "object", "properties": {}},
     )
 
 
