@@ -22,17 +22,13 @@ def listed_document(row: ListedSession, read: Callable[[str], Any]) -> dict[str,
     except ValueError:
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("id"), str):  # pyright: ignore[reportUnknownMemberType]
-        return columns_document(row)
+        return _of_columns(row)
     whole = cast("dict[str, Any]", document)
     return filled_document(whole) if row.projected_with < PROJECTION_VERSION else whole
 
 
-def columns_document(row: ListedSession) -> dict[str, Any]:
-    """Return what the columns of a row say, with the values of a new session for the rest.
-
-    Args:
-        row: Whose document cannot be read; `cairn verify` names it, `cairn rebuild` mends it.
-    """
+def _of_columns(row: ListedSession) -> dict[str, Any]:
+    """Return what the columns say; `cairn verify` names such a row, `cairn rebuild` mends it."""
     told = {
         "id": str(row.session_id),
         "external_id": row.external_id,

@@ -15,8 +15,8 @@ from api.http.around.forwarded import public_base
 from application.commands.request import Outcome
 from application.ports.log.events import StoredEvent
 from application.ports.session.session_rows import ListedSession
-from application.projections.listed_document import columns_document
-from application.projections.session_document import activity_document, filled_document
+from application.projections.listed_document import listed_document
+from application.projections.session_document import activity_document
 from application.projections.session_row import PROJECTION_VERSION
 from application.reads.streams.wire import record_json as record_json
 from domain.values import rfc3339
@@ -203,13 +203,16 @@ def session_json(row: ListedSession) -> bytes:
     if row.held is not None:
         moved["held"] = row.held
     document = row.doc.encode()
-    try:
-        # A list is made of the documents of its rows as they are: one that is no JSON would break
-        # the answer for all of them.
-        _look_through(document)
-    except msgspec.DecodeError:
-        document = _encode(columns_document(row))
-    else:
-        if row.projected_with < PROJECTION_VERSION:
-            document = _encode(filled_document(_decode(document)))
+    if row.projected_with < PROJECTION_VERSION or not _is_document(document):
+        document = _encode(listed_document(row, from_json))
     return document[:-1] + b"," + _encode(moved)[1:]
+
+
+def _is_document(raw: bytes) -> bool:
+    # A list is made of the documents of its rows as they are: one that is no JSON would break the
+    # answer for all of them.
+    try:
+        _look_through(raw)
+    except msgspec.DecodeError:
+        return False
+    return True
