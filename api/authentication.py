@@ -4,7 +4,6 @@ import base64
 import binascii
 import hmac
 from collections.abc import Collection
-from typing import cast
 
 from api.doors import Authenticate
 from api.http.around.authorization import take_ticket
@@ -34,7 +33,8 @@ def by_token(
 
     async def authenticate(request: AnyRequest) -> Principal:
         scope = scope_of(request)
-        authentication = cast("Services", scope["cairn"]).authentication
+        services: Services = scope["cairn"]
+        authentication = services.authentication
         ticket = take_ticket(request)
         given = _shown(request, as_password=as_password)
         if given is not None:
@@ -57,7 +57,10 @@ def by_token(
 
 def _shown(request: AnyRequest, *, as_password: bool) -> str | None:
     """Return the token that a request shows, as text of bytes; None when it shows none."""
-    scheme, _, shown = (header(request, b"authorization") or "").partition(" ")
+    given = header(request, b"authorization")
+    if given is None:
+        return None
+    scheme, _, shown = given.partition(" ")
     match scheme.lower():
         case "bearer":
             return shown.strip()

@@ -20,14 +20,17 @@ from litestar.types import HTTPScope, Message, Receive, Scope, Send
 from api.http.around.authorization import authorize
 from api.http.around.limits import take, take_request
 from api.http.incoming.addresses import resolve_session
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import AnyRequest, scope_of
 from api.http.outgoing.compression import compressed
+from api.http.outgoing.downloads import Download
+from api.http.outgoing.giving import require_room
 from api.http.outgoing.responses import Reply
 from api.http.outgoing.streams import EventStream
 from api.http.routing import Route, Router, RoutingError
 from application.commands.request import BY_ITSELF, RequestOrigin
-from application.errors import StoreUnavailable
+from application.errors import Overloaded, StoreUnavailable
 from application.limits.limiter import Limiter
+from application.memory_budget import Share
 from domain.principal import Principal
 
 _logger = logging.getLogger("cairn.http")
@@ -98,7 +101,7 @@ class Doors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        fields = cast("dict[str, Any]", scope)
+        fields: Any = scope
         path: str = fields["path"]
         found = self._find(path)
         if found is None:
@@ -147,7 +150,7 @@ def _error_of(door: Door, error: Exception, request_id: str) -> ASGIResponse:
 
 
 async def _answer_of(door: Door, router: Router, request: AnyRequest) -> ASGIResponse:
-    fields = cast("dict[str, Any]", request.scope)
+    fields = scope_of(request)
     try:
         _require_text(fields)
         fields["cairn_origin"] = door.origin
@@ -175,7 +178,22 @@ async def _counted(
         except Exception:
             await answer.discard()
             raise
+    elif isinstance(answer, Download) or (isinstance(answer, Reply) and answer.is_large):
+        await _require_room(answer, scope)
     return answer
+
+
+async def _require_room(answer: Download | Reply, scope: dict[str, Any]) -> None:
+    """Refuse a read while others have not taken what they were given, and there is no room."""
+    if scope["method"] not in ("GET", "HEAD"):
+        return  # what was asked for may be done
+    share: Share = scope["cairn"].memory.share("streams")
+    try:
+        require_room(share)
+    except Overloaded:
+        if isinstance(answer, Download):
+            await answer.discard()
+        raise
 
 
 async def _uncount(scope: dict[str, Any]) -> None:
@@ -227,5 +245,5 @@ def _router_of(door: Door) -> Router:
 
 def origin_of(request: AnyRequest) -> RequestOrigin:
     """Return the word of the door by which a request came in."""
-    origin: RequestOrigin = cast("dict[str, Any]", request.scope)["cairn_origin"]
+    origin: RequestOrigin = scope_of(request)["cairn_origin"]
     return origin

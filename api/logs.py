@@ -39,7 +39,11 @@ class _Lines(logging.Formatter):
         shown = " ".join(f"{name}={_quoted(value)}" for name, value in fields.items())
         message = _CONTROL.sub(_escaped, record.getMessage())
         text = f"{at} {record.levelname.lower():<7} {record.name}: {message} {shown}"
-        return text.rstrip() + (f"\n{traceback}" if traceback else "")
+        if traceback is None:
+            return text.rstrip()
+        # Indented, so that no line of what was raised passes for one of the log.
+        below = [_CONTROL.sub(_escaped, line) for line in traceback.split("\n")]
+        return "\n  ".join([text.rstrip(), *below])
 
 
 def _now() -> str:

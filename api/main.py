@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any
 
 from litestar.types import ASGIApp
 
@@ -47,24 +47,26 @@ async def open_services(settings: Settings, url: str) -> AsyncGenerator[Services
         if settings.memory_mb is None
         else settings.memory_mb * MEBIBYTE
     )
-    hub = FanOut(memory.share("partials"))
+    fan_out = FanOut(memory.share("partials"))
     limits = CommitLimits(patience=settings.patience_seconds, waiting=memory.share("appends"))
-    async with open_store(url, hub=hub, readers=settings.database_readers, limits=limits) as store:
+    async with open_store(
+        url, fan_out=fan_out, readers=settings.database_readers, limits=limits
+    ) as store:
         watch = StoreWatch(
             store.database,
             store.identity,
             newest_known(),
-            lambda: hub.position,
+            lambda: fan_out.position,
             lambda trouble: leave(trouble, settings.drain_seconds),
         )
-        services, jobs = put_together(settings, store, hub, memory, watch)
+        services, jobs = put_together(settings, store, fan_out, memory, watch)
         await services.known_tokens.start()
         for job in jobs:
             await job.start()
         try:
             yield services
         finally:
-            hub.close()
+            fan_out.close()
             for job in jobs:
                 await job.stop()
             await services.known_tokens.stop()
@@ -91,14 +93,14 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
                 app.services = services
                 spare_the_collector()
                 give_large_blocks_back()
-                with on_shutdown_signal(goodbye(services.hub.close)):
+                with on_shutdown_signal(goodbye(services.fan_out.close)):
                     yield
 
     token = token_of(chosen)
     doors = doors_of(chosen, token)
 
     def asks_for_token() -> bool:
-        services = cast("Services", app.services)
+        services: Any = app.services
         return token is not None or services.authentication.is_asked_for
 
     guarded = SiteGuard(

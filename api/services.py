@@ -40,14 +40,15 @@ from application.reads.line_log import LineLog
 from application.reads.queries import Queries
 from application.reads.scopes import Scopes
 from application.reads.streams.feed import Feed
+from application.reads.streams.pages import Pages
 from application.reads.streams.replay import Replays
 from application.reads.streams.tail import Tails
-from application.reads.streams.wait_for import Waits
+from application.reads.streams.wait_for import StatusWaits
 from application.tokens.authentication import Authentication
 from application.tokens.known import KnownTokens
-from application.tokens.manage import TokenDesk
+from application.tokens.manage import TokenRegistry
 from application.tokens.sight import Sight
-from application.tokens.tickets import TicketDesk
+from application.tokens.tickets import TicketRegistry
 from application.use_cases import UseCases
 from application.use_cases.artifacts import Artifacts
 from application.use_cases.blobs import Blobs
@@ -75,7 +76,7 @@ class Services:
     settings: Settings
     memory: MemoryBudget
     store: Store
-    hub: FanOut
+    fan_out: FanOut
     repository: SessionRepository
     use_cases: UseCases
     queries: Queries
@@ -86,9 +87,10 @@ class Services:
     partials: PartialReader
     blobs: Blobs
     feed: Feed
+    pages: Pages
     webhooks: Webhooks
     checkups: Checkups
-    waits: Waits
+    waits: StatusWaits
     recovery: Recovery
     repairs: Repairs
     readiness: Readiness
@@ -96,9 +98,9 @@ class Services:
     verification: Verification
     audit_feed: AuditFeed
     sight: Sight
-    tokens: TokenDesk
+    tokens: TokenRegistry
     known_tokens: KnownTokens
-    tickets: TicketDesk
+    tickets: TicketRegistry
     authentication: Authentication
     limiter: Limiter
     accesses: AccessHandler

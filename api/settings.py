@@ -101,7 +101,7 @@ class Settings(BaseSettings):
     root_path: Annotated[str, AfterValidator(checked_root_path)] = ""
     """Under which a proxy shows the server, such as `/cairn`."""
     trusted_proxies: str = ""
-    """Addresses and networks, comma-separated, whose `X-Forwarded-*` are believed; also `unix`."""
+    """Addresses and networks, comma-separated, believed for what they forward; also `unix`."""
     audit_key_file: Path | None = None
     """Holds the keys that sign checkpoints; `cairn audit keygen` makes it."""
 

@@ -1,12 +1,17 @@
 """Work that goes on beside requests, from the start of its owner to its end."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+_PAUSE = 1.0
+
+_logger = logging.getLogger("cairn.background")
+
 
 class Background:
-    """Runs a coroutine as a task.
+    """Runs a coroutine as a task, and anew when it has failed: nobody else would miss it.
 
     Args:
         work: Makes the coroutine; it goes on until it is stopped.
@@ -18,7 +23,7 @@ class Background:
 
     def start(self) -> None:
         """Begin; needs a loop that runs."""
-        self._task = asyncio.create_task(self._work())
+        self._task = asyncio.create_task(self._keep_at_it())
 
     async def stop(self) -> bool:
         """End it, and return whether it had begun."""
@@ -28,3 +33,13 @@ class Background:
         await asyncio.gather(self._task, return_exceptions=True)
         self._task = None
         return True
+
+    async def _keep_at_it(self) -> None:
+        while True:
+            try:
+                await self._work()
+            except Exception:
+                _logger.exception("work beside requests has failed; trying again")
+                await asyncio.sleep(_PAUSE)
+            else:
+                return

@@ -27,6 +27,28 @@ class StaleSequence(Stale):
     """The session has moved on since the sequence named in If-Match; read it and decide again."""
 
 
+def require_sequence(head: int, expected: frozenset[int] | None) -> None:
+    """Refuse what is meant for another sequence of a session.
+
+    Args:
+        head: The sequence that it is at.
+        expected: The sequences that the caller allows; None allows any.
+
+    Raises:
+        StaleSequence: It is at none of these.
+    """
+    if expected is None or head in expected:
+        return
+    if expected and min(expected) > head:
+        raise StaleSequence(
+            f"The session ends at event {head}, before the sequence named in If-Match: an earlier"
+            " backup was restored, or the sequence is of another store. Read the session from its"
+            " beginning and decide again.",
+            head=head,
+        )
+    raise StaleSequence(None, head=head)
+
+
 class IdempotencyKeyReused(Invalid):
     """This Idempotency-Key was used with a different request; use a new key for a new request."""
 
@@ -149,7 +171,7 @@ class WebhookTargetRefused(Invalid):
 
 
 class InvalidCursor(Malformed):
-    """The cursor is not one that this list gave out; start again without it."""
+    """The cursor is not one of this list as it is now; start again without it."""
 
 
 class Busy(AtLimit):

@@ -1,4 +1,4 @@
-"""Who hears of new events in this process, without a database connection while nothing happens.
+"""Tells the readers of this process of new events; readers that wait need no connection.
 
 A channel stands for a session that somebody follows. It remembers the newest events, so that the
 usual reader, who is only waiting for the next one, never asks the database; a reader who is further
@@ -30,7 +30,7 @@ class Signal:
 
     _waiting: list[asyncio.Future[None]] = field(default_factory=list[asyncio.Future[None]])
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake everybody who waits now."""
         waiting, self._waiting = self._waiting, []
         for one in waiting:
@@ -72,13 +72,13 @@ def _time_out(woken: asyncio.Future[None]) -> None:
 class Channel:
     """One session that is followed.
 
-    `head` is the newest sequence heard of, 0 when none was heard since somebody follows. `bell` is
-    for whoever wants pieces too, `moved` for whoever only wants to know of events. `partials` is
-    what is being written.
+    `head` is the newest sequence that was heard of; 0 when none was heard since somebody follows.
+    `signal` is for whoever wants pieces too, `moved` for whoever only wants to know of events.
+    `partials` is what is being written.
     """
 
     partials: SessionPartials
-    bell: Signal = field(default_factory=Signal)
+    signal: Signal = field(default_factory=Signal)
     moved: Signal = field(default_factory=Signal)
     head: int = 0
     followers: int = 0
@@ -104,8 +104,8 @@ class Channel:
         """Hear that the session has reached a sequence, and wake the followers."""
         if sequence > self.head:
             self.head = sequence
-            self.bell.ring()
-            self.moved.ring()
+            self.signal.notify()
+            self.moved.notify()
 
     def after(self, sequence: int) -> list[StoredEvent]:
         """Return remembered events that follow a sequence without a gap; maybe none."""
@@ -117,7 +117,7 @@ class Channel:
 
 
 class FanOut:
-    """All channels of this process, and the bell of the whole log.
+    """All channels of this process, and the signal of the whole log.
 
     Args:
         written: The memory that messages which are being written may take.
@@ -194,13 +194,13 @@ class FanOut:
         """Hear that the log has reached a position."""
         if position > self.position:
             self.position = position
-            self.log.ring()
+            self.log.notify()
 
     def written(self, session_id: UUID) -> None:
         """Wake those who follow a session: there is more of a message that is being written."""
         channel = self._channels.get(session_id)
         if channel is not None:
-            channel.bell.ring()
+            channel.signal.notify()
 
     def hear(self, kept: KeptPiece) -> None:
         """Take a piece of a message that another process has taken, if it matters here."""
@@ -229,7 +229,7 @@ class FanOut:
     def close(self) -> None:
         """Tell every stream to say goodbye."""
         self.closing.set()
-        self.log.ring()
+        self.log.notify()
         for channel in list(self._channels.values()):
-            channel.bell.ring()
-            channel.moved.ring()
+            channel.signal.notify()
+            channel.moved.notify()

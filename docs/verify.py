@@ -23,17 +23,16 @@ def sha(*parts: bytes) -> bytes:
 
 
 def need(holds: object, words: str) -> None:
-    if not holds:
-        sys.exit(f"DOES NOT HOLD: {words}")
+    return None if holds else sys.exit(f"DOES NOT HOLD: {words}")
 
 
 def read(path: str) -> bytes:
     return sys.stdin.buffer.read() if path == "-" else open(path, "rb").read()
 
 
-def lines(path: str) -> list[tuple[bytes, int, int, bytes, bytes]]:
+def lines(text: bytes) -> list[tuple[bytes, int, int, bytes, bytes]]:
     found = []
-    for line in re.sub(rb'^\{"cairn_export".*\n', b"", read(path)).splitlines():
+    for line in re.sub(rb'^\{"cairn_export".*\n', b"", text).splitlines():
         place = re.match(EVENT, line) or need(None, "a line is no event")
         owner, digest = uuid.UUID(place[1].decode()).bytes, bytes.fromhex(place[4].decode())
         found.append((owner, int(place[2]), int(place[3]), digest, b"{" + line[place.end() :]))
@@ -41,7 +40,7 @@ def lines(path: str) -> list[tuple[bytes, int, int, bytes, bytes]]:
 
 
 def session(path: str) -> str:
-    need(events := lines(path), "there is no event")
+    need(events := lines(text := read(path)), "there is no event")
     digest, last, erased = sha(events[0][0]), 0, None
     for expected, (owner, sequence, position, stored, record) in enumerate(events, 1):
         need(owner == events[0][0], f"line {expected} is of another session")
@@ -52,6 +51,8 @@ def session(path: str) -> str:
         erased, last = left or (erased and b'.erased","v":' not in record[:99]), position
         need(digest == stored, f"the digest at {sequence} does not cover what is there")
     need(not erased, "something is erased, and nothing after it says why")
+    ends = re.findall(rb'^\{"cairn_export".*?"digest":"([\da-f]{64})"', text)
+    need(ends in ([], [digest.hex().encode()]), "it does not end where its first line says")
     return f"{len(events)} events, the last digest is {digest.hex()}"
 
 
@@ -73,8 +74,7 @@ def inclusion(path: str) -> str:
     at, size, proof = told["position"], told["size"], list(map(bytes.fromhex, told["proof"]))
     leaf = sha(b"\0", bytes.fromhex(told["digest"]))
     need(0 < at <= size, "the position is not in the tree")
-    root = climb(at - 1, size - 1, leaf, leaf, proof)[1].hex()
-    need(root == told["root"], "the proof leads to another root")
+    need(climb(at - 1, size - 1, leaf, leaf, proof)[1].hex() == told["root"], "the root is another")
     return f"the event at {at} is in the tree of {size}, root {told['root']}"
 
 
@@ -130,7 +130,7 @@ def checkpoint(path: str, key: str) -> str:
 
 def log(note: str, path: str) -> str:
     _, origin, size, root, _ = head(note)
-    leaves = [sha(b"\0", event[3]) for event in sorted(lines(path), key=lambda one: one[2])][:size]
+    leaves = [sha(b"\0", one[3]) for one in sorted(lines(read(path)), key=lambda at: at[2])][:size]
     need(len(leaves) == size, f"there are {len(leaves)} events, and {size} were signed")
     while len(leaves) > 1:
         pairs = [sha(b"\1", *leaves[i : i + 2]) for i in range(0, len(leaves) - 1, 2)]

@@ -68,8 +68,8 @@ def state_of(status: str) -> str:
 def failure_now(state: str, kind: str) -> str:
     """Return the kind of the failure that a session has now; blank when it has none.
 
-    Of an active session it is what an earlier activation left. That stays to be read, but a new
-    agent is not kept away by the crash of the one before it, unless somebody has to authorise it.
+    The failure of an active session comes from an earlier activation. It can still be read, but the
+    crash of one agent keeps no other away: only a failure that asks for authorisation counts on.
 
     Args:
         state: Of the session.

@@ -2,7 +2,7 @@
 
 import re
 
-from domain.errors import Invalid, InvalidRuntimeOverride
+from domain.errors import CairnError, Invalid, InvalidRuntimeOverride
 from domain.values import (
     MAX_ID,
     MAX_NAME,
@@ -19,6 +19,27 @@ _UNSEEN = re.compile(r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff
 """What shows nothing, or turns the direction of what is shown, without being part of a word: two
 names that look alike would not be the same. Joiners (U+200C, U+200D) are part of words."""
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class About:
+    """Lets a refusal within it say which of several things it is about.
+
+    Args:
+        index: Which, counted from 0.
+    """
+
+    __slots__ = ("_index",)
+
+    def __init__(self, index: int) -> None:
+        self._index = index
+
+    def __enter__(self) -> None:
+        """Begin with it."""
+
+    def __exit__(self, _: object, refused: BaseException | None, __: object) -> None:
+        """Name it in a refusal."""
+        if isinstance(refused, CairnError):
+            refused.facts["index"] = self._index
 
 
 def require_name(value: str | None, field: str, *, most: int = MAX_NAME) -> None:
@@ -134,7 +155,7 @@ def require_effort(effort: str | None, field: str) -> None:
         field: What to call it in the refusal.
 
     Raises:
-        InvalidRuntimeOverride: It is none of `REASONING_EFFORTS`.
+        InvalidRuntimeOverride: It is not one of `REASONING_EFFORTS`.
     """
     if effort is not None and effort not in REASONING_EFFORTS:
         known = ", ".join(REASONING_EFFORTS)

@@ -19,8 +19,6 @@ that clients may test for: the name of the class, unless the class gives another
 """
 
 import re
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 _CAPITAL = re.compile("(?<!^)(?=[A-Z])")
@@ -43,16 +41,6 @@ class CairnError(Exception):
         self.detail = detail or (self.__doc__ or "").strip().split("\n")[0]
         self.facts = facts
         super().__init__(self.detail)
-
-
-@contextmanager
-def about(index: int) -> Generator[None]:
-    """Let a refusal say which of several things, counted from 0, it is about."""
-    try:
-        yield
-    except CairnError as refused:
-        refused.facts["index"] = index
-        raise
 
 
 class Malformed(CairnError):

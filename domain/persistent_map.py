@@ -37,6 +37,15 @@ class PersistentMap(Mapping[str, _V], Generic[_V]):
         if type(root) is dict and len(root) < _LEAF:
             leaf = {**root, key: value}
             return self._with(leaf, len(leaf))
+        if type(root) is tuple:
+            at = hash(key) & _MASK
+            below = root[at]
+            if type(below) is dict and len(below) < _LEAF:
+                # Most maps that are not tiny are of this depth.
+                leaf = {**below, key: value}
+                branch = [*root]
+                branch[at] = leaf
+                return self._with(tuple(branch), self._size + len(leaf) - len(below))
         return self._with(_put(self._root, key, value, 0), self._size + (key not in self))
 
     def put_all(self, keys: Iterable[str], value: _V) -> "PersistentMap[_V]":
@@ -47,7 +56,14 @@ class PersistentMap(Mapping[str, _V], Generic[_V]):
 
     def drop(self, key: str) -> "PersistentMap[_V]":
         """Return a map without `key`; the same map when it has none."""
-        if not self._size or key not in self:
+        root = self._root
+        if type(root) is dict:
+            if key not in root:
+                return self
+            leaf = root.copy()
+            del leaf[key]
+            return self._with(leaf, len(leaf))
+        if key not in self:
             return self
         return self._with(_drop(self._root, key, 0), self._size - 1)
 

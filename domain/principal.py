@@ -25,7 +25,7 @@ class Principal:
         rights: What it may do.
         app: The only app that it sees; None is all of them.
         user: The only user of that app that it sees; None is all of them.
-        token_id: Of the token that it showed; None for one that showed none that is kept.
+        token_id: Of the token that it showed; None without a token, or with one that is not kept.
         is_named: `actor` is proven, so that nobody may claim another name in the log.
         expires_at: When it is let in no longer; None is that only its token tells.
     """

@@ -60,6 +60,7 @@ MAX_TITLE = 500
 MAX_TAGS = 50
 MAX_STATE_KEYS = 10_000
 MAX_SUMMARY = 2048
+MAX_TOKENS = 2**53
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,13 +34,14 @@ def _load(name: str) -> Iterable[Hook]:
     try:
         found: Any = getattr(import_module(module), attribute)
     except (Exception, SystemExit) as error:
-        said = str(error)
+        said, remedy = str(error), "mend that module, or leave the hook out"
         if not isinstance(error, ImportError | AttributeError | SyntaxError):
             # What a module raises itself seldom says what it is.
             said = f"{type(error).__name__}: {said}" if said else type(error).__name__
+        if isinstance(error, AttributeError) or _is_not_there(module, error):
+            remedy = "write it like package.module:attribute"
         raise HookNameError(
-            f"The hook {name!r} cannot be loaded ({said}); write it like package.module:attribute"
-            " (CAIRN_HOOKS)."
+            f"The hook {name!r} cannot be loaded ({said}); {remedy} (CAIRN_HOOKS)."
         ) from error
     several: list[Any] = [*found] if isinstance(found, list | tuple) else [found]
     if not all(isinstance(hook, Hook) for hook in several):
@@ -48,3 +49,8 @@ def _load(name: str) -> Iterable[Hook]:
             f"{name!r} is not a Hook of application.commands.hooks, nor several of them."
         )
     return several
+
+
+def _is_not_there(module: str, error: BaseException) -> bool:
+    named = error.name if isinstance(error, ModuleNotFoundError) else None
+    return named is not None and f"{module}.".startswith(f"{named}.")

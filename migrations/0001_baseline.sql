@@ -103,6 +103,18 @@ exception when data_exception then
   return null;
 end $$;
 
+-- A record as everybody outside sees it: where it stands comes before what it says. Postgres puts
+-- the expression in the place of the call.
+create function public_record_v1(
+  p_log uuid, p_sequence bigint, p_position bigint, p_digest bytea, p_record bytea
+) returns bytea language sql stable as $$
+  select convert_to(
+    '{"session_id":"' || p_log || '","sequence":' || p_sequence || ',"position":' || p_position
+      || ',"digest":"' || encode(p_digest, 'hex') || '",',
+    'UTF8'
+  ) || substr(p_record, 2)
+$$;
+
 -- What is left of a record when it is erased. Its id goes with the payload: the random bits in it
 -- are the salt that keeps a reader from guessing the payload by its hash. A record as the program
 -- writes it says its time near its beginning; only another one is read as JSON. `p_hash` is its
@@ -1171,11 +1183,13 @@ create table session_routes (
 create index session_routes_remote on session_routes (manager, remote_id);
 
 -- Files that agents keep beside the log, of a session or of the scope of its user. Most of them are
--- compressed already.
+-- compressed already. `sequence` is the newest event of the session when it was kept. In a fork, the
+-- version -1 says that what the fork has of its origin under this name is seen no more.
 create table artifacts (
   owner_id uuid not null,
   name text not null check (name <> '' and char_length(name) <= 512),
-  version bigint not null,
+  version bigint not null check (version >= -1),
+  sequence bigint not null,
   created_at timestamptz not null default clock_timestamp(),
   media_type text,
   about bytea not null,
@@ -1191,36 +1205,82 @@ alter table artifacts
   alter column about set statistics 0,
   alter column content set statistics 0;
 
+-- What is seen of artifacts along a line of places, the nearest first: a version of a nearer place
+-- stands before all of the same number or a greater one behind it.
+create function artifacts_seen_v1(p_owners uuid[], p_uptos bigint[]) returns table (
+  name text, version bigint, created_at timestamptz, media_type text, about bytea, size bigint,
+  content bytea
+) language sql stable as $$
+  select one.name, one.version, one.created_at, one.media_type, one.about, one.size, one.content
+  from (
+    select a.*, min(a.version) over (
+      partition by a.name order by place.depth groups between unbounded preceding and 1 preceding
+    ) as nearer
+    from unnest(p_owners, p_uptos) with ordinality as place (owner_id, upto, depth)
+    join artifacts as a
+      on a.owner_id = place.owner_id and (place.upto is null or a.sequence <= place.upto)
+  ) as one
+  where one.version >= 0 and (one.nearer is null or one.version < one.nearer)
+$$;
+
+-- Returns the newest event of a session, which is neither deleted nor erased before this transaction
+-- has ended; null when it is. Whoever changes artifacts of the owner waits for each other.
+create function begin_change_of_artifacts_v1(p_session uuid, p_owner uuid) returns bigint
+language plpgsql as $$
+declare
+  found_at bigint;
+begin
+  select sequence into found_at from sessions
+    where session_id = p_session and status not in ('deleted', 'erased') for share;
+  perform pg_advisory_xact_lock(hashtextextended('artifacts of ' || p_owner, 0));
+  return found_at;
+end $$;
+
 -- Keeps the next version of an artifact. `version` is null when it would be more than the owner may
 -- have; `is_there` is false when its session is gone.
 create function save_artifact_v1(
-  p_session uuid, p_owner uuid, p_name text, p_media_type text, p_about bytea, p_content bytea,
-  p_most bigint, out version bigint, out created_at timestamptz, out is_there boolean
+  p_session uuid, p_owners uuid[], p_uptos bigint[], p_name text, p_media_type text, p_about bytea,
+  p_content bytea, p_most bigint, out version bigint, out created_at timestamptz,
+  out is_there boolean
 ) language plpgsql as $$
 #variable_conflict use_column
 declare
+  saved_at bigint := begin_change_of_artifacts_v1(p_session, p_owners[1]);
   held bigint;
 begin
-  -- Whoever deletes or erases it waits until this is kept, and nothing is kept after that.
-  perform from sessions as s
-    where s.session_id = p_session and s.status not in ('deleted', 'erased') for share;
-  is_there := found;
+  is_there := saved_at is not null;
   if not is_there then
     return;
   end if;
-  -- One after the other, so that numbers have no gap and the bound holds.
-  perform pg_advisory_xact_lock(hashtextextended('artifacts of ' || p_owner, 0));
   select coalesce(sum(a.size + octet_length(a.about) + 1024), 0) into held
-    from artifacts as a where a.owner_id = p_owner;
+    from artifacts as a where a.owner_id = p_owners[1];
   if held + octet_length(p_content) + octet_length(p_about) + 1024 > p_most then
     return;
   end if;
-  insert into artifacts as a (owner_id, name, version, media_type, about, content)
-    values (p_owner, p_name,
-      (select coalesce(max(b.version) + 1, 0) from artifacts as b
-        where b.owner_id = p_owner and b.name = p_name),
-      p_media_type, p_about, p_content)
+  insert into artifacts as a (owner_id, name, version, sequence, media_type, about, content)
+    values (p_owners[1], p_name,
+      (select coalesce(max(seen.version) + 1, 0)
+        from artifacts_seen_v1(p_owners, p_uptos) as seen where seen.name = p_name),
+      saved_at, p_media_type, p_about, p_content)
     returning a.version, a.created_at into version, created_at;
+end $$;
+
+-- Takes an artifact away. The other places of the line keep what they have.
+create function delete_artifact_v1(
+  p_session uuid, p_owners uuid[], p_uptos bigint[], p_name text
+) returns void language plpgsql as $$
+declare
+  deleted_at bigint := begin_change_of_artifacts_v1(p_session, p_owners[1]);
+begin
+  if deleted_at is null then
+    return;
+  end if;
+  delete from artifacts where owner_id = p_owners[1] and name = p_name;
+  insert into artifacts (owner_id, name, version, sequence, about, content)
+    select p_owners[1], p_name, -1, deleted_at, '', ''
+    where exists (
+      select from artifacts_seen_v1(p_owners, p_uptos) as seen where seen.name = p_name
+    );
 end $$;
 
 -- How much each principal has asked for in the period that runs, and its open streams. Lost with the

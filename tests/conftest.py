@@ -7,17 +7,24 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from api import main as program
 from application.ports.store import Store
 from infrastructure.memory.store import MemoryStore
 from infrastructure.postgres.store import open_store
+from tests.support import certificates
 from tests.support.api import Api, SessionApi
+from tests.support.compiling import compile_own_share
 from tests.support.postgres import Choice, DockerRequired, Server, choose, serve
 from tests.support.server import running
 from tests.support.tasks import no_task_left
 
 # What is imported and collected is here to stay: looking through it for cycles takes a quarter of
-# the time.
+# the time, and servers that start in this process would each have it done again.
 gc.disable()
+program.spare_the_collector = lambda: None
+_COLLECT_EVERY = (5_000, 20, 10)
+
+certificates.read_once()
 
 _CHOICE = pytest.StashKey[Choice]()
 
@@ -54,6 +61,10 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    compile_own_share(session.config)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # The files with long tests first: what comes last is then spread evenly over the processes.
     items.sort(key=lambda item: "unit" in item.path.parts)
@@ -63,6 +74,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtestloop() -> None:
     # Also where others collect and this process hears of it.
     gc.freeze()
+    gc.set_threshold(*_COLLECT_EVERY)
     gc.enable()
 
 

@@ -177,8 +177,3 @@ def chosen(items: Sequence[Item], last: int | None, after: float | None) -> Sequ
     if after is not None:
         items = [one for one in items if (one.glance.timestamp or 0.0) >= after]
     return items if last is None else items[len(items) - min(last, len(items)) :]
-
-
-def time_of(item: Item) -> float | None:
-    """Return when an event was, as it says itself."""
-    return item.glance.timestamp

@@ -1,12 +1,10 @@
 """The OpenAPI document of the ADK door, made from its routes and from what they read."""
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
 from api.adk.wire import (
     CreateSession,
@@ -17,11 +15,9 @@ from api.adk.wire import (
     UpdateMemory,
     UpdateSession,
 )
+from api.http.describing.door_document import Operation, door_document, reference_to, schemas_of
 from api.http.routing import Route
-from api.version import VERSION
 
-_PARAMETER = re.compile(r"{(\w+):\w+}")
-_REF = "#/components/schemas/{model}"
 _STATE = {"type": "object", "description": "keys of the state"}
 _BODIES: Mapping[tuple[str, str], type[BaseModel] | dict[str, Any]] = {
     ("POST", "/sessions"): CreateSession,
@@ -36,7 +32,7 @@ _BODIES: Mapping[tuple[str, str], type[BaseModel] | dict[str, Any]] = {
         "type": "object",
         "required": ["event"],
         "properties": {
-            "event": {"$ref": _REF.format(model="Event")},
+            "event": reference_to(Event),
             "known": {"type": "integer", "minimum": 0},
         },
     },
@@ -69,59 +65,15 @@ def document(routes: tuple[Route, ...]) -> dict[str, Any]:
     Args:
         routes: Of the door.
     """
-    _, schemas = models_json_schema(
-        [(model, "validation") for model in _MODELS], by_alias=True, ref_template=_REF
-    )
-    paths: dict[str, dict[str, Any]] = {}
-    for route in routes:
-        path = _PARAMETER.sub(r"{\1}", route.path)
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route, path)
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Cairn: the ADK door", "version": VERSION},
-        "paths": paths,
-        "components": {
-            "schemas": schemas["$defs"],
-            "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer"},
-                "password": {"type": "http", "scheme": "basic"},
-            },
-        },
-    }
+    return door_document("ADK", routes, _operation, schemas=schemas_of(_MODELS), refusal=_DETAIL)
 
 
-def _operation(route: Route, path: str) -> dict[str, Any]:
+def _operation(method: str, path: str) -> Operation:
     end = path.removeprefix("/api")
     tail = end.partition("/users/{user}")[2] or end
-    names = _PARAMETER.findall(route.path)
-    parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in names
-    ]
-    parameters += [
-        {"name": name, "in": "query", "schema": {"type": kind}}
-        for name, kind in _QUERIES.get((route.method, tail), {}).items()
-    ]
-    media = "text/event-stream" if path.endswith("/run_sse") else "application/json"
-    operation: dict[str, Any] = {
-        "operationId": _operation_id(route.method, path),
-        "summary": (route.handler.__doc__ or "").strip().split("\n")[0],
-        "parameters": parameters,
-        "responses": {
-            "200": {"description": "Done.", "content": {media: {"schema": {}}}},
-            "default": {
-                "description": "What is wrong.",
-                "content": {"application/json": {"schema": _DETAIL}},
-            },
-        },
-        "security": [] if route.right is None else [{"bearer": []}, {"password": []}],
-    }
-    body = _BODIES.get((route.method, tail))
-    if body is not None:
-        schema = body if isinstance(body, dict) else {"$ref": _REF.format(model=body.__name__)}
-        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
-    return operation
-
-
-def _operation_id(method: str, path: str) -> str:
-    return "_".join([method.lower(), *re.findall(r"[\w-]+", path)])
+    body = _BODIES.get((method, tail))
+    return Operation(
+        queries={name: {"type": kind} for name, kind in _QUERIES.get((method, tail), {}).items()},
+        media_type="text/event-stream" if path.endswith("/run_sse") else "application/json",
+        body=reference_to(body) if isinstance(body, type) else body,
+    )

@@ -15,7 +15,7 @@ from api.http.outgoing.foreign_errors import foreign_error
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import Reply, etag, to_json
 from application.errors import IdempotencyKeyReused
-from domain.errors import SessionExists, SessionNotFound
+from domain.errors import Erased, SessionExists, SessionIsDeleted, SessionNotFound
 
 _M = TypeVar("_M", bound=BaseModel)
 _NO_OBJECT = "Input should be a valid dictionary or object to extract fields from"
@@ -217,7 +217,8 @@ def answer_error(error: Exception, request_id: str) -> ASGIResponse:
     match error:
         case Refusal():
             status, detail = error.status, error.detail
-        case SessionNotFound():
+        case SessionNotFound() | SessionIsDeleted() | Erased():
+            # A run finds its session when it begins, and not any more a moment later.
             status, detail = 404, "Session not found"
         case SessionExists():
             status, detail = 409, f"Session already exists: {error.facts.get('name', '')}"

@@ -76,7 +76,7 @@ Model = Annotated[dict[str, Any], AfterValidator(_camelised)]
 """An object of google-genai that is passed on."""
 Models = Annotated[list[Any], AfterValidator(_camelised)]
 Map = Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)]
-"""Null is taken for empty: other servers write it so, and none of ours is."""
+"""Null is taken for empty: other servers write it so, and ours never do."""
 
 
 class Blob(Strict):

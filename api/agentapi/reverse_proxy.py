@@ -117,7 +117,7 @@ class ProxiedStream(EventStream):
         try:
             async with aclosing(self._items) as chunks:
                 async for chunk in chunks:
-                    await self._give([chunk], send)
+                    await self._giving.give([chunk], send)
         except ManagerUnreachable:
             return  # whoever reads must not take this for the end: the connection is cut
         await send({"type": "http.response.body", "body": b"", "more_body": False})

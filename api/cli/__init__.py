@@ -151,7 +151,7 @@ app.command(name="demo", short_help="Play a recorded agent, kill the server, los
 app.command(name="verify", short_help="Check that nothing was changed, cut off or taken away.")(
     verify_sessions
 )
-app.command(name="rebuild", short_help="Make all that follows from the log anew.")(rebuild_all)
+app.command(name="rebuild", short_help="Rebuild all that is derived from the log.")(rebuild_all)
 app.command(name="diff", short_help="Tell what differs between two moments.")(diff_session)
 app.command(name="replay", short_help="Show a session as it happened.")(replay_session)
 app.command(name="erase", short_help="Erase what sessions or a user have said.")(erase_content)

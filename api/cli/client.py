@@ -5,14 +5,13 @@ import random
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
-from api.cli.options import Failure, UsageError
+from api.cli.client_options import client_options
+from api.cli.options import Failure
 from api.cli.reading.stream_items import Closed, Frame, Frames, Item, Lost, items_of
 from api.cli.refused import Refused, problem_of, refusal_of
 
@@ -24,7 +23,6 @@ _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 _PAGE = 200
 _AGAIN = frozenset({408, 429, 502, 503, 504})
-_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +49,7 @@ class Client:
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        self._http = httpx.AsyncClient(
-            base_url=url,
-            headers=headers,
-            timeout=_ANSWER,
-            trust_env=goes_through_proxies(url),
-        )
+        self._http = httpx.AsyncClient(timeout=_ANSWER, **client_options(url, token))
         self._store: str | None = None
         """The store that sequences are of, once it is known: a restored one is another."""
 
@@ -248,28 +240,3 @@ def _words(error: httpx.TransportError) -> str:
             return "nothing was heard for too long"
         case _:
             return "the connection broke"
-
-
-def goes_through_proxies(url: str) -> bool:
-    """Return whether the proxies of the environment hold: one has no way to this machine.
-
-    Args:
-        url: Of a server.
-    """
-    return urlsplit(url).hostname not in _LOOPBACK
-
-
-def token_in(path: Path | None) -> str | None:
-    """Return the bearer token in a file; None without one.
-
-    Raises:
-        UsageError: It cannot be read.
-    """
-    if path is None:
-        return None
-    try:
-        return path.read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(
-            f"The token file {path} cannot be read; check --token-file or CAIRN_TOKEN_FILE."
-        ) from None

@@ -7,23 +7,11 @@ from typing import Any
 import httpx
 import msgspec
 
-from api.cli.client import goes_through_proxies, token_in
-from api.cli.options import Failure, UsageError
+from api.cli.client_options import client_options, token_in
+from api.cli.options import Failure
+from api.cli.refused import Refused
 
 _PATIENCE = 120.0
-
-
-class Refused(Failure):
-    """The server says no.
-
-    Args:
-        problem: Its problem document.
-        status: Of HTTP.
-    """
-
-    def __init__(self, problem: Mapping[str, Any], status: int) -> None:
-        super().__init__(f"The server says: {problem.get('detail')} ({status}).")
-        self.code = problem.get("code")
 
 
 class JsonClient:
@@ -38,16 +26,8 @@ class JsonClient:
     """
 
     def __init__(self, url: str, token_file: Path | None) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise UsageError(f"--url or CAIRN_URL must begin with http://, and it is {url!r}.")
-        token = token_in(token_file)
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._client = httpx.Client(
-            base_url=url,
-            headers=headers,
-            timeout=_PATIENCE,
-            trust_env=goes_through_proxies(url),
-        )
+        self._url = url
+        self._client = httpx.Client(timeout=_PATIENCE, **client_options(url, token_in(token_file)))
 
     def close(self) -> None:
         """Let the connection go."""
@@ -78,7 +58,7 @@ class JsonClient:
         try:
             return msgspec.json.decode(answer.content)
         except msgspec.DecodeError as error:
-            raise _unanswered(error) from None
+            raise self._unanswered(error) from None
 
     def text(
         self, method: str, path: str, query: Mapping[str, Any] | None = None, *, accept: str
@@ -105,9 +85,14 @@ class JsonClient:
                 return answer
             said = msgspec.json.decode(answer.content)
         except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
-            raise _unanswered(error) from None
+            raise self._unanswered(error) from None
         raise Refused(said, answer.status_code)
 
-
-def _unanswered(error: Exception) -> Failure:
-    return Failure(f"The server cannot be asked: {str(error) or type(error).__name__}.")
+    def _unanswered(self, error: Exception) -> Failure:
+        said = str(error) or type(error).__name__
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            return Failure(
+                f"Nobody answers at {self._url} ({said}); start a server with `cairn serve`, or say"
+                " with --url or CAIRN_URL where it is."
+            )
+        return Failure(f"The server at {self._url} cannot be asked: {said}.")

@@ -187,6 +187,17 @@ def say(words: str, level: Literal["info", "warning", "error"], *, as_json: bool
         typer.echo(f"cairn: {'warning: ' if level == 'warning' else ''}{words}", err=True)
 
 
+def say_making(settings: "Settings", *, as_json: bool = False) -> None:
+    """Say that a database cluster is being made, which takes a while.
+
+    Args:
+        settings: Say where.
+        as_json: In a line of JSON.
+    """
+    where = settings.data_dir.absolute()
+    say(f"Making a database cluster in {where}, once.", "info", as_json=as_json)
+
+
 def wants_json(log_format: str | None) -> bool:
     """Return whether the log is to be JSON, before the settings are known to make sense.
 

@@ -1,26 +1,27 @@
 """What a server says no with."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
+from api.cli.options import Failure
 
-class Refused(Exception):
+
+class Refused(Failure):
     """The server has understood, and says no; asking again is of no use.
 
     Args:
+        problem: Its problem document.
         status: Of the answer.
-        code: The stable word of the problem.
-        detail: What was wrong.
     """
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
-        super().__init__(f"{detail or code} ({status})")
+    def __init__(self, problem: Mapping[str, Any], status: int) -> None:
+        self.problem = problem
         self.status = status
-        self.code = code
-
-
-class _Problem(msgspec.Struct):
-    code: str = ""
-    detail: str = ""
+        self.code = str(problem.get("code") or "")
+        said = str(problem.get("detail") or self.code).removesuffix(".")
+        super().__init__(f"The server says: {said} ({status}).")
 
 
 def refusal_of(status: int, content: bytes) -> Refused | None:
@@ -36,7 +37,7 @@ def problem_of(status: int, content: bytes) -> Refused:
         content: Of the answer: a problem, or what is no answer of Cairn.
     """
     try:
-        problem = msgspec.json.decode(content, type=_Problem)
+        problem = msgspec.json.decode(content, type=dict[str, Any])
     except msgspec.MsgspecError:
-        problem = _Problem(detail="this is no answer of Cairn")
-    return Refused(status, problem.code, problem.detail)
+        problem = {"detail": "this is no answer of Cairn"}
+    return Refused(problem, status)

@@ -10,13 +10,14 @@ import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from api.cli.options import Failure, say, unknown_settings
+from api.cli.options import Failure, say, say_making, unknown_settings
 from api.cli.serving.connection_guard import ConnectionLimits
 from api.cli.serving.listening import is_of_this_machine, socket_path, url_of
 from api.cli.serving.server import run_server
@@ -53,11 +54,7 @@ def serve(settings: Settings, listening: socket.socket) -> None:
         # Before the workers, who would each tell of it at length.
         hooks_of(settings)
         policies_of(settings)
-
-        def making() -> None:
-            where = settings.data_dir.absolute()
-            say(f"Making a database cluster in {where}, once.", "info", as_json=as_json)
-
+        making = partial(say_making, settings, as_json=as_json)
         with _stoppable(), database_of(settings, making) as url:
             bring_up_to_date(url)
             url = program_url(settings, url)

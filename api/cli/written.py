@@ -15,7 +15,7 @@ class Written:
         self._texts: dict[tuple[str, str, str], str] = {}
 
     def take(self, piece: Mapping[str, Any]) -> str:
-        """Return what a piece adds to what is there: nothing of what came before.
+        """Return what a piece adds to what is there, without what came before.
 
         Args:
             piece: A `partial` of a stream, or of a snapshot.

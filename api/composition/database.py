@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from api.settings import Settings
 from api.start_error import StartError
 from application.projections.read_models import ReadModels
-from application.tokens.manage import TokenDesk
+from application.tokens.manage import TokenRegistry
 from domain.timers import Timers
 from infrastructure.clock import SystemClock
 from infrastructure.embedded_postgres import PROGRAM_ROLE, EmbeddedPostgres, EmbeddedPostgresError
@@ -53,6 +53,31 @@ def database_of(settings: Settings, making: Callable[[], None] = lambda: None) -
         stopping = Thread(target=cluster.stop, daemon=True)
         stopping.start()
         stopping.join(_PATIENCE_AT_THE_END)
+
+
+@contextmanager
+def existing_database_of(settings: Settings) -> Generator[str]:
+    """Give the URL of the database, as `database_of` does, without making a cluster for it.
+
+    Args:
+        settings: Say which.
+
+    Raises:
+        StartError: There is no cluster in the data directory, or it does not start.
+    """
+    if settings.database_url is None:
+        where = settings.data_dir.absolute()
+        try:
+            is_there = EmbeddedPostgres(where).is_there()
+        except EmbeddedPostgresError as error:
+            raise StartError(str(error)) from error
+        if not is_there:
+            raise StartError(
+                f"There is no database in the data directory {where}; name that of the server with"
+                " --data-dir or CAIRN_DATA_DIR, or make a new one there with cairn migrate."
+            )
+    with database_of(settings) as url:
+        yield url
 
 
 def bring_up_to_date(url: str, *, dry_run: bool = False) -> list[str]:
@@ -130,7 +155,7 @@ async def open_read_models(url: str, timers: Timers) -> AsyncGenerator[ReadModel
 
 
 @asynccontextmanager
-async def open_token_desk(url: str) -> AsyncGenerator[TokenDesk]:
+async def open_token_registry(url: str) -> AsyncGenerator[TokenRegistry]:
     """Open what makes and revokes access tokens, beside a server that runs or without one.
 
     Args:
@@ -139,6 +164,6 @@ async def open_token_desk(url: str) -> AsyncGenerator[TokenDesk]:
     database = Database(url, readers=1)
     await database.open()
     try:
-        yield TokenDesk(PostgresAccessTokens(database), SystemClock())
+        yield TokenRegistry(PostgresAccessTokens(database), SystemClock())
     finally:
         await database.close()

@@ -32,17 +32,18 @@ from application.reads.line_log import LineLog
 from application.reads.queries import Queries
 from application.reads.scopes import Scopes
 from application.reads.streams.feed import Feed
+from application.reads.streams.pages import Pages
 from application.reads.streams.replay import Replays
 from application.reads.streams.stream_items import StreamTiming
 from application.reads.streams.tail import Tails
-from application.reads.streams.wait_for import Waits
+from application.reads.streams.wait_for import StatusWaits
 from application.reads.transcript.transcripts import Transcripts
 from application.retention.stored_sessions import StoredSessions
 from application.tokens.authentication import Authentication
 from application.tokens.known import KnownTokens
-from application.tokens.manage import TokenDesk
+from application.tokens.manage import TokenRegistry
 from application.tokens.sight import Sight
-from application.tokens.tickets import TicketDesk
+from application.tokens.tickets import TicketRegistry
 from application.transfer.checking import Checker
 from application.transfer.exports import Exports
 from application.transfer.imports import Importer
@@ -64,12 +65,8 @@ from application.webhooks.retry_policy import RetryPolicy
 from infrastructure.importers.adk.live import LiveAdkReader
 from infrastructure.json_schema import FormSchemas
 from infrastructure.keys.ed25519 import Ed25519
-from infrastructure.keys.sealing import (
-    CannotOpen,
-)
-from infrastructure.machine_memory import (
-    MemoryReport,
-)
+from infrastructure.keys.sealing import CannotOpen
+from infrastructure.machine_memory import MemoryReport
 from infrastructure.outgoing.late_sender import LateSender
 from infrastructure.postgres.access.access_tokens import PostgresAccessTokens
 from infrastructure.postgres.access.allowances import PostgresAllowances
@@ -83,6 +80,7 @@ from infrastructure.postgres.log.census import PostgresCensus
 from infrastructure.postgres.log.checkpoints import PostgresCheckpoints
 from infrastructure.postgres.log.erasures import PostgresErasures
 from infrastructure.postgres.log.inspection import PostgresInspector
+from infrastructure.postgres.log.joined_pages import PostgresJoinedPages
 from infrastructure.postgres.log.transparency import PostgresSignedHeads, PostgresTiles
 from infrastructure.postgres.managers.session_managing import PostgresSessionManaging
 from infrastructure.postgres.session.recovery import PostgresDriverWatch
@@ -98,7 +96,7 @@ Job = Limiter | SingleOwner | JobBoard | MemoryReport | StoreWatch | PartialWrit
 def put_together(
     settings: Settings,
     store: PostgresStore,
-    hub: FanOut,
+    fan_out: FanOut,
     memory: MemoryBudget,
     watch: StoreWatch,
 ) -> tuple[Services, list[Job]]:
@@ -107,19 +105,19 @@ def put_together(
     Args:
         settings: How it runs.
         store: Where everything is.
-        hub: Tells of what is new.
+        fan_out: Tells of what is new.
         memory: What its parts may take.
         watch: Looks whether the store is still what it was.
     """
     database, log = store.database, store.log
-    rhythm = StreamTiming(ping=settings.ping_seconds, longest=settings.stream_seconds)
+    timing = StreamTiming(ping=settings.ping_seconds, longest=settings.stream_seconds)
     timers = settings.timers()
     repository = SessionRepository(store, share=memory.share("states"))
     hooks = hooks_of(settings)
     handler = CommandHandler(
         store,
         repository,
-        hub,
+        fan_out,
         largest=settings.max_record_bytes,
         largest_state=settings.max_state_bytes,
         waiting=QueueLimits(patience=settings.patience_seconds),
@@ -128,7 +126,7 @@ def put_together(
     )
     scope_handler = ScopeHandler(
         store,
-        hub,
+        fan_out,
         largest=settings.max_record_bytes,
         hooks=hooks,
         patience=settings.patience_seconds,
@@ -147,22 +145,27 @@ def put_together(
     session_managing = SessionManaging(kept, others, handler, store.clock)
     policy = RetryPolicy(attempts=settings.webhook_attempts)
     dispatcher = WebhookDispatcher(
-        subscriptions, log, hub, sender, store.clock, policy, share=memory.share("webhooks")
+        subscriptions, log, fan_out, sender, store.clock, policy, share=memory.share("webhooks")
     )
     tiles = PostgresTiles(database)
-    keeper = TileKeeper(tiles, PostgresCheckpoints(database), hub)
-    writer = PartialWriter(store.partials, hub)
+    keeper = TileKeeper(tiles, PostgresCheckpoints(database), fan_out)
+    writer = PartialWriter(store.partials, fan_out)
     rebuilder = RowRebuilder(store, repository, timers)
 
     access_tokens = PostgresAccessTokens(database)
     known_tokens = KnownTokens(
-        access_tokens, hub.access, lambda: end_revoked(authentication.is_good)
+        access_tokens, fan_out.access, lambda: end_revoked(authentication.is_good)
     )
     sight = Sight(store.session_rows, repository.owner_in_memory)
-    tickets = TicketDesk(PostgresTickets(database), sight)
+    tickets = TicketRegistry(PostgresTickets(database), sight)
     issued = issued_tokens(settings, store.clock)
     allowances = PostgresAllowances(database)
-    limiter = Limiter(allowances, settings.limits(), store.clock.new_id())
+    limiter = Limiter(
+        allowances,
+        settings.limits(),
+        store.clock.new_id(),
+        patience=settings.patience_seconds,
+    )
     authentication = Authentication(known_tokens, tickets, issued, store.clock)
 
     supervisor = Supervisor(store, repository, handler, timers)
@@ -188,17 +191,17 @@ def put_together(
         repository,
         handler,
         scope_handler,
-        hub,
+        fan_out,
         queries,
         FormSchemas(),
         writer,
         largest=settings.max_record_bytes,
     )
-    tails = Tails(store, hub, rhythm)
+    tails = Tails(store, fan_out, timing)
     heads = PostgresSignedHeads(database)
     transparency = TransparencyLog(log, tiles, heads, keeper, Ed25519(), audit_keys_of(settings))
     exports = Exports(store, PostgresCensus(database))
-    accesses = AccessHandler(store, hub)
+    accesses = AccessHandler(store, fan_out)
     proofs = ErasureProofs(store, exports, transparency, heads)
 
     async def reseal() -> None:
@@ -229,24 +232,26 @@ def put_together(
         board,
         *single_owners(database, board, rounds),
     ]
+    lines = LineLog(store, repository, memory.share("streams"))
     services = Services(
         settings=settings,
         memory=memory,
         store=store,
-        hub=hub,
+        fan_out=fan_out,
         repository=repository,
         use_cases=use_cases,
         queries=queries,
         scopes=Scopes(store),
         key_histories=KeyHistories(store, repository),
         tails=tails,
-        replays=Replays(store, hub, tails, rhythm),
-        partials=PartialReader(store, hub),
+        replays=Replays(store, fan_out, tails, timing),
+        partials=PartialReader(store, fan_out),
         blobs=Blobs(store.blobs, memory.share("requests"), largest=settings.max_blob_bytes),
-        feed=Feed(log, store.codec, hub, rhythm),
+        feed=Feed(log, store.codec, fan_out, timing),
+        pages=Pages(store, PostgresJoinedPages(database, log)),
         webhooks=Webhooks(subscriptions, log, sender, store.clock),
         checkups=Checkups(store),
-        waits=Waits(store, hub),
+        waits=StatusWaits(store, fan_out),
         recovery=recovery,
         repairs=Repairs(
             store,
@@ -259,7 +264,7 @@ def put_together(
         readiness=PostgresReadiness(database, log, store.clock, watch, board),
         audit_feed=AuditFeed(log, PostgresAuditEvents(database)),
         sight=sight,
-        tokens=TokenDesk(access_tokens, store.clock),
+        tokens=TokenRegistry(access_tokens, store.clock),
         known_tokens=known_tokens,
         tickets=tickets,
         authentication=authentication,
@@ -275,14 +280,15 @@ def put_together(
             store,
             exports,
             Checker(store, spelling_fault_of),
-            Importer(store, repository, scope_handler, hub, timers),
+            Importer(store, repository, scope_handler, fan_out, timers),
             transparency,
+            memory=memory.share("exports"),
             compress=compressor,
             open_bundle=lambda sent: Bundle(sent, UnpackLimits(settings.max_import_bytes)),
         ),
-        line_log=LineLog(store, repository),
+        line_log=lines,
         foreign_events=ForeignEvents(store, handler, use_cases.sessions, use_cases.lineages),
-        artifacts=Artifacts(store, settings.max_artifact_bytes),
+        artifacts=Artifacts(store, lines, settings.max_artifact_bytes),
         driven_turns=DrivenTurns(handler, tails, store.codec, patience=settings.driver_seconds),
         adk_sessions=NamedSessions("adk", store, handler),
         adk_reader=LiveAdkReader(),

@@ -37,7 +37,7 @@ async def in_session(
             caller = caller._replace(expected=None)
         except IdempotencyKeyInFlight:
             # The twin of this request is told what becomes of the first: there is no other answer.
-            await services.hub.closes_within(_LOOK_AGAIN)
+            await services.fan_out.closes_within(_LOOK_AGAIN)
     return await do(caller, session_id)
 
 

@@ -41,7 +41,7 @@ async def wait_for_attachment(request: AnyRequest, seconds: float) -> bool:
         page = await services.feed.page(position, 1, wanted, deadline.left())
         position = None if page.events else page.next
         _remember(place, position)
-        if page.up_to_date and (deadline.is_over or services.hub.closing.is_set()):
+        if page.up_to_date and (deadline.is_over or services.fan_out.closing.is_set()):
             break
     return position is None
 

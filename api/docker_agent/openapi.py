@@ -1,12 +1,10 @@
 """The OpenAPI document of the docker-agent door, made from its routes and from what they read."""
 
-import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
 from api.docker_agent.shapes.answers import ANSWERS, EVENTS, SCHEMAS
 from api.docker_agent.shapes.wire import (
@@ -23,11 +21,15 @@ from api.docker_agent.shapes.wire import (
     UpdateTitle,
     UpdateTokens,
 )
+from api.http.describing.door_document import (
+    TEXT,
+    Operation,
+    door_document,
+    reference_to,
+    schemas_of,
+)
 from api.http.routing import Route
-from api.version import VERSION
 
-_PARAMETER = re.compile(r"{(\w+):\w+}")
-_REF = "#/components/schemas/{model}"
 _ONE = "/api/sessions/{session_id}"
 _BODIES: Mapping[str, type[BaseModel]] = {
     "POST /api/sessions": CreateSession,
@@ -47,14 +49,13 @@ _BODIES: Mapping[str, type[BaseModel]] = {
     f"PATCH {_ONE}/tokens": UpdateTokens,
     f"PATCH {_ONE}/starred": UpdateStarred,
 }
-_TEXT: Mapping[str, str] = {"type": "string"}
 _DURATION = {"type": "string", "examples": ["500ms", "10s", "2m"]}
 _QUERIES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "GET /ready": {"wait": _DURATION},
     "GET /api/ready": {"timeout": _DURATION},
     "GET /api/sessions": {
         "limit": {"type": "integer", "minimum": 1, "maximum": 1000},
-        "cursor": _TEXT,
+        "cursor": TEXT,
         "active": {"type": "boolean"},
     },
     f"DELETE {_ONE}": {"wait": {"type": "boolean"}, "timeout": _DURATION},
@@ -63,9 +64,9 @@ _QUERIES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "since": {"type": "integer", "minimum": 0},
         "deltas": {"type": "boolean"},
     },
-    "POST /api/mcp-oauth/callback": {"state": _TEXT, "code": _TEXT, "error": _TEXT},
+    "POST /api/mcp-oauth/callback": {"state": TEXT, "code": TEXT, "error": TEXT},
 }
-_MESSAGE = {"type": "object", "required": ["message"], "properties": {"message": _TEXT}}
+_MESSAGE = {"type": "object", "required": ["message"], "properties": {"message": TEXT}}
 
 
 @cache
@@ -75,55 +76,20 @@ def document(routes: tuple[Route, ...]) -> dict[str, Any]:
     Args:
         routes: Of the door.
     """
-    models = {one.__name__: one for one in _BODIES.values()}
-    _, bodies = models_json_schema(
-        [(one, "validation") for one in models.values()], by_alias=True, ref_template=_REF
+    bodies = schemas_of(list(dict.fromkeys(_BODIES.values())))
+    return door_document(
+        "docker-agent", routes, _operation, schemas={**bodies, **SCHEMAS}, refusal=_MESSAGE
     )
-    paths: dict[str, dict[str, Any]] = {}
-    for route in routes:
-        path = _PARAMETER.sub(r"{\1}", route.path)
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route, path)
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Cairn: the docker-agent door", "version": VERSION},
-        "paths": paths,
-        "components": {
-            "schemas": {**bodies["$defs"], **SCHEMAS},
-            "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer"},
-                "password": {"type": "http", "scheme": "basic"},
-            },
-        },
-    }
 
 
-def _operation(route: Route, path: str) -> dict[str, Any]:
-    name = f"{route.method} {path}"
-    parameters: list[dict[str, Any]] = [
-        {"name": one, "in": "path", "required": True, "schema": _TEXT}
-        for one in _PARAMETER.findall(route.path)
-    ]
-    parameters += [
-        {"name": one, "in": "query", "schema": schema}
-        for one, schema in _QUERIES.get(name, {}).items()
-    ]
-    status, schema = ANSWERS.get(name, ("200", {}))
-    media = "text/event-stream" if schema is EVENTS else "application/json"
-    operation: dict[str, Any] = {
-        "operationId": "_".join([route.method.lower(), *re.findall(r"\w+", path)]),
-        "summary": (route.handler.__doc__ or "").strip().split("\n")[0],
-        "parameters": parameters,
-        "responses": {
-            status: {"description": "Done.", "content": {media: {"schema": schema}}},
-            "default": {
-                "description": "What is wrong.",
-                "content": {"application/json": {"schema": _MESSAGE}},
-            },
-        },
-        "security": [] if route.right is None else [{"bearer": []}, {"password": []}],
-    }
+def _operation(method: str, path: str) -> Operation:
+    name = f"{method} {path}"
+    status, answer = ANSWERS.get(name, ("200", {}))
     body = _BODIES.get(name)
-    if body is not None:
-        given = {"$ref": _REF.format(model=body.__name__)}
-        operation["requestBody"] = {"content": {"application/json": {"schema": given}}}
-    return operation
+    return Operation(
+        queries=_QUERIES.get(name, {}),
+        status=status,
+        answer=answer,
+        media_type="text/event-stream" if answer is EVENTS else "application/json",
+        body=None if body is None else reference_to(body),
+    )

@@ -12,6 +12,7 @@ from api.docker_agent.shapes.parts import joined_parts
 from api.docker_agent.shapes.reports import require_reported
 from api.docker_agent.shapes.sessions import agent_of
 from api.docker_agent.shapes.wire import RunAgent
+from api.docker_agent.stream.held_state import holding
 from api.docker_agent.stream.sub_sessions import frames_of
 from api.docker_agent.stream.translation import PING, Translation, frame_of
 from api.http.around.authorization import principal_of, require_right
@@ -112,27 +113,29 @@ async def run_frames(services: Services, turn: DrivenTurn) -> AsyncGenerator[byt
     if turn.since:
         state = (await services.repository.load_at(turn.session_id, turn.since)).session
     translation = Translation(services.store.codec, turn.session_id, state)
-    held = [_title(turn, state.description.title)]
+    waiting = [_title(turn, state.description.title)]
     try:
-        async with aclosing(turn.items()) as items:
+        async with holding(services, state) as held, aclosing(turn.items()) as items:
+            del state
             async for item in items:
                 match item:
                     case StoredEvent():
                         frames = await frames_of(services, translation, item)
+                        await held.follow(translation, (item,))
                         if turn.has_started:
-                            held.append(frames)
+                            waiting.append(frames)
                     case PartialText():
-                        held.append(translation.partial(item))
+                        waiting.append(translation.partial(item))
                     case Ping():
-                        held.append(PING)
+                        waiting.append(PING)
                     case TurnEnd():
-                        held.append(_end_of(item, translation))
-                        yield b"".join(held)
+                        waiting.append(_end_of(item, translation))
+                        yield b"".join(waiting)
                         return
-                told = b"".join(held)
-                if turn.is_driven and told:
-                    held.clear()
-                    yield told
+                del item
+                if turn.is_driven and any(waiting):
+                    waiting = [b"".join(waiting)]
+                    yield waiting.pop()
     except NobodyDrives:
         raise Refusal(
             503,

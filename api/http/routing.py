@@ -6,7 +6,7 @@ is an error of a type checker, or a `RoutingError` when the server starts.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Protocol
 
@@ -122,8 +122,9 @@ class Router:
             has something in it that this cannot honour.
     """
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(self, routes: Collection[Route]) -> None:
         self._root = _Node()
+        self._methods = {route.method for route in routes}
         for route in routes:
             node = self._grow(route.path)
             if route.method in node.routes:
@@ -143,6 +144,10 @@ class Router:
         """
         if scope["method"] not in METHODS:
             raise HTTPException(status_code=501)
+        if scope["path"] == "*" and scope["method"] == "OPTIONS":
+            scope["path_params"] = {}
+            # RFC 9110, section 9.3.7: it asks the server as a whole, such as whether it is there.
+            return _options("*", ", ".join(sorted({*self._methods, "HEAD", "OPTIONS"})))
         node = self._root
         parameters: dict[str, str] = {}
         segments = scope["path"].strip("/").split("/")
@@ -168,7 +173,8 @@ class Router:
                 raise MethodNotAllowedException(
                     f"this path takes {allow} only", headers={"Allow": allow}
                 )
-            found = _options(scope["path"], allow)
+            # By the names of its places: what stands in them is nobody's business.
+            found = _options(next(iter(node.routes.values())).path, allow)
         scope["path_params"] = parameters
         return found
 

@@ -36,12 +36,12 @@ class AccessHandler:
 
     Args:
         store: Where the log of accesses is.
-        hub: Who hears of new events.
+        fan_out: Who hears of new events.
     """
 
-    def __init__(self, store: Store, hub: FanOut) -> None:
+    def __init__(self, store: Store, fan_out: FanOut) -> None:
         self._store = store
-        self._hub = hub
+        self._fan_out = fan_out
         self._encode = RecordEncoder(store, largest=_LARGEST)
         self._lock = asyncio.Lock()
         self._waiting = 0
@@ -93,7 +93,7 @@ class AccessHandler:
             except VersionConflict:
                 continue
             self._end = sequence + 1, event.digest
-            self._hub.publish(ACCESS_LOG, append, position)
+            self._fan_out.publish(ACCESS_LOG, append, position)
             return
         raise Busy("too many processes record accesses at once; try again")
 

@@ -12,7 +12,7 @@ from application.commands.idempotency import stored_answer
 from application.commands.records import RecordEncoder
 from application.commands.request import Outcome, Request
 from application.commands.states.loaded import Loaded
-from application.errors import Busy, RecordTooLarge, StaleSequence, StateTooLarge
+from application.errors import Busy, RecordTooLarge, StateTooLarge, require_sequence
 from application.ports.access.seen_signatures import SignedRequest
 from application.ports.log.event_log import Append
 from application.ports.log.events import NewEvent
@@ -290,6 +290,5 @@ class BatchDecider:
 
 def _require_expected(session: Session, request: Request) -> None:
     # For a missing session the rule answers 404, not If-Match 412.
-    asked = session.sequence > 0 or request.command.begins
-    if asked and request.expected is not None and session.sequence not in request.expected:
-        raise StaleSequence(None, head=session.sequence)
+    if session.sequence > 0 or request.command.begins:
+        require_sequence(session.sequence, request.expected)

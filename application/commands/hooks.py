@@ -1,10 +1,9 @@
-"""Who is asked before a command is decided, and may deny it or change it: code in this process.
+"""Hooks: code in this process that sees a command before it is decided, to deny or change it.
 
     request → hooks of its point, in order → decide → ...
 
-A hook sees the command before the rules do, so whatever it changes is judged by them like anything
-else: it can narrow what is asked, never widen what is allowed. What happens afterwards is told by
-webhooks (`application/webhooks`), which nothing waits for.
+The rules judge a changed command like any other: a hook can narrow what is asked, never widen what
+is allowed. Webhooks (`application/webhooks`) tell what happened afterwards; nothing waits for them.
 """
 
 import asyncio

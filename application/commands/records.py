@@ -53,7 +53,7 @@ class RecordEncoder:
         name, record = self._codec.encode(event, envelope)
         if len(record) > self._largest:
             raise RecordTooLarge(
-                f"a {name} event of {len(record)} bytes; at most {self._largest}",
+                f"a record of {len(record)} bytes for {name}; at most {self._largest}",
                 size=len(record),
                 limit=self._largest,
             )

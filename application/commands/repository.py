@@ -43,9 +43,14 @@ class SessionRepository:
         if row is None:
             return Loaded(ABSENT, genesis(session_id), 0)
         cached = self.cached(session_id)
-        if cached is not None and cached.session.sequence >= row.sequence:
+        if cached is not None and cached.session.sequence == row.sequence:
             return cached
-        return await self.refresh(session_id)
+        if cached is None or cached.session.sequence < row.sequence:
+            return await self.refresh(session_id)
+        # An append may have come between the two looks; else an earlier backup was restored.
+        row = await self._store.session_rows.session(session_id)
+        is_cut = row is None or row.sequence < cached.session.sequence
+        return await self.refresh(session_id, anew=True) if is_cut else cached
 
     async def load_at(self, session_id: UUID, sequence: int) -> Loaded:
         """Return the state as it was after an event.
@@ -118,12 +123,15 @@ class SessionRepository:
         cached = self._states.look_at(session_id)
         return None if cached is None else cached.session.lifecycle.owner
 
-    async def refresh(self, session_id: UUID) -> Loaded:
+    async def refresh(self, session_id: UUID, *, anew: bool = False) -> Loaded:
         """Return the state at the end of the log, and cache it.
 
         Args:
             session_id: Whose.
+            anew: Forget what is in memory: the log may have been cut behind this process' back.
         """
+        if anew:
+            self.forget(session_id)
         cached = self.cached(session_id)
         start = cached.session if cached else await self._store.snapshots.load(session_id)
         loaded = await self._fold(session_id, start or ABSENT, None)

@@ -38,7 +38,7 @@ class ScopeHandler:
 
     Args:
         store: Where events go.
-        hub: Who hears of new events.
+        fan_out: Who hears of new events.
         largest: The most bytes of one record.
         hooks: Who is asked before a patch is decided.
         patience: Seconds that a patch may wait for those before it.
@@ -47,7 +47,7 @@ class ScopeHandler:
     def __init__(
         self,
         store: Store,
-        hub: FanOut,
+        fan_out: FanOut,
         *,
         largest: int = 1024 * 1024,
         hooks: Hooks | None = None,
@@ -55,7 +55,7 @@ class ScopeHandler:
     ) -> None:
         self._store = store
         self._patience = patience
-        self._hub = hub
+        self._fan_out = fan_out
         self._hooks = hooks or Hooks()
         self._answers = StoredAnswers(store)
         self._encode = RecordEncoder(store, largest=largest)
@@ -95,8 +95,7 @@ class ScopeHandler:
         scope_id = user_scope(command.app, command.user)
         # For what the record says of who asked.
         asked = caller._replace(key=None).patches(PatchScope(app=command.app, user=command.user))
-        lock = self._locks.setdefault(scope_id, asyncio.Lock())
-        async with lock:
+        async with self._turn(scope_id):
             for _ in range(_ATTEMPTS):
                 scope, digest, _ = await self._load(scope_id)
                 decided = erase(scope, command)
@@ -111,7 +110,7 @@ class ScopeHandler:
                     position = await self._store.log.append(append)
                 except VersionConflict:
                     continue
-                self._hub.publish(scope_id, append, position)
+                self._fan_out.publish(scope_id, append, position)
                 return scope.sequence + 1
         raise Busy("too many processes write to this scope at once; try again")
 
@@ -182,7 +181,7 @@ class ScopeHandler:
             written = await store.log.append(append)
             if events:
                 position = written
-                self._hub.publish(scope_id, append, position)
+                self._fan_out.publish(scope_id, append, position)
         return Outcome(scope_id, scope.sequence + 1, after, position, answer)
 
     async def _load(self, scope_id: UUID) -> tuple[Scope, bytes, int]:

@@ -36,9 +36,11 @@ _ROUNDS = 20
 _SOON = 0.2
 _LATER = 15.0
 _BY_ITSELF = Caller("system", "erasure")
-_LONGEST_PAUSE = 0.06
+_A_STEP = 0.092
+"""Seconds for each step with the pause behind it: 10,000 events are gone within two seconds."""
+_SHORTEST_PAUSE = 0.04
 _RESTS = 8
-"""How many times as long as a step is the pause behind it, up to the longest."""
+"""How many times as long as a step is the pause behind it at most."""
 
 
 class ErasureProgress(NamedTuple):
@@ -174,7 +176,8 @@ class Erasing:
             erased, left = await self._erasures.erase_events(log_id, _AT_ONCE)
             # Others append meanwhile: most of the time the database is theirs.
             took = monotonic() - began
-            await asyncio.sleep(min(_RESTS * took, _LONGEST_PAUSE) if left else 0)
+            pause = max(_A_STEP - took, _SHORTEST_PAUSE)
+            await asyncio.sleep(min(_RESTS * took, pause) if left else 0)
             yield erased
         while await self._store.blobs.let_go(log_id, _BLOBS_AT_ONCE):
             pass

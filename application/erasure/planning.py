@@ -3,12 +3,12 @@
 What was forked from a session reads what that one has said: it goes before it.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from application.commands.repository import SessionRepository
 from application.erasure.plans import Because, ErasurePlan, PlannedSession, SharedKeys
-from application.errors import StaleSequence
+from application.errors import require_sequence
 from application.ports.log.erasures import Erasures, Relation
 from application.ports.store import Store
 from application.projections.shared_state import user_scope
@@ -40,7 +40,7 @@ class ErasurePlanner:
         *,
         children: bool,
         shared_keys: SharedKeys = "kept",
-        expected: Container[int] | None = None,
+        expected: frozenset[int] | None = None,
     ) -> ErasurePlan:
         """Return what the erasure of a session comes to.
 
@@ -60,8 +60,7 @@ class ErasurePlanner:
         plan = ErasurePlan(shared_keys=shared_keys)
         if row.status != "erased":
             # Forks are erased before it: what refuses it must be found before them.
-            if expected is not None and row.sequence not in expected:
-                raise StaleSequence(None, head=row.sequence)
+            require_sequence(row.sequence, expected)
             asked = Relation(session_id, row.status, row.sequence)
             await self._add(plan, [(asked, "asked")], children=children)
         else:

@@ -15,7 +15,7 @@ from application.errors import NotErased
 from application.ports.log.events import StoredEvent
 from application.ports.log.transparency import SignedHead, SignedHeads
 from application.ports.store import Store
-from application.reads.evidence.transparency import Consistency, Inclusion, TransparencyLog
+from application.reads.evidence.transparency import TransparencyLog
 from application.transfer.exports import Exports
 from domain.errors import CairnError, SessionNotFound
 from domain.log.erased_records import ERASING
@@ -72,7 +72,7 @@ class ErasureProofs:
             log_ids: At least one; each is erased.
 
         Raises:
-            SessionNotFound: There is none of one of them.
+            SessionNotFound: One of them has no session.
             NotErased: One of them is not erased.
         """
         said = [await self._said(log_id) for log_id in dict.fromkeys(log_ids)]
@@ -106,37 +106,16 @@ class ErasureProofs:
             "checkpoint_before": _note(before),
             "checkpoint": _note(after),
             "consistency": None,
-            "inclusion": [_inclusion(one) for one in proofs],
+            "inclusion": [one.document() for one in proofs],
         }
         if before is not None and after is not None:
-            told["consistency"] = _consistency(
-                await self._transparency.consistency(before.head.size, after.head.size)
-            )
+            consistency = await self._transparency.consistency(before.head.size, after.head.size)
+            told["consistency"] = consistency.document()
         return told
 
 
 def _note(signed: SignedHead | None) -> str | None:
     return None if signed is None else signed.note
-
-
-def _inclusion(proof: Inclusion) -> dict[str, Any]:
-    return {
-        "position": proof.position,
-        "digest": proof.digest.hex(),
-        "size": proof.size,
-        "root": proof.root.hex(),
-        "proof": [one.hex() for one in proof.proof],
-    }
-
-
-def _consistency(proof: Consistency) -> dict[str, Any]:
-    return {
-        "from": proof.old,
-        "to": proof.new,
-        "from_root": proof.old_root.hex(),
-        "to_root": proof.new_root.hex(),
-        "proof": [one.hex() for one in proof.proof],
-    }
 
 
 def _line(told: dict[str, Any]) -> bytes:

@@ -1,7 +1,7 @@
 """Keeps each principal to its limits, in all processes together, with few questions to the store.
 
-A process takes a twentieth of what a period has at a time, and gives it out by itself. So never
-more than the limit is given out, and at most a twentieth a process is left over.
+A process takes a twentieth of the limit of a period at a time, and gives it out by itself. So the
+limit is never exceeded, and each process leaves at most a twentieth of it unused.
 """
 
 import asyncio
@@ -92,6 +92,7 @@ class Limiter:
         limits: What each principal may have.
         process: Names this process.
         clock: Seconds that only grow.
+        patience: Seconds that a request waits for a store that does not answer.
     """
 
     def __init__(
@@ -100,11 +101,13 @@ class Limiter:
         limits: Limits,
         process: UUID,
         clock: Callable[[], float] = monotonic,
+        patience: float = 5.0,
     ) -> None:
         self._allowances = allowances
         self._limits = limits
         self._process = process
         self._clock = clock
+        self._patience = patience
         self._leases: OrderedDict[tuple[str, Kind], _Lease] = OrderedDict()
         self._work = Background(self._tell)
 
@@ -130,18 +133,23 @@ class Limiter:
 
         Raises:
             RateLimited: Not so much is left in this period.
+            StoreUnavailable: The store does not say how much is left.
         """
         most = self._limits.of(kind)
         if most is None:
             return None
         lease = self._lease(principal.key, kind)
         if not self._gives(lease, amount):
-            async with lease.taking:
-                if not self._gives(lease, amount):
-                    await self._take(principal.key, kind, lease, amount, most)
+            try:
+                # Those who come later do not begin to wait when those before them have given up.
+                async with asyncio.timeout(self._patience), lease.taking:
                     if not self._gives(lease, amount):
-                        lease.is_spent = lease.held == 0
-                        raise _limited(kind, most, lease.ends - self._clock())
+                        await self._take(principal.key, kind, lease, amount, most)
+                        if not self._gives(lease, amount):
+                            lease.is_spent = lease.held == 0
+                            raise _limited(kind, most, lease.ends - self._clock())
+            except TimeoutError:
+                raise StoreUnavailable from None
         return Standing(most, lease.held + lease.left, max(0.0, lease.ends - self._clock()))
 
     async def open_stream(self, principal: Principal) -> bool:

@@ -112,10 +112,10 @@ class PartialBook:
             self._close(session)
 
     def keep_again(self, sessions: Iterable[SessionPartials], endings: Iterable[Ending]) -> None:
-        """Have kept again what could not be written.
+        """Write again what could not be written.
 
-        A database that comes back from a crash has nothing of what was kept before: so all that
-        came through this process is written again, which does no harm where it was not lost.
+        A database that crashed has lost all pieces that it kept. So all that came through this
+        process is written again; where it was not lost, that does no harm.
         """
         for session in (*self._sessions.values(), *sessions):
             own = [one for one in session.messages.values() if one.own]

@@ -10,6 +10,7 @@ from domain.errors import Invalid
 
 Kind = Literal["text", "reasoning", "tool_input"]
 
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 _PARTS = 256
 
 
@@ -71,7 +72,7 @@ class Partial:
         own: All of it came through this process.
     """
 
-    __slots__ = ("_parts", "count", "half", "kept", "key", "length", "name", "own",
+    __slots__ = ("_parts", "allowed_at", "count", "half", "kept", "key", "length", "name", "own",
                  "since", "size")  # fmt: skip
 
     def __init__(self, key: Key, since: int, name: str | None = None, *, own: bool = False) -> None:
@@ -83,6 +84,8 @@ class Partial:
         self.length = 0
         self.size = 0
         self.half = ""
+        self.allowed_at = 0
+        """The sequence of the newest state whose rules have let a piece of it in here."""
         self.kept = Mark()
         self._parts: list[str] = []
 
@@ -91,7 +94,7 @@ class Partial:
         """Where it ends now."""
         return Mark(self.count, self.length)
 
-    def weight(self, text: str) -> int:
+    def _weight(self, text: str) -> int:
         """Return the bytes that a part of it has in its record.
 
         Args:
@@ -99,7 +102,7 @@ class Partial:
         """
         if self.key.kind == "tool_input":
             return len(text.encode())
-        return len(json.dumps(text, ensure_ascii=False).encode()) - 2
+        return len(_quoted(text).encode()) - 2
 
     def fresh(self, text: str, offset: int | None, index: int | None) -> tuple[str, str] | None:
         """Return what a piece adds, and the half of a pair that waits then; None if all is there.
@@ -145,7 +148,7 @@ class Partial:
         if text:
             self._parts.append(text)
             self.length += len(text)
-            self.size += self.weight(text)
+            self.size += self._weight(text)
         self.half = half
         self.count += count
         if len(self._parts) > _PARTS:
@@ -201,7 +204,7 @@ class Partial:
         text = self.text()[: mark.length]
         self._parts = [text] if text else []
         self.count, self.length, self.half = mark.count, mark.length, half
-        self.size = self.weight(text)
+        self.size = self._weight(text)
 
     def misplaced(self, detail: str | None = None, *, ahead: bool = False) -> PieceMisplaced:
         """Return the refusal of a piece, which says where the message goes on.

@@ -21,12 +21,12 @@ class PartialReader:
 
     Args:
         store: Where pieces and the log are.
-        hub: What this process knows.
+        fan_out: What this process knows.
     """
 
-    def __init__(self, store: Store, hub: FanOut) -> None:
+    def __init__(self, store: Store, fan_out: FanOut) -> None:
         self._store = store
-        self._hub = hub
+        self._fan_out = fan_out
 
     async def at(self, session_id: UUID, sequence: int, turn_id: str) -> list[Piece]:
         """Return what is being written, each message as one piece.
@@ -39,7 +39,7 @@ class PartialReader:
         Raises:
             StoreUnavailable: The database did not answer in time.
         """
-        session = self._hub.partials.get(session_id) or SessionPartials(session_id)
+        session = self._fan_out.partials.get(session_id) or SessionPartials(session_id)
         known = session.joined and session.checked >= sequence
         if not known or self._store.announcer.others:
             await self.refresh(session, sequence)
@@ -57,7 +57,7 @@ class PartialReader:
         Raises:
             StoreUnavailable: The database did not answer in time.
         """
-        session_id, book = session.session_id, self._hub.partials
+        session_id, book = session.session_id, self._fan_out.partials
         kept = await self._store.partials.read(session_id)
         if not (kept or session.messages or session.early or self._store.announcer.others):
             session.joined, session.checked = True, max(session.checked, reached)
@@ -104,7 +104,7 @@ class PartialReader:
             raise
         # What another process has taken a moment before is kept a moment later.
         if session.early or (first and self._store.announcer.others):
-            self._hub.partials.look_soon(session)
+            self._fan_out.partials.look_soon(session)
         return session.checked >= head
 
     async def _endings(

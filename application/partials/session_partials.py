@@ -58,6 +58,17 @@ class SessionPartials:
         """Return what is being written, in the order in which it began."""
         return list(self.messages.values())
 
+    def allows(self, key: Key, turn_id: str, sequence: int) -> bool:
+        """Return whether a state was asked for a message already, and has let it in.
+
+        Args:
+            key: Which message.
+            turn_id: Of which turn.
+            sequence: Of the state.
+        """
+        partial = self.messages.get(key) if turn_id == self.turn_id else None
+        return partial is not None and partial.allowed_at == sequence
+
     def run(self, turn_id: str | None) -> None:
         """Note which turn runs: what belongs to another one is written no more."""
         if turn_id != self.turn_id:

@@ -22,12 +22,12 @@ class PartialWriter:
 
     Args:
         store: Where it is kept.
-        hub: What is being written.
+        fan_out: What is being written.
     """
 
-    def __init__(self, store: PartialStore, hub: FanOut) -> None:
+    def __init__(self, store: PartialStore, fan_out: FanOut) -> None:
         self._store = store
-        self._book = hub.partials
+        self._book = fan_out.partials
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._waiting: list[asyncio.Future[None]] = []

@@ -276,7 +276,7 @@ class Sender(Protocol):
     """Reaches receivers."""
 
     async def refusal(self, url: str) -> str | None:
-        """Return why a URL is none that may be called; None when it may, or is not known yet."""
+        """Return why a URL may not be called; None when it may, or when that is not known yet."""
         ...
 
     async def prepare(self) -> None:

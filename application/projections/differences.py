@@ -1,6 +1,6 @@
 """What is kept beside the log, held against the log: list rows, and keys that sessions share."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +10,13 @@ from application.projections.session_document import kept_document
 from application.projections.session_row import session_row
 from application.projections.shared_state import shared_writes
 from domain.repair.rows import object_of
+from domain.scope.events import ScopeErased, ScopeOpened
 from domain.session.events import SessionCreated, StatePatched
 from domain.session.state import Session
-from domain.values import Owner
 
-_WRITERS = ("session.created", "state.patched")
+WRITERS = frozenset({"session.created", "state.patched", "scope.opened", "scope.erased"})
+"""The types of the events that write keys, say whose keys they are, or erase them."""
+
 _DERIVED = ("doc", "created_at", "due_at", "projected_with")
 """What of a row is compared in another way, or not at all."""
 _NOTHING = object()
@@ -34,7 +36,8 @@ class SharedWrites:
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
-        self._owner: Owner | None = None
+        self._app: str | None = None
+        self._user: str | None = None
         self._last: dict[tuple[UUID, str], OwnWrite] = {}
 
     @property
@@ -42,24 +45,47 @@ class SharedWrites:
         """The writes, in order of the keys' first ones."""
         return list(self._last.values())
 
-    def take(self, found: FoundEvent) -> None:
-        """Look at an event of the log.
+    def page(self, page: Iterable[FoundEvent]) -> None:
+        """Look at the next events of the log.
 
         Args:
-            found: As it lies there.
+            page: As they lie there.
         """
-        if found.type not in _WRITERS:
-            return
+        for found in page:
+            if found[2] in WRITERS:
+                self._look(found)
+
+    def _look(self, found: FoundEvent) -> None:
         try:
             event = self._codec.decode(found).event
         except ValueError:
             return
-        if isinstance(event, SessionCreated):
-            self._owner = event.owner
-        if self._owner is None or not isinstance(event, SessionCreated | StatePatched):
+        self.note(found.position, event)
+
+    def note(self, position: int, event: object) -> None:
+        """Look at an event that was read.
+
+        Args:
+            position: Where it is in the whole log.
+            event: The event, of a session or of a scope.
+        """
+        match event:
+            case SessionCreated(owner=owner):
+                self._app, self._user = owner.app, owner.user
+            case ScopeOpened(app=app, user=user):
+                self._app, self._user = app, user
+            case ScopeErased():
+                self._last.clear()
+                return
+            case StatePatched():
+                pass
+            case _:
+                return
+        if self._app is None:
+            # The event that says whose log it is was erased, or lost.
             return
-        for write in shared_writes(self._owner.app, self._owner.user, event, 0, self._codec):
-            own = OwnWrite(write.scope_id, write.key, found.position, write.value)
+        for write in shared_writes(self._app, self._user, event, 0, self._codec):
+            own = OwnWrite(write.scope_id, write.key, position, write.value)
             self._last[write.scope_id, write.key] = own
 
 

@@ -109,7 +109,7 @@ class LogFold:
 
     async def _begin(self, first: Recorded) -> None:
         """Learn whose log it is; one of another program is nobody's here."""
-        # In the log of a scope there are events that are none of a session.
+        # The log of a scope has events that no session has.
         match cast("object", first.event):
             case SessionCreated(owner=owner, forked_from=origin):
                 self._owner = (owner.app, owner.user)

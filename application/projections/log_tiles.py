@@ -1,24 +1,35 @@
 """Keeps the complete tiles of the tree over the log, as the log grows.
 
-The checkpoint of this consumer moves by whole tiles of 256 events. What it reads of an event is
-its digest, which a hundred thousand times a second costs no more than a page of records.
+The checkpoint of this consumer moves by whole tiles of 256 events. It reads only the digests of
+events: a hundred thousand of them cost no more than a page of records.
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from application.fan_out import FanOut
 from application.ports.log.checkpoints import Checkpoints
 from application.ports.log.transparency import Tiles
-from domain.transparency.tiles import WIDTH, CompleteTile, completed, edge_of
-from domain.transparency.tree import leaf_hashes
+from domain.transparency.tiles import (
+    WIDTH,
+    CompleteTile,
+    TileId,
+    completed,
+    edge_of,
+    edge_with,
+    width_of,
+)
+from domain.transparency.tree import HASH_SIZE, leaf_hashes
 
 TransactionT = TypeVar("TransactionT")
 
 CONSUMER = "log tiles"
-_BATCH = 64 * WIDTH
-_LOOK = 1.0
+_BATCH = 256 * WIDTH
+LOOK = 5.0
+"""Seconds between rounds. Who asks for a tile that is not kept yet has it made: so fewer rounds
+cost nobody anything, and appends less."""
 
 
 class TileKeeper(Generic[TransactionT]):
@@ -27,16 +38,18 @@ class TileKeeper(Generic[TransactionT]):
     Args:
         tiles: Where they are kept.
         checkpoints: How far they go.
-        hub: Tells how far the log goes.
+        fan_out: Tells how far the log goes.
     """
 
     def __init__(
-        self, tiles: Tiles[TransactionT], checkpoints: Checkpoints[TransactionT], hub: FanOut
+        self, tiles: Tiles[TransactionT], checkpoints: Checkpoints[TransactionT], fan_out: FanOut
     ) -> None:
         self._tiles = tiles
         self._checkpoints = checkpoints
-        self._hub = hub
+        self._fan_out = fan_out
         self._reached = 0
+        self._edge_of = 0
+        self._edge: Mapping[TileId, bytes] = {}
         self._turn = asyncio.Lock()
 
     async def catch_up(self, head: int) -> None:
@@ -54,44 +67,78 @@ class TileKeeper(Generic[TransactionT]):
             return
         async with self._turn:
             self._reached = await self._checkpoints.position(CONSUMER)
-            read_ahead = b""
             while self._reached < whole:
-                read_ahead = await self._step(read_ahead, whole)
+                await self._grow(whole)
 
     async def round(self) -> float:
         """Catch up with the log, and return the seconds until the next round."""
-        await self.catch_up(self._hub.position)
-        return _LOOK
+        await self.catch_up(self._fan_out.position)
+        return LOOK
 
-    async def _step(self, digests: bytes, whole: int) -> bytes:
-        """Keep the tiles of one batch, and return the digests of the next one.
+    async def _grow(self, whole: int) -> None:
+        """Keep tiles up to a position, or until another process has kept one of them.
+
+        While a batch is hashed the one before it is written, and the next one read.
 
         Args:
-            digests: Those of this batch if they have been read already, else nothing.
             whole: Where the last batch ends.
         """
         after = self._reached
-        upto = min(whole, after + _BATCH)
-        leaves = digests or await self._tiles.digests(after, upto)
-        edge = {
-            at: await self._tiles.roots(at.level - 1, at.number * WIDTH, after >> 8 * at.level)
-            for at in edge_of(after)
-        }
-        # Hashing holds the interpreter: in a thread it lets go of it between the milliseconds, and
-        # the database reads meanwhile.
-        tiles, following = await asyncio.gather(
-            asyncio.to_thread(lambda: completed(after, edge, leaf_hashes(leaves))),
-            self._tiles.digests(upto, min(whole, upto + _BATCH)),
-        )
-        moved = await self._checkpoints.move(
-            CONSUMER, after=after, upto=upto, effect=partial(self._keep, tiles=tiles)
-        )
-        if moved:
-            self._reached = upto
-            return following
-        # Another process has kept these tiles.
-        self._reached = await self._checkpoints.position(CONSUMER)
-        return b""
+        digests = await self._tiles.digests(after, min(whole, after + _BATCH))
+        edge = await self._edge_at(after)
+        made = _Made(after, (), edge)
+        while True:
+            upto = after + len(digests) // HASH_SIZE
+            keeping = asyncio.create_task(self._keep(made))
+            try:
+                # Hashing holds the interpreter: in a thread it lets go of it between the
+                # milliseconds.
+                hashed, following = await asyncio.gather(
+                    asyncio.to_thread(_made, after, edge, digests),
+                    self._tiles.digests(upto, min(whole, upto + _BATCH)),
+                )
+            finally:
+                is_kept = await keeping
+            if not is_kept:
+                return
+            made, after, edge, digests = hashed, upto, hashed.edge, following
+            if not digests:
+                await self._keep(made)
+                return
 
-    async def _keep(self, transaction: TransactionT, tiles: list[CompleteTile]) -> None:
-        await self._tiles.keep(transaction, tiles)
+    async def _edge_at(self, size: int) -> Mapping[TileId, bytes]:
+        """Return the hashes of the partial tiles of a tree of so many leaves, whole tiles."""
+        if size == self._edge_of:
+            return self._edge
+        return await self._tiles.hashes({at: width_of(at, size) for at in edge_of(size)})
+
+    async def _keep(self, made: "_Made") -> bool:
+        """Keep tiles; return whether no other process has."""
+        if not made.tiles:
+            return True
+        after = self._reached
+        moved = await self._checkpoints.move(
+            CONSUMER,
+            after=after,
+            upto=made.upto,
+            effect=partial(self._tiles.keep, tiles=made.tiles),
+        )
+        if not moved:
+            self._reached = await self._checkpoints.position(CONSUMER)
+            return False
+        self._reached = self._edge_of = made.upto
+        self._edge = made.edge
+        return True
+
+
+class _Made(NamedTuple):
+    """The tiles that one batch has completed, and the edge of the tree behind them."""
+
+    upto: int
+    tiles: Sequence[CompleteTile]
+    edge: Mapping[TileId, bytes]
+
+
+def _made(after: int, edge: Mapping[TileId, bytes], digests: bytes) -> _Made:
+    tiles = completed(after, edge, leaf_hashes(digests))
+    return _Made(after + len(digests) // HASH_SIZE, tiles, edge_with(edge, tiles))

@@ -1,4 +1,4 @@
-"""Makes all that follows from the log anew, beside what is read, and has it take its place.
+"""Rebuilds all that is derived from the log, beside what is read, then puts it in its place.
 
 ```
 every log, in the order of ids  ->  rebuilt rows, history, states      the server goes on writing
@@ -85,9 +85,6 @@ class _NoKeptStates:
 
     async def load(self, session_id: UUID, *, upto: int | None = None) -> Session | None:
         return self._loaded.get((session_id, upto or 0))
-
-    async def sequences(self, session_id: UUID) -> Sequence[int]:  # noqa: ARG002 - of the port
-        return ()
 
     def weigh(self, session: Session) -> int:  # noqa: ARG002 - of the port
         return 0

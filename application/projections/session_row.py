@@ -11,7 +11,7 @@ from domain.session.life.supervision import next_deadline
 from domain.session.state import MARKS, Session
 from domain.timers import Timers
 
-PROJECTION_VERSION = 2
+PROJECTION_VERSION = 3
 """Raised with every change of what a row or its document has: rows of an older version are made
 anew, and until then their documents are filled up with the values of a new session."""
 

@@ -1,8 +1,8 @@
 """How sessions are: what their rows say, who drives them, and who vouches for them.
 
-All is computed when somebody looks, from two reads for a whole page of sessions; looking writes
-nothing. A sign of life is a row; only that an agent's process is no more well, or well again, is
-worth an event.
+All is computed when somebody asks, from two reads for a whole page of sessions; nothing is written.
+A sign of life is a row. Events say only that the process of an agent became unhealthy, or healthy
+again.
 """
 
 from collections.abc import Awaitable, Callable, Sequence

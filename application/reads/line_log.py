@@ -1,10 +1,11 @@
 """The log of a session with what came before it: that of the session it was forked from, and on."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from uuid import UUID
 
 from application.commands.repository import SessionRepository
-from application.memory_budget import MEBIBYTE
+from application.memory_budget import MEBIBYTE, Share
 from application.ports.log.events import StoredEvent
 from application.ports.store import Store
 
@@ -18,11 +19,13 @@ class LineLog:
     Args:
         store: Where the logs are.
         repository: Knows where a session was forked.
+        memory: What may be read at once.
     """
 
-    def __init__(self, store: Store, repository: SessionRepository) -> None:
+    def __init__(self, store: Store, repository: SessionRepository, memory: Share) -> None:
         self._log = store.log
         self._repository = repository
+        self._memory = memory
 
     async def events(
         self, session_id: UUID, *, upto: int | None = None
@@ -32,14 +35,27 @@ class LineLog:
         Args:
             session_id: The last session of the line.
             upto: The last sequence in its log; None is the head.
+
+        Raises:
+            Overloaded: There is not so much memory left.
         """
-        stretches: list[Sequence[StoredEvent]] = []
-        at: UUID | None = session_id
-        while at is not None:
-            stretches.append(await self._stretch(at, upto))
-            origin = (await self._repository.load(at)).session.lifecycle.forked_from
-            at, upto = (None, None) if origin is None else (origin.session_id, origin.sequence)
-        return stretches[::-1]
+        places = await self.places(session_id, upto=upto)
+        with ExitStack() as held:
+            return [await self._stretch(*place, held) for place in reversed(places)]
+
+    async def places(
+        self, session_id: UUID, *, upto: int | None = None
+    ) -> Sequence[tuple[UUID, int | None]]:
+        """Return the sessions of a line and the last sequence of each, the last session first.
+
+        Args:
+            session_id: The last session of the line.
+            upto: The last sequence in its log; None is the head.
+        """
+        places = [(session_id, upto)]
+        while origin := (await self._repository.load(places[-1][0])).session.lifecycle.forked_from:
+            places.append((origin.session_id, origin.sequence))
+        return places
 
     async def newest(self, session_id: UUID, last: int) -> Sequence[StoredEvent]:
         """Return the newest events of its own log.
@@ -50,7 +66,9 @@ class LineLog:
         """
         return await self._log.read_newest(session_id, last=last, most_bytes=_PAGE_BYTES)
 
-    async def _stretch(self, session_id: UUID, upto: int | None) -> Sequence[StoredEvent]:
+    async def _stretch(
+        self, session_id: UUID, upto: int | None, held: ExitStack
+    ) -> Sequence[StoredEvent]:
         found: list[StoredEvent] = []
         while True:
             page = await self._log.read(
@@ -62,4 +80,5 @@ class LineLog:
             )
             if not page:
                 return found
+            held.enter_context(self._memory.held(sum(len(event.record) for event in page)))
             found += page

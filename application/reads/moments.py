@@ -6,6 +6,7 @@ from uuid import UUID
 from application.errors import BeforeFirstEvent, CursorAhead
 from application.ports.session.session_rows import NEVER, ListedSession
 from application.ports.store import Store
+from domain.counted import counted
 from domain.session.events import Recorded
 from domain.values import rfc3339
 
@@ -27,9 +28,9 @@ class Moments:
     async def sequence_at(self, row: ListedSession, at: Moment | None) -> int:
         """Return the sequence of the last event at or before a moment.
 
-        It is found by halving, so it costs a handful of reads however long the log is. Where times
-        go back within a log, as they may in one that was imported, it is an event at or before the
-        time whose next one is later. A time in the future is that of the newest event.
+        A binary search finds it in a handful of reads, however long the log is. In an imported log
+        times may go back: then it is an event at or before the moment, whose next event is later. A
+        moment in the future gives the newest event.
 
         Args:
             row: Of the session.
@@ -43,13 +44,18 @@ class Moments:
             return row.sequence
         if isinstance(at, int):
             if at > row.sequence:
-                raise CursorAhead(None, head=row.sequence, cursor=at)
+                raise CursorAhead(
+                    f"the session has {counted(row.sequence, 'event')} so far, and not {at}",
+                    head=row.sequence,
+                    cursor=at,
+                )
             return at
         if at >= row.updated_at:
             return row.sequence
         first = await self.event(row.session_id, 1)
         if at < first.at:
-            raise BeforeFirstEvent(None, begun_at=rfc3339(first.at))
+            begun_at = rfc3339(first.at)
+            raise BeforeFirstEvent(f"the session began at {begun_at}", begun_at=begun_at)
         low, high = 1, row.sequence
         while high - low > 1:
             middle = (low + high) // 2

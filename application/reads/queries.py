@@ -15,6 +15,7 @@ from application.projections.shared_state import app_scope, user_scope
 from application.reads.erased import refuse_erased
 from application.reads.moments import Moment, Moments
 from application.reads.query_results import PastSession, Snapshot, TranscriptRead
+from application.reads.transcript.entry_json import EntryJson
 from application.reads.transcript.transcripts import Transcripts
 from domain.errors import AmbiguousName, MessageNotFound, SessionNotFound
 from domain.values import Owner
@@ -280,7 +281,7 @@ class Queries:
 
 
 def _snapshot(
-    session_id: UUID, loaded: Loaded, entries: Sequence[bytes], state: Mapping[str, Any]
+    session_id: UUID, loaded: Loaded, entries: EntryJson, state: Mapping[str, Any]
 ) -> Snapshot:
     session = loaded.session
     document = session_document(session_id, session)

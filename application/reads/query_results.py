@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from application.reads.transcript.entry_json import EntryJson
 from domain.session.state import Session
 
 
@@ -17,7 +18,7 @@ class Snapshot:
         session: Its state.
         sequence: What it is true at.
         position: That event's position.
-        transcript: JSON entries.
+        transcript: The JSON of its entries.
         state: Its own keys with the shared ones as they were then.
     """
 
@@ -25,7 +26,7 @@ class Snapshot:
     session: Session
     sequence: int
     position: int
-    transcript: Sequence[bytes]
+    transcript: EntryJson
     state: Mapping[str, Any]
 
 

@@ -8,6 +8,7 @@ from application.errors import OutcomeUnknown, StoreUnavailable
 from application.ports.session.retention import ArchiveDamaged, RetentionRuns
 from application.retention.keeping import Outcome, Retention
 from application.retention.policies import Policy, PolicyFault
+from domain.counted import counted
 from domain.errors import CairnError
 
 _LOOKS_EVERY = 600.0
@@ -88,6 +89,6 @@ class RetentionJob:
         into = "" if outcome.archive is None else f", into {outcome.archive}"
         _logger.info("%s%s", outcome.sentence(), into)
         if held:
-            _logger.info("%s: %d are under a legal hold", name, held)
+            _logger.info("%s: %s under a legal hold", name, counted(held, "session"))
         if changed:
-            _logger.info("%s: %d have gone on meanwhile", name, changed)
+            _logger.info("%s: %s with more said meanwhile", name, counted(changed, "session"))

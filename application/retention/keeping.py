@@ -21,6 +21,7 @@ from application.ports.session.retention import (
     UnderHold,
 )
 from application.retention.policies import Policy
+from domain.counted import counted
 
 _WORDS = {"archive": "archived", "erase": "erased", "archive_and_erase": "archived and erased"}
 
@@ -63,7 +64,8 @@ class Outcome:
     def sentence(self) -> str:
         """Return it as one line for people."""
         done = ("would be " if self.dry_run else "") + _WORDS[self.policy.action]
-        return f"{self.policy.name}: {len(self.sessions)} sessions {done}, with {self.logs} logs"
+        sessions, logs = counted(len(self.sessions), "session"), counted(self.logs, "log")
+        return f"{self.policy.name}: {sessions} {done}, with {logs}"
 
 
 class Retention:

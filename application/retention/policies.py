@@ -91,7 +91,10 @@ def _policy(path: Path, told: object) -> Policy:
         raise PolicyFault(f"{path}: policy {name}: status is one of {_list(_STATUSES)}.")
     age = _AGE.fullmatch(fields.get("older_than", ""))
     if age is None:
-        raise PolicyFault(f"{path}: policy {name} needs older_than, such as 365d or 12h.")
+        raise PolicyFault(
+            f"{path}: policy {name} needs older_than, such as 365d or 12h: whole days or hours,"
+            " at least 1 and at most 999999."
+        )
     action = fields.get("action")
     if action not in get_args(Action):
         raise PolicyFault(f"{path}: policy {name} needs an action: {_list(get_args(Action))}.")

@@ -4,7 +4,8 @@ from application.errors import Unauthorized
 from application.ports.access.issued_tokens import IssuedTokens
 from application.ports.clock import Clock
 from application.tokens.known import KnownTokens
-from application.tokens.tickets import TicketDesk
+from application.tokens.manage import PREFIX
+from application.tokens.tickets import TicketRegistry
 from domain.principal import Principal
 
 
@@ -19,7 +20,7 @@ class Authentication:
     """
 
     def __init__(
-        self, known: KnownTokens, tickets: TicketDesk, issued: IssuedTokens | None, clock: Clock
+        self, known: KnownTokens, tickets: TicketRegistry, issued: IssuedTokens | None, clock: Clock
     ) -> None:
         self._known = known
         self._tickets = tickets
@@ -32,7 +33,7 @@ class Authentication:
         return self._issued is not None or self._known.are_asked_for
 
     async def of_bearer(self, token: str) -> Principal | None:
-        """Return who shows a bearer token; None when it is none of ours.
+        """Return who shows a bearer token; None when the token is not ours.
 
         Args:
             token: As it was shown.
@@ -41,10 +42,10 @@ class Authentication:
             Unauthorized: It is one of the issuer, and not good.
             IssuerUnavailable: The keys of the issuer were never read.
         """
-        found = await self._known.principal(token)
-        if found is None and self._issued is not None:
-            return await self._issued.principal(token)
-        return found
+        # A token of ours was not made by the issuer, whether it is good or not.
+        if token.startswith(PREFIX):
+            return await self._known.principal(token)
+        return None if self._issued is None else await self._issued.principal(token)
 
     async def of_ticket(self, ticket: str, path: str) -> Principal:
         """Return who shows a ticket, which is then spent.

@@ -30,7 +30,7 @@ def hash_of(token: str) -> bytes:
     return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
-class TokenDesk:
+class TokenRegistry:
     """Makes, lists and revokes tokens.
 
     Args:
@@ -107,7 +107,7 @@ class TokenDesk:
             by: Who asks.
 
         Raises:
-            TokenNotFound: There is none of this id that they may see.
+            TokenNotFound: They see no token of this id.
         """
         seen = {one.token_id for one in await self.all(by)}
         if token_id not in seen or not await self._tokens.revoke(token_id):

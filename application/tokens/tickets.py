@@ -22,7 +22,7 @@ _SECRET_BYTES = 32
 _RIGHTS: frozenset[Right] = frozenset({"read", "stream"})
 
 
-class TicketDesk:
+class TicketRegistry:
     """Makes tickets, and takes them at the door.
 
     Args:

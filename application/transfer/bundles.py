@@ -1,5 +1,6 @@
 """A bundle: a folder or an archive with a file for each log, and a manifest of all of them."""
 
+import asyncio
 import json
 import re
 import tarfile
@@ -24,6 +25,8 @@ CHECKPOINT = "checkpoint"
 IN_MEMORY = 8 * 1024 * 1024
 """The size up to which a file is put together in memory, and not on the disk."""
 _READ = 1024 * 1024
+_IN_A_THREAD = 64 * 1024
+"""The size from which a piece is compressed by another thread."""
 _END = b"\0" * 1024
 FILE_NAME = re.compile(r"(sessions|scopes|accesses|logs)/([0-9a-f-]{36})\.jsonl(\.zst)?")
 
@@ -139,7 +142,7 @@ class ExportFile(Protocol):
 
     @property
     def is_whole(self) -> bool:
-        """Whether it is one piece."""
+        """Whether all of it was read when it was opened."""
         ...
 
     def pieces(self) -> AsyncGenerator[bytes]:
@@ -177,10 +180,12 @@ async def archive(
             continue
         digest, size = sha256(), 0
         if file.is_whole:
-            (content,) = [piece async for piece in file.pieces()]
-            digest.update(content)
-            size = len(content)
-            yield _member(file.name, size) + content + _padding(size)
+            pieces = [piece async for piece in file.pieces()]
+            for piece in pieces:
+                digest.update(piece)
+            size = sum(map(len, pieces))
+            for piece in (_member(file.name, size), *pieces, _padding(size)):
+                yield piece
         else:
             with SpooledTemporaryFile(IN_MEMORY) as spool:
                 file, digest, size = await _spooled(file, spool)
@@ -254,7 +259,11 @@ async def compressed(
     """
     try:
         async for piece in pieces:
-            made = compress(piece)
+            if len(piece) < _IN_A_THREAD:
+                made = compress(piece)
+            else:
+                # Meanwhile the next pages are read, and others are answered.
+                made = await asyncio.to_thread(compress, piece)
             if made:
                 yield made
         yield flush()

@@ -28,8 +28,9 @@ from domain.repair.rows import decoded
 from domain.scope.events import ScopeOpened
 from domain.session.events import SessionCreated
 
-_AT_ONCE = 100
 _MOST_CONFLICTS = 1000
+_LOOKED_AT = "look at it with `cairn repair --file FILE --format cairn`"
+_TAKEN_AS_IT_IS = "with --quarantine it is taken as it is, and nobody can append to it"
 
 _OURS = frozenset(name for name, _ in NAMES.values()) | {"unreadable"}
 """Types of events with which no log of another program begins."""
@@ -160,20 +161,22 @@ class Checker:
         log_id = log.header.session_id
         newest = await self._store.log.read_newest(log_id, last=1)
         stored_head = newest[0].sequence if newest else 0
-        reading = LogCheck(log.header, wanted | {stored_head}, self._read, self._spelling_fault)
-        for number, line in enumerate(_events_of(log.source), 2):
-            if number % _AT_ONCE == 0:
-                await asyncio.sleep(0)
-            reading.take(number, line)
+        reading = LogCheck(
+            log.header,
+            wanted | {stored_head},
+            self._read,
+            self._store.codec,
+            self._spelling_fault,
+        )
+        for _ in reading.steps(_events_of(log.source)):
+            await asyncio.sleep(0)
         plan.shared += reading.shared
         found |= {(log_id, sequence): digest for sequence, digest in reading.digests.items()}
         damage = reading.damage()
         if damage is not None:
             if not quarantine or log.kind != "sessions":
-                raise LogRefused(
-                    "damaged",
-                    f"{damage}; look at it with `cairn repair --file FILE --format cairn`",
-                )
+                way_out = _TAKEN_AS_IT_IS if log.header.blocked else _LOOKED_AT
+                raise LogRefused("damaged", f"{damage}; {way_out}")
             log.is_held = True
             log.header = replace(log.header, head=reading.events, digest=reading.digest)
         if not newest:

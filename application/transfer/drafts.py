@@ -26,9 +26,9 @@ _NO_ID = UUID(int=0)
 class DraftedLog:
     """The log of one session of another system, made line by line.
 
-    An id that is made here takes in all that the session says up to its event, and neither its
-    digest nor anything else that stays behind gives that away: when the event is erased, its hash
-    cannot be guessed from a guess of this one text.
+    An id that is made here depends on all that the session says up to its event, and nothing that
+    stays after an erasure reveals it. So whoever guesses the text of an erased event cannot check
+    the guess against the hash that is left.
 
     Args:
         session: The session.

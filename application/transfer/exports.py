@@ -1,7 +1,8 @@
 """Logs as export files: one, those of a list, or all that there are."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -15,15 +16,15 @@ from application.ports.store import Store
 from application.projections.shared_state import app_scope, scope_id, user_scope
 from application.transfer.blob_files import BlobFile
 from application.transfer.bundles import Manifest, SharedHistory, place_of
-from application.transfer.lines import Header, identity_of
-from application.transfer.log_file import LogFile, Selection, erased_upto
-from domain.errors import Erased, SessionNotFound
-from domain.log.erased_records import ERASING, erased_hash
+from application.transfer.lines import Header, Line, identity_of
+from application.transfer.log_file import LogFile, LogPages, Selection
+from domain.errors import SessionNotFound
 from domain.scope.events import ScopeOpened
 from domain.session.events import SessionCreated
 
-_PAGE = 4000
-_PAGE_BYTES = 2 * 1024 * 1024
+_OPENED = 3
+"""How many logs are opened at a time, with a page of each in memory."""
+_WRITES = 4000
 _LISTED = 200
 _BEFORE_ALL = UUID(int=0)
 _SCOPES = ("scope.opened", "scope.erased")
@@ -51,6 +52,7 @@ class Exports:
     def __init__(self, store: Store, census: Census) -> None:
         self._store = store
         self._census = census
+        self._pages = LogPages(store.log)
 
     async def session(self, session_id: UUID) -> LogFile:
         """Return the export file of a session, of a deleted one too.
@@ -90,17 +92,16 @@ class Exports:
             manifest: Gets the history of shared keys, and where to go on.
 
         Raises:
-            SessionNotFound: There is none of one that was named.
+            SessionNotFound: One that was named is not there.
         """
         progress = _Progress()
         number = 0
         manifest.whole = not wanted.session_ids and wanted.where is None
-        ids = self._ids(wanted)
-        async for log_id in ids:
+        files = self._files(wanted)
+        async for log_id, file in files:
             if number == wanted.limit:
                 manifest.next = progress.last
                 break
-            file = await self._open(log_id)
             if file is None:
                 if wanted.session_ids:
                     raise SessionNotFound(f"there is no session {log_id}")
@@ -117,8 +118,29 @@ class Exports:
             if file.name.startswith("sessions/"):
                 async for blob in self._blobs(log_id, progress):
                     yield blob
-        await ids.aclose()
+        await files.aclose()
         manifest.shared_state += [one async for one in self._shared(progress)]
+
+    async def _files(self, wanted: Selection) -> AsyncGenerator[tuple[UUID, LogFile | None]]:
+        """Yield logs and their files; the next ones are opened while one is being taken."""
+        ids = self._ids(wanted)
+        opening: deque[tuple[UUID, asyncio.Task[LogFile | None]]] = deque()
+        try:
+            while True:
+                while len(opening) < _OPENED and (log_id := await anext(ids, None)) is not None:
+                    opening.append((log_id, asyncio.create_task(self._open(log_id))))
+                if not opening:
+                    return
+                # Whoever takes a file may not wait for anything: the database is asked before.
+                await asyncio.sleep(0)
+                log_id, file = opening.popleft()
+                yield log_id, await file
+        finally:
+            left = [file for _, file in opening]
+            for file in left:
+                file.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+            await ids.aclose()
 
     async def _blobs(self, session_id: UUID, progress: _Progress) -> AsyncGenerator[BlobFile]:
         """Yield the blobs that a session names, as far as they are there and not exported yet."""
@@ -169,19 +191,11 @@ class Exports:
 
     async def _open(self, log_id: UUID) -> LogFile | None:
         """Return the file of a log as it is now; None when there is no such log."""
-        log = self._store.log
-        first = await log.read(log_id, limit=_PAGE, most_bytes=_PAGE_BYTES)
-        if not first:
+        opened = await self._pages.opened(log_id)
+        if opened is None:
             return None
-        newest, said = first[-1], erased_upto(first)
-        if _is_full(first):
-            (newest,) = await log.read_newest(log_id, last=1)
-            upto = newest.sequence
-            said = erased_upto(
-                await log.read_newest(log_id, last=1, upto=upto, types=tuple(ERASING))
-            )
-        first = await self._as_said(first, said)
-        event: object = self._store.codec.decode(first[0]).event
+        first = opened.first
+        event: object = self._store.codec.decode(_stored(log_id, first)).event
         identity: dict[str, Any] = {}
         origin: dict[str, Any] | None = None
         scope: ScopeOwner | None = None
@@ -195,37 +209,23 @@ class Exports:
                 }
         elif isinstance(event, ScopeOpened):
             scope = ScopeOwner(event.app, event.user)
-        elif first[0].type in _SCOPES and (opened := await self._opened_anew(log_id)):
-            scope = ScopeOwner(opened.app, opened.user)
+        elif first.type in _SCOPES and (anew := await self._opened_anew(log_id)):
+            scope = ScopeOwner(anew.app, anew.user)
         header = Header(
             store=self._store.identity,
             session_id=log_id,
-            events=newest.sequence,
-            head=newest.sequence,
-            digest=newest.digest,
+            events=opened.head,
+            head=opened.head,
+            digest=opened.digest,
             identity=identity,
             forked_from=origin,
             scope=scope,
         )
-        rest = self._rest(log_id, first[-1].sequence, newest.sequence, said)
-        place = place_of(log_id, first[0].type)
-        return LogFile(place, header, first, rest, lambda: self.log(log_id))
-
-    async def _as_said(self, page: Sequence[StoredEvent], said: int) -> Sequence[StoredEvent]:
-        """Return events as a log has them that is whole, or erased up to a sequence.
-
-        Raises:
-            Erased: There are events that were erased since the log was opened.
-        """
-        if any(one.sequence > said and erased_hash(one.record) is not None for one in page):
-            raise Erased
-        asked = [
-            one.position for one in page if one.sequence < said and erased_hash(one.record) is None
-        ]
-        if not asked:
-            return page
-        left = await self._store.log.left_of_erased(asked)
-        return [one._replace(record=left.get(one.position, one.record)) for one in page]
+        rest = None
+        if opened.last.sequence < opened.head:
+            rest = self._pages.rest(log_id, opened)
+        place = place_of(log_id, first.type)
+        return LogFile(place, header, opened.lines, rest, lambda: self.log(log_id))
 
     async def _opened_anew(self, log_id: UUID) -> ScopeOpened | None:
         """Return how a scope was opened after it was erased; None when it was not."""
@@ -234,33 +234,6 @@ class Exports:
             if isinstance(event, ScopeOpened):
                 return event
         return None
-
-    async def _rest(
-        self, log_id: UUID, after: int, upto: int, said: int
-    ) -> AsyncGenerator[Sequence[StoredEvent]]:
-        """Yield the pages behind a sequence; the next one is read while one is being taken."""
-
-        async def read(after: int) -> Sequence[StoredEvent]:
-            return await self._store.log.read(
-                log_id, after=after, upto=upto, limit=_PAGE, most_bytes=_PAGE_BYTES
-            )
-
-        if after >= upto:
-            return
-        reading = asyncio.create_task(read(after))
-        try:
-            while True:
-                page = await reading
-                if not page:
-                    return
-                if page[-1].sequence < upto:
-                    reading = asyncio.create_task(read(page[-1].sequence))
-                yield await self._as_said(page, said)
-                if page[-1].sequence >= upto:
-                    return
-        finally:
-            reading.cancel()
-            await asyncio.wait((reading,))
 
     async def _shared(self, progress: _Progress) -> AsyncGenerator[SharedHistory]:
         """Yield the writes of the exported logs to the keys that they share."""
@@ -272,12 +245,12 @@ class Exports:
         for scope, owner in scopes.items():
             history = SharedHistory(scope, owner)
             after = 0
-            while page := await self._store.shared_state.writes(scope, after=after, limit=_PAGE):
+            while page := await self._store.shared_state.writes(scope, after=after, limit=_WRITES):
                 history.writes += [one for one in page if one.session_id in progress.logs]
                 after = page[-1].position
             if history.writes:
                 yield history
 
 
-def _is_full(page: Sequence[StoredEvent]) -> bool:
-    return len(page) == _PAGE or sum(len(event.record) for event in page) >= _PAGE_BYTES
+def _stored(log_id: UUID, line: Line) -> StoredEvent:
+    return StoredEvent(log_id, line.sequence, line.position, line.type, line.record, line.digest)

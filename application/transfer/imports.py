@@ -40,7 +40,7 @@ class Importer:
         store: Where they go.
         repository: Folds what is there already, and keeps states.
         scope_handler: Gives keys that sessions share their values back.
-        hub: Who hears of new events.
+        fan_out: Who hears of new events.
         timers: How long turns may be silent or run.
     """
 
@@ -49,13 +49,13 @@ class Importer:
         store: Store,
         repository: SessionRepository,
         scope_handler: ScopeHandler,
-        hub: FanOut,
+        fan_out: FanOut,
         timers: Timers,
     ) -> None:
         self.store = store
         self._repository = repository
         self._scope_handler = scope_handler
-        self._hub = hub
+        self._fan_out = fan_out
         self._timers = timers
 
     async def write(self, plan: ImportPlan, caller: Caller) -> AsyncGenerator[Written]:
@@ -103,7 +103,9 @@ class Importer:
             plan: The plan.
             log_id: Which log.
         """
-        return LogWriter(plan.logs[log_id], self.store, self._repository, self._hub, self._timers)
+        return LogWriter(
+            plan.logs[log_id], self.store, self._repository, self._fan_out, self._timers
+        )
 
 
 class _Run:

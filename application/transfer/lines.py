@@ -2,6 +2,7 @@
 
 import json
 import re
+from binascii import unhexlify
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
@@ -14,10 +15,14 @@ FORMAT = 1
 """The version of export files; another one is refused."""
 LONGEST_LINE = 16 * 1024 * 1024
 """The most bytes of one line."""
-_EVENT = re.compile(
+PLACE = (
     rb'\{"session_id":"([0-9a-f-]{36})","sequence":([1-9]\d{0,18}),"position":([1-9]\d{0,18}),'
     rb'"digest":"([0-9a-f]{64})",'
 )
+"""How the line of an event begins."""
+NAMED = rb'"id":"[^"\\]{1,64}","type":"([^"\\]{1,255})"'
+"""How its record goes on, behind the first brace, nearly always."""
+_EVENT = re.compile(PLACE + rb"(?=" + NAMED + rb")?")
 _TYPE = re.compile(rb'"type":"([^"\\]{1,255})"')
 
 
@@ -184,12 +189,14 @@ def event_of(line: bytes) -> Line | None:
     if place is None or not line.endswith(b"}"):
         return None
     end = place.end()
-    named = _TYPE.search(line, end, end + 400)
+    log_id, sequence, position, digest, name = place.groups()
+    if name is None and (named := _TYPE.search(line, end, end + 400)) is not None:
+        name = named[1]
     return Line(
-        place[1],
-        int(place[2]),
-        int(place[3]),
-        named[1].decode("utf-8", "replace") if named else "",
+        log_id,
+        int(sequence),
+        int(position),
+        name.decode("utf-8", "replace") if name else "",
         b"{" + line[end:],
-        bytes.fromhex(place[4].decode()),
+        unhexlify(digest),
     )

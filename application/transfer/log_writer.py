@@ -1,20 +1,22 @@
 """Writing one log of an import, append by append, in step with what the other logs need."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from application.commands.repository import SessionRepository
 from application.fan_out import FanOut
 from application.ports.log.event_log import Append
-from application.ports.log.events import NewEvent, StoredEvent
+from application.ports.log.events import NewEvent
+from application.ports.log.inspection import FoundEvent
 from application.ports.session.blobs import BlobOwner
 from application.ports.session.session_rows import Hold
 from application.ports.session.shared_state import ScopeOwner, SharedWrite
 from application.ports.store import Store
 from application.projections.session_row import session_row
 from application.projections.shared_state import shared_writes
-from application.transfer.lines import FileFault, Line, event_of
+from application.transfer.line_pages import events_of, page_of
+from application.transfer.lines import FileFault
 from application.transfer.plans import PlannedLog
 from domain.blobs import named_blobs
 from domain.session.content.key_writes import WRITER_NAMES
@@ -24,7 +26,8 @@ from domain.session.state import ABSENT, Session
 from domain.timers import Timers
 
 _EVENTS = 500
-_BYTES = 1024 * 1024
+_BLOB, _BY_NUMBER = b"sha256:", b"\\u"
+"""In records that name blobs; JSON may spell any letter by its number."""
 
 
 class LogWriter:
@@ -34,7 +37,7 @@ class LogWriter:
         log: What is planned for it.
         store: Where it goes.
         repository: Folds what is there already, and keeps states.
-        hub: Who hears of new events.
+        fan_out: Who hears of new events.
         timers: How long turns may be silent or run.
     """
 
@@ -43,7 +46,7 @@ class LogWriter:
         log: PlannedLog,
         store: Store,
         repository: SessionRepository,
-        hub: FanOut,
+        fan_out: FanOut,
         timers: Timers,
     ) -> None:
         self.log = log
@@ -52,7 +55,7 @@ class LogWriter:
         self._id = log.header.session_id
         self._store = store
         self._repository = repository
-        self._hub = hub
+        self._fan_out = fan_out
         self._timers = timers
         self._lock = asyncio.Lock()
         self._sequence = log.start
@@ -61,11 +64,6 @@ class LogWriter:
         self._at = datetime.fromtimestamp(0, UTC)
         self._lines: Iterator[bytes | None] | None = None
         self._blobs: set[str] = set()
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether the store has any of it."""
-        return self._sequence > 0
 
     @property
     def owner(self) -> ScopeOwner:
@@ -114,7 +112,8 @@ class LogWriter:
         elif self.log.kind == "sessions" and self.log.origin is not None:
             again = self.log.source.lines()
             next(again)
-            self._session = await self._repository.state_before(self._recorded(_event(again)))
+            (first,) = self._decoded(_page(again, 1))
+            self._session = await self._repository.state_before(first)
         self._folding = Folding(self._session)
         return lines
 
@@ -128,15 +127,14 @@ class LogWriter:
             )
 
     def _next(self, lines: Iterator[bytes | None], end: int) -> Append:
-        events: list[NewEvent] = []
+        page = _page(lines, min(_EVENTS, end - self._sequence))
         shared: list[SharedWrite] = []
-        size, first = 0, self._sequence
-        while self._sequence < end and len(events) < _EVENTS and size < _BYTES:
-            line = _event(lines)
-            self._sequence += 1
-            self._take(line, len(events), shared)
-            events.append(NewEvent(line.type, line.record, line.digest))
-            size += len(line.record)
+        first = self._sequence
+        self._sequence += len(page)
+        if self.log.kind != "logs":
+            for offset, (found, recorded) in enumerate(zip(page, self._decoded(page), strict=True)):
+                self._take(found, recorded, offset, shared)
+        events = [NewEvent(one.type, one.record, one.digest) for one in page]
         append = Append(self._id, first, events, self._at, shared=shared)
         if self.log.kind == "sessions":
             self._session = self._folding.session
@@ -149,38 +147,38 @@ class LogWriter:
             append.of_store = append.scope is None
         return append
 
-    def _take(self, line: Line, offset: int, shared: list[SharedWrite]) -> None:
-        if self.log.kind == "logs":
-            return
-        recorded = self._recorded(line)
+    def _take(
+        self, found: FoundEvent, recorded: Recorded, offset: int, shared: list[SharedWrite]
+    ) -> None:
         self._at = recorded.at
         if self.log.kind == "sessions":
             self._folding.take(recorded)
-            if line.sequence == 1:
+            if found.sequence == 1:
                 # It says whose the session is.
                 self._session = self._folding.session
-            self._blobs |= named_blobs(recorded.event).all
-        if line.type in WRITER_NAMES:
+            if _BLOB in found.record or _BY_NUMBER in found.record:
+                self._blobs |= named_blobs(recorded.event).all
+        if found.type in WRITER_NAMES:
             app, user = self.owner
             shared += shared_writes(app, user, recorded.event, offset, self._store.codec)
 
+    def _decoded(self, page: Sequence[FoundEvent]) -> Iterator[Recorded]:
+        codec = self._store.codec
+        for found, quickly in zip(page, codec.decode_page(page), strict=True):
+            yield quickly or codec.decode(found)
+
     async def _append(self, append: Append, before: Session, after: Session) -> None:
         position = await self._store.log.append(append)
-        self._hub.publish(self._id, append, position)
+        self._fan_out.publish(self._id, append, position)
         self.shared += append.shared
         if self.log.kind == "sessions" and self._repository.snapshot_due(before, after):
             await self._repository.save(self._id, after)
 
-    def _recorded(self, line: Line) -> Recorded:
-        stored = StoredEvent(
-            self._id, line.sequence, line.position, line.type, line.record, line.digest
-        )
-        return self._store.codec.decode(stored)
 
-
-def _event(lines: Iterator[bytes | None]) -> Line:
-    line = next(lines, None)
-    event = event_of(line) if line else None
-    if event is None:
+def _page(lines: Iterator[bytes | None], most: int) -> Sequence[FoundEvent]:
+    """Return the next events, which were found to be whole when they were checked."""
+    page = page_of(lines, most)
+    events = [event for event in events_of(page) if event is not None]
+    if not page or len(events) < len(page):
         raise FileFault("the file has changed since it was checked")
-    return event
+    return events

@@ -1,8 +1,8 @@
-"""Keys that sessions share: what the store has said of them before an import, it goes on saying.
+"""Shared keys keep the values that they had before an import.
 
-The events of an imported session have new positions, and so what they have written to such a key
-would count as the newest. A key that was written before by others is therefore written once more,
-in the log of its scope, with the value that it had.
+The events of an imported session have new positions, so what they have written to a shared key
+would count as the newest. Where others had written the key before, it is written once more, in the
+log of its scope, with the value that it had.
 """
 
 from collections.abc import Sequence

@@ -51,11 +51,11 @@ class Supervisor:
         self._handler = handler
         self._timers = timers
         self._orphans_at = 0.0
-        self._hastened = False
+        self._has_marked = False
 
     async def round(self) -> float:
         """Do what is due, and return the seconds until the next look at the latest."""
-        await self._hasten()
+        await self._mark_due_now()
         due = await self._store.deadlines.due(_AT_ONCE)
         # Together, so that their events share transactions.
         await asyncio.gather(*(self._meet(one) for one in due))
@@ -69,16 +69,16 @@ class Supervisor:
         following = await self._store.deadlines.next_due()
         return _EVERY if following is None else min(max(following, 0.0), _EVERY)
 
-    async def _hasten(self) -> None:
+    async def _mark_due_now(self) -> None:
         """Look at turns that were to be given up later, or never, when the timers were others."""
-        if self._hastened:
+        if self._has_marked:
             return
         timers = self._timers
         limits = (timers.progress, timers.warning, timers.silence, timers.turn)
         soonest = min((one for one in limits if one is not None), default=None)
         if soonest is not None:
-            await self._store.deadlines.hasten(soonest)
-        self._hastened = True
+            await self._store.deadlines.mark_due_now(soonest)
+        self._has_marked = True
 
     async def _orphans(self) -> Sequence[Orphan]:
         """Return children whose parent's process died before it could end them."""
@@ -94,7 +94,7 @@ class Supervisor:
         command = ExpireDue(at=due.now, timers=self._timers)
         if not await self._ask(due.session_id, command):
             # One that cannot be helped must not keep the others waiting.
-            await self._store.deadlines.postpone(due.session_id, due.due_at, due.now + _AGAIN)
+            await self._store.deadlines.reschedule(due.session_id, due.due_at, due.now + _AGAIN)
             return
         session = (await self._repository.load(due.session_id)).session
         # The row says when it was written that it would be due; since then it may have moved on.
@@ -102,7 +102,7 @@ class Supervisor:
         if until is not None and until <= due.now:
             # It became due between the two clocks: the next look finds it.
             return
-        await self._store.deadlines.postpone(due.session_id, due.due_at, until)
+        await self._store.deadlines.reschedule(due.session_id, due.due_at, until)
 
     async def _end(self, orphan: Orphan) -> bool:
         detail = _ORPHANED if orphan.parent_status is None else PARENT_STOPPED

@@ -71,7 +71,7 @@ def use_cases_over(
     repository: SessionRepository,
     handler: CommandHandler,
     scope_handler: ScopeHandler,
-    hub: FanOut,
+    fan_out: FanOut,
     queries: Queries,
     schemas: Schemas,
     writer: PartialWriter,
@@ -85,7 +85,7 @@ def use_cases_over(
         repository: Loads the states of sessions.
         handler: Handles commands.
         scope_handler: Handles patches of shared scopes.
-        hub: Who hears of pieces here.
+        fan_out: Who hears of pieces here.
         queries: Says which sessions can be read.
         schemas: Judges the schemas of forms, and what was filled in.
         writer: Keeps what is being written.
@@ -104,7 +104,7 @@ def use_cases_over(
         lineages=lineages,
         messages=Messages(handler, clock, names),
         permissions=Permissions(repository),
-        pieces=Pieces(store, repository, hub, writer, largest=largest),
+        pieces=Pieces(store, repository, fan_out, writer, largest=largest),
         presence=Presence(store, handler),
         profiles=Profiles(handler),
         sessions=Sessions(handler, clock, lineages),

@@ -1,12 +1,12 @@
 """Artifacts of sessions: files in versions, some of which all sessions of a user share."""
 
 from collections.abc import Sequence
-from uuid import UUID
 
-from application.ports.session.artifacts import ArtifactDraft, ArtifactVersion
+from application.ports.session.artifacts import ArtifactDraft, ArtifactPlace, ArtifactVersion
 from application.ports.session.session_rows import ListedSession
 from application.ports.store import Store
 from application.projections.shared_state import user_scope
+from application.reads.line_log import LineLog
 
 _SHARED = "user:"
 
@@ -15,15 +15,19 @@ class Artifacts:
     """Keeps and gives artifacts.
 
     Those whose names begin with `user:` belong to the user of a session and go with the erasure of
-    that user; all others belong to the session, and go with its erasure.
+    that user; all others belong to the session, and go with its erasure. A fork sees those that its
+    origin had kept before the event after the one that it was forked at; those of its own come
+    behind them.
 
     Args:
         store: Where they are kept.
+        lines: Knows where sessions were forked.
         most: Bytes that the artifacts of one session, or of one user, may have.
     """
 
-    def __init__(self, store: Store, most: int) -> None:
+    def __init__(self, store: Store, lines: LineLog, most: int) -> None:
         self._artifacts = store.artifacts
+        self._lines = lines
         self._most = most
 
     async def save(
@@ -40,8 +44,8 @@ class Artifacts:
             SessionNotFound: The session is no more.
             ArtifactsFull: It is more than there may be.
         """
-        owner = _owner(session, name)
-        return await self._artifacts.save(session.session_id, owner, name, draft, self._most)
+        line = await self._line(session, name)
+        return await self._artifacts.save(session.session_id, line, name, draft, self._most)
 
     async def load(
         self, session: ListedSession, name: str, version: int | None = None
@@ -53,7 +57,7 @@ class Artifacts:
             name: Its name.
             version: None is the newest.
         """
-        return await self._artifacts.load(_owner(session, name), name, version)
+        return await self._artifacts.load(await self._line(session, name), name, version)
 
     async def versions(self, session: ListedSession, name: str) -> Sequence[ArtifactVersion]:
         """Return the versions of an artifact, the oldest first.
@@ -62,7 +66,7 @@ class Artifacts:
             session: Which sees it.
             name: Its name.
         """
-        return await self._artifacts.versions(_owner(session, name), name)
+        return await self._artifacts.versions(await self._line(session, name), name)
 
     async def names(self, session: ListedSession) -> Sequence[str]:
         """Return the names of all artifacts that a session sees, in order.
@@ -70,8 +74,8 @@ class Artifacts:
         Args:
             session: Which.
         """
-        shared = user_scope(session.app, session.user)
-        return await self._artifacts.names([session.session_id, shared])
+        own, shared = await self._line(session), await self._line(session, _SHARED)
+        return await self._artifacts.names([*own, *shared])
 
     async def delete(self, session: ListedSession, name: str) -> None:
         """Take an artifact away with all of its versions; there may be none.
@@ -80,8 +84,11 @@ class Artifacts:
             session: Which sees it.
             name: Its name.
         """
-        await self._artifacts.delete(_owner(session, name), name)
+        line = await self._line(session, name)
+        await self._artifacts.delete(session.session_id, line, name)
 
-
-def _owner(session: ListedSession, name: str) -> UUID:
-    return user_scope(session.app, session.user) if name.startswith(_SHARED) else session.session_id
+    async def _line(self, session: ListedSession, name: str = "") -> Sequence[ArtifactPlace]:
+        if name.startswith(_SHARED):
+            return [ArtifactPlace(user_scope(session.app, session.user))]
+        places = await self._lines.places(session.session_id)
+        return [ArtifactPlace(*place) for place in places]

@@ -122,7 +122,7 @@ class Blobs:
             name: Its name.
 
         Raises:
-            BlobNotFound: They have none of that name.
+            BlobNotFound: They have no blob of that name.
         """
         found = await self._store.find(owner, name)
         if found is None:
@@ -137,7 +137,7 @@ class Blobs:
             name: Its name.
 
         Raises:
-            BlobNotFound: They have none of that name.
+            BlobNotFound: They have no blob of that name.
             BlobNamed: A session of theirs names it.
             StoreUnavailable: It cannot be freed now.
         """
@@ -154,7 +154,7 @@ class Blobs:
             name: Its name.
 
         Raises:
-            BlobNotFound: The session names none of that name, or it is not there.
+            BlobNotFound: The session names no such blob, or the blob is not there.
         """
         found = await self._store.in_session(session_id, name)
         if found is None or found.blob is None:

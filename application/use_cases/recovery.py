@@ -1,9 +1,9 @@
-"""Recovery: sessions that whoever drove them has left behind are stopped, and say why.
+"""Recovery: stops the sessions whose driver is gone, and records why.
 
     nobody drives it, by the clock of the store → classified → stopped, as one append
 
-Only this decides it, at start, every few seconds in one process for all, and when asked: reading a
-session never does.
+It runs at start, every few seconds in one process for all, and when somebody asks for it. To read a
+session never stops it.
 """
 
 import logging

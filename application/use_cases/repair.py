@@ -12,13 +12,12 @@ from uuid import UUID
 from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome
-from application.errors import Busy, RepairBlocked, ReportOutdated, StaleSequence
+from application.errors import Busy, RepairBlocked, ReportOutdated, StaleSequence, require_sequence
 from application.ports.log.inspection import FoundRow, Inspector
+from application.ports.session.recovery import AT_WORK
 from application.ports.store import Store
 from application.projections.differences import SharedWrites, key_differences, row_differences
-from application.projections.session_row import (
-    PROJECTION_VERSION,
-)
+from application.projections.session_row import PROJECTION_VERSION
 from application.reads.erased import gone
 from application.use_cases.recovery import Recovery
 from application.use_cases.session.sessions import Sessions
@@ -85,15 +84,14 @@ class Repairs:
                 raise await gone(self._store, session_id)
             if row is not None and row.shown["deleted"]:
                 raise SessionNotFound
-            reader = CairnRows(str(session_id), self._read, self._store.codec.glance)
+            reader = CairnRows(str(session_id), self._read, self._store.codec.glances)
             analyser = Analyser(reader, options, genesis(session_id))
             writes = SharedWrites(self._store.codec)
             async for page in inspection.events():
                 if row is None and any(found.type in _OF_NO_SESSION for found in page):
                     raise SessionNotFound
-                analyser.page(page, reader.placed)
-                for found in page:
-                    writes.take(found)
+                analyser.page(page, reader)
+                writes.page(page)
             if row is None and analyser.integrity.last is None:
                 raise SessionNotFound
             found_beside: list[tuple[str, str]] = [*reader.unexplained]
@@ -111,6 +109,8 @@ class Repairs:
             )
         )
         if row is None or analyser.damaged or reader.standing.state == "stopped":
+            return report
+        if row.shown["status"] not in AT_WORK:
             return report
         left_behind = await self._recovery.plan_for(session_id)
         planned = None if left_behind is None else left_behind.document()
@@ -142,8 +142,7 @@ class Repairs:
         """
         for _ in range(_ATTEMPTS):
             report = await self.look_at(session_id, options)
-            if caller.expected is not None and report.analysed_sequence not in caller.expected:
-                raise StaleSequence(None, head=report.analysed_sequence)
+            require_sequence(report.analysed_sequence, caller.expected)
             if expected_report is not None and report.digest != expected_report:
                 raise ReportOutdated(None, report=report.document())
             if dry_run or not report.actions:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from application.commands.request import Caller
 from application.errors import Busy, ImportRefused, NotAnExport, VersionConflict
+from application.memory_budget import EXPORT_BYTES, Share
 from application.ports.store import Store
 from application.reads.evidence.transparency import TransparencyLog
 from application.transfer.bundles import Manifest, archive, compressed
@@ -35,6 +36,7 @@ class Transfers:
         checker: Looks through what is to be imported.
         importer: Writes it.
         transparency: Signs the head of the log for bundles.
+        memory: What exports take while they are made.
         compress: Compresses files.
         open_bundle: Takes apart what was sent.
     """
@@ -47,6 +49,7 @@ class Transfers:
         importer: Importer,
         transparency: TransparencyLog,
         *,
+        memory: Share,
         compress: Compress,
         open_bundle: OpenBundle,
     ) -> None:
@@ -55,6 +58,7 @@ class Transfers:
         self._checker = checker
         self._importer = importer
         self._transparency = transparency
+        self._memory = memory
         self._compress = compress
         self._open_bundle = open_bundle
         self._importing = asyncio.Lock()
@@ -68,10 +72,12 @@ class Transfers:
 
         Raises:
             SessionNotFound: There is none.
+            Overloaded: Others take the memory for exports.
         """
-        file = await self._exports.session(session_id)
-        async for piece in self._packed(file.pieces(), packed=packed):
-            yield piece
+        with self._memory.held(EXPORT_BYTES):
+            file = await self._exports.session(session_id)
+            async for piece in self._packed(file.pieces(), packed=packed):
+                yield piece
 
     async def bundle(self, wanted: Selection, *, packed: bool) -> AsyncGenerator[bytes]:
         """Yield an archive of export files.
@@ -81,15 +87,17 @@ class Transfers:
             packed: Compressed.
 
         Raises:
-            SessionNotFound: There is none of one that was named.
+            SessionNotFound: One that was named is not there.
+            Overloaded: Others take the memory for exports.
         """
         manifest = Manifest(self._store.identity)
-        if self._transparency.keys.signing and wanted.after is None:
-            # Before the first file: whatever was signed is in one of them, if they are all logs.
-            manifest.checkpoint = (await self._transparency.checkpoint()).note
-        files = self._exports.all(wanted, manifest)
-        async for piece in self._packed(archive(files, manifest), packed=packed):
-            yield piece
+        with self._memory.held(EXPORT_BYTES):
+            if self._transparency.keys.signing and wanted.after is None:
+                # Before the first file: whatever was signed is in one of them, if all are logs.
+                manifest.checkpoint = (await self._transparency.checkpoint()).note
+            files = self._exports.all(wanted, manifest)
+            async for piece in self._packed(archive(files, manifest), packed=packed):
+                yield piece
 
     async def _packed(
         self, pieces: AsyncGenerator[bytes], *, packed: bool

@@ -1,13 +1,31 @@
 """What one delivery takes: the next batch of a webhook, the one it has begun, a dead letter's."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from application.ports.log.event_log import EventLog
 from application.ports.log.events import OwnedEvent, OwnedPage
 from application.ports.webhooks import DeadLetter, Webhook
-from application.projections.following import SCANNED, BatchSize, take_batch
+from application.reads.streams.stream_items import PAGE_BYTES, SCANNED
 from application.webhooks.newest import Newest
+
+
+def take_batch(events: Iterable[OwnedEvent], most: int, reached: int) -> OwnedPage:
+    """Return as many events as one delivery takes.
+
+    Args:
+        events: Wanted events in order of position.
+        most: How many.
+        reached: The position up to which these are all wanted events.
+    """
+    taken: list[OwnedEvent] = []
+    size = 0
+    for event in events:
+        taken.append(event)
+        size += len(event.stored.record)
+        if len(taken) == most or size >= PAGE_BYTES:
+            return OwnedPage(taken, event.stored.position)
+    return OwnedPage(taken, reached)
 
 
 class BatchReader:
@@ -36,7 +54,7 @@ class BatchReader:
         if near is None:
             return await self.between(webhook, after, min(end, after + SCANNED))
         events, reached = near
-        return take_batch(filter(webhook.wanted.takes, events), BatchSize(webhook.batch), reached)
+        return take_batch(filter(webhook.wanted.takes, events), webhook.batch, reached)
 
     async def between(self, webhook: Webhook, after: int, upto: int) -> OwnedPage:
         """Return the batch between two positions, read from the log.
@@ -46,12 +64,11 @@ class BatchReader:
             after: Exclusive.
             upto: Inclusive; a batch that is full ends sooner.
         """
-        size = BatchSize(webhook.batch)
         return await self._log.read_owned(
             after=after,
             upto=upto,
-            limit=size.events,
-            most_bytes=size.most_bytes,
+            limit=webhook.batch,
+            most_bytes=PAGE_BYTES,
             wanted=webhook.wanted,
         )
 

@@ -35,7 +35,7 @@ class DeliveryContext:
     Args:
         store: Where the webhooks are.
         batches: Reads what is to be delivered.
-        hub: Knows the head of the log.
+        fan_out: Knows the head of the log.
         sender: Reaches the receivers.
         clock: What attempts are timed by.
         policy: How deliveries go.
@@ -45,7 +45,7 @@ class DeliveryContext:
 
     store: WebhookStore
     batches: BatchReader
-    hub: FanOut
+    fan_out: FanOut
     sender: Sender
     clock: Clock
     policy: RetryPolicy
@@ -156,7 +156,7 @@ class Delivery:
         """Deliver the next batch, if there is one."""
         webhook, policy = self._webhook, self._context.policy
         is_replay = webhook.replay_upto is not None
-        end = self._context.hub.position if webhook.replay_upto is None else webhook.replay_upto
+        end = self._context.fan_out.position if webhook.replay_upto is None else webhook.replay_upto
         found = await self._context.batches.next_batch(webhook, self._scanned, end)
         if found.events:
             last = found.events[-1].stored.position

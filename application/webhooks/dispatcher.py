@@ -32,7 +32,7 @@ class WebhookDispatcher:
     Args:
         store: Where the webhooks are.
         log: Where the events are.
-        hub: Who tells that the log has grown.
+        fan_out: Who tells that the log has grown.
         sender: Reaches the receivers.
         clock: What attempts are timed by.
         policy: How deliveries go.
@@ -44,7 +44,7 @@ class WebhookDispatcher:
         self,
         store: WebhookStore,
         log: EventLog,
-        hub: FanOut,
+        fan_out: FanOut,
         sender: Sender,
         clock: Clock,
         policy: RetryPolicy | None = None,
@@ -53,15 +53,15 @@ class WebhookDispatcher:
     ) -> None:
         self._store = store
         self._log = log
-        self._hub = hub
+        self._fan_out = fan_out
         self._sender = sender
         self._policy = policy or RetryPolicy()
         self._share = share or Share("webhooks", 8 * MEBIBYTE)
-        self._newest = Newest(log, hub.position, self._share)
+        self._newest = Newest(log, fan_out.position, self._share)
         self._context = DeliveryContext(
             store,
             BatchReader(log, self._newest),
-            hub,
+            fan_out,
             sender,
             clock,
             self._policy,
@@ -100,12 +100,12 @@ class WebhookDispatcher:
 
     async def _wake_deliveries(self) -> None:
         """Tell everybody that the log has grown: at once, but not more often than need be."""
-        heard = self._hub.position
+        heard = self._fan_out.position
         while True:
-            if self._hub.position == heard:
-                await self._hub.log.wait(None)
+            if self._fan_out.position == heard:
+                await self._fan_out.log.wait(None)
                 continue
-            heard = self._hub.position
+            heard = self._fan_out.position
             for delivery in self._deliveries.values():
                 delivery.wake()
             await asyncio.sleep(self._policy.pace)

@@ -74,7 +74,7 @@ class Webhooks:
             secret: What deliveries are signed with; None makes one.
 
         Raises:
-            Invalid: A value is none that can be used.
+            Invalid: A value cannot be used.
             WebhookTargetRefused: The URL is one that may not be called.
             CursorAhead: The position is beyond the head.
             LimitReached: There are as many webhooks as there may be.
@@ -143,7 +143,7 @@ class Webhooks:
 
         Raises:
             WebhookNotFound: There is none with this id.
-            Invalid: A value is none that can be used.
+            Invalid: A value cannot be used.
             WebhookTargetRefused: The URL is one that may not be called.
         """
         if change.url is not None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from application.memory_budget import MEBIBYTE, Share
 from application.ports.log.event_log import EventLog
 from application.ports.log.events import EventFilter, OwnedEvent
-from application.projections.following import BatchSize
+from application.reads.streams.stream_items import PAGE_BYTES
 from domain.log.erased_records import ERASING
 
 
@@ -64,12 +64,11 @@ class Newest:
         self._share.count(size)
 
     async def _read(self, head: int) -> None:
-        size = BatchSize(self._READ)
         events, self._end = await self._log.read_owned(
             after=self._end,
             upto=head,
-            limit=size.events,
-            most_bytes=size.most_bytes,
+            limit=self._READ,
+            most_bytes=PAGE_BYTES,
             wanted=EventFilter(),
         )
         if any(event.stored.type in ERASING for event in events):

@@ -1,7 +1,9 @@
 """When a delivery that failed is tried again, and the other times of deliveries."""
 
 from dataclasses import dataclass
-from random import uniform
+from random import SystemRandom
+
+_chance = SystemRandom()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,5 +41,5 @@ class RetryPolicy:
             asked: What the receiver asked for.
         """
         delay = self.first * 2.0 ** min(failed - 1, 30)
-        varied = delay * uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - no secret
+        varied = delay * _chance.uniform(1 - self.jitter, 1 + self.jitter)
         return min(max(varied, self.first, asked), self.longest)

@@ -9,7 +9,7 @@ from statistics import median
 import psycopg
 
 from application.fan_out import FanOut
-from application.projections.log_tiles import TileKeeper
+from application.projections.log_tiles import LOOK, TileKeeper
 from application.reads.evidence.transparency import AuditKeys, TransparencyLog
 from bench import cairn, load
 from bench.figures import Figure, at_least, at_most
@@ -86,13 +86,13 @@ def _grow_log(url: str, events: int) -> None:
 
 
 async def _proofs(url: str, leaves: int, samples: int) -> list[float]:
-    database, hub = Database(url), FanOut()
+    database, fan_out = Database(url), FanOut()
     await database.open()
     try:
         with psycopg.connect(url) as connection:
             connection.execute("update log_head set head = %s", (leaves,))
         tiles = _MadeUpTiles(database)
-        keeper = TileKeeper(tiles, PostgresCheckpoints(database), hub)
+        keeper = TileKeeper(tiles, PostgresCheckpoints(database), fan_out)
         await keeper.catch_up(leaves)
         log = PostgresEventLog(database, lambda _: None)
         heads, keys = PostgresSignedHeads(database), AuditKeys()
@@ -149,7 +149,7 @@ async def _with_tiles(
     async def keep() -> None:
         while True:
             await keeper.catch_up(sum(sessions.values()))
-            await asyncio.sleep(1)
+            await asyncio.sleep(LOOK)
 
     job = asyncio.create_task(keep())
     rate = await work()

@@ -7,8 +7,6 @@ be checked before it, at it and after it.
 from hashlib import sha256
 from uuid import UUID
 
-DIGEST_SIZE = 32
-
 
 def genesis(session_id: UUID) -> bytes:
     """Return the digest before the first event: it binds a chain to its own session.

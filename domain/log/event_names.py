@@ -19,6 +19,7 @@ _SLIPS: Mapping[str, str] = {
     "tool.results": "tool.returned",
     "tool.use": "tool.called",
 }
+_LONGEST_ENDING = len("ped")
 _FAMILIES = frozenset(name.partition(".")[0] + ".*" for name in KNOWN)
 _SEPARATORS = re.compile(r"[_:/-]")
 
@@ -39,6 +40,18 @@ def nearest(name: str, names: Collection[str]) -> str | None:
         return _SLIPS[name]
     close = get_close_matches(name, names, n=1, cutoff=0.8)
     return close[0] if close else None
+
+
+def in_the_past(name: str, names: Collection[str]) -> str | None:
+    """Return the name that says that something has happened where another says to do it.
+
+    Args:
+        name: A plain one, such as `turn.complete`.
+        names: Those that there are, such as `turn.completed`.
+    """
+    longest = len(name) + _LONGEST_ENDING
+    said = (one for one in names if one.startswith(name) and len(one) <= longest)
+    return next((one for one in said if one.endswith("ed") and "." in name), None)
 
 
 def matches(pattern: str, kind: str) -> bool:

@@ -30,7 +30,10 @@ class Grants:
     sandbox_profiles: tuple[str, ...] = ()
 
 
-@lru_cache(maxsize=256)
+_MOST_KEPT = 4_096
+"""Characters of grants that are remembered: all that a session may have would be megabytes."""
+
+
 def normalised(grants: Grants) -> Grants:
     """Return grants trimmed, sorted and without duplicates, as they are stored and compared.
 
@@ -40,7 +43,15 @@ def normalised(grants: Grants) -> Grants:
     Raises:
         Invalid: An atom is blank, too long or has control characters, or there are too many.
     """
+    size = sum(len(atom) for name in GRANT_CATEGORIES for atom in getattr(grants, name))
+    return _remembered(grants) if size <= _MOST_KEPT else _normalised(grants)
+
+
+def _normalised(grants: Grants) -> Grants:
     return Grants(**{name: _atoms(grants, name) for name in GRANT_CATEGORIES})
+
+
+_remembered = lru_cache(maxsize=256)(_normalised)
 
 
 def _atoms(grants: Grants, category: str) -> tuple[str, ...]:

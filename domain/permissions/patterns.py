@@ -53,7 +53,7 @@ class Glob:
 
     @property
     def is_cheap(self) -> bool:
-        """Whether nothing but the ends of a text is looked at."""
+        """Whether only the ends of a text are looked at."""
         return len(self.pieces) <= 2
 
     @property

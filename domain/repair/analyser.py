@@ -4,8 +4,9 @@ It takes rows one at a time and keeps only what is open, so that a log of any le
 at. It assumes no order, no uniqueness and no readable payload. It never changes anything.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from domain.repair.integrity import Integrity, Placed
 from domain.repair.report import Action, Issue, Options, Report, Source
@@ -38,6 +39,23 @@ class Facts:
     keeps_head: bool = False
 
 
+class PageReader(Protocol):
+    """Reads the rows of one log, many at a time."""
+
+    def unclear(self, rows: Sequence[Placed], turns: Turns) -> Iterable[Row]:
+        """Let turns follow rows that are in their places, and give those that need a closer look.
+
+        Args:
+            rows: The next ones.
+            turns: Follow those that are not given, each before the next one is given.
+        """
+        ...
+
+    def closely(self, placed: Placed) -> Row:
+        """Return an event as it lies in the store as a row, with all that is wrong with it."""
+        ...
+
+
 class Analyser:
     """Looks at one log, row by row.
 
@@ -61,25 +79,24 @@ class Analyser:
         """Whether something was found so far that nothing may be appended to."""
         return self._damaged
 
-    def page(self, rows: Sequence[Placed], read: Callable[[Placed], Row]) -> None:
+    def page(self, rows: Sequence[Placed], reader: PageReader) -> None:
         """Look at the next rows of a log that has digests.
 
         Args:
             rows: In the order of the source.
-            read: Reads one of them.
+            reader: Reads them.
         """
         at = 0
         while at < len(rows):
             taken = self.integrity.run(rows[at:] if at else rows)
-            for placed in rows[at : at + taken]:
-                row = read(placed)
+            for row in reader.unclear(rows[at : at + taken], self._turns):
                 if row.problems:
                     self._look(row, ())
                 elif found := self._turns.follow(row):
                     self._note_all(row, found)
             at += taken
             if at < len(rows):
-                self.row(read(rows[at]))
+                self.row(reader.closely(rows[at]))
                 at += 1
 
     def row(self, row: Row) -> None:

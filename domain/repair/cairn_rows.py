@@ -1,9 +1,10 @@
 """Cairn's own records as rows: in the tables of the analyser, and with their faults."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from domain.log.catalogue import NAMES
 from domain.log.erased_records import ERASING, Explained, erased_record, fault_of
 from domain.repair.integrity import Placed
 from domain.repair.record_shape import Glance, checked
@@ -20,9 +21,10 @@ from domain.repair.rows import (
     object_of,
     text_of,
 )
+from domain.repair.turns import Turns
 from domain.values import Failure
 
-_ROLES: Mapping[str, Role] = {
+_NAMED_ROLES: Mapping[str, Role] = {
     "turn.started": "input",
     "agent.message": "data",
     "agent.thought": "data",
@@ -52,9 +54,15 @@ _STATES: Mapping[str, str] = {
 }
 
 
+_OF_CALLS = ("call", "result")
 _CLOSELY = ERASING | _STATES.keys()
 """Types of which more is asked than a glance shows."""
-_ROW: Callable[[tuple[Any, ...]], Row] = partial(tuple.__new__, Row)  # pyright: ignore[reportUnknownMemberType]
+_EPOCH = "1970-01-01T00:00:00Z"
+_MINUTE = len("2026-01-31T12:00")
+_rest_of_moment = re.compile(r":[0-5]\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII).fullmatch
+
+
+Glances = Callable[[Sequence[Placed]], Iterable[Glance | None]]
 
 
 class CairnRows:
@@ -63,8 +71,9 @@ class CairnRows:
     Args:
         session_id: Whose log.
         read: Reads a JSON text, or raises `Unreadable`.
-        glance: Reads, quickly, a record that is as its type has it, or returns None: then it is
-            looked at closely. None looks at all of them closely.
+        glances: Gives for each row, quickly, what its record says, if that is as its type has it;
+            None for a record that was erased and for any other. Without it all are looked at
+            closely.
     """
 
     quiet_gates = True
@@ -73,14 +82,11 @@ class CairnRows:
         self,
         session_id: str,
         read: Callable[[bytes], Any] = decoded,
-        glance: Callable[[str, bytes], Glance | None] | None = None,
+        glances: Glances | None = None,
     ) -> None:
         self._session_id = session_id
         self._read = read
-        self._glance = glance
-        self._moment = ""
-        self._turn_said: str | None = None
-        self._turn_id: str | None = None
+        self._glances = glances
         self._state = self._reason = ""
         self._failure: Failure | None = None
         self._explained = Explained()
@@ -98,47 +104,62 @@ class CairnRows:
         """Where the session stands after the records so far."""
         return Standing(self._session_id, self._state, self._reason, self._failure)
 
-    def placed(self, placed: Placed) -> Row:
+    def unclear(
+        self,
+        rows: Sequence[Placed],
+        turns: Turns,
+        glances: Iterable[Glance | None] | None = None,
+    ) -> Iterator[Row]:
+        """Let turns follow rows, and give those that a glance does not make clear.
+
+        Args:
+            rows: As they lie in the store, each in its place.
+            turns: Follow the others.
+            glances: For each row what its record says, if that was read already.
+        """
+        if glances is None and self._glances is not None:
+            glances = self._glances(rows)
+        if glances is None:
+            yield from map(self.closely, rows)
+            return
+        roles, moment, said, turn = _ROLES, _EPOCH, None, None
+        for placed, seen in zip(rows, glances, strict=True):
+            type_ = placed[2]
+            if seen is None or type_ in _CLOSELY:
+                yield self.closely(placed)
+                continue
+            at = seen.at
+            if at != moment:
+                # Most events are of the same minute as the one before them.
+                is_like = at[:_MINUTE] == moment[:_MINUTE] and _rest_of_moment(at, _MINUTE)
+                if not is_like and not is_moment(at):
+                    yield self.closely(placed)
+                    continue
+                moment = at
+            turn_id, role, call, tool = seen.turn_id, roles[type_], "", ""
+            if role in _OF_CALLS:
+                data = seen.data
+                call, tool = text_of(data.tool_call_id) or "", text_of(data.name) or ""
+                if role == "call" and not call:
+                    yield self.closely(placed)
+                    continue
+            if turn_id is None:
+                continue
+            if turn_id != said:
+                # Events of one turn follow each other.
+                said, turn = turn_id, text_of(turn_id)
+            if turn is not None:
+                turns.take(turn, role, call, tool)
+
+    def closely(self, placed: Placed) -> Row:
         """Return an event as it lies in the store as a row.
 
         Args:
             placed: What is stored of it.
         """
         sequence, position, type_, record, digest, erased_hash = placed
-        if erased_hash is None and self._glance is not None and type_ not in _CLOSELY:
-            seen = self._glance(type_, record)
-            # Events of one append have the same time.
-            if seen is not None and (seen.at == self._moment or is_moment(seen.at)):
-                self._moment = seen.at
-                return self._seen(sequence, type_, seen, position, record, digest)
         return self.row(
             sequence, type_, record, position=position, digest=digest, erased_hash=erased_hash
-        )
-
-    def _seen(
-        self, sequence: int, name: str, seen: Glance, position: int, record: bytes, digest: bytes
-    ) -> Row:
-        role, call, tool = _ROLES.get(name) or _role(name), "", ""
-        if role in ("call", "result"):
-            call, tool = text_of(seen.tool_call_id) or "", text_of(seen.tool_name) or ""
-        if seen.turn_id != self._turn_said:
-            # Events of one turn follow each other.
-            self._turn_said, self._turn_id = seen.turn_id, text_of(seen.turn_id)
-        event_id = text_of(seen.event_id)
-        return _ROW(
-            (
-                sequence,
-                event_id,
-                self._turn_id,
-                role,
-                call,
-                tool,
-                (),
-                position,
-                record,
-                digest,
-                None,
-            )
         )
 
     def row(
@@ -183,7 +204,7 @@ class CairnRows:
         self._explained.take(sequence or 0, type_ or name, erased=False)
         event_id, turn_id = text_of(value.get("id")), text_of(value.get("turn_id"))
         data, role, call, tool = value["data"], _role(type_ or name), "", ""
-        if known and role in ("call", "result"):
+        if known and role in _OF_CALLS:
             call, tool = text_of(data.get("tool_call_id")) or "", text_of(data.get("name")) or ""
         if known and name in _STATES:
             self._follow(name, data)
@@ -248,7 +269,11 @@ def _kind_of(stop_reason: str) -> str:
 
 
 def _role(name: str) -> Role:
-    role = _ROLES.get(name)
+    role = _NAMED_ROLES.get(name)
     if role is not None:
         return role
     return "outside" if name.startswith("session.") else "passive"
+
+
+_ROLES: Mapping[str, Role] = {name: _role(name) for name, _ in NAMES.values()}
+"""Those of the types that this program knows, and reads at a glance."""

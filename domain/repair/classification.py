@@ -51,14 +51,12 @@ class Classification:
         reason: The stop reason.
         detail: What happened, in one word.
         failure: What failed.
-        keeps_runtime: The runtime's own session can be gone on with.
         stalled: Its process lives and shows no sign of life.
     """
 
     reason: Literal["agent_crashed", "error"]
     detail: StopDetail
     failure: Failure
-    keeps_runtime: bool
     stalled: bool
 
 
@@ -89,7 +87,6 @@ def classify(now: datetime, signs: LastSigns) -> Classification | None:
         reason="error" if starting else "agent_crashed",
         detail=detail,
         failure=redacted_failure(failure),
-        keeps_runtime=not starting,
         stalled=stalled,
     )
 

@@ -74,8 +74,9 @@ ISSUES: dict[str, Meaning] = {
         "error",
         True,
         "The log and the place where its end is kept disagree: events at the end were lost or"
-        f" added. {_FORK[0].upper()}{_FORK[1:]} that is left, {_RESTORE}. If only the list row is"
-        " lost or wrong, `cairn rebuild` makes it anew from the log.",
+        " added. Fork the session at the last event that is left (POST /v1/sessions/{id}/fork with"
+        f" `at`), {_RESTORE}. If only the list row is lost or wrong, `cairn rebuild` makes it anew"
+        " from the log.",
     ),
     "digest_mismatch": Meaning(
         "error",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from typing import Any, NamedTuple
+from typing import Any, Protocol
 
 from domain.log.catalogue import NAMES
 from domain.repair.rows import Unreadable, is_moment, object_of
@@ -28,22 +28,37 @@ _KNOWN: Mapping[str, tuple[int, frozenset[str]]] = {
 }
 
 
-class Glance(NamedTuple):
-    """What is asked of a record that is as the newest version of its type has it.
+class GlanceAtData(Protocol):
+    """What is asked of the data of such a record."""
 
-    Args:
-        at: Its time, as it is written.
-        event_id: Its id.
-        turn_id: Its turn, if it has one.
-        tool_call_id: Of a call or a result, if it has one.
-        tool_name: Of a call.
-    """
+    @property
+    def tool_call_id(self) -> str | None:
+        """Of a call or a result, if it has one."""
+        ...
 
-    at: str
-    event_id: str
-    turn_id: str | None
-    tool_call_id: str | None
-    tool_name: str | None
+    @property
+    def name(self) -> str | None:
+        """Of the tool of a call."""
+        ...
+
+
+class Glance(Protocol):
+    """What is asked of a record that is as the newest version of its type has it."""
+
+    @property
+    def at(self) -> str:
+        """Its time, as it is written."""
+        ...
+
+    @property
+    def turn_id(self) -> str | None:
+        """Its turn, if it has one."""
+        ...
+
+    @property
+    def data(self) -> GlanceAtData:
+        """What it says."""
+        ...
 
 
 def checked(value: Mapping[str, Any], problems: list[tuple[str, str]]) -> bool:

@@ -1,7 +1,7 @@
 """The report: what is wrong, what it means, and what would be appended, byte for byte."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from domain.log.canonical import digest_of
@@ -85,7 +85,14 @@ class Action:
 
     def document(self) -> dict[str, Any]:
         """Return what users and tools meet."""
-        return {**asdict(self), "persisted": self.event_id is not None}
+        return {
+            "code": self.code,
+            "turn_id": self.turn_id,
+            "tool_call_id": self.tool_call_id,
+            "tool_name": self.tool_name,
+            "event_id": self.event_id,
+            "persisted": self.event_id is not None,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,10 @@ class PlannedEvent:
     type: str
     turn_id: str
     data: Mapping[str, Any]
+
+    def document(self) -> dict[str, Any]:
+        """Return what users and tools meet."""
+        return {"type": self.type, "turn_id": self.turn_id, "data": self.data}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,14 +169,17 @@ class Report:
             "blocked": self.blocked,
             "issues": [issue.document() for issue in self.issues],
             "issues_omitted": self.issues_omitted,
-            "actions": [replace(one, event_id=None).document() for one in self.actions],
-            "planned_events": [asdict(event) for event in self.planned_events],
+            "actions": [
+                {**one.document(), "event_id": None, "persisted": False} for one in self.actions
+            ],
+            "planned_events": [event.document() for event in self.planned_events],
         }
 
     def document(self) -> dict[str, Any]:
         """Return what users and tools meet."""
+        of_the_log = self._of_the_log()
         return {
-            **self._of_the_log(),
+            **of_the_log,
             "dry_run": self.dry_run,
             "actions": [one.document() for one in self.actions],
             "planned_classification": self.planned_classification,
@@ -173,7 +187,7 @@ class Report:
             "repair_id": self.repair_id,
             "sequence": self.sequence,
             "position": self.position,
-            "report_digest": self.digest,
+            "report_digest": digest_of(of_the_log),
         }
 
     def asked(self, *, dry_run: bool) -> "Report":

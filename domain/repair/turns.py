@@ -71,11 +71,21 @@ class Turns:
             row: The next one, readable.
         """
         role, turn_id = row.role, row.turn_id
-        if role != "outside" and turn_id is not None:
-            self._take(row, role, turn_id)
+        if turn_id is not None:
+            self.take(turn_id, role, row.tool_call_id, row.tool_name)
         return _NO_ID if role == "call" and not row.tool_call_id else ()
 
-    def _take(self, row: Row, role: Role, turn_id: str) -> None:
+    def take(self, turn_id: str, role: Role, tool_call_id: str, tool_name: str) -> None:
+        """Take in what an event does to its turn.
+
+        Args:
+            turn_id: Its turn.
+            role: What it does.
+            tool_call_id: Of a call or a result; empty when there is none.
+            tool_name: Of a call; empty when it is not known.
+        """
+        if role == "outside":
+            return
         turn = self._turns.get(turn_id)
         if turn is None:
             turn = self._turns[turn_id] = _Turn()
@@ -91,10 +101,10 @@ class Turns:
             turn.terminal = True
             if len(self._ended) > _ENDED_KEPT:
                 self._ended.popleft().let_go()
-        elif role == "call" and row.tool_call_id:
-            turn.calls[row.tool_call_id] = row.tool_name or turn.calls.get(row.tool_call_id, "")
-        elif role == "result" and row.tool_call_id:
-            turn.answered.add(row.tool_call_id)
+        elif role == "call" and tool_call_id:
+            turn.calls[tool_call_id] = tool_name or turn.calls.get(tool_call_id, "")
+        elif role == "result" and tool_call_id:
+            turn.answered.add(tool_call_id)
 
     def plan(self, scope: Scope) -> Iterator[Action]:
         """Give what closes what is open: of earlier turns first, each in order of its calls' ids.

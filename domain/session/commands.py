@@ -3,7 +3,10 @@
 from domain.session.content.conversation import *
 from domain.session.content.description import *
 from domain.session.content.messages import *
+from domain.session.content.model_overrides import *
 from domain.session.content.shared_state import *
+from domain.session.content.summaries import *
+from domain.session.content.totals import *
 from domain.session.declarations import Command as Command
 from domain.session.environment.attachment import *
 from domain.session.environment.profile import *

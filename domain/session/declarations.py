@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
+from domain.errors import CairnError, Erased, Invalid, SessionIsDeleted, SessionNotFound
 from domain.session.events import Recorded, SessionEvent
 from domain.session.state import Changes, Session
 
@@ -52,11 +53,22 @@ EFFECTS: dict[type[Any], Effect[Any]] = {}
 """What each event changes."""
 
 
-def decides(command: type[_C]) -> Callable[[Rule[_C]], Rule[_C]]:
+ALWAYS_REFUSED = (Invalid, SessionNotFound, SessionIsDeleted, Erased)
+"""What nearly every command may be refused for; no rule declares it."""
+
+REFUSALS: dict[type[Command], tuple[type[CairnError], ...]] = {}
+"""What else each command may be refused for, by its rule or by what it begins."""
+
+
+def decides(
+    command: type[_C], *, refuses: tuple[type[CairnError], ...] = ()
+) -> Callable[[Rule[_C]], Rule[_C]]:
     """Declare the rule of a command.
 
     Args:
         command: The class that the decorated function takes.
+        refuses: What it may be refused for besides `ALWAYS_REFUSED`; documents and doors are made
+            from it, and `tests/architecture/test_refusals.py` holds it to what the rule raises.
 
     Raises:
         TypeError: The command has a rule already.
@@ -66,6 +78,7 @@ def decides(command: type[_C]) -> Callable[[Rule[_C]], Rule[_C]]:
         if command in RULES:
             raise TypeError(f"{command.__name__} has two rules; remove one")
         RULES[command] = rule
+        REFUSALS[command] = refuses
         return rule
 
     return declare

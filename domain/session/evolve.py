@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 from domain.replacing import replace
 from domain.session import commands  # noqa: F401  # pyright: ignore[reportUnusedImport]
-from domain.session.content.saying import spoken_after
+from domain.session.content.saying import SAYING, spoken_after
 from domain.session.declarations import EFFECTS
 from domain.session.events import Recorded
 from domain.session.state import ABSENT, Session
+from domain.session.work import Turn, TurnChanges, Turns
 
 _put = object.__setattr__
 """States are frozen for all but who made them."""
@@ -39,18 +40,29 @@ def evolve(session: Session, recorded: Recorded) -> Session:
     effect = EFFECTS.get(type(recorded.event))
     if effect is None:
         return replace(session, sequence=recorded.sequence, unrecognised=recorded.sequence)
+    changes = effect(session, recorded.event, recorded)
+    if "running" in changes:
+        turns = changes.get("turns", session.turns)
+        changes["turns"] = _with(turns, changes.pop("running"))
     return replace(
         session,
         sequence=recorded.sequence,
         spoken=spoken_after(session.spoken, recorded),
-        **effect(session, recorded.event, recorded),
+        **changes,
     )
+
+
+def _with(turns: Turns, changes: TurnChanges) -> Turns:
+    """Return the turns with another running one, if one runs."""
+    running = turns.running
+    return turns if running is None else replace(turns, running=replace(running, **changes))
 
 
 class Folding:
     """Folds many events into one state, which is made once, and not anew for each event.
 
-    Effects only read the state that they are given, so it may be the same one each time.
+    Effects only read the state that they are given, so it may be the same one each time; and so may
+    the running turn, once it is one that was made here.
 
     Args:
         start: The state before them.
@@ -58,10 +70,13 @@ class Folding:
 
     def __init__(self, start: Session = ABSENT) -> None:
         self._session = replace(start)
+        self._made: Turn | None = None
 
     @property
     def session(self) -> Session:
         """The state after the events so far."""
+        # Who has it now must not see it change.
+        self._made = None
         return replace(self._session)
 
     def take(self, recorded: Recorded) -> None:
@@ -70,15 +85,29 @@ class Folding:
         Args:
             recorded: The event and its place.
         """
-        session = self._session
-        effect = EFFECTS.get(type(recorded.event))
+        session, event = self._session, recorded.event
+        kind = type(event)
+        effect, says = EFFECTS.get(kind), SAYING.get(kind)
         if effect is None:
             _put(session, "unrecognised", recorded.sequence)
         else:
-            changes = effect(session, recorded.event, recorded)
-            spoken = spoken_after(session.spoken, recorded)
-            if spoken is not session.spoken:
-                _put(session, "spoken", spoken)
-            for name, value in changes.items():
-                _put(session, name, value)
+            changes = effect(session, event, recorded)
+            if says is not None:
+                _put(session, "spoken", says(session.spoken, event, recorded))
+            running = changes.pop("running", None)
+            if changes:
+                for name, value in changes.items():
+                    _put(session, name, value)
+            if running is not None:
+                self._change(session, running)
         _put(session, "sequence", recorded.sequence)
+
+    def _change(self, session: Session, changes: TurnChanges) -> None:
+        turn = session.turns.running
+        if turn is None or turn is not self._made:
+            turns = _with(session.turns, changes)
+            _put(session, "turns", turns)
+            self._made = turns.running
+            return
+        for name, value in changes.items():
+            _put(turn, name, value)

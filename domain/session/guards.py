@@ -15,6 +15,12 @@ from domain.errors import (
 from domain.session.state import Session
 from domain.session.work import Turn
 
+INACTIVE = (SessionIsStopped, SessionIsStopping, SessionStarting)
+"""What `require_active` refuses of a session that is there."""
+
+NOT_RUNNING = (TurnEnded, TurnNotFound)
+"""What `require_running` refuses of a session that is there."""
+
 
 def require_present(session: Session) -> None:
     """Refuse a command to a session that never was, or is no more."""

@@ -13,7 +13,7 @@ from domain.permissions.grants import Grants
 from domain.permissions.permission_rules import PermissionRules
 from domain.persistent_map import PersistentMap
 from domain.session.events import SessionCreated, SummaryAdded
-from domain.session.work import Inputs, Interactions, Turns
+from domain.session.work import Inputs, Interactions, TurnChanges, Turns
 from domain.values import (
     Agent,
     Failure,
@@ -78,11 +78,11 @@ class ModelOverride:
     reasoning_effort: str | None = None
 
 
-FORMAT = 12
+FORMAT = 14
 """The number of the form in which states are kept: raised with every change of their fields, and
 whenever an event comes to mean another state."""
 
-OLDEST_FORMAT = 12
+OLDEST_FORMAT = 14
 """The oldest form that still gives the right state. A new field with a default leaves it, if the
 default is right for every log written so far; any other change raises it to `FORMAT`."""
 
@@ -272,6 +272,8 @@ class Changes(TypedDict, total=False):
     messages: PersistentMap[int]
     said: PersistentMap[int]
     turns: Turns
+    running: TurnChanges
+    """Of the turn that runs, in `turns` if these are changed too."""
     interactions: Interactions
     state: PersistentMap[Any]
     state_version: int

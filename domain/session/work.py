@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from domain.persistent_map import PersistentMap
 from domain.values import JsonObject, ModelChoice, Option, Part, TurnSource, Usage
@@ -22,6 +22,10 @@ class ToolCall:
     input: Any
     title: str | None
     sequence: int
+    before: str | None = None
+    """The open call that began last before it."""
+    after: str | None = None
+    """The open call that began first after it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,18 @@ class Turn:
     """Why it was asked to end."""
     ends_at: datetime | None = None
     """When it is ended, if it was asked to end."""
+
+
+class TurnChanges(TypedDict, total=False):
+    """The parts of the running turn that an event changes."""
+
+    open_calls: PersistentMap[ToolCall]
+    newest_call: str | None
+    closed_calls: PersistentMap[bool]
+    plan: tuple[JsonObject, ...]
+    usage: Usage | None
+    active_at: datetime
+    noted_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

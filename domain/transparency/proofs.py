@@ -1,7 +1,7 @@
 """Proofs of RFC 6962: that an event is in the log, and that a log goes on from an earlier one.
 
 Each hash of a proof is that of a range of leaves. So a proof is planned as ranges, and computed
-when the nodes they are made of are known; checking one needs nothing but the proof.
+when the nodes they are made of are known; checking one needs only the proof.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -56,7 +56,7 @@ def path_of(index: int, width: int = WIDTH) -> str:
 
 
 def parse_path(text: str) -> TilePath | None:
-    """Return what a path asks for; None when it is none that `path_of` makes."""
+    """Return what a path asks for; None when `path_of` makes no such path."""
     match = _PATH.fullmatch(text)
     if match is None:
         return None
@@ -101,6 +101,20 @@ def edge_of(size: int) -> Iterator[TileId]:
             return
         if width % WIDTH:
             yield TileId(level, width >> HEIGHT)
+
+
+def edge_with(edge: Mapping[TileId, bytes], tiles: Iterable[CompleteTile]) -> dict[TileId, bytes]:
+    """Return the hashes of the partial tiles of a tree that has grown by some complete ones.
+
+    Args:
+        edge: The hashes of its partial tiles before that.
+        tiles: All that were completed, the lowest level first and each level from left to right.
+    """
+    grown = dict(edge)
+    for tile in tiles:
+        above = TileId(tile.at.level + 1, tile.at.number >> HEIGHT)
+        grown[above] = grown.get(above, b"") + tile.root
+    return {at: hashes for at, hashes in grown.items() if len(hashes) < _ALL_AS_ONE}
 
 
 def completed(size: int, edge: Mapping[TileId, bytes], leaves: bytes) -> list[CompleteTile]:

@@ -1,16 +1,19 @@
 """The Merkle tree of RFC 6962 over positions: the event at position `p` is the leaf `p - 1`.
 
-A node `(level, number)` is the hash of the leaves from `number << level` up to
-`(number + 1) << level`, exclusive, all of which there are. Every range that the RFC hashes is such
-a node, or is made of them: so whoever knows the nodes knows every root and every proof.
+A node `(level, number)` is the hash of the leaves from `number << level` up to `(number + 1) <<
+level`, exclusive. It exists once all of these leaves do. Every range that the RFC hashes is a node,
+or is made of several: the nodes are enough to compute every root and every proof.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from hashlib import sha256
+from struct import Struct
 from typing import NamedTuple
 
 HASH_SIZE = 32
+_each = Struct(f"{HASH_SIZE}s").iter_unpack
+_each_pair = Struct(f"{2 * HASH_SIZE}s").iter_unpack
 EMPTY_ROOT = sha256(b"").digest()
 
 
@@ -36,8 +39,7 @@ def leaf_hashes(entries: bytes) -> bytes:
     Args:
         entries: The digests of events, joined.
     """
-    ends = range(0, len(entries), HASH_SIZE)
-    return b"".join([sha256(b"\0" + entries[at : at + HASH_SIZE]).digest() for at in ends])
+    return b"".join([sha256(b"\0" + entry).digest() for (entry,) in _each(entries)])
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -51,8 +53,7 @@ def parents(hashes: bytes) -> bytes:
     Args:
         hashes: Joined, an even number of them.
     """
-    ends = range(0, len(hashes), 2 * HASH_SIZE)
-    return b"".join([sha256(b"\1" + hashes[at : at + 2 * HASH_SIZE]).digest() for at in ends])
+    return b"".join([sha256(b"\1" + pair).digest() for (pair,) in _each_pair(hashes)])
 
 
 def root_of_complete(hashes: bytes) -> bytes:

@@ -26,6 +26,9 @@ from google.genai import types
 
 RUN, EVENT = "adk.run", "adk.event"
 _HOLDER = "adk-runner"
+_LEASE = 60
+"""Seconds for which the session of a runner that has died stays its own."""
+_RENEWED_EVERY = 20.0
 
 
 class RunSessions(CairnSessionService):
@@ -132,10 +135,12 @@ async def _run(
     session, turn = f"/v1/sessions/{begun['session_id']}", begun["data"]["turn_id"]
     asked, given = begun["data"]["meta"][RUN], begun["data"]["meta"].get(EVENT)
     async with lock:
-        attached = await client.post(f"{session}/attach", json={"holder": _HOLDER})
+        held = {"holder": _HOLDER, "ttl_seconds": _LEASE}
+        attached = await client.post(f"{session}/attach", json=held)
         if attached.status_code >= httpx.codes.BAD_REQUEST:
             return  # Another runner has it.
         lease = attached.json()["lease_id"]
+        renewing = asyncio.create_task(_renew(client, session, {**held, "lease_id": lease}))
         try:
             await _play(client, session, uri, agent, turn, asked, given, artifacts)
         except Exception as error:  # noqa: BLE001 - it is the end of the run, not of the runner
@@ -144,7 +149,16 @@ async def _run(
         else:
             await client.post(f"{session}/turns/{turn}/complete", json={})
         finally:
+            renewing.cancel()
             await client.post(f"{session}/detach", json={"lease_id": lease})
+
+
+async def _renew(client: httpx.AsyncClient, session: str, held: dict[str, Any]) -> None:
+    """Keep the lease of a run that takes longer, until it is cancelled."""
+    while True:
+        await asyncio.sleep(_RENEWED_EVERY)
+        with suppress(httpx.TransportError):
+            await client.post(f"{session}/attach", json=held)
 
 
 async def _play(

@@ -50,6 +50,14 @@ class EmbeddedPostgres:
         self._stopped = Event()
         self._watch: Thread | None = None
 
+    def is_there(self) -> bool:
+        """Return whether a cluster was made; nothing is made by asking.
+
+        Raises:
+            EmbeddedPostgresError: There is something in its place.
+        """
+        return self._layout.version() is not None
+
     def start(self, making: Callable[[], None] = lambda: None) -> str:
         """Attach to the server, started if need be, and return the URL for the application.
 

@@ -36,7 +36,7 @@ def convert_foreign(
     Raises:
         FileFault: One of the places cannot be read, or two of them have one session.
     """
-    # A server reads none of them, and starts without what they need.
+    # A server never reads such sources, and starts without the libraries for them.
     from infrastructure.importers.choices import Choices
     from infrastructure.importers.registry import READERS
     from infrastructure.records.codec import JsonCodec

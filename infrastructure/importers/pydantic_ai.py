@@ -6,9 +6,9 @@ from typing import Any
 
 from application.transfer.foreign import Draft, ForeignSession, Tally, foreign_session_id
 from application.transfer.lines import FileFault
-from domain.session.events import SessionCreated
-from domain.values import Agent, Owner, Part, ToolOutcome, Usage
+from domain.values import Agent, Part, ToolOutcome, Usage
 from infrastructure.importers.choices import Choices
+from infrastructure.importers.drafting.foreign_session import foreign_session
 from infrastructure.importers.drafting.parts import data_part, linked_part, media_part, text_part
 from infrastructure.importers.drafting.session import SessionDrafter
 from infrastructure.importers.openai_agents.responses import arguments_of
@@ -67,20 +67,8 @@ def _session(
     model = next((m["model_name"] for m in messages if text_of(m.get("model_name"))), None)
     agent = None if model is None else Agent(name=SOURCE, model=name_of(model, "unknown"))
     drafter = SessionDrafter(SOURCE, session_id, began, tally, name=native)
-    return ForeignSession(
-        source=SOURCE,
-        source_id=native,
-        session_id=session_id,
-        names_turns=True,
-        created=SessionCreated(
-            owner=Owner(app=choices.app or SOURCE, user=choices.user or "unknown"),
-            agent=agent,
-            metadata={"imported_from": {"kind": SOURCE, "key": [native]}},
-        ),
-        created_at=began,
-        drafts=_drafts(drafter, messages, choices),
-        tally=tally,
-    )
+    drafts = _drafts(drafter, messages, choices)
+    return foreign_session(drafter, drafts, choices, key=[native], agent=agent)
 
 
 def _drafts(

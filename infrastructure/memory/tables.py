@@ -77,6 +77,15 @@ class BlobReference:
 
 
 @dataclass(slots=True)
+class KeptArtifact:
+    """A version of an artifact, and the newest event of its session when it was kept."""
+
+    version: ArtifactVersion
+    content: bytes
+    sequence: int
+
+
+@dataclass(slots=True)
 class Tables:
     """All that is kept, less the folded states."""
 
@@ -92,8 +101,8 @@ class Tables:
     leases: dict[UUID, Lease] = field(default_factory=dict[UUID, Lease])
     presence: dict[UUID, Sign] = field(default_factory=dict[UUID, Sign])
     pieces: list[KeptPiece] = field(default_factory=list[KeptPiece])
-    artifacts: dict[UUID, dict[str, list[tuple[ArtifactVersion, bytes]]]] = field(
-        default_factory=dict[UUID, dict[str, list[tuple[ArtifactVersion, bytes]]]]
+    artifacts: dict[UUID, dict[str, list[KeptArtifact]]] = field(
+        default_factory=dict[UUID, dict[str, list[KeptArtifact]]]
     )
     blobs: dict[tuple[BlobOwner, str], HeldBlob] = field(
         default_factory=dict[tuple[BlobOwner, str], HeldBlob]

@@ -29,7 +29,7 @@ class LateSender:
         await (await self._loaded()).prepare()
 
     async def refusal(self, url: str) -> str | None:
-        """Return why a URL is none that may be called; None when it may, or is not known yet."""
+        """Return why a URL may not be called; None when it may, or when that is not known yet."""
         return await (await self._loaded()).refusal(url)
 
     def connect(self) -> Connection:

@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import SystemRandom
 from typing import Any, cast
 
 import httpx
@@ -23,13 +24,17 @@ from application.ports.managers.session_managers import (
 from domain.request_signature import SIGNATURE, TIMESTAMP, sign
 from infrastructure.keys.owner_only_file import KeyFileError, read_owner_only
 
+_chance = SystemRandom()
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _KEYS = {"id", "url", "hmac_secret", "default"}
 _MOST_BYTES = 16 * 1024 * 1024
 _CONNECT_SECONDS = 5.0
 _SILENT_SECONDS = 90.0
 """After which a stream that says nothing is lost; ours say something every 15."""
-_SIGNED_ANEW = 2
+_SIGNED_ANEW = 5
+_FURTHEST_BACK = 240
+"""Seconds: a signature is good for 300, and clocks differ."""
 _READS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -151,7 +156,8 @@ class HttpSessionManagers:
             raise ManagerUnreachable(manager, "timeout") from None
         except httpx.HTTPError as error:
             raise ManagerUnreachable(manager, _word(error)) from error
-        return ManagerAnswer(answer.status_code, read)
+        following = answer.links.get("next", {}).get("url")
+        return ManagerAnswer(answer.status_code, read, following)
 
     async def open(
         self, manager: str, method: str, target: str, body: bytes, headers: Mapping[str, bytes]
@@ -180,7 +186,9 @@ class HttpSessionManagers:
         if self._client is None:
             self._client = _client()
         now = int(self._clock.now().timestamp())
-        for back in range(_SIGNED_ANEW + 1):
+        for attempt in range(_SIGNED_ANEW + 1):
+            # Any second of the last minutes is as good: of many twins each finds one of its own.
+            back = _chance.randint(1, _FURTHEST_BACK) if attempt else 0
             request = self._client.build_request(
                 method, manager.url + target, content=body, headers=_encoded(headers)
             )
@@ -191,7 +199,7 @@ class HttpSessionManagers:
             request.headers[TIMESTAMP] = timestamp
             answer = await self._client.send(request, stream=True)
             # A refused signature has done nothing: it may be that of a twin of the same second.
-            if answer.status_code != 401 or method in _READS or back == _SIGNED_ANEW:
+            if answer.status_code != 401 or method in _READS or attempt == _SIGNED_ANEW:
                 return answer
             await answer.aclose()
         raise AssertionError

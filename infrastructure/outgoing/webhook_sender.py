@@ -1,8 +1,8 @@
-"""Posts to receivers, and to nobody who may not be called.
+"""Posts to the receivers of webhooks, at allowed addresses only.
 
-Whoever may make webhooks could otherwise have this server call its own neighbours: so the addresses
-of a host are looked at before each connection, and the connection is made to one that was looked
-at, whatever the name stands for a moment later. Redirects are not followed.
+A webhook could name a neighbour of this server. So the addresses of its host are checked before
+each connection, and the connection is made to a checked address, whatever the name stands for a
+moment later. Redirects are not followed.
 """
 
 import asyncio
@@ -119,7 +119,7 @@ class HttpSender:
         _ = self.tls
 
     async def refusal(self, url: str) -> str | None:
-        """Return why a URL is none that may be called; None when it may, or is not known yet."""
+        """Return why a URL may not be called; None when it may, or when that is not known yet."""
         try:
             async with asyncio.timeout(_RESOLVED_WITHIN):
                 await self.addresses(httpx.URL(url))

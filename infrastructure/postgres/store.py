@@ -45,7 +45,7 @@ class PostgresStore(Store):
 async def open_store(
     url: str,
     *,
-    hub: FanOut | None = None,
+    fan_out: FanOut | None = None,
     committed: Committed = lambda _: None,
     readers: int = 4,
     limits: CommitLimits | None = None,
@@ -54,16 +54,16 @@ async def open_store(
 
     Args:
         url: The database, up to date.
-        hub: Hears of what this process and all others write, and the others hear of this one.
-        committed: Without a hub, called with each newest position that this process commits.
+        fan_out: Hears of what this process and all others write, and the others hear of this one.
+        committed: Without a fan_out, called with each newest position that this process commits.
         readers: How many connections read.
         limits: How much may wait to be written, and how long; reads wait as long.
     """
     limits = limits or CommitLimits()
     database = Database(url, readers=readers, patience=limits.patience)
-    beside = Database(url, readers=1, patience=limits.patience, name="cairn partials")
-    for_bytes = Database(url, readers=2, patience=limits.patience, name="cairn blobs")
-    listener = None if hub is None else Listener(database, hub)
+    beside = Database(url, readers=1, patience=limits.patience, name="cairn partials", kept=0)
+    for_bytes = Database(url, readers=2, patience=limits.patience, name="cairn blobs", kept=0)
+    listener = None if fan_out is None else Listener(database, fan_out)
     log = PostgresEventLog(
         database, committed if listener is None else listener.announce, limits=limits
     )

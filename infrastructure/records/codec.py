@@ -1,22 +1,23 @@
 """Between events and their records: literal names, UTF-8 JSON, lenient reading."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 import msgspec
-import zstandard
 
 from application.ports.log.events import Envelope, StoredEvent
 from application.ports.log.inspection import FoundEvent
+from application.zstd import zstd
 from domain.log.catalogue import NAMES, Event
 from domain.log.erased_records import erased_hash
-from domain.repair.record_shape import Glance
+from domain.repair.integrity import Placed
+from domain.repair.record_shape import Glance, GlanceAtData
 from domain.session.events import Recorded, SessionEvent, Unrecognised
 from domain.values import rfc3339
-from infrastructure.records.record_structs import glance_struct, record_struct
+from infrastructure.records.record_readers import DATA_GLANCES, GLANCES, READERS, Reader
 from infrastructure.records.upcasters import upcast
 
 _json = msgspec.json.Encoder().encode
@@ -33,30 +34,11 @@ class _Record(msgspec.Struct):
     claimed_actor: str | None = None
 
 
-class _Known(NamedTuple):
-    """How the records of one type are read.
-
-    Args:
-        newest: The newest version.
-        whole: Reads a record of that version.
-        data: Reads the data of one.
-        cls: The class of the event.
-        glance: Reads the little of a record of that version that repair asks.
-    """
-
-    newest: int
-    whole: Callable[[bytes], Any]
-    data: Callable[[msgspec.Raw], SessionEvent]
-    cls: type[Any]
-    glance: Callable[[bytes], Any]
-
-
 class _ErasedRecord(msgspec.Struct):
     at: datetime | None
 
 
 _made: Callable[[tuple[Any, ...]], Recorded] = partial(tuple.__new__, Recorded)  # pyright: ignore[reportUnknownMemberType]
-_glanced: Callable[[tuple[Any, ...]], Glance] = partial(tuple.__new__, Glance)  # pyright: ignore[reportUnknownMemberType]
 _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 _object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -87,17 +69,10 @@ def _holds_ours(kind: Any) -> bool:
 
 
 @cache
-def _known() -> Mapping[str, _Known]:
-    """Return how each type is read: it takes 15 ms to make, and a class of its own for each."""
+def _fields() -> Mapping[type[Any], tuple[tuple[str, bool], ...]]:
+    """Return the fields of each type, and whether their values may hold one of our classes."""
     return {
-        name: _Known(
-            version,
-            msgspec.json.Decoder(record_struct(cls, name, version)).decode,
-            msgspec.json.Decoder(cls).decode,
-            cls,
-            msgspec.json.Decoder(glance_struct(cls, name, version)).decode,
-        )
-        for cls, (name, version) in NAMES.items()
+        cls: tuple((field.name, _holds_ours(field.type)) for field in fields(cls)) for cls in NAMES
     }
 
 
@@ -105,11 +80,7 @@ class JsonCodec:
     """The codec of the log: what it writes is the public form of an event, byte for byte."""
 
     def __init__(self) -> None:
-        self._known = _known()
-        self._fields: Mapping[type[Any], tuple[tuple[str, bool], ...]] = {
-            cls: tuple((field.name, _holds_ours(field.type)) for field in fields(cls))
-            for cls in NAMES
-        }
+        self._fields = _fields()
 
     def encode(self, event: Event, envelope: Envelope) -> tuple[str, bytes]:
         """Return the stored type and record of an event.
@@ -144,24 +115,29 @@ class JsonCodec:
         record["data"] = data
         return name, _json(record)
 
-    def decode_newest(self, stored: StoredEvent | FoundEvent) -> Recorded | None:
-        """Return, quickly, the event of a record that is as this program writes those of its type.
+    def decode_page(self, page: Sequence[FoundEvent]) -> Iterator[Recorded | None]:
+        """Give, quickly, the events of records that are as this program writes those of their type.
 
         Args:
-            stored: A row of the log.
+            page: Rows of the log.
 
-        Returns:
-            The event; None when the record names another type than the row, is of another version,
-            or cannot be read.
+        Yields:
+            For each row its event; None when the record is erased, names another type than the row,
+            is of another version, or cannot be read.
         """
-        known = self._known.get(stored.type)
-        if known is None:
-            return None
-        try:
-            whole = known.whole(stored.record)
-        except _UNREADABLE:
-            return None
-        return _recorded(stored.sequence, whole, whole.data)
+        readers, recorded = READERS, _made
+        for sequence, _, type_, record, _, erased in page:
+            known = readers[type_]
+            if known is None or erased is not None:
+                yield None
+                continue
+            try:
+                whole = known.whole(record)
+            except _UNREADABLE:
+                yield None
+                continue
+            event, turn_id = known.made(whole.data), whole.turn_id
+            yield recorded((sequence, whole.at, event, turn_id, whole.actor, whole.claimed_actor))
 
     def decode(self, stored: StoredEvent | FoundEvent) -> Recorded:
         """Return the event of a record.
@@ -172,10 +148,13 @@ class JsonCodec:
         Args:
             stored: A row of the log.
         """
-        recorded = self.decode_newest(stored)
-        if recorded is not None:
-            return recorded
-        known = self._known.get(stored.type)
+        known = READERS[stored.type]
+        if known is not None:
+            try:
+                whole = known.whole(stored.record)
+                return _recorded(stored.sequence, whole, known.made(whole.data))
+            except _UNREADABLE:
+                pass
         try:
             record = _record(stored.record)
         except _UNREADABLE:
@@ -193,22 +172,45 @@ class JsonCodec:
                 event = Unrecognised(type=stored.type, data=_lenient(record.data))
         return _recorded(stored.sequence, record, event)
 
-    def glance(self, type_: str, record: bytes) -> Glance | None:
-        """Return what repair asks of a record in its newest version; None for any other.
+    def glances(self, page: Sequence[Placed]) -> Iterator[Glance | None]:
+        """Give what repair asks of records in their newest version.
 
         Args:
-            type_: As it is stored.
-            record: UTF-8 JSON.
+            page: Rows of the log.
+
+        Yields:
+            For each row what was read; None when the record is erased, names another type than the
+            row, is of another version, or cannot be read.
         """
-        known = self._known.get(type_)
-        if known is None:
+        glances = GLANCES
+        for _, _, type_, record, _, erased in page:
+            read = glances[type_]
+            if read is None or erased is not None:
+                yield None
+                continue
+            try:
+                seen: Glance = read(record)
+            except _UNREADABLE:
+                yield None
+                continue
+            yield seen
+
+    def glance_at_data(self, type_: str, version: bytes, data: bytes) -> GlanceAtData | None:
+        """Return what repair asks of the data of a record; None unless it is of the newest version.
+
+        Args:
+            type_: Of the record.
+            version: In digits, as the record has it.
+            data: UTF-8 JSON.
+        """
+        known = DATA_GLANCES[type_]
+        if known is None or known[0] != version:
             return None
         try:
-            seen = known.glance(record)
+            seen: GlanceAtData = known[1](data)
         except _UNREADABLE:
             return None
-        data = seen.data
-        return _glanced((seen.at, seen.id, seen.turn_id, data.tool_call_id, data.name))
+        return seen
 
     def to_json(self, value: Any) -> bytes:
         """Return a value as UTF-8 JSON.
@@ -222,7 +224,7 @@ class JsonCodec:
         """Return the value of a JSON text.
 
         Raises:
-            ValueError: It is none, or none that can be held.
+            ValueError: It is not JSON, or it is nested too deeply.
         """
         try:
             return msgspec.json.decode(raw)
@@ -235,8 +237,7 @@ class JsonCodec:
         Args:
             raw: Any bytes; those that are alike become the fewest.
         """
-        # No context is kept: two threads must not use one at the same time.
-        return zstandard.ZstdCompressor(level=_QUICK).compress(raw)
+        return zstd.compress(raw, level=_QUICK)
 
     def unpack(self, packed: bytes) -> bytes:
         """Return what was packed by this process.
@@ -244,10 +245,10 @@ class JsonCodec:
         Args:
             packed: What `pack` has returned.
         """
-        return zstandard.ZstdDecompressor().decompress(packed)
+        return zstd.decompress(packed)
 
 
-def _event_of(name: str, record: _Record, known: _Known) -> SessionEvent:
+def _event_of(name: str, record: _Record, known: Reader) -> SessionEvent:
     """Return the event of a record whose type and version are known.
 
     Raises:

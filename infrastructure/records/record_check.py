@@ -7,6 +7,7 @@ from uuid import UUID
 import msgspec
 
 from domain.log.catalogue import NAMES
+from domain.log.spelling import PLAIN_BEGINNING, is_on_the_calendar
 from domain.values import rfc3339
 
 _TYPE = re.compile(r"[A-Za-z0-9_.:<>-]{1,255}")
@@ -25,9 +26,19 @@ class Record(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     turn_id: str | None = None
     causation: str | None = None
     idempotency_key: str | None = None
+    claimed_actor: str | None = None
     data: msgspec.Raw = msgspec.Raw(b"{}")
 
 
+_SPELLED = re.compile(rb"\{" + PLAIN_BEGINNING)
+_AT = 4
+
+
+class _Object(msgspec.Struct):
+    """An object of any fields."""
+
+
+_object = msgspec.json.Decoder(_Object).decode
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Record).decode
 
@@ -56,6 +67,8 @@ def spelling_fault_of(record: bytes, event_type: str | None = None) -> str | Non
         record: UTF-8 JSON.
         event_type: The type that it must name; None is any.
     """
+    if event_type is None and _is_plainly_spelled(record):
+        return None
     try:
         record.decode()
         read = _decode(record)
@@ -72,6 +85,21 @@ def spelling_fault_of(record: bytes, event_type: str | None = None) -> str | Non
     if _encode(read) != record or b"\n" in record or b"\r" in record:
         return "has fields in another order, or white space between them"
     return None
+
+
+def _is_plainly_spelled(record: bytes) -> bool:
+    """Return, quickly, whether a record is spelled as nearly all are; of others nothing is said."""
+    begins = _SPELLED.match(record)
+    if begins is None or not record.endswith(b"}}") or not is_on_the_calendar(begins[_AT].decode()):
+        return False
+    data = record[begins.end() : -1]
+    try:
+        if not record.isascii():
+            record.decode()
+        _object(data)
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+        return False
+    return data.startswith(b"{") and b"\n" not in record and b"\r" not in record
 
 
 def _is_time(text: str) -> bool:

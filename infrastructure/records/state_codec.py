@@ -4,10 +4,10 @@ The values of a large state are written and read one by one: the library holds P
 each call, and an event loop in another thread would stand still for as long as the whole takes.
 """
 
-from collections.abc import ItemsView
+from collections.abc import ItemsView, Sequence
 from datetime import datetime
 from types import GenericAlias
-from typing import Any, get_args, get_origin
+from typing import Any, cast, get_args, get_origin
 
 import msgspec
 
@@ -39,9 +39,8 @@ def _with_long_integers(value: Any) -> Any:
         case dict():
             entries: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType]
             return {key: _with_long_integers(item) for key, item in entries.items()}
-        case list():
-            items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
-            return [_with_long_integers(item) for item in items]
+        case list() | tuple():
+            return [_with_long_integers(item) for item in cast("Sequence[Any]", value)]
         case int() if not _LEAST <= value <= _MOST:
             return msgspec.msgpack.Ext(_LONG_INTEGER, str(value).encode())
         case _:

@@ -190,9 +190,8 @@ def _checked(codec: Codec, log_id: UUID, path: Path, entry: Mapping[str, Any]) -
     with closing(path.open("rb")) as file:
         lines = _lines(file, digest.update)
         header = header_of(next(lines, b""), path.name)
-        check = LogCheck(header, set(), read, spelling_fault_of)
-        for number, line in enumerate(lines, 2):
-            check.take(number, line)
+        check = LogCheck(header, set(), read, codec, spelling_fault_of)
+        check.take(lines)
     if digest.hexdigest() != entry["sha256"]:
         raise FileFault("its bytes are not those of the manifest")
     found = header.session_id, header.head, header.digest.hex()

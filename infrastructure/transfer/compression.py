@@ -3,13 +3,17 @@
 from collections.abc import Callable
 from typing import BinaryIO, NamedTuple, Protocol
 
-import zstandard
+from application.zstd import zstd
 
 MAGIC = b"\x28\xb5\x2f\xfd"
-_LEVEL = 3
-_WINDOW = 128 * 1024 * 1024
-_PIECE = 2048
-"""Of compressed bytes at once: those of a bomb may become 64 MiB."""
+_PACKING: dict[int, int] = {
+    zstd.CompressionParameter.compression_level: 3,
+    zstd.CompressionParameter.checksum_flag: 1,
+}
+_UNPACKING: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 27}
+_PIECE = 64 * 1024
+_MOST_AT_ONCE = 1024 * 1024
+"""Bytes that are unpacked at once, whatever a bomb would become."""
 
 
 class Readable(Protocol):
@@ -29,7 +33,7 @@ class Compressor(NamedTuple):
 
 def compressor() -> Compressor:
     """Return what compresses one stream."""
-    made = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj()
+    made = zstd.ZstdCompressor(options=_PACKING)
     return Compressor(made.compress, made.flush)
 
 
@@ -54,13 +58,12 @@ def decompress(source: Readable, target: BinaryIO, most: int) -> int:
         OutOfBounds: It is larger.
     """
     size = 0
-    unpacker = zstandard.ZstdDecompressor(max_window_size=_WINDOW)
-    frame = unpacker.decompressobj()
+    frame = zstd.ZstdDecompressor(options=_UNPACKING)
     is_begun = False
     try:
         while piece := source.read(_PIECE):
-            while piece:
-                made = frame.decompress(piece)
+            while piece or not frame.needs_input:
+                made = frame.decompress(piece, _MOST_AT_ONCE)
                 is_begun = True
                 size += len(made)
                 if size > most:
@@ -68,8 +71,8 @@ def decompress(source: Readable, target: BinaryIO, most: int) -> int:
                 target.write(made)
                 piece = frame.unused_data if frame.eof else b""
                 if frame.eof:
-                    frame, is_begun = unpacker.decompressobj(), False
-    except zstandard.ZstdError as error:
+                    frame, is_begun = zstd.ZstdDecompressor(options=_UNPACKING), False
+    except zstd.ZstdError as error:
         raise Corrupt(f"it cannot be unpacked: {error}") from None
     if is_begun:
         raise Corrupt("its end is missing")

@@ -1,8 +1,8 @@
-"""What was sent to be imported, taken apart: nothing in it is ever written to a path of its own.
+"""Unpacks what was sent to be imported; nothing is ever written to a path that an archive names.
 
 All of it stays in files without names, which are gone when the process is. Members of an archive
-are ranges of such a file, so a name in it leads nowhere, and what is neither a file nor a folder
-is refused.
+are ranges of such a file, so the name of a member leads nowhere. A member that is neither a file
+nor a folder is refused.
 """
 
 import json

@@ -1,9 +1,11 @@
 """Limits of a token, at two real servers: what is beyond them is refused."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 
+from domain.principal import Principal
 from tests.cli.conftest import eventually
 from tests.support.server import running
 
@@ -14,6 +16,8 @@ def refused(answer: httpx.Response, limit: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
     assert answer.json()["limit"] == limit
     assert int(answer.headers["retry-after"]) >= 1
+    assert f'"{limit}";r=0;t=' in answer.headers["ratelimit"]
+    assert f'"{limit}";q={answer.json()["most"]}' in answer.headers["ratelimit-policy"]
 
 
 def test_limits_hold_in_all_processes_together(database_url: str):
@@ -87,3 +91,17 @@ def test_requests_a_second_are_limited_and_answers_say_how_it_stands(database_ur
         # Two may fall into two seconds.
         assert eventually(beyond)
         assert client.get("/health").status_code == 200
+
+
+def test_what_is_counted_together_is_what_one_token_or_one_name_does():
+    ada = Principal(actor="ada", app="a", user="u")
+    others = (
+        replace(ada, actor="bob"),
+        replace(ada, app="b"),
+        replace(ada, user=None),
+        replace(ada, token_id="1"),
+        replace(ada, token_id="2"),
+    )
+    assert len({one.key for one in (ada, *others)}) == 6
+    assert replace(ada, rights=frozenset()).key == ada.key
+    assert replace(others[-1], actor="renamed").key == others[-1].key

@@ -250,6 +250,31 @@ def test_nobody_makes_a_session_that_they_would_not_see(world: World):
     assert made.status_code == 201
 
 
+def test_what_a_token_is_for_need_not_be_said_again(world: World):
+    one_user, one_app = (world.token("write", app="qshop", **of) for of in ({"user": "ada"}, {}))
+    for body in ({}, {"user": "ada"}, {"title": "x"}):
+        made = world.ask(one_user, "POST", "/v1/sessions", json=body)
+        assert made.status_code == 201, made.text
+        shown = made.json()["session"]
+        assert (shown["app"], shown["user"]) == ("qshop", "ada")
+    empty = world.ask(one_user, "POST", "/v1/sessions")
+    assert (empty.status_code, empty.json()["session"]["user"]) == (201, "ada")
+    refused = world.ask(one_app, "POST", "/v1/sessions", json={"colour": "red"})
+    assert refused.status_code == 422
+    assert [one["field"] for one in refused.json()["errors"]] == ["user", "colour"]
+    null = world.ask(one_user, "POST", "/v1/sessions", json={"user": None})
+    assert null.status_code == 422
+
+
+def test_a_token_a_ticket_and_a_webhook_are_for_whom_their_maker_is(world: World):
+    bound = world.token("admin", "stream", "read", "webhooks", app="qshop", user="ada")
+    made = world.ask(bound, "POST", "/v1/tokens", json={"allow": ["read"]})
+    assert (made.json()["app"], made.json()["user"]) == ("qshop", "ada"), made.text
+    assert world.ask(bound, "POST", "/v1/tickets", json={}).status_code == 201
+    hook = world.ask(bound, "POST", "/v1/webhooks", json={"url": "https://example.com/x"})
+    assert (hook.json().get("app"), hook.json().get("user")) == ("qshop", "ada"), hook.text
+
+
 def test_the_actor_of_an_event_is_the_token_and_the_client_only_claims_another(world: World):
     token = world.token("write", "read", app="qshop", name="till")
     session = world.names["qshop"]["session_id"]
@@ -329,12 +354,12 @@ def test_an_administrator_of_an_app_makes_and_sees_no_more_than_that(world: Worl
         return world.ask(admin, method, path, **how)
 
     for body, named in (
-        ({"allow": ["read"]}, "app"),
+        ({"allow": ["read"], "app": None}, "app"),
         ({"allow": ["read"], "app": "qbank"}, "app"),
         ({"allow": ["write"], "app": "qshop"}, "allow"),
         ({"allow": [], "app": "qshop"}, "allow"),
         ({"allow": ["fly"], "app": "qshop"}, "allow"),
-        ({"allow": ["read"], "user": "ada"}, "user"),
+        ({"allow": ["read"], "app": None, "user": "ada"}, "user"),
     ):
         refused = ask("POST", "/v1/tokens", json=body)
         assert refused.status_code == 422, body

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.adk.test_sessions import Place, ok, quoted
+from tests.adk.test_sessions import Place, ok, quoted, said
 
 Json = dict[str, Any]
 ALL_BYTES = bytes(range(256))
@@ -84,6 +84,27 @@ def test_those_of_a_user_are_in_all_of_its_sessions_and_the_others_in_their_own(
     stranger = f"/apps/{shelf.place.app}/users/somebody/sessions"
     ok(shelf.client.post(stranger, json={"sessionId": "s"}))
     assert ok(shelf.client.get(f"{stranger}/s/artifacts")) == []
+
+
+def test_a_fork_has_those_that_its_origin_had_by_then(shelf: Shelf):
+    for name, text in (("a", "first"), ("b", "kept"), ("user:u", "shared")):
+        ok(shelf.save(name, {"text": text}))
+    (origin,) = ok(shelf.client.get("/v1/sessions", params={"app": shelf.place.app}))["sessions"]
+    ok(shelf.place.append("s", said("hello", "e1")))
+    ok(shelf.save("a", {"text": "second"}))
+    body = {"at": origin["sequence"]}
+    forked = shelf.client.post(f"/v1/sessions/{origin['id']}/fork", json=body)
+    fork = f"{shelf.place.path}/{forked.json()['session']['id']}/artifacts"
+    assert ok(shelf.client.get(fork)) == ["a", "b", "user:u"]
+    assert ok(shelf.client.get(f"{fork}/a")) == {"text": "first"}
+    third = {"filename": "a", "artifact": {"text": "third"}}
+    assert ok(shelf.client.post(fork, json=third))["version"] == 1
+    ok(shelf.client.delete(f"{fork}/b"))
+    assert ok(shelf.client.get(f"{fork}/a")) == {"text": "third"}
+    assert ok(shelf.client.get(fork)) == ["a", "user:u"]
+    assert ok(shelf.get("/a/versions")) == [0, 1]
+    assert ok(shelf.get("/a")) == {"text": "second"}
+    assert ok(shelf.get()) == ["a", "b", "user:u"]
 
 
 def test_they_belong_to_a_session_that_is_there(shelf: Shelf):

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import importlib
+import json
 import sys
 import warnings
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from tests.adk.deviations import RUN_DEVIATIONS
@@ -345,6 +347,37 @@ def run_request(app: str, session_id: str, text: str, **more: Any) -> Any:
     return RunAgentRequest(
         app_name=app, user_id=USER, session_id=session_id, new_message=message, **more
     )
+
+
+async def test_a_runner_keeps_its_lease_for_as_long_as_a_run_takes(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    renewed, asked = asyncio.Event(), list[tuple[str, dict[str, Any]]]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        name, body = request.url.path.rsplit("/", 1)[1], json.loads(request.content)
+        asked.append((name, body))
+        if len(asked) == 2:
+            raise httpx.ConnectError("the server starts again")
+        if len(asked) == 4:
+            renewed.set()
+        return httpx.Response(200, json={"lease_id": "l1"})
+
+    async def play(*_: Any) -> None:
+        await asyncio.wait_for(renewed.wait(), 60)
+
+    monkeypatch.setattr(adk_runner, "_RENEWED_EVERY", 0.001)
+    monkeypatch.setattr(adk_runner, "_play", play)
+    begun = {"session_id": "s1", "data": {"turn_id": "t1", "meta": {adk_runner.RUN: {}}}}
+    transport = httpx.MockTransport(answer)
+    async with httpx.AsyncClient(base_url="http://cairn", transport=transport) as client:
+        await adk_runner._run(client, "cairn://cairn", None, begun, asyncio.Lock(), None)
+
+    (_, first), *renewals = [one for one in asked if one[0] == "attach"]
+    assert first == {"holder": "adk-runner", "ttl_seconds": 60}
+    assert len(renewals) >= 3
+    assert all(body == {**first, "lease_id": "l1"} for _, body in renewals)
+    assert [name for name, _ in asked if name != "attach"] == ["complete", "detach"]
 
 
 async def test_every_method_of_the_client_of_google_adk(driven: str, app: str):

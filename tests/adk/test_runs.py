@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.adk.test_sessions import Place, ok, said
+from tests.support.server import running
 
 Json = dict[str, Any]
 
@@ -95,6 +96,36 @@ def test_a_run_tells_what_its_driver_records_until_the_turn_ends(driven_server: 
     assert first["invocationId"].startswith("e-")
     assert (first["content"]["role"], first["customMetadata"]) == ("user", {"k": 1})
     assert [event["id"] for event in session["events"][1:2]] == ["a1"]
+
+
+def test_more_than_the_memory_takes_is_refused_and_is_in_the_session(database_url: str):
+    settings = {"doors": "adk", "driver_seconds": 60, "memory_mb": 128}
+    with (
+        running(database_url, **settings) as base,
+        httpx.Client(base_url=base, timeout=60) as client,
+    ):
+        place = Place(client)
+        place.create(sessionId="s")
+        native = place.native()["id"]
+
+        def work(driver: httpx.Client, turn: str) -> None:
+            at = f"/v1/sessions/{native}/turns/{turn}"
+            part = {"type": "text", "text": "x" * 900_000}
+            for _ in range(6):
+                event = {"type": "agent.message", "data": {"parts": [part]}}
+                ok(driver.post(f"{at}/events", json={"events": [event]}))
+            ok(driver.post(f"{at}/complete", json={}))
+
+        thread = driving(base, native, work)
+        ran = client.post("/run", json=asked(place))
+        thread.join()
+        whole = client.get(f"{place.path}/s")
+        ended = ok(client.get(f"/v1/sessions/{native}"))["session"]
+
+    assert (ran.status_code, whole.status_code) == (503, 503)
+    assert "memory" in ran.json()["detail"]
+    assert int(whole.headers["retry-after"]) >= 1
+    assert (ended["status"], ended["sequence"]) == ("idle", 9)
 
 
 def test_a_run_that_fails_says_so(driven_server: str):

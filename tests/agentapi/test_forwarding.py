@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.agentapi.fake_manager import FakeManager, serving
 from tests.agentapi.signed import SECRET, SESSIONS, Signed
 from tests.support.postgres import Server
 from tests.support.server import running
@@ -53,10 +54,19 @@ class Proxy:
 
 
 @pytest.fixture(scope="module")
-def managers_file(manager: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fake() -> Iterator[FakeManager]:
+    with serving() as fake:
+        yield fake
+
+
+@pytest.fixture(scope="module")
+def managers_file(
+    manager: str, fake: FakeManager, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     path = tmp_path_factory.mktemp("managers") / "managers.toml"
     tables = [
         ("b", manager, SECRET),
+        ("fake", fake.url, SECRET),
         ("stranger", manager, "another secret"),
         ("nobody", "http://127.0.0.1:9", SECRET),
     ]
@@ -129,9 +139,9 @@ def test_a_session_is_begun_read_listed_and_deleted_at_the_other_server(
     assert proxy.ask("GET", f"{SESSIONS}/{public}").status_code == 404
 
 
-def test_two_alike_in_one_second_are_two_sessions(proxy: Proxy):
-    made = {proxy.create("twin") for _ in range(3)}
-    assert len(made) == 3
+def test_many_alike_in_one_second_are_as_many_sessions(proxy: Proxy):
+    made = {proxy.create("twin") for _ in range(8)}
+    assert len(made) == 8
     assert made <= set(proxy.listed("?user_id=twin"))
 
 
@@ -192,6 +202,73 @@ def test_events_stream_through_both_servers_as_they_come(proxy: Proxy, signed: S
                 break
         else:
             raise AssertionError("it never caught up")
+
+
+# ── lists over several servers ──────────────────────────────────────────────────────────────
+
+
+def pages(proxy: Proxy, query: str) -> Iterator[tuple[list[Json], str]]:
+    """Yield the sessions of each page, and which managers did not say what they have."""
+    target: str | None = SESSIONS + query
+    while target is not None:
+        answer = proxy.ask("GET", target)
+        assert answer.status_code == 200, answer.text
+        yield answer.json()["sessions"], answer.headers.get(UNREACHABLE, "")
+        target = answer.links["next"]["url"] if "next" in answer.links else None
+
+
+def test_one_page_after_the_other_shows_what_all_servers_keep(proxy: Proxy):
+    user = f"u-{uuid4().hex[:8]}"
+    made = [proxy.create(user, manager=where) for where in ("b", None, "fake") * 2]
+    for limit in (1, 4):
+        listed = [shown for shown, _ in pages(proxy, f"?user_id={user}&limit={limit}")]
+        assert [len(one) for one in listed] == ([1] * 6 if limit == 1 else [4, 2])
+        assert [one["id"] for some in listed for one in some] == made[::-1]
+    ((all_of_them, _),) = pages(proxy, f"?user_id={user}")
+    assert [one["id"] for one in all_of_them] == made[::-1]
+    # Those that began at a time or earlier, of all servers.
+    fourth = all_of_them[2]["created_at"]
+    ((older, _),) = pages(proxy, f"?user_id={user}&created_until={fourth}")
+    assert {one["id"] for one in older} - {made[3]} == set(made[:3])
+
+
+def test_a_manager_that_comes_and_goes_between_pages_leaves_the_rest_as_it_is(
+    proxy: Proxy, fake: FakeManager
+):
+    user = f"u-{uuid4().hex[:8]}"
+    made = {name: [] for name in ("b", None, "fake")}
+    for where in ("b", "fake", None) * 3:
+        made[where].append(proxy.create(user, manager=where))
+    seen: list[str] = []
+    try:
+        for shown, unreachable in pages(proxy, f"?user_id={user}&limit=2"):
+            assert ("fake;reason=status-503" in unreachable) == (fake.status == 503)
+            seen += [one["id"] for one in shown]
+            fake.status = 503 if fake.status == 200 else 200
+    finally:
+        fake.status = 200
+    assert len(seen) == len(set(seen))
+    assert {*made["b"], *made[None]} <= set(seen)
+
+
+def test_a_cursor_is_good_for_its_filters_and_its_user_alone(proxy: Proxy):
+    user = f"u-{uuid4().hex[:8]}"
+    for where in ("b", None, "fake"):
+        proxy.create(user, manager=where)
+        proxy.create("ada", manager=where)
+    first = proxy.ask("GET", f"{SESSIONS}?user_id={user}&limit=1")
+    cursor = httpx.URL(first.links["next"]["url"]).params["cursor"]
+    for query in (f"user_id=ada&cursor={cursor}", f"cursor={cursor}",
+                  f"user_id={user}&status=active&cursor={cursor}",
+                  f"user_id={user}&cursor=A{cursor[1:]}"):  # fmt: skip
+        assert proxy.ask("GET", f"{SESSIONS}?{query}").status_code == 400, query
+    for who in ("ada", "bob", "shop"):
+        refused = proxy.of(who).ask("GET", f"{SESSIONS}?user_id={user}&cursor={cursor}")
+        assert (refused.status_code, "sessions" in refused.json()) == (400, False), who
+    # What a user may go on with is what that user sees.
+    mine = [one for shown, _ in pages(proxy.of("ada"), "?limit=1") for one in shown]
+    assert {one["user_id"] for one in mine} == {"ada"}
+    assert len(mine) == len({one["id"] for one in mine})
 
 
 # ── who may ───────────────────────────────────────────────────────────────────────────────────
@@ -337,8 +414,12 @@ def test_a_session_whose_manager_is_gone_is_told_of_and_not_lost(
                     f"{proxy}/{made.json()['session_id']}/events",
                     headers={**headers, "Accept": "text/event-stream"},
                 ) as stream:
-                    lines = stream.iter_lines()
-                    assert any(line == "event: caught-up" for line in lines)
+                    seen: list[str] = []
+                    for line in stream.iter_lines():
+                        seen.append(line)
+                        if line == "event: caught-up":
+                            break
+                    assert seen[-1:] == ["event: caught-up"], seen
         write("far", "http://127.0.0.1:9")
         with running(near, **settings) as proxy:
             for method in ("GET", "DELETE"):

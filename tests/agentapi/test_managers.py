@@ -11,6 +11,7 @@ import pytest
 
 from application.ports.managers.session_managers import ManagerUnreachable
 from application.ports.managers.session_routes import SessionRoute
+from application.use_cases.managers.forwarded_lists import Asked, ForwardedLists
 from application.use_cases.managers.forwarded_sessions import (
     ForwardedSessions,
     ManagerRefused,
@@ -18,6 +19,7 @@ from application.use_cases.managers.forwarded_sessions import (
 )
 from infrastructure.clock import SystemClock
 from infrastructure.memory.managers.session_routes import MemorySessionRoutes
+from infrastructure.outgoing import session_managers
 from infrastructure.outgoing.session_managers import HttpSessionManagers, Manager
 
 ADA = Wanted("m", "a", "ada", "user", None)
@@ -51,9 +53,11 @@ async def manager(serve: Serve) -> AsyncGenerator[HttpSessionManagers]:
             serving.join()
 
 
-def said(status: int, body: bytes) -> Serve:
+def said(status: int, body: bytes, more: str = "") -> Serve:
     def serve(connection: socket.socket) -> None:
-        head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        head = (
+            f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n{more}\r\n"
+        )
         connection.sendall(head.encode() + body)
 
     return serve
@@ -61,8 +65,8 @@ def said(status: int, body: bytes) -> Serve:
 
 async def sees_all(managers: HttpSessionManagers) -> tuple[list[str], dict[str, str]]:
     routes = MemorySessionRoutes()
-    found = await ForwardedSessions(managers, routes, SystemClock()).list({}, _everything)
-    return [one["id"] for one in found.sessions], dict(found.unreachable)
+    found = await ForwardedLists(managers, routes).list(Asked({}, None, 100, _everything))
+    return [one.info["id"] for one in found.sessions], dict(found.unreachable)
 
 
 def _everything(_: SessionRoute) -> bool:
@@ -122,6 +126,30 @@ async def test_an_answer_that_is_no_session_begins_none(status: int, body: bytes
 async def test_a_list_that_cannot_be_read_is_said_to_be_missing(status: int, body: bytes):
     async with manager(said(status, body)) as managers:
         assert await sees_all(managers) == ([], {"m": f"status-{status}"})
+
+
+async def test_one_that_sends_somewhere_else_is_not_followed():
+    """It would be given what was signed."""
+    asked: list[str] = []
+
+    def moved(connection: socket.socket) -> None:
+        asked.append("once")
+        said(307, b"", "Location: /elsewhere\r\n")(connection)
+
+    async with manager(moved) as managers:
+        assert (await managers.ask("m", "GET", "/", seconds=10)).status == 307
+    assert asked == ["once"]
+
+
+async def test_an_answer_that_is_too_large_is_left(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(session_managers, "_MOST_BYTES", 100)
+    for size, reason in ((100, None), (101, "too-large")):
+        async with manager(said(200, b"x" * size)) as managers:
+            if reason is None:
+                assert len((await managers.ask("m", "GET", "/", seconds=10)).body) == size
+                continue
+            with pytest.raises(ManagerUnreachable, match=reason):
+                await managers.ask("m", "GET", "/", seconds=10)
 
 
 async def test_what_others_began_there_is_not_shown():

@@ -2,11 +2,13 @@
 
 import json
 import socket
+from hashlib import sha256
 from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from api.agentapi import signing
@@ -266,6 +268,21 @@ def test_a_request_that_is_sent_again_does_nothing(signed: Signed):
     # Reads change nothing, and two of one second are alike.
     headers = signed.headers("GET", SESSIONS)
     assert [signed.client.get(SESSIONS, headers=headers).status_code for _ in "ab"] == [200, 200]
+
+
+def test_a_request_is_known_for_longer_than_its_signature_is_good(
+    signed: Signed, manager_database: str
+):
+    headers = signed.headers("POST", SESSIONS, BODY) | {"Content-Type": "application/json"}
+    assert signed.client.post(SESSIONS, content=BODY, headers=headers).status_code == 201
+    hashed = sha256(headers[SHOWN].encode()).digest()
+    with psycopg.connect(manager_database) as connection:
+        kept = connection.execute(
+            "select extract(epoch from until)::float from seen_signatures where hashed = %s",
+            [hashed],
+        ).fetchone()
+    assert kept is not None
+    assert not is_in_time(headers["X-Timestamp"], kept[0] - 1)
 
 
 def below(session_id: str, path: str) -> str:

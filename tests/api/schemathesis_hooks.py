@@ -98,7 +98,7 @@ def change_command(path: str, body: dict[str, Any]) -> None:
     if path.endswith("/usage"):
         body["input_tokens"] = 1
     if path.endswith("/interactions") and isinstance(body.get("schema"), dict):
-        body["schema"] = {"type": "object"}
+        body["schema"] = {"type": "object", "properties": {"size": {"type": "string"}}}
     for number, one in enumerate(body.get("options") or ()):
         one["option_id"] = f"o{number}"
     # Nothing but a tool call has input, and a session has one id of its maker.
@@ -106,6 +106,9 @@ def change_command(path: str, body: dict[str, Any]) -> None:
         body.pop("input", None)
     if body.get("external_id") is not None:
         body.pop("id", None)
+    # A fork begins after an event or after an entry.
+    if path.endswith("/fork") and body.get("at") is not None:
+        body.pop("message_id", None)
     # What is synthetic says why it is there.
     if body.get("source") == "synthetic":
         body["source"] = "network"

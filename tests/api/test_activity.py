@@ -34,6 +34,8 @@ def record(session: SessionApi, events: list[Any], **rest: Any) -> Any:
         ({"type": "toolReturned"}, 422, "invalid", "did you mean `tool.returned`"),
         ({"type": "agentmessage"}, 422, "invalid", "did you mean `agent.message`"),
         ({"type": "turn.completed"}, 422, "invalid", "events[2].type: "),
+        ({"type": "turn.complete"}, 422, "invalid", "did you mean `turn.completed`"),
+        ({"type": "session.stop"}, 422, "invalid", "did you mean `session.stopped`"),
         ({"type": "runtime.notice"}, 422, "invalid", "events[2].data.level: "),
         ({"type": "agent.message", "data": {"parts": []}}, 422, "invalid", "events[2].data.parts"),
         ({**NOTE, "offset": 1}, 422, "invalid", "events[2].offset: only what is `partial`"),
@@ -166,3 +168,20 @@ def test_the_refusal_of_pieces_says_which_is_not_right(
     with session.nothing_recorded():
         refused(record(session, [right, wrong], partial=True), status, code, index=1)
         assert done(session.get("/snapshot"))["turn"]["partial"] == []
+
+
+def test_a_message_that_is_being_written_is_judged_by_the_newest_state(
+    session: SessionApi,
+) -> None:
+    session.start()
+    piece = said("m1")
+    done(record(session, [piece], partial=True))
+    refused(
+        session.post("/turns/t0/events", {"events": [piece], "partial": True}),
+        404,
+        "turn_not_found",
+        index=0,
+    )
+    done(record(session, [piece], partial=True))
+    session.say(id="m1")
+    refused(record(session, [piece], partial=True), 409, "message_exists", index=0)

@@ -36,6 +36,9 @@ def image(name: str) -> dict[str, str]:
     return {"type": "image", "blob": name}
 
 
+NOTE = {"type": "runtime.notice", "data": {"level": "info", "text": "on it"}}
+
+
 def test_it_is_sent_and_read_as_it_is(session: SessionApi) -> None:
     name, path = name_of(PNG), f"{blobs_of(session)}/{name_of(PNG)}"
 
@@ -221,6 +224,25 @@ def test_all_that_can_name_it(session: SessionApi) -> None:
     refused(made.get("/blobs", params={"cursor": "x"}), 400, "invalid_cursor")
 
 
+def test_an_event_that_names_what_is_not_there_is_kept_verbatim_with_the_rest(
+    session: SessionApi,
+) -> None:
+    missing = name_of(b"missing")
+    done(send(session), 201)
+    session.start()
+    parts = [image(name_of(PNG)), image(missing)]
+    events = [{"type": "agent.message", "data": {"parts": parts[:n]}} for n in (2, 1)]
+
+    body = {"events": events, "on_invalid": "keep"}
+    (kept,) = done(session.post("/turns/t1/events", body))["kept"]
+
+    assert (kept["index"], kept["code"]) == (0, "blob_missing")
+    instead, recorded = done(session.get("/events?last=2"))["events"]
+    assert (instead["type"], instead["data"]["data"]) == ("runtime.event", events[0])
+    assert recorded["data"]["parts"] == parts[:1]
+    assert [one["blob"] for one in done(session.get("/blobs"))["blobs"]] == [name_of(PNG)]
+
+
 def test_what_is_not_there_cannot_be_named(session: SessionApi) -> None:
     missing, stranger = name_of(b"missing"), session.api.create(app=session.app)
     send(stranger, b"theirs")
@@ -230,8 +252,8 @@ def test_what_is_not_there_cannot_be_named(session: SessionApi) -> None:
             told = {"role": "user", "parts": [*HELLO, image(name)]}
             refused(session.post("/messages", told), 422, "blob_missing", blobs=[name])
             event = {"type": "agent.message", "data": {"parts": [image(name)]}}
-            answer = session.post("/turns/t1/events", {"events": [event]})
-            refused(answer, 422, "blob_missing")
+            answer = session.post("/turns/t1/events", {"events": [NOTE, event]})
+            refused(answer, 422, "blob_missing", blobs=[name], index=1)
     # What only looks as if it named one is kept as it came.
     other = {"type": "hologram", "blob": missing}
     done(session.post("/messages", {"role": "user", "parts": [other]}), 201)

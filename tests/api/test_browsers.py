@@ -101,7 +101,8 @@ def test_an_allowed_origin_may_read_and_write(open_to_console: str) -> None:
     assert made.status_code == 201
     assert made.headers["access-control-allow-origin"] == CONSOLE
     exposed = made.headers["access-control-expose-headers"].split(", ")
-    assert {"ETag", "RateLimit", "Repr-Digest"} < set(exposed)
+    wanted = {"ETag", "RateLimit", "Repr-Digest", "X-Session-Managers-Unreachable"}
+    assert wanted < set(exposed)
     assert "Origin" in made.headers["vary"]
     assert "access-control-allow-credentials" not in made.headers
 

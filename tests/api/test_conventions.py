@@ -1,6 +1,7 @@
 """What holds for every route: problems, conditions, limits, headers and methods."""
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.api import HELLO, Api, SessionApi, conforms, done, openapi, refused
 from tests.support.postgres import Server
+from tests.support.promtool import PROMTOOL, WHY_NOT, faults_of_metrics
 from tests.support.server import running
 
 MEBIBYTE = 1024 * 1024
@@ -90,6 +92,17 @@ def test_a_method_that_a_path_does_not_take(api: Api, method: str, path: str) ->
     assert (options.status_code, options.content) == (204, b"")
     assert {one.strip() for one in options.headers["allow"].split(",")} == allowed
     assert ("HEAD" in allowed) == ("GET" in allowed)
+
+
+def test_options_of_the_whole_server_tells_every_method(api: Api) -> None:
+    url = httpx.URL(api.base_url)
+    assert url.port is not None
+    with socket.create_connection((url.host, url.port), timeout=30) as connection:
+        connection.sendall(b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer = connection.makefile("rb").read().decode().lower()
+    assert answer.startswith("http/1.1 204 ")
+    assert "allow: delete, get, head, options, patch, post, put\r\n" in answer
+    refused(api.get("/*"), 404, "not_found")
 
 
 @pytest.mark.parametrize(("method", "path"), READS)
@@ -432,12 +445,25 @@ def test_a_token_is_asked_for_everywhere_but_at_the_probes(
 # ── encodings ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_large_answer_is_compressed_for_who_can_read_it(session: SessionApi) -> None:
+@pytest.mark.parametrize(
+    ("accept", "coding"),
+    [
+        ("br, gzip;q=0.5", "gzip"),
+        ("gzip, deflate, br, zstd", "zstd"),
+        ("zstd;q=0.5, gzip", "gzip"),
+        ("zstd, gzip;q=0", "zstd"),
+        ("zstd;q=0, *", "gzip"),
+        ("x-gzip, *;q=0", "gzip"),
+    ],
+)
+def test_a_large_answer_is_compressed_for_who_can_read_it(
+    session: SessionApi, accept: str, coding: str
+) -> None:
     session.post("/messages", {"role": "user", "parts": [{"type": "text", "text": "x" * 100_000}]})
     plain = session.get("/messages", headers={"Accept-Encoding": "identity"})
-    small = session.get("/messages", headers={"Accept-Encoding": "br, gzip;q=0.5"})
+    small = session.get("/messages", headers={"Accept-Encoding": accept})
 
-    assert small.headers["content-encoding"] == "gzip"
+    assert small.headers["content-encoding"] == coding
     assert int(small.headers["content-length"]) < 2000
     assert small.json() == plain.json()
     assert "content-encoding" not in plain.headers
@@ -450,7 +476,8 @@ def test_a_large_answer_is_compressed_for_who_can_read_it(session: SessionApi) -
 
 
 @pytest.mark.parametrize(
-    "accept", ["", "br", "gzip;q=0", "identity, *;q=0", "gzip;q=x", "gzip;q=0.5, identity"]
+    "accept",
+    ["", "br", "gzip;q=0", "identity, *;q=0", "gzip;q=x", "gzip;q=0.5, identity", "zstd;q=0"],
 )
 def test_nobody_gets_what_he_cannot_read(session: SessionApi, accept: str) -> None:
     session.post("/messages", {"role": "user", "parts": [{"type": "text", "text": "x" * 10_000}]})
@@ -473,16 +500,28 @@ def test_small_answers_and_streams_are_sent_as_they_are(session: SessionApi) -> 
 def test_requests_are_counted_by_route_and_nothing_that_clients_make_up(
     session: SessionApi,
 ) -> None:
-    for method, path in (("GET", "/no/such/path"), ("PROPFIND", "/health"), ("GET", session.path)):
+    for method, path in (
+        ("GET", "/no/such/path"), ("PROPFIND", "/health"), ("GET", session.path),
+        ("HEAD", session.path), ("OPTIONS", session.path), ("TRACE", session.path),
+    ):  # fmt: skip
         session.api.request(method, path)
     families = {
         one.name: one for one in text_string_to_metric_families(session.api.get("/metrics").text)
     }
     labels = {tuple(sorted(one.labels.items())) for one in families["cairn_http_requests"].samples}
     told = {tuple(one[1] for one in sample) for sample in labels}
-    assert ("GET", "/v1/sessions/{session_id:str}", "200") in told
+    assert ("GET", "/v1/sessions/{session_id}", "200") in told
+    assert ("OPTIONS", "/v1/sessions/{session_id}", "204") in told
     assert ("GET", "none", "404") in told
     assert ("other", "none", "501") in told
     assert all("such" not in one[1] and one[0] != "PROPFIND" for one in told)
+    assert session.id not in str(told)
     routes = {one.labels["route"] for one in families["cairn_http_request_seconds"].samples}
-    assert "/v1/sessions/{session_id:str}" in routes
+    assert "/v1/sessions/{session_id}" in routes
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason=WHY_NOT)
+def test_prometheus_itself_finds_nothing_wrong_with_the_metrics(session: SessionApi) -> None:
+    text = session.api.get("/metrics").text
+    assert faults_of_metrics(text) == ""
+    assert faults_of_metrics(text + "cairn broken{ 1\n") != ""

@@ -1,14 +1,15 @@
 """What is said about a session: title, mark, tags, usage, models and summaries."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from tests.support.api import HELLO, Api, SessionApi, done, refused
-
-NOWHERE = "/v1/sessions/00000000-0000-4000-8000-000000000000"
-
+from tests.support.every_route import (
+    refuses_the_past_and_repeats_an_answer,
+    refuses_to_change_what_is_not_there,
+    refuses_to_read_what_is_not_there,
+)
 
 # ── usage ────────────────────────────────────────────────────────────────────────────────────
 
@@ -261,10 +262,7 @@ def test_commands_to_a_session_that_is_no_more_or_never_was(
     session = api.create()
     session.delete()
 
-    with session.nothing_recorded():
-        refused(api.request(method, session.path + path, json=body), 409, "session_deleted")
-        refused(api.request(method, NOWHERE + path, json=body), 404, "session_not_found")
-        refused(api.request(method, "/v1/sessions/x" + path, json=body), 404, "session_not_found")
+    refuses_to_change_what_is_not_there(session, method, path, body)
 
 
 @pytest.mark.parametrize(("method", "path", "body"), COMMANDS)
@@ -272,18 +270,7 @@ def test_commands_again_and_behind(
     session: SessionApi, method: str, path: str, body: dict[str, Any]
 ) -> None:
     done(session.put("/models/clerk", {"model": "other"}))
-    where = session.path + path
-    with session.nothing_recorded():
-        behind = session.api.request(method, where, json=body, headers={"If-Match": '"1"'})
-        refused(behind, 412, "stale_sequence", head=2)
-    headers = {"Idempotency-Key": uuid4().hex}
-    first = session.api.request(method, where, json=body, headers=headers)
-    assert first.status_code in (200, 201)
-
-    with session.nothing_recorded():
-        again = session.api.request(method, where, json=body, headers=headers)
-        assert (again.status_code, again.json()) == (first.status_code, first.json())
-        assert again.headers["idempotent-replayed"] == "true"
+    refuses_the_past_and_repeats_an_answer(session, method, path, body)
     assert session.head == 3
 
 
@@ -292,6 +279,4 @@ def test_reads_of_a_session_that_is_no_more_or_never_was(api: Api, path: str) ->
     session = api.create(messages=[{"role": "user", "parts": HELLO}])
     session.delete()
 
-    refused(session.get(path), 404, "session_not_found")
-    refused(api.get(NOWHERE + path), 404, "session_not_found")
-    refused(api.get("/v1/sessions/x" + path), 404, "session_not_found")
+    refuses_to_read_what_is_not_there(session, path)

@@ -1,17 +1,21 @@
 """The documents describe every route, are valid, and can be read without a network."""
 
+import asyncio
 import json
 import re
 from html import unescape
 from html.parser import HTMLParser
+from threading import Event
 from typing import Any
 
 import httpx
 import jsonschema_rs
 import pytest
+from litestar import Request
 from litestar.response.base import ASGIResponse
 
-from api.http.describing.examples import example_of
+from api.http.describing.examples import ADDRESS, example_of
+from api.http.describing.glossary import describe_fields, named_fields
 from api.http.describing.openapi import document
 from api.http.describing.route_docs import description_of
 from api.http.incoming.requests import AnyRequest
@@ -20,6 +24,7 @@ from api.http.outgoing.responses import Reply
 from api.http.routing import get
 from api.v1.asyncapi import streams
 from api.v1.route_table import ROUTES
+from api.v1.routes import documents
 from domain.log.catalogue import NAMES
 from tests.support.api import Api, Json, done, openapi
 from tests.support.server import running
@@ -168,23 +173,62 @@ def test_the_page_needs_no_network_and_nothing_inline(api: Api) -> None:
     for name, _ in NAMES.values():
         assert name in response.text
     assert response.text.count("curl -s") == len(OPERATIONS)
+    assert response.text.count(f"{api.base_url}/v1/") >= response.text.count("8080/v1/") == 0
 
 
-def test_every_parameter_and_every_field_of_a_body_is_described() -> None:
+def undescribed(schemas: Json) -> list[str]:
+    """The fields that nothing is said of, where they stand."""
+    return [
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field, one in schema.get("properties", {}).items()
+        if not any(
+            choice.get("description", "").strip()
+            for choice in (one, *one.get("anyOf", ()), *one.get("oneOf", ()))
+        )
+    ]
+
+
+def test_every_parameter_and_every_field_is_described() -> None:
     bare = [
         (operation["operationId"], one["name"])
         for operation in OPERATIONS
         for one in operation["parameters"]
         if not one.get("description")
     ]
-    for name, schema in openapi()["components"]["schemas"].items():
-        if name.endswith("Body"):
-            for field, one in schema.get("properties", {}).items():
-                choices = (one, *one.get("anyOf", ()), *one.get("oneOf", ()))
-                is_of_its_own = "$ref" in one or "const" in one
-                if not is_of_its_own and not any("description" in choice for choice in choices):
-                    bare.append((name, field))
     assert bare == []
+    fields = undescribed(openapi()["components"]["schemas"])
+    assert fields == [], (
+        f"say in api/http/describing/fields.toml what these are: {', '.join(fields)}"
+    )
+
+
+def test_a_field_without_a_description_is_found() -> None:
+    schemas: Json = {
+        "Known": {"description": "Something known. And more.", "type": "object"},
+        "New": {"properties": {
+            "colour": {"type": "string"},
+            "kind": {"const": "new"},
+            "known": {"anyOf": [{"$ref": "#/components/schemas/Known"}, {"type": "null"}]},
+            "id": {"type": "string"},
+        }},
+    }  # fmt: skip
+    describe_fields(schemas)
+
+    assert undescribed(schemas) == ["New.colour"]
+    fields = schemas["New"]["properties"]
+    assert fields["kind"]["description"] == "always `new`"
+    assert fields["known"]["description"] == "something known"
+
+
+def test_what_is_described_by_its_own_name_is_there() -> None:
+    schemas = openapi()["components"]["schemas"]
+    dead = [
+        f"{name}.{field}"
+        for name, field in named_fields()
+        if field not in schemas.get(name, {}).get("properties", {})
+    ]
+    assert dead == [], f"no answer, body or event has these any more: {', '.join(dead)}"
 
 
 def test_the_sidebar_tells_routes_apart_within_two_lines(api: Api) -> None:
@@ -197,7 +241,7 @@ def test_the_sidebar_tells_routes_apart_within_two_lines(api: Api) -> None:
 
 
 def test_the_page_shows_requests_with_what_came_of_them(api: Api) -> None:
-    shown = unescape(api.get("/docs").text)
+    shown = unescape(api.get("/docs").text).replace(api.base_url, ADDRESS)
 
     start = example_of("start_turn")
     assert f"<pre>{start.curl('POST')}</pre>" in shown
@@ -232,6 +276,27 @@ def test_under_a_prefix_every_address_leads_back(database_url: str) -> None:
         docs = client.get("/cairn/docs")
         assets = re.findall(r'(?:href|src)="([^"#]+)"', docs.text)
         assert len(assets) == 4
+        assert f"curl -s {base}/cairn/v1/sessions/" in docs.text
         for asset in assets:
             assert client.get(str(docs.url.join(asset))).status_code == 200
         assert client.get("/cairn/schema/openapi.json").json()["servers"] == [{"url": "/cairn"}]
+
+
+async def test_others_are_answered_while_a_document_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, may_end, loop = asyncio.Event(), Event(), asyncio.get_running_loop()
+
+    def slow(_: object) -> Json:
+        loop.call_soon_threadsafe(begun.set)
+        assert may_end.wait(5)
+        return {}
+
+    monkeypatch.setattr(documents, "streams", slow)
+    request: AnyRequest = Request({"type": "http", "query_string": b""})
+    _, asyncapi, *_ = documents.documents([])
+    asked = asyncio.ensure_future(asyncapi.handler(request))
+    await begun.wait()
+    assert not asked.done()
+    may_end.set()
+    assert (await asked).body == b"{}"

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.support.api import HELLO, Api, done, refused
+from tests.support.api import HELLO, Api, Json, done, refused
 
 NAMES = [
     "7",
@@ -100,3 +100,84 @@ def test_an_address_that_is_nobodys(api: Api, address: str) -> None:
 def test_a_filter_by_what_no_external_id_is(api: Api, name: str) -> None:
     asked = api.get("/v1/sessions", params={"external_id": name})
     refused(asked, 400, "invalid_parameter", field="external_id")
+
+
+@pytest.fixture(scope="module")
+def family(api: Api) -> tuple[str, Json, Json]:
+    """Return the external id of a session with `/` in it, the session, and its child."""
+    name = f"order/{uuid4().hex}"
+    parent = done(make(api, uuid4().hex, name), 201)["session"]
+    spawn = {"agent": {"name": "helper"}, "ttl_seconds": 3600}
+    child = done(api.post(f"/v1/sessions/{parent['id']}/spawn", spawn), 201)["session"]
+    return name, parent, child
+
+
+def test_filters_name_a_session_by_its_external_id(
+    api: Api, family: tuple[str, Json, Json]
+) -> None:
+    name, parent, child = family
+    fork = done(api.post(f"/v1/sessions/{parent['id']}/fork", {}), 201)["session"]
+    listed = {"parent": [child], "root": [child], "forked_from": [fork]}
+    for field, wanted in listed.items():
+        found = done(api.get("/v1/sessions", params={field: f"ext:{name}"}))["sessions"]
+        assert {one["id"] for one in found} == {one["id"] for one in wanted}, field
+    of_it = {"session": f"ext:{name}"}
+    (health,) = done(api.get("/v1/health/sessions", params=of_it))["sessions"]
+    assert health["session_id"] == parent["id"]
+    seen = done(api.get("/v1/audit/events", params=of_it))["events"]
+    assert {one["session_id"] for one in seen} == {parent["id"]}
+
+
+def test_bodies_name_a_session_by_its_external_id(api: Api, family: tuple[str, Json, Json]) -> None:
+    name, parent, _ = family
+    ticket = done(api.post("/v1/tickets", {"session_id": f"ext:{name}"}), 201)
+    assert ticket["path"].startswith(f"/v1/sessions/{parent['id']}/events?")
+    named = {"session_ids": [f"ext:{name}"]}
+    bundle = api.post("/v1/sessions/batch/export", named, headers={"Accept": "application/x-tar"})
+    assert bundle.status_code == 200
+    assert f"{parent['id']}.jsonl".encode() in bundle.content
+    other = done(make(api, uuid4().hex, uuid4().hex), 201)["session"]
+    wanted = [f"ext:{other['external_id']}", f"ext:{uuid4().hex}"]
+    told = done(api.post("/v1/sessions/batch/delete", {"session_ids": wanted}))
+    assert [one["status"] for one in told["results"]] == ["deleted", "not_found"]
+    assert told["results"][0]["session_id"] == other["id"]
+
+
+def test_a_name_that_nobody_has_is_answered_as_an_id_that_nobody_has(api: Api) -> None:
+    for name in (f"ext:{uuid4().hex}", str(uuid4())):
+        assert done(api.get("/v1/sessions", params={"parent": name}))["sessions"] == []
+        done(api.post("/v1/tickets", {"session_id": name}), 201)
+        named = {"session_ids": [name]}
+        refused(api.post("/v1/sessions/batch/export", named), 404, "session_not_found")
+
+
+@pytest.mark.parametrize("name", ["ext:", "ext:a\nb", "ext:" + "x" * 256, "EXT:7", "7"])
+def test_a_name_of_a_session_that_is_none(api: Api, name: str) -> None:
+    asked = api.get("/v1/sessions", params={"root": name})
+    told = refused(asked, 400, "invalid_parameter", field="root")
+    assert "`ext:` and an external id" in told["detail"]
+    with api.nothing_recorded():
+        told = refused(
+            api.post("/v1/sessions/batch/delete", {"session_ids": [name]}), 422, "invalid"
+        )
+    assert told["errors"][0]["field"] == "session_ids[0]"
+    assert "`ext:` and an external id" in told["detail"]
+
+
+def test_a_name_that_several_apps_have_is_told_wherever_it_stands(api: Api) -> None:
+    name = uuid4().hex
+    for _ in "ab":
+        done(make(api, uuid4().hex, name), 201)
+    address = f"ext:{name}"
+    with api.nothing_recorded():
+        for answer in (
+            api.get("/v1/sessions", params={"parent": address}),
+            api.post("/v1/tickets", {"session_id": address}),
+            api.post("/v1/sessions/batch/delete", {"session_ids": [str(uuid4()), address]}),
+        ):
+            assert len(refused(answer, 409, "ambiguous_name")["candidates"]) == 2
+
+
+def test_more_names_than_a_list_takes_are_refused_before_they_are_looked_up(api: Api) -> None:
+    named = {"session_ids": ["ext:7"] * 10_001}
+    refused(api.post("/v1/sessions/batch/delete", named), 422, "invalid")

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from tests.support.api import HELLO, Api, Json, SessionApi, done, refused
+from tests.support.every_route import (
+    refuses_to_change_what_is_not_there,
+    refuses_to_read_what_is_not_there,
+)
 from tests.support.postgres import Server
 from tests.support.server import running
 
-NOWHERE = "/v1/sessions/00000000-0000-4000-8000-000000000000"
 TEXT = {"parts": HELLO}
 CLIENTS = 64
 
@@ -369,16 +372,13 @@ def test_commands_to_a_session_that_is_no_more_or_never_was(
     session.start("t1")
     session.queue("i1")
     session.delete()
-    with session.nothing_recorded():
-        refused(session.api.request(method, session.path + path, json=body), 409, "session_deleted")
-        refused(session.api.request(method, NOWHERE + path, json=body), 404, "session_not_found")
+    refuses_to_change_what_is_not_there(session, method, path, body)
 
 
 def test_reads_of_a_session_that_is_no_more_or_never_was(session: SessionApi) -> None:
     session.delete()
     for path in ("/inputs", "/inputs/i1"):
-        refused(session.get(path), 404, "session_not_found")
-        refused(session.api.get(NOWHERE + path), 404, "session_not_found")
+        refuses_to_read_what_is_not_there(session, path)
 
 
 # ── many at once ─────────────────────────────────────────────────────────────────────────────

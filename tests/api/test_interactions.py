@@ -9,11 +9,11 @@ import pytest
 from application.ports.clock import Clock
 from tests.streams.agent import agents
 from tests.support.api import HELLO, Api, Json, SessionApi, done, refused
+from tests.support.every_route import refuses_to_change_what_is_not_there
 from tests.support.postgres import Server
 from tests.support.processes import in_this_process
 from tests.support.server import running
 
-NOWHERE = "/v1/sessions/00000000-0000-4000-8000-000000000000"
 OPTIONS = [
     {"option_id": "yes", "name": "Allow", "kind": "allow_once"},
     {"option_id": "no", "name": "Reject", "kind": "reject_once"},
@@ -760,9 +760,7 @@ def test_commands_to_a_session_that_is_no_more_or_never_was(
     session.start()
     session.ask()
     session.delete()
-    with session.nothing_recorded():
-        refused(session.api.request(method, session.path + path, json=body), 409, "session_deleted")
-        refused(session.api.request(method, NOWHERE + path, json=body), 404, "session_not_found")
+    refuses_to_change_what_is_not_there(session, method, path, body)
 
 
 def test_a_session_that_is_stopped_is_asked_nothing(session: SessionApi) -> None:

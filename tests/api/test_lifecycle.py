@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 
 from tests.support.api import HELLO, Api, SessionApi, done, refused
+from tests.support.every_route import refuses_to_change_what_is_not_there
 
-NOWHERE = "/v1/sessions/00000000-0000-4000-8000-000000000000"
 TEXT = {"parts": HELLO}
 REASONS = [
     # cause, detail given, reason, detail stored, kind of the failure
@@ -612,10 +612,7 @@ def test_commands_to_a_session_that_is_no_more_or_never_was(
     session = api.create()
     session.delete()
 
-    with session.nothing_recorded():
-        refused(session.post(path, body), 409, "session_deleted")
-        refused(api.post(NOWHERE + path, body), 404, "session_not_found")
-        refused(api.post("/v1/sessions/x" + path, body), 404, "session_not_found")
+    refuses_to_change_what_is_not_there(session, "POST", path, body)
 
 
 @pytest.mark.parametrize(

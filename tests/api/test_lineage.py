@@ -7,8 +7,11 @@ from uuid import uuid4
 import pytest
 
 from tests.support.api import HELLO, Api, Json, SessionApi, done, refused
+from tests.support.every_route import (
+    refuses_to_change_what_is_not_there,
+    refuses_to_read_what_is_not_there,
+)
 
-NOWHERE = "/v1/sessions/00000000-0000-4000-8000-000000000000"
 CHILD: Json = {"agent": {"name": "helper"}, "ttl_seconds": 3600}
 
 
@@ -102,6 +105,12 @@ def test_a_child_never_has_more_than_it_was_spawned_with(api: Api) -> None:
             False,
         )
         assert (read["grants"]["tools"], read["grants"]["skills"]) == (["read"], [])
+        able = {"load_session": True, "modes": ["plan"]}
+        assert done(child.get("/snapshot"))["capabilities"] is None
+        done(child.put("/runtime", {"capabilities": able}))
+        opened = done(child.get("/snapshot"))
+        assert (opened["ceiling"], opened["grants"]) == (rules, read["grants"])
+        assert opened["capabilities"] == able
         done(child.put("/permissions", {"mode": "deny-all"}))
         done(child.put("/permissions", rules))
     wanted = {"permissions": {"mode": "approve-all"}}
@@ -594,10 +603,7 @@ def test_commands_to_a_session_that_is_no_more_or_never_was(
     session = api.create()
     session.delete()
 
-    with session.nothing_recorded():
-        refused(session.post(path, body), 409, "session_deleted")
-        refused(api.post(NOWHERE + path, body), 404, "session_not_found")
-        refused(api.post("/v1/sessions/x" + path, body), 404, "session_not_found")
+    refuses_to_change_what_is_not_there(session, "POST", path, body)
 
 
 @pytest.mark.parametrize("path", ["/children", "/ancestry"])
@@ -605,9 +611,7 @@ def test_reads_of_a_session_that_is_no_more_or_never_was(api: Api, path: str) ->
     session = api.create()
     session.delete()
 
-    refused(session.get(path), 404, "session_not_found")
-    refused(api.get(NOWHERE + path), 404, "session_not_found")
-    refused(api.get("/v1/sessions/x" + path), 404, "session_not_found")
+    refuses_to_read_what_is_not_there(session, path)
 
 
 # ── what ends together ───────────────────────────────────────────────────────────────────────

@@ -6,8 +6,11 @@ import pytest
 
 from domain.permissions.grants import GRANT_CATEGORIES
 from tests.support.api import Api, Json, SessionApi, done, refused
+from tests.support.every_route import (
+    refuses_to_change_what_is_not_there,
+    refuses_to_read_what_is_not_there,
+)
 
-NOWHERE = "/v1/sessions/00000000-0000-4000-8000-000000000000"
 EMPTY: Json = {"mode": "ask", "allow": [], "ask": [], "deny": []}
 
 
@@ -219,13 +222,8 @@ def test_a_session_that_is_no_more_or_never_was(
     session: SessionApi, method: str, path: str, body: Json
 ) -> None:
     session.delete()
-    api: Api = session.api
-    with session.nothing_recorded():
-        refused(api.request(method, session.path + path, json=body), 409, "session_deleted")
-        refused(api.request(method, NOWHERE + path, json=body), 404, "session_not_found")
-        refused(api.request(method, "/v1/sessions/x" + path, json=body), 404, "session_not_found")
-    refused(session.get("/permissions"), 404, "session_not_found")
-    refused(api.get(f"{NOWHERE}/permissions"), 404, "session_not_found")
+    refuses_to_change_what_is_not_there(session, method, path, body)
+    refuses_to_read_what_is_not_there(session, "/permissions")
 
 
 def test_a_session_can_begin_with_tool_approval_and_limits_of_its_runtime(api: Api) -> None:

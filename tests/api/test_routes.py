@@ -3,8 +3,8 @@
 import pytest
 
 from tests.support.api import HELLO, Api, SessionApi, done, refused
+from tests.support.every_route import NOWHERE, refuses_to_change_what_is_not_there
 
-NOWHERE = "/v1/sessions/00000000-0000-4000-8000-000000000000"
 TEXT = {"parts": HELLO}
 SAID = {"type": "agent.message", "data": TEXT}
 
@@ -75,6 +75,13 @@ def test_a_session_can_have_any_uuid(api: Api, foreign: str) -> None:
     assert done(created, 201)["session"]["id"] == foreign.lower()
     for written in (foreign, foreign.upper(), foreign.lower()):
         assert done(api.get(f"/v1/sessions/{written}"))["session"]["id"] == foreign.lower()
+
+
+def test_create_with_a_thousand_messages_and_no_more(api: Api) -> None:
+    message = {"role": "user", "parts": HELLO}
+    assert api.create(messages=[message] * 1000).document()["num_messages"] == 1000
+    body = {"app": "a", "user": "u", "messages": [message] * 1001}
+    assert "messages" in refused(api.post("/v1/sessions", body), 422, "invalid")["detail"]
 
 
 def test_create_with_two_messages_of_one_id(api: Api) -> None:
@@ -164,11 +171,7 @@ def test_commands_to_a_session_that_is_no_more_or_never_was(
     session.delete()
     method = "PATCH" if path in ("", "/messages/m1", "/state") else "POST"
 
-    with session.nothing_recorded():
-        after = api.request(method, session.path + path, json=body)
-        refused(after, 409, "session_deleted")
-        refused(api.request(method, NOWHERE + path, json=body), 404, "session_not_found")
-        refused(api.request(method, "/v1/sessions/x" + path, json=body), 404, "session_not_found")
+    refuses_to_change_what_is_not_there(session, method, path, body)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ EXAMPLES = 1
 PREPARED = 30
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 def test_schemathesis_finds_no_fault(api: Api, tmp_path: Path) -> None:
     # The ten thousand cases that cover every word of the document take minutes: `make hunt`.
     phases = "--phases=examples,fuzzing,stateful"

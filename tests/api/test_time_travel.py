@@ -91,9 +91,11 @@ def test_moments_that_there_are_not(lived: SessionApi, path: str) -> None:
 
     before = (at(events[0]) - TICK).isoformat()
     began = events[0]["at"]
-    refused(asked(before), 404, "before_first_event", begun_at=began)
+    told = refused(asked(before), 404, "before_first_event", begun_at=began)
+    assert began in told["detail"]
     refused(asked("0001-01-01T00:00:00+14:00"), 404, "before_first_event")
-    refused(asked(len(events) + 1), 409, "cursor_ahead", head=len(events))
+    told = refused(asked(len(events) + 1), 409, "cursor_ahead", head=len(events))
+    assert f"{len(events)} events so far, and not {len(events) + 1}" in told["detail"]
     for wrong in ("0", "-1", "1.5", "", "now", "2026-01-31", "2026-01-31T12:00:00", "9" * 30):
         refused(asked(wrong), 400, "invalid_parameter", field="at")
     both = "it must be a sequence such as 7, or an RFC 3339 time such as "

@@ -150,6 +150,22 @@ def test_calls_and_results_that_are_parts_of_a_message() -> None:
     assert len(parts_of(entry(1, parts=[ask, good, good]))) == 2
 
 
+def test_a_message_tells_where_another_agent_goes_on() -> None:
+    spoken = {"turn_id": "t1", "role": "agent"}
+    (message,) = ui_messages(
+        [
+            entry(1, parts=[TEXT], agent="scout", **spoken),
+            entry(2, parts=[TEXT, TEXT], agent="clerk", **spoken),
+            call(3, "completed", agent="clerk"),
+            call(4, "completed", agent="scout"),
+        ]
+    )
+
+    assert message["metadata"]["agent"] == "scout"
+    at = {message["parts"][int(n)]["type"]: one for n, one in message["metadata"]["parts"].items()}
+    assert at == {"text": {"agent": "clerk"}, "tool-ls": {"agent": "scout"}}
+
+
 def test_what_parts_are_known_to_be_beside_their_content_stands_in_the_metadata() -> None:
     signed = {"type": "reasoning", "text": "hm", "signature": "c2ln", "meta": {"r": 1}}
     chart = {"type": "data", "data": 1, "meta": {"d": 1}}

@@ -57,6 +57,35 @@ def test_the_domain_imports_nothing_that_reads_clocks_draws_numbers_or_touches_t
             assert called not in {"now", "utcnow", "today", "uuid4", "uuid1"}, path
 
 
+BOUNDED_BY_WHAT_THEY_ARE_ASKED = {
+    # Methods, routes and statuses that the server has.
+    "api/http/around/middleware.py": {"_counter", "_histogram"},
+    # The routes of a door.
+    "api/http/describing/openapi.py": {"_document"},
+    "api/adk/openapi.py": {"document"},
+    "api/agentapi/openapi.py": {"document"},
+    "api/docker_agent/openapi.py": {"document"},
+    # The models of queries and bodies.
+    "api/http/incoming/query.py": {"_left_out"},
+    "api/http/incoming/addresses.py": {"_fields_of"},
+}
+
+
+def test_what_clients_ask_for_is_not_remembered_without_a_bound():
+    """`cache` keeps an answer for each of its arguments, for ever."""
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            found = {
+                node.name
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.FunctionDef)
+                and any(ast.unparse(one).endswith("cache") for one in node.decorator_list)
+                and (node.args.args or node.args.kwonlyargs)
+            }
+            name = str(path.relative_to(ROOT))
+            assert found == BOUNDED_BY_WHAT_THEY_ARE_ASKED.get(name, set()), name
+
+
 def test_sql_stands_in_sql_files_only():
     statement = re.compile(
         r"\b(select|insert into|update|delete from)\b.+\b(from|set|values)\b", re.IGNORECASE

@@ -11,11 +11,12 @@ BELOW = {"declarations", "events", "guards", "state", "work"}
 ABOVE = {"commands", "decide", "evolve", "room"}
 """What puts the topics together, and what no topic knows."""
 BUILDS_ON = {
-    "activity": {"activity_batch", "input_queue", "interactions", "usage"},
+    "activity": {
+        *("activity_batch", "amounts", "input_queue", "interactions", "open_calls", "usage"),
+    },
     "activity_batch": {"messages"},
     "conversation": {"shared_state"},
     "creation": {"description", "foreign_events", "messages", "shared_state"},
-    "description": {"messages", "runtime"},
     "elicitations": {"form_schema", "interactions"},
     "foreign_events": {
         *("activity_batch", "input_queue", "interactions", "messages", "shared_state", "turns"),
@@ -25,13 +26,18 @@ BUILDS_ON = {
     "input_queue": {"messages", "runtime"},
     "inputs": {"input_queue", "messages"},
     "lifecycle": {"interactions", "stop_reasons", "turn_endings"},
+    "model_overrides": {"runtime"},
+    "part_results": {"transcript_entries"},
     "permission_requests": {"interactions"},
     "recovery": {"interactions", "turn_endings"},
     "spawning": {"creation", "input_queue"},
+    "summaries": {"messages"},
     "supervision": {"interactions", "lifecycle", "stop_reasons", "turn_endings"},
-    "transcript": {"transcript_entries"},
+    "totals": {"amounts"},
+    "transcript": {"part_results", "transcript_entries"},
     "turn_endings": {"input_queue", "interactions", "usage"},
     "turns": {"input_queue", "messages", "runtime", "turn_endings"},
+    "usage": {"amounts"},
 }
 """The topics that each topic imports; a topic that is not named imports none."""
 

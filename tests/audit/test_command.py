@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,13 @@ from infrastructure.keys.ed25519 import Ed25519
 from tests.audit.conftest import NAME, Audited
 from tests.audit.test_verification import tamper
 from tests.support.api import HELLO
+from tests.support.in_process import Run, said_by
 from tests.support.server import running
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(one) for one in arguments])
-        said = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, said.out, said.err
-
-    return call
+    return partial(said_by, capsys)
 
 
 @pytest.fixture

@@ -86,6 +86,7 @@ PACKED = POST + b"Transfer-Encoding: gzip, chunked"
         (b"FOO / HTTP/1.1\r\nHost: localhost\r\n\r\n", 501, "not_implemented", "no path takes"),
         (b"GETX / HTTP/1.1\r\nHost: localhost\r\n\r\n", 501, "not_implemented", "no path takes"),
         (PACKED + b"\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 501, "not_implemented", "chunked"),
+        (POST + b"Transfer-Encoding: gzip\r\n\r\n{}", 501, "not_implemented", "chunked"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", 400, "malformed_request", "http://"),
         (b"GET / HTTP/9.9\r\n\r\n", 400, "malformed_request", "HTTP/1.1"),
         (b"GET / HTTP/1.1\r\nno header\r\n\r\n", 400, "malformed_request", "HTTP/1.1"),
@@ -94,6 +95,7 @@ PACKED = POST + b"Transfer-Encoding: gzip, chunked"
         "another method",
         "nearly a method",
         "packed",
+        "only packed",
         "TLS",
         "another version",
         "a line that is no header",
@@ -106,7 +108,9 @@ def test_what_is_no_request_is_told_so(
         connection.sendall(sent)
         told, problem = answer(connection)
     assert (told, problem["code"]) == (status, code)
+    assert len(str(problem["request_id"])) == 24
     assert said in str(problem["detail"])
+    assert "Traceback" not in impatient.errors()
 
 
 @pytest.mark.parametrize(
@@ -116,9 +120,17 @@ def test_what_is_no_request_is_told_so(
         b"GET /health HTT",
         b"GET /health HTTP/1.1\r\nHost: localhost\r\n",
         POST + b"Content-Length: 100\r\n\r\n{",
+        POST + b'Content-Length: 900000\r\n\r\n{"app": "' + b"a" * 800_000,
         POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
     ],
-    ids=["nothing", "half a line", "half a head", "half a body", "endless chunks"],
+    ids=[
+        "nothing",
+        "half a line",
+        "half a head",
+        "half a body",
+        "most of a body at once",
+        "endless chunks",
+    ],
 )
 def test_who_does_not_go_on_is_told_so_and_hung_up_on(impatient: Served, sent: bytes) -> None:
     with connected(impatient) as connection:
@@ -165,9 +177,8 @@ def test_a_connection_that_is_idle_after_its_answer_is_closed(impatient: Served)
 @pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n"])
 def test_exactly_one_host_is_named(impatient: Served, hosts: bytes) -> None:
     with connected(impatient) as connection:
-        connection.sendall(
-            b"GET /health HTTP/1.1\r\n" + hosts + b"\r\nGET /health HTTP/1.1\r\n\r\n"
-        )
+        # Alone: the answer to another request could come before that to this one.
+        connection.sendall(b"GET /health HTTP/1.1\r\n" + hosts + b"\r\n")
         status, problem = answer(connection)
     assert (status, problem["code"]) == (400, "malformed_header")
 
@@ -201,6 +212,32 @@ def test_a_refusal_reaches_a_client_that_is_still_sending(
         urllib.request.urlopen(request, timeout=20)
     assert refusal.value.code == 413
     refusal.value.close()
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"FOO / HTTP/1.1\r\nHost: localhost\r\n", 501),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nHost: b\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 70_000 + b"\r\n", 431),
+    ],
+    ids=["another method", "two hosts", "too large a head"],
+)
+def test_what_is_no_request_may_have_a_body_and_is_told_so(
+    impatient: Served, head: bytes, status: int
+) -> None:
+    body = b"a" * (5 * MIB)
+    with connected(impatient) as connection:
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body))
+        connection.sendall(body)
+        assert answer(connection)[0] == status
+
+
+def test_a_head_without_end_is_not_read_to_its_end(impatient: Served) -> None:
+    with connected(impatient) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nX: ")
+        with pytest.raises(OSError, match=r".+"):
+            connection.sendall(b"a" * (64 * MIB))
 
 
 def test_an_old_client_gets_a_stream_without_marks_that_ends_with_the_connection(

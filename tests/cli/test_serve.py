@@ -7,11 +7,16 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
+from api.cli.migrate import migrate
+from api.cli.options import Failure
+from api.settings import Settings
+from infrastructure.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from tests.cli.conftest import (
     PATIENCE,
     ROOT,
@@ -231,3 +236,19 @@ def test_making_a_database_is_said_once(serve: Serve, home: Path) -> None:
     assert first.errors() == f"cairn: Making a database cluster in {data}, once.\n"
     assert first.end()[0] == 0
     assert serve("--data-dir", str(data)).errors() == ""
+
+
+def test_migrating_says_so_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    class NoRoom(EmbeddedPostgres):
+        def start(self, making: Callable[[], None] = lambda: None) -> str:
+            making()
+            raise EmbeddedPostgresError("the disk is full")
+
+    monkeypatch.setattr("api.composition.database.EmbeddedPostgres", NoRoom)
+    with pytest.raises(Failure, match="the disk is full"):
+        migrate(Settings(data_dir=tmp_path / "new"), dry_run=False)
+    assert capsys.readouterr().err == (
+        f"cairn: Making a database cluster in {tmp_path / 'new'}, once.\n"
+    )

@@ -1,12 +1,17 @@
 """`cairn sessions`, `cairn show`, and ids of which only the beginning is given."""
 
 import json
+import socket
 import unicodedata
+from contextlib import closing
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from api.cli.reading.session_ids import shortened
+from api.cli.json_client import JsonClient
+from api.cli.options import Failure
+from api.cli.reading.session_ids import find_session, shortened
 from api.cli.screen import fitted
 from tests.cli.conftest import Served, run
 
@@ -104,6 +109,23 @@ def test_a_session_is_named_by_the_beginning_of_its_id(
     assert "is no session id" in ask(server, *command, "no-id", status=2)
 
 
+@pytest.mark.parametrize(
+    ("named", "path"),
+    [("ext:order/7", "/v1/sessions/ext:order%2F7"), ("ext:é ?", "/v1/sessions/ext:%C3%A9%20%3F")],
+)
+def test_a_session_is_named_by_its_external_id(named: str, path: str) -> None:
+    asked: list[str] = []
+
+    class Client(JsonClient):
+        def ask(self, method: str, path: str, *_: object, **__: object) -> Any:
+            asked.append(f"{method} {path}")
+            return {"session": {"id": "01890a5d-ac96-774b-bcce-000000000001"}}
+
+    with closing(Client("http://127.0.0.1:9", None)) as client:
+        assert find_session(client, named) == "01890a5d-ac96-774b-bcce-000000000001"
+    assert asked == [f"GET {path}"]
+
+
 def test_ids_are_shortened_to_what_tells_them_apart() -> None:
     one, other = "01890a5d-ac96-774b-bcce-000000000001", "01890a5d-ac96-774b-bcce-000000000002"
     far = "ff890a5d-ac96-774b-bcce-000000000001"
@@ -121,3 +143,14 @@ def test_a_text_is_cut_to_its_columns() -> None:
 
 def test_the_version_is_said() -> None:
     assert run("--version").stdout == run("version").stdout
+
+
+def test_who_asks_where_nobody_answers_is_told_where_and_what_to_do() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        with pytest.raises(Failure) as failure:
+            JsonClient(url, None).ask("GET", "/v1/sessions")
+    assert f"Nobody answers at {url}" in str(failure.value)
+    assert "`cairn serve`" in str(failure.value)
+    assert "CAIRN_URL" in str(failure.value)

@@ -17,24 +17,15 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from api.cli import main
 from tests.cli.conftest import PATIENCE, Served, environment, run
 from tests.support.forking import Process, cairn, start
+from tests.support.in_process import said_by
 
 STEERING = "\x1b[2J two  spaces\u202e\x7f"
 EVENTS = 30
 HOME, END, LEFT, RIGHT, UP, DOWN = (b"\x1b[" + key for key in (b"H", b"F", b"D", b"C", b"A", b"B"))
 ALTERNATE, BACK = "\x1b[?1049h", "\x1b[?1049l"
 STATUS = re.compile(r"(plays|end|paused)  ([0-9.]+)x  (\d+)/(\d+)")
-
-
-def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Run the command in this process: its exit status, and what it printed."""
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    code = ended.value.code
-    assert code is None or isinstance(code, int)
-    return (code or 0, *capsys.readouterr())
 
 
 def lived(server: Served) -> str:
@@ -49,7 +40,7 @@ def lived(server: Served) -> str:
 def test_a_diff_is_lines_for_people(server: Served, capsys: pytest.CaptureFixture[str]) -> None:
     session_id = lived(server)
 
-    code, output, errors = said(
+    code, output, errors = said_by(
         capsys, "diff", session_id, "--from", "2", "--to", "4", "--url", server.url
     )
 
@@ -68,7 +59,7 @@ def test_a_diff_in_json_is_what_the_server_says(
 ) -> None:
     session_id = lived(server)
 
-    code, output, _ = said(capsys, "diff", session_id, "--json", "--url", server.url)
+    code, output, _ = said_by(capsys, "diff", session_id, "--json", "--url", server.url)
 
     assert code == 0
     assert json.loads(output) == httpx.get(f"{server.url}/v1/sessions/{session_id}/diff").json()
@@ -82,7 +73,9 @@ def test_a_diff_in_json_is_what_the_server_says(
 def test_moments_that_there_are_not_are_told(
     server: Served, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
 ) -> None:
-    code, output, errors = said(capsys, "diff", server.session(), *arguments, "--url", server.url)
+    code, output, errors = said_by(
+        capsys, "diff", server.session(), *arguments, "--url", server.url
+    )
 
     assert (code, output) == (1, "")
     assert words in errors

@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from api.cli import app as command
 from tests.cli.conftest import eventually, run
 from tests.support.server import running
 
@@ -94,3 +97,32 @@ def test_a_token_that_is_not_there_cannot_be_revoked(database_url: str):
         done = run("token", "revoke", wrong, "--database-url", database_url)
         assert done.returncode in (1, 2)
         assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("token", "create", "--allow", "read"),
+        ("token", "list"),
+        ("token", "revoke", str(UUID(int=0))),
+        ("secrets", "payload", str(UUID(int=0))),
+        ("rebuild", "--verify"),
+        ("migrate", "--dry-run"),
+    ],
+)
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_command_about_a_database_makes_none(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    is_there: bool,
+):
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("CAIRN_DATABASE_URL", raising=False)
+    mistyped = tmp_path / "dat"
+    if is_there:
+        mistyped.mkdir()
+    done = CliRunner().invoke(command, [*arguments, "--data-dir", str(mistyped)])
+    assert done.exit_code == (2 if arguments[0] == "rebuild" else 1)
+    assert done.stderr.startswith(f"cairn: There is no database in the data directory {mistyped};")
+    assert [*tmp_path.rglob("*")] == ([mistyped] if is_there else [])

@@ -20,6 +20,7 @@ from tests.cli.conftest import (
     read_all,
     read_until,
 )
+from tests.support.promtool import PROMTOOL, faults_of_metrics
 
 
 def workers_of(server: Served, at_least: int = 2) -> set[int]:
@@ -182,6 +183,8 @@ def test_figures_are_those_of_all_workers_and_sigterm_drains_all_of_them(serve: 
             break
     assert len(answered) == 2
     assert {versions() for _ in range(6)} == {asked}
+    if PROMTOOL is not None:  # else the other test that asks it is skipped, with the reason
+        assert faults_of_metrics(httpx.get(f"{server.url}/metrics").text) == ""
 
     sigterm_drains_all_workers(server)
 

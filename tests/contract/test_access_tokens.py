@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from time import monotonic
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from application.errors import StoreUnavailable, TokenNotFound
 from application.fan_out import FanOut, Signal
 from application.ports.access.access_tokens import AccessTokens
+from application.tokens import known as known_tokens
 from application.tokens.known import KnownTokens
-from application.tokens.manage import PREFIX, TokenDesk, hash_of
+from application.tokens.manage import PREFIX, TokenRegistry, hash_of
 from domain.errors import Invalid
 from domain.principal import Principal
 from infrastructure.clock import SystemClock
@@ -37,13 +39,13 @@ async def tokens(request: pytest.FixtureRequest) -> AsyncIterator[AccessTokens]:
 
 
 @pytest.fixture
-def desk(tokens: AccessTokens) -> TokenDesk:
-    return TokenDesk(tokens, SystemClock())
+def registry(tokens: AccessTokens) -> TokenRegistry:
+    return TokenRegistry(tokens, SystemClock())
 
 
-async def test_a_token_is_kept_by_its_hash_alone(tokens: AccessTokens, desk: TokenDesk):
+async def test_a_token_is_kept_by_its_hash_alone(tokens: AccessTokens, registry: TokenRegistry):
     assert await tokens.revision() == 0
-    secret, kept = await desk.create(name="till", rights=READ, app="shop", user="ada")
+    secret, kept = await registry.create(name="till", rights=READ, app="shop", user="ada")
     assert secret.startswith(PREFIX)
     assert len(secret) > 48
     assert await tokens.hashes() == [(hash_of(secret), (await tokens.hashes())[0][1])]
@@ -52,22 +54,41 @@ async def test_a_token_is_kept_by_its_hash_alone(tokens: AccessTokens, desk: Tok
     assert (kept.expires_at, kept.expires_in, kept.last_used_at) == (None, None, None)
 
 
-async def test_each_change_has_a_revision_of_its_own(tokens: AccessTokens, desk: TokenDesk):
-    _, first = await desk.create(name=None, rights=READ)
-    _, second = await desk.create(name=None, rights=READ)
+async def test_each_change_has_a_revision_of_its_own(tokens: AccessTokens, registry: TokenRegistry):
+    _, first = await registry.create(name=None, rights=READ)
+    _, second = await registry.create(name=None, rights=READ)
     assert await tokens.revision() == 2
     assert [one.token_id for one in await tokens.all()] == [first.token_id, second.token_id]
     assert await tokens.revoke(first.token_id)
     assert not await tokens.revoke(first.token_id)
     assert await tokens.revision() == 3
-    assert [one.token_id for one in await desk.all(EVERYBODY)] == [second.token_id]
+    assert [one.token_id for one in await registry.all(EVERYBODY)] == [second.token_id]
     with pytest.raises(TokenNotFound):
-        await desk.revoke(first.token_id, EVERYBODY)
+        await registry.revoke(first.token_id, EVERYBODY)
 
 
-async def test_what_has_run_out_is_listed_and_lets_nobody_in(tokens: AccessTokens, desk: TokenDesk):
-    _, kept = await desk.create(name=None, rights=READ, lifetime=timedelta(microseconds=1))
-    _, later = await desk.create(name=None, rights=READ, lifetime=timedelta(days=1))
+async def test_who_lists_tokens_is_shown_those_that_see_no_more_than_they(registry: TokenRegistry):
+    for app, user in ((None, None), ("a", None), ("a", "ada"), ("a", "bob"), ("b", "ada")):
+        await registry.create(name=f"{app} {user}", rights=READ, app=app, user=user)
+
+    async def named(**sight: str) -> list[str]:
+        return [one.name for one in await registry.all(Principal(actor="x", **sight))]
+
+    assert len(await named()) == 5
+    assert await named(app="a") == ["a None", "a ada", "a bob"]
+    assert await named(app="a", user="ada") == ["a ada"]
+    assert await named(app="c") == []
+    (foreign,) = [one for one in await registry.all(EVERYBODY) if one.name == "a bob"]
+    with pytest.raises(TokenNotFound):
+        await registry.revoke(foreign.token_id, Principal(actor="x", app="a", user="ada"))
+    assert len(await named()) == 5
+
+
+async def test_what_has_run_out_is_listed_and_lets_nobody_in(
+    tokens: AccessTokens, registry: TokenRegistry
+):
+    _, kept = await registry.create(name=None, rights=READ, lifetime=timedelta(microseconds=1))
+    _, later = await registry.create(name=None, rights=READ, lifetime=timedelta(days=1))
     assert kept.expires_at is not None
     assert {one.token_id for one in await tokens.all()} == {kept.token_id, later.token_id}
     ((_, good),) = await tokens.hashes()
@@ -76,8 +97,8 @@ async def test_what_has_run_out_is_listed_and_lets_nobody_in(tokens: AccessToken
     assert timedelta(hours=23) < good.expires_in < timedelta(days=1)
 
 
-async def test_use_is_noted_at_most_once_a_minute(tokens: AccessTokens, desk: TokenDesk):
-    _, kept = await desk.create(name=None, rights=READ)
+async def test_use_is_noted_at_most_once_a_minute(tokens: AccessTokens, registry: TokenRegistry):
+    _, kept = await registry.create(name=None, rights=READ)
     await tokens.used([kept.token_id, uuid4()])
     (first,) = await tokens.all()
     assert first.last_used_at is not None
@@ -97,15 +118,15 @@ async def test_use_is_noted_at_most_once_a_minute(tokens: AccessTokens, desk: To
     ],
 )
 async def test_a_token_that_makes_no_sense_is_refused(
-    tokens: AccessTokens, desk: TokenDesk, how: dict[str, object], wrong: str
+    tokens: AccessTokens, registry: TokenRegistry, how: dict[str, object], wrong: str
 ):
     with pytest.raises(Invalid, match=wrong):
-        await desk.create(**{"name": None, **how})  # type: ignore[arg-type]
+        await registry.create(**{"name": None, **how})  # type: ignore[arg-type]
     assert await tokens.revision() == 0
 
 
 async def test_a_process_knows_what_was_made_and_what_is_gone(
-    tokens: AccessTokens, desk: TokenDesk
+    tokens: AccessTokens, registry: TokenRegistry
 ):
     ended: list[str] = []
     known = KnownTokens(tokens, Signal(), lambda: ended.append("looked"))
@@ -113,7 +134,7 @@ async def test_a_process_knows_what_was_made_and_what_is_gone(
     try:
         assert not known.are_asked_for
         assert await known.principal("cairn_x") is None
-        secret, kept = await desk.create(name="till", rights=READ, app="shop")
+        secret, kept = await registry.create(name="till", rights=READ, app="shop")
         await known.refresh()
         assert known.are_asked_for
         assert await known.principal(secret) == Principal(
@@ -121,7 +142,7 @@ async def test_a_process_knows_what_was_made_and_what_is_gone(
         )
         assert known.is_good(str(kept.token_id))
         assert await known.principal(secret + "x") is None
-        await desk.revoke(kept.token_id, EVERYBODY)
+        await registry.revoke(kept.token_id, EVERYBODY)
         await known.refresh()
         assert await known.principal(secret) is None
         assert not known.is_good(str(kept.token_id))
@@ -133,38 +154,41 @@ async def test_a_process_knows_what_was_made_and_what_is_gone(
 
 
 async def test_a_token_that_runs_out_while_it_is_known_lets_nobody_in_any_more(
-    tokens: AccessTokens, desk: TokenDesk
+    tokens: AccessTokens, registry: TokenRegistry, monkeypatch: pytest.MonkeyPatch
 ):
-    secret, kept = await desk.create(name=None, rights=READ, lifetime=timedelta(seconds=0.3))
+    secret, kept = await registry.create(name=None, rights=READ, lifetime=timedelta(days=1))
     known = KnownTokens(tokens, Signal())
     await known.start()
     try:
         assert await known.principal(secret) is not None
-        await eventually(lambda: not known.is_good(str(kept.token_id)), "it is gone")
+        assert known.is_good(str(kept.token_id))
+        tomorrow = monotonic() + timedelta(days=1).total_seconds()
+        monkeypatch.setattr(known_tokens, "monotonic", lambda: tomorrow)
+        assert not known.is_good(str(kept.token_id))
         assert await known.principal(secret) is None
     finally:
         await known.stop()
 
 
 async def test_another_process_hears_at_once_and_a_deaf_one_within_a_second(database_url: str):
-    hub = FanOut()
-    async with open_store(database_url, hub=hub) as here, open_store(database_url) as there:
-        desk = TokenDesk(PostgresAccessTokens(there.database), SystemClock())
-        heard = KnownTokens(PostgresAccessTokens(here.database), hub.access)
+    fan_out = FanOut()
+    async with open_store(database_url, fan_out=fan_out) as here, open_store(database_url) as there:
+        registry = TokenRegistry(PostgresAccessTokens(there.database), SystemClock())
+        heard = KnownTokens(PostgresAccessTokens(here.database), fan_out.access)
         deaf = KnownTokens(PostgresAccessTokens(here.database), Signal())
         await heard.start()
         await deaf.start()
         try:
-            secret, kept = await desk.create(name=None, rights=READ)
+            secret, kept = await registry.create(name=None, rights=READ)
             for known in (heard, deaf):
                 # A token that is not known yet is looked for.
                 await eventually(
                     lambda known=known: known.is_good(str(kept.token_id)), "it is known"
                 )
                 assert await known.principal(secret) is not None
-            rung = asyncio.create_task(hub.access.wait(20))
+            rung = asyncio.create_task(fan_out.access.wait(20))
             await asyncio.sleep(0)
-            await desk.revoke(kept.token_id, EVERYBODY)
+            await registry.revoke(kept.token_id, EVERYBODY)
             assert await rung
             for known in (heard, deaf):
                 await eventually(
@@ -176,8 +200,10 @@ async def test_another_process_hears_at_once_and_a_deaf_one_within_a_second(data
             await deaf.stop()
 
 
-async def test_a_process_that_cannot_ask_keeps_what_it_knows(desk: TokenDesk, tokens: AccessTokens):
-    secret, kept = await desk.create(name=None, rights=READ)
+async def test_a_process_that_cannot_ask_keeps_what_it_knows(
+    registry: TokenRegistry, tokens: AccessTokens
+):
+    secret, kept = await registry.create(name=None, rights=READ)
 
     class Lost(MemoryAccessTokens):
         def __init__(self) -> None:

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
-from application.errors import RateLimited
+from application.errors import RateLimited, StoreUnavailable
 from application.limits.limiter import Limiter, Limits
 from application.ports.access.allowances import Allowances, Granted, Kind
 from domain.principal import Principal
@@ -187,6 +188,23 @@ async def test_a_large_amount_is_all_or_nothing_and_a_smaller_one_still_fits():
     assert (standing.limit, standing.left, standing.resets_in) == (1000, 0, DAY / 2)
     with pytest.raises(RateLimited):
         await one.spend(TILL, "bytes", 1)
+
+
+async def test_a_store_that_says_nothing_keeps_all_waiting_for_no_longer_than_one():
+    class Silent(MemoryAllowances):
+        async def take(self, *_: object, **__: object) -> Granted:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    one = Limiter(Silent(Clock()), Limits(requests=10), uuid4(), patience=0.05)
+    began = monotonic()
+    asked = [one.spend(TILL, "requests") for _ in range(100)]
+
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert {type(answer) for answer in answers} == {StoreUnavailable}
+    # One after the other they would take 5 s.
+    assert monotonic() - began < 3
 
 
 async def test_without_a_limit_nothing_is_asked():

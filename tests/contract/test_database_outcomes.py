@@ -23,7 +23,10 @@ from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.outcomes import _TABLE, outcome_of
 from infrastructure.postgres.log.event_log import PostgresEventLog
+from infrastructure.postgres.writing import group_commit
+from infrastructure.postgres.writing.arrays import register_arrays
 from infrastructure.postgres.writing.group_commit import CommitLimits
+from infrastructure.postgres.writing.rehearsal import rehearse
 from tests.support.appends import Chain
 from tests.support.postgres import Server
 from tests.support.proxy import Proxy
@@ -32,8 +35,10 @@ PATIENCE = 1.0
 
 
 @asynccontextmanager
-async def log_on(url: str, patience: float = PATIENCE) -> AsyncIterator[PostgresEventLog]:
-    database = Database(url, readers=2)
+async def log_on(
+    url: str, patience: float = PATIENCE, kind: type[Database] = Database
+) -> AsyncIterator[PostgresEventLog]:
+    database = kind(url, readers=2)
     await database.open()
     log = PostgresEventLog(database, lambda _: None, limits=CommitLimits(patience=patience))
     await log.start()
@@ -89,9 +94,23 @@ REFUSED = {
     "55P03": "timed_out",
     "XX001": "corrupted",
     "XX002": "corrupted",
+    "XX000": "internal_error",
     "42501": "permission",
 }
-TRIED_AGAIN = ("08006", "25P03", "40001", "40P01", "57P01", "57P02", "57P03", "57P05")
+TRIED_AGAIN = (
+    "08006",
+    "0A000",
+    "25P03",
+    "25P04",
+    "26000",
+    "40001",
+    "40P01",
+    "57P01",
+    "57P02",
+    "57P03",
+    "57P04",
+    "57P05",
+)
 CHANGED: dict[str, tuple[LiteralString, LiteralString, str]] = {
     "42P01": ("alter table sessions rename to t", "alter table t rename to sessions", "schema"),
     "42703": (
@@ -175,20 +194,37 @@ async def test_what_may_go_better_is_tried_again_and_stored_once(
 
 @pytest.mark.parametrize(("code", "change"), CHANGED.items())
 async def test_a_schema_or_rights_that_do_not_fit_are_named_until_they_do(
-    database_url: str, code: str, change: tuple[LiteralString, LiteralString, str]
+    database_url: str,
+    code: str,
+    change: tuple[LiteralString, LiteralString, str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     spoil, mend, reason = change
+    tries = 0
+
+    class Counting(Database):
+        async def connect(self, name: str) -> AsyncConnection:
+            nonlocal tries
+            tries += 1
+            return await super().connect(name)
+
     async with (
-        log_on(database_url, patience=5.0) as log,
+        log_on(database_url, patience=3.0, kind=Counting) as log,
         await AsyncConnection.connect(database_url, autocommit=True) as owner,
     ):
         chain = Chain()
         await log.append(chain.next())
         await owner.execute(spoil)
 
-        refusal = await refused(log, chain)
+        with caplog.at_level(logging.WARNING, "cairn.store"):
+            refusal = await refused(log, chain)
 
-        assert refusal.facts["reason"].startswith(reason)
+            assert refusal.facts["reason"].startswith(reason)
+            # What is looked at every second is what appends need, and not only whether space is.
+            opened = tries
+            await until(lambda: tries >= opened + 2)
+            assert log.trouble is not None
+            assert [r.levelname for r in caplog.records] == ["ERROR"]
         await owner.execute(mend)
         assert await stored(database_url) == 1
         await until(lambda: log.trouble is None)
@@ -362,6 +398,88 @@ async def test_connections_that_go_silent_are_left_and_nothing_is_lost_or_double
             assert await stored(database_url) == counted + 1
             acknowledged = 12 + 2 * (len(answers) - len(unknown)) + 1
             assert acknowledged <= counted <= acknowledged + 2 * len(unknown)
+
+
+async def test_what_was_prepared_for_another_schema_is_prepared_again(database_url: str) -> None:
+    database = Database(database_url, readers=1)
+    await database.open()
+    async with await AsyncConnection.connect(database_url, autocommit=True) as owner:
+        await owner.execute("create table counted (many int); insert into counted values (3)")
+        for _ in range(10):
+            assert await database.fetch("select many from counted", {}) == [(3,)]
+
+        await owner.execute("alter table counted alter column many type bigint")
+        assert await database.fetch("select many from counted", {}) == [(3,)]
+
+        for _ in range(10):
+            assert await database.fetch("select many + 1 from counted", {}) == [(4,)]
+        await database.run("deallocate all", {})
+        assert await database.fetch("select many + 1 from counted", {}) == [(4,)]
+    await database.close()
+
+
+async def test_a_rehearsal_takes_space_of_the_disk_for_a_moment(database_url: str) -> None:
+    """A small append fits into pages that Postgres has already, however full the disk is."""
+    taken = "select temp_bytes from pg_stat_database where datname = current_database()"
+    async with await AsyncConnection.connect(database_url, autocommit=True) as owner:
+        register_arrays(owner)
+        await rehearse(owner)
+        await owner.execute("select pg_stat_force_next_flush()")
+        await owner.execute("select 1")
+        row = await (await owner.execute(taken)).fetchone()
+    assert row is not None
+    assert row[0] >= 1024 * 1024
+
+
+async def test_an_append_that_is_rehearsed_leaves_nothing_behind(database_url: str) -> None:
+    async with (
+        log_on(database_url) as log,
+        await AsyncConnection.connect(database_url, autocommit=True) as owner,
+    ):
+        register_arrays(owner)
+
+        await rehearse(owner)
+        await rehearse(owner)
+
+        assert await stored(database_url) == 0
+        for table in ("sessions", "idempotency_keys", "log_head"):
+            rows = psycopg.sql.SQL("select * from {}").format(psycopg.sql.Identifier(table))
+            found = await (await owner.execute(rows)).fetchall()
+            assert found == ([(0, 0)] if table == "log_head" else []), table
+        assert await log.append(Chain().next()) == 1
+
+
+async def test_a_log_to_which_nothing_is_written_knows_whether_it_could_be(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        log_on(database_url) as log,
+        await AsyncConnection.connect(database_url, autocommit=True) as owner,
+    ):
+        monkeypatch.setattr(group_commit, "_KNOWN_FOR", 3600.0)
+        await log.look()
+        await until(lambda: log._commits.health.heard_at > 0)
+        await owner.execute(
+            "create function fault() returns trigger language plpgsql as $$"
+            " begin raise exception 'on purpose' using errcode = '42501'; end $$;"
+            " create trigger fault before insert on events for each row execute function fault()"
+        )
+        await log.look()
+        # What was known a moment ago is not asked again.
+        assert log.trouble is None
+        monkeypatch.setattr(group_commit, "_KNOWN_FOR", 0.0)
+        await asyncio.gather(log.look(), log.look())
+        await until(lambda: log.trouble is not None)
+        assert log.trouble is not None
+        assert log.trouble.reason == "permission"
+        await owner.execute("drop function fault cascade")
+        await until(lambda: log.trouble is None)
+        async with owner.transaction():
+            await owner.execute("select from log_head for update")
+            await log.look()
+            await until(lambda: log.trouble is not None)
+        await until(lambda: log.trouble is None)
+        assert await stored(database_url) == 0
 
 
 def test_an_error_about_the_values_is_no_outcome_of_the_database() -> None:

@@ -118,18 +118,18 @@ async def test_a_session_is_postponed_if_it_is_due_as_it_was_seen(store: Store) 
     chain, other = await make(store, due_at=now - HOUR), await make(store, due_at=now - HOUR)
     session = await store.session_rows.session(chain.session_id)
     for seen in (now - HOUR + A_MOMENT, now - HOUR - A_MOMENT, now):
-        await store.deadlines.postpone(chain.session_id, seen, None)
+        await store.deadlines.reschedule(chain.session_id, seen, None)
         assert set(await due(store)) == {chain.session_id, other.session_id}
-    await store.deadlines.postpone(chain.session_id, now - HOUR, now - HOUR / 2)
+    await store.deadlines.reschedule(chain.session_id, now - HOUR, now - HOUR / 2)
     assert await due(store) == [other.session_id, chain.session_id]
-    await store.deadlines.postpone(chain.session_id, now - HOUR / 2, now + HOUR)
+    await store.deadlines.reschedule(chain.session_id, now - HOUR / 2, now + HOUR)
     assert await due(store) == [other.session_id]
-    await store.deadlines.postpone(chain.session_id, now + HOUR, None)
-    await store.deadlines.postpone(other.session_id, now - HOUR, None)
+    await store.deadlines.reschedule(chain.session_id, now + HOUR, None)
+    await store.deadlines.reschedule(other.session_id, now - HOUR, None)
     assert await store.deadlines.next_due() is None
     # Never is no time that could be seen.
-    await store.deadlines.postpone(other.session_id, now - HOUR, now - HOUR)
-    await store.deadlines.postpone(uuid4(), now, now)
+    await store.deadlines.reschedule(other.session_id, now - HOUR, now - HOUR)
+    await store.deadlines.reschedule(uuid4(), now, now)
     assert await store.deadlines.next_due() is None
     # No event says so, and nothing else of the row has changed.
     assert await store.log.head() == 4
@@ -141,9 +141,9 @@ async def test_a_row_that_is_written_anew_overrules_what_was_postponed(store: St
     chain = await make(store, due_at=now - HOUR)
     (seen,) = await store.deadlines.due(1)
     await store.log.append(chain.next(row=row(due_at=now - 2 * HOUR)))
-    await store.deadlines.postpone(chain.session_id, seen.due_at, now + HOUR)
+    await store.deadlines.reschedule(chain.session_id, seen.due_at, now + HOUR)
     assert await due(store) == [chain.session_id]
-    await store.deadlines.postpone(chain.session_id, now - 2 * HOUR, now + HOUR)
+    await store.deadlines.reschedule(chain.session_id, now - 2 * HOUR, now + HOUR)
     assert await due(store) == []
     await store.log.append(chain.next(row=row(due_at=now - HOUR)))
     assert await due(store) == [chain.session_id]
@@ -160,9 +160,9 @@ async def test_a_turn_whose_time_is_further_off_than_it_can_be_is_due_now(
     for other in ({"status": "idle"}, {"status": "stopped"}, {"deleted": True}):
         await make(store, **{"status": status} | other)
 
-    await store.deadlines.hasten(ahead + 60)
+    await store.deadlines.mark_due_now(ahead + 60)
     assert await due(store) == [never.session_id]
-    await store.deadlines.hasten(ahead - 60)
+    await store.deadlines.mark_due_now(ahead - 60)
     assert set(await due(store)) == {never.session_id, once.session_id}
 
 
@@ -170,10 +170,10 @@ async def test_postponing_does_not_get_in_the_way_of_appends(store: Store) -> No
     now = await store.deadlines.now()
     chain = await make(store, due_at=now - HOUR)
 
-    async def postpone() -> None:
+    async def reschedule() -> None:
         for _ in range(40):
             for found in await store.deadlines.due(1):
-                await store.deadlines.postpone(
+                await store.deadlines.reschedule(
                     found.session_id, found.due_at, found.due_at + A_MOMENT
                 )
 
@@ -181,7 +181,7 @@ async def test_postponing_does_not_get_in_the_way_of_appends(store: Store) -> No
         for n in range(60):
             await store.log.append(chain.next(row=row(due_at=now - HOUR) if n % 2 else None))
 
-    await asyncio.wait_for(asyncio.gather(write(), postpone(), postpone()), 60)
+    await asyncio.wait_for(asyncio.gather(write(), reschedule(), reschedule()), 60)
     assert await store.log.head() == 62
     listed = await store.session_rows.session(chain.session_id)
     assert listed is not None

@@ -56,7 +56,7 @@ async def test_the_clock_leaves_alone_what_is_held(store: Store) -> None:
     await store.log.append(imported(chain.next(row=late), "import"))
     assert not await store.deadlines.due(10)
     assert not await store.deadlines.orphans(10)
-    await store.deadlines.hasten(0.0)
+    await store.deadlines.mark_due_now(0.0)
     assert not await store.deadlines.due(10)
     await store.log.append(imported(chain.next(row=late), None))
     assert [one.session_id for one in await store.deadlines.due(10)] == [chain.session_id]

@@ -9,10 +9,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import KeysTaken, VersionConflict
+from application.memory_budget import MEBIBYTE
 from application.ports.log.event_log import Append
 from application.ports.log.events import StoredEvent
 from application.ports.session.shared_state import SharedWrite
 from application.ports.store import Store
+from application.reads.streams.wire import record_json
 from domain.log.chain import genesis, link, record_hash
 from tests.support.appends import Chain, at, row
 
@@ -215,6 +217,70 @@ async def test_a_session_is_read_after_upto_and_by_limit(store: Store) -> None:
     assert await sequences(after=10) == []
     assert await sequences(after=99) == []
     assert await sequences(after=6, upto=3) == []
+
+
+async def test_a_session_is_read_as_joined_lines_where_all_its_events_are_plain(
+    store: Store,
+) -> None:
+    chain, long, erased = Chain(), Chain(), Chain()
+    await store.log.append(chain.next(4, text="åβ\n", turn="t1"))
+    await store.log.append(chain.next(6, text="x" * 4000))
+    await store.log.append(long.next(2))
+    await store.log.append(long.next(1, text="x" * 8192))
+    await store.log.append(erased.next(["session.created", "session.erased", "note"]))
+
+    async def same(log_id: UUID, limit: int = 100, **which: int) -> int:
+        which = {"most_bytes": MEBIBYTE, **which}
+        joined = await store.log.read_joined(log_id, limit=limit, **which)
+        events = await store.log.read(log_id, limit=limit, **which)
+        assert joined is not None
+        assert (joined.count, joined.size, joined.lines) == (
+            len(events),
+            sum(len(event.record) for event in events),
+            b"".join(record_json(event) + b"\n" for event in events),
+        )
+        return joined.count
+
+    assert await same(chain.session_id) == 10
+    assert await same(chain.session_id, after=3) == 7
+    assert await same(chain.session_id, after=3, upto=6) == 3
+    assert await same(chain.session_id, after=3, upto=6, limit=2) == 2
+    assert await same(chain.session_id, after=4, most_bytes=8_100) == 2
+    assert await same(chain.session_id, after=4, most_bytes=1) == 1
+    assert await same(chain.session_id, after=10) == 0
+    assert await same(UUID(int=9)) == 0
+    assert await same(long.session_id, upto=2) == 2
+    assert await store.log.read_joined(long.session_id, limit=100, most_bytes=MEBIBYTE) is None
+    assert await same(erased.session_id, upto=1) == 1
+    assert await store.log.read_joined(erased.session_id, limit=100, most_bytes=MEBIBYTE) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"not json",
+        b'x"id":"1"',
+        b'[{"id":"1"}]',
+        b'{"id":"1",\n"type":"note"}',
+        b'{"id":"","type":"note","v":1,"at":"2026-01-01T00:00:00Z","actor":"a","origin":"o"}',
+        b'{"id":"1","type":"note","v":0,"at":"2026-01-01T00:00:00Z","actor":"a","origin":"o"}',
+        b'{"id":"1","type":"note","v":1,"at":"never","actor":"a","origin":"o"}',
+        b'{"id":"1","type":"note","v":1,"at":"2026-01-01T00:00:00Z","actor":"\xff","origin":"o"}',
+        b'x{"id":"1","type":"note","v":1,"at":"2026-01-01T00:00:00Z","actor":"a","origin":"o"}',
+        b'x"id":"1","type":"note","v":1,"at":"2026-01-01T00:00:00Z","actor":"a","origin":"o"}',
+    ],
+)
+async def test_a_record_that_cannot_be_read_is_in_no_joined_lines(
+    store: Store, damage: bytes
+) -> None:
+    chain = Chain()
+    append = chain.next(3)
+    append.events = [append.events[0], append.events[1]._replace(record=damage), append.events[2]]
+    await store.log.append(append)
+
+    assert await store.log.read_joined(chain.session_id, limit=9, most_bytes=MEBIBYTE) is None
+    assert await store.log.read_joined(chain.session_id, limit=1, most_bytes=MEBIBYTE) is not None
 
 
 async def test_the_newest_are_returned_in_order(store: Store) -> None:
@@ -493,6 +559,8 @@ async def test_pages_end_where_they_are_full_by_bytes_and_say_how_far_they_came(
         assert await read(1, 0, types=["b"]) == ([2], 2, 5)
         assert await read(1500, 0, 3, types=["c"]) == ([], 3, 5)
         assert await read(1500, 0, types=["d"]) == ([], 5, 5)
+    oldest = await store.log.read(chain.session_id, limit=9, most_bytes=1500)
+    assert [event.sequence for event in oldest] == [1, 2]
     newest = await store.log.read_newest(chain.session_id, last=9, most_bytes=1500)
     assert [event.sequence for event in newest] == [4, 5]
     unknown = await store.log.read_page(uuid4(), after=0, upto=9, limit=9, most_bytes=9)

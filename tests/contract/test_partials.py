@@ -102,29 +102,29 @@ async def test_a_sweep_forgets_what_belongs_to_turns_that_have_ended(store: Stor
 
 
 async def test_what_is_written_is_kept_together_and_forgotten_with_its_turn(store: Store):
-    hub, chains = FanOut(), [await running(store) for _ in range(3)]
-    writer = PartialWriter(store.partials, hub)
+    fan_out, chains = FanOut(), [await running(store) for _ in range(3)]
+    writer = PartialWriter(store.partials, fan_out)
     await writer.start()
     for chain in chains:
-        with hub.partials.used(chain.session_id) as session:
+        with fan_out.partials.used(chain.session_id) as session:
             session.run("t1")
             session.checked = 2
             partial = session.messages[SAID] = Partial(SAID, 2, own=True)
             for word in ("The ", "quick ", "fox"):
                 partial.append(word)
-            hub.partials.keep(session)
+            fan_out.partials.keep(session)
 
     await writer.kept()
 
     for chain in chains:
         (kept,) = await store.partials.read(chain.session_id)
         assert kept.piece == partial.after(Mark())
-    hub.partials.publish(chains[0].session_id, 2, chains[0].next(["turn.completed"]).events)
+    fan_out.partials.publish(chains[0].session_id, 2, chains[0].next(["turn.completed"]).events)
     await writer.kept()
     assert await store.partials.read(chains[0].session_id) == []
-    with hub.partials.used(chains[1].session_id) as session:
+    with fan_out.partials.used(chains[1].session_id) as session:
         session.messages[SAID].append("!")
-        hub.partials.keep(session)
+        fan_out.partials.keep(session)
     await writer.stop()
     kept_all = await store.partials.read(chains[1].session_id)
     assert [one.piece.text for one in kept_all] == ["The quick fox", "!"]

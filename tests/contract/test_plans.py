@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import timedelta
-from typing import Any, get_args
+from typing import Any, LiteralString, get_args
 from uuid import UUID
 
 import psycopg
@@ -21,7 +21,7 @@ from infrastructure.postgres.writing.arrays import register_arrays
 from infrastructure.postgres.writing.batch import arguments
 from tests.support.appends import Chain, at
 
-LOG, DEADLINES = sql.load("log"), sql.load("deadlines")
+LOG, DEADLINES, JOINED = sql.load("log"), sql.load("deadlines"), sql.load("joined_pages")
 READ_MODELS = {
     **sql.load("session_rows"),
     "session": SESSION,
@@ -176,16 +176,22 @@ def test_the_newest_events_are_a_range_of_the_primary_key(
     assert scan["Scan Direction"] == "Backward"
 
 
-def test_the_whole_feed_is_a_range_of_positions(connection: Connection[TupleRow]) -> None:
+@pytest.mark.parametrize("statement", [LOG["read_all"], JOINED["of_all"]], ids=["rows", "joined"])
+def test_the_whole_feed_is_a_range_of_positions(
+    connection: Connection[TupleRow], statement: LiteralString
+) -> None:
     values = {"after": 9000, "upto": 9500, "limit": 200, "bytes": 10**6}
-    nodes = plan(connection, LOG["read_all"], values, generic=True)
+    nodes = plan(connection, statement, values, generic=True)
     refuse([node for node in nodes if node.get("Relation Name") != "log_head"])
     assert indexes(nodes) >= {"events_by_position"}
 
 
 @pytest.mark.parametrize("types", [[], ["agent.message"]], ids=["all", "by type"])
+@pytest.mark.parametrize(
+    "statement", [LOG["read_page"], JOINED["of_session"]], ids=["rows", "joined"]
+)
 def test_a_page_of_a_session_with_its_head_is_a_range_of_the_primary_key(
-    connection: Connection[TupleRow], types: list[str]
+    connection: Connection[TupleRow], statement: LiteralString, types: list[str]
 ) -> None:
     values: dict[str, Any] = {
         "session": LONG,
@@ -195,7 +201,7 @@ def test_a_page_of_a_session_with_its_head_is_a_range_of_the_primary_key(
         "limit": 200,
         "bytes": 10**6,
     }
-    nodes = plan(connection, LOG["read_page"], values, generic=not types)
+    nodes = plan(connection, statement, values, generic=not types)
     # Of the few of a rare type in the window of sequences, the first are kept as they come.
     refuse([node for node in nodes if not types or node["Node Type"] != "Sort"])
     assert indexes(nodes) == {"events_pkey", "sessions_pkey"}
@@ -462,7 +468,7 @@ def test_the_writes_to_a_key_are_a_range_of_the_primary_key(
 DUE = {
     "due": ({"limit": 20}, "sessions_by_deadline"),
     "next_due": ({}, "sessions_by_deadline"),
-    "postpone": ({"session": LONG, "seen": at(0), "until": at(1)}, "sessions_pkey"),
+    "reschedule": ({"session": LONG, "seen": at(0), "until": at(1)}, "sessions_pkey"),
 }
 
 

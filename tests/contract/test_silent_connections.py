@@ -22,8 +22,8 @@ WITHIN = 20.0
 
 
 @asynccontextmanager
-async def opened(url: str) -> AsyncIterator[Database]:
-    database = Database(url, readers=READERS, patience=PATIENCE)
+async def opened(url: str, readers: int = READERS) -> AsyncIterator[Database]:
+    database = Database(url, readers=readers, patience=PATIENCE)
     await database.open()
     try:
         yield database
@@ -94,6 +94,17 @@ async def test_reads_that_belong_together_see_one_moment(database_url: str) -> N
         before = await reading.rows("select count(*) from write_probe", {})
         await database.run("insert into write_probe (probe_id, filler) values (3, '')", {})
         assert await reading.rows("select count(*) from write_probe", {}) == before
+
+
+async def test_statements_of_reads_that_belong_together_stay_prepared(database_url: str) -> None:
+    """To plan them anew each time takes the database longer than most of these reads do."""
+    async with opened(database_url, readers=1) as database:
+        for _ in range(8):
+            async with database.reading() as reading:
+                await reading.rows("select %(number)s::int", {"number": 7})
+        async with database.reading() as reading:
+            names = await reading.rows("select statement from pg_prepared_statements", {})
+    assert ("select $1::int",) in names
 
 
 async def test_what_a_reader_no_longer_waits_for_is_ended_by_the_server(database_url: str) -> None:

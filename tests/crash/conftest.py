@@ -2,13 +2,14 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from infrastructure.embedded_postgres import EmbeddedPostgres
+from tests.support.measuring import measured as measured
 from tests.support.processes import Cairn
 
 
@@ -46,19 +47,6 @@ def servers(both: list[Cairn]) -> list[Cairn]:
     with ThreadPoolExecutor() as pool:
         list(pool.map(Cairn.start, dead))
     return both
-
-
-@pytest.fixture
-def measured(
-    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
-) -> Callable[[str, object], None]:
-    """Note a figure: it goes into the report of the run, and is shown with -rP."""
-
-    def note(name: str, value: object) -> None:
-        record_property(name, value)
-        print(f"{request.node.name}: {name}: {value}")
-
-    return note
 
 
 async def start_again(server: Cairn) -> None:

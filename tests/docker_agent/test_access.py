@@ -112,6 +112,15 @@ def test_a_right_that_is_missing_is_named(closed, ask: Ask, route: Route):
     assert message_of(refused) == f"this token does not allow `{route.right}`"
 
 
+@pytest.mark.parametrize("right", ["read", "stream"])
+def test_a_run_tells_what_happens_so_it_needs_the_rights_to_see_it(closed, ask: Ask, right: str):
+    path = f"/api/sessions/{closed[2]}/agent/demo"
+    body = {"messages": [{"role": "user", "content": "go"}]}
+    refused = ask(f"not {right}", "POST", path, json=body)
+    assert refused.status_code == 403
+    assert message_of(refused) == f"this token does not allow `{right}`"
+
+
 AGENTS = "/api/agents"
 
 

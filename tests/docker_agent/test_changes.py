@@ -194,6 +194,11 @@ def test_a_summary_names_the_first_message_that_it_does_not_cover(agent: httpx.C
     assert kept == [added[2]["id"], added[1]["id"], None]
     for body in ({"summary": " "}, {"summary": "s", "tokens": 3}, {"summary": "s", "tokens": -1}):
         assert agent.post(f"{at}/summaries", json=body).status_code == 400
+    beyond = agent.post(f"{at}/summaries", json={"summary": "s", "tokens": 3})
+    assert message_of(beyond).endswith(
+        "(in v1.81 tokens) is the index of the first message that is"
+        " kept, from 0; there are 3 messages"
+    )
 
 
 # ── queues ───────────────────────────────────────────────────────────────────────────────────

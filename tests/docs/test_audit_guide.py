@@ -43,6 +43,7 @@ def test_a_stranger_can_do_what_the_guide_says(database_url: str, tmp_path: Path
             said += sh.run(commands.replace("python3", f"'{sys.executable}'"))
         assert said.count("HOLDS:") == 5
         assert "DOES NOT" not in said
+        (tmp_path / "export.jsonl").write_bytes(api.get(f"{session.path}/export").content)
         api.close()
     finds_what_is_wrong(tmp_path)
 
@@ -60,6 +61,10 @@ def finds_what_is_wrong(folder: Path) -> None:
     refused("session", b"".join([lines[0], *lines[2:]]))
     refused("session", b"".join([lines[1], lines[0], *lines[2:]]))
     refused("session", b"".join(lines[1:]))
+    export = (folder / "export.jsonl").read_bytes().splitlines(keepends=True)
+    other.write_bytes(b"".join(export))
+    assert check("session", other)[1].startswith(f"HOLDS: {len(export) - 1} events")
+    refused("session", b"".join(export[:-1]))
     refused("session", b"")
     refused("session", b"junk\n")
     refused("log", (folder / "checkpoint").read_bytes(), folder / "proof.json")

@@ -1,27 +1,21 @@
 """`cairn erase`, as a person runs it."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from api.cli import main
 from tests.erasure.conftest import Eraser
 from tests.erasure.test_session import SECRET, furnished
 from tests.support.api import done, refused
-
-Run = Callable[..., tuple[int, str, str]]
+from tests.support.in_process import Run, said_by
 
 
 @pytest.fixture
 def run(eraser: Eraser, capsys: pytest.CaptureFixture[str]) -> Run:
     def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(["erase", *map(str, arguments), "--reason", "request 17", "--url", eraser.url])
-        said = capsys.readouterr()
-        code = ended.value.code
-        return code if isinstance(code, int) else 0, said.out, said.err
+        where = ("--reason", "request 17", "--url", eraser.url)
+        return said_by(capsys, "erase", *arguments, *where)
 
     return call
 
@@ -86,3 +80,17 @@ def test_what_makes_no_sense_is_refused(run: Run, arguments: tuple[str, ...]) ->
 def test_a_session_that_is_not_there_is_named(run: Run) -> None:
     status, _, wrong = run("01890a5d-ac96-774b-bcce-b302099a8057", "--yes")
     assert (status, "404" in wrong) == (1, True)
+
+
+@pytest.mark.parametrize("asked", [["--dry-run"], ["--yes"]])
+def test_a_user_of_whom_nothing_is_there_is_told_so(run: Run, asked: list[str]) -> None:
+    status, said, _ = run("--app", "console", "--user", "nobody", *asked)
+    assert status == 0
+    assert "no session, for the app console has none of the user nobody" in said
+
+
+def test_a_session_that_is_erased_already_is_told_so(eraser: Eraser, run: Run) -> None:
+    session = furnished(eraser)
+    assert run(session.id, "--yes")[0] == 0
+    status, said, _ = run(session.id, "--yes")
+    assert (status, said) == (0, "erased: nothing, for the session is erased already\n")

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -64,9 +65,25 @@ def verified(folder: Path, proof: bytes) -> str:
     return "\n".join(said)
 
 
-def checked(folder: Path, *arguments: str) -> str:
+def erasure_checked(folder: Path, proof: bytes) -> str:
+    (folder / "proof").write_bytes(proof)
+    return checked(folder, "proof", by="verify_erasure.py")
+
+
+def other_size(told: dict[str, Any]) -> dict[str, Any]:
+    """Return a proof whose signed tree is another one than that of its inclusion proofs."""
+    return {**told, "checkpoint": told["checkpoint_before"]}
+
+
+def other_event(told: dict[str, Any]) -> dict[str, Any]:
+    """Return a proof that is about an event of another log."""
+    (one,) = told["inclusion"]
+    return {**told, "inclusion": [{**one, "position": one["position"] + 1}]}
+
+
+def checked(folder: Path, *arguments: str, by: str = "verify.py") -> str:
     ran = subprocess.run(
-        [sys.executable, str(ROOT / "docs/verify.py"), *arguments],
+        [sys.executable, str(ROOT / "docs" / by), *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -86,6 +103,27 @@ def test_the_proof_of_an_erasure_is_checked_without_a_server(
     assert SECRET.encode() not in proof
     said = verified(tmp_path, proof)
     assert said.count("HOLDS:") == 5, said
+    whole = erasure_checked(tmp_path, proof)
+    assert whole.startswith(f"HOLDS: {session.id} has ")
+    assert "is in the tree of" in whole
+    assert "goes on from that of" in whole
+    first, _, rest = proof.partition(b"\n")
+    told = json.loads(first)
+    for words, changed in (
+        ("it is no proof of an erasure", rest),
+        (
+            "not one proof for each log",
+            json.dumps({**told, "inclusion": []}).encode() + b"\n" + rest,
+        ),
+        (
+            "no proof that the later",
+            json.dumps({**told, "consistency": None}).encode() + b"\n" + rest,
+        ),
+        ("was not signed", json.dumps(other_size(told)).encode() + b"\n" + rest),
+        ("of another event", json.dumps(other_event(told)).encode() + b"\n" + rest),
+    ):
+        assert "DOES NOT HOLD: " in (refusal := erasure_checked(tmp_path, changed)), refusal
+        assert words in refusal
     several = eraser.api.post("/v1/erasures/proof", {"log_ids": [session.id]})
     assert several.content.splitlines()[1:] == proof.splitlines()[1:]
     # Whoever changes a hash, or takes the last word away, is found out.

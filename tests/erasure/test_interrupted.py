@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,11 +14,14 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Caller
 from application.commands.scope_handler import ScopeHandler
 from application.erasure.erasing import Erasing
+from application.errors import StaleSequence
 from application.fan_out import FanOut
 from application.projections.shared_state import scope_id
 from application.reads.evidence.verification import Verification
 from application.reads.queries import Queries
 from application.reads.transcript.transcripts import Transcripts
+from application.retention.policies import Policy
+from application.retention.stored_sessions import StoredSessions
 from application.use_cases.session.lineage import Lineages
 from domain.errors import Erased
 from domain.session.commands import AddMessage, CreateSession
@@ -67,15 +71,15 @@ class Desk:
 
     def __init__(self, store: PostgresStore, erasures: PostgresErasures | None = None) -> None:
         self.store = store
-        hub, self.repository = FanOut(), SessionRepository(store)
-        self.handler = CommandHandler(store, self.repository, hub)
+        fan_out, self.repository = FanOut(), SessionRepository(store)
+        self.handler = CommandHandler(store, self.repository, fan_out)
         transcripts = Transcripts(store)
         self.erasing = Erasing(
             store,
             erasures or PostgresErasures(store.database),
             self.repository,
             self.handler,
-            ScopeHandler(store, hub),
+            ScopeHandler(store, fan_out),
             transcripts,
         )
         queries = Queries(store, self.repository, transcripts)
@@ -95,7 +99,7 @@ class Desk:
 
 @pytest.fixture
 async def store(database_url: str) -> AsyncIterator[PostgresStore]:
-    async with open_store(database_url, hub=FanOut()) as store:
+    async with open_store(database_url, fan_out=FanOut()) as store:
         yield store
 
 
@@ -139,6 +143,68 @@ async def test_what_was_ended_half_way_is_completed(
         await desk.erasing.round()
         await desk.erase()
         await desk.erasing.round()
+    await is_gone(store, database_url)
+
+
+@pytest.mark.parametrize("goes_on", [FORK, ADA], ids=["its fork", "itself"])
+async def test_what_goes_on_after_it_was_looked_at_is_not_erased(
+    store: PostgresStore, goes_on: UUID
+) -> None:
+    await furnished(store)
+    desk = Desk(store)
+    plan = await desk.erasing.plans.of_session(ADA, children=False)
+    heads = {one.session_id: one.events for one in plan.sessions}
+    command = AddMessage(message_id="late", role="user", parts=text())
+    await desk.handler.handle(OFFICER.asks(goes_on, command))
+
+    with pytest.raises(StaleSequence):
+        async for _ in desk.erasing.carry_out(OFFICER, plan, "policy", heads=heads):
+            pass
+
+    row = await store.session_rows.session(goes_on)
+    assert row is not None
+    assert row.status != "erased"
+
+
+async def test_a_fork_that_began_after_it_was_planned_is_erased_with_its_origin(
+    store: PostgresStore,
+) -> None:
+    await furnished(store)
+    desk = Desk(store)
+    plan = await desk.erasing.plans.of_session(ADA, children=False)
+    wanted = CreateSession(owner=Owner(app="console", user="ada"))
+    await desk.lineages.fork(OFFICER, ADA, wanted, fork_id=CHILD)
+
+    async for _ in desk.erasing.carry_out(OFFICER, plan, "request 17", ADA):
+        pass
+
+    row = await store.session_rows.session(CHILD)
+    assert row is not None
+    assert row.status == "erased"
+
+
+class Silent:
+    """Signs nothing, and records nothing."""
+
+    async def sign(self) -> None: ...
+
+    async def record(self, *_: object) -> None: ...
+
+
+@pytest.mark.parametrize("first", [ADA, FORK], ids=["origin", "fork"])
+async def test_an_old_fork_and_its_old_origin_are_both_erased_whichever_is_first(
+    store: PostgresStore, database_url: str, first: UUID
+) -> None:
+    await furnished(store)
+    beside: Any = Silent()
+    sessions = StoredSessions(store, Desk(store).erasing, beside, beside)
+    policy = Policy("old", {"app": "console"}, timedelta(0), "erase", None)
+    found = [one async for one in sessions.of(policy, datetime(2999, 1, 1, tzinfo=UTC))]
+    assert {one.session_id for one in found} == {ADA, FORK}
+
+    for one in sorted(found, key=lambda one: one.session_id != first):
+        await sessions.erase(one, "old")
+
     await is_gone(store, database_url)
 
 

@@ -1,6 +1,7 @@
 """What is under way when a session is erased: gates say when, so each race has one outcome."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from application.commands.request import Caller
 from application.fan_out import FanOut
-from application.transfer import exports
+from application.transfer import log_file
 from domain.errors import Erased
 from domain.session.commands import AddMessage
 from domain.session.events import SessionErased
@@ -33,8 +34,8 @@ MESSAGES = 25
 @pytest.fixture
 async def stores(database_url: str) -> AsyncIterator[tuple[PostgresStore, PostgresStore]]:
     async with (
-        open_store(database_url, hub=FanOut()) as one,
-        open_store(database_url, hub=FanOut()) as other,
+        open_store(database_url, fan_out=FanOut()) as one,
+        open_store(database_url, fan_out=FanOut()) as other,
     ):
         yield one, other
 
@@ -85,30 +86,39 @@ async def test_what_is_left_is_told_before_it_is_carried_out(
     assert {one.position: one.record for one in left[:-1]} == told
 
 
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_JOINED", "_PAGE"):
+        monkeypatch.setattr(log_file, name, 10)
+
+
 @pytest.mark.parametrize("steps", [0, 2, 9], ids=["said", "half", "done"])
-@pytest.mark.parametrize("at", range(1, 5))
+@pytest.mark.parametrize("at", range(1, 8))
 async def test_an_export_has_all_of_a_session_or_what_is_left_of_it(
     at: int, steps: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exports, "_PAGE", 10)
+    small_pages(monkeypatch)
     tables = Tables()
     place = Place(MemoryStore(tables=tables), MemoryCensus(tables))
     filled, erasures = Populated(place.store), MemoryErasures(tables)
     await filled.add(ADA, created(title="Ada's"), *(added(f"m{n}") for n in range(MESSAGES)))
-    read, reads = place.store.log.read, 0
+    reads = 0
 
-    async def racing(*what: Any, **how: Any) -> Any:
-        nonlocal reads
-        reads += 1
-        if reads == at:
-            await filled.add(ADA, GONE)
-            for _ in range(steps):
-                await erasures.erase_events(ADA, 8)
-            if steps == 9:
-                await erasures.finish(ADA)
-        return await read(*what, **how)
+    def racing(read: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def raced(*what: Any, **how: Any) -> Any:
+            nonlocal reads
+            reads += 1
+            if reads == at:
+                await filled.add(ADA, GONE)
+                for _ in range(steps):
+                    await erasures.erase_events(ADA, 8)
+                if steps == 9:
+                    await erasures.finish(ADA)
+            return await read(*what, **how)
 
-    monkeypatch.setattr(place.store.log, "read", racing)
+        return raced
+
+    for name in ("read_joined", "read_newest", "read"):
+        monkeypatch.setattr(place.store.log, name, racing(getattr(place.store.log, name)))
     bundle = await place.export()
     erased = bundle.count(b'"erased":true')
     assert erased in (0, MESSAGES + 1)
@@ -119,12 +129,13 @@ async def test_an_export_has_all_of_a_session_or_what_is_left_of_it(
 async def test_the_export_of_one_session_ends_where_it_is_erased(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(exports, "_PAGE", 10)
+    small_pages(monkeypatch)
     tables = Tables()
     place = Place(MemoryStore(tables=tables), MemoryCensus(tables))
     filled, erasures = Populated(place.store), MemoryErasures(tables)
     await filled.add(ADA, created(), *(added(f"m{n}") for n in range(MESSAGES)))
     pieces = (await place.exports.session(ADA)).pieces()
+    assert json.loads(await anext(pieces))["cairn_export"] == 1
     assert b"m7" in await anext(pieces)
     await filled.add(ADA, GONE)
     await erasures.erase_events(ADA, 100)

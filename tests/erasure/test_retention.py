@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -16,19 +15,14 @@ from application.retention.policies import Policy, read_policies
 from infrastructure.transfer.archive_folder import verify_archive
 from tests.erasure.conftest import Eraser
 from tests.support.api import Api, SessionApi, done, refused
+from tests.support.in_process import Run, said_by
 from tests.support.server import running
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def run(eraser: Eraser, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     def call(file: Path, *arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(["retention", str(file), *map(str, arguments), "--url", eraser.url])
-        said = capsys.readouterr()
-        code = ended.value.code
-        return code if isinstance(code, int) else 0, said.out, said.err
+        return said_by(capsys, "retention", file, *arguments, "--url", eraser.url)
 
     # Everything is old enough at once.
     younger = read_policies
@@ -65,15 +59,19 @@ def test_what_is_old_is_archived_and_erased_but_for_what_is_held(
     app, (one, two, held) = three(eraser)
     running = eraser.api.create(app=app, user="kim")
     done(held.post("/legal-hold", {"reason": "case 4"}))
+    # It is old itself, and goes with its origin.
     fork = done(one.post("/fork", {}), 201)["session"]["id"]
+    done(eraser.api.post(f"/v1/sessions/{fork}/stop", {}))
     file = policy(tmp_path, app, status="stopped")
     status, said, _ = run(file, "--dry-run", "--json")
     told = json.loads(said)
-    assert (status, sorted(told["sessions"])) == (1, sorted([one.id, two.id]))
+    assert (status, sorted(told["sessions"])) == (1, sorted([one.id, two.id, fork]))
     assert (told["logs"], told["held"], told["archive"]) == (3, [held.id], None)
     assert done(one.get())["session"]["status"] == "stopped"
     status, said, _ = run(file, "--json")
-    archive = Path(json.loads(said)["archive"])
+    told = json.loads(said)
+    assert (sorted(told["sessions"]), told["changed"]) == (sorted([one.id, two.id, fork]), [])
+    archive = Path(told["archive"])
     names = sorted(path.name for path in (archive / "sessions").iterdir())
     assert names == sorted(f"{one}.jsonl" for one in (one.id, two.id, fork))
     assert b"hello" in (archive / "sessions" / f"{one.id}.jsonl").read_bytes()
@@ -182,7 +180,7 @@ def test_a_server_follows_its_policies_by_itself(
         ('[[policy]]\nname = "a"', "names no app"),
         ('[[policy]]\nname = "a"\napp = 1', "app is a text"),
         ('[[policy]]\nname = "a"\napp = "x"\nolder_than = "soon"', "needs older_than"),
-        ('[[policy]]\nname = "a"\napp = "x"\nolder_than = "0d"', "needs older_than"),
+        ('[[policy]]\nname = "a"\napp = "x"\nolder_than = "0h"', "hours, at least 1"),
         ('[[policy]]\nname = "a"\napp = "x"\nolder_than = "1d"', "needs an action"),
         ('[[policy]]\nname = "a"\napp = "x"\nolder_than = "1d"\naction = "archive"', "archives"),
         ('[[policy]]\nname = "a"\napp = "x"\nstatus = "gone"', "status is one of"),

@@ -238,6 +238,37 @@ def test_an_empty_file_of_lines_is_a_session_without_events(source: str, tmp_pat
     assert len(one.events) == 1
 
 
+@pytest.mark.parametrize("source", ["claude-code", "codex"])
+@pytest.mark.parametrize("content", [b"root:x:0:0::/root\n", b"[1]\n2\n", bytes(range(256)) * 9])
+def test_a_file_of_which_no_line_is_an_object_is_refused(
+    source: str, content: bytes, tmp_path: Path
+):
+    path = tmp_path / "passwd.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(FileFault, match="none of its lines is an object"):
+        imported(source, path, tmp_path / "out")
+
+
+OF_OTHERS = [
+    ("codex", "claude-code/projects", "claude-code"),
+    ("codex", "agh/session-1/ledger.jsonl", "agh"),
+    ("claude-code", "codex/sessions", "codex"),
+    ("claude-code", "codex/sessions/2025", "codex"),
+    ("claude-code", "agh/session-1", "agh"),
+]
+
+
+@pytest.mark.parametrize(("source", "sample", "writer"), OF_OTHERS)
+def test_a_file_of_lines_of_another_program_is_refused_by_the_name_of_its_source(
+    source: str, sample: str, writer: str, tmp_path: Path
+):
+    files = [SAMPLES / sample, *sorted((SAMPLES / sample).rglob("*.jsonl"))][:2]
+    # A folder of Codex is looked through for rollouts alone.
+    for place in files if source == "claude-code" else files[-1:]:
+        with pytest.raises(FileFault, match=f"import it with --from {writer}$"):
+            imported(source, place, tmp_path)
+
+
 def test_a_link_in_a_folder_is_not_followed(tmp_path: Path):
     folder, outside = tmp_path / "projects", tmp_path / "outside"
     (folder / "p").mkdir(parents=True)

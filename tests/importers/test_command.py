@@ -1,19 +1,18 @@
 """`cairn import --from`, as a person runs it against a server."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from api.cli import main
 from infrastructure.importers.converting import SOURCES
 from infrastructure.importers.registry import READERS
 from tests.importers.reading import SAMPLES, imported
 from tests.support.api import Api
+from tests.support.in_process import Run, said_by
 from tests.support.server import running
 
-Run = Callable[..., tuple[int, str, str]]
 PLACES = {
     "adk": "adk/database-v1.db",
     "agh": "agh/session-1/events.db",
@@ -45,11 +44,7 @@ def api(server: str) -> Iterator[Api]:
 @pytest.fixture
 def run(server: str, capsys: pytest.CaptureFixture[str]) -> Run:
     def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(["import", "--url", server, *(str(one) for one in arguments)])
-        said = capsys.readouterr()
-        code = ended.value.code
-        return code if isinstance(code, int) else 0, said.out, said.err
+        return said_by(capsys, "import", "--url", server, *arguments)
 
     return call
 

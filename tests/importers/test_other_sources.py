@@ -69,6 +69,22 @@ def test_the_analyser_says_what_blocks_a_ledger(tmp_path: Path):
     assert len(broken.kept("unparsable")) == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "places", "reason"),
+    [(b"", 0, ""), (b"[1]", 1, "no object"), (b"{", 1, "not JSON"), (b"x" * 2**24, 1, "longer")],
+)
+def test_a_line_of_a_ledger_that_is_no_event_loses_itself_alone(
+    line: bytes, places: int, reason: str, tmp_path: Path
+):
+    meta, asked, *_ = (SAMPLES / "agh" / "session-1" / "ledger.jsonl").read_bytes().splitlines()
+    path = tmp_path / "ledger.jsonl"
+    path.write_bytes(b"\n".join([meta, line, asked]))
+    (one,) = imported("agh", path, tmp_path / "out").values()
+    assert one.said() == ["Which is ripe? ✓"]
+    assert len(one.of("runtime.event")) == one.tally.failed_lines == places
+    assert all(reason in place.reason for place in one.tally.places)
+
+
 @pytest.mark.parametrize("name", sorted(expected("pydantic-ai")))
 def test_pydantic_ai_comes_along_whole(name: str, tmp_path: Path):
     told = expected("pydantic-ai")[name]

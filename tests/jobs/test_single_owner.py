@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
 from prometheus_client import REGISTRY
+from psycopg import AsyncConnection, sql
 
-from application.errors import Busy, OutcomeUnknown, StoreUnavailable
+from application.errors import Busy, LogDamaged, OutcomeUnknown, StoreUnavailable
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.job_board import JobBoard
 from infrastructure.postgres.connecting.single_owner import SingleOwner, nudge
@@ -26,6 +27,13 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110 - what is waited for happens in a database
             await asyncio.sleep(0.005)
+
+
+async def until_true(connection: AsyncConnection, question: LiteralString) -> None:
+    """Wait until the database says yes."""
+    async with asyncio.timeout(PATIENCE):
+        while await (await connection.execute(question)).fetchone() != (True,):  # noqa: ASYNC110
+            await asyncio.sleep(SOON)
 
 
 class Candidate:
@@ -237,6 +245,32 @@ async def test_a_round_that_fails_is_logged_and_tried_again(
     assert "waits for the database" in caplog.text
 
 
+async def test_damage_is_told_once_until_it_is_mended(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    damage = [LogDamaged("1 position is missing")] * 3
+    done = asyncio.Event()
+
+    async def work() -> float:
+        if damage:
+            raise damage.pop()
+        done.set()
+        return LONG
+
+    database = Database(database_url, readers=1)
+    await database.open()
+    owner = SingleOwner(database, JobBoard(database), "damaged", work, retry=SOON, rest=SOON)
+    with caplog.at_level(logging.INFO):
+        await owner.start()
+        async with asyncio.timeout(PATIENCE):
+            await done.wait()
+        await owner.stop()
+        await database.close()
+
+    assert caplog.text.count("cannot go on: 1 position is missing") == 1
+    assert "Traceback" not in caplog.text
+
+
 async def test_a_nudge_from_any_process_brings_the_next_round_at_once(database_url: str) -> None:
     async with candidates(database_url) as opens:
         owner = await opens()
@@ -267,36 +301,36 @@ async def test_a_nudge_during_a_round_is_not_lost(database_url: str) -> None:
 async def test_the_next_round_comes_when_it_is_woken_or_when_its_time_has_come(
     database_url: str,
 ) -> None:
-    bell, asked = asyncio.Event(), list[float]()
+    signal, asked = asyncio.Event(), list[float]()
 
     async def wake(seconds: float) -> None:
         asked.append(seconds)
-        await bell.wait()
-        bell.clear()
+        await signal.wait()
+        signal.clear()
 
     async with candidates(database_url) as opens:
         one = await opens(wake=wake)
         await until(lambda: one.rounds == 1)
         await until(lambda: asked == [LONG])
-        bell.set()
+        signal.set()
         await until(lambda: one.rounds == 2)
 
 
 async def test_what_wakes_may_fail_too(database_url: str, caplog: pytest.LogCaptureFixture) -> None:
     async def wake(_: float) -> None:
-        raise ValueError("no bell")
+        raise ValueError("no signal")
 
     async with candidates(database_url) as opens:
         one = await opens(wake=wake)
 
         await until(lambda: one.let_go >= 2)
-        assert "no bell" in caplog.text
+        assert "no signal" in caplog.text
         # It is taken anew each time, after a pause: nothing spins.
         assert one.rounds <= one.let_go + 1
 
 
 async def test_the_job_waits_for_a_database_that_is_away(
-    database_url: str, caplog: pytest.LogCaptureFixture
+    database_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = database_url.replace("host=", "host=%2Fnowhere")
     assert away != database_url
@@ -309,12 +343,46 @@ async def test_the_job_waits_for_a_database_that_is_away(
         return LONG
 
     owner = SingleOwner(database, JobBoard(database), "away", work, retry=SOON)
+    tried = 0
+    fetch = database.fetch
+
+    async def counted(*values: Any) -> list[tuple[Any, ...]]:
+        nonlocal tried
+        tried += 1
+        return await fetch(*values)
+
+    monkeypatch.setattr(database, "fetch", counted)
     with caplog.at_level(logging.INFO, "cairn.jobs"):
         await owner.start()
-        await until(lambda: caplog.text.count("waits for the database") >= 2)
+        await until(lambda: tried >= 3)
     await owner.stop()
     await database.close()
     assert (rounds, owner.owns) == ([], False)
+    # Not for each try.
+    assert caplog.text.count("waits for the database") == 1
+
+
+async def test_an_owner_whose_connection_takes_no_writes_any_more_takes_a_new_one(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A connection that was opened while a database was read-only may stay so for ever."""
+    async with (
+        candidates(database_url) as opens,
+        await AsyncConnection.connect(database_url, autocommit=True) as admin,
+    ):
+        name = sql.Identifier(admin.info.dbname)
+        change = sql.SQL("alter database {} set default_transaction_read_only = {}")
+        await admin.execute(change.format(name, sql.Literal("on")))
+        one = await opens(silence=0.5)
+        await until(lambda: one.rounds == 1)
+        await admin.execute("set default_transaction_read_only = off")
+        await admin.execute(change.format(name, sql.Literal("off")))
+
+        await until(lambda: one.rounds == 2)
+
+        age = "select clock_timestamp() - beat_at < interval '5 s' from job_owners"
+        await until_true(admin, age)
+    assert "Traceback" not in caplog.text
 
 
 async def test_an_owner_that_stands_still_loses_the_job(

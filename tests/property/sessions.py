@@ -141,10 +141,10 @@ class _Process:
     """What one server process has in memory."""
 
     def __init__(self, store: Store, kept: int) -> None:
-        hub = FanOut()
+        fan_out = FanOut()
         self.repository = SessionRepository(store, share=Share("states", kept))
-        self.handler = CommandHandler(store, self.repository, hub)
-        self.scopes = ScopeHandler(store, hub)
+        self.handler = CommandHandler(store, self.repository, fan_out)
+        self.scopes = ScopeHandler(store, fan_out)
         transcripts = Transcripts(store, share=Share("transcripts", 3 * 4096))
         self.queries = Queries(store, self.repository, transcripts)
         self.lineages = Lineages(store, self.repository, self.handler, self.queries)

@@ -85,13 +85,13 @@ class Process:
         memory = MemoryStore(tables=tables)
         parts = {one.name: getattr(memory, one.name) for one in fields(Store)}
         self.store = Store(**{**parts, "announcer": self.said})
-        self.hub = FanOut()
+        self.fan_out = FanOut()
         repository = SessionRepository(self.store)
-        self.handler = CommandHandler(self.store, repository, self.hub)
-        self.writer = PartialWriter(self.store.partials, self.hub)
-        self.pieces = Pieces(self.store, repository, self.hub, self.writer, largest=10**6)
-        self.tails = Tails(self.store, self.hub, StreamTiming(ping=0.0))
-        self.reader = PartialReader(self.store, self.hub)
+        self.handler = CommandHandler(self.store, repository, self.fan_out)
+        self.writer = PartialWriter(self.store.partials, self.fan_out)
+        self.pieces = Pieces(self.store, repository, self.fan_out, self.writer, largest=10**6)
+        self.tails = Tails(self.store, self.fan_out, StreamTiming(ping=0.0))
+        self.reader = PartialReader(self.store, self.fan_out)
 
     async def do(self, command: Command) -> None:
         await self.handler.handle(Request(SESSION_ID, command, actor="agent:a"))
@@ -209,14 +209,14 @@ class World:
 
     def tell(self, at: int) -> None:
         """Let a process hear how far the log has come."""
-        self.processes[at].hub.advance(SESSION_ID, len(self.tables.logs[SESSION_ID]))
+        self.processes[at].fan_out.advance(SESSION_ID, len(self.tables.logs[SESSION_ID]))
 
     def deliver(self, at: int, *, lost: bool) -> None:
         """Pass on, or lose, what a process has to say."""
         said = self.processes[at].said
         pieces, said.pieces = said.pieces, []
         for kept in () if lost else pieces:
-            self.processes[1 - at].hub.hear(kept)
+            self.processes[1 - at].fan_out.hear(kept)
 
     async def move(self, at: int) -> None:
         """The readers of a process go to the other one, with what they have."""
@@ -235,9 +235,9 @@ class World:
             await process.writer._write()
         for at in (0, 1):
             self.deliver(at, lost=True)
-            session = self.processes[at].hub.partials.get(SESSION_ID)
+            session = self.processes[at].fan_out.partials.get(SESSION_ID)
             if session is not None:
-                self.processes[at].hub.partials.look_soon(session)
+                self.processes[at].fan_out.partials.look_soon(session)
         for at in (0, 1):
             await self.read(at)
             await self.read(at)

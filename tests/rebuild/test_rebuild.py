@@ -8,12 +8,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from api.cli import main
 from api.composition.database import open_read_models
 from application.ports.log.read_models import Difference, RebuildRuns
-from application.projections.read_models import Rebuilding, Rebuilt
+from application.projections.read_models import Rebuilding, Rebuilt, StillDifferent
 from domain.timers import Timers
 from tests.support.api import HELLO, Api, done
+from tests.support.in_process import said_by
 from tests.support.postgres import Server
 from tests.support.server import running
 
@@ -221,6 +221,54 @@ def test_ended_in_the_middle_it_goes_on_where_it_was(
     assert live(lived_in) == before
 
 
+def test_what_another_release_has_begun_begins_anew(
+    lived_in: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("application.projections.read_models._PUT_AT", 1)
+    monkeypatch.setattr("infrastructure.postgres.log.read_models._EVENTS", 7)
+    before = live(lived_in)
+    execute(lived_in, A_TITLE)
+    left = 3
+
+    def die() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise Killed
+
+    with monkeypatch.context() as other:
+        other.setattr("application.projections.read_models._PROGRAM", "another")
+        with pytest.raises(Killed):
+            rebuild(lived_in, between=die)
+    # What it has put in may be of another shape.
+    wrong = "update rebuilt_sessions set title = 'of another release' returning 1"
+    assert rows(lived_in, wrong)
+
+    rebuild(lived_in)
+
+    assert live(lived_in) == before
+
+
+def test_what_cannot_be_put_right_is_told_and_nothing_is_changed(lived_in: str) -> None:
+    execute(lived_in, A_TITLE)
+    before = live(lived_in)
+    execute(
+        lived_in,
+        """create function spoil() returns trigger language plpgsql as $$
+        begin new.title := 'Spoiled'; return new; end $$;
+        create trigger spoil before insert or update on sessions
+        for each row execute function spoil()""",
+    )
+    try:
+        with pytest.raises(StillDifferent, match="title"):
+            rebuild(lived_in)
+        assert live(lived_in) == before
+    finally:
+        execute(lived_in, "drop trigger spoil on sessions; drop function spoil()")
+    rebuild(lived_in)
+    assert differences(lived_in) == []
+
+
 def test_another_one_is_refused_meanwhile(lived_in: str) -> None:
     def another() -> None:
         with pytest.raises(RebuildRuns):
@@ -281,10 +329,7 @@ def test_the_command_says_what_it_came_to(
     monkeypatch.setenv("CAIRN_DATABASE_URL", lived_in)
 
     def said(*arguments: str) -> tuple[int, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(["rebuild", *arguments])
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, capsys.readouterr().out
+        return said_by(capsys, "rebuild", *arguments)[:2]
 
     assert said("--verify")[0] == 0
     execute(lived_in, A_TITLE)

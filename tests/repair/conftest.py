@@ -1,12 +1,28 @@
-"""A database of each test's own, for whoever damages it; a session that a crash has left open."""
+"""Servers that tests damage, of a test or of a file; a session that a crash has left open."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.repair.damage import Damage
+from tests.repair.damage import Damage, crashed, left_open
 from tests.support.api import Api, SessionApi
+from tests.support.postgres import Server
 from tests.support.server import running
+
+
+@pytest.fixture(scope="module")
+def shared_url(postgres_server: Server) -> Iterator[str]:
+    """A database of all tests of a file, each with sessions of its own."""
+    with postgres_server.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def shared_api(shared_url: str) -> Iterator[Api]:
+    with running(shared_url) as base:
+        api = Api(base)
+        yield api
+        api.close()
 
 
 @pytest.fixture
@@ -24,23 +40,9 @@ def damage(database_url: str, api: Api) -> Callable[[SessionApi], Damage]:
 
 @pytest.fixture
 def session(api: Api) -> SessionApi:
-    """One that crashed in a turn, with a call open: 1 created, 2 started, 3 said, 4 called, 5 to 7
-    the end of all that."""
-    session = api.create()
-    session.start("t1")
-    session.record(
-        ("agent.message", {"parts": [{"type": "text", "text": "Looking"}]}),
-        ("tool.called", {"tool_call_id": "c1", "name": "grep"}),
-    )
-    assert session.post("/stop", {"cause": "process_exited"}).status_code == 200
-    assert session.types()[4:] == ["tool.returned", "turn.cancelled", "session.stopped"]
-    return session
+    return crashed(api)
 
 
 @pytest.fixture
 def open_session(session: SessionApi, damage: Callable[[SessionApi], Damage]) -> SessionApi:
-    """The same, but its last turn has lost its end, as a partial restore leaves it."""
-    broken = damage(session)
-    broken.hole(6)
-    broken.hole(5)
-    return session
+    return left_open(damage(session))

@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 
 from domain.log.chain import genesis, link, record_hash
-from tests.support.api import SessionApi
+from tests.support.api import Api, SessionApi
 
 
 @contextmanager
@@ -88,3 +88,26 @@ class Damage:
                 (self.session.id,),
             ).fetchall()
         return [bytes(state) for (state,) in rows]
+
+
+def crashed(api: Api) -> SessionApi:
+    """Return a session that crashed in a turn, with a call open.
+
+    It has 1 created, 2 started, 3 said, 4 called, 5 to 7 the end of all that.
+    """
+    session = api.create()
+    session.start("t1")
+    session.record(
+        ("agent.message", {"parts": [{"type": "text", "text": "Looking"}]}),
+        ("tool.called", {"tool_call_id": "c1", "name": "grep"}),
+    )
+    assert session.post("/stop", {"cause": "process_exited"}).status_code == 200
+    assert session.types()[4:] == ["tool.returned", "turn.cancelled", "session.stopped"]
+    return session
+
+
+def left_open(damage: Damage) -> SessionApi:
+    """Return a crashed session whose last turn has lost its end, as a partial restore leaves it."""
+    damage.hole(6)
+    damage.hole(5)
+    return damage.session

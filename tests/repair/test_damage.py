@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli import app
+from application.projections.shared_state import scope_id
 from tests.repair.damage import Damage
 from tests.support.api import Api, SessionApi, done, refused
 from tests.support.server import running
@@ -22,6 +23,11 @@ Hurt = Callable[[SessionApi], Damage]
 def look(session: SessionApi) -> Json:
     report: Json = done(session.post("/repair", params={"dry_run": "1"}))["repair"]
     return report
+
+
+def verified(api: Api, log_id: object) -> list[str]:
+    """Return the codes of what verification finds in a log."""
+    return [one["code"] for one in done(api.get(f"/v1/sessions/{log_id}/verify"))["findings"]]
 
 
 def codes(session: SessionApi) -> list[str]:
@@ -173,9 +179,20 @@ def test_a_shared_key_whose_history_disagrees_is_named_and_written_again(
         "update shared_state set value = '\"no\"' where key = 'app:motd' and %(id)s <> ''"
     )
 
-    assert codes(session) == ["shared_state_mismatch"]
+    assert codes(session) == verified(session.api, session.id) == ["shared_state_mismatch"]
     done(session.patch("/state", {"set": {"app:motd": "hi again"}}))
-    assert codes(session) == []
+    assert codes(session) == verified(session.api, session.id) == []
+
+
+def test_a_key_of_an_app_whose_history_disagrees_is_found_by_verification(
+    session: SessionApi, damage: Hurt
+) -> None:
+    api, log_id = session.api, scope_id(session.app, None)
+    done(api.patch(f"/v1/apps/{session.app}/state", {"set": {"app:motd": "hi"}}))
+    assert verified(api, log_id) == []
+    damage(session).run("delete from shared_state_history where key = 'app:motd' and %(id)s <> ''")
+
+    assert verified(api, log_id) == ["shared_state_mismatch"]
 
 
 def test_a_client_ahead_of_a_restored_backup_is_told(session: SessionApi, damage: Hurt) -> None:
@@ -207,6 +224,9 @@ def test_what_is_left_of_a_log_that_ends_too_early_goes_on_in_a_fork(
         cold = Api(base)
         answer = cold.patch(session.path, {"title": "New"})
         assert (answer.status_code, answer.json()["code"]) == (500, "log_damaged"), answer.text
+        # Nor is anything refused by what nobody knows to be the newest state.
+        behind = cold.patch(session.path, {"title": "New"}, headers={"If-Match": '"2"'})
+        assert (behind.status_code, behind.json()["code"]) == (500, "log_damaged"), behind.text
         cold.close()
     fork = SessionApi(api, done(session.post("/fork", {"at": last}), 201)["session"])
     assert len(fork.events()) == 1

@@ -6,14 +6,15 @@ import os
 import re
 import resource
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from api.cli import main
 from tests.repair.damage import Damage
 from tests.support.api import Api, SessionApi
+from tests.support.in_process import status_of
 from tests.unit.repair.test_vectors import VECTORS, assert_report, each
 
 Json = dict[str, Any]
@@ -21,11 +22,7 @@ AGH = Path(__file__).parents[1] / "vectors" / "agh"
 
 
 def cairn(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(["repair", *arguments])
-    code = ended.value.code
-    assert isinstance(code, int)
-    return code
+    return status_of("repair", *arguments)
 
 
 def written(path: Path, *lines: Any) -> str:
@@ -92,6 +89,17 @@ def test_the_vectors_are_all_here() -> None:
     assert len(VECTORS["vectors"]) == 57
 
 
+def test_under_a_warning_nothing_is_called_right(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended = {"id": "e4", "seq": 4, "turn_id": "t", "type": "done", "payload": {}}
+    for last, verdict in ((ended, "nothing to append"), (ended | {"seq": 2}, "nothing wrong")):
+        path = written(tmp_path / "rows.jsonl", SESSION, ASKED, last)
+
+        assert cairn("--file", path, "--format", "rows") == 0
+        assert verdict in capsys.readouterr().out.splitlines()
+
+
 def test_a_database_of_another_system(look: Looked) -> None:
     status, report = look(str(AGH / "events.db"), "agh-db")
 
@@ -104,6 +112,22 @@ def test_a_database_of_another_system(look: Looked) -> None:
         ("t2", None),
     ]
     assert status == 1
+
+
+def test_a_database_that_its_program_left_open_is_read_and_not_changed(
+    look: Looked, tmp_path: Path
+) -> None:
+    path = tmp_path / "events.db"
+    path.write_bytes((AGH / "events.db").read_bytes())
+    with closing(sqlite3.connect(path)) as program:
+        program.execute("pragma journal_mode = wal")
+        program.execute("update events set content = cast(x'7bff' as text) where rowid = 1")
+        program.commit()
+        before = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+        _, report = look(str(path), "agh-db")
+        assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == before
+
+    assert report["issues"][0]["code"] == "invalid_event_json"
 
 
 def test_a_ledger_of_another_system(look: Looked) -> None:

@@ -1,5 +1,6 @@
 """The repair of a session over HTTP: looked at first, then appended, then nothing left to do."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,10 +10,21 @@ import pytest
 
 from application.errors import StoreUnavailable
 from infrastructure.postgres.connecting.database import Database
-from tests.repair.damage import Damage
+from tests.repair.damage import Damage, crashed, left_open
 from tests.support.api import Api, SessionApi, done, refused
+from tests.support.server import running
 
 Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def api(shared_api: Api) -> Api:
+    return shared_api
+
+
+@pytest.fixture
+def damage(shared_url: str) -> Callable[[SessionApi], Damage]:
+    return lambda session: Damage(shared_url, session)
 
 
 def repair(session: SessionApi, **query: Any) -> Json:
@@ -282,17 +294,21 @@ def test_damage_that_cannot_be_closed_keeps_a_session_from_being_repaired_and_re
     assert done(session.post("/resume"))["status"] == "idle"
 
 
-def test_a_dry_run_needs_no_right_but_to_read(open_session: SessionApi, database_url: str) -> None:
-    before = repair(open_session, dry_run="1")
-    with psycopg.connect(database_url, autocommit=True) as owner:
-        owner.execute(
-            "revoke insert, update, delete, truncate on all tables in schema public"
-            " from current_user"
-        )
+def test_a_dry_run_needs_no_right_but_to_read(database_url: str) -> None:
+    with running(database_url) as base:
+        api = Api(base)
+        session = left_open(Damage(database_url, crashed(api)))
+        before = repair(session, dry_run="1")
+        with psycopg.connect(database_url, autocommit=True) as owner:
+            owner.execute(
+                "revoke insert, update, delete, truncate on all tables in schema public"
+                " from current_user"
+            )
 
-    assert repair(open_session, dry_run="1") == before
-    assert open_session.post("/repair").status_code == 503
-    assert len(open_session.events()) == 5
+        assert repair(session, dry_run="1") == before
+        assert session.post("/repair").status_code == 503
+        assert len(session.events()) == 5
+        api.close()
 
 
 async def test_a_session_is_looked_at_in_a_transaction_that_cannot_write(database_url: str) -> None:

@@ -30,6 +30,16 @@ UNREADABLE = {
 }
 
 
+@pytest.fixture(scope="module")
+def api(shared_api: Api) -> Api:
+    return shared_api
+
+
+@pytest.fixture
+def damage(shared_url: str) -> Callable[[SessionApi], Damage]:
+    return lambda session: Damage(shared_url, session)
+
+
 @pytest.fixture(params=UNREADABLE)
 def broken(
     request: pytest.FixtureRequest, api: Api, damage: Callable[[SessionApi], Damage]

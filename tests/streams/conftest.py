@@ -2,12 +2,13 @@
 
 import resource
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import psycopg
 import pytest
 
 from tests.streams.agent import Agent, agents
+from tests.support.measuring import measured as measured
 from tests.support.postgres import Server
 from tests.support.processes import Cairn, serving
 from tests.support.sse import PATIENCE
@@ -66,16 +67,3 @@ def many_files() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-@pytest.fixture
-def measured(
-    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
-) -> Callable[[str, object], None]:
-    """Note a figure: it goes into the report of the run, and is shown with -rP."""
-
-    def note(name: str, value: object) -> None:
-        record_property(name, value)
-        print(f"{request.node.name}: {name}: {value}")
-
-    return note

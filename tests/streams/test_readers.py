@@ -229,23 +229,23 @@ async def test_who_hangs_up_leaves_nothing_behind(database_url: str):
         ]
         for stream in streams[1::3]:
             await stream.until("caught-up")
-        await eventually(lambda: services.hub.followed == 40, "all are followed")
+        await eventually(lambda: services.fan_out.followed == 40, "all are followed")
         assert len(open_streams) == 60
         polls = [Connection(port) for _ in range(10)]
         for poll in polls:
-            await poll.send("GET", events_of(session, "?since=now&wait=500ms"))
-        await eventually(lambda: services.hub.followed == 50, "the polls wait")
+            await poll.send("GET", events_of(session, "?since=now&wait=20s"))
+        await eventually(lambda: services.fan_out.followed == 50, "the polls wait")
         unread = [Connection(port) for _ in range(10)]
         for one in unread:
             await one.send("GET", events_of(session), None, {"accept": "text/event-stream"})
         for left in [*polls, *unread, *streams]:
             left.close()
 
-        await eventually(lambda: services.hub.followed == 0, "nobody follows any more")
+        await eventually(lambda: services.fan_out.followed == 0, "nobody follows any more")
         await eventually(lambda: not open_streams, "no stream is open")
         await eventually(lambda: settled_tasks() == tasks, "no task is left")
-        assert not services.hub.anybody
-        assert len(services.hub.log._waiting) <= 1  # the job that delivers webhooks
+        assert not services.fan_out.anybody
+        assert len(services.fan_out.log._waiting) <= 1  # the job that delivers webhooks
 
 
 def settled_tasks() -> list[str]:
@@ -254,7 +254,7 @@ def settled_tasks() -> list[str]:
         getattr(task.get_coro(), "__qualname__", "?")
         for task in asyncio.all_tasks()
         if getattr(task.get_coro(), "__qualname__", "").startswith(
-            ("EventStream", "_hung_up", "Tails", "Feed", "RequestResponseCycle", "CommandHandler")
+            ("EventStream", "hung_up", "Tails", "Feed", "RequestResponseCycle", "CommandHandler")
         )
     )
 

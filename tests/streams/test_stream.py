@@ -382,9 +382,9 @@ async def test_a_stream_waits_while_the_database_refuses_to_read(
         waits: list[float] = []
         closes_within = FanOut.closes_within
 
-        async def counted(hub: FanOut, seconds: float) -> bool:
+        async def counted(fan_out: FanOut, seconds: float) -> bool:
             waits.append(seconds)
-            return await closes_within(hub, seconds)
+            return await closes_within(fan_out, seconds)
 
         monkeypatch.setattr(FanOut, "closes_within", counted)
         with psycopg.connect(database_url, autocommit=True) as connection:

@@ -23,6 +23,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
+
+from tests.support import certificates
+
 LONGEST_REQUEST = 1 << 17
 """Bytes of a request: arguments, environment, folder."""
 MOST_DESCRIPTORS = 32
@@ -71,6 +75,8 @@ def _import_the_program() -> None:
 
     for module in pkgutil.walk_packages(api.cli.__path__, "api.cli."):
         importlib.import_module(module.name)
+    certificates.read_once()
+    httpx.Client().close()
     # A thread would be missing in the copies, with whatever it has locked.
     tasks = list(Path("/proc/self/task").iterdir())
     assert len(tasks) == 1, "something that is imported starts a thread"

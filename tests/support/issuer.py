@@ -60,13 +60,18 @@ def write_keys(path: Path, *keys: SigningKey) -> Path:
 
 
 class Issuer:
-    """What an issuer says over HTTP; `asked` has the paths, and `gate` holds answers back."""
+    """What an issuer says over HTTP; `asked` has the paths, and `gate` holds answers back.
+
+    `location` stands in the head of its answers, and `padding` before what they say.
+    """
 
     def __init__(self) -> None:
         self.keys: Sequence[SigningKey] = ()
         self.url = ""
         self.named: str | None = None
         self.status = 200
+        self.location = ""
+        self.padding = b""
         self.asked: list[str] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -87,8 +92,10 @@ def serving_issuer() -> Iterator[Issuer]:
         def do_GET(self) -> None:
             issuer.asked.append(self.path)
             issuer.gate.wait(10)
-            content = json.dumps(issuer.answer(self.path)).encode()
-            self.send_response(issuer.status)
+            content = issuer.padding + json.dumps(issuer.answer(self.path)).encode()
+            self.send_response(issuer.status if self.path != issuer.location else 200)
+            if issuer.location:
+                self.send_header("Location", issuer.location)
             self.send_header("content-length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
@@ -100,6 +107,8 @@ def serving_issuer() -> Iterator[Issuer]:
         issuer.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield issuer
-        server.shutdown()
-        thread.join()
+        try:
+            yield issuer
+        finally:
+            server.shutdown()
+            thread.join()

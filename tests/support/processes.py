@@ -26,7 +26,7 @@ from tests.support.forking import uvicorn as uvicorn_command
 
 ROOT = Path(__file__).resolve().parents[2]
 _READY = re.compile(r"Uvicorn running on http://127\.0\.0\.1:(\d+)")
-_PATIENCE = 30.0
+_PATIENCE = 90.0
 
 
 class Cairn:
@@ -162,7 +162,7 @@ async def in_this_process(**settings: Any) -> AsyncIterator[tuple[int, Services]
             services = app.services
             assert isinstance(services, Services)
             yield plug.getsockname()[1], services
-            services.hub.close()
+            services.fan_out.close()
         finally:
             server.should_exit = True
             await task

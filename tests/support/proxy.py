@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from psycopg.conninfo import conninfo_to_dict
 
+from tests.support.listening import stop_listening
+
 Moment = Literal["request", "answer"]
 
 
@@ -67,7 +69,7 @@ class Proxy:
 
     async def go_away(self) -> None:
         """Lose all connections and take no more."""
-        self._listening.close()
+        await stop_listening(self._listening)
         await self.drop_all()
         await self._listening.wait_closed()
 

@@ -15,7 +15,8 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-_TURNS = 10
+from tests.support.listening import stop_listening
+
 PATIENCE = 20.0
 
 
@@ -115,10 +116,7 @@ class Receiver:
     async def close(self) -> None:
         """Refuse connections from now on."""
         assert self._server is not None
-        self._server.close()
-        for _ in range(_TURNS):
-            # A connection that was accepted a moment ago gets its task within a few of these.
-            await asyncio.sleep(0)
+        await stop_listening(self._server)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,11 +1,9 @@
 """A real server in a thread of the test process: real HTTP, without the cost of a process."""
 
-import gc
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import count
 from time import monotonic, sleep
 from typing import Any
 
@@ -17,9 +15,6 @@ from api.settings import Settings
 
 _START_WITHIN = 20.0
 _STOP_WITHIN = 10.0
-_THAWED_EVERY = 10
-"""A server keeps what is there when it starts from the collector; here many come and go."""
-_STOPPED = count()
 
 
 @contextmanager
@@ -30,6 +25,8 @@ def running(database_url: str, **settings: Any) -> Iterator[str]:
         database_url: Migrated or empty.
         **settings: Any others of `Settings`.
     """
+    # A connection takes the database 2 ms, and hundreds of tests start the program.
+    settings = {"database_readers": 2, **settings}
     chosen = Settings(database_url=SecretStr(database_url), **settings)
     app = create_app(chosen)
     listener = socket.create_server(("127.0.0.1", 0))
@@ -45,8 +42,6 @@ def running(database_url: str, **settings: Any) -> Iterator[str]:
         server.should_exit = True
         thread.join(_STOP_WITHIN)
         listener.close()
-        if next(_STOPPED) % _THAWED_EVERY == 0:
-            gc.unfreeze()
     assert not thread.is_alive(), "the server does not stop"
 
 

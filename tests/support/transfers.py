@@ -3,7 +3,7 @@
 import io
 import re
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from typing import Any
@@ -85,12 +85,12 @@ class Place:
                 checker = Checker(self.store, spelling_fault_of)
                 plan = await checker.plan(bundle, quarantine=quarantine)
                 assert not plan.conflicts, plan.conflicts
-                hub = FanOut()
+                fan_out = FanOut()
                 importer = Importer(
                     self.store,
                     SessionRepository(self.store),
-                    ScopeHandler(self.store, hub),
-                    hub,
+                    ScopeHandler(self.store, fan_out),
+                    fan_out,
                     Timers(),
                 )
                 steps = importer.write(plan, IMPORTER)
@@ -129,6 +129,19 @@ def archive_of(files: Mapping[str, bytes] | Iterable[tuple[str, bytes]]) -> byte
             info.size = len(content)
             made.addfile(info, io.BytesIO(content))
     return target.getvalue()
+
+
+def rechained(
+    lines: list[bytes], log_id: UUID, records: Callable[[int, bytes], bytes]
+) -> list[bytes]:
+    """Return lines with other records, and with digests that cover them."""
+    digest, made = genesis(log_id), []
+    for number, line in enumerate(lines, 1):
+        record = records(number, b"{" + line[line.index(b'"id"') :])
+        digest = link(digest, record_hash(record))
+        place = re.sub(rb'"digest":"[0-9a-f]{64}"', b'"digest":"%s"' % digest.hex().encode(), line)
+        made.append(place[: place.index(b'"id"')] + record[1:])
+    return made
 
 
 def same_but_for_positions(bundle: bytes) -> dict[str, bytes]:

@@ -19,16 +19,15 @@ def other_url(postgres_server: Server) -> Iterator[str]:
 
 
 @pytest.fixture(params=["memory", "postgres"])
-async def places(
-    request: pytest.FixtureRequest, database_url: str, other_url: str
-) -> AsyncIterator[tuple[Place, Place]]:
+async def places(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Place, Place]]:
     """Two stores that have nothing of each other."""
     if request.param == "memory":
         yield memory_place(), memory_place()
         return
+    database_url, other_url = map(request.getfixturevalue, ("database_url", "other_url"))
     async with (
-        open_store(database_url, hub=FanOut()) as one,
-        open_store(other_url, hub=FanOut()) as two,
+        open_store(database_url, fan_out=FanOut()) as one,
+        open_store(other_url, fan_out=FanOut()) as two,
     ):
         yield (
             Place(one, PostgresCensus(one.database)),

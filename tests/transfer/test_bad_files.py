@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import tarfile
 from collections.abc import Callable
 from tempfile import TemporaryFile
@@ -14,13 +13,19 @@ import zstandard
 
 from application.projections.shared_state import scope_id
 from application.transfer.lines import FileFault
-from domain.log.chain import genesis, link, record_hash
 from domain.scope.events import ScopeOpened
 from domain.session.events import StatePatched
 from infrastructure.transfer.compression import compressor
 from infrastructure.transfer.unpacking import Bundle, UnpackLimits
 from tests.support.builders import added, created
-from tests.support.transfers import Place, Populated, archive_of, files_of, memory_place
+from tests.support.transfers import (
+    Place,
+    Populated,
+    archive_of,
+    files_of,
+    memory_place,
+    rechained,
+)
 
 ADA, BOB = UUID(int=7), UUID(int=8)
 NAME = f"sessions/{ADA}.jsonl"
@@ -44,17 +49,6 @@ async def bundled() -> bytes:
 
 def changed(header: bytes, **fields: Any) -> bytes:
     return json.dumps({**json.loads(header), **fields}).encode()
-
-
-def rechained(lines: list[bytes], records: Callable[[int, bytes], bytes]) -> list[bytes]:
-    """Return lines with other records, and with digests that cover them."""
-    digest, made = genesis(ADA), []
-    for number, line in enumerate(lines, 1):
-        record = records(number, b"{" + line[line.index(b'"id"') :])
-        digest = link(digest, record_hash(record))
-        place = re.sub(rb'"digest":"[0-9a-f]{64}"', b'"digest":"%s"' % digest.hex().encode(), line)
-        made.append(place[: place.index(b'"id"')] + record[1:])
-    return made
 
 
 def unpack(content: bytes, **limits: int) -> None:
@@ -118,13 +112,15 @@ FAULTS: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str, str]] = {
     ),
     "not begun": (
         lambda lines: [lines[0], *rechained(
-            lines[1:], lambda _, record: record.replace(b"session.created", b"session.starred")
+            lines[1:],
+            ADA,
+            lambda _, record: record.replace(b"session.created", b"session.starred"),
         )],
         "damaged", "its first event, which begins it, cannot be read",
     ),
     "later version": (
         lambda lines: [lines[0], *rechained(
-            lines[1:], lambda number, record: record.replace(b'"v":1', b'"v":9')
+            lines[1:], ADA, lambda number, record: record.replace(b'"v":1', b'"v":9')
         )],
         "damaged",
         "unknown_event_version",
@@ -132,6 +128,7 @@ FAULTS: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str, str]] = {
     "other spelling": (
         lambda lines: [lines[0], *rechained(
             lines[1:],
+            ADA,
             lambda number, record: record if number < 3 else record.replace(b'"v":', b'"v": '),
         )],
         "damaged",
@@ -176,6 +173,17 @@ async def test_quarantine_holds_nothing_that_is_whole(copy: Place) -> None:
     listed = await copy.store.session_rows.session(ADA)
     assert listed is not None
     assert listed.held is None
+
+
+async def test_what_is_there_whole_is_not_taken_for_a_damaged_copy_of_it(copy: Place) -> None:
+    whole = await exported()
+    await copy.take_in(whole)
+    for fault in ("another text", "cut"):
+        change, *_ = FAULTS[fault]
+        damaged = b"\n".join(change(whole.splitlines())) + b"\n"
+        (conflict,) = (await copy.plan(damaged, quarantine=True)).conflicts
+        assert (conflict.code, conflict.session_id) == ("another_chain", ADA)
+        assert conflict.detail == "the store has this session without the damage"
 
 
 # ── bundles ──────────────────────────────────────────────────────────────────────────────────

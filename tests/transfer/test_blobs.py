@@ -16,7 +16,14 @@ from domain.session.events import MessageAdded
 from domain.values import Origin
 from infrastructure.transfer.archive_folder import ArchiveFolders, verify_archive
 from tests.support.builders import OWNER, created
-from tests.support.transfers import Place, Populated, archive_of, files_of, memory_place
+from tests.support.transfers import (
+    Place,
+    Populated,
+    archive_of,
+    files_of,
+    memory_place,
+    rechained,
+)
 
 ADA, FORK = UUID(int=7), UUID(int=3)
 HELD = BlobOwner(OWNER.app, OWNER.user)
@@ -94,6 +101,24 @@ async def test_a_session_that_came_without_its_blobs_has_them_when_they_are_sent
 
     await copy.store.blobs.sweep(timedelta(0), timedelta(0), 99)
     assert await named(copy, ADA) == {kept[0], None}
+
+
+@pytest.mark.parametrize("spelled", [rb"\u0073ha256:", rb"sha256\u003A"])
+async def test_a_name_whose_letters_are_spelled_by_their_numbers_names_its_blob(
+    spelled: bytes,
+) -> None:
+    origin, copy = memory_place(), memory_place()
+    kept = await furnished(origin)
+    lines = (await origin.export_session(ADA)).splitlines()
+    lines[1:] = rechained(lines[1:], ADA, lambda _, one: one.replace(b"sha256:", spelled))
+    digest = json.loads(lines[-1])["digest"]
+    lines[0] = json.dumps({**json.loads(lines[0]), "digest": digest}).encode()
+
+    await copy.take_in(b"\n".join(lines) + b"\n")
+
+    await keep(copy, CONTENTS[1])
+    await copy.store.blobs.sweep(timedelta(0), timedelta(0), 99)
+    assert await named(copy, ADA) == {None, kept[1]}
 
 
 async def test_what_is_not_what_its_name_says_is_refused() -> None:

@@ -7,7 +7,8 @@ import re
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,27 +17,18 @@ from uuid import uuid4
 import pytest
 import zstandard
 
-from api.cli import main
 from api.cli.transfer import exporting
 from infrastructure.keys.audit_key_file import make_key
 from tests.support.api import Api, done
 from tests.support.docs import ROOT
+from tests.support.in_process import Run, said_by
 from tests.support.server import running
 from tests.support.transfers import same_but_for_positions
-
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(one) for one in arguments])
-        said = capsys.readouterr()
-        code = ended.value.code
-        return code if isinstance(code, int) else 0, said.out, said.err
-
-    return call
+    return partial(said_by, capsys)
 
 
 @pytest.fixture
@@ -180,6 +172,24 @@ def test_what_cannot_be_imported_is_said_by_name(
     assert (status, "cannot be read" in err) == (2, True)
 
 
+def test_a_session_in_quarantine_is_marked_wherever_sessions_are_shown(
+    api: Api, here: str, there: str, run: Run, tmp_path: Path
+) -> None:
+    session = api.create()
+    session.say()
+    path = tmp_path / "one.jsonl"
+    run("export", session.id, "-o", path, "--url", here)
+    path.write_bytes(path.read_bytes().replace(b'"role":"user"', b'"role":"tool"'))
+    status, out, _ = run("import", path, "--quarantine", "--url", there)
+    assert (status, f"in quarantine: {session.id}" in out) == (0, True)
+    _, out, _ = run("sessions", "--url", there)
+    assert out.splitlines()[1].split()[1] == "quarantine"
+    _, out, _ = run("show", session.id, "--url", there)
+    assert "held     quarantine" in out
+    status, out, _ = run("verify", session.id, "--url", there)
+    assert (status, "digest_mismatch" in out) == (1, True)
+
+
 def test_folders_with_other_things_in_them_are_refused(here: str, run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     (folder / "sessions").mkdir(parents=True)
@@ -271,10 +281,18 @@ def test_a_bundle_is_checked_without_a_server(database_url: str, run: Run, tmp_p
     lie(whole.replace(b'"actor":"', b'"actor":"x'))
     assert "does not cover what is there" in check(folder)[1]
     lie(b"".join(whole.splitlines(keepends=True)[:-1]))
-    assert check(folder) == (1, f"DOES NOT HOLD: the end of sessions/{one.name} is gone\n")
+    assert check(folder) == (1, "DOES NOT HOLD: it does not end where its first line says\n")
+    lie(re.sub(rb'"head":(\d+)', rb'"head":1\1', whole, count=1))
+    assert check(folder)[1].endswith(f"{one.name} is longer or shorter than it says\n")
     one.unlink()
     assert "names other files" in check(folder)[1]
     told = json.loads(manifest)
     told["files"] = [entry for entry in told["files"] if not entry["name"].endswith(one.name)]
     (folder / "manifest.json").write_text(json.dumps(told))
     assert "were signed" in check(folder)[1]
+    no_bundle = tmp_path / "none.tar.zst"
+    for content in (None, b"", packed.read_bytes()[:-9], packed.read_bytes()[4:]):
+        if content is not None:
+            no_bundle.write_bytes(content)
+        status, said = check(no_bundle)
+        assert (status, said.startswith("CANNOT BE CHECKED: "), said.count("\n")) == (1, True, 1)

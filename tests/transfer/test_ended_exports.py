@@ -11,12 +11,12 @@ from typing import Any, Self
 import httpx
 import pytest
 
-from api.cli import main
 from api.cli.transfer import exporting
 from application.transfer import bundles
 from application.transfer.log_file import LogFile
 from tests.support.api import Api, refused
 from tests.support.docs import ROOT
+from tests.support.in_process import status_of
 from tests.support.postgres import Server
 from tests.support.processes import Cairn
 from tests.support.server import running
@@ -56,9 +56,7 @@ def filled(url: str) -> None:
 
 
 def export(output: Path, url: str) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main(["export", "-o", str(output), "--url", url])
-    return ended.value.code if isinstance(ended.value.code, int) else 0
+    return status_of("export", "-o", output, "--url", url)
 
 
 def is_whole(bundle: Path) -> bool:

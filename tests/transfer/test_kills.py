@@ -15,7 +15,6 @@ import httpx
 import psycopg
 import pytest
 
-from api.cli import main
 from application.transfer.foreign import Draft, ForeignSession, foreign_session_id
 from domain.session.events import StatePatched
 from infrastructure.records.codec import JsonCodec
@@ -23,6 +22,7 @@ from infrastructure.transfer.foreign_folder import write_foreign
 from tests.support import forking
 from tests.support.builders import NOON, added, created
 from tests.support.docs import ROOT
+from tests.support.in_process import status_of
 from tests.support.processes import Cairn
 from tests.support.server import running
 from tests.support.transfers import same_but_for_positions
@@ -69,13 +69,6 @@ def cairn(*arguments: object) -> "subprocess.CompletedProcess[str]":
 def begun(*arguments: str) -> forking.Process:
     quiet = subprocess.DEVNULL
     return forking.start(forking.cairn(*arguments), os.environ, stdout=quiet, stderr=quiet)
-
-
-def called(*arguments: object) -> object:
-    """Run the command in this process, and return its exit status."""
-    with pytest.raises(SystemExit) as ended:
-        main([str(one) for one in arguments])
-    return ended.value.code or 0
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
@@ -163,7 +156,7 @@ def test_an_export_that_is_killed(
 @pytest.mark.parametrize("at", [1, *also_at(0, 1302, 3000, 5000, ALL)])
 def test_a_rebuild_that_is_killed(at: int, database_url: str, folder: Path) -> None:
     with running(database_url) as url:
-        assert called("import", folder, "--url", url) == 0
+        assert status_of("import", folder, "--url", url) == 0
     with psycopg.connect(database_url, autocommit=True) as connection:
 
         def rows(statement: LiteralString) -> list[tuple[Any, ...]]:
@@ -185,9 +178,9 @@ def test_a_rebuild_that_is_killed(at: int, database_url: str, folder: Path) -> N
         rebuilding.wait()
         # All of it, or nothing.
         assert rows(everything) in (wrong, right)
-        assert called(*again) == 0
+        assert status_of(*again) == 0
         assert rows(everything) == right
-    assert called(*again, "--verify") == 0
+    assert status_of(*again, "--verify") == 0
 
 
 @pytest.mark.parametrize("at", [300, *also_at("said", 1, 250, 500, 750, 1000, 1250, EVENTS + 1)])
@@ -199,7 +192,7 @@ def test_a_server_that_is_killed_in_an_erasure(
     write_foreign([one], folder, JsonCodec())
     server.start()
     url = f"http://127.0.0.1:{server.port}"
-    assert called("import", folder, "--url", url) == 0
+    assert status_of("import", folder, "--url", url) == 0
     erase = f"/v1/sessions/{one.session_id}/erase"
 
     def erased() -> object:

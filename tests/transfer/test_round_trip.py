@@ -139,8 +139,9 @@ async def test_a_session_with_another_chain_is_refused_by_name(origin: Place, co
     assert (conflict.code, conflict.session_id) == ("another_chain", BOB)
     stranger = Populated(copy.store)
     await stranger.add(ADA, created(title="another"))
-    (conflict,) = (await copy.plan(await origin.export_session(ADA))).conflicts
-    assert (conflict.code, conflict.session_id) == ("another_chain", ADA)
+    for one, other in ((origin, copy), (copy, origin)):
+        (conflict,) = (await other.plan(await one.export_session(ADA))).conflicts
+        assert (conflict.code, conflict.session_id) == ("another_chain", ADA)
 
 
 async def test_an_import_that_was_ended_goes_on_where_it_ended(origin: Place, copy: Place) -> None:
@@ -235,6 +236,7 @@ async def test_an_export_goes_out_in_parts(origin: Place) -> None:
             )
             files = files_of(await origin.export(part))
             manifest = json.loads(files.pop("manifest.json"))
+            assert len(files) == 1
             found += files
             after = manifest.get("next")
             if after is None:
@@ -257,6 +259,18 @@ async def test_a_key_that_others_wrote_before_keeps_its_value(origin: Place, cop
     assert await copy.store.log.head() == head
 
 
+async def test_a_key_keeps_its_value_also_where_the_log_of_its_scope_comes_along(
+    origin: Place, copy: Place
+) -> None:
+    await furnished(origin)
+    standing = Populated(copy.store)
+    await standing.add(UUID(int=50), created(state={"app:theme": "ours"}))
+    bundle = await origin.export()
+    await copy.take_in(bundle)
+    assert await theme(copy) == b'"ours"'
+    assert not (await copy.plan(bundle)).conflicts
+
+
 async def test_a_fork_needs_its_origin(origin: Place, copy: Place) -> None:
     await furnished(origin)
     fork = await origin.export_session(FORK)
@@ -269,3 +283,12 @@ async def test_a_fork_needs_its_origin(origin: Place, copy: Place) -> None:
     assert one is not None
     assert two is not None
     assert one.doc == two.doc
+
+
+async def test_a_fork_needs_the_very_event_that_it_left(origin: Place, copy: Place) -> None:
+    await furnished(origin)
+    other = Populated(copy.store)
+    await other.add(ADA, created(), *(added(f"m{number}") for number in range(1200)))
+
+    (conflict,) = (await copy.plan(await origin.export_session(FORK))).conflicts
+    assert (conflict.code, conflict.session_id) == ("another_origin", FORK)

@@ -10,10 +10,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from api.cli import main
 from api.cli.transfer import parquet
 from tests.support.api import HELLO, Api
 from tests.support.docs import ROOT
+from tests.support.in_process import status_of
 from tests.support.postgres import Server
 from tests.support.server import running
 
@@ -36,11 +36,9 @@ def api(postgres_server: Server) -> Iterator[Api]:
         api.close()
 
 
-def export(api: Api, output: Path, *arguments: str) -> Any:
-    url = api.base_url
-    with pytest.raises(SystemExit) as ended:
-        main(["export", "--format", "parquet", "-o", str(output), "--url", url, *arguments])
-    return ended.value.code or 0
+def export(api: Api, output: Path, *arguments: str) -> int:
+    where = ("-o", output, "--url", api.base_url)
+    return status_of("export", "--format", "parquet", *where, *arguments)
 
 
 def test_a_table_has_every_event_as_the_log_has_it(

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -16,7 +17,7 @@ from domain.errors import SessionExists
 from domain.log.chain import genesis, link, record_hash
 from domain.session.commands import CreateSession
 from tests.support.builders import NOON, OWNER
-from tests.support.office import InMemoryApp
+from tests.support.in_memory_app import InMemoryApp
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +58,7 @@ async def test_two_processes_write_one_chain():
 
 async def test_pages_are_told_apart_by_reader_and_by_question():
     app = InMemoryApp()
-    accesses = AccessHandler(app.store, app.hub)
+    accesses = AccessHandler(app.store, app.fan_out)
     other = AccessGranted(to="audit_events", where={"actor": "user:ada"})
     for who, what in ((ADA, FEED), (ADA, FEED), (EVE, FEED), (ADA, other), (EVE, FEED)):
         await accesses.record(who, what)
@@ -70,11 +71,22 @@ async def test_pages_are_told_apart_by_reader_and_by_question():
     ]
 
 
+async def test_reads_of_the_feed_of_two_sessions_are_two_accesses():
+    app = InMemoryApp()
+    accesses = AccessHandler(app.store, app.fan_out)
+    feeds = [AccessGranted(to="audit_events", session_id=UUID(int=one)) for one in (1, 2)]
+    for feed in (*feeds, *feeds):
+        await accesses.record(ADA, feed)
+    log = await app.store.log.read(ACCESS_LOG, limit=100)
+    told = [app.store.codec.from_json(one.record)["data"]["session_id"] for one in log]
+    assert told == [str(UUID(int=one)) for one in (1, 2)]
+
+
 async def test_what_cannot_be_recorded_is_refused_and_recorded_once_it_can_be(
     monkeypatch: pytest.MonkeyPatch,
 ):
     app = InMemoryApp()
-    accesses = AccessHandler(app.store, app.hub)
+    accesses = AccessHandler(app.store, app.fan_out)
 
     async def lost(append: Append) -> int:
         raise StoreUnavailable
@@ -89,7 +101,7 @@ async def test_what_cannot_be_recorded_is_refused_and_recorded_once_it_can_be(
 
 async def test_a_read_does_not_wait_for_its_record_for_ever(monkeypatch: pytest.MonkeyPatch):
     app = InMemoryApp()
-    accesses = AccessHandler(app.store, app.hub)
+    accesses = AccessHandler(app.store, app.fan_out)
 
     async def stuck(append: Append) -> int:
         return await asyncio.get_running_loop().create_future()
@@ -106,7 +118,7 @@ async def test_no_session_can_take_the_place_of_the_log():
     app = InMemoryApp()
     with pytest.raises(SessionExists):
         await app.do(CreateSession(owner=OWNER), ACCESS_LOG)
-    await AccessHandler(app.store, app.hub).record(ADA, SECRET)
+    await AccessHandler(app.store, app.fan_out).record(ADA, SECRET)
     with pytest.raises(SessionExists):
         await app.do(CreateSession(owner=OWNER), ACCESS_LOG)
     assert await app.types(ACCESS_LOG) == ["access.granted"]

@@ -24,7 +24,7 @@ from domain.session.commands import (
 )
 from domain.session.events import AgentMessage, ToolReturned
 from tests.support.builders import OWNER, SESSION_ID
-from tests.support.office import InMemoryApp
+from tests.support.in_memory_app import InMemoryApp
 
 NAMES = [blob_name(bytes([n]) * 32) for n in range(5)]
 

@@ -3,7 +3,7 @@
 from hashlib import sha256
 from uuid import UUID
 
-from domain.log.chain import DIGEST_SIZE, genesis, link, record_hash
+from domain.log.chain import genesis, link, record_hash
 from tests.support.builders import SESSION_ID
 
 RECORDS = [b'{"n":1}', b'{"n":2}', b'{"n":3}']
@@ -22,7 +22,7 @@ def test_a_digest_covers_the_one_before_it_and_the_hash_of_the_stored_bytes():
     assert record_hash(b"x") == sha256(b"x").digest()
     first = link(genesis(SESSION_ID), record_hash(b"x"))
     assert first == sha256(genesis(SESSION_ID) + sha256(b"x").digest()).digest()
-    assert len(first) == DIGEST_SIZE
+    assert len(first) == 32
 
 
 def test_the_chain_is_checked_over_an_erased_record_by_its_hash():

@@ -25,7 +25,7 @@ from domain.timers import Timers
 from domain.values import Failure
 from tests.support.appends import Chain
 from tests.support.builders import SESSION_ID, text
-from tests.support.office import START, InMemoryApp, asked
+from tests.support.in_memory_app import START, InMemoryApp, asked
 
 MINUTE = timedelta(minutes=1)
 TURN = StartTurn(turn_id="t1", message_id="m1", parts=text())

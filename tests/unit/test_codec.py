@@ -200,4 +200,5 @@ def test_text_that_is_not_utf8_is_no_reason_to_stop():
     stored = StoredEvent(UUID(int=1), 1, 1, "agent.message", record, b"")
 
     assert isinstance(JsonCodec().decode(stored).event, Unrecognised)
-    assert JsonCodec().glance("agent.message", record) is None
+    row = (1, 1, "agent.message", record, b"", None)
+    assert list(JsonCodec().glances([row])) == [None]

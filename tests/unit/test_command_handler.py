@@ -1,6 +1,8 @@
 """The commands of a session, one after the other; `tests/property` sends everything else."""
 
 import asyncio
+from copy import deepcopy
+from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +12,14 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
 from application.commands.session_queue import QueueLimits
-from application.errors import Busy, IdempotencyKeyInFlight, IdempotencyKeyReused, RecordTooLarge
+from application.errors import (
+    Busy,
+    IdempotencyKeyInFlight,
+    IdempotencyKeyReused,
+    RecordTooLarge,
+    StaleSequence,
+    StoreUnavailable,
+)
 from application.fan_out import FanOut
 from application.memory_budget import Share
 from application.ports.log.event_log import Append, EventLog
@@ -28,8 +37,9 @@ from domain.session.commands import (
     StopSession,
 )
 from infrastructure.memory.store import MemoryStore
+from infrastructure.memory.tables import Tables
 from tests.support.builders import OWNER, SESSION_ID, text
-from tests.support.office import handler_over
+from tests.support.in_memory_app import handler_over
 
 NIL = UUID(int=0)
 NOTICE = e.RuntimeNotice(level="info", text="hm")
@@ -48,6 +58,7 @@ class Held:
         self._log = log
         self.open = asyncio.Event()
         self.open.set()
+        self.asked = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
@@ -57,6 +68,7 @@ class Held:
             await self.open.wait()
             return await self._log.append(append)
 
+        self.asked += 1
         return await asyncio.shield(asyncio.create_task(write()))
 
 
@@ -266,6 +278,21 @@ async def while_another_is_written(
     return (await asyncio.gather(*tasks, return_exceptions=True))[1:]
 
 
+async def test_an_if_match_that_is_behind_writes_nothing(store, handler, held):
+    await begin(handler)
+    behind = [ask(message(name), expected=frozenset({2})) for name in ("m1", "m2")]
+
+    # Both wait together: the second one is decided on what the first one leaves.
+    first, second = await while_another_is_written(handler, held, *behind)
+
+    assert first.sequence == 3
+    assert isinstance(second, StaleSequence)
+    assert second.facts["head"] == 3
+    with pytest.raises(StaleSequence):
+        await handler.handle(behind[1])
+    assert (await types(store))[1:] == ["message.added"] * 2
+
+
 async def test_what_is_already_so_has_the_position_of_the_last_event_of_its_session(handler, held):
     await begin(handler)
     for n in range(1, 4):
@@ -326,8 +353,11 @@ async def test_a_client_that_hangs_up_while_it_is_written_is_recorded_once(store
     held.open.set()
     await settle()
 
+    held.asked = 0
     await handler.handle(ask(message()))
     assert (await types(store)).count("runtime.notice") == 1
+    # What was in memory is not what the log has come to: the next one is not decided on it.
+    assert held.asked == 1
 
 
 async def test_what_cannot_be_written_is_the_answer_of_its_own_command_only(handler, held):
@@ -339,6 +369,33 @@ async def test_what_cannot_be_written_is_the_answer_of_its_own_command_only(hand
 
     assert isinstance(broken, Exception)
     assert isinstance(sound, Outcome)
+
+
+async def test_what_is_known_of_a_session_is_read_again_after_a_write_that_failed():
+    """A database that comes back, or the standby in its place, may have less than it had."""
+    tables = Tables()
+    store = MemoryStore(tables=tables)
+    handler, log = handler_over(store), store.log
+    await begin(handler)
+    standby = deepcopy(tables)
+    await handler.handle(ask(message("lost")))
+
+    class GoesOver:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(log, name)
+
+        async def append(self, append: Append) -> int:
+            for column in fields(Tables):
+                setattr(tables, column.name, getattr(standby, column.name))
+            object.__setattr__(store, "log", log)
+            raise StoreUnavailable
+
+    object.__setattr__(store, "log", GoesOver())
+    with pytest.raises(StoreUnavailable):
+        await handler.handle(ask(message("refused")))
+
+    assert (await handler.handle(ask(message()))).sequence == 2
+    assert await types(store) == ["session.created", "message.added"]
 
 
 async def test_the_state_of_a_session_is_found_again_after_it_was_forgotten(store):

@@ -11,7 +11,8 @@ from domain.errors import (
 )
 from domain.session import events as e
 from domain.session.commands import AddSummary, DescribeSession, OverrideModel, RecordUsage
-from domain.session.content.description import MAX_OVERRIDES, MAX_SUMMARY_CHARACTERS
+from domain.session.content.model_overrides import MAX_OVERRIDES
+from domain.session.content.summaries import MAX_SUMMARY_CHARACTERS
 from domain.session.state import ModelOverride, Totals
 from domain.values import REASONING_EFFORTS, Agent, Usage
 from tests.support.builders import added, completed, created, started, state_after, stopped
@@ -117,6 +118,7 @@ def test_totals_are_added_to_or_set_and_what_is_not_named_stays():
     assert state_after([*past, recorded(cost=0.5)]).totals == Totals(0, 10, 20, 1.5)
     assert state_after([*past, recorded("set", input_tokens=1)]).totals == Totals(0, 1, 20, 1.0)
     assert state_after([*past, recorded("set", cost=0.5)]).totals == Totals(0, 10, 20, 0.5)
+    assert state_after([*past, recorded(cost=0.1), recorded(cost=0.2)]).totals.cost == 1.3
     assert state_after([*past, recorded("set", cost=0.0)]).totals == Totals(0, 10, 20, 0.0)
 
 
@@ -145,6 +147,8 @@ def test_counting_keeps_the_number_of_turns_and_what_runtimes_report():
         ([(100, None), (120, None)], Usage(input_tokens=300), (300, 0, None)),
         ([(100, None), (120, None)], Usage(input_tokens=50), (220, 0, None)),
         ([(100, 0.25), (120, 0.25)], Usage(cost=0.75), (220, 0, 0.75)),
+        ([(100, 0.1), (120, 0.2)], None, (220, 0, 0.3)),
+        ([(100, 0.1), (120, 0.2)], Usage(cost=0.9), (220, 0, 0.9)),
         ([(100, None)], Usage(output_tokens=7), (100, 7, None)),
         ([(100, 0.5)], None, (100, 0, 0.5)),
         ([], Usage(input_tokens=220, cost=0.0), (220, 0, 0.0)),

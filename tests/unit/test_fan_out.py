@@ -34,33 +34,33 @@ async def settle() -> None:
 
 
 async def test_a_bell_wakes_all_who_wait():
-    bell = Signal()
-    waiting = [asyncio.create_task(bell.wait(None)) for _ in range(3)]
+    signal = Signal()
+    waiting = [asyncio.create_task(signal.wait(None)) for _ in range(3)]
     await settle()
 
-    bell.ring()
+    signal.notify()
 
     assert await asyncio.gather(*waiting) == [True] * 3
 
 
 async def test_a_bell_that_rang_before_is_not_heard_later():
-    bell = Signal()
-    bell.ring()
+    signal = Signal()
+    signal.notify()
 
-    assert await bell.wait(0.001) is False
+    assert await signal.wait(0.001) is False
 
 
 async def test_who_waited_too_long_or_went_away_is_forgotten():
-    bell = Signal()
-    gone = asyncio.create_task(bell.wait(None))
+    signal = Signal()
+    gone = asyncio.create_task(signal.wait(None))
     await settle()
     gone.cancel()
     await asyncio.gather(gone, return_exceptions=True)
-    await bell.wait(0.001)
+    await signal.wait(0.001)
 
     assert gone.cancelled()
-    assert bell._waiting == []
-    bell.ring()
+    assert signal._waiting == []
+    signal.notify()
 
 
 async def test_nothing_is_known_of_a_session_before_it_is_heard_of():
@@ -135,7 +135,7 @@ async def test_one_event_that_is_too_large_is_read_from_the_table():
 async def test_followers_are_woken_only_by_what_is_new_to_them():
     channel = Channel(SessionPartials(SESSION_ID))
     channel.advance(5)
-    follower = asyncio.create_task(channel.bell.wait(None))
+    follower = asyncio.create_task(channel.signal.wait(None))
     await settle()
 
     channel.advance(5)
@@ -146,13 +146,13 @@ async def test_followers_are_woken_only_by_what_is_new_to_them():
 
 
 async def test_an_append_is_handed_over_with_its_sequences_and_positions():
-    hub = FanOut()
+    fan_out = FanOut()
     append = Append(
         SESSION_ID, 4, [NewEvent("a.b", b"1", b"d1"), NewEvent("a.c", b"2", b"d2")], NOON
     )
 
-    with hub.follow(SESSION_ID) as channel:
-        hub.publish(SESSION_ID, append, 12)
+    with fan_out.follow(SESSION_ID) as channel:
+        fan_out.publish(SESSION_ID, append, 12)
 
         assert channel.after(4) == [
             StoredEvent(SESSION_ID, 5, 11, "a.b", b"1", b"d1"),
@@ -161,81 +161,81 @@ async def test_an_append_is_handed_over_with_its_sequences_and_positions():
 
 
 async def test_sessions_that_nobody_follows_cost_nothing():
-    hub = FanOut()
-    hub.publish(SESSION_ID, Append(SESSION_ID, 0, [NewEvent("a.b", b"", b"")], NOON), 1)
-    hub.advance(SESSION_ID, 9)
+    fan_out = FanOut()
+    fan_out.publish(SESSION_ID, Append(SESSION_ID, 0, [NewEvent("a.b", b"", b"")], NOON), 1)
+    fan_out.advance(SESSION_ID, 9)
 
-    assert (hub.followed, hub.anybody) == (0, False)
-    with hub.follow(SESSION_ID) as channel:
+    assert (fan_out.followed, fan_out.anybody) == (0, False)
+    with fan_out.follow(SESSION_ID) as channel:
         assert channel.head == 0
 
 
 async def test_followers_of_one_session_share_its_channel_until_the_last_one_leaves():
-    hub = FanOut()
-    with hub.follow(SESSION_ID) as first:
-        with hub.follow(SESSION_ID) as second, hub.follow(OTHER) as other:
+    fan_out = FanOut()
+    with fan_out.follow(SESSION_ID) as first:
+        with fan_out.follow(SESSION_ID) as second, fan_out.follow(OTHER) as other:
             assert first is second
             assert first is not other
-            assert hub.followed == 3
-        hub.advance(SESSION_ID, 3)
-        assert (hub.followed, first.head) == (1, 3)
+            assert fan_out.followed == 3
+        fan_out.advance(SESSION_ID, 3)
+        assert (fan_out.followed, first.head) == (1, 3)
 
-    with hub.follow(SESSION_ID) as anew:
+    with fan_out.follow(SESSION_ID) as anew:
         assert anew is not first
 
 
 async def test_the_bell_of_the_log_rings_for_a_new_position_only():
-    hub = FanOut()
-    hub.reached(5)
-    waiting = asyncio.create_task(hub.log.wait(None))
+    fan_out = FanOut()
+    fan_out.reached(5)
+    waiting = asyncio.create_task(fan_out.log.wait(None))
     await settle()
 
-    hub.reached(5)
-    hub.reached(4)
+    fan_out.reached(5)
+    fan_out.reached(4)
     await settle()
     assert not waiting.done()
-    hub.reached(6)
+    fan_out.reached(6)
     assert await waiting
-    assert hub.position == 6
+    assert fan_out.position == 6
 
 
 async def test_closing_wakes_everybody():
-    hub = FanOut()
-    with hub.follow(SESSION_ID) as channel:
+    fan_out = FanOut()
+    with fan_out.follow(SESSION_ID) as channel:
         waiting = [
-            asyncio.create_task(channel.bell.wait(None)),
-            asyncio.create_task(hub.log.wait(None)),
+            asyncio.create_task(channel.signal.wait(None)),
+            asyncio.create_task(fan_out.log.wait(None)),
         ]
         await settle()
 
-        hub.close()
+        fan_out.close()
 
         assert await asyncio.gather(*waiting) == [True, True]
-        assert hub.closing.is_set()
+        assert fan_out.closing.is_set()
 
 
 async def test_a_piece_wakes_the_followers_of_its_session_only():
-    hub = FanOut()
-    with hub.follow(SESSION_ID) as channel, hub.follow(OTHER) as other:
-        waiting = [asyncio.create_task(one.bell.wait(None)) for one in (channel, other)]
+    fan_out = FanOut()
+    with fan_out.follow(SESSION_ID) as channel, fan_out.follow(OTHER) as other:
+        waiting = [asyncio.create_task(one.signal.wait(None)) for one in (channel, other)]
         moved = asyncio.create_task(channel.moved.wait(None))
         await settle()
 
-        hub.written(SESSION_ID)
-        hub.hear_of(SESSION_ID)
+        fan_out.written(SESSION_ID)
+        fan_out.hear_of(SESSION_ID)
 
         await settle()
         assert [one.done() for one in (*waiting, moved)] == [True, False, False]
-        hub.close()
+        fan_out.close()
         await asyncio.gather(*waiting, moved)
 
 
 async def test_a_piece_from_elsewhere_tells_how_far_its_session_has_come():
-    hub = FanOut()
+    fan_out = FanOut()
     key = Key("agent.message", "m", "text")
-    with hub.follow(SESSION_ID) as channel:
-        hub.hear(KeptPiece(SESSION_ID, "t1", Piece(key, 0, 1, 0, "a", since=7)))
-        hub.hear(KeptPiece(OTHER, "t1", Piece(key, 0, 1, 0, "a", since=7)))
+    with fan_out.follow(SESSION_ID) as channel:
+        fan_out.hear(KeptPiece(SESSION_ID, "t1", Piece(key, 0, 1, 0, "a", since=7)))
+        fan_out.hear(KeptPiece(OTHER, "t1", Piece(key, 0, 1, 0, "a", since=7)))
 
         assert channel.head == 7
-        assert hub.partials.get(OTHER) is None
+        assert fan_out.partials.get(OTHER) is None

@@ -21,7 +21,7 @@ from domain.session.declarations import RULES
 from infrastructure.hook_loading import HookNameError, load_hooks
 from infrastructure.memory.store import MemoryStore
 from tests.support.builders import SESSION_ID, create, text
-from tests.support.office import handler_over
+from tests.support.in_memory_app import handler_over
 from tests.unit.test_lifecycle import EVERY_COMMAND_TO_A_SESSION
 
 pytestmark = pytest.mark.anyio
@@ -220,14 +220,14 @@ async def test_a_patch_of_a_shared_scope_is_shown_too_and_can_be_narrowed():
         assert isinstance(call.command, PatchScope)
         return replace(call.command, set={"app:k": 1})
 
-    store, hub = MemoryStore(), FanOut()
+    store, fan_out = MemoryStore(), FanOut()
     asked = ScopeRequest(PatchScope(app="a", set={"app:k": 1, "app:secret": 2}), "user:ada")
-    no = ScopeHandler(store, hub, hooks=Hooks([hook("a", denies, "state.pre_patch")]))
+    no = ScopeHandler(store, fan_out, hooks=Hooks([hook("a", denies, "state.pre_patch")]))
     with pytest.raises(HookDenied):
         await no.handle(asked)
     assert await store.log.head() == 0
 
-    some = ScopeHandler(store, hub, hooks=Hooks([hook("a", narrow, "state.pre_patch")]))
+    some = ScopeHandler(store, fan_out, hooks=Hooks([hook("a", narrow, "state.pre_patch")]))
     await some.handle(asked)
 
     assert (await store.shared_state.scope(asked.session_id)).values == {"app:k": b"1"}
@@ -296,7 +296,7 @@ def test_hooks_are_found_by_their_names():
     ["nowhere.at.all:HOOKS", "tests.support.hooks:NOTHING", "tests.support.hooks", "json:dumps"],
 )
 def test_a_name_that_is_no_hook_is_refused(name: str):
-    with pytest.raises(HookNameError):
+    with pytest.raises(HookNameError, match=r"write it like package.module:attribute|not a Hook"):
         load_hooks(name)
 
 
@@ -306,6 +306,7 @@ def test_a_name_that_is_no_hook_is_refused(name: str):
         ("raise KeyError('a')", "KeyError: 'a'"),
         ("import sys; sys.exit(3)", "SystemExit: 3"),
         ("def (", "invalid syntax"),
+        ("import not_installed_here", "No module named 'not_installed_here'"),
     ],
 )
 def test_a_file_of_hooks_that_ends_early_is_refused_in_a_sentence(
@@ -316,3 +317,4 @@ def test_a_file_of_hooks_that_ends_early_is_refused_in_a_sentence(
     with pytest.raises(HookNameError) as refusal:
         load_hooks("hooks_that_end_early:HOOKS")
     assert said in str(refusal.value)
+    assert "mend that module" in str(refusal.value)

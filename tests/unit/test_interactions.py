@@ -608,3 +608,19 @@ def test_the_state_knows_what_an_elicitation_asks():
     assert dict(state_after([created(), elicited(), answered()]).interactions.decided) == {
         "r1": "decline"
     }
+
+
+@pytest.mark.parametrize("end", [completed(), cancelled(), stopped()])
+def test_a_request_whose_end_is_lost_waits_no_more_when_its_turn_or_session_has_ended(
+    end: e.SessionEvent,
+):
+    session = state_after([*RUNNING, requested(), elicited("r2", turn_id="t1"), end])
+
+    assert not session.interactions.pending
+    assert dict(session.interactions.decided) == {"r1": "cancelled", "r2": "cancelled"}
+
+
+def test_a_request_of_no_turn_waits_on_when_a_turn_ends():
+    session = state_after([*RUNNING, elicited("r2"), completed()])
+
+    assert set(session.interactions.pending) == {"r2"}

@@ -328,6 +328,20 @@ async def test_keys_that_cannot_be_used_are_refused(tmp_path: Path, clock: Clock
 
 
 @pytest.mark.usefixtures("no_pause")
+async def test_keys_are_read_where_they_are_said_to_be_and_no_more_than_a_megabyte(clock: Clock):
+    with serving_issuer() as issuer:
+        issuer.keys = [KEY]
+        source = f"{issuer.url}/moved"
+        issuer.status, issuer.location = 302, "/keys"
+        with pytest.raises(IssuerUnavailable):
+            await tokens(source, clock).principal(KEY.sign(GOOD))
+        assert issuer.asked == ["/moved"]
+        issuer.status, issuer.location, issuer.padding = 200, "", b" " * (1 << 20)
+        with pytest.raises(IssuerUnavailable):
+            await tokens(f"{issuer.url}/keys", clock).principal(KEY.sign(GOOD))
+
+
+@pytest.mark.usefixtures("no_pause")
 async def test_an_issuer_that_names_another_one_is_not_believed(clock: Clock):
     with serving_issuer() as issuer:
         issuer.keys, issuer.named = [KEY], ISSUER

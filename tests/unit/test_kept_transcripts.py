@@ -227,7 +227,15 @@ def test_entries_go_back_to_what_they_were_at_any_moment(size: int) -> None:
     earlier, later = known[2_000], known[2_500]
     changed = changed_entries(earlier, later)
     alike = set(earlier) & set(later)
-    assert changed[0] == [one for one in earlier if one not in alike]
-    assert changed[1] == [one for one in later if one not in alike]
+    for runs, entries, whole in (
+        (changed.only_mine, changed.mine, earlier),
+        (changed.only_theirs, changed.theirs, later),
+    ):
+        alone = [one for run in runs for one in run.entries()]
+        assert sorted(alone + entries) == sorted(one for one in whole if one not in alike)
+    for entries in (earlier, later):
+        assert msgspec.json.decode(b"[%s]" % b"".join(entries.array_pieces())) == [
+            *map(msgspec.json.decode, entries)
+        ]
     folded.begin(2_500)
     assert (folded.json_at(2_499), folded.json_at(2_500)) == (None, later)

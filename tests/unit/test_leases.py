@@ -36,7 +36,7 @@ from domain.session.commands import (
 )
 from domain.values import Failure
 from tests.support.builders import OWNER, SESSION_ID, text
-from tests.support.office import START, InMemoryApp, asked
+from tests.support.in_memory_app import START, InMemoryApp, asked
 
 MINUTE = timedelta(minutes=1)
 MOMENT = timedelta(microseconds=1)

@@ -225,7 +225,6 @@ def test_creating_again_while_the_session_is_stopped_is_already_so():
 @pytest.mark.parametrize(
     "other",
     [
-        create(owner=Owner(app="console", user="eve")),
         create(agent=Agent(name="coder")),
         create(metadata={"k": 1}),
         create(title="another"),
@@ -235,6 +234,18 @@ def test_creating_again_while_the_session_is_stopped_is_already_so():
 )
 def test_creating_again_with_other_content_is_refused(other: CreateSession):
     given([created()]).when(other).then_refused(SessionExists, session_status="idle")
+
+
+@pytest.mark.parametrize(
+    "later", [[], [e.SessionDeleted()], [e.SessionErased(reason="gdpr", app="shop", began_at=NOON)]]
+)
+@pytest.mark.parametrize("owner", [Owner(app="shop", user="eve"), Owner(app="bank", user="ada")])
+def test_nothing_is_told_of_a_session_of_another_owner(later: list[e.SessionEvent], owner: Owner):
+    past = [created(owner=Owner(app="shop", user="ada")), *later]
+
+    told = given(past).when(create(owner=owner)).then_refused(SessionExists)
+
+    assert (str(told), told.facts) == (str(SessionExists()), {})
 
 
 def test_a_deleted_session_cannot_be_created_again():

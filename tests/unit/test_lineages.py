@@ -71,9 +71,9 @@ class Place:
         self.restart()
 
     def restart(self, timers: Timers = NEVER) -> None:
-        hub = FanOut()
+        fan_out = FanOut()
         self.repository = SessionRepository(self.store)
-        self.handler = CommandHandler(self.store, self.repository, hub, timers=timers)
+        self.handler = CommandHandler(self.store, self.repository, fan_out, timers=timers)
         self.queries = Queries(self.store, self.repository, Transcripts(self.store))
         self.lineages = Lineages(self.store, self.repository, self.handler, self.queries)
         self.supervisor = Supervisor(self.store, self.repository, self.handler, timers)

@@ -2,11 +2,13 @@
 
 import pytest
 
-from application.errors import PieceMisplaced
+from application.errors import PieceMisplaced, StoreUnavailable
+from application.fan_out import FanOut
 from application.partials.book import PartialBook
 from application.partials.partial import Key, Mark, Partial, Piece
 from application.partials.session_partials import SessionPartials
 from application.partials.surrogates import joined, rest_of
+from application.partials.writer import PartialWriter
 from application.ports.log.events import NewEvent
 from application.ports.session.partials import Ending, KeptPiece
 from domain.errors import Invalid
@@ -298,3 +300,37 @@ def test_after_a_failed_write_all_of_it_is_written_again():
 
     assert book.take_work() == ([session], [Ending(SESSION_ID, 9)])
     assert session.messages[KEY].kept == Mark()
+
+
+class FailsOnce:
+    """Keeps and forgets, the first time of each without success."""
+
+    def __init__(self) -> None:
+        self.kept: list[list[str]] = []
+        self.forgotten: list[list[Ending]] = []
+
+    async def keep(self, pieces) -> None:
+        self.kept.append([one.piece.text for one in pieces])
+        if len(self.kept) == 1:
+            raise StoreUnavailable
+
+    async def forget(self, endings) -> None:
+        self.forgotten.append(list(endings))
+        if len(self.forgotten) == 1:
+            raise StoreUnavailable
+
+
+async def test_what_could_not_be_kept_or_forgotten_is_tried_again():
+    store, fan_out = FailsOnce(), FanOut()
+    writer = PartialWriter(store, fan_out)
+    ending = Ending(SESSION_ID, 9)
+    with fan_out.partials.used(SESSION_ID) as session:
+        session.run("t1")
+        session.messages[KEY] = written("Hello")
+        fan_out.partials.keep(session)
+        fan_out.partials.forget(ending)
+        for _ in range(3):
+            await writer.stop()
+
+    assert store.kept == [["Hello"]] * 3
+    assert store.forgotten == [[ending]] * 2

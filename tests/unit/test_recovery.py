@@ -11,12 +11,19 @@ from application.commands.request import Outcome, Request
 from application.errors import StoreUnavailable
 from application.fan_out import FanOut
 from application.use_cases.recovery import Recovery, patience
-from domain.session.commands import Command, CreateSession, StartTurn, StopSession
+from domain.session.commands import (
+    Command,
+    CreateSession,
+    RecoverSession,
+    StartTurn,
+    StopSession,
+)
 from infrastructure.memory.session.recovery import MemoryDriverWatch
 from infrastructure.memory.store import MemoryStore
 from infrastructure.memory.tables import Tables
-from tests.support.builders import OWNER
-from tests.support.office import FixedClock, timedelta
+from tests.support.builders import NOON, OWNER, created
+from tests.support.given import given
+from tests.support.in_memory_app import FixedClock, timedelta
 
 START = StartTurn(turn_id="t1", message_id="m1", parts=({"type": "text", "text": "Go"},))
 GRACE, UNATTENDED = 60, 900
@@ -43,6 +50,7 @@ class Left:
         self.clock, tables = FixedClock(), Tables()
         self.store = MemoryStore(clock=self.clock, tables=tables)
         repository = SessionRepository(self.store)
+        self.repository = repository
         self.handler = CutOff(self.store, repository, FanOut())
         watch = MemoryDriverWatch(tables, self.clock)
         self.recovery = Recovery(watch, repository, self.handler, patience(GRACE, UNATTENDED))
@@ -75,10 +83,23 @@ async def test_it_is_left_behind_from_the_very_moment_its_grace_is_over(left: Le
     assert await left.detail() == "crashed_active"
 
 
+async def test_an_idle_session_is_never_stopped_by_recovery() -> None:
+    given([created()]).when(RecoverSession(at=NOON)).then_nothing()
+
+
 async def test_one_that_was_to_stop_says_that_it_never_did(left: Left) -> None:
     await left.begin(START, StopSession(when_idle=True))
     left.clock.pass_time(seconds=60 + GRACE)
     assert await left.detail() == "stop_incomplete"
+
+
+async def test_the_first_cause_of_a_stop_that_was_left_behind_stands(left: Left) -> None:
+    await left.begin(START, StopSession(cause="hook_denied", when_idle=True))
+    left.clock.pass_time(seconds=60 + GRACE)
+    await left.recovery.recover()
+    now = (await left.repository.load(left.id)).session.lifecycle
+    assert (now.phase, now.stop_cause) == ("stopped", "hook_denied")
+    assert (now.stop_reason, now.stop_detail) == ("agent_crashed", "stop_incomplete")
 
 
 async def test_one_that_never_came_up_has_its_own_time(left: Left) -> None:

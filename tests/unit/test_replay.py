@@ -23,14 +23,14 @@ class Theatre:
     """One session, and a clock that whoever waits moves on."""
 
     def __init__(self, longest: float = 3600.0) -> None:
-        self.store, self.chain, self.hub = MemoryStore(), Chain(), FanOut()
+        self.store, self.chain, self.fan_out = MemoryStore(), Chain(), FanOut()
         self.now = 1000.0
         self.stops_at: float | None = None
         timing = StreamTiming(longest=longest)
         self.replays = Replays(
             self.store,
-            self.hub,
-            Tails(self.store, self.hub),
+            self.fan_out,
+            Tails(self.store, self.fan_out),
             timing,
             closes_within=self.closes_within,
             clock=lambda: self.now,
@@ -43,7 +43,7 @@ class Theatre:
     async def happens(self, second: float, name: str = "message.added") -> None:
         append = self.chain.next([name], at=at(second))
         await self.store.log.append(append)
-        self.hub.publish(self.chain.session_id, append, self.chain.sequence)
+        self.fan_out.publish(self.chain.session_id, append, self.chain.sequence)
 
     async def play(
         self, speed: float, since: int = 0, wanted: Filter = ALL

@@ -16,9 +16,11 @@ from application.ports.session.retention import (
     KeptMeanwhile,
     UnderHold,
 )
+from application.ports.session.session_rows import SessionFilter
 from application.retention.job import RetentionJob
 from application.retention.keeping import Retention
-from application.retention.policies import Policy, PolicyFault
+from application.retention.policies import Policy, PolicyFault, read_policies
+from application.retention.stored_sessions import filter_of
 from infrastructure.clock import SystemClock
 from infrastructure.memory.session.retention_runs import MemoryRetentionRuns
 
@@ -42,6 +44,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self.erased: list[UUID] = []
+        self.heads: list[Mapping[UUID, int]] = []
         self.asked: list[datetime] = []
 
     async def of(self, _: Policy, before: datetime) -> AsyncGenerator[ExpiredSession]:
@@ -55,6 +58,7 @@ class Sessions:
         if session.session_id == GONE_ON:
             raise KeptMeanwhile
         self.erased.append(session.session_id)
+        self.heads.append(session.heads)
 
 
 class Archives:
@@ -72,7 +76,8 @@ class Archives:
         assert bundle == Path("/archive/one/now")
         if self.fault is not None:
             raise self.fault
-        return dict.fromkeys(log_ids, 7)
+        # All of them have gone on between being found and being archived.
+        return dict.fromkeys(log_ids, 9)
 
 
 class Desk:
@@ -119,8 +124,31 @@ async def test_what_is_held_or_has_gone_on_stays_and_is_counted():
     desk = Desk([ARCHIVING])
     await desk.after(timedelta())
     assert desk.archives.written == [SET_ON_HOLD, GONE_ON, ERASED]
-    assert desk.sessions.erased == [ERASED]
+    assert (desk.sessions.erased, desk.sessions.heads) == ([ERASED], [{ERASED: 9}])
     assert desk.runs.counted == [("one", "done", 1), ("one", "held", 2), ("one", "changed", 1)]
+
+
+async def test_what_is_only_archived_is_not_erased():
+    desk = Desk([ARCHIVING._replace(action="archive")])
+    await desk.after(timedelta())
+    assert desk.archives.written == [SET_ON_HOLD, GONE_ON, ERASED]
+    assert desk.sessions.erased == []
+
+
+def test_a_policy_is_about_all_that_it_names(tmp_path: Path):
+    path = tmp_path / "retention.toml"
+    told = {"app": "a", "user": "u", "workspace": "w", "agent": "g", "tag": "t"}
+    lines = [f'{name} = "{value}"' for name, value in told.items()]
+    path.write_text("\n".join([
+        "[[policy]]", 'name = "old"', 'older_than = "2d"', 'action = "erase"', 'type = "system"',
+        'status = "idle"', *lines,
+    ]))  # fmt: skip
+    before = datetime(2026, 1, 1, tzinfo=UTC)
+    (policy,) = read_policies(path)
+    assert filter_of(policy, before) == SessionFilter(
+        **told, type=("system",), status=("idle",), active_before=before
+    )
+    assert filter_of(ERASING, before) == SessionFilter(app="x", active_before=before)
 
 
 @pytest.mark.parametrize("fault", [ArchiveDamaged("not whole"), OSError("no space left")])

@@ -10,7 +10,7 @@ from application.ports.session.session_rows import ListedSession
 from application.projections.rebuild import RowRebuilder
 from application.projections.session_row import PROJECTION_VERSION
 from domain.timers import Timers
-from tests.support.office import InMemoryApp
+from tests.support.in_memory_app import InMemoryApp
 
 MANY = 130
 

@@ -3,17 +3,24 @@
 import asyncio
 import gc
 import tracemalloc
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from api.http.outgoing import giving
+from api.http.outgoing.downloads import Download
+from api.http.outgoing.responses import Reply
 from api.http.outgoing.streams import EventStream
+from application.errors import Overloaded
 from application.fan_out import FanOut
 from application.memory_budget import Share
-from application.ports.log.events import StoredEvent
+from application.ports.log.events import FeedPage, SessionPage, StoredEvent
 from application.ports.store import Store
 from application.reads.streams.feed import Feed, FeedFilter
+from application.reads.streams.replay import Replays
 from application.reads.streams.selecting import ALL
 from application.reads.streams.stream_items import StreamItem
 from application.reads.streams.tail import Tails
@@ -26,6 +33,9 @@ LARGE = 200_000
 EVENTS = 60
 PAGE = 256 * 1024 + 2 * LARGE
 """The bytes at which a page of a stream is full, its last record, and one frame more."""
+
+ONE_EVENT = LARGE + LARGE // 2
+"""The bytes of one frame, and what a stream takes beside it."""
 
 
 class StalledReader:
@@ -55,37 +65,67 @@ class StalledReader:
         self.buffered.clear()
 
 
-def of_the_feed(store: Store, chain: Chain, hub: FanOut) -> AsyncGenerator[StreamItem]:
+def as_a_database(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each read give records of its own, as one of a database does."""
+
+    def fresh(event: StoredEvent) -> StoredEvent:
+        return event._replace(record=bytes(bytearray(event.record)))
+
+    read, read_all, read_page = store.log.read, store.log.read_all, store.log.read_page
+
+    async def read_anew(session_id: UUID, **wanted: Any) -> Sequence[StoredEvent]:
+        return tuple(map(fresh, await read(session_id, **wanted)))
+
+    async def read_all_anew(**wanted: Any) -> FeedPage:
+        page = await read_all(**wanted)
+        return page._replace(events=tuple(map(fresh, page.events)))
+
+    async def read_page_anew(session_id: UUID, **wanted: Any) -> SessionPage | None:
+        page = await read_page(session_id, **wanted)
+        return page and page._replace(events=tuple(map(fresh, page.events)))
+
+    monkeypatch.setattr(store.log, "read", read_anew)
+    monkeypatch.setattr(store.log, "read_all", read_all_anew)
+    monkeypatch.setattr(store.log, "read_page", read_page_anew)
+
+
+def of_the_feed(store: Store, chain: Chain, fan_out: FanOut) -> AsyncGenerator[StreamItem]:
     assert chain.sequence == EVENTS
-    return Feed(store.log, store.codec, hub).stream(0, FeedFilter())
+    return Feed(store.log, store.codec, fan_out).stream(0, FeedFilter())
 
 
-def of_a_session(store: Store, chain: Chain, hub: FanOut) -> AsyncGenerator[StreamItem]:
-    return Tails(store, hub).stream(chain.session_id, 0, ALL)
+def of_a_session(store: Store, chain: Chain, fan_out: FanOut) -> AsyncGenerator[StreamItem]:
+    return Tails(store, fan_out).stream(chain.session_id, 0, ALL)
 
 
-@pytest.mark.parametrize("items_of", [of_the_feed, of_a_session])
+def of_a_replay(store: Store, chain: Chain, fan_out: FanOut) -> AsyncGenerator[StreamItem]:
+    return Replays(store, fan_out, Tails(store, fan_out)).stream(chain.session_id, 0, ALL, 1000.0)
+
+
+@pytest.mark.parametrize("items_of", [of_the_feed, of_a_session, of_a_replay])
 async def test_a_stalled_reader_costs_a_page_and_nothing_once_it_has_left(
     items_of: Callable[[Store, Chain, FanOut], AsyncGenerator[StreamItem]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     store, chain = MemoryStore(), Chain()
+    as_a_database(store, monkeypatch)
     for _ in range(EVENTS):
         await store.log.append(
             chain.next(1, row=row() if chain.sequence == 0 else None, text="x" * LARGE)
         )
-    hub = FanOut()
-    hub.position = EVENTS
+    fan_out = FanOut()
+    fan_out.position = EVENTS
     gc.collect()
     gc.disable()
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
         readers = [StalledReader() for _ in range(READERS)]
-        streams = [_serve(items_of(store, chain, hub), reader) for reader in readers]
+        streams = [_serve(items_of(store, chain, fan_out), reader) for reader in readers]
         await asyncio.gather(*(reader.stalled.wait() for reader in readers))
         held = tracemalloc.get_traced_memory()[0] - before
         # What is in the buffer of the socket, and not the page beside it or the next one.
-        assert held < READERS * PAGE
+        assert held < READERS * (PAGE if items_of is not of_a_replay else ONE_EVENT)
         assert all(len(reader.buffered) == 1 for reader in readers)
         for reader in readers:
             reader.leave()
@@ -107,3 +147,61 @@ def _serve(items: AsyncGenerator[StreamItem], reader: StalledReader) -> asyncio.
     stream = EventStream(items, lambda: START, "r1", cursor, share, Principal(actor="reader"))
     scope: Any = {}
     return asyncio.create_task(stream(scope, reader.receive, reader.send))
+
+
+def _scope(share: Share) -> Any:
+    def of(_: str) -> Share:
+        return share
+
+    return {"cairn": SimpleNamespace(memory=SimpleNamespace(share=of))}
+
+
+async def _of(pieces: list[bytes]) -> AsyncGenerator[bytes]:
+    while pieces:
+        yield pieces.pop(0)
+
+
+async def test_a_large_answer_counts_until_its_reader_has_taken_it_or_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(giving, "_STALLED", 0.0)
+    share, reader = Share("streams", 3 * LARGE), StalledReader()
+    answer = Reply(b"x" * 2 * LARGE)
+    scope = _scope(share)
+    sent = asyncio.create_task(answer(scope, reader.receive, reader.send))
+    await reader.stalled.wait()
+
+    # The socket has a part of it, and the whole is still there.
+    assert len(reader.buffered[0]) == 256 * 1024
+    assert share.used == 2 * LARGE
+    giving.require_room(share)
+    share.limit = LARGE
+    with pytest.raises(Overloaded):
+        giving.require_room(share)
+    async with asyncio.timeout(20):
+        await sent
+    assert share.used == 0
+
+
+async def test_a_download_ends_with_its_reader_unless_it_has_an_effect() -> None:
+    share = Share("streams", LARGE)
+    left = [b"x" * LARGE, b"y", b"z"]
+    reader = StalledReader()
+    download = await Download.of(_of(left), "text/plain")
+    sent = asyncio.create_task(download(_scope(share), reader.receive, reader.send))
+    await reader.stalled.wait()
+    assert share.used == LARGE
+    reader.leave()
+    await sent
+    assert (left, share.used) == ([b"y", b"z"], 0)
+
+    left, reader = [b"x" * LARGE, b"y", b"z"], StalledReader()
+    erasing = await Download.of(_of(left), "text/plain", has_effect=True)
+    reader.leave()
+
+    async def send(message: Any) -> None:
+        """Throw it away, as uvicorn does when nobody is there; whoever watches has its turn."""
+        await asyncio.sleep(0)
+
+    await erasing(_scope(share), reader.receive, send)
+    assert (left, share.used) == ([], 0)

@@ -12,7 +12,15 @@ from domain.session import events as e
 from domain.session.state import ABSENT, FORMAT, OLDEST_FORMAT, Session
 from infrastructure.records import state_codec
 from infrastructure.records.state_codec import decode_state, encode_state
-from tests.support.builders import SAMPLES, called, created, requested, started, state_after
+from tests.support.builders import (
+    SAMPLES,
+    called,
+    created,
+    queued,
+    requested,
+    started,
+    state_after,
+)
 
 SHAPE = Path(__file__).parent / "golden" / "state_shape.txt"
 BUSY = [
@@ -48,6 +56,7 @@ def test_integers_of_any_length_come_back_digit_for_digit(large: bool):
             started(parts=({"type": "custom", "n": 10**20},)),
             called("c1", input={"x": 2**64}),
             requested("r1"),
+            queued(parts=({"type": "custom", "n": 10**20},)),
         ]
     )
 

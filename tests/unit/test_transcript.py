@@ -131,6 +131,47 @@ def test_a_result_that_is_said_outside_of_turns_is_that_of_its_newest_call():
     assert (said["role"], said["parts"]) == ("tool", list(parts))
 
 
+def result_part(call="c1", **fields):
+    return {"type": "tool_result", "tool_call_id": call, "output": 7, **fields}
+
+
+def test_a_result_in_a_message_of_a_later_turn_is_that_of_its_call_and_late():
+    past = [started("t1"), called("c1"), returned("c1", status="abandoned"), completed("t1")]
+    given = e.TurnStarted(
+        turn_id="t2", source="user", message_id="m2", parts=(result_part(is_error=True),)
+    )
+    _, call, said_then = read([*past, given])
+
+    assert (call["status"], call["output"], call["late"]) == ("failed", 7, True)
+    assert (call["returned_in_turn"], call["returned_in_message"]) == ("t2", "m2")
+    assert call["returned_at_sequence"] == said_then["sequence"]
+
+
+def test_a_result_in_a_message_counts_when_its_call_is_closed_without_one():
+    past = [started("t1"), called("c1")]
+    past.append(e.AgentMessage(parts=(result_part(meta={"k": 1}),), message_id="m1"))
+    _, call, _ = read(past)
+    assert (call["status"], "output" in call) == ("open", False)
+
+    _, call, _ = read([*past, returned("c1", status="abandoned")])
+    assert (call["status"], call["output"], call["result_meta"]) == ("completed", 7, {"k": 1})
+    assert (call["returned_in_message"], "late" in call) == ("m1", False)
+    _, call, _ = read([*past, returned("c1", status="failed")])
+    assert (call["status"], call["output"]) == ("failed", 7)
+
+
+def test_the_result_that_a_call_returns_stands_above_one_in_a_message():
+    past = [started("t1"), called("c1")]
+    past.append(e.AgentMessage(parts=(result_part(), result_part(output=8)), message_id="m1"))
+    closed = [*past, returned("c1", status="abandoned"), completed("t1"), started("t2")]
+    late = returned("c1", output=9, called_in_turn="t1")
+    for events in ([*past, returned("c1", output=9)], [*closed, late]):
+        call = read(events)[1]
+        assert (call["output"], "returned_in_message" in call) == (9, False)
+
+    assert read(closed)[1]["output"] == 7, "the first that was said of it"
+
+
 def test_each_entry_has_an_id_of_its_own():
     past = [started("t1"), thought("hm", "a1"), said("It is", "a1"), called("c1"), said(".", "a1")]
     past += [returned("c1"), called("c1"), added("c1x"), completed("t1"), started("t2")]

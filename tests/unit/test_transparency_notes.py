@@ -54,7 +54,7 @@ def test_notes_are_those_of_go(one: dict[str, Any]) -> None:
     assert not ed25519.holds(public, note.text, signature._replace(signature=b"short"))
     # Ed25519 is deterministic: the same key signs the same note.
     new = ed25519.new_key(KEY["name"])
-    private = new.private_text().split("+")
+    private = new.private_text().split("+", 4)
     assert private[:3] == ["PRIVATE", "KEY", KEY["name"]]
     seed = bytes.fromhex(KEY["seed_hex"])
     key = ed25519.read_key(_private(KEY["name"], public.key_id.hex(), seed))
@@ -71,7 +71,8 @@ def test_the_note_of_the_specification_is_read() -> None:
 
 def test_a_key_does_not_show_itself() -> None:
     key = Ed25519().new_key("store.example")
-    assert key.private_text().split("+")[-1] not in f"{key} {key!r}"
+    *_, seed = key.private_text().split("+", 4)
+    assert seed not in f"{key} {key!r}"
     assert Ed25519().read_key(key.private_text()) == key
 
 
@@ -117,6 +118,15 @@ def test_notes_that_are_none(raw: bytes) -> None:
 def test_tree_heads_that_are_none(text: str) -> None:
     with pytest.raises(MalformedNote):
         parse_tree_head(text)
+
+
+def test_a_note_has_at_most_a_million_bytes() -> None:
+    rest = "\n\n— a AAAAAAA=\n".encode()
+    most = b"x" * (1_000_000 - len(rest)) + rest
+
+    assert len(parse_note(most).text) == 1_000_001 - len(rest)
+    with pytest.raises(MalformedNote, match="at most 1,000,000 bytes"):
+        parse_note(b"x" + most)
 
 
 def test_extensions_of_a_tree_head_say_nothing_here() -> None:

@@ -184,6 +184,15 @@ def test_nothing_is_in_an_empty_tree_or_beyond_the_end() -> None:
     assert not includes(-1, 1, root, [], root)
 
 
+def test_a_proof_that_is_too_short_shows_nothing() -> None:
+    root = leaf_hash(entry(1))
+    assert not includes(0, 2, root, [], root)
+
+
+def test_a_tile_beyond_the_end_has_no_hashes() -> None:
+    assert [width_of(TileId(0, number), 300) for number in range(4)] == [256, 44, 0, 0]
+
+
 def test_a_tree_never_goes_on_from_a_larger_one() -> None:
     root = leaf_hash(entry(1))
     assert goes_on(0, 1, EMPTY_ROOT, root, [])

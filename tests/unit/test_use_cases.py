@@ -24,7 +24,7 @@ from domain.session import events as e
 from domain.values import Agent, Owner, SessionLimits
 from infrastructure.json_schema import FormSchemas
 from tests.support.builders import OWNER, SESSION_ID, text
-from tests.support.office import START, InMemoryApp
+from tests.support.in_memory_app import START, InMemoryApp
 
 pytestmark = pytest.mark.anyio
 
@@ -46,11 +46,11 @@ class Runtime(InMemoryApp):
             self.store,
             self.repository,
             self.handler,
-            ScopeHandler(self.store, self.hub),
-            self.hub,
+            ScopeHandler(self.store, self.fan_out),
+            self.fan_out,
             queries,
             FormSchemas(),
-            PartialWriter(self.store.partials, self.hub),
+            PartialWriter(self.store.partials, self.fan_out),
         )
 
     async def settle(self) -> None:
@@ -189,7 +189,7 @@ async def test_pieces_are_taken_in_a_running_turn_only_and_leave_no_trace(runtim
     taken = await pieces.take(SESSION_ID, "t1", [piece])
 
     assert taken.sequence == started.sequence
-    (written,) = await PartialReader(runtime.store, runtime.hub).at(SESSION_ID, 2, "t1")
+    (written,) = await PartialReader(runtime.store, runtime.fan_out).at(SESSION_ID, 2, "t1")
     assert written.text == "hal"
     assert await runtime.types() == ["session.created", "turn.started"]
 

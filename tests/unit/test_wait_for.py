@@ -25,7 +25,7 @@ from domain.session.commands import (
 )
 from tests.support.appends import Chain, row
 from tests.support.builders import SESSION_ID, text
-from tests.support.office import InMemoryApp, asked
+from tests.support.in_memory_app import InMemoryApp, asked
 
 LONG = 30.0
 Do = Callable[[InMemoryApp], Awaitable[Any]]
@@ -207,7 +207,7 @@ async def test_a_server_that_stops_lets_everybody_go() -> None:
     await office.create()
     waiting = asyncio.create_task(office.waits.until(SESSION_ID, "stopped", LONG))
     await settle()
-    office.hub.close()
+    office.fan_out.close()
     async with asyncio.timeout(5):
         assert not (await waiting).met
 
@@ -241,7 +241,7 @@ async def test_a_thousand_are_told_by_one_read() -> None:
         asyncio.create_task(office.waits.until(SESSION_ID, "stopped", LONG)) for _ in range(1000)
     ]
     await settle()
-    assert office.hub.followed == 1000
+    assert office.fan_out.followed == 1000
     before, began = reads.count, process_time()
 
     for n in range(20):
@@ -255,7 +255,7 @@ async def test_a_thousand_are_told_by_one_read() -> None:
     # The handler reads too, for each command that a stop leaves nothing to do.
     assert reads.count - before <= 2 * 21
     assert process_time() - began < 5
-    assert (office.hub.followed, office.waits._watched) == (0, {})
+    assert (office.fan_out.followed, office.waits._watched) == (0, {})
 
 
 async def test_many_wait_for_many() -> None:
@@ -280,7 +280,7 @@ async def test_many_wait_for_many() -> None:
     done = {key for key, task in waiting.items() if task.done()} - done
     stops = {(one, "stopped") for one in sessions[50:]}
     assert done == stops | {(one, "attached") for one in sessions[:100]}
-    office.hub.close()
+    office.fan_out.close()
     await asyncio.gather(*waiting.values())
 
 
@@ -357,7 +357,7 @@ async def test_who_comes_later_looks_for_themselves() -> None:
     early = asyncio.create_task(office.waits.until(SESSION_ID, "stopped", LONG))
     await settle()
     reads.open.clear()
-    office.hub.advance(SESSION_ID, 2)
+    office.fan_out.advance(SESSION_ID, 2)
     await settle()
     # While the early one reads, another process stops it, of which nobody here has been told.
     elsewhere = Chain(SESSION_ID, 1, b"d" * 32)
@@ -396,11 +396,11 @@ async def test_what_an_agent_says_bit_by_bit_wakes_nobody_who_waits() -> None:
     await start_turn(office)
     waiting = asyncio.create_task(office.waits.until(SESSION_ID, "stopped", LONG))
     await settle()
-    with office.hub.follow(SESSION_ID) as channel:
-        followed = asyncio.create_task(channel.bell.wait(None))
+    with office.fan_out.follow(SESSION_ID) as channel:
+        followed = asyncio.create_task(channel.signal.wait(None))
         await settle()
         (asleep,) = channel.moved._waiting
-        office.hub.written(SESSION_ID)
+        office.fan_out.written(SESSION_ID)
         await settle()
         assert followed.done()
         assert channel.moved._waiting == [asleep]
@@ -472,7 +472,7 @@ async def test_who_waits_for_a_change_is_let_go_when_the_server_stops() -> None:
     await office.create()
     waiting = asyncio.create_task(office.waits.changed(SESSION_ID, LONG))
     await settle()
-    office.hub.close()
+    office.fan_out.close()
     async with asyncio.timeout(5):
         assert not (await waiting).met
 
@@ -490,7 +490,7 @@ async def test_a_store_that_is_away_is_told_to_all_who_wait() -> None:
             raise StoreUnavailable
 
     Away(office)
-    office.hub.advance(SESSION_ID, 2)
+    office.fan_out.advance(SESSION_ID, 2)
     async with asyncio.timeout(5):
         told = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(one) for one in told] == [StoreUnavailable] * 3

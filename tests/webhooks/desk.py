@@ -73,17 +73,22 @@ class Desk:
     Args:
         database: Where everything is.
         log: To write to.
-        hub: Told of what is written.
+        fan_out: Told of what is written.
         rules: How it delivers.
         sender: Reaches receivers.
     """
 
     def __init__(
-        self, database: Database, log: EventLog, hub: FanOut, rules: RetryPolicy, sender: HttpSender
+        self,
+        database: Database,
+        log: EventLog,
+        fan_out: FanOut,
+        rules: RetryPolicy,
+        sender: HttpSender,
     ) -> None:
         self.store = PostgresWebhooks(database)
         self.log = log
-        self.hub = hub
+        self.fan_out = fan_out
         self.time = Time()
         self.sender = sender
         self.rules = rules
@@ -92,7 +97,7 @@ class Desk:
     def another(self) -> WebhookDispatcher:
         """Deliver anew, as a process does that takes over."""
         return WebhookDispatcher(
-            self.store, self.log, self.hub, self.sender, self.time, self.rules, self.time.pause
+            self.store, self.log, self.fan_out, self.sender, self.time, self.rules, self.time.pause
         )
 
     async def webhook(
@@ -174,14 +179,14 @@ class Desk:
 async def desk(url: str, *, within: float = 10.0, **rules: Any) -> AsyncIterator[Desk]:
     """Lend a desk over a database, and close it."""
     with no_task_left():
-        hub = FanOut()
+        fan_out = FanOut()
         database = Database(url, readers=4)
         await database.open()
         sender = HttpSender(timeout=within, private_targets=True)
         try:
-            async with open_store(url, committed=hub.reached) as store:
-                hub.reached(await store.log.head())
-                lent = Desk(database, store.log, hub, RetryPolicy(**{**RULES, **rules}), sender)
+            async with open_store(url, committed=fan_out.reached) as store:
+                fan_out.reached(await store.log.head())
+                lent = Desk(database, store.log, fan_out, RetryPolicy(**{**RULES, **rules}), sender)
                 try:
                     yield lent
                 finally:

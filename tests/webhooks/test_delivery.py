@@ -21,11 +21,11 @@ async def test_events_come_in_order_signed_and_as_the_feed_has_them(database_url
         webhook_id = await one.webhook(receiver.url)
         for number in range(30):
             await one.write(chains[number % 2], 1 + number % 3)
-        await receiver.until(lambda: len(receiver.positions) == one.hub.position)
+        await receiver.until(lambda: len(receiver.positions) == one.fan_out.position)
 
-        assert receiver.positions == list(range(1, one.hub.position + 1))
+        assert receiver.positions == list(range(1, one.fan_out.position + 1))
         assert len({message.id for message in receiver.messages}) == len(receiver.messages)
-        stored = (await one.log.read_all(after=0, upto=one.hub.position, limit=1000)).events
+        stored = (await one.log.read_all(after=0, upto=one.fan_out.position, limit=1000)).events
         for message in receiver.messages:
             assert message.is_signed_with(SECRET)
             assert not message.is_signed_with(SECRET.replace("c2V", "c2W"))
@@ -40,9 +40,9 @@ async def test_events_come_in_order_signed_and_as_the_feed_has_them(database_url
                 assert event["digest"] == there.digest.hex()
                 # Byte for byte, behind the place and the digest.
                 assert there.record[1:] in message.body
-        await one.settled(webhook_id, one.hub.position)
+        await one.settled(webhook_id, one.fan_out.position)
         webhook = await one.get(webhook_id)
-        assert webhook.delivered_events == one.hub.position
+        assert webhook.delivered_events == one.fan_out.position
         assert webhook.delivered_batches == len(receiver.messages)
         # One connection for all of them.
         assert receiver.connections == 1

@@ -36,7 +36,7 @@ _BY_ONE_APPEND = frozenset(
         ("POST", "usage"),
     )
 )
-"""Native routes that change nothing but by one append: that keeps the signature, too."""
+"""Native routes that change things by one append only: it keeps the signature, too."""
 _RIGHTS: dict[str, Right] = {
     "GET": "read",
     "POST": "write",

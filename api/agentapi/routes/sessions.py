@@ -2,29 +2,26 @@
 
 from litestar.response.base import ASGIResponse
 
-from api.agentapi.requests import Refusal, json_of, query_of, reply
+from api.agentapi.listing import page_of
+from api.agentapi.requests import Refusal, json_of, reply
 from api.agentapi.session_settings import settings_of
 from api.agentapi.sessions import (
-    NATIVE_STATUSES,
     require_visible,
     row_of,
     session_info,
-    status_of,
     visible_route,
     wanted_session,
 )
 from api.agentapi.signing import done_once, signed_for
-from api.http.around.authorization import narrowed, principal_of, require_owner
+from api.http.around.authorization import require_owner
 from api.http.around.limits import take
-from api.http.incoming import cursors
 from api.http.incoming.bodies import read_body
 from api.http.incoming.requests import AnyRequest, name_of, signed_by
 from api.http.outgoing.responses import Reply, next_link
 from api.http.routing import delete, get, post
 from api.services import caller_of, services_of
 from application.ports.managers.session_routes import SessionRoute
-from application.ports.session.session_rows import After, ListedSession, SessionFilter, SessionOrder
-from application.use_cases.managers.forwarded_sessions import Found, Wanted
+from application.use_cases.managers.forwarded_sessions import Wanted
 from domain.errors import Erased, Invalid, SessionNotFound, TooLarge
 from domain.session.commands import DeleteSession
 
@@ -32,11 +29,6 @@ SESSIONS = "/api/v1/sessions"
 _SESSION = SESSIONS + "/{name:path}"
 UNREACHABLE = "X-Session-Managers-Unreachable"
 """Names the session managers whose sessions are missing in a list, each with the reason."""
-_FILTERS = frozenset({"user_id", "scope", "team_id", "status"})
-_PARAMETERS = _FILTERS | {"limit", "cursor"}
-_NEWEST_FIRST = SessionOrder(by="created_at")
-_MOST = 10_000
-_PAGE = 500
 
 
 @post(SESSIONS, right="write")
@@ -79,72 +71,12 @@ async def _created(request: AnyRequest) -> ASGIResponse:
 @get(SESSIONS, right="read")
 async def list_sessions(request: AnyRequest) -> ASGIResponse:
     """Return sessions by user, scope, team and status, the newest first."""
-    query = query_of(request, _PARAMETERS)
-    rows, following = await _listed(request, query)
-    headers = {} if following is None else next_link(request, SESSIONS, cursor=following)
-    sessions = [session_info(row) for row in rows]
-    if signed_for(request) is None and "cursor" not in query:
-        elsewhere = await _elsewhere(request, query)
-        sessions = sorted([*sessions, *elsewhere.sessions], key=_age, reverse=True)
-        if elsewhere.unreachable:
-            told = (f"{name};reason={why}" for name, why in elsewhere.unreachable.items())
-            headers[UNREACHABLE] = ", ".join(told)
-    return reply({"sessions": sessions}, headers=headers)
-
-
-def _age(info: dict[str, str]) -> tuple[str, str]:
-    return info["created_at"], info["id"]
-
-
-async def _elsewhere(request: AnyRequest, query: dict[str, str]) -> Found:
-    """Return the sessions that other servers keep; `limit` is about those of this one."""
-    principal = principal_of(request)
-    asked = {key: value for key, value in query.items() if key in _FILTERS}
-    if principal.user is not None:
-        asked.setdefault("user_id", principal.user)
-    return await services_of(request).session_managing.forwarded.list(
-        asked, lambda route: principal.sees(route.app, route.user)
-    )
-
-
-async def _listed(
-    request: AnyRequest, query: dict[str, str]
-) -> tuple[list[ListedSession], str | None]:
-    """Return the sessions that a query asks for, and where the next page begins."""
-    services = services_of(request)
-    most = _limit(query)
-    status = query.get("status", "").lower()
-    app, user = narrowed(request, services.settings.session_manager_app, query.get("user_id"))
-    where = SessionFilter(
-        app=app,
-        user=user,
-        scope=query.get("scope"),
-        team=query.get("team_id"),
-        status=NATIVE_STATUSES.get(status) if status else None,
-    )
-    if status and where.status is None:
-        return [], None
-    key = cursors.list_key(services.store.identity, where, _NEWEST_FIRST, status)
-    after = cursors.decode(query["cursor"], key) if "cursor" in query else None
-    rows: list[ListedSession] = []
-    while True:
-        page = await services.queries.sessions(where, _NEWEST_FIRST, after, _PAGE)
-        for row in page:
-            if status and status_of(row) != status:
-                continue
-            if len(rows) == most:
-                return rows, cursors.encode(rows[-1], _NEWEST_FIRST, key)
-            rows.append(row)
-        if len(page) < _PAGE:
-            return rows, None
-        after = After(page[-1].created_at, page[-1].session_id)
-
-
-def _limit(query: dict[str, str]) -> int:
-    text = query.get("limit", str(_MOST))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= _MOST:
-        raise Refusal(400, f"invalid query: limit must be 1 to {_MOST}")
-    return int(text)
+    page = await page_of(request)
+    headers = {} if page.cursor is None else next_link(request, SESSIONS, cursor=page.cursor)
+    if page.unreachable:
+        told = (f"{name};reason={why}" for name, why in page.unreachable.items())
+        headers[UNREACHABLE] = ", ".join(told)
+    return reply({"sessions": page.sessions}, headers=headers)
 
 
 @get(_SESSION, right="read")

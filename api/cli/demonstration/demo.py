@@ -15,12 +15,12 @@ from uuid import uuid4
 
 import typer
 
-from api.cli.client import Client, token_in
+from api.cli.client import Client
+from api.cli.client_options import token_in
 from api.cli.demonstration.proof import Finding, examine
 from api.cli.demonstration.recording import Line, read_recording, request_of
 from api.cli.options import Failure
 from api.cli.reading.stream_items import CaughtUp, Event, Hole, Piece
-from api.cli.refused import Refused
 from api.cli.screen import Screen
 
 _IMPORT_ROOT = Path(__file__).resolve().parents[3]
@@ -48,8 +48,6 @@ def demo(*, url: str | None, speed: float, data_dir: Path | None, token_file: Pa
             home = data_dir or Path(temporary) / "data"
             server = None if url is not None else _Server(home, Path(temporary) / "log")
             asyncio.run(_Demo(lines, speed, Screen(), server).run(url, token_in(token_file)))
-    except Refused as refusal:
-        raise Failure(f"The server says: {refusal}.") from None
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 

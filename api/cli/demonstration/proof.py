@@ -1,4 +1,4 @@
-"""Whether a client's copy is the log: examined from outside, with nothing but what was sent."""
+"""Whether a client's copy is the log: examined from outside, with only what was sent."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,8 @@ from typing import Any, cast
 from uuid import UUID
 
 import msgspec
+
+from domain.counted import counted
 
 _PLACE = re.compile(
     rb'\{"session_id":"([0-9a-f-]{36})","sequence":(\d+),"position":(\d+),"digest":"([0-9a-f]{64})",'
@@ -59,7 +61,8 @@ def examine(
     size = sum(map(len, log))
     return [
         Finding(
-            f"the client has {len(copy)} events, the log {len(log)}, equal byte for byte ({size})",
+            f"the client has {counted(len(copy), 'event')}, the log {len(log)},"
+            f" equal byte for byte ({size})",
             list(copy) == list(log),
         ),
         Finding(

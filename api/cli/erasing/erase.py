@@ -12,8 +12,11 @@ import msgspec
 from api.cli.json_client import JsonClient
 from api.cli.options import Failure
 from api.cli.reading.session_ids import find_session
+from api.cli.refused import Refused
+from api.cli.screen import printable
 from api.cli.transfer.progress import Progress
-from api.cli.transfer.server import Refusal, TransferServer
+from api.cli.transfer.server import TransferServer
+from domain.counted import counted
 
 _GONE, _REFUSED = 0, 1
 _LINES = "application/jsonl"
@@ -81,16 +84,16 @@ def erase(
     try:
         with closing(TransferServer(url, token_file)) as server:
             planned = [_ask(server, path, asked, dry_run=True) for path in paths]
-            if dry_run or not _is_wanted(planned, yes=yes):
-                _print(planned, as_json=as_json)
+            if dry_run or not _is_wanted(asked, planned, yes=yes):
+                _print(asked, planned, as_json=as_json)
                 return _REFUSED if not dry_run or any(one["held"] for one in planned) else _GONE
             done = [_ask(server, path, asked, dry_run=False) for path in paths]
             if proof is not None:
                 _prove(server, proof, done)
-    except Refusal as refusal:
+    except Refused as refusal:
         print(f"cairn: {refusal}", file=sys.stderr)
         return _REFUSED
-    _print(done, as_json=as_json)
+    _print(asked, done, as_json=as_json)
     return _GONE
 
 
@@ -115,7 +118,7 @@ def _ask(server: TransferServer, path: str, asked: Erasure, *, dry_run: bool) ->
                 else:
                     gone = line["erased"]
                     part = gone["events"] / total if total else None
-                    progress.show(gone["sessions"], f"{gone['events']:,} events", part)
+                    progress.show(gone["sessions"], counted(gone["events"], "event"), part)
     finally:
         progress.wipe()
     if report is None:
@@ -132,12 +135,12 @@ def _lines(pieces: Iterator[bytes]) -> Iterator[Mapping[str, Any]]:
         yield msgspec.json.decode(rest)
 
 
-def _is_wanted(planned: Sequence[Mapping[str, Any]], *, yes: bool) -> bool:
+def _is_wanted(asked: Erasure, planned: Sequence[Mapping[str, Any]], *, yes: bool) -> bool:
     if yes:
         return True
     if not sys.stdin.isatty():
         raise Failure("Say --yes to erase without being asked, or --dry-run to see what would go.")
-    for line in _told(planned):
+    for line in _told(asked, planned):
         print(line)
     return input("This is for good. Write `erase` to go on: ").strip() == "erase"
 
@@ -162,18 +165,22 @@ def _prove(server: TransferServer, path: Path, done: Sequence[Mapping[str, Any]]
         raise Failure(f"{path} cannot be written: {error.strerror}.") from None
 
 
-def _print(reports: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+def _print(asked: Erasure, reports: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print(msgspec.json.encode(reports[0] if len(reports) == 1 else reports).decode())
         return
-    for line in _told(reports):
+    for line in _told(asked, reports):
         print(line)
 
 
-def _told(reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _told(asked: Erasure, reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for report in reports:
         done = "would be erased" if report["dry_run"] else "erased"
-        yield f"{done}: {report['sessions']} sessions, {report['events']} events"
+        if not report["sessions"]:
+            yield _nothing(asked, done)
+            continue
+        sessions = counted(report["sessions"], "session")
+        yield f"{done}: {sessions}, {counted(report['events'], 'event')}"
         for log in report["logs"]:
             if log["because"] != "asked":
                 yield f"  {log['session_id']}, a {log['because']}"
@@ -182,3 +189,13 @@ def _told(reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 yield f"  {log['session_id']}: keys in force are {report['shared_keys']}: {keys}"
         for session_id in report["held"]:
             yield f"  {session_id} is under a legal hold: nothing can be erased before its release"
+
+
+def _nothing(asked: Erasure, done: str) -> str:
+    """Return what is said where no session is left to be erased."""
+    if asked.user is None:
+        return f"{done}: nothing, for the session is erased already"
+    return printable(
+        f"{done}: no session, for the app {asked.app} has none of the user {asked.user} that is"
+        " not erased already; and what sessions of this user share, if there is any"
+    )

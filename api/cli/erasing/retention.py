@@ -12,8 +12,9 @@ from uuid import UUID
 
 import msgspec
 
-from api.cli.json_client import JsonClient, Refused
+from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
+from api.cli.refused import Refused
 from api.cli.screen import printable
 from api.cli.transfer.exporting import export
 from api.composition.transfer_files import new_folder_in, verify_archive
@@ -116,8 +117,11 @@ class _ServerSessions:
         path, body = f"/v1/sessions/{session_id}/erase", {"reason": reason}
         headers = {"If-Match": f'"{session.heads[session_id]}"'}
         try:
-            if self._planned(session_id, reason).heads != session.heads:
+            left = self._planned(session_id, reason).heads
+            if session.went_on(left):
                 raise KeptMeanwhile
+            if not left:
+                return
             self._server.ask("POST", path, body=body, headers=headers)
         except Refused as refused:
             match refused.code:

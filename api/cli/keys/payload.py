@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from api.cli.options import Failure
-from api.composition.database import bring_up_to_date, database_of, program_url
+from api.composition.database import bring_up_to_date, existing_database_of, program_url
 from api.composition.keys import open_payloads
 from api.settings import Settings
 from api.start_error import StartError
@@ -30,7 +30,7 @@ def read_payload(settings: Settings, session_id: UUID) -> None:
             return await payloads.get(session_id)
 
     try:
-        with database_of(settings) as url:
+        with existing_database_of(settings) as url:
             bring_up_to_date(url)
             payload = asyncio.run(read(program_url(settings, url)))
     except StartError as error:

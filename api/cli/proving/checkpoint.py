@@ -9,6 +9,7 @@ from api.cli.options import UsageError
 from api.cli.progress import Bar
 from api.cli.proving.outcome import Outcome
 from api.cli.proving.server import get
+from domain.counted import counted
 from domain.transparency.notes import (
     MalformedNote,
     Note,
@@ -61,14 +62,14 @@ def verify_checkpoint(
     if head.size > newest:
         outcome.found(
             "checkpoint_ahead",
-            f"the log has {newest} events and the checkpoint {head.size}: its end was cut off, an"
-            " older backup was restored, or this is another store",
+            f"the log has {counted(newest, 'event')} and the checkpoint {head.size}: its end"
+            " was cut off, an older backup was restored, or this is another store",
         )
         return head.size
     if _root_of_entries(client, head.size) != head.root:
         outcome.found(
             "checkpoint_mismatch",
-            f"the first {head.size} events are not those that were signed",
+            f"the first {counted(head.size, 'event')} are not those that were signed",
         )
         return head.size
     if head.size and not _goes_on(client, head, newest):

@@ -5,6 +5,8 @@ from typing import Any
 
 import typer
 
+from domain.counted import counted
+
 
 @dataclass
 class Outcome:
@@ -51,7 +53,11 @@ class Outcome:
                     err=True,
                 )
             if not self.findings:
-                typer.echo(f"The log still contains the {size:,} events of the checkpoint.")
+                typer.echo(
+                    f"The log still contains the {counted(size, 'event')} of the checkpoint."
+                )
         if self.sessions:
-            typer.echo(f"{self.events:,} events of {self.sessions:,} sessions were verified.")
+            were = "was" if self.events == 1 else "were"
+            events, sessions = counted(self.events, "event"), counted(self.sessions, "session")
+            typer.echo(f"{events} of {sessions} {were} verified.")
         typer.echo("All is well." if not self.findings else f"{len(self.findings)} found.")

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import typer
 
-from api.cli.client import goes_through_proxies, token_in
+from api.cli.client_options import client_options, token_in
 from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
 from api.cli.progress import Bar
@@ -104,14 +104,7 @@ def run(asked: Asked, *, url: str, token: str | None, holds: Holds) -> Outcome:
         UsageError: The checkpoint or the key is none.
     """
     outcome = Outcome()
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    client = httpx.Client(
-        base_url=url,
-        headers=headers,
-        timeout=_PATIENCE,
-        trust_env=goes_through_proxies(url),
-    )
-    with closing(client):
+    with httpx.Client(timeout=_PATIENCE, **client_options(url, token)) as client:
         try:
             since = 0
             if asked.checkpoint is not None:

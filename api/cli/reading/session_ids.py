@@ -1,8 +1,9 @@
-"""Sessions as people name them: by their id, or by as much of its beginning as is needed."""
+"""Sessions as people name them: by their id, its beginning, or `ext:` and their external id."""
 
 import re
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 from api.cli.json_client import JsonClient
@@ -21,10 +22,10 @@ def find_session(server: JsonClient, named: str) -> str:
 
     Args:
         server: Is asked when only the beginning of the id is given.
-        named: The id, or its beginning.
+        named: The id, its beginning, or `ext:` and the external id.
 
     Raises:
-        UsageError: It is neither, or several sessions have such ids.
+        UsageError: It is none of these, or several sessions have such ids.
         Failure: There is no such session, or the server cannot be asked.
     """
     if len(named) == _WHOLE:
@@ -32,8 +33,14 @@ def find_session(server: JsonClient, named: str) -> str:
             return str(UUID(named))
         except ValueError:
             pass
+    if named.startswith("ext:"):
+        path = f"/v1/sessions/{quote(named, safe=':')}"
+        return str(server.ask("GET", path)["session"]["id"])
     if not _BEGINNING.fullmatch(named):
-        raise UsageError(f"{named!r} is no session id; one is a UUID, or the beginning of one.")
+        raise UsageError(
+            f"{named!r} is no session id; one is a UUID, the beginning of one, or ext: and an"
+            " external id."
+        )
     query = {"id_prefix": named, "limit": _CANDIDATES + 1}
     found: list[dict[str, Any]] = server.ask("GET", "/v1/sessions", query)["sessions"]
     match found:

@@ -15,6 +15,7 @@ import msgspec
 from api.cli.json_client import JsonClient
 from api.cli.reading.session_ids import find_session, shortened
 from api.cli.screen import fitted, printable, stop_writing, text_of
+from domain.counted import counted
 
 _PAGE = 200
 _WIDTH = 80
@@ -82,7 +83,7 @@ def _table(sessions: list[Json], width: int, now: datetime) -> Iterator[str]:
     rows += [
         (
             short[one["id"]],
-            one["status"],
+            one.get("held") or one["status"],
             _age(one["last_activity_at"], now),
             printable(f"{one['app']}/{one['user']}"),
             printable(one["title"] or ""),
@@ -103,7 +104,7 @@ def show_session(
     """Print one session: what it is, how it is, and what was said last.
 
     Args:
-        session: Its id, or the beginning of it.
+        session: Its id, the beginning of it, or `ext:` and its external id.
         turns: The most turns of which something is shown.
         as_json: Print it as JSON.
         url: Where the server is.
@@ -136,10 +137,12 @@ def _head(session: Json, width: int) -> Iterator[str]:
         ("of", f"{session['app']}/{session['user']}"),
         ("agent", session["agent"] and session["agent"]["name"]),
         ("status", _status(session)),
+        ("held", session.get("held")),
+        ("kept", session["legal_hold"] and f"by legal hold: {session['legal_hold']['reason']}"),
         ("failure", _failure(session)),
         ("created", session["created_at"]),
         ("updated", session["updated_at"]),
-        ("events", f"{session['sequence']} in {session['turns']} turns"),
+        ("events", f"{session['sequence']} in {counted(session['turns'], 'turn')}"),
         ("tokens", f"{usage['input_tokens']} in, {usage['output_tokens']} out"),
         ("tags", " ".join(session["tags"])),
     ]

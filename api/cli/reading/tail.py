@@ -5,12 +5,12 @@ import sys
 from contextlib import aclosing, closing
 from pathlib import Path
 
-from api.cli.client import Client, token_in
+from api.cli.client import Client
+from api.cli.client_options import token_in
 from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
 from api.cli.reading.session_ids import find_session
 from api.cli.reading.stream_items import CaughtUp, Closed, Event, Hole, Lost, Piece
-from api.cli.refused import Refused
 from api.cli.screen import Screen, stop_writing
 
 _INTERRUPTED = 130
@@ -20,7 +20,7 @@ def tail(session: str, *, url: str, since: str, token_file: Path | None, as_json
     """Print a session as it happens, until it is deleted or Ctrl-C.
 
     Args:
-        session: Its id, or the beginning of it.
+        session: Its id, the beginning of it, or `ext:` and its external id.
         url: Where the server is.
         since: The sequence to begin after, or `now`.
         token_file: Holds the bearer token.
@@ -35,8 +35,6 @@ def tail(session: str, *, url: str, since: str, token_file: Path | None, as_json
         session_id = find_session(server, session)
     try:
         asyncio.run(_follow(Client(url, token_in(token_file)), session_id, start, as_json=as_json))
-    except Refused as refusal:
-        raise Failure(f"The server says: {refusal}.") from None
     except Hole as hole:
         raise Failure(f"The server has left something out: {hole}.") from None
     except KeyboardInterrupt:

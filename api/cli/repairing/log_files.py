@@ -1,15 +1,15 @@
 """Logs in files, as rows for the analyser: a line or a row at a time, whatever the file's size."""
 
 import re
-import sqlite3
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 from uuid import UUID
 
 from api.cli.options import UsageError
+from api.composition.agh_files import AghFile, agh_database, agh_ledger
+from application.transfer.lines import FileFault
 from domain.log.chain import genesis
 from domain.log.erased_records import erased_hash
 from domain.repair.analyser import Analyser, Facts, analyse
@@ -24,8 +24,6 @@ _EVENT = re.compile(
     rb'\{"session_id":"([0-9a-f-]{36})","sequence":(\d{1,19}),"position":(\d{1,19}),'
     rb'"digest":"([0-9a-f]{64})",'
 )
-_SQLITE = b"SQLite format 3\0"
-_EVENTS_BY_ROW = "select id, sequence, turn_id, type, content from events order by rowid"
 
 
 def analyse_file(path: Path, form: Format, options: Options) -> Report:
@@ -55,7 +53,7 @@ def analyse_file(path: Path, form: Format, options: Options) -> Report:
                 case "rows":
                     return _rows(path, lines, options)
                 case "agh-ledger":
-                    return _ledger(path, lines, options)
+                    return _ledger(path, file, options)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
 
@@ -113,66 +111,34 @@ def _rows(path: Path, lines: Iterator[bytes | None], options: Options) -> Report
     return analyse(rows(), facts, options, reader)
 
 
-def _ledger(path: Path, lines: Iterator[bytes | None], options: Options) -> Report:
-    meta = _first(path, lines, "the line of its ledger")
-    if meta.get("type") != "ledger_meta":
-        raise UsageError(f"{path} is no ledger: its first line is no ledger_meta.")
+def _ledger(path: Path, file: BinaryIO, options: Options) -> Report:
+    def read(raw: bytes) -> Mapping[str, Any] | str:
+        try:
+            return _object(raw)
+        except Unreadable as why:
+            return str(why)
 
-    def rows() -> Iterator[Mapping[str, Any] | Row]:
-        for number, line in enumerate(lines, 2):
-            try:
-                value = _object(line)
-            except Unreadable as why:
-                yield _unreadable(number, why)
-                continue
-            content = value.get("content")
-            # What was no JSON is kept there as a text.
-            payload = "payload_raw" if isinstance(content, str) else "payload"
-            yield {
-                "id": value.get("event_id"),
-                "seq": value.get("sequence"),
-                "turn_id": value.get("turn_id"),
-                "type": value.get("event_type"),
-                payload: content,
-            }
-
-    return _of_agh(rows(), text_of(meta.get("session_id")) or path.stem, options)
+    try:
+        return _of_agh(agh_ledger(path, file, read), options)
+    except FileFault as fault:
+        raise UsageError(f"{fault}.") from None
 
 
 def _database(path: Path, options: Options) -> Report:
-    with path.open("rb") as file:
-        if file.read(len(_SQLITE)) != _SQLITE:
-            raise UsageError(f"{path} is no SQLite database.")
-
-    def rows(connection: sqlite3.Connection) -> Iterator[Mapping[str, Any]]:
-        for event_id, sequence, turn_id, type_, content in connection.execute(_EVENTS_BY_ROW):
-            yield {
-                "id": _decoded(event_id),
-                "seq": sequence,
-                "turn_id": _decoded(turn_id),
-                "type": _decoded(type_),
-                "payload_raw": content,
-            }
-
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as opened:
-            opened.text_factory = bytes
-            return _of_agh(rows(opened), path.absolute().parent.name, options)
-    except sqlite3.Error as error:
-        raise UsageError(f"{path} cannot be read as a database of events: {error}.") from None
+        with agh_database(path) as found:
+            return _of_agh(found, options)
+    except FileFault as fault:
+        raise UsageError(f"{fault}.") from None
 
 
-def _decoded(value: Any) -> Any:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-
-
-def _of_agh(rows: Iterator[Mapping[str, Any] | Row], session_id: str, options: Options) -> Report:
+def _of_agh(found: AghFile, options: Options) -> Report:
     """Return the report of a log that says itself how its session stopped; or that it never did."""
-    reader = ForeignRows({"id": session_id, "state": "stopped", "stop_reason": "agent_crashed"})
+    reader = ForeignRows({"id": found.native, "state": "stopped", "stop_reason": "agent_crashed"})
     analyser = Analyser(reader, options)
-    for value in rows:
-        if isinstance(value, Row):
-            analyser.row(value)
+    for value in found.rows:
+        if "raw" in value:
+            analyser.row(_unreadable(value["line"], Unreadable(value["why"])))
             continue
         analyser.row(reader.row(value))
         if value.get("type") == "session_stopped":

@@ -8,12 +8,13 @@ import typer
 
 from api.cli.options import Failure
 from api.cli.progress import Bar
-from api.composition.database import bring_up_to_date, database_of, open_read_models
+from api.composition.database import bring_up_to_date, existing_database_of, open_read_models
 from api.settings import Settings
 from api.start_error import StartError
 from application.errors import StoreUnavailable
 from application.ports.log.read_models import RebuildRuns
 from application.projections.read_models import Rebuilding, Rebuilt, StillDifferent
+from domain.counted import counted
 
 
 def rebuild(settings: Settings, *, verify: bool, as_json: bool) -> int:
@@ -28,7 +29,7 @@ def rebuild(settings: Settings, *, verify: bool, as_json: bool) -> int:
         Failure: It cannot be done.
     """
     try:
-        with database_of(settings) as url:
+        with existing_database_of(settings) as url:
             if missing := bring_up_to_date(url, dry_run=True):
                 raise Failure(f"The database is not up to date ({missing[0]}); run cairn migrate.")
             rebuilt = asyncio.run(_run(url, settings, verify=verify))
@@ -64,11 +65,13 @@ async def _run(url: str, settings: Settings, *, verify: bool) -> Rebuilt:
 def _say(rebuilt: Rebuilt, *, verify: bool) -> None:
     for one in rebuilt.differences:
         typer.echo(f"{one.read_model} {' '.join(map(repr, one.key))}: {one.detail}")
+    were = "was" if rebuilt.events == 1 else "were"
+    read = f"{counted(rebuilt.events, 'event')} {were} read"
     if verify:
         is_well = "All is as the log says" if not rebuilt.differences else "Not all is so"
-        typer.echo(f"{is_well}; {rebuilt.events:,} events were read.")
+        typer.echo(f"{is_well}; {read}.")
     else:
-        typer.echo(f"{rebuilt.events:,} events were read, and {rebuilt.changed:,} rows mended.")
+        typer.echo(f"{read}, and {counted(rebuilt.changed, 'row')} mended.")
 
 
 def _say_json(rebuilt: Rebuilt, *, verify: bool) -> None:

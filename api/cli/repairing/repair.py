@@ -16,6 +16,7 @@ from api.cli.options import Failure, UsageError
 from api.cli.reading.session_ids import find_session
 from api.cli.repairing.log_files import Format, analyse_file
 from api.cli.screen import printable, stop_writing
+from domain.counted import counted
 from domain.repair.report import Options, Scope
 
 _PAGE = 200
@@ -68,7 +69,7 @@ class Repairer:
         """Repair a session, and print the report.
 
         Args:
-            session: Its id, or the beginning of it.
+            session: Its id, the beginning of it, or `ext:` and its external id.
             dry_run: Only say what would be appended.
             as_json: Print the report as JSON.
 
@@ -224,14 +225,15 @@ def _show(report: Json, *, as_json: bool) -> None:
 
 def _verdict(report: Json) -> str:
     count = len(report["actions"])
-    what = f"{count} event{'' if count == 1 else 's'}"
+    what = counted(count, "event")
     if report["persisted"]:
         return f"repaired: {what} appended, then the report"
     if report["blocked"]:
         return "blocked: nothing is appended"
     if count:
         return f"{what} would be appended"
-    return "nothing wrong" if _status(report) == _DONE else "nothing to append"
+    is_fine = all(issue["severity"] == "info" for issue in report["issues"])
+    return "nothing wrong" if is_fine else "nothing to append"
 
 
 def _line(report: Json) -> str:

@@ -8,96 +8,20 @@ then never reads why.
 
 import asyncio
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.cli.serving.connection_guard import ConnectionGuard, refusal
+from api.cli.serving.gathering import Gathering
 from api.cli.serving.plain_answer import make_plain
+from api.http.around.middleware import ANSWERED
+from api.http.around.request_ids import request_id_of
 
-_ENOUGH = 64 * 1024
 _TLS_HANDSHAKE = b"\x16\x03"
-
-
-class _Gathering(asyncio.Transport):
-    """Gathers what is written in one turn of the loop, unless it becomes much."""
-
-    def __init__(
-        self,
-        transport: asyncio.Transport,
-        loop: asyncio.AbstractEventLoop,
-        lingers: Callable[[], bool],
-    ) -> None:
-        super().__init__()
-        self._transport = transport
-        self._loop = loop
-        self._lingers = lingers
-        self._gathered: list[bytes] = []
-        self._size = 0
-        self._written = 0
-
-    @property
-    def has_more(self) -> bool:
-        """Whether the client has not taken all that was written."""
-        return self._transport.get_write_buffer_size() > 0
-
-    @property
-    def taken(self) -> int:
-        """The bytes that the client, or the system for it, has taken so far."""
-        return self._written - self._transport.get_write_buffer_size()
-
-    def write(self, data: Any) -> None:
-        if not self._gathered:
-            self._loop.call_soon(self._flush)
-        self._gathered.append(data)
-        self._size += len(data)
-        if self._size > _ENOUGH:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._gathered:
-            data = self._gathered[0] if len(self._gathered) == 1 else b"".join(self._gathered)
-            self._gathered.clear()
-            self._size = 0
-            if not self._transport.is_closing():
-                self._written += len(data)
-                self._transport.write(data)
-
-    def close(self) -> None:
-        self._flush()
-        if not self._lingers():
-            self._transport.close()
-
-    def hang_up(self) -> None:
-        self._flush()
-        self._transport.close()
-
-    def write_eof(self) -> None:
-        self._flush()
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-
-    def abort(self) -> None:
-        self._gathered.clear()
-        self._transport.abort()
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._transport.get_extra_info(name, default)
-
-    def pause_reading(self) -> None:
-        self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        self._transport.resume_reading()
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self._flush()
-        self._transport.set_protocol(protocol)
+_REST_OF_A_HEAD = 8 * 1024 * 1024
+"""The most bytes that are thrown away of a head that is too large, so that its refusal is read."""
 
 
 class Connection(HttpToolsProtocol):
@@ -128,12 +52,13 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to serve a client, unless there are too many."""
-        super().connection_made(_Gathering(transport, self.loop, self._linger))
+        super().connection_made(Gathering(transport, self.loop, self._linger))
         self._since = self.loop.time()
         self._peer = self.client[0] if self.client else None
         self._is_admitted = self._guard.admit(self._peer, self._since)
         if not self._is_admitted:
             self._refuse(503, "Service Unavailable", "busy", "too many connections; try again")
+            self._hang_up()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count it out."""
@@ -141,6 +66,10 @@ class Connection(HttpToolsProtocol):
             self._is_admitted = False
             self._guard.leave(self._peer)
         super().connection_lost(exc)
+        # The request, its transport and this hold each other: what they have would wait for the
+        # collector, which comes seldom.
+        self._gathering.part()
+        self.cycle = self.scope = None  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, of a head no more than it may have."""
@@ -159,18 +88,22 @@ class Connection(HttpToolsProtocol):
         else:
             room, self._room = self._room, 0
             super().data_received(data[:room])
-            if self._in_head:
+            if self._in_head and self._rest is None:
                 self._refuse(
                     431,
                     "Request Header Fields Too Large",
                     "head_too_large",
                     f"request line and headers take at most {self._limits.head_bytes} bytes",
+                    # To read one of 100 MB to its end would keep others waiting.
+                    rest=_REST_OF_A_HEAD,
                 )
             elif not self.transport.is_closing():
                 self.data_received(data[room:])
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - it says nothing of the fault
         """Refuse what is no HTTP, or a method that HTTP's parser does not know."""
+        if self._is_over:
+            return  # the parser may also stop at a head that was refused for what it says
         if self._is_tls:
             detail = "this port speaks HTTP without TLS; call it with http://"
             self._refuse(400, "Bad Request", "malformed_request", detail)
@@ -188,12 +121,13 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin to wait for a head."""
-        super().on_message_begin()
-        self._since = self.loop.time()
+        if not self._is_over:
+            super().on_message_begin()
+            self._since = self.loop.time()
 
     def on_headers_complete(self) -> None:
         """Look at what every request must have, then wait for its body."""
-        if self.transport.is_closing():
+        if self._is_over:
             return
         self._in_head = False
         self._since, self._received = self.loop.time(), 0
@@ -221,13 +155,15 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The next bytes are those of another head."""
+        if self._is_over:
+            return
         self._in_head, self._room, self._since = True, self._limits.head_bytes, None
-        if self._has_request and not self.transport.is_closing():
+        if self._has_request:
             super().on_message_complete()
 
     def on_body(self, body: bytes) -> None:
         """Pass a part of the body on."""
-        if self._has_request and not self.transport.is_closing():
+        if self._has_request and not self._is_over:
             super().on_body(body)
 
     def is_late(self, now: float) -> bool:
@@ -247,7 +183,11 @@ class Connection(HttpToolsProtocol):
             # It is not the client who is slow.
             self._since, self._received = now, 0
             return False
-        return self._received < seconds * self._limits.body_rate
+        if self._received < seconds * self._limits.body_rate:
+            return True
+        # What came fast is no credit for standing still, which keeps memory from others.
+        self._since, self._received = now, 0
+        return False
 
     def end_late(self) -> None:
         """Say that it took too long, where no answer has begun, and hang up."""
@@ -257,6 +197,10 @@ class Connection(HttpToolsProtocol):
             return
         is_answering = self._has_request and not self._in_head and self.cycle.response_started
         if self._rest is None and not is_answering:
+            if self._has_request and not self._in_head:
+                # Whoever waits for the body answers that it has ended, which nobody reads.
+                told: dict[str, Any] = self.scope  # type: ignore[assignment]
+                told[ANSWERED] = 408
             self._refuse(408, "Request Timeout", "request_timeout", "the request came too slowly")
         self._hang_up()
 
@@ -276,20 +220,30 @@ class Connection(HttpToolsProtocol):
             return False
         if not (self.cycle.more_body and self.cycle.response_complete):
             return False
-        self._rest, self._since = self._limits.rest_bytes, self.loop.time()
-        self.flow.resume_reading()
-        self.transport.write_eof()
+        self._throw_rest_away(self._limits.rest_bytes)
         return True
 
-    def _refuse(self, status: int, title: str, code: str, detail: str) -> None:
-        self.transport.write(refusal(status, title, code, detail))
-        self._hang_up()
+    def _throw_rest_away(self, most: int) -> None:
+        self._rest, self._since = most, self.loop.time()
+        self.flow.resume_reading()
+        self.transport.write_eof()
+
+    def _refuse(
+        self, status: int, title: str, code: str, detail: str, *, rest: int | None = None
+    ) -> None:
+        given = next((value for name, value in self.headers or () if name == b"x-request-id"), b"")
+        self.transport.write(refusal(status, title, code, detail, request_id_of(given)))
+        self._throw_rest_away(self._limits.rest_bytes if rest is None else rest)
+
+    @property
+    def _is_over(self) -> bool:
+        return self._rest is not None or self.transport.is_closing()
 
     def _hang_up(self) -> None:
         self._gathering.hang_up()
 
     @property
-    def _gathering(self) -> _Gathering:
+    def _gathering(self) -> Gathering:
         gathering = self.transport
-        assert isinstance(gathering, _Gathering)  # noqa: S101 - made in connection_made
+        assert isinstance(gathering, Gathering)  # noqa: S101 - made in connection_made
         return gathering

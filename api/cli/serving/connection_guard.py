@@ -144,7 +144,7 @@ class ConnectionGuard:
                     guarded.end_late()
 
 
-def refusal(status: int, title: str, code: str, detail: str) -> bytes:
+def refusal(status: int, title: str, code: str, detail: str, request_id: bytes) -> bytes:
     """Return a whole HTTP/1.1 answer with a problem document, after which the server hangs up.
 
     Args:
@@ -152,6 +152,7 @@ def refusal(status: int, title: str, code: str, detail: str) -> bytes:
         title: Its name.
         code: The stable word.
         detail: What was wrong and what to do.
+        request_id: What the request is called.
     """
     problem = {
         "type": f"urn:cairn:problem:{code.replace('_', '-')}",
@@ -159,10 +160,12 @@ def refusal(status: int, title: str, code: str, detail: str) -> bytes:
         "status": status,
         "detail": detail,
         "code": code,
+        "request_id": request_id.decode(),
     }
     body = json.dumps(problem).encode()
     head = (
         f"HTTP/1.1 {status} {title}\r\ncontent-type: application/problem+json\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        f"content-length: {len(body)}\r\nx-request-id: {problem['request_id']}\r\n"
+        "connection: close\r\n\r\n"
     )
     return head.encode() + body

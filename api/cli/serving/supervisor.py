@@ -24,12 +24,15 @@ from api.cli.options import Failure
 from api.cli.serving.server import LONGEST_STOP
 from api.http.around.drain import SCHEMA_NEWER_STATUS
 from api.settings import Settings
+from domain.counted import counted
 
 _LONGEST_PAUSE = 5.0
 _FIRST_PAUSE = 0.1
 _TICK = 1.0
 _LATE_TICK = 3.0
 _FAILED_STARTS = 3
+_STARTS_WITHIN = 300.0
+"""Seconds: a start that takes longer stands still somewhere."""
 _IMPORT_ROOT = Path(__file__).resolve().parents[3]
 
 _logger = logging.getLogger("cairn.workers")
@@ -168,7 +171,8 @@ class Supervisor:
             self._failures = 0 if one.is_ready else self._failures + 1
             if not self._announced and self._failures >= _FAILED_STARTS:
                 raise Failure(
-                    f"{self._failures} workers ended while they started; the log above says why."
+                    f"{counted(self._failures, 'worker')} ended while starting;"
+                    " the log above says why."
                 )
             _logger.warning(
                 "worker %s ended with status %s; starting another",
@@ -184,7 +188,7 @@ class Supervisor:
                 self._ready()
 
     def _end_the_silent(self) -> None:
-        """Kill the workers whose loop has stood still for too long."""
+        """Kill the workers whose loop has stood still for too long, or that never came up."""
         now = time.monotonic()
         if now - self._looked > _LATE_TICK:
             # This process itself was held up, and has not listened meanwhile.
@@ -192,7 +196,7 @@ class Supervisor:
                 one.heard = now
         self._looked = now
         for one in self._workers:
-            if one.is_ready and now - one.heard > self._silence:
+            if now - one.heard > (self._silence if one.is_ready else _STARTS_WITHIN):
                 seconds = now - one.heard
                 pid = one.process.pid
                 _logger.error("worker %s has not moved for %.0f s; it is killed", pid, seconds)

@@ -1,8 +1,8 @@
 """A Unix socket of the server: made with its permissions, removed when it no longer listens.
 
-Nobody but the kernel knows whether the server that made a socket still lives, so it is asked: a
-dead one refuses. Whoever makes or removes a socket holds a lock on its directory meanwhile, so that
-two servers that start together cannot take each other for dead.
+Only the kernel knows whether the server that made a socket still lives. So a connection is tried:
+the socket of a dead server refuses it. Whoever makes or removes a socket holds a lock on its
+directory meanwhile, so that two servers that start together cannot take each other for dead.
 """
 
 import errno

@@ -87,7 +87,7 @@ def rebuild_all(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Make all that follows from the log anew, while servers write, and put it in its place.
+    """Rebuild all that is derived from the log, while servers write, and put it in its place.
 
     It works on the database itself, beside its servers. Ended half-way, the same command goes on
     where it ended. The exit status is 0 when all is as the log says, 1 when with --verify something

@@ -21,7 +21,7 @@ def diff(
     """Print what differs between two moments of a session.
 
     Args:
-        session: Its id, or the beginning of it.
+        session: Its id, the beginning of it, or `ext:` and its external id.
         earlier: A sequence or a time; None is the first event.
         later: A sequence or a time; None is the newest event.
         as_json: Print it as JSON.

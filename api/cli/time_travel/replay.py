@@ -29,7 +29,7 @@ def replay(session: str, *, at: str | None, speed: str, url: str, token_file: Pa
     """Show a session as it happened: with keys in a terminal, line by line elsewhere.
 
     Args:
-        session: Its id, or the beginning of it.
+        session: Its id, the beginning of it, or `ext:` and its external id.
         at: A sequence or a time, what is shown first; None is the first event.
         speed: How many times faster than it was recorded, such as `4x`.
         url: Where the server is.

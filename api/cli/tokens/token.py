@@ -14,11 +14,16 @@ import typer
 from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
 from api.cli.screen import printable
-from api.composition.database import bring_up_to_date, database_of, open_token_desk, program_url
+from api.composition.database import (
+    bring_up_to_date,
+    existing_database_of,
+    open_token_registry,
+    program_url,
+)
 from api.settings import Settings
 from api.start_error import StartError
 from api.v1.documents.tokens import token_document
-from application.tokens.manage import TokenDesk
+from application.tokens.manage import TokenRegistry
 from domain.errors import CairnError
 from domain.principal import RIGHTS, Principal, Right
 
@@ -119,8 +124,8 @@ class TokensOfDatabase:
         """Make a token."""
         seconds = body.get("expires_in_seconds")
 
-        async def create(desk: TokenDesk) -> Json:
-            secret, token = await desk.create(
+        async def create(registry: TokenRegistry) -> Json:
+            secret, token = await registry.create(
                 name=body.get("name"),
                 rights=frozenset(body["allow"]),
                 app=body.get("app"),
@@ -129,15 +134,15 @@ class TokensOfDatabase:
             )
             return {**token_document(token), "token": secret}
 
-        return self._with_desk(create)
+        return self._with_registry(create)
 
     def all(self) -> Json:
         """Return all tokens."""
 
-        async def read(desk: TokenDesk) -> Json:
-            return {"tokens": [*map(token_document, await desk.all(_OWNER_OF_THE_DATA))]}
+        async def read(registry: TokenRegistry) -> Json:
+            return {"tokens": [*map(token_document, await registry.all(_OWNER_OF_THE_DATA))]}
 
-        return self._with_desk(read)
+        return self._with_registry(read)
 
     def revoke(self, token_id: str) -> None:
         """Revoke a token."""
@@ -146,19 +151,19 @@ class TokensOfDatabase:
         except ValueError:
             raise UsageError("A token is named by its id; see `cairn token list`.") from None
 
-        async def revoke(desk: TokenDesk) -> Json:
-            await desk.revoke(wanted, _OWNER_OF_THE_DATA)
+        async def revoke(registry: TokenRegistry) -> Json:
+            await registry.revoke(wanted, _OWNER_OF_THE_DATA)
             return {}
 
-        self._with_desk(revoke)
+        self._with_registry(revoke)
 
-    def _with_desk(self, ask: Callable[[TokenDesk], Awaitable[Json]]) -> Json:
+    def _with_registry(self, ask: Callable[[TokenRegistry], Awaitable[Json]]) -> Json:
         async def asked(url: str) -> Json:
-            async with open_token_desk(url) as desk:
-                return await ask(desk)
+            async with open_token_registry(url) as registry:
+                return await ask(registry)
 
         try:
-            with database_of(self._settings) as url:
+            with existing_database_of(self._settings) as url:
                 bring_up_to_date(url)
                 document = asyncio.run(asked(program_url(self._settings, url)))
         except StartError as error:

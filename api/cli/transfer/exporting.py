@@ -17,8 +17,9 @@ from api.cli.options import Failure, UsageError
 from api.cli.transfer.packing import READ, is_ours, pack
 from api.cli.transfer.parquet import export_table
 from api.cli.transfer.progress import Progress
-from api.cli.transfer.server import Refusal, TransferServer
+from api.cli.transfer.server import TransferServer
 from application.transfer.bundles import MANIFEST, to_json
+from domain.counted import counted
 
 _PART = 500
 """The most logs that are asked for at once, and so the most that are asked for twice."""
@@ -124,14 +125,13 @@ def export(
                 raise UsageError(f"{output}: a bundle is a folder, or an archive named .tar.zst.")
             else:
                 manifest = _Folder(server, output, asked).export()
-    except Refusal as refusal:
-        raise Failure(str(refusal)) from None
     except OSError as error:
         where = error.filename or output
         raise Failure(
             f"{where} cannot be written: {error.strerror}; run the command again, and it goes on."
         ) from None
-    print(f"exported {len(manifest.files)} logs, {manifest.events} events to {output}")
+    logs, events = counted(len(manifest.files), "log"), counted(manifest.events, "event")
+    print(f"exported {logs}, {events} to {output}")
 
 
 def _uuid(text: str) -> str:
@@ -200,7 +200,7 @@ class _Folder:
             parts = [self._part(whole.next)]
             whole.add(parts[0])
             self._keep(parts[0])
-            self._progress.show(len(whole.files), f"{whole.events:,} events")
+            self._progress.show(len(whole.files), counted(whole.events, "event"))
         self._progress.wipe()
         _write(self._folder / MANIFEST, iter([to_json(whole.document())]))
         (self._folder / _STATE).unlink()

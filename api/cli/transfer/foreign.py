@@ -12,6 +12,7 @@ from api.cli.screen import printable
 from api.cli.transfer.importing import import_path
 from api.composition.transfer_files import SOURCES, convert_foreign
 from application.transfer.lines import FileFault
+from domain.counted import counted
 
 Report = Mapping[str, Any]
 
@@ -23,7 +24,7 @@ def zone_of(name: str | None) -> tzinfo:
         name: Such as `Europe/Stockholm`.
 
     Raises:
-        UsageError: There is none of that name.
+        UsageError: There is no time zone of that name.
     """
     if name is None:
         return UTC
@@ -92,16 +93,16 @@ def import_foreign(
 
 def _told(found: Report) -> Iterator[str]:
     for source, report in found.items():
-        counts = f"{report['sessions']} sessions, {report['messages']} messages"
-        yield f"{source}: {counts}, {report['events']} events"
+        counts = [counted(report[f"{name}s"], name) for name in ("session", "message", "event")]
+        yield f"{source}: {', '.join(counts)}"
         if kept := report["kept_verbatim"]:
             yield f"  kept as they are, for they have no place: {_listed(kept)}"
         if notes := report["notes"]:
             yield f"  {_listed(notes)}"
         if report["failed_lines"]:
-            yield f"  could not be read: {report['failed_lines']} places"
+            yield f"  could not be read: {counted(report['failed_lines'], 'place')}"
         for place in report["places"]:
-            yield printable(f"    {place['place']}: {place['reason']}")
+            yield "    " + printable(f"{place['place']}: {place['reason']}")
 
 
 def _listed(counts: Mapping[str, int]) -> str:

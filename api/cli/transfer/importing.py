@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 
 from api.cli.options import Failure, UsageError
+from api.cli.refused import Refused
 from api.cli.screen import printable
 from api.cli.transfer.packing import archived
 from api.cli.transfer.progress import Progress
-from api.cli.transfer.server import Refusal, TransferServer
+from api.cli.transfer.server import TransferServer
+from domain.counted import counted
 
 _READ = 1024 * 1024
 _DONE, _REFUSED = 0, 1
@@ -64,7 +66,7 @@ def import_path(
                     total = line["plan"]["events"]
                 elif "written" in line:
                     logs, events = line["written"]["logs"], line["written"]["events"]
-                    progress.show(logs, f"{events:,} events", events / total if total else None)
+                    progress.show(logs, counted(events, "event"), events / total if total else None)
                 elif "error" in line:
                     raise Failure(
                         f"The import has ended half-way: {line['error']['detail']}."
@@ -72,7 +74,7 @@ def import_path(
                     )
                 else:
                     report = line["report"]
-    except Refusal as refusal:
+    except Refused as refusal:
         return _refused(refusal, beside or {}, as_json=as_json)
     finally:
         progress.wipe()
@@ -102,10 +104,10 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def _refused(refusal: Refusal, beside: Mapping[str, Any], *, as_json: bool) -> int:
+def _refused(refusal: Refused, beside: Mapping[str, Any], *, as_json: bool) -> int:
     conflicts = refusal.problem.get("conflicts")
     if conflicts is None:
-        raise Failure(str(refusal))
+        raise refusal
     if as_json:
         print(msgspec.json.encode({**refusal.problem, **beside}).decode())
         return _REFUSED
@@ -125,11 +127,11 @@ def _conflicts(conflicts: list[Mapping[str, Any]]) -> Iterator[str]:
 def _told(report: Mapping[str, Any]) -> Iterator[str]:
     done = "would be imported" if report["dry_run"] else "imported"
     logs = report["sessions"] + report["other_logs"]
-    yield f"{done}: {logs} logs, {report['events']} events"
+    yield f"{done}: {counted(logs, 'log')}, {counted(report['events'], 'event')}"
     if report["already_there"]:
-        yield f"already there: {report['already_there']} logs"
+        yield f"already there: {counted(report['already_there'], 'log')}"
     if report["resumed"]:
-        yield f"gone on with: {report['resumed']} logs"
+        yield f"gone on with: {counted(report['resumed'], 'log')}"
     for session_id in report["quarantined"]:
         yield f"in quarantine: {session_id}"
     for name in report["left_out"]:

@@ -13,7 +13,8 @@ import msgspec
 
 from api.cli.options import Failure, UsageError
 from api.cli.transfer.progress import Progress
-from api.cli.transfer.server import Refusal, TransferServer
+from api.cli.transfer.server import TransferServer
+from domain.counted import counted
 
 SCHEMA_VERSION = b"1"
 _PART = 500
@@ -94,14 +95,12 @@ def export_table(
             file.flush()
             os.fsync(file.fileno())
         part.replace(output)
-    except Refusal as refusal:
-        raise Failure(str(refusal)) from None
     except OSError as error:
         raise Failure(f"{output} cannot be written: {error.strerror or error}.") from None
     finally:
         with suppress(OSError):
             part.unlink()
-    print(f"exported {rows} events to {output}")
+    print(f"exported {counted(rows, 'event')} to {output}")
 
 
 def _write(logs: Iterator[tuple[str, Iterator[bytes]]], file: IO[bytes]) -> int:
@@ -141,7 +140,7 @@ def _write(logs: Iterator[tuple[str, Iterator[bytes]]], file: IO[bytes]) -> int:
                 if len(rows) == _ROWS or size >= _BYTES:
                     flush()
                     size = 0
-            progress.show(number + 1, f"{total:,} events")
+            progress.show(number + 1, counted(total, "event"))
         if rows:
             flush()
     progress.wipe()

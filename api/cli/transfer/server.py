@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import msgspec
 
-from api.cli.client import goes_through_proxies, token_in
-from api.cli.options import Failure, UsageError
+from api.cli.client_options import client_options, token_in
+from api.cli.options import Failure
+from api.cli.refused import problem_of
 
 _CONNECT = 15.0
 _SILENCE = 3600.0
@@ -63,19 +64,6 @@ class Answer:
             yield from map(msgspec.json.decode, whole)
 
 
-class Refusal(Exception):
-    """The server has understood, and says no.
-
-    Args:
-        problem: Its problem document.
-        status: Of HTTP.
-    """
-
-    def __init__(self, problem: Mapping[str, Any], status: int) -> None:
-        super().__init__(f"The server says: {problem.get('detail')} ({status}).")
-        self.problem = problem
-
-
 class TransferServer:
     """Asks a server.
 
@@ -88,15 +76,8 @@ class TransferServer:
     """
 
     def __init__(self, url: str, token_file: Path | None) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise UsageError(f"--url or CAIRN_URL must begin with http://, and it is {url!r}.")
-        token = token_in(token_file)
-        self._client = httpx.Client(
-            base_url=url,
-            headers={"Authorization": f"Bearer {token}"} if token else {},
-            timeout=httpx.Timeout(_SILENCE, connect=_CONNECT),
-            trust_env=goes_through_proxies(url),
-        )
+        patience = httpx.Timeout(_SILENCE, connect=_CONNECT)
+        self._client = httpx.Client(timeout=patience, **client_options(url, token_in(token_file)))
 
     def close(self) -> None:
         """Let the connection go."""
@@ -125,7 +106,7 @@ class TransferServer:
 
         Raises:
             Failure: It cannot be asked.
-            Refusal: It says no.
+            Refused: It says no.
         """
         headers = {"Accept": accept}
         if content is not None:
@@ -140,14 +121,7 @@ class TransferServer:
             raise Failure(f"The server cannot be asked: {error or type(error).__name__}.") from None
         try:
             if not response.is_success:
-                raise Refusal(_problem(said), response.status_code)
+                raise problem_of(response.status_code, said)
             yield Answer(response)
         finally:
             response.close()
-
-
-def _problem(said: bytes) -> Mapping[str, Any]:
-    try:
-        return msgspec.json.decode(said, type=dict[str, Any])
-    except msgspec.MsgspecError:
-        return {"detail": "this is no answer of Cairn"}

@@ -78,7 +78,12 @@ async def _message_at(request: AnyRequest, place: int) -> str:
     _, _, entries = await services_of(request).queries.transcript(session_id_of(request))
     messages = messages_of(entries)
     if not 0 <= place < len(messages):
-        raise Refusal(400, f"first_kept_entry must be 0 to {len(messages) - 1}, the last message")
+        are = "is 1 message" if len(messages) == 1 else f"are {len(messages)} messages"
+        raise Refusal(
+            400,
+            "first_kept_entry (in v1.81 tokens) is the index of the first message that is kept,"
+            f" from 0; there {are}",
+        )
     found = messages[place]
     named: str = found.get("id") or found["message"]["tool_calls"][0]["id"]
     return named

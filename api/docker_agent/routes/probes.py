@@ -28,12 +28,14 @@ async def ready(request: AnyRequest) -> ASGIResponse:
     services = services_of(request)
     deadline = Deadline(seconds_of(request, "wait", 0.0) or 0.0)
     while troubles := [*await services.readiness.troubles()]:
-        if deadline.is_over or await services.hub.closes_within(min(_LOOK_AGAIN, deadline.left())):
+        if deadline.is_over or await services.fan_out.closes_within(
+            min(_LOOK_AGAIN, deadline.left())
+        ):
             break
     document: dict[str, object] = {
         "ready": not troubles,
         # How much goes on here is no news for somebody on the network.
-        "active_sessions": 0 if principal_of(request) is ANONYMOUS else services.hub.followed,
+        "active_sessions": 0 if principal_of(request) is ANONYMOUS else services.fan_out.followed,
         "store_connected": await services.readiness.database_answers(),
         "toolset_health": "unavailable" if troubles else "ok",
         "status": "not_ready" if troubles else "ready",

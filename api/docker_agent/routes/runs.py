@@ -1,7 +1,5 @@
 """What an agent is given: runs, and what is sent to one that works or will."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from uuid import UUID
 
 from litestar.response.base import ASGIResponse
@@ -15,6 +13,7 @@ from api.docker_agent.shapes.wire import SendMessages
 from api.docker_agent.stream.following import stream_of
 from api.http.incoming.bodies import body_of
 from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.outgoing.streams import begun
 from api.http.routing import get, post
 from api.services import services_of, state_of
 from application.commands.request import Caller, Outcome
@@ -36,16 +35,8 @@ async def run_named_agent(request: AnyRequest) -> ASGIResponse:
 
 async def _run(request: AnyRequest) -> ASGIResponse:
     frames = run_frames(services_of(request), await begin_run(request))
-    # Whether anybody is there is known with the first of it: before that it is no stream.
-    first = await anext(frames, b"")
-    return stream_of(request, _from_first(first, frames))
-
-
-async def _from_first(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    async with aclosing(rest):
-        yield first
-        async for frames in rest:
-            yield frames
+    # Whether anybody is there is known with the first of it.
+    return stream_of(request, await begun(frames, b""))
 
 
 @post(SESSION + "/steer", right="write")

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
+from api.docker_agent.stream.held_state import holding
 from api.docker_agent.stream.sub_sessions import frames_of
 from api.docker_agent.stream.translation import GAP, PING, Translation
 from api.http.around.authorization import principal_of
@@ -84,7 +85,11 @@ async def events_since(
     state = ABSENT if since == 0 else (await services.repository.load_at(session_id, since)).session
     translation = Translation(services.store.codec, session_id, state)
     is_live = False
-    async with aclosing(services.tails.stream(session_id, since, ALL)) as tail:
+    async with (
+        holding(services, state) as held,
+        aclosing(services.tails.stream(session_id, since, ALL)) as tail,
+    ):
+        del state
         async for item in tail:
             match item:
                 case Ping():
@@ -97,10 +102,13 @@ async def events_since(
                 case CaughtUp():
                     is_live = True
                 case _:
-                    parts = [await frames_of(services, translation, stored) for stored in item]
-                    frames = b"".join(parts)
-                    if frames:
-                        yield frames
+                    # A reader may be slow: what they are given is not kept here as well.
+                    told = [await frames_of(services, translation, stored) for stored in item]
+                    await held.follow(translation, item)
+                    del item
+                    told = [b"".join(told)]
+                    if told[0]:
+                        yield told.pop()
             if is_live and translation.state.lifecycle.phase == "stopped":
                 # Deleted or erased, it has said so itself.
                 yield translation.exited()

@@ -40,11 +40,6 @@ class Translation:
         """When the last event was."""
         self.state = state
 
-    @property
-    def has_stopped(self) -> bool:
-        """Whether the session takes no turns now."""
-        return self.state.lifecycle.phase in ("stopped", "deleted", "erased")
-
     def exited(self) -> bytes:
         """Return the frame that says that nothing follows."""
         return frame_of(self.state.sequence, {**EXITED})

@@ -1,10 +1,8 @@
-"""What a principal may ask of a route: first whether it is there for it, then whether it may.
+"""What a principal may ask of a route: first what it can see, then what its rights allow.
 
-A session, an app or a user of another one does not exist: 404, as for one that was never there.
-What is seen but may not be done is 403, with the right that is missing.
+A session, an app or a user that the principal cannot see is 404, as if it did not exist. What it
+sees but may not do is 403, with the right that is missing.
 """
-
-from typing import Any, cast
 
 from litestar.exceptions import NotFoundException
 
@@ -34,7 +32,7 @@ def take_ticket(request: AnyRequest) -> str | None:
 
 def principal_of(request: AnyRequest) -> Principal:
     """Return who asks, as the door has found."""
-    principal: Principal = cast("dict[str, Any]", request.scope)["cairn_principal"]
+    principal: Principal = scope_of(request)["cairn_principal"]
     return principal
 
 
@@ -79,9 +77,7 @@ async def _require_there(request: AnyRequest, route: Route, principal: Principal
         )
     named: dict[str, str] = request.path_params
     if "session_id" in named:
-        await cast("dict[str, Any]", request.scope)["cairn"].sight.require(
-            principal, session_id_of(request)
-        )
+        await scope_of(request)["cairn"].sight.require(principal, session_id_of(request))
         return
     if "app" not in named:
         return
@@ -103,6 +99,13 @@ def narrowed(
         user: The same.
     """
     return principal_of(request).narrowed(app, user)
+
+
+def owner_of_token(request: AnyRequest) -> dict[str, str]:
+    """Return the `app` and the `user` that the token is for, where it is for one alone."""
+    principal = principal_of(request)
+    bound = {"app": principal.app, "user": principal.user}
+    return {name: value for name, value in bound.items() if value is not None}
 
 
 def require_owner(request: AnyRequest, app: str, user: str) -> None:

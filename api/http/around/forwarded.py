@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from api.http.around.forwarded_header import nearest_forwarded
+
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?")
 _ROOT_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 _OURS = frozenset({"v1", "docs", "schema", "health", "ready", "version", "metrics"})
@@ -65,10 +67,9 @@ class Forwarding:
         root = self._root_path
         client = scope["client"]
         if self._trusts(client[0] if client else None):
-            scheme = _nearest(headers, b"x-forwarded-proto").lower()
+            scheme, host = _said(headers)
             if scheme in {"http", "https"}:
                 scope["scheme"] = scheme
-            host = _nearest(headers, b"x-forwarded-host")
             if _HOST.fullmatch(host):
                 scope["cairn_host"] = host
             prefix = _nearest(headers, b"x-forwarded-prefix").rstrip("/")
@@ -88,6 +89,29 @@ class Forwarding:
         except ValueError:
             return False
         return any(address in network for network in self._networks)
+
+
+def _said(headers: Mapping[bytes, bytes]) -> tuple[str, str]:
+    """Return the scheme and the host that the nearest proxy names; empty where none counts.
+
+    A proxy sets one of the two headers, and may pass on the other as the client sent it. So where
+    both are there and disagree, neither is believed.
+    """
+    older = _nearest(headers, b"x-forwarded-proto").lower(), _nearest(headers, b"x-forwarded-host")
+    sent = headers.get(b"forwarded")
+    if sent is None:
+        return older
+    said = nearest_forwarded(sent.decode("latin-1"))
+    if said is None:
+        return "", ""
+    scheme, host = said.get("proto", "").lower(), said.get("host", "")
+    return _agreed(scheme, older[0]), _agreed(host, older[1])
+
+
+def _agreed(one: str, other: str) -> str:
+    if one and other and one.lower() != other.lower():
+        return ""
+    return one or other
 
 
 def _nearest(headers: Mapping[bytes, bytes], name: bytes) -> str:

@@ -1,9 +1,8 @@
 """What a request takes of the limits of who asks, and what its answer says of them."""
 
-from math import ceil
-
 from api.http.incoming.requests import AnyRequest, scope_of
-from application.limits.limiter import Limiter, Standing
+from api.http.outgoing.rate_limits import rate_limit_fields
+from application.limits.limiter import Limiter
 from application.ports.access.allowances import Kind
 from domain.principal import Principal
 
@@ -22,7 +21,12 @@ async def take_request(request: AnyRequest, principal: Principal) -> None:
     limiter: Limiter = scope["cairn"].limiter
     standing = await limiter.spend(principal, "requests")
     if standing is not None:
-        scope["cairn_headers_of_limits"] = _headers(standing)
+        fields = rate_limit_fields(
+            "requests", most=standing.limit, left=standing.left, seconds=standing.resets_in
+        )
+        scope["cairn_headers_of_limits"] = [
+            (name.lower().encode(), value.encode()) for name, value in fields.items()
+        ]
 
 
 async def take(request: AnyRequest, kind: Kind, amount: int = 1) -> None:
@@ -39,14 +43,3 @@ async def take(request: AnyRequest, kind: Kind, amount: int = 1) -> None:
     scope = scope_of(request)
     limiter: Limiter = scope["cairn"].limiter
     await limiter.spend(scope["cairn_principal"], kind, amount)
-
-
-def _headers(standing: Standing) -> list[tuple[bytes, bytes]]:
-    """Return the fields of draft-ietf-httpapi-ratelimit-headers-10."""
-    return [
-        (b"ratelimit-policy", b'"requests";q=%d;w=1' % standing.limit),
-        (
-            b"ratelimit",
-            b'"requests";r=%d;t=%d' % (standing.left, ceil(standing.resets_in)),
-        ),
-    ]

@@ -1,20 +1,20 @@
 """Around every request: its id, and how long it took. Bare ASGI, because each one pays it."""
 
-import logging
 import os
 import re
 from collections.abc import Iterable
 from functools import cache
-from random import getrandbits
 from time import perf_counter
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import Counter, Histogram
 
 from api.http.around.forwarded import Forwarding
+from api.http.around.request_ids import request_id_of
+from api.http.around.request_log import RequestLog
 from api.http.incoming.requests import SLASH_IN_A_NAME
 from api.http.routing import METHODS
 from application.memory_budget import Share
@@ -28,22 +28,26 @@ _SECONDS = Histogram(
     ["method", "route"],
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,100}")
 _SLASH = re.compile("%2f", re.IGNORECASE)
-_SLOW_SECONDS = 1.0
 _NO_ROUTE = "none"
-
-_logger = logging.getLogger("cairn.http")
+_TYPE = re.compile(r":\w+}")
+ANSWERED = "cairn_answered"
+"""Where a scope says with which status the connection itself has answered."""
 
 
 @cache
 def _counter(method: str, route: str, status: int) -> Counter:
-    return _REQUESTS.labels(method, route, status)
+    return _REQUESTS.labels(method, _as_described(route), status)
 
 
 @cache
 def _histogram(method: str, route: str) -> Histogram:
-    return _SECONDS.labels(method, route)
+    return _SECONDS.labels(method, _as_described(route))
+
+
+def _as_described(route: str) -> str:
+    """Return a route as the OpenAPI document has it."""
+    return _TYPE.sub("}", route)
 
 
 def _path_of(raw: bytes) -> str:
@@ -73,7 +77,7 @@ class RequestMiddleware:
     Args:
         app: What answers requests.
         lifespan: What answers everything else: the start and the end of the server.
-        access_log: Log every request, not only those that fail or are slow.
+        access_log: Log every request, not only some (`request_log.py`).
         forwarding: Reads what proxies say; None when there are none.
     """
 
@@ -87,7 +91,7 @@ class RequestMiddleware:
     ) -> None:
         self._app = app
         self._lifespan = lifespan
-        self._access_log = access_log
+        self._log = RequestLog(everything=access_log)
         self._forwarding = forwarding
         self._worker = str(os.getpid()).encode()
         self.services: object = None
@@ -99,26 +103,26 @@ class RequestMiddleware:
             await self._lifespan(scope, receive, send)
             return
         began = perf_counter()
-        raw: bytes = cast("dict[str, Any]", scope).get("raw_path") or b""
+        given: Any = scope
+        extra: Any = scope
+        raw: bytes = extra.get("raw_path") or b""
         if b"%2" in raw:
-            scope = {**scope, "path": _path_of(raw)}
-        extra = cast("dict[str, Any]", scope)
+            extra = scope = {**scope, "path": _path_of(raw)}
         headers = dict(scope["headers"])
         if self._forwarding is not None:
             self._forwarding.apply(extra, headers)
-        root = cast("str", extra.get("root_path") or "").encode()
-        request_id = headers.get(b"x-request-id", b"")
-        if not _REQUEST_ID.fullmatch(request_id):
-            # A name for one line of a log, not a secret: a system call each would be a waste.
-            request_id = b"%024x" % getrandbits(96)
+        root_path: str = extra.get("root_path") or ""
+        root = root_path.encode()
+        request_id = request_id_of(headers.get(b"x-request-id", b""))
         extra["cairn"] = self.services
         extra["cairn_headers"] = headers
         extra["cairn_request_id"] = request_id.decode()
         status = 0
         streamed = False
+        seconds: float | None = None
 
         async def answer(message: Message) -> None:
-            nonlocal status, streamed
+            nonlocal status, streamed, seconds
             if message["type"] == "http.response.start":
                 status = message["status"]
                 vary: bytes | None = extra.get("cairn_vary")
@@ -130,6 +134,9 @@ class RequestMiddleware:
                     (b"x-request-id", request_id),
                     (b"x-cairn-worker", self._worker),
                 ]
+            elif "cairn_in_parts" in extra:
+                # It is made; how fast its reader takes it is no matter of this server.
+                seconds = seconds or perf_counter() - began
             elif message.get("more_body"):
                 streamed = True
             await send(message)
@@ -137,27 +144,19 @@ class RequestMiddleware:
         try:
             await self._app(scope, receive, answer)
         finally:
+            # An idle connection keeps the scope of its last request.
+            extra.pop("cairn_body", None)
             taken: int = extra.get("cairn_memory", 0)
             if taken:
                 share: Share = extra["cairn_share"]
                 share.count(-taken)
-        seconds = perf_counter() - began
+        if seconds is None:
+            seconds = perf_counter() - began
+        status = given.get(ANSWERED, status)
         route: str = extra.get("cairn_route", _NO_ROUTE)
         # Clients may make up methods and paths, but no series.
         method = scope["method"] if scope["method"] in METHODS else "other"
         _counter(method, route, status).inc()
         if not streamed and b"wait=" not in scope["query_string"]:
             _histogram(method, route).observe(seconds)
-            if seconds > _SLOW_SECONDS or status >= 500 or self._access_log:
-                self._log(scope, status, seconds, request_id)
-
-    def _log(self, scope: HTTPScope, status: int, seconds: float, request_id: bytes) -> None:
-        fields = {
-            "method": scope["method"],
-            "path": scope["path"],
-            "status": status,
-            "ms": round(seconds * 1000, 1),
-            "request_id": request_id.decode(),
-        }
-        level = logging.ERROR if status >= 500 else logging.INFO
-        _logger.log(level, "request", extra={"fields": fields})
+            self._log.answered(scope, status, seconds, request_id.decode())

@@ -23,7 +23,8 @@ _OUR_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _PREFLIGHT_SECONDS = b"600"
 _EXPOSED = (
     b"ETag, Location, Link, Retry-After, Idempotent-Replayed, X-Request-Id, Allow,"
-    b" WWW-Authenticate, RateLimit, RateLimit-Policy, Accept-Ranges, Content-Range, Repr-Digest"
+    b" WWW-Authenticate, RateLimit, RateLimit-Policy, Accept-Ranges, Content-Range, Repr-Digest,"
+    b" X-Session-Managers-Unreachable"
 )
 
 
@@ -59,7 +60,8 @@ class SiteGuard:
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
-        headers: Mapping[bytes, bytes] = cast("dict[str, Any]", scope)["cairn_headers"]
+        fields: Any = scope
+        headers: Mapping[bytes, bytes] = fields["cairn_headers"]
         origin = headers.get(b"origin")
         is_allowed = origin is not None and origin in self._origins
         refused = self._refusal(scope, headers, is_allowed=is_allowed)
@@ -94,9 +96,7 @@ class SiteGuard:
         if site is not None:
             is_ours = site in (b"same-origin", b"none")
         else:
-            shown: str = cast("dict[str, Any]", scope).get("cairn_host", "")
-            hosts = (headers.get(b"host"), shown.encode() or None)
-            is_ours = origin is None or origin.partition(b"://")[2] in hosts
+            is_ours = origin is None or _is_of_host(origin, scope, headers)
         if is_ours:
             return None
         return Problem(
@@ -106,10 +106,23 @@ class SiteGuard:
         )
 
 
-# Both are asked at every request, and nearly always of the same few values.
-@lru_cache(1024)
+def _is_of_host(origin: bytes, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> bool:
+    shown: str = cast("dict[str, Any]", scope).get("cairn_host", "")
+    return origin.partition(b"://")[2] in (headers.get(b"host"), shown.encode() or None)
+
+
+_LONGEST_KEPT = 300
+"""Of a Host header: names have 253 characters at most, and heads 64 KiB."""
+
+
 def _name_in(host: bytes) -> str:
     """Return the name in a Host header, without the port."""
+    return _kept_name_in(host) if len(host) <= _LONGEST_KEPT else _kept_name_in.__wrapped__(host)
+
+
+# Both are asked at every request, and nearly always of the same few values.
+@lru_cache(1024)
+def _kept_name_in(host: bytes) -> str:
     text = host.decode("latin-1").lower()
     name, _, port = text.rpartition(":")
     return name if port.isdigit() else text

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 Json = dict[str, Any]
 
 FILE = Path(__file__).with_name("examples.json")
-_BASE = "http://127.0.0.1:8080"
+ADDRESS = "http://127.0.0.1:8080"
+"""Stands for that of the server, until somebody asks one."""
 
 
 class Example(NamedTuple):
@@ -45,7 +46,7 @@ class Example(NamedTuple):
             method: In capitals.
         """
         call = "curl -s" + ("" if method == "GET" else f" -X {method}")
-        call += " " + shlex.quote(_BASE + self.path)
+        call += " " + shlex.quote(ADDRESS + self.path)
         for name, value in self.headers.items():
             call += f" \\\n  -H {shlex.quote(f'{name}: {value}')}"
         if self.has_file:

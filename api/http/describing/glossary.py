@@ -1,6 +1,9 @@
 """What fields are, where their model does not say so: words that mean the same in all places."""
 
+import tomllib
 from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
@@ -213,26 +216,55 @@ _OF_PATHS: Mapping[str, str] = {
 }
 
 
+@cache
+def _told() -> Mapping[str, Mapping[str, str]]:
+    with (Path(__file__).parent / "fields.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
 def describe_fields(schemas: Json) -> None:
     """Say in place what the fields of some schemas are, where that is not said yet.
 
     Args:
-        schemas: By name; what refers to another schema is described there.
+        schemas: By name. A field that refers to another schema, and is not named here, is what that
+            schema says of itself; one that has one value only says so.
     """
     for name, schema in schemas.items():
-        own = _OF_RECORDS if name.endswith("Record") else _OF_ONE.get(name, {})
+        own = {
+            **(_OF_RECORDS if name.endswith("Record") else _OF_ONE.get(name, {})),
+            **_told().get(name, {}),
+        }
         for field, shape in _undescribed(schema):
-            said = own.get(field) or _EVERYWHERE.get(field)
+            said = own.get(field) or _by_shape(shape, schemas) or _EVERYWHERE.get(field)
+            said = said or _told()["*"].get(field)
             if said is not None:
                 shape["description"] = said
+
+
+def named_fields() -> Iterator[tuple[str, str]]:
+    """Yield the schemas and the fields that are described by their own name."""
+    for name, fields in {**_OF_ONE, **_told()}.items():
+        if name != "*":
+            for field in fields:
+                yield name, field
 
 
 def _undescribed(schema: Json) -> Iterator[tuple[str, Json]]:
     for field, shape in schema.get("properties", {}).items():
         choices = [shape, *shape.get("anyOf", []), *shape.get("oneOf", [])]
-        is_said = any("description" in one for one in choices)
-        if not is_said and "$ref" not in shape and "const" not in shape:
+        if not any("description" in one for one in choices):
             yield field, shape
+
+
+def _by_shape(shape: Json, schemas: Json) -> str | None:
+    if "const" in shape:
+        return f"always `{shape['const']}`"
+    choices = [one for one in shape.get("anyOf", [shape]) if one.get("type") != "null"]
+    if len(choices) != 1 or "$ref" not in choices[0]:
+        return None
+    said: str = schemas[choices[0]["$ref"].rpartition("/")[2]].get("description", "")
+    sentence = said.partition(". ")[0].rstrip(".")
+    return f"{sentence[:1].lower()}{sentence[1:]}" or None
 
 
 def description_of_path(name: str) -> Json:

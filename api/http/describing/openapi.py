@@ -24,6 +24,7 @@ from api.http.describing.route_docs import (
     description_of,
     summary_of,
 )
+from api.http.incoming.addresses import ADDRESS_SCHEMA, names_sessions
 from api.http.incoming.query import model_of, parameters_of
 from api.http.outgoing.problems import PROBLEM_JSON, statuses
 from api.http.routing import Route
@@ -47,7 +48,7 @@ _ALWAYS = (
     "internal_error",
     "issuer_unavailable",
 )
-_READS = ("store_unavailable", "rate_limited")
+_READS = ("store_unavailable", "overloaded", "rate_limited")
 _OF_A_SESSION = ("session_not_found", "ambiguous_name", "erased")
 _WRITES = (
     "malformed_json",
@@ -76,7 +77,7 @@ _COMMANDS = (
 )
 _NAME: Json = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": NAME_PATTERN}
 _PATH: Mapping[str, Json] = {
-    "session_id": {"type": "string", "format": "uuid"},
+    "session_id": ADDRESS_SCHEMA,
     "webhook_id": {"type": "string", "format": "uuid"},
     "number": {"type": "integer", "minimum": 1, "maximum": 2**31},
     "asset": {"type": "string", "enum": ["docs.css", "docs.js"]},
@@ -189,13 +190,15 @@ def _operation(handler: Route, told: Describes) -> Json:
             "description": "The client has what is current.",
             "headers": _headers("ETag"),
         }
-    codes = [*told.problems, *_ALWAYS]
+    codes = [*told.refusals(), *_ALWAYS]
     if path.startswith("/v1/"):
         codes += _COMMANDS if command else _WRITES if write else _READS
         if "{session_id" in path:
             codes += _OF_A_SESSION + (_CHANGES if command else ())
         if not write:
             codes.append("invalid_parameter")
+    if names_sessions(model_of(handler.handler)) or (told.body and names_sessions(told.body)):
+        codes.append("ambiguous_name")
     operation["responses"] |= _refusals(codes, example)
     return operation
 

@@ -8,6 +8,8 @@ from pydantic import BaseModel
 
 from api.http.incoming.query import Handler, without_query
 from api.http.routing import Route
+from domain.errors import CairnError
+from domain.session.declarations import REFUSALS, Command
 
 _DESCRIPTIONS: dict[Handler, "Describes"] = {}
 
@@ -83,7 +85,9 @@ class Describes:
         answers: A model for each status of success; None is text.
         body: The model of its body, of a command.
         takes: The media types of a body that is a file.
-        problems: Codes that only this route, or few, can give.
+        asks: The commands that it may ask for: what their rules may refuse is in the document.
+        never: What these rules may refuse, and never do of what this route asks for.
+        problems: Codes of what else it may refuse.
         headers: That it reads, besides those that all routes do.
         of_path: The schemas of what the path names, where they are not those that all routes have.
         any_query: Whatever the query says is ignored; else it is refused where none is declared.
@@ -100,6 +104,8 @@ class Describes:
     answers: Mapping[int, type[BaseModel] | None]
     body: type[BaseModel] | None = None
     takes: tuple[str, ...] = ()
+    asks: tuple[type[Command], ...] = ()
+    never: tuple[type[CairnError], ...] = ()
     problems: tuple[str, ...] = ()
     headers: tuple[Header, ...] = ()
     of_path: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
@@ -119,6 +125,11 @@ class Describes:
             handler = without_query(handler)
         _DESCRIPTIONS[handler] = self
         return handler
+
+    def refusals(self) -> set[str]:
+        """Return the codes of what this route refuses, besides what all of its kind do."""
+        by_rules = {refused for command in self.asks for refused in REFUSALS[command]}
+        return {refused.code for refused in by_rules.difference(self.never)}.union(self.problems)
 
 
 def description_of(handler: Route) -> Describes:

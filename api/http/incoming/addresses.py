@@ -1,7 +1,16 @@
-"""Sessions that a path names by what their maker calls them: `ext:` and the external id."""
+"""Sessions that a request names by what their maker calls them: `ext:` and the external id.
+
+Wherever a request names a session, the id of that session is put in the place of such a name before
+anything else looks at it: in the path, in parameters of the query and in fields of the body.
+"""
 
 import re
+from functools import cache
+from typing import Any, cast, get_args
 from uuid import UUID
+
+from pydantic import BaseModel, GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 
 from api.http.incoming.requests import AnyRequest, name_of, scope_of
 from application.use_cases.session.sessions import id_of
@@ -11,6 +20,28 @@ from domain.values import MAX_EXTERNAL_ID
 
 _BY_NAME = "ext:"
 _TEXT = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_EXTERNAL_ID}}}")
+MOST_NAMED = 10_000
+"""The most sessions that one list names; a longer list is refused, and none of them looked up."""
+
+ADDRESS_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "format": "uuid"},
+        {
+            "type": "string",
+            "pattern": r"^ext:[^\x00-\x1f\x7f]+$",
+            "maxLength": len(_BY_NAME) + MAX_EXTERNAL_ID,
+        },
+    ]
+}
+"""What names a session that is there: its id, or `ext:` and its external id."""
+
+
+class NamesSession:
+    """An annotation of a UUID in a query or a body: the session may be named by `ext:` too."""
+
+    def __get_pydantic_json_schema__(self, _: CoreSchema, __: GetJsonSchemaHandler) -> Any:
+        """Return the schema."""
+        return dict(ADDRESS_SCHEMA)
 
 
 async def resolve_session(request: AnyRequest, principal: Principal) -> None:
@@ -30,8 +61,73 @@ async def resolve_session(request: AnyRequest, principal: Principal) -> None:
     external_id = name_of(request, "session_id").removeprefix(_BY_NAME)
     if not _TEXT.fullmatch(external_id):
         raise SessionNotFound("an external id is 1 to 255 characters, none of them a control one")
+    named["session_id"] = str(await _id_called(request, principal, external_id))
+
+
+def names_sessions(model: type[BaseModel]) -> bool:
+    """Return whether fields of a model name sessions.
+
+    Args:
+        model: Of a query or a body.
+    """
+    return bool(_fields_of(model))
+
+
+async def with_ids(request: AnyRequest, model: type[BaseModel], value: Any) -> Any:
+    """Return what was given for a model, with ids in the place of external ids.
+
+    A name that nobody has becomes an id that nobody has, so that both are answered alike. What is
+    no name at all stays, for the model to refuse.
+
+    Args:
+        request: What is asked.
+        model: Whose fields may name sessions.
+        value: The query or the decoded body.
+
+    Raises:
+        AmbiguousName: Sessions of several apps have an external id.
+    """
+    if not isinstance(value, dict):
+        return value
+    given = cast("dict[str, Any]", value)
+    found: dict[str, Any] = {}
+    for field in given.keys() & _fields_of(model):
+        named = given[field]
+        if not isinstance(named, list):
+            found[field] = await _with_id(request, named)
+        elif len(names := cast("list[object]", named)) <= MOST_NAMED:
+            found[field] = [await _with_id(request, name) for name in names]
+    return {**given, **found}
+
+
+async def _with_id(request: AnyRequest, named: object) -> object:
+    if not (isinstance(named, str) and named.startswith(_BY_NAME)):
+        return named
+    external_id = named.removeprefix(_BY_NAME)
+    if not _TEXT.fullmatch(external_id):
+        return named
+    try:
+        found = await _id_called(request, scope_of(request)["cairn_principal"], external_id)
+    except SessionNotFound:
+        found = id_of("", external_id)
+    return str(found)
+
+
+async def _id_called(request: AnyRequest, principal: Principal, external_id: str) -> UUID:
     if principal.app is not None:
-        found: UUID = id_of(principal.app, external_id)
-    else:
-        found = await scope_of(request)["cairn"].queries.called(external_id)
-    named["session_id"] = str(found)
+        return id_of(principal.app, external_id)
+    found: UUID = await scope_of(request)["cairn"].queries.called(external_id)
+    return found
+
+
+@cache
+def _fields_of(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(
+        field.alias or name
+        for name, field in model.model_fields.items()
+        if any(map(_is_marked, (field.annotation, *field.metadata)))
+    )
+
+
+def _is_marked(annotation: Any) -> bool:
+    return isinstance(annotation, NamesSession) or any(map(_is_marked, get_args(annotation)))

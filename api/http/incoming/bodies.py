@@ -1,11 +1,13 @@
 """Bodies of requests: read within bounds, and refused field by field when they are not right."""
 
-from collections.abc import AsyncGenerator, Callable
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
 from api.http.around.limits import take
+from api.http.incoming.addresses import names_sessions, with_ids
 from api.http.incoming.json_body import decode, require_plain_json
 from api.http.incoming.requests import AnyRequest, header, scope_of
 from api.http.incoming.wording import in_json_words
@@ -13,6 +15,8 @@ from api.http.outgoing.problems import Problem
 from application.memory_budget import Share
 
 _M = TypeVar("_M", bound=BaseModel)
+
+NO_DEFAULTS: Mapping[str, Any] = MappingProxyType({})
 
 _IN_MEMORY = 3
 """How many times as large as its body a request is in memory, with what is made of it."""
@@ -22,6 +26,7 @@ async def body_of(
     request: AnyRequest,
     model: type[_M],
     decoded: Callable[[bytes], Any] = decode,
+    defaults: Mapping[str, Any] = NO_DEFAULTS,
 ) -> _M:
     """Return the validated body.
 
@@ -29,6 +34,7 @@ async def body_of(
         request: Whose body; an empty one stands for an empty object.
         model: What it must be.
         decoded: Makes a JSON value of its bytes.
+        defaults: Stand for fields that an object leaves out.
 
     Raises:
         Problem: 400 it is no JSON, 413 too large, 415 of another type, 422
@@ -36,9 +42,14 @@ async def body_of(
     """
     raw = await read_body(request)
     if not raw:
-        return validated(model, {})
+        return validated(model, {**defaults})
     require_plain_json(header(request, b"content-type"), header(request, b"content-encoding"))
-    return validated(model, decoded(raw))
+    value = decoded(raw)
+    if defaults and isinstance(value, dict):
+        value = {**defaults, **cast("dict[str, Any]", value)}
+    if names_sessions(model):
+        value = await with_ids(request, model, value)
+    return validated(model, value)
 
 
 async def read_body(request: AnyRequest) -> bytes:

@@ -5,6 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as NotBase64
 from datetime import datetime
 from hashlib import sha256
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
@@ -13,6 +14,7 @@ from application.errors import InvalidCursor
 from application.ports.session.session_rows import After, ListedSession, SessionFilter, SessionOrder
 
 _TAG = 16
+_PlaceT = TypeVar("_PlaceT")
 
 
 def list_key(store: str, where: SessionFilter, order: SessionOrder, *more: str) -> bytes:
@@ -86,29 +88,28 @@ def page_key(store: str, *of: str) -> bytes:
     return sha256(b"cairn page cursor" + msgspec.json.encode([store, *of])).digest()
 
 
-def encode_index(index: int, key: bytes) -> str:
-    """Return the cursor that goes on at an index.
+def encode_place(place: object, key: bytes) -> str:
+    """Return the cursor that goes on at a place.
 
     Args:
-        index: Of an entry; those before it never move.
-        key: What marks the transcript's cursors.
+        place: An index, or whatever else says where in the list; those before it never move.
+        key: What marks the list's cursors.
     """
-    content = msgspec.json.encode(index)
-    return _marked(content, key)
+    return _marked(msgspec.json.encode(place), key)
 
 
-def decode_index(cursor: str, key: bytes) -> int:
-    """Return the index at which a cursor goes on.
+def decode_place(cursor: str, key: bytes, kind: type[_PlaceT]) -> _PlaceT:
+    """Return the place at which a cursor goes on.
 
     Args:
         cursor: What a client sent.
-        key: What marks the transcript's cursors.
+        key: What marks the list's cursors.
+        kind: Of the place.
 
     Raises:
-        InvalidCursor: It is not one of this transcript's, or was changed.
+        InvalidCursor: It is not one of this list's, or was changed.
     """
-    index: int = msgspec.json.decode(_content(cursor, key))
-    return index
+    return msgspec.json.decode(_content(cursor, key), type=kind)
 
 
 def _marked(content: bytes, key: bytes) -> str:

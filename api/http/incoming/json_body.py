@@ -3,8 +3,9 @@
 import json
 import re
 import sys
+from collections.abc import Callable
 from math import isinf
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -14,11 +15,11 @@ MAX_DEPTH = 100
 
 _BYTE = re.compile(r"^(?:JSON is malformed: )?(.*) \(byte (\d+)\)$")
 _ENCODING_MARKS = (
-    (b"\xef\xbb\xbf", "the body begins with a byte order mark; send UTF-8 without one"),
-    (b"\xff\xfe", "the body is UTF-16 or UTF-32; send UTF-8"),
-    (b"\xfe\xff", "the body is UTF-16 or UTF-32; send UTF-8"),
-    (b"\x00\x00\xfe\xff", "the body is UTF-16 or UTF-32; send UTF-8"),
-    (b"\x1f\x8b", "the body is compressed; send it as it is"),
+    (b"\xef\xbb\xbf", "it begins with a byte order mark; send UTF-8 without one"),
+    (b"\xff\xfe", "it is UTF-16 or UTF-32; send UTF-8"),
+    (b"\xfe\xff", "it is UTF-16 or UTF-32; send UTF-8"),
+    (b"\x00\x00\xfe\xff", "it is UTF-16 or UTF-32; send UTF-8"),
+    (b"\x1f\x8b", "it is gzip; send it unpacked"),
 )
 _NO_NUMBER = re.compile(rb"-?(?:NaN|Infinity|nan|inf)")
 _ESCAPE = re.compile(
@@ -40,6 +41,7 @@ _NUMBER = re.compile(
 )
 _CHARSETS = ("utf-8", "utf8", "us-ascii")
 _LARGEST = int(sys.float_info.max)
+_kind_of: Callable[[object], object] = type
 _END_OF_NAME = re.compile(rb'"[ \t\r\n]*:')
 _ESCAPED_END = re.compile(rb'\\"[ \t\r\n]*:')
 _SMALL_EXPONENT = re.compile(rb"[eE]-\d{3}")
@@ -71,7 +73,7 @@ def require_plain_json(content_type: str | None, content_encoding: str | None) -
             )
     encoding = (content_encoding or "identity").strip().lower()
     if encoding != "identity":
-        raise Problem("unsupported_media_type", f"the body is {encoding[:50]}; send it as it is")
+        raise Problem("unsupported_media_type", f"the body is {encoding[:50]}; send it unpacked")
 
 
 def decode(raw: bytes) -> Any:
@@ -131,7 +133,7 @@ def _require_one_meaning(value: Any, raw: bytes) -> None:
     while level:
         below: list[Any] = []
         for one in level:
-            kind = cast("object", type(one))
+            kind = _kind_of(one)
             if kind is dict:
                 names += len(one)
                 below += one.values()
@@ -199,7 +201,7 @@ def _fault(raw: bytes, error: Exception) -> str:
         if raw.startswith(mark):
             return said
     if 0 in raw[:2]:
-        return "the body is UTF-16 or UTF-32; send UTF-8"
+        return "it is UTF-16 or UTF-32; send UTF-8"
     try:
         raw.decode()
     except UnicodeDecodeError as wrong:

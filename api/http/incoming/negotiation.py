@@ -23,7 +23,7 @@ def negotiated(request: AnyRequest, forms: Mapping[str, Sequence[str]]) -> str:
         forms: The media type of each form with its other names; the first is the default.
 
     Raises:
-        Problem: 406, it wants none of them.
+        Problem: 406, the client takes none of them.
     """
     scope_of(request)["cairn_vary"] = b"Accept"
     accept = header(request, b"accept")

@@ -12,8 +12,8 @@ _OURS = re.compile(r"0|[1-9]\d{0,18}", re.ASCII)
 def expected_of(request: AnyRequest) -> frozenset[int] | None:
     """Return the sequences that If-Match allows; None when it allows any.
 
-    A weak ETag counts as the strong one, for proxies that compress answers make ETags weak. One
-    that is not ours allows nothing.
+    A weak ETag counts as the strong one, for proxies that compress answers make ETags weak. An ETag
+    of another form allows nothing.
 
     Args:
         request: Whose condition.

@@ -5,12 +5,13 @@ unknown name is refused, and the parameters of the OpenAPI document are made of 
 """
 
 from collections.abc import Awaitable, Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from litestar.response.base import ASGIResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from api.http.incoming.addresses import names_sessions, with_ids
 from api.http.incoming.query_values import BadValue, text, whole_number
 from api.http.incoming.requests import AnyRequest, scope_of
 from api.http.outgoing.problems import Problem
@@ -59,9 +60,15 @@ def with_query(
     """
 
     def declare(handler: Callable[[AnyRequest, _Q], Awaitable[ASGIResponse]]) -> Handler:
+        async def with_sessions(request: AnyRequest) -> ASGIResponse:
+            named = await with_ids(request, model, _values(request, model))
+            return await handler(request, _validated(model, named))
+
         @wraps(handler)
-        async def with_its_query(request: AnyRequest) -> ASGIResponse:
-            return await handler(request, query_of(request, model))
+        def with_its_query(request: AnyRequest) -> Awaitable[ASGIResponse]:
+            if scope_of(request)["query_string"] and names_sessions(model):
+                return with_sessions(request)
+            return handler(request, query_of(request, model))
 
         _MODELS[with_its_query] = model
         return with_its_query
@@ -101,9 +108,19 @@ def query_of(request: AnyRequest, model: type[_Q]) -> _Q:
     Raises:
         Problem: 400, a name is not known, or a value makes no sense.
     """
-    values: dict[str, Any] = {}
-    if scope_of(request)["query_string"]:
-        values = _values(request, model)
+    if not scope_of(request)["query_string"]:
+        left_out: _Q = _left_out(model)
+        return left_out
+    return _validated(model, _values(request, model))
+
+
+# Most requests have no query, and what is made of that never changes.
+@cache
+def _left_out(model: type[_Q]) -> _Q:
+    return _validated(model, {})
+
+
+def _validated(model: type[_Q], values: dict[str, Any]) -> _Q:
     try:
         return model.model_validate(values)
     except ValidationError as error:

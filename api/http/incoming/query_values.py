@@ -257,15 +257,18 @@ def cursor_or_now() -> Value:
     return Value(read, {"anyOf": [number.schema, {"type": "string", "enum": ["now"]}]})
 
 
-def uuid() -> Value:
-    """A UUID."""
+def session_id() -> Value:
+    """The id of a session; `NamesSession` beside it puts one in the place of an external id."""
 
     def read(given: str) -> UUID:
         if not _UUID.fullmatch(given):
-            raise BadValue("it must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057")
+            raise BadValue(
+                "it must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057, or `ext:` and an"
+                " external id"
+            )
         return UUID(given)
 
-    return Value(read, {"type": "string", "format": "uuid"})
+    return Value(read, {"type": "string"})
 
 
 def uuids_from() -> Value:

@@ -1,10 +1,14 @@
 """Answers of any length, sent piece by piece as they are made."""
 
 from collections.abc import AsyncGenerator, Mapping
-from typing import cast
+from contextlib import suppress
+from typing import Any, cast
 
 from litestar.response.base import ASGIResponse
 from litestar.types import Message, Receive, Scope, Send
+
+from api.http.outgoing.giving import Giving, Sending, part
+from application.memory_budget import Share
 
 
 class Download(ASGIResponse):
@@ -19,6 +23,7 @@ class Download(ASGIResponse):
         media_type: Of the whole.
         status: The HTTP status.
         headers: Beside content-type; ASCII.
+        has_effect: What makes the pieces changes something, and goes on when the reader leaves.
     """
 
     def __init__(
@@ -29,6 +34,7 @@ class Download(ASGIResponse):
         *,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
+        has_effect: bool = False,
     ) -> None:
         super().__init__(media_type=media_type, status_code=status)
         self._head = [(b"content-type", media_type.encode())]
@@ -36,6 +42,7 @@ class Download(ASGIResponse):
             self._head.append((name.lower().encode(), value.encode()))
         self._first = first
         self._rest = rest
+        self._has_effect = has_effect
 
     @classmethod
     async def of(
@@ -45,6 +52,7 @@ class Download(ASGIResponse):
         *,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
+        has_effect: bool = False,
     ) -> "Download":
         """Return the answer made of pieces.
 
@@ -53,28 +61,43 @@ class Download(ASGIResponse):
             media_type: Of the whole.
             status: The HTTP status.
             headers: Beside content-type; ASCII.
+            has_effect: What makes the pieces changes something, and goes on when the reader leaves.
         """
-        return cls(await anext(pieces), pieces, media_type, status=status, headers=headers)
+        return cls(
+            await anext(pieces),
+            pieces,
+            media_type,
+            status=status,
+            headers=headers,
+            has_effect=has_effect,
+        )
 
-    async def __call__(
-        self,
-        scope: Scope,  # noqa: ARG002 - ASGI
-        receive: Receive,  # noqa: ARG002 - ASGI
-        send: Send,
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
+        services: Any = cast("dict[str, Any]", scope)["cairn"]
+        share: Share = services.memory.share("streams")
+        try:
+            if self._has_effect:
+                await self._send(Giving(share, None), send)
+            else:
+                sending = Sending()
+                await sending.send(self._send(Giving(share, sending.cut), send), receive)
+        finally:
+            await self._rest.aclose()
+
+    async def discard(self) -> None:
+        """Give up what is never sent."""
+        await self._rest.aclose()
+
+    async def _send(self, giving: Giving, send: Send) -> None:
         start = {
             "type": "http.response.start", "status": self.status_code, "headers": self._head
         }  # fmt: skip
-        body, more = self._first, True
-        try:
-            await send(cast("Message", start))
-            while more:
-                await send({"type": "http.response.body", "body": body, "more_body": True})
-                try:
-                    body = await anext(self._rest)
-                except StopAsyncIteration:
-                    more = False
-        finally:
-            await self._rest.aclose()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        await send(cast("Message", start))
+        body = [self._first]
+        self._first = b""
+        while body:
+            await giving.give(body, send)
+            with suppress(StopAsyncIteration):
+                body.append(await anext(self._rest))
+        await send(part(b"", more=False))

@@ -9,6 +9,7 @@ import msgspec
 from litestar.exceptions import HTTPException
 from litestar.response.base import ASGIResponse
 
+from api.http.outgoing.rate_limits import rate_limit_fields
 from api.http.outgoing.responses import Reply, etag
 from domain.errors import (
     AtLimit,
@@ -229,6 +230,10 @@ def told_of(error: Exception, request_id: str) -> Told:
     headers = retry_after(problem.code, problem.facts)
     if problem.code in ("stale_scope", "stale_sequence"):
         headers["ETag"] = etag(problem.facts["head"])
+    if problem.code == "rate_limited":
+        limit = problem.facts
+        seconds = limit["retry_after_seconds"]
+        headers |= rate_limit_fields(limit["limit"], most=limit["most"], left=0, seconds=seconds)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="cairn"'
     if isinstance(error, HTTPException) and error.headers:

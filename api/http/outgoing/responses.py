@@ -1,5 +1,6 @@
 """Making answers out of stored bytes, without decoding what is already JSON."""
 
+import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
@@ -12,6 +13,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 from api.http.around.forwarded import public_base
+from api.http.outgoing.giving import Giving, part
 from application.commands.request import Outcome
 from application.ports.log.events import StoredEvent
 from application.ports.session.session_rows import ListedSession
@@ -22,6 +24,8 @@ from application.reads.streams.wire import record_json as record_json
 from domain.values import rfc3339
 
 JSON = "application/json"
+_LARGE = 256 * 1024
+"""Bytes above which an answer is sent in parts of so many, and counts until it was taken."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -94,9 +98,14 @@ class Reply(ASGIResponse):
         other.head.append((b"content-encoding", coding.encode()))
         return other
 
+    @property
+    def is_large(self) -> bool:
+        """Whether what its reader has not taken of it counts."""
+        return len(self.body) > _LARGE
+
     async def __call__(
         self,
-        scope: Scope,  # noqa: ARG002 - ASGI
+        scope: Scope,
         receive: Receive,  # noqa: ARG002 - ASGI
         send: Send,
     ) -> None:
@@ -104,7 +113,23 @@ class Reply(ASGIResponse):
         await send(
             {"type": "http.response.start", "status": self.status_code, "headers": self.head}
         )
-        await send({"type": "http.response.body", "body": self.body, "more_body": False})
+        if not self.is_large:
+            await send({"type": "http.response.body", "body": self.body, "more_body": False})
+        elif await self._send_in_parts(cast("dict[str, Any]", scope), send):
+            await send(part(b"", more=False))
+
+    async def _send_in_parts(self, scope: dict[str, Any], send: Send) -> bool:
+        """Send the body, and return whether its reader was let take all of it."""
+        scope["cairn_in_parts"] = True
+        try:
+            async with asyncio.timeout(None) as limit:
+                giving = Giving(scope["cairn"].memory.share("streams"), lambda: limit.reschedule(0))
+                with giving.holding(len(self.body)):
+                    for at in range(0, len(self.body), _LARGE):
+                        await giving.hand_over([self.body[at : at + _LARGE]], send)
+        except TimeoutError:
+            return False
+        return True
 
 
 def json_response(

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from time import monotonic
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 from prometheus_client import Gauge
 
+from api.http.outgoing.giving import Giving, Sending, part, require_room
 from api.http.outgoing.problems import Problem, document, problem_of, status_of
 from api.http.outgoing.responses import record_json, to_json
 from application.memory_budget import Share
@@ -26,13 +26,13 @@ from application.reads.streams.stream_items import (
 from domain.principal import Principal
 from domain.values import rfc3339
 
+T = TypeVar("T")
+
 _HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-_STALLED = 2.0
-"""Seconds after which a reader that takes nothing may be cut off when memory is short."""
 _RETRY = b"retry: 2000\n"
 """Within the first frame: one without data is an empty event to some clients."""
 GOODBYE = 0.7
@@ -72,6 +72,26 @@ def piece_document(piece: Piece) -> dict[str, Any]:
     }
 
 
+async def begun(items: AsyncGenerator[T], nothing: T) -> AsyncGenerator[T]:
+    """Return what is to be streamed once its first item is known: a refusal before is no stream.
+
+    Args:
+        items: What is to be sent; whatever it raises before its first item is raised here.
+        nothing: Stands for the first item where there is none.
+    """
+    return _from_first([await anext(items, nothing)], items)
+
+
+async def _from_first(first: list[T], rest: AsyncGenerator[T]) -> AsyncGenerator[T]:
+    async with aclosing(rest):
+        # A reader may be slow: what they are given is not kept here as well.
+        yield first.pop()
+        async for item in rest:
+            first.append(item)
+            del item
+            yield first.pop()
+
+
 class EventStream(ASGIResponse):
     """Streams events until the reader hangs up or the session ends.
 
@@ -101,16 +121,14 @@ class EventStream(ASGIResponse):
         share: Share,
         principal: Principal,
     ) -> None:
-        share.take(0)
+        require_room(share)
         super().__init__(media_type="text/event-stream")
         self._items = items
         self._now = now
         self._request_id = request_id
         self._cursor = cursor
-        self._share = share
-        self._sender: asyncio.Task[None] | None = None
-        self.waits_since: float | None = None
-        """When its reader was given what it has not taken yet."""
+        self._sending = Sending()
+        self._giving = Giving(share, self._sending.cut)
         self._is_revoked = False
         self.principal = principal
 
@@ -124,32 +142,23 @@ class EventStream(ASGIResponse):
         await send(
             {"type": "http.response.start", "status": self.status, "headers": self.headers_sent}
         )
-        sender = self._sender = asyncio.create_task(self._send(send))
-        watcher = asyncio.create_task(_hung_up(receive))
         open_streams.add(self)
         _OPEN.inc()
         try:
-            await asyncio.wait((sender, watcher), return_when=asyncio.FIRST_COMPLETED)
+            await self._sending.send(self._send(send), receive)
         finally:
             open_streams.discard(self)
             _OPEN.dec()
-            # A task that was cancelled has its error, the error its frames, and these this stream.
-            self._sender = None
-            sender.cancel()
-            watcher.cancel()
-            await asyncio.wait((sender, watcher))
-            del sender, watcher
         if self._is_revoked:
             problem = Problem("unauthorized", "the token of this stream is no longer good")
-            await send(_part(self.trouble(problem), more=False))
+            await send(part(self.trouble(problem), more=False))
 
     async def discard(self) -> None:
         """Give up what a stream holds that is never sent."""
 
     def cut(self) -> None:
         """End a stream whose reader does not take the goodbye."""
-        if self._sender is not None:
-            self._sender.cancel()
+        self._sending.cut()
 
     def revoke(self) -> None:
         """End a stream whose reader may not read any longer."""
@@ -165,25 +174,10 @@ class EventStream(ASGIResponse):
                     body = [opening + self.frames(item)]
                     opening = b""
                     del item
-                    await self._give(body, send)
+                    await self._giving.give(body, send)
         except Exception as error:  # noqa: BLE001 - the stream says so, and ends whole
-            await send(_part(opening + self.trouble(error)))
-        await send(_part(b"", more=False))
-
-    async def _give(self, body: list[bytes], send: Send) -> None:
-        """Send a body, which is not kept here meanwhile, and wait until the reader has taken it."""
-        size = len(body[0])
-        self._share.count(size)
-        self.waits_since = monotonic()
-        if self._share.is_over:
-            _cut_the_slowest()
-        try:
-            await send(_part(body.pop()))
-            # Nothing, and so only a wait: the next page is not read until then.
-            await send(_part(b""))
-        finally:
-            self.waits_since = None
-            self._share.count(-size)
+            await send(part(opening + self.trouble(error)))
+        await send(part(b"", more=False))
 
     def trouble(self, error: Exception) -> bytes:
         """Return the last frame of a stream in which something went wrong."""
@@ -215,23 +209,6 @@ class EventStream(ASGIResponse):
             case _:
                 events = cast("Sequence[StoredEvent]", item)
                 return b"".join([frame(event, self._cursor(event)) for event in events])
-
-
-def _cut_the_slowest() -> None:
-    """End the stream whose reader has taken nothing for the longest time; it may come again."""
-    waiting = [(one.waits_since, one) for one in open_streams if one.waits_since is not None]
-    since, slowest = min(waiting, key=lambda pair: pair[0], default=(monotonic(), None))
-    if slowest is not None and monotonic() - since > _STALLED:
-        slowest.cut()
-
-
-def _part(body: bytes, *, more: bool = True) -> Any:
-    return {"type": "http.response.body", "body": body, "more_body": more}
-
-
-async def _hung_up(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def goodbye(close: Callable[[], None]) -> Callable[[], None]:

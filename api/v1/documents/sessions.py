@@ -3,28 +3,35 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
+from uuid import UUID
 
 from api.http.outgoing.large_json import object_json
-from api.http.outgoing.responses import array_json, to_json
+from api.http.outgoing.responses import to_json
 from api.http.outgoing.streams import piece_document
 from api.services import Services
 from api.v1.documents.inputs import waiting_documents
 from application.partials.partial import Piece
+from application.reads.query_results import Snapshot
+from application.reads.runtime import read_runtime
 from domain.session.state import Session
 from domain.session.work import Interaction
 from domain.values import rfc3339
 
 
-async def snapshot_json(services: Services, snapshot: Any, written: Sequence[Piece]) -> bytes:
+async def snapshot_json(
+    services: Services, session_id: UUID, snapshot: Snapshot, written: Sequence[Piece]
+) -> bytes:
     """Return a snapshot, with the stored JSON of its transcript as it is.
 
     Args:
         services: Whose store it is of.
+        session_id: Of which session.
         snapshot: What was recorded.
         written: What is being written.
     """
     session: Session = snapshot.session
     turn = session.turns.running
+    report = await read_runtime(services.store, session_id, session.runtime)
     calls = [] if turn is None else sorted(turn.open_calls.values(), key=lambda c: c.sequence)
     rest = {
         "turn": None
@@ -50,17 +57,36 @@ async def snapshot_json(services: Services, snapshot: Any, written: Sequence[Pie
         ],
         "interactions": pending_documents(session),
         "inputs": waiting_documents(session),
+        **bounds_document(session),
+        "capabilities": report and report.event.capabilities,
         "sequence": snapshot.sequence,
         "position": snapshot.position,
         "epoch": session.lifecycle.epoch,
         "store": services.store.identity,
     }
-    return b'{"session":%s,"transcript":%s,"state":%s,%s' % (
-        to_json({**snapshot.document, "sequence": snapshot.sequence}),
-        array_json(snapshot.transcript),
-        await object_json(snapshot.state),
-        to_json(rest)[1:],
+    session_json = to_json({**snapshot.document, "sequence": snapshot.sequence})
+    state = await object_json(snapshot.state)
+    # Joined once: a copy of a long transcript is most of what it costs.
+    return b"".join(
+        [
+            b'{"session":%s,"transcript":[' % session_json,
+            *snapshot.transcript.array_pieces(),
+            b'],"state":',
+            state,
+            b",",
+            to_json(rest)[1:],
+        ]
     )
+
+
+def bounds_document(session: Session) -> dict[str, Any]:
+    """Return what the rules of a session may not exceed, and what it may use and hand on.
+
+    Args:
+        session: The state.
+    """
+    ceiling, grants = session.policy.ceiling, session.policy.grants
+    return {"ceiling": ceiling and asdict(ceiling), "grants": asdict(grants)}
 
 
 def pending_documents(session: Session, kind: str | None = None) -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ def ui_messages(entries: Iterable[Entry], *, blobs_at: str = "") -> list[Json]:
     Consecutive entries of the agent in one turn become one message with the id of the turn. When
     somebody else speaks in between, what follows is a message of its own, so that the order stays.
     What became of a turn, and a permission that names no call, are parts of the newest message of
-    their turn; that the conversation was cleared is one of the first that was said then.
+    their turn. That the conversation was cleared is a part of the first message that was said then.
     In a message of the agent each step begins with `step-start`: what it says and calls before it
     sees a result. A result stands in the part of its call, however late it came. What is known
     beside that of a part, such as `meta` or `late`, stands in `metadata.parts`, by its index.
@@ -52,6 +52,7 @@ def ui_messages(entries: Iterable[Entry], *, blobs_at: str = "") -> list[Json]:
     parts: list[Json] = []
     of_turn: dict[str, list[Json]] = {}
     waiting: list[Json] = []
+    agent: str | None = None
     for entry in entries:
         if entry["kind"] in _MARKS:
             of_turn.get(entry.get("turn_id", ""), waiting).append(_mark(entry))
@@ -76,6 +77,9 @@ def ui_messages(entries: Iterable[Entry], *, blobs_at: str = "") -> list[Json]:
             answered.add((entry["returned_in_message"], entry["tool_call_id"]))
         if turn_id is not None:
             of_turn[turn_id] = parts
+        speaker = entry.get("agent")
+        if not goes_on:
+            agent = speaker
         # The metadata of a message has what was said of the entry that it begins with.
         of_entry = entry.get("meta") if goes_on and entry["kind"] != "tool_call" else None
         for part in _parts(entry):
@@ -83,8 +87,8 @@ def ui_messages(entries: Iterable[Entry], *, blobs_at: str = "") -> list[Json]:
                 part, entry, open_calls, step
             ):
                 continue
-            note(part, {"messageMeta": of_entry})
-            of_entry = None
+            note(part, {"messageMeta": of_entry, "agent": speaker if speaker != agent else None})
+            of_entry, agent = None, speaker
             if role == "assistant" and step.begins_at(entry["sequence"]):
                 step = _Step(is_begun=True)
                 parts.append({"type": "step-start"})
@@ -96,7 +100,7 @@ def ui_messages(entries: Iterable[Entry], *, blobs_at: str = "") -> list[Json]:
                 if not part["state"].startswith("output"):
                     open_calls[part["toolCallId"]] = part, turn_id
                 step.calls(entry.get("returned_at_sequence"))
-    # What held nothing but results of earlier calls says nothing any more.
+    # A message that held only results of earlier calls has become empty.
     spoken = [message for message in messages if message["parts"]]
     put_in_metadata(spoken)
     return spoken

@@ -1,6 +1,6 @@
-"""What is known of the parts of a UI message, and has no place in them: it stands in its metadata.
+"""What is known of the parts of a UI message beyond their fields; the message has it as metadata.
 
-The AI SDK knows each type of part by all of its fields, and sends the metadata of a provider to
+The AI SDK takes a part with exactly the fields of its type, and sends the metadata of a provider to
 models. The metadata of a message is free in form, and is sent to nobody.
 """
 

@@ -79,7 +79,7 @@ async def put_blob(request: AnyRequest) -> ASGIResponse:
 _READING = Describes(
     _TOPIC,
     answers={200: None, 206: None},
-    problems=("blob_damaged", "blob_not_found", "range_not_satisfiable", "overloaded"),
+    problems=("blob_damaged", "blob_not_found", "range_not_satisfiable"),
     headers=_RANGE_HEADERS,
     of_path=_OF_PATH,
     conditional=True,
@@ -238,7 +238,7 @@ async def _bytes_of(request: AnyRequest, owner: BlobOwner, blob: Blob) -> ASGIRe
     etag = _etag(blob)
     headers = {
         "ETag": etag,
-        # It never changes, but who may read it does.
+        # A blob never changes; who may read it may change.
         "Cache-Control": "private, max-age=86400, immutable",
         "Vary": "Authorization",
     }

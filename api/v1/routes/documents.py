@@ -1,11 +1,17 @@
 """The documents that describe this server, and the page that shows them without a network."""
 
+import asyncio
+from collections.abc import Callable
 from functools import cache, lru_cache
+from html import escape
 from pathlib import Path
+from threading import Lock
 
 from litestar.response.base import ASGIResponse
 
+from api.http.around.forwarded import public_base
 from api.http.describing.docs_page import CONTENT_SECURITY_POLICY, page
+from api.http.describing.examples import ADDRESS
 from api.http.describing.openapi import document
 from api.http.describing.route_docs import Describes
 from api.http.incoming.requests import AnyRequest, name_of, scope_of
@@ -28,6 +34,15 @@ def documents(routes: list[Route]) -> list[Route]:
     Args:
         routes: All of them; read when a document is asked for, so that these can be among them.
     """
+    making = Lock()
+
+    async def made(make: Callable[[], bytes]) -> bytes:
+        def alone() -> bytes:
+            with making:
+                return make()
+
+        # The first takes a second of work, in which the loop has others to answer.
+        return await asyncio.to_thread(alone)
 
     @lru_cache(8)
     def openapi(root: str, *, token: bool) -> bytes:
@@ -46,24 +61,27 @@ def documents(routes: list[Route]) -> list[Route]:
     async def get_openapi(request: AnyRequest) -> ASGIResponse:
         """Read this document."""
         token = services_of(request).settings.auth_token_file is not None
-        return json_response(openapi(scope_of(request).get("root_path") or "", token=token))
+        root = scope_of(request).get("root_path") or ""
+        return json_response(await made(lambda: openapi(root, token=token)))
 
     @get("/schema/asyncapi.json", right="read")
     @Describes("Documents", answers={200: JsonDocument}, problems=_REFUSALS)
     async def get_asyncapi(_: AnyRequest) -> ASGIResponse:
         """Read the document of the streams."""
-        return json_response(asyncapi())
+        return json_response(await made(asyncapi))
 
     @get("/docs", right="read")
     @Describes("Documents", answers={200: None}, problems=_REFUSALS, media_type=HTML)
-    async def get_docs(_: AnyRequest) -> ASGIResponse:
+    async def get_docs(request: AnyRequest) -> ASGIResponse:
         """Read all of this as a page."""
         headers = {
             "Content-Security-Policy": CONTENT_SECURITY_POLICY,
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
         }
-        return Reply(html(), media_type=HTML, headers=headers)
+        address = escape(public_base(scope_of(request)))
+        shown = (await made(html)).replace(ADDRESS.encode(), address.encode())
+        return Reply(shown, media_type=HTML, headers=headers)
 
     @get("/docs/assets/{asset:str}", right="read")
     @Describes(

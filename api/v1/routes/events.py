@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from litestar.response.base import ASGIResponse
 from pydantic import Field
@@ -25,18 +25,14 @@ from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import (
     Reply,
     etag,
-    from_json,
-    json_response,
     location,
     next_link,
     not_modified,
-    record_json,
-    records_json,
-    to_json,
 )
 from api.http.outgoing.streams import EventStream
 from api.http.routing import get
 from api.services import services_of
+from api.v1.documents.event_pages import CLOUDEVENTS, cloudevents, joined_json, page_json
 from api.v1.schemas.events import CloudEventBatch, EventPage, FeedPage
 from api.v1.schemas.queries import (
     After,
@@ -49,18 +45,13 @@ from api.v1.schemas.queries import (
     Types,
     Wait,
 )
-from application.ports.log.events import StoredEvent, named_types
+from application.ports.log.events import named_types
 from application.reads.streams.feed import FeedFilter
 from application.reads.streams.pace import FASTEST, SLOWEST
 from application.reads.streams.selecting import Filter
-from application.reads.streams.stream_items import Page
 
-_SSE = "text/event-stream"
-_CLOUDEVENTS = "application/cloudevents-batch+json"
-_FORMS: Mapping[str, Sequence[str]] = {"application/json": (), _SSE: (), _CLOUDEVENTS: ()}
-_CLOUDEVENT_TYPE = "dev.cairn."
-"""CloudEvents wants the reversed domain name of who defines a type before its name."""
-
+_JSON, _SSE = "application/json", "text/event-stream"
+_FORMS: Mapping[str, Sequence[str]] = {_JSON: (), _SSE: (), CLOUDEVENTS: ()}
 
 Agent = Annotated[
     Text, Field(description="only events at which this agent answered, from its switch on")
@@ -123,12 +114,11 @@ class FeedQuery(Query):
         "store_replaced",
         "malformed_header",
         "not_acceptable",
-        "overloaded",
     ),
     headers=(LAST_EVENT_ID,),
     conditional=True,
     linked=True,
-    other_forms={_SSE: STREAM, _CLOUDEVENTS: CloudEventBatch},
+    other_forms={_SSE: STREAM, CLOUDEVENTS: CloudEventBatch},
 )
 @with_query(EventsQuery)
 async def get_events(request: AnyRequest, query: EventsQuery) -> ASGIResponse:
@@ -149,6 +139,15 @@ async def get_events(request: AnyRequest, query: EventsQuery) -> ASGIResponse:
             newest = await services.tails.start_of_newest(session_id, query.last, wanted)
             since = max(newest, begin)
         return await _stream(request, session_id, since, wanted, query.replay_speed)
+    is_plain = query.last is None and query.at is None and not query.wait
+    if is_plain and since is not None and accepted == _JSON and wanted.by_types_alone:
+        joined = await services.pages.of_session(session_id, since, query.limit, wanted)
+        if is_current(request, joined.head):
+            return not_modified(joined.head)
+        headers = {"ETag": etag(joined.head)}
+        if joined.reached < joined.head:
+            headers |= next_link(request, location(session_id, "events"), since=joined.reached)
+        return joined_json(joined, headers, of_session=True)
     upto = None if query.at is None else await services.queries.sequence_at(session_id, query.at)
     if query.last is not None:
         page = await services.tails.newest(session_id, query.last, wanted, after=begin, upto=upto)
@@ -164,9 +163,9 @@ async def get_events(request: AnyRequest, query: EventsQuery) -> ASGIResponse:
     if not page.up_to_date:
         path = location(session_id, "events")
         headers |= next_link(request, path, since=page.next)
-    if accepted == _CLOUDEVENTS:
-        return _cloudevents(page, headers)
-    return _page(page, headers, closed=page.closed)
+    if accepted == CLOUDEVENTS:
+        return cloudevents(page, headers)
+    return page_json(page, headers, closed=page.closed)
 
 
 def _require_sense(query: EventsQuery, *, is_stream: bool) -> None:
@@ -209,10 +208,10 @@ async def _stream(
 @Describes(
     "Events",
     answers={200: FeedPage},
-    problems=("cursor_ahead", "store_replaced", "malformed_header", "not_acceptable", "overloaded"),
+    problems=("cursor_ahead", "store_replaced", "malformed_header", "not_acceptable"),
     headers=(LAST_EVENT_ID,),
     linked=True,
-    other_forms={_SSE: STREAM, _CLOUDEVENTS: CloudEventBatch},
+    other_forms={_SSE: STREAM, CLOUDEVENTS: CloudEventBatch},
 )
 @with_query(FeedQuery)
 async def get_feed(request: AnyRequest, query: FeedQuery) -> ASGIResponse:
@@ -238,44 +237,15 @@ async def get_feed(request: AnyRequest, query: FeedQuery) -> ASGIResponse:
             services.memory.share("streams"),
             principal_of(request),
         )
-    page = await services.feed.page(after, query.limit, wanted, query.wait)
     headers: dict[str, str] = {}
+    if wanted == FeedFilter() and after is not None and accepted == _JSON and not query.wait:
+        joined = await services.pages.of_all(after, query.limit)
+        if joined.reached < joined.head:
+            headers = next_link(request, "/v1/events", after=joined.reached)
+        return joined_json(joined, headers)
+    page = await services.feed.page(after, query.limit, wanted, query.wait)
     if not page.up_to_date:
         headers = next_link(request, "/v1/events", after=page.next)
-    if accepted == _CLOUDEVENTS:
-        return _cloudevents(page, headers)
-    return _page(page, headers)
-
-
-def _page(page: Page, headers: dict[str, str], *, closed: bool | None = None) -> ASGIResponse:
-    rest: dict[str, int | bool] = {
-        "next": page.next,
-        "head": page.head,
-        "up_to_date": page.up_to_date,
-    }
-    if closed is not None:
-        rest["closed"] = closed
-    body = b'{"events":%s,%s' % (records_json(page.events), to_json(rest)[1:])
-    return json_response(body, headers=headers)
-
-
-def _cloudevents(page: Page, headers: dict[str, str]) -> ASGIResponse:
-    body = b"[%s]" % b",".join(map(_cloudevent, page.events))
-    return Reply(body, media_type=_CLOUDEVENTS, headers=headers)
-
-
-def _cloudevent(event: StoredEvent) -> bytes:
-    record = from_json(event.record)
-    head = {
-        "specversion": "1.0",
-        # Of an erased event the id is gone, and the time may never have been told.
-        "id": record.get("id") or uuid5(event.session_id, str(event.sequence)),
-        "source": f"/v1/sessions/{event.session_id}",
-        "type": _CLOUDEVENT_TYPE + event.type,
-        **({} if record["at"] is None else {"time": record["at"]}),
-        "subject": str(event.session_id),
-        "datacontenttype": "application/json",
-        "sequence": f"{event.sequence:019d}",
-        "position": str(event.position),
-    }
-    return b'%s,"data":%s}' % (to_json(head)[:-1], record_json(event))
+    if accepted == CLOUDEVENTS:
+        return cloudevents(page, headers)
+    return page_json(page, headers)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from litestar.response.base import ASGIResponse
 
-from api.http.around.authorization import principal_of
+from api.http.around.authorization import owner_of_token, principal_of
 from api.http.describing.route_docs import Describes
 from api.http.incoming.bodies import body_of
 from api.http.incoming.preconditions import refuse_conditions
@@ -36,7 +36,7 @@ _TOPIC = "Access"
 async def create_token(request: AnyRequest) -> ASGIResponse:
     """Make an access token; from the first one on every request needs one."""
     refuse_conditions(request)
-    body = await body_of(request, CreateTokenBody)
+    body = await body_of(request, CreateTokenBody, defaults=owner_of_token(request))
     services, seconds = services_of(request), body.expires_in_seconds
     secret, token = await services.tokens.create(
         name=body.name,

@@ -113,7 +113,7 @@ async def list_webhooks(request: AnyRequest, query: PageQuery) -> ASGIResponse:
     found = [one for one in all_of_them if _is_own(request, one)][: limit + 1]
     head = await services.webhooks.head()
     page = found[:limit]
-    following = cursors.encode_index(page[-1].number, key) if len(found) > limit else None
+    following = cursors.encode_place(page[-1].number, key) if len(found) > limit else None
     document = {
         "webhooks": [webhook_document(one, head) for one in page],
         "next_cursor": following,
@@ -216,7 +216,7 @@ async def list_dead_letters(request: AnyRequest, query: PageQuery) -> ASGIRespon
     limit, after = query.limit, _after(query, key)
     found = await services.webhooks.dead_letters(webhook_id, after=after, limit=limit + 1)
     page = found[:limit]
-    following = cursors.encode_index(page[-1].number, key) if len(found) > limit else None
+    following = cursors.encode_place(page[-1].number, key) if len(found) > limit else None
     document = {"dead_letters": list(map(dead_letter_document, page)), "next_cursor": following}
     path = f"{_PATH}/{webhook_id}/dead-letters"
     return json_response(to_json(document), headers=_link(request, path, following))
@@ -279,7 +279,7 @@ def _number(request: AnyRequest) -> int:
 
 
 def _after(query: PageQuery, key: bytes) -> int:
-    return 0 if query.cursor is None else cursors.decode_index(query.cursor, key)
+    return 0 if query.cursor is None else cursors.decode_place(query.cursor, key, int)
 
 
 def _link(request: AnyRequest, path: str, following: str | None) -> dict[str, str]:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from api.http.incoming.addresses import NamesSession
 from domain.values import MAX_ID, MAX_STATE_KEYS, MAX_TITLE
 
 STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
@@ -55,14 +56,22 @@ Sequence = Annotated[int, Field(ge=0, description="1, 2, 3 ... in this session; 
 Position = Annotated[int, Field(ge=0, description="1, 2, 3 ... over all sessions")]
 
 
-def _canonical(value: Any) -> Any:
+def _canonical(value: Any) -> UUID:
     # Python takes it in braces, as a URN and without dashes too: one id, one way to write it.
     if not (isinstance(value, str) and UUID_TEXT.fullmatch(value)):
         raise ValueError("it must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057")
     return UUID(value)
 
 
-SessionId = Annotated[UUID, BeforeValidator(_canonical)]
+def _named(value: Any) -> UUID:
+    try:
+        return _canonical(value)
+    except ValueError as wrong:
+        raise ValueError(f"{wrong}, or `ext:` and an external id") from None
+
+
+Uuid = Annotated[UUID, BeforeValidator(_canonical)]
+SessionAddress = Annotated[UUID, BeforeValidator(_named), NamesSession()]
 
 
 class Body(BaseModel):

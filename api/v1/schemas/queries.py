@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from api.http.incoming.addresses import NamesSession
 from api.http.incoming.query import DEFAULT_LIMIT, MAX_EVENTS, Limit, Query
 from api.http.incoming.query_times import duration, moment, sequence_or_moment
 from api.http.incoming.query_values import (
@@ -13,15 +14,15 @@ from api.http.incoming.query_values import (
     event_types,
     flag,
     go_flag,
+    session_id,
     text,
-    uuid,
     whole_number,
 )
 
 Text = Annotated[str | None, text()]
 Flag = Annotated[bool | None, flag()]
 Moment = Annotated[datetime | None, moment()]
-Id = Annotated[UUID | None, uuid()]
+Session = Annotated[UUID | None, session_id(), NamesSession()]
 GoFlag = Annotated[bool, go_flag()]
 
 Since = Annotated[

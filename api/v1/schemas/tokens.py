@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.v1.schemas.base import Body, Name, SessionId, Shape
+from api.v1.schemas.base import Body, Name, SessionAddress, Shape
 from application.tokens.manage import LONGEST
 from domain.principal import RIGHTS, Right
 
@@ -55,7 +55,7 @@ class TokenList(Shape):
 class CreateTicketBody(Body):
     """What a ticket is to open: the events of one session, or the feed."""
 
-    session_id: SessionId | None = None
+    session_id: SessionAddress | None = None
     app: Annotated[Name | None, Field(description="of the feed, only this app")] = None
     user: Annotated[Name | None, Field(description="of the feed, only this user")] = None
 

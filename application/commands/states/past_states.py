@@ -7,7 +7,7 @@ from uuid import UUID
 from application.commands.states.loaded import Loaded
 from application.memory_budget import Share
 
-EVERY = 512
+EVERY = 256
 """How many events lie between two of them."""
 _MOST_SESSIONS = 16
 

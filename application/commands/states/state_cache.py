@@ -1,8 +1,7 @@
 """The states that were used last, in memory, and how large they are.
 
-A large state takes a while to weigh, and the loop has other things to do: that is done in a thread.
-Until it is known, a state counts as what it weighed before with all records since, which it cannot
-be larger than.
+It takes a while to measure a large state, so a thread does it and the event loop goes on. Until the
+size is known, a state counts as its last size and all records since: it cannot be larger.
 """
 
 import asyncio

@@ -1,12 +1,11 @@
 """What an auditor asks of the log, event by event."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from application.ports.log.events import EventFilter, OwnedEvent
+from application.ports.log.events import EventFilter, OwnedPage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,14 +37,15 @@ class AuditEvents(Protocol):
     """Finds events in the log."""
 
     async def read(
-        self, wanted: AuditFilter, *, after: int, upto: int, limit: int
-    ) -> Sequence[OwnedEvent]:
-        """Return events in order of position.
+        self, wanted: AuditFilter, *, after: int, upto: int, limit: int, most_bytes: int
+    ) -> OwnedPage:
+        """Return events in order of position; with filters there may be none before the next page.
 
         Args:
             wanted: Which.
             after: The position after which to look, exclusive.
             upto: The position up to which to look, inclusive.
             limit: The most.
+            most_bytes: The page ends with the event whose record reaches so many bytes in all.
         """
         ...

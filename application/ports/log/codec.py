@@ -1,11 +1,13 @@
 """Between events and the bytes that are stored."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from application.ports.log.events import Envelope, StoredEvent
 from application.ports.log.inspection import FoundEvent
 from domain.log.catalogue import Event
-from domain.repair.record_shape import Glance
+from domain.repair.integrity import Placed
+from domain.repair.record_shape import Glance, GlanceAtData
 from domain.session.events import Recorded
 
 
@@ -16,16 +18,26 @@ class Codec(Protocol):
         """Return the stored type and record of an event."""
         ...
 
-    def decode_newest(self, stored: StoredEvent | FoundEvent) -> Recorded | None:
-        """Return the event of a record that is as this program writes it; None for any other."""
+    def decode_page(self, page: Sequence[FoundEvent]) -> Iterator[Recorded | None]:
+        """Give the events of records that are as this program writes them; None for any other."""
         ...
 
     def decode(self, stored: StoredEvent | FoundEvent) -> Recorded:
         """Return the event of a record, of an older version or an unknown type too."""
         ...
 
-    def glance(self, type_: str, record: bytes) -> Glance | None:
-        """Return what repair asks of a record in its newest version; None for any other."""
+    def glances(self, page: Sequence[Placed]) -> Iterator[Glance | None]:
+        """Give what repair asks of records in their newest version; None for any other."""
+        ...
+
+    def glance_at_data(self, type_: str, version: bytes, data: bytes) -> GlanceAtData | None:
+        """Return what repair asks of the data of a record; None unless it is of the newest version.
+
+        Args:
+            type_: Of the record.
+            version: In digits, as the record has it.
+            data: UTF-8 JSON.
+        """
         ...
 
     def to_json(self, value: Any) -> bytes:

@@ -10,6 +10,7 @@ from application.ports.access.seen_signatures import SignedRequest
 from application.ports.log.events import (
     EventFilter,
     FeedPage,
+    JoinedEvents,
     NewEvent,
     OwnedPage,
     SessionPage,
@@ -80,8 +81,9 @@ class Append:
             SessionExists: A session would have the id of the store's own log.
         """
         together = (self, *self.companions)
-        if any(one.session_id == ACCESS_LOG and not one.of_store for one in together):
-            raise SessionExists("this id is that of the log of accesses; choose another id")
+        for one in together:
+            if one.session_id == ACCESS_LOG and not one.of_store:
+                raise SessionExists("this id is that of the log of accesses; choose another id")
         if not self.companions:
             return together
         if len({one.session_id for one in together}) < len(together):
@@ -125,6 +127,30 @@ class EventLog(Protocol):
         """Return events of one session in order of sequence, `after` excluded, `upto` included.
 
         With `most_bytes` it ends with the event whose record reaches so many bytes in all.
+        """
+        ...
+
+    async def read_joined(
+        self,
+        session_id: UUID,
+        *,
+        after: int = 0,
+        upto: int | None = None,
+        limit: int,
+        most_bytes: int,
+    ) -> JoinedEvents | None:
+        """Return events of one session in their public form, many times faster than `read`.
+
+        Args:
+            session_id: Whose log.
+            after: A sequence, exclusive.
+            upto: The last sequence; None is the newest.
+            limit: The most events.
+            most_bytes: It ends with the event whose record reaches so many bytes in all.
+
+        Returns:
+            The events; None when one of them has more than 8 KiB, cannot be read, is erased, or
+            says that others are: then ask `read` for them.
         """
         ...
 

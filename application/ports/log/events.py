@@ -37,6 +37,21 @@ class NewEvent(NamedTuple):
     digest: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class JoinedEvents:
+    """Events of one session as everybody outside sees them, one on each line.
+
+    Args:
+        count: How many.
+        size: Bytes of their records.
+        lines: Their public form, each with the end of its line.
+    """
+
+    count: int
+    size: int
+    lines: bytes
+
+
 class Envelope(NamedTuple):
     """What an event says about itself.
 

@@ -5,6 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from domain.session.state import Session
+
 
 class FoundEvent(NamedTuple):
     """A row of the log as it was found.
@@ -85,6 +87,18 @@ class Inspection(Protocol):
 
     def events(self) -> AsyncIterator[Sequence[FoundEvent]]:
         """Give its log a piece at a time, in order of sequence and then of position."""
+        ...
+
+    async def kept(self) -> Sequence[int]:
+        """Return the sequences of its kept states, of the formats that are still right."""
+        ...
+
+    async def kept_state(self, sequence: int) -> Session:
+        """Return one of these states.
+
+        Args:
+            sequence: One that `kept` has returned.
+        """
         ...
 
     async def keys(self, writes: Sequence[OwnWrite]) -> Sequence[FoundKey]:

@@ -1,6 +1,6 @@
 """What the transparency log needs of the world: digests, kept tiles, signed heads, signatures."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -39,17 +39,17 @@ class Tiles(Protocol[TransactionT_contra]):
         """
         ...
 
-    async def kept(self, tiles: Iterable[TileId]) -> Mapping[TileId, bytes]:
-        """Return the hashes, joined, of those tiles that are kept."""
-        ...
-
-    async def roots(self, level: int, first: int, end: int) -> bytes:
-        """Return the hashes above kept tiles of one level, joined.
+    async def hashes(self, widths: Mapping[TileId, int]) -> Mapping[TileId, bytes]:
+        """Return the first hashes of tiles, joined, from what is kept of the tree.
 
         Args:
-            level: Of the tiles.
-            first: The first tile.
-            end: The tile after the last one.
+            widths: How many of each, 1 to 256.
+
+        Returns:
+            For each tile its hashes; those of the lowest level only where the tile is kept.
+
+        Raises:
+            LogDamaged: Something is no longer kept, which never happens by itself.
         """
         ...
 

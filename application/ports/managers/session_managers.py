@@ -14,10 +14,12 @@ class ManagerAnswer:
     Args:
         status: Of HTTP.
         body: All of it.
+        following: Where the next page of it is, as its `Link` says; None when it names none.
     """
 
     status: int
     body: bytes
+    following: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Blobs: bytes beside the log, by their SHA-256, whose they are, and which sessions name them.
 
-What an app has is stored once. Whose it is decides who may read it: a blob belongs to an app and a
-user, as a session does, and for anybody else it is not there, though others may have the same.
+Each app stores the same bytes once. A blob belongs to an app and a user, as a session does: only
+they may read it, and for anybody else it does not exist, even for those who have the same bytes.
 
     upload = await store.begin(owner.app)         pieces of any size, one after the other
     await store.add(upload, 0, b"...")
@@ -127,7 +127,7 @@ class BlobStore(Protocol):
         ...
 
     async def find(self, owner: BlobOwner, name: str) -> Blob | None:
-        """Return a blob of somebody; None when they have none of that name.
+        """Return a blob of somebody; None when they have no blob of that name.
 
         Args:
             owner: Whose.
@@ -146,7 +146,7 @@ class BlobStore(Protocol):
         ...
 
     async def in_session(self, session_id: UUID, name: str) -> NamedBlob | None:
-        """Return a blob that a session names; None when it names none of that name.
+        """Return a blob that a session names; None when the session does not name it.
 
         Args:
             session_id: Which session.
@@ -219,12 +219,12 @@ class BlobStore(Protocol):
 
         Args:
             owner: Whose.
-            name: Its name; what is none is not there.
+            name: Its name; any other text names no blob.
         """
         ...
 
     async def forget_unnamed(self, owner: BlobOwner, limit: int) -> int:
-        """Free some of what somebody has and none of their sessions names, and return how much.
+        """Free blobs of somebody that none of their sessions names; return how many.
 
         Args:
             owner: Whose.

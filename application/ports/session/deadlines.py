@@ -34,7 +34,7 @@ class Deadlines(Protocol):
         """Return sessions whose `due_at` has come, those due first first."""
         ...
 
-    async def postpone(self, session_id: UUID, seen: datetime, until: datetime | None) -> None:
+    async def reschedule(self, session_id: UUID, seen: datetime, until: datetime | None) -> None:
         """Have a session due at another time, unless it has changed meanwhile.
 
         It changes the row only and no event says so: the next row written with events overrules it.
@@ -46,7 +46,7 @@ class Deadlines(Protocol):
         """
         ...
 
-    async def hasten(self, within: float) -> None:
+    async def mark_due_now(self, within: float) -> None:
         """Have sessions due now in which a turn runs, and whose time is further off than it can be.
 
         Their rows were written while the timers were others.

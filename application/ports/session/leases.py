@@ -1,7 +1,8 @@
 """Who drives a session, and who vouches for it: rows beside the log, by the clock of the store.
 
-Renewals and signs of life come often and mean nothing afterwards, so they are no events. No other
-clock has a say: processes on several machines judge a lease alike, however theirs are set.
+Renewals and signs of life come often and mean nothing afterwards, so they are not events. Only the
+clock of the store counts: processes on several machines judge a lease alike, however their own
+clocks are set.
 """
 
 from collections.abc import Iterable, Mapping

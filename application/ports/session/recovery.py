@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+AT_WORK = ("starting", "running", "waiting", "stopping")
+"""The statuses of sessions that somebody has to drive."""
+
 
 class Undriven(NamedTuple):
     """A session at work that nobody drives and nobody vouches for; times are UTC.

@@ -22,6 +22,14 @@ class ExpiredSession(NamedTuple):
     heads: Mapping[UUID, int]
     is_held: bool
 
+    def went_on(self, heads: Mapping[UUID, int]) -> bool:
+        """Return whether something was said since it was found.
+
+        Args:
+            heads: Of what is left of it: a fork is gone that was erased with its origin.
+        """
+        return any(self.heads.get(log_id) != head for log_id, head in heads.items())
+
 
 class KeptMeanwhile(Exception):
     """A session was not erased: it is held or has gone on since it was found."""

@@ -7,7 +7,7 @@ from application.errors import CursorAhead
 from application.ports.log.audit import AuditEvents, AuditFilter
 from application.ports.log.event_log import EventLog
 from application.ports.log.events import OwnedEvent
-from application.projections.following import SCANNED
+from application.reads.streams.stream_items import PAGE_BYTES, SCANNED
 
 _AT_ONCE = 200
 
@@ -48,9 +48,10 @@ class AuditFeed:
             raise CursorAhead(None, head=head, cursor=after)
         # What is asked of one session is found by its key, wherever its events are.
         upto = head if wanted.session is not None else min(head, after + SCANNED)
-        events = await self._events.read(wanted, after=after, upto=upto, limit=limit)
-        reached = events[-1].stored.position if len(events) == limit else upto
-        return AuditPage(events, reached, head)
+        read = await self._events.read(
+            wanted, after=after, upto=upto, limit=limit, most_bytes=PAGE_BYTES
+        )
+        return AuditPage(read.events, read.reached, head)
 
     async def all(self, wanted: AuditFilter, after: int) -> AsyncGenerator[Sequence[OwnedEvent]]:
         """Yield all events there are now, a piece at a time.
@@ -65,7 +66,11 @@ class AuditFeed:
         page = await self.page(wanted, after, _AT_ONCE)
         end = page.head
         while True:
-            yield [event for event in page.events if event.stored.position <= end]
-            if page.next >= end:
+            reached = page.next
+            # Who reads may be slow: what they are given is not kept here as well.
+            given = [[event for event in page.events if event.stored.position <= end]]
+            del page
+            yield given.pop()
+            if reached >= end:
                 return
-            page = await self.page(wanted, page.next, _AT_ONCE)
+            page = await self.page(wanted, reached, _AT_ONCE)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol
 from application.errors import AuditKeyMissing, BeyondTheLog, LogDamaged
 from application.ports.log.event_log import EventLog
 from application.ports.log.transparency import Signatures, SignedHead, SignedHeads, Tiles
+from domain.counted import counted
 from domain.transparency.notes import SigningKey, TreeHead, VerifierKey, format_note
 from domain.transparency.proofs import (
     consistency_plan,
@@ -58,6 +59,17 @@ class Inclusion(NamedTuple):
     root: bytes
     proof: Sequence[bytes]
 
+    def document(self) -> dict[str, Any]:
+        """Return it as clients and files have it: in JSON, the hashes in hexadecimal."""
+        return {
+            "position": self.position,
+            "digest": self.digest.hex(),
+            "leaf_hash": leaf_hash(self.digest).hex(),
+            "size": self.size,
+            "root": self.root.hex(),
+            "proof": [one.hex() for one in self.proof],
+        }
+
 
 class Consistency(NamedTuple):
     """The proof that the tree over `new` events goes on from that over `old` ones."""
@@ -67,6 +79,16 @@ class Consistency(NamedTuple):
     old_root: bytes
     new_root: bytes
     proof: Sequence[bytes]
+
+    def document(self) -> dict[str, Any]:
+        """Return it as clients and files have it: in JSON, the hashes in hexadecimal."""
+        return {
+            "from": self.old,
+            "to": self.new,
+            "from_root": self.old_root.hex(),
+            "to_root": self.new_root.hex(),
+            "proof": [one.hex() for one in self.proof],
+        }
 
 
 class TransparencyLog:
@@ -106,13 +128,16 @@ class TransparencyLog:
         """
         if not self.keys.signing:
             raise AuditKeyMissing
+        # Before the log: else what another process signs in between seems to be beyond its end.
+        newest = next(iter(await self._heads.page(None, 1)), None)
         size = await self._log.head()
         signers = "+".join(key.verifier.key_id.hex() for key in self.keys.signing)
-        signed = await self._heads.of_size(size, signers)
-        if signed is not None:
-            return signed
-        await self._require_history(size)
-        head = TreeHead(self.keys.signing[0].verifier.name, size, await self.root(size))
+        if newest is not None and newest.head.size >= size:
+            signed = await self._heads.of_size(size, signers)
+            if signed is not None:
+                return signed
+        root = await self._root_after(None if newest is None else newest.head, size)
+        head = TreeHead(self.keys.signing[0].verifier.name, size, root)
         text = str(head)
         signatures = tuple(self._signatures.sign(key, text) for key in self.keys.signing)
         return await self._heads.add(head, signers, format_note(text, signatures))
@@ -148,7 +173,8 @@ class TransparencyLog:
         await self._require(size)
         if not 1 <= position <= size:
             raise BeyondTheLog(
-                f"a tree of {size} events has the positions 1 to {size}, and not {position}"
+                f"a tree of {counted(size, 'event')} has the positions 1 to {size},"
+                f" and not {position}"
                 if size
                 else "the tree of 0 events has nothing in it",
                 head=await self._log.head(),
@@ -178,7 +204,7 @@ class TransparencyLog:
         await self._require(new)
         if old > new:
             raise BeyondTheLog(
-                f"a tree of {new} events cannot go on from one of {old}",
+                f"a tree of {counted(new, 'event')} cannot go on from one of {old}",
                 head=await self._log.head(),
             )
         plan = consistency_plan(old, new)
@@ -220,21 +246,25 @@ class TransparencyLog:
     async def _require(self, size: int) -> None:
         head = await self._log.head()
         if size > head:
-            raise BeyondTheLog(f"the log has {head} events, and not {size}", head=head)
+            raise BeyondTheLog(f"the log has {counted(head, 'event')}, and not {size}", head=head)
         await self._keeper.catch_up(size)
 
-    async def _require_history(self, size: int) -> None:
-        for signed in await self._heads.page(None, 1):
-            before = signed.head
-            if before.size > size:
-                raise LogDamaged(
-                    f"the log has {size} events, and a checkpoint of {before.size} was signed:"
-                    " its end was cut off"
-                )
-            if await self.root(before.size) != before.root:
-                raise LogDamaged(
-                    f"the log has changed since its checkpoint of {before.size} events was signed"
-                )
+    async def _root_after(self, before: TreeHead | None, size: int) -> bytes:
+        """Return the root of the tree over all events, which must go on from what was signed."""
+        if before is not None and before.size > size:
+            raise LogDamaged(
+                f"the log has {counted(size, 'event')}, and a checkpoint of {before.size}"
+                " was signed: its end was cut off"
+            )
+        await self._keeper.catch_up(size)
+        wanted = {*nodes_between(0, size), *nodes_between(0, before.size if before else 0)}
+        known = await self._hashes(wanted, size)
+        if before is not None and root_of(before.size, known) != before.root:
+            raise LogDamaged(
+                "the log has changed since its checkpoint of"
+                f" {counted(before.size, 'event')} was signed"
+            )
+        return root_of(size, known)
 
     async def _hashes(self, nodes: Iterable[Node], size: int) -> Mapping[Node, bytes]:
         wanted = set(nodes)
@@ -242,14 +272,10 @@ class TransparencyLog:
 
     async def _tiles_of(self, wanted: Iterable[TileId], size: int) -> Mapping[TileId, bytes]:
         widths = {at: width_of(at, size) for at in wanted}
-        tiles = {**await self._tiles.kept(at for at, width in widths.items() if width == WIDTH)}
+        kept = {at: width for at, width in widths.items() if at.level > 0 or width == WIDTH}
+        tiles = {**await self._tiles.hashes(kept)}
         for at, width in widths.items():
             if at not in tiles:
-                tiles[at] = await self._partial(at, width)
+                first = at.number * WIDTH
+                tiles[at] = leaf_hashes(await self._tiles.digests(first, first + width))
         return tiles
-
-    async def _partial(self, at: TileId, width: int) -> bytes:
-        first = at.number * WIDTH
-        if at.level == 0:
-            return leaf_hashes(await self._tiles.digests(first, first + width))
-        return await self._tiles.roots(at.level - 1, first, first + width)

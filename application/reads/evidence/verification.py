@@ -6,15 +6,20 @@ repair; the first event that is bad says where to look.
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from random import random
+from random import SystemRandom
 from typing import NamedTuple
 from uuid import UUID
 
 from application.commands.repository import SessionRepository
 from application.ports.log.census import Census
-from application.ports.log.inspection import FoundEvent, FoundRow, Inspector
+from application.ports.log.inspection import FoundEvent, FoundRow, Inspection, Inspector
 from application.ports.store import Store
-from application.projections.differences import row_differences
+from application.projections.differences import (
+    WRITERS,
+    SharedWrites,
+    key_differences,
+    row_differences,
+)
 from application.projections.session_row import PROJECTION_VERSION
 from domain.errors import SessionNotFound
 from domain.log.catalogue import NAMES
@@ -26,6 +31,8 @@ from domain.repair.rows import Row
 from domain.session.events import Recorded
 from domain.session.evolve import Folding
 from domain.session.state import Session
+
+_chance = SystemRandom()
 
 _FIRST = "session.created"
 _TYPES = frozenset(name for name, _ in NAMES.values())
@@ -92,7 +99,7 @@ class Verification:
         while page := await self._census.sessions(after, _AT_ONCE, changed_since=changed_since):
             after = page[-1]
             for session_id in page:
-                if sample >= 1 or random() < sample:  # noqa: S311 - whom to ask, and no secret
+                if sample >= 1 or _chance.random() < sample:
                     yield await self.verify(session_id)
         missing = await self._census.missing(head := await self._store.log.head())
         findings: list[Finding] = []
@@ -120,12 +127,14 @@ class Verification:
         """
         async with self._inspector.look_at(session_id) as inspection:
             row = await inspection.row()
-            check = _Check(self._store, self._repository, session_id, is_listed=row is not None)
+            check = _Check(
+                self._store, inspection, self._repository, session_id, is_listed=row is not None
+            )
             async for page in inspection.events():
                 await check.page(page)
-        if row is None and not check.events:
-            raise SessionNotFound
-        check.end(row)
+            if row is None and not check.events:
+                raise SessionNotFound
+            await check.end(row)
         return Verdict(session_id, check.events, tuple(check.findings.values()))
 
 
@@ -133,9 +142,16 @@ class _Check:
     """Goes through the events of one session."""
 
     def __init__(
-        self, store: Store, repository: SessionRepository, session_id: UUID, *, is_listed: bool
+        self,
+        store: Store,
+        inspection: Inspection,
+        repository: SessionRepository,
+        session_id: UUID,
+        *,
+        is_listed: bool,
     ) -> None:
         self._store = store
+        self._inspection = inspection
         self._repository = repository
         self._session_id = session_id
         self._integrity = Integrity(genesis(session_id))
@@ -145,6 +161,7 @@ class _Check:
         self._is_session, self._is_ours = False, is_listed
         self._is_erased = False
         self._explained = Explained()
+        self._writes = SharedWrites(store.codec)
         self._bad_from: int | None = None
         self.events = 0
         self.findings: dict[str, Finding] = {}
@@ -162,7 +179,7 @@ class _Check:
     async def _begin(self, first: FoundEvent) -> None:
         self._is_session = first.type == _FIRST
         self._is_ours = self._is_ours or first.type in _TYPES
-        self._kept = frozenset(await self._store.snapshots.sequences(self._session_id))
+        self._kept = frozenset(await self._inspection.kept())
         if first.sequence == 1 and not self._is_session:
             # The stream of something else is no session.
             self._fold = None
@@ -180,22 +197,26 @@ class _Check:
 
     async def _check_records(self, page: Sequence[FoundEvent]) -> None:
         """Check that each record is one of its type, and fold what they say."""
-        read, kept = self._store.codec.decode_newest, self._kept
-        for found in page:
-            sequence = found.sequence
-            recorded = read(found) if found.erased_hash is None else None
+        kept = self._kept
+        for found, recorded in zip(page, self._store.codec.decode_page(page), strict=True):
+            sequence, _, type_, _, _, erased_hash = found
             if recorded is None:
                 recorded = self._looked_at_closely(found)
-            if found.type in ERASING:
-                self._explained.take(sequence, found.type, erased=found.erased_hash is not None)
+            if type_ in ERASING:
+                self._explained.take(sequence, type_, erased=erased_hash is not None)
+            if type_ in WRITERS:
+                self._writes.note(found.position, recorded.event)
             if self._fold is None:
                 continue
             if sequence == 1:
                 self._fold = Folding(await self._repository.state_before(recorded))
             self._fold.take(recorded)
             # Behind a hole or a changed record both may be right, and neither is known to be.
-            is_known = self._bad_from is None or sequence < self._bad_from
-            if sequence in kept and is_known and not self._is_erased:
+            if (
+                sequence in kept
+                and (self._bad_from is None or sequence < self._bad_from)
+                and not self._is_erased
+            ):
                 await self._compare_kept(sequence, self._fold.session)
 
     def _looked_at_closely(self, found: FoundEvent) -> Recorded:
@@ -216,13 +237,12 @@ class _Check:
 
     async def _compare_kept(self, sequence: int, state: Session) -> None:
         """Hold the state that is kept after an event against the fresh fold."""
-        kept = await self._store.snapshots.load(self._session_id, upto=sequence)
-        if kept is not None and kept != state:
+        if await self._inspection.kept_state(sequence) != state:
             detail = "the state that is kept here is not what the events come to"
             self._found("kept_state_mismatch", sequence, detail)
 
-    def end(self, row: FoundRow | None) -> None:
-        """Compare what the events came to with the row that lists show."""
+    async def end(self, row: FoundRow | None) -> None:
+        """Compare what the events came to with what is kept beside them."""
         integrity = self._integrity
         if (missing := self._explained.missing) is not None:
             detail = "it is erased, and no later event says why"
@@ -230,18 +250,26 @@ class _Check:
             return
         head = (integrity.last, integrity.position, integrity.digest)
         if row is None and not self._is_session:
+            if integrity.whole:
+                self._found_all(await key_differences(self._inspection, self._writes.last))
             return
         if row is None:
             self._found("event_head_mismatch", integrity.last, "the session has no row")
         elif (row.sequence, row.position, row.digest) != head:
             detail = f"the row is at {row.sequence}, the log at {integrity.last}"
             self._found("event_head_mismatch", integrity.last, detail)
-        elif (
-            integrity.whole and self._fold is not None and row.projected_with == PROJECTION_VERSION
-        ):
-            found = row_differences(self._session_id, row, self._fold.session, self._store.codec)
-            for code, detail in found:
-                self._found(code, integrity.last, detail)
+        elif integrity.whole and self._fold is not None:
+            found: list[tuple[str, str]] = []
+            session = self._fold.session
+            if row.projected_with == PROJECTION_VERSION:
+                found += row_differences(self._session_id, row, session, self._store.codec)
+            if session.lifecycle.phase != "erased":
+                found += await key_differences(self._inspection, self._writes.last)
+            self._found_all(found)
+
+    def _found_all(self, found: Sequence[tuple[str, str]]) -> None:
+        for code, detail in found:
+            self._found(code, self._integrity.last, detail)
 
     def _found(self, code: str, sequence: int | None, detail: str) -> None:
         """Note what was found: of each code the first of the session."""

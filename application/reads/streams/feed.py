@@ -41,17 +41,17 @@ class Feed:
     Args:
         log: What is read.
         codec: Reads who answers.
-        hub: Who tells that it has grown.
-        rhythm: How long streams wait and last.
+        fan_out: Who tells that it has grown.
+        timing: How long streams wait and last.
     """
 
     def __init__(
-        self, log: EventLog, codec: Codec, hub: FanOut, rhythm: StreamTiming | None = None
+        self, log: EventLog, codec: Codec, fan_out: FanOut, timing: StreamTiming | None = None
     ) -> None:
         self._log = log
         self._codec = codec
-        self._hub = hub
-        self._rhythm = rhythm or StreamTiming()
+        self._fan_out = fan_out
+        self._timing = timing or StreamTiming()
 
     async def start_of(self, after: int | None) -> int:
         """Return the position that a cursor stands for.
@@ -86,10 +86,10 @@ class Feed:
             page = await self._page(cursor, limit, PAGE_BYTES, wanted, answering)
             if after is not None and after > page.head:
                 raise CursorAhead(None, head=page.head, cursor=after)
-            if page.events or not page.up_to_date or self._hub.closing.is_set():
+            if page.events or not page.up_to_date or self._fan_out.closing.is_set():
                 return page
             cursor = page.next
-            # Without time to wait this is the answer, even when the log was cut behind the hub.
+            # Without time to wait this is the answer, even when the log was cut behind the fan-out.
             if deadline.left() <= 0 or not await self._wait(cursor, deadline.left()):
                 return page
 
@@ -100,14 +100,14 @@ class Feed:
             after: Exclusive, not beyond the head.
             wanted: Which events.
         """
-        age = Deadline(self._rhythm.longest)
+        age = Deadline(self._timing.longest)
         cursor, caught_up = after, False
         answering = AnsweringIn(self._log, self._codec)
         while True:
             try:
                 page = await self._page(cursor, READ, READ_BYTES, wanted, answering)
             except StoreUnavailable:
-                if not await self._hub.closes_within(LOOK_AGAIN):
+                if not await self._fan_out.closes_within(LOOK_AGAIN):
                     continue
                 page = Page((), cursor, cursor, up_to_date=True)
             cursor, up_to_date = page.next, page.up_to_date
@@ -121,11 +121,11 @@ class Feed:
             if not caught_up:
                 caught_up = True
                 yield CaughtUp(cursor)
-            goodbye = age.goodbye(self._hub)
+            goodbye = age.goodbye(self._fan_out)
             if goodbye:
                 yield Closing(cursor, goodbye)
                 return
-            if not await self._wait(cursor, min(self._rhythm.ping, age.left())):
+            if not await self._wait(cursor, min(self._timing.ping, age.left())):
                 yield Ping(cursor)
 
     async def _page(
@@ -157,7 +157,7 @@ class Feed:
 
     async def _wait(self, cursor: int, seconds: float) -> bool:
         deadline = Deadline(seconds)
-        while self._hub.position <= cursor and not self._hub.closing.is_set():
-            if not await self._hub.log.wait(deadline.left()):
+        while self._fan_out.position <= cursor and not self._fan_out.closing.is_set():
+            if not await self._fan_out.log.wait(deadline.left()):
                 return False
         return True

@@ -19,12 +19,12 @@ class PatientReading:
 
     Args:
         store: Where it is.
-        hub: Says when the server closes.
+        fan_out: Says when the server closes.
     """
 
-    def __init__(self, store: Store, hub: FanOut) -> None:
+    def __init__(self, store: Store, fan_out: FanOut) -> None:
         self._store = store
-        self._hub = hub
+        self._fan_out = fan_out
 
     async def was_deleted(self, session_id: UUID, cursor: int) -> bool:
         """Return whether the event at a cursor is the last there will ever be.
@@ -33,8 +33,11 @@ class PatientReading:
             session_id: Whose log.
             cursor: The sequence that was read last.
         """
-        newest = await self.read(session_id, max(cursor - 1, 0))
-        return bool(newest) and newest[-1].type in ENDS
+        if not cursor:
+            return False
+        # Only that event counts: what was recorded since it was read is still to be told.
+        there = await self.read(session_id, cursor - 1)
+        return bool(there) and there[0].type in ENDS
 
     async def selecting(self, session_id: UUID, since: int, wanted: Filter) -> Selecting:
         """Return what selects events from a cursor on.
@@ -48,7 +51,7 @@ class PatientReading:
             try:
                 return await selecting(self._store, session_id, since, wanted)
             except StoreUnavailable:
-                if await self._hub.closes_within(LOOK_AGAIN):
+                if await self._fan_out.closes_within(LOOK_AGAIN):
                     return Selecting(wanted, self._store.codec)
 
     async def read(self, session_id: UUID, after: int) -> Sequence[StoredEvent]:
@@ -64,5 +67,5 @@ class PatientReading:
                     session_id, after=after, limit=READ, most_bytes=READ_BYTES
                 )
             except StoreUnavailable:
-                if await self._hub.closes_within(LOOK_AGAIN):
+                if await self._fan_out.closes_within(LOOK_AGAIN):
                     return []

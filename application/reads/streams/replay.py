@@ -1,5 +1,6 @@
 """A stream that gives the past at the pace at which it happened, and then goes on live."""
 
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from time import monotonic
@@ -20,7 +21,8 @@ from application.reads.streams.stream_items import (
 from application.reads.streams.tail import Tails
 
 _READ, _READ_BYTES = 50, 64 * 1024
-"""The most events and bytes that are read at once: they wait here for as long as they took."""
+"""The most events and bytes that are read at once: they wait here for as long as they took. One
+event that is larger is read alone, and again when it is due."""
 
 
 class Replays:
@@ -28,7 +30,7 @@ class Replays:
 
     Args:
         store: Where the log is.
-        hub: Tells when this process stops.
+        fan_out: Tells when this process stops.
         tails: Goes on when the past is over.
         timing: How long a stream lasts.
         closes_within: Waits so many seconds, and returns whether this process stops meanwhile.
@@ -38,7 +40,7 @@ class Replays:
     def __init__(
         self,
         store: Store,
-        hub: FanOut,
+        fan_out: FanOut,
         tails: Tails,
         timing: StreamTiming | None = None,
         *,
@@ -50,7 +52,7 @@ class Replays:
         self._codec = store.codec
         self._tails = tails
         self._longest = (timing or StreamTiming()).longest
-        self._closes_within = closes_within or hub.closes_within
+        self._closes_within = closes_within or fan_out.closes_within
         self._clock = clock
 
     async def stream(
@@ -70,17 +72,30 @@ class Replays:
         selected = await selecting(self._store, session_id, since, wanted)
         end = self._clock() + self._longest
         while events := await self._read(session_id, cursor):
-            for event in selected.of(events):
-                wait = pace.wait(self._codec.decode(event).at, self._clock())
-                if wait and await self._closes_within(wait):
-                    yield Closing(cursor, "server_shutdown")
-                    return
+            reached = events[-1].sequence
+            due = deque(selected.of(events))
+            del events
+            while due:
+                wait = pace.wait(self._codec.decode(due[0]).at, self._clock())
+                if wait:
+                    again = None
+                    if len(due[0].record) > _READ_BYTES:
+                        again = due.popleft().sequence
+                    if await self._closes_within(wait):
+                        yield Closing(cursor, "server_shutdown")
+                        return
+                    if again is not None:
+                        due.extend(selected.of(await self._read(session_id, again - 1)))
+                    if not due:
+                        reached = cursor
+                        break
                 if self._clock() >= end:
                     yield Closing(cursor, "maximum_age")
                     return
-                cursor = event.sequence
-                yield (event,)
-            cursor = events[-1].sequence
+                cursor = due[0].sequence
+                # A reader may be slow: what it is given is not kept here as well.
+                yield (due.popleft(),)
+            cursor = reached
         async with aclosing(self._tails.stream(session_id, cursor, wanted)) as items:
             async for item in items:
                 yield item
@@ -88,9 +103,11 @@ class Replays:
     async def _read(self, session_id: UUID, after: int) -> Sequence[StoredEvent]:
         while True:
             try:
-                return await self._log.read(
+                events = await self._log.read(
                     session_id, after=after, limit=_READ, most_bytes=_READ_BYTES
                 )
+                is_large = bool(events) and len(events[-1].record) > _READ_BYTES
+                return events[:-1] if is_large and len(events) > 1 else events
             except StoreUnavailable:
                 if await self._closes_within(LOOK_AGAIN):
                     return []

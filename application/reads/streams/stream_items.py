@@ -104,8 +104,8 @@ class Deadline:
         """Whether it has passed."""
         return monotonic() >= self._end
 
-    def goodbye(self, hub: FanOut) -> str:
+    def goodbye(self, fan_out: FanOut) -> str:
         """Why a stream of this age has to end now; empty when it goes on."""
-        if hub.closing.is_set():
+        if fan_out.closing.is_set():
             return "server_shutdown"
         return "" if self.left() else "maximum_age"

@@ -40,19 +40,19 @@ class Tails:
 
     Args:
         store: Where the log is.
-        hub: Who tells that it has grown.
-        rhythm: How long streams wait and last.
+        fan_out: Who tells that it has grown.
+        timing: How long streams wait and last.
     """
 
-    def __init__(self, store: Store, hub: FanOut, rhythm: StreamTiming | None = None) -> None:
+    def __init__(self, store: Store, fan_out: FanOut, timing: StreamTiming | None = None) -> None:
         self._store = store
         self._log = store.log
         self._session_rows = store.session_rows
-        self._hub = hub
-        self._rhythm = rhythm or StreamTiming()
-        self._partials = PartialReader(store, hub)
+        self._fan_out = fan_out
+        self._timing = timing or StreamTiming()
+        self._partials = PartialReader(store, fan_out)
         self._newest = NewestEvents(store)
-        self._patient = PatientReading(store, hub)
+        self._patient = PatientReading(store, fan_out)
 
     async def newest(
         self,
@@ -158,10 +158,10 @@ class Tails:
         if not wait:
             return await self._page(session_id, since, limit, wanted, upto)
         deadline = Deadline(wait)
-        with self._hub.follow(session_id) as channel:
+        with self._fan_out.follow(session_id) as channel:
             while True:
                 page = await self._page(session_id, since, limit, wanted)
-                if page.events or page.closed or self._hub.closing.is_set():
+                if page.events or page.closed or self._fan_out.closing.is_set():
                     return page
                 since = page.next
                 if page.up_to_date and not await self._wait(channel, since, deadline.left()):
@@ -177,10 +177,10 @@ class Tails:
             since: The sequence to go on from, exclusive, not beyond the head.
             wanted: Which events.
         """
-        age = Deadline(self._rhythm.longest)
+        age = Deadline(self._timing.longest)
         cursor = since
         selected = await self._patient.selecting(session_id, since, wanted)
-        with self._hub.follow(session_id) as channel:
+        with self._fan_out.follow(session_id) as channel:
             while events := await self._patient.read(session_id, cursor):
                 cursor = events[-1].sequence
                 # A reader may be slow: what it is given is not kept here as well.
@@ -190,8 +190,8 @@ class Tails:
                     yield given.pop()
             yield CaughtUp(cursor)
             deleted = await self._patient.was_deleted(session_id, cursor)
-            written, silence = PieceCursor(channel.partials), Deadline(self._rhythm.ping)
-            while not (deleted or self._hub.closing.is_set() or age.is_over):
+            written, silence = PieceCursor(channel.partials), Deadline(self._timing.ping)
+            while not (deleted or self._fan_out.closing.is_set() or age.is_over):
                 events = channel.after(cursor)
                 if not events and channel.head > cursor:
                     events = await self._patient.read(session_id, cursor)
@@ -201,7 +201,7 @@ class Tails:
                     del events
                     if given[0]:
                         yield given.pop()
-                        silence = Deadline(self._rhythm.ping)
+                        silence = Deadline(self._timing.ping)
                     continue
                 # What is being written follows what was recorded, and never what has ended it.
                 known = await self._partials.keep_up(channel.partials, cursor)
@@ -211,11 +211,11 @@ class Tails:
                 for piece in pieces:
                     if selected.wants(turn_id, piece):
                         yield PartialText(session_id, turn_id, piece)
-                        silence = Deadline(self._rhythm.ping)
+                        silence = Deadline(self._timing.ping)
                 most = min(age.left(), written.due())
                 if not pieces and await _hears_nothing(channel, silence, most):
                     yield Ping(cursor)
-                    silence = Deadline(self._rhythm.ping)
+                    silence = Deadline(self._timing.ping)
             if deleted:
                 yield Closed(cursor)
             else:
@@ -266,8 +266,8 @@ class Tails:
     async def _wait(self, channel: Channel, cursor: int, seconds: float) -> bool:
         """Wait until the session moves beyond a cursor; False when time is up."""
         deadline = Deadline(seconds)
-        while channel.head <= cursor and not self._hub.closing.is_set():
-            if not await channel.bell.wait(deadline.left()):
+        while channel.head <= cursor and not self._fan_out.closing.is_set():
+            if not await channel.signal.wait(deadline.left()):
                 return False
         return True
 
@@ -285,5 +285,5 @@ async def _hears_nothing(channel: Channel, silence: Deadline, seconds: float) ->
         silence: When it has been too long.
         seconds: The longest to wait.
     """
-    await channel.bell.wait(min(silence.left(), seconds))
+    await channel.signal.wait(min(silence.left(), seconds))
     return silence.is_over

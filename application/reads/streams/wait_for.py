@@ -70,17 +70,17 @@ class _Watch:
         return _Found(session, facts_of(session).badge)
 
 
-class Waits:
+class StatusWaits:
     """Lets callers wait for sessions.
 
     Args:
         store: Where they are.
-        hub: Who tells that one has moved on.
+        fan_out: Who tells that one has moved on.
     """
 
-    def __init__(self, store: Store, hub: FanOut) -> None:
+    def __init__(self, store: Store, fan_out: FanOut) -> None:
         self._store = store
-        self._hub = hub
+        self._fan_out = fan_out
         self._watched: dict[UUID, _Watch] = {}
 
     async def until(self, session_id: UUID, aim: Condition, seconds: float) -> Seen:
@@ -133,15 +133,15 @@ class Waits:
         return await self._wait(session_id, met, seconds)
 
     async def _wait(self, session_id: UUID, met: Callable[[_Found], bool], seconds: float) -> Seen:
-        with self._hub.follow(session_id) as channel, self._watch(session_id) as watch:
+        with self._fan_out.follow(session_id) as channel, self._watch(session_id) as watch:
             deadline = Deadline(seconds)
             found = await watch.afresh()
             while not (is_met := met(found)):
                 while channel.head <= found.session.sequence:
-                    if deadline.is_over or self._hub.closing.is_set():
+                    if deadline.is_over or self._fan_out.closing.is_set():
                         return Seen(*found, met=False)
                     await channel.moved.wait(deadline.left())
-                if deadline.is_over or self._hub.closing.is_set():
+                if deadline.is_over or self._fan_out.closing.is_set():
                     break
                 # One that began too early is simply followed by another.
                 found = await watch.together()

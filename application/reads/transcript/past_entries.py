@@ -1,6 +1,6 @@
-"""What the entries of a transcript were before they changed, as far back as there is room for.
+"""Earlier forms of the entries of a transcript, as far back as there is room for.
 
-Nearly every change comes soon after its entry, so of any moment only a few entries are others now.
+Nearly every change comes soon after its entry. So few entries have changed since any past moment.
 """
 
 from array import array

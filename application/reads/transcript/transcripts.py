@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 from application.errors import Overloaded
 from application.memory_budget import MEBIBYTE, Share
 from application.ports.store import Store
+from application.reads.transcript.entry_json import EntryJson
 from application.reads.transcript.folded_entries import FoldedEntries
 from domain.log.catalogue import NAMES
 from domain.session.content.transcript import Transcript
@@ -65,7 +66,7 @@ class Transcripts:
         """The folds that are being made, the oldest first."""
         self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
-    async def entries(self, session_id: UUID, sequence: int) -> Sequence[bytes]:
+    async def entries(self, session_id: UUID, sequence: int) -> EntryJson:
         """Return the JSON of each entry as of a sequence.
 
         Args:

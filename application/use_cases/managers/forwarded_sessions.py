@@ -1,12 +1,8 @@
 """Sessions that other servers keep for this one: begun there, and known here by an alias."""
 
-import asyncio
-import json
-from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
-from urllib.parse import urlencode
+from typing import Any
 from uuid import UUID
 
 from application.ports.clock import Clock
@@ -16,14 +12,18 @@ from application.ports.managers.session_managers import (
     SessionManagers,
 )
 from application.ports.managers.session_routes import SessionRoute, SessionRoutes
+from application.use_cases.managers.forwarded_lists import (
+    READ_SECONDS,
+    SESSIONS,
+    ForwardedLists,
+    info_of,
+    object_in,
+)
 from domain.errors import CairnError, SessionNotFound
 from domain.redaction import redacted
 
-SESSIONS = "/api/v1/sessions"
 WRITE_SECONDS = 30.0
 """How long a manager has to begin or delete a session."""
-READ_SECONDS = 10.0
-"""How long it has to say what there is."""
 _LONGEST = 200
 
 
@@ -39,18 +39,6 @@ class ManagerRefused(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
-
-
-class Found(NamedTuple):
-    """What managers have.
-
-    Args:
-        sessions: What is told of each.
-        unreachable: Why some managers did not say, by their names.
-    """
-
-    sessions: Sequence[dict[str, Any]]
-    unreachable: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +71,7 @@ class ForwardedSessions:
 
     def __init__(self, managers: SessionManagers, routes: SessionRoutes, clock: Clock) -> None:
         self.managers = managers
+        self.lists = ForwardedLists(managers, routes)
         self._routes = routes
         self._clock = clock
 
@@ -93,7 +82,7 @@ class ForwardedSessions:
             asked: Its name, if the session asks for one.
 
         Raises:
-            ManagerRefused: There is none of this name.
+            ManagerRefused: There is no manager of this name.
         """
         if asked is None:
             return self.managers.default
@@ -116,7 +105,7 @@ class ForwardedSessions:
         answer = await self.managers.ask(
             wanted.manager, "POST", SESSIONS, body, seconds=WRITE_SECONDS
         )
-        remote_id = _object(answer.body).get("session_id")
+        remote_id = object_in(answer.body).get("session_id")
         if answer.status != 201 or not isinstance(remote_id, str) or not _is_name(remote_id):
             raise _refused(wanted.manager, answer)
         public_id = self._clock.new_id()
@@ -158,45 +147,10 @@ class ForwardedSessions:
         )
         if answer.status == 404:
             raise SessionNotFound
-        info = _info(_object(answer.body), route) if answer.status == 200 else None
+        info = info_of(object_in(answer.body), route) if answer.status == 200 else None
         if info is None:
             raise _refused(route.manager, answer)
         return info
-
-    async def list(self, query: Mapping[str, str], sees: Callable[[SessionRoute], bool]) -> Found:
-        """Return what all managers have, asked at the same time.
-
-        Args:
-            query: The filters.
-            sees: Tells whether a session exists for whoever asks.
-        """
-        keys = sorted((key, value) for key, value in query.items())
-        target = f"{SESSIONS}?{urlencode(keys)}" if keys else SESSIONS
-        names = self.managers.names
-        told = await asyncio.gather(*(self._list(name, target, sees) for name in names))
-        sessions = [one for each in told if not isinstance(each, str) for one in each]
-        unreachable = {
-            name: each for name, each in zip(names, told, strict=True) if isinstance(each, str)
-        }
-        return Found(sessions, unreachable)
-
-    async def _list(
-        self, manager: str, target: str, sees: Callable[[SessionRoute], bool]
-    ) -> Sequence[dict[str, Any]] | str:
-        """Return the sessions of a manager that have an alias here; or why it does not say."""
-        try:
-            answer = await self.managers.ask(manager, "GET", target, seconds=READ_SECONDS)
-        except ManagerUnreachable as error:
-            return error.reason
-        listed = _object(answer.body).get("sessions")
-        if answer.status != 200 or not isinstance(listed, list):
-            return f"status-{answer.status}"
-        items = cast("list[Any]", listed)  # type: ignore[redundant-cast]
-        infos = [cast("dict[str, Any]", one) for one in items if isinstance(one, dict)]
-        by_id = {one["id"]: one for one in infos if isinstance(one.get("id"), str)}
-        routes = await self._routes.of_manager(manager, list(by_id))
-        found = (_info(by_id[route.remote_id], route) for route in routes if sees(route))
-        return [one for one in found if one is not None]
 
     async def delete(self, route: SessionRoute) -> None:
         """Delete a session; one that its manager has no longer is gone already.
@@ -225,22 +179,6 @@ def _is_name(remote_id: str) -> bool:
     return plain.isascii() and plain.isalnum() and len(remote_id) <= _LONGEST
 
 
-def _info(told: dict[str, Any], route: SessionRoute) -> dict[str, Any] | None:
-    """Return what is told of a session, under its name here; None when it is not usable."""
-    known = {key: told.get(key) for key in ("user_id", "status", "created_at")}
-    if not all(isinstance(value, str) for value in known.values()):
-        return None
-    return {"id": str(route.public_id), **known}
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
 def _refused(manager: str, answer: ManagerAnswer) -> ManagerRefused:
     """Return why a session did not begin: what was wrong with what was sent is told as it is."""
     status = answer.status if answer.status in (400, 413, 429) else 502
@@ -248,6 +186,6 @@ def _refused(manager: str, answer: ManagerAnswer) -> ManagerRefused:
 
 
 def _words(manager: str, answer: ManagerAnswer) -> str:
-    message = _object(answer.body).get("message")
+    message = object_in(answer.body).get("message")
     said = redacted(message[:500]) if isinstance(message, str) else None
     return f"the session manager {manager} answered {answer.status}" + (f": {said}" if said else "")

@@ -4,8 +4,8 @@
     renew:   the row, if it still holds
     detach:  the event → the row
 
-A crash between the two leaves a lease that runs out by itself, or an event that says who let go of
-what runs out by itself.
+After a crash between the two there is a lease, or an event that says who gave the lease up; in both
+cases the lease runs out by itself.
 """
 
 from contextlib import suppress

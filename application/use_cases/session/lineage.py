@@ -1,12 +1,11 @@
 """Children, forks and past states: what needs more than one session to be looked at."""
 
-from collections.abc import Container
 from uuid import UUID
 
 from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome, Request
-from application.errors import CursorAhead, StaleSequence
+from application.errors import CursorAhead, require_sequence
 from application.ports.session.session_rows import ListedSession
 from application.ports.store import Store
 from application.projections.listed_document import listed_document
@@ -193,7 +192,7 @@ class Lineages:
         origin_id: UUID,
         at: int | None,
         command: CreateSession,
-        expected: Container[int] | None = None,
+        expected: frozenset[int] | None = None,
     ) -> tuple[CreateSession, Session]:
         """Return the command that begins a fork, and the state that it inherits.
 
@@ -210,8 +209,7 @@ class Lineages:
             CursorAhead: It has not come to that sequence.
         """
         row = await self._row(origin_id)
-        if expected is not None and row.sequence not in expected:
-            raise StaleSequence(None, head=row.sequence)
+        require_sequence(row.sequence, expected)
         if at is not None and at > row.sequence:
             raise CursorAhead(None, head=row.sequence, cursor=at)
         loaded = await self._repository.load_at(origin_id, at or row.sequence)

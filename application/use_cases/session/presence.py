@@ -5,7 +5,7 @@ from uuid import UUID
 
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller
-from application.errors import StaleSequence
+from application.errors import require_sequence
 from application.ports.session.leases import Process, Sign
 from application.ports.session.session_rows import ListedSession
 from application.ports.store import Store
@@ -95,14 +95,13 @@ async def present(store: Store, caller: Caller, session_id: UUID) -> ListedSessi
 
     Raises:
         SessionNotFound: There is none.
-        StaleSequence: It is at none of these sequences.
+        StaleSequence: The session is at another sequence than these.
         SessionIsDeleted: It was deleted.
     """
     session = await store.session_rows.session(session_id)
     if session is None:
         raise SessionNotFound
-    if caller.expected is not None and session.sequence not in caller.expected:
-        raise StaleSequence(None, head=session.sequence)
+    require_sequence(session.sequence, caller.expected)
     await refuse_erased(store, session)
     if session.status == "deleted":
         raise SessionIsDeleted

@@ -5,6 +5,7 @@ follows a turn does not hold it: a client that leaves ends nothing.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from time import monotonic
@@ -117,10 +118,14 @@ class DrivenTurn:
                         yield TurnEnd("closed", message=item.reason)
                         return
                     case list() | tuple():
-                        for stored in item:
-                            followed = self._of(stored)
-                            yield followed
-                            if isinstance(followed, TurnEnd):
+                        # A reader may be slow: what they were given is not kept here as well.
+                        due = deque(item)
+                        del item
+                        while due:
+                            followed = [self._of(due.popleft())]
+                            is_end = isinstance(followed[0], TurnEnd)
+                            yield followed.pop()
+                            if is_end:
                                 return
                     case _:
                         pass

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller
-from application.errors import StaleSequence
+from application.errors import require_sequence
 from domain.checks import require_name
 from domain.permissions.permission_rules import Verdict, evaluate
 from domain.session.guards import require_present
@@ -59,8 +59,7 @@ class Permissions:
         require_name(tool, "tool")
         session = (await self._repository.load(session_id)).session
         require_present(session)
-        if caller.expected is not None and session.sequence not in caller.expected:
-            raise StaleSequence(None, head=session.sequence)
+        require_sequence(session.sequence, caller.expected)
         verdict = evaluate(
             session.policy.rules,
             tool=tool,

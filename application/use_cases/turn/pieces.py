@@ -21,7 +21,8 @@ from application.partials.session_partials import SessionPartials
 from application.partials.writer import PartialWriter
 from application.ports.session.partials import KeptPiece
 from application.ports.store import Store
-from domain.errors import Invalid, LimitReached, about
+from domain.checks import About
+from domain.errors import Invalid, LimitReached
 from domain.session.commands import RecordActivity
 from domain.session.decide import decide
 from domain.session.events import ActivityEvent, AgentMessage, AgentThought, ToolCalled
@@ -73,7 +74,7 @@ class Pieces:
     Args:
         store: Where they are kept, and who tells other processes.
         repository: Loads the states of sessions.
-        hub: Who follows here.
+        fan_out: Who follows here.
         writer: Keeps them.
         largest: The most bytes of a record; a message has a little less.
     """
@@ -82,17 +83,17 @@ class Pieces:
         self,
         store: Store,
         repository: SessionRepository,
-        hub: FanOut,
+        fan_out: FanOut,
         writer: PartialWriter,
         *,
         largest: int,
     ) -> None:
         self._store = store
         self._repository = repository
-        self._hub = hub
+        self._fan_out = fan_out
         self._writer = writer
         self._largest = max(largest - _BESIDE, largest // 2)
-        self._reader = PartialReader(store, hub)
+        self._reader = PartialReader(store, fan_out)
 
     async def take(self, session_id: UUID, turn_id: str, pieces: Sequence[SentPiece]) -> Taken:
         """Take pieces of the running turn, all or none.
@@ -107,9 +108,9 @@ class Pieces:
             PartialTooLarge: The message would be larger than can be recorded.
             CairnError: Whatever recording them would be refused for.
         """
-        with self._hub.partials.used(session_id) as session:
-            sequence = await self._bring_up_to_date(session, turn_id, pieces)
+        with self._fan_out.partials.used(session_id) as session:
             keys = [_key(one, turn_id) for one in pieces]
+            sequence = await self._bring_up_to_date(session, turn_id, keys, pieces)
             begun = await self._place(session, turn_id, sequence, keys, pieces)
             taken = Taken(sequence, _next(session, keys))
         if begun:
@@ -120,21 +121,25 @@ class Pieces:
         return taken
 
     async def _bring_up_to_date(
-        self, session: SessionPartials, turn_id: str, pieces: Sequence[SentPiece]
+        self,
+        session: SessionPartials,
+        turn_id: str,
+        keys: Sequence[Key],
+        pieces: Sequence[SentPiece],
     ) -> int:
         """Return the sequence of the session, with all that is being written known."""
         others = self._store.announcer.others
         loaded = None if others else self._repository.cached(session.session_id)
         loaded = loaded or await self._repository.load(session.session_id)
-        for index, one in enumerate(pieces):
-            with about(index):
-                decide(loaded.session, RecordActivity(turn_id=turn_id, events=(one.event,)))
         sequence = loaded.session.sequence
+        for index, (key, one) in enumerate(zip(keys, pieces, strict=True)):
+            # Of what goes on only the text is used: it may as long as the state is the same.
+            if not session.allows(key, turn_id, sequence):
+                with About(index):
+                    decide(loaded.session, RecordActivity(turn_id=turn_id, events=(one.event,)))
         known = session.joined and session.checked >= sequence and session.turn_id == turn_id
         # Another process may have begun a message a moment ago.
-        if not known or (
-            others and not all(_key(one, turn_id) in session.messages for one in pieces)
-        ):
+        if not known or (others and not all(key in session.messages for key in keys)):
             await self._reader.refresh(session, sequence)
         if session.checked <= sequence:
             session.run(turn_id)
@@ -173,7 +178,7 @@ class Pieces:
         begun = False
         try:
             for index, (key, sent) in enumerate(zip(keys, pieces, strict=True)):
-                with about(index):
+                with About(index):
                     partial = session.messages.get(key)
                     if partial is None:
                         partial = self._begin(session, key, sequence, sent)
@@ -184,9 +189,10 @@ class Pieces:
                     before.setdefault(key, (partial.mark, partial.half))
                     added = partial.fresh(sent.text, sent.offset, sent.index)
                     if added is not None:
-                        self._require_room(partial, added[0])
                         partial.append(*added)
-            if not self._hub.partials.has_room(sum(len(sent.text) for sent in pieces)):
+                        self._require_fit(partial)
+                    partial.allowed_at = sequence
+            if not self._fan_out.partials.has_room(sum(len(sent.text) for sent in pieces)):
                 raise Busy("too much is being written at once; try again in a moment")
         except Exception:
             for key, (mark, half) in before.items():
@@ -207,8 +213,8 @@ class Pieces:
         session.messages[key] = partial
         return partial
 
-    def _require_room(self, partial: Partial, text: str) -> None:
-        if partial.size + partial.weight(text) > self._largest:
+    def _require_fit(self, partial: Partial) -> None:
+        if partial.size > self._largest:
             raise PartialTooLarge(
                 f"the message would have more than {self._largest} bytes; record it, or end it",
                 message_id=partial.key.message_id,
@@ -223,8 +229,8 @@ class Pieces:
             if partial.mark != mark:
                 kept = KeptPiece(session.session_id, turn_id, partial.after(mark))
                 self._store.announcer.announce_piece(kept)
-        self._hub.partials.keep(session)
-        self._hub.written(session.session_id)
+        self._fan_out.partials.keep(session)
+        self._fan_out.written(session.session_id)
 
 
 def text_of(event: ActivityEvent, field: str) -> str:

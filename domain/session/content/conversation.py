@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.checks import require_between
-from domain.errors import SessionIsStopping
+from domain.errors import SessionIsStopping, TurnInProgress
 from domain.log.canonical import size_of
 from domain.replacing import replace
 from domain.session.content.shared_state import difference, patched
@@ -32,7 +32,7 @@ class ClearConversation(Command):
     """Begin the transcript anew."""
 
 
-@decides(ClearConversation)
+@decides(ClearConversation, refuses=(SessionIsStopping, TurnInProgress))
 def clear(session: Session, _: ClearConversation) -> list[SessionEvent]:
     """Begin the transcript anew, between turns; what waits and what is known stays.
 
@@ -73,7 +73,7 @@ def rewind_to(to: int, then: Session) -> RewindConversation:
     )
 
 
-@decides(RewindConversation)
+@decides(RewindConversation, refuses=(SessionIsStopping, TurnInProgress))
 def rewind(session: Session, command: RewindConversation) -> list[SessionEvent]:
     """Go back, between turns, to what was said and known after an earlier event.
 

@@ -10,7 +10,7 @@ from domain.parts import require_parts
 from domain.replacing import replace
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import MessageAdded, MessageRevised, Recorded, SessionEvent
-from domain.session.guards import require_active, require_present
+from domain.session.guards import INACTIVE, require_active, require_present
 from domain.session.state import Changes, Session
 from domain.values import Identity, JsonObject, Part, Role
 
@@ -29,7 +29,7 @@ class AddMessage(Command):
     meta: JsonObject | None = None
 
 
-@decides(AddMessage)
+@decides(AddMessage, refuses=(*INACTIVE, MessageExists, ToolCallOpen))
 def add(session: Session, command: AddMessage) -> list[SessionEvent]:
     """Add a message; its id is new in this session.
 
@@ -82,7 +82,7 @@ class ReviseMessage(Command):
     found_at: int | None = None
 
 
-@decides(ReviseMessage)
+@decides(ReviseMessage, refuses=(MessageNotFound,))
 def revise(session: Session, command: ReviseMessage) -> list[SessionEvent]:
     """Replace what an entry of this very session says, whoever said it."""
     require_present(session)

@@ -6,7 +6,7 @@ Events of five topics say something, and all of them are counted here.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from domain.replacing import replace
+from domain.replacing import maker, replace
 from domain.session.events import (
     AgentMessage,
     AgentThought,
@@ -21,6 +21,8 @@ from domain.session.events import (
 )
 from domain.session.state import Spoken
 
+_spoken = maker(Spoken)
+
 
 def spoken_after(spoken: Spoken, recorded: Recorded) -> Spoken:
     """Return how much was said after one more event.
@@ -29,7 +31,7 @@ def spoken_after(spoken: Spoken, recorded: Recorded) -> Spoken:
         spoken: How much was before it.
         recorded: The event and its place.
     """
-    says = _SAYING.get(type(recorded.event))
+    says = SAYING.get(type(recorded.event))
     return spoken if says is None else says(spoken, recorded.event, recorded)
 
 
@@ -37,11 +39,11 @@ def _agent_said(spoken: Spoken, event: AgentMessage, recorded: Recorded) -> Spok
     message_id = event.message_id
     continues = message_id is not None and message_id == spoken.open_id
     messages = spoken.messages if continues else spoken.messages + 1
-    return replace(spoken, messages=messages, last_at=recorded.at, open_id=message_id)
+    return _spoken(messages=messages, last_at=recorded.at, open_id=message_id)
 
 
 def _another_said(spoken: Spoken, _: object, recorded: Recorded) -> Spoken:
-    return Spoken(messages=spoken.messages + 1, last_at=recorded.at)
+    return _spoken(messages=spoken.messages + 1, last_at=recorded.at)
 
 
 def _agent_did(spoken: Spoken, _: object, __: Recorded) -> Spoken:
@@ -60,7 +62,7 @@ def _erased(_: Spoken, __: object, ___: Recorded) -> Spoken:
     return Spoken()
 
 
-_SAYING: Mapping[type[Any], Callable[[Spoken, Any, Recorded], Spoken]] = {
+SAYING: Mapping[type[Any], Callable[[Spoken, Any, Recorded], Spoken]] = {
     AgentMessage: _agent_said,
     MessageAdded: _another_said,
     TurnStarted: _another_said,
@@ -71,3 +73,4 @@ _SAYING: Mapping[type[Any], Callable[[Spoken, Any, Recorded], Spoken]] = {
     ConversationRewound: _rewound,
     SessionErased: _erased,
 }
+"""What each event that says something changes."""

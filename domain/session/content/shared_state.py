@@ -32,7 +32,7 @@ class PatchState(Command):
     expected: int | None = None
 
 
-@decides(PatchState)
+@decides(PatchState, refuses=(LimitReached, StaleState))
 def patch(session: Session, command: PatchState) -> list[SessionEvent]:
     """Record what changes; keys that are `temp:`, or are already so, are left out."""
     require_present(session)

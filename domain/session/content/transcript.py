@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from domain.session.content.part_results import PartResults
 from domain.session.content.transcript_entries import (
     MARKS,
     CallEvent,
     Entries,
     Entry,
     decision_of,
-    late_result,
     mark_of,
     request_of,
     said_by,
@@ -37,7 +37,7 @@ from domain.session.events import (
     TurnFailed,
     TurnStarted,
 )
-from domain.values import Part, rfc3339
+from domain.values import rfc3339
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Transcript:
     _approvals: dict[tuple[str | None, str], Entry] = field(
         default_factory=dict[tuple[str | None, str], Entry]
     )
-    _newest: dict[str, int] = field(default_factory=dict[str, int])  # call with each id
+    _results: PartResults = field(default_factory=PartResults)
     _requests: dict[str, tuple[str | None, str]] = field(
         default_factory=dict[str, tuple[str | None, str]]
     )
@@ -70,14 +70,19 @@ class Transcript:
         Returns:
             The indices of the entries that are new or different now.
         """
-        if isinstance(recorded.event, MessageAdded):
-            return self._added(recorded, recorded.event)
         index = self._taken(recorded)
-        return () if index is None else (index,)
+        if index is None:
+            return ()
+        if isinstance(recorded.event, MessageAdded | TurnStarted | InputSteered | AgentMessage):
+            said = self.entries[index]
+            return (*self._results.join(self.entries, said, recorded.event.parts), index)
+        return (index,)
 
     def _taken(self, recorded: Recorded) -> int | None:
         event = recorded.event
         match event:
+            case MessageAdded():
+                return self._added(recorded, event)
             case AgentMessage():
                 return self._said(recorded, event, "message")
             case AgentThought():
@@ -98,7 +103,7 @@ class Transcript:
             case MessageRevised():
                 return self._revise(recorded, event)
             case ConversationCleared():
-                for kept in (self.entries, self._ids, self._calls, self._newest, self._marked):
+                for kept in (self.entries, self._ids, self._calls, self._results, self._marked):
                     kept.clear()
                 self._approvals, self._requests = {}, {}
                 return self._mark(recorded)
@@ -146,27 +151,14 @@ class Transcript:
         self._marked.clear()
         return is_open + undecided
 
-    def _added(self, recorded: Recorded, event: MessageAdded) -> Sequence[int]:
+    def _added(self, recorded: Recorded, event: MessageAdded) -> int:
         entry = self._entry(recorded, "message", event.message_id, event.role)
         entry["parts"] = list(event.parts)
         if event.author is not None:
             entry["author"] = event.author
         if event.implicit:
             entry["implicit"] = True
-        index = self._add(entry)
-        if event.role != "tool":
-            return (index,)
-        answered = (self._answer(part, entry) for part in event.parts)
-        return (*(one for one in answered if one is not None), index)
-
-    def _answer(self, part: Part, said: Entry) -> int | None:
-        """Put a result that is a part into its call, if that has ended without one."""
-        index = self._newest.get(part.get("tool_call_id", ""))
-        call = None if index is None else self.entries[index]
-        if index is None or call is None or call["status"] == "open" or "output" in call:
-            return None
-        self.entries[index] = {**call, **late_result(part, said)}
-        return index
+        return self._add(entry)
 
     def _given(self, recorded: Recorded, event: TurnStarted | InputSteered) -> int:
         role = "system" if event.source == "synthetic" else "user"
@@ -230,14 +222,20 @@ class Transcript:
         if approval is not None:
             entry["approval"] = approval
         index = self._calls[recorded.turn_id, event.tool_call_id] = self._add(entry)
-        self._newest[event.tool_call_id] = index
+        self._results.called(event.tool_call_id, index)
         return index
 
     def _update_call(self, recorded: Recorded, call: str, news: dict[str, Any]) -> int | None:
         index = self._calls.get((recorded.turn_id, call))
         if index is not None:
+            if "status" in news:
+                news = self._results.ended(index, news)
             known = {name: value for name, value in news.items() if value is not None}
-            self.entries[index] = {**self.entries[index], **known}
+            entry = self.entries[index]
+            if "output" in known:
+                # The call has a result of its own: that in a message is not the call's any more.
+                entry = {k: v for k, v in entry.items() if k != "returned_in_message"}
+            self.entries[index] = {**entry, **known}
         return index
 
     def _mark(self, recorded: Recorded) -> int | None:

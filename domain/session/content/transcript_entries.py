@@ -1,6 +1,6 @@
 """What entries of a transcript hold, and the marks in it: what was asked, what broke, a clear."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from domain.session.events import (
@@ -20,7 +20,7 @@ from domain.session.events import (
     TurnFailed,
     TurnStarted,
 )
-from domain.values import JsonObject, Part
+from domain.values import JsonObject
 
 MARKS = ("permission", "turn_failed", "turn_cancelled", "conversation_cleared")
 """The kinds of entries that nobody said, and that cannot be revised."""
@@ -114,20 +114,3 @@ def _meta_of(event: SessionEvent) -> JsonObject | None:
             return event.meta
         case _:
             return None
-
-
-def late_result(part: Part, message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a result that was said outside of turns adds to the entry of its call.
-
-    Args:
-        part: The result.
-        message: The entry of the message that it is a part of.
-    """
-    result = {
-        "status": "failed" if part.get("is_error") else "completed",
-        "output": part.get("output"),
-        "returned_at_sequence": message["sequence"],
-        "late": True,
-        "returned_in_message": message["id"],
-    }
-    return result | {"result_meta": part["meta"]} if part.get("meta") else result

@@ -30,7 +30,7 @@ class AcquireAttachment(Command):
     expires_at: datetime
 
 
-@decides(AcquireAttachment)
+@decides(AcquireAttachment, refuses=(NotAttachable,))
 def acquire(session: Session, command: AcquireAttachment) -> list[SessionEvent]:
     """Say who drives the session; that it was free, the lease has made sure of."""
     require_present(session)
@@ -61,7 +61,7 @@ class ReleaseAttachment(Command):
     reason: str = "released"
 
 
-@decides(ReleaseAttachment)
+@decides(ReleaseAttachment, refuses=(LeaseNotHeld,))
 def release(session: Session, command: ReleaseAttachment) -> list[SessionEvent]:
     """Say that the holder let go."""
     require_present(session)

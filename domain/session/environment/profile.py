@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from domain.checks import require_name
-from domain.errors import Invalid, ProfileChanged
+from domain.errors import Invalid, ProfileChanged, TurnInProgress
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import ProfileCaptured, ProfileRefreshed, Recorded, SessionEvent
-from domain.session.guards import require_active, require_idle
+from domain.session.guards import INACTIVE, require_active, require_idle
 from domain.session.state import Changes, Profile, Session
 from domain.values import JsonObject
 
@@ -27,7 +27,7 @@ class RefreshProfile(Command):
     expected_digest: str | None = None
 
 
-@decides(RefreshProfile)
+@decides(RefreshProfile, refuses=(*INACTIVE, ProfileChanged, TurnInProgress))
 def refresh_profile(session: Session, command: RefreshProfile) -> list[SessionEvent]:
     """Set the persona, between turns, if it is the one that is expected; as it is, nothing."""
     require_active(session)

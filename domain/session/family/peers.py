@@ -7,7 +7,7 @@ from domain.errors import LimitReached, PeerNotFound
 from domain.log.canonical import digest_of
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import PeerJoined, PeerLeft, Recorded, SessionEvent
-from domain.session.guards import require_active, require_present
+from domain.session.guards import INACTIVE, require_active, require_present
 from domain.session.state import Changes, Peer, Session
 
 __all__ = ["ReportPeer"]
@@ -22,7 +22,7 @@ class ReportPeer(Command):
     event: PeerJoined | PeerLeft
 
 
-@decides(ReportPeer)
+@decides(ReportPeer, refuses=(*INACTIVE, LimitReached, PeerNotFound))
 def report(session: Session, command: ReportPeer) -> list[SessionEvent]:
     """Record that a peer joined or left; who has joined already, has."""
     require_present(session)

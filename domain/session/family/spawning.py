@@ -9,7 +9,15 @@ from typing import Any
 from uuid import UUID
 
 from domain.checks import require_agent, require_between, require_effort, require_name
-from domain.errors import Invalid, PermissionDenied, SessionExists, SessionIsStopped, SpawnLimit
+from domain.counted import counted
+from domain.errors import (
+    Invalid,
+    InvalidRuntimeOverride,
+    PermissionDenied,
+    SessionExists,
+    SessionIsStopped,
+    SpawnLimit,
+)
 from domain.log.canonical import digest_of
 from domain.permissions.grants import Grants, normalised, wider_than
 from domain.permissions.narrowing import wider_rules
@@ -17,7 +25,7 @@ from domain.permissions.permission_rules import PermissionRules, require_rules
 from domain.replacing import replace
 from domain.session.declarations import Command, Companion, accompanies, decides, evolves
 from domain.session.events import ChildSpawned, Recorded, SessionEvent
-from domain.session.guards import require_active, require_present
+from domain.session.guards import INACTIVE, require_active, require_present
 from domain.session.life.creation import CreateSession
 from domain.session.state import Changes, Child, Session
 from domain.session.turn.input_queue import MAX_BYTES, MAX_WAITING
@@ -61,12 +69,15 @@ class SpawnSession(Command):
     allow_stopped_parent: bool = False
 
 
-@decides(SpawnSession)
+@decides(
+    SpawnSession,
+    refuses=(*INACTIVE, InvalidRuntimeOverride, PermissionDenied, SessionExists, SpawnLimit),
+)
 def spawn(session: Session, command: SpawnSession) -> list[SessionEvent]:
-    """Begin a child: its shape, the parent, the place, the depth, the number, the permissions.
+    """Begin a child, after checks of its shape, parent, place, depth, number and permissions.
 
-    The checks stand in the order in which they are made; the first that fails is the answer. Asked
-    for again in the same way while it lives, a child is already there.
+    The checks are made in this order, and the first that fails is the answer. The same request
+    again, while the child lives, changes nothing.
     """
     _require_shape(command)
     asked = request_digest(command)
@@ -170,7 +181,9 @@ def _require_room(session: Session) -> None:
         raise SpawnLimit(f"at most {deepest} generations below the root", limit=deepest)
     most = DEFAULT_CHILDREN if limits.children is None else limits.children
     if len(session.children) >= most:
-        raise SpawnLimit(f"{most} children live; stop one first", limit=most)
+        raise SpawnLimit(
+            f"{counted(most, 'child', 'children')} may live at a time; stop one first", limit=most
+        )
 
 
 def _wider_grants(session: Session, command: SpawnSession) -> list[str]:

@@ -5,10 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from domain.errors import ContentInvalid, InteractionNotFound, Invalid
+from domain.errors import (
+    ContentInvalid,
+    InteractionDecided,
+    InteractionExists,
+    InteractionExpired,
+    InteractionNotFound,
+    Invalid,
+    LimitReached,
+    WrongInteraction,
+)
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import ElicitationAnswered, ElicitationRequested, Recorded, SessionEvent
-from domain.session.guards import require_active, require_running
+from domain.session.guards import INACTIVE, NOT_RUNNING, require_active, require_running
 from domain.session.interaction.form_schema import faults_of
 from domain.session.interaction.interactions import (
     begin_to_wait,
@@ -45,7 +54,7 @@ class RequestElicitation(Command):
     meta: JsonObject | None = None
 
 
-@decides(RequestElicitation)
+@decides(RequestElicitation, refuses=(*INACTIVE, *NOT_RUNNING, InteractionExists, LimitReached))
 def elicit(session: Session, command: RequestElicitation) -> list[SessionEvent]:
     """Ask for content, within a turn or, from the background, outside of any."""
     events: list[SessionEvent] = []
@@ -91,7 +100,17 @@ class AnswerElicitation(Command):
     at: datetime | None = None
 
 
-@decides(AnswerElicitation)
+@decides(
+    AnswerElicitation,
+    refuses=(
+        *INACTIVE,
+        ContentInvalid,
+        InteractionDecided,
+        InteractionExpired,
+        InteractionNotFound,
+        WrongInteraction,
+    ),
+)
 def answer(session: Session, command: AnswerElicitation) -> list[SessionEvent]:
     """Give content that fits the schema, or say that there will be none."""
     pending = require_pending(session, command.request_id, "elicitation", command.at)

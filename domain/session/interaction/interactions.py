@@ -1,5 +1,6 @@
 """What is allowed with requests that wait for a person: asked once, decided exactly once."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,7 +23,7 @@ from domain.session.events import (
     SessionEvent,
     SessionRecovered,
 )
-from domain.session.guards import require_active, require_present
+from domain.session.guards import INACTIVE, require_active, require_present
 from domain.session.state import Changes, Session
 from domain.session.work import Interaction, Interactions
 from domain.values import Identity
@@ -41,7 +42,16 @@ class CancelInteraction(Command):
     reason: str = "withdrawn"
 
 
-@decides(CancelInteraction)
+@decides(
+    CancelInteraction,
+    refuses=(
+        *INACTIVE,
+        InteractionDecided,
+        InteractionExpired,
+        InteractionNotFound,
+        WrongInteraction,
+    ),
+)
 def withdraw(session: Session, command: CancelInteraction) -> list[SessionEvent]:
     """Take a request back; cancelled already, it is already so."""
     require_present(session)
@@ -171,6 +181,22 @@ def resolve(session: Session, request_id: str, how: str, recorded: Recorded) -> 
         pending=now.pending.drop(request_id), decided=now.decided.put(request_id, how)
     )
     return changes
+
+
+def left_behind(session: Session, requests: Iterable[Interaction]) -> Interactions:
+    """Return the requests when who asked some of them is no more.
+
+    Each is ended before that; only a log that has lost its end still has it waiting.
+
+    Args:
+        session: Where they wait.
+        requests: Those of whoever is no more.
+    """
+    pending, decided = session.interactions.pending, session.interactions.decided
+    for one in requests:
+        pending = pending.drop(one.request_id)
+        decided = decided.put(one.request_id, "cancelled")
+    return Interactions(pending=pending, decided=decided)
 
 
 def _alive(session: Session, asked: Interaction | None, recorded: Recorded) -> Changes:

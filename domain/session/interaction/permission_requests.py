@@ -4,7 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.checks import require_id, require_name, require_summary
-from domain.errors import Invalid, LimitReached, OptionNotOffered, PermissionDenied
+from domain.errors import (
+    InteractionDecided,
+    InteractionExists,
+    InteractionExpired,
+    InteractionNotFound,
+    Invalid,
+    LimitReached,
+    OptionNotOffered,
+    PermissionDenied,
+    WrongInteraction,
+)
 from domain.permissions.narrowing import require_approval_within, require_within
 from domain.permissions.patterns import literal
 from domain.permissions.permission_rules import (
@@ -25,7 +35,7 @@ from domain.session.events import (
     SessionEvent,
     ToolApprovalEnabled,
 )
-from domain.session.guards import require_running
+from domain.session.guards import INACTIVE, NOT_RUNNING, require_running
 from domain.session.interaction.interactions import (
     begin_to_wait,
     require_new,
@@ -69,7 +79,7 @@ class RequestPermission(Command):
     meta: JsonObject | None = None
 
 
-@decides(RequestPermission)
+@decides(RequestPermission, refuses=(*NOT_RUNNING, InteractionExists, LimitReached))
 def request(session: Session, command: RequestPermission) -> list[SessionEvent]:
     """Ask on behalf of the agent whose turn runs; where the rules decide, nobody is asked."""
     require_running(session, command.turn_id)
@@ -146,7 +156,19 @@ class DecidePermission(Command):
     arguments: JsonObject | None = None
 
 
-@decides(DecidePermission)
+@decides(
+    DecidePermission,
+    refuses=(
+        *INACTIVE,
+        InteractionDecided,
+        InteractionExpired,
+        InteractionNotFound,
+        LimitReached,
+        OptionNotOffered,
+        PermissionDenied,
+        WrongInteraction,
+    ),
+)
 def decide(session: Session, command: DecidePermission) -> list[SessionEvent]:
     """Answer a pending request; a second answer is refused and told the first.
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from domain.errors import PermissionDenied
 from domain.permissions.narrowing import require_approval_within, require_within
 from domain.permissions.permission_rules import PermissionRules, require_rules
 from domain.replacing import replace
@@ -26,7 +27,7 @@ class ReplacePermissions(Command):
     permissions: PermissionRules
 
 
-@decides(ReplacePermissions)
+@decides(ReplacePermissions, refuses=(PermissionDenied,))
 def replace_rules(session: Session, command: ReplacePermissions) -> list[SessionEvent]:
     """Set all rules; as they are already, nothing changes.
 
@@ -48,7 +49,7 @@ class SwitchToolApproval(Command):
     enabled: bool
 
 
-@decides(SwitchToolApproval)
+@decides(SwitchToolApproval, refuses=(PermissionDenied,))
 def switch_tool_approval(session: Session, command: SwitchToolApproval) -> list[SessionEvent]:
     """Let tools be called without asking, or not; what narrowed a child is not switched off."""
     require_present(session)

@@ -11,7 +11,13 @@ from domain.checks import (
     require_name,
     require_title,
 )
-from domain.errors import Invalid, SessionExists
+from domain.errors import (
+    Invalid,
+    InvalidRuntimeOverride,
+    LimitReached,
+    PermissionDenied,
+    SessionExists,
+)
 from domain.permissions.grants import Grants, normalised
 from domain.permissions.narrowing import require_within
 from domain.permissions.permission_rules import PermissionRules, require_rules
@@ -83,7 +89,9 @@ class CreateSession(Command):
     ceiling: Identity[PermissionRules | None] = None
 
 
-@decides(CreateSession)
+@decides(
+    CreateSession, refuses=(InvalidRuntimeOverride, LimitReached, PermissionDenied, SessionExists)
+)
 def create(session: Session, command: CreateSession) -> list[SessionEvent]:
     """Begin a session; asked again with the same content, it is already so."""
     _require_creatable(command)
@@ -177,6 +185,9 @@ def _again(session: Session, created: SessionCreated) -> list[SessionEvent]:
     )
     if (is_named or before == created) and not is_gone:
         return []
+    if session.lifecycle.owner != created.owner:
+        # Whoever asks may not see it.
+        raise SessionExists
     detail = f"The session that had this id was {phase}; choose another id." if is_gone else None
     raise SessionExists(detail, session_status=session.status)
 

@@ -38,7 +38,7 @@ class EraseSession(Command):
     shared_keys: Literal["kept", "erased"] = "kept"
 
 
-@decides(EraseSession)
+@decides(EraseSession, refuses=(UnderLegalHold,))
 def erase(session: Session, command: EraseSession) -> list[SessionEvent]:
     """Say that everything is erased, ending whatever runs; once erased it is already so."""
     lifecycle = session.lifecycle
@@ -122,6 +122,7 @@ def _erased(_: Session, event: SessionErased, __: Recorded) -> Changes:
         "attachment": None,
         "profile": None,
         "sandbox": None,
+        "runtime": None,
         "peers": ABSENT.peers,
         "children": ABSENT.children,
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 from domain import errors
 from domain.checks import require_failure, require_summary
+from domain.errors import SessionActive, SessionExpired, SessionIsStopped, SessionIsStopping
 from domain.persistent_map import PersistentMap
 from domain.redaction import redacted_failure
 from domain.replacing import replace
@@ -21,7 +22,7 @@ from domain.session.events import (
     SessionStopping,
 )
 from domain.session.guards import require_present
-from domain.session.interaction.interactions import cancelled_with_session
+from domain.session.interaction.interactions import cancelled_with_session, left_behind
 from domain.session.life.stop_reasons import reason_of_failed_start, stopped
 from domain.session.state import Changes, Lifecycle, Session
 from domain.session.turn.turn_endings import close_turn
@@ -41,7 +42,7 @@ class ActivateSession(Command):
     """Say that the agent is up."""
 
 
-@decides(ActivateSession)
+@decides(ActivateSession, refuses=(SessionIsStopped, SessionIsStopping))
 def activate(session: Session, _: ActivateSession) -> list[SessionEvent]:
     """Say that the agent is up; once it is, it is already so."""
     require_present(session)
@@ -63,7 +64,7 @@ class FailStart(Command):
     failure: Failure
 
 
-@decides(FailStart)
+@decides(FailStart, refuses=(SessionActive, SessionIsStopped))
 def fail_start(session: Session, command: FailStart) -> list[SessionEvent]:
     """Say that the agent did not come up: the session stays, stopped, with the failure.
 
@@ -146,7 +147,7 @@ class ResumeSession(Command):
     at: datetime | None = None
 
 
-@decides(ResumeSession)
+@decides(ResumeSession, refuses=(SessionExpired, SessionIsStopping))
 def resume(session: Session, command: ResumeSession) -> list[SessionEvent]:
     """Make a stopped session active; an active one is already so."""
     require_present(session)
@@ -209,6 +210,9 @@ def _stopped_now(session: Session, event: SessionStopped, _: Recorded) -> Change
         changes["attachment"] = None
     if session.health.unhealthy:
         changes["health"] = replace(session.health, unhealthy=False, detail=None)
+    if session.interactions.pending:
+        waiting = session.interactions.pending.values()
+        changes["interactions"] = left_behind(session, waiting)
     if session.peers:
         changes["peers"] = PersistentMap()
     return changes

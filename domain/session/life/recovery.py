@@ -8,8 +8,9 @@ from domain.session.declarations import Command, decides
 from domain.session.events import SessionEvent, SessionStopped
 from domain.session.guards import require_present
 from domain.session.interaction.interactions import cancelled_with_session
-from domain.session.state import Session
+from domain.session.state import Lifecycle, Session
 from domain.session.turn.turn_endings import close_turn
+from domain.values import StopCause
 
 __all__ = ["RecoverSession"]
 
@@ -40,12 +41,19 @@ def recover(session: Session, command: RecoverSession) -> list[SessionEvent]:
         *close_turn(session, "failed", failure=found.failure),
         *cancelled_with_session(session, "session_stopped"),
         SessionStopped(
-            cause="failed" if found.reason == "error" else "process_exited",
+            cause=_cause(session.lifecycle, found),
             reason=found.reason,
             detail=found.detail,
             failure=found.failure,
         ),
     ]
+
+
+def _cause(lifecycle: Lifecycle, found: Classification) -> StopCause:
+    if lifecycle.phase == "stopping" and lifecycle.stop_cause is not None:
+        # The first cause stands; reason and detail say that the stop did not come to its end.
+        return lifecycle.stop_cause
+    return "failed" if found.reason == "error" else "process_exited"
 
 
 def classification(session: Session, command: RecoverSession) -> Classification | None:

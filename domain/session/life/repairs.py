@@ -36,7 +36,7 @@ class RepairSession(Command):
         return [one.turn_id for one in self.closing]
 
 
-@decides(RepairSession)
+@decides(RepairSession, refuses=(SessionActive,))
 def repair(session: Session, command: RepairSession) -> list[SessionEvent]:
     """Append what was planned, and the report of it; a plan of nothing changes nothing."""
     require_present(session)

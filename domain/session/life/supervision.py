@@ -1,7 +1,7 @@
-"""What is due when: requests, lives and turns that run out, and turns that fall silent.
+"""Timers: requests, sessions and turns that run out, and turns that fall silent.
 
-The clock is somebody else's: a job says what time it is, and what is due is decided here. While a
-person is asked something, the agent is not silent but waiting.
+A job says what time it is, and the rules here decide what is due. While a person is asked
+something, the agent counts as waiting.
 
     silent or running for too long ─ asked to end ─┬─ it ends by itself: the session lives on
                                                    ├─ it was silent, and speaks again: it goes on
@@ -23,7 +23,7 @@ from domain.session.events import (
     SessionUnhealthy,
     TurnProgressNoted,
 )
-from domain.session.guards import require_active
+from domain.session.guards import INACTIVE, require_active
 from domain.session.interaction.interactions import cancelled_with_session, expired
 from domain.session.life.lifecycle import StopSession, stop
 from domain.session.life.stop_reasons import stopped
@@ -198,7 +198,7 @@ class ReportHealth(Command):
     detail: str | None = None
 
 
-@decides(ReportHealth)
+@decides(ReportHealth, refuses=INACTIVE)
 def report_health(session: Session, command: ReportHealth) -> list[SessionEvent]:
     """Say that the agent's process is not well, or well again: once per episode."""
     require_active(session)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.errors import CairnError, Invalid, about
+from domain.checks import About
+from domain.errors import CairnError, Invalid, MessageExists, ToolCallExists, ToolCallNotOpen
 from domain.persistent_map import PersistentMap
-from domain.replacing import replace
+from domain.replacing import maker, replace
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import (
     ActivityEvent,
@@ -23,11 +24,13 @@ from domain.session.events import (
     ToolReturned,
     UsageReported,
 )
-from domain.session.guards import require_running
+from domain.session.guards import NOT_RUNNING, require_running
 from domain.session.interaction.interactions import signs_of_life
 from domain.session.state import Changes, Session
 from domain.session.turn.activity_batch import ActivityBatch, with_problem
+from domain.session.turn.amounts import plus
 from domain.session.turn.input_queue import steered
+from domain.session.turn.open_calls import with_call, without_call
 from domain.session.turn.usage import add_usage
 from domain.session.work import ToolCall, Turn, UnansweredCall
 from domain.values import COUNTS, Identity, Usage
@@ -53,7 +56,7 @@ class RecordActivity(Command):
     instead: tuple[RuntimeEvent, ...] = ()
 
 
-@decides(RecordActivity)
+@decides(RecordActivity, refuses=(*NOT_RUNNING, MessageExists, ToolCallExists, ToolCallNotOpen))
 def record(session: Session, command: RecordActivity) -> list[SessionEvent]:
     """Record one or many events of the running turn, in order, all or none.
 
@@ -78,7 +81,7 @@ def _sound(session: Session, turn: Turn, command: RecordActivity) -> Sequence[Ac
     batch = ActivityBatch(session, turn)
     sound: list[ActivityEvent] = []
     for index, event in enumerate(events):
-        with about(index):
+        with About(index):
             try:
                 sound.append(batch.take(event, f"events[{index}]"))
             except CairnError as refused:
@@ -115,7 +118,10 @@ def _active(session: Session, recorded: Recorded) -> Changes:
     if turn is None or turn.active_at == recorded.at:
         # Events of one append have the same time.
         return {}
-    return _with(session, replace(turn, active_at=recorded.at))
+    return {"running": {"active_at": recorded.at}}
+
+
+_open_call = maker(ToolCall)
 
 
 @evolves(ToolCalled)
@@ -123,19 +129,15 @@ def _called(session: Session, event: ToolCalled, recorded: Recorded) -> Changes:
     turn = session.turns.running
     if turn is None:
         return {}
-    call = ToolCall(
+    call = _open_call(
         tool_call_id=event.tool_call_id,
         name=event.name,
         input=event.input,
         title=event.title,
         sequence=recorded.sequence,
     )
-    open_calls = turn.open_calls.put(event.tool_call_id, call)
-    changed = replace(
-        turn, open_calls=open_calls, newest_call=event.tool_call_id, active_at=recorded.at
-    )
-    unanswered = session.turns.unanswered.drop(event.tool_call_id)
-    return {"turns": replace(session.turns, running=changed, unanswered=unanswered)}
+    changes: Changes = {"running": {**with_call(turn, call), "active_at": recorded.at}}
+    return _leaving(session, session.turns.unanswered.drop(event.tool_call_id), changes)
 
 
 @evolves(ToolReturned)
@@ -145,23 +147,28 @@ def _returned(session: Session, event: ToolReturned, recorded: Recorded) -> Chan
         return {}
     call, unanswered = event.tool_call_id, session.turns.unanswered
     if event.called_in_turn is not None:
-        turns = replace(session.turns, running=replace(turn, active_at=recorded.at))
-        return {"turns": replace(turns, unanswered=unanswered.drop(call))}
+        changes: Changes = {"running": {"active_at": recorded.at}}
+        return _leaving(session, unanswered.drop(call), changes)
     if event.output is None and event.status != "completed":
         waits = UnansweredCall(turn_id=turn.turn_id, sequence=recorded.sequence)
         unanswered = _newest(unanswered.put(call, waits))
-    open_calls, newest = turn.open_calls.drop(call), turn.newest_call
-    if newest == call:
-        last = max(open_calls.values(), key=lambda one: one.sequence, default=None)
-        newest = None if last is None else last.tool_call_id
-    changed = replace(
-        turn,
-        open_calls=open_calls,
-        newest_call=newest,
-        closed_calls=turn.closed_calls.put(call, True),
-        active_at=recorded.at,
-    )
-    return {"turns": replace(session.turns, running=changed, unanswered=unanswered)}
+    changes = {
+        "running": {
+            **without_call(turn, call),
+            "closed_calls": turn.closed_calls.put(call, True),
+            "active_at": recorded.at,
+        }
+    }
+    return _leaving(session, unanswered, changes)
+
+
+def _leaving(
+    session: Session, unanswered: PersistentMap[UnansweredCall], changes: Changes
+) -> Changes:
+    """Return the changes, and with them the calls without a result, if these are others."""
+    if unanswered is not session.turns.unanswered:
+        changes["turns"] = replace(session.turns, unanswered=unanswered)
+    return changes
 
 
 def _newest(unanswered: PersistentMap[UnansweredCall]) -> PersistentMap[UnansweredCall]:
@@ -177,7 +184,7 @@ def _planned(session: Session, event: PlanUpdated, recorded: Recorded) -> Change
     turn = session.turns.running
     if turn is None:
         return {}
-    return _with(session, replace(turn, plan=event.entries, active_at=recorded.at))
+    return {"running": {"plan": event.entries, "active_at": recorded.at}}
 
 
 @evolves(UsageReported)
@@ -186,14 +193,15 @@ def _used(session: Session, event: UsageReported, recorded: Recorded) -> Changes
     if turn is None:
         return {}
     usage = _sum(turn.usage or Usage(), event)
-    changes = _with(session, replace(turn, usage=usage, active_at=recorded.at))
-    changes["totals"] = add_usage(session.totals, event)
-    return changes
+    return {
+        "running": {"usage": usage, "active_at": recorded.at},
+        "totals": add_usage(session.totals, event),
+    }
 
 
 def _sum(before: Usage, more: Usage) -> Usage:
     added = {
-        name: (getattr(before, name) or 0) + count
+        name: plus(getattr(before, name) or 0, count)
         for name in COUNTS
         if (count := getattr(more, name)) is not None
     }
@@ -205,7 +213,3 @@ def _switched(session: Session, event: AgentSwitched, recorded: Recorded) -> Cha
     changes = _active(session, recorded)
     changes["description"] = replace(session.description, agent=event.agent)
     return changes
-
-
-def _with(session: Session, turn: Turn) -> Changes:
-    return {"turns": replace(session.turns, running=turn)}

@@ -8,8 +8,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.checks import require_id, require_name
-from domain.errors import CairnError, Invalid, about
+from domain.checks import About, require_id, require_name
+from domain.errors import (
+    CairnError,
+    InputExists,
+    InputTooLarge,
+    Invalid,
+    InvalidRuntimeOverride,
+    LimitReached,
+    MessageExists,
+    ModelNotOffered,
+    ModelSwitchingUnsupported,
+    QueueFull,
+    ToolCallExists,
+    ToolCallNotOpen,
+    TurnExists,
+    TurnInProgress,
+)
 from domain.session.content.messages import require_message, require_new_message
 from domain.session.content.shared_state import require_patch, require_room, storable
 from domain.session.declarations import Command, decides
@@ -25,7 +40,7 @@ from domain.session.events import (
     ToolReturned,
     TurnStarted,
 )
-from domain.session.guards import require_active
+from domain.session.guards import INACTIVE, require_active
 from domain.session.interaction.interactions import signs_of_life
 from domain.session.state import Session
 from domain.session.turn import input_queue
@@ -73,7 +88,10 @@ class RecordForeignEvents(Command):
     events: tuple[ForeignEvent, ...]
 
 
-@decides(RecordForeignEvents)
+@decides(
+    RecordForeignEvents,
+    refuses=(*INACTIVE, LimitReached, MessageExists, ToolCallExists, ToolCallNotOpen),
+)
 def record(session: Session, command: RecordForeignEvents) -> list[SessionEvent]:
     """Keep events and say what they mean: in the running turn if they are its, else as messages."""
     require_active(session)
@@ -103,7 +121,7 @@ def recorded(session: Session, events: Sequence[ForeignEvent]) -> list[SessionEv
     seen: set[str] = set()
     made: list[SessionEvent] = []
     for index, event in enumerate(events):
-        with about(index):
+        with About(index):
             require_name(event.kind, "kind")
             require_id(event.event_id, "id")
             require_patch(event.set, event.delete)
@@ -197,7 +215,22 @@ class BeginForeignTurn(Command):
     meta: JsonObject = field(default_factory=dict[str, Any])
 
 
-@decides(BeginForeignTurn)
+@decides(
+    BeginForeignTurn,
+    refuses=(
+        *INACTIVE,
+        InputExists,
+        InputTooLarge,
+        InvalidRuntimeOverride,
+        LimitReached,
+        MessageExists,
+        ModelNotOffered,
+        ModelSwitchingUnsupported,
+        QueueFull,
+        TurnExists,
+        TurnInProgress,
+    ),
+)
 def begin(session: Session, command: BeginForeignTurn) -> list[SessionEvent]:
     """Begin the turn, or have it wait behind what runs; its keys are set at once, with it."""
     require_active(session)

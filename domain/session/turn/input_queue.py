@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from domain.checks import require_model, require_name, require_summary
-from domain.errors import InputExists, InputTooLarge, Invalid, QueueFull, about
+from domain.checks import About, require_model, require_name, require_summary
+from domain.errors import InputExists, InputTooLarge, Invalid, QueueFull
 from domain.session.content.messages import require_message, require_new_message
 from domain.session.environment.runtime import require_choice
 from domain.session.events import (
@@ -83,7 +83,7 @@ def queued(
     seen: set[str] = set()
     events: list[SessionEvent] = []
     for index, one in enumerate(new):
-        with about(index) if len(new) > 1 else nullcontext():
+        with About(index) if len(new) > 1 else nullcontext():
             _require_input(session, one, source, f"inputs[{index}].")
             size += require_size(whole(one.parts, one.meta), largest)
         if one.input_id in seen or f"message {one.message_id}" in seen:

@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 
 from domain.checks import require_name
-from domain.errors import InputEnded, InputNotFound, Invalid, NoTurnInProgress
+from domain.errors import (
+    InputEnded,
+    InputNotFound,
+    InputTooLarge,
+    Invalid,
+    NoTurnInProgress,
+    QueueFull,
+    TurnChanged,
+)
 from domain.replacing import replace
 from domain.session.content.messages import require_message
 from domain.session.declarations import Command, decides, evolves
@@ -18,7 +26,12 @@ from domain.session.events import (
     Recorded,
     SessionEvent,
 )
-from domain.session.guards import require_expected_turn, require_present, require_running
+from domain.session.guards import (
+    NOT_RUNNING,
+    require_expected_turn,
+    require_present,
+    require_running,
+)
 from domain.session.state import Changes, Session
 from domain.session.turn.input_queue import (
     MAX_BYTES,
@@ -44,7 +57,7 @@ class EditInput(Command):
     parts: tuple[Part, ...]
 
 
-@decides(EditInput)
+@decides(EditInput, refuses=(InputEnded, InputNotFound, InputTooLarge, QueueFull))
 def edit(session: Session, command: EditInput) -> list[SessionEvent]:
     """Change what waits; as it is already, nothing changes."""
     require_present(session)
@@ -66,7 +79,7 @@ class PromoteInput(Command):
     expected_turn_id: str | None = None
 
 
-@decides(PromoteInput)
+@decides(PromoteInput, refuses=(InputEnded, InputNotFound, NoTurnInProgress, TurnChanged))
 def promote(session: Session, command: PromoteInput) -> list[SessionEvent]:
     """Have what waits reach the running turn; if it is to do that already, it is already so."""
     require_present(session)
@@ -88,7 +101,7 @@ class CancelInput(Command):
     reason: str = "user_requested"
 
 
-@decides(CancelInput)
+@decides(CancelInput, refuses=(InputEnded, InputNotFound))
 def cancel(session: Session, command: CancelInput) -> list[SessionEvent]:
     """Take back what waits; once it has ended, however, nothing changes."""
     require_present(session)
@@ -106,7 +119,7 @@ class TakeInputs(Command):
     turn_id: Identity[str]
 
 
-@decides(TakeInputs)
+@decides(TakeInputs, refuses=NOT_RUNNING)
 def take(session: Session, command: TakeInputs) -> list[SessionEvent]:
     """Give what is staged for the running turn to its agent."""
     turn = require_running(session, command.turn_id)

@@ -15,8 +15,12 @@ from domain.session.events import (
     TurnCompleted,
     TurnFailed,
 )
-from domain.session.guards import require_present, require_running
-from domain.session.interaction.interactions import cancelled_with_session, cancelled_with_turn
+from domain.session.guards import NOT_RUNNING, require_present, require_running
+from domain.session.interaction.interactions import (
+    cancelled_with_session,
+    cancelled_with_turn,
+    left_behind,
+)
 from domain.session.state import Changes, Session
 from domain.session.turn import input_queue
 from domain.session.turn.usage import add_usage, beyond
@@ -40,7 +44,7 @@ class CompleteTurn(Command):
     usage: Usage | None = None
 
 
-@decides(CompleteTurn)
+@decides(CompleteTurn, refuses=NOT_RUNNING)
 def complete(session: Session, command: CompleteTurn) -> list[SessionEvent]:
     """End the turn as finished; finished already, it is already so."""
     require_present(session)
@@ -60,7 +64,7 @@ class FailTurn(Command):
     failure: Failure
 
 
-@decides(FailTurn)
+@decides(FailTurn, refuses=NOT_RUNNING)
 def fail(session: Session, command: FailTurn) -> list[SessionEvent]:
     """End the turn as broken; broken already, it is already so."""
     require_present(session)
@@ -82,7 +86,7 @@ class CancelTurn(Command):
     hold: bool = False
 
 
-@decides(CancelTurn)
+@decides(CancelTurn, refuses=NOT_RUNNING)
 def cancel(session: Session, command: CancelTurn) -> list[SessionEvent]:
     """End this very turn, never the one after it; cancelled already, it is already so."""
     require_present(session)
@@ -191,6 +195,9 @@ def _ended(session: Session, turn_id: str, outcome: TurnOutcome) -> Changes:
             session.turns, running=None, ended=session.turns.ended.put(turn_id, outcome)
         )
     }
+    pending = session.interactions.pending
+    if pending and (left := [one for one in pending.values() if one.turn_id == turn_id]):
+        changes["interactions"] = left_behind(session, left)
     if session.health.stalled is not None:
         # A stall is the turn's: it ends with it.
         changes["health"] = replace(session.health, stalled=None)

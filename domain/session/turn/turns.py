@@ -3,7 +3,20 @@
 from dataclasses import dataclass
 
 from domain.checks import require_model, require_name
-from domain.errors import InputsWaiting, Invalid, TurnExists, TurnInProgress
+from domain.errors import (
+    InputExists,
+    InputsWaiting,
+    InputTooLarge,
+    Invalid,
+    InvalidRuntimeOverride,
+    MessageExists,
+    ModelNotOffered,
+    ModelSwitchingUnsupported,
+    QueueFull,
+    TurnChanged,
+    TurnExists,
+    TurnInProgress,
+)
 from domain.replacing import replace
 from domain.session.content.messages import require_message, require_new_message
 from domain.session.declarations import Command, decides, evolves
@@ -15,7 +28,7 @@ from domain.session.events import (
     TurnProgressNoted,
     TurnStarted,
 )
-from domain.session.guards import require_active, require_expected_turn
+from domain.session.guards import INACTIVE, require_active, require_expected_turn
 from domain.session.state import Changes, Session
 from domain.session.turn import input_queue
 from domain.session.turn.input_queue import NewInput
@@ -47,7 +60,23 @@ class StartTurn(Command):
     model: ModelChoice | None = None
 
 
-@decides(StartTurn)
+@decides(
+    StartTurn,
+    refuses=(
+        *INACTIVE,
+        InputExists,
+        InputTooLarge,
+        InputsWaiting,
+        InvalidRuntimeOverride,
+        MessageExists,
+        ModelNotOffered,
+        ModelSwitchingUnsupported,
+        QueueFull,
+        TurnChanged,
+        TurnExists,
+        TurnInProgress,
+    ),
+)
 def start(session: Session, command: StartTurn) -> list[SessionEvent]:
     """Give input to the agent of an active session.
 
@@ -125,7 +154,21 @@ class QueueInputs(Command):
     hold: bool = False
 
 
-@decides(QueueInputs)
+@decides(
+    QueueInputs,
+    refuses=(
+        *INACTIVE,
+        InputExists,
+        InputTooLarge,
+        InvalidRuntimeOverride,
+        MessageExists,
+        ModelNotOffered,
+        ModelSwitchingUnsupported,
+        QueueFull,
+        TurnExists,
+        TurnInProgress,
+    ),
+)
 def queue(session: Session, command: QueueInputs) -> list[SessionEvent]:
     """Have inputs run one after the other; the first one at once if nothing runs."""
     require_active(session)
@@ -147,7 +190,7 @@ class DispatchInput(Command):
     """Begin the turn of the oldest input that waits."""
 
 
-@decides(DispatchInput)
+@decides(DispatchInput, refuses=(*INACTIVE, TurnInProgress))
 def dispatch(session: Session, _: object) -> list[SessionEvent]:
     """Begin the turn of the oldest input; when none waits there is nothing to do."""
     require_active(session)
@@ -164,7 +207,7 @@ class Interrupt(Command):
     reason: str = "interrupted"
 
 
-@decides(Interrupt)
+@decides(Interrupt, refuses=(*INACTIVE, TurnChanged))
 def interrupt(session: Session, command: Interrupt) -> list[SessionEvent]:
     """Cancel the running turn and all that waits; idle with nothing waiting it is already so."""
     require_active(session)

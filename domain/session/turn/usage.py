@@ -1,7 +1,10 @@
 """How what turns use is counted: once, whether it is reported within a turn or at its end."""
 
+from typing import Any
+
 from domain.replacing import replace
 from domain.session.state import Totals
+from domain.session.turn.amounts import minus, plus
 from domain.values import COUNTS, Usage
 
 
@@ -9,7 +12,7 @@ def add_usage(totals: Totals, usage: Usage | None) -> Totals:
     """Return totals with what a turn has used."""
     if usage is None:
         return totals
-    cost = totals.cost if usage.cost is None else (totals.cost or 0.0) + usage.cost
+    cost = totals.cost if usage.cost is None else plus(totals.cost or 0.0, usage.cost)
     return replace(
         totals,
         input_tokens=totals.input_tokens + (usage.input_tokens or 0),
@@ -27,8 +30,8 @@ def beyond(whole: Usage | None, parts: Usage | None) -> Usage | None:
     """
     if whole is None or parts is None:
         return whole
-    rest = {
-        name: max(0, count - (getattr(parts, name) or 0))
+    rest: dict[str, Any] = {
+        name: max(0, minus(count, getattr(parts, name) or 0))
         for name in COUNTS
         if (count := getattr(whole, name)) is not None
     }

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from application.transfer.foreign import Draft, ForeignSession, Tally, foreign_session_id
-from domain.session.events import SessionCreated
-from domain.values import Agent, Owner
+from domain.values import Agent
 from infrastructure.importers.adk.events import AdkMapper
 from infrastructure.importers.choices import Choices
+from infrastructure.importers.drafting.foreign_session import foreign_session
 from infrastructure.importers.drafting.session import SessionDrafter
 from infrastructure.importers.reading.values import (
     NO_TIME,
@@ -113,23 +113,16 @@ def adk_session(
     if survey.agent is not None:
         model = None if survey.model is None else name_of(survey.model, "unknown")
         agent = Agent(name=name_of(survey.agent, "agent"), model=model)
-    return ForeignSession(
-        source=SOURCE,
-        source_id="/".join(key),
-        session_id=session_id,
-        names_turns=True,
-        created=SessionCreated(
-            owner=Owner(
-                app=choices.app or name_of(key.app, SOURCE),
-                user=choices.user or name_of(key.user, "unknown"),
-            ),
-            agent=agent,
-            state=state,
-            metadata={"imported_from": {"kind": SOURCE, "schema": layout, "key": list(key)}},
-        ),
-        created_at=began,
-        drafts=_drafts(drafter, AdkMapper(drafter, survey.agent, choices), items, settled),
-        tally=tally,
+    return foreign_session(
+        drafter,
+        _drafts(drafter, AdkMapper(drafter, survey.agent, choices), items, settled),
+        choices,
+        key=key,
+        about={"schema": layout},
+        app=name_of(key.app, SOURCE),
+        user=name_of(key.user, "unknown"),
+        agent=agent,
+        state=state,
     )
 
 

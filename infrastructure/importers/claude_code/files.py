@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from application.transfer.foreign import Tally
 from application.transfer.lines import FileFault
 from infrastructure.importers.reading.folders import files_of
+from infrastructure.importers.reading.line_writers import refuse_lines_of_others
 from infrastructure.importers.reading.source_files import document_of, lines_of, opened
 from infrastructure.importers.reading.torn_lines import entries_of
 from infrastructure.importers.reading.values import object_of, text_of
@@ -65,7 +66,7 @@ def projects_of(place: str) -> Iterator[Iterator[SessionFile]]:
         place: A folder of projects or of one project, or the file of one session.
 
     Raises:
-        FileFault: There are none.
+        FileFault: There are none, or a file is of another program.
     """
     projects: dict[Path, list[SessionFile]] = {}
     loose: list[Path] = []
@@ -73,6 +74,8 @@ def projects_of(place: str) -> Iterator[Iterator[SessionFile]]:
         if "subagents" in path.parts or path.name.startswith("agent-"):
             loose.append(path)
         else:
+            with opened(path) as file:
+                refuse_lines_of_others(path, lines_of(file), "claude-code")
             projects.setdefault(path.parent, []).append(_peek(path))
     for path in loose if not Path(place).is_file() else ():
         _give_to_parent(path, projects)

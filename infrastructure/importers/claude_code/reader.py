@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from application.transfer.foreign import (
@@ -12,27 +13,21 @@ from application.transfer.foreign import (
     Tally,
     foreign_session_id,
 )
-from domain.session.events import SessionCreated
-from domain.values import Agent, Owner
+from application.transfer.lines import FileFault
+from domain.values import Agent
 from infrastructure.importers.choices import Choices
 from infrastructure.importers.claude_code.entries import TRANSCRIPT, ClaudeMapper
 from infrastructure.importers.claude_code.files import SessionFile, projects_of
 from infrastructure.importers.drafting.family import end_child, lineage_of, note_child
+from infrastructure.importers.drafting.foreign_session import foreign_session
 from infrastructure.importers.drafting.session import SessionDrafter
 from infrastructure.importers.reading.source_files import lines_of, opened
-from infrastructure.importers.reading.torn_lines import Entry, entries_of
+from infrastructure.importers.reading.torn_lines import Entry, entries_of, is_something_else
 from infrastructure.importers.reading.values import NO_TIME, moment_of, name_of, object_of, text_of
 
 SOURCE = "claude-code"
 _DESCRIBING = ("custom-title", "ai-title", "tag", "summary")
 _FIELDS = {"cwd": "cwd", "gitBranch": "git_branch", "version": "version"}
-
-
-class _Place(NamedTuple):
-    """Where an entry stands here."""
-
-    session_id: UUID
-    sequence: int
 
 
 def read_claude_code(place: str, choices: Choices) -> Iterator[ForeignSession]:
@@ -45,6 +40,12 @@ def read_claude_code(place: str, choices: Choices) -> Iterator[ForeignSession]:
     Raises:
         FileFault: There are none.
     """
+    if not Path(place).is_dir():
+        with opened(Path(place)) as file:
+            if is_something_else(lines_of(file)):
+                raise FileFault(
+                    f"{place} is no session of Claude Code: none of its lines is an object"
+                )
     for sessions in projects_of(place):
         reader = _Project(choices)
         for found in sessions:
@@ -56,7 +57,7 @@ class _Project:
 
     def __init__(self, choices: Choices) -> None:
         self._choices = choices
-        self._places: dict[str, _Place] = {}
+        self._places: dict[str, ForkPoint] = {}
 
     def session(self, found: SessionFile) -> Iterator[ForeignSession]:
         """Yield a session, then its sub-agents."""
@@ -84,7 +85,7 @@ class _Project:
     ) -> ForeignSession:
         """Read over what is copied from another session, and go on from there."""
         before: list[Entry] = []
-        origin: _Place | None = None
+        origin: ForkPoint | None = None
         about: dict[str, Any] = {}
         for entry in entries:
             value = entry.value
@@ -100,7 +101,6 @@ class _Project:
             tally.notes["inherited_entry"] += 1
             origin = place
             before = [one for one in before if one.value.get("type") in _DESCRIBING]
-        key = [found.native]
         drafter = SessionDrafter(
             SOURCE,
             session_id,
@@ -109,26 +109,14 @@ class _Project:
             name=found.native,
             is_fork=origin is not None,
         )
-        return ForeignSession(
-            source=SOURCE,
-            source_id=found.native,
-            session_id=session_id,
-            names_turns=True,
-            created=self._created(found.model, key, about),
-            created_at=drafter.at,
-            drafts=self._drafts(drafter, found, chain(before, entries), side),
-            forked_from=None if origin is None else ForkPoint(*origin),
-            tally=tally,
-        )
-
-    def _created(
-        self, model: str | None, key: list[str], about: Mapping[str, Any], **more: Any
-    ) -> SessionCreated:
-        return SessionCreated(
-            owner=Owner(app=self._choices.app or SOURCE, user=self._choices.user or "unknown"),
-            agent=Agent(name=SOURCE, model=None if model is None else name_of(model, "unknown")),
-            metadata={"imported_from": {"kind": SOURCE, "key": key, **about}},
-            **more,
+        return foreign_session(
+            drafter,
+            self._drafts(drafter, found, chain(before, entries), side),
+            self._choices,
+            key=[found.native],
+            about=about,
+            agent=_agent(found.model),
+            forked_from=origin,
         )
 
     def _drafts(
@@ -184,7 +172,7 @@ class _Project:
             seen[uuid] = told
         mapper.map(value)
         if uuid is not None:
-            self._places.setdefault(uuid, _Place(drafter.session_id, drafter.sequence))
+            self._places.setdefault(uuid, ForkPoint(drafter.session_id, drafter.sequence))
 
     def _side(
         self, entry: Entry, chains: dict[str, str], side: dict[str, list[Entry]]
@@ -210,21 +198,14 @@ class _Project:
         value: Mapping[str, Any] = {} if first is None else first.value
         began = moment_of(value.get("timestamp"), self._choices, Tally()) or NO_TIME
         drafter = SessionDrafter(SOURCE, child_id, began, tally, name=f"{found.native}/{key}")
-        lineage = lineage_of(parent_id, parent_id, 1, role)
-        created = self._created(
-            found.model, [found.native, key], {}, type="spawned", lineage=lineage
-        )
-        return ForeignSession(
-            source=SOURCE,
-            source_id=f"{found.native}/{key}",
-            session_id=child_id,
-            names_turns=True,
-            created=created,
-            created_at=began,
-            drafts=self._child_drafts(
-                drafter, entries if first is None else chain([first], entries)
-            ),
-            tally=tally,
+        rest = entries if first is None else chain([first], entries)
+        return foreign_session(
+            drafter,
+            self._child_drafts(drafter, rest),
+            self._choices,
+            key=[found.native, key],
+            agent=_agent(found.model),
+            lineage=lineage_of(parent_id, parent_id, 1, role),
         )
 
     def _child_drafts(self, drafter: SessionDrafter, entries: Iterable[Entry]) -> Iterator[Draft]:
@@ -236,3 +217,7 @@ class _Project:
         end_child(drafter)
         drafter.finish()
         yield from drafter.take()
+
+
+def _agent(model: str | None) -> Agent:
+    return Agent(name=SOURCE, model=None if model is None else name_of(model, "unknown"))

@@ -19,15 +19,16 @@ from application.transfer.foreign import (
     foreign_session_id,
 )
 from application.transfer.lines import FileFault
-from domain.session.events import SessionCreated
-from domain.values import Agent, Owner
+from domain.values import Agent
 from infrastructure.importers.choices import Choices
 from infrastructure.importers.codex.lines import CodexMapper
 from infrastructure.importers.codex.ordinals import Ordinals
 from infrastructure.importers.drafting.family import end_child, lineage_of, note_child
+from infrastructure.importers.drafting.foreign_session import foreign_session
 from infrastructure.importers.drafting.session import SessionDrafter
 from infrastructure.importers.reading.folders import files_of, opened_lines
-from infrastructure.importers.reading.torn_lines import Entry, entries_of
+from infrastructure.importers.reading.line_writers import refuse_lines_of_others
+from infrastructure.importers.reading.torn_lines import Entry, entries_of, is_something_else
 from infrastructure.importers.reading.values import (
     NO_TIME,
     count_of,
@@ -86,14 +87,20 @@ def read_codex(place: str, choices: Choices) -> Iterator[ForeignSession]:
         choices: How they are placed.
 
     Raises:
-        FileFault: There are none.
+        FileFault: There are none, or a file is of another program.
     """
     threads: dict[str, _Thread] = {}
     is_folder = Path(place).is_dir()
+    if not is_folder:
+        with opened_lines(Path(place)) as lines:
+            if is_something_else(lines):
+                raise FileFault(f"{place} is no rollout of Codex: none of its lines is an object")
     for path in files_of(place, lambda name: _NAMED.fullmatch(name) is not None):
         # A file hides what was made of it when it was compressed.
         if is_folder and path.suffix == ".zst" and path.with_suffix("").exists():
             continue
+        with opened_lines(path) as lines:
+            refuse_lines_of_others(path, lines, SOURCE)
         meta = _header(path)
         named = _NAMED.fullmatch(path.name)
         native = text_of(meta.get("id")) or (named[1] if named else path.stem)
@@ -168,22 +175,15 @@ class _Threads:
             SOURCE, session_id, began, tally, name=thread.native, is_fork=origin is not None
         )
         about = {name: meta[name] for name in _KEPT if meta.get(name)}
-        return ForeignSession(
-            source=SOURCE,
-            source_id=thread.native,
-            session_id=session_id,
-            names_turns=True,
-            created=SessionCreated(
-                owner=Owner(app=self._choices.app or SOURCE, user=self._choices.user or "unknown"),
-                type="user" if lineage is None else "spawned",
-                agent=Agent(name=SOURCE),
-                lineage=lineage,
-                metadata={"imported_from": {"kind": SOURCE, "key": [thread.native], **about}},
-            ),
-            created_at=began,
-            drafts=self._drafts(drafter, thread, lines, is_child=lineage is not None),
+        return foreign_session(
+            drafter,
+            self._drafts(drafter, thread, lines, is_child=lineage is not None),
+            self._choices,
+            key=[thread.native],
+            about=about,
+            agent=Agent(name=SOURCE),
+            lineage=lineage,
             forked_from=origin,
-            tally=tally,
         )
 
     def _root(self, thread: _Thread) -> UUID:

@@ -5,13 +5,10 @@ from typing import Any
 
 from application.transfer.foreign import Draft, ForeignSession, Tally, foreign_session_id
 from application.transfer.lines import FileFault
-from domain.session.events import (
-    SessionCreated,
-)
-from domain.values import Owner
 from infrastructure.importers.choices import Choices
 from infrastructure.importers.docker_agent.items import SOURCE, ItemMapper
 from infrastructure.importers.drafting.family import end_child, lineage_of
+from infrastructure.importers.drafting.foreign_session import foreign_session
 from infrastructure.importers.drafting.session import SessionDrafter
 from infrastructure.importers.reading.tables import Tables, opened_tables, statements
 from infrastructure.importers.reading.values import (
@@ -79,21 +76,13 @@ class _Database:
             parent, root = (foreign_session_id(SOURCE, one) for one in (above[0], above[-1]))
             lineage = lineage_of(parent, root, len(above), "subsession")
         drafter = SessionDrafter(SOURCE, session_id, began, tally, name=native)
-        return ForeignSession(
-            source=SOURCE,
-            source_id=native,
-            session_id=session_id,
-            names_turns=True,
-            created=SessionCreated(
-                owner=Owner(app=self._choices.app or SOURCE, user=self._choices.user or "unknown"),
-                title=title_of(row.get("title")),
-                type="user" if lineage is None else "spawned",
-                lineage=lineage,
-                metadata={"imported_from": {"kind": SOURCE, "key": [native]}},
-            ),
-            created_at=began,
-            drafts=self._drafts(drafter, native, row, len(above)),
-            tally=tally,
+        return foreign_session(
+            drafter,
+            self._drafts(drafter, native, row, len(above)),
+            self._choices,
+            key=[native],
+            title=title_of(row.get("title")),
+            lineage=lineage,
         )
 
     def _drafts(

@@ -37,7 +37,7 @@ class SessionDrafter(TurnDrafter):
             data: All that it says.
         """
         self.tally.kept_verbatim[kind] += 1
-        self.add(RuntimeEvent(kind=f"{self._source}.{kind}", data=data))
+        self.add(RuntimeEvent(kind=f"{self.source}.{kind}", data=data))
 
     # ── what is said ─────────────────────────────────────────────────────────────────────────
 
@@ -171,10 +171,10 @@ class SessionDrafter(TurnDrafter):
 
     def used(self, usage: Usage, *, meta: JsonObject | None = None) -> None:
         """Add what was used: of the running turn, or of the session where none runs."""
-        if usage == Usage():
+        told = {name: getattr(usage, name) for name in Usage.__dataclass_fields__}
+        if all(value is None for value in told.values()):
             return
         if self._turn is not None:
-            told = {name: getattr(usage, name) for name in Usage.__dataclass_fields__}
             self.add(UsageReported(**told, meta=meta))
         else:
             self.add(

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from application.transfer.foreign import Draft, Tally
+from domain.replacing import maker
 from domain.session.events import (
     ActivityEvent,
     AgentMessage,
@@ -22,6 +23,7 @@ from infrastructure.importers.drafting.names import UsedNames
 from infrastructure.importers.reading.values import id_of, name_of
 
 INFERRED: JsonObject = {"inferred": True}
+_draft = maker(Draft)
 
 
 class TurnDrafter:
@@ -52,7 +54,7 @@ class TurnDrafter:
         self.at = begins
         self.tally = tally
         self.sequence = 1
-        self._source = source
+        self.source = source
         self.made = f"{session_id.hex[:8]}-" if is_fork else ""
         self.session_id = session_id
         self.name = name
@@ -131,7 +133,7 @@ class TurnDrafter:
             made = uuid5(self.session_id, f"{self._key}:{self._numbered}")
             self._numbered += 1
         self._drafts.append(
-            Draft(
+            _draft(
                 event=event,
                 at=self.at,
                 id=made,

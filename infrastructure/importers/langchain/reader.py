@@ -6,9 +6,8 @@ from typing import Any
 
 from application.transfer.foreign import Draft, ForeignSession, Tally, foreign_session_id
 from application.transfer.lines import FileFault
-from domain.session.events import SessionCreated
-from domain.values import Owner
 from infrastructure.importers.choices import Choices
+from infrastructure.importers.drafting.foreign_session import foreign_session
 from infrastructure.importers.drafting.session import SessionDrafter
 from infrastructure.importers.langchain.messages import MessageMapper, message_of
 from infrastructure.importers.reading.source_files import document_of
@@ -34,19 +33,7 @@ def read_langchain(place: str, choices: Choices) -> Iterator[ForeignSession]:
     native, tally = Path(place).stem, Tally()
     session_id = foreign_session_id(SOURCE, native)
     drafter = SessionDrafter(SOURCE, session_id, NO_TIME, tally, name=native)
-    yield ForeignSession(
-        source=SOURCE,
-        source_id=native,
-        session_id=session_id,
-        names_turns=True,
-        created=SessionCreated(
-            owner=Owner(app=choices.app or SOURCE, user=choices.user or "unknown"),
-            metadata={"imported_from": {"kind": SOURCE, "key": [native]}},
-        ),
-        created_at=NO_TIME,
-        drafts=_drafts(drafter, messages),
-        tally=tally,
-    )
+    yield foreign_session(drafter, _drafts(drafter, messages), choices, key=[native])
 
 
 def _drafts(drafter: SessionDrafter, messages: Sequence[Any]) -> Iterator[Draft]:

@@ -11,12 +11,10 @@ from application.transfer.foreign import (
     Tally,
     foreign_session_id,
 )
-from domain.session.events import (
-    SessionCreated,
-)
-from domain.values import Lineage, Owner
+from domain.values import Lineage
 from infrastructure.importers.choices import Choices
 from infrastructure.importers.drafting.family import end_child, lineage_of, note_child
+from infrastructure.importers.drafting.foreign_session import foreign_session
 from infrastructure.importers.drafting.session import SessionDrafter
 from infrastructure.importers.langgraph.store import CheckpointStore, Place, Thread, Write
 from infrastructure.importers.langgraph.walker import Known, Walker
@@ -127,21 +125,14 @@ class _ThreadReader:
         drafter = SessionDrafter(
             SOURCE, session_id, began, tally, name=name, is_fork=origin is not None
         )
-        return ForeignSession(
-            source=SOURCE,
-            source_id=name,
-            session_id=session_id,
-            names_turns=True,
-            created=SessionCreated(
-                owner=Owner(app=self._choices.app or SOURCE, user=self._choices.user or owner),
-                type="user" if lineage is None else "spawned",
-                lineage=lineage,
-                metadata={"imported_from": {"kind": SOURCE, "key": key}},
-            ),
-            created_at=began,
-            drafts=self._drafts(drafter, namespace, line, known, is_child=lineage is not None),
+        return foreign_session(
+            drafter,
+            self._drafts(drafter, namespace, line, known, is_child=lineage is not None),
+            self._choices,
+            key=key,
+            user=owner,
+            lineage=lineage,
             forked_from=origin,
-            tally=tally,
         )
 
     def _drafts(

@@ -12,9 +12,9 @@ from application.transfer.foreign import (
     foreign_session_id,
 )
 from application.transfer.lines import FileFault
-from domain.session.events import SessionCreated
-from domain.values import Owner, Usage
+from domain.values import Usage
 from infrastructure.importers.choices import Choices
+from infrastructure.importers.drafting.foreign_session import foreign_session
 from infrastructure.importers.drafting.session import SessionDrafter
 from infrastructure.importers.openai_agents.responses import ResponsesMapper, parts_of
 from infrastructure.importers.reading.tables import Tables, opened_tables, statements
@@ -146,20 +146,13 @@ class _Database:
         usage = self._usage(native, branch.name) if self._counted else {}
         name, is_fork = "/".join(key), origin is not None
         drafter = SessionDrafter(SOURCE, session_id, began, tally, name=name, is_fork=is_fork)
-        return ForeignSession(
-            source=SOURCE,
-            source_id=name,
-            session_id=session_id,
-            names_turns=True,
-            created=SessionCreated(
-                owner=Owner(app=self._choices.app or SOURCE, user=self._choices.user or "unknown"),
-                title=None if branch.name == _MAIN else name_of(branch.name, "branch"),
-                metadata={"imported_from": {"kind": SOURCE, "key": key}},
-            ),
-            created_at=began,
-            drafts=_drafts(drafter, messages, usage, reached, self._choices),
+        return foreign_session(
+            drafter,
+            _drafts(drafter, messages, usage, reached, self._choices),
+            self._choices,
+            key=key,
+            title=None if branch.name == _MAIN else name_of(branch.name, "branch"),
             forked_from=origin,
-            tally=tally,
         )
 
     def _usage(self, native: str, branch: str) -> dict[int, Usage]:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple, cast
 
 from application.transfer.foreign import Tally
@@ -12,6 +13,7 @@ from infrastructure.importers.reading.values import Unreadable, decoded, object_
 
 _STARTS = re.compile(rb'\{"(?:parentUuid|type|timestamp|record_type)"')
 _MOST_JOINED = 50
+_LOOKED_THROUGH = 300
 _raw_decoder = json.JSONDecoder()
 
 
@@ -75,6 +77,16 @@ def entries_of(lines: Iterable[SourceLine], tally: Tally) -> Iterator[Entry]:
         else:
             yield Entry(number, {}, whole, "it is no object")
     yield from _give_up(joined, tally)
+
+
+def is_something_else(lines: Iterable[SourceLine]) -> bool:
+    """Return whether a file has lines, and none of the first hundreds is an object.
+
+    Args:
+        lines: Of the file.
+    """
+    found = list(islice(entries_of(lines, Tally()), _LOOKED_THROUGH))
+    return bool(found) and not any(entry.value for entry in found)
 
 
 def _give_up(joined: list[SourceLine], tally: Tally) -> Iterator[Entry]:

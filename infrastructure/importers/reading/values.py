@@ -113,12 +113,12 @@ class _Cleaner:
 
 def object_of(value: Any) -> Mapping[str, Any]:
     """Return an object; an empty one for what is none."""
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
 def list_of(value: Any) -> list[Any]:
     """Return a list; an empty one for what is none."""
-    return cast("list[Any]", value) if isinstance(value, list) else []  # type: ignore[redundant-cast]
+    return value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
 
 
 def text_of(value: Any) -> str | None:
@@ -143,15 +143,22 @@ def name_of(value: Any, otherwise: str) -> str:
     text = text_of(value)
     if text is None:
         return otherwise
+    if _is_plain(text) and len(text) <= MAX_NAME:
+        return text.strip()
     return _UNSEEN.sub("", _CONTROL.sub(" ", text)).strip()[:MAX_NAME] or otherwise
 
 
 def id_of(value: Any) -> str | None:
     """Return an id as the log can hold it; None for what is none."""
     text = text_of(value)
-    if text is None:
-        return None
+    if text is None or (_is_plain(text) and len(text) <= MAX_ID):
+        return text
     return _CONTROL.sub("�", text.encode()[:MAX_ID].decode("utf-8", "ignore"))
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether a text has only what every name and id may have, as nearly all have."""
+    return text.isascii() and text.isprintable()
 
 
 def title_of(value: Any) -> str | None:

@@ -102,9 +102,9 @@ class MemoryErasures:
             len(named),
             sum(tables.blobs[key].blob.size for key in named if key in tables.blobs),
             sum(
-                version.size
+                one.version.size
                 for kept in tables.artifacts.get(session_id, {}).values()
-                for version, _ in kept
+                for one in kept
             ),
         )
 

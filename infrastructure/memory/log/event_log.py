@@ -1,13 +1,9 @@
-"""The log in memory.
-
-Nothing here waits for anything, so whatever is between two awaits is one transaction.
-"""
+"""The log in memory: it waits for nothing, so what is between two awaits is one transaction."""
 
 import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import accumulate
 from operator import attrgetter
 from uuid import UUID
 
@@ -23,6 +19,7 @@ from application.ports.log.event_log import Append
 from application.ports.log.events import (
     EventFilter,
     FeedPage,
+    JoinedEvents,
     OwnedEvent,
     OwnedPage,
     SessionPage,
@@ -31,8 +28,10 @@ from application.ports.log.events import (
 from domain.errors import Erased
 from domain.log.erased_records import ERASING, erased_hash, left_of
 from domain.session.content.key_writes import WRITER_NAMES, recorded_key_writes
+from infrastructure.memory.log.bounds import is_full, within
 from infrastructure.memory.tables import KeptAnswer, Listed, SharedValue, Tables
 from infrastructure.records.codec import JsonCodec
+from infrastructure.records.joined_lines import joined
 
 Committed = Callable[[int], None]
 _NOBODY = UUID(int=0)
@@ -152,7 +151,20 @@ class MemoryEventLog:
     ) -> Sequence[StoredEvent]:
         """Return events of one session in order of sequence."""
         events = self._tables.logs.get(session_id, [])[after:upto][:limit]
-        return _within(events, sys.maxsize if most_bytes is None else most_bytes)
+        return within(events, sys.maxsize if most_bytes is None else most_bytes)
+
+    async def read_joined(
+        self,
+        session_id: UUID,
+        *,
+        after: int = 0,
+        upto: int | None = None,
+        limit: int,
+        most_bytes: int,
+    ) -> JoinedEvents | None:
+        """Return events of one session in their public form."""
+        events = self._tables.logs.get(session_id, [])[after:upto][:limit]
+        return joined(within(events, most_bytes))
 
     async def read_page(
         self,
@@ -170,9 +182,9 @@ class MemoryEventLog:
             return None
         log = self._tables.logs[session_id]
         wanted = [event for event in log[after:upto] if not types or event.type in types][:limit]
-        events = _within(wanted, most_bytes)
+        events = within(wanted, most_bytes)
         end = max(min(upto, len(log)), after)
-        if _is_full(events, limit, most_bytes):
+        if is_full(events, limit, most_bytes):
             end = events[-1].sequence
         return SessionPage(events, end, len(log), not listed.is_live)
 
@@ -194,7 +206,7 @@ class MemoryEventLog:
             and (turn is None or self._codec.from_json(event.record).get("turn_id") == turn)
         ]
         newest = wanted[::-1][:last]
-        return _within(newest, sys.maxsize if most_bytes is None else most_bytes)[::-1]
+        return within(newest, sys.maxsize if most_bytes is None else most_bytes)[::-1]
 
     async def newest_before(
         self, sequences: Mapping[UUID, int], types: Sequence[str]
@@ -279,15 +291,3 @@ class MemoryEventLog:
         """Return the newest position and the sessions that changed since another one."""
         events = self._tables.events
         return len(events), {event.session_id: event.sequence for event in events[position:]}
-
-
-def _within(events: Sequence[StoredEvent], most_bytes: int) -> Sequence[StoredEvent]:
-    """Return the first events, up to the one whose record reaches so many bytes in all."""
-    sizes = accumulate((len(event.record) for event in events), initial=0)
-    return [event for event, before in zip(events, sizes, strict=False) if before < most_bytes]
-
-
-def _is_full(events: Sequence[StoredEvent], limit: int, most_bytes: int) -> bool:
-    """Return whether a page ends because it is full."""
-    size = sum(len(event.record) for event in events)
-    return bool(events) and (len(events) == limit or size >= most_bytes)

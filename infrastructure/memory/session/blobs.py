@@ -157,7 +157,7 @@ class MemoryBlobs:
         return self._tables.free_blob(owner, name) > 0
 
     async def forget_unnamed(self, owner: BlobOwner, limit: int) -> int:
-        """Free some of what somebody has and none of their sessions names."""
+        """Free some blobs of somebody that none of their sessions names."""
         unnamed = [
             key
             for key, one in self._tables.blobs.items()

@@ -35,14 +35,14 @@ class MemoryDeadlines:
             if due_at <= now
         ][:limit]
 
-    async def postpone(self, session_id: UUID, seen: datetime, until: datetime | None) -> None:
+    async def reschedule(self, session_id: UUID, seen: datetime, until: datetime | None) -> None:
         """Have a session due at another time, unless it has changed meanwhile."""
         listed = self._tables.listed.get(session_id)
         if listed is not None and listed.row.due_at == seen:
             row = replace(listed.row, due_at=until)
             self._tables.listed[session_id] = replace(listed, row=row)
 
-    async def hasten(self, within: float) -> None:
+    async def mark_due_now(self, within: float) -> None:
         """Have sessions due now whose time is further off than it can be."""
         for session_id, listed in self._tables.listed.items():
             row = listed.row

@@ -5,10 +5,8 @@ from datetime import datetime
 from uuid import UUID
 
 from application.ports.clock import Clock
-from application.ports.session.recovery import Patience, Undriven
+from application.ports.session.recovery import AT_WORK, Patience, Undriven
 from infrastructure.memory.tables import Tables
-
-_AT_WORK = ("starting", "running", "waiting", "stopping")
 
 
 class MemoryDriverWatch:
@@ -43,7 +41,7 @@ class MemoryDriverWatch:
 
     def _is_left_behind(self, session_id: UUID, patience: Patience, now: datetime) -> bool:
         listed = self._tables.listed[session_id]
-        if not listed.is_live or listed.held or listed.row.status not in _AT_WORK:
+        if not listed.is_live or listed.held or listed.row.status not in AT_WORK:
             return False
         sign = self._tables.presence.get(session_id)
         if sign is not None and sign.presence_at + patience.vouched > now:

@@ -1,6 +1,5 @@
 """Kept states in memory."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
 from domain.session.state import Session
@@ -18,10 +17,6 @@ class MemorySnapshots:
         kept = self._kept.get(session_id, {})
         sequences = [sequence for sequence in kept if upto is None or sequence <= upto]
         return kept[max(sequences)] if sequences else None
-
-    async def sequences(self, session_id: UUID) -> Sequence[int]:
-        """Return the sequences of all kept states."""
-        return sorted(self._kept.get(session_id, {}))
 
     def weigh(self, session: Session) -> int:
         """Return the bytes that a state has when it is kept."""

@@ -38,10 +38,17 @@ class Database:
         readers: The most connections of the pool.
         patience: Seconds a read waits for a database that is away.
         name: What the server shows its connections as.
+        kept: How many connections are open from the start; the others when they are needed.
     """
 
     def __init__(
-        self, url: str, *, readers: int = 8, patience: float = 5.0, name: str = "cairn reader"
+        self,
+        url: str,
+        *,
+        readers: int = 8,
+        patience: float = 5.0,
+        name: str = "cairn reader",
+        kept: int = 1,
     ) -> None:
         self._url = _with_keepalives(url, patience)
         self.patience = patience
@@ -50,7 +57,7 @@ class Database:
         self._lent: dict[asyncio.Task[Any], AsyncConnection] = {}
         self._pool = AsyncConnectionPool(
             self._url,
-            min_size=1,
+            min_size=kept,
             max_size=readers,
             open=False,
             timeout=patience,
@@ -197,7 +204,7 @@ class Database:
                 yield connection
             except psycopg.Error as error:
                 outcome = outcome_of(error)
-                if outcome is not None and outcome.reaction == "leave":
+                if outcome is not None and outcome.reaction in ("leave", "reconnect"):
                     await connection.close()
                 raise
             finally:

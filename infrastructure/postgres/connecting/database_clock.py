@@ -1,8 +1,8 @@
 """The time of the database, told by this process.
 
-What runs out is set by one process and judged by another, or by the database. So all of them take
-the database's time: it is asked for every few seconds, and between two answers the monotonic clock
-of the process, which nobody sets, says how much has passed.
+One process sets a time limit; another process, or the database, judges it. So all of them use the
+time of the database. Each process asks for it every few seconds, and between two answers adds what
+its monotonic clock says: that one is never set by anybody.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class DatabaseClock(SystemClock):
     def __init__(self, database: Database) -> None:
         super().__init__()
         self._database = database
-        self._base, self._anchor = system_time(), time.monotonic()
+        self._set(system_time(), time.monotonic())
         self._last = self._base
         self._work = Background(self._keep)
         self.skew = 0.0
@@ -71,7 +71,7 @@ class DatabaseClock(SystemClock):
 
     def milliseconds(self) -> int:
         """Return the time of the database since 1970."""
-        return int((self._base.timestamp() + time.monotonic() - self._anchor) * 1000)
+        return int((self._base_seconds + time.monotonic() - self._anchor) * 1000)
 
     async def ask(self) -> None:
         """Ask the database for its time once.
@@ -87,7 +87,7 @@ class DatabaseClock(SystemClock):
         # Whatever lies within what the answer leaves open is no news.
         wrong = (told - self._unheld(before + uncertain)).total_seconds()
         if abs(wrong) > uncertain:
-            self._base, self._anchor = told, before + uncertain
+            self._set(told, before + uncertain)
         was_skewed, skew = self.is_skewed, (system_time() - self.now()).total_seconds()
         self.skew = skew
         CLOCK_SKEW.set(abs(skew))
@@ -100,6 +100,9 @@ class DatabaseClock(SystemClock):
             )
         elif was_skewed and not self.is_skewed:
             _logger.warning("the clocks of this machine and of the database agree again")
+
+    def _set(self, base: datetime, anchor: float) -> None:
+        self._base, self._base_seconds, self._anchor = base, base.timestamp(), anchor
 
     def _unheld(self, at: float) -> datetime:
         return self._base + timedelta(seconds=at - self._anchor)

@@ -27,7 +27,8 @@ from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.sockets import within
 
 _STATEMENTS = sql.load("listener")
-_LOST = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
+_FAILED = (psycopg.Error, OSError)
+"""Not only a lost connection: a replica refuses to listen, with an error of its own class."""
 _LOOK_EVERY = 1.0
 _ANSWERED_WITHIN = 5.0
 _LARGEST_PAYLOAD = 7900
@@ -38,16 +39,16 @@ _logger = logging.getLogger("cairn.listener")
 
 
 class Listener:
-    """Keeps a hub awake to what other processes write.
+    """Keeps a fan-out awake to what other processes write.
 
     Args:
         database: The server in between.
-        hub: Who is told.
+        fan_out: Who is told.
     """
 
-    def __init__(self, database: Database, hub: FanOut) -> None:
+    def __init__(self, database: Database, fan_out: FanOut) -> None:
         self._database = database
-        self._hub = hub
+        self._fan_out = fan_out
         self._name = uuid4().hex
         self._others = True
         self._announced = 0
@@ -66,7 +67,7 @@ class Listener:
             log: What to look at.
         """
         self._seen = await log.head()
-        self._hub.reached(self._seen)
+        self._fan_out.reached(self._seen)
         self._tasks = [
             asyncio.create_task(self._listen()),
             asyncio.create_task(self._speak()),
@@ -81,7 +82,7 @@ class Listener:
 
     def announce(self, position: int) -> None:
         """Say that the log has reached a position, to this process and the others."""
-        self._hub.reached(position)
+        self._fan_out.reached(position)
         if self._others and position > self._position:
             self._position = position
             self._to_say.set()
@@ -128,7 +129,9 @@ class Listener:
                     if connection is None or connection.closed:
                         connection = await self._database.connect("cairn announcer")
                     await within(connection, _ANSWERED_WITHIN, self._say(connection))
-                except _LOST:
+                except _FAILED:
+                    if connection is not None:
+                        await _left(connection)
                     await asyncio.sleep(_LOOK_EVERY)
         finally:
             if connection is not None:
@@ -147,33 +150,31 @@ class Listener:
 
     async def _listen(self) -> None:
         while True:
+            connection: AsyncConnection | None = None
             try:
                 connection = await self._database.connect("cairn listener")
-            except _LOST:
-                await asyncio.sleep(_LOOK_EVERY)
-                continue
-            try:
                 await within(connection, _ANSWERED_WITHIN, self._begin_to_listen(connection))
                 self._to_look.set()
                 async for heard in connection.notifies():
                     self._hear(heard)
-            except _LOST as lost:
-                _logger.info("listening again after a lost connection: %s", lost)
+            except _FAILED as why:
+                _logger.debug("listening again in a moment: %s", why)
+                await asyncio.sleep(_LOOK_EVERY)
             finally:
-                with suppress(*_LOST):
-                    await connection.close()
+                if connection is not None:
+                    await _left(connection)
 
     async def _begin_to_listen(self, connection: AsyncConnection) -> None:
         await connection.execute(_STATEMENTS["listen"])
         await connection.execute(_STATEMENTS["listen_pieces"])
         await connection.execute(_STATEMENTS["listen_access"])
-        self._hub.access.ring()
+        self._fan_out.access.notify()
         # Whoever believed to be alone hears that there is somebody to tell.
         await connection.execute(_STATEMENTS["announce"], {"from": self._name})
 
     def _hear(self, heard: psycopg.Notify) -> None:
         if heard.channel == "cairn_access":
-            self._hub.access.ring()
+            self._fan_out.access.notify()
             return
         if heard.channel == "cairn_log":
             if heard.payload != self._name:
@@ -185,13 +186,13 @@ class Listener:
             if speaker == self._name:
                 return
             if not rest:
-                self._hub.hear_of(UUID(session_id))
+                self._fan_out.hear_of(UUID(session_id))
                 return
             turn_id, key, index, count, offset, text, since, name, half = rest
             piece = Piece(
                 Key(*key), index, count, offset, text, since, name, chr(half) if half else ""
             )
-            self._hub.hear(KeptPiece(UUID(session_id), turn_id, piece))
+            self._fan_out.hear(KeptPiece(UUID(session_id), turn_id, piece))
         except (ValueError, TypeError, AttributeError):
             _logger.warning("a piece that another program has passed on is not understood")
 
@@ -208,17 +209,17 @@ class Listener:
             try:
                 if on_time:
                     self._others = await self._anybody_else()
-                known = max(self._seen, self._hub.position)
-                head = None if self._hub.anybody else await log.head()
+                known = max(self._seen, self._fan_out.position)
+                head = None if self._fan_out.anybody else await log.head()
                 # Whoever came meanwhile may have read less than that head: see what has changed.
-                if head is not None and not self._hub.anybody:
+                if head is not None and not self._fan_out.anybody:
                     self._seen = head
                 else:
                     self._seen, changed = await log.changed_since(self._seen)
                     for session_id, sequence in changed.items():
-                        self._hub.advance(session_id, sequence)
+                        self._fan_out.advance(session_id, sequence)
                 LAG.set(max(self._seen - known, 0))
-                self._hub.reached(self._seen)
+                self._fan_out.reached(self._seen)
             except StoreUnavailable:
                 continue
             except Exception:
@@ -228,6 +229,11 @@ class Listener:
     async def _anybody_else(self) -> bool:
         rows: list[tuple[Any, ...]] = await self._database.fetch(_STATEMENTS["listeners"], {})
         return int(rows[0][0]) > 1
+
+
+async def _left(connection: AsyncConnection) -> None:
+    with suppress(*_FAILED):
+        await connection.close()
 
 
 def _to_json(value: Any) -> str:

@@ -30,6 +30,7 @@ Reason = Literal[
     "schema_changed",
     "conflict",
     "corrupted",
+    "internal_error",
 ]
 
 
@@ -65,13 +66,21 @@ _OTHER_SCHEMA = Outcome(
     "The schema of the database is not the one of this program; run the newest version.",
 )
 
+_PLANNED_BEFORE = Outcome(
+    "reconnect",
+    "schema_changed",
+    "What was prepared on a connection to the database is of no use any more; try again.",
+)
+
 _TABLE: dict[str, Outcome] = {
     "08": LOST,
     "57P01": LOST,
     "57P02": LOST,
     "57P03": Outcome("reconnect", "connection_lost", "The database is starting or stopping."),
+    "57P04": LOST,
     "57P05": LOST,
     "25P03": LOST,
+    "25P04": LOST,
     "53300": Outcome(
         "reconnect",
         "connection_limit",
@@ -106,6 +115,9 @@ _TABLE: dict[str, Outcome] = {
     "42883": _OTHER_SCHEMA,
     "42P01": _OTHER_SCHEMA,
     "42703": _OTHER_SCHEMA,
+    # A statement that was prepared before the schema changed, or that somebody has thrown away.
+    "0A000": _PLANNED_BEFORE,
+    "26000": _PLANNED_BEFORE,
     "40": Outcome("retry", "conflict", "Two transactions were in each other's way; try again."),
     "XX001": Outcome(
         "refuse",
@@ -114,6 +126,9 @@ _TABLE: dict[str, Outcome] = {
     ),
     "XX002": Outcome(
         "refuse", "corrupted", "The database has found a damaged index and stored nothing; reindex."
+    ),
+    "XX": Outcome(
+        "refuse", "internal_error", "The database has failed and stored nothing; see its log."
     ),
 }
 

@@ -1,5 +1,6 @@
 """Readiness as the connections, the writers and the jobs see it."""
 
+import asyncio
 from collections.abc import Sequence
 
 from application.ports.readiness import Trouble
@@ -55,11 +56,12 @@ class PostgresReadiness:
     async def troubles(self) -> Sequence[Trouble]:
         """Return what keeps requests from being served now."""
         found: list[Trouble] = [] if self._watch.trouble is None else [self._watch.trouble]
-        state, refused = await self._database.state(), self._log.trouble
+        state, _ = await asyncio.gather(self._database.state(), self._log.look())
+        refused = self._log.trouble
         if state == "silent":
             found.append(_SILENT)
         if refused is None and state == "read_only":
-            # Nothing was to be written here yet.
+            # Nothing was to be written here since.
             refused = READ_ONLY
         if refused is not None:
             found.append(Trouble(refused.reason, refused.sentence))

@@ -34,9 +34,13 @@ class Reading:
         await self._within(self._connection.execute(_STATEMENTS["begin_to_read"]))
         try:
             yield
-        finally:
+        except BaseException:
             if not self._connection.closed:
                 await self._within(self._connection.rollback())
+            raise
+        # A rollback would have the connection forget the statements that it has prepared.
+        if not self._connection.closed:
+            await self._within(self._connection.commit())
 
     async def rows(self, query: LiteralString, values: Mapping[str, Any]) -> list[TupleRow]:
         """Return the rows of a read.

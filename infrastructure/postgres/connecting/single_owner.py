@@ -1,10 +1,10 @@
-"""Background jobs that one process at a time runs, of any number over one database.
+"""Background jobs, each run by one process at a time, however many share the database.
 
-Who runs a job is decided by an advisory lock on a connection that is there for nothing else: it
-goes with the connection, so a process that is killed leaves nothing behind, and another takes over
-within seconds. One that stands still gives no sign of life: another has the database end its
-connection. A process that has lost its connection may learn of it a moment too late; what a job
-writes must therefore be safe to be written by two (at an expected version, or the same again).
+An advisory lock decides who runs a job. A connection of its own holds the lock: a killed process
+loses both, and another takes over within seconds. A process that stands still gives no sign of
+life, so another has the database end its connection. A process may learn a moment too late that its
+lock is gone: what a job writes must therefore be safe when two write it (at an expected version, or
+the same again).
 """
 
 import asyncio
@@ -17,10 +17,11 @@ import psycopg
 from psycopg import AsyncConnection
 
 from application.errors import Busy
-from domain.errors import Unavailable
+from domain.errors import Damaged, Unavailable
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.job_board import JobBoard
+from infrastructure.postgres.connecting.outcomes import READ_ONLY, outcome_of
 from infrastructure.postgres.connecting.sockets import within
 
 _STATEMENTS = sql.load("single_owner")
@@ -54,6 +55,7 @@ class SingleOwner:
             ends what rounds have left running.
         retry: Seconds after which a process that does not own the job asks for it again.
         pause: Seconds until a round that failed is tried again.
+        rest: Seconds until one that found damage is: somebody has to mend it first.
         patience: Seconds that `stop` waits for a round before it is cancelled.
     """
 
@@ -68,6 +70,7 @@ class SingleOwner:
         let_go: LetGo = _nothing,
         retry: float = 2.0,
         pause: float = 1.0,
+        rest: float = 60.0,
         patience: float = 5.0,
     ) -> None:
         self._database = database
@@ -78,12 +81,15 @@ class SingleOwner:
         self._let_go = let_go
         self._retry = retry
         self._pause = pause
+        self._rest = rest
         self._patience = patience
         self._key = {"key": lock_key(name)}
         self._self = {"job": name, "process": board.process}
         self._nudged = asyncio.Event()
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._waits = False
+        self._is_damaged = False
         self.owns = False
         board.join(name, self._nudged.set)
 
@@ -112,8 +118,11 @@ class SingleOwner:
                     connection = await self._take()
                     if connection is not None:
                         await self._own(connection)
-            except (Unavailable, *_LOST) as away:
-                _logger.info("the job %s waits for the database: %s", self._name, away)
+                    else:
+                        self._waits = False
+            except (Busy, Unavailable, psycopg.Error, OSError) as failed:
+                if not self._is_waited_for(failed):
+                    _logger.exception("the job %s was given up; trying again", self._name)
             except Exception:
                 _logger.exception("the job %s was given up; trying again", self._name)
             with suppress(TimeoutError):
@@ -190,15 +199,33 @@ class SingleOwner:
                 doing.cancel()
                 await asyncio.gather(doing, return_exceptions=True)
         try:
-            return doing.result()
+            seconds = doing.result()
         except asyncio.CancelledError:
             return self._pause
-        except (Busy, Unavailable) as away:
+        except (Busy, Unavailable, psycopg.Error) as failed:
             # Whether a command was stored may not be known either: the next round finds out.
-            _logger.warning("the job %s waits for the database: %s", self._name, away)
+            if not self._is_waited_for(failed):
+                _logger.exception("a round of the job %s failed; trying again", self._name)
+            return self._pause
+        except Damaged as damaged:
+            if not self._is_damaged:
+                _logger.error("the job %s cannot go on: %s", self._name, damaged)  # noqa: TRY400
+            self._is_damaged = True
+            return self._rest
         except Exception:
             _logger.exception("a round of the job %s failed; trying again", self._name)
-        return self._pause
+            return self._pause
+        self._waits = self._is_damaged = False
+        return seconds
+
+    def _is_waited_for(self, failed: Exception) -> bool:
+        """Return whether the database is to blame, which is told once until things go on."""
+        if isinstance(failed, psycopg.Error) and outcome_of(failed) is None:
+            return False
+        if not self._waits:
+            _logger.warning("the job %s waits for the database: %s", self._name, failed)
+        self._waits = True
+        return True
 
     async def _until_next(self, seconds: float, watch: asyncio.Task[None]) -> None:
         waking = asyncio.ensure_future(self._wake(seconds))
@@ -230,6 +257,10 @@ class SingleOwner:
         except psycopg.Error as refused:
             if isinstance(refused, _LOST):
                 raise
+            outcome = outcome_of(refused)
+            if outcome is READ_ONLY and await self._database.state() == "open":
+                # Opened while the database took no writes, it may say so for ever.
+                raise psycopg.OperationalError("it takes no writes, others do") from refused
             # It has the lock all the same, and nobody takes it from a database without writes.
             _logger.debug("the job %s cannot give a sign of life: %s", self._name, refused)
 

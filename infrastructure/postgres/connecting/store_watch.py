@@ -1,4 +1,4 @@
-"""Sees when this process does not fit its database any more: it must drain and end.
+"""Notices that this process no longer fits its database: then it must drain and end.
 
 The schema may have become that of a newer release, whose servers write beside this one meanwhile.
 Or the database is another store than it was: a backup of it was restored, or a standby without the
@@ -104,10 +104,11 @@ class StoreWatch:
 
     async def _keep_looking(self) -> None:
         while self.trouble is None:
+            # This process has asked for the identity as it began.
+            await asyncio.sleep(_LOOK_EVERY)
             try:
                 await self.look()
             except StoreUnavailable:
                 pass
             except Exception:
                 _logger.exception("the store could not be looked at; trying again")
-            await asyncio.sleep(_LOOK_EVERY)

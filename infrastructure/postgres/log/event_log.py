@@ -11,17 +11,20 @@ from application.ports.log.event_log import Append
 from application.ports.log.events import (
     EventFilter,
     FeedPage,
+    JoinedEvents,
     OwnedEvent,
     OwnedPage,
     SessionPage,
     StoredEvent,
 )
+from domain.log.erased_records import ERASING
 from domain.session.content.key_writes import SETTING_FIELDS, WRITER_NAMES
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.outcomes import Outcome
 from infrastructure.postgres.writing.batch_writer import Committed
 from infrastructure.postgres.writing.group_commit import CommitLimits, GroupCommit
+from infrastructure.records.joined_lines import LONGEST, are_readable
 from infrastructure.records.unreadable import stored_event
 
 _STATEMENTS = sql.load("log")
@@ -50,6 +53,10 @@ class PostgresEventLog:
     def trouble(self) -> Outcome | None:
         """Why writes are refused now; None while they are not."""
         return self._commits.health.trouble
+
+    async def look(self) -> None:
+        """Find out what stands in the way of writes, if none was tried for a while."""
+        await self._commits.look()
 
     async def start(self) -> None:
         """Begin to write."""
@@ -87,6 +94,32 @@ class PostgresEventLog:
             statement, values["bytes"] = "read_session_in_part", most_bytes
         rows = await self._database.fetch(_STATEMENTS[statement], values)
         return [stored_event(*row) for row in rows]
+
+    async def read_joined(
+        self,
+        session_id: UUID,
+        *,
+        after: int = 0,
+        upto: int | None = None,
+        limit: int,
+        most_bytes: int,
+    ) -> JoinedEvents | None:
+        """Return events of one session in their public form."""
+        values = {
+            "session": session_id,
+            "after": after,
+            "upto": _LAST_SEQUENCE if upto is None else upto,
+            "limit": limit,
+            "bytes": most_bytes,
+            "longest": LONGEST,
+            "erasing": list(ERASING),
+        }
+        found = await self._database.fetch(_STATEMENTS["read_joined"], values)
+        ((count, size, unread, lines),) = found
+        lines = lines or b""
+        if unread or not are_readable(lines, count):
+            return None
+        return JoinedEvents(count, size, lines)
 
     async def read_page(
         self,

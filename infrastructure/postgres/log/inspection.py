@@ -9,12 +9,14 @@ from uuid import UUID
 
 from application.ports.log.inspection import FoundEvent, FoundKey, FoundRow, OwnWrite
 from application.ports.session.session_rows import Activity
+from domain.session.state import FORMAT, OLDEST_FORMAT, Session
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.reading import Reading
+from infrastructure.postgres.session.snapshots import state_of
 
 _STATEMENTS = sql.load("inspection")
-_AT_ONCE = 1000
+_AT_ONCE = 1024
 _BYTES = 4 * 1024 * 1024
 _BEFORE_ALL = -(2**63)
 _RECORD = itemgetter(3)
@@ -57,6 +59,17 @@ class PostgresInspection:
             if len(page) < _AT_ONCE and sum(map(len, map(_RECORD, page))) < _BYTES:
                 return
             after = page[-1][:2]
+
+    async def kept(self) -> Sequence[int]:
+        """Return the sequences of its kept states."""
+        values = {**self._session, "oldest": OLDEST_FORMAT, "format": FORMAT}
+        return [row[0] for row in await self._reading.rows(_STATEMENTS["kept"], values)]
+
+    async def kept_state(self, sequence: int) -> Session:
+        """Return one of these states."""
+        values = {**self._session, "sequence": sequence}
+        rows = await self._reading.rows(_STATEMENTS["kept_state"], values)
+        return await state_of(rows[0][0])
 
     async def keys(self, writes: Sequence[OwnWrite]) -> Sequence[FoundKey]:
         """Return what the store has of keys, in their order."""

@@ -1,6 +1,6 @@
 """The tiles of the tree over the log, and the signed heads of it, on Postgres."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from psycopg import AsyncConnection
@@ -8,7 +8,7 @@ from psycopg import AsyncConnection
 from application.errors import LogDamaged
 from application.ports.log.transparency import SignedHead
 from domain.transparency.notes import TreeHead
-from domain.transparency.tiles import CompleteTile, TileId
+from domain.transparency.tiles import WIDTH, CompleteTile, TileId
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 
@@ -39,40 +39,37 @@ class PostgresTiles:
             )
         return bytes(joined)
 
-    async def kept(self, tiles: Iterable[TileId]) -> Mapping[TileId, bytes]:
-        """Return the hashes of those tiles that are kept."""
-        wanted = list(tiles)
-        if not wanted:
+    async def hashes(self, widths: Mapping[TileId, int]) -> Mapping[TileId, bytes]:
+        """Return the first hashes of tiles, joined, from what is kept of the tree."""
+        if not widths:
             return {}
         values = {
-            "levels": [one.level for one in wanted],
-            "numbers": [one.number for one in wanted],
+            "levels": [tile.level for tile in widths],
+            "numbers": [tile.number for tile in widths],
+            "widths": [*widths.values()],
+            "width": WIDTH,
         }
-        rows = await self._database.fetch(_STATEMENTS["tiles"], values)
-        return {TileId(level, number): bytes(hashes) for level, number, hashes in rows}
-
-    async def roots(self, level: int, first: int, end: int) -> bytes:
-        """Return the hashes above kept tiles of one level."""
-        values = {"level": level, "first": first, "end": end}
-        rows = await self._database.fetch(_STATEMENTS["roots"], values)
-        joined, count = rows[0]
-        if count != end - first:
-            raise LogDamaged(f"{end - first - count} tiles of level {level} are no longer kept")
-        return bytes(joined)
+        found: dict[TileId, bytes] = {}
+        for level, number, hashes, count in await self._database.fetch(
+            _STATEMENTS["hashes"], values
+        ):
+            at = TileId(level, number)
+            if count is None or count == widths[at]:
+                found[at] = bytes(hashes)
+            elif level > 0:
+                missing = widths[at] - count
+                raise LogDamaged(f"{missing} tiles of level {level - 1} are no longer kept")
+        return found
 
     async def keep(self, transaction: AsyncConnection, tiles: Sequence[CompleteTile]) -> None:
         """Keep tiles."""
-        values = [
-            {
-                "level": tile.at.level,
-                "number": tile.at.number,
-                "hashes": tile.hashes,
-                "root": tile.root,
-            }
-            for tile in tiles
-        ]
-        async with transaction.cursor() as cursor:
-            await cursor.executemany(_STATEMENTS["keep"], values)
+        values = {
+            "levels": [tile.at.level for tile in tiles],
+            "numbers": [tile.at.number for tile in tiles],
+            "hashes": [tile.hashes for tile in tiles],
+            "roots": [tile.root for tile in tiles],
+        }
+        await transaction.execute(_STATEMENTS["keep"], values)
 
 
 class PostgresSignedHeads:
@@ -88,8 +85,8 @@ class PostgresSignedHeads:
     async def add(self, head: TreeHead, signers: str, note: str) -> SignedHead:
         """Keep a signed head, or return the one that was kept before."""
         values = {**head._asdict(), "signers": signers, "note": note}
-        await self._database.run(_STATEMENTS["add_head"], values)
-        kept = await self.of_size(head.size, signers)
+        added = await self._database.fetch(_STATEMENTS["add_head"], values)
+        kept = _head(*added[0]) if added else await self.of_size(head.size, signers)
         if kept is None:
             raise LogDamaged("a signed checkpoint that was just kept is not there")
         return kept

@@ -144,7 +144,7 @@ class PostgresBlobs:
         return bool(rows[0][0])
 
     async def forget_unnamed(self, owner: BlobOwner, limit: int) -> int:
-        """Free some of what somebody has and none of their sessions names."""
+        """Free some blobs of somebody that none of their sessions names."""
         values = {**owner._asdict(), "most": limit}
         rows = await self._database.fetch(_STATEMENTS["forget_unnamed"], values)
         return int(rows[0][0])

@@ -31,15 +31,15 @@ class PostgresDeadlines:
             for session_id, sequence, due_at, now in rows
         ]
 
-    async def postpone(self, session_id: UUID, seen: datetime, until: datetime | None) -> None:
+    async def reschedule(self, session_id: UUID, seen: datetime, until: datetime | None) -> None:
         """Have a session due at another time, unless it has changed meanwhile."""
         await self._database.run(
-            _STATEMENTS["postpone"], {"session": session_id, "seen": seen, "until": until}
+            _STATEMENTS["reschedule"], {"session": session_id, "seen": seen, "until": until}
         )
 
-    async def hasten(self, within: float) -> None:
+    async def mark_due_now(self, within: float) -> None:
         """Have sessions due now whose time is further off than it can be."""
-        await self._database.run(_STATEMENTS["hasten"], {"within": within})
+        await self._database.run(_STATEMENTS["mark_due_now"], {"within": within})
 
     async def next_due(self) -> float | None:
         """Return the seconds until a session is due."""

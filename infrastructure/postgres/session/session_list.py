@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from functools import cache
+from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple
 
 from application.ports.session.leases import Lease
@@ -85,7 +85,7 @@ def listed_session(row: Sequence[Any]) -> ListedSession:
     return ListedSession(*columns)
 
 
-@cache
+@lru_cache(256)
 def _statement(given: tuple[str, ...], order: SessionOrder, goes_on: bool) -> LiteralString:
     by = f"by_{order.by}_{'desc' if order.descending else 'asc'}"
     names = ["select", "those", *given, *([f"next_{by}"] if goes_on else ()), by]

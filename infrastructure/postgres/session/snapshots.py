@@ -1,7 +1,6 @@
 """Kept states on Postgres."""
 
 import asyncio
-from collections.abc import Sequence
 from uuid import UUID
 
 from domain.session.state import FORMAT, OLDEST_FORMAT, Session
@@ -13,6 +12,17 @@ _STATEMENTS = sql.load("snapshots")
 _LAST_SEQUENCE = 2**63 - 1
 _LARGE = 128 * 1024
 """From so many bytes on a state takes milliseconds, in which the loop has other things to do."""
+
+
+async def state_of(raw: bytes) -> Session:
+    """Return the state of kept bytes.
+
+    Args:
+        raw: Of a format between `OLDEST_FORMAT` and `FORMAT`.
+    """
+    if len(raw) < _LARGE:
+        return decode_state(raw)
+    return await asyncio.to_thread(decode_state, raw)
 
 
 class PostgresSnapshots:
@@ -34,16 +44,7 @@ class PostgresSnapshots:
         )
         if not rows:
             return None
-        raw: bytes = rows[0][0]
-        if len(raw) < _LARGE:
-            return decode_state(raw)
-        return await asyncio.to_thread(decode_state, raw)
-
-    async def sequences(self, session_id: UUID) -> Sequence[int]:
-        """Return the sequences of all kept states that `load` would give."""
-        values = {"session": session_id, "oldest": OLDEST_FORMAT, "format": FORMAT}
-        rows = await self._database.fetch(_STATEMENTS["snapshot_sequences"], values)
-        return [row[0] for row in rows]
+        return await state_of(rows[0][0])
 
     def weigh(self, session: Session) -> int:
         """Return the bytes that a state has when it is kept."""

@@ -10,11 +10,11 @@ where due_at <= now() and not deleted
 order by due_at
 limit %(limit)s
 
--- name: postpone
+-- name: reschedule
 update sessions set due_at = %(until)s
 where session_id = %(session)s and due_at = %(seen)s
 
--- name: hasten
+-- name: mark_due_now
 -- Rows that are being written are left to their writer: nobody waits for anybody here.
 update sessions set due_at = now()
 where session_id in (

@@ -26,6 +26,15 @@ from (
 where size - octet_length(state) < %(bytes)s
 order by originator_version, notification_id
 
+-- name: kept
+select sequence
+from snapshots
+where session_id = %(session)s and format between %(oldest)s and %(format)s
+order by sequence
+
+-- name: kept_state
+select state from snapshots where session_id = %(session)s and sequence = %(sequence)s
+
 -- name: keys
 select w.key, own.position, own.value, newest.position, newest.value, s.position, s.value
 from unnest(%(scopes)s::uuid[], %(keys)s::text[], %(positions)s::bigint[])

@@ -75,6 +75,33 @@ from (
 where before < %(bytes)s
 order by originator_version
 
+-- name: read_joined
+-- Lines as `record_json` makes them. Of those that are not plain none is made, and one of them is
+-- enough to have all asked for one by one. Those beyond the bytes asked for are not read.
+select count(*),
+  coalesce(sum(size), 0)::bigint as size,
+  count(*) filter (where not is_plain) as unread,
+  string_agg(
+    public_record_v1(originator_id, originator_version, notification_id, digest, state),
+    '\x0a' order by originator_version
+  ) filter (where is_plain) || '\x0a'
+from (
+  select ahead.*,
+    size <= %(longest)s and erased_hash is null and topic <> all(%(erasing)s)
+      and state >= '\x7b22' and state < '\x7b23' as is_plain,
+    sum(size) over (order by originator_version rows unbounded preceding) - size as before
+  from (
+    select originator_id, originator_version, notification_id, topic, state, digest, erased_hash,
+      octet_length(state) as size
+    from events
+    where originator_id = %(session)s and originator_version > %(after)s
+      and originator_version <= %(upto)s
+    order by originator_version
+    limit %(limit)s
+  ) as ahead
+) as page
+where before < %(bytes)s
+
 -- name: read_page
 -- The head of a session beside each event of a page of its log, or beside none. A window of
 -- sequences bounds the work whatever the types let through; `size` is that of all records so far.

@@ -6,12 +6,6 @@ where session_id = %(session)s and sequence <= %(upto)s
 order by sequence desc
 limit 1
 
--- name: snapshot_sequences
-select sequence
-from snapshots
-where session_id = %(session)s and format between %(oldest)s and %(format)s
-order by sequence
-
 -- name: save_snapshot
 -- While two releases run at once, the older one leaves what the newer one has kept. Of an erased
 -- session nothing is kept, by whoever has still known it.

@@ -26,3 +26,16 @@ where backend_start::text = %(started)s
 with head as materialized (select from log_head where log_id = 0 for update)
 insert into write_probe (probe_id, filler) select 1, %(filler)s from head
 on conflict (probe_id) do update set filler = excluded.filler
+
+-- name: spill_little
+-- For this transaction.
+set local work_mem = '64kB'
+
+-- name: take_space
+-- Takes 1 MiB of the disk for a moment, in a file of its own, and writes nothing to the log of
+-- Postgres. Where the operator limits such files, it takes none.
+with filler as materialized (
+  select repeat('x', 65536)
+  from generate_series(1, case current_setting('temp_file_limit') when '-1' then 16 else 0 end)
+)
+select count(*) from filler

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 
 import psycopg
 from psycopg import AsyncConnection
@@ -13,6 +14,7 @@ from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.outcomes import LOST, Outcome, outcome_of
 from infrastructure.postgres.writing.batch import arguments
 from infrastructure.postgres.writing.commit_judge import PendingAppend, judge, refuse
+from infrastructure.postgres.writing.rehearsal import rehearse
 from infrastructure.postgres.writing.write_health import WriteHealth
 from infrastructure.postgres.writing.writer_connection import Connect, WriterConnection
 
@@ -20,6 +22,8 @@ _STATEMENTS = sql.load("log")
 
 _PAUSE = 0.05
 _RECONNECT_PAUSE = 0.1
+_REHEARSALS = 2
+"""How often an append is tried before it is said that none is taken: a connection may have died."""
 
 Committed = Callable[[int], None]
 
@@ -85,12 +89,37 @@ class BatchWriter:
 
     async def _opened(self) -> AsyncConnection | None:
         """Return the connection; None, after a pause, when there is none to be had."""
+        began = monotonic()
         try:
             return await self._writer.open()
         except (psycopg.Error, OSError) as error:
-            self._health.failed(outcome_of(error) or LOST, 0)
+            self._health.failed(outcome_of(error) or LOST, 0, since=began)
             await asyncio.sleep(_RECONNECT_PAUSE)
             return None
+
+    async def rehearse(self) -> None:
+        """Try an append and take it back, so that what stands in the way of the next is known."""
+        outcome = LOST
+        for _ in range(_REHEARSALS):
+            connection = await self._opened()
+            if connection is None:
+                return
+            try:
+                await self._writer.within(rehearse(connection))
+            except (psycopg.Error, OSError) as error:
+                if isinstance(error, TimeoutError):
+                    self._silent()
+                found = outcome_of(error)
+                if found is None or found.reaction == "retry":
+                    return
+                outcome = found
+                if outcome.reaction == "refuse":
+                    break
+                self._writer.leave()
+            else:
+                self._health.heard()
+                return
+        self._health.failed(outcome, 0)
 
     async def settle(self, appends: list[PendingAppend]) -> None:
         """Write appends until each is written or refused, or its caller has been answered."""

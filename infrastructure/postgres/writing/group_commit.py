@@ -29,6 +29,7 @@ from time import monotonic
 from uuid import UUID
 
 import psycopg
+from psycopg import AsyncConnection
 
 from application.errors import OutcomeUnknown, Overloaded, StoreUnavailable
 from application.memory_budget import MEBIBYTE, Share
@@ -38,6 +39,7 @@ from infrastructure.postgres.connecting.outcomes import LOST, outcome_of
 from infrastructure.postgres.writing.batch_writer import BatchWriter, Committed
 from infrastructure.postgres.writing.commit_judge import PendingAppend, refuse
 from infrastructure.postgres.writing.fair_queue import FairQueue
+from infrastructure.postgres.writing.rehearsal import rehearse
 from infrastructure.postgres.writing.write_health import WriteHealth
 from infrastructure.postgres.writing.writer_connection import Connect, WriterConnection
 
@@ -46,8 +48,14 @@ _PROBE = sql.load("writer")["probe"]
 _ATTEMPT = 0.6
 """The part of the patience that one attempt may take: a second one may still be in time."""
 _PROBE_BYTES = 65_536
-_LEAST_PATIENCE = 1.0
+_KNOWN_FOR = 5.0
+"""Seconds for which it is known that writes are taken, once one was."""
+_LOOKS_WITHIN = 1.0
+"""Seconds that who wants to know waits for it."""
+_LEAST_PATIENCE = 0.5
 """Seconds that an append has here however long its caller has waited before."""
+_LOOKS_FOR_THE_LATE = 0.2
+"""Seconds between two looks for callers who have waited for too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +110,10 @@ class GroupCommit:
         self._arrived = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
+        self._asked: asyncio.Future[None] | None = None
+        """Waits for a writer to rehearse."""
+        self._looking: asyncio.Future[None] | None = None
+        """Is done when one has."""
 
     async def start(self) -> None:
         """Begin to write."""
@@ -144,6 +156,27 @@ class GroupCommit:
         self._arrived.set()
         return await done
 
+    async def look(self) -> None:
+        """Find out whether writes are taken, unless that is known; wait for it a moment."""
+        is_known = monotonic() - self.health.heard_at < _KNOWN_FOR
+        if not (is_known or self.health.trouble is not None or self._closing):
+            await self._have_rehearsed()
+
+    async def _have_rehearsed(self) -> None:
+        """Have a writer rehearse as soon as one has nothing else to do, and wait a moment."""
+        if self._looking is None:
+            self._looking = self._asked = asyncio.get_running_loop().create_future()
+            self._arrived.set()
+        await asyncio.wait((self._looking,), timeout=_LOOKS_WITHIN)
+
+    async def _rehearse(self, writer: BatchWriter, asked: asyncio.Future[None]) -> None:
+        self._asked = None
+        try:
+            await writer.rehearse()
+        finally:
+            self._looking = None
+            asked.set_result(None)
+
     def _make_room(self, app: str, size: int) -> None:
         """Take memory for an append: when there is none left, from an app that has more of it."""
         share = self._limits.waiting
@@ -162,7 +195,7 @@ class GroupCommit:
     async def _answer_in_time(self) -> None:
         """Answer the callers whom the database has kept waiting for too long."""
         while True:
-            await asyncio.sleep(self._limits.patience / 10)
+            await asyncio.sleep(min(self._limits.patience / 10, _LOOKS_FOR_THE_LATE))
             overdue = monotonic() - self._limits.patience
             # Not in the order of their age: some have waited before they came here.
             old = self._queue.leave_out(lambda one: one.since < overdue)  # noqa: B023
@@ -174,19 +207,23 @@ class GroupCommit:
                 refuse(told, OutcomeUnknown() if batch.is_sent else StoreUnavailable())
                 late += len(told)
             if late:
-                self.health.failed(LOST, late)
+                self.health.failed(LOST, late, since=overdue)
 
     async def _look_for_the_end_of_trouble(self) -> None:
-        """Write a probe every second while writes are refused: callers stay away meanwhile."""
+        """Try to write every second while writes are refused: callers stay away meanwhile."""
         while True:
             await asyncio.sleep(min(self._limits.patience / 5, 1.0))
             if self.health.trouble is None:
                 continue
+            began = monotonic()
             probe = WriterConnection(self._connect, self._limits.patience)
             try:
                 connection = await probe.open()
-                await probe.within(connection.execute(_PROBE, {"filler": os.urandom(_PROBE_BYTES)}))
-                self.health.succeeded()
+                await probe.within(_try_to_write(connection))
+                # A writer may still wait for the end of a connection that it has left.
+                await self._have_rehearsed()
+                if self.health.heard_at > began:
+                    self.health.succeeded()
             except (psycopg.Error, OSError) as error:
                 outcome = outcome_of(error)
                 if outcome is not None and outcome.reaction != "retry":
@@ -198,6 +235,9 @@ class GroupCommit:
         try:
             while not (self._closing and not self._queue):
                 if not self._queue:
+                    if self._asked is not None:
+                        await self._rehearse(writer, self._asked)
+                        continue
                     self._arrived.clear()
                     await self._arrived.wait()
                     # Those who are about to come in this very turn of the loop come along.
@@ -237,3 +277,9 @@ class GroupCommit:
             batch.append(waiting)
         self._queue.give_back(later)
         return batch
+
+
+async def _try_to_write(connection: AsyncConnection) -> None:
+    """Do what every append does and take it back, then commit what takes space."""
+    await rehearse(connection)
+    await connection.execute(_PROBE, {"filler": os.urandom(_PROBE_BYTES)})

@@ -56,7 +56,7 @@ class Follower:
         async with asyncio.timeout(_SILENCE):
             stream = await open_stream(self._rng.choice(self._ports), path, last_event_id=last)
         try:
-            for _ in range(self._rng.randint(20, 400)):
+            for _ in range(self._rng.randint(3, 100)):
                 await self._take(stream)
         finally:
             stream.close()

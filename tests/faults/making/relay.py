@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Literal
 
+from tests.support.listening import stop_listening
+
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Silent = Literal["those there are", "all"]
 
@@ -35,7 +37,7 @@ class Relay:
         try:
             yield self
         finally:
-            server.close()
+            await stop_listening(server)
             await self.drop()
             await server.wait_closed()
 

@@ -1,10 +1,15 @@
 """The relay passes everything on, and loses, holds back or delays it when it is told to."""
 
 import asyncio
+import gc
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+import pytest
+
 from tests.faults.making.relay import Relay, Streams
+from tests.support.listening import stop_listening
 
 PATIENCE = 20
 
@@ -25,7 +30,7 @@ async def echo() -> AsyncIterator[Relay]:
         async with relay.serve():
             yield relay
     finally:
-        server.close()
+        await stop_listening(server)
         await server.wait_closed()
 
 
@@ -95,3 +100,19 @@ async def test_connections_that_are_dropped_are_lost_at_once() -> None:
         new = await connected(relay)
         await say(new, b"after")
         new[1].close()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_no_connection_is_left_half_made_when_a_server_ends(turns: int) -> None:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    with socket.create_connection(server.sockets[0].getsockname()):
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await stop_listening(server)
+
+    # An unclosed connection is a warning, and so an error.
+    gc.collect()

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from domain.log.chain import genesis, link, record_hash
+from domain.log.erased_records import left_of
 from domain.repair.analyser import MOST_ISSUES, Facts, analyse
 from domain.repair.cairn_rows import CairnRows
 from domain.repair.codes import ISSUES
@@ -160,6 +161,31 @@ def test_a_head_that_is_not_the_end_of_the_log_blocks(head: tuple[int, bytes, in
     assert codes(made) == ["event_head_mismatch"]
     assert made.blocked
     assert not made.actions
+
+
+def test_a_head_at_another_position_than_the_last_event_blocks() -> None:
+    rows = begun()
+    made = report(rows, head=(4, rows[-1][4], 109))
+
+    assert [issue.detail for issue in made.issues] == [
+        "the head is at position 109, event 4 is not"
+    ]
+    assert made.blocked
+    assert not made.actions
+
+
+def test_an_erased_event_is_explained_by_a_later_one_alone() -> None:
+    reader = CairnRows(str(SESSION))
+    (_, type_, raw, *_), *_ = begun()
+    erased = left_of(raw, type_, AT)
+    reader.row(1, type_, erased, erased_hash=record_hash(raw))
+
+    assert reader.unexplained == [
+        ("erasure_unexplained", "event 1 is erased, and nothing says why")
+    ]
+    said = record(2, "session.erased", reason="asked", app="a", began_at=AT)
+    reader.row(2, "session.erased", said)
+    assert reader.unexplained == []
 
 
 def test_what_lists_show_wrongly_blocks_nothing() -> None:

@@ -18,9 +18,7 @@ from api.http.routing import get
 from api.services import services_of
 from api.v1.schemas.operator.audit import Proof, SignedCheckpoints
 from application.errors import AuditKeyMissing
-from application.reads.evidence.transparency import Consistency, Inclusion
 from domain.transparency.tiles import TOP_LEVEL, TileId, parse_path
-from domain.transparency.tree import leaf_hash
 from domain.values import rfc3339
 
 _TEXT = "text/plain; charset=utf-8"
@@ -121,31 +119,10 @@ async def get_proof(request: AnyRequest, query: ProofQuery) -> ASGIResponse:
     if size is None:
         size = await services.store.log.head()
     if position is not None:
-        shown = _inclusion(await services.transparency.inclusion(position, size))
+        shown = (await services.transparency.inclusion(position, size)).document()
     else:
-        shown = _consistency(await services.transparency.consistency(old or 0, size))
+        shown = (await services.transparency.consistency(old or 0, size)).document()
     return json_response(to_json(shown))
-
-
-def _inclusion(found: Inclusion) -> dict[str, object]:
-    return {
-        "position": found.position,
-        "digest": found.digest.hex(),
-        "leaf_hash": leaf_hash(found.digest).hex(),
-        "size": found.size,
-        "root": found.root.hex(),
-        "proof": [one.hex() for one in found.proof],
-    }
-
-
-def _consistency(found: Consistency) -> dict[str, object]:
-    return {
-        "from": found.old,
-        "to": found.new,
-        "from_root": found.old_root.hex(),
-        "to_root": found.new_root.hex(),
-        "proof": [one.hex() for one in found.proof],
-    }
 
 
 @get("/v1/audit/tile/{level:str}/{tile:path}", right="audit", whole_store=True)

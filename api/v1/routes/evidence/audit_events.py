@@ -28,7 +28,7 @@ from api.http.outgoing.responses import (
 from api.http.routing import get
 from api.services import record_access, services_of
 from api.v1.schemas.operator.audit import AuditPage
-from api.v1.schemas.queries import After, Id, Moment, Text, Types
+from api.v1.schemas.queries import After, Moment, Session, Text, Types
 from application.commands.request import RequestOrigin
 from application.ports.log.audit import AuditFilter
 from application.ports.log.events import EventFilter, OwnedEvent
@@ -65,7 +65,7 @@ class AuditQuery(Query):
     until: Annotated[Moment, Field(description="only before this time")] = None
     app: Annotated[Text, Field(description="only of sessions of this app")] = None
     user: Annotated[Text, Field(description="only of sessions of this user")] = None
-    session: Annotated[Id, Field(description="only of this session")] = None
+    session: Annotated[Session, Field(description="only of this session")] = None
     tool: Annotated[Text, Field(description="only calls of this tool, and permissions for it")] = (
         None
     )
@@ -83,7 +83,7 @@ class AuditQuery(Query):
 @Describes(
     "Audit",
     answers={200: AuditPage},
-    problems=("cursor_ahead", "malformed_header", "not_acceptable"),
+    problems=("cursor_ahead", "malformed_header", "not_acceptable", "store_replaced"),
     linked=True,
     other_forms={
         _LINES: {"type": "string", "description": "every event there is, one on each line"},
@@ -145,7 +145,9 @@ def _filter(request: AnyRequest, query: AuditQuery) -> AuditFilter:
 
 async def _lines(pages: AsyncGenerator[Sequence[OwnedEvent]]) -> AsyncGenerator[bytes]:
     async for page in pages:
-        yield b"".join([record_json(event.stored) + b"\n" for event in page])
+        lines = [b"".join([record_json(event.stored) + b"\n" for event in page])]
+        del page
+        yield lines.pop()
 
 
 async def _csv(pages: AsyncGenerator[Sequence[OwnedEvent]]) -> AsyncGenerator[bytes]:
@@ -155,9 +157,11 @@ async def _csv(pages: AsyncGenerator[Sequence[OwnedEvent]]) -> AsyncGenerator[by
     async for page in pages:
         for event in page:
             rows.writerow(map(_cell, _row(event)))
-        yield text.getvalue().encode()
+        del page
+        lines = [text.getvalue().encode()]
         text.seek(0)
         text.truncate()
+        yield lines.pop()
 
 
 def _row(event: OwnedEvent) -> tuple[object, ...]:

@@ -31,7 +31,7 @@ from application.erasure.erasing import ErasureProgress
 from application.erasure.plans import ErasurePlan
 from application.projections.shared_state import user_scope
 from domain.errors import CairnError
-from domain.session.commands import ReleaseLegalHold, SetLegalHold
+from domain.session.commands import EraseSession, ReleaseLegalHold, SetLegalHold
 
 _LINES = "application/jsonl"
 _TOPIC = "Erasure"
@@ -48,7 +48,8 @@ class EraseQuery(Query):
     _TOPIC,
     body=EraseSessionBody,
     answers={200: SessionErasure},
-    problems=("under_legal_hold", "stale_sequence", "hook_denied", "hook_failed", "busy"),
+    asks=(EraseSession,),
+    problems=("stale_sequence", "hook_denied", "hook_failed", "busy"),
     of_sessions=False,
 )
 @with_query(EraseQuery)
@@ -76,7 +77,7 @@ async def erase_session(request: AnyRequest, query: EraseQuery) -> ASGIResponse:
 
 
 @get("/v1/sessions/{session_id:str}/erasure", right="erase")
-@Describes(_TOPIC, answers={200: None}, problems=("not_erased",), media_type=_LINES)
+@Describes(_TOPIC, answers={200: None}, problems=("not_erased", "log_damaged"), media_type=_LINES)
 async def get_erasure(request: AnyRequest) -> ASGIResponse:
     """Prove the erasure of a session: checkpoints and proofs, then what is left of each event."""
     session_id = session_id_of(request)
@@ -90,7 +91,7 @@ async def get_erasure(request: AnyRequest) -> ASGIResponse:
     _TOPIC,
     body=ProveErasureBody,
     answers={200: None},
-    problems=("not_erased", "session_not_found"),
+    problems=("not_erased", "session_not_found", "erased", "log_damaged"),
     of_sessions=False,
     media_type=_LINES,
 )
@@ -108,7 +109,8 @@ async def prove_erasures(request: AnyRequest) -> ASGIResponse:
     _TOPIC,
     body=EraseUserBody,
     answers={200: None},
-    problems=("under_legal_hold", "hook_denied", "hook_failed", "busy"),
+    asks=(EraseSession,),
+    problems=("hook_denied", "hook_failed", "busy"),
     of_sessions=False,
     media_type=_LINES,
 )
@@ -124,7 +126,8 @@ async def erase_user(request: AnyRequest, query: EraseQuery) -> ASGIResponse:
     # Never the name: what is written of this stays.
     where = {"app": app, "user_scope": scope, **_where(body.reason, dry_run=dry_run)}
     await record_access(request, "erasure", where=where)
-    return await Download.of(_steps(request, caller, body, app, user, dry_run=dry_run), _LINES)
+    steps = _steps(request, caller, body, app, user, dry_run=dry_run)
+    return await Download.of(steps, _LINES, has_effect=True)
 
 
 async def _steps(
@@ -158,7 +161,7 @@ async def _steps(
 
 
 @post("/v1/sessions/{session_id:str}/legal-hold", right="hold")
-@Describes(_TOPIC, body=LegalHoldBody, answers={200: Done})
+@Describes(_TOPIC, body=LegalHoldBody, answers={200: Done}, asks=(SetLegalHold,))
 async def set_legal_hold(request: AnyRequest) -> ASGIResponse:
     """Keep a session from being erased, also one that is stopped or deleted."""
     body = await body_of(request, LegalHoldBody)
@@ -166,7 +169,7 @@ async def set_legal_hold(request: AnyRequest) -> ASGIResponse:
 
 
 @delete("/v1/sessions/{session_id:str}/legal-hold", right="hold")
-@Describes(_TOPIC, body=LegalHoldBody, answers={200: Done})
+@Describes(_TOPIC, body=LegalHoldBody, answers={200: Done}, asks=(ReleaseLegalHold,))
 async def release_legal_hold(request: AnyRequest) -> ASGIResponse:
     """Let a session be erased again."""
     body = await body_of(request, LegalHoldBody)

@@ -71,9 +71,11 @@ async def ready(request: AnyRequest, query: ReadyQuery) -> ASGIResponse:
     services = services_of(request)
     deadline = Deadline(query.wait)
     while troubles := [*await services.readiness.troubles()]:
-        if deadline.is_over or await services.hub.closes_within(min(_LOOK_AGAIN, deadline.left())):
+        if deadline.is_over or await services.fan_out.closes_within(
+            min(_LOOK_AGAIN, deadline.left())
+        ):
             break
-    if services.hub.closing.is_set():
+    if services.fan_out.closing.is_set():
         troubles.insert(0, Trouble("stopping", "The server is stopping."))
     if troubles:
         sentences = " ".join(trouble.sentence for trouble in troubles)

@@ -11,6 +11,7 @@ from api.services import caller_of, services_of
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.operator.recovery import RecoveryAnswer
 from application.use_cases.recovery import Recovered
+from domain.session.commands import RecoverSession
 
 
 @get("/v1/recovery", right="repair", whole_store=True)
@@ -21,7 +22,13 @@ async def get_recovery(request: AnyRequest) -> ASGIResponse:
 
 
 @post("/v1/recovery", right="repair", whole_store=True)
-@Describes("Operations", body=EmptyBody, answers={200: RecoveryAnswer}, of_sessions=False)
+@Describes(
+    "Operations",
+    body=EmptyBody,
+    answers={200: RecoveryAnswer},
+    asks=(RecoverSession,),
+    of_sessions=False,
+)
 async def recover_sessions(request: AnyRequest) -> ASGIResponse:
     """Stop every session that nobody drives any more, each in an append of its own."""
     await body_of(request, EmptyBody)

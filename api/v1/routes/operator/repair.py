@@ -17,6 +17,7 @@ from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.operator.repair import Repaired
 from api.v1.schemas.queries import GoFlag
 from domain.repair.report import Options, Scope
+from domain.session.commands import RecoverSession, RepairSession
 
 _DIGEST = "sha256:[0-9a-f]{64}"
 
@@ -58,6 +59,7 @@ class RepairQuery(Query):
     "Sessions",
     body=EmptyBody,
     answers={200: Repaired},
+    asks=(RepairSession, RecoverSession),
     problems=("report_outdated", "stale_sequence", "session_deleted", "busy"),
     of_sessions=False,
 )

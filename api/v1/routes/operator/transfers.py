@@ -128,7 +128,7 @@ async def import_sessions(request: AnyRequest, query: ImportQuery) -> ASGIRespon
     causation = header_text(request, b"cairn-causation")
     caller = Caller(actor, "import", causation, claimed=claimed)
     steps = _steps(request, caller, dry_run=query.dry_run, quarantine=query.quarantine)
-    return await Download.of(steps, _LINES)
+    return await Download.of(steps, _LINES, has_effect=True)
 
 
 async def _steps(

@@ -38,6 +38,13 @@ from api.v1.schemas.session.context import (
 )
 from application.reads.profile import read_profile
 from application.reads.runtime import read_runtime
+from domain.errors import (
+    LimitReached,
+    PeerNotFound,
+    SessionIsStopped,
+    SessionIsStopping,
+    SessionStarting,
+)
 from domain.session.commands import RefreshProfile, ReportPeer, ReportRuntime, ReportSandbox
 from domain.session.events import PeerJoined, PeerLeft, RuntimeReported, SandboxReported
 from domain.values import OfferedModel, rfc3339
@@ -49,10 +56,6 @@ class RemoveProfileQuery(Query):
     expected_digest: Annotated[
         Text, Field(description="of the persona that there is now; else 409")
     ] = None
-
-
-_NOT_ACTIVE = ("session_stopped", "session_stopping", "session_starting")
-_PROFILE_PROBLEMS = ("profile_changed", "turn_in_progress", *_NOT_ACTIVE)
 
 
 @get("/v1/sessions/{session_id:str}/profile", right="read")
@@ -80,7 +83,7 @@ async def get_profile(request: AnyRequest) -> ASGIResponse:
 
 
 @put("/v1/sessions/{session_id:str}/profile", right="write")
-@Describes("Context", body=ProfileBody, answers={200: ProfileDone}, problems=_PROFILE_PROBLEMS)
+@Describes("Context", body=ProfileBody, answers={200: ProfileDone}, asks=(RefreshProfile,))
 async def set_profile(request: AnyRequest) -> ASGIResponse:
     """Set the persona, between turns, if it is the one that is expected."""
     body = await body_of(request, ProfileBody)
@@ -100,7 +103,7 @@ async def set_profile(request: AnyRequest) -> ASGIResponse:
     "Context",
     body=EmptyBody,
     answers={200: Done},
-    problems=_PROFILE_PROBLEMS,
+    asks=(RefreshProfile,),
 )
 @with_query(RemoveProfileQuery)
 async def remove_profile(request: AnyRequest, query: RemoveProfileQuery) -> ASGIResponse:
@@ -111,7 +114,7 @@ async def remove_profile(request: AnyRequest, query: RemoveProfileQuery) -> ASGI
 
 
 @post("/v1/sessions/{session_id:str}/sandbox", right="write")
-@Describes("Context", body=SandboxBody, answers={200: Done})
+@Describes("Context", body=SandboxBody, answers={200: Done}, asks=(ReportSandbox,))
 async def report_sandbox(request: AnyRequest) -> ASGIResponse:
     """Record news of the place where the agent's tools run."""
     body = await body_of(request, SandboxBody)
@@ -146,7 +149,7 @@ async def get_runtime(request: AnyRequest) -> ASGIResponse:
 
 
 @put("/v1/sessions/{session_id:str}/runtime", right="write")
-@Describes("Context", body=RuntimeBody, answers={200: Done})
+@Describes("Context", body=RuntimeBody, answers={200: Done}, asks=(ReportRuntime,))
 async def report_runtime(request: AnyRequest) -> ASGIResponse:
     """Say what runs the agent, in place of what was said before."""
     body = await body_of(request, RuntimeBody)
@@ -185,7 +188,8 @@ async def list_peers(request: AnyRequest) -> ASGIResponse:
     "Context",
     body=PeerBody,
     answers={201: PeerDone, 200: PeerDone},
-    problems=(*_NOT_ACTIVE, "limit_reached"),
+    asks=(ReportPeer,),
+    never=(PeerNotFound,),
 )
 async def add_peer(request: AnyRequest) -> ASGIResponse:
     """Say that another agent can be reached; who has joined already, has."""
@@ -202,7 +206,13 @@ async def add_peer(request: AnyRequest) -> ASGIResponse:
 
 
 @delete("/v1/sessions/{session_id:str}/peers/{peer_id:str}", right="write")
-@Describes("Context", body=PeerLeftBody, answers={200: Done}, problems=("peer_not_found",))
+@Describes(
+    "Context",
+    body=PeerLeftBody,
+    answers={200: Done},
+    asks=(ReportPeer,),
+    never=(LimitReached, SessionIsStopped, SessionIsStopping, SessionStarting),
+)
 async def remove_peer(request: AnyRequest) -> ASGIResponse:
     """Say that a peer cannot be reached any more."""
     body = await body_of(request, PeerLeftBody)

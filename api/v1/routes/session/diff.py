@@ -11,10 +11,10 @@ from api.http.incoming.negotiation import negotiated
 from api.http.incoming.query import Query, with_query
 from api.http.incoming.query_times import sequence_or_moment
 from api.http.incoming.requests import AnyRequest, session_id_of
-from api.http.outgoing.responses import Reply, json_response, to_json
+from api.http.outgoing.responses import Reply, json_response
 from api.http.routing import get
 from api.services import services_of
-from api.v1.documents.diff import diff_document, diff_text
+from api.v1.documents.diff import diff_json, diff_text, differences
 from api.v1.schemas.session.diff import SessionDiff
 
 _TEXT = "text/plain"
@@ -49,7 +49,7 @@ async def get_diff(request: AnyRequest, query: DiffQuery) -> ASGIResponse:
     queries, session_id = services_of(request).queries, session_id_of(request)
     earlier = 1 if query.earlier is None else query.earlier
     before, after = await queries.snapshots(session_id, earlier, query.later)
-    document = diff_document(session_id, before, after)
+    found = differences(session_id, before, after)
     if accepted == _TEXT:
-        return Reply(diff_text(document).encode(), media_type="text/plain; charset=utf-8")
-    return json_response(to_json(document))
+        return Reply(diff_text(found).encode(), media_type="text/plain; charset=utf-8")
+    return json_response(diff_json(found))

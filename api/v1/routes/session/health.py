@@ -25,7 +25,7 @@ from api.http.routing import get, post
 from api.services import caller_of, services_of, use_cases_of
 from api.v1.documents.health import health_entry, lease_document
 from api.v1.schemas.base import Done
-from api.v1.schemas.queries import Flag, Id, Text, Wait
+from api.v1.schemas.queries import Flag, Session, Text, Wait
 from api.v1.schemas.session.health import (
     AttachBody,
     Attached,
@@ -40,6 +40,7 @@ from application.ports.session.session_rows import SessionFilter, SessionOrder
 from application.reads.health import Checkup
 from application.reads.streams.wait_for import Condition
 from domain.health import Health, HealthState
+from domain.session.commands import AcquireAttachment, ReleaseAttachment, ReportHealth
 from domain.values import rfc3339
 
 _PATH = "/v1/health/sessions"
@@ -50,7 +51,8 @@ _PATH = "/v1/health/sessions"
     "Health",
     body=AttachBody,
     answers={201: Attached, 200: Attached},
-    problems=("not_attachable", "lease_held", "lease_not_held"),
+    asks=(AcquireAttachment,),
+    problems=("lease_held", "lease_not_held"),
 )
 async def attach_session(request: AnyRequest) -> ASGIResponse:
     """Take the lease on a session, or with `lease_id` renew it."""
@@ -65,7 +67,7 @@ async def attach_session(request: AnyRequest) -> ASGIResponse:
 
 
 @post("/v1/sessions/{session_id:str}/detach", right="write")
-@Describes("Health", body=DetachBody, answers={200: Done}, problems=("lease_not_held",))
+@Describes("Health", body=DetachBody, answers={200: Done}, asks=(ReleaseAttachment,))
 async def detach_session(request: AnyRequest) -> ASGIResponse:
     """Let go of a session."""
     body = await body_of(request, DetachBody)
@@ -75,7 +77,7 @@ async def detach_session(request: AnyRequest) -> ASGIResponse:
 
 
 @post("/v1/sessions/{session_id:str}/presence", right="write")
-@Describes("Health", body=PresenceBody, answers={200: Present}, problems=("session_stopped",))
+@Describes("Health", body=PresenceBody, answers={200: Present}, asks=(ReportHealth,))
 async def report_presence(request: AnyRequest) -> ASGIResponse:
     """Give a sign of life of a session that has not stopped."""
     body = await body_of(request, PresenceBody)
@@ -114,7 +116,7 @@ class HealthQuery(PageQuery):
     user: Annotated[Text, Field(description="only those of this user")] = None
     workspace: Annotated[Text, Field(description="only those of this workspace")] = None
     agent: Annotated[Text, Field(description="only those that this agent answers in")] = None
-    session: Annotated[Id, Field(description="only this one")] = None
+    session: Annotated[Session, Field(description="only this one")] = None
     state: Annotated[
         tuple[str, ...] | None,
         some_of(HealthState),

@@ -30,7 +30,12 @@ from api.v1.schemas.session.lifecycle import (
 from domain.session.commands import (
     ActivateSession,
     ClearConversation,
+    DeleteSession,
     FailStart,
+    RecoverSession,
+    RepairSession,
+    ResumeSession,
+    RewindConversation,
     StopSession,
 )
 
@@ -40,7 +45,7 @@ from domain.session.commands import (
     "Sessions",
     body=EmptyBody,
     answers={200: StatusDone},
-    problems=("session_stopped", "session_stopping"),
+    asks=(ActivateSession,),
 )
 async def activate_session(request: AnyRequest) -> ASGIResponse:
     """Say that the agent of a starting session is up."""
@@ -53,7 +58,7 @@ async def activate_session(request: AnyRequest) -> ASGIResponse:
     "Sessions",
     body=FailStartBody,
     answers={200: StatusDone},
-    problems=("session_stopped", "session_active"),
+    asks=(FailStart,),
 )
 async def fail_start(request: AnyRequest) -> ASGIResponse:
     """Say that the agent of a starting session did not come up; the session stays visible."""
@@ -63,7 +68,7 @@ async def fail_start(request: AnyRequest) -> ASGIResponse:
 
 
 @post("/v1/sessions/{session_id:str}/stop", right="write")
-@Describes("Sessions", body=StopSessionBody, answers={200: StatusDone})
+@Describes("Sessions", body=StopSessionBody, answers={200: StatusDone}, asks=(StopSession,))
 async def stop_session(request: AnyRequest) -> ASGIResponse:
     """End the activation, with its running turn or after it; the first cause stands."""
     body = await body_of(request, StopSessionBody)
@@ -87,7 +92,8 @@ class ResumeQuery(Query):
     "Sessions",
     body=ResumeSessionBody,
     answers={200: ResumeDone},
-    problems=("session_stopping", "session_expired", "repair_blocked"),
+    asks=(RecoverSession, RepairSession, ResumeSession),
+    problems=("repair_blocked",),
 )
 @with_query(ResumeQuery)
 async def resume_session(request: AnyRequest, query: ResumeQuery) -> ASGIResponse:
@@ -111,7 +117,7 @@ async def resume_session(request: AnyRequest, query: ResumeQuery) -> ASGIRespons
     "Sessions",
     body=EmptyBody,
     answers={200: ConversationDone},
-    problems=("turn_in_progress", "session_stopping"),
+    asks=(ClearConversation,),
 )
 async def clear_conversation(request: AnyRequest) -> ASGIResponse:
     """Begin the transcript anew; the log goes on, and every cursor stays good."""
@@ -124,7 +130,8 @@ async def clear_conversation(request: AnyRequest) -> ASGIResponse:
     "Sessions",
     body=RewindBody,
     answers={200: ConversationDone},
-    problems=("turn_in_progress", "session_stopping", "cursor_ahead", "message_not_found"),
+    asks=(RewindConversation,),
+    problems=("cursor_ahead", "message_not_found"),
 )
 async def rewind_conversation(request: AnyRequest) -> ASGIResponse:
     """Go back to what was said and known after an earlier event; the log goes on."""
@@ -136,7 +143,7 @@ async def rewind_conversation(request: AnyRequest) -> ASGIResponse:
 
 
 @post("/v1/sessions/batch/delete", right="write")
-@Describes("Sessions", body=BatchDeleteBody, answers={200: BatchDeleted})
+@Describes("Sessions", body=BatchDeleteBody, answers={200: BatchDeleted}, asks=(DeleteSession,))
 async def delete_sessions(request: AnyRequest) -> ASGIResponse:
     """Delete sessions, each as if it were asked for alone: one that fails stops no other."""
     body = await body_of(request, BatchDeleteBody)

@@ -24,7 +24,7 @@ from api.v1.routes.session.session_lists import session_page
 from api.v1.schemas.session.lineage import Ancestry, ForkBody, SpawnBody, Spawned
 from api.v1.schemas.session.session_shape import SessionAnswer, SessionPage
 from application.ports.session.session_rows import SessionFilter, SessionOrder
-from domain.session.commands import CreateSession
+from domain.session.commands import CreateSession, SpawnSession
 from domain.values import Owner
 
 
@@ -33,15 +33,7 @@ from domain.values import Owner
     "Lineage",
     body=SpawnBody,
     answers={201: Spawned, 200: Spawned},
-    problems=(
-        "permission_denied",
-        "spawn_limit",
-        "session_exists",
-        "invalid_runtime_override",
-        "session_stopped",
-        "session_stopping",
-        "session_starting",
-    ),
+    asks=(SpawnSession,),
 )
 async def spawn_session(request: AnyRequest) -> ASGIResponse:
     """Begin a child session, in one transaction with its parent's word of it."""
@@ -72,13 +64,8 @@ async def spawn_session(request: AnyRequest) -> ASGIResponse:
     "Lineage",
     body=ForkBody,
     answers={201: SessionAnswer, 200: SessionAnswer},
-    problems=(
-        "session_exists",
-        "cursor_ahead",
-        "invalid_runtime_override",
-        "permission_denied",
-        "message_not_found",
-    ),
+    asks=(CreateSession,),
+    problems=("cursor_ahead", "message_not_found"),
 )
 async def fork_session(request: AnyRequest) -> ASGIResponse:
     """Begin a session with what another one said and knew after one of its events."""

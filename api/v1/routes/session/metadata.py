@@ -22,11 +22,17 @@ from api.v1.schemas.session.metadata import (
 )
 from application.projections.session_document import session_document
 from application.reads.runtime import model_choices, read_runtime
-from domain.session.commands import DescribeSession, OverrideModel, RecordUsage
+from domain.errors import (
+    InvalidRuntimeOverride,
+    LimitReached,
+    ModelNotOffered,
+    ModelSwitchingUnsupported,
+)
+from domain.session.commands import AddSummary, DescribeSession, OverrideModel, RecordUsage
 
 
 @patch("/v1/sessions/{session_id:str}", right="write")
-@Describes("Describing", body=DescribeSessionBody, answers={200: Done})
+@Describes("Describing", body=DescribeSessionBody, answers={200: Done}, asks=(DescribeSession,))
 async def describe_session(request: AnyRequest) -> ASGIResponse:
     """Change the title, the mark or the tags."""
     body = await body_of(request, DescribeSessionBody)
@@ -40,7 +46,7 @@ async def describe_session(request: AnyRequest) -> ASGIResponse:
 
 
 @post("/v1/sessions/{session_id:str}/usage", right="write")
-@Describes("Describing", body=RecordUsageBody, answers={200: UsageDone})
+@Describes("Describing", body=RecordUsageBody, answers={200: UsageDone}, asks=(RecordUsage,))
 async def record_usage(request: AnyRequest) -> ASGIResponse:
     """Set the totals of tokens and cost, or add to them."""
     body = await body_of(request, RecordUsageBody)
@@ -72,12 +78,7 @@ async def get_models(request: AnyRequest) -> ASGIResponse:
     "Describing",
     body=OverrideModelBody,
     answers={200: Done},
-    problems=(
-        "invalid_runtime_override",
-        "limit_reached",
-        "model_not_offered",
-        "model_switching_unsupported",
-    ),
+    asks=(OverrideModel,),
 )
 async def override_model(request: AnyRequest) -> ASGIResponse:
     """Have an agent answer with another model."""
@@ -92,7 +93,13 @@ async def override_model(request: AnyRequest) -> ASGIResponse:
 
 
 @delete("/v1/sessions/{session_id:str}/models/{agent:str}", right="write")
-@Describes("Describing", body=EmptyBody, answers={200: Done})
+@Describes(
+    "Describing",
+    body=EmptyBody,
+    answers={200: Done},
+    asks=(OverrideModel,),
+    never=(InvalidRuntimeOverride, LimitReached, ModelNotOffered, ModelSwitchingUnsupported),
+)
 async def restore_model(request: AnyRequest) -> ASGIResponse:
     """Have an agent answer with its own model again."""
     await body_of(request, EmptyBody)
@@ -126,7 +133,7 @@ async def get_summaries(request: AnyRequest) -> ASGIResponse:
     "Describing",
     body=AddSummaryBody,
     answers={201: SummaryDone},
-    problems=("message_not_found", "summary_exists"),
+    asks=(AddSummary,),
 )
 async def add_summary(request: AnyRequest) -> ASGIResponse:
     """Put what was said so far in short; the messages stay."""

@@ -2,7 +2,7 @@
 
 from litestar.response.base import ASGIResponse
 
-from api.http.around.authorization import require_owner
+from api.http.around.authorization import owner_of_token, require_owner
 from api.http.around.limits import take
 from api.http.describing.route_docs import (
     AT_PROBLEMS,
@@ -12,6 +12,7 @@ from api.http.incoming.bodies import body_of
 from api.http.incoming.preconditions import is_current
 from api.http.incoming.query import Query, with_query
 from api.http.incoming.requests import AnyRequest, header, session_id_of
+from api.http.outgoing.giving import require_room
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import (
     Reply,
@@ -47,11 +48,12 @@ from domain.values import Owner, rfc3339
     "Sessions",
     body=CreateSessionBody,
     answers={201: SessionAnswer, 200: SessionAnswer},
-    problems=("blob_missing", "session_exists", "invalid_runtime_override"),
+    asks=(CreateSession,),
+    problems=("blob_missing",),
 )
 async def create_session(request: AnyRequest) -> ASGIResponse:
     """Begin a session."""
-    body = await body_of(request, CreateSessionBody)
+    body = await body_of(request, CreateSessionBody, defaults=owner_of_token(request))
     await take(request, "sessions")
     require_owner(request, body.app, body.user)
     wanted = CreateSession(
@@ -147,7 +149,7 @@ def _past_reply(request: AnyRequest, past: PastSession) -> Reply:
 
 
 @delete("/v1/sessions/{session_id:str}", right="write")
-@Describes("Sessions", body=EmptyBody, answers={200: Done})
+@Describes("Sessions", body=EmptyBody, answers={200: Done}, asks=(DeleteSession,))
 async def delete_session(request: AnyRequest) -> ASGIResponse:
     """Set the tombstone; the log stays."""
     await body_of(request, EmptyBody)
@@ -171,6 +173,8 @@ async def get_snapshot(request: AnyRequest, query: AtQuery) -> ASGIResponse:
         # While a turn runs, what is being written in it changes without an event.
         if row.turn_id is None and is_current(request, row.sequence):
             return not_modified(row.sequence)
+    # It may be large: what nobody will be sent is not made.
+    require_room(services.memory.share("streams"))
     snapshot = await services.queries.snapshot(session_id, at)
     turn = snapshot.session.turns.running
     written = (
@@ -178,5 +182,5 @@ async def get_snapshot(request: AnyRequest, query: AtQuery) -> ASGIResponse:
         if at is None and turn is not None
         else []
     )
-    body = await snapshot_json(services, snapshot, written)
+    body = await snapshot_json(services, session_id, snapshot, written)
     return json_response(body, headers={"ETag": etag(snapshot.sequence)})

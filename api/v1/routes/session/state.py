@@ -53,7 +53,7 @@ async def get_state(request: AnyRequest, query: AtQuery) -> ASGIResponse:
     "State",
     body=PatchStateBody,
     answers={200: StateDone},
-    problems=("limit_reached", "stale_state"),
+    asks=(PatchState,),
 )
 async def patch_state(request: AnyRequest) -> ASGIResponse:
     """Set and delete keys, whatever others have set meanwhile, or only at an expected version."""

@@ -35,10 +35,10 @@ from domain.session.commands import (
     EditInput,
     Interrupt,
     PromoteInput,
+    QueueInputs,
 )
 
 _TOPIC = "Inputs"
-_ACTIVE = ("session_starting", "session_stopping", "session_stopped")
 
 
 @post("/v1/sessions/{session_id:str}/inputs", right="write")
@@ -46,16 +46,8 @@ _ACTIVE = ("session_starting", "session_stopping", "session_stopped")
     _TOPIC,
     body=QueueInputsBody,
     answers={202: QueueAnswer},
-    problems=(
-        "blob_missing",
-        *_ACTIVE,
-        "turn_in_progress",
-        "turn_exists",
-        "input_exists",
-        "message_exists",
-        "queue_full",
-        "input_too_large",
-    ),
+    asks=(QueueInputs,),
+    problems=("blob_missing",),
 )
 async def queue_inputs(request: AnyRequest) -> ASGIResponse:
     """Have inputs run one after the other: all are taken or none."""
@@ -111,7 +103,8 @@ async def get_input(request: AnyRequest) -> ASGIResponse:
     _TOPIC,
     body=EditInputBody,
     answers={200: InputChanged},
-    problems=("blob_missing", "input_not_found", "input_ended", "queue_full", "input_too_large"),
+    asks=(EditInput,),
+    problems=("blob_missing",),
 )
 async def edit_input(request: AnyRequest) -> ASGIResponse:
     """Change what an input says, as long as it waits."""
@@ -126,7 +119,7 @@ async def edit_input(request: AnyRequest) -> ASGIResponse:
     _TOPIC,
     body=CancelInputBody,
     answers={200: InputTakenBack},
-    problems=("input_not_found",),
+    asks=(CancelInput,),
 )
 async def cancel_input(request: AnyRequest) -> ASGIResponse:
     """Take an input back; one that has ended in another way stays as it is, and that is said."""
@@ -141,7 +134,7 @@ async def cancel_input(request: AnyRequest) -> ASGIResponse:
     _TOPIC,
     body=SteerInputBody,
     answers={200: InputChanged},
-    problems=("input_not_found", "input_ended", "turn_changed", "no_turn_in_progress"),
+    asks=(PromoteInput,),
 )
 async def steer_input(request: AnyRequest) -> ASGIResponse:
     """Have what waits reach the running turn at its next tool boundary."""
@@ -156,7 +149,7 @@ async def steer_input(request: AnyRequest) -> ASGIResponse:
     _TOPIC,
     body=EmptyBody,
     answers={200: DispatchDone},
-    problems=(*_ACTIVE, "turn_in_progress"),
+    asks=(DispatchInput,),
 )
 async def dispatch_input(request: AnyRequest) -> ASGIResponse:
     """Begin the turn of the oldest input; when none waits, nothing happens."""
@@ -169,7 +162,7 @@ async def dispatch_input(request: AnyRequest) -> ASGIResponse:
     _TOPIC,
     body=InterruptBody,
     answers={200: Interrupted},
-    problems=(*_ACTIVE, "turn_changed"),
+    asks=(Interrupt,),
 )
 async def interrupt(request: AnyRequest) -> ASGIResponse:
     """Cancel the running turn and all that waits behind it."""

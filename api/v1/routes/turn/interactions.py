@@ -43,22 +43,16 @@ from api.v1.schemas.turn.pending_interactions import (
 from application.ports.log.events import StoredEvent
 from domain.errors import InteractionNotFound
 from domain.session.commands import (
+    AnswerElicitation,
     CancelInteraction,
+    DecidePermission,
+    RequestElicitation,
+    RequestPermission,
 )
 from domain.session.work import InteractionKind
 from domain.values import Option
 
 _TOPIC = "Interactions"
-_DECIDING = (
-    "session_starting",
-    "session_stopping",
-    "session_stopped",
-    "interaction_not_found",
-    "interaction_decided",
-    "interaction_expired",
-    "option_not_offered",
-    "content_invalid",
-)
 """Why nothing is decided, however what is pending is named."""
 _DECISIONS = {"permission": "permission.decided", "elicitation": "elicitation.answered"}
 
@@ -150,15 +144,7 @@ async def get_interaction(request: AnyRequest) -> ASGIResponse:
     _TOPIC,
     body=RequestInteractionBody,
     answers={200: InteractionRequested, 201: InteractionRequested},
-    problems=(
-        "session_starting",
-        "session_stopping",
-        "session_stopped",
-        "turn_not_found",
-        "turn_ended",
-        "interaction_exists",
-        "limit_reached",
-    ),
+    asks=(RequestElicitation, RequestPermission),
 )
 async def request_interaction(request: AnyRequest) -> ASGIResponse:
     """Ask on behalf of the agent: for a permission, or for content.
@@ -208,7 +194,7 @@ async def request_interaction(request: AnyRequest) -> ASGIResponse:
     _TOPIC,
     body=DecideInteractionBody,
     answers={200: InteractionDecided},
-    problems=(*_DECIDING, "wrong_interaction"),
+    asks=(AnswerElicitation, DecidePermission),
 )
 async def decide_interaction(request: AnyRequest) -> ASGIResponse:
     """Decide, once: with an option of a permission, or with an answer to an elicitation."""
@@ -221,7 +207,8 @@ async def decide_interaction(request: AnyRequest) -> ASGIResponse:
     _TOPIC,
     body=DecideInteractionBody,
     answers={200: InteractionDecided},
-    problems=(*_DECIDING, "ambiguous_interaction"),
+    asks=(AnswerElicitation, DecidePermission),
+    problems=("ambiguous_interaction",),
 )
 async def decide_in_turn(request: AnyRequest) -> ASGIResponse:
     """Decide the only permission, or answer the only elicitation, that is pending in a turn."""
@@ -265,13 +252,7 @@ async def _decide(
     _TOPIC,
     body=WithdrawBody,
     answers={200: InteractionDecided},
-    problems=(
-        "session_starting",
-        "session_stopping",
-        "session_stopped",
-        "interaction_not_found",
-        "interaction_decided",
-    ),
+    asks=(CancelInteraction,),
 )
 async def withdraw_interaction(request: AnyRequest) -> ASGIResponse:
     """Take a request back, on behalf of the agent; it is decided as `cancelled`."""

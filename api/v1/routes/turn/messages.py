@@ -40,6 +40,7 @@ from api.v1.schemas.queries import At, AtQuery, Since
 from api.v1.schemas.turn.transcript import MessageDone, MessagePage, TranscriptEntry
 from application.reads.streams.selecting import ALL
 from application.reads.streams.stream_items import PAGE_BYTES
+from domain.session.commands import AddMessage, ReviseMessage
 
 
 @post("/v1/sessions/{session_id:str}/messages", right="write")
@@ -47,14 +48,8 @@ from application.reads.streams.stream_items import PAGE_BYTES
     "Messages",
     body=AddMessageBody,
     answers={201: MessageDone},
-    problems=(
-        "blob_missing",
-        "session_stopped",
-        "session_stopping",
-        "session_starting",
-        "message_exists",
-        "tool_call_open",
-    ),
+    asks=(AddMessage,),
+    problems=("blob_missing",),
 )
 async def add_message(request: AnyRequest) -> ASGIResponse:
     """Add a message to the transcript."""
@@ -78,10 +73,8 @@ async def add_message(request: AnyRequest) -> ASGIResponse:
     "Messages",
     body=ReviseMessageBody,
     answers={200: MessageDone},
-    problems=(
-        "blob_missing",
-        "message_not_found",
-    ),
+    asks=(ReviseMessage,),
+    problems=("blob_missing",),
 )
 async def revise_message(request: AnyRequest) -> ASGIResponse:
     """Replace what an entry of the transcript says: a message, a thought or a tool call."""
@@ -131,7 +124,7 @@ async def list_messages(request: AnyRequest, query: MessagesQuery) -> ASGIRespon
     session_id = session_id_of(request)
     sequence, epoch, entries = await services.queries.transcript(session_id, query.at)
     key = cursors.transcript_key(services.store.identity, session_id, epoch, order, form)
-    at = None if query.cursor is None else cursors.decode_index(query.cursor, key)
+    at = None if query.cursor is None else cursors.decode_place(query.cursor, key, int)
     if is_current(request, sequence):
         return not_modified(sequence)
     if form == "ui":
@@ -149,7 +142,7 @@ async def list_messages(request: AnyRequest, query: MessagesQuery) -> ASGIRespon
         page = _in_part(entries[start : start + limit])
         end = start + len(page)
         following = end if end < len(entries) else None
-    cursor = None if following is None else cursors.encode_index(following, key)
+    cursor = None if following is None else cursors.encode_place(following, key)
     body = b'{"messages":%s,"next_cursor":%s,"sequence":%d}' % (
         array_json(page),
         to_json(cursor),
@@ -199,7 +192,7 @@ class HistoryQuery(Query):
 @Describes(
     "Messages",
     answers={200: HistoryPage},
-    problems=(*AT_PROBLEMS, "malformed_header"),
+    problems=(*AT_PROBLEMS, "malformed_header", "store_replaced"),
     headers=(LAST_EVENT_ID,),
     conditional=True,
     linked=True,

@@ -10,6 +10,7 @@ from api.http.incoming.requests import AnyRequest, session_id_of
 from api.http.outgoing.responses import etag, json_response, outcome_response, to_json
 from api.http.routing import get, post, put
 from api.services import caller_of, perform, read_response, state_of, use_cases_of
+from api.v1.documents.sessions import bounds_document
 from api.v1.schemas.turn.permissions import (
     EvaluateBody,
     Judgement,
@@ -29,12 +30,7 @@ _TOPIC = "Permissions"
 async def get_permissions(request: AnyRequest) -> ASGIResponse:
     """Read the rules about tool calls, what they may not exceed, and what may be used."""
     session = await state_of(request)
-    policy = session.policy
-    document = {
-        **policy_document(session),
-        "ceiling": None if policy.ceiling is None else asdict(policy.ceiling),
-        "grants": asdict(policy.grants),
-    }
+    document = {**policy_document(session), **bounds_document(session)}
     return read_response(request, session.sequence, document)
 
 
@@ -43,7 +39,7 @@ async def get_permissions(request: AnyRequest) -> ASGIResponse:
     _TOPIC,
     body=ReplacePermissionsBody,
     answers={200: PermissionsSet},
-    problems=("permission_denied",),
+    asks=(ReplacePermissions,),
 )
 async def replace_permissions(request: AnyRequest) -> ASGIResponse:
     """Set all rules, of a child none wider than it began with; they hold at once."""
@@ -53,9 +49,7 @@ async def replace_permissions(request: AnyRequest) -> ASGIResponse:
 
 
 @put("/v1/sessions/{session_id:str}/tool-approval", right="write")
-@Describes(
-    _TOPIC, body=ToolApprovalBody, answers={200: PermissionsSet}, problems=("permission_denied",)
-)
+@Describes(_TOPIC, body=ToolApprovalBody, answers={200: PermissionsSet}, asks=(SwitchToolApproval,))
 async def switch_tool_approval(request: AnyRequest) -> ASGIResponse:
     """Let tools be called without asking, but for those that a rule denies; or not."""
     body = await body_of(request, ToolApprovalBody)

@@ -31,12 +31,14 @@ from api.v1.schemas.turn.turns import (
 )
 from api.v1.torn_text import TornText
 from application.use_cases.turn.pieces import SentPiece, text_of
-from domain.errors import Invalid, TurnNotFound, about
+from domain.checks import About
+from domain.errors import Invalid, TurnNotFound
 from domain.session.commands import (
     CancelTurn,
     CompleteTurn,
     FailTurn,
     RecordActivity,
+    StartTurn,
     TakeInputs,
 )
 from domain.session.events import ActivityEvent, RuntimeEvent
@@ -49,22 +51,8 @@ from domain.values import Failure
     "Turns",
     body=StartTurnBody,
     answers={201: TurnAnswer, 202: TurnWaiting},
-    problems=(
-        "blob_missing",
-        "session_starting",
-        "session_stopping",
-        "session_stopped",
-        "turn_in_progress",
-        "turn_changed",
-        "turn_exists",
-        "message_exists",
-        "inputs_waiting",
-        "queue_full",
-        "input_too_large",
-        "invalid_runtime_override",
-        "model_not_offered",
-        "model_switching_unsupported",
-    ),
+    asks=(StartTurn,),
+    problems=("blob_missing",),
 )
 async def start_turn(request: AnyRequest) -> ASGIResponse:
     """Give the agent input: now, in its turn, or within the running one."""
@@ -111,17 +99,8 @@ async def get_turn(request: AnyRequest) -> ASGIResponse:
     "Turns",
     body=RecordActivityBody,
     answers={200: ActivityAnswer},
-    problems=(
-        "blob_missing",
-        "turn_not_found",
-        "turn_ended",
-        "tool_call_exists",
-        "tool_call_not_open",
-        "message_exists",
-        "piece_misplaced",
-        "partial_too_large",
-        "limit_reached",
-    ),
+    asks=(RecordActivity,),
+    problems=("blob_missing", "piece_misplaced", "partial_too_large", "limit_reached"),
 )
 async def record_activity(request: AnyRequest) -> ASGIResponse:
     """Record what the agent did; or, with `partial`, show and keep what it is still writing."""
@@ -181,7 +160,7 @@ async def _take_pieces(
     reports = [_report(i, raw, partial=True) for i, raw in enumerate(body.events)]
     pieces: list[SentPiece] = []
     for i, (one, event) in enumerate(reports):
-        with about(i):
+        with About(i):
             text = torn.text(i, text_of(event, f"events[{i}]"))
         pieces.append(SentPiece(one.type, event, text, one.offset, one.index))
     taken = await use_cases_of(request).pieces.take(session_id_of(request), turn_id, pieces)
@@ -194,7 +173,7 @@ async def _take_pieces(
     "Turns",
     body=EmptyBody,
     answers={200: InputsTaken},
-    problems=("turn_not_found", "turn_ended"),
+    asks=(TakeInputs,),
 )
 async def take_inputs(request: AnyRequest) -> ASGIResponse:
     """Give the agent what is staged for its turn, now."""
@@ -208,7 +187,7 @@ async def take_inputs(request: AnyRequest) -> ASGIResponse:
     "Turns",
     body=CompleteTurnBody,
     answers={200: TurnEnded},
-    problems=("turn_not_found", "turn_ended"),
+    asks=(CompleteTurn,),
 )
 async def complete_turn(request: AnyRequest) -> ASGIResponse:
     """End the turn as finished; what waits has its turn next."""
@@ -226,7 +205,7 @@ async def complete_turn(request: AnyRequest) -> ASGIResponse:
     "Turns",
     body=FailTurnBody,
     answers={200: TurnEnded},
-    problems=("turn_not_found", "turn_ended"),
+    asks=(FailTurn,),
 )
 async def fail_turn(request: AnyRequest) -> ASGIResponse:
     """End the turn as broken; what waits has its turn next."""
@@ -243,7 +222,7 @@ async def fail_turn(request: AnyRequest) -> ASGIResponse:
     "Turns",
     body=CancelTurnBody,
     answers={200: CancelledTurn},
-    problems=("turn_not_found", "turn_ended"),
+    asks=(CancelTurn,),
 )
 async def cancel_turn(request: AnyRequest) -> ASGIResponse:
     """End this very turn; what waits has its turn next, unless it is held."""

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.v1.schemas.base import Body, Sequence, SessionId, Shape
+from api.v1.schemas.base import Body, Sequence, Shape, Uuid
 from domain.values import MAX_SUMMARY
 
 MOST_PROVEN = 10_000
@@ -56,7 +56,7 @@ class LegalHoldBody(Body):
 class ProveErasureBody(Body):
     """The logs whose erasure is to be proven."""
 
-    log_ids: Annotated[list[SessionId], Field(min_length=1, max_length=MOST_PROVEN)]
+    log_ids: Annotated[list[Uuid], Field(min_length=1, max_length=MOST_PROVEN)]
 
 
 class ErasedLog(Shape):

@@ -4,17 +4,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.v1.schemas.base import Body, Name, SessionId
-
-MOST_NAMED = 10_000
+from api.http.incoming.addresses import MOST_NAMED
+from api.v1.schemas.base import Body, Name, SessionAddress, Uuid
 
 
 class ExportBody(Body):
     """Which logs to export: the sessions that are named, else those of a list, else all."""
 
-    session_ids: Annotated[list[SessionId] | None, Field(min_length=1, max_length=MOST_NAMED)] = (
-        None
-    )
+    session_ids: Annotated[
+        list[SessionAddress] | None, Field(min_length=1, max_length=MOST_NAMED)
+    ] = None
     app: Name | None = None
     user: Name | None = None
     workspace: Name | None = None
@@ -22,6 +21,6 @@ class ExportBody(Body):
     status: Name | None = None
     tag: Name | None = None
     after: Annotated[
-        SessionId | None, Field(description="go on behind this log, as `next` in the manifest says")
+        Uuid | None, Field(description="go on behind this log, as `next` in the manifest says")
     ] = None
     limit: Annotated[int | None, Field(ge=1, le=100_000, description="the most logs")] = None

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 
-from api.v1.schemas.base import Body, Done, Name, Position, Sequence, SessionId, Shape
+from api.v1.schemas.base import Body, Done, Name, Position, Sequence, Shape, Uuid
 from api.v1.schemas.commands import Detail
 from api.v1.schemas.session.session_shape import (
     AgentProcess,
@@ -30,13 +30,13 @@ class AttachBody(Body):
 
     holder: Name
     ttl_seconds: Seconds = USUAL_SECONDS
-    lease_id: SessionId | None = None
+    lease_id: Uuid | None = None
 
 
 class DetachBody(Body):
     """The lease to let go of."""
 
-    lease_id: SessionId
+    lease_id: Uuid
 
 
 class PresenceBody(Body):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from api.v1.schemas.base import Body, Done, Name, ProviderId, SessionId, Shape
+from api.v1.schemas.base import Body, Done, Name, ProviderId, SessionAddress, Shape
 from api.v1.schemas.commands import Detail
 from api.v1.schemas.operator.repair import RepairReport
 from api.v1.schemas.session.session_shape import SessionFailure
@@ -81,7 +81,7 @@ class RewindBody(Body):
 class BatchDeleteBody(Body):
     """Which sessions to delete, each for itself; one that is named twice is deleted once."""
 
-    session_ids: Annotated[list[SessionId], Field(min_length=1, max_length=MOST_DELETED)]
+    session_ids: Annotated[list[SessionAddress], Field(min_length=1, max_length=MOST_DELETED)]
 
 
 class StatusDone(Done):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from api.v1.schemas.base import Body, Done, JsonMap, Name, ProviderId, Sequence, SessionId, Shape
+from api.v1.schemas.base import Body, Done, JsonMap, Name, ProviderId, Sequence, Shape, Uuid
 from api.v1.schemas.base import Title as TitleText
 from api.v1.schemas.commands import Tags
 from api.v1.schemas.session.session_shape import Session
@@ -19,7 +19,7 @@ class SpawnBody(Body):
     A client's own `id` makes the request safe to repeat while the child lives.
     """
 
-    id: SessionId | None = None
+    id: Uuid | None = None
     agent: AgentBody
     ttl_seconds: Ttl
     role: Annotated[
@@ -38,7 +38,7 @@ class SpawnBody(Body):
 class ForkBody(Body):
     """Where a fork goes its own way, and what is different in it; the rest is as it was there."""
 
-    id: SessionId | None = None
+    id: Uuid | None = None
     at: Annotated[
         EventNumber | None, Field(description="after this event; the newest when absent")
     ] = None

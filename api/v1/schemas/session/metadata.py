@@ -10,7 +10,7 @@ from api.v1.schemas.commands import Tags
 from api.v1.schemas.session.context import Switching
 from api.v1.schemas.session.session_shape import SessionModel, SessionUsage
 from api.v1.schemas.turn.activity_data import Count
-from domain.session.content.description import MAX_SUMMARY_CHARACTERS
+from domain.session.content.summaries import MAX_SUMMARY_CHARACTERS
 from domain.values import REASONING_EFFORTS
 
 SummaryText = Annotated[

@@ -15,7 +15,7 @@ from api.http.incoming.query_values import (
     texts_by_name,
     uuids_from,
 )
-from api.v1.schemas.queries import Flag, Id, Moment, Text
+from api.v1.schemas.queries import Flag, Moment, Session, Text
 from application.ports.session.session_rows import SessionFilter, SessionOrder, SortKey
 from domain.badges import Badge
 from domain.session.state import MARKS, Status
@@ -53,9 +53,11 @@ class SessionFilterQuery(Query):
         some_of(Badge),
         Field(description="only those that are well, or not, in one of these ways"),
     ] = None
-    parent: Annotated[Id, Field(description="only the children of this session")] = None
-    root: Annotated[Id, Field(description="only those whose first ancestor is this session")] = None
-    forked_from: Annotated[Id, Field(description="only the forks of this session")] = None
+    parent: Annotated[Session, Field(description="only the children of this session")] = None
+    root: Annotated[
+        Session, Field(description="only those whose first ancestor is this session")
+    ] = None
+    forked_from: Annotated[Session, Field(description="only the forks of this session")] = None
     roots: Annotated[
         Flag,
         Field(description="only those that no other has spawned, or only those that one has"),

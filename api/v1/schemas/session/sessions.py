@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from api.v1.schemas.base import NAME_PATTERN, Body, JsonMap, Name, SessionId, StateMap
+from api.v1.schemas.base import NAME_PATTERN, Body, JsonMap, Name, StateMap, Uuid
 from api.v1.schemas.base import Title as TitleText
 from api.v1.schemas.commands import NewMessage, Tags
 from api.v1.schemas.turn.activity_data import AgentData, whole
@@ -97,7 +97,7 @@ class CreateSessionBody(Body):
     One that is `starting` takes no turns until it is activated; a coordinator needs `ttl_seconds`.
     """
 
-    id: SessionId | None = None
+    id: Uuid | None = None
     external_id: (
         Annotated[
             str,
@@ -109,8 +109,12 @@ class CreateSessionBody(Body):
         ]
         | None
     ) = None
-    app: Name
-    user: Name
+    app: Annotated[
+        Name, Field(description="the app that it belongs to; a token of one app stands for it")
+    ]
+    user: Annotated[
+        Name, Field(description="the user that it belongs to; a token of one user stands for them")
+    ]
     workspace: Name | None = None
     team: Name | None = None
     scope: Name | None = None
@@ -118,7 +122,7 @@ class CreateSessionBody(Body):
     title: TitleText | None = None
     agent: AgentBody | None = None
     state: StateMap = {}
-    messages: Annotated[list[NewMessage], Field(max_length=200)] = []
+    messages: Annotated[list[NewMessage], Field(max_length=1000)] = []
     metadata: JsonMap = {}
     type: FirstType = "user"
     starting: bool = False

@@ -11,6 +11,7 @@ from api.v1.schemas.base import JsonMap, PartialKind, PartialType, Position, Seq
 from api.v1.schemas.session.session_shape import Session, SessionModel
 from api.v1.schemas.turn.inputs import WaitingInput
 from api.v1.schemas.turn.pending_interactions import Interaction
+from api.v1.schemas.turn.permissions import HeldGrants, RulesCeiling
 from api.v1.schemas.turn.transcript import TranscriptEntry
 from domain.values import TurnSource
 
@@ -59,6 +60,11 @@ class Snapshot(Shape):
     tool_calls: list[OpenToolCall]
     interactions: list[Interaction]
     inputs: Annotated[list[WaitingInput], Field(description="what waits, the next one first")]
+    ceiling: RulesCeiling
+    grants: HeldGrants
+    capabilities: Annotated[
+        JsonMap | None, Field(description="of what runs the agent, by its newest report")
+    ]
     state: Annotated[
         JsonMap,
         Field(description="the `app:` and `user:` keys are live, and do not move the ETag"),

@@ -18,7 +18,7 @@ from api.http.outgoing.problems import Problem
 from api.v1.schemas.base import Body, one_of
 from api.v1.schemas.turn.activity_data import DATA, Count, Reportable
 from domain.log.catalogue import NAMES
-from domain.log.event_names import nearest, plain
+from domain.log.event_names import in_the_past, nearest, plain
 from domain.session import events as e
 
 _KIND = r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}$"
@@ -104,7 +104,9 @@ def _meant_by(kind: str) -> str | None:
         return name
     if (run_on := _RUN_ON.get(name.replace(".", ""))) is not None:
         return run_on
-    return nearest(name, DATA) if "." in kind else None
+    # Other programs have names of their own near ours, such as session.updated: what an agent
+    # does not report is only meant by one that says the same.
+    return in_the_past(name, _RESERVED) or (nearest(name, DATA) if "." in kind else None)
 
 
 def verbatim(raw: Any) -> e.RuntimeEvent:

@@ -58,16 +58,20 @@ class SessionGrants(Shape):
     sandbox_profiles: list[str]
 
 
+RulesCeiling = Annotated[
+    SessionRules | None,
+    Field(description="what the rules of a spawned session, and of its forks, never exceed"),
+]
+HeldGrants = Annotated[SessionGrants, Field(description="what the session may use and hand on")]
+
+
 class Permissions(Shape):
     """What decides about tool calls now."""
 
     permissions: SessionRules
     tool_approval: bool
-    ceiling: Annotated[
-        SessionRules | None,
-        Field(description="what the rules of a spawned session, and of its forks, never exceed"),
-    ]
-    grants: Annotated[SessionGrants, Field(description="what the session may use and hand on")]
+    ceiling: RulesCeiling
+    grants: HeldGrants
     sequence: Sequence
 
 

@@ -84,11 +84,11 @@ class ToolCallEntry(_Entry):
     output: Any = None
     returned_at_sequence: int | None = None
     late: Annotated[
-        Literal[True] | None, Field(description="the result came when the turn had ended")
+        Literal[True] | None, Field(description="the result came in another turn, or in none")
     ] = None
     returned_in_turn: Annotated[str | None, Field(description="the turn in which it came")] = None
     returned_in_message: Annotated[
-        str | None, Field(description="the message of role `tool` with which it came")
+        str | None, Field(description="the message of which it is a part")
     ] = None
     approval: Approval | None = None
     meta: JsonMap | None = None

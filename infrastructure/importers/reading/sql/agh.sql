@@ -1,5 +1,7 @@
 -- What AGH keeps of one session.
 
 -- name: events
-select id, sequence as seq, turn_id, type, agent_name, content as payload_raw, timestamp
+-- A text as it is stored: what is not UTF-8 in it is to be told.
+select id, sequence as seq, turn_id, type, agent_name, timestamp,
+  case typeof(content) when 'text' then cast(content as blob) else content end as payload_raw
 from events order by rowid

@@ -11,7 +11,7 @@ from application.fan_out import FanOut
 from application.ports.session.leases import Lease
 from application.ports.store import Store
 from application.reads.health import Checkup, Checkups
-from application.reads.streams.wait_for import Waits
+from application.reads.streams.wait_for import StatusWaits
 from application.use_cases.session.attachment import Attachments
 from application.use_cases.session.presence import Presence
 from domain.session.commands import Command, CreateSession
@@ -52,13 +52,13 @@ class InMemoryApp:
     def __init__(self) -> None:
         self.clock = FixedClock()
         self.store: Store = MemoryStore(clock=self.clock)
-        self.hub = FanOut()
+        self.fan_out = FanOut()
         self.repository = SessionRepository(self.store)
-        self.handler = CommandHandler(self.store, self.repository, self.hub)
+        self.handler = CommandHandler(self.store, self.repository, self.fan_out)
         self.checkups = Checkups(self.store)
         self.presence = Presence(self.store, self.handler)
         self.attachments = Attachments(self.store, self.handler)
-        self.waits = Waits(self.store, self.hub)
+        self.waits = StatusWaits(self.store, self.fan_out)
 
     async def do(self, command: Command, session_id: UUID = SESSION_ID) -> Outcome:
         """Have a command done."""

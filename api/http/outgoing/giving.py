@@ -1,0 +1,161 @@
+"""What readers have not taken is counted; when it is too much, the slowest of them makes room."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+from litestar.types import Receive, Send
+
+from application.memory_budget import Share
+
+_STALLED = 2.0
+"""Seconds after which a reader that takes nothing may be cut off when memory is short."""
+
+_waiting: set["Giving"] = set()
+
+
+class Giving:
+    """Gives one reader an answer, part by part.
+
+    Args:
+        share: The memory for what readers have not taken.
+        cut: Ends the answer, where a part of it makes sense to nobody or can be asked for again.
+            None is that it goes on however slow its reader is.
+    """
+
+    def __init__(self, share: Share, cut: Callable[[], None] | None) -> None:
+        self._share = share
+        self._cut = cut
+        self.waits_since: float | None = None
+        """When the reader was given what it has not taken yet."""
+
+    @contextmanager
+    def holding(self, size: int) -> Generator[None]:
+        """Count bytes that are held for the reader.
+
+        Args:
+            size: How many.
+        """
+        self._share.count(size)
+        try:
+            yield
+        finally:
+            self._share.count(-size)
+
+    async def give(self, body: list[bytes], send: Send) -> None:
+        """Send a part, which is not kept here meanwhile, and wait until the reader has taken it.
+
+        Args:
+            body: The part, which is taken out of it.
+            send: To whom.
+        """
+        with self.holding(len(body[0])):
+            await self.hand_over(body, send)
+
+    async def hand_over(self, body: list[bytes], send: Send) -> None:
+        """Do the same with a part of what is counted as a whole.
+
+        Args:
+            body: The part, which is taken out of it.
+            send: To whom.
+        """
+        self.waits_since = monotonic()
+        _waiting.add(self)
+        if self._share.is_over:
+            _cut_the_slowest()
+        try:
+            await send(part(body.pop()))
+            # Nothing, and so only a wait: what follows is not made until then.
+            await send(part(b""))
+        finally:
+            self.waits_since = None
+            _waiting.discard(self)
+
+    def can_be_cut(self, now: float) -> bool:
+        """Return whether its reader has stood still for so long that others go first.
+
+        Args:
+            now: Seconds, by the clock that only goes forward.
+        """
+        since = self.waits_since
+        return self._cut is not None and since is not None and now - since > _STALLED
+
+    def cut(self) -> None:
+        """End the answer."""
+        if self._cut is not None:
+            self._cut()
+
+
+def require_room(share: Share) -> None:
+    """Refuse a new reader while others have not taken what they were given; make room for the next.
+
+    Args:
+        share: The memory for what readers have not taken.
+
+    Raises:
+        Overloaded: There is none.
+    """
+    if share.is_over:
+        _cut_the_slowest()
+    share.take(0)
+
+
+def _cut_the_slowest() -> None:
+    """End the answer whose reader has taken nothing for the longest time; it may come again."""
+    now = monotonic()
+    stalled = [one for one in _waiting if one.can_be_cut(now)]
+    if stalled:
+        min(stalled, key=lambda one: one.waits_since or now).cut()
+
+
+def part(body: bytes, *, more: bool = True) -> Any:
+    """Return a part of an answer as ASGI sends it."""
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+async def hung_up(receive: Receive) -> None:
+    """Return when the reader has left.
+
+    Args:
+        receive: Of a request whose body is not wanted any more.
+    """
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+class Sending:
+    """Sends an answer until all is sent, its reader has left, or it is cut."""
+
+    def __init__(self) -> None:
+        self._sender: asyncio.Task[None] | None = None
+
+    def cut(self) -> None:
+        """End the answer here, if it is being sent."""
+        if self._sender is not None:
+            self._sender.cancel()
+
+    async def send(self, answer: Coroutine[Any, Any, None], receive: Receive) -> None:
+        """Send an answer.
+
+        Args:
+            answer: Sends it.
+            receive: Of the request.
+        """
+        sender = asyncio.create_task(answer)
+        watcher = asyncio.create_task(hung_up(receive))
+        self._sender = sender
+        try:
+            await asyncio.wait((sender, watcher), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._sender = None
+            sender.cancel()
+            watcher.cancel()
+            await asyncio.wait((sender, watcher))
+        try:
+            if not sender.cancelled():
+                sender.result()
+        finally:
+            # A task has its error, the error its frames, and this one would have the task.
+            del sender, watcher

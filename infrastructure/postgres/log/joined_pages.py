@@ -1,0 +1,87 @@
+"""Pages of events in their public form, made by Postgres: one row for a page.
+
+Where a record of a page is damaged or erased, the page is made of rows, one of which says so.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from application.ports.log.event_log import EventLog
+from application.ports.log.joined_pages import JoinedPage
+from infrastructure.postgres import sql
+from infrastructure.postgres.connecting.database import Database
+from infrastructure.records.joined_lines import are_readable
+from infrastructure.records.joined_rows import JoinedRows
+
+_STATEMENTS = sql.load("joined_pages")
+
+
+class PostgresJoinedPages:
+    """Has pages joined; see `application.ports.log.joined_pages.JoinedPages`.
+
+    Args:
+        database: Where the log is.
+        log: The same.
+    """
+
+    def __init__(self, database: Database, log: EventLog) -> None:
+        self._database = database
+        self._by_row = JoinedRows(log)
+
+    async def of_session(
+        self,
+        session_id: UUID,
+        *,
+        after: int,
+        upto: int,
+        limit: int,
+        most_bytes: int,
+        types: Sequence[str] = (),
+    ) -> JoinedPage | None:
+        """Return events of one session and its head."""
+        values: dict[str, Any] = {
+            "session": session_id,
+            "after": after,
+            "upto": upto,
+            "limit": limit,
+            "bytes": most_bytes,
+            "types": list(types),
+        }
+        rows = await self._database.fetch(
+            _STATEMENTS["of_session"], values, planned_anew=bool(types)
+        )
+        if not rows:
+            return None
+        head, deleted, *page = rows[0]
+        return _page(page, head, values, deleted=deleted) or await self._by_row.of_session(
+            session_id, after=after, upto=upto, limit=limit, most_bytes=most_bytes, types=types
+        )
+
+    async def of_all(self, *, after: int, upto: int, limit: int, most_bytes: int) -> JoinedPage:
+        """Return events of all sessions and the head of the log."""
+        values = {"after": after, "upto": upto, "limit": limit, "bytes": most_bytes}
+        ((head, *page),) = await self._database.fetch(_STATEMENTS["of_all"], values)
+        return _page(page, head, values) or await self._by_row.of_all(
+            after=after, upto=upto, limit=limit, most_bytes=most_bytes
+        )
+
+
+def _page(
+    page: Sequence[Any], head: int, asked: dict[str, Any], *, deleted: bool = False
+) -> JoinedPage | None:
+    """Return a page, which ends before what it was asked for when it is full.
+
+    Returns:
+        None when one of its records cannot be read.
+    """
+    count, last, size, is_plain, lines = page
+    reached = max(min(asked["upto"], head), asked["after"])
+    if not count:
+        return JoinedPage(b"", reached, head, deleted)
+    if not is_plain or not are_readable(lines, count):
+        return None
+    if count == asked["limit"] or size >= asked["bytes"]:
+        reached = last
+    # In what can be read line by line no other byte ends a line.
+    return JoinedPage(lines.replace(b"\n", b","), reached, head, deleted)

@@ -1,0 +1,52 @@
+-- name: of_session
+-- `read_page` of log.sql, with its events as `record_json` makes them, one on each line; and whether
+-- each record begins as one. Postgres works no more for it than for rows, and the program far less.
+select s.sequence, s.deleted, p.*
+from sessions as s
+left join lateral (
+  select count(*), max(originator_version), max(size),
+    bool_and(state >= '\x7b22' and state < '\x7b23'),
+    string_agg(
+      public_record_v1(originator_id, originator_version, notification_id, digest, state),
+      '\x0a' order by originator_version)
+  from (
+    select page.*,
+      sum(octet_length(state)) over (order by originator_version rows unbounded preceding) as size
+    from (
+      select originator_id, originator_version, notification_id, state, digest
+      from events
+      where originator_id = %(session)s and originator_version > %(after)s
+        and originator_version <= %(upto)s
+        and (%(types)s::text[] = '{}' or topic = any(%(types)s))
+      order by originator_version
+      limit %(limit)s
+    ) as page
+  ) as summed
+  where size - octet_length(state) < %(bytes)s
+) as p on true
+where s.session_id = %(session)s
+
+-- name: of_all
+-- `read_all` of log.sql, in the same way.
+select l.head, p.*
+from log_head as l
+left join lateral (
+  select count(*), max(notification_id), max(size),
+    bool_and(state >= '\x7b22' and state < '\x7b23'),
+    string_agg(
+      public_record_v1(originator_id, originator_version, notification_id, digest, state),
+      '\x0a' order by notification_id)
+  from (
+    select page.*,
+      sum(octet_length(state)) over (order by notification_id rows unbounded preceding) as size
+    from (
+      select originator_id, originator_version, notification_id, state, digest
+      from events
+      where notification_id > %(after)s and notification_id <= %(upto)s
+      order by notification_id
+      limit %(limit)s
+    ) as page
+  ) as summed
+  where size - octet_length(state) < %(bytes)s
+) as p on true
+where l.log_id = 0

@@ -1,0 +1,22 @@
+"""So many connections at a time, of all clients and of each."""
+
+import pytest
+
+from api.cli.serving.connection_guard import ConnectionGuard, ConnectionLimits
+
+
+def test_connections_are_counted_in_all_and_of_each_peer(caplog: pytest.LogCaptureFixture) -> None:
+    guard = ConnectionGuard(ConnectionLimits(connections=3, per_peer=2))
+
+    assert [guard.admit("a", 0.0) for _ in range(3)] == [True, True, False]
+    assert [guard.admit("b", 100.0), guard.admit("c", 100.0)] == [True, False]
+    # A Unix socket has no peers, but counts.
+    assert not guard.admit(None, 100.0)
+    guard.leave("a")
+    assert guard.admit(None, 101.0)
+    assert not guard.admit("a", 101.0)
+
+    assert caplog.messages == [
+        "connections are refused: 2 are open of a",
+        "connections are refused: 3 are open in all",
+    ]
