@@ -42,6 +42,7 @@ class KnownTokens:
         self._changed = changed
         self._forgotten = forgotten
         self._revision = 0
+        self._looks = self._latest = 0
         self._known: dict[bytes, tuple[Principal, UUID, float | None]] = {}
         self._good: dict[str, float | None] = {}
         self._used: set[UUID] = set()
@@ -98,6 +99,8 @@ class KnownTokens:
 
     async def _refresh(self) -> None:
         self._looked = monotonic()
+        self._looks += 1
+        look = self._looks
         revision = await self._tokens.revision()
         if revision != self._revision:
             now = monotonic()
@@ -116,9 +119,12 @@ class KnownTokens:
                 )
                 for hashed, token in await self._tokens.hashes()
             }
+            if look < self._latest:
+                return  # another look began later and is done: it knows of what was revoked since
             self._known = known
             self._good = {str(token_id): end for _, token_id, end in known.values()}
             self._revision = revision
+        self._latest = max(look, self._latest)
         self._forgotten()
 
     async def _keep_up(self) -> None:

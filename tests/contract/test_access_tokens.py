@@ -1,7 +1,7 @@
 """Access tokens in memory and on Postgres, and how every process comes to know them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from time import monotonic
 from uuid import UUID, uuid4
@@ -10,7 +10,7 @@ import pytest
 
 from application.errors import StoreUnavailable, TokenNotFound
 from application.fan_out import FanOut, Signal
-from application.ports.access.access_tokens import AccessTokens
+from application.ports.access.access_tokens import AccessToken, AccessTokens
 from application.tokens import known as known_tokens
 from application.tokens.known import KnownTokens
 from application.tokens.manage import PREFIX, TokenRegistry, hash_of
@@ -198,6 +198,31 @@ async def test_another_process_hears_at_once_and_a_deaf_one_within_a_second(data
         finally:
             await heard.stop()
             await deaf.stop()
+
+
+async def test_a_slow_look_does_not_bring_back_a_token_that_was_revoked_meanwhile(
+    tokens: AccessTokens, registry: TokenRegistry, monkeypatch: pytest.MonkeyPatch
+):
+    _, kept = await registry.create(name=None, rights=READ)
+    known, read_hashes = KnownTokens(tokens, Signal()), tokens.hashes
+    has_read, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> Sequence[tuple[bytes, AccessToken]]:
+        found = await read_hashes()
+        has_read.set()
+        await may_go_on.wait()
+        return found
+
+    monkeypatch.setattr(tokens, "hashes", slowly)
+    slow = asyncio.create_task(known.refresh())
+    await has_read.wait()
+    monkeypatch.setattr(tokens, "hashes", read_hashes)
+    await registry.revoke(kept.token_id, EVERYBODY)
+    await known.refresh()
+    assert not known.is_good(str(kept.token_id))
+    may_go_on.set()
+    await slow
+    assert not known.is_good(str(kept.token_id))
 
 
 async def test_a_process_that_cannot_ask_keeps_what_it_knows(
