@@ -23,14 +23,13 @@ from api.http.incoming.addresses import resolve_session
 from api.http.incoming.requests import AnyRequest, scope_of
 from api.http.outgoing.compression import compressed
 from api.http.outgoing.downloads import Download
-from api.http.outgoing.giving import require_room
+from api.http.outgoing.giving import Readers
 from api.http.outgoing.responses import Reply
 from api.http.outgoing.streams import EventStream
 from api.http.routing import Route, Router, RoutingError
 from application.commands.request import BY_ITSELF, RequestOrigin
 from application.errors import Overloaded, StoreUnavailable
 from application.limits.limiter import Limiter
-from application.memory_budget import Share
 from domain.principal import Principal
 
 _logger = logging.getLogger("cairn.http")
@@ -187,9 +186,9 @@ async def _require_room(answer: Download | Reply, scope: dict[str, Any]) -> None
     """Refuse a read while others have not taken what they were given, and there is no room."""
     if scope["method"] not in ("GET", "HEAD"):
         return  # what was asked for may be done
-    share: Share = scope["cairn"].memory.share("streams")
+    readers: Readers = scope["cairn"].readers
     try:
-        require_room(share)
+        readers.require_room()
     except Overloaded:
         if isinstance(answer, Download):
             await answer.discard()

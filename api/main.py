@@ -93,7 +93,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
                 app.services = services
                 spare_the_collector()
                 give_large_blocks_back()
-                with on_shutdown_signal(goodbye(services.fan_out.close)):
+                with on_shutdown_signal(goodbye(services.readers, services.fan_out.close)):
                     yield
 
     token = token_of(chosen)

@@ -17,6 +17,7 @@ from api.http.incoming.requests import (
     session_id_of,
     signed_by,
 )
+from api.http.outgoing.giving import Readers
 from api.http.outgoing.responses import Reply, etag, json_response, not_modified, to_json
 from api.settings import Settings
 from application.commands.access_handler import AccessHandler
@@ -75,6 +76,7 @@ class Services:
 
     settings: Settings
     memory: MemoryBudget
+    readers: Readers
     store: Store
     fan_out: FanOut
     repository: SessionRepository

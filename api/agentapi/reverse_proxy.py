@@ -86,7 +86,7 @@ class ProxiedStream(EventStream):
             services.store.clock.now,
             request_id,
             lambda event: event.sequence,
-            services.memory.share("streams"),
+            services.readers,
             principal,
         )
         self._answer = answer

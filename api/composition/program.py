@@ -6,7 +6,7 @@ from datetime import timedelta
 from api.composition.hooks import hooks_of
 from api.composition.jobs import Rounds, in_turn, retention_of, single_owners
 from api.composition.keys import audit_keys_of, issued_tokens, sealer_of, session_managers_of
-from api.http.outgoing.streams import end_revoked
+from api.http.outgoing.giving import Readers
 from api.services import Services
 from api.settings import Settings
 from application.commands.access_handler import AccessHandler
@@ -152,9 +152,10 @@ def put_together(
     writer = PartialWriter(store.partials, fan_out)
     rebuilder = RowRebuilder(store, repository, timers)
 
+    readers = Readers(memory.share("streams"))
     access_tokens = PostgresAccessTokens(database)
     known_tokens = KnownTokens(
-        access_tokens, fan_out.access, lambda: end_revoked(authentication.is_good)
+        access_tokens, fan_out.access, lambda: readers.end_revoked(authentication.is_good)
     )
     sight = Sight(store.session_rows, repository.owner_in_memory)
     tickets = TicketRegistry(PostgresTickets(database), sight)
@@ -236,6 +237,7 @@ def put_together(
     services = Services(
         settings=settings,
         memory=memory,
+        readers=readers,
         store=store,
         fan_out=fan_out,
         repository=repository,

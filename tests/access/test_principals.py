@@ -238,6 +238,27 @@ def test_a_stream_ends_when_its_token_is_revoked(world: World):
     assert world.ask(made["token"], "GET", path).status_code == 401
 
 
+def test_tokens_of_another_program_in_this_process_end_no_stream(
+    world: World, postgres_server: Server
+):
+    token = world.token("stream", "read", "write", app="qshop")
+    path = f"/v1/sessions/{world.names['qshop']['session_id']}"
+    headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
+    with (
+        postgres_server.database() as url,
+        running(url) as other,
+        httpx.stream("GET", f"{world.base}{path}/events", headers=headers, timeout=20) as answer,
+    ):
+        lines = answer.iter_lines()
+        assert any(line == "event: caught-up" for line in lines)
+        # The other program looks through its tokens before it answers.
+        made = httpx.post(f"{other}/v1/tokens", json={"allow": ["read"]}, timeout=20)
+        assert made.status_code == 201, made.text
+        said = {"role": "user", "parts": [{"type": "text", "text": "it goes on"}]}
+        assert world.ask(token, "POST", f"{path}/messages", json=said).is_success
+        assert any("it goes on" in line for line in lines)
+
+
 # ── commands ─────────────────────────────────────────────────────────────────────────────────
 
 

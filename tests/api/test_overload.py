@@ -135,7 +135,7 @@ async def test_a_reader_that_stands_still_is_cut_off_when_others_need_the_memory
 
             def stands_still() -> bool:
                 nonlocal mark
-                waiting = [one.waits_since for one in giving._waiting]
+                waiting = [one.waits_since for one in services.readers.waiting]
                 since = waiting[0] if waiting else None
                 if since is None or since > mark[1]:
                     mark = share.used, monotonic()

@@ -9,7 +9,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from api.http.outgoing.streams import open_streams
 from tests.streams.agent import Agent, agents
 from tests.support.postgres import Server
 from tests.support.processes import Cairn, in_this_process, serving
@@ -230,7 +229,7 @@ async def test_who_hangs_up_leaves_nothing_behind(database_url: str):
         for stream in streams[1::3]:
             await stream.until("caught-up")
         await eventually(lambda: services.fan_out.followed == 40, "all are followed")
-        assert len(open_streams) == 60
+        assert len(services.readers.streams) == 60
         polls = [Connection(port) for _ in range(10)]
         for poll in polls:
             await poll.send("GET", events_of(session, "?since=now&wait=20s"))
@@ -242,7 +241,7 @@ async def test_who_hangs_up_leaves_nothing_behind(database_url: str):
             left.close()
 
         await eventually(lambda: services.fan_out.followed == 0, "nobody follows any more")
-        await eventually(lambda: not open_streams, "no stream is open")
+        await eventually(lambda: not services.readers.streams, "no stream is open")
         await eventually(lambda: settled_tasks() == tasks, "no task is left")
         assert not services.fan_out.anybody
         assert len(services.fan_out.log._waiting) <= 1  # the job that delivers webhooks

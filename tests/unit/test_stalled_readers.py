@@ -12,6 +12,7 @@ import pytest
 
 from api.http.outgoing import giving
 from api.http.outgoing.downloads import Download
+from api.http.outgoing.giving import Readers
 from api.http.outgoing.responses import Reply
 from api.http.outgoing.streams import EventStream
 from application.errors import Overloaded
@@ -143,17 +144,14 @@ def _serve(items: AsyncGenerator[StreamItem], reader: StalledReader) -> asyncio.
     def cursor(event: StoredEvent) -> int:
         return event.position
 
-    share = Share("streams", 1 << 20)
-    stream = EventStream(items, lambda: START, "r1", cursor, share, Principal(actor="reader"))
+    readers = Readers(Share("streams", 1 << 20))
+    stream = EventStream(items, lambda: START, "r1", cursor, readers, Principal(actor="reader"))
     scope: Any = {}
     return asyncio.create_task(stream(scope, reader.receive, reader.send))
 
 
-def _scope(share: Share) -> Any:
-    def of(_: str) -> Share:
-        return share
-
-    return {"cairn": SimpleNamespace(memory=SimpleNamespace(share=of))}
+def _scope(readers: Readers) -> Any:
+    return {"cairn": SimpleNamespace(readers=readers)}
 
 
 async def _of(pieces: list[bytes]) -> AsyncGenerator[bytes]:
@@ -167,17 +165,18 @@ async def test_a_large_answer_counts_until_its_reader_has_taken_it_or_makes_room
     monkeypatch.setattr(giving, "_STALLED", 0.0)
     share, reader = Share("streams", 3 * LARGE), StalledReader()
     answer = Reply(b"x" * 2 * LARGE)
-    scope = _scope(share)
+    readers = Readers(share)
+    scope = _scope(readers)
     sent = asyncio.create_task(answer(scope, reader.receive, reader.send))
     await reader.stalled.wait()
 
     # The socket has a part of it, and the whole is still there.
     assert len(reader.buffered[0]) == 256 * 1024
     assert share.used == 2 * LARGE
-    giving.require_room(share)
+    readers.require_room()
     share.limit = LARGE
     with pytest.raises(Overloaded):
-        giving.require_room(share)
+        readers.require_room()
     async with asyncio.timeout(20):
         await sent
     assert share.used == 0
@@ -188,7 +187,7 @@ async def test_a_download_ends_with_its_reader_unless_it_has_an_effect() -> None
     left = [b"x" * LARGE, b"y", b"z"]
     reader = StalledReader()
     download = await Download.of(_of(left), "text/plain")
-    sent = asyncio.create_task(download(_scope(share), reader.receive, reader.send))
+    sent = asyncio.create_task(download(_scope(Readers(share)), reader.receive, reader.send))
     await reader.stalled.wait()
     assert share.used == LARGE
     reader.leave()
@@ -203,5 +202,5 @@ async def test_a_download_ends_with_its_reader_unless_it_has_an_effect() -> None
         """Throw it away, as uvicorn does when nobody is there; whoever watches has its turn."""
         await asyncio.sleep(0)
 
-    await erasing(_scope(share), reader.receive, send)
+    await erasing(_scope(Readers(share)), reader.receive, send)
     assert (left, share.used) == ([], 0)

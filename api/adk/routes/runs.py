@@ -22,7 +22,7 @@ from application.memory_budget import Share
 @post("/run", right="write")
 async def run(request: AnyRequest) -> ASGIResponse:
     """Begin a run, wait until it ends, and answer all its events."""
-    asked, share = await begin_run(request), services_of(request).memory.share("streams")
+    asked, share = await begin_run(request), services_of(request).readers.share
     events: list[bytes] = []
     with ExitStack() as held:
         async with aclosing(asked.told()) as told:
@@ -59,7 +59,7 @@ async def run_sse(request: AnyRequest) -> ASGIResponse:
         services.store.clock.now,
         scope_of(request)["cairn_request_id"],
         lambda _: 0,
-        services.memory.share("streams"),
+        services.readers,
         principal_of(request),
     )
 

@@ -59,7 +59,7 @@ def stream_of(request: AnyRequest, frames: AsyncGenerator[bytes]) -> AgentStream
         services.store.clock.now,
         scope_of(request)["cairn_request_id"],
         lambda _: 0,
-        services.memory.share("streams"),
+        services.readers,
         principal_of(request),
     )
 

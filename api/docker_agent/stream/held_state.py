@@ -4,10 +4,8 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from api.docker_agent.stream.translation import Translation
-from api.http.outgoing.giving import require_room
 from api.services import Services
 from application.commands.states.loaded import Loaded
-from application.memory_budget import Share
 from application.ports.log.events import StoredEvent
 from domain.session.state import ABSENT, Session
 
@@ -19,16 +17,15 @@ class HeldState:
 
     Args:
         services: Of the program.
-        share: The memory for streams.
         weight: Of the state at first, bytes when it is kept.
     """
 
-    def __init__(self, services: Services, share: Share, weight: int) -> None:
+    def __init__(self, services: Services, weight: int) -> None:
         self._services = services
-        self._share = share
+        self._share = services.readers.share
         # The translation has the state; here it is only weighed.
         self._loaded = Loaded(ABSENT, b"", 0, weight=weight, weighed=weight)
-        share.count(self._loaded.memory)
+        self._share.count(self._loaded.memory)
 
     async def follow(self, translation: Translation, events: Sequence[StoredEvent]) -> None:
         """Count events that were translated.
@@ -60,9 +57,8 @@ async def holding(services: Services, state: Session) -> AsyncGenerator[HeldStat
         Overloaded: Other streams have all of the memory for them.
     """
     weight = await _weight_of(services, state)
-    share = services.memory.share("streams")
-    require_room(share)
-    held = HeldState(services, share, weight)
+    services.readers.require_room()
+    held = HeldState(services, weight)
     try:
         yield held
     finally:

@@ -7,8 +7,7 @@ from typing import Any, cast
 from litestar.response.base import ASGIResponse
 from litestar.types import Message, Receive, Scope, Send
 
-from api.http.outgoing.giving import Giving, Sending, part
-from application.memory_budget import Share
+from api.http.outgoing.giving import Giving, Readers, Sending, part
 
 
 class Download(ASGIResponse):
@@ -74,14 +73,13 @@ class Download(ASGIResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-        services: Any = cast("dict[str, Any]", scope)["cairn"]
-        share: Share = services.memory.share("streams")
+        readers: Readers = cast("dict[str, Any]", scope)["cairn"].readers
         try:
             if self._has_effect:
-                await self._send(Giving(share, None), send)
+                await self._send(Giving(readers, None), send)
             else:
                 sending = Sending()
-                await sending.send(self._send(Giving(share, sending.cut), send), receive)
+                await sending.send(self._send(Giving(readers, sending.cut), send), receive)
         finally:
             await self._rest.aclose()
 

@@ -4,29 +4,85 @@ import asyncio
 from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from litestar.types import Receive, Send
 
 from application.memory_budget import Share
+from domain.principal import Principal
 
 _STALLED = 2.0
 """Seconds after which a reader that takes nothing may be cut off when memory is short."""
 
-_waiting: set["Giving"] = set()
+
+class OpenStream(Protocol):
+    """A stream whose reader is there."""
+
+    principal: Principal
+
+    def cut(self) -> None:
+        """End it here."""
+
+    def revoke(self) -> None:
+        """End it, and say that its reader may not read any longer."""
+
+
+class Readers:
+    """Those who are being answered by one program: what they have not taken, and their streams.
+
+    Args:
+        share: The memory for what they have not taken.
+    """
+
+    def __init__(self, share: Share) -> None:
+        self.share = share
+        self.waiting: set[Giving] = set()
+        self.streams: set[OpenStream] = set()
+
+    def require_room(self) -> None:
+        """Refuse a new reader while there is no memory for one; make room for the next.
+
+        Raises:
+            Overloaded: Others have not taken what they were given.
+        """
+        if self.share.is_over:
+            self.cut_slowest()
+        self.share.take(0)
+
+    def cut_slowest(self) -> None:
+        """End the answer whose reader has taken nothing for the longest time; it may come again."""
+        now = monotonic()
+        stalled = [one for one in self.waiting if one.can_be_cut(now)]
+        if stalled:
+            min(stalled, key=lambda one: one.waits_since or now).cut()
+
+    def cut_streams(self) -> None:
+        """End every stream whose reader does not take the goodbye."""
+        for stream in list(self.streams):
+            stream.cut()
+
+    def end_revoked(self, is_good: Callable[[Principal], bool]) -> None:
+        """End the streams of those who would not be let in any more.
+
+        Args:
+            is_good: Tells whether somebody would be.
+        """
+        for stream in list(self.streams):
+            if not is_good(stream.principal):
+                stream.revoke()
 
 
 class Giving:
     """Gives one reader an answer, part by part.
 
     Args:
-        share: The memory for what readers have not taken.
+        readers: All who are being answered.
         cut: Ends the answer, where a part of it makes sense to nobody or can be asked for again.
             None is that it goes on however slow its reader is.
     """
 
-    def __init__(self, share: Share, cut: Callable[[], None] | None) -> None:
-        self._share = share
+    def __init__(self, readers: Readers, cut: Callable[[], None] | None) -> None:
+        self._readers = readers
         self._cut = cut
         self.waits_since: float | None = None
         """When the reader was given what it has not taken yet."""
@@ -38,11 +94,11 @@ class Giving:
         Args:
             size: How many.
         """
-        self._share.count(size)
+        self._readers.share.count(size)
         try:
             yield
         finally:
-            self._share.count(-size)
+            self._readers.share.count(-size)
 
     async def give(self, body: list[bytes], send: Send) -> None:
         """Send a part, which is not kept here meanwhile, and wait until the reader has taken it.
@@ -62,16 +118,16 @@ class Giving:
             send: To whom.
         """
         self.waits_since = monotonic()
-        _waiting.add(self)
-        if self._share.is_over:
-            _cut_the_slowest()
+        self._readers.waiting.add(self)
+        if self._readers.share.is_over:
+            self._readers.cut_slowest()
         try:
             await send(part(body.pop()))
             # Nothing, and so only a wait: what follows is not made until then.
             await send(part(b""))
         finally:
             self.waits_since = None
-            _waiting.discard(self)
+            self._readers.waiting.discard(self)
 
     def can_be_cut(self, now: float) -> bool:
         """Return whether its reader has stood still for so long that others go first.
@@ -86,28 +142,6 @@ class Giving:
         """End the answer."""
         if self._cut is not None:
             self._cut()
-
-
-def require_room(share: Share) -> None:
-    """Refuse a new reader while others have not taken what they were given; make room for the next.
-
-    Args:
-        share: The memory for what readers have not taken.
-
-    Raises:
-        Overloaded: There is none.
-    """
-    if share.is_over:
-        _cut_the_slowest()
-    share.take(0)
-
-
-def _cut_the_slowest() -> None:
-    """End the answer whose reader has taken nothing for the longest time; it may come again."""
-    now = monotonic()
-    stalled = [one for one in _waiting if one.can_be_cut(now)]
-    if stalled:
-        min(stalled, key=lambda one: one.waits_since or now).cut()
 
 
 def part(body: bytes, *, more: bool = True) -> Any:

@@ -123,7 +123,7 @@ class Reply(ASGIResponse):
         scope["cairn_in_parts"] = True
         try:
             async with asyncio.timeout(None) as limit:
-                giving = Giving(scope["cairn"].memory.share("streams"), lambda: limit.reschedule(0))
+                giving = Giving(scope["cairn"].readers, lambda: limit.reschedule(0))
                 with giving.holding(len(self.body)):
                     for at in range(0, len(self.body), _LARGE):
                         await giving.hand_over([self.body[at : at + _LARGE]], send)

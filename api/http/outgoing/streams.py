@@ -10,10 +10,9 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 from prometheus_client import Gauge
 
-from api.http.outgoing.giving import Giving, Sending, part, require_room
+from api.http.outgoing.giving import Giving, Readers, Sending, part
 from api.http.outgoing.problems import Problem, document, problem_of, status_of
 from api.http.outgoing.responses import record_json, to_json
-from application.memory_budget import Share
 from application.partials.partial import Piece
 from application.ports.log.events import StoredEvent
 from application.reads.streams.stream_items import (
@@ -39,7 +38,6 @@ GOODBYE = 0.7
 """Seconds a stream has to say goodbye when the server stops; a reader that takes none is cut."""
 
 _OPEN = Gauge("cairn_streams_open", "Event streams open now.", multiprocess_mode="livesum")
-open_streams: set["EventStream"] = set()
 
 
 def frame(event: StoredEvent, cursor: int) -> bytes:
@@ -100,7 +98,7 @@ class EventStream(ASGIResponse):
         now: The clock, for pings.
         request_id: For a problem in the middle of the stream.
         cursor: The cursor of an event.
-        share: The memory for frames that readers have not taken.
+        readers: All who are being answered.
         principal: Who reads; the stream ends when they would not be let in any more.
 
     Raises:
@@ -118,17 +116,18 @@ class EventStream(ASGIResponse):
         now: Callable[[], datetime],
         request_id: str,
         cursor: Callable[[StoredEvent], int],
-        share: Share,
+        readers: Readers,
         principal: Principal,
     ) -> None:
-        require_room(share)
+        readers.require_room()
         super().__init__(media_type="text/event-stream")
         self._items = items
         self._now = now
         self._request_id = request_id
         self._cursor = cursor
         self._sending = Sending()
-        self._giving = Giving(share, self._sending.cut)
+        self._readers = readers
+        self._giving = Giving(readers, self._sending.cut)
         self._is_revoked = False
         self.principal = principal
 
@@ -142,12 +141,12 @@ class EventStream(ASGIResponse):
         await send(
             {"type": "http.response.start", "status": self.status, "headers": self.headers_sent}
         )
-        open_streams.add(self)
+        self._readers.streams.add(self)
         _OPEN.inc()
         try:
             await self._sending.send(self._send(send), receive)
         finally:
-            open_streams.discard(self)
+            self._readers.streams.discard(self)
             _OPEN.dec()
         if self._is_revoked:
             problem = Problem("unauthorized", "the token of this stream is no longer good")
@@ -211,30 +210,16 @@ class EventStream(ASGIResponse):
                 return b"".join([frame(event, self._cursor(event)) for event in events])
 
 
-def goodbye(close: Callable[[], None]) -> Callable[[], None]:
+def goodbye(readers: Readers, close: Callable[[], None]) -> Callable[[], None]:
     """Return what ends all streams when the server is told to stop: kindly first, then for good.
 
     Args:
+        readers: Of the program that stops.
         close: Lets nobody wait for anything new.
     """
 
     def end() -> None:
         close()
-        asyncio.get_running_loop().call_later(GOODBYE, cut)
-
-    def cut() -> None:
-        for stream in list(open_streams):
-            stream.cut()
+        asyncio.get_running_loop().call_later(GOODBYE, readers.cut_streams)
 
     return end
-
-
-def end_revoked(is_good: Callable[[Principal], bool]) -> None:
-    """End the streams of those who would not be let in any more.
-
-    Args:
-        is_good: Tells whether somebody would be.
-    """
-    for stream in list(open_streams):
-        if not is_good(stream.principal):
-            stream.revoke()

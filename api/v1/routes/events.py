@@ -199,7 +199,7 @@ async def _stream(
         services.store.clock.now,
         scope_of(request)["cairn_request_id"],
         lambda event: event.sequence,
-        services.memory.share("streams"),
+        services.readers,
         principal_of(request),
     )
 
@@ -234,7 +234,7 @@ async def get_feed(request: AnyRequest, query: FeedQuery) -> ASGIResponse:
             services.store.clock.now,
             scope_of(request)["cairn_request_id"],
             lambda event: event.position,
-            services.memory.share("streams"),
+            services.readers,
             principal_of(request),
         )
     headers: dict[str, str] = {}

@@ -12,7 +12,6 @@ from api.http.incoming.bodies import body_of
 from api.http.incoming.preconditions import is_current
 from api.http.incoming.query import Query, with_query
 from api.http.incoming.requests import AnyRequest, header, session_id_of
-from api.http.outgoing.giving import require_room
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import (
     Reply,
@@ -174,7 +173,7 @@ async def get_snapshot(request: AnyRequest, query: AtQuery) -> ASGIResponse:
         if row.turn_id is None and is_current(request, row.sequence):
             return not_modified(row.sequence)
     # It may be large: what nobody will be sent is not made.
-    require_room(services.memory.share("streams"))
+    services.readers.require_room()
     snapshot = await services.queries.snapshot(session_id, at)
     turn = snapshot.session.turns.running
     written = (
