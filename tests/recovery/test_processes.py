@@ -27,7 +27,7 @@ def ahead(database_url: str, no_job: None, tmp_path: Path) -> Iterator[Api]:
     server = Cairn(
         database_url,
         tmp_path / "ahead.log",
-        factory="tests.recovery.fast_clock:create_app",
+        factory="tests.support.wrong_clock:two_days_ahead",
         recovery_grace_seconds=SECONDS,
     )
     server.start()
