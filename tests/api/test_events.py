@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
+from application.commands.request import BY_ITSELF
 from tests.support.api import Api, SessionApi, done, refused
 
 CLOUD = {"Accept": "application/cloudevents-batch+json"}
@@ -260,14 +261,15 @@ def test_a_long_poll_answers_as_soon_as_there_is_something(session: SessionApi) 
 
 
 def test_a_long_poll_that_is_in_vain_is_an_empty_page(session: SessionApi) -> None:
-    for path in (f"{session.path}/events?since=now&wait=200ms", "/v1/events?after=now&wait=200ms"):
+    feed = f"/v1/events?after=now&wait=200ms&app={session.app}"
+    for path in (f"{session.path}/events?since=now&wait=200ms", feed):
         began = monotonic()
         page = done(session.api.get(path))
         assert (page["events"], page["up_to_date"]) == ([], True)
-        assert 0.15 < monotonic() - began < 10
+        assert 0.15 < monotonic() - began < 20
     began = monotonic()
-    assert sequences(done(session.get("/events?wait=20s"))) == [1]
-    assert monotonic() - began < 10
+    assert sequences(done(session.get("/events?wait=50s"))) == [1]
+    assert monotonic() - began < 40
 
 
 def test_a_deleted_session_is_closed(session: SessionApi) -> None:
@@ -309,7 +311,9 @@ def test_the_global_feed_is_in_order_and_filtered(api: Api) -> None:
         page = done(api.get("/v1/events", params={"after": start, **query}))
         positions = [event["position"] for event in page["events"]]
         assert positions == sorted(set(positions))
-        return [(event["session_id"], event["sequence"]) for event in page["events"]]
+        # The server may end meanwhile what a test of before has left open.
+        by_clients = [event for event in page["events"] if event["origin"] not in BY_ITSELF]
+        return [(event["session_id"], event["sequence"]) for event in by_clients]
 
     whole = [(one.id, 1), (two.id, 1), (one.id, 2), (two.id, 2), (one.id, 3), (two.id, 3)]
     assert found(app=app) == found() == whole

@@ -23,6 +23,15 @@ PATIENCE = 20.0
 
 
 @pytest.fixture(scope="module")
+def api(postgres_server: Server) -> Iterator[Api]:
+    """A server whose log grows by nothing but what these tests do."""
+    with postgres_server.database() as url, running(url) as base:
+        api = Api(base)
+        yield api
+        api.close()
+
+
+@pytest.fixture(scope="module")
 def open_api(postgres_server: Server) -> Iterator[Api]:
     """A server that may call this machine."""
     settings: Any = {"webhook_private_targets": True, "webhook_attempts": 1}

@@ -16,6 +16,7 @@ from infrastructure.postgres.writing import group_commit, write_health
 from infrastructure.postgres.writing.group_commit import CommitLimits, GroupCommit
 from infrastructure.postgres.writing.write_health import WriteHealth
 from tests.support.appends import Chain
+from tests.support.own_logs import own_records
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -55,7 +56,7 @@ def test_a_reason_is_said_once_for_each_trouble_and_once_in_ten_seconds(
         now += 10.0
         health.failed(LOST, 0)
         health.succeeded()
-    assert [message.split(":")[0] for message in caplog.messages] == [
+    assert [one.getMessage().split(":")[0] for one in own_records(caplog)] == [
         "writes are refused (connection_lost)",
         "writes are refused (timed_out)",
         "writes are taken again after 0.0 s",

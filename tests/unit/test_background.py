@@ -6,6 +6,7 @@ import pytest
 
 from application import background
 from application.background import Background
+from tests.support.own_logs import own_records
 from tests.support.tasks import no_task_left
 
 
@@ -29,7 +30,7 @@ async def test_work_that_has_failed_begins_anew_and_the_log_says_so(
             await goes_on.wait()
         assert await one.stop()
 
-    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    assert [record.levelname for record in own_records(caplog)] == ["ERROR", "ERROR"]
     assert "ValueError: one" in caplog.text
 
 

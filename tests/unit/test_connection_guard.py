@@ -3,6 +3,7 @@
 import pytest
 
 from api.cli.serving.connection_guard import ConnectionGuard, ConnectionLimits
+from tests.support.own_logs import own_records
 
 
 def test_connections_are_counted_in_all_and_of_each_peer(caplog: pytest.LogCaptureFixture) -> None:
@@ -16,7 +17,7 @@ def test_connections_are_counted_in_all_and_of_each_peer(caplog: pytest.LogCaptu
     assert guard.admit(None, 101.0)
     assert not guard.admit("a", 101.0)
 
-    assert caplog.messages == [
+    assert [one.getMessage() for one in own_records(caplog)] == [
         "connections are refused: 2 are open of a",
         "connections are refused: 3 are open in all",
     ]

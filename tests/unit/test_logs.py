@@ -7,6 +7,7 @@ import pytest
 
 from api.http.around.request_log import RequestLog
 from api.logs import _Lines
+from tests.support.own_logs import own_records
 
 
 def line(message: str, **fields: object) -> str:
@@ -62,7 +63,7 @@ def answered(log: RequestLog, *statuses: int, seconds: float = 0.1) -> None:
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[int, object]]:
-    fields = [record.fields for record in caplog.records]  # type: ignore[attr-defined]
+    fields = [record.fields for record in own_records(caplog)]  # type: ignore[attr-defined]
     return [(one["status"], one.get("refused")) for one in fields]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from infrastructure.keys.owner_only_file import KeyFileError, read_owner_only
 from infrastructure.keys.watched_file import WatchedFile
+from tests.support.own_logs import own_records
 
 
 class Clock:
@@ -54,7 +55,7 @@ def test_one_that_cannot_be_used_any_more_is_told_of_once_and_stays_good(
     with caplog.at_level(logging.WARNING, "cairn"):
         for clock.seconds in (2.0, 4.0, 6.0):
             assert file.now() == "one"
-    (record,) = caplog.records
+    (record,) = own_records(caplog)
     assert "chmod 600" in record.getMessage()
     path.unlink()
     clock.seconds = 8.0
