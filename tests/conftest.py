@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import HealthCheck, settings
 
 from api import main as program
@@ -25,6 +26,10 @@ program.spare_the_collector = lambda: None
 _COLLECT_EVERY = (5_000, 20, 10)
 
 certificates.read_once()
+
+# A busy machine may take longer for an answer than the five seconds that httpx waits by itself.
+for _part in ("connect", "read", "write", "pool"):
+    setattr(DEFAULT_TIMEOUT_CONFIG, _part, 60.0)
 
 _CHOICE = pytest.StashKey[Choice]()
 

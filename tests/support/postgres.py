@@ -26,6 +26,7 @@ from infrastructure.embedded_postgres import EmbeddedPostgres
 from infrastructure.postgres.connecting.migrations import migrate
 
 _PATIENCE = 2
+_TRIES = 4
 _SHM = "/dev/shm"
 _ROOM = 4 * 1024**3
 
@@ -158,17 +159,20 @@ class Server:
         try:
             yield self._url(name)
         finally:
-            drop = sql.SQL("drop database {}").format(sql.Identifier(name))
-            try:
-                # Waits five seconds for connections that are just being closed.
+            self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        drop = sql.SQL("drop database {}").format(sql.Identifier(name))
+        for _ in range(_TRIES):
+            # Each try waits five seconds for connections that are just being closed.
+            with suppress(psycopg.errors.ObjectInUse):
                 self._admin.execute(drop)
-            except psycopg.errors.ObjectInUse:
-                left = self._admin.execute(
-                    "select application_name, query from pg_stat_activity where datname = %s",
-                    (name,),
-                ).fetchall()
-                self._admin.execute(drop + sql.SQL(" with (force)"))
-                raise AssertionError(f"connections were left open: {left}") from None
+                return
+        left = self._admin.execute(
+            "select application_name, query from pg_stat_activity where datname = %s", (name,)
+        ).fetchall()
+        self._admin.execute(drop + sql.SQL(" with (force)"))
+        raise AssertionError(f"connections were left open: {left}")
 
     def admin_url(self, url: str) -> str:
         """Return how whoever made a database is connected to it, which may be a superuser."""

@@ -72,7 +72,9 @@ class Cairn:
         """Start it, and return when it serves."""
         self._log.write_bytes(b"")
         command = uvicorn_command(
-            "--factory", self._factory, "--host", "127.0.0.1", "--port", "0", "--no-access-log"
+            *("--factory", self._factory, "--host", "127.0.0.1", "--port", "0", "--no-access-log"),
+            # Else it would serve on without what its start has failed at.
+            *("--lifespan", "on"),
         )
         with self._log.open("ab") as log:
             self._process = start(

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.support.listening import stop_listening
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @dataclass

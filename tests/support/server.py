@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from api.main import create_app
 from api.settings import Settings
 
-_START_WITHIN = 20.0
-_STOP_WITHIN = 10.0
+_START_WITHIN = 60.0
+_STOP_WITHIN = 30.0
 
 
 @contextmanager
