@@ -227,10 +227,10 @@ def test_presence_is_no_event_unless_the_process_turns(session: SessionApi) -> N
         ("healthy", 3), ("healthy", 3),
     ]  # fmt: skip
     for process, sequence in said:
-        answer = present(session, process, detail="token=abc123 expired")
+        answer = present(session, process, detail="token=hunter2 expired")
         assert (answer["process"], answer["sequence"]) == (process, sequence)
     assert session.types() == ["session.created", "session.unhealthy", "session.recovered"]
-    assert "abc123" not in session.get("/events").text + session.get("/health").text
+    assert "hunter2" not in session.get("/events").text + session.get("/health").text
 
 
 def test_presence_of_a_session_that_has_stopped(session: SessionApi) -> None:
@@ -583,7 +583,7 @@ def test_waiting_ends_when_time_is_up(session: SessionApi) -> None:
     began = monotonic()
     response = session.get("/wait?for=stopped&wait=200ms")
     waited = done(response)
-    assert 0.15 < monotonic() - began < 5
+    assert 0.15 < monotonic() - began < 20
     assert (waited["met"], waited["status"]) == (False, "idle")
     assert response.headers["etag"] == '"1"'
 

@@ -1,7 +1,6 @@
 """The same Idempotency-Key gives one effect and one answer, whatever happens in between."""
 
 from concurrent.futures import ThreadPoolExecutor
-from time import sleep
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +8,7 @@ import psycopg
 import pytest
 
 from tests.support.api import HELLO, Api, SessionApi, done, refused
+from tests.support.locks import until_somebody_waits
 from tests.support.postgres import Server
 from tests.support.server import running
 
@@ -181,7 +181,7 @@ def test_a_key_that_is_still_in_flight(database_url: str) -> None:
         # Whoever appends waits for this row, so that the first request does not come to its end.
         blocker.execute("select head from log_head for update")
         first = pool.submit(session.post, "/messages", body, headers=headers)
-        sleep(0.3)
+        until_somebody_waits(database_url)
         second = session.post("/messages", body, headers=headers)
         refused(second, 409, "idempotency_key_in_flight")
         assert second.headers["retry-after"] == "1"

@@ -387,7 +387,7 @@ def test_status_waits_for_a_change_of_status(session: SessionApi) -> None:
 def test_status_answers_when_time_is_up(session: SessionApi) -> None:
     began = monotonic()
     assert done(session.get("/status?wait=200ms"))["status"] == "idle"
-    assert 0.15 < monotonic() - began < 10
+    assert 0.15 < monotonic() - began < 20
     assert done(session.get("/status?wait=0"))["status"] == "idle"
 
 

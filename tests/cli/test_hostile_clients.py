@@ -72,7 +72,7 @@ def test_100_mb_in_one_header_are_not_read(impatient: Served) -> None:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: ")
         with pytest.raises(OSError, match=r"Broken pipe|reset"):
             connection.sendall(b"a" * (100 * MIB))
-    with urllib.request.urlopen(f"{impatient.url}/health", timeout=5) as answered:
+    with urllib.request.urlopen(f"{impatient.url}/health", timeout=PATIENCE) as answered:
         assert answered.status == 200
 
 
@@ -192,7 +192,7 @@ def test_connections_beyond_the_cap_are_refused_with_a_word_in_the_log(serve: Se
         refusals = [answer(open_ones.enter_context(connected(server))) for _ in range(3)]
         assert [(status, problem["code"]) for status, problem in refusals] == [(503, "busy")] * 3
         assert server.errors().count("connections are refused: 5 are open of 127.0.0.1") == 1
-    with urllib.request.urlopen(f"{server.url}/health", timeout=5) as answered:
+    with urllib.request.urlopen(f"{server.url}/health", timeout=PATIENCE) as answered:
         assert answered.status == 200
 
 

@@ -1,7 +1,6 @@
 """Artifacts, in memory and on Postgres."""
 
 import asyncio
-from time import monotonic
 from uuid import UUID, uuid4
 
 import psycopg
@@ -12,6 +11,7 @@ from application.ports.session.artifacts import ArtifactDraft, ArtifactPlace
 from application.ports.store import Store
 from domain.errors import SessionNotFound
 from tests.support.appends import Chain, row
+from tests.support.locks import until_somebody_waits
 
 MOST = 1_000_000
 ABOUT = b'{"a":1}'
@@ -178,14 +178,8 @@ async def test_one_that_is_saved_while_its_session_is_erased_goes_with_it(
         assert saved == (True,)
         erased = chain.next(["session.erased"], row=row(status="erased", deleted=True))
         erasing = asyncio.create_task(store.log.append(erased))
-        deadline = monotonic() + 30
-        while not other.execute(
-            "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname ="
-            " current_database()"
-        ).fetchone():
-            assert monotonic() < deadline, "what erases the session did not wait"
-            assert not erasing.done()
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(until_somebody_waits, database_url)
+        assert not erasing.done()
         saving.commit()
         await erasing
         assert await store.artifacts.names(alone(session)) == ["a"]

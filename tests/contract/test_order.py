@@ -8,6 +8,7 @@ from psycopg import AsyncConnection
 
 from application.ports.store import Store
 from tests.support.appends import Chain
+from tests.support.locks import until_somebody_waits
 from tests.support.writers import NAIVE_INSERT, NAIVE_TABLE, follow, writing
 
 EVERYTHING = 10_000_000
@@ -82,14 +83,14 @@ async def test_in_the_log_who_has_the_lower_position_commits_first(
         # What an append does first, by a process that then takes its time.
         await slow.execute("update log_head set head = head + 1 where log_id = 0")
         fast = asyncio.create_task(postgres_store.log.append(Chain().next()))
-        await asyncio.sleep(0.2)
+        await asyncio.to_thread(until_somebody_waits, database_url)
         assert not fast.done()
         assert await postgres_store.log.head() == 0
         await slow.execute(
             "insert into events values (gen_random_uuid(), 1, 't', 's', 1, sha256('x'))"
         )
         await slow.commit()
-        assert await asyncio.wait_for(fast, 5) == 2
+        assert await asyncio.wait_for(fast, 30) == 2
     with psycopg.connect(database_url) as connection:
         rows = connection.execute("select notification_id from events order by 1").fetchall()
     assert rows == [(1,), (2,)]

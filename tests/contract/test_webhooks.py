@@ -22,6 +22,7 @@ from infrastructure.postgres.log.checkpoints import PostgresCheckpoints
 from infrastructure.postgres.store import open_store
 from infrastructure.postgres.webhooks import PostgresWebhooks
 from tests.support.appends import Chain
+from tests.support.locks import until_somebody_waits
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 LATER = AT + timedelta(hours=1)
@@ -194,10 +195,7 @@ async def test_who_finds_a_place_taken_meanwhile_takes_another(
     on_postgres: Both, database_url: str
 ) -> None:
     webhooks, _ = on_postgres
-    with (
-        psycopg.connect(database_url) as other,
-        psycopg.connect(database_url, autocommit=True) as watcher,
-    ):
+    with psycopg.connect(database_url) as other:
         other.execute(
             "with made as (insert into webhooks (webhook_id, place, url, types, batch, secret,"
             " created_at, updated_at) values (%s, 1, 'x', '{}', 1, 'x', now(), now())"
@@ -206,13 +204,7 @@ async def test_who_finds_a_place_taken_meanwhile_takes_another(
             (uuid4(),),
         )
         making = asyncio.create_task(webhooks.create(new()))
-        waits = (
-            "select 1 from pg_stat_activity where datname = current_database()"
-            " and wait_event_type = 'Lock'"
-        )
-        async with asyncio.timeout(4):
-            while not watcher.execute(waits).fetchone():  # noqa: ASYNC110 - it is in a database
-                await asyncio.sleep(0.01)
+        await asyncio.to_thread(until_somebody_waits, database_url)
         other.commit()
         assert await making
 

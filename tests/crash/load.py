@@ -25,7 +25,7 @@ REFUSALS = {
     "not_ready",
 }
 """Every way in which a command of this load may be refused."""
-_AGAIN = {"idempotency_key_in_flight", "store_unavailable", "outcome_unknown", "busy", "not_ready"}
+AGAIN = {"idempotency_key_in_flight", "store_unavailable", "outcome_unknown", "busy", "not_ready"}
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Asked:
             return False
         # A refusal by the rules that came after is one: had it been stored, that would be replayed.
         later = self.answers[open_ends[-1] + 1 :]
-        return not any(answer and answer.code not in _AGAIN for answer in later)
+        return not any(answer and answer.code not in AGAIN for answer in later)
 
 
 @dataclass
@@ -204,7 +204,7 @@ class _Client:
             if answer is not None and answer.is_accepted:
                 load.done += 1
                 self._learn(asked, answer)
-            if answer is not None and answer.code not in _AGAIN:
+            if answer is not None and answer.code not in AGAIN:
                 return
             if not persistent:
                 return

@@ -6,6 +6,7 @@ from typing import Any
 from infrastructure.embedded_postgres import EmbeddedPostgres
 from tests.crash.conftest import start_again
 from tests.crash.evidence import examine
+from tests.crash.load import AGAIN
 from tests.streams.agent import Agent, agents
 from tests.support.processes import Cairn
 from tests.support.sse import Answer, Lost
@@ -83,7 +84,8 @@ async def test_inputs_that_a_server_dies_under_run_once_each_and_in_order(
                 if answer.is_accepted:
                     accepted[turn_id] = answer
                 else:
-                    assert answer.code in ("not_ready", "idempotency_key_in_flight"), answer
+                    # On a busy machine the database may answer too late.
+                    assert answer.code in AGAIN, answer
             if len(accepted) >= CLIENTS * EACH // 2:
                 enough.set()
 

@@ -10,6 +10,7 @@ from tests.support.api import Api
 from tests.support.server import running
 
 SECONDS = 3.0
+PATIENCE = 30.0
 A_SECOND = 40
 """Transactions: five jobs, their heartbeats and the watch of the store take about 13."""
 
@@ -43,14 +44,18 @@ def test_a_server_without_work_leaves_its_database_alone(database_url: str) -> N
         assert found is not None
         return int(found[0])
 
+    def a_second(connection: psycopg.Connection) -> float:
+        before, since = committed(connection), time.monotonic()
+        time.sleep(SECONDS)
+        return (committed(connection) - before) / (time.monotonic() - since)
+
     with (
         running(database_url) as url,
         psycopg.connect(database_url, autocommit=True) as connection,
     ):
         with closing(Api(url)) as api:
             api.create()
-        time.sleep(1.5)
-        before, since = committed(connection), time.monotonic()
-        time.sleep(SECONDS)
-        passed = time.monotonic() - since
-        assert committed(connection) - before < A_SECOND * passed
+        # What it did when it started may be told as late as ten seconds after it.
+        deadline = time.monotonic() + PATIENCE
+        while (found := a_second(connection)) >= A_SECOND:
+            assert time.monotonic() < deadline, found

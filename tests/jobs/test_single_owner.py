@@ -17,7 +17,7 @@ from infrastructure.postgres.connecting.job_board import JobBoard
 from infrastructure.postgres.connecting.single_owner import SingleOwner, nudge
 from tests.support.tasks import no_task_left
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 LONG = 3600.0
 SOON = 0.02
 

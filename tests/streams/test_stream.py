@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
@@ -18,6 +19,9 @@ from tests.streams.agent import Agent, agents, said
 from tests.streams.conftest import PING_SECONDS
 from tests.support.processes import Cairn, in_this_process, serving
 from tests.support.sse import Connection, open_stream, streaming
+
+LONGEST = 10.0
+"""Seconds: less than the 15 between two pings by default, and more than a busy machine needs."""
 
 
 def events_of(session: str, query: str = "") -> str:
@@ -195,16 +199,15 @@ async def test_a_quiet_stream_pings_with_its_head_and_the_time_of_the_server(
 
     async with streaming(pair[0].port, events_of(session)) as stream:
         await stream.until("caught-up")
-        began = time.monotonic()
         pings = [await stream.next() for _ in range(3)]
-        took = time.monotonic() - began
 
     assert [ping.event for ping in pings] == ["ping"] * 3
     assert [ping.id for ping in pings] == [1] * 3
     assert [ping.json["head"] for ping in pings] == [1] * 3
     times = [datetime.fromisoformat(ping.json["at"]) for ping in pings]
-    assert times == sorted(times)
-    assert 2.5 * PING_SECONDS < took < 10 * PING_SECONDS
+    # By the clock of the server: a reader on a busy machine may find several at once.
+    apart = [(after - before).total_seconds() for before, after in pairwise(times)]
+    assert all(PING_SECONDS / 2 < seconds < LONGEST for seconds in apart), apart
 
 
 @pytest.mark.parametrize("deleter", [0, 1], ids=["this process", "another process"])
@@ -329,7 +332,8 @@ async def test_all_streams_say_goodbye_when_the_server_stops(database_url: str, 
     assert {ending.json["reason"] for ending in endings} == {"server_shutdown"}
     assert [ending.id for ending in endings] == [1] * 5 + [5] * 5
     assert page["events"] == []
-    assert took < 2
+    # The long poll would have waited for a minute.
+    assert took < LONGEST
 
 
 @contextmanager

@@ -18,13 +18,14 @@ SOON = 10.0
 class Waiting:
     """A request whose answer is yet to come."""
 
-    def __init__(self, port: int, path: str) -> None:
+    def __init__(self, port: int, path: str, **headers: str) -> None:
         self._connection = Connection(port)
         self._path = path
+        self._headers = headers
         self._answer: asyncio.Task[Any] | None = None
 
     async def __aenter__(self) -> Self:
-        await self._connection.send("GET", self._path)
+        await self._connection.send("GET", self._path, headers=self._headers)
         self._answer = asyncio.create_task(self._receive())
         return self
 
@@ -91,7 +92,7 @@ async def test_a_long_poll_goes_on_waiting_past_what_its_filter_hides(
     pair: list[Cairn], agent: Agent, other: Agent
 ):
     session, turn = await agent.busy_session()
-    path = events_of(session, "since=now&types=agent.message&wait=30s")
+    path = events_of(session, "since=2&types=agent.message&wait=30s")
 
     async with Waiting(pair[0].port, path) as waiting:
         await other.messages(session, 3)
@@ -159,8 +160,10 @@ async def test_the_status_is_answered_when_it_changes(
     session = await agent.session()
     before = await agent.do("GET", f"/v1/sessions/{session}/status")
 
-    async with Waiting(pair[0].port, f"/v1/sessions/{session}/status?wait=30s") as waiting:
-        await (agent, other)[writer].message(session)
+    # From where it looked: the request may come to the server after the turn.
+    seen = {"if-none-match": f'"{before["sequence"]}"'}
+    path = f"/v1/sessions/{session}/status?wait=30s"
+    async with Waiting(pair[0].port, path, **seen) as waiting:
         await (agent, other)[writer].turn(session)
         written = time.monotonic()
         after, came = await waiting.answer()

@@ -94,7 +94,7 @@ def test_the_badges_of_all_inputs_there_are_add_up() -> None:
     assert len(badges) == 57_600
     assert Counter(badges) == TOTALS
     assert set(badges) == set(get_args(Badge))
-    assert process_time() - began < 1
+    assert process_time() - began < 5
 
 
 @every("info_vectors")

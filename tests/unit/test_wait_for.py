@@ -193,7 +193,7 @@ async def test_a_lease_that_has_run_out_attaches_nobody() -> None:
 async def test_when_time_is_up_it_is_told_how_it_is() -> None:
     office = InMemoryApp()
     await office.create()
-    waiting = asyncio.create_task(office.waits.until(SESSION_ID, "stopped", 0.05))
+    waiting = asyncio.create_task(office.waits.until(SESSION_ID, "stopped", 0.5))
     await settle()
     await start_turn(office)
 
