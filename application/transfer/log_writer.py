@@ -25,7 +25,10 @@ from domain.session.evolve import Folding
 from domain.session.state import ABSENT, Session
 from domain.timers import Timers
 
-_EVENTS = 500
+LARGEST_APPEND = 2000
+"""Events, if they come to less than a MiB: a commit waits for the disk, however small it is."""
+_AT_ONCE = 250
+"""Are made ready before others have their turn."""
 _BLOB, _BY_NUMBER = b"sha256:", b"\\u"
 """In records that name blobs; JSON may spell any letter by its number."""
 
@@ -88,7 +91,7 @@ class LogWriter:
             try:
                 while self._sequence < end:
                     before = self._session
-                    append = self._next(lines, end)
+                    append = await self._next(lines, end)
                     await self._name_blobs()
                     if writing is not None:
                         await writing
@@ -126,14 +129,15 @@ class LogWriter:
                 self._id, BlobOwner(owner.app, owner.user), names, even_missing=True
             )
 
-    def _next(self, lines: Iterator[bytes | None], end: int) -> Append:
-        page = _page(lines, min(_EVENTS, end - self._sequence))
+    async def _next(self, lines: Iterator[bytes | None], end: int) -> Append:
+        page = _page(lines, min(LARGEST_APPEND, end - self._sequence))
         shared: list[SharedWrite] = []
         first = self._sequence
         self._sequence += len(page)
         if self.log.kind != "logs":
-            for offset, (found, recorded) in enumerate(zip(page, self._decoded(page), strict=True)):
-                self._take(found, recorded, offset, shared)
+            for start in range(0, len(page), _AT_ONCE):
+                self._take(page[start : start + _AT_ONCE], start, shared)
+                await asyncio.sleep(0)
         events = [NewEvent(one.type, one.record, one.digest) for one in page]
         append = Append(self._id, first, events, self._at, shared=shared)
         if self.log.kind == "sessions":
@@ -147,20 +151,23 @@ class LogWriter:
             append.of_store = append.scope is None
         return append
 
-    def _take(
-        self, found: FoundEvent, recorded: Recorded, offset: int, shared: list[SharedWrite]
-    ) -> None:
-        self._at = recorded.at
-        if self.log.kind == "sessions":
-            self._folding.take(recorded)
-            if found.sequence == 1:
-                # It says whose the session is.
-                self._session = self._folding.session
-            if _BLOB in found.record or _BY_NUMBER in found.record:
-                self._blobs |= named_blobs(recorded.event).all
-        if found.type in WRITER_NAMES:
-            app, user = self.owner
-            shared += shared_writes(app, user, recorded.event, offset, self._store.codec)
+    def _take(self, page: Sequence[FoundEvent], start: int, shared: list[SharedWrite]) -> None:
+        """Fold the next events, of which the first has so many before it in its append."""
+        is_session = self.log.kind == "sessions"
+        for offset, (found, recorded) in enumerate(
+            zip(page, self._decoded(page), strict=True), start
+        ):
+            self._at = recorded.at
+            if is_session:
+                self._folding.take(recorded)
+                if found.sequence == 1:
+                    # It says whose the session is.
+                    self._session = self._folding.session
+                if _BLOB in found.record or _BY_NUMBER in found.record:
+                    self._blobs |= named_blobs(recorded.event).all
+            if found.type in WRITER_NAMES:
+                app, user = self.owner
+                shared += shared_writes(app, user, recorded.event, offset, self._store.codec)
 
     def _decoded(self, page: Sequence[FoundEvent]) -> Iterator[Recorded]:
         codec = self._store.codec

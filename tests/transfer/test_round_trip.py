@@ -9,6 +9,7 @@ import pytest
 from application.errors import SessionHeld
 from application.ports.session.session_rows import SessionFilter
 from application.projections.shared_state import scope_id
+from application.transfer import log_writer
 from application.transfer.log_file import Selection
 from domain.errors import SessionNotFound
 from domain.scope.events import ScopeOpened
@@ -144,7 +145,10 @@ async def test_a_session_with_another_chain_is_refused_by_name(origin: Place, co
         assert (conflict.code, conflict.session_id) == ("another_chain", ADA)
 
 
-async def test_an_import_that_was_ended_goes_on_where_it_ended(origin: Place, copy: Place) -> None:
+async def test_an_import_that_was_ended_goes_on_where_it_ended(
+    origin: Place, copy: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_writer, "LARGEST_APPEND", 500)
     await furnished(origin)
     bundle = await origin.export()
     plan = await copy.plan(bundle)
