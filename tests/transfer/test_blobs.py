@@ -91,6 +91,25 @@ async def test_they_come_back_and_stay_with_their_sessions(origin: Place, copy: 
     assert (await copy.store.blobs.find(HELD, blob_name(sha256(b"unnamed").digest()))) is None
 
 
+async def test_a_fork_that_is_imported_names_what_its_origin_named_later_too() -> None:
+    origin, copy = memory_place(), memory_place()
+    early, late = [await keep(origin, content) for content in CONTENTS]
+    filled = Populated(origin.store)
+    await origin.store.blobs.name(ADA, HELD, [early.name])
+    await filled.add(ADA, created(), naming(0, early))
+    sequence, digest, *_ = filled.ends[ADA]
+    where = Origin(session_id=ADA, sequence=sequence, digest=digest.hex())
+    await origin.store.blobs.inherit(FORK, ADA)
+    await filled.add(FORK, created(forked_from=where))
+    await origin.store.blobs.name(ADA, HELD, [late.name])
+    await filled.add(ADA, naming(1, late))
+
+    await copy.take_in(await origin.export())
+
+    assert await named(origin, FORK) == {early}
+    assert await named(copy, FORK) == await named(copy, ADA) == {early, late}
+
+
 async def test_a_session_that_came_without_its_blobs_has_them_when_they_are_sent() -> None:
     origin, copy = memory_place(), memory_place()
     kept = await furnished(origin)
