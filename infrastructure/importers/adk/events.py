@@ -70,7 +70,8 @@ class AdkMapper:
         Args:
             event: With the names of fields that databases have.
         """
-        drafter, actions = self._drafter, object_of(event.get("actions"))
+        drafter = self._drafter
+        actions = {n: value for n, value in object_of(event.get("actions")).items() if value}
         native = text_of(event.get("id"))
         drafter.item(
             moment_of(event.get("timestamp"), self._choices, drafter.tally),
@@ -85,7 +86,8 @@ class AdkMapper:
             self._of_user(event, parts)
         else:
             self._of_agent(event, parts)
-        self._act(actions)
+        if actions:
+            self._act(actions)
         self._use(event)
         self._fail(event, has_content=bool(parts))
         self._keep(event, actions)
@@ -266,8 +268,10 @@ class AdkMapper:
         self._drafter.fail(Failure(kind=name_of(code, "unknown"), summary=summary))
 
     def _keep(self, event: Mapping[str, Any], actions: Mapping[str, Any]) -> None:
+        if event.keys() <= _KNOWN and actions.keys() <= _KNOWN_ACTIONS:
+            return
         extra = {name: value for name, value in event.items() if name not in _KNOWN and value}
-        more = {n: value for n, value in actions.items() if n not in _KNOWN_ACTIONS and value}
+        more = {n: value for n, value in actions.items() if n not in _KNOWN_ACTIONS}
         if more:
             extra["actions"] = more
         if extra:

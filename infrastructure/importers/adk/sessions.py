@@ -130,11 +130,12 @@ def _drafts(
     drafter: SessionDrafter, mapper: AdkMapper, items: Iterable[AdkItem], settled: Settled
 ) -> Iterator[Draft]:
     before: tuple[Any, Any] = (0, "")
+    unlike = suppress(TypeError)
     for item in items:
         try:
             event = _event(item.value, drafter)
             # Its makers read events by time and id, which is not always the order of their writing.
-            with suppress(TypeError):
+            with unlike:
                 if (place := (event.get("timestamp"), event.get("id"))) < before:
                     drafter.tally.notes["read_there_in_another_order"] += 1
                 before = place

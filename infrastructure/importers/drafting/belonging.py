@@ -12,7 +12,7 @@ from domain.session.events import (
     SessionEvent,
 )
 
-_OF_THE_RUNNING_TURN = get_args(ActivityEvent)
+_OF_THE_RUNNING_TURN = frozenset(get_args(ActivityEvent))
 
 
 class Belonging:
@@ -28,7 +28,7 @@ class Belonging:
             event: The next one.
             running: The turn that runs.
         """
-        if isinstance(event, _OF_THE_RUNNING_TURN):
+        if type(event) in _OF_THE_RUNNING_TURN:
             return running
         if isinstance(event, PermissionDecided | ElicitationAnswered):
             return self._asked_in.pop(event.request_id, None)

@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from domain.replacing import maker
 from domain.scope.state_keys import scope_of
 from domain.session.events import (
     AgentMessage,
@@ -24,6 +25,9 @@ from infrastructure.importers.drafting.turns import TurnDrafter
 from infrastructure.importers.reading.values import id_of, name_of
 
 _MOST_KEPT = 1024 * 1024
+_NOT_USED = Usage()
+_COUNTS = tuple(Usage.__dataclass_fields__)
+_reported = maker(UsageReported)
 
 
 class SessionDrafter(TurnDrafter):
@@ -171,11 +175,11 @@ class SessionDrafter(TurnDrafter):
 
     def used(self, usage: Usage, *, meta: JsonObject | None = None) -> None:
         """Add what was used: of the running turn, or of the session where none runs."""
-        told = {name: getattr(usage, name) for name in Usage.__dataclass_fields__}
-        if all(value is None for value in told.values()):
+        if usage == _NOT_USED:
             return
         if self._turn is not None:
-            self.add(UsageReported(**told, meta=meta))
+            told = {name: getattr(usage, name) for name in _COUNTS}
+            self.add(_reported(**told, meta=meta))
         else:
             self.add(
                 UsageRecorded(
