@@ -28,7 +28,7 @@ class PersistentMap(Mapping[str, _V], Generic[_V]):
     __slots__ = ("_root", "_size")
 
     def __init__(self, entries: Mapping[str, _V] | None = None) -> None:
-        self._root: _Node = _put_all({}, dict(entries or {}), 0)
+        self._root: _Node = _put_all({}, dict(entries), 0) if entries else {}
         self._size = len(entries or ())
 
     def put(self, key: str, value: _V) -> "PersistentMap[_V]":
