@@ -29,7 +29,7 @@ def test_a_token_of_the_issuer_is_all_that_is_needed(database_url: str, tmp_path
         running(
             database_url, oidc_issuer=ISSUER, oidc_keys=str(keys), oidc_leeway_seconds=0
         ) as base,
-        httpx.Client(base_url=base, timeout=20) as client,
+        httpx.Client(base_url=base, timeout=60) as client,
     ):
 
         def ask(method: str, path: str, shown: str, **how: Any) -> httpx.Response:

@@ -25,7 +25,7 @@ def test_limits_hold_in_all_processes_together(database_url: str):
     with (
         running(database_url, **limits) as one,
         running(database_url, **limits) as two,
-        httpx.Client(timeout=20) as client,
+        httpx.Client(timeout=60) as client,
     ):
         made = client.post(f"{one}/v1/tokens", json={"allow": ["read", "write", "stream"]})
         other = made.json()["token"]
@@ -74,7 +74,7 @@ def test_limits_hold_in_all_processes_together(database_url: str):
 def test_requests_a_second_are_limited_and_answers_say_how_it_stands(database_url: str):
     with (
         running(database_url, limit_requests=1) as base,
-        httpx.Client(base_url=base, timeout=20) as client,
+        httpx.Client(base_url=base, timeout=60) as client,
     ):
         first = client.get("/v1/sessions")
         assert first.headers["ratelimit-policy"] == '"requests";q=1;w=1'

@@ -86,7 +86,7 @@ def world(postgres_server: Server) -> Iterator[World]:
     with (
         postgres_server.database() as url,
         running(url, webhook_private_targets=True) as base,
-        httpx.Client(timeout=20) as client,
+        httpx.Client(timeout=60) as client,
     ):
         made = client.post(f"{base}/v1/tokens", json={"allow": list(RIGHTS), "name": "owner"})
         world = World(base, made.json()["token"], {}, client)
@@ -198,7 +198,7 @@ def caught_up(world: World, token: str, path: str) -> str:
     """Return what a stream says until it has caught up."""
     said = ""
     headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
-    with httpx.stream("GET", world.base + path, headers=headers, timeout=20) as answer:
+    with httpx.stream("GET", world.base + path, headers=headers, timeout=60) as answer:
         assert answer.status_code == 200, answer.read()
         for line in answer.iter_lines():
             said += line + "\n"
@@ -227,7 +227,7 @@ def test_a_stream_ends_when_its_token_is_revoked(world: World):
     ).json()
     path = f"/v1/sessions/{world.names['qshop']['session_id']}/events"
     headers = {"Authorization": f"Bearer {made['token']}", "Accept": "text/event-stream"}
-    with httpx.stream("GET", world.base + path, headers=headers, timeout=20) as answer:
+    with httpx.stream("GET", world.base + path, headers=headers, timeout=60) as answer:
         lines = answer.iter_lines()
         assert any(line == "event: caught-up" for line in lines)
         gone = world.ask(world.owner, "DELETE", f"/v1/tokens/{made['id']}")
@@ -247,12 +247,12 @@ def test_tokens_of_another_program_in_this_process_end_no_stream(
     with (
         postgres_server.database() as url,
         running(url) as other,
-        httpx.stream("GET", f"{world.base}{path}/events", headers=headers, timeout=20) as answer,
+        httpx.stream("GET", f"{world.base}{path}/events", headers=headers, timeout=60) as answer,
     ):
         lines = answer.iter_lines()
         assert any(line == "event: caught-up" for line in lines)
         # The other program looks through its tokens before it answers.
-        made = httpx.post(f"{other}/v1/tokens", json={"allow": ["read"]}, timeout=20)
+        made = httpx.post(f"{other}/v1/tokens", json={"allow": ["read"]}, timeout=60)
         assert made.status_code == 201, made.text
         said = {"role": "user", "parts": [{"type": "text", "text": "it goes on"}]}
         assert world.ask(token, "POST", f"{path}/messages", json=said).is_success

@@ -61,7 +61,7 @@ def office(postgres_server: Server) -> Iterator[Office]:
     with (
         postgres_server.database() as url,
         running(url) as base,
-        httpx.Client(timeout=20) as client,
+        httpx.Client(timeout=60) as client,
     ):
         yield Office(base, client)
 

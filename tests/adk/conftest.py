@@ -22,7 +22,7 @@ def adk_server(postgres_server: Server) -> Iterator[str]:
 
 @pytest.fixture
 def adk(adk_server: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=adk_server, timeout=30) as client:
+    with httpx.Client(base_url=adk_server, timeout=60) as client:
         yield client
 
 

@@ -128,7 +128,7 @@ def test_a_name_is_free_again_when_its_session_was_deleted(place: Place):
 
 def test_one_of_many_creations_with_one_name_wins(place: Place):
     def create(_: int) -> int:
-        with httpx.Client(base_url=place.client.base_url, timeout=30) as client:
+        with httpx.Client(base_url=place.client.base_url, timeout=60) as client:
             return client.post(place.path, json={"sessionId": "s"}).status_code
 
     with ThreadPoolExecutor(8) as pool:

@@ -95,7 +95,7 @@ async def backend(postgres_server: Server, site: tuple[str, dict[str, str]]) -> 
 
 def talk_rename_move_and_delete(origin: str, backend: str, directory: Path) -> None:
     downloads = directory / "downloads"
-    client = httpx.Client(base_url=backend, timeout=30)
+    client = httpx.Client(base_url=backend, timeout=60)
 
     def sessions() -> list[tuple[str, str]]:
         """The ids and the names of all sessions, the one that changed last at the end."""

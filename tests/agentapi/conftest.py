@@ -50,7 +50,7 @@ def manager(manager_database: str, sealing_key: Path, old_secrets: Path) -> Iter
 
 @pytest.fixture(scope="package")
 def client(manager: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=manager, timeout=30) as client:
+    with httpx.Client(base_url=manager, timeout=60) as client:
         yield client
 
 

@@ -90,7 +90,7 @@ def proxy(postgres_server: Server, managers_file: Path, sealing_key: Path) -> It
             session_manager_app="proxied",
             secrets_key_file=sealing_key,
         ) as base,
-        httpx.Client(base_url=base, timeout=30) as client,
+        httpx.Client(base_url=base, timeout=60) as client,
     ):
         # Nobody comes in as long as there is no token, on this machine neither.
         assert client.get(SESSIONS).status_code == 401

@@ -364,14 +364,14 @@ def test_of_several_servers_that_get_one_request_a_single_one_does_it(
         at_once = Barrier(6)
 
         def send(base: str) -> None:
-            at_once.wait(timeout=20)
+            at_once.wait(timeout=60)
             found.append(httpx.post(base + SESSIONS, content=BODY, headers=headers).status_code)
 
         senders = [Thread(target=send, args=(base,)) for base in (manager, other) * 3]
         for one in senders:
             one.start()
         for one in senders:
-            one.join(timeout=30)
+            one.join(timeout=60)
     assert sorted(found) == [201] + [401] * 5
 
 

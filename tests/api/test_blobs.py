@@ -297,7 +297,7 @@ def test_one_that_is_too_large_is_refused_before_it_came(session: SessionApi) ->
     place = urlsplit(session.api.base_url)
     request = f"POST {blobs_of(session)} HTTP/1.1\r\nHost: {place.netloc}\r\n"
     length = f"Content-Length: {64 * 1024 * 1024 + 1}\r\n\r\n"
-    with socket.create_connection((place.hostname, place.port), timeout=20) as connection:
+    with socket.create_connection((place.hostname, place.port), timeout=60) as connection:
         connection.sendall(f"{request}{length}".encode())
         answer = connection.recv(65536).decode()
 

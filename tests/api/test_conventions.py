@@ -97,7 +97,7 @@ def test_a_method_that_a_path_does_not_take(api: Api, method: str, path: str) ->
 def test_options_of_the_whole_server_tells_every_method(api: Api) -> None:
     url = httpx.URL(api.base_url)
     assert url.port is not None
-    with socket.create_connection((url.host, url.port), timeout=30) as connection:
+    with socket.create_connection((url.host, url.port), timeout=60) as connection:
         connection.sendall(b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         answer = connection.makefile("rb").read().decode().lower()
     assert answer.startswith("http/1.1 204 ")

@@ -254,9 +254,9 @@ def test_a_long_poll_answers_as_soon_as_there_is_something(session: SessionApi) 
             session.say()
         assert not waiting.done()
         session.start()
-        page = done(waiting.result(timeout=20))
+        page = done(waiting.result(timeout=60))
         assert (sequences(page), page["next"]) == ([session.head], session.head)
-        assert done(feed.result(timeout=20))["events"][0]["type"] == "message.added"
+        assert done(feed.result(timeout=60))["events"][0]["type"] == "message.added"
         api.close()
 
 

@@ -562,7 +562,7 @@ def test_waiting_ends_when_it_is_so(session: SessionApi, aim: str, path: str, bo
     with waiting(session, f"for={aim}&wait=20s") as answer:
         assert done(session.get(f"/wait?for={aim}"))["met"] is False
         assert session.post(path, body).is_success
-        waited = done(answer.result(timeout=10))
+        waited = done(answer.result(timeout=60))
 
     # A lease may be seen a moment before the event that tells of it.
     assert waited["sequence"] == 2 or (aim, waited["sequence"]) == ("attached", 1)
@@ -575,7 +575,7 @@ def test_waiting_until_the_agent_is_up(api: Api) -> None:
     with waiting(session, "wait=20s") as answer:
         assert done(session.get("/wait"))["met"] is False
         done(session.post("/activate"))
-        waited = done(answer.result(timeout=10))
+        waited = done(answer.result(timeout=60))
     assert (waited["for"], waited["met"], waited["status"]) == ("ready", True, "idle")
 
 

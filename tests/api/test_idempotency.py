@@ -187,7 +187,7 @@ def test_a_key_that_is_still_in_flight(database_url: str) -> None:
         assert second.headers["retry-after"] == "1"
         assert not first.done()
         blocker.rollback()
-        answer = done(first.result(timeout=20), 201)
+        answer = done(first.result(timeout=60), 201)
         again = session.post("/messages", body, headers=headers)
         assert (again.json(), again.headers["idempotent-replayed"]) == (answer, "true")
         assert session.head == 2

@@ -378,7 +378,7 @@ def test_status_waits_for_a_change_of_status(session: SessionApi) -> None:
         if not wait([waiting], 5).done:
             # It was asked so late that it saw the turn: the next change is the end of that.
             session.complete()
-        status = done(waiting.result(timeout=20))
+        status = done(waiting.result(timeout=60))
         api.close()
 
     assert (status["status"], status["sequence"]) in {("running", 3), ("idle", 4)}

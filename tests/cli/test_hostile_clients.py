@@ -42,7 +42,7 @@ def address(server: Served) -> tuple[str, int]:
 
 @contextmanager
 def connected(server: Served) -> Iterator[socket.socket]:
-    with socket.create_connection(address(server), timeout=20) as connection:
+    with socket.create_connection(address(server), timeout=60) as connection:
         yield connection
 
 
@@ -202,14 +202,14 @@ def test_a_refusal_reaches_a_client_that_is_still_sending(
 ) -> None:
     body = b'{"app": "%s"}' % (b"a" * (mebibytes * MIB))
     headers = {"Content-Type": "application/json"}
-    client = http.client.HTTPConnection(*address(impatient), timeout=20)
+    client = http.client.HTTPConnection(*address(impatient), timeout=60)
     client.request("POST", "/v1/sessions", body, headers)
     refused = client.getresponse()
     assert (refused.status, json.load(refused)["code"]) == (413, "body_too_large")
     client.close()
     request = urllib.request.Request(f"{impatient.url}/v1/sessions", body, headers)
     with pytest.raises(urllib.error.HTTPError) as refusal:
-        urllib.request.urlopen(request, timeout=20)
+        urllib.request.urlopen(request, timeout=60)
     assert refusal.value.code == 413
     refusal.value.close()
 
@@ -247,10 +247,10 @@ def test_an_old_client_gets_a_stream_without_marks_that_ends_with_the_connection
     made = urllib.request.Request(
         f"{impatient.url}/v1/sessions", b'{"app": "shop", "user": "ada"}', headers
     )
-    with urllib.request.urlopen(made, timeout=20) as created:
+    with urllib.request.urlopen(made, timeout=60) as created:
         path = f"/v1/sessions/{json.load(created)['session']['id']}"
     gone = urllib.request.Request(f"{impatient.url}{path}", method="DELETE")
-    urllib.request.urlopen(gone, timeout=20).close()
+    urllib.request.urlopen(gone, timeout=60).close()
     with connected(impatient) as connection:
         accept = b"Host: localhost\r\nAccept: text/event-stream\r\n\r\n"
         connection.sendall(f"GET {path}/events?since=0 HTTP/1.0\r\n".encode() + accept)

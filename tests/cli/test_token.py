@@ -24,7 +24,7 @@ def token(*arguments: str, url: str) -> str:
 def status(base: str, given: str | None, path: str = "/v1/sessions", **how: Any) -> int:
     headers = {"Authorization": f"Bearer {given}"} if given else {}
     method = how.pop("method", "GET")
-    return httpx.request(method, base + path, headers=headers, timeout=20, **how).status_code
+    return httpx.request(method, base + path, headers=headers, timeout=60, **how).status_code
 
 
 def test_tokens_are_made_and_revoked_beside_two_servers_that_run(database_url: str):

@@ -75,7 +75,7 @@ def closed(postgres_server: Server) -> Iterator[tuple[str, dict[str, str], str]]
 @pytest.fixture
 def ask(closed: tuple[str, dict[str, str], str]) -> Iterator[Ask]:
     base, tokens, _ = closed
-    with httpx.Client(base_url=base, timeout=30) as client:
+    with httpx.Client(base_url=base, timeout=60) as client:
 
         def asked(who: str | None, method: str, path: str, **how: Any) -> httpx.Response:
             headers = {} if who is None else {"Authorization": f"Bearer {tokens.get(who, who)}"}
@@ -176,7 +176,7 @@ def test_only_who_shows_a_token_is_told_how_much_goes_on(closed, ask: Ask):
     base, tokens, bank = closed
     headers = {"Authorization": f"Bearer {tokens['qbank']}"}
     at = f"{base}/api/sessions/{bank}/events"
-    with httpx.stream("GET", at, headers=headers, timeout=30) as stream:
+    with httpx.stream("GET", at, headers=headers, timeout=60) as stream:
         lines = stream.iter_lines()
         next(lines)
         shown = [ok(ask(who, "GET", "/ready"))["active_sessions"] for who in (None, "qbank")]

@@ -31,7 +31,7 @@ async def test_the_projection_of_the_guide_counts_failures(
 
     def follow() -> dict[str, int]:
         with guide.run(env) as runner:
-            runner.view.wait("Application", 3, timeout=10)
+            runner.view.wait("Application", 3, timeout=60)
             return dict(runner.view.by_kind)
 
     assert await asyncio.to_thread(follow) == {"timeout": 1}

@@ -137,7 +137,7 @@ def test_an_older_process_serves_on_says_why_and_ends_when_the_schema_is_newer(
     older = Cairn(database_url, tmp_path / "older.log", drain_seconds=2)
     older.start()
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{older.port}", timeout=30) as http:
+        with httpx.Client(base_url=f"http://127.0.0.1:{older.port}", timeout=60) as http:
             assert http.get("/ready").status_code == 200
             owner.execute(
                 "insert into schema_migration (number, name, sha256) values (%s, 'next', '')",

@@ -64,7 +64,7 @@ class Client:
     """What a user of one of the servers does."""
 
     def __init__(self, server: Cairn) -> None:
-        self._http = httpx.Client(base_url=f"http://127.0.0.1:{server.port}/v1", timeout=30)
+        self._http = httpx.Client(base_url=f"http://127.0.0.1:{server.port}/v1", timeout=60)
 
     def __enter__(self) -> Self:
         return self

@@ -195,7 +195,7 @@ def test_the_sequence_that_is_expected_is_held(open_session: SessionApi) -> None
 
 def test_of_many_repairs_at_once_one_is_carried_out(api: Api, open_session: SessionApi) -> None:
     def one(_: int) -> Json:
-        answer = httpx.post(f"{api.base_url}{open_session.path}/repair", timeout=30)
+        answer = httpx.post(f"{api.base_url}{open_session.path}/repair", timeout=60)
         report: Json = done(answer)["repair"]
         return report
 
@@ -221,11 +221,11 @@ def test_a_repair_and_anything_else_at_once_leave_a_whole_log(
 ) -> None:
     def other(_: int) -> int:
         return httpx.request(
-            method, f"{api.base_url}{open_session.path}{path}", json=body, timeout=30
+            method, f"{api.base_url}{open_session.path}{path}", json=body, timeout=60
         ).status_code
 
     def mend(_: int) -> int:
-        return httpx.post(f"{api.base_url}{open_session.path}/repair", timeout=30).status_code
+        return httpx.post(f"{api.base_url}{open_session.path}/repair", timeout=60).status_code
 
     with ThreadPoolExecutor(4) as pool:
         answers = [pool.submit(work, n) for n, work in enumerate([mend, other, mend, other])]
@@ -251,11 +251,11 @@ def test_a_repair_and_an_erasure_at_once_leave_an_erased_session(
     api: Api, open_session: SessionApi
 ) -> None:
     def mend(_: int) -> int:
-        return httpx.post(f"{api.base_url}{open_session.path}/repair", timeout=30).status_code
+        return httpx.post(f"{api.base_url}{open_session.path}/repair", timeout=60).status_code
 
     def erase(_: int) -> int:
         url = f"{api.base_url}{open_session.path}/erase"
-        return httpx.post(url, json={"reason": "request 17"}, timeout=30).status_code
+        return httpx.post(url, json={"reason": "request 17"}, timeout=60).status_code
 
     with ThreadPoolExecutor(4) as pool:
         answers = [pool.submit(work, n) for n, work in enumerate([mend, erase, mend, mend])]

@@ -116,7 +116,7 @@ class Api:
 
     def __init__(self, base_url: str, **headers: str) -> None:
         self.base_url = base_url
-        self._client = httpx.Client(base_url=base_url, headers=headers, timeout=30)
+        self._client = httpx.Client(base_url=base_url, headers=headers, timeout=60)
 
     def close(self) -> None:
         self._client.close()

@@ -12,7 +12,7 @@ def faults_of_metrics(text: str) -> str:
     assert PROMTOOL is not None, WHY_NOT
     done = subprocess.run(
         [PROMTOOL, "check", "metrics"],
-        input=text, capture_output=True, text=True, timeout=30, check=False,
+        input=text, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     found = (done.stdout + done.stderr).strip()
     return found or ("" if done.returncode == 0 else f"it ended with {done.returncode}")

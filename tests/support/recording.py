@@ -48,7 +48,7 @@ class Recorder:
         self._fixed = {one: one for one in fixed}
         self._kept: dict[str, Json] = {}
         self._begun = datetime.now(UTC)
-        self._client = httpx.Client(base_url=base_url, timeout=30)
+        self._client = httpx.Client(base_url=base_url, timeout=60)
         self._routes = {
             operation["operationId"]: (method.upper(), path)
             for path, operations in openapi()["paths"].items()

@@ -90,7 +90,7 @@ def test_a_server_without_room_says_so_and_begins_no_answer(
         # As logs are that do not fit into a page.
         patched.setattr(LogFile, "is_whole", False)
         patched.setattr(bundles, "SpooledTemporaryFile", Spool)
-        answer = httpx.post(f"{url}/v1/sessions/batch/export", json={}, timeout=30)
+        answer = httpx.post(f"{url}/v1/sessions/batch/export", json={}, timeout=60)
         refused(answer, 503, "store_unavailable")
         assert "export it again" in answer.json()["detail"]
         assert export(tmp_path / "out", url) == 1
