@@ -22,10 +22,7 @@ from api.services import Services
 from api.settings import Settings
 from application.fan_out import FanOut
 from application.memory_budget import MEBIBYTE, MemoryBudget
-from infrastructure.machine_memory import (
-    default_budget,
-    give_large_blocks_back,
-)
+from infrastructure.machine_memory import default_budget
 from infrastructure.postgres.connecting.migrations import (
     newest_known,
 )
@@ -92,7 +89,6 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
             async with open_services(chosen, program) as services:
                 app.services = services
                 spare_the_collector()
-                give_large_blocks_back()
                 with on_shutdown_signal(goodbye(services.readers, services.fan_out.close)):
                     yield
 

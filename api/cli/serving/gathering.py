@@ -42,7 +42,10 @@ class Gathering(asyncio.Transport):
 
     def write(self, data: Any) -> None:
         """Keep it until the turn ends, or until it is much."""
-        if not self._gathered:
+        if len(data) > _ENOUGH:
+            # It is not copied to be one with what was gathered before.
+            self._flush()
+        elif not self._gathered:
             self._loop.call_soon(self._flush)
         self._gathered.append(data)
         self._size += len(data)
