@@ -30,6 +30,7 @@ from api.http.routing import Route, Router, RoutingError
 from application.commands.request import BY_ITSELF, RequestOrigin
 from application.errors import Overloaded, StoreUnavailable
 from application.limits.limiter import Limiter
+from application.patience import SharedPatience, Waited
 from domain.principal import Principal
 
 _logger = logging.getLogger("cairn.http")
@@ -106,7 +107,8 @@ class Doors:
         if found is None:
             answer: ASGIResponse = Reply(b"", status=404)
         else:
-            answer = await _answer_of(*found, Request(scope, receive, send))
+            with SharedPatience(Waited()):
+                answer = await _answer_of(*found, Request(scope, receive, send))
         if isinstance(answer, Reply):
             answer = await compressed(answer, fields)
         # What fails after the answer has begun can only be cut off, by the server.

@@ -15,6 +15,7 @@ from litestar.response.base import ASGIResponse
 
 from api.http.incoming.requests import AnyRequest
 from api.http.outgoing.responses import Reply
+from application.patience import SharedPatience
 from domain.principal import Right
 
 Handler = Callable[[AnyRequest], Awaitable[ASGIResponse]]
@@ -26,6 +27,10 @@ METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 )
 """Those of RFC 9110 and RFC 5789."""
+
+
+_OF_OPERATORS: frozenset[Right | None] = frozenset({"admin", "audit", "erase", "repair"})
+"""Rights to look through much of the store, which lasts."""
 
 
 class RoutingError(Exception):
@@ -43,6 +48,7 @@ class Route:
         handler: Returns the answer.
         right: What a principal needs; None is open to everybody, without a token too.
         whole_store: Whether it tells of the whole store, so that only who sees all of it may ask.
+        lasts: Whether it may take minutes: each of its waits has an end, all of them together none.
         guards: Asked in turn before the handler; one refuses by raising.
     """
 
@@ -52,12 +58,16 @@ class Route:
     _: KW_ONLY
     right: Right | None
     whole_store: bool = False
+    lasts: bool = False
     guards: tuple[Guard, ...] = ()
 
     async def answer(self, request: AnyRequest) -> ASGIResponse:
         """Return the answer to a request, if no guard refuses it."""
         for guard in self.guards:
             await guard(request)
+        if self.lasts or self.right in _OF_OPERATORS:
+            with SharedPatience(None):
+                return await self.handler(request)
         return await self.handler(request)
 
 
@@ -70,6 +80,7 @@ class Declare(Protocol):
         *,
         right: Right | None,
         whole_store: bool = False,
+        lasts: bool = False,
         guards: Iterable[Guard] = (),
     ) -> Callable[[Handler], Route]:
         """Return what makes a function the route of a path."""
@@ -82,11 +93,18 @@ def _declares(method: str) -> Declare:
         *,
         right: Right | None,
         whole_store: bool = False,
+        lasts: bool = False,
         guards: Iterable[Guard] = (),
     ) -> Callable[[Handler], Route]:
         def route_of(handler: Handler) -> Route:
             return Route(
-                method, path, handler, right=right, whole_store=whole_store, guards=tuple(guards)
+                method,
+                path,
+                handler,
+                right=right,
+                whole_store=whole_store,
+                lasts=lasts,
+                guards=tuple(guards),
             )
 
         return route_of

@@ -1,6 +1,5 @@
 """What commands that wait together come to: decided, encoded and chained, not yet written."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,9 +9,10 @@ from uuid import UUID
 from application.commands.answers import answer_of
 from application.commands.idempotency import stored_answer
 from application.commands.records import RecordEncoder
-from application.commands.request import Outcome, Request
+from application.commands.request import Request
+from application.commands.session_queue import PendingCommand
 from application.commands.states.loaded import Loaded
-from application.errors import Busy, RecordTooLarge, StateTooLarge, require_sequence
+from application.errors import RecordTooLarge, StateTooLarge, require_sequence
 from application.ports.access.seen_signatures import SignedRequest
 from application.ports.log.event_log import Append
 from application.ports.log.events import NewEvent
@@ -31,42 +31,6 @@ from domain.session.room import makes_room
 from domain.session.state import ABSENT, Session
 from domain.session.turn_of import turn_of
 from domain.timers import Timers
-
-
-@dataclass(slots=True)
-class PendingCommand:
-    """A request that waits for its session, and the promise of its outcome.
-
-    Args:
-        request: What is asked.
-        done: Gets the outcome.
-        since: When it came, by the clock of the loop, seconds.
-        is_begun: Whether it was decided, so that it may be stored.
-    """
-
-    request: Request
-    done: asyncio.Future[Outcome]
-    since: float = 0.0
-    is_begun: bool = False
-
-    def answer(self, outcome: Outcome) -> None:
-        """Give the caller its outcome, if it still waits."""
-        if not self.done.done():
-            self.done.set_result(outcome)
-
-    def give_up(self) -> None:
-        """Tell the caller that it has waited for too long, unless it is about to be stored."""
-        if not self.is_begun:
-            self.refuse(Busy("the session was busy for too long and stored nothing; try again"))
-
-    def refuse(self, error: BaseException) -> None:
-        """Tell the caller why not, if it still waits."""
-        if self.done.done():
-            return
-        if isinstance(error, asyncio.CancelledError):
-            self.done.cancel()
-        else:
-            self.done.set_exception(error)
 
 
 @dataclass(slots=True)
@@ -206,6 +170,8 @@ class BatchDecider:
         append.by_import = bool(events) and session.lifecycle.phase == "erased"
         if events and listed_differently(loaded.session, session):
             append.row = session_row(session_id, session, self._store.codec, self._timers)
+        for decision in decisions:
+            decision.pending.is_begun = bool(events or keys or signatures)
         after = Loaded(session, digest, loaded.position, 0, weight.now, weight.weighed)
         return DecidedBatch(append, loaded, after, decisions, left)
 

@@ -15,13 +15,13 @@ from uuid import UUID
 
 from application.commands.answers import answer_of
 from application.commands.blob_naming import BlobNaming
-from application.commands.decide_batch import BatchDecider, DecidedBatch, PendingCommand
+from application.commands.decide_batch import BatchDecider
 from application.commands.hooks import Hooks
 from application.commands.idempotency import StoredAnswers
 from application.commands.reactions import REACTIONS, Reaction
 from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
-from application.commands.session_queue import QueueLimits, SessionQueue
+from application.commands.session_queue import PendingCommand, QueueLimits, SessionQueue
 from application.commands.settling import Settling, refuse_all, without_repeated, without_taken_ids
 from application.commands.states.loaded import Loaded
 from application.errors import (
@@ -36,6 +36,7 @@ from application.errors import (
     VersionConflict,
 )
 from application.fan_out import FanOut
+from application.patience import SharedPatience, Waited, left_of, waited, waiting
 from application.ports.log.event_log import Append
 from application.ports.store import Store
 from domain.errors import CairnError
@@ -155,7 +156,7 @@ class CommandHandler:
 
     async def _enqueue(self, request: Request) -> Outcome:
         loop = asyncio.get_running_loop()
-        pending = PendingCommand(request, loop.create_future(), loop.time())
+        pending = PendingCommand(request, loop.create_future(), loop.time() - waited())
         queue = self._queues.get(request.session_id)
         if queue is None:
             # Whoever finds no queue serves itself; a task would double the cost of waiting.
@@ -163,9 +164,10 @@ class CommandHandler:
             await self._serve(request.session_id, [pending])
             return await pending.done
         queue.add(pending)
-        alarm = loop.call_later(self._waiting.patience, pending.give_up)
+        alarm = loop.call_later(left_of(self._waiting.patience), pending.give_up)
         try:
-            return await pending.done
+            with waiting():
+                return await pending.done
         finally:
             alarm.cancel()
 
@@ -185,9 +187,15 @@ class CommandHandler:
         finally:
             queue = self._queues[session_id]
             if queue:
-                self._do(self._serve(session_id, queue.take()))
+                self._do(self._serve_later(session_id, queue.take()))
             else:
                 del self._queues[session_id]
+
+    async def _serve_later(self, session_id: UUID, batch: list[PendingCommand]) -> None:
+        # Whoever has waited longer hears in time by an alarm, and does not spoil it for the others.
+        youngest = max(pending.since for pending in batch)
+        with SharedPatience(Waited(asyncio.get_running_loop().time() - youngest)):
+            await self._serve(session_id, batch)
 
     async def _serve_together(
         self, session_id: UUID, batch: list[PendingCommand]
@@ -196,10 +204,12 @@ class CommandHandler:
         repository = self._repository
         conflicts: list[int] = []
         for _ in range(_ATTEMPTS):
+            for pending in batch:
+                pending.put_back()
             loaded = repository.cached(session_id) or await repository.refresh(session_id)
             # Callers that have disconnected while they waited are left out.
             batch = [pending for pending in batch if not pending.done.done()]
-            decided = self._decided(session_id, loaded, batch)
+            decided = self._decider.decide(session_id, loaded, batch)
             append = decided.append
             if not decided.decisions and decided.left:
                 await repository.weigh(session_id, loaded)
@@ -243,16 +253,6 @@ class CommandHandler:
         # The second look at one end has found nothing new: the log may have been cut.
         await self._repository.refresh(session_id, anew=conflicts.count(conflicts[-1]) == 2)
 
-    def _decided(
-        self, session_id: UUID, loaded: Loaded, batch: list[PendingCommand]
-    ) -> DecidedBatch:
-        for pending in batch:
-            pending.is_begun = True
-        decided = self._decider.decide(session_id, loaded, batch)
-        for pending in decided.left:
-            pending.is_begun = False
-        return decided
-
     def _publish(self, append: Append, position: int) -> None:
         self._fan_out.publish(append.session_id, append, position)
         for companion in append.companions:
@@ -287,7 +287,8 @@ class CommandHandler:
 
     def _do(self, chore: Coroutine[Any, Any, None]) -> None:
         """Have something done that nobody waits for."""
-        task = asyncio.create_task(chore)
+        with SharedPatience(None):
+            task = asyncio.create_task(chore)
         self._chores.add(task)
         task.add_done_callback(self._forget_chore)
 

@@ -18,6 +18,7 @@ from application.commands.records import RecordEncoder
 from application.commands.request import Caller, Outcome, ScopeRequest
 from application.errors import Busy, KeysTaken, StaleScope, VersionConflict
 from application.fan_out import FanOut
+from application.patience import left_of, waiting
 from application.ports.log.event_log import Append
 from application.ports.log.events import NewEvent
 from application.ports.session.shared_state import ScopeOwner, ScopeVersion, SharedWrite
@@ -135,8 +136,10 @@ class ScopeHandler:
         """Wait until nobody else of this process patches a scope, but not for ever."""
         lock = self._locks.setdefault(scope_id, asyncio.Lock())
         try:
-            async with asyncio.timeout(self._patience if lock.locked() else None):
-                await lock.acquire()
+            seconds = left_of(self._patience) if lock.locked() else None
+            with waiting():
+                async with asyncio.timeout(seconds):
+                    await lock.acquire()
         except TimeoutError:
             raise Busy("the scope was busy for too long and stored nothing; try again") from None
         try:

@@ -1,11 +1,57 @@
 """The commands that wait for one session, bounded in number, in bytes and in time."""
 
+import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-from application.commands.decide_batch import PendingCommand
+from application.commands.request import Outcome, Request
 from application.errors import Busy
 from application.memory_budget import MEBIBYTE
+
+
+@dataclass(slots=True)
+class PendingCommand:
+    """A request that waits for its session, and the promise of its outcome.
+
+    Args:
+        request: What is asked.
+        done: Gets the outcome.
+        since: When it began to wait, by the clock of the loop, seconds.
+        is_begun: Whether it is about to be stored.
+        is_late: Whether it has waited for too long.
+    """
+
+    request: Request
+    done: asyncio.Future[Outcome]
+    since: float = 0.0
+    is_begun: bool = False
+    is_late: bool = False
+
+    def answer(self, outcome: Outcome) -> None:
+        """Give the caller its outcome, if it still waits."""
+        if not self.done.done():
+            self.done.set_result(outcome)
+
+    def give_up(self) -> None:
+        """Tell the caller that it has waited for too long, unless it is about to be stored."""
+        self.is_late = True
+        if not self.is_begun:
+            self.refuse(Busy("the session was busy for too long and stored nothing; try again"))
+
+    def put_back(self) -> None:
+        """Have it wait again: nothing of it was stored."""
+        self.is_begun = False
+        if self.is_late:
+            self.give_up()
+
+    def refuse(self, error: BaseException) -> None:
+        """Tell the caller why not, if it still waits."""
+        if self.done.done():
+            return
+        if isinstance(error, asyncio.CancelledError):
+            self.done.cancel()
+        else:
+            self.done.set_exception(error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
-from application.commands.decide_batch import Decided, DecidedBatch, PendingCommand
+from application.commands.decide_batch import Decided, DecidedBatch
 from application.commands.idempotency import StoredAnswers
 from application.commands.request import Outcome
+from application.commands.session_queue import PendingCommand
 from application.errors import ReceivedBefore, VersionConflict
 from domain.errors import SessionExists
 

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from application.background import Background
 from application.errors import RateLimited, StoreUnavailable
+from application.patience import left_of
 from application.ports.access.allowances import Allowances, Kind
 from domain.principal import Principal
 
@@ -142,7 +143,7 @@ class Limiter:
         if not self._gives(lease, amount):
             try:
                 # Those who come later do not begin to wait when those before them have given up.
-                async with asyncio.timeout(self._patience), lease.taking:
+                async with asyncio.timeout(left_of(self._patience)), lease.taking:
                     if not self._gives(lease, amount):
                         await self._take(principal.key, kind, lease, amount, most)
                         if not self._gives(lease, amount):

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from application.commands.decide_batch import PendingCommand
 from application.commands.request import Outcome, Request, ScopeRequest
 from application.commands.scope_handler import ScopeHandler
-from application.commands.session_queue import QueueLimits, SessionQueue
-from application.errors import Busy
+from application.commands.session_queue import PendingCommand, QueueLimits, SessionQueue
+from application.errors import Busy, VersionConflict
 from application.fan_out import FanOut
+from application.patience import SharedPatience, Waited, waited
 from application.ports.log.event_log import Append
 from domain.scope.rules import PatchScope
 from domain.session.commands import AddMessage, CreateSession
@@ -61,13 +61,14 @@ class Stuck:
     def __init__(self, log: Any) -> None:
         self._log = log
         self.open, self.begun = asyncio.Event(), asyncio.Event()
-        self.waited = list[float]()
+        self.waited, self.shared = list[float](), list[float]()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
 
     async def append(self, append: Append) -> int:
         self.waited.append(append.waited)
+        self.shared.append(waited())
         self.begun.set()
         await self.open.wait()
         position: int = await self._log.append(append)
@@ -115,6 +116,78 @@ async def test_what_a_command_has_waited_counts_for_its_append(monkeypatch: pyte
     assert stuck.waited[1] >= 1.0
 
 
+async def test_what_its_request_has_waited_before_counts_in_the_queue():
+    store = MemoryStore()
+    handler = handler_over(store, waiting=QueueLimits(patience=60.0))
+    await handler.handle(Request(SESSION_ID, CreateSession(owner=OWNER), "user:ada"))
+    stuck = Stuck(store.log)
+    object.__setattr__(store, "log", stuck)
+    first = asyncio.create_task(handler.handle(ask(1)))
+    await stuck.begun.wait()
+
+    with SharedPatience(Waited(60.0)), pytest.raises(Busy):
+        await handler.handle(ask(2))
+
+    stuck.open.set()
+    await first
+
+
+async def test_who_waits_in_the_queue_has_a_patience_of_its_own():
+    """Those who are served later are not served in what is left to whoever was served before."""
+    store = MemoryStore()
+    handler = handler_over(store)
+    await handler.handle(Request(SESSION_ID, CreateSession(owner=OWNER), "user:ada"))
+    stuck = Stuck(store.log)
+    object.__setattr__(store, "log", stuck)
+
+    async def asked(number: int, seconds: float) -> Outcome:
+        with SharedPatience(Waited(seconds)):
+            return await handler.handle(ask(number))
+
+    first = asyncio.create_task(asked(1, 4.0))
+    await stuck.begun.wait()
+    others = [asyncio.create_task(asked(*one)) for one in ((2, 3.0), (3, 1.0), (4, 2.0))]
+    await asyncio.sleep(0)
+    stuck.open.set()
+    await asyncio.gather(first, *others)
+
+    # That of the youngest; whoever has waited longer hears by an alarm.
+    assert stuck.shared[0] == 4.0
+    assert 1.0 <= stuck.shared[1] < 2.0
+    assert stuck.waited[1] >= 3.0
+
+
+async def test_who_has_waited_for_too_long_when_an_append_conflicts_is_not_written_later(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    store = MemoryStore()
+    handler = handler_over(store, waiting=QueueLimits(patience=0.05))
+    await handler.handle(Request(SESSION_ID, CreateSession(owner=OWNER), "user:ada"))
+    stuck = Stuck(store.log)
+    object.__setattr__(store, "log", stuck)
+    first = asyncio.create_task(handler.handle(ask(1)))
+    await stuck.begun.wait()
+    second = asyncio.create_task(handler.handle(ask(2)))
+    await asyncio.sleep(0)
+    alarm = asyncio.get_running_loop().call_later
+    rung = asyncio.Event()
+
+    async def conflicts_late(_: Append) -> int:
+        alarm(0.1, rung.set)
+        await rung.wait()
+        monkeypatch.setattr(stuck, "append", writes)
+        raise VersionConflict
+
+    writes = stuck.append
+    monkeypatch.setattr(stuck, "append", conflicts_late)
+    stuck.open.set()
+    await first
+    with pytest.raises(Busy):
+        await second
+    assert rung.is_set()
+    assert len(await store.log.read(SESSION_ID, limit=10)) == 2
+
+
 async def test_a_patch_of_a_scope_waits_no_longer_than_the_patience_for_another():
     store = MemoryStore()
     stuck = Stuck(store.log)
@@ -128,5 +201,9 @@ async def test_a_patch_of_a_scope_waits_no_longer_than_the_patience_for_another(
     await stuck.begun.wait()
     with pytest.raises(Busy):
         await handler.handle(patch("app:two"))
+    patient = ScopeHandler(store, FanOut(), patience=60.0)
+    patient._locks = handler._locks
+    with SharedPatience(Waited(60.0)), pytest.raises(Busy):
+        await patient.handle(patch("app:three"))
     stuck.open.set()
     assert isinstance(await first, Outcome)

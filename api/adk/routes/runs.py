@@ -19,7 +19,7 @@ from application.errors import Overloaded
 from application.memory_budget import Share
 
 
-@post("/run", right="write")
+@post("/run", right="write", lasts=True)
 async def run(request: AnyRequest) -> ASGIResponse:
     """Begin a run, wait until it ends, and answer all its events."""
     asked, share = await begin_run(request), services_of(request).readers.share

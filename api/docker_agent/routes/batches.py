@@ -20,7 +20,7 @@ from domain.values import rfc3339
 MOST_EXPORTED = 100
 
 
-@post("/api/sessions/batch/delete", right="write")
+@post("/api/sessions/batch/delete", right="write", lasts=True)
 async def delete_sessions(request: AnyRequest) -> ASGIResponse:
     """Delete sessions: one that fails stops no other."""
     body = await body_of(request, BatchOfSessions)
@@ -36,7 +36,7 @@ async def delete_sessions(request: AnyRequest) -> ASGIResponse:
     return reply(counts | ({"failed_ids": failed} if failed else {}))
 
 
-@post("/api/sessions/batch/export", right="read")
+@post("/api/sessions/batch/export", right="read", lasts=True)
 async def export_sessions(request: AnyRequest) -> ASGIResponse:
     """Export sessions with their messages; what is missing is named."""
     body = await body_of(request, BatchOfSessions)

@@ -62,14 +62,14 @@ _SENDING = Describes(
 )
 
 
-@post("/v1/apps/{app:str}/users/{user:str}/blobs", right="write")
+@post("/v1/apps/{app:str}/users/{user:str}/blobs", right="write", lasts=True)
 @_SENDING
 async def send_blob(request: AnyRequest) -> ASGIResponse:
     """Send bytes that parts of messages can name: they are kept under their SHA-256."""
     return await _keep(request, None)
 
 
-@put("/v1/apps/{app:str}/users/{user:str}/blobs/{blob:str}", right="write")
+@put("/v1/apps/{app:str}/users/{user:str}/blobs/{blob:str}", right="write", lasts=True)
 @_SENDING
 async def put_blob(request: AnyRequest) -> ASGIResponse:
     """Send bytes under their SHA-256, which is checked; done twice, it is the same."""

@@ -12,16 +12,20 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from application.errors import StoreUnavailable
+from application.patience import is_waited_for, left_of, waiting
 from infrastructure.postgres import sql
+from infrastructure.postgres.connecting.lending import Lending
 from infrastructure.postgres.connecting.outcomes import LOST, Outcome, outcome_of
 from infrastructure.postgres.connecting.reading import Reading
-from infrastructure.postgres.connecting.sockets import shut_down
 
 _STATEMENTS = sql.load("connections")
 
 _PAUSE = 0.1
 _AT_ONCE = 1.0
 _GIVEN_UP_WITHIN = 1.0
+_ATTEMPT = 0.6
+"""The part of the patience after which a connection that has not answered a read is left when
+somebody waits: the read is asked again on another one, in time."""
 _CONNECT_WITHIN = 5
 
 _T = TypeVar("_T")
@@ -36,7 +40,8 @@ class Database:
     Args:
         url: What psycopg connects to.
         readers: The most connections of the pool.
-        patience: Seconds a read waits for a database that is away.
+        patience: Seconds that the reads of a request wait, all together, for a database that is
+            away; each has so many for itself where nobody waits.
         name: What the server shows its connections as.
         kept: How many connections are open from the start; the others when they are needed.
     """
@@ -53,9 +58,7 @@ class Database:
         self._url = _with_keepalives(url, patience)
         self.patience = patience
         self._drained_at = -_AT_ONCE
-        self._asking: set[asyncio.Task[Any]] = set()
-        self._lent: dict[asyncio.Task[Any], AsyncConnection] = {}
-        self._pool = AsyncConnectionPool(
+        self._pool: AsyncConnectionPool = AsyncConnectionPool(
             self._url,
             min_size=kept,
             max_size=readers,
@@ -70,6 +73,7 @@ class Database:
             },
             configure=_prepare,
         )
+        self._lending = Lending(self._pool)
 
     async def open(self) -> None:
         """Open the pool; the database need not answer yet."""
@@ -77,11 +81,7 @@ class Database:
 
     async def close(self) -> None:
         """Close the pool."""
-        left = tuple(self._asking)
-        for task in left:
-            task.cancel()
-        if left:
-            await asyncio.wait(left, timeout=_AT_ONCE)
+        await self._lending.close()
         await self._pool.close()
 
     async def connect(self, name: str) -> AsyncConnection:
@@ -117,20 +117,26 @@ class Database:
         Raises:
             StoreUnavailable: The database did not answer in time.
         """
-        deadline = monotonic() + self.patience
-        while True:
-            try:
-                return await self._within(
-                    self._ask(query, values, prepare=False if planned_anew else None),
-                    deadline - monotonic(),
-                )
-            except (psycopg.Error, PoolTimeout) as error:
-                outcome = _outcome_of(error)
-                if outcome is None:
-                    raise
-                if outcome.reaction in ("refuse", "leave") or monotonic() > deadline:
-                    raise _unavailable(outcome) from error
-                await asyncio.sleep(_PAUSE)
+        silent_after = self.patience * (_ATTEMPT if is_waited_for() else 1.0)
+        deadline = monotonic() + left_of(self.patience)
+        with waiting():
+            while True:
+                try:
+                    return await self._lending.within(
+                        self._ask(query, values, prepare=False if planned_anew else None),
+                        deadline - monotonic(),
+                        silent_after,
+                    )
+                except TimeoutError:
+                    if monotonic() >= deadline:
+                        raise StoreUnavailable from None
+                except (psycopg.Error, PoolTimeout) as error:
+                    outcome = _outcome_of(error)
+                    if outcome is None:
+                        raise
+                    if outcome.reaction in ("refuse", "leave") or monotonic() > deadline:
+                        raise _unavailable(outcome) from error
+                    await asyncio.sleep(_PAUSE)
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[Reading]:
@@ -140,7 +146,7 @@ class Database:
             StoreUnavailable: There is no connection, it was lost on the way, or has gone silent.
         """
         try:
-            async with self._connection() as connection:
+            async with self._lending.connection() as connection:
                 reading = Reading(connection, self.patience)
                 async with reading.at_one_moment():
                     yield reading
@@ -176,95 +182,51 @@ class Database:
     async def state(self) -> State:
         """Return whether the database answers now, within a second or two, and takes writes."""
         try:
-            if await self._within(self._takes_writes(), _AT_ONCE, leaves=False):
+            if await self._lending.within(self._takes_writes(), _AT_ONCE):
                 return "open"
             if monotonic() - self._drained_at < _AT_ONCE:
                 return "read_only"
             # A connection that was opened while it took none may say so for ever.
             self._drained_at = monotonic()
             await self._pool.drain()
-            takes_writes = await self._within(self._takes_writes(), _AT_ONCE, leaves=False)
-        except (psycopg.Error, PoolTimeout, StoreUnavailable):
+            takes_writes = await self._lending.within(self._takes_writes(), _AT_ONCE)
+        except (psycopg.Error, PoolTimeout, TimeoutError):
             return "silent"
         return "open" if takes_writes else "read_only"
 
     async def _takes_writes(self) -> bool:
-        async with self._connection() as connection:
+        async with self._lending.connection() as connection:
             row = await (await connection.execute(_STATEMENTS["takes_writes"])).fetchone()
             return row is not None and bool(row[0])
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[AsyncConnection]:
-        """Give a connection of the pool, which gets it back closed if another may do better."""
-        task = asyncio.current_task()
-        async with self._pool.connection() as connection:
-            if task is not None:
-                self._lent[task] = connection
-            try:
-                yield connection
-            except psycopg.Error as error:
-                outcome = outcome_of(error)
-                if outcome is not None and outcome.reaction in ("leave", "reconnect"):
-                    await connection.close()
-                raise
-            finally:
-                if task is not None:
-                    self._lent.pop(task, None)
 
     async def _ask(
         self, query: LiteralString, values: Mapping[str, Any], *, prepare: bool | None
     ) -> list[tuple[Any, ...]]:
-        async with self._connection() as connection:
+        async with self._lending.connection() as connection:
             cursor = connection.cursor(binary=True)
             await cursor.execute(query, values, prepare=prepare)
             return await cursor.fetchall()
 
     async def _do(self, query: LiteralString, values: Mapping[str, Any]) -> None:
-        async with self._connection() as connection:
+        async with self._lending.connection() as connection:
             await connection.execute(query, values)
 
     async def _transact(self, work: Callable[[AsyncConnection], Awaitable[_T]]) -> _T:
-        async with self._connection() as connection, connection.transaction():
+        async with self._lending.connection() as connection, connection.transaction():
             return await work(connection)
 
     async def _once(self, asking: Coroutine[Any, Any, _T], seconds: float) -> _T:
+        seconds = left_of(seconds)
         try:
-            return await self._within(asking, seconds)
+            with waiting():
+                return await self._lending.within(asking, seconds, seconds)
+        except TimeoutError:
+            raise StoreUnavailable from None
         except (psycopg.Error, PoolTimeout) as error:
             outcome = _outcome_of(error)
             if outcome is None:
                 raise
             raise _unavailable(outcome) from error
-
-    async def _within(
-        self, asking: Coroutine[Any, Any, _T], seconds: float, *, leaves: bool = True
-    ) -> _T:
-        """Return the answer if it comes in time.
-
-        A database that stands still does not even answer the request to cancel a query, for which
-        psycopg would wait. So its socket is shut down, if the query `leaves` its connection, and
-        those that nobody uses are closed: they may be as silent, and new ones may not.
-        """
-        task = asyncio.create_task(asking)
-        self._asking.add(task)
-        task.add_done_callback(self._done)
-        await asyncio.wait((task,), timeout=max(seconds, 0))
-        if not task.done():
-            if leaves:
-                await self._leave_silent(task)
-            raise StoreUnavailable
-        return task.result()
-
-    async def _leave_silent(self, task: asyncio.Task[Any]) -> None:
-        connection = self._lent.get(task)
-        if connection is not None:
-            shut_down(connection)
-            await self._pool.drain()
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._asking.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever asked has it, or has gone
 
 
 async def _prepare(connection: AsyncConnection) -> None:

@@ -33,6 +33,7 @@ from psycopg import AsyncConnection
 
 from application.errors import OutcomeUnknown, Overloaded, StoreUnavailable
 from application.memory_budget import MEBIBYTE, Share
+from application.patience import waited, waiting
 from application.ports.log.event_log import Append
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.outcomes import LOST, outcome_of
@@ -150,11 +151,12 @@ class GroupCommit:
             raise StoreUnavailable("the server is stopping; try again")
         self._make_room(append.app, size)
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        waited = min(append.waited, max(self._limits.patience - _LEAST_PATIENCE, 0.0))
-        since = monotonic() - waited
+        most = max(self._limits.patience - _LEAST_PATIENCE, 0.0)
+        since = monotonic() - min(max(append.waited, waited()), most)
         self._queue.add(PendingAppend(streams, done, since, size, events, expects, append.app))
         self._arrived.set()
-        return await done
+        with waiting():
+            return await done
 
     async def look(self) -> None:
         """Find out whether writes are taken, unless that is known; wait for it a moment."""

@@ -142,7 +142,7 @@ async def rewind_conversation(request: AnyRequest) -> ASGIResponse:
     return outcome_response(outcome)
 
 
-@post("/v1/sessions/batch/delete", right="write")
+@post("/v1/sessions/batch/delete", right="write", lasts=True)
 @Describes("Sessions", body=BatchDeleteBody, answers={200: BatchDeleted}, asks=(DeleteSession,))
 async def delete_sessions(request: AnyRequest) -> ASGIResponse:
     """Delete sessions, each as if it were asked for alone: one that fails stops no other."""
