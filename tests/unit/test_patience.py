@@ -1,9 +1,13 @@
 """All waits of a request share one patience; what is answered promptly is progress."""
 
 import asyncio
+from typing import cast
 
 import pytest
 
+from api.http.incoming.requests import AnyRequest
+from api.http.outgoing.responses import Reply
+from api.http.routing import Route
 from application import patience
 from application.patience import (
     PROMPT,
@@ -14,6 +18,7 @@ from application.patience import (
     waited,
     waiting,
 )
+from domain.principal import Right
 
 
 @pytest.fixture
@@ -82,3 +87,32 @@ async def test_tasks_of_a_request_share_it_and_start_afresh_when_they_outlive_it
     await outlives
 
     assert seen == [3.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("right", "lasts", "shares"),
+    [
+        ("read", False, True),
+        ("write", False, True),
+        (None, False, True),
+        ("write", True, False),
+        ("admin", False, False),
+        ("audit", False, False),
+        ("erase", False, False),
+        ("repair", False, False),
+    ],
+)
+async def test_what_may_take_minutes_does_not_share_a_patience(
+    right: Right | None, lasts: bool, shares: bool
+) -> None:
+    found = list[bool]()
+
+    async def handler(_: AnyRequest) -> Reply:
+        found.append(is_waited_for())
+        return Reply(b"")
+
+    route = Route("GET", "/", handler, right=right, lasts=lasts)
+    with SharedPatience(Waited()):
+        await route.answer(cast("AnyRequest", None))
+
+    assert found == [shares]
