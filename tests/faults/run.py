@@ -29,6 +29,7 @@ class Options:
     Args:
         seed: Of everything that is drawn.
         seconds: How long faults are begun.
+        least: So many faults are begun however long that takes on a busy machine.
         faults: After how many no more are begun, if that comes first.
         kinds: Those that are drawn.
         lanes: How many are made at once.
@@ -41,6 +42,7 @@ class Options:
 
     seed: int = 7
     seconds: float = 60.0
+    least: int = 0
     faults: int = 1_000_000
     kinds: Collection[str] = tuple(KINDS)
     lanes: int = 2
@@ -114,7 +116,8 @@ class _Run:
     async def _lane(self, saboteur: Saboteur, lane: int, until: float) -> None:
         for plan in draw(self._options.seed, lane, self._options.kinds):
             number = next(self._numbers)
-            if self._recorder.now() > until or number > self._options.faults:
+            is_over = self._recorder.now() > until and number > self._options.least
+            if is_over or number > self._options.faults:
                 return
             await self._make(saboteur, plan, number)
             await asyncio.sleep(min(plan.pause, max(until - self._recorder.now(), 0)))

@@ -30,14 +30,15 @@ async def judged(options: Options) -> tuple[History, list[str]]:
 @pytest.mark.timeout(400)
 async def test_everything_holds_through_a_short_run_of_mixed_faults() -> None:
     history, violations = await judged(
-        Options(seed=SEED, seconds=20, kinds=SHORT, clients=8, followers=6)
+        Options(seed=SEED, seconds=20, least=8, kinds=SHORT, clients=8, followers=6)
     )
 
     assert violations == []
     faults = [one for one in history.of(Fault) if not one.skipped]
     assert len(faults) >= 6
     assert len({one.kind for one in faults}) >= 4
-    assert sum(one.is_accepted for one in history.of(Attempt)) >= 50
+    # Ten before the faults and thirty after them, whatever comes between.
+    assert sum(one.is_accepted for one in history.of(Attempt)) >= 40
 
 
 @pytest.mark.hunt
