@@ -13,7 +13,7 @@ from api.http.outgoing import giving
 from application.memory_budget import EXPORT_BYTES, MEBIBYTE, MemoryBudget
 from tests.support.processes import in_this_process
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 LARGE = 250_000
 
 

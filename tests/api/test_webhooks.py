@@ -19,7 +19,7 @@ from tests.support.server import running
 
 HOOK = "https://hooks.example.invalid/cairn"
 SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ async def log_on(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the writers have no event for it
             await asyncio.sleep(0.01)
 

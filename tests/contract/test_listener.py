@@ -17,7 +17,7 @@ REFUSED = psycopg.errors.ReadOnlySqlTransaction("cannot execute LISTEN during re
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110 - what is waited for happens in a database
             await asyncio.sleep(0.01)
 
@@ -52,14 +52,14 @@ async def test_a_replica_that_becomes_the_primary_is_listened_to(
     with no_task_left():
         await database.open()
         await listener.start(PostgresEventLog(database, lambda _: None))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await listening.wait()
         listener._others = True
         listener.announce(1)
         await until(lambda: not refusals["say"])
         listener._others = True
         listener.announce(2)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await said.wait()
         await listener.stop()
         await database.close()

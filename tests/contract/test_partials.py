@@ -143,7 +143,7 @@ async def test_what_is_written_waits_for_no_append_and_makes_none_wait(
         await appending.execute(
             "update sessions set sequence = sequence where session_id = %s", [chain.session_id]
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await postgres_store.partials.keep([KeptPiece(chain.session_id, "t1", piece())])
             assert len(await postgres_store.partials.read(chain.session_id)) == 1
 

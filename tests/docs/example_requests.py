@@ -23,7 +23,7 @@ DIGEST = hashlib.sha256(
 ).hexdigest()
 NO_DIGEST = "sha256:" + "0" * 64
 
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 NAMES = {
     "session_id": SESSION,
     "message_id": "m1",

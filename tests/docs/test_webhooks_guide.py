@@ -12,7 +12,7 @@ from tests.support.server import running
 
 GUIDE = "docs/webhooks.md"
 TEXT = (ROOT / GUIDE).read_text("utf-8")
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def test_the_examples_work_and_say_what_is_shown(database_url: str) -> None:

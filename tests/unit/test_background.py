@@ -26,7 +26,7 @@ async def test_work_that_has_failed_begins_anew_and_the_log_says_so(
     with no_task_left():
         one = Background(work)
         one.start()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await goes_on.wait()
         assert await one.stop()
 

@@ -57,7 +57,7 @@ async def test_nothing_of_a_request_waits_for_the_collector_when_its_connection_
             assert b"200" in await reader.readline()
             assert state.connections
             writer.close()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while state.connections or seen[0]() is not None:  # noqa: ASYNC110 - as long as it takes
                     await asyncio.sleep(0)
     finally:
@@ -106,7 +106,7 @@ async def test_a_request_that_its_connection_has_answered_is_logged_with_that_st
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         writer.write(_ASKED[:-2])
         assert b"408" in await reader.readline()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not own_records(caplog):  # noqa: ASYNC110 - as long as it takes
                 await asyncio.sleep(0)
         writer.close()

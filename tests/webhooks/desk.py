@@ -148,7 +148,7 @@ class Desk:
 
     async def until(self, holds: Callable[[], Awaitable[bool]]) -> None:
         """Wait until something is so in the store."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await holds():  # noqa: ASYNC110 - it happens in a database
                 await asyncio.sleep(0.005)
 
