@@ -255,7 +255,6 @@ def test_a_webhook_that_is_taken_away_is_no_more(api: Api) -> None:
 
 
 @pytest.mark.hunt
-@pytest.mark.timeout(120)
 def test_there_are_as_many_webhooks_as_there_may_be(api: Api) -> None:
     made = [make(api) for _ in range(100)]
 

@@ -25,7 +25,7 @@ from tests.support import forking
 from tests.support.forking import cairn, start
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 30.0
+PATIENCE = 90.0
 # Less than the 30 s that a request, a wait or a client that does not read may take; most of it is
 # for a busy machine.
 STOP_WITHIN = 10.0

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from api.http.describing.examples import FILE, example_of
 from infrastructure.keys.audit_key_file import make_key
 from tests.docs.example_requests import FIXED, NAMES, ask_everything
@@ -26,7 +24,6 @@ NEVER_REFUSED = {
 }
 
 
-@pytest.mark.timeout(120)
 def test_they_are_what_the_server_answers(database_url: str, tmp_path: Path) -> None:
     key = tmp_path / "audit.key"
     make_key(key, "example.com/cairn")
