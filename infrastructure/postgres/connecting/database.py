@@ -15,7 +15,7 @@ from application.errors import StoreUnavailable
 from application.patience import is_waited_for, left_of, waiting
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.lending import Lending
-from infrastructure.postgres.connecting.outcomes import LOST, Outcome, outcome_of
+from infrastructure.postgres.connecting.outcomes import LOST, Outcome, outcome_of, unavailable
 from infrastructure.postgres.connecting.reading import Reading
 
 _STATEMENTS = sql.load("connections")
@@ -135,7 +135,7 @@ class Database:
                     if outcome is None:
                         raise
                     if outcome.reaction in ("refuse", "leave") or monotonic() > deadline:
-                        raise _unavailable(outcome) from error
+                        raise unavailable(outcome) from error
                     await asyncio.sleep(_PAUSE)
 
     @asynccontextmanager
@@ -158,7 +158,7 @@ class Database:
             outcome = _outcome_of(error)
             if outcome is None:
                 raise
-            raise _unavailable(outcome) from error
+            raise unavailable(outcome) from error
 
     async def run(self, query: LiteralString, values: Mapping[str, Any]) -> None:
         """Run a statement that returns nothing, once."""
@@ -226,7 +226,7 @@ class Database:
             outcome = _outcome_of(error)
             if outcome is None:
                 raise
-            raise _unavailable(outcome) from error
+            raise unavailable(outcome) from error
 
 
 async def _prepare(connection: AsyncConnection) -> None:
@@ -236,12 +236,6 @@ async def _prepare(connection: AsyncConnection) -> None:
 
 def _outcome_of(error: BaseException) -> Outcome | None:
     return LOST if isinstance(error, PoolTimeout) else outcome_of(error)
-
-
-def _unavailable(outcome: Outcome) -> StoreUnavailable:
-    if outcome is LOST:
-        return StoreUnavailable()
-    return StoreUnavailable(outcome.sentence, reason=outcome.reason)
 
 
 def _with_keepalives(url: str, patience: float) -> str:

@@ -12,6 +12,8 @@ from typing import Literal
 
 import psycopg
 
+from application.errors import StoreUnavailable
+
 Reaction = Literal["refuse", "leave", "retry", "reconnect"]
 """`refuse`: tell the caller that nothing was stored. `leave`: the same, and close the connection,
 because another host may do better. `retry`: send it again. `reconnect`: close the connection, open
@@ -168,3 +170,14 @@ def outcome_of(error: BaseException) -> Outcome | None:
         reason = found if found is not None else LOST
         return Outcome("reconnect", reason.reason, reason.sentence)
     return found
+
+
+def unavailable(outcome: Outcome) -> StoreUnavailable:
+    """Return what whoever asked is told of an outcome after which nothing is stored.
+
+    Args:
+        outcome: Why.
+    """
+    if outcome is LOST:
+        return StoreUnavailable()
+    return StoreUnavailable(outcome.sentence, reason=outcome.reason)

@@ -8,10 +8,10 @@ from time import monotonic
 import psycopg
 from psycopg import AsyncConnection
 
-from application.errors import OutcomeUnknown, StoreUnavailable
+from application.errors import OutcomeUnknown
 from infrastructure.metrics import APPEND_BATCH, APPENDS, CONFLICTS, EVENTS_APPENDED
 from infrastructure.postgres import sql
-from infrastructure.postgres.connecting.outcomes import LOST, Outcome, outcome_of
+from infrastructure.postgres.connecting.outcomes import LOST, Outcome, outcome_of, unavailable
 from infrastructure.postgres.writing.batch import arguments
 from infrastructure.postgres.writing.commit_judge import PendingAppend, judge, refuse
 from infrastructure.postgres.writing.rehearsal import rehearse
@@ -162,7 +162,7 @@ class BatchWriter:
         match outcome.reaction:
             case "refuse" | "leave" if not batch.is_sent:
                 self._health.failed(outcome, len(batch.appends))
-                refuse(batch.appends, StoreUnavailable(outcome.sentence, reason=outcome.reason))
+                refuse(batch.appends, unavailable(outcome))
                 batch.appends = []
             case "reconnect":
                 self._writer.leave()

@@ -36,7 +36,7 @@ from application.memory_budget import MEBIBYTE, Share
 from application.patience import waited, waiting
 from application.ports.log.event_log import Append
 from infrastructure.postgres import sql
-from infrastructure.postgres.connecting.outcomes import LOST, outcome_of
+from infrastructure.postgres.connecting.outcomes import LOST, outcome_of, unavailable
 from infrastructure.postgres.writing.batch_writer import BatchWriter, Committed
 from infrastructure.postgres.writing.commit_judge import PendingAppend, refuse
 from infrastructure.postgres.writing.fair_queue import FairQueue
@@ -199,17 +199,20 @@ class GroupCommit:
         while True:
             await asyncio.sleep(min(self._limits.patience / 10, _LOOKS_FOR_THE_LATE))
             overdue = monotonic() - self._limits.patience
+            # When it is known what is wrong, that is why it was too long.
+            why = self.health.trouble or LOST
+            nothing_stored = unavailable(why)
             # Not in the order of their age: some have waited before they came here.
             old = self._queue.leave_out(lambda one: one.since < overdue)  # noqa: B023
             self._limits.waiting.count(-sum(waiting.size for waiting in old))
-            refuse(old, StoreUnavailable())
+            refuse(old, nothing_stored)
             late = len(old)
             for batch in [batch for writer in self._writers for batch in writer.batches]:
                 told = [one for one in batch.appends if one.since < overdue and not one.done.done()]
-                refuse(told, OutcomeUnknown() if batch.is_sent else StoreUnavailable())
+                refuse(told, OutcomeUnknown() if batch.is_sent else nothing_stored)
                 late += len(told)
             if late:
-                self.health.failed(LOST, late, since=overdue)
+                self.health.failed(why, late, since=overdue)
 
     async def _look_for_the_end_of_trouble(self) -> None:
         """Try to write every second while writes are refused: callers stay away meanwhile."""
