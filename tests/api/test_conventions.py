@@ -288,6 +288,13 @@ def test_an_if_match_that_a_proxy_has_made_weak(session: SessionApi) -> None:
     done(session.patch("", {"title": "b"}, headers={"If-Match": f'"x", W/"{session.head}"'}))
 
 
+def test_an_if_match_on_several_lines_is_one_list(session: SessionApi) -> None:
+    for title in ("a", "b"):
+        tags = [f'"{session.head}"', '"999"']
+        lines = [("If-Match", tag) for tag in (tags if title == "a" else tags[::-1])]
+        done(session.api.request("PATCH", session.path, json={"title": title}, headers=lines))
+
+
 @pytest.mark.parametrize("given", ['"x"', '"-1"', '""', '"01"', '"x,1"', 'W/"x"', f'"{10**30}"'])
 def test_an_etag_that_is_not_ours_allows_nothing(session: SessionApi, given: str) -> None:
     with session.nothing_recorded():

@@ -183,6 +183,43 @@ def test_exactly_one_host_is_named(impatient: Served, hosts: bytes) -> None:
     assert (status, problem["code"]) == (400, "malformed_header")
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (b"Idempotency-Key: a\r\nIdempotency-Key: b\r\n", "idempotency-key"),
+        (b"Content-Type: application/json\r\ncontent-type: text/plain\r\n", "content-type"),
+        (b"Authorization: Bearer a\r\nAuthorization: Bearer b\r\n", "authorization"),
+        (b"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Site: cross-site\r\n", "sec-fetch-site"),
+    ],
+)
+def test_a_header_that_says_one_thing_does_not_say_two(
+    impatient: Served, lines: bytes, said: str
+) -> None:
+    with connected(impatient) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + lines + b"\r\n")
+        status, problem = answer(connection)
+    assert (status, problem["code"]) == (400, "malformed_header")
+    assert said in str(problem["detail"])
+
+
+def test_a_header_that_says_the_same_twice_is_taken(impatient: Served) -> None:
+    twice = b"Cairn-Actor: ada\r\n" * 2 + b"Connection: close\r\n\r\n"
+    with connected(impatient) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + twice)
+        assert read_all(connection).startswith(b"HTTP/1.1 200")
+
+
+def test_the_answer_to_what_was_refused_half_way_is_no_fault(impatient: Served) -> None:
+    head = b"GET /health HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with connected(impatient) as connection:
+        # The request is being answered when its body turns out to be none.
+        connection.sendall(head + b"zz\r\n{}\r\n0\r\n\r\n")
+        assert answer(connection)[0] == 400
+    with urllib.request.urlopen(f"{impatient.url}/health", timeout=PATIENCE) as answered:
+        assert answered.status == 200
+    assert "Traceback" not in impatient.errors()
+
+
 def test_connections_beyond_the_cap_are_refused_with_a_word_in_the_log(serve: Serve) -> None:
     server = serve(CAIRN_MAX_CONNECTIONS_PER_PEER="5")
     with ExitStack() as open_ones:

@@ -20,6 +20,20 @@ from api.http.around.middleware import ANSWERED
 from api.http.around.request_ids import request_id_of
 
 _TLS_HANDSHAKE = b"\x16\x03"
+_ONCE = frozenset(
+    {
+        b"authorization",
+        b"cairn-actor",
+        b"cairn-causation",
+        b"content-type",
+        b"idempotency-key",
+        b"last-event-id",
+        b"origin",
+        b"range",
+        b"sec-fetch-site",
+    }
+)
+"""Headers that say one thing (RFC 9110, section 5.3)."""
 _REST_OF_A_HEAD = 8 * 1024 * 1024
 """The most bytes that are thrown away of a head that is too large, so that its refusal is read."""
 
@@ -131,12 +145,17 @@ class Connection(HttpToolsProtocol):
             return
         self._in_head = False
         self._since, self._received = self.loop.time(), 0
-        hosts, codings = 0, b""
+        hosts, codings, singles = 0, b"", dict[bytes, bytes]()
         for name, value in self.headers:
             if name == b"host":
                 hosts += 1
             elif name == b"transfer-encoding":
                 codings += b"," + value.lower() if codings else value.lower()
+            elif name in _ONCE and singles.setdefault(name, value) != value:
+                # Which of them counts, a proxy before us may see otherwise.
+                detail = f"the header {name.decode()} is there twice, with two values"
+                self._refuse(400, "Bad Request", "malformed_header", detail)
+                return
         version = self.parser.get_http_version() if self.parser else ""
         if hosts > 1 or (hosts == 0 and version == "1.1"):
             # RFC 9112, section 3.2.

@@ -29,6 +29,7 @@ class Gathering(asyncio.Transport):
         self._gathered: list[bytes] = []
         self._size = 0
         self._written = 0
+        self._has_ended = False
 
     @property
     def has_more(self) -> bool:
@@ -41,7 +42,10 @@ class Gathering(asyncio.Transport):
         return self._written - self._transport.get_write_buffer_size()
 
     def write(self, data: Any) -> None:
-        """Keep it until the turn ends, or until it is much."""
+        """Keep it until the turn ends, or until it is much; what comes after the end is dropped."""
+        if self._has_ended:
+            # The answer to a request whose rest was refused: nobody can be told it any more.
+            return
         if len(data) > _ENOUGH:
             # It is not copied to be one with what was gathered before.
             self._flush()
@@ -75,6 +79,7 @@ class Gathering(asyncio.Transport):
     def write_eof(self) -> None:
         """Write what there is, and say that nothing follows."""
         self._flush()
+        self._has_ended = True
         if self._transport.can_write_eof():
             self._transport.write_eof()
 

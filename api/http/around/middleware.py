@@ -29,6 +29,7 @@ _SECONDS = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 _SLASH = re.compile("%2f", re.IGNORECASE)
+_LISTS = frozenset({b"accept", b"accept-encoding", b"if-match", b"if-none-match"})
 _NO_ROUTE = "none"
 _TYPE = re.compile(r":\w+}")
 ANSWERED = "cairn_answered"
@@ -71,6 +72,12 @@ def _under(root: bytes, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[by
     ]
 
 
+def _join_lists(headers: dict[bytes, bytes], sent: Iterable[tuple[bytes, bytes]]) -> None:
+    """Make one of the lines of a header whose value is a list (RFC 9110, section 5.3)."""
+    for name in _LISTS & headers.keys():
+        headers[name] = b", ".join(value for other, value in sent if other == name)
+
+
 class RequestMiddleware:
     """The outermost ASGI app.
 
@@ -108,7 +115,10 @@ class RequestMiddleware:
         raw: bytes = extra.get("raw_path") or b""
         if b"%2" in raw:
             extra = scope = {**scope, "path": _path_of(raw)}
-        headers = dict(scope["headers"])
+        sent = [*scope["headers"]]
+        headers = dict(sent)
+        if len(headers) < len(sent):
+            _join_lists(headers, sent)
         if self._forwarding is not None:
             self._forwarding.apply(extra, headers)
         root_path: str = extra.get("root_path") or ""
