@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from application.errors import BlobNotFound
 from application.ports.session.blobs import Blob, BlobOwner, BlobStore
 from domain.blobs import digest_of_blob
+from domain.checks import require_name
 
 BLOB_FILE = re.compile(r"blobs/[0-9a-f]{64}")
 """The name of a file: the SHA-256 of its bytes."""
@@ -96,11 +97,14 @@ def planned_of(entry: Any, source: BlobSource) -> PlannedBlob:
     Raises:
         KeyError: It does not say all that it should.
         TypeError: The same.
+        Invalid: It names an app, a user or a media type that none can have.
     """
     size, texts = entry["bytes"], [entry[name] for name in ("name", "media_type", "app", "user")]
     if type(size) is not int or not all(isinstance(one, str) and one for one in texts):
         raise TypeError("a blob is not described as it should be")
     name, media_type, app, user = texts
+    for field, text in zip(("media_type", "app", "user"), texts[1:], strict=True):
+        require_name(text, field)
     blob = Blob(name.replace("blobs/", "sha256:"), size, media_type)
     return PlannedBlob(source, BlobOwner(app, user), blob)
 

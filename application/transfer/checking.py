@@ -22,6 +22,7 @@ from application.transfer.plans import (
     LogSource,
     PlannedLog,
 )
+from domain.errors import Invalid
 from domain.log.catalogue import NAMES
 from domain.log.erased_records import ERASING, erased_hash
 from domain.repair.rows import decoded
@@ -261,6 +262,8 @@ async def _plan_blobs(bundle: LogBundle, plan: ImportPlan) -> None:
             _refuse(
                 plan, "manifest.json", None, "manifest_mismatch", "it names a blob that is gone"
             )
+        except Invalid as error:
+            _refuse(plan, "manifest.json", None, "manifest_mismatch", f"of a blob: {error}")
     for name in left:
         _refuse(plan, name, None, "manifest_mismatch", "the manifest does not name this file")
 

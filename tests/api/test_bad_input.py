@@ -268,6 +268,27 @@ def test_bytes_that_are_not_utf_8_are_refused_on_every_route(
                 assert problem["detail"].startswith("the query is not UTF-8: byte 0x")
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        (method.upper(), path)
+        for path, operations in openapi()["paths"].items()
+        for method in operations
+        if "{" in path
+    ],
+)
+def test_a_name_with_what_no_text_has_is_refused_on_every_route(
+    api: Api, method: str, path: str
+) -> None:
+    with api.nothing_recorded():
+        for name in ("a%00b", "%EF%BF%BE%0A", "%7F"):
+            where = re.sub(r"{(?!blob|session_id)\w+}", name, path)
+            where = where.replace("{blob}", f"sha256:{'0' * 64}")
+            where = where.replace("{session_id}", "00000000-0000-4000-8000-000000000000")
+            for body in ({}, {"content": b"x", "headers": {"content-type": "image/png"}}):
+                assert 400 <= api.request(method, where, **body).status_code < 500
+
+
 def test_names_that_are_not_utf_8_are_nobodys(api: Api) -> None:
     body = {"set": {"user:secret": 1}}
     for name in ("jos%E9", "jos%E8", "jos%FF"):

@@ -153,7 +153,13 @@ async def test_what_is_not_what_its_name_says_is_refused() -> None:
     told["blobs"][0]["app"] = 7
     nobody = {**files, "manifest.json": json.dumps(told).encode()}
 
-    for wrong in (changed, gone, unknown, nobody):
+    unnamed = []
+    for field in ("app", "user", "media_type"):
+        told = json.loads(files["manifest.json"])
+        told["blobs"][0][field] = "a\0"
+        unnamed.append({**files, "manifest.json": json.dumps(told).encode()})
+
+    for wrong in (changed, gone, unknown, nobody, *unnamed):
         plan = await memory_place().plan(archive_of(wrong))
         assert {one.code for one in plan.conflicts} == {"manifest_mismatch"}
     del files["manifest.json"]

@@ -8,7 +8,8 @@ from litestar import Request
 
 from api.http.outgoing.problems import Problem
 from application.ports.access.seen_signatures import SignedRequest
-from domain.errors import SessionNotFound
+from domain.checks import require_name
+from domain.errors import Invalid, SessionNotFound
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -76,6 +77,24 @@ def name_of(request: AnyRequest, parameter: str) -> str:
     """
     name: str = request.path_params[parameter]
     return name.replace(SLASH_IN_A_NAME, "/")
+
+
+def read_name_of(request: AnyRequest, parameter: str) -> str:
+    """Return a name that the path of a read has: there is no body in which to name its fault.
+
+    Args:
+        request: Whose path.
+        parameter: Such as `app`.
+
+    Raises:
+        Problem: 400, nothing can have this name.
+    """
+    name = name_of(request, parameter)
+    try:
+        require_name(name, parameter)
+    except Invalid as error:
+        raise Problem("invalid_parameter", error.detail, field=parameter) from None
+    return name
 
 
 def session_id_of(request: AnyRequest) -> UUID:

@@ -12,7 +12,7 @@ from api.http.incoming.bodies import body_of, pieces_of, told_size_of
 from api.http.incoming.preconditions import refuse_conditions
 from api.http.incoming.query import PageQuery, with_query
 from api.http.incoming.ranges import ByteRange, has_already, range_of
-from api.http.incoming.requests import AnyRequest, header, name_of, session_id_of
+from api.http.incoming.requests import AnyRequest, header, name_of, read_name_of, session_id_of
 from api.http.outgoing.downloads import Download
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import (
@@ -79,7 +79,7 @@ async def put_blob(request: AnyRequest) -> ASGIResponse:
 _READING = Describes(
     _TOPIC,
     answers={200: None, 206: None},
-    problems=("blob_damaged", "blob_not_found", "range_not_satisfiable"),
+    problems=("blob_damaged", "blob_not_found", "invalid_parameter", "range_not_satisfiable"),
     headers=_RANGE_HEADERS,
     of_path=_OF_PATH,
     conditional=True,
@@ -92,7 +92,8 @@ _READING = Describes(
 @_READING
 async def get_blob(request: AnyRequest) -> ASGIResponse:
     """Read a blob of a user: its bytes, or a range of them."""
-    owner, name = _owner_of(request), name_of(request, "blob")
+    owner = BlobOwner(read_name_of(request, "app"), read_name_of(request, "user"))
+    name = name_of(request, "blob")
     return await _bytes_of(request, owner, await services_of(request).blobs.find(owner, name))
 
 
@@ -152,8 +153,6 @@ async def list_session_blobs(request: AnyRequest, query: PageQuery) -> ASGIRespo
 async def _keep(request: AnyRequest, name: str | None) -> ASGIResponse:
     refuse_conditions(request)
     blobs, owner = services_of(request).blobs, _owner_of(request)
-    require_name(owner.app, "app")
-    require_name(owner.user, "user")
     media_type, digest = _media_type_of(request), _digest_of(request)
     async with aclosing(pieces_of(request)) as pieces:
         kept = await blobs.put(
@@ -174,7 +173,10 @@ async def _keep(request: AnyRequest, name: str | None) -> ASGIResponse:
 
 
 def _owner_of(request: AnyRequest) -> BlobOwner:
-    return BlobOwner(name_of(request, "app"), name_of(request, "user"))
+    owner = BlobOwner(name_of(request, "app"), name_of(request, "user"))
+    require_name(owner.app, "app")
+    require_name(owner.user, "user")
+    return owner
 
 
 def _etag(blob: Blob) -> str:

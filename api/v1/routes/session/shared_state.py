@@ -10,8 +10,7 @@ from api.http.incoming.bodies import body_of
 from api.http.incoming.preconditions import is_current
 from api.http.incoming.query import Query, with_query
 from api.http.incoming.query_values import whole_number
-from api.http.incoming.requests import AnyRequest, name_of
-from api.http.outgoing.problems import Problem
+from api.http.incoming.requests import AnyRequest, name_of, read_name_of
 from api.http.outgoing.responses import Reply, etag, json_response, not_modified, to_json
 from api.http.routing import get, patch
 from api.services import caller_of, services_of, use_cases_of
@@ -25,8 +24,6 @@ from api.v1.schemas.session.state import (
     SharedState,
     key_schema,
 )
-from domain.checks import require_name
-from domain.errors import Invalid
 
 _PROBLEMS = ("stale_scope", "session_exists")
 
@@ -56,7 +53,7 @@ _READING = Describes(
 @with_query(SharedStateQuery)
 async def get_app_state(request: AnyRequest, query: SharedStateQuery) -> ASGIResponse:
     """Read the keys that all sessions of an app share, now or as they were."""
-    return await _read(request, query, _name(request, "app"), None)
+    return await _read(request, query, read_name_of(request, "app"), None)
 
 
 @patch("/v1/apps/{app:str}/state", right="write")
@@ -77,7 +74,7 @@ async def patch_app_state(request: AnyRequest) -> ASGIResponse:
 @with_query(KeyHistoryQuery)
 async def get_app_key_history(request: AnyRequest, query: KeyHistoryQuery) -> ASGIResponse:
     """Read who set or deleted a key of an app, the newest write first."""
-    return await _history(request, query, _name(request, "app"), None)
+    return await _history(request, query, read_name_of(request, "app"), None)
 
 
 @get("/v1/apps/{app:str}/users/{user:str}/state", right="read")
@@ -85,7 +82,7 @@ async def get_app_key_history(request: AnyRequest, query: KeyHistoryQuery) -> AS
 @with_query(SharedStateQuery)
 async def get_user_state(request: AnyRequest, query: SharedStateQuery) -> ASGIResponse:
     """Read the keys that the sessions of one user of an app share, now or as they were."""
-    return await _read(request, query, _name(request, "app"), _name(request, "user"))
+    return await _read(request, query, read_name_of(request, "app"), read_name_of(request, "user"))
 
 
 @patch("/v1/apps/{app:str}/users/{user:str}/state", right="write")
@@ -106,16 +103,9 @@ async def patch_user_state(request: AnyRequest) -> ASGIResponse:
 @with_query(KeyHistoryQuery)
 async def get_user_key_history(request: AnyRequest, query: KeyHistoryQuery) -> ASGIResponse:
     """Read who set or deleted a key of one user of an app, the newest write first."""
-    return await _history(request, query, _name(request, "app"), _name(request, "user"))
-
-
-def _name(request: AnyRequest, parameter: str) -> str:
-    name = name_of(request, parameter)
-    try:
-        require_name(name, parameter)
-    except Invalid as error:
-        raise Problem("invalid_parameter", error.detail, field=parameter) from None
-    return name
+    return await _history(
+        request, query, read_name_of(request, "app"), read_name_of(request, "user")
+    )
 
 
 async def _read(request: AnyRequest, query: SharedStateQuery, app: str, user: str | None) -> Reply:

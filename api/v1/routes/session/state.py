@@ -8,7 +8,7 @@ from litestar.response.base import ASGIResponse
 from api.http.describing.route_docs import AT_PROBLEMS, Describes
 from api.http.incoming.bodies import body_of
 from api.http.incoming.query import with_query
-from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.incoming.requests import AnyRequest, read_name_of, session_id_of
 from api.http.outgoing.large_json import object_json
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import (
@@ -26,8 +26,6 @@ from api.v1.schemas.queries import AtQuery, KeyHistoryQuery
 from api.v1.schemas.session.state import KeyHistory as KeyHistoryAnswer
 from api.v1.schemas.session.state import PatchStateBody, State, StateDone
 from application.reads.key_history import KeyHistory, Write
-from domain.checks import require_name
-from domain.errors import Invalid
 from domain.scope.state_keys import scope_of
 from domain.session.commands import PatchState
 from domain.values import rfc3339
@@ -96,12 +94,8 @@ class KeyPage:
     ) -> None:
         self.request = request
         self.before, self.limit = query.before, query.limit
-        self.key = name_of(request, "key")
+        self.key = read_name_of(request, "key")
         self.path = path_of(*owner, "state", self.key, "history")
-        try:
-            require_name(self.key, "key")
-        except Invalid as error:
-            raise Problem("invalid_parameter", error.detail, field="key") from None
         if scope is not None and scope_of(self.key) != scope:
             raise Problem("invalid_parameter", f"key must begin with `{scope}:`", field="key")
 
