@@ -85,12 +85,12 @@ class User:
     def leave(self) -> None:
         assert self.process.stdin is not None
         self.process.stdin.close()
-        assert self.process.wait(20) == 0
+        assert self.process.wait(90) == 0
         self.close()
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(90)
 
     def close(self) -> None:
         self.kill()
@@ -328,7 +328,7 @@ def test_an_innocent_process_in_postmaster_pid_is_not_touched(
         assert innocent.poll() is None
         assert innocent.stdin is not None
         innocent.stdin.close()
-        assert innocent.wait(20) == 0
+        assert innocent.wait(90) == 0
 
 
 @LINUX
