@@ -9,6 +9,7 @@ from application.ports.log.inspection import FoundEvent, FoundRow, Inspection, O
 from application.projections.session_document import kept_document
 from application.projections.session_row import session_row
 from application.projections.shared_state import shared_writes
+from domain.repair.integrity import Placed
 from domain.repair.rows import object_of
 from domain.scope.events import ScopeErased, ScopeOpened
 from domain.session.events import SessionCreated, StatePatched
@@ -45,17 +46,18 @@ class SharedWrites:
         """The writes, in order of the keys' first ones."""
         return list(self._last.values())
 
-    def page(self, page: Iterable[FoundEvent]) -> None:
+    def page(self, page: Iterable[Placed]) -> None:
         """Look at the next events of the log.
 
         Args:
             page: As they lie there.
         """
-        for found in page:
-            if found[2] in WRITERS:
-                self._look(found)
+        for placed in page:
+            if placed[2] in WRITERS:
+                self._look(placed)
 
-    def _look(self, found: FoundEvent) -> None:
+    def _look(self, placed: Placed) -> None:
+        found = FoundEvent(*placed)
         try:
             event = self._codec.decode(found).event
         except ValueError:

@@ -5,6 +5,7 @@ analysed; when the log has grown meanwhile it is analysed anew.
 """
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -87,11 +88,12 @@ class Repairs:
             reader = CairnRows(str(session_id), self._read, self._store.codec.glances)
             analyser = Analyser(reader, options, genesis(session_id))
             writes = SharedWrites(self._store.codec)
-            async for page in inspection.events():
-                if row is None and any(found.type in _OF_NO_SESSION for found in page):
-                    raise SessionNotFound
-                analyser.page(page, reader)
-                writes.page(page)
+            async with aclosing(inspection.events()) as pages:
+                async for page in pages:
+                    if row is None and any(type_ in _OF_NO_SESSION for _, _, type_, *_ in page):
+                        raise SessionNotFound
+                    analyser.page(page, reader)
+                    writes.page(page)
             if row is None and analyser.integrity.last is None:
                 raise SessionNotFound
             found_beside: list[tuple[str, str]] = [*reader.unexplained]

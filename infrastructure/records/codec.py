@@ -115,7 +115,7 @@ class JsonCodec:
         record["data"] = data
         return name, _json(record)
 
-    def decode_page(self, page: Sequence[FoundEvent]) -> Iterator[Recorded | None]:
+    def decode_page(self, page: Sequence[Placed]) -> Iterator[Recorded | None]:
         """Give, quickly, the events of records that are as this program writes those of their type.
 
         Args:

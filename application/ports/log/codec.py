@@ -18,7 +18,7 @@ class Codec(Protocol):
         """Return the stored type and record of an event."""
         ...
 
-    def decode_page(self, page: Sequence[FoundEvent]) -> Iterator[Recorded | None]:
+    def decode_page(self, page: Sequence[Placed]) -> Iterator[Recorded | None]:
         """Give the events of records that are as this program writes them; None for any other."""
         ...
 

@@ -1,10 +1,11 @@
 """Looking at one log as it lies in the store, without trust in any of it and without writing."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
+from domain.repair.integrity import Placed
 from domain.session.state import Session
 
 
@@ -85,8 +86,11 @@ class Inspection(Protocol):
         """Return its list row."""
         ...
 
-    def events(self) -> AsyncIterator[Sequence[FoundEvent]]:
-        """Give its log a piece at a time, in order of sequence and then of position."""
+    def events(self) -> AsyncGenerator[Sequence[Placed]]:
+        """Give its log a piece at a time, in order of sequence and then of position.
+
+        The next piece is read while one is looked at, so whoever stops before the end closes this.
+        """
         ...
 
     async def kept(self) -> Sequence[int]:

@@ -6,6 +6,7 @@ repair; the first event that is bad says where to look.
 """
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from random import SystemRandom
 from typing import NamedTuple
 from uuid import UUID
@@ -26,7 +27,7 @@ from domain.log.catalogue import NAMES
 from domain.log.chain import genesis
 from domain.log.erased_records import ERASING, Explained, fault_of
 from domain.repair.cairn_rows import CairnRows
-from domain.repair.integrity import Integrity
+from domain.repair.integrity import Integrity, Placed
 from domain.repair.rows import Row
 from domain.session.events import Recorded
 from domain.session.evolve import Folding
@@ -130,8 +131,9 @@ class Verification:
             check = _Check(
                 self._store, inspection, self._repository, session_id, is_listed=row is not None
             )
-            async for page in inspection.events():
-                await check.page(page)
+            async with aclosing(inspection.events()) as pages:
+                async for page in pages:
+                    await check.page(page)
             if row is None and not check.events:
                 raise SessionNotFound
             await check.end(row)
@@ -166,7 +168,7 @@ class _Check:
         self.events = 0
         self.findings: dict[str, Finding] = {}
 
-    async def page(self, page: Sequence[FoundEvent]) -> None:
+    async def page(self, page: Sequence[Placed]) -> None:
         """Check the next events."""
         if not self.events:
             await self._begin(page[0])
@@ -176,15 +178,16 @@ class _Check:
         if self._is_ours:
             await self._check_records(page)
 
-    async def _begin(self, first: FoundEvent) -> None:
-        self._is_session = first.type == _FIRST
-        self._is_ours = self._is_ours or first.type in _TYPES
+    async def _begin(self, first: Placed) -> None:
+        sequence, _, type_, *_ = first
+        self._is_session = type_ == _FIRST
+        self._is_ours = self._is_ours or type_ in _TYPES
         self._kept = frozenset(await self._inspection.kept())
-        if first.sequence == 1 and not self._is_session:
+        if sequence == 1 and not self._is_session:
             # The stream of something else is no session.
             self._fold = None
 
-    def _check_places(self, page: Sequence[FoundEvent]) -> None:
+    def _check_places(self, page: Sequence[Placed]) -> None:
         """Check that the events follow each other, and that their digests cover them."""
         integrity, at = self._integrity, 0
         while (at := at + integrity.run(page[at:] if at else page)) < len(page):
@@ -195,17 +198,17 @@ class _Check:
                 self._bad_from = sequence if self._bad_from is None else self._bad_from
             at += 1
 
-    async def _check_records(self, page: Sequence[FoundEvent]) -> None:
+    async def _check_records(self, page: Sequence[Placed]) -> None:
         """Check that each record is one of its type, and fold what they say."""
         kept = self._kept
-        for found, recorded in zip(page, self._store.codec.decode_page(page), strict=True):
-            sequence, _, type_, _, _, erased_hash = found
+        for placed, recorded in zip(page, self._store.codec.decode_page(page), strict=True):
+            sequence, position, type_, _, _, erased_hash = placed
             if recorded is None:
-                recorded = self._looked_at_closely(found)
+                recorded = self._looked_at_closely(FoundEvent(*placed))
             if type_ in ERASING:
                 self._explained.take(sequence, type_, erased=erased_hash is not None)
             if type_ in WRITERS:
-                self._writes.note(found.position, recorded.event)
+                self._writes.note(position, recorded.event)
             if self._fold is None:
                 continue
             if sequence == 1:
