@@ -1,5 +1,6 @@
 """What commands that wait together come to: decided, encoded and chained, not yet written."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,6 +32,8 @@ from domain.session.room import makes_room
 from domain.session.state import ABSENT, Session
 from domain.session.turn_of import turn_of
 from domain.timers import Timers
+
+_AT_ONCE = 128  # events after which others have their turn: a stop may close thousands of calls
 
 
 @dataclass(slots=True)
@@ -103,7 +106,9 @@ class BatchDecider:
         self._encode = RecordEncoder(store, largest=largest)
         self._timers = timers
 
-    def decide(self, session_id: UUID, loaded: Loaded, batch: list[PendingCommand]) -> DecidedBatch:
+    async def decide(
+        self, session_id: UUID, loaded: Loaded, batch: list[PendingCommand]
+    ) -> DecidedBatch:
         """Decide commands one after the other, each on the state that the ones before it leave.
 
         Args:
@@ -123,14 +128,17 @@ class BatchDecider:
         decisions: list[Decided] = []
         left: list[PendingCommand] = []
         for pending in batch:
+            # Whoever is told meanwhile that nothing was stored must not find it stored.
+            pending.is_begun = True
+        for pending in batch:
             request = pending.request
             decision = Decided(pending, before=session.sequence)
             decisions.append(decision)
             try:
                 _require_expected(session, request)
-                made = self._decide(request, session, digest, now, len(events))
+                made = await self._decide(request, session, digest, now, len(events))
                 self._require_room(request, made, weight)
-                others = self._begin(request, session, now) if made.events else []
+                others = await self._begin(request, session, now) if made.events else []
                 told = others[0][1] if others else made.session
                 decision.answer = answer_of(request, told, made.decided)
             except _NotWeighed:
@@ -172,6 +180,8 @@ class BatchDecider:
             append.row = session_row(session_id, session, self._store.codec, self._timers)
         for decision in decisions:
             decision.pending.is_begun = bool(events or keys or signatures)
+        for pending in left:
+            pending.put_back()
         after = Loaded(session, digest, loaded.position, 0, weight.now, weight.weighed)
         return DecidedBatch(append, loaded, after, decisions, left)
 
@@ -196,7 +206,7 @@ class BatchDecider:
         if weight.weighed + made.size > most:
             raise StateTooLarge(None, size=weight.weighed, limit=most)
 
-    def _decide(
+    async def _decide(
         self, request: Request, session: Session, digest: bytes, now: datetime, offset: int
     ) -> _Draft:
         """Decide one command, and make what it came to ready to be written.
@@ -230,9 +240,11 @@ class BatchDecider:
             at = offset + len(draft.events)
             draft.shared += shared_writes(owner.app, owner.user, event, at, self._store.codec)
             draft.events.append(NewEvent(name, record, draft.digest))
+            if len(draft.events) % _AT_ONCE == 0:
+                await asyncio.sleep(0)
         return draft
 
-    def _begin(
+    async def _begin(
         self, request: Request, session: Session, now: datetime
     ) -> list[tuple[Append, Session]]:
         """Return what begins other sessions together with a command, and the state of each."""
@@ -247,7 +259,7 @@ class BatchDecider:
                 request.causation,
                 claimed=request.claimed,
             )
-            made = self._decide(asked, ABSENT, genesis(other_id), now, 0)
+            made = await self._decide(asked, ABSENT, genesis(other_id), now, 0)
             append = Append(other_id, 0, made.events, now)
             append.row = session_row(other_id, made.session, self._store.codec, self._timers)
             begun.append((append, made.session))

@@ -209,7 +209,7 @@ class CommandHandler:
             loaded = repository.cached(session_id) or await repository.refresh(session_id)
             # Callers that have disconnected while they waited are left out.
             batch = [pending for pending in batch if not pending.done.done()]
-            decided = self._decider.decide(session_id, loaded, batch)
+            decided = await self._decider.decide(session_id, loaded, batch)
             append = decided.append
             if not decided.decisions and decided.left:
                 await repository.weigh(session_id, loaded)

@@ -8,10 +8,11 @@ from uuid import UUID
 
 import pytest
 
+from application.commands.decide_batch import BatchDecider
 from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
-from application.commands.session_queue import QueueLimits
+from application.commands.session_queue import PendingCommand, QueueLimits
 from application.errors import (
     Busy,
     IdempotencyKeyInFlight,
@@ -36,9 +37,10 @@ from domain.session.commands import (
     StartTurn,
     StopSession,
 )
+from domain.timers import Timers
 from infrastructure.memory.store import MemoryStore
 from infrastructure.memory.tables import Tables
-from tests.support.builders import OWNER, SESSION_ID, text
+from tests.support.builders import OWNER, SESSION_ID, called, text
 from tests.support.in_memory_app import handler_over
 
 NIL = UUID(int=0)
@@ -151,6 +153,51 @@ async def test_a_record_that_is_too_large_takes_the_whole_command_with_it(store)
 
     assert refusal.value.facts["limit"] == 1000
     assert await types(store) == ["session.created", "turn.started"]
+
+
+CALLS = [f"c{number}" for number in range(2_000)]
+
+
+async def leave_open(handler: CommandHandler) -> None:
+    await begin(handler, StartTurn(turn_id="t1", message_id="m1", parts=text()))
+    for some in (CALLS[:1_000], CALLS[1_000:]):
+        activity = RecordActivity(turn_id="t1", events=tuple(map(called, some)))
+        await handler.handle(ask(activity))
+
+
+async def test_others_have_their_turns_while_thousands_of_calls_are_closed(handler):
+    await leave_open(handler)
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    outcome = await handler.handle(ask(StopSession(cause="process_exited")))
+    task.cancel()
+
+    assert outcome.sequence - outcome.first_sequence == len(CALLS) + 1
+    assert turns > 10
+
+
+async def test_nobody_is_told_that_nothing_was_stored_while_it_is_decided(store, handler):
+    await leave_open(handler)
+    loaded = await SessionRepository(store).refresh(SESSION_ID)
+    decider = BatchDecider(store, largest=1_000, largest_state=10_000_000, timers=Timers())
+    done = asyncio.get_running_loop().create_future()
+    pending = PendingCommand(ask(StopSession(cause="process_exited")), done)
+
+    deciding = asyncio.create_task(decider.decide(SESSION_ID, loaded, [pending]))
+    await asyncio.sleep(0)
+    pending.give_up()
+    assert not deciding.done()
+    decided = await deciding
+
+    assert len(decided.append.events) == len(CALLS) + 2
+    assert not done.done()
 
 
 async def test_only_so_many_commands_wait_for_one_session(store):
