@@ -239,15 +239,20 @@ def _told(report: Report) -> dict[str, Any]:
 
     What was appended stands in the log right before it, and is not told twice.
     """
-    document = report.document()
-    kept = ("source", "force", "scope", "analysed_sequence", "analysed_digest", "blocked")
+    first = replace(
+        report,
+        issues=report.issues[:_MOST_TOLD],
+        actions=report.actions[:_MOST_TOLD],
+        planned_events=(),
+    )
+    document = first.document()
+    kept = ("source", "force", "scope", "analysed_sequence", "analysed_digest", "blocked", "issues")
     return {
         **{name: document[name] for name in kept},
-        "issues": document["issues"][:_MOST_TOLD],
         "issues_omitted": report.issues_omitted + max(len(report.issues) - _MOST_TOLD, 0),
         "actions": [
             {name: value for name, value in action.items() if name not in ("event_id", "persisted")}
-            for action in document["actions"][:_MOST_TOLD]
+            for action in document["actions"]
         ],
         "actions_omitted": max(len(report.actions) - _MOST_TOLD, 0),
     }
