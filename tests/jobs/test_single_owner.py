@@ -77,7 +77,7 @@ async def candidates(url: str) -> AsyncIterator[Opens]:
         async with AsyncExitStack() as stack:
 
             async def open_one(name: str = "the job", **rest: Any) -> Candidate:
-                database = Database(url, readers=1, patience=1.0)
+                database = Database(url, readers=1, patience=PATIENCE)
                 await database.open()
                 stack.push_async_callback(database.close)
                 candidate = Candidate(database, name, **rest)
