@@ -234,6 +234,7 @@ def put_together(
         *single_owners(database, board, rounds),
     ]
     lines = LineLog(store, repository, memory.share("streams"))
+    unpacked = UnpackLimits(settings.max_import_bytes)
     services = Services(
         settings=settings,
         memory=memory,
@@ -286,7 +287,7 @@ def put_together(
             transparency,
             memory=memory.share("exports"),
             compress=compressor,
-            open_bundle=lambda sent: Bundle(sent, UnpackLimits(settings.max_import_bytes)),
+            open_bundle=lambda sent: Bundle(sent.file, unpacked, sent.upto),
         ),
         line_log=lines,
         foreign_events=ForeignEvents(store, handler, use_cases.sessions, use_cases.lineages),

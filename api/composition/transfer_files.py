@@ -3,8 +3,8 @@
 Beside `api/composition/program.py` one of the modules of `api` that know `infrastructure`.
 """
 
-from infrastructure.importers.converting import SOURCES, convert_foreign
+from infrastructure.importers.converting import SOURCES, Conversion
 from infrastructure.transfer.archive_folder import new_folder_in, verify_archive
 from infrastructure.transfer.compression import compressor
 
-__all__ = ["SOURCES", "compressor", "convert_foreign", "new_folder_in", "verify_archive"]
+__all__ = ["SOURCES", "Conversion", "compressor", "new_folder_in", "verify_archive"]

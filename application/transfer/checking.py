@@ -1,8 +1,9 @@
 """Looking through all that is to be imported before anything of it is written."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,7 @@ from domain.scope.events import ScopeOpened
 from domain.session.events import SessionCreated
 
 _MOST_CONFLICTS = 1000
+_AT_ONCE = 1000
 _LOOKED_AT = "look at it with `cairn repair --file FILE --format cairn`"
 _TAKEN_AS_IT_IS = "with --quarantine it is taken as it is, and nobody can append to it"
 
@@ -57,36 +59,29 @@ class Checker:
             quarantine: Take damaged sessions too, and keep everybody from appending to them.
         """
         plan = ImportPlan()
+        sources: list[LogSource] = []
         origins: dict[UUID, tuple[UUID, int, bytes]] = {}
-        for source in bundle.files:
+        async for source in bundle.files():
+            sources.append(source)
+            log_id: UUID | None = None
             try:
                 log, origin = self._begin(source)
                 if log.header.session_id in plan.logs:
                     raise LogRefused("two_files", "another file is of the same log")
+                if log.kind == "accesses":
+                    plan.left_out.append(source.name)
+                    continue
+                log_id = log.header.session_id
+                plan.logs[log_id] = log
+                if origin is not None:
+                    origins[log_id] = origin
+                await self._look_through(plan, log, quarantine=quarantine)
             except (FileFault, LogRefused) as fault:
                 code = fault.code if isinstance(fault, LogRefused) else "not_an_export"
-                _refuse(plan, source.name, None, code, str(fault))
-                continue
-            if log.kind == "accesses":
-                plan.left_out.append(source.name)
-                continue
-            plan.logs[log.header.session_id] = log
-            if origin is not None:
-                origins[log.header.session_id] = origin
-            await asyncio.sleep(0)
-        await self._hold_against_manifest(bundle, plan)
+                _refuse(plan, source.name, log_id, code, str(fault))
+        await _hold_against_manifest(bundle, sources, plan)
         await _plan_blobs(bundle, plan)
-        wanted: dict[UUID, set[int]] = {}
-        for origin_id, sequence, _ in origins.values():
-            wanted.setdefault(origin_id, set()).add(sequence)
-        found: dict[tuple[UUID, int], bytes] = {}
-        for log_id, log in plan.logs.items():
-            try:
-                await self._look_through(
-                    plan, log, wanted.get(log_id, set()), found, quarantine=quarantine
-                )
-            except LogRefused as refused:
-                _refuse(plan, log.source.name, log_id, refused.code, refused.detail)
+        found = await _digests_of(plan, origins.values())
         for log_id, origin in origins.items():
             await self._check_origin(plan, log_id, origin, found)
         plan.shared.sort()
@@ -127,52 +122,17 @@ class Checker:
             log.header = replace(header, scope=ScopeOwner(first.app, first.user))
         return log, origin
 
-    async def _hold_against_manifest(self, bundle: LogBundle, plan: ImportPlan) -> None:
-        if bundle.manifest is None:
-            return
-        try:
-            told = {
-                str(one["name"]): (one["bytes"], one["sha256"]) for one in bundle.manifest["files"]
-            }
-        except (KeyError, TypeError):
-            _refuse(plan, "manifest.json", None, "manifest_mismatch", "it lists no files")
-            return
-        for source in bundle.files:
-            said = told.pop(source.name, None)
-            if said is None:
-                detail = "the manifest does not name this file"
-            elif await asyncio.to_thread(source.sum) != said:
-                detail = "its size or its SHA-256 is not what the manifest says"
-            else:
-                continue
-            _refuse(plan, source.name, None, "manifest_mismatch", detail)
-        for name in told:
-            _refuse(plan, name, None, "manifest_mismatch", "the manifest names it, and it is gone")
-
-    async def _look_through(
-        self,
-        plan: ImportPlan,
-        log: PlannedLog,
-        wanted: set[int],
-        found: dict[tuple[UUID, int], bytes],
-        *,
-        quarantine: bool,
-    ) -> None:
+    async def _look_through(self, plan: ImportPlan, log: PlannedLog, *, quarantine: bool) -> None:
         """Check a log from its first event to its last, and against what the store has of it."""
         log_id = log.header.session_id
         newest = await self._store.log.read_newest(log_id, last=1)
         stored_head = newest[0].sequence if newest else 0
         reading = LogCheck(
-            log.header,
-            wanted | {stored_head},
-            self._read,
-            self._store.codec,
-            self._spelling_fault,
+            log.header, {stored_head}, self._read, self._store.codec, self._spelling_fault
         )
         for _ in reading.steps(_events_of(log.source)):
             await asyncio.sleep(0)
         plan.shared += reading.shared
-        found |= {(log_id, sequence): digest for sequence, digest in reading.digests.items()}
         damage = reading.damage()
         if damage is not None:
             if not quarantine or log.kind != "sessions":
@@ -241,6 +201,51 @@ class Checker:
             return self._store.codec.from_json(raw)
         except ValueError:
             return decoded(raw)
+
+
+async def _hold_against_manifest(
+    bundle: LogBundle, sources: Sequence[LogSource], plan: ImportPlan
+) -> None:
+    if bundle.manifest is None:
+        return
+    try:
+        told = {str(one["name"]): (one["bytes"], one["sha256"]) for one in bundle.manifest["files"]}
+    except (KeyError, TypeError):
+        _refuse(plan, "manifest.json", None, "manifest_mismatch", "it lists no files")
+        return
+    for source in sources:
+        said = told.pop(source.name, None)
+        if said is None:
+            detail = "the manifest does not name this file"
+        elif await asyncio.to_thread(source.sum) != said:
+            detail = "its size or its SHA-256 is not what the manifest says"
+        else:
+            continue
+        _refuse(plan, source.name, None, "manifest_mismatch", detail)
+    for name in told:
+        _refuse(plan, name, None, "manifest_mismatch", "the manifest names it, and it is gone")
+
+
+async def _digests_of(
+    plan: ImportPlan, origins: Iterable[tuple[UUID, int, bytes]]
+) -> dict[tuple[UUID, int], bytes]:
+    """Return the digests of the events after which logs were forked, of origins that are planned.
+
+    Which ones are asked for is known only when all logs were looked through.
+    """
+    wanted: dict[UUID, set[int]] = {}
+    for origin_id, sequence, _ in origins:
+        if origin_id in plan.logs:
+            wanted.setdefault(origin_id, set()).add(sequence)
+    found: dict[tuple[UUID, int], bytes] = {}
+    for origin_id, sequences in wanted.items():
+        lines = islice(_events_of(plan.logs[origin_id].source), max(sequences))
+        for sequence, line in enumerate(lines, 1):
+            if sequence % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if sequence in sequences and (event := event_of(line or b"")) is not None:
+                found[origin_id, sequence] = event.digest
+    return found
 
 
 async def _plan_blobs(bundle: LogBundle, plan: ImportPlan) -> None:

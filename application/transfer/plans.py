@@ -1,6 +1,6 @@
 """What an import comes to before it is written: which logs, from where on, what is wrong."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
@@ -39,19 +39,22 @@ class BlobFileSource(BlobSource, Protocol):
 class LogBundle(Protocol):
     """What is imported."""
 
-    @property
-    def files(self) -> Sequence[LogSource]:
-        """One for each log."""
+    def files(self) -> AsyncGenerator[LogSource]:
+        """Give one for each log, as soon as it is there.
+
+        Raises:
+            FileFault: It is nothing that can be imported.
+        """
         ...
 
     @property
     def blobs(self) -> Mapping[str, "BlobFileSource"]:
-        """Files of blobs, by their names in the bundle."""
+        """Files of blobs, by their names in the bundle; known behind the last log."""
         ...
 
     @property
     def manifest(self) -> Mapping[str, Any] | None:
-        """What is said of them; None for a single file."""
+        """What is said of them; None for a single file. Known behind the last log."""
         ...
 
 

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractContextManager
-from typing import BinaryIO
 from uuid import UUID
 
+from application.arriving import Arriving
 from application.commands.request import Caller
 from application.errors import Busy, ImportRefused, NotAnExport, VersionConflict
 from application.memory_budget import EXPORT_BYTES, Share
@@ -21,8 +21,8 @@ from application.transfer.plans import ImportPlan, LogBundle
 
 Compress = Callable[[], tuple[Callable[[bytes], bytes], Callable[[], bytes]]]
 """Makes what compresses one stream: one that takes bytes, and one that gives the rest."""
-OpenBundle = Callable[[BinaryIO], AbstractContextManager[LogBundle]]
-"""Takes apart what was sent."""
+OpenBundle = Callable[[Arriving], AbstractContextManager[LogBundle]]
+"""Takes apart what is sent."""
 
 _MOST_TOLD = 100
 
@@ -38,7 +38,7 @@ class Transfers:
         transparency: Signs the head of the log for bundles.
         memory: What exports take while they are made.
         compress: Compresses files.
-        open_bundle: Takes apart what was sent.
+        open_bundle: Takes apart what is sent.
     """
 
     def __init__(
@@ -108,12 +108,14 @@ class Transfers:
             yield piece
 
     async def take(
-        self, sent: BinaryIO, caller: Caller, *, dry_run: bool, quarantine: bool
+        self, sent: Arriving, caller: Caller, *, dry_run: bool, quarantine: bool
     ) -> AsyncGenerator[ImportPlan | Written]:
-        """Import what was sent: yield the plan first, then now and then how far it has come.
+        """Import what is sent: yield the plan first, then now and then how far it has come.
+
+        What has come is looked through while the rest comes; nothing is written before all has.
 
         Args:
-            sent: An export file or a bundle; it can be read at any place.
+            sent: An export file or a bundle.
             caller: Who imports.
             dry_run: Only yield the plan.
             quarantine: Take damaged sessions too, and keep everybody from appending to them.
@@ -126,12 +128,11 @@ class Transfers:
         if self._importing.locked():
             raise Busy("another import is running in this process; try again when it is done")
         async with self._importing:
-            try:
-                opened = await asyncio.to_thread(self._open_bundle, sent)
-            except FileFault as fault:
-                raise NotAnExport(str(fault)) from None
-            with opened as bundle:
-                plan = await self._checker.plan(bundle, quarantine=quarantine)
+            with self._open_bundle(sent) as bundle:
+                try:
+                    plan = await self._checker.plan(bundle, quarantine=quarantine)
+                except FileFault as fault:
+                    raise NotAnExport(str(fault)) from None
                 if plan.conflicts and not dry_run:
                     raise _refusal(plan)
                 yield plan

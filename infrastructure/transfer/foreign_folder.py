@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,9 @@ from application.ports.log.codec import Codec
 from application.transfer.drafts import DraftedLog
 from application.transfer.foreign import ForeignSession, ForkPoint, Tally
 from domain.values import Origin
+
+_TOLD_EVERY = 2000
+"""Events."""
 
 
 @dataclass(slots=True)
@@ -46,8 +49,33 @@ def write_foreign(
     Raises:
         ValueError: Two sessions have one id, or an origin does not come before its fork.
     """
-    (folder / "sessions").mkdir(exist_ok=True)
     reports: dict[str, SourceReport] = {}
+    for _ in foreign_files(sessions, folder, codec, reports):
+        pass
+    return reports
+
+
+def foreign_files(
+    sessions: Iterable[ForeignSession],
+    folder: Path,
+    codec: Codec,
+    reports: dict[str, SourceReport],
+) -> Iterator[Path | None]:
+    """Write sessions as export files, one each, and give each one that is complete.
+
+    Args:
+        sessions: An origin comes before its forks.
+        folder: An empty one; what is given stays there, for forks of it.
+        codec: Writes the records.
+        reports: Gets what was found by kind of source.
+
+    Yields:
+        A file; None now and then, while one takes long.
+
+    Raises:
+        ValueError: Two sessions have one id, or an origin does not come before its fork.
+    """
+    (folder / "sessions").mkdir(exist_ok=True)
     position = 0
     for session in sessions:
         path = _file(folder, str(session.session_id))
@@ -57,7 +85,10 @@ def write_foreign(
         log = DraftedLog(session, codec, position=position, origin=origin)
         body = path.with_suffix(".part")
         with body.open("wb") as file:
-            file.writelines(log.lines())
+            for line in log.lines():
+                file.write(line)
+                if log.events % _TOLD_EVERY == 0:
+                    yield None
         with path.open("wb") as file, body.open("rb") as made:
             file.write(log.header().line())
             shutil.copyfileobj(made, file)
@@ -67,7 +98,7 @@ def write_foreign(
         report.sessions += 1
         report.events += log.events
         report.tally.add(session.tally)
-    return reports
+        yield path
 
 
 def _file(folder: Path, session_id: str) -> Path:

@@ -94,6 +94,19 @@ def test_keys_that_sessions_share_have_their_last_values(run: Run, api: Api):
     assert ana == {"user:lang": "sv", "user:last": "Medlar", "user:photos": 1}
 
 
+def test_a_place_that_cannot_be_read_keeps_those_before_it_from_being_imported(
+    run: Run, api: Api, tmp_path: Path
+):
+    """What comes of the first one is sent, and looked through, before the second one is read."""
+    torn = tmp_path / "torn.db"
+    torn.write_bytes(b"no database")
+    code, _, complaint = run("--from", "adk", SAMPLES / PLACES["adk"], torn)
+    assert code != 0
+    assert "torn.db is no SQLite database" in complaint
+    assert api.get("/v1/sessions").json()["sessions"] == []
+    assert run("--from", "adk", SAMPLES / PLACES["adk"])[0] == 0
+
+
 def test_what_the_analyser_blocks_is_refused_or_goes_into_quarantine(run: Run, api: Api):
     ledger = SAMPLES / "agh" / "session-1" / "ledger.jsonl"
     code, _, complaint = run("--from", "agh", ledger)

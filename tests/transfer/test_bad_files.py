@@ -51,10 +51,12 @@ def changed(header: bytes, **fields: Any) -> bytes:
     return json.dumps({**json.loads(header), **fields}).encode()
 
 
-def unpack(content: bytes, **limits: int) -> None:
+async def unpack(content: bytes, **limits: int) -> None:
     with TemporaryFile() as raw:
         raw.write(content)
-        Bundle(raw, UnpackLimits(**limits)).close()
+        with Bundle(raw, UnpackLimits(**limits)) as bundle:
+            async for _ in bundle.files():
+                pass
 
 
 # ── one file ─────────────────────────────────────────────────────────────────────────────────
@@ -219,10 +221,10 @@ async def test_a_file_that_the_manifest_names_must_be_there_and_no_other(copy: P
 async def test_two_files_of_one_session_are_refused(copy: Place) -> None:
     content = await exported()
     with pytest.raises(FileFault, match="two files of the log"):
-        unpack(archive_of([(NAME, content), (NAME, content)]))
+        await unpack(archive_of([(NAME, content), (NAME, content)]))
     packed = zstandard.compress(content)
     with pytest.raises(FileFault, match="two files of the log"):
-        unpack(archive_of([(NAME, content), (f"{NAME}.zst", packed)]))
+        await unpack(archive_of([(NAME, content), (f"{NAME}.zst", packed)]))
     plan = await copy.plan(archive_of([(NAME, content), (f"sessions/{BOB}.jsonl", content)]))
     assert [one.code for one in plan.conflicts] == ["wrong_place"]
 
@@ -233,7 +235,7 @@ async def test_two_files_of_one_session_are_refused(copy: Place) -> None:
 )
 async def test_paths_that_lead_elsewhere_are_refused(path: str) -> None:
     with pytest.raises(FileFault, match=r"leads out of|no place in a bundle"):
-        unpack(archive_of([(path, b"x")]))
+        await unpack(archive_of([(path, b"x")]))
 
 
 @pytest.mark.parametrize(
@@ -255,23 +257,36 @@ async def test_what_is_no_file_is_refused(kind: bytes, words: str) -> None:
         info.type, info.linkname = kind, "/etc/passwd"
         made.addfile(info)
     with pytest.raises(FileFault, match=words):
-        unpack(target.getvalue())
+        await unpack(target.getvalue())
 
 
 async def test_an_announced_size_is_not_believed() -> None:
     info = tarfile.TarInfo(NAME)
     info.size = 10 * 1024**3
     with pytest.raises(FileFault, match="ends within"):
-        unpack(info.tobuf(tarfile.GNU_FORMAT) + b"\0" * 512)
+        await unpack(info.tobuf(tarfile.GNU_FORMAT) + b"\0" * 512)
+
+
+@pytest.mark.parametrize("size", [b"-0000001000", b"+0000001000", b"0000_001000", b"00000001008"])
+async def test_a_size_that_is_no_octal_number_is_refused(size: bytes) -> None:
+    """One below nothing would lead back to the same member, again and again."""
+    header = bytearray(tarfile.TarInfo(NAME).tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = size + b"\0"
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    with pytest.raises(FileFault, match="header that cannot be read"):
+        await unpack(bytes(header) + b"\0" * 1024)
 
 
 async def test_a_bomb_is_stopped_early() -> None:
     bomb = zstandard.compress(b"\0" * (300 * 1024 * 1024))
     assert len(bomb) < 50_000
     with pytest.raises(FileFault, match="unpacks to more than"):
-        unpack(bomb)
+        await unpack(bomb)
     with pytest.raises(FileFault, match="unpacks to more than 1000 bytes"):
-        unpack(archive_of([(f"{NAME}.zst", zstandard.compress(b"x" * 2000))]), most_bytes=1000)
+        await unpack(
+            archive_of([(f"{NAME}.zst", zstandard.compress(b"x" * 2000))]), most_bytes=1000
+        )
 
 
 @pytest.mark.parametrize(
@@ -287,17 +302,17 @@ async def test_a_bomb_is_stopped_early() -> None:
 )
 async def test_what_is_no_bundle_is_named(content: bytes, words: str) -> None:
     with pytest.raises(FileFault, match=words):
-        unpack(content)
+        await unpack(content)
 
 
 async def test_archives_that_are_cut_or_damaged_are_refused() -> None:
     content = await bundled()
     with pytest.raises(FileFault, match=r"ends within|the end of the archive is missing"):
-        unpack(content[: len(content) // 2])
+        await unpack(content[: len(content) // 2])
     with pytest.raises(FileFault, match="damaged at byte 0"):
-        unpack(b"x" + content[1:])
+        await unpack(b"x" + content[1:])
     with pytest.raises(FileFault, match="without the file of any log"):
-        unpack(archive_of([("checkpoint", b"x")]))
+        await unpack(archive_of([("checkpoint", b"x")]))
 
 
 async def test_manifests_that_are_none_are_refused() -> None:
@@ -308,7 +323,7 @@ async def test_manifests_that_are_none_are_refused() -> None:
         (b'{"cairn_bundle":2}', "version 2; this program reads version 1"),
     ):
         with pytest.raises(FileFault, match=words):
-            unpack(archive_of([(NAME, content), ("manifest.json", manifest)]))
+            await unpack(archive_of([(NAME, content), ("manifest.json", manifest)]))
 
 
 async def test_a_folder_in_an_archive_and_compressed_files_are_taken(copy: Place) -> None:

@@ -1,7 +1,8 @@
 """`cairn import --from`: sessions of other systems, made into export files and then imported."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, tzinfo
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,8 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from api.cli.options import Failure, UsageError
 from api.cli.screen import printable
-from api.cli.transfer.importing import import_path
-from api.composition.transfer_files import SOURCES, convert_foreign
+from api.cli.transfer.importing import import_content
+from api.cli.transfer.packing import archived_files
+from api.composition.transfer_files import SOURCES, Conversion
 from application.transfer.lines import FileFault
 from domain.counted import counted
 
@@ -68,27 +70,41 @@ def import_foreign(
     if source not in SOURCES:
         raise UsageError(f"--from must be one of {', '.join(SOURCES)}, and it is {source!r}.")
     of = zone_of(zone)
-    with TemporaryDirectory(prefix="cairn-import-") as folder:
-        try:
-            found = convert_foreign(source, places, Path(folder), app=app, user=user, zone=of)
-        except FileFault as fault:
-            raise Failure(f"{fault}.") from None
-        except OSError as error:
-            where = error.filename or folder
-            raise Failure(f"{where} cannot be written: {error.strerror}.") from None
-        if not found:
+    with TemporaryDirectory(prefix="cairn-import-") as name:
+        folder = Path(name)
+        conversion = Conversion(source, places, folder, app=app, user=user, zone=of)
+        files = _readable(conversion.files(), folder)
+        first = next((path for path in files if path is not None), None)
+        if first is None:
             raise Failure("There is no session in what was named.")
-        if not as_json:
-            print("\n".join(_told(found)), flush=True)
-        return import_path(
-            Path(folder),
+        return import_content(
+            _sent(conversion, folder, chain((first,), files), as_json=as_json),
             dry_run=dry_run,
             quarantine=quarantine,
             as_json=as_json,
             url=url,
             token_file=token_file,
-            beside={"sources": found},
+            beside={"sources": conversion.found},
         )
+
+
+def _readable(files: Iterator[Path | None], folder: Path) -> Iterator[Path | None]:
+    try:
+        yield from files
+    except FileFault as fault:
+        raise Failure(f"{fault}.") from None
+    except OSError as error:
+        where = error.filename or folder
+        raise Failure(f"{where} cannot be written: {error.strerror}.") from None
+
+
+def _sent(
+    conversion: Conversion, folder: Path, files: Iterable[Path | None], *, as_json: bool
+) -> Iterator[bytes]:
+    """Give what is sent, while the rest is converted; say what was found when that is all."""
+    yield from archived_files(folder, files)
+    if not as_json:
+        print("\n".join(_told(conversion.found)), flush=True)
 
 
 def _told(found: Report) -> Iterator[str]:

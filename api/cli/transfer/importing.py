@@ -29,7 +29,6 @@ def import_path(
     as_json: bool,
     url: str,
     token_file: Path | None,
-    beside: Mapping[str, Any] | None = None,
 ) -> int:
     """Import a file or a folder, print the report, and return the exit status.
 
@@ -40,10 +39,43 @@ def import_path(
         as_json: Print the report as JSON.
         url: Where the server is.
         token_file: Holds the bearer token.
-        beside: What else belongs into the report as JSON.
 
     Raises:
         UsageError: It is nothing that can be imported.
+        Failure: The server cannot be asked, or has ended half-way.
+    """
+    return import_content(
+        _content(path),
+        dry_run=dry_run,
+        quarantine=quarantine,
+        as_json=as_json,
+        url=url,
+        token_file=token_file,
+    )
+
+
+def import_content(
+    content: Iterator[bytes],
+    *,
+    dry_run: bool,
+    quarantine: bool,
+    as_json: bool,
+    url: str,
+    token_file: Path | None,
+    beside: Mapping[str, Any] | None = None,
+) -> int:
+    """Import an export file or a bundle, print the report, and return the exit status.
+
+    Args:
+        content: Its bytes; they may be made while they are sent.
+        dry_run: Only say what would be imported.
+        quarantine: Take damaged sessions too.
+        as_json: Print the report as JSON.
+        url: Where the server is.
+        token_file: Holds the bearer token.
+        beside: What else belongs into the report as JSON, once all is sent.
+
+    Raises:
         Failure: The server cannot be asked, or has ended half-way.
     """
     query = {"dry_run": str(dry_run).lower(), "quarantine": str(quarantine).lower()}
@@ -57,7 +89,7 @@ def import_path(
                 "/v1/import",
                 accept="application/jsonl",
                 query=query,
-                content=_content(path),
+                content=content,
             ) as answer,
         ):
             total = 0

@@ -2,7 +2,7 @@
 
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,23 +46,56 @@ def archived(folder: Path) -> Iterator[bytes]:
     Raises:
         UsageError: There is something else in it.
     """
-    for path in sorted(folder.rglob("*")):
-        if path.is_dir() and not path.is_symlink():
-            continue
-        name = path.relative_to(folder).as_posix()
-        if not is_ours(name):
-            raise UsageError(f"{path} has no place in a bundle.")
-        if path.is_symlink() or not path.is_file():
-            raise UsageError(f"{path} is no regular file; a bundle has only those.")
-        info = tarfile.TarInfo(name)
-        with path.open("rb") as file:
-            info.size = os.fstat(file.fileno()).st_size
-            yield info.tobuf(tarfile.GNU_FORMAT)
-            left = info.size
-            while left and (piece := file.read(min(READ, left))):
-                left -= len(piece)
-                yield piece
-        if left:
-            raise UsageError(f"{path} was cut while it was read.")
-        yield b"\0" * (-info.size % tarfile.BLOCKSIZE)
+    return archived_files(folder, _files_in(folder))
+
+
+def archived_files(folder: Path, files: Iterable[Path | None]) -> Iterator[bytes]:
+    """Give files of a bundle as a tar archive, each as soon as it is there.
+
+    Args:
+        folder: Where they are.
+        files: Their paths; None has something sent that says nothing, so that whoever takes it
+            does not take the sender for gone.
+
+    Raises:
+        UsageError: One of them has no place in a bundle.
+    """
+    for path in files:
+        if path is None:
+            yield _NOTHING
+        else:
+            yield from _member(path, path.relative_to(folder).as_posix())
     yield b"\0" * (2 * tarfile.BLOCKSIZE)
+
+
+def _nothing() -> bytes:
+    info = tarfile.TarInfo("sessions")
+    info.type = tarfile.DIRTYPE
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+_NOTHING = _nothing()
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not path.is_dir():
+            yield path
+
+
+def _member(path: Path, name: str) -> Iterator[bytes]:
+    if not is_ours(name):
+        raise UsageError(f"{path} has no place in a bundle.")
+    if path.is_symlink() or not path.is_file():
+        raise UsageError(f"{path} is no regular file; a bundle has only those.")
+    info = tarfile.TarInfo(name)
+    with path.open("rb") as file:
+        info.size = os.fstat(file.fileno()).st_size
+        yield info.tobuf(tarfile.GNU_FORMAT)
+        left = info.size
+        while left and (piece := file.read(min(READ, left))):
+            left -= len(piece)
+            yield piece
+    if left:
+        raise UsageError(f"{path} was cut while it was read.")
+    yield b"\0" * (-info.size % tarfile.BLOCKSIZE)

@@ -1,5 +1,6 @@
 """Exports, as files and as bundles; and imports of both."""
 
+import asyncio
 import errno
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -22,6 +23,7 @@ from api.http.routing import get, post
 from api.services import actor_of, record_access, services_of
 from api.v1.schemas.operator.transfers import ExportBody
 from api.v1.schemas.queries import GoFlag
+from application.arriving import Arriving
 from application.commands.request import Caller
 from application.errors import StoreUnavailable
 from application.ports.session.session_rows import SessionFilter
@@ -135,8 +137,9 @@ async def _steps(
     request: AnyRequest, caller: Caller, *, dry_run: bool, quarantine: bool
 ) -> AsyncGenerator[bytes]:
     """Yield what is said while something is imported; the first line when it can be imported."""
-    with cast("BinaryIO", TemporaryFile()) as sent:
-        await _receive(request, sent)
+    with cast("BinaryIO", TemporaryFile()) as file:
+        sent = Arriving(file)
+        receiving = asyncio.create_task(_receive(request, sent))
         plan: ImportPlan | None = None
         steps = services_of(request).transfers.take(
             sent, caller, dry_run=dry_run, quarantine=quarantine
@@ -153,16 +156,22 @@ async def _steps(
         except (CairnError, OSError) as fault:
             error = _full(fault, _AGAIN) or fault
             if plan is None:
+                # Whoever sends hears an answer when all is sent.
+                await asyncio.wait((receiving,))
                 raise error from None
             # The answer has begun: its last line says that it is not done.
             problem = problem_of(error)
             yield _line({"error": {"code": problem.code, "detail": problem.detail}})
             return
+        finally:
+            receiving.cancel()
+            await asyncio.wait((receiving,))
         if plan is not None:
             yield _line({"report": plan.document(dry_run=dry_run)})
 
 
-async def _receive(request: AnyRequest, target: BinaryIO) -> None:
+async def _receive(request: AnyRequest, sent: Arriving) -> None:
+    """Put what comes where it is read; whoever reads is told what goes wrong."""
     most = services_of(request).settings.max_import_bytes
     size, more = 0, True
     try:
@@ -178,11 +187,12 @@ async def _receive(request: AnyRequest, target: BinaryIO) -> None:
                     f"an import has at most {most} bytes (CAIRN_MAX_IMPORT_BYTES)",
                     limit=most,
                 )
-            target.write(content)
+            sent.take(content)
             more = message.get("more_body", False)
-        target.flush()
-    except OSError as error:
-        raise _full(error, _AGAIN) or error from None
+    except (Problem, OSError) as error:
+        sent.end(error)
+    else:
+        sent.end()
 
 
 def _full(error: Exception, again: str) -> StoreUnavailable | None:

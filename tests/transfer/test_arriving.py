@@ -1,0 +1,153 @@
+"""What is imported is looked through while the rest of it is still on its way."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO, cast
+from uuid import UUID
+
+import httpx
+import pytest
+
+from api.cli.transfer.packing import archived_files
+from application.arriving import Arriving
+from application.transfer.checking import Checker
+from application.transfer.foreign import Draft, ForeignSession
+from domain.session.events import MessageAdded
+from infrastructure.records.codec import JsonCodec
+from infrastructure.records.record_check import spelling_fault_of
+from infrastructure.transfer.foreign_folder import foreign_files
+from infrastructure.transfer.unpacking import Bundle, UnpackLimits
+from tests.support.builders import added, at, created
+from tests.support.server import running
+from tests.support.transfers import Populated, archive_of, memory_place
+
+ADA, BOB = UUID(int=7), UUID(int=8)
+
+
+@pytest.fixture
+def sent() -> Iterator[Arriving]:
+    with cast("BinaryIO", TemporaryFile()) as file:
+        yield Arriving(file)
+
+
+async def bundle_of_two() -> tuple[bytes, int]:
+    """Return an archive of two sessions without a manifest, and where its second member begins."""
+    place = memory_place()
+    filled = Populated(place.store)
+    files: dict[str, bytes] = {}
+    for session_id in (ADA, BOB):
+        await filled.add(session_id, created(), added("m1"))
+        files[f"sessions/{session_id}.jsonl"] = await place.export_session(session_id)
+    content = archive_of(files)
+    return content, content.index(f"sessions/{BOB}".encode())
+
+
+async def settled(task: asyncio.Task[Any]) -> bool:
+    """Return whether a task is done when it has done all that it can do now."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+    return task.done()
+
+
+async def test_a_log_is_there_as_soon_as_all_of_it_has_come(sent: Arriving) -> None:
+    content, second = await bundle_of_two()
+    with Bundle(sent.file, UnpackLimits(), sent.upto) as bundle:
+        files = bundle.files()
+        first = asyncio.ensure_future(anext(files))
+        sent.take(content[:1000])
+        assert not await settled(first)
+        sent.take(content[1000:second])
+        assert (await first).name == f"sessions/{ADA}.jsonl"
+        another = asyncio.ensure_future(anext(files))
+        assert not await settled(another)
+        sent.take(content[second:])
+        assert (await another).name == f"sessions/{BOB}.jsonl"
+        end = asyncio.ensure_future(anext(files, None))
+        assert not await settled(end)
+        sent.end()
+        assert await end is None
+
+
+async def test_a_log_is_looked_through_before_the_next_one_comes_and_a_plan_waits_for_all(
+    sent: Arriving,
+) -> None:
+    content, second = await bundle_of_two()
+    looked: list[bytes] = []
+
+    def look(record: bytes) -> str | None:
+        looked.append(record)
+        return spelling_fault_of(record)
+
+    with Bundle(sent.file, UnpackLimits(), sent.upto) as bundle:
+        checker = Checker(memory_place().store, look)
+        plan = asyncio.ensure_future(checker.plan(bundle, quarantine=False))
+        # How a session begins is looked at closely.
+        sent.take(content[:second])
+        assert not await settled(plan)
+        assert len(looked) == 1
+        sent.take(content[second:])
+        assert not await settled(plan)
+        assert len(looked) == 2
+        sent.end()
+        planned = await plan
+    assert (planned.logs.keys(), planned.conflicts) == ({ADA, BOB}, [])
+
+
+async def test_what_ends_before_it_is_whole_is_no_bundle(sent: Arriving) -> None:
+    content, second = await bundle_of_two()
+    sent.take(content[:second])
+    with Bundle(sent.file, UnpackLimits(), sent.upto) as bundle:
+        files = bundle.files()
+        assert (await anext(files)).name == f"sessions/{ADA}.jsonl"
+        sent.end(ConnectionError("gone"))
+        with pytest.raises(ConnectionError):
+            await anext(files)
+
+
+async def test_what_says_nothing_while_a_session_is_converted_is_passed_over(
+    sent: Arriving, tmp_path: Path
+) -> None:
+    said = MessageAdded(message_id="m", role="user", parts=({"type": "text", "text": "x"},))
+    session = ForeignSession(
+        source="test",
+        source_id="1",
+        session_id=ADA,
+        created=created(),
+        created_at=at(0),
+        drafts=(Draft(event=said, at=at(0)) for _ in range(5000)),
+    )
+    files = list(foreign_files([session], tmp_path, JsonCodec(), {}))
+    assert files == [None, None, tmp_path / "sessions" / f"{ADA}.jsonl"]
+    for piece in archived_files(tmp_path, files):
+        sent.take(piece)
+    sent.end()
+    with Bundle(sent.file, UnpackLimits(), sent.upto) as bundle:
+        (found,) = [file async for file in bundle.files()]
+    assert b"".join(found.pieces()) == (tmp_path / found.name).read_bytes()
+
+
+def test_a_client_that_goes_half_way_has_imported_nothing_and_the_next_one_may(
+    database_url: str,
+) -> None:
+    content, second = asyncio.run(bundle_of_two())
+
+    class GoneError(Exception):
+        pass
+
+    def half() -> Iterator[bytes]:
+        yield content[:second]
+        raise GoneError
+
+    with running(database_url) as base, httpx.Client(base_url=base, timeout=60) as client:
+        headers = {"Content-Type": "application/x-tar"}
+        with pytest.raises(GoneError):
+            client.post("/v1/import", content=half(), headers=headers)
+        assert client.get("/v1/sessions").json()["sessions"] == []
+        damaged = content.replace(b"sessions/", b"elsewhere", 1)
+        refused = client.post("/v1/import", content=damaged, headers=headers)
+        assert refused.json()["code"] == "not_an_export"
+        answer = client.post("/v1/import", content=content, headers=headers)
+        assert '{"report":' in answer.text
+        assert len(client.get("/v1/sessions").json()["sessions"]) == 2
