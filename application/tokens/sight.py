@@ -42,6 +42,24 @@ class Sight:
         if not await self.sees(principal, session_id):
             raise SessionNotFound
 
+    async def require_stored(self, principal: Principal, session_id: UUID) -> None:
+        """Refuse a session that does not exist, also for who sees all of them.
+
+        Args:
+            principal: Who asks.
+            session_id: For which session.
+
+        Raises:
+            SessionNotFound: It is not there, or is another one's; nothing tells which.
+        """
+        await self.require(principal, session_id)
+        if (
+            principal.sees_all
+            and self._owner_in_memory(session_id) is None
+            and await self._rows.session(session_id) is None
+        ):
+            raise SessionNotFound
+
     async def sees(self, principal: Principal, session_id: UUID) -> bool:
         """Return whether a session exists for a principal.
 

@@ -63,7 +63,7 @@ class TicketRegistry:
         else:
             if app is not None or user is not None:
                 raise Invalid("Name a session, or an app and a user.", field="session_id")
-            await self._sight.require(by, session_id)
+            await self._sight.require_stored(by, session_id)
             app, user = by.app, by.user
             path = f"/v1/sessions/{session_id}/events"
         secret = PREFIX + token_urlsafe(_SECRET_BYTES)

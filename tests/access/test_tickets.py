@@ -120,6 +120,15 @@ def test_what_its_maker_does_not_see_or_may_not_do_gets_no_ticket(office: Office
     assert (refused.status_code, refused.json()["right"]) == (403, "stream")
 
 
+def test_a_session_that_is_not_there_gets_no_ticket_of_anybody(office: Office):
+    for named in (str(uuid4()), "ext:nobody"):
+        for token in (office.owner, office.till["token"]):
+            refused = office.send("POST", "/v1/tickets", {"session_id": named}, token)
+            assert (refused.status_code, refused.json()["code"]) == (404, "session_not_found")
+    there = office.sessions["bank"]
+    office.ask("POST", "/v1/tickets", {"session_id": there})
+
+
 def test_a_ticket_and_its_stream_end_with_the_token_of_its_maker(office: Office):
     made = office.ask("POST", "/v1/tokens", {"allow": ["read", "stream"], "app": "shop"})
     paths = [office.ask("POST", "/v1/tickets", {}, made["token"])["path"] for _ in range(2)]
