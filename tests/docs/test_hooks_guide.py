@@ -32,15 +32,18 @@ async def test_the_example_denies_and_changes(tmp_path: Path, monkeypatch: pytes
     monkeypatch.syspath_prepend(tmp_path)
     hooks = Hooks(load_hooks("my_hooks:HOOKS"))
 
+    picture = {"type": "image", "url": "https://example.com/a.png"}
+
     def asked(words: str) -> Request:
-        command = StartTurn(turn_id="t1", message_id="m1", parts=text(words))
+        parts = (picture, *text(words))
+        command = StartTurn(turn_id="t1", message_id="m1", parts=parts)
         return Request(SESSION_ID, command, actor="user:ada")
 
     with pytest.raises(HookDenied, match="do not belong"):
         await hooks.before(asked("my password"))
     changed = (await hooks.before(asked("  hello "))).command
     assert isinstance(changed, StartTurn)
-    assert changed.parts == text("hello")
+    assert changed.parts == (picture, *text("hello"))
 
 
 @pytest.mark.parametrize(
