@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.docker_agent.test_sessions import begin, message_of, ok
+from tests.support.server import running as serving
 
 Json = dict[str, Any]
 HI = {"parts": [{"type": "text", "text": "hi"}]}
@@ -377,7 +378,14 @@ def test_what_belongs_to_a_runtime_is_empty_or_not_there(lonely: httpx.Client):
     assert lonely.post(path, params={"state": "s", "code": "c"}).status_code == 404
     for query in ({}, {"state": "s"}, {"code": "c"}):
         assert lonely.post(path, params=query).status_code == 400
-    late = lonely.get("/api/ready", params={"timeout": "1ms"})
+
+
+def test_a_server_that_nobody_has_driven_is_not_ready(database_url: str):
+    with (
+        serving(database_url, doors="docker-agent") as base,
+        httpx.Client(base_url=base, timeout=60) as client,
+    ):
+        late = client.get("/api/ready", params={"timeout": "1ms"})
     assert (late.status_code, message_of(late)[:10]) == (503, "no runtime")
 
 
