@@ -126,6 +126,24 @@ async def test_what_a_reader_no_longer_waits_for_is_ended_by_the_server(database
         await eventually(has_ended, "it is ended", WITHIN)
 
 
+async def test_what_is_still_asked_of_a_silent_server_is_hung_up_on_at_the_end(
+    database_url: str,
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        proxy = Proxy(database_url, Path(directory), b"cairn")
+        async with proxy.serve(), opened(proxy.url) as database:
+            await database.fetch("select 1", {})
+            proxy.freeze()
+            asked = asyncio.create_task(database.fetch("select pg_sleep(600)", {}))
+            await eventually(lambda: bool(database._lending._lent), "it has a connection", WITHIN)
+            # Whoever hangs up leaves the question behind.
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+            await database.close()
+            assert not database._lending._asking
+            proxy.thaw()
+
+
 async def test_a_connection_that_cannot_write_is_left(database_url: str) -> None:
     change = psycopg.sql.SQL("alter database {} {} default_transaction_read_only {}")
     async with await AsyncConnection.connect(database_url, autocommit=True) as owner:

@@ -43,6 +43,12 @@ class Lending:
             task.cancel()
         if left:
             await asyncio.wait(left, timeout=_ENDS_WITHIN)
+        # What a server does not even end when it is asked to would hold its connection for good.
+        held = [task for task in left if task in self._lent]
+        for task in held:
+            shut_down(self._lent[task][0])
+        if held:
+            await asyncio.wait(held, timeout=_ENDS_WITHIN)
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[AsyncConnection]:
