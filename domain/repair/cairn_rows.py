@@ -165,7 +165,7 @@ class CairnRows:
     def row(
         self,
         sequence: int | None,
-        type_: str,
+        type_: str | None,
         record: bytes,
         *,
         position: int | None = None,
@@ -176,7 +176,7 @@ class CairnRows:
 
         Args:
             sequence: As it is stored.
-            type_: The type beside the record.
+            type_: The type beside the record; None where the source has none.
             record: The stored bytes.
             position: As it is stored.
             digest: As it is stored.
@@ -199,11 +199,13 @@ class CairnRows:
                 digest=digest,
             )
         name: str = value["type"]
-        if type_ and name != type_:
-            problems.append(("event_type_mismatch", f"the row says {type_}, the record {name}"))
-        self._explained.take(sequence or 0, type_ or name, erased=False)
+        if type_ is not None and name != type_:
+            said = type_ or "nothing"
+            problems.append(("event_type_mismatch", f"the row says {said}, the record {name}"))
+        told = name if type_ is None else type_
+        self._explained.take(sequence or 0, told, erased=False)
         event_id, turn_id = text_of(value.get("id")), text_of(value.get("turn_id"))
-        data, role, call, tool = value["data"], _role(type_ or name), "", ""
+        data, role, call, tool = value["data"], _role(told), "", ""
         if known and role in _OF_CALLS:
             call, tool = text_of(data.get("tool_call_id")) or "", text_of(data.get("name")) or ""
         if known and name in _STATES:
@@ -215,15 +217,17 @@ class CairnRows:
     def _erased(
         self,
         sequence: int | None,
-        type_: str,
+        type_: str | None,
         record: bytes,
         position: int | None,
         digest: bytes | None,
         hashed: bytes,
     ) -> Row:
-        self._explained.take(sequence or 0, type_, erased=True)
         left = erased_record(record)
-        named = type_ or (left.type if left else "")
+        named = type_
+        if named is None:
+            named = left.type if left else ""
+        self._explained.take(sequence or 0, named, erased=True)
         fault = fault_of(record, named, hashed)
         return Row(
             sequence,

@@ -89,6 +89,12 @@ DAMAGE: dict[str, tuple[Callable[[Damage], None], list[str]]] = {
         ),
         ["event_type_mismatch"],
     ),
+    "an emptied type": (
+        lambda d: d.run(
+            "update events set topic = '' where originator_id = %(id)s and originator_version = 3"
+        ),
+        ["event_type_mismatch"],
+    ),
     "a truncated tail": (lambda d: d.cut(4), ["event_head_mismatch"]),
     "a head ahead of the log": (
         lambda d: d.run("update sessions set sequence = 50 where session_id = %(id)s"),

@@ -210,7 +210,7 @@ def _event(reader: CairnRows, session_id: str, number: int, line: bytes | None) 
     record = b"{" + line[place.end() :]
     return reader.row(
         sequence,
-        "",
+        None,
         record,
         position=position,
         digest=bytes.fromhex(place[4].decode()),
