@@ -3,8 +3,8 @@
 import io
 import re
 import tarfile
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from tempfile import TemporaryFile
 from typing import Any
 from uuid import UUID, uuid4
@@ -107,6 +107,20 @@ def memory_place() -> Place:
     """Return a new place in memory."""
     tables = Tables()
     return Place(MemoryStore(tables=tables), MemoryCensus(tables))
+
+
+def appending(place: Place, append: Callable[[Append], Awaitable[int]]) -> Place:
+    """Return a place to whose log a function appends."""
+    log, store = place.store.log, place.store
+
+    def of_log(_: object, name: str) -> object:
+        return append if name == "append" else getattr(log, name)
+
+    def of_store(_: object, name: str) -> object:
+        return watched if name == "log" else getattr(store, name)
+
+    watched = type("WatchedLog", (), {"__getattr__": of_log})()
+    return replace(place, store=type("WatchedStore", (), {"__getattr__": of_store})())
 
 
 def files_of(bundle: bytes) -> dict[str, bytes]:

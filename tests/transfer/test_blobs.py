@@ -67,6 +67,10 @@ async def bytes_of(place: Place, blob: Blob) -> bytes:
     return found
 
 
+async def kept_by(place: Place, blob: Blob) -> bool:
+    return await place.store.blobs.find(HELD, blob.name) is not None
+
+
 async def named(place: Place, session_id: UUID) -> set[Blob | None]:
     return {one.blob for one in await place.store.blobs.of_session(session_id, limit=9)}
 

@@ -1,12 +1,12 @@
 """Sessions go out and in: to the byte, beside others, in part, and twice."""
 
 import json
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from application.errors import SessionHeld
+from application.ports.log.event_log import Append
 from application.ports.session.session_rows import SessionFilter
 from application.projections.shared_state import scope_id
 from application.transfer import log_writer
@@ -17,7 +17,7 @@ from domain.session.events import StatePatched
 from domain.values import Origin, Owner
 from tests.support.appends import Chain
 from tests.support.builders import added, created, started
-from tests.support.transfers import Place, Populated, files_of, same_but_for_positions
+from tests.support.transfers import Place, Populated, appending, files_of, same_but_for_positions
 
 ADA, FORK, BOB = UUID(int=7), UUID(int=3), UUID(int=5)
 
@@ -179,24 +179,16 @@ class CutError(Exception):
 
 def cut_after(place: Place, appends: int) -> Place:
     """Return a place that takes so many appends and then no more."""
+    left = appends
 
-    class CutLog:
-        def __init__(self) -> None:
-            self.left = appends
+    async def append(one: Append) -> int:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise CutError
+        return await place.store.log.append(one)
 
-        def __getattr__(self, name: str) -> object:
-            return getattr(place.store.log, name)
-
-        async def append(self, append: object) -> int:
-            self.left -= 1
-            if self.left < 0:
-                raise CutError
-            return await place.store.log.append(append)  # type: ignore[arg-type]
-
-    store = place.store
-    cut = type("CutStore", (), {"__getattr__": lambda _, name: getattr(store, name)})()
-    cut.log = CutLog()
-    return replace(place, store=cut)
+    return appending(place, append)
 
 
 async def test_a_part_of_a_store_goes_out_by_list_and_by_name(origin: Place) -> None:
