@@ -21,6 +21,7 @@ from domain.repair.turns import Turns
 from domain.session.content.key_writes import WRITER_NAMES
 
 _AT_ONCE = 100
+_DATA = b',"data":'
 _SHARED_KEYS = (b'"app:', b'"user:')
 _UNSTORABLE = {
     "event_sequence_gap": "events are missing",
@@ -163,7 +164,7 @@ class LogCheck:
         self._position = max(self._position, position)
         if sequence in self._wanted:
             self.digests[sequence] = digest
-        if type_ in WRITER_NAMES and not hashed and any(one in record for one in _SHARED_KEYS):
+        if type_ in WRITER_NAMES and not hashed and _writes_shared_keys(record):
             header = self._header
             step = SharedStep(header.store, self._position, header.session_id, sequence)
             self.shared.append(step)
@@ -219,6 +220,12 @@ class LogCheck:
         if header.blocked:
             return f"{', '.join(header.blocked)}: so it was found in the system that it comes from"
         return None
+
+
+def _writes_shared_keys(record: bytes) -> bool:
+    # An actor may be called `user:ada`; it stands before the data.
+    data = max(record.find(_DATA), 0)
+    return any(record.find(one, data) >= 0 for one in _SHARED_KEYS)
 
 
 def _what(line: bytes | None) -> str:

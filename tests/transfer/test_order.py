@@ -9,7 +9,7 @@ import pytest
 from application.ports.log.event_log import Append
 from application.transfer import log_writer
 from domain.blobs import blob_name
-from domain.session.events import MessageAdded
+from domain.session.events import MessageAdded, StatePatched
 from domain.values import Lineage, Origin
 from tests.support.builders import added, created
 from tests.support.transfers import Place, Populated, appending, archive_of, memory_place
@@ -63,6 +63,19 @@ async def head_of(place: Place, log_id: UUID) -> int:
 
 async def named_by(place: Place, session_id: UUID) -> list[str]:
     return [one.name for one in await place.store.blobs.of_session(session_id, limit=9)]
+
+
+async def test_only_what_writes_keys_that_sessions_share_is_written_in_its_old_order() -> None:
+    origin = memory_place()
+    filled = Populated(origin.store)
+    await filled.add(ADA, created(state={"own": 1}))
+    await filled.add(FORK, created(state={"app:n": 1}))
+    await filled.add(PARENT, created(), StatePatched(delete=("user:n",)))
+
+    plan = await memory_place().plan(await origin.export())
+
+    # All of them are of the actor `user:ada`.
+    assert [(one.log_id, one.sequence) for one in plan.shared] == [(FORK, 1), (PARENT, 2)]
 
 
 async def test_nothing_is_written_before_what_it_comes_from() -> None:
