@@ -38,7 +38,8 @@ def _load(name: str) -> Iterable[Hook]:
         if not isinstance(error, ImportError | AttributeError | SyntaxError):
             # What a module raises itself seldom says what it is.
             said = f"{type(error).__name__}: {said}" if said else type(error).__name__
-        if isinstance(error, AttributeError) or _is_not_there(module, error):
+        is_name = all(part.isidentifier() for part in module.split("."))
+        if isinstance(error, AttributeError) or not is_name or _is_not_there(module, error):
             remedy = "write it like package.module:attribute"
         raise HookNameError(
             f"The hook {name!r} cannot be loaded ({said}); {remedy} (CAIRN_HOOKS)."

@@ -209,6 +209,20 @@ def test_a_header_that_says_the_same_twice_is_taken(impatient: Served) -> None:
         assert read_all(connection).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize("wanted", [b"websocket", b"h2c"])
+def test_an_upgrade_is_answered_in_http_1_1_without_a_word_in_the_log(
+    impatient: Served, wanted: bytes
+) -> None:
+    with connected(impatient) as connection:
+        connection.sendall(
+            b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close, upgrade\r\n"
+            b"Upgrade: " + wanted + b"\r\n\r\n"
+        )
+        assert read_all(connection).startswith(b"HTTP/1.1 200")
+    assert "pgrade" not in impatient.errors()
+    assert "pip install" not in impatient.errors()
+
+
 def test_the_answer_to_what_was_refused_half_way_is_no_fault(impatient: Served) -> None:
     head = b"GET /health HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     with connected(impatient) as connection:

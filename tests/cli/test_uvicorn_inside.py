@@ -19,7 +19,8 @@ from uvicorn.server import Server, ServerState
         (
             HttpToolsProtocol,
             ("connection_made", "connection_lost", "data_received", "on_message_begin",
-             "on_headers_complete", "on_body", "on_message_complete", "eof_received"),
+             "on_headers_complete", "on_body", "on_message_complete", "eof_received",
+             "_unsupported_upgrade_warning"),
         ),
         (Server, ("startup", "shutdown", "handle_exit", "run")),
         (FlowControl, ("resume_reading",)),

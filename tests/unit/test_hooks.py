@@ -293,8 +293,9 @@ def test_hooks_are_found_by_their_names():
 
 @pytest.mark.parametrize(
     "name",
-    ["nowhere.at.all:HOOKS", "tests.support.hooks:NOTHING", "tests.support.hooks", "json:dumps"],
-)
+    ["nowhere.at.all:HOOKS", "tests.support.hooks:NOTHING", "tests.support.hooks", "json:dumps",
+     ":HOOKS", ".hooks:HOOKS", "tests..hooks:HOOKS", "tests/support/hooks.py:HOOKS"],
+)  # fmt: skip
 def test_a_name_that_is_no_hook_is_refused(name: str):
     with pytest.raises(HookNameError, match=r"write it like package.module:attribute|not a Hook"):
         load_hooks(name)

@@ -114,6 +114,9 @@ class Connection(HttpToolsProtocol):
             elif not self.transport.is_closing():
                 self.data_received(data[room:])
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Answer in HTTP/1.1, as RFC 9110 has it (7.8); any client could fill the log with this."""
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - it says nothing of the fault
         """Refuse what is no HTTP, or a method that HTTP's parser does not know."""
         if self._is_over:
