@@ -83,6 +83,7 @@ class Database:
         """Close the pool."""
         await self._lending.close()
         await self._pool.close()
+        await self._lending.hang_up()
 
     async def connect(self, name: str) -> AsyncConnection:
         """Open a connection of its own, in autocommit mode.

@@ -6,10 +6,11 @@ which may be earlier, and then the same is asked on another one; or later: slow 
 
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from math import inf
 from time import monotonic
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import psycopg
 from psycopg import AsyncConnection
@@ -35,6 +36,7 @@ class Lending:
         self._asking: set[asyncio.Task[Any]] = set()
         self._lent: dict[asyncio.Task[Any], tuple[AsyncConnection, float]] = {}
         """To whom, and since when."""
+        self._known: WeakSet[AsyncConnection] = WeakSet()
 
     async def close(self) -> None:
         """End what is still asked."""
@@ -50,11 +52,18 @@ class Lending:
         if held:
             await asyncio.wait(held, timeout=_ENDS_WITHIN)
 
+    async def hang_up(self) -> None:
+        """Close the connections that were lent and that the pool has not closed when it was."""
+        for connection in [one for one in self._known if not one.closed]:
+            with suppress(psycopg.Error, OSError):
+                await connection.close()
+
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[AsyncConnection]:
         """Give a connection of the pool, which gets it back closed if another may do better."""
         task = asyncio.current_task()
         async with self._pool.connection() as connection:
+            self._known.add(connection)
             if task is not None:
                 self._lent[task] = connection, monotonic()
             try:
