@@ -492,6 +492,7 @@ $$;
 -- `p_expected` are versions of shared scopes. Returns the position before the batch; null, and
 -- nothing is written, when a session or a scope is not where its append expects it, a session is
 -- held, a key is taken, a signature is that of another request, or it would be a fork of one that is erased. Others write too, so this is expected: it is no error in the server log.
+-- CN002 is one: an event is stored at a position that `log_head` has yet to give out.
 -- `e_erased` are the hashes of records that come in erased; it ends with the last of them.
 create function append_batch_v1(
   e_session uuid[], e_sequence bigint[], e_type text[], e_record bytea[], e_digest bytea[],
@@ -505,6 +506,7 @@ create function append_batch_v1(
 declare
   base bigint;
   found int;
+  violated text;
 begin
   update log_head set head = head + cardinality(e_sequence)
     where log_id = 0 returning head - cardinality(e_sequence) into base;
@@ -645,6 +647,11 @@ begin
 
   return base;
 exception when unique_violation or sqlstate 'CN001' then
+  get stacked diagnostics violated = constraint_name;
+  if violated = 'events_by_position' then
+    -- Whoever asks again would meet it again.
+    raise exception 'an event has a position beyond the head of the log' using errcode = 'CN002';
+  end if;
   return null;
 end $$;
 

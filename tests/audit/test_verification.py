@@ -8,7 +8,7 @@ import pytest
 
 from domain.access.events import ACCESS_LOG
 from tests.audit.conftest import Audited
-from tests.support.api import HELLO, SessionApi
+from tests.support.api import HELLO, SessionApi, refused
 
 
 def tamper(audited: Audited, *statements: str) -> None:
@@ -112,6 +112,21 @@ def test_damage_is_found_where_it_is(
     assert not last["ok"]
     assert found in codes(last)
     assert [line["session_id"] for line in lines if line["findings"]] == [session.id]
+
+
+def test_an_event_beyond_the_head_of_the_log_is_found_and_mended_as_the_handbook_says(
+    audited: Audited, session: SessionApi
+) -> None:
+    tamper(audited, "update log_head set head = head - 1")
+    last = all_of(audited)[-1]
+    assert codes(last) == [("position_beyond_head", None)]
+    said = {"role": "user", "parts": HELLO}
+    assert (
+        refused(session.post("/messages", said), 503, "store_unavailable")["reason"] == "corrupted"
+    )
+    tamper(audited, "update log_head set head = (select max(notification_id) from events)")
+    assert all_of(audited)[-1]["findings"] == []
+    session.say()
 
 
 def test_a_session_that_is_gone_altogether_leaves_a_gap(

@@ -99,6 +99,7 @@ REFUSED = {
     "XX001": "corrupted",
     "XX002": "corrupted",
     "XX000": "internal_error",
+    "CN002": "corrupted",
     "42501": "permission",
 }
 TRIED_AGAIN = (
@@ -424,6 +425,36 @@ async def test_what_was_prepared_for_another_schema_is_prepared_again(database_u
         await database.run("deallocate all", {})
         assert await database.fetch("select many + 1 from counted", {}) == [(4,)]
     await database.close()
+
+
+async def test_an_event_beyond_the_head_is_told_of_until_it_is_mended(database_url: str) -> None:
+    beyond = """
+        insert into events
+          (originator_id, originator_version, notification_id, topic, state, digest, erased_hash)
+        select gen_random_uuid(), 1, head + 1, topic, state, digest, erased_hash
+        from log_head, (select * from events limit 1) as any_event
+    """
+    async with (
+        log_on(database_url, patience=LONG) as log,
+        await AsyncConnection.connect(database_url, autocommit=True) as owner,
+    ):
+        register_arrays(owner)
+        chain = Chain()
+        await log.append(chain.next())
+        await owner.execute(beyond)
+        for _ in range(2):
+            refusal = await refused(log, Chain())
+            assert refusal.facts["reason"] == "corrupted"
+            assert "position_beyond_head" in refusal.detail
+        assert log.trouble is not None
+        with pytest.raises(psycopg.Error) as rehearsed:
+            await rehearse(owner)
+        assert rehearsed.value.sqlstate == "CN002"
+        # What is up to the head is read as ever.
+        assert len(await log.read(chain.session_id, limit=9)) == 1
+
+        await owner.execute("update log_head set head = (select max(notification_id) from events)")
+        assert await log.append(chain.next()) == 3
 
 
 async def test_a_rehearsal_takes_space_of_the_disk_for_a_moment(database_url: str) -> None:

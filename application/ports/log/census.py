@@ -1,8 +1,22 @@
 """Which sessions there are, by the log and by the rows: for whoever trusts neither."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
+
+
+class Positions(NamedTuple):
+    """The positions of the log at one moment.
+
+    Args:
+        head: The last one that was given out.
+        missing: How many of those up to it have no event.
+        beyond: How many events have a later one.
+    """
+
+    head: int
+    missing: int
+    beyond: int
 
 
 class Census(Protocol):
@@ -26,6 +40,6 @@ class Census(Protocol):
         """
         ...
 
-    async def missing(self, upto: int) -> int:
-        """Return how many of the positions from 1 up to one have no event."""
+    async def positions(self) -> Positions:
+        """Return which positions of the log have events."""
         ...

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from application.ports.log.census import Positions
 from infrastructure.memory.tables import Tables
 
 
@@ -24,9 +25,9 @@ class MemoryCensus:
         """Return how many there are."""
         return len(self._changed(changed_since))
 
-    async def missing(self, upto: int) -> int:
-        """Return how many of the positions up to one have no event."""
-        return upto - len(self._tables.events[:upto])
+    async def positions(self) -> Positions:
+        """Return which positions have events: here they are the places of a list."""
+        return Positions(len(self._tables.events), 0, 0)
 
     def _changed(self, since: int) -> list[UUID]:
         return [log_id for log_id, log in self._tables.logs.items() if log[-1].position > since]

@@ -4,7 +4,8 @@ A connection that is lost says nothing about a statement. An error that the serv
 that nothing of the statement was stored, because each statement here is its own transaction. The
 two must never be taken for each other: waiting for a database whose disk is full helps nobody.
 
-Codes: PostgreSQL, Appendix A. Classes (the first two characters) stand where a code has no row.
+Codes: PostgreSQL, Appendix A; those of class CN are of the functions in migrations. Classes (the
+first two characters) stand where a code has no row.
 """
 
 from dataclasses import dataclass
@@ -128,6 +129,12 @@ _TABLE: dict[str, Outcome] = {
     ),
     "XX002": Outcome(
         "refuse", "corrupted", "The database has found a damaged index and stored nothing; reindex."
+    ),
+    "CN002": Outcome(
+        "refuse",
+        "corrupted",
+        "An event has a position beyond the head of the log, and nothing can be stored before that"
+        " is mended; see position_beyond_head in docs/repair.md.",
     ),
     "XX": Outcome(
         "refuse", "internal_error", "The database has failed and stored nothing; see its log."

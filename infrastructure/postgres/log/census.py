@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from application.ports.log.census import Positions
 from domain.access.events import ACCESS_LOG
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
@@ -28,7 +29,6 @@ class PostgresCensus:
         rows = await self._database.fetch(_STATEMENTS["count"], {"since": changed_since} | _OWN)
         return int(rows[0][0])
 
-    async def missing(self, upto: int) -> int:
-        """Return how many of the positions up to one have no event."""
-        rows = await self._database.fetch(_STATEMENTS["missing"], {"upto": upto})
-        return int(rows[0][0])
+    async def positions(self) -> Positions:
+        """Return which positions have events."""
+        return Positions(*(await self._database.fetch(_STATEMENTS["positions"], {}))[0])

@@ -45,5 +45,8 @@ select (select count(*) from sessions where position > %(since)s)
       order by e.originator_version desc limit 1) as newest
     where newest.notification_id > %(since)s)
 
--- name: missing
-select %(upto)s - count(*) from events where notification_id between 1 and %(upto)s
+-- name: positions
+select l.head,
+  l.head - (select count(*) from events where notification_id between 1 and l.head),
+  (select count(*) from events where notification_id > l.head)
+from log_head as l where l.log_id = 0
