@@ -2,9 +2,11 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
@@ -112,6 +114,43 @@ async def test_a_caller_that_leaves_does_not_keep_a_silent_connection(database_u
             asking.cancel()
             # The one connection that there may be is given back.
             await until(lambda: not database._lending._lent)
+
+
+async def test_callers_that_leave_at_any_moment_cost_the_pool_no_connection(
+    database_url: str,
+) -> None:
+    """While one is waited for, taken, used or given back: the pool loses those of the cancelled."""
+    moments = Random(7)
+    async with opened(database_url, readers=2) as database:
+
+        async def read() -> None:
+            async with database.reading():
+                await asyncio.sleep(0)
+
+        async def leave_early(ask: Callable[[], Awaitable[object]]) -> None:
+            asked = asyncio.ensure_future(ask())
+            await asyncio.sleep(moments.random() * 0.004)
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+
+        asks = [
+            read,
+            partial(database.fetch, "select 1", {}),
+            partial(database.run, "select 1", {}),
+        ]
+        for _ in range(100):
+            await asyncio.gather(*(leave_early(ask) for ask in asks * 4))
+
+        pool, lending = database._lending._pool, database._lending
+
+        def all_are_back() -> bool:
+            told = pool.get_stats()
+            return told["pool_available"] == told["pool_size"] > 0
+
+        await until(all_are_back)
+        assert not lending._asking
+        assert not lending._lent
+        assert not lending._given_up
 
 
 async def test_a_read_is_asked_again_in_time_on_another_connection_than_a_silent_one(

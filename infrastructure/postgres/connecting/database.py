@@ -9,7 +9,7 @@ from typing import Any, Literal, LiteralString, TypeVar
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from application.errors import StoreUnavailable
 from application.patience import is_waited_for, left_of, waiting
@@ -27,6 +27,8 @@ _ATTEMPT = 0.6
 """The part of the patience after which a connection that has not answered a read is left when
 somebody waits: the read is asked again on another one, in time."""
 _CONNECT_WITHIN = 5
+
+_CLOSED = Outcome("refuse", "connection_lost", "This process is ending; ask again.")
 
 _T = TypeVar("_T")
 
@@ -82,8 +84,6 @@ class Database:
     async def close(self) -> None:
         """Close the pool."""
         await self._lending.close()
-        await self._pool.close()
-        await self._lending.hang_up()
 
     async def connect(self, name: str) -> AsyncConnection:
         """Open a connection of its own, in autocommit mode.
@@ -147,7 +147,7 @@ class Database:
             StoreUnavailable: There is no connection, it was lost on the way, or has gone silent.
         """
         try:
-            async with self._lending.connection() as connection:
+            async with self._lending.connection_of_caller() as connection:
                 reading = Reading(connection, self.patience)
                 async with reading.at_one_moment():
                     yield reading
@@ -236,6 +236,8 @@ async def _prepare(connection: AsyncConnection) -> None:
 
 
 def _outcome_of(error: BaseException) -> Outcome | None:
+    if isinstance(error, PoolClosed):
+        return _CLOSED
     return LOST if isinstance(error, PoolTimeout) else outcome_of(error)
 
 

@@ -9,8 +9,7 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from math import inf
 from time import monotonic
-from typing import Any, TypeVar
-from weakref import WeakSet
+from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg import AsyncConnection
@@ -36,13 +35,17 @@ class Lending:
         self._asking: set[asyncio.Task[Any]] = set()
         self._lent: dict[asyncio.Task[Any], tuple[AsyncConnection, float]] = {}
         """To whom, and since when."""
-        self._known: WeakSet[AsyncConnection] = WeakSet()
+        self._given_up: set[asyncio.Task[Any]] = set()
+        """Those who need not be lent one any more."""
 
     async def close(self) -> None:
-        """End what is still asked."""
+        """End what is still asked, and the pool."""
         left = tuple(self._asking)
         for task in left:
-            task.cancel()
+            self._give_up(task, None)
+            if task in self._lent:
+                task.cancel()
+        await self._pool.close()
         if left:
             await asyncio.wait(left, timeout=_ENDS_WITHIN)
         # What a server does not even end when it is asked to would hold its connection for good.
@@ -52,30 +55,56 @@ class Lending:
         if held:
             await asyncio.wait(held, timeout=_ENDS_WITHIN)
 
-    async def hang_up(self) -> None:
-        """Close the connections that were lent and that the pool has not closed when it was."""
-        for connection in [one for one in self._known if not one.closed]:
-            with suppress(psycopg.Error, OSError):
-                await connection.close()
-
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[AsyncConnection]:
-        """Give a connection of the pool, which gets it back closed if another may do better."""
-        task = asyncio.current_task()
-        async with self._pool.connection() as connection:
-            self._known.add(connection)
-            if task is not None:
-                self._lent[task] = connection, monotonic()
-            try:
+        """Give a connection of the pool to what `within` does, and to nobody else.
+
+        The pool loses a connection when whoever takes it or gives it back is cancelled meanwhile.
+        Here nobody is.
+
+        Raises:
+            TimeoutError: Nobody waits for this any more.
+        """
+        async with self._pool.connection() as connection, self._noted(connection):
+            yield connection
+
+    @asynccontextmanager
+    async def connection_of_caller(self) -> AsyncGenerator[AsyncConnection]:
+        """Give a connection to somebody who may be cancelled at any time."""
+        taking = asyncio.create_task(self._pool.getconn())
+        try:
+            connection = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            self._keep(asyncio.create_task(self._give_back(taking)))
+            raise
+        try:
+            async with connection, self._noted(connection):
                 yield connection
-            except psycopg.Error as error:
-                outcome = outcome_of(error)
-                if outcome is not None and outcome.reaction in ("leave", "reconnect"):
-                    await connection.close()
-                raise
-            finally:
-                if task is not None:
-                    self._lent.pop(task, None)
+        finally:
+            giving = asyncio.create_task(self._give_back(taking))
+            self._keep(giving)
+            await asyncio.shield(giving)
+
+    @asynccontextmanager
+    async def _noted(self, connection: AsyncConnection) -> AsyncGenerator[None]:
+        """Know to whom a connection is lent, and close it if another may do better."""
+        task = cast("asyncio.Task[Any]", asyncio.current_task())
+        if task in self._given_up:
+            raise TimeoutError
+        self._lent[task] = connection, monotonic()
+        try:
+            yield
+        except psycopg.Error as error:
+            outcome = outcome_of(error)
+            if outcome is not None and outcome.reaction in ("leave", "reconnect"):
+                await connection.close()
+            raise
+        finally:
+            del self._lent[task]
+
+    async def _give_back(self, taking: asyncio.Task[AsyncConnection]) -> None:
+        with suppress(psycopg.Error):
+            await self._pool.putconn(await taking)
 
     async def within(
         self,
@@ -127,8 +156,10 @@ class Lending:
 
     def _give_up(self, task: asyncio.Task[Any], silent_after: float | None) -> None:
         """Wait no longer: for a connection, or for an answer that may still come."""
+        if task.done():
+            return
         if task not in self._lent:
-            task.cancel()
+            self._given_up.add(task)
         elif silent_after is not None:
             # On a database that is slow a new connection would be no faster than this one.
             self._keep(asyncio.create_task(self._leave_if_silent(task, silent_after)))
@@ -156,5 +187,6 @@ class Lending:
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._asking.discard(task)
+        self._given_up.discard(task)
         if not task.cancelled():
             task.exception()  # whoever asked has it, or has gone
