@@ -189,6 +189,28 @@ async def test_a_large_answer_counts_until_its_reader_has_taken_it_or_makes_room
     assert share.used == 0
 
 
+async def test_readers_that_stand_still_make_room_though_nothing_else_happens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All of them came before any was too slow, and none of them is given anything more."""
+    monkeypatch.setattr(giving, "_STALLED", 0.2)
+    readers = Readers(Share("streams", 3 * LARGE))
+    stalled, sent = [StalledReader() for _ in range(8)], list[asyncio.Task[None]]()
+    for reader in stalled:
+        download = await Download.of(_of([b"x" * LARGE, b"y"]), "text/plain")
+        sent.append(asyncio.create_task(download(_scope(readers), reader.receive, reader.send)))
+    await asyncio.gather(*(reader.stalled.wait() for reader in stalled))
+    assert readers.share.used == 8 * LARGE
+    async with asyncio.timeout(60):
+        while readers.share.is_over:  # noqa: ASYNC110 - a share has no event for it
+            await asyncio.sleep(0.01)
+    # No more of them are cut than need be.
+    assert readers.share.used == 3 * LARGE
+    for reader in stalled:
+        reader.leave()
+    await asyncio.gather(*sent, return_exceptions=True)
+
+
 async def test_a_download_ends_with_its_reader_unless_it_has_an_effect() -> None:
     share = Share("streams", LARGE)
     left = [b"x" * LARGE, b"y", b"z"]

@@ -13,6 +13,7 @@ from domain.principal import Principal
 
 _STALLED = 2.0
 """Seconds after which a reader that takes nothing may be cut off when memory is short."""
+_LOOK_AGAIN = 0.02
 
 
 class OpenStream(Protocol):
@@ -38,6 +39,7 @@ class Readers:
         self.share = share
         self.waiting: set[Giving] = set()
         self.streams: set[OpenStream] = set()
+        self._alarm: asyncio.TimerHandle | None = None
 
     def require_room(self) -> None:
         """Refuse a new reader while there is no memory for one; make room for the next.
@@ -45,16 +47,26 @@ class Readers:
         Raises:
             Overloaded: Others have not taken what they were given.
         """
-        if self.share.is_over:
-            self.cut_slowest()
+        self.make_room()
         self.share.take(0)
 
-    def cut_slowest(self) -> None:
-        """End the answer whose reader has taken nothing for the longest time; it may come again."""
+    def make_room(self) -> None:
+        """End the answer whose reader stands still longest if more is held than there is room for.
+
+        Its reader may come again. This looks again soon, for nothing else may happen meanwhile.
+        """
+        if not self.share.is_over:
+            return
         now = monotonic()
         stalled = [one for one in self.waiting if one.can_be_cut(now)]
         if stalled:
             min(stalled, key=lambda one: one.waits_since or now).cut()
+        if self.waiting and self._alarm is None:
+            self._alarm = asyncio.get_running_loop().call_later(_LOOK_AGAIN, self._look_again)
+
+    def _look_again(self) -> None:
+        self._alarm = None
+        self.make_room()
 
     def cut_streams(self) -> None:
         """End every stream whose reader does not take the goodbye."""
@@ -119,8 +131,7 @@ class Giving:
         """
         self.waits_since = monotonic()
         self._readers.waiting.add(self)
-        if self._readers.share.is_over:
-            self._readers.cut_slowest()
+        self._readers.make_room()
         try:
             await send(part(body.pop()))
             # Nothing, and so only a wait: what follows is not made until then.
