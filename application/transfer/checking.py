@@ -17,7 +17,6 @@ from application.transfer.bundles import FILE_NAME, place_of
 from application.transfer.lines import FileFault, Header, Line, event_of, header_of
 from application.transfer.log_check import LogCheck, LogRefused, SpellingFault
 from application.transfer.plans import (
-    Conflict,
     ImportPlan,
     LogBundle,
     LogSource,
@@ -30,7 +29,6 @@ from domain.repair.rows import decoded
 from domain.scope.events import ScopeOpened
 from domain.session.events import SessionCreated
 
-_MOST_CONFLICTS = 1000
 _AT_ONCE = 1000
 _LOOKED_AT = "look at it with `cairn repair --file FILE --format cairn`"
 _TAKEN_AS_IT_IS = "with --quarantine it is taken as it is, and nobody can append to it"
@@ -78,7 +76,7 @@ class Checker:
                 await self._look_through(plan, log, quarantine=quarantine)
             except (FileFault, LogRefused) as fault:
                 code = fault.code if isinstance(fault, LogRefused) else "not_an_export"
-                _refuse(plan, source.name, log_id, code, str(fault))
+                plan.refuse(source.name, log_id, code, str(fault))
         await _hold_against_manifest(bundle, sources, plan)
         await _plan_blobs(bundle, plan)
         found = await _digests_of(plan, origins.values())
@@ -194,7 +192,7 @@ class Checker:
         else:
             return
         if not log.is_there:
-            _refuse(plan, log.source.name, log_id, code, detail)
+            plan.refuse(log.source.name, log_id, code, detail)
 
     def _read(self, raw: bytes) -> Any:
         try:
@@ -211,7 +209,7 @@ async def _hold_against_manifest(
     try:
         told = {str(one["name"]): (one["bytes"], one["sha256"]) for one in bundle.manifest["files"]}
     except (KeyError, TypeError):
-        _refuse(plan, "manifest.json", None, "manifest_mismatch", "it lists no files")
+        plan.refuse("manifest.json", None, "manifest_mismatch", "it lists no files")
         return
     for source in sources:
         said = told.pop(source.name, None)
@@ -221,9 +219,9 @@ async def _hold_against_manifest(
             detail = "its size or its SHA-256 is not what the manifest says"
         else:
             continue
-        _refuse(plan, source.name, None, "manifest_mismatch", detail)
+        plan.refuse(source.name, None, "manifest_mismatch", detail)
     for name in told:
-        _refuse(plan, name, None, "manifest_mismatch", "the manifest names it, and it is gone")
+        plan.refuse(name, None, "manifest_mismatch", "the manifest names it, and it is gone")
 
 
 async def _digests_of(
@@ -257,25 +255,18 @@ async def _plan_blobs(bundle: LogBundle, plan: ImportPlan) -> None:
     for name, source in bundle.blobs.items():
         _, digest = await asyncio.to_thread(source.sum)
         if digest != name.removeprefix("blobs/"):
-            _refuse(plan, name, None, "manifest_mismatch", "its SHA-256 is not that of its name")
+            plan.refuse(name, None, "manifest_mismatch", "its SHA-256 is not that of its name")
     for entry in bundle.manifest.get("blobs", ()):
         try:
             source = bundle.blobs[entry["name"]]
             plan.blobs.append(planned_of(entry, source))
             left.pop(entry["name"], None)
         except (KeyError, TypeError):
-            _refuse(
-                plan, "manifest.json", None, "manifest_mismatch", "it names a blob that is gone"
-            )
+            plan.refuse("manifest.json", None, "manifest_mismatch", "it names a blob that is gone")
         except Invalid as error:
-            _refuse(plan, "manifest.json", None, "manifest_mismatch", f"of a blob: {error}")
+            plan.refuse("manifest.json", None, "manifest_mismatch", f"of a blob: {error}")
     for name in left:
-        _refuse(plan, name, None, "manifest_mismatch", "the manifest does not name this file")
-
-
-def _refuse(plan: ImportPlan, name: str, log_id: UUID | None, code: str, detail: str) -> None:
-    if len(plan.conflicts) < _MOST_CONFLICTS:
-        plan.conflicts.append(Conflict(name, log_id, code, detail))
+        plan.refuse(name, None, "manifest_mismatch", "the manifest does not name this file")
 
 
 def _events_of(source: LogSource) -> Iterator[bytes | None]:

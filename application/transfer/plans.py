@@ -10,6 +10,8 @@ from application.transfer.lines import Header
 
 Kind = Literal["sessions", "scopes", "accesses", "logs"]
 
+_MOST_CONFLICTS = 1000
+
 
 class LogSource(Protocol):
     """The file of one log in what is imported."""
@@ -133,6 +135,18 @@ class ImportPlan:
     shared: list[SharedStep] = field(default_factory=list[SharedStep])
     left_out: list[str] = field(default_factory=list[str])
     blobs: list[PlannedBlob] = field(default_factory=list[PlannedBlob])
+
+    def refuse(self, name: str, log_id: UUID | None, code: str, detail: str) -> None:
+        """Note what keeps the import from being written, unless that is known of so many things.
+
+        Args:
+            name: Of the file.
+            log_id: Of the log in it; None when it is about no log.
+            code: What is wrong.
+            detail: One sentence.
+        """
+        if len(self.conflicts) < _MOST_CONFLICTS:
+            self.conflicts.append(Conflict(name, log_id, code, detail))
 
     def document(self, *, dry_run: bool) -> dict[str, Any]:
         """Return the report.
