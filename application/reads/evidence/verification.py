@@ -103,13 +103,14 @@ class Verification:
                 if sample >= 1 or _chance.random() < sample:
                     yield await self.verify(session_id)
         head, missing, beyond = await self._census.positions()
-        wrong = {
-            "position_gap": missing and f"{missing} of the positions 1 to {head} have no event",
-            "position_beyond_head": beyond and f"{beyond} of the events are beyond the head {head}",
-        }
-        yield Verdict(
-            None, 0, [Finding(None, code, None, said) for code, said in wrong.items() if said]
-        )
+        findings: list[Finding] = []
+        if missing:
+            detail = f"{missing} of the positions 1 to {head} have no event"
+            findings.append(Finding(None, "position_gap", None, detail))
+        if beyond:
+            detail = f"{beyond} of the events are beyond the head {head}"
+            findings.append(Finding(None, "position_beyond_head", None, detail))
+        yield Verdict(None, 0, findings)
 
     async def count(self, changed_since: int = 0) -> int:
         """Return about how many sessions `all` would look at without a sample.
