@@ -4,8 +4,9 @@ import base64
 from typing import Any
 from urllib.parse import quote
 
+from api.adk.content import Part
 from api.adk.requests import Refusal
-from api.adk.wire import Part, SaveArtifact
+from api.adk.wire import SaveArtifact
 from api.http.outgoing.responses import from_json, to_json
 from application.ports.session.artifacts import ArtifactDraft, ArtifactVersion
 from application.use_cases.session.named_sessions import SessionName

@@ -3,11 +3,12 @@
 from typing import Any
 from uuid import UUID, uuid4
 
+from api.adk.content import Content
 from api.adk.log import KIND
 from api.adk.requests import Refusal, needed_json_of, parsed
 from api.adk.runs import Run
 from api.adk.sessions import all_items, foreign_event, now_of, plain_caller
-from api.adk.wire import Actions, Content, Event, RunAgent
+from api.adk.wire import Actions, Event, RunAgent
 from api.http.around.authorization import principal_of, require_right
 from api.http.incoming.preconditions import refuse_conditions
 from api.http.incoming.requests import AnyRequest

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from api.adk.wire import url_safe
+from api.adk.content import url_safe
 from api.http.outgoing.responses import from_json
 from application.ports.log.events import StoredEvent
 from domain.session.events import (

@@ -4,137 +4,19 @@ Names may come in camel or in snake case, and leave in camel case; what is null 
 google-adk 2.13 does it (`docs/coming-from-adk.md`).
 """
 
-import base64
-import binascii
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from api.adk.content import Content, Lenient, Map, Model, Part, Strict, none_as_empty
 from api.adk.credentials import without_secrets
 
 _INTERNAL = "__adk_internal_"
 
 
-class Lenient(BaseModel):
-    """Passes over what it does not know."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        from_attributes=True,
-        extra="ignore",
-        defer_build=True,
-    )
-
-
-class Strict(BaseModel):
-    """Refuses what it does not know, as clients of google-adk do."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel,
-        populate_by_name=True,
-        from_attributes=True,
-        extra="forbid",
-        defer_build=True,
-    )
-
-
-def url_safe(text: str) -> str:
-    """Return base64 in the alphabet that google-adk writes; it takes both.
-
-    Args:
-        text: In either, padded or not.
-
-    Raises:
-        ValueError: It is none.
-    """
-    try:
-        padded = text.replace("-", "+").replace("_", "/")
-        raw = base64.b64decode(padded + "=" * (-len(padded) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise ValueError("it is no base64") from None
-    return base64.urlsafe_b64encode(raw).decode()
-
-
-def _camelised(value: Any) -> Any:
-    """Return a value of which all fields are those of models, never names that users chose."""
-    if isinstance(value, dict):
-        told = cast("dict[str, Any]", value)
-        return {to_camel(k): _camelised(v) for k, v in told.items() if v is not None}
-    if isinstance(value, list):
-        return [_camelised(item) for item in cast("list[Any]", value)]  # type: ignore[redundant-cast]
-    return value
-
-
 def _own_metadata(value: dict[str, Any]) -> dict[str, Any]:
     return {key: item for key, item in value.items() if not key.startswith(_INTERNAL)}
-
-
-Bytes = Annotated[str, AfterValidator(url_safe)]
-Model = Annotated[dict[str, Any], AfterValidator(_camelised)]
-"""An object of google-genai that is passed on."""
-Models = Annotated[list[Any], AfterValidator(_camelised)]
-Map = Annotated[dict[str, Any], BeforeValidator(lambda value: {} if value is None else value)]
-"""Null is taken for empty: other servers write it so, and ours never do."""
-
-
-class Blob(Strict):
-    """Bytes within a message."""
-
-    data: Bytes | None = None
-    display_name: str | None = None
-    mime_type: str | None = None
-
-
-class FunctionCall(Strict):
-    """A call of a tool."""
-
-    id: str | None = None
-    args: dict[str, Any] | None = None
-    name: str | None = None
-    partial_args: Models | None = None
-    will_continue: bool | None = None
-
-
-class FunctionResponse(Strict):
-    """What a tool answered."""
-
-    will_continue: bool | None = None
-    scheduling: str | None = None
-    parts: Models | None = None
-    id: str | None = None
-    name: str | None = None
-    response: dict[str, Any] | None = None
-
-
-class Part(Strict):
-    """A piece of content."""
-
-    media_resolution: Model | None = None
-    code_execution_result: Model | None = None
-    executable_code: Model | None = None
-    file_data: Model | None = None
-    function_call: FunctionCall | None = None
-    function_response: FunctionResponse | None = None
-    inline_data: Blob | None = None
-    text: str | None = None
-    thought: bool | None = None
-    thought_signature: Bytes | None = None
-    video_metadata: Model | None = None
-    tool_call: dict[str, Any] | None = None
-    tool_response: dict[str, Any] | None = None
-    part_metadata: dict[str, Any] | None = None
-    audio_transcription: Model | None = None
-    media_processing: Model | None = None
-    speech_metadata: Model | None = None
-
-
-class Content(Strict):
-    """What is said."""
-
-    parts: list[Part] | None = None
-    role: str | None = None
 
 
 class NodeInfo(Lenient):
@@ -161,27 +43,63 @@ class ToolConfirmation(Strict):
     payload: Any = None
 
 
+class AuthConfig(BaseModel):
+    """Credentials that a tool asks for; how they are described is passed on."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="allow", defer_build=True
+    )
+
+    auth_scheme: dict[str, Any]
+    raw_auth_credential: dict[str, Any] | None = None
+    exchanged_auth_credential: dict[str, Any] | None = None
+    credential_key: str | None = None
+
+
+class UiWidget(Strict):
+    """Something that a user interface is to show with an event."""
+
+    id: str
+    provider: str
+    payload: dict[str, Any] = Field(default_factory=dict[str, Any])
+
+
+class CacheMetadata(BaseModel):
+    """Of a cached context; the one part of an event that google-adk knows in snake case alone."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    cache_name: str | None = None
+    expire_time: float | None = None
+    fingerprint: str
+    invocations_used: int | None = None
+    contents_count: int
+    created_at: float | None = None
+
+
 class Actions(Strict):
     """What an event does beside saying something."""
 
     skip_summarization: bool | None = None
     state_delta: Map = Field(default_factory=dict[str, Any])
-    artifact_delta: Annotated[
-        dict[str, int], BeforeValidator(lambda value: {} if value is None else value)
-    ] = Field(default_factory=dict[str, int])
+    artifact_delta: Annotated[dict[str, int], BeforeValidator(none_as_empty)] = Field(
+        default_factory=dict[str, int]
+    )
     transfer_to_agent: str | None = None
     transfer_reason: str | None = None
     escalate: bool | None = None
-    requested_auth_configs: Map = Field(default_factory=dict[str, Any])
-    requested_tool_confirmations: dict[str, ToolConfirmation] = Field(
-        default_factory=dict[str, ToolConfirmation]
-    )
+    requested_auth_configs: Annotated[
+        dict[str, AuthConfig | None], BeforeValidator(none_as_empty)
+    ] = Field(default_factory=dict[str, AuthConfig | None])
+    requested_tool_confirmations: Annotated[
+        dict[str, ToolConfirmation], BeforeValidator(none_as_empty)
+    ] = Field(default_factory=dict[str, ToolConfirmation])
     compaction: Compaction | None = None
     end_of_agent: bool | None = None
     agent_state: dict[str, Any] | None = None
     rewind_before_invocation_id: str | None = None
     route: bool | int | str | list[bool | int | str] | None = None
-    render_ui_widgets: list[Any] | None = None
+    render_ui_widgets: list[UiWidget] | None = None
     set_model_response: Any = None
 
 
@@ -209,15 +127,13 @@ class Event(Lenient):
     output_transcription: Model | None = None
     avg_logprobs: float | None = None
     logprobs_result: Model | None = None
-    cache_metadata: Model | None = None
+    cache_metadata: CacheMetadata | None = None
     citation_metadata: Model | None = None
     interaction_id: str | None = None
     environment_id: str | None = None
     invocation_id: str = ""
     author: str = ""
-    actions: Annotated[Actions, BeforeValidator(lambda value: {} if value is None else value)] = (
-        Field(default_factory=Actions)
-    )
+    actions: Annotated[Actions, BeforeValidator(none_as_empty)] = Field(default_factory=Actions)
     output: Any = None
     node_info: NodeInfo = Field(default_factory=NodeInfo)
     long_running_tool_ids: list[str] | None = None
