@@ -15,9 +15,10 @@ from domain.values import (
 )
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_UNSEEN = re.compile(r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_UNSEEN = re.compile(r"[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 """What shows nothing, or turns the direction of what is shown, without being part of a word: two
-names that look alike would not be the same. Joiners (U+200C, U+200D) are part of words."""
+names that look alike would not be the same. Joiners (U+200C, U+200D) are part of words. Half of a
+pair (U+D800 to U+DFFF) is no character, and nothing can keep it."""
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 

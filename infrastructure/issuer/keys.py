@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import httpx
 import msgspec
-from jwt import PyJWK, PyJWKSet
+from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
 from application.errors import IssuerUnavailable
@@ -19,10 +21,26 @@ _LOOK_AGAIN = 10.0
 """Seconds between two readings, however many tokens of unknown keys come in."""
 _PATIENCE = 5.0
 _LARGEST = 1 << 20
-_ASYMMETRIC = frozenset({"RSA", "EC", "OKP"})
+_ALGORITHMS: Mapping[str, frozenset[str]] = {
+    "RSA": frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}),
+    "EC": frozenset({"ES256", "ES384", "ES512"}),
+    "OKP": frozenset({"EdDSA"}),
+}
+"""What keys of a kind sign with; all asymmetric: whoever can check a token cannot make one."""
+ALGORITHMS = frozenset[str]().union(*_ALGORITHMS.values())
+_PRIVATE = "d"
+"""The member of a JWK that nobody but its owner may have."""
 _DISCOVERY = "/.well-known/openid-configuration"
 
 _logger = logging.getLogger("cairn.tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    key_id: str | None
+    algorithms: frozenset[str]
+    """All that its kind is for, unless it names one: `alg` is optional (RFC 7517, section 4.4)."""
+    public: Any
 
 
 class KeysError(Exception):
@@ -41,7 +59,7 @@ class IssuerKeys:
     def __init__(self, issuer: str, source: str = "") -> None:
         self._issuer = issuer
         self._source = source
-        self._keys: list[PyJWK] = []
+        self._keys: list[_Key] = []
         self._read_at = self._tried_at = float("-inf")
         self._reading = asyncio.Lock()
         self._refresh: asyncio.Task[None] | None = None
@@ -58,27 +76,30 @@ class IssuerKeys:
         if is_due and (self._refresh is None or self._refresh.done()):
             self._refresh = asyncio.create_task(self._read())
 
-    async def find(self, key_id: str | None) -> PyJWK | None:
+    async def find(self, key_id: str | None, algorithm: str) -> Any | None:
         """Return the key of a token; None when the issuer has no such key.
 
         Args:
             key_id: As the token names it; None is the only key that there is.
+            algorithm: By which the token is signed.
 
         Raises:
             IssuerUnavailable: No keys were ever read.
         """
-        found = self._known(key_id)
+        found = self._known(key_id, algorithm)
         if found is None:
             await self._read()
-            found = self._known(key_id)
+            found = self._known(key_id, algorithm)
         if found is None and not self._keys:
             raise IssuerUnavailable
         return found
 
-    def _known(self, key_id: str | None) -> PyJWK | None:
-        if key_id is None:
-            return self._keys[0] if len(self._keys) == 1 else None
-        return next((key for key in self._keys if key.key_id == key_id), None)
+    def _known(self, key_id: str | None, algorithm: str) -> Any | None:
+        if key_id is None and len(self._keys) > 1:
+            return None
+        # Keys of two kinds may have one id (RFC 7517, section 4.5).
+        named = (one for one in self._keys if key_id in (None, one.key_id))
+        return next((one.public for one in named if algorithm in one.algorithms), None)
 
     async def _read(self) -> None:
         async with self._reading:
@@ -148,15 +169,28 @@ def _decoded(content: bytes) -> dict[str, Any]:
         raise KeysError("what was read is not a JSON object") from error
 
 
-def _usable(document: dict[str, Any]) -> list[PyJWK]:
-    try:
-        keys = PyJWKSet.from_dict(document).keys
-    except (PyJWTError, TypeError, AttributeError) as error:
-        raise KeysError("what was read is not a JWK set with a usable key") from error
-    # A symmetric key in a public document is no secret; `enc` keys sign nothing.
-    usable = [
-        key for key in keys if key.key_type in _ASYMMETRIC and key.public_key_use in (None, "sig")
-    ]
+def _usable(document: dict[str, Any]) -> list[_Key]:
+    said = document.get("keys")
+    found = map(_key_of, said) if isinstance(said, list) else ()
+    usable = [key for key in found if key is not None]
     if not usable:
-        raise KeysError("the JWK set has no public key for signatures")
+        raise KeysError("what was read has no public key for signatures")
     return usable
+
+
+def _key_of(said: Any) -> _Key | None:
+    """Return a key of a JWK set; None when nothing can be checked with it.
+
+    A symmetric key in a public document is no secret, and neither is a private one there.
+    """
+    try:
+        algorithms = _ALGORITHMS[said["kty"]]
+        if said.get("alg") is not None:
+            algorithms &= {said["alg"]}
+        is_to_verify = "verify" in (said.get("key_ops") or ("verify",))
+        is_usable = is_to_verify and said.get("use") in (None, "sig") and _PRIVATE not in said
+        if not (algorithms and is_usable):
+            return None
+        return _Key(said.get("kid"), algorithms, PyJWK(said).key)
+    except (PyJWTError, KeyError, TypeError, ValueError, AttributeError):
+        return None

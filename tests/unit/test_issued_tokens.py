@@ -10,7 +10,9 @@ from uuid import UUID
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import ECAlgorithm
 
 from application.errors import IssuerUnavailable, Unauthorized
 from application.ports.access.issued_tokens import secure_url
@@ -96,6 +98,44 @@ async def test_algorithms_of_key_pairs_are_accepted(tmp_path: Path, clock: Clock
     assert await tokens(file, clock).principal(key.sign(GOOD)) is not None
 
 
+async def test_a_key_is_for_all_algorithms_of_its_kind_unless_it_names_one(
+    tmp_path: Path, clock: Clock
+):
+    key = SigningKey("k1", "RS256")
+    file = tmp_path / "keys.json"
+    named = {**key.public, "alg": "PS256"}
+    unnamed = {name: value for name, value in key.public.items() if name != "alg"}
+    for public in (unnamed, {**named, "alg": None}, named):
+        file.write_text(json.dumps({"keys": [public]}))
+        for algorithm in ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"):
+            checks = tokens(file, clock)
+            token = jwt.encode(GOOD, key.private, algorithm=algorithm, headers={"kid": "k1"})
+            if public is named and algorithm != "PS256":
+                with pytest.raises(Unauthorized, match="does not have"):
+                    await checks.principal(token)
+            else:
+                assert await checks.principal(token) is not None, algorithm
+
+
+async def test_keys_of_two_kinds_may_have_one_name(tmp_path: Path, clock: Clock):
+    of_one, of_another = SigningKey("k1", "ES256"), SigningKey("k1", "RS256")
+    checks = tokens(write_keys(tmp_path / "keys.json", of_one, of_another), clock)
+    assert await checks.principal(of_one.sign(GOOD)) is not None
+    assert await checks.principal(of_another.sign(GOOD)) is not None
+
+
+async def test_a_token_without_an_end_in_sight_lets_in(file: Path, clock: Clock):
+    found = await tokens(file, clock).principal(KEY.sign({**GOOD, "exp": 253402300799}))
+    assert found is not None
+    assert found.expires_at == datetime.max.replace(tzinfo=UTC)
+
+
+async def test_a_claim_that_says_nothing_here_may_be_anything(file: Path, clock: Clock):
+    checks = tokens(file, clock, name="email")
+    said = {**GOOD, "email": "ada@x", "sub": 7, "jti": 7, "iat": "soon"}
+    assert await checks.principal(KEY.sign(said)) is not None
+
+
 @pytest.mark.parametrize(
     ("claims", "app", "user"),
     [
@@ -147,6 +187,9 @@ _GONE: Any = object()
         ({"aud": _GONE}, "no claim `aud`"),
         ({"sub": _GONE}, "no claim `sub`"),
         ({"sub": "a\nb"}, "not a name"),
+        ({"sub": "\ud800"}, "not a name"),
+        ({"sub": 7}, "no claim `sub` that is a text"),
+        ({"sub": ["till"]}, "no claim `sub` that is a text"),
         ({"scope": _GONE}, "names no right"),
         ({"scope": "read write"}, "names no right"),
         ({"scope": 7}, "names no right"),
@@ -326,6 +369,34 @@ async def test_keys_that_cannot_be_used_are_refused(tmp_path: Path, clock: Clock
             await tokens(file, clock).principal(KEY.sign(GOOD))
     with pytest.raises(IssuerUnavailable):
         await tokens(tmp_path, clock).principal(KEY.sign(GOOD))
+
+
+@pytest.mark.usefixtures("no_pause")
+async def test_a_key_that_is_not_for_checking_is_passed_over(tmp_path: Path, clock: Clock):
+    file, other = tmp_path / "keys", SigningKey("k2")
+    whole = json.loads(ECAlgorithm.to_jwk(KEY.private))
+    for wrong in (
+        {**KEY.public, "use": "enc"},
+        {**KEY.public, "key_ops": ["encrypt"]},
+        {**KEY.public, "key_ops": 7},
+        {**KEY.public, "alg": "ES384"},
+        {**KEY.public, "alg": ["ES256"]},
+        {**KEY.public, "kty": ["EC"]},
+        # Whoever reads it can make tokens.
+        {**KEY.public, **whole},
+    ):
+        file.write_text(json.dumps({"keys": [wrong, other.public]}))
+        assert await tokens(file, clock).principal(other.sign(GOOD)) is not None
+        with pytest.raises(Unauthorized, match="does not have"):
+            await tokens(file, clock).principal(KEY.sign(GOOD))
+
+
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
+async def test_a_key_that_is_too_short_lets_nobody_in(tmp_path: Path, clock: Clock):
+    short = SigningKey("k1", "RS256")
+    short.private = rsa.generate_private_key(65537, 1024)
+    with pytest.raises(Unauthorized, match="too short"):
+        await tokens(write_keys(tmp_path / "keys", short), clock).principal(short.sign(GOOD))
 
 
 @pytest.mark.usefixtures("no_pause")
