@@ -343,6 +343,24 @@ def test_conditions_are_heeded_where_a_session_changes_and_refused_elsewhere(pla
     assert (stale.status_code, stale.headers["etag"]) == (412, first.headers["etag"])
 
 
+@pytest.mark.parametrize("name", ["s", None])
+def test_a_session_begins_once_however_often_it_is_asked_for_with_a_key(
+    place: Place, name: str | None
+):
+    def begin(key: str, **body: Any) -> httpx.Response:
+        asked = {"sessionId": name, **body}
+        return place.client.post(place.path, json=asked, headers={"Idempotency-Key": key})
+
+    key = uuid4().hex
+    first = begin(key, state={"a": 1})
+    assert first.status_code == 200
+    assert begin(key, state={"a": 1}).json() == first.json()
+    assert begin(key, state={"a": 2}).status_code == 409
+    if name is not None:
+        assert begin(uuid4().hex, state={"a": 1}).status_code == 409
+    assert [one["id"] for one in ok(place.client.get(place.path))] == [first.json()["id"]]
+
+
 def test_a_run_heeds_no_condition_and_refuses_it(place: Place):
     tag = place.client.post(place.path, json={"sessionId": "s"}).headers["etag"]
     run = {"appName": place.app, "userId": place.user, "sessionId": "s", "newMessage": None}

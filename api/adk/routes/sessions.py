@@ -19,7 +19,6 @@ from api.adk.sessions import (
     listed,
     now_of,
     own_items,
-    plain_caller,
     read_session,
     record_event,
     require_no_secrets,
@@ -78,7 +77,7 @@ def _is_creation(value: Any) -> bool:
 
 
 async def _created(request: AnyRequest, body: CreateSession, given: str | None) -> ASGIResponse:
-    refuse_conditions(request)
+    refuse_conditions(request, but_key=True)
     services = services_of(request)
     app = require_name(name_of(request, "app"), "app")
     user = require_name(name_of(request, "user"), "user")
@@ -92,7 +91,7 @@ async def _created(request: AnyRequest, body: CreateSession, given: str | None) 
     foreign = tuple(foreign_event(services, event, now=now) for event in kept)
     try:
         outcome = await services.adk_sessions.create(
-            await plain_caller(request), app, user, name, state=state, foreign=foreign
+            await caller_of(request), app, user, name, state=state, foreign=foreign
         )
     except SessionExists as error:
         error.facts["name"] = given

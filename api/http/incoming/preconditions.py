@@ -32,16 +32,17 @@ def expected_of(request: AnyRequest) -> frozenset[int] | None:
     return sequences
 
 
-def refuse_conditions(request: AnyRequest) -> None:
+def refuse_conditions(request: AnyRequest, *, but_key: bool = False) -> None:
     """Refuse conditions of a request that is not about a session, rather than overlook them.
 
     Args:
         request: Whose headers.
+        but_key: It heeds an Idempotency-Key.
 
     Raises:
-        Problem: 400, it has If-Match or Idempotency-Key.
+        Problem: 400, it has one of them.
     """
-    for name in (b"if-match", b"idempotency-key"):
+    for name in (b"if-match",) if but_key else (b"if-match", b"idempotency-key"):
         if header(request, name) is not None:
             raise Problem("malformed_header", f"leave {name.decode()} out: it is about sessions")
 

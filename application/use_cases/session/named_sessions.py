@@ -159,7 +159,7 @@ class NamedSessions:
         """Begin a session with what was done in it before, in one append.
 
         Args:
-            caller: Who asks.
+            caller: Who asks; with a key it begins once, however often it is asked for.
             app: Whose session.
             user: The same.
             name: None has its id for a name.
@@ -168,7 +168,9 @@ class NamedSessions:
 
         Raises:
             SessionExists: There is one of this name.
+            IdempotencyKeyReused: Another request had the key.
         """
+        key = caller.key_in(caller.keys_of_new_sessions)
         metadata: dict[str, Any] = {}
         if name is None:
             session_id = self._clock.new_id()
@@ -176,7 +178,10 @@ class NamedSessions:
             wanted = SessionName(app, user, name)
             found, generation = await self._look(wanted)
             if found is not None:
-                raise SessionExists(session_status=found.status)
+                done = await self._handler.replay(key)
+                if done is None:
+                    raise SessionExists(session_status=found.status)
+                return done
             session_id = self._id_of(wanted, generation)
             metadata[_METADATA] = {"by": self._source, "name": name}
             if generation > 1:
@@ -184,7 +189,8 @@ class NamedSessions:
         command = CreateSession(
             owner=Owner(app=app, user=user), state=state, metadata=metadata, foreign=foreign
         )
-        outcome = await self._handler.handle(caller.asks(session_id, command))
+        request = caller.asks(session_id, command)._replace(idempotency=key)
+        outcome = await self._handler.handle(request)
         if not outcome.changed:
             # Somebody else was first, with the very same content.
             raise SessionExists(session_status="idle")
