@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import httpx
 from google.adk.artifacts.base_artifact_service import (
     ArtifactVersion,
     BaseArtifactService,
@@ -11,15 +10,16 @@ from google.adk.artifacts.base_artifact_service import (
 from google.genai import types
 from typing_extensions import override
 
-from cairn_adk.client import CairnClient, checked, quoted, sessions_path
+from cairn_adk.client import CairnClient, checked, is_missing, quoted, sessions_path
 
 
 class CairnArtifactService(CairnClient, BaseArtifactService):
     """Keeps artifacts in Cairn, in their sessions; those of `user:` in all sessions of a user.
 
     Args:
-        uri: Where the server is: `cairn://[user:TOKEN@]host[:port][/path]`; `cairns` is for TLS.
+        uri: Where the server is: `cairn://[adk:TOKEN@]host[:port][/path]`; `cairns` is for TLS.
         timeout: Seconds that an answer may take.
+        patience: Seconds for which a server that is away or busy is asked again.
         **_: What google-adk tells every service, such as `agents_dir`.
 
     Raises:
@@ -40,7 +40,8 @@ class CairnArtifactService(CairnClient, BaseArtifactService):
         part = ensure_part(artifact).model_dump(mode="json", by_alias=True, exclude_none=True)
         body = {"filename": filename, "artifact": part, "customMetadata": custom_metadata}
         path = _artifacts(app_name, user_id, session_id)
-        version: int = checked(await self._ask("POST", path, json=body)).json()["version"]
+        answer = await self._ask("POST", path, document=body, once=True)
+        version: int = checked(answer).json()["version"]
         return version
 
     @override
@@ -102,10 +103,8 @@ class CairnArtifactService(CairnClient, BaseArtifactService):
         return None if found is None else ArtifactVersion.model_validate(found)
 
     async def _found(self, path: str, query: dict[str, int] | None = None) -> Any:
-        answer = await self._ask("GET", path, params=query or {})
-        if answer.status_code == httpx.codes.NOT_FOUND:
-            return None
-        return checked(answer).json()
+        answer = await self._ask("GET", path, params=query)
+        return None if is_missing(answer) else checked(answer).json()
 
 
 def _artifacts(app: str, user: str, session: str | None, artifact: str | None = None) -> str:
