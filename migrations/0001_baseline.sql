@@ -534,11 +534,11 @@ begin
   end if;
 
   -- An array that is shorter than the others is filled up with nulls: most batches erase nothing.
+  -- Arrays are unnested in what is selected, row by row: in `from`, Postgres would keep each whole.
   insert into events (
       originator_id, originator_version, topic, state, notification_id, digest, erased_hash)
-    select e.s, e.v, e.t, e.r, base + e.o, e.d, e.h
-    from unnest(e_session, e_sequence, e_type, e_record, e_digest, e_erased)
-      with ordinality as e (s, v, t, r, d, h, o);
+    select unnest(e_session), unnest(e_sequence), unnest(e_type), unnest(e_record),
+      generate_series(base + 1, base + cardinality(e_sequence)), unnest(e_digest), unnest(e_erased);
 
   if cardinality(t_session) > 0 then
     update sessions as s
@@ -546,9 +546,11 @@ begin
           updated_at = t.at, updated_second = date_trunc('second', t.at),
           last_activity_at = t.activity, activity_second = date_trunc('second', t.activity),
           num_messages = t.messages, current_tool = nullif(t.tool, '')
-      from unnest(t_session, t_before, t_after, t_offset, t_digest, t_at, t_activity, t_messages,
-                  t_tool)
-        as t (id, before, after, off, digest, at, activity, messages, tool)
+      from (
+        select unnest(t_session) as id, unnest(t_before) as before, unnest(t_after) as after,
+          unnest(t_offset) as off, unnest(t_digest) as digest, unnest(t_at) as at,
+          unnest(t_activity) as activity, unnest(t_messages) as messages, unnest(t_tool) as tool
+      ) as t
       where s.session_id = t.id and s.sequence = t.before and s.held is null;
     get diagnostics found = row_count;
     if found <> cardinality(t_session) then
@@ -620,9 +622,11 @@ begin
         scope, key, fingerprint, session_id, sequence, position, answer, created_at)
       select k.scope, k.key, k.fingerprint, k.session, k.sequence,
         case when k.off > 0 then base + k.off else k.pos end, k.answer, k.at
-      from unnest(k_scope, k_key, k_fingerprint, k_session, k_sequence, k_offset, k_position,
-                  k_answer, k_at)
-        as k (scope, key, fingerprint, session, sequence, off, pos, answer, at);
+      from (
+        select unnest(k_scope) as scope, unnest(k_key) as key, unnest(k_fingerprint) as fingerprint,
+          unnest(k_session) as session, unnest(k_sequence) as sequence, unnest(k_offset) as off,
+          unnest(k_position) as pos, unnest(k_answer) as answer, unnest(k_at) as at
+      ) as k;
   end if;
 
   if p_shared is not null then

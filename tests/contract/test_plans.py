@@ -10,15 +10,16 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from psycopg import Connection
+from psycopg import AsyncConnection, Connection
 from psycopg.rows import TupleRow
 
 from application.ports.session.session_rows import After, SessionFilter, SessionOrder, SortKey
 from domain.session.content.key_writes import SETTING_FIELDS, WRITER_NAMES
 from infrastructure.postgres import sql
 from infrastructure.postgres.session.session_list import CALLED, SESSION, session_list
-from infrastructure.postgres.writing.arrays import register_arrays
+from infrastructure.postgres.writing.arrays import UuidArray, register_arrays
 from infrastructure.postgres.writing.batch import arguments
+from infrastructure.postgres.writing.writer_connection import WriterConnection
 from tests.support.appends import Chain, at
 
 LOG, DEADLINES, JOINED = sql.load("log"), sql.load("deadlines"), sql.load("joined_pages")
@@ -557,3 +558,19 @@ def test_moving_sessions_on_looks_them_up_by_key(connection: Connection[TupleRow
     nodes = list(_nodes(row[0][0]["Plan"]))
     assert "sessions_pkey" in indexes(nodes)
     assert not any(node["Node Type"] == "Seq Scan" for node in nodes)
+
+
+async def test_a_writer_plans_its_statements_once(database_url: str) -> None:
+    writer = WriterConnection(lambda: AsyncConnection.connect(database_url, autocommit=True), 60.0)
+    connection = await writer.open()
+    try:
+        for number in range(3):
+            session = UuidArray([UUID(int=number).bytes])
+            await connection.execute(LOG["scope_versions"], {"scope": session})
+        found = await connection.execute(
+            "select generic_plans, custom_plans from pg_prepared_statements"
+            " where statement like '%shared_scopes%' and statement not like '%custom_plans%'"
+        )
+        assert await found.fetchall() == [(3, 0)]
+    finally:
+        await writer.close()

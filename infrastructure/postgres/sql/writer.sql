@@ -6,8 +6,10 @@ select set_config('lock_timeout', %(milliseconds)s, false),
 
 -- name: plans
 -- The few sessions of a batch are looked up by key however small the table was when the statement
--- was planned.
-select set_config('enable_seqscan', 'off', false),
+-- was planned, and it is planned once: for the arrays of a small batch Postgres would do so anew
+-- each time, which takes longer than to write them.
+select set_config('plan_cache_mode', 'force_generic_plan', false),
+       set_config('enable_seqscan', 'off', false),
        set_config('enable_hashjoin', 'off', false),
        set_config('enable_mergejoin', 'off', false)
 
