@@ -175,7 +175,8 @@ async def _counted(
     if isinstance(answer, EventStream):
         limiter: Limiter = scope["cairn"].limiter
         try:
-            scope["cairn_counted_stream"] = await limiter.open_stream(principal)
+            if await limiter.open_stream(principal):
+                scope["cairn_counted_stream"] = principal
         except Exception:
             await answer.discard()
             raise
@@ -201,7 +202,7 @@ async def _uncount(scope: dict[str, Any]) -> None:
     limiter: Limiter = scope["cairn"].limiter
     # One that is lost with the store is swept with its process.
     with suppress(StoreUnavailable):
-        await limiter.close_stream(scope["cairn_principal"])
+        await limiter.close_stream(scope["cairn_counted_stream"])
 
 
 def _require_text(scope: dict[str, Any]) -> None:

@@ -1,18 +1,21 @@
-"""What another server answers, handed on as it comes."""
+"""What another server is asked and answers, handed on as it comes."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from contextlib import aclosing
-from typing import Any
+from urllib.parse import unquote
 
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
-from api.agentapi.requests import SIGNED_HEADERS
+from api.agentapi.requests import SIGNED_HEADERS, Refusal
+from api.http.around.authorization import require_right
 from api.http.incoming.requests import AnyRequest, scope_of
+from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import Reply
 from api.http.outgoing.streams import EventStream
 from api.services import Services
-from application.ports.managers.session_managers import ManagerStream, ManagerUnreachable
+from application.ports.managers.session_managers import Headers, ManagerStream, ManagerUnreachable
 from domain.principal import Principal
 
 _OF_A_CONNECTION = frozenset(
@@ -22,16 +25,19 @@ _OF_A_CONNECTION = frozenset(
 """They are about one connection and go no further (RFC 9110, section 7.6.1)."""
 _OURS = frozenset(
     {b"authorization", b"cookie", b"host", b"content-length", b"accept-encoding", b"forwarded",
-     b"expect", b"x-forwarded-user", b"x-forwarded-team", b"x-forwarded-for", b"x-forwarded-host",
-     b"x-forwarded-proto", b"x-forwarded-prefix", *SIGNED_HEADERS}
+     b"expect", b"origin", b"x-real-ip", *SIGNED_HEADERS}
 )  # fmt: skip
 """What a client says to this server, and what this server says itself."""
+_OURS_BEGIN = (b"x-forwarded-", b"access-control-", b"sec-fetch-")
+"""The same: what proxies claim, and what browsers say of the page that asks."""
 _NOT_TOLD = frozenset({b"set-cookie", b"x-request-id", b"x-cairn-worker", b"server", b"date"})
+_WITHOUT_BODY = (204, 304)
 _SMALL = 64 * 1024
 _EVENTS = b"text/event-stream"
+_CLIMBS = re.compile(r"(?:^|[/\\])\.\.?(?:[/\\;]|$)")
 
 
-def headers_to_send(request: AnyRequest, user: str, team: str | None) -> dict[str, bytes]:
+def headers_to_send(request: AnyRequest, user: str, team: str | None) -> Headers:
     """Return the headers that go along with a request.
 
     Args:
@@ -39,15 +45,24 @@ def headers_to_send(request: AnyRequest, user: str, team: str | None) -> dict[st
         user: On whose behalf.
         team: The same; None is nobody's.
     """
-    named = {
-        name.decode("latin-1"): value
-        for name, value in scope_of(request)["cairn_headers"].items()
-        if name not in _OURS and name not in _OF_A_CONNECTION
-    }
-    named["x-forwarded-user"] = user.encode()
+    # Some servers take an underscore for a dash.
+    named = [
+        (name, value)
+        for name, value in _beyond_a_connection(request.scope["headers"])
+        if (plain := name.replace(b"_", b"-")) not in _OURS and not plain.startswith(_OURS_BEGIN)
+    ]
+    named.append((b"x-forwarded-user", user.encode()))
     if team is not None:
-        named["x-forwarded-team"] = team.encode()
+        named.append((b"x-forwarded-team", team.encode()))
     return named
+
+
+def _beyond_a_connection(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return headers in lower case without those that are about one connection, by any name."""
+    given = [(name.lower(), value) for name, value in headers]
+    listed = b",".join(value for name, value in given if name == b"connection")
+    named = _OF_A_CONNECTION | {one.strip().lower() for one in listed.split(b",")}
+    return [one for one in given if one[0] not in named]
 
 
 def target_at_manager(request: AnyRequest, remote_id: str) -> str:
@@ -56,11 +71,17 @@ def target_at_manager(request: AnyRequest, remote_id: str) -> str:
     Args:
         request: Its path begins with the id of a session.
         remote_id: What the session is called there.
+
+    Raises:
+        Refusal: 400, the path leads out of the session, at once or for who decodes it again.
     """
     scope = scope_of(request)
     raw: bytes = scope["raw_path"]
     root = str(scope.get("root_path") or "").encode()
     _, _, rest = raw.removeprefix(root).lstrip(b"/").partition(b"/")
+    once = unquote(rest.decode("latin-1"))
+    if any(map(_CLIMBS.search, (once, unquote(once)))):
+        raise Refusal(400, "a path with a step `.` or `..` is not forwarded")
     query: bytes = scope["query_string"]
     target = f"/{remote_id}/".encode() + rest + (b"?" + query if query else b"")
     return target.decode("latin-1")
@@ -76,8 +97,6 @@ class ProxiedStream(EventStream):
         principal: Who reads.
     """
 
-    opening = b""
-
     def __init__(
         self, answer: ManagerStream, services: Services, request_id: str, principal: Principal
     ) -> None:
@@ -92,7 +111,6 @@ class ProxiedStream(EventStream):
         self._answer = answer
         self.status = answer.status
         self.headers_sent = _told(answer)
-        self._is_of_events = _is_of_events(dict(answer.headers))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand it on, and hang up whatever happens."""
@@ -105,15 +123,7 @@ class ProxiedStream(EventStream):
         """Hang up."""
         await self._answer.close()
 
-    def frames(self, item: Any) -> bytes:
-        """Return a piece as it came."""
-        chunk: bytes = item
-        return chunk
-
     async def _send(self, send: Send) -> None:
-        if self._is_of_events:
-            await super()._send(send)
-            return
         try:
             async with aclosing(self._items) as chunks:
                 async for chunk in chunks:
@@ -121,6 +131,9 @@ class ProxiedStream(EventStream):
         except ManagerUnreachable:
             return  # whoever reads must not take this for the end: the connection is cut
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_off(self, send: Send) -> None:
+        """Cut the connection: a word of this server in the middle of a piece would change it."""
 
 
 async def handed_on(
@@ -136,10 +149,18 @@ async def handed_on(
 
     Raises:
         ManagerUnreachable: It ended too early.
+        Problem: 403, it is a stream of events, and whoever reads may have none.
     """
     headers = dict(answer.headers)
+    is_of_events = _is_of_events(headers)
+    if is_of_events:
+        try:
+            require_right(principal, "stream")
+        except Problem:
+            await answer.close()
+            raise
     length = headers.get(b"content-length", b"")
-    if _is_of_events(headers) or not length.isdigit() or int(length) > _SMALL:
+    if is_of_events or not length.isdigit() or int(length) > _SMALL:
         return ProxiedStream(answer, services, request_id, principal)
     try:
         reply = Reply(b"".join([chunk async for chunk in answer.chunks]), status=answer.status)
@@ -154,8 +175,12 @@ def _is_of_events(headers: Mapping[bytes, bytes]) -> bool:
 
 
 def _told(answer: ManagerStream) -> list[tuple[bytes, bytes]]:
+    names = {name for name, _ in answer.headers}
+    hidden = set(_NOT_TOLD)
+    if b"transfer-encoding" in names or answer.status in _WITHOUT_BODY:
+        hidden.add(b"content-length")  # it is not that of the body
     return [
         (name, value)
-        for name, value in answer.headers
-        if name not in _OF_A_CONNECTION and name not in _NOT_TOLD
+        for name, value in _beyond_a_connection(answer.headers)
+        if name not in hidden and not name.startswith(_OURS_BEGIN)
     ]

@@ -7,8 +7,9 @@ environment are not used, and redirects are not followed: they would be given wh
 import asyncio
 import re
 import tomllib
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from random import SystemRandom
 from typing import Any, cast
@@ -17,6 +18,7 @@ import httpx
 
 from application.ports.clock import Clock
 from application.ports.managers.session_managers import (
+    Headers,
     ManagerAnswer,
     ManagerStream,
     ManagerUnreachable,
@@ -140,7 +142,7 @@ class HttpSessionManagers:
         self, manager: str, method: str, target: str, body: bytes = b"", *, seconds: float
     ) -> ManagerAnswer:
         """Send a signed request, and return the answer."""
-        headers = {"content-type": b"application/json"} if body else {}
+        headers = [(b"content-type", b"application/json")] if body else []
         try:
             async with asyncio.timeout(seconds):
                 answer = await self._send(manager, method, target, body, headers)
@@ -160,7 +162,7 @@ class HttpSessionManagers:
         return ManagerAnswer(answer.status_code, read, following)
 
     async def open(
-        self, manager: str, method: str, target: str, body: bytes, headers: Mapping[str, bytes]
+        self, manager: str, method: str, target: str, body: bytes, headers: Headers
     ) -> ManagerStream:
         """Send a signed request, and return the answer as it comes."""
         try:
@@ -177,7 +179,7 @@ class HttpSessionManagers:
             self._client = None
 
     async def _send(
-        self, name: str, method: str, target: str, body: bytes, headers: Mapping[str, bytes]
+        self, name: str, method: str, target: str, body: bytes, headers: Headers
     ) -> httpx.Response:
         """Send a request, and one of which the manager has seen the like in this second again."""
         manager = next((one for one in self._managers() if one.name == name), None)
@@ -185,28 +187,29 @@ class HttpSessionManagers:
             raise ManagerUnreachable(name, "not-configured")
         if self._client is None:
             self._client = _client()
+        url = httpx.URL(manager.url)
+        # As it is, on the request line and in what is signed: the client would take dots out of a
+        # path, and so ask for another one than was meant.
+        wire = url.raw_path.rstrip(b"/") + target.encode("latin-1")
         now = int(self._clock.now().timestamp())
         for attempt in range(_SIGNED_ANEW + 1):
             # Any second of the last minutes is as good: of many twins each finds one of its own.
             back = _chance.randint(1, _FURTHEST_BACK) if attempt else 0
             request = self._client.build_request(
-                method, manager.url + target, content=body, headers=_encoded(headers)
+                method, url, content=body, headers=list(headers), extensions={"target": wire}
             )
             timestamp = str(now - back)
-            # What is signed is what stands on the request line, however the client has written it.
-            wire = request.url.raw_path
             request.headers[SIGNATURE] = sign(manager.secret, method, wire, timestamp, body)
             request.headers[TIMESTAMP] = timestamp
             answer = await self._client.send(request, stream=True)
+            if not 200 <= answer.status_code < 600:
+                await answer.aclose()
+                raise ManagerUnreachable(name, "no-status")
             # A refused signature has done nothing: it may be that of a twin of the same second.
             if answer.status_code != 401 or method in _READS or attempt == _SIGNED_ANEW:
                 return answer
             await answer.aclose()
         raise AssertionError
-
-
-def _encoded(headers: Mapping[str, bytes]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value) for name, value in headers.items()]
 
 
 async def _chunks(manager: str, answer: httpx.Response) -> AsyncGenerator[bytes]:
@@ -219,6 +222,8 @@ async def _chunks(manager: str, answer: httpx.Response) -> AsyncGenerator[bytes]
 
 def _client() -> httpx.AsyncClient:
     return httpx.AsyncClient(
+        # What a manager has a user keep must not come back to it with the request of another.
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         timeout=httpx.Timeout(_SILENT_SECONDS, connect=_CONNECT_SECONDS, pool=_CONNECT_SECONDS),
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
         headers={"user-agent": "cairn", "accept-encoding": "identity"},

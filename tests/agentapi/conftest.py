@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from infrastructure.keys.sealing import make_sealing_key
-from tests.agentapi.signed import SECRET, Signed
+from tests.agentapi.fake_manager import FakeManager, serving
+from tests.agentapi.proxied import RIGHTS, Proxy
+from tests.agentapi.signed import SECRET, SESSIONS, Signed
 from tests.support.postgres import Server
 from tests.support.server import running
 
@@ -57,3 +60,63 @@ def client(manager: str) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="package")
 def signed(client: httpx.Client) -> Signed:
     return Signed(client)
+
+
+@pytest.fixture(scope="package")
+def fake() -> Iterator[FakeManager]:
+    with serving() as fake:
+        yield fake
+
+
+@pytest.fixture(scope="package")
+def managers_file(
+    manager: str, fake: FakeManager, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    path = tmp_path_factory.mktemp("managers") / "managers.toml"
+    tables = [
+        ("b", manager, SECRET),
+        ("fake", fake.url, SECRET),
+        ("stranger", manager, "another secret"),
+        ("nobody", "http://127.0.0.1:9", SECRET),
+    ]
+    text = "".join(
+        f'[[manager]]\nid = "{name}"\nurl = "{url}"\nhmac_secret = "{secret}"\n\n'
+        for name, url, secret in tables
+    )
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture(scope="package")
+def proxy(postgres_server: Server, managers_file: Path, sealing_key: Path) -> Iterator[Proxy]:
+    with (
+        postgres_server.database() as url,
+        running(
+            url,
+            doors="agentapi",
+            session_managers_file=managers_file,
+            session_manager_app="proxied",
+            secrets_key_file=sealing_key,
+        ) as base,
+        httpx.Client(base_url=base, timeout=60) as client,
+    ):
+        # Nobody comes in as long as there is no token, on this machine neither.
+        assert client.get(SESSIONS).status_code == 401
+
+        def made(**wanted: Any) -> str:
+            answer = client.post("/v1/tokens", json={"allow": RIGHTS, **wanted})
+            assert answer.status_code == 201, answer.text
+            token: str = answer.json()["token"]
+            return token
+
+        tokens = {"all": made(allow=[*RIGHTS, "admin"])}
+        client.headers["Authorization"] = f"Bearer {tokens['all']}"
+        tokens |= {
+            "ada": made(app="proxied", user="ada"),
+            "bob": made(app="proxied", user="bob"),
+            "reader": made(app="proxied", allow=["read"]),
+            "shop": made(app="shop"),
+        }
+        del client.headers["Authorization"]
+        yield Proxy(client, tokens)

@@ -21,11 +21,15 @@ class FakeManager:
         url: Where it is.
         sessions: What is told of each.
         status: Of its answer to a list.
+        raw: What it answers, byte for byte, to whatever is asked below a session; then it hangs up.
+        asked: The line and the headers of what was asked there.
     """
 
     url: str = ""
     sessions: list[dict[str, str]] = field(default_factory=list)
     status: int = 200
+    raw: bytes = b""
+    asked: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
 
     def begun(self, user: str) -> dict[str, str]:
         now = time_ns()
@@ -52,6 +56,11 @@ def serving() -> Iterator[FakeManager]:
             self._answer(201, {"session_id": info["id"]})
 
         def do_GET(self) -> None:
+            if not self.path.startswith("/api/v1/sessions"):
+                manager.asked.append((self.requestline, self.headers.items()))
+                self.wfile.write(manager.raw)
+                self.close_connection = True
+                return
             asked = parse_qs(urlsplit(self.path).query)
             users = asked.get("user_id")
             listed = [one for one in manager.sessions if not users or one["user_id"] in users]

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,107 +9,14 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.agentapi.fake_manager import FakeManager, serving
+from tests.agentapi.fake_manager import FakeManager
+from tests.agentapi.proxied import Proxy
 from tests.agentapi.signed import SECRET, SESSIONS, Signed
 from tests.support.postgres import Server
 from tests.support.server import running
 
 Json = dict[str, Any]
 UNREACHABLE = "x-session-managers-unreachable"
-RIGHTS = ["read", "write", "stream"]
-
-
-@dataclass
-class Proxy:
-    """The one that forwards, as one of its users sees it."""
-
-    client: httpx.Client
-    tokens: dict[str, str]
-    who: str = "all"
-
-    def of(self, who: str) -> "Proxy":
-        return Proxy(self.client, self.tokens, who)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.tokens[self.who]}"}
-
-    def ask(self, method: str, path: str, **how: Any) -> httpx.Response:
-        headers = {**self.headers, **how.pop("headers", {})}
-        return self.client.request(method, path, headers=headers, **how)
-
-    def create(self, user: str = "ada", manager: str | None = "b", **settings: Any) -> str:
-        params = {} if manager is None else {"params": {"manager_id": manager}}
-        session = {"user_id": user, **settings.pop("session", {})}
-        made = self.ask("POST", SESSIONS, json={"session": session, **params, **settings})
-        assert made.status_code == 201, made.text
-        session_id: str = made.json()["session_id"]
-        return session_id
-
-    def listed(self, query: str = "") -> dict[str, Json]:
-        answer = self.ask("GET", SESSIONS + query)
-        assert answer.status_code == 200, answer.text
-        return {one["id"]: one for one in answer.json()["sessions"]}
-
-
-@pytest.fixture(scope="module")
-def fake() -> Iterator[FakeManager]:
-    with serving() as fake:
-        yield fake
-
-
-@pytest.fixture(scope="module")
-def managers_file(
-    manager: str, fake: FakeManager, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    path = tmp_path_factory.mktemp("managers") / "managers.toml"
-    tables = [
-        ("b", manager, SECRET),
-        ("fake", fake.url, SECRET),
-        ("stranger", manager, "another secret"),
-        ("nobody", "http://127.0.0.1:9", SECRET),
-    ]
-    text = "".join(
-        f'[[manager]]\nid = "{name}"\nurl = "{url}"\nhmac_secret = "{secret}"\n\n'
-        for name, url, secret in tables
-    )
-    path.write_text(text)
-    path.chmod(0o600)
-    return path
-
-
-@pytest.fixture(scope="module")
-def proxy(postgres_server: Server, managers_file: Path, sealing_key: Path) -> Iterator[Proxy]:
-    with (
-        postgres_server.database() as url,
-        running(
-            url,
-            doors="agentapi",
-            session_managers_file=managers_file,
-            session_manager_app="proxied",
-            secrets_key_file=sealing_key,
-        ) as base,
-        httpx.Client(base_url=base, timeout=60) as client,
-    ):
-        # Nobody comes in as long as there is no token, on this machine neither.
-        assert client.get(SESSIONS).status_code == 401
-
-        def made(**wanted: Any) -> str:
-            answer = client.post("/v1/tokens", json={"allow": RIGHTS, **wanted})
-            assert answer.status_code == 201, answer.text
-            token: str = answer.json()["token"]
-            return token
-
-        tokens = {"all": made(allow=[*RIGHTS, "admin"])}
-        client.headers["Authorization"] = f"Bearer {tokens['all']}"
-        tokens |= {
-            "ada": made(app="proxied", user="ada"),
-            "bob": made(app="proxied", user="bob"),
-            "reader": made(app="proxied", allow=["read"]),
-            "shop": made(app="shop"),
-        }
-        del client.headers["Authorization"]
-        yield Proxy(client, tokens)
 
 
 # ── both servers ─────────────────────────────────────────────────────────────────────────────

@@ -90,7 +90,7 @@ async def test_one_that_breaks_off_is_not_taken_for_one_that_ends():
     async with manager(broken) as managers:
         with pytest.raises(ManagerUnreachable, match="connection-lost"):
             await managers.ask("m", "GET", "/", seconds=10)
-        answer = await managers.open("m", "GET", "/", b"", {})
+        answer = await managers.open("m", "GET", "/", b"", ())
         with pytest.raises(ManagerUnreachable):
             [chunk async for chunk in answer.chunks]
         await answer.close()

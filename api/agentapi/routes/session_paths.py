@@ -1,6 +1,7 @@
 """What is below the id of a session, `/<id>/...`: its native routes, here or where it is kept."""
 
 from collections.abc import Awaitable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from litestar.response.base import ASGIResponse
@@ -104,14 +105,14 @@ async def _require_theirs(request: AnyRequest) -> None:
         document = listed_document(row, services_of(request).store.codec.from_json)
         if document.get("scope") != "team" or document.get("team") != on_behalf.team:
             raise SessionNotFound
+    # What else other users have is not there for whoever asks.
+    scope_of(request)["cairn_principal"] = replace(principal_of(request), user=row.user)
 
 
 async def _there(request: AnyRequest, route: SessionRoute) -> ASGIResponse:
     services, principal = services_of(request), principal_of(request)
     if "text/event-stream" in (header(request, b"accept") or ""):
         require_right(principal, "stream")
-    elif request.method not in ("GET", "HEAD"):
-        require_right(principal, "write")
     if header(request, b"upgrade") is not None:
         raise Refusal(501, "connections that change their protocol are not forwarded")
     answer = await services.session_managing.forwarded.managers.open(

@@ -149,8 +149,7 @@ class EventStream(ASGIResponse):
             self._readers.streams.discard(self)
             _OPEN.dec()
         if self._is_revoked:
-            problem = Problem("unauthorized", "the token of this stream is no longer good")
-            await send(part(self.trouble(problem), more=False))
+            await self._send_off(send)
 
     async def discard(self) -> None:
         """Give up what a stream holds that is never sent."""
@@ -163,6 +162,10 @@ class EventStream(ASGIResponse):
         """End a stream whose reader may not read any longer."""
         self._is_revoked = True
         self.cut()
+
+    async def _send_off(self, send: Send) -> None:
+        problem = Problem("unauthorized", "the token of this stream is no longer good")
+        await send(part(self.trouble(problem), more=False))
 
     async def _send(self, send: Send) -> None:
         opening = self.opening

@@ -1,6 +1,6 @@
 """Other servers that keep sessions for this one, asked by signed requests."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -84,14 +84,14 @@ class SessionManagers(Protocol):
         ...
 
     async def open(
-        self, manager: str, method: str, target: str, body: bytes, headers: Mapping[str, bytes]
+        self, manager: str, method: str, target: str, body: bytes, headers: Headers
     ) -> ManagerStream:
         """Send a signed request, and return the answer as it comes.
 
         Args:
             manager: Whom.
             method: Of HTTP.
-            target: Path and query, below the address of the manager.
+            target: Path and query, below the address of the manager; sent as it is.
             body: All of it.
             headers: What is sent along.
 

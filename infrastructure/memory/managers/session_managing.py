@@ -1,9 +1,10 @@
 """No session managers: where none is named, every session stays here."""
 # ruff: noqa: ARG002 - there is nobody to give anything to
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from application.ports.managers.session_managers import (
+    Headers,
     ManagerAnswer,
     ManagerStream,
     ManagerUnreachable,
@@ -41,7 +42,7 @@ class NoSessionManagers:
         method: str,
         target: str,
         body: bytes,
-        headers: Mapping[str, bytes],
+        headers: Headers,
     ) -> ManagerStream:
         """Refuse: there is nobody to ask."""
         raise ManagerUnreachable(manager, "not-configured")
