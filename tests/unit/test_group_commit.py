@@ -11,6 +11,7 @@ from application.errors import Overloaded
 from application.memory_budget import Share
 from application.ports.log.event_log import Append
 from application.ports.session.shared_state import SharedWrite
+from infrastructure.postgres.writing.batch_writer import Batch
 from infrastructure.postgres.writing.group_commit import CommitLimits, GroupCommit
 from tests.support.appends import Chain
 
@@ -19,9 +20,13 @@ async def _never() -> AsyncConnection:
     raise AssertionError("nobody writes here")
 
 
-async def batches(*appends: Append, limits: CommitLimits | None = None) -> list[list[int]]:
+async def batches(
+    *appends: Append, limits: CommitLimits | None = None, is_one_on_its_way: bool = False
+) -> list[list[int]]:
     """Return what each batch would hold, by the place in the queue."""
     commits = GroupCommit(_never, limits=limits)
+    if is_one_on_its_way:
+        commits._writers[0].batches.add(Batch([]))
     waiting = [asyncio.create_task(commits.append(append)) for append in appends]
     await asyncio.sleep(0)
     places = {append.session_id: n for n, append in enumerate(appends)}
@@ -40,6 +45,13 @@ async def test_appends_to_different_logs_go_together() -> None:
     assert await batches(*(Chain().next() for _ in range(5))) == [[0, 1, 2, 3, 4]]
     spawns = [Chain().next(companions=[Chain().next()]) for _ in range(3)]
     assert await batches(*spawns) == [[0, 1, 2]]
+
+
+async def test_half_of_many_are_left_to_the_other_connection_when_nothing_is_on_its_way() -> None:
+    many = [Chain().next() for _ in range(65)]
+    assert (await batches(*many))[0] == [*range(33)]
+    assert await batches(*many, is_one_on_its_way=True) == [[*range(65)]]
+    assert await batches(*many[:31]) == [[*range(31)]]
 
 
 async def test_no_batch_holds_two_that_touch_one_log() -> None:

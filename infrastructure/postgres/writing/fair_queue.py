@@ -20,6 +20,9 @@ class FairQueue:
     def __bool__(self) -> bool:
         return bool(self._turns)
 
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
     def __iter__(self) -> Iterator[PendingAppend]:
         for queue in self._waiting.values():
             yield from queue

@@ -16,7 +16,9 @@ acknowledgement never lies. When the database refuses the batch (its disk is ful
 `outcomes.py`), all of it fails at once: nothing was stored.
 
 Two connections take turns: while the database flushes one batch, the next is being encoded and
-sent. `log_head`, locked first by each batch, keeps them in order.
+sent. `log_head`, locked first by each batch, keeps them in order. Callers who were answered by one
+commit come back together, and the database would stand still while they are served: so many who
+wait while nothing is on its way become two batches, and their callers take turns from then on.
 
 Every caller is answered within `patience`: with its position, with a refusal after which nothing is
 stored, or with `OutcomeUnknown` when its batch is on its way and the database is not heard from.
@@ -46,6 +48,8 @@ from infrastructure.postgres.writing.writer_connection import Connect, WriterCon
 
 _PROBE = sql.load("writer")["probe"]
 
+_HALVED_FROM = 32
+"""So many appends that wait while nothing is on its way are shared by two connections."""
 _ATTEMPT = 0.6
 """The part of the patience that one attempt may take: a second one may still be in time."""
 _PROBE_BYTES = 65_536
@@ -265,7 +269,10 @@ class GroupCommit:
         written: set[UUID] = set()
         later: list[PendingAppend] = []
         limits = self._limits
-        while self._queue and events < limits.events and size < limits.bytes:
+        most = len(self._queue)
+        if most >= _HALVED_FROM and not any(writer.batches for writer in self._writers):
+            most -= most // 2
+        while self._queue and len(batch) < most and events < limits.events and size < limits.bytes:
             waiting = self._queue.take()
             logs = [one.session_id.bytes for one in waiting.streams]
             if not (seen.isdisjoint(logs) and written.isdisjoint(waiting.expects)):
