@@ -55,7 +55,15 @@ class Principal:
             app: Of the session or the scope.
             user: The same; None for what all users of an app share.
         """
-        return self.app in (None, app) and (self.user is None or user in (None, self.user))
+        return self.app in (None, app) and self.sees_user(user)
+
+    def sees_user(self, user: str | None) -> bool:
+        """Return whether a user of an app that it sees exists for it.
+
+        Args:
+            user: Which; None for what all users of the app share.
+        """
+        return self.user is None or user in (None, self.user)
 
     def covers(self, app: str | None, user: str | None) -> bool:
         """Return whether it sees everything that a filter lets through.

@@ -28,6 +28,7 @@ class Write(NamedTuple):
         session_id: In whose log the event is.
         sequence: Of the event, in that log.
         position: Of the event, over all.
+        user: Whose session it was, of a key that sessions share; None where none was.
     """
 
     deleted: bool
@@ -37,6 +38,7 @@ class Write(NamedTuple):
     session_id: UUID
     sequence: int
     position: int
+    user: str | None = None
 
 
 class KeyHistory(NamedTuple):
@@ -159,6 +161,7 @@ def shared_writes(store: Store, writes: Sequence[KeyWrite]) -> list[Write]:
             session_id=one.session_id,
             sequence=one.sequence,
             position=one.position,
+            user=one.user,
         )
         for one in writes
     ]

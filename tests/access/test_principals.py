@@ -342,6 +342,30 @@ def test_a_cursor_of_another_principal_is_refused(world: World):
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
 
 
+def test_the_history_of_a_shared_key_does_not_name_the_sessions_of_other_users(world: World):
+    app = uuid4().hex
+    ask = partial(world.ask, world.owner)
+    bobs, adas = (
+        ask(
+            "POST", "/v1/sessions", json={"app": app, "user": user, "state": {"app:k": user}},
+            headers={"Cairn-Actor": f"user:{user}"},
+        ).json()["session"]["id"]
+        for user in ("bob", "ada")
+    )  # fmt: skip
+    assert ask("PATCH", f"/v1/apps/{app}/state", json={"set": {"app:k": "all"}}).is_success
+    for path in (f"/v1/apps/{app}/state", f"/v1/sessions/{adas}/state"):
+        told = world.ask(
+            world.token("read", app=app, user="ada"), "GET", f"{path}/app:k/history"
+        ).json()["writes"]
+        whole = ask("GET", f"{path}/app:k/history").json()["writes"]
+        assert [one["value"] for one in told] == ["all", "ada", "bob"]
+        # Hers, and what belongs to no session, is told to the letter.
+        assert told[:2] == whole[:2]
+        assert (whole[1]["session_id"], whole[2]["session_id"]) == (adas, bobs)
+        nobody = {"actor": None, "session_id": None, "sequence": None}
+        assert told[2] == whole[2] | nobody
+
+
 def test_who_may_not_repair_may_not_repair_on_resuming(world: World):
     session = world.ask(world.owner, "POST", "/v1/sessions", json={"app": "qshop", "user": "ada"})
     path = f"/v1/sessions/{session.json()['session']['id']}"

@@ -38,9 +38,9 @@ async def test_shared_writes_have_the_same_form(store: Store) -> None:
     session_id = Chain().session_id
     found = [
         KeyWrite(7, session_id, 3, None, at(2), "user:ada"),
-        KeyWrite(5, session_id, 2, b'{"a":[1]}', at(1), "user:bob"),
+        KeyWrite(5, session_id, 2, b'{"a":[1]}', at(1), "user:bob", "bob"),
     ]
 
     gone, there = shared_writes(store, found)
-    assert gone == (True, None, at(2), "user:ada", session_id, 3, 7)
-    assert there == (False, {"a": [1]}, at(1), "user:bob", session_id, 2, 5)
+    assert gone == (True, None, at(2), "user:ada", session_id, 3, 7, None)
+    assert there == (False, {"a": [1]}, at(1), "user:bob", session_id, 2, 5, "bob")

@@ -208,16 +208,18 @@ async def test_writers_in_two_processes_that_merge_lose_no_key(
 async def test_the_history_of_a_shared_key_says_who_wrote_what_when(store: Store) -> None:
     ada, bob, scope, other = Chain(), Chain(), uuid4(), uuid4()
     await store.log.append(ada.next(2, at=at(1), shared=sets(scope, b'"one"', 1)))
-    await store.log.append(bob.next(at=at(2.5), actor="user:bob", shared=sets(scope, b"null")))
+    await store.log.append(
+        bob.next(at=at(2.5), actor="user:bob", shared=sets(scope, b"null"), row=row(user="bob"))
+    )
     unrelated = [SharedWrite(scope, "app:b", b"1", 0), *sets(other)]
     await store.log.append(ada.next(at=at(3), shared=unrelated))
     # A \u0000 is lawful JSON, though the database has no text with one.
     await store.log.append(ada.next(at=at(4), shared=sets(scope, None), text="a\0b"))
     history = store.shared_state.key_history
     expected = [
-        KeyWrite(5, ada.session_id, 4, None, at(4), "user:ada"),
-        KeyWrite(3, bob.session_id, 1, b"null", at(2.5), "user:bob"),
-        KeyWrite(2, ada.session_id, 2, b'"one"', at(1), "user:ada"),
+        KeyWrite(5, ada.session_id, 4, None, at(4), "user:ada", "ada"),
+        KeyWrite(3, bob.session_id, 1, b"null", at(2.5), "user:bob", "bob"),
+        KeyWrite(2, ada.session_id, 2, b'"one"', at(1), "user:ada", "ada"),
     ]
     assert list(await history(scope, "app:a", limit=10)) == expected
     assert list(await history(scope, "app:a", limit=2)) == expected[:2]

@@ -51,6 +51,7 @@ class KeyWrite(NamedTuple):
         value: JSON; None when the key was deleted.
         at: UTC.
         actor: Who asked.
+        user: Whose session it is; None of a log that is no session's.
     """
 
     position: int
@@ -59,6 +60,7 @@ class KeyWrite(NamedTuple):
     value: bytes | None
     at: datetime
     actor: str
+    user: str | None = None
 
 
 class KeyValue(NamedTuple):

@@ -48,9 +48,16 @@ class MemorySharedState:
                 event = self._tables.events[write.position - 1]
                 said = self._codec.from_json(event.record)
                 at, actor = datetime.fromisoformat(said["at"]), said.get("actor", "system")
+                listed = self._tables.listed.get(write.session_id)
                 history.append(
                     KeyWrite(
-                        write.position, write.session_id, write.sequence, write.value, at, actor
+                        write.position,
+                        write.session_id,
+                        write.sequence,
+                        write.value,
+                        at,
+                        actor,
+                        None if listed is None else listed.row.user,
                     )
                 )
         return history[:limit]

@@ -54,8 +54,8 @@ class PostgresSharedState:
             },
         )
         return [
-            KeyWrite(position, session_id, sequence, value, at.astimezone(UTC), actor)
-            for position, session_id, sequence, value, at, actor in rows
+            KeyWrite(position, session_id, sequence, value, at.astimezone(UTC), actor, user)
+            for position, session_id, sequence, value, at, actor, user in rows
         ]
 
     async def writes(self, scope_id: UUID, *, after: int, limit: int) -> Sequence[KeyValue]:

@@ -28,9 +28,11 @@ order by key
 -- name: key_history
 -- An event that cannot be read, or is lost, does not say any more who wrote and when.
 select h.position, h.session_id, h.sequence, h.value,
-  coalesce(readable_time_v1(r.record ->> 'at'), 'epoch'), coalesce(r.record ->> 'actor', 'system')
+  coalesce(readable_time_v1(r.record ->> 'at'), 'epoch'), coalesce(r.record ->> 'actor', 'system'),
+  s.user_id
 from shared_state_history as h
 left join events as e on e.originator_id = h.session_id and e.originator_version = h.sequence
+left join sessions as s on s.session_id = h.session_id
 cross join lateral (select readable_json_v1(e.state) offset 0) as r (record)
 where h.scope_id = %(scope)s and h.key = %(key)s and h.position < %(before)s
 order by h.position desc

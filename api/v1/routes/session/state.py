@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar.response.base import ASGIResponse
 
+from api.http.around.authorization import principal_of
 from api.http.describing.route_docs import AT_PROBLEMS, Describes
 from api.http.incoming.bodies import body_of
 from api.http.incoming.query import with_query
@@ -26,6 +27,7 @@ from api.v1.schemas.queries import AtQuery, KeyHistoryQuery
 from api.v1.schemas.session.state import KeyHistory as KeyHistoryAnswer
 from api.v1.schemas.session.state import PatchStateBody, State, StateDone
 from application.reads.key_history import KeyHistory, Write
+from domain.principal import Principal
 from domain.scope.state_keys import scope_of
 from domain.session.commands import PatchState
 from domain.values import rfc3339
@@ -109,10 +111,11 @@ def history_reply(page: KeyPage, history: KeyHistory) -> Reply:
     """
     more = len(history.writes) > page.limit
     writes, origin = history.writes[: page.limit], history.origin
+    principal = principal_of(page.request)
     following: int | None = getattr(writes[-1], history.by) if more else None
     document = {
         "key": page.key,
-        "writes": [_write_document(write) for write in writes],
+        "writes": [_write_document(write, principal) for write in writes],
         "next_before": following,
         "continues_in": None
         if more or origin is None
@@ -124,16 +127,17 @@ def history_reply(page: KeyPage, history: KeyHistory) -> Reply:
     return json_response(to_json(document), headers=headers)
 
 
-def _write_document(write: Write) -> dict[str, Any]:
+def _write_document(write: Write, principal: Principal) -> dict[str, Any]:
+    """Return a write; of one through a session that is not there for a principal, not by whom."""
     document: dict[str, Any] = {"deleted": write.deleted}
     if not write.deleted:
         document["value"] = write.value
-    at = write.at
+    at, is_seen = write.at, principal.sees_user(write.user)
     return {
         **document,
         "at": rfc3339(at) if isinstance(at, datetime) else at,
-        "actor": write.actor,
-        "session_id": write.session_id,
-        "sequence": write.sequence,
+        "actor": write.actor if is_seen else None,
+        "session_id": write.session_id if is_seen else None,
+        "sequence": write.sequence if is_seen else None,
         "position": write.position,
     }

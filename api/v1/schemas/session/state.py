@@ -107,14 +107,17 @@ class SharedState(Shape):
 
 
 class KeyWrite(Shape):
-    """Who set or deleted a key; a write that deleted it has no value."""
+    """Who set or deleted a key; a write that deleted it has no value.
+
+    Of a write through the session of a user whom the token does not see, it is not said by whom.
+    """
 
     deleted: bool
     value: Any = None
     at: datetime
-    actor: str
-    session_id: Annotated[UUID, Field(description="in whose log the event is")]
-    sequence: Annotated[int, Field(ge=1)]
+    actor: str | None
+    session_id: Annotated[UUID | None, Field(description="in whose log the event is")]
+    sequence: Annotated[int | None, Field(ge=1)]
     position: Annotated[Position, Field(ge=1)]
 
 
