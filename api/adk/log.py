@@ -4,7 +4,7 @@ What came in by this door is answered as it was kept, byte for byte. What others
 as a runtime by the native door, is told in the words of google-adk.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, MutableSequence, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -13,12 +13,19 @@ from api.adk.native_events import SHOWN, adk_event_of
 from api.http.outgoing.responses import to_json
 from application.ports.log.codec import Codec
 from application.ports.log.events import StoredEvent
-from domain.session.events import Recorded, ToolReturned, TurnFailed
+from domain.session.events import (
+    ConversationCleared,
+    ConversationRewound,
+    Recorded,
+    ToolReturned,
+    TurnFailed,
+)
 
 KIND = "adk.event"
 """The kind of the events that keep what google-adk has written, and the name in a turn's `meta`."""
 
 _RUNTIME, _STARTED = "runtime.event", "turn.started"
+_BACK = ("conversation.cleared", "conversation.rewound")
 
 
 class _Kept(msgspec.Struct):
@@ -83,10 +90,15 @@ class Unfolding:
 
     Args:
         codec: Reads what others have recorded.
+        found: Where events are put as they are found, behind all that came before this log; None
+            for one who does not know those: what goes back to some of them does not name them.
     """
 
-    def __init__(self, codec: Codec) -> None:
+    def __init__(self, codec: Codec, found: MutableSequence[Item] | None = None) -> None:
         self._codec = codec
+        self._found = found
+        self._own = 0 if found is None else len(found)
+        """Where those of this log begin."""
         self._covered = 0
         self._lead: tuple[int, int] = (0, 0)
         """Where events without a record of their own begin, and what comes behind them."""
@@ -100,15 +112,17 @@ class Unfolding:
         Args:
             events: In order, without a gap.
         """
-        found: list[Item] = []
+        new: list[Item] = []
         for stored in events:
             if self._covered:
                 self._covered -= 1
                 continue
             item = self._item(stored)
             if item is not None:
-                found.append(item)
-        return found
+                new.append(item)
+                if self._found is not None:
+                    self._found.append(item)
+        return new
 
     def _item(self, stored: StoredEvent) -> Item | None:
         if stored.type == _RUNTIME:
@@ -134,10 +148,22 @@ class Unfolding:
         recorded = self._codec.decode(stored)
         if self._is_told(recorded):
             return None
-        document = adk_event_of(stored, recorded, self._names)
+        document = adk_event_of(stored, recorded, self._names, self._back_to(recorded))
         if document is None:
             return None
         return Item(stored.sequence, stored.sequence, recorded.turn_id, to_json(document))
+
+    def _back_to(self, recorded: Recorded) -> str | None:
+        """Return the first invocation that a going back takes away; None when there is none."""
+        match recorded.event:
+            case ConversationCleared():
+                own, to = 0, -1
+            case ConversationRewound(to=to):
+                own = self._own
+            case _:
+                return None
+        gone = (one for one in (self._found or ())[own:] if one.sequence > to)
+        return next(filter(None, (one.glance.invocationId for one in gone)), None)
 
     def _is_told(self, recorded: Recorded) -> bool:
         """Return whether an event only closes what google-adk has recorded itself."""
@@ -148,6 +174,15 @@ class Unfolding:
                 return call not in self._names
             case _:
                 return False
+
+
+def goes_back(events: Iterable[StoredEvent]) -> bool:
+    """Return whether among events is one that takes away what was said before.
+
+    Args:
+        events: Of a log.
+    """
+    return any(stored.type in _BACK for stored in events)
 
 
 def starts_whole(events: Sequence[StoredEvent]) -> Sequence[StoredEvent]:

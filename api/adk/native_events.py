@@ -9,6 +9,8 @@ from application.ports.log.events import StoredEvent
 from domain.session.events import (
     AgentMessage,
     AgentThought,
+    ConversationCleared,
+    ConversationRewound,
     InputSteered,
     MessageAdded,
     Recorded,
@@ -22,15 +24,16 @@ from domain.values import Part
 
 SHOWN = frozenset(
     (
-        *("agent.message", "agent.thought", "input.steered", "message.added", "state.patched"),
-        *("tool.called", "tool.returned", "turn.failed", "turn.started"),
+        *("agent.message", "agent.thought", "conversation.cleared", "conversation.rewound"),
+        *("input.steered", "message.added", "state.patched", "tool.called", "tool.returned"),
+        *("turn.failed", "turn.started"),
     )
 )
 """The types of events that google-adk has a word for."""
 
 
 def adk_event_of(
-    stored: StoredEvent, recorded: Recorded, names: dict[str, str]
+    stored: StoredEvent, recorded: Recorded, names: dict[str, str], back_to: str | None = None
 ) -> dict[str, Any] | None:
     """Return an event of the log as google-adk would say it; None for what it has no word for.
 
@@ -38,10 +41,11 @@ def adk_event_of(
         stored: Of the log.
         recorded: What it says.
         names: Those of tools by their calls so far; a call puts its own there.
+        back_to: The first invocation that it takes away, if it goes back.
     """
     if isinstance(recorded.event, ToolCalled):
         names[recorded.event.tool_call_id] = recorded.event.name
-    said = _said(recorded.event, names)
+    said = _said(recorded.event, names, back_to)
     if said is None:
         return None
     head: dict[str, Any] = from_json(stored.record)
@@ -53,7 +57,8 @@ def adk_event_of(
     }
     document: dict[str, Any] = {
         **said,
-        "invocationId": recorded.turn_id or "",
+        # Outside of turns each is one of its own, so that going back can name it.
+        "invocationId": recorded.turn_id or head["id"],
         "author": said.get("author", "agent"),
         "actions": actions | said.get("actions", {}),
         "nodeInfo": {"path": ""},
@@ -63,16 +68,16 @@ def adk_event_of(
     return document
 
 
-def _said(event: object, names: Mapping[str, str]) -> dict[str, Any] | None:
+def _said(event: object, names: Mapping[str, str], back_to: str | None) -> dict[str, Any] | None:
     match event:
         case TurnStarted() | InputSteered():
-            return {"content": _content("user", event.parts), "author": "user"}
+            return {"content": _content("user", event.parts, names), "author": "user"}
         case MessageAdded():
             role = "user" if event.role == "user" else "model"
             author = "user" if event.role == "user" else event.author or event.role
-            return {"content": _content(role, event.parts), "author": author}
+            return {"content": _content(role, event.parts, names), "author": author}
         case AgentMessage() | AgentThought():
-            return {"content": _content("model", event.parts)}
+            return {"content": _content("model", event.parts, names)}
         case ToolCalled():
             call = _call(event.tool_call_id, event.name, event.input)
             return {"content": {"parts": [call], "role": "model"}, "longRunningToolIds": []}
@@ -83,8 +88,12 @@ def _said(event: object, names: Mapping[str, str]) -> dict[str, Any] | None:
             response = _response(event.tool_call_id, name, output)
             return {"content": {"parts": [response], "role": "user"}}
         case StatePatched():
-            gone = dict.fromkeys(event.delete)
-            return {"author": "user", "actions": {"stateDelta": {**event.set, **gone}}}
+            return {"author": "user", "actions": {"stateDelta": _delta(event)}}
+        case ConversationCleared():
+            return {"author": "user", "actions": _going_back(back_to)}
+        case ConversationRewound():
+            actions = {"stateDelta": _delta(event), **_going_back(back_to)}
+            return {"author": "user", "actions": actions}
         case TurnFailed():
             return {
                 "errorCode": event.failure.kind,
@@ -94,32 +103,43 @@ def _said(event: object, names: Mapping[str, str]) -> dict[str, Any] | None:
             return None
 
 
-def _content(role: str, parts: Sequence[Part]) -> dict[str, Any]:
-    return {"parts": [_part(one) for one in parts], "role": role}
+def _delta(event: StatePatched | ConversationRewound) -> dict[str, Any]:
+    return {**event.set, **dict.fromkeys(event.delete)}
 
 
-def _part(part: Part) -> dict[str, Any]:
-    match part.get("type"):
-        case "text":
-            return {"text": part["text"]}
-        case "reasoning":
-            return {"text": part["text"], "thought": True}
-        case "image" | "file" if part.get("data"):
-            return {"inlineData": _named(part, data=url_safe(str(part["data"])))}
-        case "image" | "file":
-            return {"fileData": _named(part, fileUri=part.get("url"))}
-        case "tool_call":
-            return _call(part["tool_call_id"], part["name"], part.get("input"))
-        case "tool_result":
-            return _response(part["tool_call_id"], "tool", part.get("output"))
+def _going_back(to: str | None) -> dict[str, Any]:
+    return {} if to is None else {"rewindBeforeInvocationId": to}
+
+
+def _content(role: str, parts: Sequence[Part], names: Mapping[str, str]) -> dict[str, Any]:
+    return {"parts": [_part(one, names) for one in parts], "role": role}
+
+
+def _part(part: Part, names: Mapping[str, str]) -> dict[str, Any]:
+    """Return a part as google-adk has it; its models refuse a field of another type."""
+    match part:
+        case {"type": "text", "text": str(text)}:
+            return {"text": text}
+        case {"type": "reasoning", "text": str(text)}:
+            return {"text": text, "thought": True}
+        case {"type": "image" | "file", "data": str(data)} if data:
+            return {"inlineData": _named(part, data=url_safe(data))}
+        case {"type": "image" | "file", "url": str(url)}:
+            return {"fileData": _named(part, fileUri=url)}
+        case {"type": "image" | "file", "blob": str(blob)}:
+            return {"fileData": _named(part, fileUri=blob)}
+        case {"type": "tool_call", "tool_call_id": str(call), "name": str(name)}:
+            return _call(call, name, part.get("input"))
+        case {"type": "tool_result", "tool_call_id": str(call)}:
+            return _response(call, names.get(call, "tool"), part.get("output"))
         case _:
             # Its name for people, and the rest where clients of google-adk keep what they get.
             return {"text": "", "partMetadata": {"cairn_part": dict(part)}}
 
 
-def _named(part: Part, **more: Any) -> dict[str, Any]:
+def _named(part: Part, **more: str) -> dict[str, Any]:
     told = {**more, "mimeType": part.get("media_type"), "displayName": part.get("name")}
-    return {key: value for key, value in told.items() if value is not None}
+    return {key: value for key, value in told.items() if isinstance(value, str)}
 
 
 def _call(call_id: str, name: str, value: Any) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from domain.errors import Erased, SessionExists, SessionIsDeleted, SessionNotFou
 
 _M = TypeVar("_M", bound=BaseModel)
 _NO_OBJECT = "Input should be a valid dictionary or object to extract fields from"
+_NUMBER = re.compile(r"[-+.0-9eE]+", re.ASCII)
 _LONE = re.compile(r"[\ud800-\udfff]")
 MAX_NAME = 200
 """Characters of an app, a user and a session: as long as names may be in lists."""
@@ -161,11 +162,14 @@ def number_of(request: AnyRequest, name: str, kind: type[int] | type[float]) -> 
     if not given:
         return None
     try:
+        if not _NUMBER.fullmatch(given[-1]):
+            raise ValueError
         number = kind(given[-1])
         if not math.isfinite(number) or (kind is int and number < 0):
             raise ValueError
     except ValueError:
-        raise fault(f"{kind.__name__}_parsing", ["query", name], "it must be a number") from None
+        must = "it must be a number" if kind is float else "it must be a whole number, 0 or more"
+        raise fault(f"{kind.__name__}_parsing", ["query", name], must) from None
     return number
 
 

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from api.adk.log import KIND, Item, Unfolding, chosen, starts_whole
+from api.adk.log import KIND, Item, Unfolding, chosen, goes_back, starts_whole
 from api.adk.requests import Refusal
 from api.adk.wire import Event, event_record
 from api.http.incoming.requests import AnyRequest, name_of
@@ -18,6 +18,8 @@ from application.use_cases.session.named_sessions import SessionName
 from domain.session.commands import ForeignEvent
 
 _LOOK_BACK = 32
+_FEW = 1000
+"""Events that are looked for at the end of a log; more are found in all of it."""
 _AT_ONCE = 20
 _PAGE = 200
 _OLDEST_FIRST = SessionOrder(by="updated_at", descending=False)
@@ -70,8 +72,8 @@ async def read_session(
     """
     loaded, state = await services.queries.state(row.session_id)
     sequence = loaded.session.sequence
-    few = last is not None and after is None
-    items = await _newest(services, row.session_id, last or 1) if few else None
+    few = last is not None and last <= _FEW and after is None
+    items = await _newest(services, row.session_id, last or 1, whole=True) if few else None
     if items is None:
         items = await all_items(services, row.session_id, upto=sequence)
     updated = _updated(items, row)
@@ -90,7 +92,7 @@ async def all_items(
     """
     found: list[Item] = []
     for stretch in await services.line_log.events(session_id, upto=upto):
-        found += Unfolding(services.store.codec).items(stretch)
+        Unfolding(services.store.codec, found).items(stretch)
     return found
 
 
@@ -102,12 +104,23 @@ async def own_items(services: Services, session_id: UUID) -> Sequence[Item]:
         session_id: Which.
     """
     stretches = await services.line_log.events(session_id)
-    return Unfolding(services.store.codec).items(stretches[-1])
+    return Unfolding(services.store.codec, []).items(stretches[-1])
 
 
-async def _newest(services: Services, session_id: UUID, last: int) -> Sequence[Item] | None:
-    """Return at least the newest events; None when they are not all near the end of its own log."""
+async def _newest(
+    services: Services, session_id: UUID, last: int, *, whole: bool = False
+) -> Sequence[Item] | None:
+    """Return at least the newest events; None when they are not all near the end of its own log.
+
+    Args:
+        services: Of the program.
+        session_id: Which.
+        last: How many at least.
+        whole: Also None when one of them goes back to what is not near the end.
+    """
     events = await services.line_log.newest(session_id, 4 * last + _LOOK_BACK)
+    if whole and goes_back(events):
+        return None
     items = Unfolding(services.store.codec).items(starts_whole(events))
     is_all = bool(events) and events[0].sequence == 1
     loaded = await services.repository.load(session_id) if is_all else None

@@ -298,7 +298,8 @@ def test_what_a_runtime_records_natively_is_told_in_the_words_of_google_adk(plac
     assert [(one["author"], one["invocationId"]) for one in events] == [
         ("user", "t1"),
         *[("agent", "t1")] * 3,
-        ("user", ""),
+        # Outside of turns each event is an invocation of its own.
+        ("user", events[4]["id"]),
     ]
     assert events[1]["content"]["parts"] == [
         {"functionCall": {"id": "c", "args": {"a": 1}, "name": "ls"}}
@@ -308,6 +309,52 @@ def test_what_a_runtime_records_natively_is_told_in_the_words_of_google_adk(plac
     ]
     assert events[3]["content"] == {"parts": [{"text": "done"}], "role": "model"}
     assert events[4]["actions"]["stateDelta"] == {"k": 1}
+
+
+def test_what_is_taken_back_natively_is_taken_back_for_google_adk(place: Place):
+    place.create(sessionId="s")
+    at = f"/v1/sessions/{place.native()['id']}"
+
+    def say(text: str) -> int:
+        body = {"role": "user", "parts": [{"type": "text", "text": text}]}
+        return place.client.post(f"{at}/messages", json=body).json()["sequence"]
+
+    def taken_back() -> str:
+        last = place.get("s")["events"][-1]
+        assert place.get("s", num_recent_events=1)["events"] == [last]
+        (named,) = [
+            one
+            for one in place.get("s")["events"]
+            if one["invocationId"] == last["actions"]["rewindBeforeInvocationId"]
+        ]
+        return named["content"]["parts"][0]["text"]
+
+    ok(place.client.patch(f"{at}/state", json={"set": {"k": 1}}))
+    kept = say("kept")
+    say("gone")
+    ok(place.client.patch(f"{at}/state", json={"set": {"k": 2, "more": 1}}))
+    ok(place.client.post(f"{at}/rewind", json={"to": kept}))
+    assert taken_back() == "gone"
+    assert place.get("s")["events"][-1]["actions"]["stateDelta"] == {"k": 1, "more": None}
+    assert place.get("s")["state"] == {"k": 1}
+    fork = place.client.post(f"{at}/fork", json={}).json()["session"]["id"]
+    ok(place.client.post(f"/v1/sessions/{fork}/clear"))
+    shown = place.get(fork)["events"]
+    # What came before the fork is taken back too: the first of it is the patch.
+    assert shown[-1]["actions"]["rewindBeforeInvocationId"] == shown[0]["invocationId"]
+
+
+@pytest.mark.parametrize("query", ["num_recent_events", "after"])
+@pytest.mark.parametrize("number", ["", "-1", "1_0", "x", "nan", "٣", "1e400"])
+def test_a_number_of_events_or_a_time_that_is_none_is_refused(
+    place: Place, query: str, number: str
+):
+    place.create(sessionId="s", events=[said("hi", "e1")])
+    path = f"{place.path}/s"
+    if (query, number) != ("after", "-1"):
+        assert place.client.get(path, params={query: number}).status_code == 422
+    most = {"num_recent_events": "9" * 30, "after": "-1"}
+    assert len(ok(place.client.get(path, params={query: most[query]}))["events"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def value_of(kind: Any, *, camel: bool) -> Any:
         return filled(kind, camel=camel)
     if issubclass(kind, enum.Enum):
         return next(iter(kind)).value
-    simple = {bool: True, int: 1, float: 0.5, str: "x", bytes: "-__-", dict: dict(_FREE)}
+    simple: dict[Any, Any] = {bool: True, int: 1, float: 0.5, bytes: "-__-", dict: dict(_FREE)}
     return simple.get(kind, "x")
 
 

@@ -1,0 +1,126 @@
+"""What others record natively, in the words of google-adk: its own models take all of it."""
+
+import warnings
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.adk.log import Item, Unfolding
+from application.ports.log.events import Envelope, StoredEvent
+from domain.errors import CairnError
+from domain.parts import require_parts
+from domain.session import events as e
+from infrastructure.records.codec import JsonCodec
+from tests.property.effort import examples
+from tests.support.builders import NOON, added
+from tests.support.strategies import EVENTS, json_values, turn_ids
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    sessions: Any = pytest.importorskip(
+        "google.adk.sessions.session", reason="google-adk is installed by make setup-importers"
+    )
+    rewinds: Any = pytest.importorskip("google.adk.events._rewind_events")
+
+Json = dict[str, Any]
+pytestmark = pytest.mark.filterwarnings("ignore")
+CODEC = JsonCodec()
+
+
+def made_of(kind: str, fields: Json) -> Json:
+    return {**fields, "type": kind}
+
+
+def alone(part: Json) -> tuple[Json, ...]:
+    return (part,)
+
+
+def is_taken(part: Json) -> bool:
+    try:
+        require_parts((part,))
+    except CairnError:
+        return False
+    return True
+
+
+def log_of(events: list[Any], turns: list[str | None]) -> list[StoredEvent]:
+    """A log of these events, each in its turn."""
+    found: list[StoredEvent] = []
+    for number, (event, turn) in enumerate(zip(events, turns, strict=True), 1):
+        envelope = Envelope(
+            id=UUID(int=number), at=NOON, actor="agent", origin="http", turn_id=turn,
+            causation=None, idempotency_key=None,
+        )  # fmt: skip
+        name, record = CODEC.encode(event, envelope)
+        found.append(StoredEvent(envelope.id, number, number, name, record, b""))
+    return found
+
+
+def read_by_google_adk(items: list[Item]) -> Any:
+    told = b",".join(one.json for one in items)
+    head = b'{"id":"s","appName":"a","userId":"u","lastUpdateTime":1.0,"state":{},"events":['
+    return sessions.Session.model_validate_json(head + told + b"]}")
+
+
+_fields = st.sampled_from(
+    ["text", "data", "url", "blob", "media_type", "name", "tool_call_id", "input", "output"]
+)
+_kinds = st.sampled_from(["text", "reasoning", "image", "file", "tool_call", "tool_result", "x"])
+odd_parts = (
+    st.builds(
+        made_of,
+        _kinds,
+        st.dictionaries(_fields, json_values | st.sampled_from(["-__-", "aGk="]), max_size=4),
+    )
+    .filter(is_taken)
+    .map(alone)
+)
+"""Parts with any value in the fields that something is made of, as far as they are taken."""
+_said = st.one_of(
+    st.builds(e.MessageAdded, message_id=st.just("m1"), role=st.just("user"), parts=odd_parts),
+    st.builds(e.AgentMessage, parts=odd_parts),
+    st.builds(
+        e.TurnStarted,
+        turn_id=turn_ids,
+        source=st.just("user"),
+        message_id=st.just("m1"),
+        parts=odd_parts,
+    ),
+)
+
+
+@examples(600)
+@given(st.lists(st.tuples(_said | st.one_of(*EVENTS.values()), st.none() | turn_ids), max_size=8))
+def test_no_event_of_a_log_is_one_that_google_adk_refuses(made: list[tuple[Any, str | None]]):
+    log = log_of([event for event, _ in made], [turn for _, turn in made])
+    read_by_google_adk(Unfolding(CODEC).items(log))
+
+
+_steps = st.lists(st.just("say") | st.just("clear") | st.integers(0, 20), max_size=12)
+
+
+@examples(200)
+@given(_steps)
+def test_google_adk_sees_what_counts_after_going_back(steps: list[str | int]):
+    said: list[list[str]] = [[]]
+    """What counts after each event, as the native transcript has it."""
+    events: list[Any] = []
+    for number, step in enumerate(steps, 1):
+        if step == "say":
+            events.append(added(f"m{number}", str(number)))
+            said.append([*said[-1], str(number)])
+        elif step == "clear":
+            events.append(e.ConversationCleared(epoch=number))
+            said.append([])
+        else:
+            to = min(int(step), number - 1)
+            events.append(e.ConversationRewound(to=to, epoch=number))
+            said.append(said[to])
+    items: list[Item] = []
+    Unfolding(CODEC, items).items(log_of(events, [None] * len(events)))
+    session = read_by_google_adk(items)
+    counts = [one for one in rewinds._apply_rewinds(session.events) if one.content is not None]
+    assert [one.content.parts[0].text for one in counts] == said[-1]
