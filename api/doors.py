@@ -18,7 +18,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
 from api.http.around.authorization import authorize
-from api.http.around.limits import take, take_request
+from api.http.around.limits import take_bytes, take_request
 from api.http.incoming.addresses import resolve_session
 from api.http.incoming.requests import AnyRequest, scope_of
 from api.http.outgoing.compression import compressed
@@ -157,7 +157,7 @@ async def _answer_of(door: Door, router: Router, request: AnyRequest) -> ASGIRes
         fields["cairn_origin"] = door.origin
         principal = fields["cairn_principal"] = await door.authenticate(request)
         if "cairn_body" in fields:
-            await take(request, "bytes", len(fields["cairn_body"]))
+            await take_bytes(request, len(fields["cairn_body"]))
         route = router.find(fields)
         fields["cairn_route"] = route.path
         if route.right is not None:

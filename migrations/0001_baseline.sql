@@ -1314,7 +1314,7 @@ create unlogged table open_streams (
 );
 
 create function take_allowance_v1(
-  p_principal text, p_kind text, p_wanted bigint, p_most bigint, p_period float
+  p_principal text, p_kind text, p_wanted bigint, p_least bigint, p_most bigint, p_period float
 ) returns table (granted bigint, remaining bigint, resets_in float) language plpgsql as $$
 declare
   v_now constant float := extract(epoch from clock_timestamp());
@@ -1329,7 +1329,7 @@ begin
       number = greatest(a.number, excluded.number),
       ends_at = greatest(a.ends_at, excluded.ends_at)
   returning used into v_used;
-  granted := greatest(0, least(p_wanted, p_most - v_used));
+  granted := case when p_most - v_used < p_least then 0 else least(p_wanted, p_most - v_used) end;
   remaining := greatest(0, p_most - v_used - granted);
   resets_in := greatest(0, (v_number + 1) * p_period - v_now);
   update allowances set used = used + granted where principal = p_principal and kind = p_kind;

@@ -78,11 +78,13 @@ class Standing:
         limit: Requests a second.
         left: Of this second.
         resets_in: Seconds until the next.
+        ends: The same by the clock of this process.
     """
 
     limit: int
     left: int
     resets_in: float
+    ends: float
 
 
 class Limiter:
@@ -147,11 +149,25 @@ class Limiter:
                     if not self._gives(lease, amount):
                         await self._take(principal.key, kind, lease, amount, most)
                         if not self._gives(lease, amount):
-                            lease.is_spent = lease.held == 0
+                            lease.is_spent = lease.held + lease.left == 0
                             raise _limited(kind, most, lease.ends - self._clock())
             except TimeoutError:
                 raise StoreUnavailable from None
-        return Standing(most, lease.held + lease.left, max(0.0, lease.ends - self._clock()))
+        resets_in = max(0.0, lease.ends - self._clock())
+        return Standing(most, lease.held + lease.left, resets_in, lease.ends)
+
+    def give_back(self, principal: Principal, kind: Kind, standing: Standing) -> None:
+        """Give back one that was taken, and not used after all.
+
+        Args:
+            principal: Whose.
+            kind: Of what.
+            standing: How it stood when it was taken: it is no good in the next period.
+        """
+        lease = self._leases.get((principal.key, kind))
+        if lease is not None and self._clock() < min(lease.ends, standing.ends):
+            lease.held += 1
+            lease.is_spent = False
 
     async def open_stream(self, principal: Principal) -> bool:
         """Count one more open stream, and return whether it is counted.
@@ -213,9 +229,11 @@ class Limiter:
     ) -> None:
         if lease.is_spent:
             return  # the store has said so for this period
-        wanted = max(amount - lease.held, ceil(most / _SHARE))
+        # What is too much for this process stays for the others, and for smaller requests.
+        least = amount - lease.held
+        wanted = max(least, ceil(most / _SHARE))
         granted = await self._allowances.take(
-            principal, kind, wanted, most=most, period=PERIODS[kind]
+            principal, kind, wanted, most=most, period=PERIODS[kind], least=least
         )
         lease.held += granted.amount
         lease.left = granted.left

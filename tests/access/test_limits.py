@@ -71,6 +71,54 @@ def test_limits_hold_in_all_processes_together(database_url: str):
         assert eventually(opens)
 
 
+def test_every_way_to_begin_a_session_counts_and_only_when_it_begins_one(database_url: str):
+    with (
+        running(database_url, limit_sessions=6, doors="adk,docker-agent") as base,
+        httpx.Client(base_url=base, timeout=60) as client,
+    ):
+        made = client.post("/v1/tokens", json={"allow": ["read", "write"], "app": "a"})
+        client.headers["Authorization"] = f"Bearer {made.json()['token']}"
+        whose = {"app": "a", "user": "u"}
+        wanted = {**whose, "external_id": "first"}
+        first = client.post("/v1/sessions", json=wanted)
+        path = first.headers["location"]
+        child = {"agent": {"name": "x"}, "ttl_seconds": 60}
+        ways: list[tuple[str, Any]] = [
+            ("/v1/sessions", whose),
+            (f"{path}/fork", {}),
+            (f"{path}/spawn", child),
+            ("/apps/a/users/u/sessions", None),
+            ("/apps/a/users/u/sessions/named", None),
+            ("/api/sessions", {}),
+        ]
+        for way, body in ways[1:]:
+            begun = client.post(way, json=body)
+            assert begun.status_code in (200, 201), (way, begun.text)
+        for way, body in ways:
+            beyond = client.post(way, json=body)
+            assert (beyond.status_code, int(beyond.headers["retry-after"]) >= 1) == (429, True)
+            assert beyond.headers["ratelimit-policy"] == '"sessions";q=6;w=86400'
+            assert beyond.headers["ratelimit"].startswith('"sessions";r=0;t=')
+
+
+def test_a_session_that_was_there_already_is_not_counted_again(database_url: str):
+    with (
+        running(database_url, limit_sessions=3, doors="adk") as base,
+        httpx.Client(base_url=base, timeout=60) as client,
+    ):
+        wanted = {"app": "a", "user": "u", "external_id": "mine"}
+        again = {"app": "a", "user": "u", "title": "x"}
+        for _ in range(5):
+            assert client.post("/v1/sessions", json=wanted).status_code in (200, 201)
+            key = {"Idempotency-Key": "k"}
+            assert client.post("/v1/sessions", json=again, headers=key).status_code == 201
+            other = {**wanted, "user": "v"}
+            assert client.post("/v1/sessions", json=other).status_code == 409
+        named = "/apps/a/users/u/sessions/named"
+        assert client.post(named).status_code == 200
+        refused(client.post("/v1/sessions", json={"app": "a", "user": "u"}), "sessions")
+
+
 def test_requests_a_second_are_limited_and_answers_say_how_it_stands(database_url: str):
     with (
         running(database_url, limit_requests=1) as base,

@@ -1,9 +1,10 @@
 """Allowances in memory and on Postgres, and how processes share them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from datetime import UTC, datetime, timedelta
 from time import monotonic
+from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
@@ -63,6 +64,15 @@ async def test_no_more_is_given_out_than_there_is(allowances: Allowances):
     assert (await take(allowances, 4, kind="sessions"))[:2] == (4, 6)
 
 
+async def test_nothing_is_given_out_where_less_is_left_than_is_of_use(allowances: Allowances):
+    def take_at_least(least: int, wanted: int) -> Coroutine[Any, Any, Granted]:
+        return allowances.take("a", "bytes", wanted, most=10, period=DAY, least=least)
+
+    assert (await take_at_least(4, 6))[:2] == (6, 4)
+    assert (await take_at_least(5, 5))[:2] == (0, 4)
+    assert (await take_at_least(4, 9))[:2] == (4, 0)
+
+
 async def test_those_who_ask_at_once_share_what_there_is(allowances: Allowances):
     granted = await asyncio.gather(*(take(allowances, 3) for _ in range(8)))
     assert sum(one.amount for one in granted) == 10
@@ -119,10 +129,17 @@ class Counting(MemoryAllowances):
         self.asked = 0
 
     async def take(
-        self, principal: str, kind: Kind, wanted: int, *, most: int, period: float
+        self,
+        principal: str,
+        kind: Kind,
+        wanted: int,
+        *,
+        most: int,
+        period: float,
+        least: int = 1,
     ) -> Granted:
         self.asked += 1
-        return await super().take(principal, kind, wanted, most=most, period=period)
+        return await super().take(principal, kind, wanted, most=most, period=period, least=least)
 
 
 def limiter(allowances: Allowances, clock: Clock, **limits: int) -> Limiter:
@@ -188,6 +205,36 @@ async def test_a_large_amount_is_all_or_nothing_and_a_smaller_one_still_fits():
     assert (standing.limit, standing.left, standing.resets_in) == (1000, 0, DAY / 2)
     with pytest.raises(RateLimited):
         await one.spend(TILL, "bytes", 1)
+
+
+async def test_what_is_too_much_for_one_process_is_left_to_the_others():
+    clock = Clock()
+    allowances = MemoryAllowances(clock)
+    one, two = (limiter(allowances, clock, bytes=1000) for _ in range(2))
+    await two.spend(TILL, "bytes", 500)
+    for _ in range(3):
+        with pytest.raises(RateLimited):
+            await one.spend(TILL, "bytes", 700)
+    # At most a twentieth is where nobody can have it.
+    await two.spend(TILL, "bytes", 450)
+    await one.spend(TILL, "bytes", 50)
+    with pytest.raises(RateLimited):
+        await one.spend(TILL, "bytes", 1)
+
+
+async def test_what_was_not_used_is_given_back_in_its_own_period_alone():
+    clock = Clock()
+    one = limiter(MemoryAllowances(clock), clock, sessions=1)
+    standing = await one.spend(TILL, "sessions")
+    assert standing is not None
+    with pytest.raises(RateLimited):
+        await one.spend(TILL, "sessions")
+    one.give_back(TILL, "sessions", standing)
+    assert await spent(one, "sessions") == 1
+    clock.at += timedelta(days=1)
+    assert await spent(one, "sessions") == 1
+    one.give_back(TILL, "sessions", standing)
+    assert await spent(one, "sessions") == 0
 
 
 async def test_a_store_that_says_nothing_keeps_all_waiting_for_no_longer_than_one():

@@ -1,5 +1,6 @@
 """Sessions: begun, read, listed, changed, gone back in, and deleted."""
 
+from functools import partial
 from typing import Any, cast
 
 from litestar.response.base import ASGIResponse
@@ -27,6 +28,7 @@ from api.adk.sessions import (
 )
 from api.adk.wire import Actions, CreateSession, Event, RewindSession, UpdateSession
 from api.http.around.authorization import narrowed
+from api.http.around.limits import counted_session
 from api.http.incoming.preconditions import refuse_conditions
 from api.http.incoming.requests import AnyRequest, name_of
 from api.http.outgoing.responses import to_json
@@ -89,10 +91,10 @@ async def _created(request: AnyRequest, body: CreateSession, given: str | None) 
     now = now_of(services)
     kept = [event for event in body.events or () if not event.partial]
     foreign = tuple(foreign_event(services, event, now=now) for event in kept)
+    create, caller = services.adk_sessions.create, await caller_of(request)
+    begin = partial(create, caller, app, user, name, state=state, foreign=foreign)
     try:
-        outcome = await services.adk_sessions.create(
-            await caller_of(request), app, user, name, state=state, foreign=foreign
-        )
+        outcome = await counted_session(request, begin)
     except SessionExists as error:
         error.facts["name"] = given
         raise

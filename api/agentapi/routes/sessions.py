@@ -1,5 +1,7 @@
 """The sessions of a session manager: begun, listed, read and deleted."""
 
+from functools import partial
+
 from litestar.response.base import ASGIResponse
 
 from api.agentapi.listing import page_of
@@ -14,7 +16,7 @@ from api.agentapi.sessions import (
 )
 from api.agentapi.signing import done_once, signed_for
 from api.http.around.authorization import require_owner
-from api.http.around.limits import take
+from api.http.around.limits import counted_session, take_session
 from api.http.incoming.bodies import read_body
 from api.http.incoming.requests import AnyRequest, name_of, signed_by
 from api.http.outgoing.responses import Reply, next_link
@@ -43,7 +45,6 @@ async def _created(request: AnyRequest) -> ASGIResponse:
     services = services_of(request)
     app = services.settings.session_manager_app
     require_owner(request, app, settings.session.user_id)
-    await take(request, "sessions")
     payload = await read_body(request)
     forwarded = services.session_managing.forwarded
     # What another server signs begins here, and goes no further.
@@ -52,15 +53,17 @@ async def _created(request: AnyRequest) -> ASGIResponse:
     if manager is not None:
         session = settings.session
         whose = (app, session.user_id, session.scope or "user", session.team_id or None)
+        # A manager that says nothing may have begun it all the same.
+        await take_session(request)
         public_id = await forwarded.create(Wanted(manager, *whose), payload)
         return reply({"session_id": str(public_id)}, status=201)
     # Its signature is kept with the payload, which comes before the session.
     caller = (await caller_of(request))._replace(expected=None, key=None, signed=None)
     wanted = wanted_session(settings, sent, app, services.store.clock.new_id())
+    create = services.session_managing.provisioned.create
+    begin = partial(create, caller, wanted, payload.decode(), signed_by(request))
     try:
-        outcome = await services.session_managing.provisioned.create(
-            caller, wanted, payload.decode(), signed_by(request)
-        )
+        outcome = await counted_session(request, begin)
     except TooLarge:
         raise
     except Invalid as refused:

@@ -16,7 +16,7 @@ from api.docker_agent.shapes.sessions import (
 )
 from api.docker_agent.shapes.wire import CreateSession
 from api.http.around.authorization import require_owner
-from api.http.around.limits import take
+from api.http.around.limits import counted_session
 from api.http.incoming.bodies import body_of
 from api.http.incoming.requests import AnyRequest, session_id_of
 from api.http.routing import delete, get, post
@@ -41,10 +41,10 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
     """Begin a session from a template."""
     body = await body_of(request, CreateSession)
     command, overrides = creation_of(request, body), overrides_of(body)
-    await take(request, "sessions")
     require_owner(request, command.owner.app, command.owner.user)
     caller, services = await caller_of(request), services_of(request)
-    outcome = await services.use_cases.sessions.create(caller, command, ())
+    create = services.use_cases.sessions.create
+    outcome = await counted_session(request, lambda: create(caller, command))
     plainly = caller._replace(expected=None, key=None)
     for override in overrides:
         await services.use_cases.do(plainly, outcome.session_id, override)

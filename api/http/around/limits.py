@@ -1,9 +1,12 @@
 """What a request takes of the limits of who asks, and what its answer says of them."""
 
+from collections.abc import Awaitable, Callable
+
 from api.http.incoming.requests import AnyRequest, scope_of
 from api.http.outgoing.rate_limits import rate_limit_fields
-from application.limits.limiter import Limiter
-from application.ports.access.allowances import Kind
+from application.commands.request import Outcome
+from application.errors import OutcomeUnknown
+from application.limits.limiter import Limiter, Standing
 from domain.principal import Principal
 
 
@@ -29,17 +32,63 @@ async def take_request(request: AnyRequest, principal: Principal) -> None:
         ]
 
 
-async def take(request: AnyRequest, kind: Kind, amount: int = 1) -> None:
-    """Take some of what somebody may have in a day.
+async def take_bytes(request: AnyRequest, amount: int) -> None:
+    """Take some of the bytes that somebody may send in a day.
 
     Args:
         request: Who asks.
-        kind: Of what.
-        amount: How much.
+        amount: How many.
 
     Raises:
-        RateLimited: Not so much is left.
+        RateLimited: Not so many are left.
     """
     scope = scope_of(request)
     limiter: Limiter = scope["cairn"].limiter
-    await limiter.spend(scope["cairn_principal"], kind, amount)
+    await limiter.spend(scope["cairn_principal"], "bytes", amount)
+
+
+async def take_session(request: AnyRequest) -> Standing | None:
+    """Take one of the sessions that somebody may begin in a day.
+
+    Args:
+        request: Who asks.
+
+    Returns:
+        How it stands afterwards; None when there is no limit.
+
+    Raises:
+        RateLimited: They have begun as many as they may.
+    """
+    scope = scope_of(request)
+    limiter: Limiter = scope["cairn"].limiter
+    return await limiter.spend(scope["cairn_principal"], "sessions")
+
+
+async def counted_session(request: AnyRequest, begin: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    """Return the outcome of a request that begins a session, and count it if it has begun one.
+
+    One that was there already, or is refused, is not counted.
+
+    Args:
+        request: Who asks.
+        begin: Begins it.
+
+    Raises:
+        RateLimited: They have begun as many as they may.
+    """
+    standing = await take_session(request)
+    has_begun = True
+    try:
+        outcome = await begin()
+        has_begun = outcome.changed and not outcome.replayed
+    except OutcomeUnknown:
+        raise
+    except Exception:
+        has_begun = False
+        raise
+    finally:
+        if standing is not None and not has_begun:
+            scope = scope_of(request)
+            limiter: Limiter = scope["cairn"].limiter
+            limiter.give_back(scope["cairn_principal"], "sessions", standing)
+    return outcome

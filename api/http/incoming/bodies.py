@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from api.http.around.limits import take
+from api.http.around.limits import take_bytes
 from api.http.incoming.addresses import names_sessions, with_ids
 from api.http.incoming.json_body import decode, require_plain_json
 from api.http.incoming.requests import AnyRequest, header, scope_of
@@ -89,7 +89,7 @@ async def read_body(request: AnyRequest) -> bytes:
         scope["cairn_share"] = share
         more = message.get("more_body", False)
     if "cairn_principal" in scope:  # a door may need the body to know who it is
-        await take(request, "bytes", size)
+        await take_bytes(request, size)
     body = scope["cairn_body"] = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     return body
 
@@ -111,7 +111,7 @@ async def pieces_of(request: AnyRequest) -> AsyncGenerator[bytes]:
             raise Problem("malformed_request", "the connection ended before the body did")
         piece: bytes = message.get("body", b"")
         if piece:
-            await take(request, "bytes", len(piece))
+            await take_bytes(request, len(piece))
             yield piece
         more = message.get("more_body", False)
 

@@ -25,9 +25,16 @@ class Allowances(Protocol):
     """The allowances of all principals."""
 
     async def take(
-        self, principal: str, kind: Kind, wanted: int, *, most: int, period: float
+        self,
+        principal: str,
+        kind: Kind,
+        wanted: int,
+        *,
+        most: int,
+        period: float,
+        least: int = 1,
     ) -> Granted:
-        """Give out as much as is left of what was wanted.
+        """Give out as much as is left of what was wanted, or nothing.
 
         Args:
             principal: Whose allowance.
@@ -36,6 +43,7 @@ class Allowances(Protocol):
             most: What there is in a period.
             period: Its length in seconds; periods begin at multiples of it, by the clock of the
                 store.
+            least: Less is of no use, so that nothing is given out where less is left.
         """
         ...
 

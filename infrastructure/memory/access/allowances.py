@@ -24,7 +24,14 @@ class MemoryAllowances:
         self._seen: dict[UUID, datetime] = {}
 
     async def take(
-        self, principal: str, kind: Kind, wanted: int, *, most: int, period: float
+        self,
+        principal: str,
+        kind: Kind,
+        wanted: int,
+        *,
+        most: int,
+        period: float,
+        least: int = 1,
     ) -> Granted:
         """Give out as much as is left of what was wanted."""
         now = self.clock.now().timestamp()
@@ -32,7 +39,7 @@ class MemoryAllowances:
         before, used = self._used.get((principal, kind), (number, 0))
         if before < number:
             used = 0
-        amount = max(0, min(wanted, most - used))
+        amount = 0 if most - used < least else min(wanted, most - used)
         self._used[principal, kind] = (number, used + amount)
         return Granted(amount, max(0, most - used - amount), (number + 1) * period - now)
 

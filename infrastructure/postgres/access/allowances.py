@@ -20,7 +20,14 @@ class PostgresAllowances:
         self._database = database
 
     async def take(
-        self, principal: str, kind: Kind, wanted: int, *, most: int, period: float
+        self,
+        principal: str,
+        kind: Kind,
+        wanted: int,
+        *,
+        most: int,
+        period: float,
+        least: int = 1,
     ) -> Granted:
         """Give out as much as is left of what was wanted."""
         values = {
@@ -29,6 +36,7 @@ class PostgresAllowances:
             "wanted": wanted,
             "most": most,
             "period": period,
+            "least": least,
         }
         # Asked once more after a lost answer, less is left than could be.
         rows = await self._database.fetch(_STATEMENTS["take"], values)

@@ -3,7 +3,7 @@
 
 -- name: take
 select granted, remaining, resets_in
-from take_allowance_v1(%(principal)s, %(kind)s, %(wanted)s, %(most)s, %(period)s)
+from take_allowance_v1(%(principal)s, %(kind)s, %(wanted)s, %(least)s, %(most)s, %(period)s)
 
 -- name: open_stream
 select open_stream_v1(%(process)s, %(principal)s, %(most)s)

@@ -1,10 +1,11 @@
 """Children and forks: spawn, fork, and who comes from whom."""
 
+from functools import partial
 from uuid import UUID
 
 from litestar.response.base import ASGIResponse
 
-from api.http.around.limits import take
+from api.http.around.limits import counted_session
 from api.http.describing.route_docs import Describes
 from api.http.incoming.bodies import body_of
 from api.http.incoming.preconditions import is_current
@@ -38,8 +39,8 @@ from domain.values import Owner
 async def spawn_session(request: AnyRequest) -> ASGIResponse:
     """Begin a child session, in one transaction with its parent's word of it."""
     body = await body_of(request, SpawnBody)
-    await take(request, "sessions")
-    outcome = await use_cases_of(request).lineages.spawn(
+    spawn = partial(
+        use_cases_of(request).lineages.spawn,
         await caller_of(request),
         session_id_of(request),
         agent=body.agent.to_domain(),
@@ -55,6 +56,7 @@ async def spawn_session(request: AnyRequest) -> ASGIResponse:
         metadata=body.metadata,
         allow_stopped_parent=body.allow_stopped_parent,
     )
+    outcome = await counted_session(request, spawn)
     made = UUID(str(outcome.answer["session"]["id"]))
     return outcome_response(outcome, status=201 if outcome.changed else 200, made=location(made))
 
@@ -70,8 +72,8 @@ async def spawn_session(request: AnyRequest) -> ASGIResponse:
 async def fork_session(request: AnyRequest) -> ASGIResponse:
     """Begin a session with what another one said and knew after one of its events."""
     body = await body_of(request, ForkBody)
-    await take(request, "sessions")
-    outcome = await use_cases_of(request).lineages.fork(
+    fork = partial(
+        use_cases_of(request).lineages.fork,
         await caller_of(request),
         session_id_of(request),
         _different(body),
@@ -79,6 +81,7 @@ async def fork_session(request: AnyRequest) -> ASGIResponse:
         message_id=body.message_id,
         fork_id=body.id,
     )
+    outcome = await counted_session(request, fork)
     return outcome_response(
         outcome, status=201 if outcome.changed else 200, made=location(outcome.session_id)
     )

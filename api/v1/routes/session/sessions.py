@@ -3,7 +3,7 @@
 from litestar.response.base import ASGIResponse
 
 from api.http.around.authorization import owner_of_token, require_owner
-from api.http.around.limits import take
+from api.http.around.limits import counted_session
 from api.http.describing.route_docs import (
     AT_PROBLEMS,
     Describes,
@@ -53,7 +53,6 @@ from domain.values import Owner, rfc3339
 async def create_session(request: AnyRequest) -> ASGIResponse:
     """Begin a session."""
     body = await body_of(request, CreateSessionBody, defaults=owner_of_token(request))
-    await take(request, "sessions")
     require_owner(request, body.app, body.user)
     wanted = CreateSession(
         owner=Owner(
@@ -81,8 +80,9 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
         WantedMessage(one.role, tuple(one.parts), one.id, one.author, one.meta)
         for one in body.messages
     ]
-    outcome = await use_cases_of(request).sessions.create(
-        await caller_of(request), wanted, messages, session_id=body.id
+    caller, create = await caller_of(request), use_cases_of(request).sessions.create
+    outcome = await counted_session(
+        request, lambda: create(caller, wanted, messages, session_id=body.id)
     )
     return outcome_response(
         outcome,
