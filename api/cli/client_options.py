@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TypedDict
 from urllib.parse import urlsplit
 
+from api.auth_token import TokenFileError, read_token
 from api.cli.options import UsageError
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -41,13 +42,11 @@ def token_in(path: Path | None) -> str | None:
     """Return the bearer token in a file; None without one.
 
     Raises:
-        UsageError: It cannot be read.
+        UsageError: It cannot be read, or holds something else.
     """
     if path is None:
         return None
     try:
-        return path.read_text("ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(
-            f"The token file {path} cannot be read; check --token-file or CAIRN_TOKEN_FILE."
-        ) from None
+        return read_token(path, "--token-file or CAIRN_TOKEN_FILE")
+    except TokenFileError as error:
+        raise UsageError(str(error)) from None

@@ -8,7 +8,7 @@ import httpx
 import msgspec
 
 from api.cli.client_options import client_options, token_in
-from api.cli.options import Failure
+from api.cli.options import Failure, UsageError
 from api.cli.refused import Refused
 
 _PATIENCE = 120.0
@@ -53,6 +53,7 @@ class JsonClient:
 
         Raises:
             Failure: It cannot be asked, or refuses.
+            UsageError: What is asked for is no text.
         """
         answer = self._answer(method, path, query, json=body, headers=headers)
         try:
@@ -86,6 +87,9 @@ class JsonClient:
             said = msgspec.json.decode(answer.content)
         except (httpx.HTTPError, httpx.InvalidURL, msgspec.DecodeError) as error:
             raise self._unanswered(error) from None
+        except UnicodeEncodeError:
+            # An argument of a command that is no UTF-8 has halves of characters in it.
+            raise UsageError("What is asked for is not a text of UTF-8.") from None
         raise Refused(said, answer.status_code)
 
     def _unanswered(self, error: Exception) -> Failure:

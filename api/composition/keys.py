@@ -204,6 +204,6 @@ def token_of(settings: Settings) -> str | None:
     if settings.auth_token_file is None:
         return None
     try:
-        return read_token(settings.auth_token_file)
+        return read_token(settings.auth_token_file, "--auth-token-file or CAIRN_AUTH_TOKEN_FILE")
     except TokenFileError as error:
         raise StartError(str(error)) from error

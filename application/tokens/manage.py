@@ -74,7 +74,10 @@ class TokenRegistry:
         if user is not None and app is None:
             raise Invalid("A user is one of an app: name the app as well.", field="user")
         if lifetime is not None and not timedelta(0) < lifetime <= LONGEST:
-            raise Invalid(f"It must be at most {LONGEST.days} days.", field="expires_in_seconds")
+            raise Invalid(
+                f"A token is good for at most {LONGEST.days} days, or for ever.",
+                field="expires_in_seconds",
+            )
         if by is not None:
             _require_within(by, rights, app, user)
         secret = PREFIX + token_urlsafe(_SECRET_BYTES)

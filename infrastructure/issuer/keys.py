@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import msgspec
@@ -171,7 +171,7 @@ def _decoded(content: bytes) -> dict[str, Any]:
 
 def _usable(document: dict[str, Any]) -> list[_Key]:
     said = document.get("keys")
-    found = map(_key_of, said) if isinstance(said, list) else ()
+    found = map(_key_of, cast("list[Any]", said)) if isinstance(said, list) else ()
     usable = [key for key in found if key is not None]
     if not usable:
         raise KeysError("what was read has no public key for signatures")

@@ -92,6 +92,38 @@ def test_what_makes_no_sense_is_told_in_a_sentence(
     assert "Traceback" not in done.stderr
 
 
+def test_rights_may_be_given_one_by_one_and_what_has_run_out_says_so(database_url: str):
+    made = token("create", "--allow", "read", "--allow", "write,stream", url=database_url)
+    assert "may read, stream, write" in made
+    assert "for ever" in token("list", url=database_url)
+    token("create", "--allow", "read", "--name", "short", "--expires", "1s", url=database_url)
+    assert eventually(lambda: "ran out " in token("list", url=database_url))
+
+
+def test_what_is_no_id_of_a_token_reaches_no_other_path_of_a_server(database_url: str):
+    with running(database_url) as base:
+        made = httpx.post(f"{base}/v1/sessions", json={"app": "a", "user": "u"}, timeout=60)
+        path = f"/v1/sessions/{made.json()['session']['id']}"
+        done = run("token", "revoke", f"..{path.removeprefix('/v1')}", "--url", base)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "named by its id" in done.stderr
+        assert status(base, None, path) == 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("list", "--data-dir", "/nowhere"), "leave the other option out"),
+        (("list", "--database-url", "postgresql://x@y/z"), "leave the other option out"),
+        (("create", "--allow", "read", "--name", "\udcff"), "not a text of UTF-8"),
+    ],
+)
+def test_what_no_server_can_be_asked_is_told_in_a_sentence(arguments: tuple[str, ...], told: str):
+    done = CliRunner().invoke(command, ["token", *arguments, "--url", "http://127.0.0.1:9"])
+    assert done.exit_code == 2
+    assert told in done.stderr
+
+
 def test_a_token_that_is_not_there_cannot_be_revoked(database_url: str):
     for wrong, told in (("x", "named by its id"), ("0" * 32, "No access token has this id")):
         done = run("token", "revoke", wrong, "--database-url", database_url)

@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, cast
 from uuid import UUID
@@ -34,21 +34,36 @@ _OWNER_OF_THE_DATA = Principal(actor="cairn token")
 Json = Mapping[str, Any]
 
 
-def rights_of(text: str) -> list[Right]:
-    """Return the rights of a comma-separated list.
+def rights_of(lists: Iterable[str]) -> list[Right]:
+    """Return the rights of comma-separated lists.
 
     Args:
-        text: Such as `read,write`.
+        lists: Such as `read,write`.
 
     Raises:
         UsageError: One is none.
     """
-    words = [word.strip() for word in text.split(",") if word.strip()]
+    words = [word.strip() for word in ",".join(lists).split(",") if word.strip()]
     wrong = [word for word in words if word not in RIGHTS]
     if wrong or not words:
         said = f"{wrong[0]!r} is no right" if wrong else "at least one right is needed"
         raise UsageError(f"--allow: {said}; the rights are {', '.join(RIGHTS)}.")
     return cast("list[Right]", words)
+
+
+def token_id_of(text: str) -> str:
+    """Return the id of a token.
+
+    Args:
+        text: As it was given.
+
+    Raises:
+        UsageError: It is none.
+    """
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise UsageError("A token is named by its id; see `cairn token list`.") from None
 
 
 def lifetime_of(text: str | None) -> timedelta | None:
@@ -146,13 +161,9 @@ class TokensOfDatabase:
 
     def revoke(self, token_id: str) -> None:
         """Revoke a token."""
-        try:
-            wanted = UUID(token_id)
-        except ValueError:
-            raise UsageError("A token is named by its id; see `cairn token list`.") from None
 
         async def revoke(registry: TokenRegistry) -> Json:
-            await registry.revoke(wanted, _OWNER_OF_THE_DATA)
+            await registry.revoke(UUID(token_id), _OWNER_OF_THE_DATA)
             return {}
 
         self._with_registry(revoke)
@@ -183,7 +194,8 @@ def create(tokens: Tokens, body: Json) -> None:
     """
     made = tokens.create(body)
     rights = ", ".join(made["allow"])
-    typer.echo(f"Token {made['id']}: {made['name']} may {rights}; it sees {_whose(made)}.")
+    name = printable(made["name"])
+    typer.echo(f"Token {made['id']}: {name} may {rights}; it sees {_whose(made)}.")
     typer.echo("It is shown this once:")
     typer.echo(made["token"])
 
@@ -200,7 +212,7 @@ def show(tokens: Tokens, *, as_json: bool) -> None:
         typer.echo(msgspec.json.encode(found).decode())
         return
     for one in found["tokens"]:
-        ends = f"until {one['expires_at'][:16]}Z" if one["expires_at"] else "for ever"
+        ends = _end(one["expires_at"])
         used = f"used {one['last_used_at'][:16]}Z" if one["last_used_at"] else "never used"
         typer.echo(f"{one['id']}  {printable(one['name'])}")
         typer.echo(f"  {','.join(one['allow'])}; {_whose(one)}; {ends}; {used}")
@@ -214,9 +226,20 @@ def revoke(tokens: Tokens, token_id: str) -> None:
     Args:
         tokens: Where.
         token_id: Its id.
+
+    Raises:
+        UsageError: It is no id.
     """
+    token_id = token_id_of(token_id)
     tokens.revoke(token_id)
     typer.echo(f"Token {token_id} is revoked.")
+
+
+def _end(expires_at: str | None) -> str:
+    if expires_at is None:
+        return "for ever"
+    is_over = datetime.fromisoformat(expires_at) <= datetime.now(UTC)
+    return f"{'ran out' if is_over else 'until'} {expires_at[:16]}Z"
 
 
 def _whose(token: Json) -> str:

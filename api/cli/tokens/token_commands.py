@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.cli.options import DatabaseUrl, DataDir, TokenFile, complaining, settings_of
+from api.cli.options import (
+    DatabaseUrl,
+    DataDir,
+    TokenFile,
+    UsageError,
+    complaining,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from api.cli.tokens.token import Tokens
@@ -28,6 +35,8 @@ def _tokens(
     from api.cli.tokens.token import TokensOfDatabase, TokensOfServer
 
     if url is not None:
+        if (data_dir or database_url) is not None:
+            raise UsageError("--url asks a server, and not a database: leave the other option out.")
         return TokensOfServer(url, token_file)
     return TokensOfDatabase(settings_of(data_dir=data_dir, database_url=database_url))
 
@@ -35,7 +44,11 @@ def _tokens(
 @tokens.command(short_help="Make a token, and print it once.")
 def create(
     allow: Annotated[
-        str, typer.Option(metavar="RIGHTS", help="Such as read,write,stream; see docs/access.md.")
+        list[str],
+        typer.Option(
+            metavar="RIGHTS",
+            help="Such as read,write,stream; may be given again; see docs/access.md.",
+        ),
     ],
     app_name: Annotated[
         str | None, typer.Option("--app", metavar="APP", help="Sees only sessions of this app.")
