@@ -10,10 +10,12 @@ from api.http.around.authorization import take_ticket
 from api.http.incoming.requests import AnyRequest, header, scope_of
 from api.http.outgoing.problems import Problem
 from api.services import Services
-from domain.principal import Principal
+from application.errors import Unauthorized
+from domain.principal import ANYBODY, Principal
 
 _PREFLIGHT = b"access-control-request-method"
-ANONYMOUS, _BEARER = Principal(actor="anonymous"), Principal(actor="bearer")
+_SPACE = " \t"
+ANONYMOUS, _BEARER = Principal(actor=ANYBODY), Principal(actor="bearer")
 """Who shows no token, where that is enough; and who shows the one of the file."""
 
 
@@ -50,6 +52,8 @@ def by_token(
         is_preflight = scope["method"] == "OPTIONS" and _PREFLIGHT in scope["cairn_headers"]
         if is_preflight or scope["path"] in open_paths:
             return ANONYMOUS
+        if given:
+            raise Unauthorized("this token is wrong, was revoked, or has run out")
         raise Problem("unauthorized", "send the header `Authorization: Bearer <token>`")
 
     return authenticate
@@ -63,10 +67,10 @@ def _shown(request: AnyRequest, *, as_password: bool) -> str | None:
     scheme, _, shown = given.partition(" ")
     match scheme.lower():
         case "bearer":
-            return shown.strip()
+            return shown.strip(_SPACE)
         case "basic" if as_password:
             try:
-                named = base64.b64decode(shown.strip(), validate=True).decode("latin-1")
+                named = base64.b64decode(shown.strip(_SPACE), validate=True).decode("latin-1")
             except (binascii.Error, ValueError):
                 return None
             return named.partition(":")[2]

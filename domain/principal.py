@@ -10,6 +10,8 @@ come, `admin` tokens and metrics, `audit` the log, `repair` and recover,
 `erase`, `hold` sessions back from erasure, `webhooks`."""
 
 RIGHTS: tuple[Right, ...] = get_args(Right)
+ANYBODY = "anonymous"
+"""The actor of whoever is let in because nobody has to say who they are."""
 NOTHING = ("", "")
 """An app and a user that no session has."""
 
@@ -37,6 +39,11 @@ class Principal:
     token_id: str | None = None
     is_named: bool = False
     expires_at: datetime | None = None
+
+    @property
+    def is_anybody(self) -> bool:
+        """Whether it was let in without having said who it is."""
+        return not self.is_named and self.actor == ANYBODY
 
     @property
     def key(self) -> str:

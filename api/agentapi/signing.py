@@ -17,7 +17,7 @@ from api.http.outgoing.problems import Problem
 from api.services import Services, services_of
 from application.errors import OutcomeUnknown, ReceivedBefore, StoreUnavailable
 from application.ports.access.seen_signatures import SignedRequest
-from domain.principal import Principal, Right
+from domain.principal import ANYBODY, Principal, Right
 from domain.request_signature import SIGNATURE, TIMESTAMP, WINDOW_SECONDS, is_in_time, is_signed
 
 _T = TypeVar("_T")
@@ -25,7 +25,7 @@ ACTOR = "agentapi"
 RIGHTS: frozenset[Right] = frozenset({"read", "write", "stream"})
 """What whoever has the secret may do, in the sessions of the app of this door."""
 
-_ANYBODY = Principal(actor="anonymous", rights=frozenset())
+_ANYBODY = Principal(actor=ANYBODY, rights=frozenset())
 _ON_BEHALF = "cairn_on_behalf"
 _PLAIN = " !#$&'()*+,-./:;<=>?@[]^_`{|}~"
 _LONGEST_ACTOR = 200
@@ -132,7 +132,7 @@ def _as_text(value: str) -> str:
 async def _by_token(request: AnyRequest, tokens: Authenticate) -> Principal:
     """Return who shows a token: as long as there is none, nobody comes in here."""
     principal = await tokens(request)
-    if not principal.token_id and not principal.is_named and principal.actor == "anonymous":
+    if principal.is_anybody:
         raise Refusal(401, "send the header `Authorization: Bearer <token>`, or sign the request")
     return principal
 

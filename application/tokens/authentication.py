@@ -68,6 +68,8 @@ class Authentication:
         Args:
             principal: Who.
         """
+        if principal.is_anybody:
+            return not self.is_asked_for
         if principal.token_id is not None and not self._known.is_good(principal.token_id):
             return False
         return principal.expires_at is None or self._clock.now() < principal.expires_at

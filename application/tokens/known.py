@@ -3,6 +3,7 @@
 A change wakes every process at once; one that hears nothing looks once a second.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +19,9 @@ from domain.principal import Principal
 
 _LOOK_EVERY = 1.0
 _NOTE_EVERY = 5.0
+_LAST_NOTE = 0.5
 _LOOK_AGAIN = 0.05
+"""Seconds between two looks for tokens that are not known, however many come in."""
 
 _logger = logging.getLogger("cairn.tokens")
 
@@ -42,7 +45,8 @@ class KnownTokens:
         self._changed = changed
         self._forgotten = forgotten
         self._revision = 0
-        self._looks = self._latest = 0
+        self._looks = self._latest = self._ended = 0
+        self._looking = asyncio.Lock()
         self._known: dict[bytes, tuple[Principal, UUID, float | None]] = {}
         self._good: dict[str, float | None] = {}
         self._used: set[UUID] = set()
@@ -59,8 +63,11 @@ class KnownTokens:
         self._work.start()
 
     async def stop(self) -> None:
-        """Stop to hear of changes."""
+        """Stop to hear of changes, and note the last use."""
         await self._work.stop()
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(_LAST_NOTE):
+                await self._note()
 
     @property
     def are_asked_for(self) -> bool:
@@ -75,9 +82,9 @@ class KnownTokens:
         """
         # Found by its hash: how long this takes tells nothing of the tokens that there are.
         found = self._known.get(hash_of(token))
-        if found is None and token.startswith(PREFIX) and monotonic() - self._looked > _LOOK_AGAIN:
+        if found is None and token.startswith(PREFIX):
             # It may have been made a moment ago, by another process.
-            await self.refresh()
+            await self._look_anew()
             found = self._known.get(hash_of(token))
         if found is None or not _lasts(found[2]):
             return None
@@ -97,10 +104,24 @@ class KnownTokens:
         with suppress(StoreUnavailable):
             await self._refresh()
 
+    async def _look_anew(self) -> None:
+        """Wait for a look that begins after this; many who wait share one."""
+        begun = self._looks
+        async with self._looking:
+            if self._ended <= begun:
+                await asyncio.sleep(max(0.0, self._looked + _LOOK_AGAIN - monotonic()))
+                await self.refresh()
+
     async def _refresh(self) -> None:
         self._looked = monotonic()
         self._looks += 1
         look = self._looks
+        try:
+            await self._look(look)
+        finally:
+            self._ended = max(look, self._ended)
+
+    async def _look(self, look: int) -> None:
         revision = await self._tokens.revision()
         if revision != self._revision:
             now = monotonic()
@@ -132,7 +153,8 @@ class KnownTokens:
             await self._changed.wait(_LOOK_EVERY)
             try:
                 await self._refresh()
-                await self._note()
+                if monotonic() - self._noted >= _NOTE_EVERY:
+                    await self._note()
             except StoreUnavailable:
                 continue
             except Exception:
@@ -140,11 +162,14 @@ class KnownTokens:
                 _logger.exception("the access tokens could not be read; trying again")
 
     async def _note(self) -> None:
-        if not self._used or monotonic() - self._noted < _NOTE_EVERY:
-            return
         used, self._used = self._used, set()
         self._noted = monotonic()
-        await self._tokens.used(used)
+        if used:
+            try:
+                await self._tokens.used(used)
+            except StoreUnavailable:
+                self._used |= used
+                raise
 
 
 def _lasts(end: float | None) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any, cast
+from typing import Any
 
 import httpx
 import msgspec
@@ -170,9 +170,10 @@ def _decoded(content: bytes) -> dict[str, Any]:
 
 
 def _usable(document: dict[str, Any]) -> list[_Key]:
-    said = document.get("keys")
-    found = map(_key_of, cast("list[Any]", said)) if isinstance(said, list) else ()
-    usable = [key for key in found if key is not None]
+    try:
+        usable = [key for key in map(_key_of, document["keys"]) if key is not None]
+    except (KeyError, TypeError) as error:
+        raise KeysError("what was read is not a JWK set") from error
     if not usable:
         raise KeysError("what was read has no public key for signatures")
     return usable

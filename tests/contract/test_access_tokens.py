@@ -15,7 +15,7 @@ from application.tokens import known as known_tokens
 from application.tokens.known import KnownTokens
 from application.tokens.manage import PREFIX, TokenRegistry, hash_of
 from domain.errors import Invalid
-from domain.principal import Principal
+from domain.principal import Principal, Right
 from infrastructure.clock import SystemClock
 from infrastructure.memory.access.access_tokens import MemoryAccessTokens
 from infrastructure.postgres.access.access_tokens import PostgresAccessTokens
@@ -23,7 +23,7 @@ from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.store import open_store
 from tests.support.sse import eventually
 
-READ = frozenset({"read"})
+READ: frozenset[Right] = frozenset({"read"})
 EVERYBODY = Principal(actor="somebody")
 
 
@@ -223,6 +223,62 @@ async def test_a_slow_look_does_not_bring_back_a_token_that_was_revoked_meanwhil
     may_go_on.set()
     await slow
     assert not known.is_good(str(kept.token_id))
+
+
+async def test_a_token_is_known_at_once_wherever_it_was_made(
+    tokens: AccessTokens, registry: TokenRegistry, monkeypatch: pytest.MonkeyPatch
+):
+    known, read_revision = KnownTokens(tokens, Signal()), tokens.revision
+    await known.refresh()
+    secret, _ = await registry.create(name=None, rights=READ)
+    assert await known.principal(secret) is not None
+
+    # The same while a look is under way that began before.
+    has_read, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> int:
+        revision = await read_revision()
+        has_read.set()
+        await may_go_on.wait()
+        return revision
+
+    monkeypatch.setattr(tokens, "revision", slowly)
+    slow = asyncio.create_task(known.refresh())
+    await has_read.wait()
+    monkeypatch.setattr(tokens, "revision", read_revision)
+    secret, _ = await registry.create(name=None, rights=READ)
+    asked = asyncio.create_task(known.principal(secret))
+    may_go_on.set()
+    await slow
+    assert await asked is not None
+
+
+async def test_tokens_that_nobody_knows_are_looked_for_together(
+    tokens: AccessTokens, monkeypatch: pytest.MonkeyPatch
+):
+    known, read_revision, looks = KnownTokens(tokens, Signal()), tokens.revision, 0
+
+    async def counted() -> int:
+        nonlocal looks
+        looks += 1
+        return await read_revision()
+
+    monkeypatch.setattr(tokens, "revision", counted)
+    found = await asyncio.gather(*(known.principal(f"cairn_{one}") for one in range(50)))
+    assert found == [None] * 50
+    assert looks == 1
+    assert await known.principal("of somebody else") is None
+    assert looks == 1
+
+
+async def test_the_last_use_is_noted_at_the_end(tokens: AccessTokens, registry: TokenRegistry):
+    secret, _ = await registry.create(name=None, rights=READ)
+    known = KnownTokens(tokens, Signal())
+    await known.start()
+    assert await known.principal(secret) is not None
+    assert [one.last_used_at for one in await tokens.all()] == [None]
+    await known.stop()
+    assert [one.last_used_at is None for one in await tokens.all()] == [False]
 
 
 async def test_a_process_that_cannot_ask_keeps_what_it_knows(

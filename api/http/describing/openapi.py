@@ -282,6 +282,7 @@ def _refusals(codes: Iterable[str], example: Example) -> Json:
 
 _REFUSAL_HEADERS: Mapping[int, tuple[str, ...]] = {
     401: ("WWW-Authenticate",),
+    403: ("WWW-Authenticate",),
     412: ("ETag",),
     429: ("Retry-After",),
     503: ("Retry-After",),

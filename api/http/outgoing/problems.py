@@ -234,11 +234,22 @@ def told_of(error: Exception, request_id: str) -> Told:
         limit = problem.facts
         seconds = limit["retry_after_seconds"]
         headers |= rate_limit_fields(limit["limit"], most=limit["most"], left=0, seconds=seconds)
-    if status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="cairn"'
+    if status == 401 or "right" in problem.facts:
+        headers["WWW-Authenticate"] = _challenge(error, problem.facts.get("right"))
     if isinstance(error, HTTPException) and error.headers:
         headers |= {name: value for name, value in error.headers.items() if name.lower() == "allow"}
     return Told(problem, status, headers)
+
+
+def _challenge(error: Exception, right: str | None) -> str:
+    """Return what a client is to do about its token (RFC 6750, section 3)."""
+    challenge = 'Bearer realm="cairn"'
+    if right is not None:
+        return f'{challenge}, error="insufficient_scope", scope="cairn:{right}"'
+    if isinstance(error, Unauthenticated):
+        return f'{challenge}, error="invalid_token"'
+    # Who has shown no token is told of no error.
+    return challenge
 
 
 def answer_error(error: Exception, request_id: str) -> ASGIResponse:
