@@ -14,9 +14,9 @@ from api.docker_agent.shapes.sessions import agent_of
 from api.docker_agent.shapes.wire import RunAgent
 from api.docker_agent.stream.held_state import holding
 from api.docker_agent.stream.sub_sessions import frames_of
-from api.docker_agent.stream.translation import PING, Translation, frame_of
+from api.docker_agent.stream.translation import PING, Translation
 from api.http.around.authorization import principal_of, require_right
-from api.http.incoming.bodies import body_of
+from api.http.incoming.bodies import body_of, read_body
 from api.http.incoming.requests import AnyRequest, name_of, session_id_of
 from api.services import Services, services_of
 from application.commands.request import Caller, Outcome
@@ -45,6 +45,8 @@ async def begin_run(request: AnyRequest) -> DrivenTurn:
         TurnInProgress: Another one runs; nothing is changed.
         CairnError: It cannot be begun.
     """
+    if not await read_body(request):
+        raise Refusal(400, "the body is empty: a run has messages, or at least an empty object")
     body = await body_of(request, RunAgent)
     for right in ("read", "stream"):
         require_right(principal_of(request), right)
@@ -113,7 +115,7 @@ async def run_frames(services: Services, turn: DrivenTurn) -> AsyncGenerator[byt
     if turn.since:
         state = (await services.repository.load_at(turn.session_id, turn.since)).session
     translation = Translation(services.store.codec, turn.session_id, state)
-    waiting = [_title(turn, state.description.title)]
+    waiting = [_title(turn, translation)]
     try:
         async with holding(services, state) as held, aclosing(turn.items()) as items:
             del state
@@ -144,17 +146,16 @@ async def run_frames(services: Services, turn: DrivenTurn) -> AsyncGenerator[byt
         ) from None
 
 
-def _title(turn: DrivenTurn, title: str | None) -> bytes:
+def _title(turn: DrivenTurn, translation: Translation) -> bytes:
+    title, session = translation.state.description.title, str(turn.session_id)
     if not title:
         return b""
-    session = str(turn.session_id)
-    return frame_of(None, {"type": "session_title", "session_id": session, "title": title})
+    return translation.aside({"type": "session_title", "session_id": session, "title": title})
 
 
 def _end_of(end: TurnEnd, translation: Translation) -> bytes:
     frames = b"" if end.stored is None else translation.frames(end.stored)
     if end.how == "cancelled" and b'"stream_stopped"' not in frames:
         # It waited, and was taken back before it began.
-        word = {"type": "stream_stopped", "reason": "canceled"}
-        frames += frame_of(None, word)
+        frames += translation.aside({"type": "stream_stopped", "reason": "canceled"})
     return frames

@@ -1,5 +1,6 @@
 """What is said about a session and in it, queues, people's decisions, and many sessions at once."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -110,6 +111,68 @@ def test_what_cannot_be_is_refused(agent: httpx.Client, end: str, body: Any):
     assert (refused.status_code, bool(message_of(refused))) == (400, True)
 
 
+USER = {"role": "user", "content": "x"}
+TYPED: list[tuple[str, str, Json, str, set[str]]] = [
+    ("POST", "", {}, "title", {"text"}),
+    ("POST", "", {}, "max_iterations", {"whole"}),
+    ("POST", "", {}, "tools_approved", {"flag"}),
+    ("POST", "", {}, "permissions", {"object"}),
+    ("POST", "", {}, "custom_models_used", {"array"}),
+    ("POST", "", {}, "agent_model_overrides", {"object"}),
+    ("PATCH", "/tokens", {}, "input_tokens", {"whole"}),
+    ("PATCH", "/tokens", {}, "cost", {"whole", "number"}),
+    ("PATCH", "/starred", {}, "starred", {"flag"}),
+    ("POST", "/summaries", {"summary": "s"}, "tokens", {"whole"}),
+    ("POST", "/messages", {"message": {"message": USER}}, "message.implicit", {"flag"}),
+    *(
+        ("POST", "/messages", {"message": {"message": USER}}, f"message.message.{name}", kinds)
+        for name, kinds in (
+            ("content", {"text"}),
+            ("is_error", {"flag"}),
+            ("model", {"text"}),
+            ("cost", {"whole", "number"}),
+            ("usage", {"object"}),
+            ("cache_control", {"flag"}),
+            ("finish_reason", {"text"}),
+            ("function_call", {"object"}),
+            ("tool_definitions", {"array"}),
+        )
+    ),
+    ("POST", "/followup", {"messages": [{}]}, "messages.0.content", {"text"}),
+    ("POST", "/followup", {"messages": [{}]}, "messages.0.role", {"text"}),
+    ("POST", "/steer", {"messages": [{}]}, "messages.0.multi_content", {"array"}),
+    ("POST", "/resume", {"confirmation": "approve"}, "reason", {"text"}),
+    ("POST", "/elicitation", {"action": "accept"}, "content", {"object"}),
+]
+VALUES: dict[str, list[Any]] = {
+    "text": ["5", "true", "x"], "whole": [0], "number": [0.5], "flag": [True], "array": [[]],
+    "object": [{}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "end", "body", "field", "kinds"), TYPED, ids=[f"{one[1]} {one[3]}" for one in TYPED]
+)
+def test_a_value_of_another_type_is_refused_and_null_is_as_none(
+    agent: httpx.Client, method: str, end: str, body: Json, field: str, kinds: set[str]
+):
+    at = f"/api/sessions/{begin(agent)}{end}" if end else "/api/sessions"
+    *way, last = field.split(".")
+
+    def answer(value: Any) -> int:
+        sent: Any = json.loads(json.dumps(body))
+        inner = sent
+        for step in way:
+            inner = inner[int(step) if step.isdigit() else step]
+        inner[last] = value
+        return agent.request(method, at, json=sent).status_code
+
+    wrong = [one for kind, values in VALUES.items() if kind not in kinds for one in values]
+    assert {str(value): answer(value) for value in wrong} == {str(value): 400 for value in wrong}
+    # Where a right one is refused, there is another reason: nothing waits, or it must be said.
+    assert answer(None) in ((400,) if last == "starred" else (200, 201, 202, 409))
+
+
 def test_a_body_that_does_not_say_that_it_is_json_is_refused(agent: httpx.Client):
     session = begin(agent)
     for headers in ({"Content-Type": "text/plain"}, {}):
@@ -156,6 +219,94 @@ def test_messages_of_every_role_are_added_changed_and_read_back(agent: httpx.Cli
     other = begin(agent)
     elsewhere = agent.patch(f"/api/sessions/{other}/messages/{added[1]['id']}", json=update)
     assert elsewhere.status_code == 404
+
+
+def test_a_message_comes_back_with_all_that_docker_agent_has_in_it(agent: httpx.Client):
+    session = begin(agent)
+    used = {"input_tokens": 1, "output_tokens": 2, "cached_input_tokens": 3}
+    given = {
+        "role": "assistant", "content": "so", "reasoning_content": "hm",
+        "thinking_signature": "c2ln", "thought_signature": "c2ln", "usage": used, "model": "a/b",
+        "cost": 0.5, "finish_reason": "stop", "cache_control": True,
+        "function_call": {"name": "f", "arguments": "{}"}, "tool_definitions": [{"name": "ls"}],
+    }  # fmt: skip
+    body = {"message": {"agentName": "root", "implicit": True, "message": given}}
+    ok(agent.post(f"/api/sessions/{session}/messages", json=body), 201)
+    (shown,) = said(agent, session)
+    assert shown["message"].pop("created_at")
+    assert (shown["message"], shown["agentName"], shown["implicit"]) == (given, "root", True)
+
+
+def test_a_message_that_is_changed_keeps_what_makes_it_what_it_is(agent: httpx.Client):
+    session = begin(agent)
+    at = f"/api/sessions/{session}/messages"
+    call = {"id": "c", "type": "function", "function": {"name": "ls", "arguments": "{}"}}
+
+    def change(message_id: str, status: int = 200, **message: Any) -> None:
+        answer = agent.patch(f"{at}/{message_id}", json={"message": {"message": message}})
+        assert answer.status_code == status, answer.text
+
+    def bare() -> list[Json]:
+        return [{k: v for k, v in one["message"].items() if k != "created_at"}
+                for one in said(agent, session)]  # fmt: skip
+
+    answered = {"role": "assistant", "content": "so", "tool_calls": [call]}
+    result = {"role": "tool", "content": "x", "tool_call_id": "c", "is_error": True}
+    ids = [
+        ok(agent.post(at, json={"message": {"message": one}}), 201)["id"]
+        for one in (answered, result)
+    ]
+    change(ids[0], **answered | {"content": "well", "reasoning_content": "hm"})
+    change(ids[1], **result | {"content": "y", "is_error": False})
+    assert bare() == [
+        answered | {"content": "well", "reasoning_content": "hm"},
+        {"role": "tool", "content": "y", "tool_call_id": "c"},
+    ]
+    change(ids[1], 400, role="assistant", content="z")
+    change(ids[1], 400, role="tool", content="z", tool_call_id="other")
+    change("nothing", 404, role="user", content="z")
+    change(ids[1], content="z")
+    assert bare()[1]["content"] == "z"
+
+
+def test_what_an_agent_did_in_its_turn_stays_when_its_words_are_changed(agent: httpx.Client):
+    session = running(agent)
+    done = [
+        {"type": "agent.thought", "data": {"parts": [{"type": "reasoning", "text": "hm"}]}},
+        {"type": "agent.message", "data": {"message_id": "m", "parts": [
+            {"type": "text", "text": "so"}]}},
+        {"type": "tool.called", "data": {"tool_call_id": "c", "name": "ls"}},
+        {"type": "tool.returned", "data": {"tool_call_id": "c", "output": "two"}},
+    ]  # fmt: skip
+    ok(agent.post(f"/v1/sessions/{session}/turns/t/events", json={"events": done}))
+    before = said(agent, session)
+    ids = [one["id"] for one in before[1:]]
+    assert ids == ["m", "c"]
+    for message_id, shown in zip(ids, before[1:], strict=True):
+        body = {"message": {**shown, "message": {**shown["message"], "content": "other"}}}
+        ok(agent.patch(f"/api/sessions/{session}/messages/{message_id}", json=body))
+    for one in before[1:]:
+        one["message"]["content"] = "other"
+    assert said(agent, session) == before
+
+
+def test_each_result_of_a_tool_is_a_message(agent: httpx.Client):
+    session = begin(agent)
+    at = f"/v1/sessions/{session}/messages"
+    results = [{"type": "tool_result", "tool_call_id": name, "output": name} for name in "ab"]
+    for role, parts in (
+        ("tool", results),
+        ("user", [{"type": "text", "text": "see"}, results[0]]),
+        ("agent", [{"type": "text", "text": "I see"}, results[1]]),
+        ("agent", results[:1]),
+    ):
+        ok(agent.post(at, json={"role": role, "parts": parts}), 201)
+    told = [(one["message"]["role"], one["message"]["content"], one["message"].get("tool_call_id"))
+            for one in said(agent, session)]  # fmt: skip
+    assert told == [
+        ("tool", "a", "a"), ("tool", "b", "b"), ("user", "see", None), ("tool", "a", "a"),
+        ("assistant", "I see", None), ("tool", "b", "b"), ("tool", "a", "a"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -237,6 +388,15 @@ def test_what_is_sent_where_nobody_is_waits_and_where_somebody_is_begins(agent: 
     answer = ok(agent.post(f"/api/sessions/{held}/followup", json=ONE), 202)
     assert (answer["status"], depths(agent, held)) == ("queued_streaming", (0, 0))
     assert ok(agent.get(f"/api/sessions/{held}/status"))["streaming"] is True
+
+
+def test_the_role_of_what_is_sent_to_an_agent_is_passed_over(agent: httpx.Client):
+    session = running(agent)
+    for role in ("robot", "", None, "assistant"):
+        body = {"messages": [{"role": role, "content": "x"}]}
+        for end in ("steer", "followup"):
+            ok(agent.post(f"/api/sessions/{session}/{end}", json=body), 202)
+    assert depths(agent, session) == (4, 4)
 
 
 def test_a_full_queue_takes_nothing_of_what_does_not_fit(agent: httpx.Client):

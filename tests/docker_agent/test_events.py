@@ -197,3 +197,92 @@ def test_a_sub_session_is_told_as_a_whole_when_it_has_ended(agent: httpx.Client)
     with following(agent, parent, since=sequence - 1) as stream:
         ok(agent.patch(f"/api/sessions/{parent}/title", json={"title": "t"}))
         assert kinds(stream.until("session_title")) == ["session_title"]
+
+
+def test_a_sub_session_is_told_as_it_was_when_it_ended_whenever_it_is_read(agent: httpx.Client):
+    parent = begin(agent)
+    asked = {"role": "worker", "ttl_seconds": 60, "agent": {"name": "sub"}}
+    child = ok(agent.post(f"/v1/sessions/{parent}/spawn", json=asked), 201)["session"]["id"]
+    turn(agent, child, "t1", "found it")
+    with following(agent, parent) as stream:
+        ok(agent.post(f"/v1/sessions/{child}/stop", json={"cause": "completed"}))
+        live = stream.until("sub_session_completed")
+    ok(agent.patch(f"/api/sessions/{child}/title", json={"title": "later"}))
+    ok(agent.post(f"/v1/sessions/{child}/resume", json={}))
+    turn(agent, child, "t2", "and more")
+    with following(agent, parent) as stream:
+        assert stream.until("sub_session_completed") == live
+
+
+def test_a_fork_says_that_it_begins_with_what_is_in_its_snapshot(agent: httpx.Client):
+    origin = begin(agent, title="t")
+    turn(agent, origin, "t1")
+    fork = ok(agent.post(f"/v1/sessions/{origin}/fork", json={}), 201)["session"]["id"]
+    with following(agent, fork) as stream:
+        told = stream.until("warning")
+        assert kinds(told) == ["session_title", "warning"]
+        assert "snapshot" in told[-1][1]["message"]
+        turn(agent, fork, "t2")
+        assert kinds(stream.until("stream_stopped")) == TURN
+    shown = ok(agent.get(f"/api/sessions/{fork}/snapshot"))["messages"]
+    assert [one["message"]["content"] for one in shown] == ["hi", "ok"] * 2
+
+
+def test_a_blob_is_told_as_the_place_where_it_can_be_read(agent: httpx.Client):
+    session = begin(agent)
+    owner = ok(agent.get(f"/v1/sessions/{session}"))["session"]
+    at = f"/v1/apps/{owner['app']}/users/{owner['user']}/blobs"
+    sent = agent.post(at, content=b"bytes", headers={"Content-Type": "image/png"})
+    blob = ok(sent, sent.status_code)["blob"]
+    parts = [{"type": "image", "blob": blob}, {"type": "file", "blob": blob}]
+    body = {"turn_id": "t1", "input": {"parts": parts}}
+    ok(agent.post(f"/v1/sessions/{session}/turns", json=body), 201)
+    with following(agent, session) as stream:
+        told = stream.until("user_message")[-1][1]["multi_content"]
+    (shown,) = ok(agent.get(f"/api/sessions/{session}"))["messages"]
+    assert shown["message"]["multi_content"] == told
+    for url in (told[0]["image_url"]["url"], told[1]["file"]["path"]):
+        assert agent.get(url).content == b"bytes"
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"type": []},
+        {"type": "shell", "output": 5},
+        {"type": "toolset_info", "available_tools": 1.5, "loading": False},
+        {"type": "hook_blocked", "tool_call": {"function": {"name": 1}}, "tool_definition": {}},
+        {"type": "stream_stopped"},
+        {"type": "warning", "message": "x", "agent_name": 1},
+        "shell",
+        None,
+    ],
+)
+def test_what_a_driver_reports_and_no_client_could_read_ends_no_stream(
+    agent: httpx.Client, report: Any
+):
+    session = begin(agent)
+    ok(agent.post(f"/v1/sessions/{session}/turns", json={"turn_id": "t1", "input": HI}), 201)
+    warning = {"type": "warning", "message": "x", "timestamp": "0001-01-01T00:00:00Z"}
+    done = [{"type": "docker-agent", "data": one} for one in (report, warning)]
+    ok(agent.post(f"/v1/sessions/{session}/turns/t1/events", json={"events": done}))
+    with following(agent, session) as stream:
+        told = stream.until("warning")
+    assert kinds(told) == ["user_message", "stream_started", "warning"]
+    assert told[-1][1]["timestamp"][:2] == "20"
+
+
+def test_how_far_a_confirmation_goes_is_told(agent: httpx.Client):
+    session = begin(agent)
+    ok(agent.post(f"/v1/sessions/{session}/turns", json={"turn_id": "t1", "input": HI}), 201)
+    options = [{"option_id": kind, "name": kind, "kind": kind}
+               for kind in ("allow_once", "reject_once")]  # fmt: skip
+    asked = ("approve", "reject", "approve-tool", "approve-session")
+    for number, confirmation in enumerate(asked):
+        body = {"request_id": f"p{number}", "turn_id": "t1", "options": options,
+                "tool": f"tool{number}"}  # fmt: skip
+        ok(agent.post(f"/v1/sessions/{session}/interactions", json=body), 201)
+        ok(agent.post(f"/api/sessions/{session}/resume", json={"confirmation": confirmation}))
+    with following(agent, session) as stream:
+        told = [stream.until("authorization_event")[-1][1]["confirmation"] for _ in asked]
+    assert told == list(asked)

@@ -191,7 +191,8 @@ def test_a_run_that_nobody_drives_is_refused_and_leaves_nothing_open(lonely: htt
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        ({"messages": [{"role": "robot", "content": "x"}]}, 400),
+        (None, 400),
+        ({"messages": [{"role": 5, "content": "x"}]}, 400),
         ({"messages": "hi"}, 400),
         ({"messages": HI, "model": "openai/"}, 400),
         ([], 400),

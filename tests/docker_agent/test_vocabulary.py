@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
+from api.docker_agent.stream.reported import REPORTED
 from api.docker_agent.stream.translation import Translation
-from api.docker_agent.stream.vocabulary import REPORTED
 from application.partials.partial import Key, Piece
 from application.ports.log.events import StoredEvent
 from application.reads.streams.stream_items import PartialText
@@ -203,9 +203,12 @@ def test_a_message_that_was_told_while_it_was_written_is_not_told_twice(recorded
 
 def test_thoughts_and_calls_are_told_while_they_are_written():
     log = Log()
+    log.tell(STORY[0])
     (thought,) = told(log.write("agent.thought", "hm", 0))
     assert thought == {
         "type": "agent_choice_reasoning",
+        "agent_name": "root",
+        "timestamp": "2026-01-02T03:04:05.678900Z",
         "content": "hm",
         "session_id": str(SESSION),
     }
@@ -213,3 +216,7 @@ def test_thoughts_and_calls_are_told_while_they_are_written():
     function = {"name": "ls", "arguments": '{"pa'}
     assert call["tool_call"] == {"id": "c1", "type": "function", "function": function}
     assert faults_of(call) == []
+    # Where all of a thought was told already, whoever comes back still goes on after it.
+    whole = AgentThought(message_id="m", parts=({"type": "reasoning", "text": "hm"},))
+    (rest,) = told(frames := log.tell(whole))
+    assert (rest["content"], frames[:6]) == ("", "id: 2\n")

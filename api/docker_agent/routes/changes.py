@@ -7,8 +7,8 @@ from litestar.response.base import ASGIResponse
 from api.docker_agent.acting import in_session
 from api.docker_agent.requests import Refusal, reply
 from api.docker_agent.routes.sessions import SESSION
-from api.docker_agent.shapes.messages import messages_of, role_of, said_parts
-from api.docker_agent.shapes.parts import parts_of
+from api.docker_agent.shapes.messages import KEPT, messages_of, role_of, said_parts
+from api.docker_agent.shapes.revising import revised_parts
 from api.docker_agent.shapes.wire import (
     AddSummary,
     ChangeMessage,
@@ -18,6 +18,7 @@ from api.docker_agent.shapes.wire import (
 )
 from api.http.incoming.bodies import body_of
 from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.outgoing.responses import from_json
 from api.http.routing import patch, post
 from api.services import caller_of, perform, services_of
 from application.commands.request import Caller, Outcome
@@ -28,7 +29,7 @@ from domain.session.commands import DescribeSession, RecordUsage
 async def add_message(request: AnyRequest) -> ASGIResponse:
     """Add a message, of whatever role; the answer has its id, and the sequence it is at."""
     body = (await body_of(request, ChangeMessage)).message
-    messages = services_of(request).use_cases.messages
+    messages, kept = services_of(request).use_cases.messages, body.message.kept()
 
     async def add(caller: Caller, session_id: UUID) -> Outcome:
         return await messages.add(
@@ -38,6 +39,7 @@ async def add_message(request: AnyRequest) -> ASGIResponse:
             parts=said_parts(body.message),
             author=body.agent_name or None,
             implicit=body.implicit,
+            meta={KEPT: kept} if kept else None,
         )
 
     outcome = await in_session(request, add)
@@ -49,11 +51,14 @@ async def add_message(request: AnyRequest) -> ASGIResponse:
 async def update_message(request: AnyRequest) -> ASGIResponse:
     """Replace what a message of this session says; the log keeps what it said before."""
     body = (await body_of(request, ChangeMessage)).message
-    outcome = await services_of(request).use_cases.messages.revise(
+    services, session_id = services_of(request), session_id_of(request)
+    message_id = name_of(request, "message_id")
+    _, entry = await services.queries.entry(session_id, message_id)
+    outcome = await services.use_cases.messages.revise(
         await caller_of(request),
-        session_id_of(request),
-        name_of(request, "message_id"),
-        parts_of(body.message),
+        session_id,
+        message_id,
+        revised_parts(from_json(entry), body.message),
     )
     return reply({"status": "updated"}, sequence=outcome.sequence)
 
@@ -75,8 +80,9 @@ async def add_summary(request: AnyRequest) -> ASGIResponse:
 
 async def _message_at(request: AnyRequest, place: int) -> str:
     """Return the id of the message at a place among those that docker-agent shows."""
-    _, _, entries = await services_of(request).queries.transcript(session_id_of(request))
-    messages = messages_of(entries)
+    session_id = session_id_of(request)
+    _, _, entries = await services_of(request).queries.transcript(session_id)
+    messages = messages_of(str(session_id), entries)
     if not 0 <= place < len(messages):
         are = "is 1 message" if len(messages) == 1 else f"are {len(messages)} messages"
         raise Refusal(

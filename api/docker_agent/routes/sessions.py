@@ -5,11 +5,11 @@ from litestar.response.base import ASGIResponse
 from api.docker_agent.creating import creation_of, overrides_of
 from api.docker_agent.listing import page_of_sessions
 from api.docker_agent.requests import Refusal, reply, seconds_of
-from api.docker_agent.shapes.messages import messages_of
 from api.docker_agent.shapes.sessions import (
     agent_of,
     detail,
     export,
+    messages_in,
     row_document,
     snapshot_document,
     whole_document,
@@ -59,7 +59,7 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
 async def get_session(request: AnyRequest) -> ASGIResponse:
     """Read a session with its messages."""
     snapshot = await services_of(request).queries.snapshot(session_id_of(request))
-    document = detail(snapshot, messages_of(snapshot.transcript))
+    document = detail(snapshot, messages_in(snapshot))
     return reply(document, sequence=snapshot.sequence)
 
 

@@ -1,16 +1,18 @@
 """A transcript as the messages of docker-agent: an answer has its reasoning and its tool calls."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from api.docker_agent.requests import Refusal
-from api.docker_agent.shapes.parts import content_of, parts_of
-from api.docker_agent.shapes.wire import ChatMessage, ToolCall
+from api.docker_agent.shapes.parts import content_of, parts_of, text_in
+from api.docker_agent.shapes.wire import ChatMessage, ToolCall, kept_fields
 from api.http.outgoing.responses import from_json, to_json
 from domain.values import MAX_NAME, Part, Role
 
 _ROLES = {"user": "user", "agent": "assistant", "system": "system", "tool": "tool"}
 _OURS: dict[str, Role] = {"user": "user", "assistant": "agent", "system": "system", "tool": "tool"}
+KEPT = "docker-agent.message"
+"""Where the `meta` of a message has the fields of docker-agent that ours has no place for."""
 
 Entry = dict[str, Any]
 
@@ -50,8 +52,18 @@ def _is_text(value: Any) -> bool:
 
 
 def role_of(message: ChatMessage) -> Role:
-    """Return who speaks, in our words."""
-    return _OURS[message.role]
+    """Return who speaks, in our words; a user where that is not said.
+
+    Args:
+        message: As it came.
+
+    Raises:
+        Refusal: 400, there is nobody of that role.
+    """
+    role = _OURS.get(message.role or "user")
+    if role is None:
+        raise Refusal(400, "role must be system, user, assistant or tool")
+    return role
 
 
 def said_parts(message: ChatMessage) -> tuple[Part, ...]:
@@ -97,13 +109,14 @@ def _call_part(call: ToolCall) -> Part:
     }
 
 
-def messages_of(entries: Iterable[bytes]) -> list[dict[str, Any]]:
+def messages_of(session: str, entries: Iterable[bytes]) -> list[dict[str, Any]]:
     """Return the messages of a transcript: `{"id", "agentName", "message"}`, in their order.
 
     Args:
+        session: The id of the session.
         entries: Its JSON. What nobody said, such as a turn that broke, is left out.
     """
-    folding = _Folding()
+    folding = _Folding(session)
     for raw in entries:
         folding.take(from_json(raw))
     folding.close()
@@ -113,7 +126,8 @@ def messages_of(entries: Iterable[bytes]) -> list[dict[str, Any]]:
 class _Folding:
     """Puts the thoughts, the words and the calls of an agent together, as one answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, session: str) -> None:
+        self._session = session
         self.messages: list[dict[str, Any]] = []
         self._answer: dict[str, Any] | None = None
         self._turn: str | None = None
@@ -130,7 +144,7 @@ class _Folding:
             self._said(entry)
         elif kind == "message":
             self.close()
-            self.messages.append(_plain(entry))
+            self.messages += self._plain(entry)
 
     def close(self) -> None:
         """Say that the answer is whole."""
@@ -161,32 +175,49 @@ class _Folding:
 
     def _thought(self, entry: Entry) -> None:
         message = self._open(entry, anew=self._has_spoken)
-        before = message.get("reasoning_content", "")
-        message["reasoning_content"] = before + reasoning_of(entry["parts"])
-        meta: dict[str, Any] = entry.get("meta") or {}
-        signed = (one["signature"] for one in entry["parts"] if "signature" in one)
-        signature: str | None = next(signed, None) or meta.get("signature")
-        if signature:
-            message["thinking_signature"] = signature
+        _think(message, entry["parts"], entry.get("meta") or {})
 
     def _said(self, entry: Entry) -> None:
-        message = self._open(entry, anew=self._has_spoken)
-        message |= content_of(entry["parts"])
-        reasoning = reasoning_of([one for one in entry["parts"] if one["type"] == "reasoning"])
-        if reasoning:
-            message["reasoning_content"] = message.get("reasoning_content", "") + reasoning
-        calls = [one for one in entry["parts"] if one["type"] == "tool_call"]
-        if calls:
-            message["tool_calls"] = [
-                call_document(one["tool_call_id"], one["name"], one.get("input")) for one in calls
-            ]
-        if self._answer is not None:
-            self._answer["id"] = entry["id"]
+        results = _results_in(entry)
+        said = [one for one in entry["parts"] if one["type"] != "tool_result"]
+        if said:
+            message = self._open(entry, anew=self._has_spoken)
+            message |= content_of(self._session, said)
+            reasoning = [one for one in said if one["type"] == "reasoning"]
+            if reasoning:
+                _think(message, reasoning, {})
+            calls = [one for one in said if one["type"] == "tool_call"]
+            if calls:
+                message["tool_calls"] = [
+                    call_document(
+                        text_in(one, "tool_call_id"), text_in(one, "name"), one.get("input")
+                    )
+                    for one in calls
+                ]
+            message |= _kept_in(entry)
+            if self._answer is not None:
+                self._answer["id"] = entry["id"]
+        if self._answer is None:
+            self.messages += results
+        else:
+            self._results += results
+
+    def _plain(self, entry: Entry) -> list[dict[str, Any]]:
+        """Return what a person, a program or tools have said: each result is a message there."""
+        results = _results_in(entry)
+        said = [one for one in entry["parts"] if one["type"] != "tool_result"]
+        if not said:
+            return results
+        message = {"role": _ROLES[entry["role"]], **content_of(self._session, said)}
+        return [_wrapped(entry, message | _kept_in(entry)), *results]
 
     def _called(self, entry: Entry) -> None:
         message = self._open(entry)
         call = call_document(entry["tool_call_id"], entry["name"], entry.get("input"))
-        message.setdefault("tool_calls", []).append(call)
+        calls: list[dict[str, Any]] = message.setdefault("tool_calls", [])
+        if not any(one["id"] == call["id"] for one in calls):
+            # What an agent says may name its calls already.
+            calls.append(call)
         if entry["status"] == "open":
             return
         result = {
@@ -208,25 +239,43 @@ def _without_output(status: str) -> str:
     return "" if status == "completed" else status
 
 
-def _plain(entry: Entry) -> dict[str, Any]:
-    parts = entry["parts"]
-    message = {"role": _ROLES[entry["role"]], **content_of(parts)}
-    results = [one for one in parts if one["type"] == "tool_result"]
-    if results:
-        message["content"] = output_text(results[0].get("output"))
-        message["tool_call_id"] = results[0]["tool_call_id"]
-        if results[0].get("is_error"):
-            message["is_error"] = True
-    wrapped = _wrapped(entry, message)
-    if entry.get("implicit"):
-        wrapped["implicit"] = True
-    return wrapped
+def _think(message: dict[str, Any], parts: Sequence[Part], meta: Mapping[str, Any]) -> None:
+    """Add what is thought to a message, and by whom it is signed."""
+    message["reasoning_content"] = message.get("reasoning_content", "") + reasoning_of(parts)
+    signed = (text_in(one, "signature") for one in parts)
+    signature = next((one for one in signed if one), "") or text_in(meta, "signature")
+    if signature:
+        message["thinking_signature"] = signature
+
+
+def _results_in(entry: Entry) -> list[dict[str, Any]]:
+    """Return the results of tools in a message, each as a message."""
+    found: list[dict[str, Any]] = []
+    for part in entry["parts"]:
+        if part["type"] != "tool_result":
+            continue
+        result: dict[str, Any] = {
+            "role": "tool",
+            "content": output_text(part.get("output")),
+            "tool_call_id": text_in(part, "tool_call_id"),
+        }
+        if part.get("is_error") is True:
+            result["is_error"] = True
+        found.append(_wrapped(entry, result | _kept_in(entry)))
+    return found
+
+
+def _kept_in(entry: Entry) -> dict[str, Any]:
+    meta: dict[str, Any] = entry.get("meta") or {}
+    kept: Any = meta.get(KEPT)
+    return {} if kept is None else kept_fields(kept)
 
 
 def _wrapped(entry: Entry, message: dict[str, Any]) -> dict[str, Any]:
     message["created_at"] = entry["at"]
-    return {
+    wrapped = {
         "id": entry["id"],
         "agentName": entry.get("agent") or entry.get("author") or "",
         "message": message,
     }
+    return {**wrapped, "implicit": True} if entry.get("implicit") else wrapped

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from types import MappingProxyType
+from typing import Any, cast
 
 from api.docker_agent.shapes.wire import ChatMessage, MessagePart
 from api.http.outgoing.responses import to_json
 from domain.values import Part
 
 _DATA_URL = re.compile(r"data:([^;,]*);base64,(.+)", re.DOTALL)
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 _ELSEWHERE = ("reasoning", "tool_call", "tool_result")
 """Types of parts that have fields of their own in a message there."""
 
@@ -70,46 +72,73 @@ def text_of(parts: Iterable[Part]) -> str:
     return "".join(str(one["text"]) for one in parts if one.get("type") == "text")
 
 
-def content_of(parts: Sequence[Part]) -> dict[str, Any]:
-    """Return the `content` of parts, and `multi_content` where they are more than text."""
+def content_of(session: str, parts: Sequence[Part]) -> dict[str, Any]:
+    """Return the `content` of parts, and `multi_content` where they are more than text.
+
+    Args:
+        session: The id of the session, where blobs that they name can be read.
+        parts: What is said.
+    """
     said: dict[str, Any] = {"content": text_of(parts)}
     shown = [one for one in parts if one.get("type") not in _ELSEWHERE]
     if any(one.get("type") != "text" for one in shown):
-        said["multi_content"] = [_told(one) for one in shown]
+        said["multi_content"] = [_told(session, one) for one in shown]
     return said
 
 
-def _told(part: Part) -> dict[str, Any]:
-    meta: Mapping[str, Any] = part.get("meta") or {}
+def text_in(value: Mapping[str, Any], name: str) -> str:
+    """Return a text of a JSON object, empty where it has none: clients in Go read nothing else.
+
+    Args:
+        value: The object.
+        name: Of the field.
+    """
+    found = value.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _object_in(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = value.get(name)
+    return cast("Mapping[str, Any]", found) if isinstance(found, Mapping) else NOTHING
+
+
+def _told(session: str, part: Part) -> dict[str, Any]:
+    meta = _object_in(part, "meta")
     match part.get("type"):
-        case "text" | "reasoning":
+        case "text":
             return {"type": "text", "text": part["text"]}
         case "image":
-            url = part.get("url") or _data_url(part)
+            shown = {"url": _url_of(session, part) or _data_url(part)}
             return {
                 "type": "image_url",
-                "image_url": {"url": url, "detail": meta.get("detail", "")},
+                "image_url": {**shown, "detail": text_in(meta, "detail")},
             }
-        case "file" if part.get("url"):
-            path = "" if part["url"] == meta.get("file_id") else part["url"]
-            given = {"path": path, "file_id": meta.get("file_id", "")}
-            return {"type": "file", "file": {**given, "mime_type": part.get("media_type", "")}}
+        case "file" if url := _url_of(session, part):
+            file_id = text_in(meta, "file_id")
+            given = {"path": "" if url == file_id else url, "file_id": file_id}
+            return {"type": "file", "file": {**given, "mime_type": text_in(part, "media_type")}}
         case "file":
             document = {
-                "name": part.get("name", ""),
-                "mime_type": part.get("media_type", ""),
-                "source": {"inline_data": part.get("data")},
+                "name": text_in(part, "name"),
+                "mime_type": text_in(part, "media_type"),
+                "source": {"inline_data": text_in(part, "data")},
             }
             return {"type": "document", "document": document}
-        case "document":
-            return {"type": "document", "document": part.get("document")}
+        case "document" if isinstance(part.get("document"), Mapping):
+            return {"type": "document", "document": part["document"]}
         case _:
             # There is no word for it there, and it must not look as if it had not been said.
             return {"type": "text", "text": to_json(dict(part)).decode()}
 
 
+def _url_of(session: str, part: Part) -> str:
+    """Return where the bytes of a part are, if they are not in it."""
+    blob = text_in(part, "blob")
+    return f"/v1/sessions/{session}/blobs/{blob}" if blob else text_in(part, "url")
+
+
 def _data_url(part: Part) -> str:
-    return f"data:{part.get('media_type') or ''};base64,{part.get('data')}"
+    return f"data:{text_in(part, 'media_type')};base64,{text_in(part, 'data')}"
 
 
 def _known(part: dict[str, Any]) -> dict[str, Any]:

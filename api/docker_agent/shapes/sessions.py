@@ -49,6 +49,15 @@ def row_document(row: ListedSession) -> dict[str, Any]:
     return document | ({"working_dir": working_dir} if working_dir else {})
 
 
+def messages_in(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Return the messages of a session.
+
+    Args:
+        snapshot: Of the session.
+    """
+    return messages_of(str(snapshot.document["id"]), snapshot.transcript)
+
+
 def detail(snapshot: Snapshot, messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return a session as `GET /api/sessions/{id}` shows it.
 
@@ -78,7 +87,7 @@ def export(snapshot: Snapshot, *, whole: bool = False) -> dict[str, Any]:
         snapshot: Of the session.
         whole: With its rules, as the export for a recovery has it.
     """
-    shown = detail(snapshot, messages_of(snapshot.transcript))
+    shown = detail(snapshot, messages_in(snapshot))
     if not whole:
         shown.pop("permissions", None)
     shown["messages"] = shown["messages"] or []
@@ -94,7 +103,7 @@ async def snapshot_document(services: Services, snapshot: Snapshot) -> dict[str,
     """
     session, session_id = snapshot.session, UUID(str(snapshot.document["id"]))
     turn = session.turns.running
-    shown = detail(snapshot, messages_of(snapshot.transcript))
+    shown = detail(snapshot, messages_in(snapshot))
     agent = agent_of(session)
     written = (
         await services.partials.at(session_id, snapshot.sequence, turn.turn_id) if turn else []

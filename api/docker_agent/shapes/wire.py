@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 MOST_MESSAGES = 1000
 MOST_SESSIONS = 1000
@@ -20,6 +20,19 @@ def _text_of(value: Any) -> Any:
     return "" if value is None else value
 
 
+def _whole_of(value: Any) -> Any:
+    return 0 if value is None else value
+
+
+def _flag_of(value: Any) -> Any:
+    return False if value is None else value
+
+
+# As in Go: null is the zero of a type, and nothing else is made into what it is not.
+Integer = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
+Whole = Annotated[Integer, BeforeValidator(_whole_of)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Flag = Annotated[bool, Field(strict=True), BeforeValidator(_flag_of)]
 Text = Annotated[str, BeforeValidator(_text_of)]
 Texts = Annotated[list[str], BeforeValidator(_list_of)]
 
@@ -70,10 +83,52 @@ class ToolCall(Lenient):
     function: FunctionCall = Field(default_factory=FunctionCall)
 
 
-class ChatMessage(Lenient):
+class UsedTokens(Lenient):
+    """What a message of a model has used."""
+
+    input_tokens: Whole = 0
+    output_tokens: Whole = 0
+    cached_input_tokens: Whole = 0
+    cached_write_tokens: Whole = 0
+    reasoning_tokens: Whole = 0
+
+
+class KeptFields(Lenient):
+    """What a message has there and a message of ours has no place for."""
+
+    function_call: FunctionCall | None = None
+    tool_definitions: Annotated[list[dict[str, Any]], BeforeValidator(_list_of)] = Field(
+        default_factory=list[dict[str, Any]]
+    )
+    thought_signature: Text = ""
+    usage: UsedTokens | None = None
+    model: Text = ""
+    cost: Annotated[Number, BeforeValidator(_whole_of)] = 0.0
+    finish_reason: Text = ""
+    cache_control: Flag = False
+
+    def kept(self) -> dict[str, Any]:
+        """Return those that it has."""
+        named = self.model_dump(include={*KeptFields.model_fields}, exclude_unset=True)
+        return {name: value for name, value in named.items() if value}
+
+
+def kept_fields(value: Any) -> dict[str, Any]:
+    """Return what was kept of a message; nothing where a client could not read it.
+
+    Args:
+        value: As the log has it.
+    """
+    try:
+        return KeptFields.model_validate(value).kept()
+    except ValidationError:
+        return {}
+
+
+class ChatMessage(KeptFields):
     """A message of a chat."""
 
-    role: Literal["system", "user", "assistant", "tool"] = "user"
+    role: Text = ""
     content: Text = ""
     multi_content: Annotated[
         list[MessagePart], BeforeValidator(_list_of), Field(max_length=MOST_MESSAGES)
@@ -84,7 +139,7 @@ class ChatMessage(Lenient):
         default_factory=list[ToolCall]
     )
     tool_call_id: Text = ""
-    is_error: bool = False
+    is_error: Flag = False
 
 
 class MessageBody(Lenient):
@@ -92,7 +147,7 @@ class MessageBody(Lenient):
 
     message: ChatMessage
     agent_name: Annotated[Text, Field(alias="agentName")] = ""
-    implicit: bool = False
+    implicit: Flag = False
 
 
 def _wrapped(value: Any) -> Any:
@@ -120,10 +175,10 @@ class CreateSession(Lenient):
     """What a session begins with: the fields of a template that are honoured."""
 
     title: Text = ""
-    max_iterations: int = 0
-    max_consecutive_tool_calls: int = 0
-    max_old_tool_call_tokens: int = 0
-    tools_approved: bool = False
+    max_iterations: Whole = 0
+    max_consecutive_tool_calls: Whole = 0
+    max_old_tool_call_tokens: Whole = 0
+    tools_approved: Flag = False
     working_dir: Text = ""
     permissions: Permissions | None = None
     agent_model_overrides: Annotated[dict[str, str], BeforeValidator(_object_of)] = Field(
@@ -180,15 +235,15 @@ class UpdatePermissions(Lenient):
 class UpdateTokens(Lenient):
     """The totals, as they are from now on."""
 
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost: float | None = None
+    input_tokens: Whole = 0
+    output_tokens: Whole = 0
+    cost: Number | None = None
 
 
 class UpdateStarred(Lenient):
     """Whether the session is marked."""
 
-    starred: bool
+    starred: Annotated[bool, Field(strict=True)]
 
 
 class AddSummary(Lenient):
@@ -199,8 +254,8 @@ class AddSummary(Lenient):
     """
 
     summary: Text
-    first_kept_entry: int | None = None
-    tokens: int | None = None
+    first_kept_entry: Whole | None = None
+    tokens: Whole | None = None
 
 
 class BatchOfSessions(Lenient):

@@ -22,6 +22,7 @@ from domain.session.events import (
 from domain.session.state import Session
 from domain.values import Agent
 
+_FORKED = "the session begins with what another one has said; take a snapshot"
 EXITED: Mapping[str, Any] = {"type": "session_exited", "reason": "session ended"}
 
 
@@ -34,9 +35,10 @@ def about_session(session: str, before: Session, event: SessionEvent) -> list[di
         event: What happened.
     """
     match event:
-        case SessionCreated(title=title, agent=agent):
+        case SessionCreated(title=title, agent=agent, forked_from=origin):
             named = {"type": "session_title", "session_id": session, "title": title}
-            return [*([named] if title else []), *([_agent_info(agent)] if agent else [])]
+            begun = [*([named] if title else []), *([_agent_info(agent)] if agent else [])]
+            return begun if origin is None else [*begun, _warned(_FORKED)]
         case SessionRenamed(title=title):
             return [{"type": "session_title", "session_id": session, "title": title or ""}]
         case SummaryAdded(text=text):
@@ -77,7 +79,11 @@ def _warning(event: SessionEvent) -> list[dict[str, Any]]:
             message = "the conversation went back to an earlier point; take a new snapshot"
         case _:
             return []
-    return [{"type": "warning", "message": message}]
+    return [_warned(message)]
+
+
+def _warned(message: str) -> dict[str, Any]:
+    return {"type": "warning", "message": message}
 
 
 def _agent_info(agent: Agent) -> dict[str, Any]:

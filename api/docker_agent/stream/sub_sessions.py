@@ -2,8 +2,7 @@
 
 from uuid import UUID
 
-from api.docker_agent.shapes.messages import messages_of
-from api.docker_agent.shapes.sessions import detail, whole_document
+from api.docker_agent.shapes.sessions import detail, messages_in, whole_document
 from api.docker_agent.stream.translation import Translation
 from api.services import Services
 from application.ports.log.events import StoredEvent
@@ -23,11 +22,12 @@ async def frames_of(services: Services, translation: Translation, stored: Stored
         return frames
     data = services.store.codec.from_json(stored.record)["data"]
     try:
-        snapshot = await services.queries.snapshot(UUID(data["child_id"]))
+        # What becomes of it later is no part of this: however late it is read, it is the same.
+        snapshot = await services.queries.snapshot(UUID(data["child_id"]), translation.at)
     except CairnError:
         # It was deleted, or is erased: what it said is told to nobody any more.
         return frames
-    messages = messages_of(snapshot.transcript)
+    messages = messages_in(snapshot)
     shown = detail(snapshot, messages)
     child = whole_document(UUID(data["child_id"]), snapshot.session, shown["created_at"])
     word = {

@@ -1,5 +1,6 @@
 """Goes through a log and says each event in the words of docker-agent, as frames of a stream."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -36,13 +37,21 @@ class Translation:
         self._codec = codec
         self._session_id = session_id
         self._told: dict[tuple[str, str], str] = {}
-        self._at = ""
+        self.at: datetime | None = None
         """When the last event was."""
         self.state = state
 
     def exited(self) -> bytes:
         """Return the frame that says that nothing follows."""
         return frame_of(self.state.sequence, {**EXITED})
+
+    def aside(self, word: dict[str, Any]) -> bytes:
+        """Return what is no event of the log as a frame, which is told to nobody again.
+
+        Args:
+            word: What it says.
+        """
+        return frame_of(None, self._dated(word))
 
     def words(self, stored: StoredEvent) -> list[dict[str, Any]]:
         """Return what docker-agent says for the next event.
@@ -52,7 +61,7 @@ class Translation:
         """
         recorded, before = self._codec.decode(stored), self.state
         self.state = evolve(before, recorded)
-        self._at = rfc3339(recorded.at)
+        self.at = recorded.at
         told = words_for(self._session_id, before, recorded.event, self.state)
         return [self._dated(one) for one in told]
 
@@ -68,7 +77,9 @@ class Translation:
     def _dated(self, word: dict[str, Any]) -> dict[str, Any]:
         agent = self.state.description.agent
         name = {} if agent is None else {"agent_name": agent.name}
-        return {"type": word["type"], **name, "timestamp": self._at, **word}
+        at = self.at or self.state.last_activity_at
+        time = {} if at is None else {"timestamp": rfc3339(at)}
+        return {"type": word["type"], **name, **time, **word}
 
     def frames(self, stored: StoredEvent) -> bytes:
         """Return the next event as frames; the last of them carries its sequence.
@@ -76,10 +87,12 @@ class Translation:
         Args:
             stored: The event after the last one.
         """
-        words = [one for one in self.words(stored) if not self._is_known(one, stored)]
-        if not words:
+        told = self.words(stored)
+        words = [one for one in told if not self._is_known(one, stored)]
+        if not told:
             return b""
-        *first, last = words
+        # Where all is known, the rest of it is empty: whoever comes back goes on after it.
+        *first, last = words or told[-1:]
         return b"".join(frame_of(None, one) for one in first) + frame_of(stored.sequence, last)
 
     def partial(self, item: PartialText) -> bytes:
@@ -92,12 +105,11 @@ class Translation:
         kind = _CHOICES.get(piece.key.type)
         if kind is None:
             call = call_document(piece.key.message_id, piece.name or "", piece.text)
-            return frame_of(None, {"type": "partial_tool_call", "tool_call": call})
+            return self.aside({"type": "partial_tool_call", "tool_call": call})
         text = self._news_in(piece, kind)
         if not text:
             return b""
-        word = {"type": kind, "content": text, "session_id": str(self._session_id)}
-        return frame_of(None, word)
+        return self.aside({"type": kind, "content": text, "session_id": str(self._session_id)})
 
     def _news_in(self, piece: Piece, kind: str) -> str:
         key = (kind, piece.key.message_id)

@@ -4,12 +4,14 @@ What docker-agent has a word for and we have not is reported by a driver as a `r
 the kind `docker-agent`, and told as it came.
 """
 
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from api.docker_agent.shapes.messages import call_document, output_text, reasoning_of
-from api.docker_agent.shapes.parts import content_of, text_of
+from api.docker_agent.shapes.parts import content_of, text_in, text_of
 from api.docker_agent.shapes.questions import confirmation, elicitation
+from api.docker_agent.stream.reported import reported_word
 from api.docker_agent.stream.session_words import about_session
 from domain.session.events import (
     AgentMessage,
@@ -36,25 +38,18 @@ from domain.session.state import Session
 KIND = "docker-agent"
 """The kind of the events that a driver reports in the words of docker-agent."""
 
-REPORTED = frozenset(
-    (
-        *("agent_info", "agent_switching", "authorization_event", "hook_blocked", "hook_finished"),
-        *("hook_started", "max_iterations_reached", "mcp_init_finished", "mcp_init_started"),
-        *("model_fallback", "partial_tool_call", "rag_indexing_completed", "session_compaction"),
-        *("rag_indexing_progress", "rag_indexing_started", "shell", "sub_session_completed"),
-        *("team_info", "toolset_info", "warning"),
-    )
-)
-"""What a driver may report so: all that does not say what the log itself must say."""
-
 _ERROR_CODES = frozenset(
     (
         *("model_error", "rate_limited", "context_exceeded", "request_too_large"),
         *("media_too_large", "tool_failed", "hook_blocked", "loop_detected"),
     )
 )
+_MOST = 2**63
+"""A count is less: clients read it as an int64."""
+
 _STOP_REASONS = ("error", "canceled", "hook_blocked", "loop_detected")
 _CONFIRMED = {"allow_once": "approve", "allow_always": "approve-session"}
+_GRANTED = {"session": "approve-session", "tool": "approve-tool"}
 
 Words = list[dict[str, Any]]
 
@@ -101,15 +96,15 @@ def _said(session: str, before: Session, event: SessionEvent) -> Words:
             | ElicitationAnswered()
         ):
             return _interaction(before, event)
-        case RuntimeEvent(kind=kind) if kind == KIND and isinstance(event.data, dict):
-            reported = dict(cast("dict[str, Any]", event.data))
-            return [reported] if reported.get("type") in REPORTED else []
+        case RuntimeEvent(kind=kind, problem=None) if kind == KIND:
+            reported = reported_word(event.data)
+            return [] if reported is None else [reported]
         case _:
             return about_session(session, before, event)
 
 
 def _user_message(session: str, event: TurnStarted | InputSteered) -> Words:
-    said = content_of(event.parts)
+    said = content_of(session, event.parts)
     many = {"multi_content": said["multi_content"]} if "multi_content" in said else {}
     return [
         {
@@ -214,8 +209,9 @@ def _interaction(
         case PermissionRequested():
             named = event.tool_call_id, event.tool, event.arguments
             return [confirmation(before, event.request_id, *named)]
-        case PermissionDecided(decision=decision):
+        case PermissionDecided(decision=decision, grant=grant):
             said = _CONFIRMED.get(decision, "reject")
+            said = said if said == "reject" else _GRANTED.get(grant or "", said)
         case ElicitationRequested():
             asked = event.message, event.schema, event.url, event.meta
             return [elicitation(event.request_id, *asked)]
@@ -236,8 +232,7 @@ def _usage(session: str, event: SessionEvent, after: Session) -> dict[str, Any]:
     if isinstance(event, UsageReported):
         meta = event.meta or {}
         for name in ("context_length", "context_limit"):
-            if isinstance(meta.get(name), int):
-                usage[name] = meta[name]
+            usage[name] = _count_in(meta, name)
         usage["last_message"] = {
             "input_tokens": event.input_tokens or 0,
             "output_tokens": event.output_tokens or 0,
@@ -245,6 +240,12 @@ def _usage(session: str, event: SessionEvent, after: Session) -> dict[str, Any]:
             "cached_write_tokens": 0,
             "reasoning_tokens": event.reasoning_tokens or 0,
             "Cost": event.cost or 0,
-            "Model": str(meta.get("model") or ""),
+            "Model": text_in(meta, "model"),
         }
     return {"type": "token_usage", "session_id": session, "usage": usage}
+
+
+def _count_in(meta: Mapping[str, Any], name: str) -> int:
+    value: Any = meta.get(name)
+    is_count = isinstance(value, int) and not isinstance(value, bool)
+    return int(value) if is_count and 0 <= value < _MOST else 0
