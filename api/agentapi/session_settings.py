@@ -3,6 +3,7 @@
 They are kept verbatim and sealed. What is in the log is them without secrets.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -209,14 +210,18 @@ def settings_of(value: Any) -> SessionSettings:
 # Secrets there are the values of `env`, `github.token`, `slack_params.bot_token`, `password` of
 # registries, `content` of files, and `credentials`. The same keys hold secrets wherever else they
 # stand, such as in the settings of an MCP server; the text of a configuration may hold anything.
-_ALL_VALUES = frozenset({"env", "environment", "headers", "http_headers"})
-_SECRET = frozenset(
-    {"access_token", "api_key", "apikey", "auth", "authorization", "bearer_token", "bot_token",
-     "client_secret", "config_toml", "content", "credential", "credentials", "passwd", "password",
-     "private_key", "refresh_token", "secret", "token"}
+_ALL_VALUES = frozenset(
+    {"env", "env_vars", "environment", "environment_variables", "extra_headers", "headers",
+     "http_headers"}
 )  # fmt: skip
-_SECRET_ENDS = ("_token", "_key", "_secret", "_password", "token", "apikey", "secret", "password")
+_SECRET = frozenset(
+    {"access_tokens", "auth", "authorization", "config_toml", "content", "cookie", "cookies",
+     "credential", "credentials", "key", "keys", "tokens"}
+)  # fmt: skip
+_SECRET_ENDS = ("token", "apikey", "apikeys", "_key", "_keys", "secret", "secrets", "password",
+                "passwords", "passwd", "passphrase", "pwd", "_pass")  # fmt: skip
 _NO_SECRET = frozenset({"memory_key"})
+_NEXT_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def without_secrets(value: Any) -> Any:
@@ -227,7 +232,7 @@ def without_secrets(value: Any) -> Any:
     """
     if isinstance(value, dict):
         given = cast("Mapping[str, Any]", value)
-        return {key: _shown(key.casefold(), one) for key, one in given.items()}
+        return {key: _shown(key, one) for key, one in given.items()}
     if isinstance(value, list):
         items = cast("list[Any]", value)  # type: ignore[redundant-cast]
         return [without_secrets(one) for one in items]
@@ -235,14 +240,16 @@ def without_secrets(value: Any) -> Any:
 
 
 def _shown(key: str, value: Any) -> Any:
-    if key in _ALL_VALUES or _is_secret(key):
+    # As it is, and as words: `privateKey`, and a `toKEN` that is no two words.
+    if any(map(_is_secret, (key, _NEXT_WORD.sub("_", key)))):
         return _hidden(value)
     return without_secrets(value)
 
 
 def _is_secret(key: str) -> bool:
-    plain = key.replace("-", "_")
-    return plain not in _NO_SECRET and (plain in _SECRET or plain.endswith(_SECRET_ENDS))
+    plain = key.casefold().replace("-", "_")
+    named = plain in _ALL_VALUES or plain in _SECRET or plain.endswith(_SECRET_ENDS)
+    return named and plain not in _NO_SECRET
 
 
 def _hidden(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """From settings to keys: what lets somebody in, what signs, and what seals."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -105,7 +105,7 @@ def signing_secrets_of(settings: Settings) -> SigningSecrets:
     if not settings.has_open("agentapi"):
         return tuple
     named = settings.session_manager_hmac_secret
-    own = tuple(filter(None, [named.get_secret_value().encode() if named else b""]))
+    own = _secrets_of([named.get_secret_value()] if named else [])
     file: WatchedFile[tuple[bytes, ...]] | None = None
     if settings.session_manager_hmac_secret_file is not None:
         try:
@@ -129,8 +129,12 @@ def signing_secrets_of(settings: Settings) -> SigningSecrets:
 
 def _secrets_in(path: Path) -> tuple[bytes, ...]:
     """Return the secrets of a file, one a line."""
-    lines = read_owner_only(path, _MAKES_SECRETS).splitlines()
-    return tuple(line.encode() for line in lines if line)
+    return _secrets_of(read_owner_only(path, _MAKES_SECRETS).splitlines())
+
+
+def _secrets_of(lines: Iterable[str]) -> tuple[bytes, ...]:
+    """Return the secrets among lines: of blanks anybody could think."""
+    return tuple(line.encode() for line in lines if line.strip())
 
 
 def session_managers_of(settings: Settings, clock: Clock) -> SessionManagers:

@@ -8,9 +8,10 @@ is sealed with it, so that a value which somebody moves to another row does not 
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from secrets import token_bytes
+from time import monotonic
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -21,6 +22,7 @@ from infrastructure.keys.owner_only_file import (
     replace_owner_only,
     write_new,
 )
+from infrastructure.keys.watched_file import WatchedFile
 
 _MAKER = "cairn secrets keygen"
 _MARK = "sealed:v1"
@@ -63,15 +65,16 @@ class Sealer:
     """Seals values with the newest key of a file.
 
     Args:
-        path: The key file; read again when a value names a key that is not known.
+        path: The key file; read again within a second of a change, and at once when a value names a
+            key that is not known.
+        clock: Seconds that only grow.
 
     Raises:
         KeyFileError: The file cannot be used.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._keys = read_sealing_keys(path)
+    def __init__(self, path: Path, clock: Callable[[], float] = monotonic) -> None:
+        self._file = WatchedFile(path, read_sealing_keys, clock)
 
     def seal(self, value: str, about: str) -> str:
         """Return a value as it is kept.
@@ -80,7 +83,7 @@ class Sealer:
             value: What must not be shown.
             about: What it belongs to.
         """
-        key_id, key = next(iter(self._keys.items()))
+        key_id, key = next(iter(self._file.now().items()))
         own = AESGCM.generate_key(8 * _KEY_BYTES)
         wrapped = _encrypted(key, own, about)
         content = _encrypted(own, value.encode(), about)
@@ -100,7 +103,7 @@ class Sealer:
         if not kept.startswith(_MARK):
             return kept
         key_id = _key_id_of(kept)
-        key = self._keys.get(key_id) or self._key_read_again(key_id)
+        key = self._file.now().get(key_id) or self._file.at_once().get(key_id)
         if key is None:
             raise CannotOpen(f"it is sealed with the key {key_id}, which the key file has not")
         try:
@@ -116,18 +119,7 @@ class Sealer:
 
     def current_mark(self) -> str:
         """Return what values begin with that are sealed with the newest key."""
-        self._read_again()
-        return f"{_MARK}:{next(iter(self._keys))}:"
-
-    def _key_read_again(self, key_id: str) -> bytes | None:
-        self._read_again()
-        return self._keys.get(key_id)
-
-    def _read_again(self) -> None:
-        try:
-            self._keys = read_sealing_keys(self._path)
-        except KeyFileError:
-            return  # it was read before: what is known stays good
+        return f"{_MARK}:{next(iter(self._file.at_once()))}:"
 
 
 def read_sealing_keys(path: Path) -> Mapping[str, bytes]:

@@ -40,14 +40,19 @@ class WatchedFile(Generic[_T]):
     def now(self) -> _T:
         """Return what it says, at most a second ago."""
         if self._clock() - self._looked_at >= _LOOKED_AT_EVERY:
-            self._looked_at = self._clock()
-            mark = _mark(self._path)
-            if mark != self._mark:
-                self._mark = mark
-                try:
-                    self._said = self._read(self._path)
-                except KeyFileError as error:
-                    _logger.warning("%s What it said before stays good.", error)
+            return self.at_once()
+        return self._said
+
+    def at_once(self) -> _T:
+        """Return what it says in this moment."""
+        self._looked_at = self._clock()
+        mark = _mark(self._path)
+        if mark != self._mark:
+            self._mark = mark
+            try:
+                self._said = self._read(self._path)
+            except KeyFileError as error:
+                _logger.warning("%s What it said before stays good.", error)
         return self._said
 
 

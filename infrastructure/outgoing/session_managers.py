@@ -90,7 +90,7 @@ def _manager(path: Path, number: int, told: Any) -> Manager:
         wrong = f"has other keys than {', '.join(sorted(_KEYS))}"
     elif not isinstance(name, str) or not _NAME.fullmatch(name):
         wrong = "has no usable id: 1 to 64 letters, digits, dots, dashes and underscores"
-    elif not isinstance(secret, str) or not secret:
+    elif not isinstance(secret, str) or not secret.strip():
         wrong = "has no hmac_secret"
     elif not isinstance(default, bool):
         wrong = "has a default that is not true or false"

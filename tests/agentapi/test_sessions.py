@@ -173,10 +173,20 @@ def test_a_body_beyond_the_cap_is_refused_and_one_below_may_have_large_files(sig
         {"credentials": {"a": [MARK]}},
         {"pi": {"models_json": {"providers": {"x": {"apiKey": MARK}}}}},
         {"startup": {"args": ["https://user:" + MARK + "@host/"]}},
+        *({"claude": {"settings_json": {"x": {key: MARK}}}} for key in (
+            "privateKey", "secretAccessKey", "encryption-key", "clientSecret", "dbPassword",
+            "PASSWD", "passphrase", "httpHeaders", "http-headers", "extraHeaders", "envVars",
+            "cookie", "key", "apiKeys", "secrets", "toKEN", "smtp_pass", "X-Api-Key",
+        )),
     ],
-)
+)  # fmt: skip
 def test_secrets_are_hidden_wherever_they_stand(value: Json):
     assert MARK not in json.dumps(without_secrets(value))
+
+
+def test_what_is_named_like_a_secret_and_is_none_stays():
+    value = {"secret_name": "a", "maxTokens": 5, "memory_key": {"k": "v"}, "keyboard": "us"}
+    assert without_secrets(value) == value
 
 
 def test_no_secret_is_in_any_read_log_event_or_export(

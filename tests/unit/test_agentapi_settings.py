@@ -42,10 +42,13 @@ def test_all_secrets_are_good_at_the_same_time(files: Path):
     assert signing_secrets_of(settings)() == ("clé".encode(), b"one", b"two three")
 
 
-def test_it_does_not_start_without_a_secret(monkeypatch: pytest.MonkeyPatch, files: Path):
+@pytest.mark.parametrize("blank", ["", "  ", "\t"])
+def test_it_does_not_start_without_a_secret(
+    monkeypatch: pytest.MonkeyPatch, files: Path, blank: str
+):
     monkeypatch.setenv(ENABLED, "true")
-    monkeypatch.setenv(SECRET, "")
-    (files / "secrets").write_text("\n\n")
+    monkeypatch.setenv(SECRET, blank)
+    (files / "secrets").write_text(f"\n{blank}\r\n")
     for more in ({}, {"session_manager_hmac_secret_file": files / "secrets"}):
         with pytest.raises(StartError, match="never open without a secret"):
             signing_secrets_of(Settings(secrets_key_file=files / "key", **more))

@@ -75,6 +75,20 @@ def test_keys_rotate_while_others_run(tmp_path: Path):
     assert sealer.open(sealer.seal("c", "w"), "w") == "c"
 
 
+def test_a_key_that_was_rotated_away_seals_nothing_more(tmp_path: Path):
+    """Also in a process that only seals: what it kept would open for nobody any more."""
+    path, seconds = tmp_path / "k", 0.0
+    make_sealing_key(path)
+    sealer = Sealer(path, lambda: seconds)
+    old = sealer.seal("a", "w")
+    rotate_sealing_key(path)
+    path.write_text(path.read_text().splitlines()[0])
+    seconds = 1.0
+    assert Sealer(path).open(sealer.seal("b", "w"), "w") == "b"
+    with pytest.raises(CannotOpen):
+        Sealer(path).open(old, "w")
+
+
 def test_without_a_key_values_are_as_they_are(path: Path):
     assert Plain().open(Plain().seal("whsec_x", "w"), "w") == "whsec_x"
     assert Sealer(path).open("whsec_x", "w") == "whsec_x"

@@ -36,6 +36,7 @@ def test_managers_are_read_in_their_order(tmp_path: Path):
         (GOOD.replace('"b"', '"b b"'), "no usable id"),
         (GOOD.replace('"b"', "1"), "no usable id"),
         (GOOD.replace('"s3cr3t"', '""'), "no hmac_secret"),
+        (GOOD.replace('"s3cr3t"', '" "'), "no hmac_secret"),
         (GOOD.replace("https:", "ftp:"), "no usable url"),
         (GOOD.replace("https://", "https://user:pass@"), "no usable url"),
         (GOOD.replace("base/", "base?a=b"), "no usable url"),
