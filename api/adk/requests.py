@@ -198,15 +198,20 @@ def require_name(value: str, what: str) -> str:
     return name
 
 
-def reply(body: bytes, *, sequence: int | None = None, status: int = 200) -> Reply:
+def reply(
+    body: bytes, *, sequence: int | None = None, replayed: bool = False, status: int = 200
+) -> Reply:
     """Return an answer in JSON.
 
     Args:
         body: The JSON.
         sequence: Of the session that it tells of, for its ETag.
+        replayed: Whether it was done by an earlier request.
         status: The HTTP status.
     """
-    headers = None if sequence is None else {"ETag": etag(sequence)}
+    headers = {} if sequence is None else {"ETag": etag(sequence)}
+    if replayed:
+        headers["Idempotent-Replayed"] = "true"
     return Reply(body, status=status, headers=headers)
 
 

@@ -12,7 +12,7 @@ from api.adk.wire import Event, event_record
 from api.http.incoming.requests import AnyRequest, name_of
 from api.http.outgoing.responses import to_json
 from api.services import Services, caller_of, services_of
-from application.commands.request import Caller, IdempotencyKey
+from application.commands.request import Caller, IdempotencyKey, Outcome
 from application.ports.session.session_rows import After, ListedSession, SessionFilter, SessionOrder
 from application.use_cases.session.named_sessions import SessionName
 from domain.session.commands import ForeignEvent
@@ -248,14 +248,15 @@ def now_of(services: Services) -> float:
 
 
 async def record_event(
-    request: AnyRequest, event: ForeignEvent, *, known: int | None = None
-) -> int:
-    """Record an event, once however often it is sent, and return the sequence after it.
+    request: AnyRequest, event: ForeignEvent, *, known: int | None = None, timed: bool = True
+) -> Outcome:
+    """Record an event, once however often it is sent.
 
     Args:
         request: Who asks; its path names the session.
         event: The event.
         known: The sequence up to which the caller knows the session; None takes whatever came.
+        timed: Whether its time is what was sent: another one each time is no other event.
 
     Raises:
         SessionNotFound: There is no such session.
@@ -264,19 +265,19 @@ async def record_event(
     """
     caller = await caller_of(request)
     if caller.key is None:
-        caller = caller._replace(key=_key_of(event))
+        caller = caller._replace(key=_key_of(event, timed=timed))
     services = services_of(request)
 
-    async def record(session_id: UUID) -> int:
-        events = services.foreign_events
-        return (await events.record(caller, session_id, (event,), known=known)).sequence
+    async def record(session_id: UUID) -> Outcome:
+        return await services.foreign_events.record(caller, session_id, (event,), known=known)
 
     return await services.adk_sessions.on(named_in(request), record)
 
 
-def _key_of(event: ForeignEvent) -> IdempotencyKey:
+def _key_of(event: ForeignEvent, *, timed: bool) -> IdempotencyKey:
     name = sha256(event.event_id.encode()).hexdigest()
-    return IdempotencyKey(f"{KIND}:{name}", sha256(to_json(event.record)).digest())
+    record = {key: told for key, told in event.record.items() if timed or key != "timestamp"}
+    return IdempotencyKey(f"{KIND}:{name}", sha256(to_json(record)).digest())
 
 
 async def plain_caller(request: AnyRequest) -> Caller:

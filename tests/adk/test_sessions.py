@@ -408,6 +408,21 @@ def test_a_session_begins_once_however_often_it_is_asked_for_with_a_key(
     assert [one["id"] for one in ok(place.client.get(place.path))] == [first.json()["id"]]
 
 
+def test_an_event_of_a_session_that_is_deleted_is_another_one_in_the_next_of_its_name(
+    place: Place,
+):
+    place.create(sessionId="s")
+    at, event = f"{place.path}/s", {"event": said("x", "e1")}
+    assert "idempotent-replayed" not in place.client.post(f"{at}/events", json=event).headers
+    again = place.client.post(f"{at}/events", json=event)
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (200, "true")
+    ok(place.client.delete(at))
+    assert place.client.post(f"{at}/events", json=event).status_code == 404
+    place.create(sessionId="s")
+    assert "idempotent-replayed" not in place.client.post(f"{at}/events", json=event).headers
+    assert [one["id"] for one in place.get("s")["events"]] == ["e1"]
+
+
 def test_a_run_heeds_no_condition_and_refuses_it(place: Place):
     tag = place.client.post(place.path, json={"sessionId": "s"}).headers["etag"]
     run = {"appName": place.app, "userId": place.user, "sessionId": "s", "newMessage": None}

@@ -100,7 +100,7 @@ async def _created(request: AnyRequest, body: CreateSession, given: str | None) 
         raise
     row = await services.queries.session(outcome.session_id)
     read = await read_session(services, row)
-    return reply(session_json(services, read), sequence=read.sequence)
+    return reply(session_json(services, read), sequence=read.sequence, replayed=outcome.replayed)
 
 
 def _refuse_options(options: dict[str, Any]) -> None:
@@ -201,9 +201,9 @@ async def append_event(request: AnyRequest) -> ASGIResponse:
         row = await row_of(request)
         return reply(to_json({"event": None, "sequence": row.sequence}), sequence=row.sequence)
     made = foreign_event(services, event, now=now_of(services))
-    sequence = await record_event(request, made, known=known)
-    answer = to_json({"event": made.record, "sequence": sequence})
-    return reply(answer, sequence=sequence)
+    done = await record_event(request, made, known=known, timed=event.timestamp is not None)
+    answer = to_json({"event": made.record, "sequence": done.sequence})
+    return reply(answer, sequence=done.sequence, replayed=done.replayed)
 
 
 @post(_SESSION + "/rewind", right="write")

@@ -2,7 +2,8 @@
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple, TypeVar, cast
+from contextlib import suppress
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from application.commands.handler import CommandHandler
@@ -18,7 +19,6 @@ from domain.values import JsonObject, Owner
 _METADATA = "named"
 _MOST_GENERATIONS = 1000
 _REMEMBERED = 10_000
-_T = TypeVar("_T")
 
 
 class SessionName(NamedTuple):
@@ -50,7 +50,7 @@ class NamedSessions:
         self._handler = handler
         self._known: OrderedDict[SessionName, UUID] = OrderedDict()
 
-    async def on(self, wanted: SessionName, do: Callable[[UUID], Awaitable[_T]]) -> _T:
+    async def on(self, wanted: SessionName, do: Callable[[UUID], Awaitable[Outcome]]) -> Outcome:
         """Do something with the session of a name, which need not be looked for each time.
 
         Args:
@@ -63,11 +63,13 @@ class NamedSessions:
         known = self._known.get(wanted)
         if known is not None:
             self._known.move_to_end(wanted)
-            try:
-                return await do(known)
-            except (SessionIsDeleted, SessionNotFound):
-                # Another one may have the name by now.
-                self._known.pop(wanted, None)
+            with suppress(SessionIsDeleted, SessionNotFound):
+                done = await do(known)
+                # What was done in a session that is deleted since is told again.
+                if not done.replayed or await self._has_name(known, wanted):
+                    return done
+            # Another one may have the name by now.
+            self._known.pop(wanted, None)
         found = (await self.find(wanted)).session_id
         try:
             done = await do(found)
@@ -91,6 +93,10 @@ class NamedSessions:
         if found is None:
             raise SessionNotFound
         return found
+
+    async def _has_name(self, session_id: UUID, wanted: SessionName) -> bool:
+        row, _ = await self._look(wanted)
+        return row is not None and row.session_id == session_id
 
     async def _look(self, wanted: SessionName) -> tuple[ListedSession | None, int]:
         """Return the session, and the generation that a new one would be."""

@@ -138,19 +138,21 @@ class CairnSessionService(CairnClient, BaseSessionService):
             # A copy: the caller's event keeps the keys that only live in the session object.
             kept = self._trim_temp_delta_state(event.model_copy(deep=True))
             known = session._storage_update_marker
-            sequence = await self._record(session, kept, int(known) if known else None)
-            if known is not None and sequence <= int(known):
-                # It was recorded before, and this session has it already.
+            answer = await self._record(session, kept, known)
+            sequence: int = answer.json()["sequence"]
+            was_there = answer.headers.get("idempotent-replayed") == "true"
+            if was_there and known is not None and sequence <= int(known):
+                # It was recorded before this session object was read.
                 return event
             self._commit_event_to_session(session, kept)
             session.last_update_time = kept.timestamp
             session._storage_update_marker = str(sequence)
             return event
 
-    async def _record(self, session: Session, event: Event, known: int | None) -> int:
+    async def _record(self, session: Session, event: Event, known: str | None) -> httpx.Response:
         body: dict[str, Any] = {"event": _document(event)}
         if known is not None and self._refuse_stale:
-            body["known"] = known
+            body["known"] = int(known)
         path = sessions_path(session.app_name, session.user_id, session.id) + "/events"
         answer = await self._ask("POST", path, document=body)
         if is_missing(answer):
@@ -163,8 +165,7 @@ class CairnSessionService(CairnClient, BaseSessionService):
             case HTTPStatus.CONFLICT:
                 raise ValueError(f"Another event has the id {event.id!r} already.")
             case _:
-                sequence: int = checked(answer).json()["sequence"]
-                return sequence
+                return checked(answer)
 
     @asynccontextmanager
     async def _turn(self, session: Session) -> AsyncGenerator[None]:
