@@ -14,6 +14,8 @@ from application.use_cases.session.named_sessions import SessionName
 MOST_IN_NAME = 512
 """Characters of a name, as the store takes them."""
 _REFERENCE = "artifact://"
+_GONE = {"inlineData": {"mimeType": "application/octet-stream"}}
+"""Without bytes: what a rewind writes over artifacts that were not there yet."""
 
 
 def require_artifact_name(name: str) -> str:
@@ -74,10 +76,9 @@ def part_json(version: ArtifactVersion, content: bytes) -> bytes | None:
         content: Its bytes.
     """
     part: dict[str, Any] = from_json(version.about)["part"]
+    if part == _GONE and not content:
+        return None
     if "inlineData" in part:
-        if not content:
-            # What a rewind writes over artifacts that were not there yet.
-            return None
         data = base64.urlsafe_b64encode(content).decode()
         part["inlineData"] = {"data": data, **part["inlineData"]}
     elif "fileData" not in part:

@@ -98,6 +98,19 @@ _parts = st.one_of(
     ),
     some(types.Part, text=words, part_metadata=objects),
 )
+artifacts = st.one_of(
+    some(types.Part, text=texts, part_metadata=objects).filter(lambda part: part.text is not None),
+    made(
+        types.Part,
+        inline_data=made(
+            types.Blob,
+            data=st.binary(max_size=3),
+            mime_type=words | st.just("application/octet-stream"),
+            display_name=st.none() | words,
+        ),
+    ),
+    made(types.Part, file_data=made(types.FileData, file_uri=words, mime_type=words)),
+)
 contents = some(
     types.Content, role=st.sampled_from(["user", "model"]), parts=st.lists(_parts, max_size=3)
 )
@@ -205,9 +218,12 @@ _fields: dict[str, st.SearchStrategy[Any]] = {
     ),
     "go_away": made(types.LiveServerGoAway, time_left=st.just("3s")),
 }
+
+
+def _event(few: dict[str, Any], timestamp: float, author: str) -> Event:
+    return Event(timestamp=timestamp, author=author, **few)
+
+
 events = st.builds(
-    lambda few, timestamp, author: Event(timestamp=timestamp, author=author, **few),
-    some(dict, **_fields),
-    times,
-    st.sampled_from(["user", "helper", "", "é"]),
+    _event, some(dict, **_fields), times, st.sampled_from(["user", "helper", "", "é"])
 )

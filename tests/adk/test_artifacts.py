@@ -35,6 +35,8 @@ def shelf(adk: httpx.Client) -> Shelf:
 @pytest.mark.parametrize(
     ("part", "mime"),
     [
+        ({"inlineData": {"data": "", "mimeType": "image/png"}}, "image/png"),
+        ({"text": ""}, "text/plain"),
         ({"text": "Zoë \u0000 \U0001f600"}, "text/plain"),
         ({"text": "t", "thought": True, "partMetadata": {"k": None}}, "text/plain"),
         (
