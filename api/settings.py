@@ -15,6 +15,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.http.around.forwarded import checked_root_path, networks_of
+from api.http.around.site_guard import require_hosts, require_origins
 from application.limits.limiter import Limits
 from application.ports.access.issued_tokens import secure_url
 from domain.timers import Timers
@@ -220,6 +221,18 @@ class Settings(BaseSettings):
         if self.oidc_issuer and not self.oidc_keys and "://" not in self.oidc_issuer:
             raise ValueError("oidc_issuer is no URL that tells its keys: name them with oidc_keys")
         return self
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _allow_origins_that_there_are(cls, value: str) -> str:
+        require_origins(_listed(value))
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _allow_names_of_hosts(cls, value: str) -> str:
+        require_hosts(_listed(value))
+        return value
 
     @field_validator("trusted_proxies")
     @classmethod

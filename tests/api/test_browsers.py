@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
+from api.settings import Settings
 from tests.support.api import Api
 from tests.support.postgres import Server
 from tests.support.server import running
@@ -134,3 +136,34 @@ def test_answers_are_neither_guessed_at_nor_kept(api: Api, base_url: str) -> Non
         assert "cache-control" in headers
     assert session.get().headers["cache-control"] == "private, no-cache"
     assert api.get("/v1/sessions").headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("allowed_origins", "*"),
+        ("allowed_origins", "null"),
+        ("allowed_origins", "https://*.example.com"),
+        ("allowed_origins", f"{CONSOLE}/"),
+        ("allowed_origins", f"{CONSOLE}, https://Console.example.com"),
+        ("allowed_origins", "https://console.example.com:443"),
+        ("allowed_origins", "http://localhost:80"),
+        ("allowed_origins", "console.example.com"),
+        ("allowed_hosts", "cairn.internal:8080"),
+        ("allowed_hosts", "http://cairn.internal"),
+        ("allowed_hosts", "*"),
+        ("allowed_hosts", "::1"),
+    ],
+)
+def test_what_would_allow_nothing_or_everything_is_refused_at_the_start(
+    setting: str, value: str
+) -> None:
+    with pytest.raises(ValidationError, match=r"is no (origin|name)"):
+        Settings.model_validate({setting: value})
+
+
+def test_origins_and_hosts_are_taken_as_browsers_send_them() -> None:
+    origins = f"{CONSOLE}, http://localhost:3000,http://[::1]:5173, chrome-extension://abc"
+    hosts = "cairn.internal, Cairn, 10.0.0.7, [fd00::7]"
+    chosen = Settings.model_validate({"allowed_origins": origins, "allowed_hosts": hosts})
+    assert len(chosen.names("allowed_origins")) == len(chosen.names("allowed_hosts")) == 4

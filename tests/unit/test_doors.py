@@ -147,6 +147,16 @@ def test_what_a_browser_may_not_do_is_refused_in_the_words_of_the_door():
     assert ask(guarded, "POST", "/who", headers=cross).json()["code"] == "cross_site"
 
 
+def test_a_page_without_an_origin_is_of_no_host_not_even_of_one_without_a_name():
+    doors = Doors([native(post("/who", right=None)(who))])
+    guarded = SiteGuard(doors, answer_error=doors.answer_error, asks_for_token=lambda: True)
+    for host in ("", "a.example"):
+        headers = {"Origin": "null", "Host": host}
+        assert ask(guarded, "POST", "/who", headers=headers).json()["code"] == "cross_site"
+    ours = {"Origin": "https://a.example", "Host": "a.example"}
+    assert ask(guarded, "POST", "/who", headers=ours).status_code == 200
+
+
 def test_a_closed_door_has_no_paths():
     doors = Doors([native(), foreign(get("/foreign/who", right=None)(who), enabled=False)])
 

@@ -8,7 +8,8 @@ token and is reached over the loopback interface answers to names of this machin
 """
 
 import ipaddress
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
@@ -26,6 +27,47 @@ _EXPOSED = (
     b" WWW-Authenticate, RateLimit, RateLimit-Policy, Accept-Ranges, Content-Range, Repr-Digest,"
     b" X-Session-Managers-Unreachable"
 )
+
+
+_NAME = r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])"
+_HOST = re.compile(_NAME, re.IGNORECASE)
+_ORIGIN = re.compile(rf"([a-z][a-z0-9+.-]*)://{_NAME}(?::([1-9][0-9]{{0,4}}))?")
+_USUAL_PORTS = {"http": "80", "https": "443"}
+
+
+def require_origins(names: Iterable[str]) -> None:
+    """Refuse what no browser sends as the origin of a page, so that it would allow nothing.
+
+    Args:
+        names: Such as `https://console.example.com`.
+
+    Raises:
+        ValueError: One is none, or `null`, which any page can have.
+    """
+    for name in names:
+        found = _ORIGIN.fullmatch(name)
+        if found is None or found[2] == _USUAL_PORTS.get(found[1], ""):
+            raise ValueError(
+                f"{name[:200]!r} is no origin as browsers send it, such as https://a.example or"
+                " http://localhost:3000: in lower case, without a path, a `*` or the usual port"
+            )
+
+
+def require_hosts(names: Iterable[str]) -> None:
+    """Refuse what is no name of a server.
+
+    Args:
+        names: Such as `cairn.internal`.
+
+    Raises:
+        ValueError: One is none.
+    """
+    for name in names:
+        if not _HOST.fullmatch(name):
+            raise ValueError(
+                f"{name[:200]!r} is no name of a server, such as cairn.internal: without a scheme,"
+                " a port or a `*`"
+            )
 
 
 class SiteGuard:
@@ -108,7 +150,9 @@ class SiteGuard:
 
 def _is_of_host(origin: bytes, scope: HTTPScope, headers: Mapping[bytes, bytes]) -> bool:
     shown: str = cast("dict[str, Any]", scope).get("cairn_host", "")
-    return origin.partition(b"://")[2] in (headers.get(b"host"), shown.encode() or None)
+    # `null`, the origin of pages that have none, is of no host, not even of one without a name.
+    named = origin.partition(b"://")[2] or None
+    return named is not None and named in (headers.get(b"host"), shown.encode())
 
 
 _LONGEST_KEPT = 300
