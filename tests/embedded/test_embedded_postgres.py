@@ -209,6 +209,35 @@ def test_may_be_asked_to_give_up_durability(cluster: Path) -> None:
         assert value(postgres.url, "show fsync") == "off"
 
 
+@LINUX
+@pytest.mark.skipif(
+    not hasattr(os, "confstr") or "CS_GNU_LIBC_VERSION" not in os.confstr_names,
+    reason="glibc alone can be told to keep memory",
+)
+def test_memory_that_an_answer_took_is_there_for_the_next_one(cluster: Path) -> None:
+    with (
+        EmbeddedPostgres(cluster, durable=False) as postgres,
+        psycopg.connect(postgres.superuser_url(), autocommit=True) as connection,
+    ):
+        stat = Path(f"/proc/{connection.info.backend_pid}/stat")
+
+        def faults() -> int:
+            return int(stat.read_text().rpartition(")")[2].split()[7])
+
+        def ask() -> None:
+            connection.execute(
+                "select string_agg(repeat('x', 1000), '') from generate_series(1, 1000)"
+            )
+
+        for _ in range(10):
+            ask()
+        before = faults()
+        for _ in range(10):
+            ask()
+        # Made anew, the pages of an answer of 1 MB are 250, and its copies have some more.
+        assert faults() - before < 10 * 250
+
+
 def test_the_first_user_leaves_and_the_second_keeps_working(
     cluster: Path, user: Callable[..., User]
 ) -> None:
