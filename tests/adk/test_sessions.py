@@ -378,6 +378,17 @@ def test_a_name_that_no_path_can_have_is_refused(place: Place, name: str):
             assert refused.status_code == 422, refused.text
 
 
+@pytest.mark.parametrize("name", ["a%00b", "%00", "x" * 300, "%252e", "%F0%9F%98%80"])
+def test_what_no_name_can_be_is_not_there(place: Place, name: str):
+    place.create(sessionId="s")
+    for path in (f"/apps/{name}/sessions", f"/apps/{name}/users/u/sessions"):
+        assert ok(place.client.get(path)) == []
+    assert ok(place.client.get(f"/apps/{place.app}/users/{name}/sessions")) == []
+    for path in (f"{place.path}/{name}", f"{place.path}/s/artifacts/{name}"):
+        assert place.client.get(path).status_code == 404
+        assert place.client.delete(path).status_code in (200, 404)
+
+
 def test_conditions_are_heeded_where_a_session_changes_and_refused_elsewhere(place: Place):
     begun = place.client.post(place.path, json={"sessionId": "s"}, headers={"If-Match": '"1"'})
     assert begun.status_code == 400

@@ -44,7 +44,7 @@ async def read_artifact(request: AnyRequest) -> ASGIResponse:
     Behind its name may stand `/versions`, `/versions/metadata`, `/versions/{version or latest}` and
     `/versions/{version or latest}/metadata`.
     """
-    match name_of(request, "artifact").split("/"):
+    match _artifact_in(request).split("/"):
         case [*name, "versions"] if name:
             return await _versions(request, "/".join(name))
         case [*name, "versions", "metadata"] if name:
@@ -62,8 +62,16 @@ async def delete_artifact(request: AnyRequest) -> ASGIResponse:
     """Take an artifact away with all of its versions; one that is not there is gone already."""
     refuse_conditions(request)
     session = await row_of(request)
-    await services_of(request).artifacts.delete(session, name_of(request, "artifact"))
+    await services_of(request).artifacts.delete(session, _artifact_in(request))
     return reply(b"null")
+
+
+def _artifact_in(request: AnyRequest) -> str:
+    name = name_of(request, "artifact")
+    if "\0" in name:
+        # No text of the database has it, so there is none.
+        raise Refusal(404, "Artifact not found")
+    return name
 
 
 def _version_in(text: str) -> int | None:

@@ -138,8 +138,11 @@ async def list_sessions_of_app(request: AnyRequest) -> ASGIResponse:
 
 
 async def _listed(request: AnyRequest, user: str | None) -> ASGIResponse:
-    services = services_of(request)
-    found = await listed(services, name_of(request, "app"), user)
+    services, app = services_of(request), name_of(request, "app")
+    if "\0" in f"{app}{user or ''}":
+        # No text of the database has it, so there are none.
+        return reply(b"[]")
+    found = await listed(services, app, user)
     bodies = [session_json(services, one, bare=True) for one in found]
     return reply(b"[" + b",".join(bodies) + b"]")
 
