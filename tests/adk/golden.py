@@ -8,7 +8,6 @@ database; playing one plays both.
 import json
 import re
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -89,8 +88,3 @@ def has_runs(case: Json) -> bool:
 def cases(*, runs: bool) -> list[Json]:
     """The cases in which agents run, or the others."""
     return [case for case in recorded()[0] if has_runs(case) is runs]
-
-
-def reason(name: str, deviations: dict[str, str]) -> str | None:
-    """Why a case is answered otherwise here, if it is."""
-    return next((why for given, why in deviations.items() if fnmatchcase(name, given)), None)

@@ -124,7 +124,7 @@ def _differs(
 ) -> list[str]:
     wanted = exchange["response"]
     if status != wanted["status"]:
-        return [f"status {wanted['status']} there, {status} here: {body[:200]!r}"]
+        return [f"status {wanted['status']} there, {status} here: {body[:2000]!r}"]
     found = [
         one
         for name, value in wanted["headers"].items()

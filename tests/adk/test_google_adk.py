@@ -7,7 +7,6 @@ import json
 import sys
 import warnings
 from collections.abc import AsyncIterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +15,8 @@ import httpx
 import pytest
 
 from tests.adk.deviations import RUN_DEVIATIONS
-from tests.adk.golden import cases, reason
+from tests.adk.differences import check_listed
+from tests.adk.golden import cases
 from tests.adk.replay import play
 
 HERE = Path(__file__).resolve().parent
@@ -444,17 +444,13 @@ async def test_some_runs_are_told_as_the_original_tells_them(scripted: str):
 @pytest.mark.hunt
 @pytest.mark.timeout(900)
 async def test_every_other_run_is_told_so_or_the_list_says_why_not(scripted: str):
-    deviating: set[str] = set()
+    found: dict[str, list[str]] = {}
     for case in (one for one in cases(runs=True) if one["name"] not in FEW):
         name = case["name"]
         rewinds = functools.partial(rewind, scripted) if name.startswith("rewind-") else None
-        found = await asyncio.to_thread(play, scripted, case, rewinds)
-        if reason(name, RUN_DEVIATIONS) is None:
-            assert found == [], name
-        elif found:
-            deviating.add(name)
-    for given in RUN_DEVIATIONS:
-        assert any(fnmatchcase(name, given) for name in deviating), given
+        found[name] = await asyncio.to_thread(play, scripted, case, rewinds)
+    told = {name: differences for name, differences in found.items() if differences}
+    check_listed(told, RUN_DEVIATIONS, "runs")
 
 
 def rewind(base_url: str) -> None:
