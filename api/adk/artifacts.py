@@ -1,6 +1,7 @@
 """Artifacts in the form of google-adk: a part with text, with bytes, or with where a file is."""
 
 import base64
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from application.use_cases.session.named_sessions import SessionName
 
 MOST_IN_NAME = 512
 """Characters of a name, as the store takes them."""
+_MEDIA_TYPE = re.compile(r"[\x20-\x7e]{0,255}")
 _REFERENCE = "artifact://"
 _GONE = {"inlineData": {"mimeType": "application/octet-stream"}}
 """Without bytes: what a rewind writes over artifacts that were not there yet."""
@@ -49,23 +51,29 @@ def draft_of(asked: SaveArtifact) -> ArtifactDraft:
         asked: As it came.
 
     Raises:
-        Refusal: 400, it is of a kind that is not kept.
+        Refusal: 400, it is of a kind that is not kept; or 422, its media type is none.
     """
     part = asked.artifact
     kept = part.model_dump(by_alias=True, exclude_none=True)
     if part.inline_data is not None:
-        media_type = part.inline_data.mime_type
+        media_type = _media_type(part.inline_data.mime_type)
         content = base64.urlsafe_b64decode(kept["inlineData"].pop("data", ""))
     elif part.text is not None:
         media_type, content = "text/plain", kept.pop("text").encode()
     elif part.file_data is not None:
-        media_type, content = part.file_data.get("mimeType"), b""
+        media_type, content = _media_type(part.file_data.get("mimeType")), b""
         if str(part.file_data.get("fileUri", "")).startswith(_REFERENCE):
             raise Refusal(400, "An artifact that refers to another one is not kept; send its part.")
     else:
         raise Refusal(400, "Not supported artifact type.")
     about = {"part": kept, "customMetadata": asked.custom_metadata or {}}
     return ArtifactDraft(media_type, to_json(about), content)
+
+
+def _media_type(given: Any) -> str | None:
+    if given is None or (isinstance(given, str) and _MEDIA_TYPE.fullmatch(given)):
+        return given
+    raise Refusal(422, "The media type of the artifact is none.")
 
 
 def part_json(version: ArtifactVersion, content: bytes) -> bytes | None:

@@ -142,6 +142,10 @@ def test_what_cannot_be_kept_is_refused(shelf: Shelf):
         assert shelf.save("a", part).status_code == 400
     for part in ({"inlineData": {"data": "*"}}, {"text": 1}, None):
         assert shelf.save("a", part).status_code == 422  # type: ignore[arg-type]
+    for kind in ("a\0", "\n", "x" * 256, "é", 5):
+        for part in ({"inlineData": {"data": "aGk="}}, {"fileData": {"fileUri": "gs://a"}}):
+            given = {name: {**value, "mimeType": kind} for name, value in part.items()}
+            assert shelf.save("a", given).status_code == 422
     conditioned = {"If-Match": '"1"'}
     body = {"filename": "a", "artifact": {"text": "x"}}
     assert shelf.client.post(shelf.path, json=body, headers=conditioned).status_code == 400
