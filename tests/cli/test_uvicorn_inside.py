@@ -1,4 +1,4 @@
-"""What `api/cli/serving/server.py` and `api/cli/serving/connection.py` rely on inside uvicorn.
+"""What `server.py`, `connection.py` and `answer.py` of `api/cli/serving` rely on inside uvicorn.
 
 A new minor version of uvicorn is let in by `pyproject.toml` after this and tests/cli have passed.
 """
@@ -9,7 +9,11 @@ import inspect
 import pytest
 import uvicorn
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 from uvicorn.server import Server, ServerState
 
 
@@ -20,6 +24,7 @@ from uvicorn.server import Server, ServerState
             HttpToolsProtocol,
             ("connection_made", "connection_lost", "data_received", "on_message_begin",
              "on_headers_complete", "on_body", "on_message_complete", "eof_received",
+             "on_response_complete", "_start_asgi_task",
              "_unsupported_upgrade_warning"),
         ),
         (Server, ("startup", "shutdown", "handle_exit", "run")),
@@ -40,12 +45,21 @@ def test_a_connection_has_the_state_that_limits_read() -> None:
         return HttpToolsProtocol(config=config, server_state=ServerState(), app_state={})
 
     connection = asyncio.run(made())
-    for name in ("loop", "parser", "transport", "client", "headers", "flow", "cycle"):
+    for name in (
+        "loop", "parser", "transport", "client", "headers", "flow", "cycle", "pipeline",
+        "timeout_keep_alive", "timeout_keep_alive_task",
+    ):  # fmt: skip
         assert hasattr(connection, name), name
     source = inspect.getsource(RequestResponseCycle.__init__)
-    for name in ("response_started", "response_complete", "more_body"):
+    for name in (
+        "response_started", "response_complete", "more_body", "disconnected", "keep_alive",
+        "waiting_for_100_continue", "message_event", "on_response", "flow", "transport",
+    ):  # fmt: skip
         assert f"self.{name}" in source, name
-    assert "self.read_paused" in inspect.getsource(FlowControl.__init__)
+    kept = inspect.getsource(FlowControl.__init__)
+    assert "self.read_paused" in kept
+    assert "self.write_paused" in kept
+    assert STATUS_LINE[201] == b"HTTP/1.1 201 Created\r\n"
 
 
 def test_a_server_has_the_state_that_its_end_reads() -> None:

@@ -111,3 +111,68 @@ async def test_a_request_that_its_connection_has_answered_is_logged_with_that_st
                 await asyncio.sleep(0)
         writer.close()
     assert [one.fields["status"] for one in own_records(caplog)] == [408]  # type: ignore[attr-defined]
+
+
+async def test_a_connection_that_is_kept_for_nothing_is_closed_without_a_word() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        head = [(b"content-length", b"4")]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        await send({"type": "http.response.body", "body": b"done"})
+
+    config = uvicorn.Config(app, lifespan="off", log_config=None)
+    config.load()
+    connection = Connection(
+        ConnectionGuard(), config=config, server_state=ServerState(), app_state={}
+    )
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(lambda: connection, "127.0.0.1", 0) as server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        assert not connection.is_late(loop.time() + 6)  # a head has ten seconds
+        writer.write(_ASKED)
+        answer = await reader.readuntil(b"done")
+        assert answer == b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone"
+        assert not connection.is_late(loop.time() + 1)
+        assert connection.is_late(loop.time() + 6)
+        writer.write(b"P")
+        async with asyncio.timeout(60):
+            while connection.is_late(loop.time() + 6):  # noqa: ASYNC110 - as long as it takes
+                await asyncio.sleep(0)
+        writer.write(_ASKED[1:])
+        await reader.readuntil(b"done")
+        assert connection.is_late(loop.time() + 6)
+        connection.end_late()
+        assert await reader.read() == b""
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ([(b"content-length", b"4"), (b"location", b"/a\r\nset-cookie: a=b")], b"done"),
+        ([(b"content-length", b"4"), (b"location", b"/\x7f")], b"done"),
+        ([(b"content-length", b"5")], b"done"),
+    ],
+)
+async def test_an_answer_that_is_no_http_is_never_sent(
+    headers: list[tuple[bytes, bytes]], body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    config = uvicorn.Config(app, lifespan="off", log_config=None)
+    config.load()
+    connection = Connection(
+        ConnectionGuard(), config=config, server_state=ServerState(), app_state={}
+    )
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(lambda: connection, "127.0.0.1", 0) as server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(_ASKED)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 500 ")
+        assert b"set-cookie" not in head
+        assert await reader.read() == b"Internal Server Error"
+        writer.close()

@@ -13,9 +13,9 @@ from typing import Any
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.cli.serving.answer import make_ours
 from api.cli.serving.connection_guard import ConnectionGuard, refusal
 from api.cli.serving.gathering import Gathering
-from api.cli.serving.plain_answer import make_plain
 from api.http.around.middleware import ANSWERED
 from api.http.around.request_ids import request_id_of
 
@@ -61,6 +61,8 @@ class Connection(HttpToolsProtocol):
         self._has_request = False
         self._taken, self._taken_at = 0, 0.0
         """What the client had taken when it last took something, and when that was."""
+        self._idle_since: float | None = None
+        """When it was answered, until more comes."""
         self._rest: int | None = None
         """The bytes that may still be thrown away; None unless this connection lingers."""
 
@@ -87,6 +89,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, of a head no more than it may have."""
+        self._idle_since = None
         if data.startswith(_TLS_HANDSHAKE) and self._in_head:
             self._is_tls = True
         if self._rest is not None:
@@ -119,7 +122,7 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - it says nothing of the fault
         """Refuse what is no HTTP, or a method that HTTP's parser does not know."""
-        if self._is_over:
+        if self._rest is not None:
             return  # the parser may also stop at a head that was refused for what it says
         if self._is_tls:
             detail = "this port speaks HTTP without TLS; call it with http://"
@@ -138,17 +141,18 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin to wait for a head."""
-        if not self._is_over:
+        if self._rest is None:
             super().on_message_begin()
             self._since = self.loop.time()
 
     def on_headers_complete(self) -> None:
         """Look at what every request must have, then wait for its body."""
-        if self._is_over:
+        if self._rest is not None:
             return
         self._in_head = False
         self._since, self._received = self.loop.time(), 0
-        hosts, codings, singles = 0, b"", dict[bytes, bytes]()
+        hosts, codings = 0, b""
+        singles: dict[bytes, bytes] = {}
         for name, value in self.headers:
             if name == b"host":
                 hosts += 1
@@ -172,12 +176,11 @@ class Connection(HttpToolsProtocol):
             return
         super().on_headers_complete()
         self._has_request = True
-        if version == "1.0":
-            make_plain(self.cycle)
+        make_ours(self.cycle, version)
 
     def on_message_complete(self) -> None:
         """The next bytes are those of another head."""
-        if self._is_over:
+        if self._rest is not None:
             return
         self._in_head, self._room, self._since = True, self._limits.head_bytes, None
         if self._has_request:
@@ -185,15 +188,26 @@ class Connection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         """Pass a part of the body on."""
-        if self._has_request and not self._is_over:
+        if self._has_request and self._rest is None:
             super().on_body(body)
+
+    def on_response_complete(self) -> None:
+        """Serve what has come already, or wait for more: without a timer, which each would pay."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle_since = self.loop.time()
 
     def is_late(self, now: float) -> bool:
         """Return whether a head, a body, a rest, or the client with its answer takes too long."""
         if self._stands_still(now):
             return True
         if self._since is None:
-            return False
+            return self._is_idle(now)
         seconds = now - self._since
         if self._rest is not None:
             return seconds > self._limits.rest_seconds
@@ -218,13 +232,19 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
             return
         is_answering = self._has_request and not self._in_head and self.cycle.response_started
-        if self._rest is None and not is_answering:
+        if self._rest is None and not is_answering and self._since is not None:
             if self._has_request and not self._in_head:
                 # Whoever waits for the body answers that it has ended, which nobody reads.
                 told: dict[str, Any] = self.scope  # type: ignore[assignment]
                 told[ANSWERED] = 408
             self._refuse(408, "Request Timeout", "request_timeout", "the request came too slowly")
         self._hang_up()
+
+    def _is_idle(self, now: float) -> bool:
+        """Return whether it has been open for nothing for as long as it may."""
+        if self._idle_since is None or self._gathering.has_more:
+            return False
+        return now - self._idle_since > self.timeout_keep_alive
 
     def _stands_still(self, now: float) -> bool:
         """Return whether the client has taken nothing of what there is for it for too long."""
@@ -256,10 +276,6 @@ class Connection(HttpToolsProtocol):
         given = next((value for name, value in self.headers or () if name == b"x-request-id"), b"")
         self.transport.write(refusal(status, title, code, detail, request_id_of(given)))
         self._throw_rest_away(self._limits.rest_bytes if rest is None else rest)
-
-    @property
-    def _is_over(self) -> bool:
-        return self._rest is not None or self.transport.is_closing()
 
     def _hang_up(self) -> None:
         self._gathering.hang_up()

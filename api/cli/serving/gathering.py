@@ -56,6 +56,15 @@ class Gathering(asyncio.Transport):
         if self._size > _ENOUGH:
             self._flush()
 
+    def write_at_once(self, data: bytes) -> None:
+        """Write a whole answer, to which nothing will be added in this turn."""
+        if self._has_ended:
+            return
+        self._flush()
+        if not self._transport.is_closing():
+            self._written += len(data)
+            self._transport.write(data)
+
     def _flush(self) -> None:
         if self._gathered:
             data = self._gathered[0] if len(self._gathered) == 1 else b"".join(self._gathered)
