@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from application.commands.answers import answer_of
+from application.commands.answers import NOTHING, answer_of
 from application.commands.idempotency import stored_answer
 from application.commands.records import RecordEncoder
 from application.commands.request import Request
@@ -44,9 +44,9 @@ class Decided:
     """
 
     pending: PendingCommand
-    before: int = 0
+    before: int
+    answer: Mapping[str, Any]
     after: int = 0
-    answer: Mapping[str, Any] = field(default_factory=dict[str, Any])
     refusal: Exception | None = None
     begun: Sequence[UUID] = ()
 
@@ -60,8 +60,8 @@ class _Draft:
     decided: Sequence[SessionEvent]
     size: int
     """The most bytes that it adds to the state."""
-    events: list[NewEvent] = field(default_factory=list[NewEvent])
-    shared: list[SharedWrite] = field(default_factory=list[SharedWrite])
+    events: list[NewEvent]
+    shared: list[SharedWrite]
 
 
 @dataclass(slots=True)
@@ -132,7 +132,7 @@ class BatchDecider:
             pending.is_begun = True
         for pending in batch:
             request = pending.request
-            decision = Decided(pending, before=session.sequence)
+            decision = Decided(pending, session.sequence, NOTHING)
             decisions.append(decision)
             try:
                 _require_expected(session, request)
@@ -221,7 +221,7 @@ class BatchDecider:
         inherited = 0
         if request.inherits is not None and not session.sequence:
             session, inherited = request.inherits, request.inherits_bytes
-        draft = _Draft(session, digest, decide(session, request.command), inherited)
+        draft = _Draft(session, digest, decide(session, request.command), inherited, [], [])
         named = request.command.turn_ids
         for number, event in enumerate(draft.decided):
             turn_id = named[number] if number < len(named) else turn_of(draft.session, event)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from application.commands.request import Outcome, Request
 from application.errors import Busy
@@ -73,7 +73,6 @@ class QueueLimits:
     patience: float = 5.0
 
 
-@dataclass(slots=True)
 class SessionQueue:
     """What waits for one session while others are served.
 
@@ -81,9 +80,12 @@ class SessionQueue:
         limits: How much that may be.
     """
 
-    limits: QueueLimits
-    _waiting: deque[PendingCommand] = field(default_factory=deque[PendingCommand])
-    _size: int = 0
+    __slots__ = ("_size", "_waiting", "limits")
+
+    def __init__(self, limits: QueueLimits) -> None:
+        self.limits = limits
+        self._waiting: deque[PendingCommand] = deque()
+        self._size = 0
 
     def __len__(self) -> int:
         return len(self._waiting)

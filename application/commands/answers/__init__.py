@@ -4,6 +4,6 @@ It is made before the events are written, because it is stored with them under a
 """
 
 from application.commands.answers import sessions, turns
-from application.commands.answers.registry import answer_of
+from application.commands.answers.registry import NOTHING, answer_of
 
-__all__ = ["answer_of", "sessions", "turns"]
+__all__ = ["NOTHING", "answer_of", "sessions", "turns"]
