@@ -12,7 +12,6 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
 
-from litestar import Request
 from litestar.exceptions import ClientException
 from litestar.response.base import ASGIResponse
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
@@ -108,7 +107,7 @@ class Doors:
             answer: ASGIResponse = Reply(b"", status=404)
         else:
             with SharedPatience(Waited()):
-                answer = await _answer_of(*found, Request(scope, receive, send))
+                answer = await _answer_of(*found, AnyRequest(scope, receive))
         if isinstance(answer, Reply):
             answer = await compressed(answer, fields)
         # What fails after the answer has begun can only be cut off, by the server.

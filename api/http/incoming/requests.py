@@ -1,17 +1,54 @@
 """A request: its scope, its headers and what its path names."""
 
 import re
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from litestar import Request
+from litestar.datastructures import MultiDict
+from litestar.types import Receive, Scope
 
 from api.http.outgoing.problems import Problem
 from application.ports.access.seen_signatures import SignedRequest
 from domain.checks import require_name
 from domain.errors import Invalid, SessionNotFound
 
-AnyRequest = Request[Any, Any, Any]
+
+class AnyRequest:
+    """A request as a door hands it to its routes; the framework's own does more, at each request.
+
+    Args:
+        scope: As ASGI has it, with what `api/http/around/middleware.py` put into it.
+        receive: Gives its body.
+    """
+
+    __slots__ = ("receive", "scope")
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        # `cast` is a call, and this is made for each request.
+        fields: Any = scope
+        self.scope: dict[str, Any] = fields
+        self.receive = receive
+
+    @property
+    def method(self) -> str:
+        """The method, in capitals."""
+        method: str = self.scope["method"]
+        return method
+
+    @property
+    def path_params(self) -> dict[str, str]:
+        """What stands in the places of its path, as the router has found."""
+        named: dict[str, str] = self.scope["path_params"]
+        return named
+
+    @property
+    def query_params(self) -> MultiDict[str]:
+        """What its query says."""
+        asked: Any = self.scope
+        return Request[Any, Any, Any](asked).query_params
+
 
 SIGNED = "cairn_signed"
 """Where a door keeps what a request is known by, when its signature lets it in only once."""
@@ -25,10 +62,7 @@ _PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 
 def scope_of(request: AnyRequest) -> dict[str, Any]:
     """Return the ASGI scope of a request, with what `api/http/around/middleware.py` put into it."""
-    # `cast` is a call, and this is asked a dozen times for each request.
-    scope: Any = request.scope
-    fields: dict[str, Any] = scope
-    return fields
+    return request.scope
 
 
 def signed_by(request: AnyRequest) -> SignedRequest | None:
@@ -103,7 +137,12 @@ def session_id_of(request: AnyRequest) -> UUID:
     Raises:
         SessionNotFound: It is not even a UUID.
     """
-    text = request.path_params["session_id"]
+    return _session_called(request.path_params["session_id"])
+
+
+# One object for one session is found in dicts by itself, and not by a comparison in Python.
+@lru_cache(4096)
+def _session_called(text: str) -> UUID:
     if not _UUID.fullmatch(text):
         raise SessionNotFound("a session id is a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057")
     return UUID(text)

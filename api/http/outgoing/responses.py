@@ -3,12 +3,11 @@
 import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
 from uuid import UUID
 
 import msgspec
-from litestar import Request
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
@@ -22,6 +21,9 @@ from application.projections.session_document import activity_document
 from application.projections.session_row import PROJECTION_VERSION
 from application.reads.streams.wire import record_json as record_json
 from domain.values import rfc3339
+
+if TYPE_CHECKING:
+    from api.http.incoming.requests import AnyRequest
 
 JSON = "application/json"
 _LARGE = 256 * 1024
@@ -159,7 +161,7 @@ def _segment(name: str) -> str:
     return name if _PLAIN_NAME.fullmatch(name) else quote(name, safe="")
 
 
-def next_link(request: Request[Any, Any, Any], path: str, **changed: Any) -> dict[str, str]:
+def next_link(request: "AnyRequest", path: str, **changed: Any) -> dict[str, str]:
     """Return the header that leads to the next page, by its whole URL.
 
     Args:
@@ -169,10 +171,8 @@ def next_link(request: Request[Any, Any, Any], path: str, **changed: Any) -> dic
     """
     given = request.query_params.multi_items()
     kept = [(name, value) for name, value in given if name not in changed]
-    asked = cast("dict[str, Any]", request.scope)
-    return {
-        "Link": f'<{public_base(asked)}{path}?{urlencode([*kept, *changed.items()])}>; rel="next"'
-    }
+    base = public_base(request.scope)
+    return {"Link": f'<{base}{path}?{urlencode([*kept, *changed.items()])}>; rel="next"'}
 
 
 def not_modified(sequence: int) -> Reply:
