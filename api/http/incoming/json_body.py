@@ -58,6 +58,8 @@ def require_plain_json(content_type: str | None, content_encoding: str | None) -
     Raises:
         Problem: 415, with what to send.
     """
+    if content_type == "application/json" and content_encoding is None:
+        return  # as nearly every request
     media_type, *parameters = (content_type or "").lower().split(";")
     if media_type.strip() != "application/json" and not media_type.strip().endswith("+json"):
         # Also what keeps a web page from sending commands to a server on its reader's machine.
