@@ -280,3 +280,35 @@ async def main():
 asyncio.run(main())
 """
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+_LARGE_ANSWERS = """
+import resource
+from infrastructure.machine_memory import give_back_what_is_free, keep_what_is_free, resident_bytes
+
+keep_what_is_free()
+
+def answer(times):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(times):
+        parts = [bytes([1]) * 1_000_000 for _ in range(6)]
+        del parts
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+answer(10)
+print(answer(10))
+held = resident_bytes()
+give_back_what_is_free()
+print(held - resident_bytes())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it alone can be told to keep memory")
+def test_memory_that_an_answer_took_is_kept_for_the_next_and_then_given_back() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", _LARGE_ANSWERS], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    made_anew, given_back = map(int, ran.stdout.split())
+    # Each million has 244 pages.
+    assert made_anew < 10 * 244
+    assert given_back > 4_000_000
