@@ -29,8 +29,15 @@ class _Settings(BaseModel):
             return value
         given = cast("dict[str, Any]", value)
         known = {name.casefold() for name in cls.model_fields}
-        folded = {key.casefold(): one for key, one in given.items() if one is not None}
-        return {name: one for name, one in folded.items() if name in known}
+        found: dict[str, Any] = {}
+        for key, one in given.items():
+            name = key.casefold()
+            if one is None or name not in known:
+                continue
+            if name in found:
+                raise ValueError(f"the name {name!r} stands there twice, in other cases")
+            found[name] = one
+        return found
 
 
 class SessionSection(_Settings):

@@ -118,6 +118,8 @@ def test_what_is_not_known_is_kept_and_every_key_but_secrets_is_in_the_log(signe
         ({"session": {"user_id": 5}}, "invalid request body: session.user_id: "),
         ({"session": {"user_id": "a"}, "env": ["A=1"]}, "invalid request body: env: "),
         ({"session": {"user_id": "a", "oneshot": "yes"}}, "invalid request body: session.oneshot"),
+        ({"session": {"user_id": "a", "User_ID": "b"}}, "invalid request body: session: "),
+        ({"session": {"user_id": "a"}, "ENV": {}, "env": {"A": "1"}}, "invalid request body: "),
         ({"session": {"user_id": "a\u0000"}}, "invalid request body: "),
         ({"session": {"user_id": "a" * 300}}, "invalid request body: "),
         ({"session": {"user_id": "a", "scope": "s" * 300}}, "invalid request body: "),

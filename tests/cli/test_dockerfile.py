@@ -50,6 +50,20 @@ def test_it_runs_as_a_user_who_is_not_root_and_owns_nothing() -> None:
     assert "--chown" not in (ROOT / "Dockerfile").read_text("utf-8")
 
 
+def test_what_it_installs_is_known_by_its_hash_and_nothing_else_is_taken() -> None:
+    installs = [rest for stage in instructions() for rest in said(stage, "RUN") if " sync " in rest]
+    assert installs
+    assert all("--frozen" in rest for rest in installs)
+    listed = tomllib.loads((ROOT / "uv.lock").read_text("utf-8"))["package"]
+    for package in listed:
+        if "registry" in package["source"]:
+            files = [*package.get("wheels", []), *filter(None, [package.get("sdist")])]
+            assert files, package["name"]
+            assert all(one["hash"].startswith("sha256:") for one in files), package["name"]
+        else:
+            assert set(package["source"]) & {"editable", "virtual", "directory"}, package["name"]
+
+
 def test_its_python_is_one_that_the_project_takes_and_is_slim() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     least = tuple(map(int, re.findall(r"\d+", project["requires-python"])))
