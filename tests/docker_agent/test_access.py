@@ -172,15 +172,35 @@ def test_without_a_token_only_the_probes_and_the_document_are_told(ask: Ask):
         assert ask(None, "GET", path).status_code == 200
 
 
-def test_only_who_shows_a_token_is_told_how_much_goes_on(closed, ask: Ask):
+def test_only_who_sees_all_sessions_is_told_how_much_goes_on(closed, ask: Ask):
     base, tokens, bank = closed
     headers = {"Authorization": f"Bearer {tokens['qbank']}"}
     at = f"{base}/api/sessions/{bank}/events"
     with httpx.stream("GET", at, headers=headers, timeout=60) as stream:
         lines = stream.iter_lines()
         next(lines)
-        shown = [ok(ask(who, "GET", "/ready"))["active_sessions"] for who in (None, "qbank")]
-    assert (shown[0], shown[1] > 0) == (0, True)
+        shown = [ok(ask(who, "GET", "/ready"))["active_sessions"] for who in (None, "qbank", "all")]
+    assert (shown[:2], shown[2] > 0) == ([0, 0], True)
+
+
+def test_a_runtime_that_has_attached_is_ready_for_those_alone_who_see_its_session(closed, ask: Ask):
+    # Of nobody else here, so that no other test has attached to one of its.
+    attached = {"allow": ["read", "write"], "app": "qdesk", "name": "d"}
+    tokens = {
+        whose: ok(ask("all", "POST", "/v1/tokens", json={**attached, **more}), 201)["token"]
+        for whose, more in {"all": {}, "ada": {"user": "ada"}, "bob": {"user": "bob"}}.items()
+    }
+    other = ok(ask("all", "POST", "/v1/tokens", json={**attached, "app": "qelse"}), 201)["token"]
+
+    def status(token: str) -> int:
+        code: int = ask(token, "GET", "/api/ready", params={"timeout": "1ms"}).status_code
+        return code
+
+    body = {"app": "qdesk", "user": "ada"}
+    session = ok(ask("all", "POST", "/v1/sessions", json=body), 201)["session"]["id"]
+    ok(ask("all", "POST", f"/v1/sessions/{session}/attach", json={"holder": "runtime"}), 201)
+    assert [status(tokens[whose]) for whose in ("all", "ada", "bob")] == [200, 200, 503]
+    assert status(other) == 503
 
 
 def test_the_door_describes_each_of_the_34_routes(ask: Ask):

@@ -32,10 +32,12 @@ async def ready(request: AnyRequest) -> ASGIResponse:
             min(_LOOK_AGAIN, deadline.left())
         ):
             break
+    principal = principal_of(request)
+    # How much goes on here is no news for somebody on the network, nor for who sees a part of it.
+    is_told = principal is not ANONYMOUS and principal.sees_all
     document: dict[str, object] = {
         "ready": not troubles,
-        # How much goes on here is no news for somebody on the network.
-        "active_sessions": 0 if principal_of(request) is ANONYMOUS else services.fan_out.followed,
+        "active_sessions": services.fan_out.followed if is_told else 0,
         "store_connected": await services.readiness.database_answers(),
         "toolset_health": "unavailable" if troubles else "ok",
         "status": "not_ready" if troubles else "ready",
