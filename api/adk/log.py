@@ -5,12 +5,12 @@ as a runtime by the native door, is told in the words of google-adk.
 """
 
 from collections.abc import Iterable, MutableSequence, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from api.adk.native_events import SHOWN, adk_event_of
-from api.http.outgoing.responses import to_json
+from api.adk.native_events import SHOWN, adk_event_of, closing_of, whole_event
+from api.http.outgoing.responses import from_json, to_json
 from application.ports.log.codec import Codec
 from application.ports.log.events import StoredEvent
 from domain.session.events import (
@@ -25,6 +25,8 @@ KIND = "adk.event"
 """The kind of the events that keep what google-adk has written, and the name in a turn's `meta`."""
 
 _RUNTIME, _STARTED = "runtime.event", "turn.started"
+_BY_RECOVERY = b'"origin":"recovery"'
+"""Whoever ran the agent is gone, and has told nothing of it."""
 _BACK = ("conversation.cleared", "conversation.rewound")
 
 
@@ -97,6 +99,8 @@ class Unfolding:
     def __init__(self, codec: Codec, found: MutableSequence[Item] | None = None) -> None:
         self._codec = codec
         self._found = found
+        self.is_sure = True
+        """Whether nothing that came before what is known would tell more."""
         self._own = 0 if found is None else len(found)
         """Where those of this log begin."""
         self._covered = 0
@@ -145,9 +149,11 @@ class Unfolding:
                 return None if said == b"null" else Item(at, first, begun.turn_id, said)
         if stored.type not in SHOWN:
             return None
+        if stored.type in _BACK and self._found is None:
+            self.is_sure = False
         recorded = self._codec.decode(stored)
-        if self._is_told(recorded):
-            return None
+        if self._is_told(stored, recorded):
+            return self._closing(stored, recorded)
         document = adk_event_of(stored, recorded, self._names, self._back_to(recorded))
         if document is None:
             return None
@@ -165,24 +171,42 @@ class Unfolding:
         gone = (one for one in (self._found or ())[own:] if one.sequence > to)
         return next(filter(None, (one.glance.invocationId for one in gone)), None)
 
-    def _is_told(self, recorded: Recorded) -> bool:
+    def _closing(self, stored: StoredEvent, recorded: Recorded) -> Item | None:
+        """Return what closes a call that nothing answered before its turn broke or was cancelled.
+
+        An agent that goes on from an open call is refused by its model.
+        """
+        match recorded.event:
+            case ToolReturned(status="failed" | "cancelled" as status, tool_call_id=call_id):
+                pass
+            case _:
+                return None
+        if self._found is None:
+            self.is_sure = False
+            return None
+        for item in reversed(self._found):
+            event: dict[str, Any] = from_json(item.json)
+            content: dict[str, Any] = event.get("content") or {}
+            for part in content.get("parts") or ():
+                if part.get("functionResponse", {}).get("id") == call_id:
+                    return None
+                call: dict[str, Any] = part.get("functionCall", {})
+                if call.get("id") == call_id:
+                    said = closing_of(call, event["author"], status)
+                    document = whole_event(stored, recorded, said)
+                    at = stored.sequence
+                    return Item(at, at, recorded.turn_id, to_json(document))
+        return None
+
+    def _is_told(self, stored: StoredEvent, recorded: Recorded) -> bool:
         """Return whether an event only closes what google-adk has recorded itself."""
         match recorded.event:
             case TurnFailed():
-                return recorded.turn_id == self._turn
+                return recorded.turn_id == self._turn and _BY_RECOVERY not in stored.record
             case ToolReturned(output=None, tool_call_id=call):
                 return call not in self._names
             case _:
                 return False
-
-
-def goes_back(events: Iterable[StoredEvent]) -> bool:
-    """Return whether among events is one that takes away what was said before.
-
-    Args:
-        events: Of a log.
-    """
-    return any(stored.type in _BACK for stored in events)
 
 
 def starts_whole(events: Sequence[StoredEvent]) -> Sequence[StoredEvent]:

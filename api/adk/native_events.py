@@ -6,6 +6,7 @@ from typing import Any
 from api.adk.content import url_safe
 from api.http.outgoing.responses import from_json
 from application.ports.log.events import StoredEvent
+from application.use_cases.turn import foreign_events
 from domain.session.events import (
     AgentMessage,
     AgentThought,
@@ -22,13 +23,7 @@ from domain.session.events import (
 )
 from domain.values import Part
 
-SHOWN = frozenset(
-    (
-        *("agent.message", "agent.thought", "conversation.cleared", "conversation.rewound"),
-        *("input.steered", "message.added", "state.patched", "tool.called", "tool.returned"),
-        *("turn.failed", "turn.started"),
-    )
-)
+SHOWN = frozenset(foreign_events.SHOWN) - {"runtime.event"}
 """The types of events that google-adk has a word for."""
 
 
@@ -46,8 +41,17 @@ def adk_event_of(
     if isinstance(recorded.event, ToolCalled):
         names[recorded.event.tool_call_id] = recorded.event.name
     said = _said(recorded.event, names, back_to)
-    if said is None:
-        return None
+    return None if said is None else whole_event(stored, recorded, said)
+
+
+def whole_event(stored: StoredEvent, recorded: Recorded, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an event of google-adk that says something.
+
+    Args:
+        stored: Of the log.
+        recorded: What it says.
+        said: The same in the words of google-adk.
+    """
     head: dict[str, Any] = from_json(stored.record)
     actions: dict[str, Any] = {
         "stateDelta": {},
@@ -55,7 +59,7 @@ def adk_event_of(
         "requestedAuthConfigs": {},
         "requestedToolConfirmations": {},
     }
-    document: dict[str, Any] = {
+    return {
         **said,
         # Outside of turns each is one of its own, so that going back can name it.
         "invocationId": recorded.turn_id or head["id"],
@@ -65,7 +69,18 @@ def adk_event_of(
         "id": head["id"],
         "timestamp": recorded.at.timestamp(),
     }
-    return document
+
+
+def closing_of(call: Mapping[str, Any], author: str, status: str) -> dict[str, Any]:
+    """Return what google-adk says of a call that its turn ended without an answer to.
+
+    Args:
+        call: The `functionCall` of a part.
+        author: Who called.
+        status: How the call ended.
+    """
+    answer = _response(call["id"], call.get("name") or "tool", {"error": status})
+    return {"content": {"parts": [answer], "role": "user"}, "author": author}
 
 
 def _said(event: object, names: Mapping[str, str], back_to: str | None) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from api.adk.log import KIND, Item, Unfolding, chosen, goes_back, starts_whole
+from api.adk.log import KIND, Item, Unfolding, chosen, starts_whole
 from api.adk.requests import Refusal
 from api.adk.wire import Event, event_record
 from api.http.incoming.requests import AnyRequest, name_of
@@ -116,12 +116,13 @@ async def _newest(
         services: Of the program.
         session_id: Which.
         last: How many at least.
-        whole: Also None when one of them goes back to what is not near the end.
+        whole: Also None when one of them tells of what is not near the end.
     """
     events = await services.line_log.newest(session_id, 4 * last + _LOOK_BACK)
-    if whole and goes_back(events):
+    unfolding = Unfolding(services.store.codec)
+    items = unfolding.items(starts_whole(events))
+    if whole and not unfolding.is_sure:
         return None
-    items = Unfolding(services.store.codec).items(starts_whole(events))
     is_all = bool(events) and events[0].sequence == 1
     loaded = await services.repository.load(session_id) if is_all else None
     is_fork = loaded is not None and loaded.session.lifecycle.forked_from is not None

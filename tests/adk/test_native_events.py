@@ -15,7 +15,7 @@ from domain.parts import require_parts
 from domain.session import events as e
 from infrastructure.records.codec import JsonCodec
 from tests.property.effort import examples
-from tests.support.builders import NOON, added
+from tests.support.builders import NOON, added, failed, started
 from tests.support.strategies import EVENTS, json_values, turn_ids
 
 with warnings.catch_warnings():
@@ -46,12 +46,12 @@ def is_taken(part: Json) -> bool:
     return True
 
 
-def log_of(events: list[Any], turns: list[str | None]) -> list[StoredEvent]:
+def log_of(events: list[Any], turns: list[str | None], origin: str = "http") -> list[StoredEvent]:
     """A log of these events, each in its turn."""
     found: list[StoredEvent] = []
     for number, (event, turn) in enumerate(zip(events, turns, strict=True), 1):
         envelope = Envelope(
-            id=UUID(int=number), at=NOON, actor="agent", origin="http", turn_id=turn,
+            id=UUID(int=number), at=NOON, actor="agent", origin=origin, turn_id=turn,
             causation=None, idempotency_key=None,
         )  # fmt: skip
         name, record = CODEC.encode(event, envelope)
@@ -124,3 +124,13 @@ def test_google_adk_sees_what_counts_after_going_back(steps: list[str | int]):
     session = read_by_google_adk(items)
     counts = [one for one in rewinds._apply_rewinds(session.events) if one.content is not None]
     assert [one.content.parts[0].text for one in counts] == said[-1]
+
+
+@pytest.mark.parametrize(("origin", "codes"), [("http", []), ("recovery", ["crash"])])
+def test_how_a_run_failed_is_told_when_nobody_is_left_who_has_told_it(
+    origin: str, codes: list[str]
+):
+    meta = {"adk.event": None}
+    events = [started("t1", meta=meta), failed("t1", kind="crash")]
+    session = read_by_google_adk(Unfolding(CODEC).items(log_of(events, ["t1", "t1"], origin)))
+    assert [one.error_code for one in session.events] == codes

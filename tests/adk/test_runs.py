@@ -144,6 +144,42 @@ def test_a_run_that_fails_says_so(driven_server: str):
     assert last["error_details"]["error_type"] == "RuntimeError"
 
 
+@pytest.mark.parametrize("end", ["fail", "cancel", "complete"])
+def test_a_call_that_a_broken_run_left_open_is_answered(driven_server: str, end: str):
+    def calling(call: str, name: str) -> Json:
+        return {"functionCall": {"id": call, "args": {}, "name": name}}
+
+    with httpx.Client(base_url=driven_server, timeout=60) as client:
+        place = Place(client)
+        place.create(sessionId="s")
+
+        def work(driver: httpx.Client, turn: str) -> None:
+            calls = [calling("c1", "ask"), calling("c2", "nap")]
+            pending = {"functionResponse": {"id": "c1", "name": "ask", "response": {"is": "asked"}}}
+            for name, parts, role in (("e1", calls, "model"), ("e2", [pending], "user")):
+                said = {"content": {"parts": parts, "role": role}, "longRunningToolIds": ["c1"]}
+                event = {"id": name, "author": "helper", "invocationId": turn, **said}
+                ok(place.append("s", event))
+            body = {"kind": "Gone"} if end == "fail" else {}
+            at = f"/v1/sessions/{place.native()['id']}/turns/{turn}"
+            assert driver.post(f"{at}/{end}", json=body).status_code == 200
+
+        thread = driving(driven_server, place.native()["id"], work)
+        client.post("/run", json=asked(place))
+        thread.join()
+        told = place.get("s")["events"]
+        assert place.get("s", num_recent_events=1)["events"] == told[-1:]
+    if end == "complete":
+        # What it waits for may come later.
+        assert [one["id"] for one in told[1:]] == ["e1", "e2"]
+        return
+    (answer,) = told[3:]
+    assert (answer["author"], answer["invocationId"]) == ("helper", told[1]["invocationId"])
+    status = {"fail": "failed", "cancel": "cancelled"}[end]
+    closed = {"id": "c2", "name": "nap", "response": {"error": status}}
+    assert answer["content"] == {"parts": [{"functionResponse": closed}], "role": "user"}
+
+
 @pytest.mark.parametrize("path", ["/run", "/run_sse"])
 def test_a_run_whose_session_is_deleted_meanwhile_ends_with_it(driven_server: str, path: str):
     with httpx.Client(base_url=driven_server, timeout=60) as client:

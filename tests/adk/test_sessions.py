@@ -335,6 +335,8 @@ def test_what_is_taken_back_natively_is_taken_back_for_google_adk(place: Place):
     ok(place.client.patch(f"{at}/state", json={"set": {"k": 2, "more": 1}}))
     ok(place.client.post(f"{at}/rewind", json={"to": kept}))
     assert taken_back() == "gone"
+    # Who has not seen it writes nothing.
+    assert place.append("s", said("late", "e9"), known=kept + 1).status_code == 412
     assert place.get("s")["events"][-1]["actions"]["stateDelta"] == {"k": 1, "more": None}
     assert place.get("s")["state"] == {"k": 1}
     fork = place.client.post(f"{at}/fork", json={}).json()["session"]["id"]

@@ -16,6 +16,8 @@ from domain.session.content.shared_state import difference
 from domain.session.events import (
     AgentMessage,
     AgentThought,
+    ConversationCleared,
+    ConversationRewound,
     InputSteered,
     MessageAdded,
     RuntimeEvent,
@@ -29,8 +31,8 @@ from domain.values import JsonObject
 
 _ATTEMPTS = 20
 _SAID = (
-    *(AgentMessage, AgentThought, InputSteered, MessageAdded, RuntimeEvent, StatePatched),
-    *(ToolCalled, ToolReturned, TurnFailed, TurnStarted),
+    *(AgentMessage, AgentThought, ConversationCleared, ConversationRewound, InputSteered),
+    *(MessageAdded, RuntimeEvent, StatePatched, ToolCalled, ToolReturned, TurnFailed, TurnStarted),
 )
 SHOWN = tuple(sorted(NAMES[one][0] for one in _SAID))
 """The types of events of which other frameworks are shown something."""
