@@ -20,6 +20,7 @@ from domain.session.events import (
     Recorded,
     RuntimeEvent,
     SessionStarred,
+    ToolCalled,
     TurnStarted,
     Unrecognised,
     UsageReported,
@@ -29,7 +30,7 @@ from domain.session.state import ABSENT
 from infrastructure.records.codec import JsonCodec
 from tests.docker_agent.documented import DOCUMENTED, WRAPPED, faults_in, faults_of
 from tests.property.effort import attempts, examples
-from tests.support.builders import EVENT_ID, SESSION_ID, history
+from tests.support.builders import EVENT_ID, SESSION_ID, completed, created, history, started, text
 from tests.support.strategies import events, json_objects, json_values, message_ids, suiting
 
 CODEC = JsonCodec()
@@ -167,3 +168,25 @@ def test_what_a_driver_reports_is_told_only_if_it_can_be_read(report: Any):
     (row,) = rows_of(history([RuntimeEvent(kind=KIND, data=report)]))
     for _, event in blocks_of(Translation(CODEC, SESSION_ID, ABSENT).frames(row)):
         assert faults_of(event, is_reported=True) == []
+
+
+def test_an_answer_is_of_one_turn_and_has_each_of_its_calls_once():
+    call = {"type": "tool_call", "tool_call_id": "c", "name": "ls", "input": {}}
+    thought = ({"type": "reasoning", "text": "hm"},)
+    transcript = Transcript()
+    story = [
+        created(), started("t1"), AgentMessage(parts=(*text("so"), call)),
+        ToolCalled(tool_call_id="c", name="ls", input={}), AgentThought(parts=thought),
+        completed("t1"), AgentThought(parts=thought), MessageAdded(
+            message_id="a", role="agent", parts=({"type": "text", "text": "aside"},)),
+    ]  # fmt: skip
+    for one in history(story):
+        transcript.apply(one)
+    entries = [CODEC.to_json(entry) for entry in transcript.entries]
+    told = [one["message"] for one in messages_of(str(SESSION_ID), entries)]
+    said = [(one["role"], one["content"], one.get("reasoning_content")) for one in told]
+    assert said == [
+        ("user", "go", None), ("assistant", "so", None), ("assistant", "", "hm"),
+        ("assistant", "aside", "hm"),
+    ]  # fmt: skip
+    assert [one["id"] for one in told[1]["tool_calls"]] == ["c"]

@@ -33,6 +33,7 @@ from domain.session.events import (
     RuntimeNotice,
     SessionCreated,
     SessionDeleted,
+    SessionErased,
     SessionEvent,
     SessionRenamed,
     SessionStalled,
@@ -49,7 +50,7 @@ from domain.session.events import (
     UsageReported,
 )
 from domain.session.state import ABSENT
-from domain.values import Agent, Failure, Owner, SessionLimits
+from domain.values import Agent, Failure, Owner, SessionLimits, Usage
 from tests.docker_agent.documented import DOCUMENTED, faults_of
 
 SESSION = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
@@ -220,3 +221,160 @@ def test_thoughts_and_calls_are_told_while_they_are_written():
     whole = AgentThought(message_id="m", parts=({"type": "reasoning", "text": "hm"},))
     (rest,) = told(frames := log.tell(whole))
     assert (rest["content"], frames[:6]) == ("", "id: 2\n")
+
+
+def said(*events: SessionEvent) -> list[dict[str, Any]]:
+    """Return what is said of the last of several events, without what all words have."""
+    log = Log()
+    *before, last = events
+    for event in before:
+        log.tell(event)
+    common = ("timestamp", "agent_name", "session_id")
+    return [
+        {name: value for name, value in word.items() if name not in common}
+        for word in told(log.tell(last))
+    ]
+
+
+BEGUN = STORY[0]
+STARTED = TurnStarted(turn_id="t", source="user", message_id="m1", parts=TEXT)
+ERROR_CODES = [
+    "model_error", "rate_limited", "context_exceeded", "request_too_large", "media_too_large",
+    "tool_failed", "hook_blocked", "loop_detected",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", [*ERROR_CODES, "no_driver"])
+def test_why_a_turn_broke_is_told_in_the_codes_that_there_are(code: str):
+    error, stopped = said(BEGUN, STARTED, TurnFailed(turn_id="t", failure=Failure(kind=code)))
+    named = {"code": code} if code in ERROR_CODES else {}
+    assert error == {"type": "error", "error": code, **named}
+    special = code in ("hook_blocked", "loop_detected")
+    assert stopped == {"type": "stream_stopped", "reason": code if special else "error"}
+
+
+@pytest.mark.parametrize(
+    ("reason", "stopped"),
+    [
+        ("end_turn", "normal"), ("error", "error"), ("canceled", "canceled"),
+        ("hook_blocked", "hook_blocked"), ("loop_detected", "loop_detected"),
+    ],
+)  # fmt: skip
+def test_why_a_turn_ended_is_told_in_the_reasons_that_there_are(reason: str, stopped: str):
+    done = TurnCompleted(turn_id="t", stop_reason=reason)
+    assert said(BEGUN, STARTED, done) == [{"type": "stream_stopped", "reason": stopped}]
+
+
+@pytest.mark.parametrize(
+    ("decision", "grant", "confirmation"),
+    [
+        ("allow_once", None, "approve"), ("allow_once", "once", "approve"),
+        ("allow_always", None, "approve-session"), ("allow_once", "session", "approve-session"),
+        ("allow_always", "tool", "approve-tool"), ("reject_once", None, "reject"),
+        ("reject_always", "tool", "reject"), ("timeout", None, "reject"),
+        ("cancelled", None, "reject"),
+    ],
+)  # fmt: skip
+def test_each_decision_has_a_word(decision: str, grant: Any, confirmation: str):
+    (word,) = said(BEGUN, PermissionDecided(request_id="p", decision=decision, grant=grant))
+    assert word["confirmation"] == confirmation
+
+
+@pytest.mark.parametrize(
+    ("action", "confirmation"),
+    [("accept", "accept"), ("decline", "decline"), ("cancel", "cancel"), ("timeout", "cancel")],
+)
+def test_each_answer_has_a_word(action: Any, confirmation: str):
+    (word,) = said(BEGUN, ElicitationAnswered(request_id="e", action=action))
+    assert word["confirmation"] == confirmation
+
+
+def test_what_a_turn_has_used_is_told_before_its_last_word():
+    done = TurnCompleted(turn_id="t", stop_reason="end_turn", usage=Usage(input_tokens=7))
+    assert [one["type"] for one in said(BEGUN, STARTED, done)] == ["token_usage", "stream_stopped"]
+
+
+@pytest.mark.parametrize(
+    ("length", "shown"), [(5, 5), (2**63 - 1, 2**63 - 1), (2**63, 0), (-1, 0), (True, 0), ("5", 0)]
+)
+def test_usage_is_told_in_numbers_that_a_client_reads(length: Any, shown: int):
+    meta = {"context_length": length, "context_limit": length, "model": length}
+    used = {"input_tokens": 10, "output_tokens": 5, "cached_tokens": 3, "reasoning_tokens": 2}
+    (word,) = said(BEGUN, STARTED, UsageReported(**used, cost=0.5, meta=meta))
+    assert word["usage"] == {
+        "input_tokens": 10, "output_tokens": 5, "context_length": shown, "context_limit": shown,
+        "cost": 0.5,
+        "last_message": {
+            "input_tokens": 10, "output_tokens": 5, "cached_input_tokens": 3,
+            "cached_write_tokens": 0, "reasoning_tokens": 2, "Cost": 0.5,
+            "Model": length if isinstance(length, str) else "",
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (ToolProgressed(tool_call_id="c", title="half"), [{
+            "type": "tool_call_output", "tool_call_id": "c", "output": "half",
+            "tool_definition": {"name": ""}}]),
+        *((RuntimeNotice(level=level, text="x"), [{"type": "warning", "message": "x"}])
+          for level in ("warning", "warn", "error")),
+        (RuntimeNotice(level="debug", text="x"), []),
+        # Of the kind that is reported, but refused as what it says it is.
+        (RuntimeEvent(kind="docker-agent", data={"type": "shell", "output": "x"},
+                      problem={"code": "invalid"}), []),
+        (SessionErased(reason="r", app="a", began_at=AT), [
+            {"type": "session_exited", "reason": "session ended"}]),
+        (ModelRestored(agent="root"), [
+            {"type": "agent_info", "model": "openai/gpt-5", "description": ""}]),
+        (ModelRestored(agent="sub"), [{"type": "agent_info", "model": "", "description": ""}]),
+        (SessionRenamed(title=None), [{"type": "session_title", "title": ""}]),
+    ],
+)  # fmt: skip
+def test_each_of_these_events_is_told_so(event: SessionEvent, words: list[dict[str, Any]]):
+    assert said(BEGUN, event) == words
+
+
+def test_what_a_driver_reports_is_of_the_time_at_which_it_was_recorded():
+    shell = {"type": "shell", "output": "x", "timestamp": "0001-01-01T00:00:00Z", "more": 1}
+    log = Log()
+    (word,) = told(log.tell(RuntimeEvent(kind="docker-agent", data=shell)))
+    assert word == shell | {"timestamp": "2026-01-02T03:04:05.678900Z"}
+
+
+def test_what_is_shown_is_told_where_it_is():
+    meta = {"file_id": "f1"}
+    parts = (
+        {"type": "file", "url": "f1", "meta": meta},
+        {"type": "file", "url": "/a", "media_type": "x/y", "meta": meta},
+        {"type": "image", "data": "aGk=", "media_type": "image/png", "meta": {"detail": "low"}},
+    )
+    shown, _ = said(BEGUN, TurnStarted(turn_id="t", source="user", message_id="m", parts=parts))
+    url = "data:image/png;base64,aGk="
+    assert shown["multi_content"] == [
+        {"type": "file", "file": {"path": "", "file_id": "f1", "mime_type": ""}},
+        {"type": "file", "file": {"path": "/a", "file_id": "f1", "mime_type": "x/y"}},
+        {"type": "image_url", "image_url": {"url": url, "detail": "low"}},
+    ]
+
+
+def test_what_is_written_before_anything_else_is_read_is_of_the_last_sign_of_life():
+    log = Log()
+    log.tell(BEGUN)
+    log.tell(STARTED)
+    later = Translation(Codec(), SESSION, log.translation.state)  # type: ignore[arg-type]
+    piece = Piece(Key("agent.message", "m", "text"), 0, 1, 0, "x", 1)
+    (word,) = told(later.partial(PartialText(SESSION, "t", piece)).decode())
+    assert (word["content"], word["timestamp"]) == ("x", "2026-01-02T03:04:05.678900Z")
+
+
+def test_a_thought_all_of_which_is_known_is_told_as_its_rest_alone():
+    log = Log()
+    log.tell(BEGUN)
+    log.write("agent.message", "hi", 0)
+    log.write("agent.thought", "hm", 0)
+    both = AgentMessage(
+        message_id="m", parts=({"type": "reasoning", "text": "hm"}, {"type": "text", "text": "hi"})
+    )
+    assert [one["type"] for one in told(log.tell(both))] == ["message_added"]

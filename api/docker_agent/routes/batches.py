@@ -11,7 +11,7 @@ from api.docker_agent.shapes.sessions import export
 from api.docker_agent.shapes.wire import BatchOfSessions
 from api.http.around.authorization import principal_of
 from api.http.incoming.bodies import body_of
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import AnyRequest, uuid_in
 from api.http.routing import post
 from api.services import caller_of, services_of
 from domain.errors import Erased, SessionNotFound
@@ -25,8 +25,8 @@ async def delete_sessions(request: AnyRequest) -> ASGIResponse:
     """Delete sessions: one that fails stops no other."""
     body = await body_of(request, BatchOfSessions)
     services = services_of(request)
-    named = dict.fromkeys(body.session_ids)
-    ids = {text: found for text in named if (found := _uuid(text)) is not None}
+    named = _named(body)
+    ids = {text: found for text, found in named.items() if found is not None}
     caller = (await caller_of(request))._replace(expected=None, key=None)
     sees = partial(services.sight.sees, principal_of(request))
     done = await services.use_cases.sessions.delete_many(caller, list(ids.values()), sees)
@@ -40,14 +40,13 @@ async def delete_sessions(request: AnyRequest) -> ASGIResponse:
 async def export_sessions(request: AnyRequest) -> ASGIResponse:
     """Export sessions with their messages; what is missing is named."""
     body = await body_of(request, BatchOfSessions)
-    named = dict.fromkeys(body.session_ids)
+    named = _named(body)
     if len(named) > MOST_EXPORTED:
         raise Refusal(400, f"session_ids has {len(named)} sessions; at most {MOST_EXPORTED}")
     services, principal = services_of(request), principal_of(request)
     found: list[dict[str, Any]] = []
     missing: list[str] = []
-    for text in named:
-        session_id = _uuid(text)
+    for text, session_id in named.items():
         try:
             if session_id is None or not await services.sight.sees(principal, session_id):
                 raise SessionNotFound
@@ -63,11 +62,12 @@ async def export_sessions(request: AnyRequest) -> ASGIResponse:
     return reply(document | ({"missing_ids": missing} if missing else {}))
 
 
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
+def _named(body: BatchOfSessions) -> dict[str, UUID | None]:
+    """Return what is named with the id that it is, each once, however it is written."""
+    once: dict[UUID | str, str] = {}
+    for text in body.session_ids:
+        once.setdefault(uuid_in(text) or text, text)
+    return {text: one if isinstance(one, UUID) else None for one, text in once.items()}
 
 
 ROUTES = (delete_sessions, export_sessions)

@@ -92,7 +92,7 @@ class Translation:
         if not told:
             return b""
         # Where all is known, the rest of it is empty: whoever comes back goes on after it.
-        *first, last = words or told[-1:]
+        *first, last = words or told
         return b"".join(frame_of(None, one) for one in first) + frame_of(stored.sequence, last)
 
     def partial(self, item: PartialText) -> bytes:

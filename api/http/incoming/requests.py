@@ -143,6 +143,16 @@ def session_id_of(request: AnyRequest) -> UUID:
 # One object for one session is found in dicts by itself, and not by a comparison in Python.
 @lru_cache(4096)
 def _session_called(text: str) -> UUID:
-    if not _UUID.fullmatch(text):
+    found = uuid_in(text)
+    if found is None:
         raise SessionNotFound("a session id is a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057")
-    return UUID(text)
+    return found
+
+
+def uuid_in(text: str) -> UUID | None:
+    """Return the id that a text is; None where it is none, or written in another way.
+
+    Args:
+        text: Hexadecimal in groups of 8, 4, 4, 4 and 12.
+    """
+    return UUID(text) if _UUID.fullmatch(text) else None
