@@ -7,7 +7,6 @@ nor actors nor the body of an error, and what goes wrong in one door is answered
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, cast
 from urllib.parse import unquote_to_bytes
@@ -27,7 +26,7 @@ from api.http.outgoing.responses import Reply
 from api.http.outgoing.streams import EventStream
 from api.http.routing import Route, Router, RoutingError
 from application.commands.request import BY_ITSELF, RequestOrigin
-from application.errors import Overloaded, StoreUnavailable
+from application.errors import Overloaded
 from application.limits.limiter import Limiter
 from application.patience import SharedPatience, Waited
 from domain.principal import Principal
@@ -199,9 +198,7 @@ async def _require_room(answer: Download | Reply, scope: dict[str, Any]) -> None
 
 async def _uncount(scope: dict[str, Any]) -> None:
     limiter: Limiter = scope["cairn"].limiter
-    # One that is lost with the store is swept with its process.
-    with suppress(StoreUnavailable):
-        await limiter.close_stream(scope["cairn_counted_stream"])
+    await limiter.close_stream(scope["cairn_counted_stream"])
 
 
 def _require_text(scope: dict[str, Any]) -> None:

@@ -112,6 +112,8 @@ class Limiter:
         self._clock = clock
         self._patience = patience
         self._leases: OrderedDict[tuple[str, Kind], _Lease] = OrderedDict()
+        self._not_told: list[str] = []
+        """Whose streams have ended without the store's knowledge."""
         self._work = Background(self._tell)
 
     async def start(self) -> None:
@@ -191,17 +193,23 @@ class Limiter:
         return True
 
     async def close_stream(self, principal: Principal) -> None:
-        """Count one open stream less.
+        """Count one open stream less: now, or as soon as the store answers.
 
         Args:
             principal: Whose.
         """
-        await self._allowances.close_stream(self._process, principal.key)
+        try:
+            await self._allowances.close_stream(self._process, principal.key)
+        except StoreUnavailable:
+            self._not_told.append(principal.key)
 
     async def _tell(self) -> None:
         while True:
             with suppress(StoreUnavailable):
                 await self._allowances.keep_streams(self._process)
+                while self._not_told:
+                    await self._allowances.close_stream(self._process, self._not_told[0])
+                    del self._not_told[0]
             await asyncio.sleep(_TOLD_EVERY)
 
     def _lease(self, principal: str, kind: Kind) -> _Lease:

@@ -307,6 +307,21 @@ def test_what_a_token_is_for_need_not_be_said_again(world: World):
     assert null.status_code == 422
 
 
+def test_nobody_has_a_webhook_made_for_somebody_else(world: World):
+    bank = world.token("webhooks", app="qbank")
+    ada = world.token("webhooks", app="qshop", user="ada")
+    for token, whose in (
+        (bank, {"app": "qshop"}),
+        (bank, {"app": "qnobody"}),
+        (ada, {"user": "bob"}),
+        (ada, {"app": "qbank", "user": "ada"}),
+    ):
+        wanted = {"url": "http://127.0.0.1:9/", **whose}
+        refused = world.ask(token, "POST", "/v1/webhooks", json=wanted)
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden"), whose
+        assert refused.json()["detail"] == "this token is for another app or user"
+
+
 def test_a_token_a_ticket_and_a_webhook_are_for_whom_their_maker_is(world: World):
     bound = world.token("admin", "stream", "read", "webhooks", app="qshop", user="ada")
     made = world.ask(bound, "POST", "/v1/tokens", json={"allow": ["read"]})

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -252,6 +253,39 @@ async def test_a_store_that_says_nothing_keeps_all_waiting_for_no_longer_than_on
     assert {type(answer) for answer in answers} == {StoreUnavailable}
     # One after the other they would take 50 s.
     assert monotonic() - began < 20
+
+
+async def test_a_stream_that_ends_while_the_store_is_gone_does_not_count_for_ever():
+    class Lost(MemoryAllowances):
+        is_gone = False
+
+        async def close_stream(self, process: UUID, principal: str) -> None:
+            if self.is_gone:
+                raise StoreUnavailable
+            await super().close_stream(process, principal)
+
+    allowances = Lost(Clock())
+    one = Limiter(allowances, Limits(streams=2), uuid4())
+    assert await one.open_stream(TILL)
+    assert await one.open_stream(TILL)
+    allowances.is_gone = True
+    for _ in range(2):
+        await one.close_stream(TILL)
+    with pytest.raises(RateLimited):
+        await one.open_stream(TILL)
+    allowances.is_gone = False
+    await one.start()
+    try:
+        async with asyncio.timeout(60):
+            opened = 0
+            while opened < 2:
+                with suppress(RateLimited):
+                    opened += await one.open_stream(TILL)
+                await asyncio.sleep(0)
+    finally:
+        await one.stop()
+    with pytest.raises(RateLimited):
+        await one.open_stream(TILL)
 
 
 async def test_without_a_limit_nothing_is_asked():
