@@ -17,7 +17,6 @@ from domain.session.commands import CreateSession, ForeignEvent
 from domain.values import JsonObject, Owner
 
 _METADATA = "named"
-_MOST_GENERATIONS = 1000
 _REMEMBERED = 10_000
 
 
@@ -100,19 +99,29 @@ class NamedSessions:
 
     async def _look(self, wanted: SessionName) -> tuple[ListedSession | None, int]:
         """Return the session, and the generation that a new one would be."""
-        generation = 1
-        while generation < _MOST_GENERATIONS:
-            row = await self._rows.session(self._id_of(wanted, generation))
-            if row is None:
+        row = await self._of_generation(wanted, 1)
+        newest = 0 if row is None else 1
+        missing = newest + 1
+        # They follow each other without a gap, and a name may have been free a thousand times.
+        while row is not None and not _is_there(row, wanted):
+            missing *= 2
+            newer = await self._of_generation(wanted, missing)
+            if newer is None:
                 break
-            if row.status not in ("deleted", "erased") and (row.app, row.user) == (
-                wanted.app,
-                wanted.user,
-            ):
-                return row, generation
-            generation += 1
-        row = await self._by_id(wanted)
-        return row, generation
+            row, newest = newer, missing
+        while missing - newest > 1 and row is not None and not _is_there(row, wanted):
+            middle = (newest + missing) // 2
+            newer = await self._of_generation(wanted, middle)
+            if newer is None:
+                missing = middle
+            else:
+                row, newest = newer, middle
+        if row is not None and _is_there(row, wanted):
+            return row, newest
+        return await self._by_id(wanted), newest + 1
+
+    async def _of_generation(self, wanted: SessionName, number: int) -> ListedSession | None:
+        return await self._rows.session(self._id_of(wanted, number))
 
     async def _by_id(self, wanted: SessionName) -> ListedSession | None:
         try:
@@ -201,6 +210,11 @@ class NamedSessions:
             # Somebody else was first, with the very same content.
             raise SessionExists(session_status="idle")
         return outcome
+
+
+def _is_there(row: ListedSession, wanted: SessionName) -> bool:
+    is_its = (row.app, row.user) == (wanted.app, wanted.user)
+    return is_its and row.status not in ("deleted", "erased")
 
 
 def _object(value: Any) -> Mapping[str, Any]:
