@@ -244,6 +244,22 @@ def test_a_signed_request_below_an_id_says_on_whose_behalf(signed: Signed):
         assert signed.client.post(target, headers=headers).status_code == 403
 
 
+def test_a_team_sees_of_others_nothing_but_the_sessions_of_the_team(signed: Signed):
+    team = signed.create("ada", session={"scope": "team", "team_id": "org/core"})
+    private = signed.create("bob")
+    key = f"app:{uuid4().hex}"
+    for number, session_id in enumerate((team, private)):
+        sent = {"set": {key: number}}
+        done = signed.client.patch(f"/v1/sessions/{session_id}/state", json=sent)
+        assert done.is_success, done.text
+    path = f"/{team}/state/{key}/history"
+    headers = {"X-Forwarded-User": "carl", "X-Forwarded-Team": "org/core"}
+    answer = signed.client.get(path, headers={**signed.headers("GET", path), **headers})
+    assert [write["value"] for write in answer.json()["writes"]] == [1, 0], answer.text
+    assert team in answer.text
+    assert private not in answer.text
+
+
 # ── what goes wrong ───────────────────────────────────────────────────────────────────────────
 
 
