@@ -18,10 +18,12 @@ from application.errors import IssuerUnavailable, Unauthorized
 from application.ports.access.issued_tokens import secure_url
 from domain.principal import Principal
 from infrastructure.issuer import keys as issuer_keys
+from infrastructure.issuer import tokens as issued_tokens
 from infrastructure.issuer.keys import IssuerKeys
 from infrastructure.issuer.tokens import Claims, JwtTokens
 from tests.support.issuer import AUDIENCE, ISSUER, SigningKey, key_set, serving_issuer, write_keys
 from tests.support.own_logs import own_records
+from tests.support.sse import eventually
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 LEEWAY = timedelta(seconds=60)
@@ -62,9 +64,15 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(issuer_keys, "_LOOK_AGAIN", -math.inf)
 
 
-def tokens(source: Path | str, clock: Clock, issuer: str = ISSUER, **claims: str) -> JwtTokens:
+def tokens(
+    source: Path | str,
+    clock: Clock,
+    issuer: str = ISSUER,
+    keys: IssuerKeys | None = None,
+    **claims: str,
+) -> JwtTokens:
     return JwtTokens(
-        IssuerKeys(issuer, str(source)),
+        keys or IssuerKeys(issuer, str(source)),
         issuer=issuer,
         audience=AUDIENCE,
         claims=Claims(**claims),
@@ -153,7 +161,7 @@ async def test_claims_say_what_is_seen(
 
 
 async def test_rights_may_be_a_list_and_claims_may_have_other_names(file: Path, clock: Clock):
-    names = {"app": "https://x/tenant", "rights": "roles", "name": "email"}
+    names: Any = {"app": "https://x/tenant", "rights": "roles", "name": "email"}
     claims = {**GOOD, "https://x/tenant": "bank", "roles": ["cairn:admin"], "email": "ada@x"}
     found = await tokens(file, clock, **names).principal(KEY.sign(claims))
     assert found is not None
@@ -192,6 +200,8 @@ _GONE: Any = object()
         ({"sub": ["till"]}, "no claim `sub` that is a text"),
         ({"scope": _GONE}, "names no right"),
         ({"scope": "read write"}, "names no right"),
+        ({"scope": "cairn:readonly my-cairn:read cairn:READ"}, "names no right"),
+        ({"scope": ["cairn:readonly", "cairn:read cairn:write", 7]}, "names no right"),
         ({"scope": 7}, "names no right"),
         ({"cairn_app": _GONE}, "no claim `cairn_app`"),
         ({"cairn_app": ["shop"]}, "no claim `cairn_app`"),
@@ -354,6 +364,49 @@ async def test_an_issuer_that_is_slow_holds_up_nobody_who_was_known(
         assert await checks.principal(new.sign(GOOD)) is not None
         with pytest.raises(Unauthorized, match="does not have"):
             await checks.principal(KEY.sign(GOOD))
+
+
+@pytest.mark.usefixtures("no_pause")
+async def test_a_key_that_its_issuer_takes_away_is_good_no_longer_though_nobody_names_another(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    with serving_issuer() as issuer:
+        issuer.keys = [KEY]
+        checks = tokens(f"{issuer.url}/keys", clock)
+        assert await checks.principal(KEY.sign(GOOD)) is not None
+        issuer.keys = [SigningKey("k2")]
+        token = KEY.sign(GOOD)
+        monkeypatch.setattr(issuer_keys, "_READ_EVERY", -math.inf)
+        assert await checks.principal(token) is not None
+        monkeypatch.setattr(issuer_keys, "_READ_EVERY", math.inf)
+
+        async def is_refused() -> bool:
+            try:
+                await checks.principal(token)
+            except Unauthorized:
+                return True
+            return False
+
+        await eventually(is_refused, "the key is gone")
+
+
+async def test_a_token_is_checked_once_while_it_is_among_the_last(
+    file: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(issued_tokens, "_REMEMBERED", 1)
+    looked = 0
+
+    class Counted(IssuerKeys):
+        async def find(self, key_id: str | None, algorithm: str) -> Any | None:
+            nonlocal looked
+            looked += 1
+            return await super().find(key_id, algorithm)
+
+    checks = tokens(file, clock, keys=Counted(ISSUER, str(file)))
+    one, other = KEY.sign(GOOD), KEY.sign({**GOOD, "sub": "other"})
+    for token, times in ((one, 1), (one, 1), (other, 2), (one, 3)):
+        assert await checks.principal(token) is not None
+        assert looked == times
 
 
 @pytest.mark.usefixtures("no_pause")
