@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 
 from application.ports.access.tickets import Ticket, Tickets
 from application.tokens.manage import hash_of
-from domain.principal import Principal
+from application.tokens.tickets import TicketRegistry
+from domain.principal import EVERY_RIGHT, Principal
 from infrastructure.clock import SystemClock
 from infrastructure.memory.access.tickets import MemoryTickets
 from infrastructure.postgres.access.tickets import PostgresTickets
@@ -72,3 +74,9 @@ async def test_one_token_has_so_many_and_those_of_others_do_not_count(tickets: T
     assert await tickets.add(hash_of("d"), other, MINUTE, 2)
     await tickets.spend(hash_of("a"))
     assert await tickets.add(hash_of("c"), TICKET, MINUTE, 2)
+
+
+async def test_a_ticket_allows_no_more_than_to_read_a_stream(tickets: Tickets):
+    registry = TicketRegistry(tickets, cast("Any", None))
+    secret, _ = await registry.create(replace(TILL, rights=EVERY_RIGHT))
+    assert await registry.spend(secret, "/v1/events") == TILL

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,8 @@ def write_keys(path: Path, *keys: SigningKey) -> Path:
 class Issuer:
     """What an issuer says over HTTP; `asked` has the paths, and `gate` holds answers back.
 
-    `location` stands in the head of its answers, and `padding` before what they say.
+    `location` stands in the head of its answers, and `padding` before what they say; `drips` is
+    that they come byte by byte and have no end. `user` stands in the address of its keys.
     """
 
     def __init__(self) -> None:
@@ -72,6 +73,8 @@ class Issuer:
         self.status = 200
         self.location = ""
         self.padding = b""
+        self.drips = False
+        self.user = ""
         self.asked: list[str] = []
         self.gate = threading.Event()
         self.gate.set()
@@ -80,13 +83,14 @@ class Issuer:
         """Return the document at a path."""
         if path == "/keys":
             return key_set(*self.keys)
-        return {"issuer": self.named or self.url, "jwks_uri": f"{self.url}/keys"}
+        where = self.url.replace("://", f"://{self.user}")
+        return {"issuer": self.named or self.url, "jwks_uri": f"{where}/keys"}
 
 
 @contextmanager
 def serving_issuer() -> Iterator[Issuer]:
     """Run an issuer."""
-    issuer = Issuer()
+    issuer, never = Issuer(), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -96,8 +100,13 @@ def serving_issuer() -> Iterator[Issuer]:
             self.send_response(issuer.status if self.path != issuer.location else 200)
             if issuer.location:
                 self.send_header("Location", issuer.location)
-            self.send_header("content-length", str(len(content)))
+            if not issuer.drips:
+                self.send_header("content-length", str(len(content)))
             self.end_headers()
+            with suppress(OSError):
+                while issuer.drips:
+                    self.wfile.write(b" ")
+                    never.wait(0.005)
             self.wfile.write(content)
 
         def log_message(self, *_: Any) -> None:

@@ -1,5 +1,6 @@
 """Tokens of an issuer: what lets somebody in, and everything that does not."""
 
+import asyncio
 import base64
 import json
 import math
@@ -413,7 +414,8 @@ async def test_a_token_is_checked_once_while_it_is_among_the_last(
 async def test_keys_that_cannot_be_used_are_refused(tmp_path: Path, clock: Clock):
     file = tmp_path / "keys"
     secret = {"kty": "oct", "k": "eHg", "kid": "k1"}
-    wrong = [b"", b"{", b"[]", b"\xff", b'{"keys": 7}', b'{"keys": [7]}', b" " * (1 << 20) + b"x"]
+    wrong = [b"", b"{", b"[]", b"\xff", b'{"keys": 7}', b'{"keys": [7]}']
+    wrong.append(json.dumps(key_set(KEY)).encode() + b" " * (1 << 20))
     wrong += [json.dumps({"keys": keys}).encode() for keys in ([], [secret], [{"kty": "RSA"}])]
     wrong.append(json.dumps({"keys": [{**KEY.public, "use": "enc"}]}).encode())
     for content in wrong:
@@ -464,6 +466,27 @@ async def test_keys_are_read_where_they_are_said_to_be_and_no_more_than_a_megaby
         issuer.status, issuer.location, issuer.padding = 200, "", b" " * (1 << 20)
         with pytest.raises(IssuerUnavailable):
             await tokens(f"{issuer.url}/keys", clock).principal(KEY.sign(GOOD))
+
+
+@pytest.mark.usefixtures("no_pause")
+async def test_an_issuer_that_never_ends_its_answer_is_given_up(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(issuer_keys, "_PATIENCE", 0.5)
+    with serving_issuer() as issuer:
+        issuer.keys, issuer.drips = [KEY], True
+        async with asyncio.timeout(60):
+            with pytest.raises(IssuerUnavailable):
+                await tokens(f"{issuer.url}/keys", clock).principal(KEY.sign(GOOD))
+        issuer.drips = False
+
+
+async def test_an_address_of_keys_that_would_not_be_safe_is_not_asked(clock: Clock):
+    with serving_issuer() as issuer:
+        issuer.keys, issuer.user = [KEY], "somebody@"
+        with pytest.raises(IssuerUnavailable):
+            await tokens("", clock, issuer.url).principal(KEY.sign({**GOOD, "iss": issuer.url}))
+        assert issuer.asked == ["/.well-known/openid-configuration"]
 
 
 @pytest.mark.usefixtures("no_pause")
