@@ -84,6 +84,23 @@ def test_no_token_in_an_address_lets_in(gate: Gate, name: str):
         assert gate.token not in answer.text
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_only_what_a_browser_asks_before_needs_no_token(gate: Gate, method: str):
+    before = {"Access-Control-Request-Method": "POST", "Origin": "http://127.0.0.1"}
+    body = {"app": "shop", "user": "ada"} if method == "POST" else None
+    headers = before | {"Sec-Fetch-Site": "same-origin"}
+    answer = gate.client.request(method, "/v1/sessions", headers=headers, json=body)
+    assert answer.status_code == (204 if method == "OPTIONS" else 401)
+
+
+def test_what_is_open_to_everybody_is_named_here(gate: Gate):
+    for path in ("/", "/health", "/ready", "/version"):
+        assert gate.client.get(path).status_code == 200
+        assert gate.client.get(path, headers={"Authorization": "Bearer x"}).status_code == 200
+    for path in ("/metrics", "/docs", "/schema/openapi.json", "/health/x", "/v1", "/nothing"):
+        assert gate.client.get(path).status_code == 401
+
+
 def test_a_missing_right_is_in_the_challenge(gate: Gate):
     answer = gate.client.post(
         "/v1/sessions",
