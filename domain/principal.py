@@ -30,6 +30,7 @@ class Principal:
         token_id: Of the token that it showed; None without a token, or with one that is not kept.
         is_named: `actor` is proven, so that nobody may claim another name in the log.
         expires_at: When it is let in no longer; None is that only its token tells.
+        counted_by: The key of whoever has made its ticket; None without a ticket.
     """
 
     actor: str
@@ -39,6 +40,7 @@ class Principal:
     token_id: str | None = None
     is_named: bool = False
     expires_at: datetime | None = None
+    counted_by: str | None = None
 
     @property
     def is_anybody(self) -> bool:
@@ -48,6 +50,8 @@ class Principal:
     @property
     def key(self) -> str:
         """What its limits are counted by: its token, or else its name where that is seen."""
+        if self.counted_by is not None:
+            return self.counted_by
         return self.token_id or f"{self.app or ''}\n{self.user or ''}\n{self.actor}"
 
     @property

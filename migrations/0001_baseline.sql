@@ -1156,6 +1156,8 @@ create unlogged table stream_tickets (
   token_id text,
   is_named boolean not null,
   principal_expires_at timestamptz,
+  -- The key by which the limits of its maker are counted.
+  counted_by text not null,
   expires_at timestamptz not null
 );
 create index stream_tickets_expires_at on stream_tickets (expires_at);

@@ -67,7 +67,9 @@ class TicketRegistry:
             app, user = by.app, by.user
             path = f"/v1/sessions/{session_id}/events"
         secret = PREFIX + token_urlsafe(_SECRET_BYTES)
-        ticket = Ticket(path, replace(by, rights=by.rights & _RIGHTS, app=app, user=user))
+        # What sees less counts with its maker all the same.
+        shown = replace(by, rights=by.rights & _RIGHTS, app=app, user=user, counted_by=by.key)
+        ticket = Ticket(path, shown)
         if not await self._tickets.add(hash_of(secret), ticket, LIFETIME, MOST_TICKETS):
             raise TooManyTickets
         return secret, ticket

@@ -79,3 +79,22 @@ def test_a_token_of_the_issuer_is_all_that_is_needed(database_url: str, tmp_path
 def test_settings_that_would_not_be_safe_are_refused(settings: Any):
     with pytest.raises(ValidationError):
         Settings(**settings)
+
+
+def test_what_tickets_open_counts_with_the_name_that_made_them(database_url: str, tmp_path: Path):
+    keys = write_keys(tmp_path / "keys.json", KEY)
+    with (
+        running(database_url, oidc_issuer=ISSUER, oidc_keys=str(keys), limit_streams=1) as base,
+        httpx.Client(base_url=base, timeout=60) as client,
+    ):
+        shown = {"Authorization": f"Bearer {token(cairn_app='*')}"}
+        first, *others = (
+            client.post("/v1/tickets", json=wanted, headers=shown).json()["path"]
+            for wanted in ({}, {"app": "shop"}, {"app": "shop", "user": "ada"}, {"user": "bob"})
+        )
+        stream = {"Accept": "text/event-stream"}
+        with client.stream("GET", first, headers=stream) as opened:
+            assert opened.status_code == 200
+            for path in others:
+                refused = client.get(path, headers=stream)
+                assert (refused.status_code, refused.json()["limit"]) == (429, "streams")

@@ -133,6 +133,21 @@ def test_a_token_of_one_user_sees_no_other_user(ask):
     assert ask("all", "GET", "/list-apps")[1].json() == ["bank", "shop"]
 
 
+def test_the_id_of_a_session_of_somebody_else_names_nothing(ask):
+    whose = {"app": "bank", "user": "ada", "title": "theirs"}
+    theirs = ask("all", "POST", "/v1/sessions", whose)[1].json()["session"]["id"]
+    assert ask("all", "GET", f"/apps/bank/users/ada/sessions/{theirs}")[0] == 200
+    for who, user in (("shop", "ada"), ("shop", "bob"), ("ada", "ada")):
+        at = f"/apps/shop/users/{user}/sessions/{theirs}"
+        assert ask(who, "GET", at)[0] == 404
+        assert ask(who, "PATCH", at, {"stateDelta": {"a": 1}})[0] == 404
+        run = {"appName": "shop", "userId": user, "sessionId": theirs}
+        message = {"role": "user", "parts": [{"text": "x"}]}
+        assert ask(who, "POST", "/run", {**run, "newMessage": message})[0] == 404
+        assert ask(who, "DELETE", at)[0] == 200
+    assert ask("all", "GET", f"/v1/sessions/{theirs}")[1].json()["session"]["status"] == "idle"
+
+
 def test_a_token_may_be_the_password_of_the_address(closed_server, ask):
     base, tokens = closed_server
     for path in ("/health", "/version"):

@@ -303,3 +303,5 @@ def test_who_is_counted_together():
     assert one.key != Principal(actor="ada", app="bank").key
     assert one.key != Principal(actor="ada", app="shop", user="ada").key
     assert TILL.key == "t1"
+    # What a ticket shows less of is counted with what its maker does.
+    assert Principal(actor="ada", app="bank", user="bob", counted_by=one.key).key == one.key

@@ -21,8 +21,8 @@ class MemoryTickets:
         """Keep a ticket."""
         now = self._clock.now()
         self._kept = {key: kept for key, kept in self._kept.items() if kept[1] > now}
-        maker = _maker(ticket)
-        if sum(_maker(one) == maker for one, _ in self._kept.values()) >= most:
+        maker = ticket.principal.key
+        if sum(one.principal.key == maker for one, _ in self._kept.values()) >= most:
             return False
         self._kept[hashed] = (ticket, now + lifetime)
         return True
@@ -31,7 +31,3 @@ class MemoryTickets:
         """Take a ticket away and return it."""
         ticket, end = self._kept.pop(hashed, (None, None))
         return ticket if end is not None and self._clock.now() < end else None
-
-
-def _maker(ticket: Ticket) -> tuple[str, str | None]:
-    return ticket.principal.actor, ticket.principal.token_id

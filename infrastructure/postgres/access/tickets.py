@@ -33,6 +33,7 @@ class PostgresTickets:
             "token_id": principal.token_id,
             "is_named": principal.is_named,
             "principal_expires_at": principal.expires_at,
+            "counted_by": principal.key,
             "lifetime": lifetime,
             "most": most,
         }
@@ -43,7 +44,9 @@ class PostgresTickets:
         rows = await self._database.fetch(_STATEMENTS["spend"], {"hashed": hashed})
         if not rows:
             return None
-        path, actor, rights, app, user, token_id, is_named, expires_at, is_good = rows[0]
+        path, actor, rights, app, user, token_id, is_named, expires_at, counted_by, is_good = rows[
+            0
+        ]
         principal = Principal(
             actor=actor,
             rights=frozenset(rights),
@@ -52,5 +55,6 @@ class PostgresTickets:
             token_id=token_id,
             is_named=is_named,
             expires_at=expires_at,
+            counted_by=counted_by,
         )
         return Ticket(path, principal) if is_good else None

@@ -8,14 +8,13 @@ with
   held as (
     select count(*) as held
     from stream_tickets
-    where actor = %(actor)s and token_id is not distinct from %(token_id)s::text
-      and expires_at > clock_timestamp()
+    where counted_by = %(counted_by)s and expires_at > clock_timestamp()
   )
 insert into stream_tickets (hashed, path, actor, rights, app, user_id, token_id, is_named,
-  principal_expires_at, expires_at)
+  principal_expires_at, counted_by, expires_at)
 select %(hashed)s, %(path)s, %(actor)s, %(rights)s::text[], %(app)s::text, %(user)s::text,
   %(token_id)s::text, %(is_named)s, %(principal_expires_at)s::timestamptz,
-  clock_timestamp() + %(lifetime)s::interval
+  %(counted_by)s, clock_timestamp() + %(lifetime)s::interval
 from held
 where held.held < %(most)s
 -- Asked once more after a lost answer, it finds itself there.
@@ -26,4 +25,4 @@ returning true
 delete from stream_tickets
 where hashed = %(hashed)s
 returning path, actor, rights, app, user_id, token_id, is_named, principal_expires_at,
-  expires_at > clock_timestamp()
+  counted_by, expires_at > clock_timestamp()
