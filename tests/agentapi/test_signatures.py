@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -349,8 +350,10 @@ def test_one_that_was_refused_or_changed_nothing_is_not_let_in_later(signed: Sig
 
 
 def test_of_several_servers_that_get_one_request_a_single_one_does_it(
-    manager: str, manager_database: str, sealing_key: Path
+    manager: str, manager_database: str, sealing_key: Path, signed: Signed
 ):
+    user = f"u-{uuid4().hex}"
+    body = json.dumps({"session": {"user_id": user}}).encode()
     with running(
         manager_database,
         doors="agentapi",
@@ -358,14 +361,14 @@ def test_of_several_servers_that_get_one_request_a_single_one_does_it(
         secrets_key_file=sealing_key,
     ) as other:
         with httpx.Client() as client:
-            headers = Signed(client).headers("POST", SESSIONS, BODY)
+            headers = Signed(client).headers("POST", SESSIONS, body)
         headers["Content-Type"] = "application/json"
         found: list[int] = []
         at_once = Barrier(6)
 
         def send(base: str) -> None:
             at_once.wait(timeout=60)
-            found.append(httpx.post(base + SESSIONS, content=BODY, headers=headers).status_code)
+            found.append(httpx.post(base + SESSIONS, content=body, headers=headers).status_code)
 
         senders = [Thread(target=send, args=(base,)) for base in (manager, other) * 3]
         for one in senders:
@@ -373,6 +376,7 @@ def test_of_several_servers_that_get_one_request_a_single_one_does_it(
         for one in senders:
             one.join(timeout=60)
     assert sorted(found) == [201] + [401] * 5
+    assert len(signed.listed(f"?user_id={user}")) == 1
 
 
 def test_comparing_takes_any_text(signed: Signed):
