@@ -345,13 +345,13 @@ async def test_a_runner_keeps_its_lease_for_as_long_as_a_run_takes(
     renewed, asked = asyncio.Event(), list[tuple[str, dict[str, Any]]]()
 
     def answer(request: httpx.Request) -> httpx.Response:
-        name, body = request.url.path.rsplit("/", 1)[1], json.loads(request.content)
-        asked.append((name, body))
+        name = request.url.path.rsplit("/", 1)[1]
+        asked.append((name, json.loads(request.content)))
         if len(asked) == 2:
             raise httpx.ConnectError("the server starts again")
         if len(asked) == 4:
             renewed.set()
-        return httpx.Response(200, json={"lease_id": "l1"})
+        return httpx.Response(200, json={"lease_id": "l1", "session": {"turn_id": "t1"}})
 
     async def play(*_: Any) -> None:
         await asyncio.wait_for(renewed.wait(), 60)
@@ -359,9 +359,11 @@ async def test_a_runner_keeps_its_lease_for_as_long_as_a_run_takes(
     monkeypatch.setattr(adk_runner, "_RENEWED_EVERY", 0.001)
     monkeypatch.setattr(adk_runner, "_play", play)
     begun = {"session_id": "s1", "data": {"turn_id": "t1", "meta": {adk_runner.RUN: {}}}}
+    cairn = adk_runner.Cairn("cairn://cairn")
     transport = httpx.MockTransport(answer)
     async with httpx.AsyncClient(base_url="http://cairn", transport=transport) as client:
-        await adk_runner._run(client, "cairn://cairn", None, begun, asyncio.Lock(), None)
+        cairn._clients[asyncio.get_running_loop()] = client
+        await adk_runner._run(cairn, "cairn://cairn", None, begun, asyncio.Lock(), None)
 
     (_, first), *renewals = [one for one in asked if one[0] == "attach"]
     assert first == {"holder": "adk-runner", "ttl_seconds": 60}
