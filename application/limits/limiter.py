@@ -108,6 +108,8 @@ class Limiter:
     ) -> None:
         self._allowances = allowances
         self._limits = limits
+        self.limited = frozenset(kind for kind in PERIODS if limits.of(kind) is not None)
+        """Of what there is not as much as anybody wants."""
         self._process = process
         self._clock = clock
         self._patience = patience

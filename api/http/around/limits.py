@@ -22,6 +22,8 @@ async def take_request(request: AnyRequest, principal: Principal) -> None:
     """
     scope = scope_of(request)
     limiter: Limiter = scope["cairn"].limiter
+    if "requests" not in limiter.limited:
+        return
     standing = await limiter.spend(principal, "requests")
     if standing is not None:
         fields = rate_limit_fields(
@@ -44,7 +46,8 @@ async def take_bytes(request: AnyRequest, amount: int) -> None:
     """
     scope = scope_of(request)
     limiter: Limiter = scope["cairn"].limiter
-    await limiter.spend(scope["cairn_principal"], "bytes", amount)
+    if "bytes" in limiter.limited:
+        await limiter.spend(scope["cairn_principal"], "bytes", amount)
 
 
 async def take_session(request: AnyRequest) -> Standing | None:

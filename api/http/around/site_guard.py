@@ -122,9 +122,9 @@ class SiteGuard:
     ) -> Problem | None:
         name = _name_in(headers.get(b"host", b""))
         if (
-            not self._asks_for_token()
+            name not in self._hosts
+            and not self._asks_for_token()
             and _is_reached_over_loopback(scope)
-            and name not in self._hosts
         ):
             return Problem(
                 "host_not_allowed",

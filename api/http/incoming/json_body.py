@@ -136,6 +136,8 @@ def _require_one_meaning(value: Any, raw: bytes) -> None:
         below: list[Any] = []
         for one in level:
             kind = _kind_of(one)
+            if kind is str:
+                continue
             if kind is dict:
                 names += len(one)
                 below += one.values()
