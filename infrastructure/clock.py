@@ -30,10 +30,18 @@ class SystemClock:
 
     def new_id(self) -> UUID:
         """Return a UUIDv7: 48 bits of milliseconds, then 74 random bits (RFC 9562, 5.7)."""
+        return UUID(int=self._number())
+
+    def new_name(self) -> str:
+        """Return such an id as text."""
+        digits = f"{self._number():032x}"
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+    def _number(self) -> int:
         milliseconds = self.milliseconds()
         # Fetched in bulk: a system call for each id is a good part of an append.
         if self._used == len(self._random):
             self._random, self._used = os.urandom(_BULK), 0
         self._used += _EACH
         random = int.from_bytes(self._random[self._used - _EACH : self._used]) & _RANDOM
-        return UUID(int=milliseconds << _TIMESTAMP_SHIFT | _VERSION_7 | _VARIANT | random)
+        return milliseconds << _TIMESTAMP_SHIFT | _VERSION_7 | _VARIANT | random

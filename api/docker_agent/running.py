@@ -64,7 +64,7 @@ async def begin_run(request: AnyRequest) -> DrivenTurn:
     override = None
     if choice is not None:
         override = await _override_of(services, session_id, run.get("agent_name"), choice)
-    turn_id, parts = str(services.store.clock.new_id()), joined_parts(body.messages)
+    turn_id, parts = services.store.clock.new_name(), joined_parts(body.messages)
 
     async def start(caller: Caller, session_id: UUID) -> Outcome:
         start = services.use_cases.turns.start

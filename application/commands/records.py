@@ -41,7 +41,7 @@ class RecordEncoder:
             RecordTooLarge: It has more bytes than a record may have.
         """
         envelope = Envelope(
-            self._clock.new_id(),
+            self._clock.new_name(),
             at,
             request.actor,
             request.origin,

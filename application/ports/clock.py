@@ -15,3 +15,7 @@ class Clock(Protocol):
     def new_id(self) -> UUID:
         """Return a new UUIDv7."""
         ...
+
+    def new_name(self) -> str:
+        """Return a new UUIDv7 as text, for what is only written down: making a UUID costs more."""
+        ...

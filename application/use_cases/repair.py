@@ -176,7 +176,7 @@ class Repairs:
         return await self._sessions.resume(caller, session_id, starting=starting), report
 
     async def _append(self, caller: Caller, session_id: UUID, report: Report) -> Report:
-        repair_id = str(self._store.clock.new_id())
+        repair_id = self._store.clock.new_name()
         command = RepairSession(
             repair_id=repair_id,
             report_digest=report.digest,

@@ -34,6 +34,9 @@ class Clock:
     def new_id(self) -> UUID:
         return uuid4()
 
+    def new_name(self) -> str:
+        return str(self.new_id())
+
     def seconds(self) -> float:
         return self.at.timestamp()
 

@@ -94,6 +94,9 @@ class _Clock:
     def new_id(self) -> UUID:
         return UUID(int=next(_numbers))
 
+    def new_name(self) -> str:
+        return str(self.new_id())
+
 
 @dataclass(frozen=True)
 class How:

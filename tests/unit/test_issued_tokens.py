@@ -49,6 +49,9 @@ class Clock:
     def new_id(self) -> UUID:
         raise NotImplementedError
 
+    def new_name(self) -> str:
+        return str(self.new_id())
+
 
 @pytest.fixture
 def clock() -> Clock:

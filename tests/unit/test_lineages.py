@@ -58,6 +58,9 @@ class Clock:
     def new_id(self) -> UUID:
         return UUID(int=next(self._ids))
 
+    def new_name(self) -> str:
+        return str(self.new_id())
+
     def move(self, **by: float) -> None:
         self.time += timedelta(**by)
 

@@ -43,6 +43,9 @@ class Time:
     def new_id(self) -> UUID:
         return uuid4()
 
+    def new_name(self) -> str:
+        return str(self.new_id())
+
     def pass_by(self, seconds: float) -> None:
         """Move on, and end the waits that are over then."""
         self.at += timedelta(seconds=seconds)

@@ -177,7 +177,7 @@ async def update_session(request: AnyRequest) -> ASGIResponse:
     }
     event = Event(
         author="user",
-        invocation_id=f"p-{services.store.clock.new_id()}",
+        invocation_id=f"p-{services.store.clock.new_name()}",
         actions=Actions(state_delta=delta),
     )
     await record_event(request, foreign_event(services, event, now=now_of(services)))
@@ -227,7 +227,7 @@ async def rewind_session(request: AnyRequest) -> ASGIResponse:
     )
     event = Event(
         author="user",
-        invocation_id=f"e-{services.store.clock.new_id()}",
+        invocation_id=f"e-{services.store.clock.new_name()}",
         actions=Actions(
             state_delta={**changed, **dict.fromkeys(gone)}, rewind_before_invocation_id=wanted
         ),

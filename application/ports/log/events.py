@@ -56,7 +56,7 @@ class Envelope(NamedTuple):
     """What an event says about itself.
 
     Args:
-        id: A new UUIDv7.
+        id: A new UUIDv7; its text as well.
         at: UTC.
         actor: Who asked, such as `user:ada` or `system`.
         origin: The door it came through, such as `http`, `repair` or `import`.
@@ -66,7 +66,7 @@ class Envelope(NamedTuple):
         claimed_actor: Who the client said it was, where `actor` is proven by its token.
     """
 
-    id: UUID
+    id: UUID | str
     at: datetime
     actor: str
     origin: str

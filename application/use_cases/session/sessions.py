@@ -110,7 +110,7 @@ class Sessions:
             session_id = id_of(wanted.owner.app, wanted.external_id)
         first = tuple(
             FirstMessage(
-                message_id=one.message_id or str(self._clock.new_id()),
+                message_id=one.message_id or self._clock.new_name(),
                 role=one.role,
                 parts=one.parts,
                 author=one.author,

@@ -73,4 +73,4 @@ class Inputs:
         return await self._handler.handle(caller.asks(session_id, command))
 
     def _new_name(self) -> str:
-        return str(self._clock.new_id())
+        return self._clock.new_name()

@@ -266,4 +266,4 @@ class Interactions:
         return None if seconds is None else self._clock.now() + timedelta(seconds=seconds)
 
     def _new_name(self) -> str:
-        return str(self._clock.new_id())
+        return self._clock.new_name()

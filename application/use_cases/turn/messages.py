@@ -53,7 +53,7 @@ class Messages:
             meta: What is said of it.
         """
         command = AddMessage(
-            message_id=message_id or str(self._clock.new_id()),
+            message_id=message_id or self._clock.new_name(),
             role=role,
             parts=parts,
             author=author,

@@ -53,7 +53,7 @@ class Summaries:
         if first_kept is not None:
             found = await self._names.find_unknown(session_id, first_kept)
         command = AddSummary(
-            summary_id=summary_id or str(self._clock.new_id()),
+            summary_id=summary_id or self._clock.new_name(),
             text=text,
             first_kept=first_kept,
             first_kept_at=None if found is None else found.sequence,

@@ -49,10 +49,10 @@ class Turns:
             meta: What the caller says of the input.
             model: That answers in this turn alone; None is that of the agent.
         """
-        new_id = self._clock.new_id
+        new_name = self._clock.new_name
         command = StartTurn(
-            turn_id=turn_id or str(new_id()),
-            message_id=message_id or str(new_id()),
+            turn_id=turn_id or new_name(),
+            message_id=message_id or new_name(),
             parts=parts,
             source=source,
             mode=mode,
