@@ -210,6 +210,23 @@ def test_what_is_another_users_is_not_there(proxy: Proxy):
         assert refused.status_code == 403
 
 
+def test_what_another_user_has_on_this_server_is_not_there(proxy: Proxy):
+    ada, bob = proxy.of("ada"), proxy.of("bob")
+    here = ada.create("ada", manager=None)
+    for method, path in (
+        ("GET", f"{SESSIONS}/{here}"),
+        ("DELETE", f"{SESSIONS}/{here}"),
+        ("GET", f"/{here}/events"),
+        ("POST", f"/{here}/turns"),
+    ):
+        missing = str(uuid4())
+        there, nothing = bob.ask(method, path), bob.ask(method, path.replace(here, missing))
+        assert there.status_code == nothing.status_code == 404, path
+        assert there.text.replace(here, "") == nothing.text.replace(missing, "")
+    assert here not in bob.listed()
+    assert ada.ask("GET", f"{SESSIONS}/{here}").status_code == 200
+
+
 def test_who_shows_no_token_or_signs_with_no_secret_is_not_let_in(proxy: Proxy):
     public = proxy.create()
     for headers in ({}, {"Authorization": "Bearer x"}, Signed(proxy.client, "").headers("GET", "")):
