@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from application.tokens import sight as sights
 from application.tokens.sight import Sight
 from domain.errors import SessionNotFound
 from domain.principal import Principal
@@ -70,3 +71,13 @@ def test_what_is_seen_is_looked_for_once() -> None:
     for _ in range(3):
         asyncio.run(sight.require(ADA, rows.ids["adas"]))
     assert rows.asked == 1
+
+
+def test_only_the_last_that_were_seen_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sights, "_REMEMBERED", 1)
+    owner = Owner(app="shop", user="ada")
+    rows = Rows(one=owner, other=owner)
+    sight = Sight(rows)  # type: ignore[arg-type]
+    for name, asked in (("one", 1), ("one", 1), ("other", 2), ("one", 3)):
+        asyncio.run(sight.require(ADA, rows.ids[name]))
+        assert rows.asked == asked
