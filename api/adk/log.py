@@ -172,12 +172,17 @@ class Unfolding:
         return next(filter(None, (one.glance.invocationId for one in gone)), None)
 
     def _closing(self, stored: StoredEvent, recorded: Recorded) -> Item | None:
-        """Return what closes a call that nothing answered before its turn broke or was cancelled.
+        """Return what closes a call that nothing answered when its agent was gone or stopped.
 
-        An agent that goes on from an open call is refused by its model.
+        An agent that goes on from an open call is refused by its model. Of a failure that
+        google-adk has recorded itself, it leaves the call as it is.
         """
         match recorded.event:
-            case ToolReturned(status="failed" | "cancelled" as status, tool_call_id=call_id):
+            case ToolReturned(status="cancelled" as status, tool_call_id=call_id):
+                pass
+            case ToolReturned(status="failed" as status, tool_call_id=call_id) if (
+                _BY_RECOVERY in stored.record
+            ):
                 pass
             case _:
                 return None

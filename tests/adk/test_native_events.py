@@ -9,13 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.adk.log import Item, Unfolding
+from api.adk.requests import parsed
+from api.adk.wire import Event, event_record
 from application.ports.log.events import Envelope, StoredEvent
 from domain.errors import CairnError
 from domain.parts import require_parts
 from domain.session import events as e
 from infrastructure.records.codec import JsonCodec
 from tests.property.effort import examples
-from tests.support.builders import NOON, added, failed, started
+from tests.support.builders import NOON, added, called, failed, started
 from tests.support.strategies import EVENTS, json_values, turn_ids
 
 with warnings.catch_warnings():
@@ -36,6 +38,10 @@ def made_of(kind: str, fields: Json) -> Json:
 
 def alone(part: Json) -> tuple[Json, ...]:
     return (part,)
+
+
+def as_kept(event: Json) -> Json:
+    return event_record(parsed(Event, event), new_id="e1", now=1.0)
 
 
 def is_taken(part: Json) -> bool:
@@ -131,6 +137,18 @@ def test_how_a_run_failed_is_told_when_nobody_is_left_who_has_told_it(
     origin: str, codes: list[str]
 ):
     meta = {"adk.event": None}
-    events = [started("t1", meta=meta), failed("t1", kind="crash")]
-    session = read_by_google_adk(Unfolding(CODEC).items(log_of(events, ["t1", "t1"], origin)))
-    assert [one.error_code for one in session.events] == codes
+    call = {"author": "helper", "content": {"parts": [{"functionCall": {"id": "c1"}}]}}
+    data = {"covers": 1, "event": as_kept(call)}
+    events = [
+        started("t1", meta=meta),
+        e.RuntimeEvent(kind="adk.event", data=data),
+        called("c1"),
+        e.ToolReturned(tool_call_id="c1", status="failed"),
+        failed("t1", kind="crash"),
+    ]
+    items: list[Item] = []
+    Unfolding(CODEC, items).items(log_of(events, ["t1"] * 5, origin))
+    session = read_by_google_adk(items)
+    assert [one.error_code for one in session.events if one.error_code] == codes
+    answers = [one for one in session.events if one.get_function_responses()]
+    assert [one.author for one in answers] == ["helper"] * len(codes)
