@@ -8,13 +8,13 @@ from pydantic import BeforeValidator, Field
 
 from api.v1.schemas.base import Body, Done, Name, Position, Sequence, Shape, Uuid
 from api.v1.schemas.commands import Detail
-from api.v1.schemas.session.session_shape import (
+from api.v1.schemas.session.session_health import (
     AgentProcess,
     AttachedTo,
     AttachExpiresAt,
-    Session,
     SessionHealth,
 )
+from api.v1.schemas.session.session_shape import Session
 from api.v1.schemas.turn.activity_data import whole
 from application.ports.session.leases import Process
 from application.reads.streams.wait_for import Condition
