@@ -1,10 +1,14 @@
 """Sessions through the docker-agent door: begun, listed, read, changed and deleted."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+
+from api.docker_agent.patience import while_there
+from api.http.outgoing.problems import Problem
 
 Json = dict[str, Any]
 
@@ -159,6 +163,41 @@ def test_status_tells_who_works_and_waits_for_somebody_to_drive(agent: httpx.Cli
     held = {"holder": "runner", "ttl_seconds": 60}
     ok(agent.post(f"/v1/sessions/{session}/attach", json=held), 201)
     assert ok(agent.get(at, params={"wait": "1h"}))["attached"] is True
+
+
+class Asking:
+    """A request whose client says no more until it leaves."""
+
+    def __init__(self) -> None:
+        self.left = asyncio.Event()
+
+    async def receive(self) -> Json:
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+
+def test_a_wait_ends_with_what_is_waited_for_or_when_the_client_leaves():
+    async def wait_for(something: asyncio.Event, ended: list[str]) -> str:
+        try:
+            await something.wait()
+        finally:
+            ended.append("the wait")
+        return "it"
+
+    async def both() -> None:
+        something, ended = asyncio.Event(), list[str]()
+        staying: Any = Asking()
+        asyncio.get_running_loop().call_soon(something.set)
+        assert await while_there(staying, wait_for(something, ended)) == "it"
+        leaving: Any = Asking()
+        asyncio.get_running_loop().call_soon(leaving.left.set)
+        with pytest.raises(Problem, match="the connection ended"):
+            await while_there(leaving, wait_for(asyncio.Event(), ended))
+        await asyncio.sleep(0)
+        assert ended == ["the wait"] * 2
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(both())
 
 
 def test_the_probes_of_all_doors_are_answered_by_the_first_that_has_them(agent: httpx.Client):

@@ -4,6 +4,7 @@ from litestar.response.base import ASGIResponse
 
 from api.authentication import ANONYMOUS
 from api.docker_agent.first_attachment import wait_for_attachment
+from api.docker_agent.patience import while_there
 from api.docker_agent.requests import Refusal, reply, seconds_of
 from api.http.around.authorization import principal_of
 from api.http.incoming.requests import AnyRequest
@@ -57,7 +58,8 @@ async def ping(_: AnyRequest) -> ASGIResponse:
 @get("/api/ready", right="read")
 async def any_attached(request: AnyRequest) -> ASGIResponse:
     """Wait until somebody has driven a session; that it was so once is enough, and for good."""
-    if await wait_for_attachment(request, seconds_of(request, "timeout", _USUAL) or 0.0):
+    waiting = wait_for_attachment(request, seconds_of(request, "timeout", _USUAL) or 0.0)
+    if await while_there(request, waiting):
         return reply({"status": "ready"})
     raise Refusal(503, "no runtime has attached to a session yet")
 

@@ -4,6 +4,7 @@ from litestar.response.base import ASGIResponse
 
 from api.docker_agent.creating import creation_of, overrides_of
 from api.docker_agent.listing import page_of_sessions
+from api.docker_agent.patience import while_there
 from api.docker_agent.requests import Refusal, reply, seconds_of
 from api.docker_agent.shapes.sessions import (
     agent_of,
@@ -70,7 +71,8 @@ async def get_status(request: AnyRequest) -> ASGIResponse:
     wait = seconds_of(request, "wait")
     row = await services.queries.session(session_id)
     if wait is not None:
-        seen = await services.waits.until(session_id, "attached", wait)
+        waiting = services.waits.until(session_id, "attached", wait)
+        seen = await while_there(request, waiting)
         if not seen.met:
             raise Refusal(503, "no runtime has attached to this session in time")
         row = seen.session
