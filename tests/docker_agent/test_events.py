@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from application.reads.streams.stream_items import READ
 from tests.docker_agent.documented import faults_of
 from tests.docker_agent.test_sessions import begin, ok
 
@@ -286,3 +287,19 @@ def test_how_far_a_confirmation_goes_is_told(agent: httpx.Client):
     with following(agent, session) as stream:
         told = [stream.until("authorization_event")[-1][1]["confirmation"] for _ in asked]
     assert told == list(asked)
+
+
+def test_a_session_that_had_stopped_where_a_reading_ends_has_not_exited(agent: httpx.Client):
+    session = begin(agent)
+    at = f"/v1/sessions/{session}"
+    ok(agent.post(f"{at}/turns", json={"turn_id": "t1", "input": HI}), 201)
+    note = {"type": "something.else", "data": {}}
+    # Two events are before these, and two after: the last one is the end of the first reading.
+    ok(agent.post(f"{at}/turns/t1/events", json={"events": [note] * (READ - 4)}))
+    ok(agent.post(f"{at}/turns/t1/complete", json={}))
+    ok(agent.post(f"{at}/stop", json={"cause": "completed"}))
+    assert ok(agent.get(f"/api/sessions/{session}/snapshot"))["last_event_seq"] == READ
+    ok(agent.post(f"{at}/resume", json={}))
+    turn(agent, session, "t2")
+    with following(agent, session) as stream:
+        assert kinds(stream.until("agent_choice"))[-1] == "agent_choice"

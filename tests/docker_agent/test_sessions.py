@@ -1,13 +1,16 @@
 """Sessions through the docker-agent door: begun, listed, read, changed and deleted."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from litestar.datastructures import MultiDict
 
 from api.docker_agent.patience import while_there
+from api.docker_agent.requests import seconds_of
 from api.http.outgoing.problems import Problem
 
 Json = dict[str, Any]
@@ -163,6 +166,38 @@ def test_status_tells_who_works_and_waits_for_somebody_to_drive(agent: httpx.Cli
     held = {"holder": "runner", "ttl_seconds": 60}
     ok(agent.post(f"/v1/sessions/{session}/attach", json=held), 201)
     assert ok(agent.get(at, params={"wait": "1h"}))["attached"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("500ms", 0.5), ("10s", 10), ("2m", 120), ("1m30s", 90), (".5s", 0.5), ("0", 0),
+        ("7us", 7e-6), ("7µs", 7e-6), ("7ns", 7e-9), ("5m1s", 300), ("1h", 300), ("9999h", 300),
+        ("", 42),
+    ],
+)  # fmt: skip
+def test_a_duration_is_read_as_go_writes_it_and_is_five_minutes_at_most(text: str, seconds: float):
+    asked: Any = SimpleNamespace(query_params=MultiDict([("wait", text)]))
+    assert seconds_of(asked, "wait", 42) == pytest.approx(seconds)
+
+
+def test_a_session_that_is_erased_is_as_if_it_had_never_been(agent: httpx.Client):
+    session = begin(agent)
+    ok(agent.post(f"/v1/sessions/{session}/erase", json={"reason": "asked for"}))
+    for end in ("", "/status", "/snapshot", "/events", "/recovery", "/queue", "/models"):
+        gone = agent.get(f"/api/sessions/{session}{end}")
+        assert (gone.status_code, message_of(gone)) == (404, "session not found"), end
+    assert agent.delete(f"/api/sessions/{session}").status_code == 404
+    batch = {"session_ids": [session]}
+    assert ok(agent.post("/api/sessions/batch/export", json=batch))["missing_ids"] == [session]
+    assert ok(agent.post("/api/sessions/batch/delete", json=batch))["failed_ids"] == [session]
+
+
+def test_a_session_is_deleted_once_and_told_so_again_to_who_asks_again(agent: httpx.Client):
+    session, key = begin(agent), {"Idempotency-Key": "k"}
+    for _ in range(2):
+        ok(agent.delete(f"/api/sessions/{session}", headers=key))
+    assert agent.delete(f"/api/sessions/{session}").status_code == 404
 
 
 class Asking:
