@@ -24,6 +24,8 @@ Listed = Literal["adk_apps", "allowed_hosts", "allowed_origins", "doors", "trust
 DOORS = ("adk", "agentapi", "docker-agent")
 """The doors beside the native one, each closed unless it is named."""
 MEBIBYTE = 1024 * 1024
+_LARGEST, _MOST_STREAMS = 10**15 - 1, 2**31 - 1
+"""Of a limit: the largest integer of a header field (RFC 9651), and of the column that counts."""
 _LISTEN = re.compile(r"unix:///[^\0]*[^\0/]|fd://(?:[3-9]|[1-9]\d{1,8})")
 _SOCKET_MODE = re.compile(r"0?[67][0-7]{2}")
 
@@ -106,13 +108,13 @@ class Settings(BaseSettings):
     audit_key_file: Path | None = None
     """Holds the keys that sign checkpoints; `cairn audit keygen` makes it."""
 
-    limit_requests: Annotated[int | None, Field(ge=1)] = None
+    limit_requests: Annotated[int | None, Field(ge=1, le=_LARGEST)] = None
     """Of each principal, a second."""
-    limit_streams: Annotated[int | None, Field(ge=1)] = None
+    limit_streams: Annotated[int | None, Field(ge=1, le=_MOST_STREAMS)] = None
     """The same, open at a time."""
-    limit_sessions: Annotated[int | None, Field(ge=1)] = None
+    limit_sessions: Annotated[int | None, Field(ge=1, le=_LARGEST)] = None
     """The same, begun a day."""
-    limit_bytes: Annotated[int | None, Field(ge=1)] = None
+    limit_bytes: Annotated[int | None, Field(ge=1, le=_LARGEST)] = None
     """The same, of bodies that write, a day."""
     secrets_key_file: Path | None = None
     """Holds the keys that seal secrets in the database; `cairn secrets keygen` makes it."""

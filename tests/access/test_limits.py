@@ -4,7 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
+import pytest
+from pydantic import ValidationError
 
+from api.settings import Settings
 from domain.principal import Principal
 from tests.cli.conftest import eventually
 from tests.support.server import running
@@ -161,3 +164,24 @@ def test_what_is_counted_together_is_what_one_token_or_one_name_does():
     assert len({one.key for one in (ada, *others)}) == 6
     assert replace(ada, rights=frozenset()).key == ada.key
     assert replace(others[-1], actor="renamed").key == others[-1].key
+
+
+@pytest.mark.parametrize("kind", ["requests", "streams", "sessions", "bytes"])
+def test_a_limit_that_cannot_be_counted_to_is_refused_at_the_start(kind: str):
+    for wrong in (0, -1, "1.5", "many", 10**15, 2**63):
+        with pytest.raises(ValidationError, match=f"limit_{kind}"):
+            Settings.model_validate({f"limit_{kind}": wrong})
+
+
+def test_the_largest_limits_can_be_counted_to(database_url: str):
+    largest = 10**15 - 1
+    limits: Any = {f"limit_{kind}": largest for kind in ("requests", "sessions", "bytes")}
+    with (
+        running(database_url, **limits, limit_streams=2**31 - 1) as base,
+        httpx.Client(base_url=base, timeout=60) as client,
+    ):
+        begun = client.post("/v1/sessions", json={"app": "a", "user": "u"})
+        assert begun.status_code == 201
+        assert begun.headers["ratelimit-policy"] == f'"requests";q={largest};w=1'
+        with client.stream("GET", "/v1/events", headers=SSE) as opened:
+            assert opened.status_code == 200
