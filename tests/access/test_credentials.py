@@ -101,6 +101,11 @@ def test_what_is_open_to_everybody_is_named_here(gate: Gate):
         assert gate.client.get(path).status_code == 401
 
 
+def test_a_server_that_asks_for_a_token_answers_to_any_name(gate: Gate):
+    headers = {"Authorization": f"Bearer {gate.token}", "Host": "cairn.example"}
+    assert gate.client.get("/v1/sessions", headers=headers).status_code == 200
+
+
 def test_a_missing_right_is_in_the_challenge(gate: Gate):
     answer = gate.client.post(
         "/v1/sessions",
