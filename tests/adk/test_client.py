@@ -166,8 +166,8 @@ async def test_patience_has_an_end(here: dict[str, str]):
     ("status", "body", "told"),
     [
         (401, {"detail": "send the header"}, "401: send the header"),
-        (404, {"detail": "Not Found"}, "ADK door open"),
-        (404, "<html>", "ADK door open"),
+        (404, {"detail": "Not Found"}, "ADK door .* token for this app"),
+        (404, "<html>", "ADK door .* token for this app"),
         (500, {"detail": "Internal Server Error"}, "500"),
         (302, "", "302"),
     ],

@@ -203,7 +203,7 @@ def checked(answer: httpx.Response) -> httpx.Response:
     ):
         raise ValueError(told)
     if status == HTTPStatus.NOT_FOUND and not is_missing(answer):
-        told += " (is this Cairn, with its ADK door open: `cairn serve --door adk`?)"
+        told += " (is the ADK door open, `cairn serve --door adk`, and is the token for this app?)"
     url = answer.request.url
     message = f"{answer.request.method} {url} was answered with {status}: {told}"
     raise httpx.HTTPStatusError(message, request=answer.request, response=answer)
