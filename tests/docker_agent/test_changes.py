@@ -514,6 +514,30 @@ def test_an_elicitation_is_answered_by_its_id_or_alone(agent: httpx.Client):
 # ── many, and what belongs to a runtime ──────────────────────────────────────────────────────
 
 
+def test_rules_are_replaced_and_the_mode_that_docker_agent_does_not_know_stays(
+    agent: httpx.Client,
+):
+    session = begin(agent)
+    native = f"/v1/sessions/{session}/permissions"
+    ok(agent.put(native, json={"deny": ["rm"], "mode": "deny-all"}))
+    body = {"permissions": {"allow": ["ls"]}}
+    ok(agent.patch(f"/api/sessions/{session}/permissions", json=body))
+    rules = ok(agent.get(native))["permissions"]
+    assert (rules["allow"], rules["deny"], rules["mode"]) == (["ls"], [], "deny-all")
+
+
+def test_the_list_has_those_in_which_a_turn_runs_where_that_is_asked_for(agent: httpx.Client):
+    quiet, busy = begin(agent), running(agent)
+    listed = {one["id"] for one in ok(agent.get("/api/sessions", params={"active": "true"}))}
+    assert (quiet in listed, busy in listed) == (False, True)
+
+
+def test_a_hundred_sessions_are_exported_at_most(agent: httpx.Client):
+    path = "/api/sessions/batch/export"
+    refused = agent.post(path, json={"session_ids": [str(uuid4()) for _ in range(101)]})
+    assert (refused.status_code, message_of(refused)[:11]) == (400, "session_ids")
+
+
 def test_many_sessions_are_deleted_and_exported_each_by_itself(agent: httpx.Client):
     made, missing = [begin(agent, title=f"n{n}") for n in range(2)], str(uuid4())
     # An id is written in one way: without its dashes, as Python takes it too, it is none.
