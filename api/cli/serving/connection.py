@@ -1,9 +1,7 @@
-"""uvicorn's HTTP connection with limits, and with one write to the socket for one answer.
+"""uvicorn's HTTP connection with limits, and without a timer for each answer.
 
-uvicorn writes head and body separately: a second system call, and a second packet for the client to
-wake up for, cost more than the rest of what it does to answer. It has no limit for the bytes of a
-head nor for the time of a head or a body, and hangs up on a client that is still sending, which
-then never reads why.
+uvicorn has no limit for the bytes of a head nor for the time of a head or a body, and hangs up on a
+client that is still sending, which then never reads why. How it answers: `answer.py`.
 """
 
 import asyncio
