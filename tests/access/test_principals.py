@@ -291,6 +291,21 @@ def test_nobody_makes_a_session_that_they_would_not_see(world: World):
     assert made.status_code == 201
 
 
+def test_what_all_users_share_is_changed_by_no_token_for_one(world: World):
+    for_one, for_all = (
+        world.token("read", "write", app="qshop", **of) for of in ({"user": "ada"}, {})
+    )
+    path = "/v1/apps/qshop/state"
+    head = {"Idempotency-Key": "shared", **JSON}
+    change = {"content": b'{"set": {"app:shared": 1}}', "headers": head}
+    refused = world.ask(for_one, "PATCH", path, **change)
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert "app:shared" not in world.ask(for_one, "GET", path).json()["state"]
+    changed = world.ask(for_all, "PATCH", path, **change)
+    assert changed.status_code == 200, changed.text
+    assert world.ask(for_one, "GET", path).json()["state"]["app:shared"] == 1
+
+
 def test_what_a_token_is_for_need_not_be_said_again(world: World):
     one_user, one_app = (world.token("write", app="qshop", **of) for of in ({"user": "ada"}, {}))
     for body in ({}, {"user": "ada"}, {"title": "x"}):
