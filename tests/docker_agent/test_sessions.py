@@ -9,8 +9,8 @@ import httpx
 import pytest
 from litestar.datastructures import MultiDict
 
-from api.docker_agent.patience import while_there
 from api.docker_agent.requests import seconds_of
+from api.http.outgoing.long_polls import while_there
 from api.http.outgoing.problems import Problem
 
 Json = dict[str, Any]
@@ -223,11 +223,11 @@ def test_a_wait_ends_with_what_is_waited_for_or_when_the_client_leaves():
         something, ended = asyncio.Event(), list[str]()
         staying: Any = Asking()
         asyncio.get_running_loop().call_soon(something.set)
-        assert await while_there(staying, wait_for(something, ended)) == "it"
+        assert await while_there(staying, 9, wait_for(something, ended)) == "it"
         leaving: Any = Asking()
         asyncio.get_running_loop().call_soon(leaving.left.set)
         with pytest.raises(Problem, match="the connection ended"):
-            await while_there(leaving, wait_for(asyncio.Event(), ended))
+            await while_there(leaving, 9, wait_for(asyncio.Event(), ended))
         await asyncio.sleep(0)
         assert ended == ["the wait"] * 2
         assert asyncio.all_tasks() == {asyncio.current_task()}

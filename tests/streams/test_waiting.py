@@ -8,7 +8,7 @@ import pytest
 
 from tests.streams.agent import Agent, said
 from tests.support.processes import Cairn
-from tests.support.sse import Connection
+from tests.support.sse import Connection, eventually
 
 BOTH = pytest.mark.parametrize("writer", [0, 1], ids=["this process", "another process"])
 SOON = 10.0
@@ -218,3 +218,35 @@ async def test_many_wait_for_one_event(pair: list[Cairn], agent: Agent):
             connection.close()
 
     assert [[e["sequence"] for e in answer.json["events"]] for answer in answers] == [[2]] * 60
+
+
+async def refusals_of(agent: Agent, route: str) -> float:
+    """Return how many requests by GET to a route were given up, or refused as malformed."""
+    text = (await agent.ask("GET", "/metrics")).body.decode()
+    counted = f'cairn_http_requests_total{{method="GET",route="{route}",status="400"}} '
+    return next((float(line[len(counted) :]) for line in text.splitlines() if counted in line), 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("/v1/sessions/{session_id}/events", "since=now"),
+        ("/v1/sessions/{session_id}/status", ""),
+        ("/v1/sessions/{session_id}/wait", "for=stopped"),
+        ("/v1/events", "after=now&agent=nobody"),
+    ],
+)
+async def test_a_long_poll_ends_when_its_client_leaves(
+    pair: list[Cairn], agent: Agent, path: str, query: str
+):
+    before = await refusals_of(agent, path)
+    session = await agent.session()
+    at = path.replace("{session_id}", session)
+
+    async with Waiting(pair[0].port, f"{at}?{query}&wait=30s"):
+        pass
+
+    async def is_given_up() -> bool:
+        return await refusals_of(agent, path) == before + 1
+
+    await eventually(is_given_up, "the wait is given up")

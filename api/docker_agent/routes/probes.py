@@ -4,10 +4,10 @@ from litestar.response.base import ASGIResponse
 
 from api.authentication import ANONYMOUS
 from api.docker_agent.first_attachment import wait_for_attachment
-from api.docker_agent.patience import while_there
 from api.docker_agent.requests import Refusal, reply, seconds_of
 from api.http.around.authorization import principal_of
 from api.http.incoming.requests import AnyRequest
+from api.http.outgoing.long_polls import while_there
 from api.http.routing import get
 from api.services import services_of
 from application.reads.streams.stream_items import Deadline
@@ -58,8 +58,8 @@ async def ping(_: AnyRequest) -> ASGIResponse:
 @get("/api/ready", right="read")
 async def any_attached(request: AnyRequest) -> ASGIResponse:
     """Wait until somebody has driven a session; that it was so once is enough, and for good."""
-    waiting = wait_for_attachment(request, seconds_of(request, "timeout", _USUAL) or 0.0)
-    if await while_there(request, waiting):
+    seconds = seconds_of(request, "timeout", _USUAL) or 0.0
+    if await while_there(request, seconds, wait_for_attachment(request, seconds)):
         return reply({"status": "ready"})
     raise Refusal(503, "no runtime has attached to a session yet")
 

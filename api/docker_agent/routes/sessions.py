@@ -4,7 +4,6 @@ from litestar.response.base import ASGIResponse
 
 from api.docker_agent.creating import creation_of, overrides_of
 from api.docker_agent.listing import page_of_sessions
-from api.docker_agent.patience import while_there
 from api.docker_agent.requests import Refusal, reply, seconds_of
 from api.docker_agent.shapes.sessions import (
     agent_of,
@@ -20,6 +19,7 @@ from api.http.around.authorization import require_owner
 from api.http.around.limits import counted_session
 from api.http.incoming.bodies import body_of
 from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.outgoing.long_polls import while_there
 from api.http.routing import delete, get, post
 from api.services import caller_of, perform, services_of
 from domain.errors import SessionNotFound
@@ -72,7 +72,7 @@ async def get_status(request: AnyRequest) -> ASGIResponse:
     row = await services.queries.session(session_id)
     if wait is not None:
         waiting = services.waits.until(session_id, "attached", wait)
-        seen = await while_there(request, waiting)
+        seen = await while_there(request, wait, waiting)
         if not seen.met:
             raise Refusal(503, "no runtime has attached to this session in time")
         row = seen.session

@@ -21,6 +21,7 @@ from api.http.incoming.query import DEFAULT_LIMIT, MAX_EVENTS, Query, with_query
 from api.http.incoming.query_times import sequence_or_moment
 from api.http.incoming.query_values import factor, whole_number
 from api.http.incoming.requests import AnyRequest, scope_of, session_id_of
+from api.http.outgoing.long_polls import while_there
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import (
     Reply,
@@ -154,9 +155,8 @@ async def get_events(request: AnyRequest, query: EventsQuery) -> ASGIResponse:
     else:
         if since is None:
             since = await services.tails.start_of(session_id, None)
-        page = await services.tails.page(
-            session_id, since, query.limit, wanted, query.wait, upto=upto
-        )
+        paging = services.tails.page(session_id, since, query.limit, wanted, query.wait, upto=upto)
+        page = await while_there(request, query.wait, paging)
     if not query.wait and is_current(request, page.head):
         return not_modified(page.head)
     headers = {"ETag": etag(page.head)}
@@ -243,7 +243,8 @@ async def get_feed(request: AnyRequest, query: FeedQuery) -> ASGIResponse:
         if joined.reached < joined.head:
             headers = next_link(request, "/v1/events", after=joined.reached)
         return joined_json(joined, headers)
-    page = await services.feed.page(after, query.limit, wanted, query.wait)
+    paging = services.feed.page(after, query.limit, wanted, query.wait)
+    page = await while_there(request, query.wait, paging)
     if not page.up_to_date:
         headers = next_link(request, "/v1/events", after=page.next)
     if accepted == CLOUDEVENTS:

@@ -18,10 +18,11 @@ from api.http.describing.route_docs import Describes
 from api.http.incoming.negotiation import negotiated
 from api.http.incoming.query import Query, with_query
 from api.http.incoming.requests import AnyRequest, scope_of
+from api.http.outgoing.long_polls import while_there
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import JSON, Reply, json_response, to_json
 from api.http.routing import get
-from api.services import services_of
+from api.services import Services, services_of
 from api.v1.schemas.answers import Health, Ready, Version, Welcome
 from api.v1.schemas.queries import Wait
 from api.version import VERSION
@@ -69,12 +70,8 @@ async def health(request: AnyRequest) -> ASGIResponse:
 async def ready(request: AnyRequest, query: ReadyQuery) -> ASGIResponse:
     """Say whether requests can be served now, or as soon as they can."""
     services = services_of(request)
-    deadline = Deadline(query.wait)
-    while troubles := [*await services.readiness.troubles()]:
-        if deadline.is_over or await services.fan_out.closes_within(
-            min(_LOOK_AGAIN, deadline.left())
-        ):
-            break
+    waiting = _troubles_within(services, query.wait)
+    troubles = await while_there(request, query.wait, waiting)
     if services.fan_out.closing.is_set():
         troubles.insert(0, Trouble("stopping", "The server is stopping."))
     if troubles:
@@ -85,6 +82,17 @@ async def ready(request: AnyRequest, query: ReadyQuery) -> ASGIResponse:
     if warnings:
         document["warnings"] = {warning.reason: warning.sentence for warning in warnings}
     return json_response(to_json(document))
+
+
+async def _troubles_within(services: Services, seconds: float) -> list[Trouble]:
+    """Return what is wrong, as soon as nothing is, or at the end."""
+    deadline = Deadline(seconds)
+    while troubles := [*await services.readiness.troubles()]:
+        if deadline.is_over or await services.fan_out.closes_within(
+            min(_LOOK_AGAIN, deadline.left())
+        ):
+            break
+    return troubles
 
 
 @get("/", right=None)

@@ -13,6 +13,7 @@ from api.http.incoming.bodies import body_of
 from api.http.incoming.query import PageQuery, Query, with_query
 from api.http.incoming.query_values import one_of, some_of
 from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.outgoing.long_polls import while_there
 from api.http.outgoing.responses import (
     etag,
     json_response,
@@ -197,7 +198,8 @@ class WaitQuery(Query):
 async def wait_for_session(request: AnyRequest, query: WaitQuery) -> ASGIResponse:
     """Answer when a session is ready, attached or stopped, or when time is up."""
     session_id = session_id_of(request)
-    seen = await services_of(request).waits.until(session_id, query.aim, query.wait)
+    waiting = services_of(request).waits.until(session_id, query.aim, query.wait)
+    seen = await while_there(request, query.wait, waiting)
     session = seen.session
     document = {
         "session_id": session_id,

@@ -15,6 +15,7 @@ from api.http.describing.route_docs import (
 from api.http.incoming.preconditions import is_current
 from api.http.incoming.query import Query, with_query
 from api.http.incoming.requests import AnyRequest, header, session_id_of
+from api.http.outgoing.long_polls import while_there
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import (
     Reply,
@@ -76,7 +77,8 @@ async def get_status(request: AnyRequest, query: StatusQuery) -> ASGIResponse:
     known = None
     if header(request, b"if-none-match") is not None:
         known = partial(is_current, request)
-    seen = await services.waits.changed(session_id, seconds, known)
+    waiting = services.waits.changed(session_id, seconds, known)
+    seen = await while_there(request, seconds, waiting)
     row = seen.session
     if known is not None and not seen.met and known(row.sequence):
         return not_modified(row.sequence)

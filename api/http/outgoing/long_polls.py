@@ -11,16 +11,19 @@ from api.http.outgoing.problems import Problem
 _T = TypeVar("_T")
 
 
-async def while_there(request: AnyRequest, waiting: Coroutine[Any, Any, _T]) -> _T:
+async def while_there(request: AnyRequest, seconds: float, waiting: Coroutine[Any, Any, _T]) -> _T:
     """Return what is waited for; it is given up when the client leaves.
 
     Args:
         request: Who asks; their request has no body that is still wanted.
-        waiting: For what, at most five minutes.
+        seconds: How long it may take; with 0 it looks once, and nobody watches the client.
+        waiting: For what.
 
     Raises:
         Problem: The client has left: nobody reads the answer.
     """
+    if not seconds:
+        return await waiting
     found = asyncio.ensure_future(waiting)
     left = asyncio.ensure_future(hung_up(request.receive))
     try:
