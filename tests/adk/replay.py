@@ -58,12 +58,31 @@ def _played(host: str, exchange: Json, ids: dict[str, str], *, leaves: bool = Fa
 
 
 def _played_at_once(host: str, exchanges: list[Json]) -> list[str]:
-    """Send requests at once; which of them was refused is not fixed, how many were is."""
+    """Send requests at once; which of them was refused is not fixed, how many were is.
+
+    What changes or deletes a session in the middle of a run is sent when that has said something.
+    """
+    run = exchanges[0]["request"]
+    others = [one["request"]["method"] for one in exchanges[1:]]
     with ThreadPoolExecutor(len(exchanges)) as pool:
-        sent = [pool.submit(_send, host, one["request"], {}, None) for one in exchanges]
+        sent = [pool.submit(_send, host, run, {}, None)]
+        if run["path"] in ("/run", "/run_sse") and others in (["DELETE"], ["PATCH"]):
+            _wait_for_an_answer(host, run["json"])
+        sent += [pool.submit(_send, host, one["request"], {}, None) for one in exchanges[1:]]
         here = sorted(one.result()[0] for one in sent)
     there = sorted(one["response"]["status"] for one in exchanges)
     return [] if there == here else [f"statuses {there} there, {here} here"]
+
+
+def _wait_for_an_answer(host: str, run: Json) -> None:
+    at = f"/apps/{run['appName']}/users/{run['userId']}/sessions/{run['sessionId']}"
+    asked: Json = {"method": "GET", "path": at, "query": None}
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline:
+        events = json.loads(_send(host, asked, {}, None)[2])["events"]
+        if any(event["author"] != "user" for event in events):
+            return
+        time.sleep(0.02)
 
 
 def _send(
