@@ -71,6 +71,21 @@ def append(session: str, mark: int | None = None) -> Request:
     return post(f"/v1/sessions/{session}/messages", body(mark))
 
 
+def start_turn(session: str, turn: str) -> Request:
+    """Begin a turn with one message."""
+    given = {"parts": [{"type": "text", "text": text()}]}
+    return post(f"/v1/sessions/{session}/turns", {"turn_id": turn, "input": given})
+
+
+def activity(session: str, turn: str, events: int) -> Request:
+    """Record so many messages of the agent at once."""
+    told = [
+        {"type": "agent.message", "data": {"parts": [{"type": "text", "text": text()}]}}
+        for _ in range(events)
+    ]
+    return post(f"/v1/sessions/{session}/turns/{turn}/events", {"events": told})
+
+
 def snapshot(session: str) -> Request:
     """The whole state of a session."""
     return get(f"/v1/sessions/{session}/snapshot")

@@ -32,6 +32,7 @@ MEASURES: dict[str, Measure] = {
     "decisions": decisions.decisions,
     "throughput": append.throughput,
     "tail-latency": append.tail_latency,
+    "batch": append.batch,
     "log": log.alone,
     "history": append.history,
     "doors": doors.doors,
