@@ -1,6 +1,7 @@
 """What clients see of a session: what its row keeps, and what moves with most appends."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,10 +23,17 @@ def session_document(session_id: UUID, session: Session) -> dict[str, Any]:
     return kept_document(session_id, session) | activity_document(activity_of(session))
 
 
-def activity_document(activity: Activity) -> dict[str, Any]:
-    """Return what clients see of what moves with most appends."""
+def activity_document(
+    activity: Activity, moment: Callable[[datetime], Any] = rfc3339
+) -> dict[str, Any]:
+    """Return what clients see of what moves with most appends.
+
+    Args:
+        activity: How much was said, when last, and which tool runs.
+        moment: Returns a time as it is put into the document.
+    """
     return {
-        "last_activity_at": rfc3339(activity.last_activity_at),
+        "last_activity_at": moment(activity.last_activity_at),
         "num_messages": activity.num_messages,
         "current_tool": activity.current_tool,
     }

@@ -7,6 +7,7 @@ again.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
 from application.ports.session.leases import Lease, Sign
@@ -138,10 +139,7 @@ class Checkups:
         Args:
             sessions: A page of them; it takes no read.
         """
-        return [
-            Standing(session, session.lease, _attachable(facts_of(session).info, session.lease))
-            for session in sessions
-        ]
+        return [Standing(session, session.lease, _attachable(session)) for session in sessions]
 
     async def search(
         self,
@@ -191,20 +189,33 @@ def facts_of(session: ListedSession) -> Facts:
     Args:
         session: The row.
     """
-    state, kind = state_of(session.status), session.failure_kind or ""
-    info = Info(
-        state=state,
-        failure_kind=failure_now(state, kind),
-        stall_state="stalled" if session.stalled else "",
-        turn_id=session.turn_id or "",
-    )
+    kind = session.failure_kind or ""
+    info = _info(session.status, kind, session.turn_id or "", stalled=session.stalled)
     why = (session.failure_summary or kind) if kind not in ("", CANCELLATION) else None
     return Facts(info, session.unhealthy, why)
 
 
-def _attachable(info: Info, lease: Lease | None) -> bool:
+def _info(status: str, kind: str, turn_id: str, *, stalled: bool) -> Info:
+    state = state_of(status)
+    return Info(
+        state=state,
+        failure_kind=failure_now(state, kind),
+        stall_state="stalled" if stalled else "",
+        turn_id=turn_id,
+    )
+
+
+def _attachable(session: ListedSession) -> bool:
     # A lease that was found is in force: no other clock is asked about it again.
-    return lease is None and drivable(info)
+    return session.lease is None and _drivable(
+        session.status, session.failure_kind or "", session.stalled
+    )
+
+
+@lru_cache(256)
+def _drivable(status: str, kind: str, stalled: bool) -> bool:
+    # Lists ask it of each row, and nearly all rows are alike. Whether a turn runs does not matter.
+    return drivable(_info(status, kind, "", stalled=stalled))
 
 
 def _checkup(
@@ -216,7 +227,7 @@ def _checkup(
         active_prompt=session.status in _PROMPTING,
         stalled=info.stalled,
         unhealthy=facts.unhealthy,
-        attachable=_attachable(info, lease),
+        attachable=_attachable(session),
     )
     health = mark_stale(row, sign.age if sign else None)
     # What was said of a process that is well is no error.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import get_args
 from uuid import UUID, uuid4
@@ -323,9 +323,7 @@ async def test_activity_moves_with_every_append_and_nothing_else_does(store: Sto
         assert now.activity == activity
         moved = {"sequence", "position", "digest", "updated_at", "activity"}
         assert {
-            field.name
-            for field in fields(ListedSession)
-            if getattr(now, field.name) != getattr(before, field.name)
+            name for name in ListedSession._fields if getattr(now, name) != getattr(before, name)
         } == moved
 
 

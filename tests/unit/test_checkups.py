@@ -423,9 +423,7 @@ async def test_a_row_of_an_older_release_says_less_and_is_read_all_the_same(
 ) -> None:
     row = await office.store.session_rows.session(SESSION_ID)
     assert row is not None
-    old = ListedSession(
-        **{name: getattr(row, name) for name in row.__slots__} | {"doc": '{"failure":null}'}
-    )
+    old = row._replace(doc='{"failure":null}')
 
     (checkup,) = await office.checkups.of([old])
 

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlencode
 from uuid import UUID
@@ -43,6 +44,16 @@ _look_through = msgspec.json.Decoder(_Kept).decode
 def to_json(value: Any) -> bytes:
     """Return a value as UTF-8 JSON."""
     return _encode(value)
+
+
+def moment(at: datetime) -> datetime | str:
+    """Return a time that `to_json` writes as `rfc3339` does: in UTC, always with microseconds.
+
+    Args:
+        at: With a time zone.
+    """
+    # The encoder writes it thirty times as fast, but leaves out microseconds that are zero.
+    return at if at.tzinfo is UTC and at.microsecond else rfc3339(at)
 
 
 def from_json(stored: bytes | str) -> Any:
@@ -217,16 +228,22 @@ def array_json(items: Sequence[bytes]) -> bytes:
     return b"[%s]" % b",".join(items)
 
 
-def session_json(row: ListedSession) -> bytes:
-    """Return a session as lists show it."""
+def session_json(row: ListedSession, **more: Any) -> bytes:
+    """Return a session as lists show it.
+
+    Args:
+        row: The session.
+        **more: What else is shown of it, at the end.
+    """
     moved = {
-        **activity_document(row.activity),
+        **activity_document(row.activity, moment),
         "sequence": row.sequence,
         "position": row.position,
-        "updated_at": rfc3339(row.updated_at),
+        "updated_at": moment(row.updated_at),
     }
     if row.held is not None:
         moved["held"] = row.held
+    moved |= more
     document = row.doc.encode()
     if row.projected_with < PROJECTION_VERSION or not _is_document(document):
         document = _encode(listed_document(row, from_json))

@@ -58,12 +58,13 @@ def leased_session(standing: Standing, checkup: Checkup | None = None) -> bytes:
         standing: The session.
         checkup: How it is, if that is wanted too; it decides the badge then.
     """
-    shown = session_json(standing.session)
-    more = {**lease_document(standing.lease), "attachable": standing.attachable}
+    shown = session_json(
+        standing.session, **lease_document(standing.lease), attachable=standing.attachable
+    )
     if checkup is None:
-        return shown[:-1] + b"," + to_json(more)[1:]
+        return shown
     health = health_document(checkup)
-    return to_json({**from_json(shown), **more, "badge": health["badge"], "health": health})
+    return to_json({**from_json(shown), "badge": health["badge"], "health": health})
 
 
 def _moment(at: datetime | None) -> str | None:

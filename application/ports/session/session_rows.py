@@ -94,8 +94,7 @@ class SessionRow:
         return None if ended else self.parent_id
 
 
-@dataclass(frozen=True, slots=True)
-class ListedSession:
+class ListedSession(NamedTuple):
     """A session as a list finds it, with the lease on it that is in force.
 
     What the other fields mean is told at `SessionRow`; `held` says why nobody may append to it.

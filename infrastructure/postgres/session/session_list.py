@@ -81,8 +81,7 @@ CALLED = "\n".join((_BLOCKS["select"], _BLOCKS["called"]))
 def listed_session(row: Sequence[Any]) -> ListedSession:
     """Return a session as these statements find it."""
     lease = None if row[25] is None else Lease(*row[25])
-    columns: list[Any] = [*row[:22], Activity(*row[22:25]), lease, row[26]]
-    return ListedSession(*columns)
+    return ListedSession._make((*row[:22], Activity._make(row[22:25]), lease, row[26]))
 
 
 @lru_cache(256)
