@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from api.doors import Authenticate
 from api.http.around.authorization import take_ticket
-from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.incoming.requests import AnyRequest, header
 from api.http.outgoing.problems import Problem
 from api.services import Services
 from application.errors import Unauthorized
@@ -34,7 +34,7 @@ def by_token(
     wanted = None if token is None else token.encode()
 
     async def authenticate(request: AnyRequest) -> Principal:
-        scope = scope_of(request)
+        scope = request.scope
         services: Services = scope["cairn"]
         authentication = services.authentication
         ticket = take_ticket(request)

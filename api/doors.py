@@ -18,7 +18,7 @@ from litestar.types import HTTPScope, Message, Receive, Scope, Send
 from api.http.around.authorization import authorize
 from api.http.around.limits import take_bytes, take_request
 from api.http.incoming.addresses import resolve_session
-from api.http.incoming.requests import AnyRequest, scope_of
+from api.http.incoming.requests import AnyRequest
 from api.http.outgoing.compression import compressed
 from api.http.outgoing.downloads import Download
 from api.http.outgoing.giving import Readers
@@ -149,7 +149,7 @@ def _error_of(door: Door, error: Exception, request_id: str) -> ASGIResponse:
 
 
 async def _answer_of(door: Door, router: Router, request: AnyRequest) -> ASGIResponse:
-    fields = scope_of(request)
+    fields = request.scope
     try:
         _require_text(fields)
         fields["cairn_origin"] = door.origin
@@ -243,5 +243,5 @@ def _router_of(door: Door) -> Router:
 
 def origin_of(request: AnyRequest) -> RequestOrigin:
     """Return the word of the door by which a request came in."""
-    origin: RequestOrigin = scope_of(request)["cairn_origin"]
+    origin: RequestOrigin = request.scope["cairn_origin"]
     return origin

@@ -13,7 +13,6 @@ from api.http.incoming.preconditions import expected_of, is_current
 from api.http.incoming.requests import (
     AnyRequest,
     header_text,
-    scope_of,
     session_id_of,
     signed_by,
 )
@@ -120,7 +119,7 @@ class Services:
 
 def services_of(request: AnyRequest) -> Services:
     """Return the services of the program that answers a request."""
-    services: Services = scope_of(request)["cairn"]
+    services: Services = request.scope["cairn"]
     return services
 
 
@@ -135,7 +134,7 @@ async def caller_of(request: AnyRequest) -> Caller:
     Raises:
         Problem: A header is malformed.
     """
-    scope = scope_of(request)
+    scope = request.scope
     principal, origin = principal_of(request), origin_of(request)
     signed = signed_by(request)
     if signed is not None and signed.is_kept:

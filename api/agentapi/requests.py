@@ -8,7 +8,7 @@ from litestar.response.base import ASGIResponse
 
 from api.http.incoming.bodies import read_body
 from api.http.incoming.json_body import decode, require_plain_json
-from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.incoming.requests import AnyRequest, header
 from api.http.outgoing.foreign_errors import foreign_error
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import Reply, etag, to_json
@@ -68,7 +68,7 @@ def query_of(request: AnyRequest, names: frozenset[str]) -> dict[str, str]:
         Refusal: 400, it is malformed, or has another parameter: a filter that is passed over would
             show what nobody asked for.
     """
-    raw: bytes = scope_of(request)["query_string"]
+    raw: bytes = request.scope["query_string"]
     if _BAD_ESCAPE.search(raw):
         raise Refusal(400, "invalid query: it has a semicolon, or a percent sign that escapes none")
     found: dict[str, str] = {}

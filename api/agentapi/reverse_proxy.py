@@ -10,7 +10,7 @@ from litestar.types import Receive, Scope, Send
 
 from api.agentapi.requests import SIGNED_HEADERS, Refusal
 from api.http.around.authorization import require_right
-from api.http.incoming.requests import AnyRequest, scope_of
+from api.http.incoming.requests import AnyRequest
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import Reply
 from api.http.outgoing.streams import EventStream
@@ -75,7 +75,7 @@ def target_at_manager(request: AnyRequest, remote_id: str) -> str:
     Raises:
         Refusal: 400, the path leads out of the session, at once or for who decodes it again.
     """
-    scope = scope_of(request)
+    scope = request.scope
     raw: bytes = scope["raw_path"]
     root = str(scope.get("root_path") or "").encode()
     _, _, rest = raw.removeprefix(root).lstrip(b"/").partition(b"/")

@@ -12,7 +12,7 @@ from uuid import uuid4
 from api.agentapi.requests import Refusal
 from api.doors import Authenticate
 from api.http.incoming.bodies import read_body
-from api.http.incoming.requests import SIGNED, AnyRequest, scope_of, signed_by
+from api.http.incoming.requests import SIGNED, AnyRequest, signed_by
 from api.http.outgoing.problems import Problem
 from api.services import Services, services_of
 from application.errors import OutcomeUnknown, ReceivedBefore, StoreUnavailable
@@ -83,8 +83,8 @@ def by_signature(
         if not is_signed(shown, secrets(), request.method, target_of(request), timestamp, body):
             raise Refusal(401, "invalid signature")
         if request.method not in _READS:
-            scope_of(request)[SIGNED] = _signed_request(shown, int(timestamp))
-        on_behalf = scope_of(request)[_ON_BEHALF] = _on_behalf(request)
+            request.scope[SIGNED] = _signed_request(shown, int(timestamp))
+        on_behalf = request.scope[_ON_BEHALF] = _on_behalf(request)
         actor, user = ACTOR, None
         if on_behalf.user:
             actor = f"{ACTOR}:{quote(on_behalf.user, safe=_PLAIN)}"[:_LONGEST_ACTOR]
@@ -100,7 +100,7 @@ def signed_for(request: AnyRequest) -> OnBehalf | None:
     Args:
         request: Which.
     """
-    found: OnBehalf | None = scope_of(request).get(_ON_BEHALF)
+    found: OnBehalf | None = request.scope.get(_ON_BEHALF)
     return found
 
 
@@ -158,7 +158,7 @@ def target_of(request: AnyRequest) -> bytes:
     Args:
         request: Which.
     """
-    scope = scope_of(request)
+    scope = request.scope
     query: bytes = scope["query_string"]
     path: bytes = scope["raw_path"]
     return path + b"?" + query if query else path

@@ -16,7 +16,7 @@ from api.http.around.authorization import principal_of
 from api.http.around.middleware import RequestMiddleware
 from api.http.around.site_guard import SiteGuard
 from api.http.incoming.bodies import read_body
-from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.incoming.requests import AnyRequest, header
 from api.http.outgoing.problems import Problem, answer_error
 from api.http.outgoing.responses import Reply, to_json
 from api.http.routing import Route, Router, RoutingError, delete, get, patch, post, put
@@ -203,7 +203,7 @@ def test_a_guard_that_refuses_refuses():
     asked: list[str] = []
 
     async def let_pass(request: AnyRequest) -> None:
-        asked.append(scope_of(request)["path_params"]["name"])
+        asked.append(request.scope["path_params"]["name"])
 
     async def deny(_: AnyRequest) -> None:
         raise Problem("forbidden", "not you")

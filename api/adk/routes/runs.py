@@ -10,7 +10,7 @@ from api.adk.beginning import begin_run
 from api.adk.requests import Refusal, reply
 from api.adk.runs import GONE, Ended, Partial, Run, frames_of
 from api.http.around.authorization import principal_of
-from api.http.incoming.requests import AnyRequest, scope_of
+from api.http.incoming.requests import AnyRequest
 from api.http.outgoing.problems import problem_of
 from api.http.outgoing.streams import EventStream, begun
 from api.http.routing import post
@@ -57,7 +57,7 @@ async def run_sse(request: AnyRequest) -> ASGIResponse:
         # Whether anybody is there is known with the first of it.
         await begun(frames, []),
         services.store.clock.now,
-        scope_of(request)["cairn_request_id"],
+        request.scope["cairn_request_id"],
         lambda _: 0,
         services.readers,
         principal_of(request),

@@ -12,7 +12,7 @@ from api.agentapi.sessions import require_visible, row_of, visible_route
 from api.agentapi.signing import done_once, for_the_first, signed_for
 from api.http.around.authorization import authorize, principal_of, require_right
 from api.http.incoming.bodies import read_body
-from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.incoming.requests import AnyRequest, header
 from api.http.routing import Route, Router
 from api.services import services_of
 from application.ports.managers.session_routes import SessionRoute
@@ -71,7 +71,7 @@ async def _route_of(request: AnyRequest) -> SessionRoute | None:
 
 
 async def _here(request: AnyRequest, router: Router) -> ASGIResponse:
-    scope = scope_of(request)
+    scope = request.scope
     path = _NATIVE + scope["path"]
     # The names of this path are still needed to tell whose session it is.
     found = {**scope, "path": path}
@@ -87,7 +87,7 @@ async def _native(
     request: AnyRequest, route: Route, found: dict[str, Any], theirs: Awaitable[None]
 ) -> ASGIResponse:
     await theirs
-    scope, principal = scope_of(request), principal_of(request)
+    scope, principal = request.scope, principal_of(request)
     scope["path"], scope["path_params"] = found["path"], found["path_params"]
     scope["cairn_route"] = route.path
     await authorize(request, route, principal)
@@ -106,7 +106,7 @@ async def _require_theirs(request: AnyRequest) -> None:
         if document.get("scope") != "team" or document.get("team") != on_behalf.team:
             raise SessionNotFound
     # What else other users have is not there for whoever asks.
-    scope_of(request)["cairn_principal"] = replace(principal_of(request), user=row.user)
+    request.scope["cairn_principal"] = replace(principal_of(request), user=row.user)
 
 
 async def _there(request: AnyRequest, route: SessionRoute) -> ASGIResponse:
@@ -122,4 +122,4 @@ async def _there(request: AnyRequest, route: SessionRoute) -> ASGIResponse:
         await read_body(request),
         headers_to_send(request, principal.user or route.user, route.team),
     )
-    return await handed_on(answer, services, scope_of(request)["cairn_request_id"], principal)
+    return await handed_on(answer, services, request.scope["cairn_request_id"], principal)

@@ -10,7 +10,7 @@ from api.docker_agent.stream.held_state import holding
 from api.docker_agent.stream.sub_sessions import frames_of
 from api.docker_agent.stream.translation import GAP, PING, Translation
 from api.http.around.authorization import principal_of
-from api.http.incoming.requests import AnyRequest, scope_of
+from api.http.incoming.requests import AnyRequest
 from api.http.outgoing.problems import problem_of
 from api.http.outgoing.responses import to_json
 from api.http.outgoing.streams import EventStream
@@ -57,7 +57,7 @@ def stream_of(request: AnyRequest, frames: AsyncGenerator[bytes]) -> AgentStream
     return AgentStream(
         frames,
         services.store.clock.now,
-        scope_of(request)["cairn_request_id"],
+        request.scope["cairn_request_id"],
         lambda _: 0,
         services.readers,
         principal_of(request),

@@ -6,7 +6,7 @@ sees but may not do is 403, with the right that is missing.
 
 from litestar.exceptions import NotFoundException
 
-from api.http.incoming.requests import AnyRequest, name_of, scope_of, session_id_of
+from api.http.incoming.requests import AnyRequest, name_of, session_id_of
 from api.http.outgoing.problems import Problem
 from api.http.routing import Route
 from domain.principal import Principal, Right
@@ -20,7 +20,7 @@ def take_ticket(request: AnyRequest) -> str | None:
     Args:
         request: Whose query.
     """
-    scope = scope_of(request)
+    scope = request.scope
     query: bytes = scope["query_string"]
     if _TICKET not in query or scope["method"] != "GET":
         return None
@@ -32,7 +32,7 @@ def take_ticket(request: AnyRequest) -> str | None:
 
 def principal_of(request: AnyRequest) -> Principal:
     """Return who asks, as the door has found."""
-    principal: Principal = scope_of(request)["cairn_principal"]
+    principal: Principal = request.scope["cairn_principal"]
     return principal
 
 
@@ -77,7 +77,7 @@ async def _require_there(request: AnyRequest, route: Route, principal: Principal
         )
     named: dict[str, str] = request.path_params
     if "session_id" in named:
-        await scope_of(request)["cairn"].sight.require(principal, session_id_of(request))
+        await request.scope["cairn"].sight.require(principal, session_id_of(request))
         return
     if "app" not in named:
         return

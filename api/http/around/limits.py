@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from api.http.incoming.requests import AnyRequest, scope_of
+from api.http.incoming.requests import AnyRequest
 from api.http.outgoing.rate_limits import rate_limit_fields
 from application.commands.request import Outcome
 from application.errors import OutcomeUnknown
@@ -20,7 +20,7 @@ async def take_request(request: AnyRequest, principal: Principal) -> None:
     Raises:
         RateLimited: None is left.
     """
-    scope = scope_of(request)
+    scope = request.scope
     limiter: Limiter = scope["cairn"].limiter
     if "requests" not in limiter.limited:
         return
@@ -44,7 +44,7 @@ async def take_bytes(request: AnyRequest, amount: int) -> None:
     Raises:
         RateLimited: Not so many are left.
     """
-    scope = scope_of(request)
+    scope = request.scope
     limiter: Limiter = scope["cairn"].limiter
     if "bytes" in limiter.limited:
         await limiter.spend(scope["cairn_principal"], "bytes", amount)
@@ -62,7 +62,7 @@ async def take_session(request: AnyRequest) -> Standing | None:
     Raises:
         RateLimited: They have begun as many as they may.
     """
-    scope = scope_of(request)
+    scope = request.scope
     limiter: Limiter = scope["cairn"].limiter
     return await limiter.spend(scope["cairn_principal"], "sessions")
 
@@ -91,7 +91,7 @@ async def counted_session(request: AnyRequest, begin: Callable[[], Awaitable[Out
         raise
     finally:
         if standing is not None and not has_begun:
-            scope = scope_of(request)
+            scope = request.scope
             limiter: Limiter = scope["cairn"].limiter
             limiter.give_back(scope["cairn_principal"], "sessions", standing)
     return outcome

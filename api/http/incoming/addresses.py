@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
-from api.http.incoming.requests import AnyRequest, name_of, scope_of
+from api.http.incoming.requests import AnyRequest, name_of
 from application.use_cases.session.sessions import id_of
 from domain.errors import SessionNotFound
 from domain.principal import Principal
@@ -107,7 +107,7 @@ async def _with_id(request: AnyRequest, named: object) -> object:
     if not _TEXT.fullmatch(external_id):
         return named
     try:
-        found = await _id_called(request, scope_of(request)["cairn_principal"], external_id)
+        found = await _id_called(request, request.scope["cairn_principal"], external_id)
     except SessionNotFound:
         found = id_of("", external_id)
     return str(found)
@@ -116,7 +116,7 @@ async def _with_id(request: AnyRequest, named: object) -> object:
 async def _id_called(request: AnyRequest, principal: Principal, external_id: str) -> UUID:
     if principal.app is not None:
         return id_of(principal.app, external_id)
-    found: UUID = await scope_of(request)["cairn"].queries.called(external_id)
+    found: UUID = await request.scope["cairn"].queries.called(external_id)
     return found
 
 

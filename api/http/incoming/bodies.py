@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from api.http.around.limits import take_bytes
 from api.http.incoming.addresses import names_sessions, with_ids
 from api.http.incoming.json_body import decode, require_plain_json
-from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.incoming.requests import AnyRequest, header
 from api.http.incoming.wording import in_json_words
 from api.http.outgoing.problems import Problem
 from application.memory_budget import Share
@@ -63,7 +63,7 @@ async def read_body(request: AnyRequest) -> bytes:
         Problem: 413, it is larger than the server takes; 400, the client hung up.
         Overloaded: All requests together are larger than this process takes.
     """
-    scope = scope_of(request)
+    scope = request.scope
     body: bytes | None = scope.get("cairn_body")
     if body is not None:
         return body
@@ -132,7 +132,7 @@ def body_size_of(request: AnyRequest) -> int:
     Args:
         request: Whose body.
     """
-    return len(scope_of(request).get("cairn_body", b""))
+    return len(request.scope.get("cairn_body", b""))
 
 
 def _too_large(most: int) -> Problem:

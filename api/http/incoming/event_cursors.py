@@ -1,6 +1,6 @@
 """Where a reader of events goes on: by a parameter, or by where its stream was cut."""
 
-from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.incoming.requests import AnyRequest, header
 from api.http.outgoing.problems import Problem
 from application.errors import StoreReplaced
 
@@ -19,7 +19,7 @@ def cursor_of(request: AnyRequest, given: int | None, store: str | None = None) 
         Problem: 400, the header is no whole number.
         StoreReplaced: The `store` that the cursor comes from is named, and is not this one.
     """
-    identity: str = scope_of(request)["cairn"].store.identity
+    identity: str = request.scope["cairn"].store.identity
     if store not in (None, identity):
         raise StoreReplaced(None, store=identity)
     resumed = header(request, b"last-event-id")

@@ -4,7 +4,7 @@ import re
 from hashlib import sha256
 
 from api.http.incoming.bodies import read_body
-from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.incoming.requests import AnyRequest, header
 from api.http.outgoing.problems import Problem
 from application.commands.request import IdempotencyKey
 
@@ -27,7 +27,7 @@ async def idempotency_key_of(request: AnyRequest) -> IdempotencyKey | None:
         raise Problem(
             "malformed_header", "Idempotency-Key must be 1 to 255 printable ASCII characters"
         )
-    asked = scope_of(request)
+    asked = request.scope
     query = asked["query_string"].decode("latin-1")
     target = f"{request.method} {asked['path']}{'?' if query else ''}{query}\n"
     content = target.encode("utf-8", "surrogatepass") + await read_body(request)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from api.http.incoming.requests import AnyRequest, header, scope_of
+from api.http.incoming.requests import AnyRequest, header
 from api.http.outgoing.problems import Problem
 
 _RANGE = re.compile(
@@ -25,7 +25,7 @@ def negotiated(request: AnyRequest, forms: Mapping[str, Sequence[str]]) -> str:
     Raises:
         Problem: 406, the client takes none of them.
     """
-    scope_of(request)["cairn_vary"] = b"Accept"
+    request.scope["cairn_vary"] = b"Accept"
     accept = header(request, b"accept")
     if accept is None or not accept.strip():
         return next(iter(forms))

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.http.incoming.addresses import names_sessions, with_ids
 from api.http.incoming.query_values import BadValue, text, whole_number
-from api.http.incoming.requests import AnyRequest, scope_of
+from api.http.incoming.requests import AnyRequest
 from api.http.outgoing.problems import Problem
 
 DEFAULT_LIMIT = 50
@@ -66,7 +66,7 @@ def with_query(
 
         @wraps(handler)
         def with_its_query(request: AnyRequest) -> Awaitable[ASGIResponse]:
-            if scope_of(request)["query_string"] and names_sessions(model):
+            if request.scope["query_string"] and names_sessions(model):
                 return with_sessions(request)
             return handler(request, query_of(request, model))
 
@@ -108,7 +108,7 @@ def query_of(request: AnyRequest, model: type[_Q]) -> _Q:
     Raises:
         Problem: 400, a name is not known, or a value makes no sense.
     """
-    if not scope_of(request)["query_string"]:
+    if not request.scope["query_string"]:
         left_out: _Q = _left_out(model)
         return left_out
     return _validated(model, _values(request, model))

@@ -60,18 +60,13 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 
 
-def scope_of(request: AnyRequest) -> dict[str, Any]:
-    """Return the ASGI scope of a request, with what `api/http/around/middleware.py` put into it."""
-    return request.scope
-
-
 def signed_by(request: AnyRequest) -> SignedRequest | None:
     """Return what a request is known by that is let in once; None for all others.
 
     Args:
         request: Which.
     """
-    found: SignedRequest | None = scope_of(request).get(SIGNED)
+    found: SignedRequest | None = request.scope.get(SIGNED)
     return found
 
 
@@ -82,7 +77,7 @@ def header(request: AnyRequest, name: bytes) -> str | None:
         request: Whose header.
         name: In lower case.
     """
-    value: bytes | None = scope_of(request)["cairn_headers"].get(name)
+    value: bytes | None = request.scope["cairn_headers"].get(name)
     return None if value is None else value.decode("latin-1")
 
 

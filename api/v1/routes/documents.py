@@ -14,7 +14,7 @@ from api.http.describing.docs_page import CONTENT_SECURITY_POLICY, page
 from api.http.describing.examples import ADDRESS
 from api.http.describing.openapi import document
 from api.http.describing.route_docs import Describes
-from api.http.incoming.requests import AnyRequest, name_of, scope_of
+from api.http.incoming.requests import AnyRequest, name_of
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import Reply, json_response, to_json
 from api.http.routing import Route, get
@@ -61,7 +61,7 @@ def documents(routes: list[Route]) -> list[Route]:
     async def get_openapi(request: AnyRequest) -> ASGIResponse:
         """Read this document."""
         token = services_of(request).settings.auth_token_file is not None
-        root = scope_of(request).get("root_path") or ""
+        root = request.scope.get("root_path") or ""
         return json_response(await made(lambda: openapi(root, token=token)))
 
     @get("/schema/asyncapi.json", right="read")
@@ -79,7 +79,7 @@ def documents(routes: list[Route]) -> list[Route]:
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",
         }
-        address = escape(public_base(scope_of(request)))
+        address = escape(public_base(request.scope))
         shown = (await made(html)).replace(ADDRESS.encode(), address.encode())
         return Reply(shown, media_type=HTML, headers=headers)
 

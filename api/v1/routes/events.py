@@ -20,7 +20,7 @@ from api.http.incoming.preconditions import is_current
 from api.http.incoming.query import DEFAULT_LIMIT, MAX_EVENTS, Query, with_query
 from api.http.incoming.query_times import sequence_or_moment
 from api.http.incoming.query_values import factor, whole_number
-from api.http.incoming.requests import AnyRequest, scope_of, session_id_of
+from api.http.incoming.requests import AnyRequest, session_id_of
 from api.http.outgoing.long_polls import while_there
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import (
@@ -197,7 +197,7 @@ async def _stream(
     return EventStream(
         items,
         services.store.clock.now,
-        scope_of(request)["cairn_request_id"],
+        request.scope["cairn_request_id"],
         lambda event: event.sequence,
         services.readers,
         principal_of(request),
@@ -232,7 +232,7 @@ async def get_feed(request: AnyRequest, query: FeedQuery) -> ASGIResponse:
         return EventStream(
             services.feed.stream(start, wanted),
             services.store.clock.now,
-            scope_of(request)["cairn_request_id"],
+            request.scope["cairn_request_id"],
             lambda event: event.position,
             services.readers,
             principal_of(request),

@@ -9,7 +9,7 @@ from api.http.around.authorization import owner_of_token, principal_of
 from api.http.describing.route_docs import Describes
 from api.http.incoming.bodies import body_of
 from api.http.incoming.preconditions import refuse_conditions
-from api.http.incoming.requests import AnyRequest, name_of, scope_of
+from api.http.incoming.requests import AnyRequest, name_of
 from api.http.outgoing.responses import json_response, to_json
 from api.http.routing import delete, get, post
 from api.services import services_of
@@ -70,7 +70,7 @@ async def create_ticket(request: AnyRequest) -> ASGIResponse:
     )
     document = {
         "ticket": secret,
-        "path": f"{scope_of(request).get('root_path') or ''}{ticket.path}?ticket={secret}",
+        "path": f"{request.scope.get('root_path') or ''}{ticket.path}?ticket={secret}",
         "expires_in_seconds": LIFETIME.total_seconds(),
     }
     return json_response(to_json(document), status=201)

@@ -17,7 +17,7 @@ from api.http.describing.docs_page import CONTENT_SECURITY_POLICY
 from api.http.describing.route_docs import Describes
 from api.http.incoming.negotiation import negotiated
 from api.http.incoming.query import Query, with_query
-from api.http.incoming.requests import AnyRequest, scope_of
+from api.http.incoming.requests import AnyRequest
 from api.http.outgoing.long_polls import while_there
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import JSON, Reply, json_response, to_json
@@ -106,7 +106,7 @@ async def _troubles_within(services: Services, seconds: float) -> list[Trouble]:
 async def get_welcome(request: AnyRequest) -> ASGIResponse:
     """Say what this is, and where to read on."""
     form = negotiated(request, {JSON: (), "text/html": ()})
-    base = public_base(scope_of(request))
+    base = public_base(request.scope)
     links = {name: f"{base}{path}" for name, path in _LINKS.items()}
     if form == JSON:
         document = {"name": "cairn", "about": _ABOUT, "version": VERSION, "links": links}

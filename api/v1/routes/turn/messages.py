@@ -18,7 +18,7 @@ from api.http.incoming.event_cursors import cursor_of
 from api.http.incoming.preconditions import is_current
 from api.http.incoming.query import DEFAULT_LIMIT, Limit, PageQuery, Query, with_query
 from api.http.incoming.query_values import one_of, text
-from api.http.incoming.requests import AnyRequest, name_of, scope_of, session_id_of
+from api.http.incoming.requests import AnyRequest, name_of, session_id_of
 from api.http.outgoing.responses import (
     array_json,
     etag,
@@ -128,7 +128,7 @@ async def list_messages(request: AnyRequest, query: MessagesQuery) -> ASGIRespon
     if is_current(request, sequence):
         return not_modified(sequence)
     if form == "ui":
-        root: str = scope_of(request).get("root_path") or ""
+        root: str = request.scope.get("root_path") or ""
         shown = ui_messages(
             map(from_json, entries), blobs_at=f"{root}{location(session_id, 'blobs')}"
         )
