@@ -162,25 +162,24 @@ async def _answer_of(door: Door, router: Router, request: AnyRequest) -> ASGIRes
             await take_request(request, principal)
         await resolve_session(request, principal)
         await authorize(request, route, principal)
-        return await _counted(await route.answer(request), fields, principal)
+        answer = await route.answer(request)
+        if isinstance(answer, EventStream):
+            await _count(answer, fields, principal)
+        elif isinstance(answer, Download) or (isinstance(answer, Reply) and answer.is_large):
+            await _require_room(answer, fields)
     except Exception as error:  # noqa: BLE001 - a door answers for whatever happens in it
         return _error_of(door, error, fields["cairn_request_id"])
-
-
-async def _counted(
-    answer: ASGIResponse, scope: dict[str, Any], principal: Principal
-) -> ASGIResponse:
-    if isinstance(answer, EventStream):
-        limiter: Limiter = scope["cairn"].limiter
-        try:
-            if await limiter.open_stream(principal):
-                scope["cairn_counted_stream"] = principal
-        except Exception:
-            await answer.discard()
-            raise
-    elif isinstance(answer, Download) or (isinstance(answer, Reply) and answer.is_large):
-        await _require_room(answer, scope)
     return answer
+
+
+async def _count(answer: EventStream, scope: dict[str, Any], principal: Principal) -> None:
+    limiter: Limiter = scope["cairn"].limiter
+    try:
+        if await limiter.open_stream(principal):
+            scope["cairn_counted_stream"] = principal
+    except Exception:
+        await answer.discard()
+        raise
 
 
 async def _require_room(answer: Download | Reply, scope: dict[str, Any]) -> None:

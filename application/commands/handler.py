@@ -87,11 +87,12 @@ class CommandHandler:
             store, largest=largest, largest_state=largest_state, timers=timers or Timers()
         )
         self._blobs = BlobNaming(store.blobs, repository, self._do)
-        self._queues: dict[UUID, SessionQueue] = {}
-        self._chores: set[asyncio.Task[None]] = set()
+        self._queues: dict[int, SessionQueue] = {}
+        """By the numbers that ids are: Python code compares UUIDs, and hashes them."""
+        self._chores: set[asyncio.Task[object]] = set()
         self._signed: set[bytes] = set()
 
-    async def handle(self, request: Request) -> Outcome:
+    def handle(self, request: Request) -> Coroutine[Any, Any, Outcome]:
         """Do what is asked, durably, or raise and leave no trace.
 
         Args:
@@ -101,9 +102,10 @@ class CommandHandler:
             CairnError: A rule refuses it, or it cannot be done now, or not in this way.
             ReceivedBefore: Another request had its signature.
         """
-        if request.signed is None:
-            return await self._handle(request)
-        hashed = request.signed.hashed
+        by = request.signed
+        return self._handle(request) if by is None else self._handle_once(request, by.hashed)
+
+    async def _handle_once(self, request: Request, hashed: bytes) -> Outcome:
         if hashed in self._signed:
             raise ReceivedBefore
         self._signed.add(hashed)
@@ -137,10 +139,12 @@ class CommandHandler:
                 raise
             return done
 
-    async def _answered(self, request: Request) -> Outcome:
-        if request.idempotency is None:
-            return await self._enqueue(request)
-        with self._answers.in_flight(request.idempotency):
+    def _answered(self, request: Request) -> Coroutine[Any, Any, Outcome]:
+        key = request.idempotency
+        return self._enqueue(request) if key is None else self._enqueue_by_key(request, key)
+
+    async def _enqueue_by_key(self, request: Request, key: Idempotency) -> Outcome:
+        with self._answers.in_flight(key):
             return await self._enqueue(request)
 
     async def replay(self, idempotency: Idempotency | None) -> Outcome | None:
@@ -157,10 +161,10 @@ class CommandHandler:
     async def _enqueue(self, request: Request) -> Outcome:
         loop = asyncio.get_running_loop()
         pending = PendingCommand(request, loop.create_future(), loop.time() - waited())
-        queue = self._queues.get(request.session_id)
+        queue = self._queues.get(request.session_id.int)
         if queue is None:
             # Whoever finds no queue serves itself; a task would double the cost of waiting.
-            self._queues[request.session_id] = SessionQueue(self._waiting)
+            self._queues[request.session_id.int] = SessionQueue(self._waiting)
             await self._serve(request.session_id, [pending])
             return await pending.done
         queue.add(pending)
@@ -185,11 +189,11 @@ class CommandHandler:
             refuse_all(batch, asyncio.CancelledError())
             raise
         finally:
-            queue = self._queues[session_id]
+            queue = self._queues[session_id.int]
             if queue:
                 self._do(self._serve_later(session_id, queue.take()))
             else:
-                del self._queues[session_id]
+                del self._queues[session_id.int]
 
     async def _serve_later(self, session_id: UUID, batch: list[PendingCommand]) -> None:
         # Whoever has waited longer hears in time by an alarm, and does not spoil it for the others.
@@ -264,10 +268,7 @@ class CommandHandler:
             self._do(self._repository.save(session_id, after))
         for reaction in self._reactions:
             for request in reaction(session_id, before, after):
-                self._do(self._react(request))
-
-    async def _react(self, request: Request) -> None:
-        await self._enqueue(request)
+                self._do(self._enqueue(request))
 
     async def _already_so(self, request: Request) -> Outcome | None:
         """Return the outcome of a request that changes nothing; None when it would."""
@@ -285,14 +286,14 @@ class CommandHandler:
             request.session_id, session.sequence + 1, session.sequence, loaded.position, answer
         )
 
-    def _do(self, chore: Coroutine[Any, Any, None]) -> None:
+    def _do(self, chore: Coroutine[Any, Any, object]) -> None:
         """Have something done that nobody waits for."""
         with SharedPatience(None):
             task = asyncio.create_task(chore)
         self._chores.add(task)
         task.add_done_callback(self._forget_chore)
 
-    def _forget_chore(self, task: asyncio.Task[None]) -> None:
+    def _forget_chore(self, task: asyncio.Task[object]) -> None:
         self._chores.discard(task)
         if not task.cancelled():
             task.exception()  # a state that was not kept costs a longer fold, nothing else

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from application.commands.decide_batch import Decided, DecidedBatch
+from application.commands.decide_batch import DecidedBatch
 from application.commands.idempotency import StoredAnswers
 from application.commands.request import Outcome
 from application.commands.session_queue import PendingCommand
@@ -27,30 +27,31 @@ class Settling:
             session_id: To which session they were.
             decided: The batch, written.
         """
+        before, after = decided.before, decided.after
         for decision in decided.decisions:
-            await self._settle(session_id, decision, decided)
+            if decision.refusal is not None:
+                await self._refuse(decision.pending, decision.refusal)
+                continue
+            position = before.position
+            if decision.after > before.session.sequence:
+                position = after.position - (after.session.sequence - decision.after)
+            decision.pending.answer(
+                Outcome(session_id, decision.before + 1, decision.after, position, decision.answer)
+            )
 
-    async def _settle(self, session_id: UUID, decision: Decided, decided: DecidedBatch) -> None:
-        pending = decision.pending
+    async def _refuse(self, pending: PendingCommand, refusal: Exception) -> None:
+        """Give the answer that is stored for the request, if there is one, and else say why not."""
         if pending.done.done():
             return
-        if decision.refusal is not None:
-            try:
-                replayed = await self._answers.replay(pending.request.idempotency)
-            except Exception as error:  # noqa: BLE001 - the answer of this caller, not of the batch
-                pending.refuse(error)
-                return
-            if replayed is None:
-                pending.refuse(decision.refusal)
-            else:
-                pending.answer(replayed)
+        try:
+            replayed = await self._answers.replay(pending.request.idempotency)
+        except Exception as error:  # noqa: BLE001 - the answer of this caller, not of the batch
+            pending.refuse(error)
             return
-        position = decided.before.position
-        if decision.after > decided.before.session.sequence:
-            position = decided.after.position - (decided.after.session.sequence - decision.after)
-        pending.answer(
-            Outcome(session_id, decision.before + 1, decision.after, position, decision.answer)
-        )
+        if replayed is None:
+            pending.refuse(refusal)
+        else:
+            pending.answer(replayed)
 
     async def answer_the_repeated(
         self, batch: list[PendingCommand], keys: frozenset[str]

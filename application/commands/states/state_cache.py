@@ -31,18 +31,19 @@ class StateCache:
         self._store = store
         self._share = share
         self._past = past
-        self._states: OrderedDict[UUID, Loaded] = OrderedDict()
+        self._states: OrderedDict[int, Loaded] = OrderedDict()
+        """By the numbers that ids are: Python code compares UUIDs, and hashes them."""
         self._weighing: dict[UUID, asyncio.Task[None]] = {}
 
     def look_at(self, session_id: UUID) -> Loaded | None:
         """Return the state of a session, which was not used by that."""
-        return self._states.get(session_id)
+        return self._states.get(session_id.int)
 
     def use(self, session_id: UUID) -> Loaded | None:
         """Return the state of a session, which may be behind the log; None when there is none."""
-        found = self._states.get(session_id)
+        found = self._states.get(session_id.int)
         if found is not None:
-            self._states.move_to_end(session_id)
+            self._states.move_to_end(session_id.int)
         return found
 
     def keep(self, session_id: UUID, loaded: Loaded) -> None:
@@ -52,7 +53,7 @@ class StateCache:
             session_id: Whose.
             loaded: What the log comes to.
         """
-        before = self._states.get(session_id)
+        before = self._states.get(session_id.int)
         if before is not None:
             if before.session.sequence > loaded.session.sequence:
                 return
@@ -63,7 +64,7 @@ class StateCache:
             elif session_id not in self._weighing:
                 weighing = self._weigh_meanwhile(session_id, loaded)
                 self._weighing[session_id] = asyncio.create_task(weighing)
-        self._states[session_id] = loaded
+        self._states[session_id.int] = loaded
         self._share.count(loaded.memory)
         self._past.make_room()
         while self._share.is_over and len(self._states) > 1:
@@ -72,7 +73,7 @@ class StateCache:
 
     def forget(self, session_id: UUID) -> None:
         """Drop the state of a session."""
-        found = self._states.pop(session_id, None)
+        found = self._states.pop(session_id.int, None)
         if found is not None:
             self._share.count(-found.memory)
 
@@ -101,7 +102,7 @@ class StateCache:
             size = await self.weight_of(loaded.session)
         finally:
             del self._weighing[session_id]
-        newest = self._states.get(session_id)
+        newest = self._states.get(session_id.int)
         # One that was loaded anew, or weighed meanwhile, is no longer this one and what came since.
         if newest is not None and newest.weighed == weighed and newest.weight >= weight:
             self._note(session_id, newest, size + newest.weight - weight, size)
@@ -109,5 +110,5 @@ class StateCache:
     def _note(self, session_id: UUID, loaded: Loaded, weight: int, weighed: int) -> None:
         before = loaded.memory
         loaded.weight, loaded.weighed = weight, weighed
-        if self._states.get(session_id) is loaded:
+        if self._states.get(session_id.int) is loaded:
             self._share.count(loaded.memory - before)
