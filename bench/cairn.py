@@ -26,6 +26,12 @@ class Page(msgspec.Struct):
     next: int
 
 
+class SessionPage(msgspec.Struct):
+    """A page of a list of sessions, its documents left as they are."""
+
+    sessions: list[msgspec.Raw]
+
+
 class Record(msgspec.Struct):
     """What the checks need of one event."""
 
@@ -35,6 +41,7 @@ class Record(msgspec.Struct):
 
 
 _decode_page = msgspec.json.Decoder(Page).decode
+_decode_list = msgspec.json.Decoder(SessionPage).decode
 _decode_record = msgspec.json.Decoder(Record).decode
 
 
@@ -152,6 +159,11 @@ async def page_limit(client: Client, wanted: int) -> int:
 def read_page(data: bytes) -> Page:
     """Decode a page, not its records."""
     return _decode_page(data)
+
+
+def read_list(data: bytes) -> SessionPage:
+    """Decode a page of a list, not its documents."""
+    return _decode_list(data)
 
 
 def endless(sessions: Sequence[str]) -> Iterator[Request]:

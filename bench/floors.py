@@ -52,16 +52,15 @@ def seed_log(conninfo: str, topic: str, events: int) -> None:
         connection.execute("INSERT INTO head VALUES (%s, %s)", [topic, events])
 
 
-def seed_list(conninfo: str, total: int, own: int) -> None:
-    """So many list rows in all, of which `own` are of the user `own`."""
+def seed_list(conninfo: str, total: int, own: int, document: bytes) -> None:
+    """So many list rows in all with that document, of which `own` are of the user `own`."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute(
             """INSERT INTO sess
                SELECT CASE WHEN g <= %s THEN 'own' ELSE 'u' || g %% 1000 END, g,
-                      now() - g * interval '1 s',
-                      '{"id":"' || g || '","app":"bench","user":"own","title":null,"state":{}}'
+                      now() - g * interval '1 s', %s
                FROM generate_series(1, %s) g ON CONFLICT DO NOTHING""",
-            [own, total],
+            [own, document.decode(), total],
         )
 
 
