@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 
 from application.errors import OutcomeUnknown
 from infrastructure.metrics import APPEND_BATCH, APPENDS, CONFLICTS, EVENTS_APPENDED
@@ -72,6 +72,7 @@ class BatchWriter:
         self._committed = committed
         self._health = health
         self._silent = silent
+        self._cursor: AsyncCursor | None = None
         self.batches: set[Batch] = set()
         """What is on its way."""
 
@@ -194,7 +195,10 @@ class BatchWriter:
         batch.leave_out_the_answered()
         if not batch.appends:
             return True
-        cursor = connection.cursor(binary=True)
+        if self._cursor is None or self._cursor.connection is not connection:
+            # Kept for as long as the connection: a new one looks for all dumpers again.
+            self._cursor = connection.cursor(binary=True)
+        cursor = self._cursor
         flat = [one for waiting in batch.appends for one in waiting.streams]
         batch.is_sent = True
         try:
