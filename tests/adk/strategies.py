@@ -36,6 +36,7 @@ json_values = st.recursive(
 objects = st.dictionaries(texts, json_values, max_size=3)
 states = st.dictionaries(keys, json_values, max_size=4)
 words = st.sampled_from(["x", "y z", "é\n\u2028", "0"])
+_media_types = st.sampled_from(["application/octet-stream", "text/x; charset=utf-8", "x"])
 flags = st.booleans()
 # Seconds with microseconds, in any order, and some of them equal.
 times = st.integers(0, 4 * 10**6).map(lambda n: 1_699_781_400 + n / 4) | st.sampled_from(
@@ -105,11 +106,11 @@ artifacts = st.one_of(
         inline_data=made(
             types.Blob,
             data=st.binary(max_size=3),
-            mime_type=words | st.just("application/octet-stream"),
+            mime_type=_media_types,
             display_name=st.none() | words,
         ),
     ),
-    made(types.Part, file_data=made(types.FileData, file_uri=words, mime_type=words)),
+    made(types.Part, file_data=made(types.FileData, file_uri=words, mime_type=_media_types)),
 )
 contents = some(
     types.Content, role=st.sampled_from(["user", "model"]), parts=st.lists(_parts, max_size=3)
