@@ -93,6 +93,21 @@ class Postgres:
         with self._connect() as connection:
             connection.execute("CHECKPOINT")
 
+    def spread_sessions(self) -> None:
+        """Have the sessions been active a second apart, as those of the floor.
+
+        Made one after the other, hundreds are of one second, and each page would sort them all.
+        """
+        with psycopg.connect(self.conninfo(self._database), autocommit=True) as connection:
+            connection.execute(
+                """WITH spread AS (
+                     SELECT session_id, date_trunc('second', now()) - position * interval '1.001 s'
+                       AS at FROM sessions)
+                   UPDATE sessions AS s
+                   SET last_activity_at = at, activity_second = date_trunc('second', at)
+                   FROM spread WHERE spread.session_id = s.session_id"""
+            )
+
     def is_used(self) -> bool:
         """Whether anybody is connected to Cairn's database, as the program must be."""
         with self._connect() as connection:

@@ -86,6 +86,7 @@ async def listing(lab: Lab) -> list[Figure]:
         seeded = perf_counter() - started
         stored = total
         floors.seed_list(lab.floor_database, total, own, bytes(page.sessions[0]))
+        lab.postgres.spread_sessions()
         lab.postgres.settle()
         ours, least = await _alternate(
             lab, server.port, cairn.list_of(user), floor.port, get("/list/own")
