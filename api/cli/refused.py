@@ -1,11 +1,14 @@
 """What a server says no with."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from api.cli.options import Failure
+
+_HOW_TO_ENTER = " Name a file that holds a good one: --token-file FILE, or CAIRN_TOKEN_FILE."
 
 
 class Refused(Failure):
@@ -21,7 +24,8 @@ class Refused(Failure):
         self.status = status
         self.code = str(problem.get("code") or "")
         said = str(problem.get("detail") or self.code).removesuffix(".")
-        super().__init__(f"The server says: {said} ({status}).")
+        what_to_do = _HOW_TO_ENTER if status == HTTPStatus.UNAUTHORIZED else ""
+        super().__init__(f"The server says: {said} ({status}).{what_to_do}")
 
 
 def refusal_of(status: int, content: bytes) -> Refused | None:

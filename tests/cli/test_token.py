@@ -61,6 +61,7 @@ def test_tokens_are_made_through_a_server_by_who_may(database_url: str, tmp_path
         refused = run("token", "list", "--url", base)
         assert refused.returncode == 1
         assert "Authorization: Bearer" in refused.stderr
+        assert "--token-file FILE" in refused.stderr
         file.write_text(secret)
         file.chmod(0o600)
         through = ("--url", base, "--token-file", str(file))
