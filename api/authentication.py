@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from api.doors import Authenticate
 from api.http.around.authorization import take_ticket
-from api.http.incoming.requests import AnyRequest, header
+from api.http.incoming.requests import HttpRequest, header
 from api.http.outgoing.problems import Problem
 from api.services import Services
 from application.errors import Unauthorized
@@ -33,7 +33,7 @@ def by_token(
     """
     wanted = None if token is None else token.encode()
 
-    async def authenticate(request: AnyRequest) -> Principal:
+    async def authenticate(request: HttpRequest) -> Principal:
         scope = request.scope
         services: Services = scope["cairn"]
         authentication = services.authentication
@@ -59,7 +59,7 @@ def by_token(
     return authenticate
 
 
-def _shown(request: AnyRequest, *, as_password: bool) -> str | None:
+def _shown(request: HttpRequest, *, as_password: bool) -> str | None:
     """Return the token that a request shows, as text of bytes; None when it shows none."""
     given = header(request, b"authorization")
     if given is None:

@@ -18,7 +18,7 @@ from litestar.types import HTTPScope, Message, Receive, Scope, Send
 from api.http.around.authorization import authorize
 from api.http.around.limits import take_bytes, take_request
 from api.http.incoming.addresses import resolve_session
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.compression import compressed
 from api.http.outgoing.downloads import Download
 from api.http.outgoing.giving import Readers
@@ -35,7 +35,7 @@ _logger = logging.getLogger("cairn.http")
 _SESSION_PATH = re.compile(r"/[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?:/|$)")
 
 
-Authenticate = Callable[[AnyRequest], Awaitable[Principal]]
+Authenticate = Callable[[HttpRequest], Awaitable[Principal]]
 AnswerError = Callable[[Exception, str], ASGIResponse]
 
 
@@ -106,7 +106,7 @@ class Doors:
             answer: ASGIResponse = Reply(b"", status=404)
         else:
             with SharedPatience(Waited()):
-                answer = await _answer_of(*found, AnyRequest(scope, receive))
+                answer = await _answer_of(*found, HttpRequest(scope, receive))
         if isinstance(answer, Reply):
             answer = await compressed(answer, fields)
         # What fails after the answer has begun can only be cut off, by the server.
@@ -148,7 +148,7 @@ def _error_of(door: Door, error: Exception, request_id: str) -> ASGIResponse:
         return Reply(b"", status=500)
 
 
-async def _answer_of(door: Door, router: Router, request: AnyRequest) -> ASGIResponse:
+async def _answer_of(door: Door, router: Router, request: HttpRequest) -> ASGIResponse:
     fields = request.scope
     try:
         _require_text(fields)
@@ -240,7 +240,7 @@ def _router_of(door: Door) -> Router:
     return Router(door.routes)
 
 
-def origin_of(request: AnyRequest) -> RequestOrigin:
+def origin_of(request: HttpRequest) -> RequestOrigin:
     """Return the word of the door by which a request came in."""
     origin: RequestOrigin = request.scope["cairn_origin"]
     return origin

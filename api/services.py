@@ -11,7 +11,7 @@ from api.http.incoming.bodies import body_size_of
 from api.http.incoming.idempotency import idempotency_key_of
 from api.http.incoming.preconditions import expected_of, is_current
 from api.http.incoming.requests import (
-    AnyRequest,
+    HttpRequest,
     header_text,
     session_id_of,
     signed_by,
@@ -117,18 +117,18 @@ class Services:
     session_managing: SessionManaging
 
 
-def services_of(request: AnyRequest) -> Services:
+def services_of(request: HttpRequest) -> Services:
     """Return the services of the program that answers a request."""
     services: Services = request.scope["cairn"]
     return services
 
 
-def use_cases_of(request: AnyRequest) -> UseCases:
+def use_cases_of(request: HttpRequest) -> UseCases:
     """Return the use cases of the program that answers a request."""
     return services_of(request).use_cases
 
 
-async def caller_of(request: AnyRequest) -> Caller:
+async def caller_of(request: HttpRequest) -> Caller:
     """Return who asks, and under which conditions: what the headers say.
 
     Raises:
@@ -165,7 +165,7 @@ def _keys_of_new_sessions(principal: Principal) -> UUID:
     return uuid5(NIL, f"{principal.app}\n{principal.user or ''}")
 
 
-def actor_of(request: AnyRequest) -> tuple[str, str | None]:
+def actor_of(request: HttpRequest) -> tuple[str, str | None]:
     """Return the actor for the log, and who the client claims to be where the actor is proven.
 
     Args:
@@ -181,7 +181,7 @@ def actor_of(request: AnyRequest) -> tuple[str, str | None]:
 
 
 async def record_access(
-    request: AnyRequest,
+    request: HttpRequest,
     to: AccessTo,
     *,
     session_id: UUID | None = None,
@@ -211,7 +211,7 @@ async def record_access(
     await services_of(request).accesses.record(caller, access)
 
 
-async def perform(request: AnyRequest, command: Command) -> Outcome:
+async def perform(request: HttpRequest, command: Command) -> Outcome:
     """Do what a command asks of the session that the path names.
 
     Args:
@@ -225,7 +225,7 @@ async def perform(request: AnyRequest, command: Command) -> Outcome:
     return await use_cases_of(request).do(await caller_of(request), session_id_of(request), command)
 
 
-async def state_of(request: AnyRequest) -> Session:
+async def state_of(request: HttpRequest) -> Session:
     """Return the newest state of the session that the path names.
 
     Args:
@@ -239,7 +239,7 @@ async def state_of(request: AnyRequest) -> Session:
     return (await services.repository.load(session_id)).session
 
 
-def read_response(request: AnyRequest, sequence: int, document: Mapping[str, Any]) -> Reply:
+def read_response(request: HttpRequest, sequence: int, document: Mapping[str, Any]) -> Reply:
     """Answer a read with a part of a session, or with 304 to a client that has it as it is.
 
     Args:

@@ -11,7 +11,7 @@ from api.adk.sessions import all_items, foreign_event, now_of, plain_caller
 from api.adk.wire import Actions, Event, RunAgent
 from api.http.around.authorization import principal_of, require_right
 from api.http.incoming.preconditions import refuse_conditions
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.responses import from_json
 from api.services import Services, services_of
 from application.commands.request import Caller
@@ -23,7 +23,7 @@ RUN = "adk.run"
 """Where the `meta` of a turn says how it is to run."""
 
 
-async def begin_run(request: AnyRequest) -> Run:
+async def begin_run(request: HttpRequest) -> Run:
     """Begin the run that a request asks for.
 
     Raises:

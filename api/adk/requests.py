@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from api.http.incoming.bodies import read_body
 from api.http.incoming.json_body import MAX_DEPTH, decode
-from api.http.incoming.requests import AnyRequest, header
+from api.http.incoming.requests import HttpRequest, header
 from api.http.outgoing.foreign_errors import foreign_error
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import Reply, etag, to_json
@@ -54,7 +54,7 @@ def fault(kind: str, at: list[int | str], message: str, **context: str) -> Refus
     return Refusal(422, [{**told, "ctx": context} if context else told])
 
 
-async def json_of(request: AnyRequest) -> Any:
+async def json_of(request: HttpRequest) -> Any:
     """Return the body as a JSON value; None when there is none.
 
     Args:
@@ -76,7 +76,7 @@ async def json_of(request: AnyRequest) -> Any:
         return _decoded_leniently(raw, problem.detail)
 
 
-async def needed_json_of(request: AnyRequest) -> Any:
+async def needed_json_of(request: HttpRequest) -> Any:
     """Return the body as a JSON value.
 
     Args:
@@ -147,7 +147,7 @@ def parsed(model: type[_M], value: Any, *, at: tuple[str, ...] = ("body",)) -> _
         raise Refusal(422, [{**one, "loc": [*at, *one["loc"]]} for one in found[:50]]) from None
 
 
-def number_of(request: AnyRequest, name: str, kind: type[int] | type[float]) -> int | float | None:
+def number_of(request: HttpRequest, name: str, kind: type[int] | type[float]) -> int | float | None:
     """Return a number of the query; None when it is absent.
 
     Args:

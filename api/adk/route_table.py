@@ -7,7 +7,7 @@ from litestar.response.base import ASGIResponse
 from api.adk.openapi import document
 from api.adk.requests import reply
 from api.adk.routes import artifacts, memory, pages, runs, sessions
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.responses import to_json
 from api.http.routing import Route, get
 
@@ -17,7 +17,7 @@ SHARED = ("/health",)
 
 
 @get("/apps/openapi.json", right=None)
-async def openapi(_: AnyRequest) -> ASGIResponse:
+async def openapi(_: HttpRequest) -> ASGIResponse:
     """Return the OpenAPI document of this door."""
     return reply(to_json(document(ROUTES)))
 

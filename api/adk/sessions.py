@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from api.adk.log import KIND, Item, Unfolding, chosen, starts_whole
 from api.adk.requests import Refusal
 from api.adk.wire import Event, event_record
-from api.http.incoming.requests import AnyRequest, name_of
+from api.http.incoming.requests import HttpRequest, name_of
 from api.http.outgoing.responses import to_json
 from api.services import Services, caller_of, services_of
 from application.commands.request import Caller, IdempotencyKey, Outcome
@@ -45,12 +45,12 @@ class Read(NamedTuple):
     updated: float
 
 
-def named_in(request: AnyRequest) -> SessionName:
+def named_in(request: HttpRequest) -> SessionName:
     """Return which session the path names."""
     return SessionName(name_of(request, "app"), name_of(request, "user"), name_of(request, "name"))
 
 
-async def row_of(request: AnyRequest) -> ListedSession:
+async def row_of(request: HttpRequest) -> ListedSession:
     """Return the session that the path names.
 
     Raises:
@@ -249,7 +249,7 @@ def now_of(services: Services) -> float:
 
 
 async def record_event(
-    request: AnyRequest, event: ForeignEvent, *, known: int | None = None, timed: bool = True
+    request: HttpRequest, event: ForeignEvent, *, known: int | None = None, timed: bool = True
 ) -> Outcome:
     """Record an event, once however often it is sent.
 
@@ -281,7 +281,7 @@ def _key_of(event: ForeignEvent, *, timed: bool) -> IdempotencyKey:
     return IdempotencyKey(f"{KIND}:{name}", sha256(to_json(record)).digest())
 
 
-async def plain_caller(request: AnyRequest) -> Caller:
+async def plain_caller(request: HttpRequest) -> Caller:
     """Return who asks for something that no condition belongs to.
 
     Args:

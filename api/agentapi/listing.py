@@ -11,7 +11,7 @@ from api.agentapi.sessions import NATIVE_STATUSES, session_info, status_of
 from api.agentapi.signing import signed_for
 from api.http.around.authorization import narrowed, principal_of
 from api.http.incoming import cursors
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.services import services_of
 from application.ports.session.session_rows import After, SessionFilter, SessionOrder
 from application.use_cases.managers.forwarded_lists import (
@@ -48,7 +48,7 @@ class Page(NamedTuple):
     unreachable: Mapping[str, str]
 
 
-async def page_of(request: AnyRequest) -> Page:
+async def page_of(request: HttpRequest) -> Page:
     """Return the page that a request asks for; what another server signs sees only this one.
 
     Args:
@@ -96,7 +96,7 @@ async def page_of(request: AnyRequest) -> Page:
 
 
 async def _here(
-    request: AnyRequest, where: SessionFilter, status: str, place: ListPlace | None, most: int
+    request: HttpRequest, where: SessionFilter, status: str, place: ListPlace | None, most: int
 ) -> Sequence[Listed]:
     """Return the first sessions of this server from a place on."""
     if status and where.status is None:

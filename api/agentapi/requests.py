@@ -8,7 +8,7 @@ from litestar.response.base import ASGIResponse
 
 from api.http.incoming.bodies import read_body
 from api.http.incoming.json_body import decode, require_plain_json
-from api.http.incoming.requests import AnyRequest, header
+from api.http.incoming.requests import HttpRequest, header
 from api.http.outgoing.foreign_errors import foreign_error
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import Reply, etag, to_json
@@ -37,7 +37,7 @@ class Refusal(Exception):
         self.message = message
 
 
-async def json_of(request: AnyRequest) -> Any:
+async def json_of(request: HttpRequest) -> Any:
     """Return the body as a JSON value; None when there is none.
 
     Args:
@@ -57,7 +57,7 @@ async def json_of(request: AnyRequest) -> Any:
         raise Refusal(400, f"invalid request body: {code}{problem.detail}") from None
 
 
-def query_of(request: AnyRequest, names: frozenset[str]) -> dict[str, str]:
+def query_of(request: HttpRequest, names: frozenset[str]) -> dict[str, str]:
     """Return the parameters of a query that are not empty; of one that is repeated, the first.
 
     Args:

@@ -10,7 +10,7 @@ from litestar.types import Receive, Scope, Send
 
 from api.agentapi.requests import SIGNED_HEADERS, Refusal
 from api.http.around.authorization import require_right
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import Reply
 from api.http.outgoing.streams import EventStream
@@ -37,7 +37,7 @@ _EVENTS = b"text/event-stream"
 _CLIMBS = re.compile(r"(?:^|[/\\])\.\.?(?:[/\\;]|$)")
 
 
-def headers_to_send(request: AnyRequest, user: str, team: str | None) -> Headers:
+def headers_to_send(request: HttpRequest, user: str, team: str | None) -> Headers:
     """Return the headers that go along with a request.
 
     Args:
@@ -65,7 +65,7 @@ def _beyond_a_connection(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     return [one for one in given if one[0] not in named]
 
 
-def target_at_manager(request: AnyRequest, remote_id: str) -> str:
+def target_at_manager(request: HttpRequest, remote_id: str) -> str:
     """Return the path and the query of a request with another id, and all else as it came.
 
     Args:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from api.agentapi.session_settings import SessionSettings, without_secrets
 from api.http.around.authorization import principal_of
-from api.http.incoming.requests import AnyRequest, name_of
+from api.http.incoming.requests import HttpRequest, name_of
 from api.services import services_of
 from application.ports.managers.session_routes import SessionRoute
 from application.ports.session.session_rows import ListedSession
@@ -70,7 +70,7 @@ def session_info(row: ListedSession) -> dict[str, str]:
     }
 
 
-async def row_of(request: AnyRequest) -> ListedSession:
+async def row_of(request: HttpRequest) -> ListedSession:
     """Return the session that the path names, if whoever asks sees it.
 
     Args:
@@ -88,7 +88,7 @@ async def row_of(request: AnyRequest) -> ListedSession:
     return row
 
 
-async def require_visible(request: AnyRequest) -> UUID:
+async def require_visible(request: HttpRequest) -> UUID:
     """Return the id of the session that the path names, if whoever asks sees it.
 
     Args:
@@ -105,7 +105,7 @@ async def require_visible(request: AnyRequest) -> UUID:
     return session_id
 
 
-async def visible_route(request: AnyRequest) -> SessionRoute | None:
+async def visible_route(request: HttpRequest) -> SessionRoute | None:
     """Return where the session that the path names is kept; None when no other server has it.
 
     Args:
@@ -120,7 +120,7 @@ async def visible_route(request: AnyRequest) -> SessionRoute | None:
     return route
 
 
-def id_in(request: AnyRequest) -> UUID:
+def id_in(request: HttpRequest) -> UUID:
     """Return the id of a session that the path names.
 
     Args:

@@ -12,7 +12,7 @@ from uuid import uuid4
 from api.agentapi.requests import Refusal
 from api.doors import Authenticate
 from api.http.incoming.bodies import read_body
-from api.http.incoming.requests import SIGNED, AnyRequest, signed_by
+from api.http.incoming.requests import SIGNED, HttpRequest, signed_by
 from api.http.outgoing.problems import Problem
 from api.services import Services, services_of
 from application.errors import OutcomeUnknown, ReceivedBefore, StoreUnavailable
@@ -62,7 +62,7 @@ def by_signature(
         tokens: Tells who shows a token instead, where sessions are forwarded; None takes none.
     """
 
-    async def authenticate(request: AnyRequest) -> Principal:
+    async def authenticate(request: HttpRequest) -> Principal:
         if request.scope["path"] == open_path:
             return _ANYBODY
         shown, timestamp = first_header(request, SIGNATURE), first_header(request, TIMESTAMP)
@@ -94,7 +94,7 @@ def by_signature(
     return authenticate
 
 
-def signed_for(request: AnyRequest) -> OnBehalf | None:
+def signed_for(request: HttpRequest) -> OnBehalf | None:
     """Return for whom a signed request asks; None for one that shows a token.
 
     Args:
@@ -109,7 +109,7 @@ def _signed_request(shown: str, timestamp: int) -> SignedRequest:
     return SignedRequest(sha256(shown.encode("latin-1")).digest(), uuid4(), until)
 
 
-def _on_behalf(request: AnyRequest) -> OnBehalf:
+def _on_behalf(request: HttpRequest) -> OnBehalf:
     """Return for whom a request asks: below the ids of sessions it must say so."""
     if f"{request.scope['path']}/".startswith("/api/v1/sessions/"):
         return OnBehalf("", None)
@@ -129,7 +129,7 @@ def _as_text(value: str) -> str:
     return text
 
 
-async def _by_token(request: AnyRequest, tokens: Authenticate) -> Principal:
+async def _by_token(request: HttpRequest, tokens: Authenticate) -> Principal:
     """Return who shows a token: as long as there is none, nobody comes in here."""
     principal = await tokens(request)
     if principal.is_anybody:
@@ -137,7 +137,7 @@ async def _by_token(request: AnyRequest, tokens: Authenticate) -> Principal:
     return principal
 
 
-def first_header(request: AnyRequest, name: str) -> str | None:
+def first_header(request: HttpRequest, name: str) -> str | None:
     """Return the first of the headers of a name; None when there is none.
 
     Args:
@@ -150,7 +150,7 @@ def first_header(request: AnyRequest, name: str) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def target_of(request: AnyRequest) -> bytes:
+def target_of(request: HttpRequest) -> bytes:
     """Return the path and the query as they stand on the request line.
 
     A question mark with nothing behind it cannot be seen any more: its signature does not match.
@@ -169,7 +169,7 @@ def seconds_of(services: Services) -> float:
     return services.store.clock.now().timestamp()
 
 
-async def for_the_first(request: AnyRequest, looking: Awaitable[_T]) -> _T:
+async def for_the_first(request: HttpRequest, looking: Awaitable[_T]) -> _T:
     """Return what is found for a request that was not here before; both are asked together.
 
     Args:
@@ -186,7 +186,7 @@ async def for_the_first(request: AnyRequest, looking: Awaitable[_T]) -> _T:
     return cast("_T", found)
 
 
-async def done_once(request: AnyRequest, answering: Awaitable[_T]) -> _T:
+async def done_once(request: HttpRequest, answering: Awaitable[_T]) -> _T:
     """Return the answer to a request whose only change is an append, which keeps its signature.
 
     A request that appended nothing, or was refused, is not let in again either.
@@ -210,7 +210,7 @@ async def done_once(request: AnyRequest, answering: Awaitable[_T]) -> _T:
     return answer
 
 
-async def _require_first(request: AnyRequest) -> None:
+async def _require_first(request: HttpRequest) -> None:
     signed = signed_by(request)
     if signed is None or signed.is_kept:
         return

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.incoming.requests import HttpRequest, session_id_of
 from api.services import caller_of, services_of
 from application.commands.request import Caller, Outcome
 from application.errors import IdempotencyKeyInFlight
@@ -15,7 +15,7 @@ _LOOK_AGAIN, _LOOKS = 0.05, 60
 
 
 async def in_session(
-    request: AnyRequest, do: Callable[[Caller, UUID], Awaitable[Outcome]]
+    request: HttpRequest, do: Callable[[Caller, UUID], Awaitable[Outcome]]
 ) -> Outcome:
     """Do something in the session that the path names, and resume one that was stopped first.
 
@@ -41,7 +41,7 @@ async def in_session(
     return await do(caller, session_id)
 
 
-async def perform_plainly(request: AnyRequest, session_id: UUID, command: Command) -> Outcome:
+async def perform_plainly(request: HttpRequest, session_id: UUID, command: Command) -> Outcome:
     """Do something that belongs to another command, so that no key and no condition is its own.
 
     Args:

@@ -7,7 +7,7 @@ from api.docker_agent.requests import Refusal
 from api.docker_agent.shapes.sessions import CUSTOM_MODELS, OLD_TOKENS, WORKING_DIR
 from api.docker_agent.shapes.wire import CreateSession, Permissions
 from api.http.around.authorization import principal_of
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from domain.checks import require_name
 from domain.permissions.permission_rules import PermissionRules, require_rules
 from domain.session.commands import CreateSession as CreateCommand
@@ -22,7 +22,7 @@ _MOST_TIMES = 1_000_000
 _LONGEST_PATH = 4096
 
 
-def owner_of(request: AnyRequest) -> Owner:
+def owner_of(request: HttpRequest) -> Owner:
     """Return to whom a session belongs that somebody begins: docker-agent knows no owners.
 
     Args:
@@ -32,7 +32,7 @@ def owner_of(request: AnyRequest) -> Owner:
     return Owner(app=principal.app or APP, user=principal.user or USER)
 
 
-def creation_of(request: AnyRequest, body: CreateSession) -> CreateCommand:
+def creation_of(request: HttpRequest, body: CreateSession) -> CreateCommand:
     """Return the command that begins a session.
 
     Args:

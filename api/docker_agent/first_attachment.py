@@ -4,7 +4,7 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from api.http.around.authorization import narrowed
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.services import services_of
 from application.reads.streams.feed import FeedFilter
 from application.reads.streams.stream_items import Deadline
@@ -24,7 +24,7 @@ _looked: OrderedDict[_Place, int | None] = OrderedDict()
 """How far the feed was looked through in vain; None where somebody was found, for good."""
 
 
-async def wait_for_attachment(request: AnyRequest, seconds: float) -> bool:
+async def wait_for_attachment(request: HttpRequest, seconds: float) -> bool:
     """Return whether somebody has driven a session, as soon as it is so.
 
     Args:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from api.docker_agent.requests import Refusal
 from api.http.around.authorization import narrowed
 from api.http.incoming import cursors
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.responses import next_link
 from api.services import services_of
 from application.ports.session.session_rows import ListedSession, SessionFilter, SessionOrder
@@ -18,7 +18,7 @@ _NEWEST = SessionOrder(by="created_at")
 
 
 async def page_of_sessions(
-    request: AnyRequest,
+    request: HttpRequest,
 ) -> tuple[Sequence[ListedSession], dict[str, str]]:
     """Return the sessions that a request lists, and the header that leads to the next ones.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar.response.base import ASGIResponse
 
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.foreign_errors import foreign_error
 from api.http.outgoing.responses import Reply, etag, to_json
 from application.errors import IdempotencyKeyReused
@@ -50,7 +50,7 @@ class Refusal(Exception):
         self.message = message
 
 
-def seconds_of(request: AnyRequest, name: str, usual: float | None = None) -> float | None:
+def seconds_of(request: HttpRequest, name: str, usual: float | None = None) -> float | None:
     """Return a duration of the query in seconds, at most five minutes.
 
     Args:

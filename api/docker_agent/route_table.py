@@ -14,7 +14,7 @@ from api.docker_agent.routes import (
     runs,
     sessions,
 )
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.routing import Route, get
 
 PREFIX = "/api"
@@ -23,7 +23,7 @@ SHARED = ("/health", "/ready")
 
 
 @get("/api/openapi.json", right=None)
-async def openapi(_: AnyRequest) -> ASGIResponse:
+async def openapi(_: HttpRequest) -> ASGIResponse:
     """Return the OpenAPI document of this door."""
     return reply(document(ROUTES))
 

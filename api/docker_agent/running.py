@@ -17,7 +17,7 @@ from api.docker_agent.stream.sub_sessions import frames_of
 from api.docker_agent.stream.translation import PING, Translation
 from api.http.around.authorization import principal_of, require_right
 from api.http.incoming.bodies import body_of, read_body
-from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.incoming.requests import HttpRequest, name_of, session_id_of
 from api.services import Services, services_of
 from application.commands.request import Caller, Outcome
 from application.ports.log.events import StoredEvent
@@ -37,7 +37,7 @@ FIRST_AGENT = "root"
 """The agent that answers where nobody says which."""
 
 
-async def begin_run(request: AnyRequest) -> DrivenTurn:
+async def begin_run(request: HttpRequest) -> DrivenTurn:
     """Begin the run that a request asks for.
 
     Raises:

@@ -13,13 +13,13 @@ from typing import Any, Protocol
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.response.base import ASGIResponse
 
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.responses import Reply
 from application.patience import SharedPatience
 from domain.principal import Right
 
-Handler = Callable[[AnyRequest], Awaitable[ASGIResponse]]
-Guard = Callable[[AnyRequest], Awaitable[None]]
+Handler = Callable[[HttpRequest], Awaitable[ASGIResponse]]
+Guard = Callable[[HttpRequest], Awaitable[None]]
 
 _PARAMETER = re.compile(r"{([a-z_]+):(str|path)}")
 _WORD = re.compile(r"[^{}/]+")
@@ -61,7 +61,7 @@ class Route:
     lasts: bool = False
     guards: tuple[Guard, ...] = ()
 
-    async def answer(self, request: AnyRequest) -> ASGIResponse:
+    async def answer(self, request: HttpRequest) -> ASGIResponse:
         """Return the answer to a request, if no guard refuses it."""
         for guard in self.guards:
             await guard(request)
@@ -222,7 +222,7 @@ class Router:
 
 
 def _options(path: str, allow: str) -> Route:
-    async def options(_: AnyRequest) -> ASGIResponse:
+    async def options(_: HttpRequest) -> ASGIResponse:
         return Reply(b"", status=204, headers={"Allow": allow})
 
     return Route("OPTIONS", path, options, right=None)

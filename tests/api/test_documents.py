@@ -17,7 +17,7 @@ from api.http.describing.examples import ADDRESS, example_of
 from api.http.describing.glossary import describe_fields, named_fields
 from api.http.describing.openapi import document
 from api.http.describing.route_docs import description_of
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.problems import statuses
 from api.http.outgoing.responses import Reply
 from api.http.routing import get
@@ -56,7 +56,7 @@ def test_every_route_is_described() -> None:
 
 def test_a_route_without_a_description_is_found() -> None:
     @get("/new", right=None)
-    async def new(_: AnyRequest) -> ASGIResponse:
+    async def new(_: HttpRequest) -> ASGIResponse:
         return Reply(b"")
 
     with pytest.raises(LookupError, match="new has no description"):
@@ -294,7 +294,7 @@ async def test_others_are_answered_while_a_document_is_made(
     monkeypatch.setattr(documents, "streams", slow)
     scope: Any = {"type": "http", "query_string": b""}
     receive: Any = None
-    request = AnyRequest(scope, receive)
+    request = HttpRequest(scope, receive)
     _, asyncapi, *_ = documents.documents([])
     asked = asyncio.ensure_future(asyncapi.handler(request))
     await begun.wait()

@@ -16,7 +16,7 @@ from api.http.around.authorization import principal_of
 from api.http.around.middleware import RequestMiddleware
 from api.http.around.site_guard import SiteGuard
 from api.http.incoming.bodies import read_body
-from api.http.incoming.requests import AnyRequest, header
+from api.http.incoming.requests import HttpRequest, header
 from api.http.outgoing.problems import Problem, answer_error
 from api.http.outgoing.responses import Reply, to_json
 from api.http.routing import Route, Router, RoutingError, delete, get, patch, post, put
@@ -46,22 +46,22 @@ def ask(doors: ASGIApp, method: str, path: str, **how: Any) -> httpx.Response:
     return asyncio.run(asked())
 
 
-async def who(request: AnyRequest) -> ASGIResponse:
+async def who(request: HttpRequest) -> ASGIResponse:
     return Reply(
         to_json({"actor": principal_of(request).actor, "origin": origin_of(request)})
         + await read_body(request)
     )
 
 
-async def fail(request: AnyRequest) -> ASGIResponse:
+async def fail(request: HttpRequest) -> ASGIResponse:
     raise RuntimeError("the secret of the house")
 
 
-async def anyone(_: AnyRequest) -> Principal:
+async def anyone(_: HttpRequest) -> Principal:
     return Principal(actor="anonymous")
 
 
-async def signed(request: AnyRequest) -> Principal:
+async def signed(request: HttpRequest) -> Principal:
     """Let those in who sign the body: what a bearer token in front of all doors made impossible."""
     if header(request, b"x-signature") != str(len(await read_body(request))):
         raise Problem("unauthorized", "sign the body")
@@ -114,7 +114,7 @@ def test_a_door_has_its_own_way_in_and_its_own_errors():
 
 
 def test_a_door_that_fails_everywhere_harms_no_other(caplog: pytest.LogCaptureFixture):
-    async def fail_at_the_door(request: AnyRequest) -> Principal:
+    async def fail_at_the_door(request: HttpRequest) -> Principal:
         raise RuntimeError("the secret of the house")
 
     def fail_again(error: Exception, request_id: str) -> ASGIResponse:
@@ -166,7 +166,7 @@ def test_a_closed_door_has_no_paths():
 @pytest.mark.parametrize("first", ["foreign", "other"])
 def test_a_path_that_doors_share_is_of_the_first_of_them(first: str):
     def named(name: str) -> Door:
-        async def say(_: AnyRequest) -> ASGIResponse:
+        async def say(_: HttpRequest) -> ASGIResponse:
             return Reply(to_json(name))
 
         routes = get("/probe", right=None)(say), get(f"/{name}/x", right=None)(say)
@@ -202,10 +202,10 @@ def test_doors_that_cannot_be_are_refused_at_the_start(doors: list[Door], why: s
 def test_a_guard_that_refuses_refuses():
     asked: list[str] = []
 
-    async def let_pass(request: AnyRequest) -> None:
+    async def let_pass(request: HttpRequest) -> None:
         asked.append(request.scope["path_params"]["name"])
 
-    async def deny(_: AnyRequest) -> None:
+    async def deny(_: HttpRequest) -> None:
         raise Problem("forbidden", "not you")
 
     routes = [

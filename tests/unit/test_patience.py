@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.responses import Reply
 from api.http.routing import Route
 from application import patience
@@ -107,12 +107,12 @@ async def test_what_may_take_minutes_does_not_share_a_patience(
 ) -> None:
     found = list[bool]()
 
-    async def handler(_: AnyRequest) -> Reply:
+    async def handler(_: HttpRequest) -> Reply:
         found.append(is_waited_for())
         return Reply(b"")
 
     route = Route("GET", "/", handler, right=right, lasts=lasts)
     with SharedPatience(Waited()):
-        await route.answer(cast("AnyRequest", None))
+        await route.answer(cast("HttpRequest", None))
 
     assert found == [shares]

@@ -6,7 +6,7 @@ import pytest
 
 from api.agentapi.requests import Refusal
 from api.agentapi.reverse_proxy import headers_to_send, target_at_manager
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 
 CLIENT = [
     (b"accept", b"text/event-stream"),
@@ -32,8 +32,8 @@ class Asked:
         self.scope = scope
 
 
-def asked(**scope: Any) -> AnyRequest:
-    return cast("AnyRequest", Asked(**scope))
+def asked(**scope: Any) -> HttpRequest:
+    return cast("HttpRequest", Asked(**scope))
 
 
 def test_no_credential_and_no_claim_of_a_client_goes_along():

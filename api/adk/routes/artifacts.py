@@ -9,7 +9,7 @@ from api.adk.requests import Refusal, fault, needed_json_of, parsed, reply
 from api.adk.sessions import named_in, row_of
 from api.adk.wire import SaveArtifact
 from api.http.incoming.preconditions import refuse_conditions
-from api.http.incoming.requests import AnyRequest, name_of
+from api.http.incoming.requests import HttpRequest, name_of
 from api.http.outgoing.responses import to_json
 from api.http.routing import delete, get, post
 from api.services import services_of
@@ -20,14 +20,14 @@ _NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
 @get(_ARTIFACTS, right="read")
-async def list_artifacts(request: AnyRequest) -> ASGIResponse:
+async def list_artifacts(request: HttpRequest) -> ASGIResponse:
     """Return the names of all artifacts that a session sees, those of its user too."""
     names = await services_of(request).artifacts.names(await row_of(request))
     return reply(to_json(list(names)))
 
 
 @post(_ARTIFACTS, right="write")
-async def save_artifact(request: AnyRequest) -> ASGIResponse:
+async def save_artifact(request: HttpRequest) -> ASGIResponse:
     """Keep the next version of an artifact; the first one is 0."""
     refuse_conditions(request)
     asked = parsed(SaveArtifact, await needed_json_of(request))
@@ -38,7 +38,7 @@ async def save_artifact(request: AnyRequest) -> ASGIResponse:
 
 
 @get(_ARTIFACT, right="read")
-async def read_artifact(request: AnyRequest) -> ASGIResponse:
+async def read_artifact(request: HttpRequest) -> ASGIResponse:
     """Return an artifact: the newest version, or the one of `?version=`.
 
     Behind its name may stand `/versions`, `/versions/metadata`, `/versions/{version or latest}` and
@@ -58,7 +58,7 @@ async def read_artifact(request: AnyRequest) -> ASGIResponse:
 
 
 @delete(_ARTIFACT, right="write")
-async def delete_artifact(request: AnyRequest) -> ASGIResponse:
+async def delete_artifact(request: HttpRequest) -> ASGIResponse:
     """Take an artifact away with all of its versions; one that is not there is gone already."""
     refuse_conditions(request)
     session = await row_of(request)
@@ -66,7 +66,7 @@ async def delete_artifact(request: AnyRequest) -> ASGIResponse:
     return reply(b"null")
 
 
-def _artifact_in(request: AnyRequest) -> str:
+def _artifact_in(request: HttpRequest) -> str:
     name = name_of(request, "artifact")
     if "\0" in name:
         # No text of the database has it, so there is none.
@@ -82,7 +82,7 @@ def _version_in(text: str) -> int | None:
     return int(text)
 
 
-def _version_asked(request: AnyRequest) -> int | None:
+def _version_asked(request: HttpRequest) -> int | None:
     given = request.query_params.getall("version", [])
     if not given:
         return None
@@ -92,7 +92,7 @@ def _version_asked(request: AnyRequest) -> int | None:
     return int(given[-1])
 
 
-async def _part(request: AnyRequest, name: str, version: int | None) -> ASGIResponse:
+async def _part(request: HttpRequest, name: str, version: int | None) -> ASGIResponse:
     found = await services_of(request).artifacts.load(await row_of(request), name, version)
     part = None if found is None else part_json(*found)
     if part is None:
@@ -100,7 +100,7 @@ async def _part(request: AnyRequest, name: str, version: int | None) -> ASGIResp
     return reply(part)
 
 
-async def _versions(request: AnyRequest, name: str, *, described: bool = False) -> ASGIResponse:
+async def _versions(request: HttpRequest, name: str, *, described: bool = False) -> ASGIResponse:
     found = await services_of(request).artifacts.versions(await row_of(request), name)
     if not described:
         return reply(to_json([one.version for one in found]))
@@ -108,7 +108,7 @@ async def _versions(request: AnyRequest, name: str, *, described: bool = False) 
     return reply(to_json([version_document(at, name, one) for one in found]))
 
 
-async def _version_metadata(request: AnyRequest, name: str, version: int | None) -> ASGIResponse:
+async def _version_metadata(request: HttpRequest, name: str, version: int | None) -> ASGIResponse:
     found = await services_of(request).artifacts.versions(await row_of(request), name)
     wanted = [one for one in found if version in (None, one.version)]
     if not wanted:

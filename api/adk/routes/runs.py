@@ -10,7 +10,7 @@ from api.adk.beginning import begin_run
 from api.adk.requests import Refusal, reply
 from api.adk.runs import GONE, Ended, Partial, Run, frames_of
 from api.http.around.authorization import principal_of
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.problems import problem_of
 from api.http.outgoing.streams import EventStream, begun
 from api.http.routing import post
@@ -20,7 +20,7 @@ from application.memory_budget import Share
 
 
 @post("/run", right="write", lasts=True)
-async def run(request: AnyRequest) -> ASGIResponse:
+async def run(request: HttpRequest) -> ASGIResponse:
     """Begin a run, wait until it ends, and answer all its events."""
     asked, share = await begin_run(request), services_of(request).readers.share
     events: list[bytes] = []
@@ -50,7 +50,7 @@ def _hold(event: bytes, share: Share, held: ExitStack) -> None:
 
 
 @post("/run_sse", right="write")
-async def run_sse(request: AnyRequest) -> ASGIResponse:
+async def run_sse(request: HttpRequest) -> ASGIResponse:
     """Begin a run, and stream its events as they are recorded."""
     frames, services = _frames(await begin_run(request)), services_of(request)
     return RunStream(

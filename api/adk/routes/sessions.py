@@ -30,7 +30,7 @@ from api.adk.wire import Actions, CreateSession, Event, RewindSession, UpdateSes
 from api.http.around.authorization import narrowed
 from api.http.around.limits import counted_session
 from api.http.incoming.preconditions import refuse_conditions
-from api.http.incoming.requests import AnyRequest, name_of
+from api.http.incoming.requests import HttpRequest, name_of
 from api.http.outgoing.responses import to_json
 from api.http.routing import delete, get, patch, post
 from api.services import caller_of, services_of
@@ -44,7 +44,7 @@ _BOUND = {"app_name", "user_id", "state", "session_id"}
 
 
 @post(_SESSIONS, right="write")
-async def create_session(request: AnyRequest) -> ASGIResponse:
+async def create_session(request: HttpRequest) -> ASGIResponse:
     """Begin a session, with a name or without, with what was done in it before."""
     value = await json_of(request)
     body = CreateSession() if value is None else parsed(CreateSession, value)
@@ -52,7 +52,7 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
 
 
 @post(_SESSION, right="write")
-async def create_named_session(request: AnyRequest) -> ASGIResponse:
+async def create_named_session(request: HttpRequest) -> ASGIResponse:
     """Begin a session of this name.
 
     The body is its state, as in google-adk for Python; or all that it begins with, as in that for
@@ -78,7 +78,7 @@ def _is_creation(value: Any) -> bool:
     return isinstance(state, dict | None) and isinstance(events, list | None)
 
 
-async def _created(request: AnyRequest, body: CreateSession, given: str | None) -> ASGIResponse:
+async def _created(request: HttpRequest, body: CreateSession, given: str | None) -> ASGIResponse:
     refuse_conditions(request, but_key=True)
     services = services_of(request)
     app = require_name(name_of(request, "app"), "app")
@@ -115,7 +115,7 @@ def _refuse_options(options: dict[str, Any]) -> None:
 
 
 @get(_SESSION, right="read")
-async def get_session(request: AnyRequest) -> ASGIResponse:
+async def get_session(request: HttpRequest) -> ASGIResponse:
     """Return a session with its events: all, or the newest ones, or those since a time."""
     last = number_of(request, "num_recent_events", int)
     after = number_of(request, "after", float)
@@ -125,19 +125,19 @@ async def get_session(request: AnyRequest) -> ASGIResponse:
 
 
 @get(_SESSIONS, right="read")
-async def list_sessions(request: AnyRequest) -> ASGIResponse:
+async def list_sessions(request: HttpRequest) -> ASGIResponse:
     """Return the sessions of a user without their events, the one that changed last at the end."""
     return await _listed(request, name_of(request, "user"))
 
 
 @get("/apps/{app:str}/sessions", right="read")
-async def list_sessions_of_app(request: AnyRequest) -> ASGIResponse:
+async def list_sessions_of_app(request: HttpRequest) -> ASGIResponse:
     """Return the sessions of all users of an app; google-adk's server has no such route."""
     _, user = narrowed(request, name_of(request, "app"), None)
     return await _listed(request, user)
 
 
-async def _listed(request: AnyRequest, user: str | None) -> ASGIResponse:
+async def _listed(request: HttpRequest, user: str | None) -> ASGIResponse:
     services, app = services_of(request), name_of(request, "app")
     if "\0" in f"{app}{user or ''}":
         # No text of the database has it, so there are none.
@@ -148,7 +148,7 @@ async def _listed(request: AnyRequest, user: str | None) -> ASGIResponse:
 
 
 @delete(_SESSION, right="write")
-async def delete_session(request: AnyRequest) -> ASGIResponse:
+async def delete_session(request: HttpRequest) -> ASGIResponse:
     """Delete a session; one that is not there is gone already."""
     services = services_of(request)
     try:
@@ -160,7 +160,7 @@ async def delete_session(request: AnyRequest) -> ASGIResponse:
 
 
 @patch(_SESSION, right="write")
-async def update_session(request: AnyRequest) -> ASGIResponse:
+async def update_session(request: HttpRequest) -> ASGIResponse:
     """Set keys of the state: an event of the user, with those that are not so already.
 
     A rename in the web UI sends all keys that it has seen; it must not undo what others have
@@ -187,7 +187,7 @@ async def update_session(request: AnyRequest) -> ASGIResponse:
 
 
 @post(_SESSION + "/events", right="write")
-async def append_event(request: AnyRequest) -> ASGIResponse:
+async def append_event(request: HttpRequest) -> ASGIResponse:
     """Record an event, once however often it is sent; google-adk's server has no such route.
 
     The body is `{"event": ..., "known": N}`: `known` is the sequence up to which the caller knows
@@ -210,7 +210,7 @@ async def append_event(request: AnyRequest) -> ASGIResponse:
 
 
 @post(_SESSION + "/rewind", right="write")
-async def rewind_session(request: AnyRequest) -> ASGIResponse:
+async def rewind_session(request: HttpRequest) -> ASGIResponse:
     """Go back to before an invocation: its own keys are again as they were, and nothing is lost.
 
     The events stay, and so do `app:` and `user:` keys.

@@ -12,7 +12,7 @@ from api.agentapi.sessions import require_visible, row_of, visible_route
 from api.agentapi.signing import done_once, for_the_first, signed_for
 from api.http.around.authorization import authorize, principal_of, require_right
 from api.http.incoming.bodies import read_body
-from api.http.incoming.requests import AnyRequest, header
+from api.http.incoming.requests import HttpRequest, header
 from api.http.routing import Route, Router
 from api.services import services_of
 from application.ports.managers.session_routes import SessionRoute
@@ -55,7 +55,7 @@ def session_paths(native: Iterable[Route]) -> tuple[Route, ...]:
     """
     router = Router([one for one in native if one.path.startswith(_NATIVE + "/{session_id:str}/")])
 
-    async def answer(request: AnyRequest) -> ASGIResponse:
+    async def answer(request: HttpRequest) -> ASGIResponse:
         """Answer what the native route of a session does, or what its manager does."""
         route = await _route_of(request)
         return await (_here(request, router) if route is None else _there(request, route))
@@ -63,14 +63,14 @@ def session_paths(native: Iterable[Route]) -> tuple[Route, ...]:
     return tuple(Route(method, _PATH, answer, right=right) for method, right in _RIGHTS.items())
 
 
-async def _route_of(request: AnyRequest) -> SessionRoute | None:
+async def _route_of(request: HttpRequest) -> SessionRoute | None:
     forwarded = services_of(request).session_managing.forwarded
     if signed_for(request) is not None or not forwarded.managers.names:
         return None  # what another server signs is here, and goes no further
     return await visible_route(request)
 
 
-async def _here(request: AnyRequest, router: Router) -> ASGIResponse:
+async def _here(request: HttpRequest, router: Router) -> ASGIResponse:
     scope = request.scope
     path = _NATIVE + scope["path"]
     # The names of this path are still needed to tell whose session it is.
@@ -84,7 +84,7 @@ async def _here(request: AnyRequest, router: Router) -> ASGIResponse:
 
 
 async def _native(
-    request: AnyRequest, route: Route, found: dict[str, Any], theirs: Awaitable[None]
+    request: HttpRequest, route: Route, found: dict[str, Any], theirs: Awaitable[None]
 ) -> ASGIResponse:
     await theirs
     scope, principal = request.scope, principal_of(request)
@@ -94,7 +94,7 @@ async def _native(
     return await route.answer(request)
 
 
-async def _require_theirs(request: AnyRequest) -> None:
+async def _require_theirs(request: HttpRequest) -> None:
     """Refuse a session of another app, or one that is neither the user's nor their team's."""
     on_behalf = signed_for(request)
     if on_behalf is None or on_behalf.team is None:
@@ -109,7 +109,7 @@ async def _require_theirs(request: AnyRequest) -> None:
     request.scope["cairn_principal"] = replace(principal_of(request), user=row.user)
 
 
-async def _there(request: AnyRequest, route: SessionRoute) -> ASGIResponse:
+async def _there(request: HttpRequest, route: SessionRoute) -> ASGIResponse:
     services, principal = services_of(request), principal_of(request)
     if "text/event-stream" in (header(request, b"accept") or ""):
         require_right(principal, "stream")

@@ -18,7 +18,7 @@ from api.agentapi.signing import done_once, signed_for
 from api.http.around.authorization import require_owner
 from api.http.around.limits import counted_session, take_session
 from api.http.incoming.bodies import read_body
-from api.http.incoming.requests import AnyRequest, name_of, signed_by
+from api.http.incoming.requests import HttpRequest, name_of, signed_by
 from api.http.outgoing.responses import Reply, next_link
 from api.http.routing import delete, get, post
 from api.services import caller_of, services_of
@@ -34,12 +34,12 @@ UNREACHABLE = "X-Session-Managers-Unreachable"
 
 
 @post(SESSIONS, right="write")
-async def create_session(request: AnyRequest) -> ASGIResponse:
+async def create_session(request: HttpRequest) -> ASGIResponse:
     """Begin a session with settings, which are kept sealed."""
     return await done_once(request, _created(request))
 
 
-async def _created(request: AnyRequest) -> ASGIResponse:
+async def _created(request: HttpRequest) -> ASGIResponse:
     sent = await json_of(request)
     settings = settings_of(sent)
     services = services_of(request)
@@ -72,7 +72,7 @@ async def _created(request: AnyRequest) -> ASGIResponse:
 
 
 @get(SESSIONS, right="read")
-async def list_sessions(request: AnyRequest) -> ASGIResponse:
+async def list_sessions(request: HttpRequest) -> ASGIResponse:
     """Return sessions by user, scope, team and status, the newest first."""
     page = await page_of(request)
     headers = {} if page.cursor is None else next_link(request, SESSIONS, cursor=page.cursor)
@@ -83,7 +83,7 @@ async def list_sessions(request: AnyRequest) -> ASGIResponse:
 
 
 @get(_SESSION, right="read")
-async def get_session(request: AnyRequest) -> ASGIResponse:
+async def get_session(request: HttpRequest) -> ASGIResponse:
     """Return what is told of a session."""
     route = await _route_of(request)
     if route is not None:
@@ -93,12 +93,12 @@ async def get_session(request: AnyRequest) -> ASGIResponse:
 
 
 @delete(_SESSION, right="write")
-async def delete_session(request: AnyRequest) -> ASGIResponse:
+async def delete_session(request: HttpRequest) -> ASGIResponse:
     """Delete a session, and what was sealed of it."""
     return await done_once(request, _deleted(request))
 
 
-async def _deleted(request: AnyRequest) -> ASGIResponse:
+async def _deleted(request: HttpRequest) -> ASGIResponse:
     services = services_of(request)
     caller = (await caller_of(request))._replace(key=None)
     try:
@@ -115,7 +115,7 @@ async def _deleted(request: AnyRequest) -> ASGIResponse:
     return Reply(b"", status=204)
 
 
-async def _route_of(request: AnyRequest) -> SessionRoute | None:
+async def _route_of(request: HttpRequest) -> SessionRoute | None:
     if signed_for(request) is not None:
         return None
     return await visible_route(request)

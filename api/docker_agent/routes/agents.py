@@ -8,7 +8,7 @@ from api.docker_agent.routes.sessions import SESSION
 from api.docker_agent.running import FIRST_AGENT
 from api.docker_agent.shapes.reports import model_document, reported_agents, tools_of
 from api.docker_agent.shapes.sessions import model_ref
-from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.incoming.requests import HttpRequest, name_of, session_id_of
 from api.http.routing import get, post
 from api.services import services_of, state_of
 from application.reads.runtime import model_choices, read_runtime
@@ -18,7 +18,7 @@ from domain.values import Agent
 
 
 @get("/api/agents", right="read")
-async def list_agents(request: AnyRequest) -> ASGIResponse:
+async def list_agents(request: HttpRequest) -> ASGIResponse:
     """List the agents that a driver has reported; none when none has."""
     known = await reported_agents(services_of(request), owner_of(request).app)
     return reply(
@@ -34,7 +34,7 @@ async def list_agents(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/api/agents/{agent:str}", right="read")
-async def get_agent(request: AnyRequest) -> ASGIResponse:
+async def get_agent(request: HttpRequest) -> ASGIResponse:
     """Read how an agent is set up, as a driver has reported it."""
     known = await reported_agents(services_of(request), owner_of(request).app)
     found = known.get(name_of(request, "agent"))
@@ -45,7 +45,7 @@ async def get_agent(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/api/agents/{agent:str}/{agent_name:str}/tools/count", right="read")
-async def count_tools(request: AnyRequest) -> ASGIResponse:
+async def count_tools(request: HttpRequest) -> ASGIResponse:
     """Read how many tools an agent has, as a driver has reported it."""
     known = await reported_agents(services_of(request), owner_of(request).app)
     found = known.get(name_of(request, "agent"), {})
@@ -56,7 +56,7 @@ async def count_tools(request: AnyRequest) -> ASGIResponse:
 
 
 @get(SESSION + "/models", right="read")
-async def get_models(request: AnyRequest) -> ASGIResponse:
+async def get_models(request: HttpRequest) -> ASGIResponse:
     """Read which model answers, and those that the runtime of the session offers beside it."""
     session = await state_of(request)
     store, session_id = services_of(request).store, session_id_of(request)
@@ -78,7 +78,7 @@ async def get_models(request: AnyRequest) -> ASGIResponse:
 
 
 @post("/api/mcp-oauth/callback", right="write")
-async def oauth_callback(request: AnyRequest) -> ASGIResponse:
+async def oauth_callback(request: HttpRequest) -> ASGIResponse:
     """Refuse the end of a sign-in: whoever runs the agent has begun it, and waits elsewhere."""
     query = request.query_params
     if not query.get("state") or not (query.get("code") or query.get("error")):

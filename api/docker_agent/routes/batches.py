@@ -11,7 +11,7 @@ from api.docker_agent.shapes.sessions import export
 from api.docker_agent.shapes.wire import BatchOfSessions
 from api.http.around.authorization import principal_of
 from api.http.incoming.bodies import body_of
-from api.http.incoming.requests import AnyRequest, uuid_in
+from api.http.incoming.requests import HttpRequest, uuid_in
 from api.http.routing import post
 from api.services import caller_of, services_of
 from domain.errors import Erased, SessionNotFound
@@ -21,7 +21,7 @@ MOST_EXPORTED = 100
 
 
 @post("/api/sessions/batch/delete", right="write", lasts=True)
-async def delete_sessions(request: AnyRequest) -> ASGIResponse:
+async def delete_sessions(request: HttpRequest) -> ASGIResponse:
     """Delete sessions: one that fails stops no other."""
     body = await body_of(request, BatchOfSessions)
     services = services_of(request)
@@ -37,7 +37,7 @@ async def delete_sessions(request: AnyRequest) -> ASGIResponse:
 
 
 @post("/api/sessions/batch/export", right="read", lasts=True)
-async def export_sessions(request: AnyRequest) -> ASGIResponse:
+async def export_sessions(request: HttpRequest) -> ASGIResponse:
     """Export sessions with their messages; what is missing is named."""
     body = await body_of(request, BatchOfSessions)
     named = _named(body)

@@ -17,7 +17,7 @@ from api.docker_agent.shapes.wire import (
     UpdateTokens,
 )
 from api.http.incoming.bodies import body_of
-from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.incoming.requests import HttpRequest, name_of, session_id_of
 from api.http.outgoing.responses import from_json
 from api.http.routing import patch, post
 from api.services import caller_of, perform, services_of
@@ -26,7 +26,7 @@ from domain.session.commands import DescribeSession, RecordUsage
 
 
 @post(SESSION + "/messages", right="write")
-async def add_message(request: AnyRequest) -> ASGIResponse:
+async def add_message(request: HttpRequest) -> ASGIResponse:
     """Add a message, of whatever role; the answer has its id, and the sequence it is at."""
     body = (await body_of(request, ChangeMessage)).message
     messages, kept = services_of(request).use_cases.messages, body.message.kept()
@@ -48,7 +48,7 @@ async def add_message(request: AnyRequest) -> ASGIResponse:
 
 
 @patch(SESSION + "/messages/{message_id:str}", right="write")
-async def update_message(request: AnyRequest) -> ASGIResponse:
+async def update_message(request: HttpRequest) -> ASGIResponse:
     """Replace what a message of this session says; the log keeps what it said before."""
     body = (await body_of(request, ChangeMessage)).message
     services, session_id = services_of(request), session_id_of(request)
@@ -64,7 +64,7 @@ async def update_message(request: AnyRequest) -> ASGIResponse:
 
 
 @post(SESSION + "/summaries", right="write")
-async def add_summary(request: AnyRequest) -> ASGIResponse:
+async def add_summary(request: HttpRequest) -> ASGIResponse:
     """Put what was said so far in short; the messages stay."""
     body = await body_of(request, AddSummary)
     place = body.tokens if body.first_kept_entry is None else body.first_kept_entry
@@ -78,7 +78,7 @@ async def add_summary(request: AnyRequest) -> ASGIResponse:
     return reply({"status": "added"}, status=201, sequence=outcome.sequence)
 
 
-async def _message_at(request: AnyRequest, place: int) -> str:
+async def _message_at(request: HttpRequest, place: int) -> str:
     """Return the id of the message at a place among those that docker-agent shows."""
     session_id = session_id_of(request)
     _, _, entries = await services_of(request).queries.transcript(session_id)
@@ -96,7 +96,7 @@ async def _message_at(request: AnyRequest, place: int) -> str:
 
 
 @patch(SESSION + "/title", right="write")
-async def update_title(request: AnyRequest) -> ASGIResponse:
+async def update_title(request: HttpRequest) -> ASGIResponse:
     """Set the title; an empty one takes it away."""
     body = await body_of(request, UpdateTitle)
     command = DescribeSession(fields=frozenset({"title"}), title=body.title or None)
@@ -106,7 +106,7 @@ async def update_title(request: AnyRequest) -> ASGIResponse:
 
 
 @patch(SESSION + "/tokens", right="write")
-async def update_tokens(request: AnyRequest) -> ASGIResponse:
+async def update_tokens(request: HttpRequest) -> ASGIResponse:
     """Set the totals."""
     body = await body_of(request, UpdateTokens)
     command = RecordUsage(
@@ -120,7 +120,7 @@ async def update_tokens(request: AnyRequest) -> ASGIResponse:
 
 
 @patch(SESSION + "/starred", right="write")
-async def update_starred(request: AnyRequest) -> ASGIResponse:
+async def update_starred(request: HttpRequest) -> ASGIResponse:
     """Mark the session, or take the mark away."""
     body = await body_of(request, UpdateStarred)
     command = DescribeSession(fields=frozenset({"starred"}), starred=body.starred)

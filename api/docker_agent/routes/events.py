@@ -4,7 +4,7 @@ from litestar.response.base import ASGIResponse
 
 from api.docker_agent.routes.sessions import SESSION
 from api.docker_agent.stream.following import events_since, stream_of
-from api.http.incoming.requests import AnyRequest, header, session_id_of
+from api.http.incoming.requests import HttpRequest, header, session_id_of
 from api.http.routing import get
 from api.services import services_of
 
@@ -12,7 +12,7 @@ _MOST_DIGITS = 20
 
 
 @get(SESSION + "/events", right="stream")
-async def stream_events(request: AnyRequest) -> ASGIResponse:
+async def stream_events(request: HttpRequest) -> ASGIResponse:
     """Stream the events of a session: all, or those after `since` or `Last-Event-ID`, then live.
 
     With `deltas=true` messages are told while they are written too.

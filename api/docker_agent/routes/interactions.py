@@ -10,7 +10,7 @@ from api.docker_agent.requests import Refusal, reply
 from api.docker_agent.routes.sessions import SESSION
 from api.docker_agent.shapes.wire import Elicitation, Resume, UpdatePermissions
 from api.http.incoming.bodies import body_of
-from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.incoming.requests import HttpRequest, session_id_of
 from api.http.routing import patch, post
 from api.services import caller_of, perform, services_of, state_of
 from application.errors import StaleSequence
@@ -24,7 +24,7 @@ _ATTEMPTS = 20
 
 
 @post(SESSION + "/resume", right="write")
-async def resume_session(request: AnyRequest) -> ASGIResponse:
+async def resume_session(request: HttpRequest) -> ASGIResponse:
     """Decide whether a tool may be called: the one that waits, or the one that is named."""
     body = await body_of(request, Resume)
     waiting = await _waiting(request, "permission")
@@ -56,7 +56,7 @@ def _option_of(asked: Interaction, confirmation: str) -> str:
 
 
 @post(SESSION + "/elicitation", right="write")
-async def answer_elicitation(request: AnyRequest) -> ASGIResponse:
+async def answer_elicitation(request: HttpRequest) -> ASGIResponse:
     """Answer a form or a page: the one that waits, or the one of `elicitation_id`."""
     body = await body_of(request, Elicitation)
     waiting = await _waiting(request, "elicitation")
@@ -74,7 +74,7 @@ async def answer_elicitation(request: AnyRequest) -> ASGIResponse:
     return reply(None)
 
 
-async def _waiting(request: AnyRequest, kind: str) -> list[Interaction]:
+async def _waiting(request: HttpRequest, kind: str) -> list[Interaction]:
     pending = (await state_of(request)).interactions.pending.values()
     return sorted((one for one in pending if one.kind == kind), key=lambda one: one.sequence)
 
@@ -89,7 +89,7 @@ def _the_one(waiting: Sequence[Interaction], none: str, field: str) -> Interacti
 
 
 @patch(SESSION + "/permissions", right="write")
-async def update_permissions(request: AnyRequest) -> ASGIResponse:
+async def update_permissions(request: HttpRequest) -> ASGIResponse:
     """Replace all rules, for the running turn too; null clears them."""
     body = await body_of(request, UpdatePermissions)
     mode = (await state_of(request)).policy.rules.mode
@@ -99,7 +99,7 @@ async def update_permissions(request: AnyRequest) -> ASGIResponse:
 
 
 @post(SESSION + "/tools/toggle", right="write")
-async def toggle_tools(request: AnyRequest) -> ASGIResponse:
+async def toggle_tools(request: HttpRequest) -> ASGIResponse:
     """Have tools called without asking, or have them asked for again; answer which it is now."""
     services, session_id = services_of(request), session_id_of(request)
     caller = await caller_of(request)

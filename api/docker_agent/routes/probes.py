@@ -6,7 +6,7 @@ from api.authentication import ANONYMOUS
 from api.docker_agent.first_attachment import wait_for_attachment
 from api.docker_agent.requests import Refusal, reply, seconds_of
 from api.http.around.authorization import principal_of
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.long_polls import while_there
 from api.http.routing import get
 from api.services import services_of
@@ -17,14 +17,14 @@ _USUAL = 30.0
 
 
 @get("/health", right=None)
-async def health(request: AnyRequest) -> ASGIResponse:
+async def health(request: HttpRequest) -> ASGIResponse:
     """Say that the server answers; what the native door says stands beside it."""
     database = await services_of(request).readiness.database_answers()
     return reply({"status": "ok", "version": "", "database": "up" if database else "down"})
 
 
 @get("/ready", right=None)
-async def ready(request: AnyRequest) -> ASGIResponse:
+async def ready(request: HttpRequest) -> ASGIResponse:
     """Say whether requests can be served now, or with `wait` as soon as they can."""
     services = services_of(request)
     deadline = Deadline(seconds_of(request, "wait", 0.0) or 0.0)
@@ -50,13 +50,13 @@ async def ready(request: AnyRequest) -> ASGIResponse:
 
 
 @get("/api/ping", right="read")
-async def ping(_: AnyRequest) -> ASGIResponse:
+async def ping(_: HttpRequest) -> ASGIResponse:
     """Say that whoever asks is let in."""
     return reply({"status": "ok"})
 
 
 @get("/api/ready", right="read")
-async def any_attached(request: AnyRequest) -> ASGIResponse:
+async def any_attached(request: HttpRequest) -> ASGIResponse:
     """Wait until somebody has driven a session; that it was so once is enough, and for good."""
     seconds = seconds_of(request, "timeout", _USUAL) or 0.0
     if await while_there(request, seconds, wait_for_attachment(request, seconds)):

@@ -12,7 +12,7 @@ from api.docker_agent.shapes.parts import joined_parts, parts_of
 from api.docker_agent.shapes.wire import SendMessages
 from api.docker_agent.stream.following import stream_of
 from api.http.incoming.bodies import body_of
-from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.incoming.requests import HttpRequest, session_id_of
 from api.http.outgoing.streams import begun
 from api.http.routing import get, post
 from api.services import services_of, state_of
@@ -22,25 +22,25 @@ from domain.session.turn.input_queue import MAX_WAITING
 
 
 @post(SESSION + "/agent/{agent:str}", right="write")
-async def run_agent(request: AnyRequest) -> ASGIResponse:
+async def run_agent(request: HttpRequest) -> ASGIResponse:
     """Begin a run, and stream its events until it ends; a client that leaves ends nothing."""
     return await _run(request)
 
 
 @post(SESSION + "/agent/{agent:str}/{agent_name:str}", right="write")
-async def run_named_agent(request: AnyRequest) -> ASGIResponse:
+async def run_named_agent(request: HttpRequest) -> ASGIResponse:
     """Begin a run of one agent of a source, and stream its events until it ends."""
     return await _run(request)
 
 
-async def _run(request: AnyRequest) -> ASGIResponse:
+async def _run(request: HttpRequest) -> ASGIResponse:
     frames = run_frames(services_of(request), await begin_run(request))
     # Whether anybody is there is known with the first of it.
     return stream_of(request, await begun(frames, b""))
 
 
 @post(SESSION + "/steer", right="write")
-async def steer(request: AnyRequest) -> ASGIResponse:
+async def steer(request: HttpRequest) -> ASGIResponse:
     """Give a working agent more at its next tool boundary: all of it at once, or nothing."""
     body = await body_of(request, SendMessages)
     services, held = services_of(request), await _is_left_alone(request)
@@ -59,7 +59,7 @@ async def steer(request: AnyRequest) -> ASGIResponse:
 
 
 @post(SESSION + "/followup", right="write")
-async def follow_up(request: AnyRequest) -> ASGIResponse:
+async def follow_up(request: HttpRequest) -> ASGIResponse:
     """Give an agent more, each message in a turn of its own: all of them are taken or none."""
     body = await body_of(request, SendMessages)
     services, held = services_of(request), await _is_left_alone(request)
@@ -74,14 +74,14 @@ async def follow_up(request: AnyRequest) -> ASGIResponse:
     return reply({"status": told, "duplicate": outcome.replayed}, status=202)
 
 
-async def _is_left_alone(request: AnyRequest) -> bool:
+async def _is_left_alone(request: HttpRequest) -> bool:
     """Return whether nothing runs in a session and nobody drives it: what is sent then waits."""
     row = await services_of(request).queries.session(session_id_of(request))
     return row.turn_id is None and row.lease is None
 
 
 @get(SESSION + "/queue", right="read")
-async def get_queue(request: AnyRequest) -> ASGIResponse:
+async def get_queue(request: HttpRequest) -> ASGIResponse:
     """Read how much waits, and how much may: both kinds share the room."""
     session = await state_of(request)
     waiting = session.inputs.waiting.values()

@@ -18,7 +18,7 @@ from api.docker_agent.shapes.wire import CreateSession
 from api.http.around.authorization import require_owner
 from api.http.around.limits import counted_session
 from api.http.incoming.bodies import body_of
-from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.incoming.requests import HttpRequest, session_id_of
 from api.http.outgoing.long_polls import while_there
 from api.http.routing import delete, get, post
 from api.services import caller_of, perform, services_of
@@ -31,14 +31,14 @@ _USUAL = 10.0
 
 
 @get("/api/sessions", right="read")
-async def list_sessions(request: AnyRequest) -> ASGIResponse:
+async def list_sessions(request: HttpRequest) -> ASGIResponse:
     """List sessions, the newest first; `limit` and `cursor` read them in pages."""
     rows, headers = await page_of_sessions(request)
     return reply([row_document(row) for row in rows], headers=headers)
 
 
 @post("/api/sessions", right="write")
-async def create_session(request: AnyRequest) -> ASGIResponse:
+async def create_session(request: HttpRequest) -> ASGIResponse:
     """Begin a session from a template."""
     body = await body_of(request, CreateSession)
     command, overrides = creation_of(request, body), overrides_of(body)
@@ -57,7 +57,7 @@ async def create_session(request: AnyRequest) -> ASGIResponse:
 
 
 @get(SESSION, right="read")
-async def get_session(request: AnyRequest) -> ASGIResponse:
+async def get_session(request: HttpRequest) -> ASGIResponse:
     """Read a session with its messages."""
     snapshot = await services_of(request).queries.snapshot(session_id_of(request))
     document = detail(snapshot, messages_in(snapshot))
@@ -65,7 +65,7 @@ async def get_session(request: AnyRequest) -> ASGIResponse:
 
 
 @get(SESSION + "/status", right="read")
-async def get_status(request: AnyRequest) -> ASGIResponse:
+async def get_status(request: HttpRequest) -> ASGIResponse:
     """Read how a session is; with `wait` as soon as somebody drives it."""
     services, session_id = services_of(request), session_id_of(request)
     wait = seconds_of(request, "wait")
@@ -92,7 +92,7 @@ async def get_status(request: AnyRequest) -> ASGIResponse:
 
 
 @get(SESSION + "/snapshot", right="read")
-async def get_snapshot(request: AnyRequest) -> ASGIResponse:
+async def get_snapshot(request: HttpRequest) -> ASGIResponse:
     """Read all of a session at one sequence, from which its events go on."""
     services = services_of(request)
     snapshot = await services.queries.snapshot(session_id_of(request))
@@ -101,14 +101,14 @@ async def get_snapshot(request: AnyRequest) -> ASGIResponse:
 
 
 @get(SESSION + "/recovery", right="read")
-async def export_for_recovery(request: AnyRequest) -> ASGIResponse:
+async def export_for_recovery(request: HttpRequest) -> ASGIResponse:
     """Export one session with its rules, from its log."""
     snapshot = await services_of(request).queries.snapshot(session_id_of(request))
     return reply(export(snapshot, whole=True), sequence=snapshot.sequence)
 
 
 @delete(SESSION, right="write")
-async def delete_session(request: AnyRequest) -> ASGIResponse:
+async def delete_session(request: HttpRequest) -> ASGIResponse:
     """Delete a session; its turn is ended in the same append, so nothing is left to wait for."""
     if request.query_params.get("wait", "") not in ("", "true", "false", "1", "0"):
         raise Refusal(400, "wait must be true or false")

@@ -10,7 +10,7 @@ from api.docker_agent.stream.held_state import holding
 from api.docker_agent.stream.sub_sessions import frames_of
 from api.docker_agent.stream.translation import GAP, PING, Translation
 from api.http.around.authorization import principal_of
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.problems import problem_of
 from api.http.outgoing.responses import to_json
 from api.http.outgoing.streams import EventStream
@@ -46,7 +46,7 @@ def error_frame(message: str, now: datetime) -> bytes:
     return b"data: %s\n\n" % to_json(word)
 
 
-def stream_of(request: AnyRequest, frames: AsyncGenerator[bytes]) -> AgentStream:
+def stream_of(request: HttpRequest, frames: AsyncGenerator[bytes]) -> AgentStream:
     """Return the answer that streams frames.
 
     Args:

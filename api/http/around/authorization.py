@@ -6,7 +6,7 @@ sees but may not do is 403, with the right that is missing.
 
 from litestar.exceptions import NotFoundException
 
-from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.incoming.requests import HttpRequest, name_of, session_id_of
 from api.http.outgoing.problems import Problem
 from api.http.routing import Route
 from domain.principal import Principal, Right
@@ -14,7 +14,7 @@ from domain.principal import Principal, Right
 _TICKET = b"ticket="
 
 
-def take_ticket(request: AnyRequest) -> str | None:
+def take_ticket(request: HttpRequest) -> str | None:
     """Return the ticket in the query of a read, and take it out, so that no link repeats it.
 
     Args:
@@ -30,13 +30,13 @@ def take_ticket(request: AnyRequest) -> str | None:
     return tickets[0][len(_TICKET) :].decode("latin-1") if tickets else None
 
 
-def principal_of(request: AnyRequest) -> Principal:
+def principal_of(request: HttpRequest) -> Principal:
     """Return who asks, as the door has found."""
     principal: Principal = request.scope["cairn_principal"]
     return principal
 
 
-async def authorize(request: AnyRequest, route: Route, principal: Principal) -> None:
+async def authorize(request: HttpRequest, route: Route, principal: Principal) -> None:
     """Refuse what is not there for a principal, and what it may not do.
 
     Args:
@@ -70,7 +70,7 @@ def require_right(principal: Principal, right: Right) -> None:
         raise Problem("forbidden", f"this token does not allow `{right}`", right=right)
 
 
-async def _require_there(request: AnyRequest, route: Route, principal: Principal) -> None:
+async def _require_there(request: HttpRequest, route: Route, principal: Principal) -> None:
     if route.whole_store:
         raise Problem(
             "forbidden", "this tells of the whole store, and this token is for a part of it"
@@ -89,7 +89,7 @@ async def _require_there(request: AnyRequest, route: Route, principal: Principal
 
 
 def narrowed(
-    request: AnyRequest, app: str | None, user: str | None
+    request: HttpRequest, app: str | None, user: str | None
 ) -> tuple[str | None, str | None]:
     """Return the app and user that a list is asked for, as far as whoever asks sees them.
 
@@ -101,14 +101,14 @@ def narrowed(
     return principal_of(request).narrowed(app, user)
 
 
-def owner_of_token(request: AnyRequest) -> dict[str, str]:
+def owner_of_token(request: HttpRequest) -> dict[str, str]:
     """Return the `app` and the `user` that the token is for, where it is for one alone."""
     principal = principal_of(request)
     bound = {"app": principal.app, "user": principal.user}
     return {name: value for name, value in bound.items() if value is not None}
 
 
-def require_owner(request: AnyRequest, app: str, user: str) -> None:
+def require_owner(request: HttpRequest, app: str, user: str) -> None:
     """Refuse to make a session that whoever asks would not see.
 
     Args:

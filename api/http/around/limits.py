@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.rate_limits import rate_limit_fields
 from application.commands.request import Outcome
 from application.errors import OutcomeUnknown
@@ -10,7 +10,7 @@ from application.limits.limiter import Limiter, Standing
 from domain.principal import Principal
 
 
-async def take_request(request: AnyRequest, principal: Principal) -> None:
+async def take_request(request: HttpRequest, principal: Principal) -> None:
     """Take one request of those that somebody may have in this second.
 
     Args:
@@ -34,7 +34,7 @@ async def take_request(request: AnyRequest, principal: Principal) -> None:
         ]
 
 
-async def take_bytes(request: AnyRequest, amount: int) -> None:
+async def take_bytes(request: HttpRequest, amount: int) -> None:
     """Take some of the bytes that somebody may send in a day.
 
     Args:
@@ -50,7 +50,7 @@ async def take_bytes(request: AnyRequest, amount: int) -> None:
         await limiter.spend(scope["cairn_principal"], "bytes", amount)
 
 
-async def take_session(request: AnyRequest) -> Standing | None:
+async def take_session(request: HttpRequest) -> Standing | None:
     """Take one of the sessions that somebody may begin in a day.
 
     Args:
@@ -67,7 +67,7 @@ async def take_session(request: AnyRequest) -> Standing | None:
     return await limiter.spend(scope["cairn_principal"], "sessions")
 
 
-async def counted_session(request: AnyRequest, begin: Callable[[], Awaitable[Outcome]]) -> Outcome:
+async def counted_session(request: HttpRequest, begin: Callable[[], Awaitable[Outcome]]) -> Outcome:
     """Return the outcome of a request that begins a session, and count it if it has begun one.
 
     One that was there already, or is refused, is not counted.

@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel, GetJsonSchemaHandler
 from pydantic_core import CoreSchema
 
-from api.http.incoming.requests import AnyRequest, name_of
+from api.http.incoming.requests import HttpRequest, name_of
 from application.use_cases.session.sessions import id_of
 from domain.errors import SessionNotFound
 from domain.principal import Principal
@@ -44,7 +44,7 @@ class NamesSession:
         return dict(ADDRESS_SCHEMA)
 
 
-async def resolve_session(request: AnyRequest, principal: Principal) -> None:
+async def resolve_session(request: HttpRequest, principal: Principal) -> None:
     """Put the id of a session in the place of its external id in a path.
 
     Args:
@@ -73,7 +73,7 @@ def names_sessions(model: type[BaseModel]) -> bool:
     return bool(_fields_of(model))
 
 
-async def with_ids(request: AnyRequest, model: type[BaseModel], value: Any) -> Any:
+async def with_ids(request: HttpRequest, model: type[BaseModel], value: Any) -> Any:
     """Return what was given for a model, with ids in the place of external ids.
 
     A name that nobody has becomes an id that nobody has, so that both are answered alike. What is
@@ -100,7 +100,7 @@ async def with_ids(request: AnyRequest, model: type[BaseModel], value: Any) -> A
     return {**given, **found}
 
 
-async def _with_id(request: AnyRequest, named: object) -> object:
+async def _with_id(request: HttpRequest, named: object) -> object:
     if not (isinstance(named, str) and named.startswith(_BY_NAME)):
         return named
     external_id = named.removeprefix(_BY_NAME)
@@ -113,7 +113,7 @@ async def _with_id(request: AnyRequest, named: object) -> object:
     return str(found)
 
 
-async def _id_called(request: AnyRequest, principal: Principal, external_id: str) -> UUID:
+async def _id_called(request: HttpRequest, principal: Principal, external_id: str) -> UUID:
     if principal.app is not None:
         return id_of(principal.app, external_id)
     found: UUID = await request.scope["cairn"].queries.called(external_id)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from api.http.around.limits import take_bytes
 from api.http.incoming.addresses import names_sessions, with_ids
 from api.http.incoming.json_body import decode, require_plain_json
-from api.http.incoming.requests import AnyRequest, header
+from api.http.incoming.requests import HttpRequest, header
 from api.http.incoming.wording import in_json_words
 from api.http.outgoing.problems import Problem
 from application.memory_budget import Share
@@ -23,7 +23,7 @@ _IN_MEMORY = 3
 
 
 async def body_of(
-    request: AnyRequest,
+    request: HttpRequest,
     model: type[_M],
     decoded: Callable[[bytes], Any] = decode,
     defaults: Mapping[str, Any] = NO_DEFAULTS,
@@ -52,7 +52,7 @@ async def body_of(
     return validated(model, value)
 
 
-async def read_body(request: AnyRequest) -> bytes:
+async def read_body(request: HttpRequest) -> bytes:
     """Return the body as it came; asked again, it is the same.
 
     Args:
@@ -94,7 +94,7 @@ async def read_body(request: AnyRequest) -> bytes:
     return body
 
 
-async def pieces_of(request: AnyRequest) -> AsyncGenerator[bytes]:
+async def pieces_of(request: HttpRequest) -> AsyncGenerator[bytes]:
     """Yield a body as it comes; whoever takes the pieces bounds them.
 
     Args:
@@ -116,7 +116,7 @@ async def pieces_of(request: AnyRequest) -> AsyncGenerator[bytes]:
         more = message.get("more_body", False)
 
 
-def told_size_of(request: AnyRequest) -> int | None:
+def told_size_of(request: HttpRequest) -> int | None:
     """Return the bytes that the body is said to have; None when that is not said.
 
     Args:
@@ -126,7 +126,7 @@ def told_size_of(request: AnyRequest) -> int | None:
     return int(told) if told is not None and told.isdigit() else None
 
 
-def body_size_of(request: AnyRequest) -> int:
+def body_size_of(request: HttpRequest) -> int:
     """Return the bytes of the body, as far as it was read.
 
     Args:

@@ -1,11 +1,11 @@
 """Where a reader of events goes on: by a parameter, or by where its stream was cut."""
 
-from api.http.incoming.requests import AnyRequest, header
+from api.http.incoming.requests import HttpRequest, header
 from api.http.outgoing.problems import Problem
 from application.errors import StoreReplaced
 
 
-def cursor_of(request: AnyRequest, given: int | None, store: str | None = None) -> int | None:
+def cursor_of(request: HttpRequest, given: int | None, store: str | None = None) -> int | None:
     """Return the sequence or position to go on from, exclusive; None is the head.
 
     `Last-Event-ID` beats the parameter: a browser that reconnects keeps its old URL.

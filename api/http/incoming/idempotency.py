@@ -4,14 +4,14 @@ import re
 from hashlib import sha256
 
 from api.http.incoming.bodies import read_body
-from api.http.incoming.requests import AnyRequest, header
+from api.http.incoming.requests import HttpRequest, header
 from api.http.outgoing.problems import Problem
 from application.commands.request import IdempotencyKey
 
 _PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 
 
-async def idempotency_key_of(request: AnyRequest) -> IdempotencyKey | None:
+async def idempotency_key_of(request: HttpRequest) -> IdempotencyKey | None:
     """Return the client's idempotency key.
 
     Args:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from api.http.incoming.requests import AnyRequest, header
+from api.http.incoming.requests import HttpRequest, header
 from api.http.outgoing.problems import Problem
 
 _RANGE = re.compile(
@@ -12,7 +12,7 @@ _RANGE = re.compile(
 _QUALITY = re.compile(r";\s*q\s*=\s*(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)\s*(?:;|$)", re.ASCII)
 
 
-def negotiated(request: AnyRequest, forms: Mapping[str, Sequence[str]]) -> str:
+def negotiated(request: HttpRequest, forms: Mapping[str, Sequence[str]]) -> str:
     """Return the form that the client likes most.
 
     Of forms that it likes equally, the one that it names more exactly is taken, then the one it

@@ -2,14 +2,14 @@
 
 import re
 
-from api.http.incoming.requests import AnyRequest, header
+from api.http.incoming.requests import HttpRequest, header
 from api.http.outgoing.problems import Problem
 
 _ETAG = re.compile(r'\s*(?:W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*')
 _OURS = re.compile(r"0|[1-9]\d{0,18}", re.ASCII)
 
 
-def expected_of(request: AnyRequest) -> frozenset[int] | None:
+def expected_of(request: HttpRequest) -> frozenset[int] | None:
     """Return the sequences that If-Match allows; None when it allows any.
 
     A weak ETag counts as the strong one, for proxies that compress answers make ETags weak. An ETag
@@ -32,7 +32,7 @@ def expected_of(request: AnyRequest) -> frozenset[int] | None:
     return sequences
 
 
-def refuse_conditions(request: AnyRequest, *, but_key: bool = False) -> None:
+def refuse_conditions(request: HttpRequest, *, but_key: bool = False) -> None:
     """Refuse conditions of a request that is not about a session, rather than overlook them.
 
     Args:
@@ -47,7 +47,7 @@ def refuse_conditions(request: AnyRequest, *, but_key: bool = False) -> None:
             raise Problem("malformed_header", f"leave {name.decode()} out: it is about sessions")
 
 
-def is_current(request: AnyRequest, sequence: int) -> bool:
+def is_current(request: HttpRequest, sequence: int) -> bool:
     """Return whether the client has this very sequence already, by If-None-Match.
 
     Args:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api.http.incoming.addresses import names_sessions, with_ids
 from api.http.incoming.query_values import BadValue, text, whole_number
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.problems import Problem
 
 DEFAULT_LIMIT = 50
@@ -35,7 +35,7 @@ class Query(BaseModel):
 
 
 _Q = TypeVar("_Q", bound=Query)
-Handler = Callable[[AnyRequest], Awaitable[ASGIResponse]]
+Handler = Callable[[HttpRequest], Awaitable[ASGIResponse]]
 _MODELS: dict[Handler, type[Query]] = {}
 
 Limit = Annotated[int, whole_number(1, MAX_LIMIT), Field(description="the most that is wanted")]
@@ -52,20 +52,20 @@ class PageQuery(Query):
 
 def with_query(
     model: type[_Q],
-) -> Callable[[Callable[[AnyRequest, _Q], Awaitable[ASGIResponse]]], Handler]:
+) -> Callable[[Callable[[HttpRequest, _Q], Awaitable[ASGIResponse]]], Handler]:
     """Declare the query of a route; its handler takes the request and the query.
 
     Args:
         model: What the query must be.
     """
 
-    def declare(handler: Callable[[AnyRequest, _Q], Awaitable[ASGIResponse]]) -> Handler:
-        async def with_sessions(request: AnyRequest) -> ASGIResponse:
+    def declare(handler: Callable[[HttpRequest, _Q], Awaitable[ASGIResponse]]) -> Handler:
+        async def with_sessions(request: HttpRequest) -> ASGIResponse:
             named = await with_ids(request, model, _values(request, model))
             return await handler(request, _validated(model, named))
 
         @wraps(handler)
-        def with_its_query(request: AnyRequest) -> Awaitable[ASGIResponse]:
+        def with_its_query(request: HttpRequest) -> Awaitable[ASGIResponse]:
             if request.scope["query_string"] and names_sessions(model):
                 return with_sessions(request)
             return handler(request, query_of(request, model))
@@ -85,9 +85,9 @@ def without_query(handler: Handler) -> Handler:
 
 def _ignoring_query(
     handler: Handler,
-) -> Callable[[AnyRequest, Query], Awaitable[ASGIResponse]]:
+) -> Callable[[HttpRequest, Query], Awaitable[ASGIResponse]]:
     @wraps(handler)
-    def handle(request: AnyRequest, _: Query) -> Awaitable[ASGIResponse]:
+    def handle(request: HttpRequest, _: Query) -> Awaitable[ASGIResponse]:
         return handler(request)
 
     return handle
@@ -98,7 +98,7 @@ def model_of(handler: Handler) -> type[Query]:
     return _MODELS.get(handler, Query)
 
 
-def query_of(request: AnyRequest, model: type[_Q]) -> _Q:
+def query_of(request: HttpRequest, model: type[_Q]) -> _Q:
     """Return the query of a request.
 
     Args:
@@ -127,13 +127,13 @@ def _validated(model: type[_Q], values: dict[str, Any]) -> _Q:
         raise _refusal(error) from None
 
 
-def given_of(request: AnyRequest) -> dict[str, str]:
+def given_of(request: HttpRequest) -> dict[str, str]:
     """Return the query as it was given; what was given several times, with commas."""
     pairs = request.query_params
     return {name: ",".join(pairs.getall(name)) for name in pairs}
 
 
-def _values(request: AnyRequest, model: type[Query]) -> dict[str, Any]:
+def _values(request: HttpRequest, model: type[Query]) -> dict[str, Any]:
     pairs = request.query_params
     known = {field.alias or name for name, field in model.model_fields.items()}
     known.difference_update((*model.prefixes, *(("marks",) if model.marks_of else ())))

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from api.http.incoming.requests import AnyRequest, header
+from api.http.incoming.requests import HttpRequest, header
 
 _RANGE = re.compile(r"bytes\s*=\s*(\d{0,19})\s*-\s*(\d{0,19})\s*", re.ASCII | re.IGNORECASE)
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
@@ -16,7 +16,7 @@ class ByteRange(NamedTuple):
     end: int
 
 
-def range_of(request: AnyRequest, size: int, etag: str) -> ByteRange | None:
+def range_of(request: HttpRequest, size: int, etag: str) -> ByteRange | None:
     """Return the bytes that a client wants; None when it wants all of them.
 
     More than one range, another unit and what makes no sense count as none, as the standard allows.
@@ -46,7 +46,7 @@ def range_of(request: AnyRequest, size: int, etag: str) -> ByteRange | None:
     return ByteRange(start, min(last + 1, size))
 
 
-def has_already(request: AnyRequest, etag: str) -> bool:
+def has_already(request: HttpRequest, etag: str) -> bool:
     """Return whether the client has what has this ETag, by If-None-Match.
 
     Args:

@@ -15,8 +15,8 @@ from domain.checks import require_name
 from domain.errors import Invalid, SessionNotFound
 
 
-class AnyRequest:
-    """A request as a door hands it to its routes; the framework's own does more, at each request.
+class HttpRequest:
+    """A request as a door hands it to its routes; that of Litestar does more, and costs more.
 
     Args:
         scope: As ASGI has it, with what `api/http/around/middleware.py` put into it.
@@ -60,7 +60,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _PRINTABLE = re.compile(r"[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?")
 
 
-def signed_by(request: AnyRequest) -> SignedRequest | None:
+def signed_by(request: HttpRequest) -> SignedRequest | None:
     """Return what a request is known by that is let in once; None for all others.
 
     Args:
@@ -70,7 +70,7 @@ def signed_by(request: AnyRequest) -> SignedRequest | None:
     return found
 
 
-def header(request: AnyRequest, name: bytes) -> str | None:
+def header(request: HttpRequest, name: bytes) -> str | None:
     """Return a header, None when absent.
 
     Args:
@@ -81,7 +81,7 @@ def header(request: AnyRequest, name: bytes) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def header_text(request: AnyRequest, name: bytes) -> str | None:
+def header_text(request: HttpRequest, name: bytes) -> str | None:
     """Return a header that goes into the log.
 
     Raises:
@@ -97,7 +97,7 @@ def header_text(request: AnyRequest, name: bytes) -> str | None:
     return value
 
 
-def name_of(request: AnyRequest, parameter: str) -> str:
+def name_of(request: HttpRequest, parameter: str) -> str:
     """Return an id that the path names.
 
     Args:
@@ -108,7 +108,7 @@ def name_of(request: AnyRequest, parameter: str) -> str:
     return name.replace(SLASH_IN_A_NAME, "/")
 
 
-def read_name_of(request: AnyRequest, parameter: str) -> str:
+def read_name_of(request: HttpRequest, parameter: str) -> str:
     """Return a name that the path of a read has: there is no body in which to name its fault.
 
     Args:
@@ -126,7 +126,7 @@ def read_name_of(request: AnyRequest, parameter: str) -> str:
     return name
 
 
-def session_id_of(request: AnyRequest) -> UUID:
+def session_id_of(request: HttpRequest) -> UUID:
     """Return the session that the path names.
 
     Raises:

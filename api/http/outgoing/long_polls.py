@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.giving import hung_up
 from api.http.outgoing.problems import Problem
 
 _T = TypeVar("_T")
 
 
-async def while_there(request: AnyRequest, seconds: float, waiting: Coroutine[Any, Any, _T]) -> _T:
+async def while_there(request: HttpRequest, seconds: float, waiting: Coroutine[Any, Any, _T]) -> _T:
     """Return what is waited for; it is given up when the client leaves.
 
     Args:

@@ -24,7 +24,7 @@ from application.reads.streams.wire import record_json as record_json
 from domain.values import rfc3339
 
 if TYPE_CHECKING:
-    from api.http.incoming.requests import AnyRequest
+    from api.http.incoming.requests import HttpRequest
 
 JSON = "application/json"
 _LARGE = 256 * 1024
@@ -172,7 +172,7 @@ def _segment(name: str) -> str:
     return name if _PLAIN_NAME.fullmatch(name) else quote(name, safe="")
 
 
-def next_link(request: "AnyRequest", path: str, **changed: Any) -> dict[str, str]:
+def next_link(request: "HttpRequest", path: str, **changed: Any) -> dict[str, str]:
     """Return the header that leads to the next page, by its whole URL.
 
     Args:

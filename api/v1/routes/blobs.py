@@ -12,7 +12,7 @@ from api.http.incoming.bodies import body_of, pieces_of, told_size_of
 from api.http.incoming.preconditions import refuse_conditions
 from api.http.incoming.query import PageQuery, with_query
 from api.http.incoming.ranges import ByteRange, has_already, range_of
-from api.http.incoming.requests import AnyRequest, header, name_of, read_name_of, session_id_of
+from api.http.incoming.requests import HttpRequest, header, name_of, read_name_of, session_id_of
 from api.http.outgoing.downloads import Download
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import (
@@ -64,14 +64,14 @@ _SENDING = Describes(
 
 @post("/v1/apps/{app:str}/users/{user:str}/blobs", right="write", lasts=True)
 @_SENDING
-async def send_blob(request: AnyRequest) -> ASGIResponse:
+async def send_blob(request: HttpRequest) -> ASGIResponse:
     """Send bytes that parts of messages can name: they are kept under their SHA-256."""
     return await _keep(request, None)
 
 
 @put("/v1/apps/{app:str}/users/{user:str}/blobs/{blob:str}", right="write", lasts=True)
 @_SENDING
-async def put_blob(request: AnyRequest) -> ASGIResponse:
+async def put_blob(request: HttpRequest) -> ASGIResponse:
     """Send bytes under their SHA-256, which is checked; done twice, it is the same."""
     return await _keep(request, name_of(request, "blob"))
 
@@ -90,7 +90,7 @@ _READING = Describes(
 
 @get("/v1/apps/{app:str}/users/{user:str}/blobs/{blob:str}", right="read")
 @_READING
-async def get_blob(request: AnyRequest) -> ASGIResponse:
+async def get_blob(request: HttpRequest) -> ASGIResponse:
     """Read a blob of a user: its bytes, or a range of them."""
     owner = BlobOwner(read_name_of(request, "app"), read_name_of(request, "user"))
     name = name_of(request, "blob")
@@ -106,7 +106,7 @@ async def get_blob(request: AnyRequest) -> ASGIResponse:
     of_path=_OF_PATH,
     of_sessions=False,
 )
-async def delete_blob(request: AnyRequest) -> ASGIResponse:
+async def delete_blob(request: HttpRequest) -> ASGIResponse:
     """Free a blob that no session names; others of the app that sent the same bytes keep it."""
     refuse_conditions(request)
     await body_of(request, EmptyBody)
@@ -117,7 +117,7 @@ async def delete_blob(request: AnyRequest) -> ASGIResponse:
 
 @get("/v1/sessions/{session_id:str}/blobs/{blob:str}", right="read")
 @_READING
-async def get_session_blob(request: AnyRequest) -> ASGIResponse:
+async def get_session_blob(request: HttpRequest) -> ASGIResponse:
     """Read a blob that a session names: its bytes, or a range of them."""
     services, session_id = services_of(request), session_id_of(request)
     await services.queries.session(session_id)
@@ -128,7 +128,7 @@ async def get_session_blob(request: AnyRequest) -> ASGIResponse:
 @get("/v1/sessions/{session_id:str}/blobs", right="read")
 @Describes(_TOPIC, answers={200: BlobList}, problems=("invalid_cursor",), linked=True)
 @with_query(PageQuery)
-async def list_session_blobs(request: AnyRequest, query: PageQuery) -> ASGIResponse:
+async def list_session_blobs(request: HttpRequest, query: PageQuery) -> ASGIResponse:
     """List the blobs that a session names, also of a fork those that its origin did."""
     services, session_id = services_of(request), session_id_of(request)
     await services.queries.session(session_id)
@@ -150,7 +150,7 @@ async def list_session_blobs(request: AnyRequest, query: PageQuery) -> ASGIRespo
     return json_response(to_json({"blobs": listed, "next_cursor": after}), headers=headers)
 
 
-async def _keep(request: AnyRequest, name: str | None) -> ASGIResponse:
+async def _keep(request: HttpRequest, name: str | None) -> ASGIResponse:
     refuse_conditions(request)
     blobs, owner = services_of(request).blobs, _owner_of(request)
     media_type, digest = _media_type_of(request), _digest_of(request)
@@ -172,7 +172,7 @@ async def _keep(request: AnyRequest, name: str | None) -> ASGIResponse:
     )
 
 
-def _owner_of(request: AnyRequest) -> BlobOwner:
+def _owner_of(request: HttpRequest) -> BlobOwner:
     owner = BlobOwner(name_of(request, "app"), name_of(request, "user"))
     require_name(owner.app, "app")
     require_name(owner.user, "user")
@@ -183,7 +183,7 @@ def _etag(blob: Blob) -> str:
     return f'"{blob.name}"'
 
 
-def _media_type_of(request: AnyRequest) -> str:
+def _media_type_of(request: HttpRequest) -> str:
     """Return what the client says that it sends.
 
     Raises:
@@ -209,7 +209,7 @@ def _media_type_of(request: AnyRequest) -> str:
     return given
 
 
-def _digest_of(request: AnyRequest) -> bytes | None:
+def _digest_of(request: HttpRequest) -> bytes | None:
     """Return the SHA-256 that the client says its body has (RFC 9530).
 
     Args:
@@ -236,7 +236,7 @@ def _digest_of(request: AnyRequest) -> bytes | None:
     return None
 
 
-async def _bytes_of(request: AnyRequest, owner: BlobOwner, blob: Blob) -> ASGIResponse:
+async def _bytes_of(request: HttpRequest, owner: BlobOwner, blob: Blob) -> ASGIResponse:
     etag = _etag(blob)
     headers = {
         "ETag": etag,

@@ -14,7 +14,7 @@ from api.http.describing.docs_page import CONTENT_SECURITY_POLICY, page
 from api.http.describing.examples import ADDRESS
 from api.http.describing.openapi import document
 from api.http.describing.route_docs import Describes
-from api.http.incoming.requests import AnyRequest, name_of
+from api.http.incoming.requests import HttpRequest, name_of
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import Reply, json_response, to_json
 from api.http.routing import Route, get
@@ -58,7 +58,7 @@ def documents(routes: list[Route]) -> list[Route]:
 
     @get("/schema/openapi.json", right="read")
     @Describes("Documents", answers={200: JsonDocument}, problems=_REFUSALS)
-    async def get_openapi(request: AnyRequest) -> ASGIResponse:
+    async def get_openapi(request: HttpRequest) -> ASGIResponse:
         """Read this document."""
         token = services_of(request).settings.auth_token_file is not None
         root = request.scope.get("root_path") or ""
@@ -66,13 +66,13 @@ def documents(routes: list[Route]) -> list[Route]:
 
     @get("/schema/asyncapi.json", right="read")
     @Describes("Documents", answers={200: JsonDocument}, problems=_REFUSALS)
-    async def get_asyncapi(_: AnyRequest) -> ASGIResponse:
+    async def get_asyncapi(_: HttpRequest) -> ASGIResponse:
         """Read the document of the streams."""
         return json_response(await made(asyncapi))
 
     @get("/docs", right="read")
     @Describes("Documents", answers={200: None}, problems=_REFUSALS, media_type=HTML)
-    async def get_docs(request: AnyRequest) -> ASGIResponse:
+    async def get_docs(request: HttpRequest) -> ASGIResponse:
         """Read all of this as a page."""
         headers = {
             "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -91,7 +91,7 @@ def documents(routes: list[Route]) -> list[Route]:
         media_type=_TYPES["docs.css"],
         other_forms={_TYPES["docs.js"]: {"type": "string"}},
     )
-    async def get_asset(request: AnyRequest) -> ASGIResponse:
+    async def get_asset(request: HttpRequest) -> ASGIResponse:
         """Read the style or the script of the page."""
         name = name_of(request, "asset")
         if name not in _TYPES:

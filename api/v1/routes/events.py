@@ -20,7 +20,7 @@ from api.http.incoming.preconditions import is_current
 from api.http.incoming.query import DEFAULT_LIMIT, MAX_EVENTS, Query, with_query
 from api.http.incoming.query_times import sequence_or_moment
 from api.http.incoming.query_values import factor, whole_number
-from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.incoming.requests import HttpRequest, session_id_of
 from api.http.outgoing.long_polls import while_there
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import (
@@ -122,7 +122,7 @@ class FeedQuery(Query):
     other_forms={_SSE: STREAM, CLOUDEVENTS: CloudEventBatch},
 )
 @with_query(EventsQuery)
-async def get_events(request: AnyRequest, query: EventsQuery) -> ASGIResponse:
+async def get_events(request: HttpRequest, query: EventsQuery) -> ASGIResponse:
     """Read the events of a session since a sequence."""
     services = services_of(request)
     session_id = session_id_of(request)
@@ -183,7 +183,7 @@ def _require_sense(query: EventsQuery, *, is_stream: bool) -> None:
 
 
 async def _stream(
-    request: AnyRequest, session_id: UUID, since: int | None, wanted: Filter, speed: float | None
+    request: HttpRequest, session_id: UUID, since: int | None, wanted: Filter, speed: float | None
 ) -> ASGIResponse:
     services = services_of(request)
     start = await services.tails.start_of(session_id, since)
@@ -214,7 +214,7 @@ async def _stream(
     other_forms={_SSE: STREAM, CLOUDEVENTS: CloudEventBatch},
 )
 @with_query(FeedQuery)
-async def get_feed(request: AnyRequest, query: FeedQuery) -> ASGIResponse:
+async def get_feed(request: HttpRequest, query: FeedQuery) -> ASGIResponse:
     """Read the events of all sessions since a position."""
     services = services_of(request)
     app, user = narrowed(request, query.app, query.user)

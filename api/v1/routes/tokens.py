@@ -9,7 +9,7 @@ from api.http.around.authorization import owner_of_token, principal_of
 from api.http.describing.route_docs import Describes
 from api.http.incoming.bodies import body_of
 from api.http.incoming.preconditions import refuse_conditions
-from api.http.incoming.requests import AnyRequest, name_of
+from api.http.incoming.requests import HttpRequest, name_of
 from api.http.outgoing.responses import json_response, to_json
 from api.http.routing import delete, get, post
 from api.services import services_of
@@ -33,7 +33,7 @@ _TOPIC = "Access"
 
 @post(_PATH, right="admin")
 @Describes(_TOPIC, body=CreateTokenBody, answers={201: NewToken}, of_sessions=False)
-async def create_token(request: AnyRequest) -> ASGIResponse:
+async def create_token(request: HttpRequest) -> ASGIResponse:
     """Make an access token; from the first one on every request needs one."""
     refuse_conditions(request)
     body = await body_of(request, CreateTokenBody, defaults=owner_of_token(request))
@@ -61,7 +61,7 @@ async def create_token(request: AnyRequest) -> ASGIResponse:
     problems=("session_not_found", "too_many_tickets"),
     of_sessions=False,
 )
-async def create_ticket(request: AnyRequest) -> ASGIResponse:
+async def create_ticket(request: HttpRequest) -> ASGIResponse:
     """Make a ticket that opens one stream, once, for those who cannot send a header."""
     refuse_conditions(request)
     body = await body_of(request, CreateTicketBody)
@@ -78,7 +78,7 @@ async def create_ticket(request: AnyRequest) -> ASGIResponse:
 
 @get(_PATH, right="admin")
 @Describes(_TOPIC, answers={200: TokenList})
-async def list_tokens(request: AnyRequest) -> ASGIResponse:
+async def list_tokens(request: HttpRequest) -> ASGIResponse:
     """List access tokens, without the tokens themselves."""
     found = await services_of(request).tokens.all(principal_of(request))
     return json_response(to_json({"tokens": [*map(token_document, found)]}))
@@ -92,7 +92,7 @@ async def list_tokens(request: AnyRequest) -> ASGIResponse:
     problems=("token_not_found",),
     of_sessions=False,
 )
-async def revoke_token(request: AnyRequest) -> ASGIResponse:
+async def revoke_token(request: HttpRequest) -> ASGIResponse:
     """Revoke an access token: nobody is let in with it any more, and its streams end."""
     refuse_conditions(request)
     await body_of(request, EmptyBody)

@@ -11,7 +11,7 @@ from api.http.incoming import cursors
 from api.http.incoming.bodies import body_of
 from api.http.incoming.preconditions import refuse_conditions
 from api.http.incoming.query import PageQuery, with_query
-from api.http.incoming.requests import AnyRequest, name_of
+from api.http.incoming.requests import HttpRequest, name_of
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import json_response, next_link, to_json
 from api.http.routing import delete, get, patch, post
@@ -43,11 +43,11 @@ _TARGET = ("webhook_target_refused",)
 _PATH = "/v1/webhooks"
 
 
-def _is_own(request: AnyRequest, webhook: StoredWebhook) -> bool:
+def _is_own(request: HttpRequest, webhook: StoredWebhook) -> bool:
     return principal_of(request).covers(webhook.wanted.app, webhook.wanted.user)
 
 
-async def _require_own(request: AnyRequest) -> None:
+async def _require_own(request: HttpRequest) -> None:
     """Refuse a webhook that tells of more than whoever asks sees: it is not there for them."""
     if principal_of(request).sees_all:
         return
@@ -66,7 +66,7 @@ _OWN = (_require_own,)
     problems=("cursor_ahead", "limit_reached", *_TARGET),
     of_sessions=False,
 )
-async def create_webhook(request: AnyRequest) -> ASGIResponse:
+async def create_webhook(request: HttpRequest) -> ASGIResponse:
     """Have somebody told of events."""
     refuse_conditions(request)
     body = await body_of(request, CreateWebhookBody)
@@ -103,7 +103,7 @@ async def create_webhook(request: AnyRequest) -> ASGIResponse:
     linked=True,
 )
 @with_query(PageQuery)
-async def list_webhooks(request: AnyRequest, query: PageQuery) -> ASGIResponse:
+async def list_webhooks(request: HttpRequest, query: PageQuery) -> ASGIResponse:
     """List webhooks."""
     services = services_of(request)
     key = cursors.page_key(services.store.identity, "webhooks")
@@ -123,7 +123,7 @@ async def list_webhooks(request: AnyRequest, query: PageQuery) -> ASGIResponse:
 
 @get(f"{_PATH}/{{webhook_id:str}}", right="webhooks", guards=_OWN)
 @Describes(_TOPIC, answers={200: Webhook}, problems=_ONE)
-async def get_webhook(request: AnyRequest) -> ASGIResponse:
+async def get_webhook(request: HttpRequest) -> ASGIResponse:
     """Read a webhook and how far it has come."""
     services = services_of(request)
     found = await services.webhooks.get(_webhook_id(request))
@@ -138,7 +138,7 @@ async def get_webhook(request: AnyRequest) -> ASGIResponse:
     problems=(*_ONE, *_TARGET),
     of_sessions=False,
 )
-async def change_webhook(request: AnyRequest) -> ASGIResponse:
+async def change_webhook(request: HttpRequest) -> ASGIResponse:
     """Change, pause or resume a webhook, or give it a new secret."""
     refuse_conditions(request)
     body = await body_of(request, ChangeWebhookBody)
@@ -173,7 +173,7 @@ async def change_webhook(request: AnyRequest) -> ASGIResponse:
 
 @delete(f"{_PATH}/{{webhook_id:str}}", right="webhooks", guards=_OWN)
 @Describes(_TOPIC, body=EmptyBody, answers={200: WebhookDeleted}, problems=_ONE, of_sessions=False)
-async def delete_webhook(request: AnyRequest) -> ASGIResponse:
+async def delete_webhook(request: HttpRequest) -> ASGIResponse:
     """Tell them nothing more, and forget the dead letters."""
     refuse_conditions(request)
     await body_of(request, EmptyBody)
@@ -190,7 +190,7 @@ async def delete_webhook(request: AnyRequest) -> ASGIResponse:
     problems=(*_ONE, "nothing_to_replay"),
     of_sessions=False,
 )
-async def replay_webhook(request: AnyRequest) -> ASGIResponse:
+async def replay_webhook(request: HttpRequest) -> ASGIResponse:
     """Send what was, once more or for the first time, in order, before anything newer."""
     refuse_conditions(request)
     body = await body_of(request, ReplayBody)
@@ -209,7 +209,7 @@ async def replay_webhook(request: AnyRequest) -> ASGIResponse:
     linked=True,
 )
 @with_query(PageQuery)
-async def list_dead_letters(request: AnyRequest, query: PageQuery) -> ASGIResponse:
+async def list_dead_letters(request: HttpRequest, query: PageQuery) -> ASGIResponse:
     """List what was given up."""
     services, webhook_id = services_of(request), _webhook_id(request)
     key = cursors.page_key(services.store.identity, "dead letters", str(webhook_id))
@@ -234,7 +234,7 @@ async def list_dead_letters(request: AnyRequest, query: PageQuery) -> ASGIRespon
     problems=(*_ONE, "dead_letter_not_found", "webhook_paused"),
     of_sessions=False,
 )
-async def retry_dead_letter(request: AnyRequest) -> ASGIResponse:
+async def retry_dead_letter(request: HttpRequest) -> ASGIResponse:
     """Have it sent once more, soon; it is gone when it was delivered."""
     refuse_conditions(request)
     await body_of(request, EmptyBody)
@@ -255,7 +255,7 @@ async def retry_dead_letter(request: AnyRequest) -> ASGIResponse:
     problems=(*_ONE, "dead_letter_not_found"),
     of_sessions=False,
 )
-async def delete_dead_letter(request: AnyRequest) -> ASGIResponse:
+async def delete_dead_letter(request: HttpRequest) -> ASGIResponse:
     """Give it up for good."""
     refuse_conditions(request)
     await body_of(request, EmptyBody)
@@ -264,14 +264,14 @@ async def delete_dead_letter(request: AnyRequest) -> ASGIResponse:
     return json_response(to_json({"number": number}))
 
 
-def _webhook_id(request: AnyRequest) -> UUID:
+def _webhook_id(request: HttpRequest) -> UUID:
     text = name_of(request, "webhook_id")
     if not UUID_TEXT.fullmatch(text):
         raise WebhookNotFound
     return UUID(text)
 
 
-def _number(request: AnyRequest) -> int:
+def _number(request: HttpRequest) -> int:
     text = name_of(request, "number")
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise DeadLetterNotFound
@@ -282,7 +282,7 @@ def _after(query: PageQuery, key: bytes) -> int:
     return 0 if query.cursor is None else cursors.decode_place(query.cursor, key, int)
 
 
-def _link(request: AnyRequest, path: str, following: str | None) -> dict[str, str]:
+def _link(request: HttpRequest, path: str, following: str | None) -> dict[str, str]:
     return next_link(request, path, cursor=following) if following else {}
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from api.http.describing.route_docs import Describes, Schema
 from api.http.incoming.query import DEFAULT_LIMIT, Limit, Query, with_query
 from api.http.incoming.query_values import whole_number
-from api.http.incoming.requests import AnyRequest, name_of
+from api.http.incoming.requests import HttpRequest, name_of
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import Reply, json_response, to_json
 from api.http.routing import get
@@ -61,7 +61,7 @@ class ProofQuery(Query):
 @Describes(
     "Audit", answers={200: None}, problems=("audit_key_missing", "log_damaged"), media_type=_TEXT
 )
-async def get_checkpoint(request: AnyRequest) -> ASGIResponse:
+async def get_checkpoint(request: HttpRequest) -> ASGIResponse:
     """Sign the log as it is: a C2SP checkpoint, to be kept somewhere else."""
     signed = await services_of(request).transparency.checkpoint()
     return Reply(signed.note.encode(), media_type=_TEXT, headers=_MUTABLE)
@@ -73,7 +73,7 @@ async def get_checkpoint(request: AnyRequest) -> ASGIResponse:
     answers={200: SignedCheckpoints},
 )
 @with_query(CheckpointsQuery)
-async def list_checkpoints(request: AnyRequest, query: CheckpointsQuery) -> ASGIResponse:
+async def list_checkpoints(request: HttpRequest, query: CheckpointsQuery) -> ASGIResponse:
     """List the checkpoints that were ever signed, the newest first."""
     signed = await services_of(request).transparency.history(query.before, query.limit)
     shown = [
@@ -90,7 +90,7 @@ async def list_checkpoints(request: AnyRequest, query: CheckpointsQuery) -> ASGI
 
 @get("/v1/audit/key", right="audit", whole_store=True)
 @Describes("Audit", answers={200: None}, problems=("audit_key_missing",), media_type=_TEXT)
-async def get_key(request: AnyRequest) -> ASGIResponse:
+async def get_key(request: HttpRequest) -> ASGIResponse:
     """Read the public keys in note form, the newest first."""
     keys = services_of(request).transparency.keys.verifiers
     if not keys:
@@ -105,7 +105,7 @@ async def get_key(request: AnyRequest) -> ASGIResponse:
     problems=("beyond_the_log", "log_damaged"),
 )
 @with_query(ProofQuery)
-async def get_proof(request: AnyRequest, query: ProofQuery) -> ASGIResponse:
+async def get_proof(request: HttpRequest, query: ProofQuery) -> ASGIResponse:
     """Prove that an event is in the log, or that the log goes on from an earlier one."""
     position, old = query.position, query.old
     if (position is None) == (old is None):
@@ -133,7 +133,7 @@ async def get_proof(request: AnyRequest, query: ProofQuery) -> ASGIResponse:
     of_path=_OF_TILES,
     media_type=_BYTES,
 )
-async def get_tile(request: AnyRequest) -> ASGIResponse:
+async def get_tile(request: HttpRequest) -> ASGIResponse:
     """Read hashes of the tree, as C2SP tlog-tiles names them."""
     level = name_of(request, "level")
     if len(level) != 1 or not "0" <= level <= str(TOP_LEVEL):
@@ -153,7 +153,7 @@ async def get_tile(request: AnyRequest) -> ASGIResponse:
     of_path=_OF_TILES,
     media_type=_BYTES,
 )
-async def get_entries(request: AnyRequest) -> ASGIResponse:
+async def get_entries(request: HttpRequest) -> ASGIResponse:
     """Read the digests of events as a C2SP entry bundle, each behind its length in two bytes."""
     asked = parse_path(name_of(request, "tile"))
     if asked is None:

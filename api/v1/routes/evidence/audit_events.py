@@ -14,7 +14,7 @@ from api.http.incoming.event_cursors import cursor_of
 from api.http.incoming.negotiation import negotiated
 from api.http.incoming.query import DEFAULT_LIMIT, Limit, Query, given_of, with_query
 from api.http.incoming.query_values import some_of
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.downloads import Download
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import (
@@ -91,7 +91,7 @@ class AuditQuery(Query):
     },
 )
 @with_query(AuditQuery)
-async def get_audit_events(request: AnyRequest, query: AuditQuery) -> ASGIResponse:
+async def get_audit_events(request: HttpRequest, query: AuditQuery) -> ASGIResponse:
     """Read events by who, what, when and where; as JSON Lines or CSV all there are at once."""
     wanted = _filter(request, query)
     after = cursor_of(request, query.after)
@@ -120,12 +120,12 @@ async def get_audit_events(request: AnyRequest, query: AuditQuery) -> ASGIRespon
     return json_response(body, headers=headers)
 
 
-async def _record(request: AnyRequest) -> None:
+async def _record(request: HttpRequest) -> None:
     asked = {name: value for name, value in given_of(request).items() if name not in _OF_THE_PAGE}
     await record_access(request, "audit_events", where=asked)
 
 
-def _filter(request: AnyRequest, query: AuditQuery) -> AuditFilter:
+def _filter(request: HttpRequest, query: AuditQuery) -> AuditFilter:
     app, user = narrowed(request, query.app, query.user)
     return AuditFilter(
         events=EventFilter(

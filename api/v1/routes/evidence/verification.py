@@ -11,7 +11,7 @@ from pydantic import Field
 from api.http.describing.route_docs import Describes
 from api.http.incoming.query import Query, given_of, with_query
 from api.http.incoming.query_values import fraction, whole_number
-from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.incoming.requests import HttpRequest, session_id_of
 from api.http.outgoing.downloads import Download
 from api.http.outgoing.responses import json_response, to_json
 from api.http.routing import get
@@ -26,7 +26,7 @@ _LINES = "application/jsonl"
 
 @get("/v1/sessions/{session_id:str}/verify", right="audit")
 @Describes("Audit", answers={200: VerificationReport})
-async def verify_session(request: AnyRequest) -> ASGIResponse:
+async def verify_session(request: HttpRequest) -> ASGIResponse:
     """Check every event of a session, and all that is derived from them."""
     session_id = session_id_of(request)
     verdict = await services_of(request).verification.verify(session_id)
@@ -54,7 +54,7 @@ class VerifyQuery(Query):
     media_type=_LINES,
 )
 @with_query(VerifyQuery)
-async def verify_all(request: AnyRequest, query: VerifyQuery) -> ASGIResponse:
+async def verify_all(request: HttpRequest, query: VerifyQuery) -> ASGIResponse:
     """Check all sessions: a line for each as it is done, how many to come first, the sum last."""
     sample, since = query.sample, query.since
     await _record(request, where=given_of(request))
@@ -65,7 +65,7 @@ async def verify_all(request: AnyRequest, query: VerifyQuery) -> ASGIResponse:
 
 
 async def _record(
-    request: AnyRequest, session_id: UUID | None = None, where: Mapping[str, str] | None = None
+    request: HttpRequest, session_id: UUID | None = None, where: Mapping[str, str] | None = None
 ) -> None:
     # A damaged store may take no events any more, and then it must still be possible to find out
     # why. What is said of the log shows nothing that is in it.

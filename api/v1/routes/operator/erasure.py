@@ -11,7 +11,7 @@ from api.http.describing.route_docs import Describes
 from api.http.incoming.bodies import body_of
 from api.http.incoming.preconditions import expected_of, refuse_conditions
 from api.http.incoming.query import Query, with_query
-from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.incoming.requests import HttpRequest, name_of, session_id_of
 from api.http.outgoing.downloads import Download
 from api.http.outgoing.problems import problem_of
 from api.http.outgoing.responses import json_response, outcome_response, to_json
@@ -53,7 +53,7 @@ class EraseQuery(Query):
     of_sessions=False,
 )
 @with_query(EraseQuery)
-async def erase_session(request: AnyRequest, query: EraseQuery) -> ASGIResponse:
+async def erase_session(request: HttpRequest, query: EraseQuery) -> ASGIResponse:
     """Erase what a session and its forks hold, for good; what proves the log stays."""
     dry_run = query.dry_run
     body = await body_of(request, EraseSessionBody)
@@ -78,7 +78,7 @@ async def erase_session(request: AnyRequest, query: EraseQuery) -> ASGIResponse:
 
 @get("/v1/sessions/{session_id:str}/erasure", right="erase")
 @Describes(_TOPIC, answers={200: None}, problems=("not_erased", "log_damaged"), media_type=_LINES)
-async def get_erasure(request: AnyRequest) -> ASGIResponse:
+async def get_erasure(request: HttpRequest) -> ASGIResponse:
     """Prove the erasure of a session: checkpoints and proofs, then what is left of each event."""
     session_id = session_id_of(request)
     answer = await Download.of(services_of(request).erasure_proofs.of_session(session_id), _LINES)
@@ -95,7 +95,7 @@ async def get_erasure(request: AnyRequest) -> ASGIResponse:
     of_sessions=False,
     media_type=_LINES,
 )
-async def prove_erasures(request: AnyRequest) -> ASGIResponse:
+async def prove_erasures(request: HttpRequest) -> ASGIResponse:
     """Prove the erasure of several logs, such as those of a user, in one document."""
     refuse_conditions(request)
     body = await body_of(request, ProveErasureBody)
@@ -115,7 +115,7 @@ async def prove_erasures(request: AnyRequest) -> ASGIResponse:
     media_type=_LINES,
 )
 @with_query(EraseQuery)
-async def erase_user(request: AnyRequest, query: EraseQuery) -> ASGIResponse:
+async def erase_user(request: HttpRequest, query: EraseQuery) -> ASGIResponse:
     """Erase a user of an app: all sessions and keys; lines of progress, and a report last."""
     dry_run = query.dry_run
     expected_of(request)
@@ -131,7 +131,7 @@ async def erase_user(request: AnyRequest, query: EraseQuery) -> ASGIResponse:
 
 
 async def _steps(
-    request: AnyRequest, caller: Caller, body: EraseUserBody, app: str, user: str, *, dry_run: bool
+    request: HttpRequest, caller: Caller, body: EraseUserBody, app: str, user: str, *, dry_run: bool
 ) -> AsyncGenerator[bytes]:
     """Yield what is said while a user is erased; the first line when nothing is in its way."""
     services = services_of(request)
@@ -162,7 +162,7 @@ async def _steps(
 
 @post("/v1/sessions/{session_id:str}/legal-hold", right="hold")
 @Describes(_TOPIC, body=LegalHoldBody, answers={200: Done}, asks=(SetLegalHold,))
-async def set_legal_hold(request: AnyRequest) -> ASGIResponse:
+async def set_legal_hold(request: HttpRequest) -> ASGIResponse:
     """Keep a session from being erased, also one that is stopped or deleted."""
     body = await body_of(request, LegalHoldBody)
     return outcome_response(await perform(request, SetLegalHold(reason=body.reason)))
@@ -170,7 +170,7 @@ async def set_legal_hold(request: AnyRequest) -> ASGIResponse:
 
 @delete("/v1/sessions/{session_id:str}/legal-hold", right="hold")
 @Describes(_TOPIC, body=LegalHoldBody, answers={200: Done}, asks=(ReleaseLegalHold,))
-async def release_legal_hold(request: AnyRequest) -> ASGIResponse:
+async def release_legal_hold(request: HttpRequest) -> ASGIResponse:
     """Let a session be erased again."""
     body = await body_of(request, LegalHoldBody)
     return outcome_response(await perform(request, ReleaseLegalHold(reason=body.reason)))

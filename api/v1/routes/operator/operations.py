@@ -17,7 +17,7 @@ from api.http.describing.docs_page import CONTENT_SECURITY_POLICY
 from api.http.describing.route_docs import Describes
 from api.http.incoming.negotiation import negotiated
 from api.http.incoming.query import Query, with_query
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.long_polls import while_there
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import JSON, Reply, json_response, to_json
@@ -54,7 +54,7 @@ class ReadyQuery(Query):
 
 @get("/health", right=None)
 @Describes("Operations", answers={200: Health}, any_query=True)
-async def health(request: AnyRequest) -> ASGIResponse:
+async def health(request: HttpRequest) -> ASGIResponse:
     """Say that the process lives, and whether its database answers."""
     database = await services_of(request).readiness.database_answers()
     document = {
@@ -67,7 +67,7 @@ async def health(request: AnyRequest) -> ASGIResponse:
 @get("/ready", right=None)
 @Describes("Operations", answers={200: Ready}, problems=("invalid_parameter", "not_ready"))
 @with_query(ReadyQuery)
-async def ready(request: AnyRequest, query: ReadyQuery) -> ASGIResponse:
+async def ready(request: HttpRequest, query: ReadyQuery) -> ASGIResponse:
     """Say whether requests can be served now, or as soon as they can."""
     services = services_of(request)
     waiting = _troubles_within(services, query.wait)
@@ -103,7 +103,7 @@ async def _troubles_within(services: Services, seconds: float) -> list[Trouble]:
     other_forms={HTML: {"type": "string"}},
     any_query=True,
 )
-async def get_welcome(request: AnyRequest) -> ASGIResponse:
+async def get_welcome(request: HttpRequest) -> ASGIResponse:
     """Say what this is, and where to read on."""
     form = negotiated(request, {JSON: (), "text/html": ()})
     base = public_base(request.scope)
@@ -126,7 +126,7 @@ async def get_welcome(request: AnyRequest) -> ASGIResponse:
 
 @get("/version", right=None)
 @Describes("Operations", answers={200: Version}, any_query=True)
-async def get_version(request: AnyRequest) -> ASGIResponse:
+async def get_version(request: HttpRequest) -> ASGIResponse:
     """Say what runs here, and over which log."""
     document = {"name": "cairn", "version": VERSION, "store": services_of(request).store.identity}
     return json_response(to_json(document))
@@ -134,7 +134,7 @@ async def get_version(request: AnyRequest) -> ASGIResponse:
 
 @get("/metrics", right="admin", whole_store=True)
 @Describes("Operations", answers={200: None}, media_type=CONTENT_TYPE_LATEST, any_query=True)
-async def metrics(_: AnyRequest) -> ASGIResponse:
+async def metrics(_: HttpRequest) -> ASGIResponse:
     """Count, for Prometheus."""
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:

@@ -4,7 +4,7 @@ from litestar.response.base import ASGIResponse
 
 from api.http.describing.route_docs import Describes
 from api.http.incoming.bodies import body_of
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.responses import json_response, to_json
 from api.http.routing import get, post
 from api.services import caller_of, services_of
@@ -16,7 +16,7 @@ from domain.session.commands import RecoverSession
 
 @get("/v1/recovery", right="repair", whole_store=True)
 @Describes("Operations", answers={200: RecoveryAnswer})
-async def get_recovery(request: AnyRequest) -> ASGIResponse:
+async def get_recovery(request: HttpRequest) -> ASGIResponse:
     """Say which sessions nobody drives any more and what would be done; nothing is written."""
     return _answer(await services_of(request).recovery.plan(), dry_run=True)
 
@@ -29,7 +29,7 @@ async def get_recovery(request: AnyRequest) -> ASGIResponse:
     asks=(RecoverSession,),
     of_sessions=False,
 )
-async def recover_sessions(request: AnyRequest) -> ASGIResponse:
+async def recover_sessions(request: HttpRequest) -> ASGIResponse:
     """Stop every session that nobody drives any more, each in an append of its own."""
     await body_of(request, EmptyBody)
     caller = await caller_of(request)

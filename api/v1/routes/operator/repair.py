@@ -9,7 +9,7 @@ from api.http.describing.route_docs import Describes
 from api.http.incoming.bodies import body_of
 from api.http.incoming.query import Query, with_query
 from api.http.incoming.query_values import BadValue, go_flag, one_of, text
-from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.incoming.requests import HttpRequest, session_id_of
 from api.http.outgoing.responses import json_response, to_json
 from api.http.routing import post
 from api.services import caller_of, services_of
@@ -64,7 +64,7 @@ class RepairQuery(Query):
     of_sessions=False,
 )
 @with_query(RepairQuery)
-async def repair_session(request: AnyRequest, query: RepairQuery) -> ASGIResponse:
+async def repair_session(request: HttpRequest, query: RepairQuery) -> ASGIResponse:
     """Close what a crash has left open in a stopped session, by appending to its log."""
     await body_of(request, EmptyBody)
     report = await services_of(request).repairs.repair(

@@ -15,7 +15,7 @@ from api.http.incoming.bodies import body_of
 from api.http.incoming.negotiation import negotiated
 from api.http.incoming.preconditions import expected_of
 from api.http.incoming.query import Query, with_query
-from api.http.incoming.requests import AnyRequest, header, header_text, session_id_of
+from api.http.incoming.requests import HttpRequest, header, header_text, session_id_of
 from api.http.outgoing.downloads import Download
 from api.http.outgoing.problems import Problem, problem_of
 from api.http.outgoing.responses import to_json
@@ -51,7 +51,7 @@ _BINARY = {"type": "string", "format": "binary"}
     media_type=_LINES,
     other_forms={_ZSTD: _BINARY},
 )
-async def export_session(request: AnyRequest) -> ASGIResponse:
+async def export_session(request: HttpRequest) -> ASGIResponse:
     """Export a session, also a deleted one: a header, then every event, one on each line."""
     session_id = session_id_of(request)
     form = negotiated(request, _FILE_FORMS)
@@ -71,7 +71,7 @@ async def export_session(request: AnyRequest) -> ASGIResponse:
     media_type=_ZSTD,
     other_forms={_TAR: _BINARY},
 )
-async def export_sessions(request: AnyRequest) -> ASGIResponse:
+async def export_sessions(request: HttpRequest) -> ASGIResponse:
     """Export sessions, or all there is, as a bundle: a tar archive, compressed unless asked."""
     expected_of(request)
     body = await body_of(request, ExportBody)
@@ -115,7 +115,7 @@ class ImportQuery(Query):
     media_type=_LINES,
 )
 @with_query(ImportQuery)
-async def import_sessions(request: AnyRequest, query: ImportQuery) -> ASGIResponse:
+async def import_sessions(request: HttpRequest, query: ImportQuery) -> ASGIResponse:
     """Import an export file or a bundle: how far it has come line by line, then the report."""
     expected_of(request)
     media_type = (header(request, b"content-type") or "").partition(";")[0].strip().lower()
@@ -134,7 +134,7 @@ async def import_sessions(request: AnyRequest, query: ImportQuery) -> ASGIRespon
 
 
 async def _steps(
-    request: AnyRequest, caller: Caller, *, dry_run: bool, quarantine: bool
+    request: HttpRequest, caller: Caller, *, dry_run: bool, quarantine: bool
 ) -> AsyncGenerator[bytes]:
     """Yield what is said while something is imported; the first line when it can be imported."""
     with cast("BinaryIO", TemporaryFile()) as file:
@@ -170,7 +170,7 @@ async def _steps(
             yield _line({"report": plan.document(dry_run=dry_run)})
 
 
-async def _receive(request: AnyRequest, sent: Arriving) -> None:
+async def _receive(request: HttpRequest, sent: Arriving) -> None:
     """Put what comes where it is read; whoever reads is told what goes wrong."""
     most = services_of(request).settings.max_import_bytes
     size, more = 0, True

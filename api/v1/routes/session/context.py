@@ -10,7 +10,7 @@ from api.http.describing.route_docs import Describes
 from api.http.incoming.bodies import body_of
 from api.http.incoming.preconditions import is_current
 from api.http.incoming.query import Query, with_query
-from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.incoming.requests import HttpRequest, name_of, session_id_of
 from api.http.outgoing.responses import (
     etag,
     json_response,
@@ -60,7 +60,7 @@ class RemoveProfileQuery(Query):
 
 @get("/v1/sessions/{session_id:str}/profile", right="read")
 @Describes("Context", answers={200: ProfileAnswer}, conditional=True)
-async def get_profile(request: AnyRequest) -> ASGIResponse:
+async def get_profile(request: HttpRequest) -> ASGIResponse:
     """Read the persona that the agent runs with."""
     session = await state_of(request)
     if is_current(request, session.sequence):
@@ -84,7 +84,7 @@ async def get_profile(request: AnyRequest) -> ASGIResponse:
 
 @put("/v1/sessions/{session_id:str}/profile", right="write")
 @Describes("Context", body=ProfileBody, answers={200: ProfileDone}, asks=(RefreshProfile,))
-async def set_profile(request: AnyRequest) -> ASGIResponse:
+async def set_profile(request: HttpRequest) -> ASGIResponse:
     """Set the persona, between turns, if it is the one that is expected."""
     body = await body_of(request, ProfileBody)
     outcome = await use_cases_of(request).profiles.set(
@@ -106,7 +106,7 @@ async def set_profile(request: AnyRequest) -> ASGIResponse:
     asks=(RefreshProfile,),
 )
 @with_query(RemoveProfileQuery)
-async def remove_profile(request: AnyRequest, query: RemoveProfileQuery) -> ASGIResponse:
+async def remove_profile(request: HttpRequest, query: RemoveProfileQuery) -> ASGIResponse:
     """Take the persona away, between turns, if it is the one that is expected."""
     await body_of(request, EmptyBody)
     command = RefreshProfile(digest=None, expected_digest=query.expected_digest)
@@ -115,7 +115,7 @@ async def remove_profile(request: AnyRequest, query: RemoveProfileQuery) -> ASGI
 
 @post("/v1/sessions/{session_id:str}/sandbox", right="write")
 @Describes("Context", body=SandboxBody, answers={200: Done}, asks=(ReportSandbox,))
-async def report_sandbox(request: AnyRequest) -> ASGIResponse:
+async def report_sandbox(request: HttpRequest) -> ASGIResponse:
     """Record news of the place where the agent's tools run."""
     body = await body_of(request, SandboxBody)
     event = SandboxReported(
@@ -131,7 +131,7 @@ async def report_sandbox(request: AnyRequest) -> ASGIResponse:
 
 @get("/v1/sessions/{session_id:str}/runtime", right="read")
 @Describes("Context", answers={200: RuntimeAnswer}, conditional=True)
-async def get_runtime(request: AnyRequest) -> ASGIResponse:
+async def get_runtime(request: HttpRequest) -> ASGIResponse:
     """Read what runs the agent: its own id of the session, what it can do, its models."""
     session = await state_of(request)
     if is_current(request, session.sequence):
@@ -150,7 +150,7 @@ async def get_runtime(request: AnyRequest) -> ASGIResponse:
 
 @put("/v1/sessions/{session_id:str}/runtime", right="write")
 @Describes("Context", body=RuntimeBody, answers={200: Done}, asks=(ReportRuntime,))
-async def report_runtime(request: AnyRequest) -> ASGIResponse:
+async def report_runtime(request: HttpRequest) -> ASGIResponse:
     """Say what runs the agent, in place of what was said before."""
     body = await body_of(request, RuntimeBody)
     event = RuntimeReported(
@@ -166,7 +166,7 @@ async def report_runtime(request: AnyRequest) -> ASGIResponse:
 
 @get("/v1/sessions/{session_id:str}/peers", right="read")
 @Describes("Context", answers={200: Peers}, conditional=True)
-async def list_peers(request: AnyRequest) -> ASGIResponse:
+async def list_peers(request: HttpRequest) -> ASGIResponse:
     """List the agents that can be reached from here."""
     session = await state_of(request)
     document = {
@@ -191,7 +191,7 @@ async def list_peers(request: AnyRequest) -> ASGIResponse:
     asks=(ReportPeer,),
     never=(PeerNotFound,),
 )
-async def add_peer(request: AnyRequest) -> ASGIResponse:
+async def add_peer(request: HttpRequest) -> ASGIResponse:
     """Say that another agent can be reached; who has joined already, has."""
     body = await body_of(request, PeerBody)
     event = PeerJoined(
@@ -213,7 +213,7 @@ async def add_peer(request: AnyRequest) -> ASGIResponse:
     asks=(ReportPeer,),
     never=(LimitReached, SessionIsStopped, SessionIsStopping, SessionStarting),
 )
-async def remove_peer(request: AnyRequest) -> ASGIResponse:
+async def remove_peer(request: HttpRequest) -> ASGIResponse:
     """Say that a peer cannot be reached any more."""
     body = await body_of(request, PeerLeftBody)
     event = PeerLeft(peer_id=name_of(request, "peer_id"), reason=body.reason)

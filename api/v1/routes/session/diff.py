@@ -10,7 +10,7 @@ from api.http.describing.route_docs import AT_PROBLEMS, Describes
 from api.http.incoming.negotiation import negotiated
 from api.http.incoming.query import Query, with_query
 from api.http.incoming.query_times import sequence_or_moment
-from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.incoming.requests import HttpRequest, session_id_of
 from api.http.outgoing.responses import Reply, json_response
 from api.http.routing import get
 from api.services import services_of
@@ -43,7 +43,7 @@ class DiffQuery(Query):
     other_forms={_TEXT: {"type": "string", "description": "a line for each difference"}},
 )
 @with_query(DiffQuery)
-async def get_diff(request: AnyRequest, query: DiffQuery) -> ASGIResponse:
+async def get_diff(request: HttpRequest, query: DiffQuery) -> ASGIResponse:
     """Read what differs between two moments of a session."""
     accepted = negotiated(request, {"application/json": (), _TEXT: ()})
     queries, session_id = services_of(request).queries, session_id_of(request)

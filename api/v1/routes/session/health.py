@@ -12,7 +12,7 @@ from api.http.incoming import cursors
 from api.http.incoming.bodies import body_of
 from api.http.incoming.query import PageQuery, Query, with_query
 from api.http.incoming.query_values import one_of, some_of
-from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.incoming.requests import HttpRequest, session_id_of
 from api.http.outgoing.long_polls import while_there
 from api.http.outgoing.responses import (
     etag,
@@ -55,7 +55,7 @@ _PATH = "/v1/health/sessions"
     asks=(AcquireAttachment,),
     problems=("lease_held", "lease_not_held"),
 )
-async def attach_session(request: AnyRequest) -> ASGIResponse:
+async def attach_session(request: HttpRequest) -> ASGIResponse:
     """Take the lease on a session, or with `lease_id` renew it."""
     body = await body_of(request, AttachBody)
     attachments, caller = use_cases_of(request).attachments, await caller_of(request)
@@ -69,7 +69,7 @@ async def attach_session(request: AnyRequest) -> ASGIResponse:
 
 @post("/v1/sessions/{session_id:str}/detach", right="write")
 @Describes("Health", body=DetachBody, answers={200: Done}, asks=(ReleaseAttachment,))
-async def detach_session(request: AnyRequest) -> ASGIResponse:
+async def detach_session(request: HttpRequest) -> ASGIResponse:
     """Let go of a session."""
     body = await body_of(request, DetachBody)
     attachments, caller = use_cases_of(request).attachments, await caller_of(request)
@@ -79,7 +79,7 @@ async def detach_session(request: AnyRequest) -> ASGIResponse:
 
 @post("/v1/sessions/{session_id:str}/presence", right="write")
 @Describes("Health", body=PresenceBody, answers={200: Present}, asks=(ReportHealth,))
-async def report_presence(request: AnyRequest) -> ASGIResponse:
+async def report_presence(request: HttpRequest) -> ASGIResponse:
     """Give a sign of life of a session that has not stopped."""
     body = await body_of(request, PresenceBody)
     report = await use_cases_of(request).presence.report(
@@ -102,7 +102,7 @@ async def report_presence(request: AnyRequest) -> ASGIResponse:
 
 @get("/v1/sessions/{session_id:str}/health", right="read")
 @Describes("Health", answers={200: HealthEntry})
-async def get_session_health(request: AnyRequest) -> ASGIResponse:
+async def get_session_health(request: HttpRequest) -> ASGIResponse:
     """Read how a session is; reading it writes nothing."""
     services = services_of(request)
     session = await services.queries.session(session_id_of(request))
@@ -137,7 +137,7 @@ class HealthQuery(PageQuery):
     linked=True,
 )
 @with_query(HealthQuery)
-async def list_session_health(request: AnyRequest, query: HealthQuery) -> ASGIResponse:
+async def list_session_health(request: HttpRequest, query: HealthQuery) -> ASGIResponse:
     """List how sessions are, newest change first."""
     services = services_of(request)
     state, health, eligible = query.state, query.health, query.eligible
@@ -195,7 +195,7 @@ class WaitQuery(Query):
     etag=True,
 )
 @with_query(WaitQuery)
-async def wait_for_session(request: AnyRequest, query: WaitQuery) -> ASGIResponse:
+async def wait_for_session(request: HttpRequest, query: WaitQuery) -> ASGIResponse:
     """Answer when a session is ready, attached or stopped, or when time is up."""
     session_id = session_id_of(request)
     waiting = services_of(request).waits.until(session_id, query.aim, query.wait)

@@ -10,7 +10,7 @@ from api.http.around.authorization import principal_of, require_right
 from api.http.describing.route_docs import Describes
 from api.http.incoming.bodies import body_of
 from api.http.incoming.query import Query, with_query
-from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.incoming.requests import HttpRequest, session_id_of
 from api.http.outgoing.responses import json_response, outcome_response, to_json
 from api.http.routing import post
 from api.services import caller_of, perform, services_of, use_cases_of
@@ -47,7 +47,7 @@ from domain.session.commands import (
     answers={200: StatusDone},
     asks=(ActivateSession,),
 )
-async def activate_session(request: AnyRequest) -> ASGIResponse:
+async def activate_session(request: HttpRequest) -> ASGIResponse:
     """Say that the agent of a starting session is up."""
     await body_of(request, EmptyBody)
     return outcome_response(await perform(request, ActivateSession()))
@@ -60,7 +60,7 @@ async def activate_session(request: AnyRequest) -> ASGIResponse:
     answers={200: StatusDone},
     asks=(FailStart,),
 )
-async def fail_start(request: AnyRequest) -> ASGIResponse:
+async def fail_start(request: HttpRequest) -> ASGIResponse:
     """Say that the agent of a starting session did not come up; the session stays visible."""
     body = await body_of(request, FailStartBody)
     command = FailStart(failure=body.failure.to_domain())
@@ -69,7 +69,7 @@ async def fail_start(request: AnyRequest) -> ASGIResponse:
 
 @post("/v1/sessions/{session_id:str}/stop", right="write")
 @Describes("Sessions", body=StopSessionBody, answers={200: StatusDone}, asks=(StopSession,))
-async def stop_session(request: AnyRequest) -> ASGIResponse:
+async def stop_session(request: HttpRequest) -> ASGIResponse:
     """End the activation, with its running turn or after it; the first cause stands."""
     body = await body_of(request, StopSessionBody)
     command = StopSession(
@@ -96,7 +96,7 @@ class ResumeQuery(Query):
     problems=("repair_blocked",),
 )
 @with_query(ResumeQuery)
-async def resume_session(request: AnyRequest, query: ResumeQuery) -> ASGIResponse:
+async def resume_session(request: HttpRequest, query: ResumeQuery) -> ASGIResponse:
     """Make a stopped session active again, with its id and its whole history."""
     body = await body_of(request, ResumeSessionBody)
     session_id, caller = session_id_of(request), await caller_of(request)
@@ -119,7 +119,7 @@ async def resume_session(request: AnyRequest, query: ResumeQuery) -> ASGIRespons
     answers={200: ConversationDone},
     asks=(ClearConversation,),
 )
-async def clear_conversation(request: AnyRequest) -> ASGIResponse:
+async def clear_conversation(request: HttpRequest) -> ASGIResponse:
     """Begin the transcript anew; the log goes on, and every cursor stays good."""
     await body_of(request, EmptyBody)
     return outcome_response(await perform(request, ClearConversation()))
@@ -133,7 +133,7 @@ async def clear_conversation(request: AnyRequest) -> ASGIResponse:
     asks=(RewindConversation,),
     problems=("cursor_ahead", "message_not_found"),
 )
-async def rewind_conversation(request: AnyRequest) -> ASGIResponse:
+async def rewind_conversation(request: HttpRequest) -> ASGIResponse:
     """Go back to what was said and known after an earlier event; the log goes on."""
     body = await body_of(request, RewindBody)
     sessions, caller = use_cases_of(request).sessions, await caller_of(request)
@@ -144,7 +144,7 @@ async def rewind_conversation(request: AnyRequest) -> ASGIResponse:
 
 @post("/v1/sessions/batch/delete", right="write", lasts=True)
 @Describes("Sessions", body=BatchDeleteBody, answers={200: BatchDeleted}, asks=(DeleteSession,))
-async def delete_sessions(request: AnyRequest) -> ASGIResponse:
+async def delete_sessions(request: HttpRequest) -> ASGIResponse:
     """Delete sessions, each as if it were asked for alone: one that fails stops no other."""
     body = await body_of(request, BatchDeleteBody)
     sessions, caller = use_cases_of(request).sessions, await caller_of(request)

@@ -10,7 +10,7 @@ from api.http.describing.route_docs import Describes
 from api.http.incoming.bodies import body_of
 from api.http.incoming.preconditions import is_current
 from api.http.incoming.query import PageQuery, with_query
-from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.incoming.requests import HttpRequest, session_id_of
 from api.http.outgoing.responses import (
     etag,
     json_response,
@@ -36,7 +36,7 @@ from domain.values import Owner
     answers={201: Spawned, 200: Spawned},
     asks=(SpawnSession,),
 )
-async def spawn_session(request: AnyRequest) -> ASGIResponse:
+async def spawn_session(request: HttpRequest) -> ASGIResponse:
     """Begin a child session, in one transaction with its parent's word of it."""
     body = await body_of(request, SpawnBody)
     spawn = partial(
@@ -69,7 +69,7 @@ async def spawn_session(request: AnyRequest) -> ASGIResponse:
     asks=(CreateSession,),
     problems=("cursor_ahead", "message_not_found"),
 )
-async def fork_session(request: AnyRequest) -> ASGIResponse:
+async def fork_session(request: HttpRequest) -> ASGIResponse:
     """Begin a session with what another one said and knew after one of its events."""
     body = await body_of(request, ForkBody)
     fork = partial(
@@ -110,7 +110,7 @@ def _different(body: ForkBody) -> CreateSession:
     linked=True,
 )
 @with_query(PageQuery)
-async def list_children(request: AnyRequest, query: PageQuery) -> ASGIResponse:
+async def list_children(request: HttpRequest, query: PageQuery) -> ASGIResponse:
     """List the sessions that this one spawned, the oldest first."""
     session_id = session_id_of(request)
     await services_of(request).queries.session(session_id)
@@ -121,7 +121,7 @@ async def list_children(request: AnyRequest, query: PageQuery) -> ASGIResponse:
 
 @get("/v1/sessions/{session_id:str}/ancestry", right="read")
 @Describes("Lineage", answers={200: Ancestry}, conditional=True)
-async def get_ancestry(request: AnyRequest) -> ASGIResponse:
+async def get_ancestry(request: HttpRequest) -> ASGIResponse:
     """Read which session spawned this one, which spawned that, and so on."""
     services, session_id = services_of(request), session_id_of(request)
     row = await services.queries.session(session_id)

@@ -4,7 +4,7 @@ from litestar.response.base import ASGIResponse
 
 from api.http.describing.route_docs import Describes
 from api.http.incoming.bodies import body_of
-from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.incoming.requests import HttpRequest, name_of, session_id_of
 from api.http.outgoing.responses import location, outcome_response
 from api.http.routing import delete, get, patch, post, put
 from api.services import caller_of, perform, read_response, services_of, state_of, use_cases_of
@@ -33,7 +33,7 @@ from domain.session.commands import AddSummary, DescribeSession, OverrideModel, 
 
 @patch("/v1/sessions/{session_id:str}", right="write")
 @Describes("Describing", body=DescribeSessionBody, answers={200: Done}, asks=(DescribeSession,))
-async def describe_session(request: AnyRequest) -> ASGIResponse:
+async def describe_session(request: HttpRequest) -> ASGIResponse:
     """Change the title, the mark or the tags."""
     body = await body_of(request, DescribeSessionBody)
     command = DescribeSession(
@@ -47,7 +47,7 @@ async def describe_session(request: AnyRequest) -> ASGIResponse:
 
 @post("/v1/sessions/{session_id:str}/usage", right="write")
 @Describes("Describing", body=RecordUsageBody, answers={200: UsageDone}, asks=(RecordUsage,))
-async def record_usage(request: AnyRequest) -> ASGIResponse:
+async def record_usage(request: HttpRequest) -> ASGIResponse:
     """Set the totals of tokens and cost, or add to them."""
     body = await body_of(request, RecordUsageBody)
     command = RecordUsage(
@@ -61,7 +61,7 @@ async def record_usage(request: AnyRequest) -> ASGIResponse:
 
 @get("/v1/sessions/{session_id:str}/models", right="read")
 @Describes("Describing", answers={200: Models}, conditional=True)
-async def get_models(request: AnyRequest) -> ASGIResponse:
+async def get_models(request: HttpRequest) -> ASGIResponse:
     """Read which models can be chosen, and which agents answer with another than their own."""
     session = await state_of(request)
     session_id = session_id_of(request)
@@ -80,7 +80,7 @@ async def get_models(request: AnyRequest) -> ASGIResponse:
     answers={200: Done},
     asks=(OverrideModel,),
 )
-async def override_model(request: AnyRequest) -> ASGIResponse:
+async def override_model(request: HttpRequest) -> ASGIResponse:
     """Have an agent answer with another model."""
     body = await body_of(request, OverrideModelBody)
     command = OverrideModel(
@@ -100,7 +100,7 @@ async def override_model(request: AnyRequest) -> ASGIResponse:
     asks=(OverrideModel,),
     never=(InvalidRuntimeOverride, LimitReached, ModelNotOffered, ModelSwitchingUnsupported),
 )
-async def restore_model(request: AnyRequest) -> ASGIResponse:
+async def restore_model(request: HttpRequest) -> ASGIResponse:
     """Have an agent answer with its own model again."""
     await body_of(request, EmptyBody)
     command = OverrideModel(agent=name_of(request, "agent"), model=None)
@@ -109,7 +109,7 @@ async def restore_model(request: AnyRequest) -> ASGIResponse:
 
 @get("/v1/sessions/{session_id:str}/summaries", right="read")
 @Describes("Describing", answers={200: Summaries}, conditional=True)
-async def get_summaries(request: AnyRequest) -> ASGIResponse:
+async def get_summaries(request: HttpRequest) -> ASGIResponse:
     """Read the newest summary of the conversation as it is now, and the ids of all there were."""
     session = await state_of(request)
     summary = session.description.summary
@@ -135,7 +135,7 @@ async def get_summaries(request: AnyRequest) -> ASGIResponse:
     answers={201: SummaryDone},
     asks=(AddSummary,),
 )
-async def add_summary(request: AnyRequest) -> ASGIResponse:
+async def add_summary(request: HttpRequest) -> ASGIResponse:
     """Put what was said so far in short; the messages stay."""
     body = await body_of(request, AddSummaryBody)
     outcome = await use_cases_of(request).summaries.add(

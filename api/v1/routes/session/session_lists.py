@@ -10,7 +10,7 @@ from api.http.describing.route_docs import (
 )
 from api.http.incoming import cursors
 from api.http.incoming.query import PageQuery, with_query
-from api.http.incoming.requests import AnyRequest
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.responses import (
     Reply,
     array_json,
@@ -37,7 +37,7 @@ from application.reads.health import Checkup, Standing
     linked=True,
 )
 @with_query(ListSessionsQuery)
-async def list_sessions(request: AnyRequest, query: ListSessionsQuery) -> ASGIResponse:
+async def list_sessions(request: HttpRequest, query: ListSessionsQuery) -> ASGIResponse:
     """List sessions, the last said first unless asked otherwise."""
     app, user = narrowed(request, query.app, query.user)
     where = replace(query.filter(), app=app, user=user)
@@ -53,7 +53,7 @@ async def list_sessions(request: AnyRequest, query: ListSessionsQuery) -> ASGIRe
 
 
 async def session_page(
-    request: AnyRequest,
+    request: HttpRequest,
     query: PageQuery,
     where: SessionFilter,
     order: SessionOrder,

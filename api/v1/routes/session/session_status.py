@@ -14,7 +14,7 @@ from api.http.describing.route_docs import (
 )
 from api.http.incoming.preconditions import is_current
 from api.http.incoming.query import Query, with_query
-from api.http.incoming.requests import AnyRequest, header, session_id_of
+from api.http.incoming.requests import HttpRequest, header, session_id_of
 from api.http.outgoing.long_polls import while_there
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import (
@@ -48,7 +48,7 @@ class StatusQuery(Query):
     conditional=True,
 )
 @with_query(StatusQuery)
-async def get_status(request: AnyRequest, query: StatusQuery) -> ASGIResponse:
+async def get_status(request: HttpRequest, query: StatusQuery) -> ASGIResponse:
     """Read the light status; with `wait`, when it has changed or time is up."""
     services = services_of(request)
     session_id, seconds, at = session_id_of(request), query.wait, query.at

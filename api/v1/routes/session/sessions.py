@@ -11,7 +11,7 @@ from api.http.describing.route_docs import (
 from api.http.incoming.bodies import body_of
 from api.http.incoming.preconditions import is_current
 from api.http.incoming.query import Query, with_query
-from api.http.incoming.requests import AnyRequest, header, session_id_of
+from api.http.incoming.requests import HttpRequest, header, session_id_of
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import (
     Reply,
@@ -50,7 +50,7 @@ from domain.values import Owner, rfc3339
     asks=(CreateSession,),
     problems=("blob_missing",),
 )
-async def create_session(request: AnyRequest) -> ASGIResponse:
+async def create_session(request: HttpRequest) -> ASGIResponse:
     """Begin a session."""
     body = await body_of(request, CreateSessionBody, defaults=owner_of_token(request))
     require_owner(request, body.app, body.user)
@@ -106,7 +106,7 @@ class SessionQuery(Query):
     conditional=True,
 )
 @with_query(SessionQuery)
-async def get_session(request: AnyRequest, query: SessionQuery) -> ASGIResponse:
+async def get_session(request: HttpRequest, query: SessionQuery) -> ASGIResponse:
     """Read what lists show of one session; who drives it and its health do not move the ETag."""
     services = services_of(request)
     with_health, at = query.include_health, query.at
@@ -131,7 +131,7 @@ async def get_session(request: AnyRequest, query: SessionQuery) -> ASGIResponse:
     return json_response(body, headers={"ETag": etag(row.sequence)})
 
 
-def _past_reply(request: AnyRequest, past: PastSession) -> Reply:
+def _past_reply(request: HttpRequest, past: PastSession) -> Reply:
     sequence = past.session.sequence
     if is_current(request, sequence):
         return not_modified(sequence)
@@ -149,7 +149,7 @@ def _past_reply(request: AnyRequest, past: PastSession) -> Reply:
 
 @delete("/v1/sessions/{session_id:str}", right="write")
 @Describes("Sessions", body=EmptyBody, answers={200: Done}, asks=(DeleteSession,))
-async def delete_session(request: AnyRequest) -> ASGIResponse:
+async def delete_session(request: HttpRequest) -> ASGIResponse:
     """Set the tombstone; the log stays."""
     await body_of(request, EmptyBody)
     return outcome_response(await perform(request, DeleteSession()))
@@ -163,7 +163,7 @@ async def delete_session(request: AnyRequest) -> ASGIResponse:
     conditional=True,
 )
 @with_query(AtQuery)
-async def get_snapshot(request: AnyRequest, query: AtQuery) -> ASGIResponse:
+async def get_snapshot(request: HttpRequest, query: AtQuery) -> ASGIResponse:
     """Read all of a session at one sequence, now or in the past."""
     services = services_of(request)
     at, session_id = query.at, session_id_of(request)

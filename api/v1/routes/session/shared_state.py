@@ -10,7 +10,7 @@ from api.http.incoming.bodies import body_of
 from api.http.incoming.preconditions import is_current
 from api.http.incoming.query import Query, with_query
 from api.http.incoming.query_values import whole_number
-from api.http.incoming.requests import AnyRequest, name_of, read_name_of
+from api.http.incoming.requests import HttpRequest, name_of, read_name_of
 from api.http.outgoing.responses import Reply, etag, json_response, not_modified, to_json
 from api.http.routing import get, patch
 from api.services import caller_of, services_of, use_cases_of
@@ -51,14 +51,14 @@ _READING = Describes(
 @get("/v1/apps/{app:str}/state", right="read")
 @_READING
 @with_query(SharedStateQuery)
-async def get_app_state(request: AnyRequest, query: SharedStateQuery) -> ASGIResponse:
+async def get_app_state(request: HttpRequest, query: SharedStateQuery) -> ASGIResponse:
     """Read the keys that all sessions of an app share, now or as they were."""
     return await _read(request, query, read_name_of(request, "app"), None)
 
 
 @patch("/v1/apps/{app:str}/state", right="write")
 @Describes("State", body=PatchAppStateBody, answers={200: ScopeDone}, problems=_PROBLEMS)
-async def patch_app_state(request: AnyRequest) -> ASGIResponse:
+async def patch_app_state(request: HttpRequest) -> ASGIResponse:
     """Set and delete keys that all sessions of an app share; `If-Match` names the version."""
     body = await body_of(request, PatchAppStateBody)
     return await _patch(request, body, name_of(request, "app"), None)
@@ -72,7 +72,7 @@ async def patch_app_state(request: AnyRequest) -> ASGIResponse:
     linked=True,
 )
 @with_query(KeyHistoryQuery)
-async def get_app_key_history(request: AnyRequest, query: KeyHistoryQuery) -> ASGIResponse:
+async def get_app_key_history(request: HttpRequest, query: KeyHistoryQuery) -> ASGIResponse:
     """Read who set or deleted a key of an app, the newest write first."""
     return await _history(request, query, read_name_of(request, "app"), None)
 
@@ -80,14 +80,14 @@ async def get_app_key_history(request: AnyRequest, query: KeyHistoryQuery) -> AS
 @get("/v1/apps/{app:str}/users/{user:str}/state", right="read")
 @_READING
 @with_query(SharedStateQuery)
-async def get_user_state(request: AnyRequest, query: SharedStateQuery) -> ASGIResponse:
+async def get_user_state(request: HttpRequest, query: SharedStateQuery) -> ASGIResponse:
     """Read the keys that the sessions of one user of an app share, now or as they were."""
     return await _read(request, query, read_name_of(request, "app"), read_name_of(request, "user"))
 
 
 @patch("/v1/apps/{app:str}/users/{user:str}/state", right="write")
 @Describes("State", body=PatchUserStateBody, answers={200: ScopeDone}, problems=_PROBLEMS)
-async def patch_user_state(request: AnyRequest) -> ASGIResponse:
+async def patch_user_state(request: HttpRequest) -> ASGIResponse:
     """Set and delete keys that the sessions of one user of an app share."""
     body = await body_of(request, PatchUserStateBody)
     return await _patch(request, body, name_of(request, "app"), name_of(request, "user"))
@@ -101,14 +101,14 @@ async def patch_user_state(request: AnyRequest) -> ASGIResponse:
     linked=True,
 )
 @with_query(KeyHistoryQuery)
-async def get_user_key_history(request: AnyRequest, query: KeyHistoryQuery) -> ASGIResponse:
+async def get_user_key_history(request: HttpRequest, query: KeyHistoryQuery) -> ASGIResponse:
     """Read who set or deleted a key of one user of an app, the newest write first."""
     return await _history(
         request, query, read_name_of(request, "app"), read_name_of(request, "user")
     )
 
 
-async def _read(request: AnyRequest, query: SharedStateQuery, app: str, user: str | None) -> Reply:
+async def _read(request: HttpRequest, query: SharedStateQuery, app: str, user: str | None) -> Reply:
     shared = await services_of(request).scopes.read(app, user, at=query.at)
     if is_current(request, shared.version):
         return not_modified(shared.version)
@@ -117,7 +117,7 @@ async def _read(request: AnyRequest, query: SharedStateQuery, app: str, user: st
 
 
 async def _patch(
-    request: AnyRequest, body: PatchAppStateBody | PatchUserStateBody, app: str, user: str | None
+    request: HttpRequest, body: PatchAppStateBody | PatchUserStateBody, app: str, user: str | None
 ) -> Reply:
     outcome, version = await use_cases_of(request).shared_states.patch(
         await caller_of(request), app, user, set=body.set, delete=tuple(body.delete)
@@ -130,7 +130,7 @@ async def _patch(
 
 
 async def _history(
-    request: AnyRequest, query: KeyHistoryQuery, app: str, user: str | None
+    request: HttpRequest, query: KeyHistoryQuery, app: str, user: str | None
 ) -> Reply:
     if user is None:
         page = KeyPage(request, query, "v1", "apps", app, scope="app")

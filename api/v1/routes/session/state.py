@@ -9,7 +9,7 @@ from api.http.around.authorization import principal_of
 from api.http.describing.route_docs import AT_PROBLEMS, Describes
 from api.http.incoming.bodies import body_of
 from api.http.incoming.query import with_query
-from api.http.incoming.requests import AnyRequest, read_name_of, session_id_of
+from api.http.incoming.requests import HttpRequest, read_name_of, session_id_of
 from api.http.outgoing.large_json import object_json
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import (
@@ -36,7 +36,7 @@ from domain.values import rfc3339
 @get("/v1/sessions/{session_id:str}/state", right="read")
 @Describes("State", answers={200: State}, problems=AT_PROBLEMS, etag=True)
 @with_query(AtQuery)
-async def get_state(request: AnyRequest, query: AtQuery) -> ASGIResponse:
+async def get_state(request: HttpRequest, query: AtQuery) -> ASGIResponse:
     """Read all keys that the session sees, now or after a past event."""
     loaded, state = await services_of(request).queries.state(session_id_of(request), query.at)
     session = loaded.session
@@ -55,7 +55,7 @@ async def get_state(request: AnyRequest, query: AtQuery) -> ASGIResponse:
     answers={200: StateDone},
     asks=(PatchState,),
 )
-async def patch_state(request: AnyRequest) -> ASGIResponse:
+async def patch_state(request: HttpRequest) -> ASGIResponse:
     """Set and delete keys, whatever others have set meanwhile, or only at an expected version."""
     body = await body_of(request, PatchStateBody)
     command = PatchState(set=body.set, delete=tuple(body.delete), expected=body.expected_version)
@@ -65,7 +65,7 @@ async def patch_state(request: AnyRequest) -> ASGIResponse:
 @get("/v1/sessions/{session_id:str}/state/{key:str}/history", right="read")
 @Describes("State", answers={200: KeyHistoryAnswer}, linked=True)
 @with_query(KeyHistoryQuery)
-async def get_key_history(request: AnyRequest, query: KeyHistoryQuery) -> ASGIResponse:
+async def get_key_history(request: HttpRequest, query: KeyHistoryQuery) -> ASGIResponse:
     """Read who set or deleted a key that the session sees or saw, the newest write first."""
     session_id = session_id_of(request)
     page = KeyPage(request, query, "v1", "sessions", str(session_id))
@@ -92,7 +92,7 @@ class KeyPage:
     """
 
     def __init__(
-        self, request: AnyRequest, query: KeyHistoryQuery, *owner: str, scope: str | None = None
+        self, request: HttpRequest, query: KeyHistoryQuery, *owner: str, scope: str | None = None
     ) -> None:
         self.request = request
         self.before, self.limit = query.before, query.limit

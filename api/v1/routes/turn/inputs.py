@@ -4,7 +4,7 @@ from litestar.response.base import ASGIResponse
 
 from api.http.describing.route_docs import Describes
 from api.http.incoming.bodies import body_of
-from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.incoming.requests import HttpRequest, name_of, session_id_of
 from api.http.outgoing.responses import location, outcome_response
 from api.http.routing import delete, get, patch, post
 from api.services import caller_of, perform, read_response, state_of, use_cases_of
@@ -49,7 +49,7 @@ _TOPIC = "Inputs"
     asks=(QueueInputs,),
     problems=("blob_missing",),
 )
-async def queue_inputs(request: AnyRequest) -> ASGIResponse:
+async def queue_inputs(request: HttpRequest) -> ASGIResponse:
     """Have inputs run one after the other: all are taken or none."""
     body = await body_of(request, QueueInputsBody)
     wanted = [
@@ -67,7 +67,7 @@ async def queue_inputs(request: AnyRequest) -> ASGIResponse:
 
 @get("/v1/sessions/{session_id:str}/inputs", right="read")
 @Describes(_TOPIC, answers={200: InputPage}, conditional=True)
-async def list_inputs(request: AnyRequest) -> ASGIResponse:
+async def list_inputs(request: HttpRequest) -> ASGIResponse:
     """List all that waits, the next one first."""
     session = await state_of(request)
     document = {
@@ -80,7 +80,7 @@ async def list_inputs(request: AnyRequest) -> ASGIResponse:
 
 @get("/v1/sessions/{session_id:str}/inputs/{input_id:str}", right="read")
 @Describes(_TOPIC, answers={200: InputStanding}, problems=("input_not_found",), conditional=True)
-async def get_input(request: AnyRequest) -> ASGIResponse:
+async def get_input(request: HttpRequest) -> ASGIResponse:
     """Read what has become of an input."""
     input_id = name_of(request, "input_id")
     session = await state_of(request)
@@ -106,7 +106,7 @@ async def get_input(request: AnyRequest) -> ASGIResponse:
     asks=(EditInput,),
     problems=("blob_missing",),
 )
-async def edit_input(request: AnyRequest) -> ASGIResponse:
+async def edit_input(request: HttpRequest) -> ASGIResponse:
     """Change what an input says, as long as it waits."""
     body = await body_of(request, EditInputBody)
     input_id = name_of(request, "input_id")
@@ -121,7 +121,7 @@ async def edit_input(request: AnyRequest) -> ASGIResponse:
     answers={200: InputTakenBack},
     asks=(CancelInput,),
 )
-async def cancel_input(request: AnyRequest) -> ASGIResponse:
+async def cancel_input(request: HttpRequest) -> ASGIResponse:
     """Take an input back; one that has ended in another way stays as it is, and that is said."""
     body = await body_of(request, CancelInputBody)
     input_id = name_of(request, "input_id")
@@ -136,7 +136,7 @@ async def cancel_input(request: AnyRequest) -> ASGIResponse:
     answers={200: InputChanged},
     asks=(PromoteInput,),
 )
-async def steer_input(request: AnyRequest) -> ASGIResponse:
+async def steer_input(request: HttpRequest) -> ASGIResponse:
     """Have what waits reach the running turn at its next tool boundary."""
     body = await body_of(request, SteerInputBody)
     input_id = name_of(request, "input_id")
@@ -151,7 +151,7 @@ async def steer_input(request: AnyRequest) -> ASGIResponse:
     answers={200: DispatchDone},
     asks=(DispatchInput,),
 )
-async def dispatch_input(request: AnyRequest) -> ASGIResponse:
+async def dispatch_input(request: HttpRequest) -> ASGIResponse:
     """Begin the turn of the oldest input; when none waits, nothing happens."""
     await body_of(request, EmptyBody)
     return outcome_response(await perform(request, DispatchInput()))
@@ -164,7 +164,7 @@ async def dispatch_input(request: AnyRequest) -> ASGIResponse:
     answers={200: Interrupted},
     asks=(Interrupt,),
 )
-async def interrupt(request: AnyRequest) -> ASGIResponse:
+async def interrupt(request: HttpRequest) -> ASGIResponse:
     """Cancel the running turn and all that waits behind it."""
     body = await body_of(request, InterruptBody)
     command = Interrupt(expected_turn_id=body.expected_turn_id, reason=body.reason)

@@ -10,7 +10,7 @@ from api.http.incoming.bodies import body_of
 from api.http.incoming.preconditions import is_current
 from api.http.incoming.query import DEFAULT_LIMIT, Limit, Query, with_query
 from api.http.incoming.query_values import one_of
-from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.incoming.requests import HttpRequest, name_of, session_id_of
 from api.http.outgoing.responses import (
     etag,
     from_json,
@@ -76,7 +76,7 @@ class InteractionsQuery(Query):
     conditional=True,
 )
 @with_query(InteractionsQuery)
-async def list_interactions(request: AnyRequest, query: InteractionsQuery) -> ASGIResponse:
+async def list_interactions(request: HttpRequest, query: InteractionsQuery) -> ASGIResponse:
     """List what is pending; with `pending=false` what was decided last, too."""
     kind = query.kind
     session = await state_of(request)
@@ -122,7 +122,7 @@ def _decided(stored: StoredEvent) -> dict[str, Any]:
     problems=("interaction_not_found",),
     conditional=True,
 )
-async def get_interaction(request: AnyRequest) -> ASGIResponse:
+async def get_interaction(request: HttpRequest) -> ASGIResponse:
     """Read what has become of a request."""
     request_id = name_of(request, "request_id")
     session = await state_of(request)
@@ -146,7 +146,7 @@ async def get_interaction(request: AnyRequest) -> ASGIResponse:
     answers={200: InteractionRequested, 201: InteractionRequested},
     asks=(RequestElicitation, RequestPermission),
 )
-async def request_interaction(request: AnyRequest) -> ASGIResponse:
+async def request_interaction(request: HttpRequest) -> ASGIResponse:
     """Ask on behalf of the agent: for a permission, or for content.
 
     The same request made again is answered (200) with what has become of it.
@@ -196,7 +196,7 @@ async def request_interaction(request: AnyRequest) -> ASGIResponse:
     answers={200: InteractionDecided},
     asks=(AnswerElicitation, DecidePermission),
 )
-async def decide_interaction(request: AnyRequest) -> ASGIResponse:
+async def decide_interaction(request: HttpRequest) -> ASGIResponse:
     """Decide, once: with an option of a permission, or with an answer to an elicitation."""
     decided = (await body_of(request, DecideInteractionBody)).decided()
     return await _decide(request, decided, name_of(request, "request_id"))
@@ -210,7 +210,7 @@ async def decide_interaction(request: AnyRequest) -> ASGIResponse:
     asks=(AnswerElicitation, DecidePermission),
     problems=("ambiguous_interaction",),
 )
-async def decide_in_turn(request: AnyRequest) -> ASGIResponse:
+async def decide_in_turn(request: HttpRequest) -> ASGIResponse:
     """Decide the only permission, or answer the only elicitation, that is pending in a turn."""
     decided = (await body_of(request, DecideInteractionBody)).decided()
     use_cases, session_id = use_cases_of(request), session_id_of(request)
@@ -226,7 +226,7 @@ async def decide_in_turn(request: AnyRequest) -> ASGIResponse:
 
 
 async def _decide(
-    request: AnyRequest, decided: DecideBody | AnswerBody, request_id: str
+    request: HttpRequest, decided: DecideBody | AnswerBody, request_id: str
 ) -> ASGIResponse:
     session_id = session_id_of(request)
     caller, interactions = await caller_of(request), use_cases_of(request).interactions
@@ -254,7 +254,7 @@ async def _decide(
     answers={200: InteractionDecided},
     asks=(CancelInteraction,),
 )
-async def withdraw_interaction(request: AnyRequest) -> ASGIResponse:
+async def withdraw_interaction(request: HttpRequest) -> ASGIResponse:
     """Take a request back, on behalf of the agent; it is decided as `cancelled`."""
     body = await body_of(request, WithdrawBody)
     request_id = name_of(request, "request_id")

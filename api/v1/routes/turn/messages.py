@@ -18,7 +18,7 @@ from api.http.incoming.event_cursors import cursor_of
 from api.http.incoming.preconditions import is_current
 from api.http.incoming.query import DEFAULT_LIMIT, Limit, PageQuery, Query, with_query
 from api.http.incoming.query_values import one_of, text
-from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.incoming.requests import HttpRequest, name_of, session_id_of
 from api.http.outgoing.responses import (
     array_json,
     etag,
@@ -51,7 +51,7 @@ from domain.session.commands import AddMessage, ReviseMessage
     asks=(AddMessage,),
     problems=("blob_missing",),
 )
-async def add_message(request: AnyRequest) -> ASGIResponse:
+async def add_message(request: HttpRequest) -> ASGIResponse:
     """Add a message to the transcript."""
     body = await body_of(request, AddMessageBody)
     outcome = await use_cases_of(request).messages.add(
@@ -76,7 +76,7 @@ async def add_message(request: AnyRequest) -> ASGIResponse:
     asks=(ReviseMessage,),
     problems=("blob_missing",),
 )
-async def revise_message(request: AnyRequest) -> ASGIResponse:
+async def revise_message(request: HttpRequest) -> ASGIResponse:
     """Replace what an entry of the transcript says: a message, a thought or a tool call."""
     body = await body_of(request, ReviseMessageBody)
     outcome = await use_cases_of(request).messages.revise(
@@ -117,7 +117,7 @@ class MessagesQuery(PageQuery):
     linked=True,
 )
 @with_query(MessagesQuery)
-async def list_messages(request: AnyRequest, query: MessagesQuery) -> ASGIResponse:
+async def list_messages(request: HttpRequest, query: MessagesQuery) -> ASGIResponse:
     """Page through the transcript, oldest first or newest first."""
     services = services_of(request)
     limit, order, form = query.limit, query.order, query.format
@@ -170,7 +170,7 @@ def _in_part(entries: Sequence[bytes]) -> Sequence[bytes]:
     conditional=True,
 )
 @with_query(AtQuery)
-async def get_message(request: AnyRequest, query: AtQuery) -> ASGIResponse:
+async def get_message(request: HttpRequest, query: AtQuery) -> ASGIResponse:
     """Read one entry of the transcript."""
     services = services_of(request)
     message_id = name_of(request, "message_id")
@@ -198,7 +198,7 @@ class HistoryQuery(Query):
     linked=True,
 )
 @with_query(HistoryQuery)
-async def get_history(request: AnyRequest, query: HistoryQuery) -> ASGIResponse:
+async def get_history(request: HttpRequest, query: HistoryQuery) -> ASGIResponse:
     """Read the events, grouped by turn."""
     services = services_of(request)
     at = query.at

@@ -6,7 +6,7 @@ from litestar.response.base import ASGIResponse
 
 from api.http.describing.route_docs import Describes
 from api.http.incoming.bodies import body_of
-from api.http.incoming.requests import AnyRequest, session_id_of
+from api.http.incoming.requests import HttpRequest, session_id_of
 from api.http.outgoing.responses import etag, json_response, outcome_response, to_json
 from api.http.routing import get, post, put
 from api.services import caller_of, perform, read_response, state_of, use_cases_of
@@ -27,7 +27,7 @@ _TOPIC = "Permissions"
 
 @get("/v1/sessions/{session_id:str}/permissions", right="read")
 @Describes(_TOPIC, answers={200: Permissions}, conditional=True)
-async def get_permissions(request: AnyRequest) -> ASGIResponse:
+async def get_permissions(request: HttpRequest) -> ASGIResponse:
     """Read the rules about tool calls, what they may not exceed, and what may be used."""
     session = await state_of(request)
     document = {**policy_document(session), **bounds_document(session)}
@@ -41,7 +41,7 @@ async def get_permissions(request: AnyRequest) -> ASGIResponse:
     answers={200: PermissionsSet},
     asks=(ReplacePermissions,),
 )
-async def replace_permissions(request: AnyRequest) -> ASGIResponse:
+async def replace_permissions(request: HttpRequest) -> ASGIResponse:
     """Set all rules, of a child none wider than it began with; they hold at once."""
     body = await body_of(request, ReplacePermissionsBody)
     command = ReplacePermissions(permissions=body.to_domain())
@@ -50,7 +50,7 @@ async def replace_permissions(request: AnyRequest) -> ASGIResponse:
 
 @put("/v1/sessions/{session_id:str}/tool-approval", right="write")
 @Describes(_TOPIC, body=ToolApprovalBody, answers={200: PermissionsSet}, asks=(SwitchToolApproval,))
-async def switch_tool_approval(request: AnyRequest) -> ASGIResponse:
+async def switch_tool_approval(request: HttpRequest) -> ASGIResponse:
     """Let tools be called without asking, but for those that a rule denies; or not."""
     body = await body_of(request, ToolApprovalBody)
     command = SwitchToolApproval(enabled=body.enabled)
@@ -59,7 +59,7 @@ async def switch_tool_approval(request: AnyRequest) -> ASGIResponse:
 
 @post("/v1/sessions/{session_id:str}/permissions/evaluate", right="read")
 @Describes(_TOPIC, body=EvaluateBody, answers={200: Judgement})
-async def evaluate_call(request: AnyRequest) -> ASGIResponse:
+async def evaluate_call(request: HttpRequest) -> ASGIResponse:
     """Tell what would happen to a tool call and why; nothing is recorded."""
     body = await body_of(request, EvaluateBody)
     judged = await use_cases_of(request).permissions.evaluate(

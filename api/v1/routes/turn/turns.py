@@ -8,7 +8,7 @@ from litestar.response.base import ASGIResponse
 
 from api.http.describing.route_docs import Describes
 from api.http.incoming.bodies import body_of, validated
-from api.http.incoming.requests import AnyRequest, name_of, session_id_of
+from api.http.incoming.requests import HttpRequest, name_of, session_id_of
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import etag, json_response, location, outcome_response, to_json
 from api.http.routing import get, post
@@ -54,7 +54,7 @@ from domain.values import Failure
     asks=(StartTurn,),
     problems=("blob_missing",),
 )
-async def start_turn(request: AnyRequest) -> ASGIResponse:
+async def start_turn(request: HttpRequest) -> ASGIResponse:
     """Give the agent input: now, in its turn, or within the running one."""
     body = await body_of(request, StartTurnBody)
     outcome = await use_cases_of(request).turns.start(
@@ -80,7 +80,7 @@ async def start_turn(request: AnyRequest) -> ASGIResponse:
 
 @get("/v1/sessions/{session_id:str}/turns/{turn_id:str}", right="read")
 @Describes("Turns", answers={200: TurnStanding}, problems=("turn_not_found",), conditional=True)
-async def get_turn(request: AnyRequest) -> ASGIResponse:
+async def get_turn(request: HttpRequest) -> ASGIResponse:
     """Read what has become of a turn."""
     turn_id = name_of(request, "turn_id")
     session = await state_of(request)
@@ -102,7 +102,7 @@ async def get_turn(request: AnyRequest) -> ASGIResponse:
     asks=(RecordActivity,),
     problems=("blob_missing", "piece_misplaced", "partial_too_large", "limit_reached"),
 )
-async def record_activity(request: AnyRequest) -> ASGIResponse:
+async def record_activity(request: HttpRequest) -> ASGIResponse:
     """Record what the agent did; or, with `partial`, show and keep what it is still writing."""
     torn = TornText()
     body = await body_of(request, RecordActivityBody, decoded=torn.decode)
@@ -148,7 +148,7 @@ def _report(number: int, raw: Any, *, partial: bool) -> tuple[ActivityBody, Acti
 
 
 async def _take_pieces(
-    request: AnyRequest,
+    request: HttpRequest,
     turn_id: str,
     body: RecordActivityBody,
     torn: TornText,
@@ -175,7 +175,7 @@ async def _take_pieces(
     answers={200: InputsTaken},
     asks=(TakeInputs,),
 )
-async def take_inputs(request: AnyRequest) -> ASGIResponse:
+async def take_inputs(request: HttpRequest) -> ASGIResponse:
     """Give the agent what is staged for its turn, now."""
     await body_of(request, EmptyBody)
     command = TakeInputs(turn_id=name_of(request, "turn_id"))
@@ -189,7 +189,7 @@ async def take_inputs(request: AnyRequest) -> ASGIResponse:
     answers={200: TurnEnded},
     asks=(CompleteTurn,),
 )
-async def complete_turn(request: AnyRequest) -> ASGIResponse:
+async def complete_turn(request: HttpRequest) -> ASGIResponse:
     """End the turn as finished; what waits has its turn next."""
     body = await body_of(request, CompleteTurnBody)
     command = CompleteTurn(
@@ -207,7 +207,7 @@ async def complete_turn(request: AnyRequest) -> ASGIResponse:
     answers={200: TurnEnded},
     asks=(FailTurn,),
 )
-async def fail_turn(request: AnyRequest) -> ASGIResponse:
+async def fail_turn(request: HttpRequest) -> ASGIResponse:
     """End the turn as broken; what waits has its turn next."""
     body = await body_of(request, FailTurnBody)
     command = FailTurn(
@@ -224,7 +224,7 @@ async def fail_turn(request: AnyRequest) -> ASGIResponse:
     answers={200: CancelledTurn},
     asks=(CancelTurn,),
 )
-async def cancel_turn(request: AnyRequest) -> ASGIResponse:
+async def cancel_turn(request: HttpRequest) -> ASGIResponse:
     """End this very turn; what waits has its turn next, unless it is held."""
     body = await body_of(request, CancelTurnBody)
     command = CancelTurn(turn_id=name_of(request, "turn_id"), reason=body.reason, hold=body.hold)
