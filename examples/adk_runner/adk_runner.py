@@ -137,8 +137,10 @@ async def serve(
                 running.add(task)
                 task.add_done_callback(running.discard)
     finally:
+        this = asyncio.current_task()
         try:
-            if running:
+            # Who cancels it again does not wait until it has come here.
+            if running and (this is None or this.cancelling() < 2):
                 await asyncio.wait(running, timeout=grace)
         finally:
             for task in running:

@@ -125,7 +125,7 @@ async def test_a_runner_that_is_stopped_ends_its_run_and_leaves_the_next_to_anot
 
 
 async def test_a_runner_that_is_stopped_twice_says_so_of_its_run(runs: Runs):
-    first, one = await runs.runner("one")
+    first, one = await runs.runner("one", grace=3600)
     asked = runs.run()
     await asyncio.wait_for(one.begun.wait(), PATIENCE)
     first.cancel()
