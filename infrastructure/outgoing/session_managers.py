@@ -8,6 +8,7 @@ import asyncio
 import re
 import tomllib
 from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
@@ -201,7 +202,7 @@ class HttpSessionManagers:
             timestamp = str(now - back)
             request.headers[SIGNATURE] = sign(manager.secret, method, wire, timestamp, body)
             request.headers[TIMESTAMP] = timestamp
-            answer = await self._client.send(request, stream=True)
+            answer = await _answer_to(request, self._client)
             if not 200 <= answer.status_code < 600:
                 await answer.aclose()
                 raise ManagerUnreachable(name, "no-status")
@@ -210,6 +211,17 @@ class HttpSessionManagers:
                 return answer
             await answer.aclose()
         raise AssertionError
+
+
+async def _answer_to(request: httpx.Request, client: httpx.AsyncClient) -> httpx.Response:
+    """Return the answer to a request; a read is sent again where a connection ends instead.
+
+    A manager may close a kept connection in the moment in which it is used again.
+    """
+    if request.method in _READS:
+        with suppress(httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            return await client.send(request, stream=True)
+    return await client.send(request, stream=True)
 
 
 async def _chunks(manager: str, answer: httpx.Response) -> AsyncGenerator[bytes]:

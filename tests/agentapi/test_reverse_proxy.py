@@ -37,7 +37,7 @@ def ask(proxy: Proxy, target: str, *lines: str, method: str = "GET") -> Answer:
 
 
 def answer(body: bytes, *lines: str, status: str = "200 OK") -> bytes:
-    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *lines]
+    head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *lines]
     return "\r\n".join([*head, "", ""]).encode() + body
 
 

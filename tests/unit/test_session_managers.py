@@ -1,11 +1,15 @@
-"""The file that names session managers: read, or refused without a word of its secrets."""
+"""Session managers: the file that names them, and what they are asked."""
 
+import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from application.ports.managers.session_managers import ManagerUnreachable
+from infrastructure.clock import SystemClock
 from infrastructure.keys.owner_only_file import KeyFileError
-from infrastructure.outgoing.session_managers import read_managers
+from infrastructure.outgoing.session_managers import HttpSessionManagers, Manager, read_managers
 
 GOOD = '[[manager]]\nid = "b"\nurl = "https://b.example/base/"\nhmac_secret = "s3cr3t"\n'
 
@@ -55,3 +59,36 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path, text: str, says: str):
 def test_a_file_that_others_may_read_is_refused(tmp_path: Path):
     with pytest.raises(KeyFileError, match="chmod 600"):
         read_managers(written(tmp_path, GOOD, 0o644))
+
+
+@pytest.mark.parametrize(("method", "asked"), [("GET", 3), ("POST", 2)])
+async def test_a_read_is_sent_again_where_a_kept_connection_ends(method: str, asked: int):
+    """What writes may have been done, and is not sent twice."""
+    seen = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal seen
+        with suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                seen += 1
+                if seen == 2:
+                    break
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        others = HttpSessionManagers(
+            lambda: (Manager("b", f"http://127.0.0.1:{port}", b"s3cr3t"),), SystemClock()
+        )
+        try:
+            first = await others.ask("b", method, "/x", seconds=60)
+            assert (first.status, first.body) == (200, b"ok")
+            if method == "GET":
+                assert (await others.ask("b", method, "/x", seconds=60)).body == b"ok"
+            else:
+                with pytest.raises(ManagerUnreachable):
+                    await others.ask("b", method, "/x", seconds=60)
+        finally:
+            await others.close()
+    assert seen == asked
