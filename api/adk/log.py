@@ -87,6 +87,36 @@ class Item(NamedTuple):
         return _glance(self.json)
 
 
+class _Asked(NamedTuple):
+    call: dict[str, Any]
+    author: str
+
+
+class _OpenCalls:
+    """The calls among events of google-adk that nothing has answered, each event read once."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, _Asked] = {}
+        self._seen = 0
+
+    def look_at(self, found: Sequence[Item]) -> None:
+        """Look at what is new.
+
+        Args:
+            found: All events, those before the last look included.
+        """
+        for at in range(self._seen, len(found)):
+            event: dict[str, Any] = from_json(found[at].json)
+            content: dict[str, Any] = event.get("content") or {}
+            for part in content.get("parts") or ():
+                answer: dict[str, Any] = part.get("functionResponse") or {}
+                self.by_id.pop(answer.get("id", ""), None)
+                call: dict[str, Any] = part.get("functionCall") or {}
+                if call.get("id"):
+                    self.by_id[call["id"]] = _Asked(call, event["author"])
+        self._seen = len(found)
+
+
 class Unfolding:
     """Goes through a log, or a part of it that begins with an event that nothing covers.
 
@@ -107,6 +137,7 @@ class Unfolding:
         self._lead: tuple[int, int] = (0, 0)
         """Where events without a record of their own begin, and what comes behind them."""
         self._names: dict[str, str] = {}
+        self._open = _OpenCalls()
         self._turn: str | None = None
         """The newest turn that google-adk was asked for: its own events tell how it failed."""
 
@@ -189,19 +220,13 @@ class Unfolding:
         if self._found is None:
             self.is_sure = False
             return None
-        for item in reversed(self._found):
-            event: dict[str, Any] = from_json(item.json)
-            content: dict[str, Any] = event.get("content") or {}
-            for part in content.get("parts") or ():
-                if part.get("functionResponse", {}).get("id") == call_id:
-                    return None
-                call: dict[str, Any] = part.get("functionCall", {})
-                if call.get("id") == call_id:
-                    said = closing_of(call, event["author"], status)
-                    document = whole_event(stored, recorded, said)
-                    at = stored.sequence
-                    return Item(at, at, recorded.turn_id, to_json(document))
-        return None
+        self._open.look_at(self._found)
+        asked = self._open.by_id.get(call_id)
+        if asked is None:
+            return None
+        document = whole_event(stored, recorded, closing_of(asked.call, asked.author, status))
+        at = stored.sequence
+        return Item(at, at, recorded.turn_id, to_json(document))
 
     def _is_told(self, stored: StoredEvent, recorded: Recorded) -> bool:
         """Return whether an event only closes what google-adk has recorded itself."""

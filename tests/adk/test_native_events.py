@@ -8,16 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.adk import log as adk_log
 from api.adk.log import Item, Unfolding
 from api.adk.requests import parsed
 from api.adk.wire import Event, event_record
+from api.http.outgoing.responses import from_json
 from application.ports.log.events import Envelope, StoredEvent
 from domain.errors import CairnError
 from domain.parts import require_parts
 from domain.session import events as e
 from infrastructure.records.codec import JsonCodec
 from tests.property.effort import examples
-from tests.support.builders import NOON, added, called, failed, started
+from tests.support.builders import NOON, added, called, failed, returned, started
 from tests.support.strategies import EVENTS, json_values, turn_ids
 
 with warnings.catch_warnings():
@@ -152,3 +154,27 @@ def test_how_a_run_failed_is_told_when_nobody_is_left_who_has_told_it(
     assert [one.error_code for one in session.events if one.error_code] == codes
     answers = [one for one in session.events if one.get_function_responses()]
     assert [one.author for one in answers] == ["helper"] * len(codes)
+
+
+def test_many_calls_that_a_stop_left_open_are_answered_and_each_event_is_read_once(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    count, reads = 200, list[bytes]()
+
+    def counted(content: bytes) -> Any:
+        reads.append(content)
+        return from_json(content)
+
+    monkeypatch.setattr(adk_log, "from_json", counted)
+    events: list[Any] = [started("t1", meta={"adk.event": None})]
+    for number in range(count):
+        call = {"functionCall": {"id": f"c{number}", "name": "look"}}
+        data = {"covers": 1, "event": as_kept({"author": "helper", "content": {"parts": [call]}})}
+        events += [e.RuntimeEvent(kind="adk.event", data=data), called(f"c{number}")]
+    events += [returned(f"c{number}", status="cancelled") for number in range(count)]
+    items: list[Item] = []
+    Unfolding(CODEC, items).items(log_of(events, ["t1"] * len(events)))
+    session = read_by_google_adk(items)
+    answered = [one.id for event in session.events for one in event.get_function_responses()]
+    assert answered == [f"c{number}" for number in range(count)]
+    assert len(reads) <= len(items)
