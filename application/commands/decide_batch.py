@@ -65,14 +65,6 @@ class _Draft:
 
 
 @dataclass(slots=True)
-class _Weight:
-    """At most how large a state is, and how large it was when that was looked at last; bytes."""
-
-    now: int
-    weighed: int
-
-
-@dataclass(slots=True)
 class DecidedBatch:
     """An append, the states around it, and what each command gets once it is written.
 
@@ -118,7 +110,7 @@ class BatchDecider:
         """
         now = self._store.clock.now()
         session, digest = loaded.session, loaded.digest
-        weight = _Weight(loaded.weight, loaded.weighed)
+        after = Loaded(session, digest, loaded.position, 0, loaded.written, loaded.weighed)
         events: list[NewEvent] = []
         append = Append(session_id, session.sequence, events, now)
         shared: list[SharedWrite] = []
@@ -137,7 +129,7 @@ class BatchDecider:
             try:
                 _require_expected(session, request)
                 made = await self._decide(request, session, digest, now, len(events))
-                self._require_room(request, made, weight)
+                self._require_room(request, made, after)
                 others = await self._begin(request, session, now) if made.events else []
                 told = others[0][1] if others else made.session
                 decision.answer = answer_of(request, told, made.decided)
@@ -149,7 +141,7 @@ class BatchDecider:
                 decision.refusal = refusal
                 continue
             session, digest = made.session, made.digest
-            weight.now += made.size
+            after.written += made.size
             events += made.events
             shared += made.shared
             if others:
@@ -182,29 +174,30 @@ class BatchDecider:
             decision.pending.is_begun = bool(events or keys or signatures)
         for pending in left:
             pending.put_back()
-        after = Loaded(session, digest, loaded.position, 0, weight.now, weight.weighed)
+        after.session, after.digest = session, digest
         return DecidedBatch(append, loaded, after, decisions, left)
 
-    def _require_room(self, request: Request, made: _Draft, weight: _Weight) -> None:
+    def _require_room(self, request: Request, made: _Draft, before: Loaded) -> None:
         """Refuse a command that would add to a state that is as large as it may be.
 
         Args:
             request: The command.
             made: What it came to.
-            weight: Of the state before it.
+            before: The state before it.
 
         Raises:
             StateTooLarge: It would.
             _NotWeighed: It may, depending on how much of what was written is still held.
         """
         most = self._largest_state
-        if weight.now + made.size <= most or not made.events or makes_room(request.command):
+        if before.weight + made.size <= most or not made.events or makes_room(request.command):
             return
-        written = weight.now - weight.weighed
-        if written > most // 16 or (written and weight.weighed + made.size > most):
+        weighed = before.weighed.size
+        written = before.weight - weighed
+        if written > most // 16 or (written and weighed + made.size > most):
             raise _NotWeighed
-        if weight.weighed + made.size > most:
-            raise StateTooLarge(None, size=weight.weighed, limit=most)
+        if weighed + made.size > most:
+            raise StateTooLarge(None, size=weighed, limit=most)
 
     async def _decide(
         self, request: Request, session: Session, digest: bytes, now: datetime, offset: int

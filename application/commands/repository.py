@@ -138,7 +138,7 @@ class SessionRepository:
         if cached is None and start is not None:
             await self._states.weigh(session_id, loaded)
         elif cached is not None:
-            loaded.weight, loaded.weighed = loaded.weight + cached.weight, cached.weighed
+            loaded.written, loaded.weighed = loaded.written + cached.written, cached.weighed
         self.cache(session_id, loaded)
         # Folded for a read or for a command, before this release or after it: once is enough.
         if loaded.session.sequence - (start or ABSENT).sequence > _SNAPSHOT_EVERY:
@@ -234,7 +234,7 @@ class SessionRepository:
         after = max(session.sequence - 1, 0)
         folding = Folding(session)
         reached = session.sequence
-        digest, position, origins, weight = genesis(session_id), 0, 0, 0
+        digest, position, origins, written = genesis(session_id), 0, 0, 0
         while True:
             page = await self._store.log.read(
                 session_id, after=after, upto=upto, limit=_PAGE, most_bytes=_PAGE_BYTES
@@ -245,16 +245,16 @@ class SessionRepository:
                     if recorded.sequence == 1:
                         if before is None:
                             before, origins = await self._before(recorded)
-                            weight += await self.weight_of(before) if origins else 0
+                            written += await self.weight_of(before) if origins else 0
                         folding = Folding(before)
                     folding.take(recorded)
                     reached = recorded.sequence
-                    weight += len(stored.record)
+                    written += len(stored.record)
             if page:
                 after, digest, position = page[-1].sequence, page[-1].digest, page[-1].position
             size = sum(len(stored.record) for stored in page)
             if len(page) < _PAGE and size < _PAGE_BYTES:
-                return Loaded(folding.session, digest, position, origins, weight)
+                return Loaded(folding.session, digest, position, origins, written)
 
     async def _before(self, first: Recorded) -> tuple[Session, int]:
         """Return the state before a log's first event, and how many logs were folded for it.

@@ -17,6 +17,7 @@ from application.commands.request import Request
 from application.errors import Overloaded, StateTooLarge
 from application.fan_out import FanOut
 from application.memory_budget import MEBIBYTE, PROGRAM_BYTES, MemoryBudget, Share
+from application.ports.log.event_log import Append
 from domain.session import commands as c
 from domain.session.state import Session
 from infrastructure.machine_memory import default_budget, memory_of_machine, resident_bytes
@@ -188,6 +189,27 @@ class SlowScales:
         return weight
 
 
+class SlowLog:
+    """A log that takes appends when the test says so.
+
+    Args:
+        store: Whose it is.
+    """
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._log = store.log
+        self.has_come, self.may_append = asyncio.Event(), asyncio.Event()
+        object.__setattr__(store, "log", self)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def append(self, append: Append) -> int:
+        self.has_come.set()
+        await self.may_append.wait()
+        return await self._log.append(append)
+
+
 async def test_the_loop_goes_on_while_a_large_state_is_weighed() -> None:
     desk = Desk(states=16 * MEBIBYTE, largest_state=MEBIBYTE)
     scales = SlowScales(desk.store)
@@ -203,9 +225,37 @@ async def test_the_loop_goes_on_while_a_large_state_is_weighed() -> None:
 
     async def is_weighed() -> bool:
         found = desk.repository.cached(large)
-        return found is not None and 200 * KIBIBYTE < found.weighed < 250 * KIBIBYTE
+        return found is not None and 200 * KIBIBYTE < found.weighed.size < 250 * KIBIBYTE
 
     await eventually(is_weighed, "its weight is known", 60)
+    assert desk.counts_what_it_keeps()
+
+
+async def test_a_weight_that_is_found_during_an_append_counts_for_the_state_after_it() -> None:
+    """Else who writes all the time has the state weighed anew at each append."""
+    desk = Desk(states=16 * MEBIBYTE, largest_state=MEBIBYTE)
+    scales = SlowScales(desk.store)
+    large, other = await desk.begin(1), await desk.begin(2)
+    await desk.ask(large, key("large", 200, "a"))
+    await desk.ask(large, key("large", 200, "b"))
+    slow = SlowLog(desk.store)
+    asked = asyncio.create_task(desk.ask(large, key("k", 1)))
+    await slow.has_come.wait()
+    scales.may_weigh.set()
+
+    async def is_weighed() -> bool:
+        found = desk.repository.cached(large)
+        return found is not None and 200 * KIBIBYTE < found.weighed.size < 250 * KIBIBYTE
+
+    await eventually(is_weighed, "its weight is known", 60)
+    slow.may_append.set()
+    await asked
+    after = desk.repository.cached(large)
+    assert after is not None
+    assert after.session.sequence == 4
+    assert after.weight < 250 * KIBIBYTE
+    assert not after.is_to_be_weighed
+    await desk.ask(other, key("k", 1))
     assert desk.counts_what_it_keeps()
 
 
@@ -258,6 +308,7 @@ def test_blocks_that_are_freed_go_back_to_the_system_by_and_by() -> None:
     """In a process of its own, which has few other blocks; else 100 MB stay."""
     program = """
 import asyncio
+from application.ports.log.event_log import Append
 from application.memory_budget import MemoryBudget
 from infrastructure.machine_memory import MemoryReport, resident_bytes
 

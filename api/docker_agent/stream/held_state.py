@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from api.docker_agent.stream.translation import Translation
 from api.services import Services
-from application.commands.states.loaded import Loaded
+from application.commands.states.loaded import Loaded, Weighed
 from application.ports.log.events import StoredEvent
 from domain.session.state import ABSENT, Session
 
@@ -24,7 +24,7 @@ class HeldState:
         self._services = services
         self._share = services.readers.share
         # The translation has the state; here it is only weighed.
-        self._loaded = Loaded(ABSENT, b"", 0, weight=weight, weighed=weight)
+        self._loaded = Loaded(ABSENT, b"", 0, weighed=Weighed(weight))
         self._share.count(self._loaded.memory)
 
     async def follow(self, translation: Translation, events: Sequence[StoredEvent]) -> None:
@@ -35,9 +35,9 @@ class HeldState:
             events: The next ones.
         """
         loaded, before = self._loaded, self._loaded.memory
-        loaded.weight += sum(len(stored.record) for stored in events)
+        loaded.written += sum(len(stored.record) for stored in events)
         if loaded.is_to_be_weighed:
-            loaded.weight = loaded.weighed = await _weight_of(self._services, translation.state)
+            loaded.weighs(await _weight_of(self._services, translation.state))
         self._share.count(loaded.memory - before)
 
     def let_go(self) -> None:

@@ -60,7 +60,7 @@ class StateCache:
             self._share.count(-before.memory)
         if loaded.is_to_be_weighed:
             if loaded.weight <= _AT_ONCE:
-                loaded.weight = loaded.weighed = self._store.snapshots.weigh(loaded.session)
+                loaded.weighs(self._store.snapshots.weigh(loaded.session))
             elif session_id not in self._weighing:
                 weighing = self._weigh_meanwhile(session_id, loaded)
                 self._weighing[session_id] = asyncio.create_task(weighing)
@@ -92,23 +92,23 @@ class StateCache:
             session_id: Whose.
             loaded: Whose weight is noted; it need not be kept here.
         """
-        size = await self.weight_of(loaded.session)
-        self._note(session_id, loaded, size, size)
+        self._note(session_id, loaded, await self.weight_of(loaded.session))
 
     async def _weigh_meanwhile(self, session_id: UUID, loaded: Loaded) -> None:
         """Weigh a state that is kept here, while more may be written to its session."""
-        weight, weighed = loaded.weight, loaded.weighed
         try:
             size = await self.weight_of(loaded.session)
         finally:
             del self._weighing[session_id]
-        newest = self._states.get(session_id.int)
-        # One that was loaded anew, or weighed meanwhile, is no longer this one and what came since.
-        if newest is not None and newest.weighed == weighed and newest.weight >= weight:
-            self._note(session_id, newest, size + newest.weight - weight, size)
+        # A later one may have been weighed meanwhile.
+        if loaded.weighed.written <= loaded.written:
+            self._note(session_id, loaded, size)
 
-    def _note(self, session_id: UUID, loaded: Loaded, weight: int, weighed: int) -> None:
-        before = loaded.memory
-        loaded.weight, loaded.weighed = weight, weighed
-        if self._states.get(session_id.int) is loaded:
-            self._share.count(loaded.memory - before)
+    def _note(self, session_id: UUID, loaded: Loaded, size: int) -> None:
+        kept = self._states.get(session_id.int)
+        # One that was loaded anew has nothing to do with this one.
+        is_counted = kept is not None and kept.weighed is loaded.weighed
+        before = kept.memory if kept is not None else 0
+        loaded.weighs(size)
+        if kept is not None and is_counted:
+            self._share.count(kept.memory - before)
