@@ -28,10 +28,14 @@ async def throughput(lab: Lab) -> list[Figure]:
     )
     for port, plan in sides:
         await load.run(port, plan, 64, 1)
+    both = (server, floor)
+    began = [one.processor_seconds() for one in both]
     runs = await load.alternate(
         rounds, *(partial(load.run, port, plan, 64, seconds) for port, plan in sides)
     )
+    ended = [one.processor_seconds() for one in both]
     ours, insert, noop = (load.median_load(side) for side in runs)
+    ours_costs, insert_costs = map(_micros_each, began, ended, (ours, insert))
     rates: dict[str, object] = {
         "cairn": [run.rate for run in runs[0]],
         "insert": [run.rate for run in runs[1]],
@@ -64,7 +68,23 @@ async def throughput(lab: Lab) -> list[Figure]:
             floor_name="Litestar + pydantic, no store",
             target=_judged(ours, at_least(ours.rate, noop.rate / 2, "at least half of the floor")),
         ),
+        Figure(
+            measure="throughput",
+            title=f"{title}, processor time of the server for each",
+            value=ours_costs,
+            unit="µs",
+            floor=insert_costs,
+            floor_name=_INSERT,
+            note="" if ours_costs is not None else "this system has no /proc",
+        ),
     ]
+
+
+def _micros_each(began: float | None, ended: float | None, run: load.Load) -> float | None:
+    """Return the processor time of a request in microseconds."""
+    if began is None or ended is None:
+        return None
+    return (ended - began) * 1e6 / run.requests
 
 
 async def tail_latency(lab: Lab) -> list[Figure]:
