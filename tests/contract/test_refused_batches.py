@@ -24,7 +24,8 @@ from tests.support.appends import Chain
 
 def pending(append: Append) -> PendingAppend:
     done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    return PendingAppend(append.streams, done, monotonic(), 100, len(append.events), [])
+    logs = [one.session_id.int for one in append.streams]
+    return PendingAppend(append.streams, done, monotonic(), 100, len(append.events), logs, [])
 
 
 def stored(url: str) -> int:

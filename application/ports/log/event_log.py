@@ -22,6 +22,9 @@ from application.ports.session.shared_state import ScopeOwner, ScopeVersion, Sha
 from domain.access.events import ACCESS_LOG
 from domain.errors import SessionExists
 
+_ACCESS_LOG = ACCESS_LOG.int
+"""Python code compares UUIDs; the numbers that they are, the interpreter itself does."""
+
 
 @dataclass(slots=True)
 class Append:
@@ -82,7 +85,7 @@ class Append:
         """
         together = (self, *self.companions)
         for one in together:
-            if one.session_id == ACCESS_LOG and not one.of_store:
+            if one.session_id.int == _ACCESS_LOG and not one.of_store:
                 raise SessionExists("this id is that of the log of accesses; choose another id")
         if not self.companions:
             return together

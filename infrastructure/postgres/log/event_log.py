@@ -1,6 +1,6 @@
 """The log on Postgres: group commit for writing, keyset ranges for reading."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
@@ -69,9 +69,9 @@ class PostgresEventLog:
     async def _connect(self) -> AsyncConnection:
         return await self._database.connect("cairn writer")
 
-    async def append(self, append: Append) -> int:
+    def append(self, append: Append) -> Coroutine[Any, Any, int]:
         """Make an append and its companions durable; see `EventLog.append`."""
-        return await self._commits.append(append)
+        return self._commits.append(append)
 
     async def read(
         self,

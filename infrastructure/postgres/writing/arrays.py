@@ -6,7 +6,7 @@ cost on our side of the wire (measured: 25,000 appends a second became 42,000).
 
 import struct
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import ClassVar
 
 from psycopg import AsyncConnection, Connection
@@ -17,6 +17,7 @@ from psycopg.pq import Format
 _HEADER = struct.Struct(">iiIii").pack
 _LENGTH = struct.Struct(">i").pack
 _NULL = _LENGTH(-1)
+_MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - the name is the same on 3.11
 
 
@@ -56,12 +57,7 @@ class TimestampArray(_Array):
     """A `timestamptz[]`."""
 
     def __init__(self, items: Sequence[datetime]) -> None:
-        self.items = [_microseconds(item) for item in items]
-
-
-def _microseconds(moment: datetime) -> int:
-    since = moment - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+        self.items = [(item - _EPOCH) // _MICROSECOND for item in items]
 
 
 class _BytesDumper(Dumper):

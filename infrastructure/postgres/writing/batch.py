@@ -35,18 +35,19 @@ def arguments(batch: Iterable[Append]) -> dict[str, Any]:
     signatures: list[dict[str, str]] = []
     count = 0
     for append in batch:
-        session, sequence, first = append.session_id.bytes, append.before, count
+        session, sequence, first = append.session_id.int.to_bytes(16), append.before, count
+        of_session = append.of_session
         for event in append.events:
             sequence += 1
             events.append((session, sequence, event.type.encode(), event.record, event.digest))
         count += len(append.events)
-        if append.by_import or not append.of_session:
+        if append.by_import or not of_session:
             hashes = [erased_hash(event.record) for event in append.events]
             if any(hashes):
                 erased += [None] * (first - len(erased)) + hashes
         if append.row is not None:
             rows.append(_row_json(append, append.row, count))
-        elif append.events and append.of_session:
+        elif append.events and of_session:
             digest = append.events[-1].digest
             at, messages, tool = append.activity
             touched.append(

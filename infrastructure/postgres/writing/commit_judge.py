@@ -39,6 +39,7 @@ class PendingAppend:
         since: When it came, by the monotonic clock.
         size: The bytes of all records.
         events: How many there are.
+        logs: The ids of the logs, as the numbers that they are.
         expects: The shared scopes whose versions it asks for.
         app: Behind whose appends it waits.
     """
@@ -48,6 +49,7 @@ class PendingAppend:
     since: float
     size: int
     events: int
+    logs: Sequence[int]
     expects: Sequence[UUID]
     app: str = ""
 

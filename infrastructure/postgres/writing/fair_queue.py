@@ -27,9 +27,11 @@ class FairQueue:
         for queue in self._waiting.values():
             yield from queue
 
-    def add(self, append: PendingAppend) -> None:
-        """Let an append wait behind the others of its app."""
+    def add(self, append: PendingAppend) -> bool:
+        """Let an append wait behind the others of its app, and return whether it is the first."""
+        is_first = not self._turns
         self._queue_of(append).append(append)
+        return is_first
 
     def take(self) -> PendingAppend:
         """Return the oldest append of the app whose turn it is.

@@ -145,20 +145,24 @@ class GroupCommit:
     async def append(self, append: Append) -> int:
         """Make an append durable; see `EventLog.append`."""
         streams, size, events = append.streams, 0, 0
+        logs: list[int] = []
         expects: list[UUID] = []
         for one in streams:
+            logs.append(one.session_id.int)
             events += len(one.events)
             for event in one.events:
                 size += len(event.record)
-            expects += [expected.scope_id for expected in one.expected_scopes]
+            if one.expected_scopes:
+                expects += [expected.scope_id for expected in one.expected_scopes]
         if self._closing:
             raise StoreUnavailable("the server is stopping; try again")
         self._make_room(append.app, size)
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         most = max(self._limits.patience - _LEAST_PATIENCE, 0.0)
         since = monotonic() - min(max(append.waited, waited()), most)
-        self._queue.add(PendingAppend(streams, done, since, size, events, expects, append.app))
-        self._arrived.set()
+        app = append.app
+        if self._queue.add(PendingAppend(streams, done, since, size, events, logs, expects, app)):
+            self._arrived.set()
         with waiting():
             return await done
 
@@ -265,7 +269,7 @@ class GroupCommit:
     def _take(self) -> list[PendingAppend]:
         batch: list[PendingAppend] = []
         events = size = 0
-        seen: set[bytes] = set()
+        seen: set[int] = set()
         written: set[UUID] = set()
         later: list[PendingAppend] = []
         limits = self._limits
@@ -274,12 +278,11 @@ class GroupCommit:
             most -= most // 2
         while self._queue and len(batch) < most and events < limits.events and size < limits.bytes:
             waiting = self._queue.take()
-            logs = [one.session_id.bytes for one in waiting.streams]
-            if not (seen.isdisjoint(logs) and written.isdisjoint(waiting.expects)):
+            if not (seen.isdisjoint(waiting.logs) and written.isdisjoint(waiting.expects)):
                 # It was decided on a state that one before it is about to change: let it conflict.
                 later.append(waiting)
                 continue
-            seen.update(logs)
+            seen.update(waiting.logs)
             for one in waiting.streams:
                 for write in one.shared:
                     written.add(write.scope_id)
