@@ -38,11 +38,6 @@ class BlobNaming:
         self._repository = repository
         self._later = later
 
-    @staticmethod
-    def concerns(request: Request) -> bool:
-        """Return whether a request names blobs, or is for a fork, which has those of its origin."""
-        return request.inherits is not None or named_blobs(request.command) is not NONE_NAMED
-
     @asynccontextmanager
     async def noted(self, request: Request) -> AsyncGenerator[Request]:
         """Note what a request names while it is being done; in doubt when it is refused.
@@ -95,6 +90,15 @@ class BlobNaming:
                     raise
                 self._doubt(session_id, new - named_blobs(command).all)
         return new, command
+
+
+def names_blobs(request: Request) -> bool:
+    """Return whether a request names blobs, or is for a fork, which has those of its origin.
+
+    Args:
+        request: What is asked.
+    """
+    return request.inherits is not None or named_blobs(request.command) is not NONE_NAMED
 
 
 def _without(missing: Collection[str], command: Command) -> Command:

@@ -14,37 +14,37 @@ from typing import Any
 from uuid import UUID
 
 from application.commands.answers import answer_of
-from application.commands.blob_naming import BlobNaming
-from application.commands.decide_batch import BatchDecider
+from application.commands.blob_naming import BlobNaming, names_blobs
+from application.commands.decide_batch import BatchDecider, DecidedBatch
 from application.commands.hooks import Hooks
 from application.commands.idempotency import StoredAnswers
 from application.commands.reactions import REACTIONS, Reaction
 from application.commands.repository import SessionRepository
 from application.commands.request import Idempotency, Outcome, Request
-from application.commands.session_queue import PendingCommand, QueueLimits, SessionQueue
-from application.commands.settling import Settling, refuse_all, without_repeated, without_taken_ids
-from application.commands.states.loaded import Loaded
+from application.commands.retrying import ATTEMPTS, Retrying, never_done
+from application.commands.session_queue import (
+    PendingCommand,
+    QueueLimits,
+    SessionQueue,
+    put_back,
+    still_waiting,
+)
+from application.commands.settling import Settling, refuse_all, settle
 from application.errors import (
     BlobMissing,
-    Busy,
     HookDenied,
     HookFailed,
     KeysTaken,
-    LogDamaged,
     ReceivedBefore,
     SignaturesSeen,
     VersionConflict,
 )
 from application.fan_out import FanOut
 from application.patience import SharedPatience, Waited, left_of, waited, waiting
-from application.ports.log.event_log import Append
 from application.ports.store import Store
 from domain.errors import CairnError
 from domain.session.decide import decide
-from domain.session.state import Session
 from domain.timers import Timers
-
-_ATTEMPTS = 50
 
 
 class CommandHandler:
@@ -79,16 +79,18 @@ class CommandHandler:
         self._repository = repository
         self._fan_out = fan_out
         self._waiting = waiting or QueueLimits()
-        self._hooks = hooks or Hooks()
+        self._hooks = hooks or None
         self._reactions = reactions
         self._answers = StoredAnswers(store)
+        self._retrying = Retrying(repository, self._answers)
         self._settling = Settling(self._answers)
         self._decider = BatchDecider(
             store, largest=largest, largest_state=largest_state, timers=timers or Timers()
         )
         self._blobs = BlobNaming(store.blobs, repository, self._do)
-        self._queues: dict[int, SessionQueue] = {}
-        """By the numbers that ids are: Python code compares UUIDs, and hashes them."""
+        self._queues: dict[int, SessionQueue | None] = {}
+        """What waits for each session that is served; None before the first waits. By the numbers
+        that ids are: Python code compares UUIDs, and hashes them."""
         self._chores: set[asyncio.Task[object]] = set()
         self._signed: set[bytes] = set()
 
@@ -114,11 +116,17 @@ class CommandHandler:
         finally:
             self._signed.discard(hashed)
 
-    async def _handle(self, request: Request) -> Outcome:
+    def _handle(self, request: Request) -> Coroutine[Any, Any, Outcome]:
+        if self._hooks is None and not names_blobs(request):
+            return self._answered(request)
+        return self._prepared(request)
+
+    async def _prepared(self, request: Request) -> Outcome:
+        """Look at what a request brings along or names before it waits for its session."""
         if request.inherits is not None:
             size = await self._repository.weight_of(request.inherits)
             request = request._replace(inherits_bytes=size)
-        if self._hooks:
+        if self._hooks is not None:
             try:
                 request = await self._hooks.before(request)
             except (HookDenied, HookFailed):
@@ -127,7 +135,7 @@ class CommandHandler:
                 if done is None:
                     raise
                 return done
-        if not self._blobs.concerns(request):
+        if not names_blobs(request):
             return await self._answered(request)
         try:
             async with self._blobs.noted(request) as noted:
@@ -161,12 +169,15 @@ class CommandHandler:
     async def _enqueue(self, request: Request) -> Outcome:
         loop = asyncio.get_running_loop()
         pending = PendingCommand(request, loop.create_future(), loop.time() - waited())
-        queue = self._queues.get(request.session_id.int)
-        if queue is None:
-            # Whoever finds no queue serves itself; a task would double the cost of waiting.
-            self._queues[request.session_id.int] = SessionQueue(self._waiting)
-            await self._serve(request.session_id, [pending])
+        session_id, queues = request.session_id, self._queues
+        if session_id.int not in queues:
+            # Whoever finds nobody served serves itself; a task would double the cost of waiting.
+            queues[session_id.int] = None
+            await self._serve(session_id, [pending])
             return await pending.done
+        queue = queues[session_id.int]
+        if queue is None:
+            queue = queues[session_id.int] = SessionQueue(self._waiting)
         queue.add(pending)
         alarm = loop.call_later(left_of(self._waiting.patience), pending.give_up)
         try:
@@ -175,17 +186,47 @@ class CommandHandler:
         finally:
             alarm.cancel()
 
+    async def _serve_later(self, session_id: UUID, batch: list[PendingCommand]) -> None:
+        # Whoever has waited longer hears in time by an alarm, and does not spoil it for the others.
+        youngest = max(pending.since for pending in batch)
+        with SharedPatience(Waited(asyncio.get_running_loop().time() - youngest)):
+            await self._serve(session_id, still_waiting(batch))
+
     async def _serve(self, session_id: UUID, batch: list[PendingCommand]) -> None:
-        """Serve commands, then leave those that have come meanwhile to a task."""
+        """Decide and append commands, then leave those that have come meanwhile to a task."""
+        repository, conflicts, attempts = self._repository, list[int](), 0
         try:
             while batch:
-                batch = await self._serve_together(session_id, batch)
+                attempts += 1
+                if attempts > ATTEMPTS:
+                    raise never_done(conflicts)
+                loaded = repository.cached(session_id)
+                if loaded is None:
+                    loaded = await repository.refresh(session_id)
+                    batch = still_waiting(batch)
+                decided = await self._decider.decide(session_id, loaded, batch)
+                append = decided.append
+                if not append.events and await self._retrying.is_needed(decided, conflicts):
+                    batch = put_back(batch)
+                    continue
+                if append.events or append.keys or append.signatures:
+                    append.waited = asyncio.get_running_loop().time() - batch[0].since
+                    try:
+                        position = await self._store.log.append(append)
+                    except (VersionConflict, KeysTaken, SignaturesSeen) as why:
+                        batch = await self._retrying.left_of(batch, decided, why, conflicts)
+                        continue
+                    self._tell(decided, position)
+                repository.cache(session_id, decided.after)
+                for pending, refusal in settle(decided):
+                    await self._settling.refuse(pending, refusal)
+                batch, conflicts, attempts = decided.left, [], 0
         except Exception as error:  # noqa: BLE001 - it is the answer of those who wait
-            self._repository.forget(session_id)
+            repository.forget(session_id)
             refuse_all(batch, error)
         except asyncio.CancelledError:
             # Whether it was written is not known here any more: it must not be written again.
-            self._repository.forget(session_id)
+            repository.forget(session_id)
             refuse_all(batch, asyncio.CancelledError())
             raise
         finally:
@@ -195,79 +236,23 @@ class CommandHandler:
             else:
                 del self._queues[session_id.int]
 
-    async def _serve_later(self, session_id: UUID, batch: list[PendingCommand]) -> None:
-        # Whoever has waited longer hears in time by an alarm, and does not spoil it for the others.
-        youngest = max(pending.since for pending in batch)
-        with SharedPatience(Waited(asyncio.get_running_loop().time() - youngest)):
-            await self._serve(session_id, batch)
-
-    async def _serve_together(
-        self, session_id: UUID, batch: list[PendingCommand]
-    ) -> list[PendingCommand]:
-        """Decide and append commands, and return those that are to be decided after that."""
-        repository = self._repository
-        conflicts: list[int] = []
-        for _ in range(_ATTEMPTS):
-            for pending in batch:
-                pending.put_back()
-            loaded = repository.cached(session_id) or await repository.refresh(session_id)
-            # Callers that have disconnected while they waited are left out.
-            batch = [pending for pending in batch if not pending.done.done()]
-            decided = await self._decider.decide(session_id, loaded, batch)
-            append = decided.append
-            if not decided.decisions and decided.left:
-                await repository.weigh(session_id, loaded)
-                continue
-            if not append.events and not await repository.is_newest(session_id, loaded):
-                await self._look_again(session_id, loaded, conflicts)
-                continue
-            if append.events or append.keys or append.signatures:
-                append.waited = asyncio.get_running_loop().time() - batch[0].since
-                try:
-                    position = await self._store.log.append(append)
-                except VersionConflict as conflict:
-                    batch = without_taken_ids(session_id, decided, conflict) + decided.left
-                    await self._look_again(session_id, loaded, conflicts)
-                    continue
-                except KeysTaken as taken:
-                    batch = await self._settling.answer_the_repeated(batch, taken.keys)
-                    continue
-                except SignaturesSeen as seen:
-                    batch = without_repeated(batch, seen.hashes)
-                    continue
-                for signed in append.signatures:
-                    signed.is_kept = True
-                if append.events:
-                    decided.after.position = position
-                    self._publish(append, position)
-                    self._follow_up(session_id, loaded.session, decided.after.session)
-            repository.cache(session_id, decided.after)
-            await self._settling.settle(session_id, decided)
-            return decided.left
-        if conflicts and conflicts.count(conflicts[-1]) > _ATTEMPTS // 2:
-            # Whoever is first leaves events, and none came.
-            raise LogDamaged(
-                f"the log of this session ends at event {conflicts[-1]}, and the store keeps"
-                " another end of it; `cairn repair SESSION --dry-run` says more"
-            )
-        raise Busy("too many processes write to this session at once; try again")
-
-    async def _look_again(self, session_id: UUID, loaded: Loaded, conflicts: list[int]) -> None:
-        conflicts.append(loaded.session.sequence)
-        # The second look at one end has found nothing new: the log may have been cut.
-        await self._repository.refresh(session_id, anew=conflicts.count(conflicts[-1]) == 2)
-
-    def _publish(self, append: Append, position: int) -> None:
-        self._fan_out.publish(append.session_id, append, position)
+    def _tell(self, decided: DecidedBatch, position: int) -> None:
+        """Tell of what was written who waits for it, and do what follows from it."""
+        append, before, after = decided.append, decided.before.session, decided.after
+        session_id = append.session_id
+        for signed in append.signatures:
+            signed.is_kept = True
+        if not append.events:
+            return
+        after.position = position
+        self._fan_out.publish(session_id, append, position)
         for companion in append.companions:
             position += len(companion.events)
             self._fan_out.publish(companion.session_id, companion, position)
-
-    def _follow_up(self, session_id: UUID, before: Session, after: Session) -> None:
-        if self._repository.snapshot_due(before, after):
-            self._do(self._repository.save(session_id, after))
+        if self._repository.snapshot_due(before, after.session):
+            self._do(self._repository.save(session_id, after.session))
         for reaction in self._reactions:
-            for request in reaction(session_id, before, after):
+            for request in reaction(session_id, before, after.session):
                 self._do(self._enqueue(request))
 
     async def _already_so(self, request: Request) -> Outcome | None:

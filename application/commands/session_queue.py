@@ -120,3 +120,23 @@ class SessionQueue:
             if size >= self.limits.together_bytes:
                 break
         return batch
+
+
+def still_waiting(batch: list[PendingCommand]) -> list[PendingCommand]:
+    """Return the commands whose callers have not disconnected, nor heard anything yet.
+
+    Args:
+        batch: Commands that have waited.
+    """
+    return [pending for pending in batch if not pending.done.done()]
+
+
+def put_back(batch: list[PendingCommand]) -> list[PendingCommand]:
+    """Have commands wait again, of which nothing was stored, and return those that still do.
+
+    Args:
+        batch: The commands.
+    """
+    for pending in batch:
+        pending.put_back()
+    return still_waiting(batch)
