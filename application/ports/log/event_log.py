@@ -1,9 +1,9 @@
 """The log: what joins it, and how it is read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from application.ports.access.seen_signatures import SignedRequest
@@ -99,7 +99,7 @@ class Append:
 class EventLog(Protocol):
     """The append-only log, ordered per session by sequence and over all by position."""
 
-    async def append(self, append: Append) -> int:
+    def append(self, append: Append) -> Coroutine[Any, Any, int]:
         """Make an append and its companions durable, all or none.
 
         Returns:
