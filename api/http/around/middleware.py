@@ -3,52 +3,26 @@
 import os
 import re
 from collections.abc import Iterable
-from functools import cache
 from time import perf_counter
 from typing import Any
 from urllib.parse import unquote
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
-from prometheus_client import Counter, Histogram
 
 from api.http.around.forwarded import Forwarding
 from api.http.around.request_ids import request_id_of
 from api.http.around.request_log import RequestLog
+from api.http.around.tally import RequestTally
 from api.http.incoming.requests import SLASH_IN_A_NAME
 from api.http.routing import METHODS
 from application.memory_budget import Share
 
-_REQUESTS = Counter(
-    "cairn_http_requests_total", "Requests answered.", ["method", "route", "status"]
-)
-_SECONDS = Histogram(
-    "cairn_http_request_seconds",
-    "Time to answer, streams and long polls left out.",
-    ["method", "route"],
-    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
-)
 _SLASH = re.compile("%2f", re.IGNORECASE)
 _LISTS = frozenset({b"accept", b"accept-encoding", b"if-match", b"if-none-match"})
 _NO_ROUTE = "none"
-_TYPE = re.compile(r":\w+}")
 ANSWERED = "cairn_answered"
 """Where a scope says with which status the connection itself has answered."""
-
-
-@cache
-def _counter(method: str, route: str, status: int) -> Counter:
-    return _REQUESTS.labels(method, _as_described(route), status)
-
-
-@cache
-def _histogram(method: str, route: str) -> Histogram:
-    return _SECONDS.labels(method, _as_described(route))
-
-
-def _as_described(route: str) -> str:
-    """Return a route as the OpenAPI document has it."""
-    return _TYPE.sub("}", route)
 
 
 def _path_of(raw: bytes) -> str:
@@ -99,6 +73,7 @@ class RequestMiddleware:
         self._app = app
         self._lifespan = lifespan
         self._log = RequestLog(everything=access_log)
+        self._tally = RequestTally()
         self._forwarding = forwarding
         self._worker = str(os.getpid()).encode()
         self.services: object = None
@@ -166,7 +141,7 @@ class RequestMiddleware:
         route: str = extra.get("cairn_route", _NO_ROUTE)
         # Clients may make up methods and paths, but no series.
         method = scope["method"] if scope["method"] in METHODS else "other"
-        _counter(method, route, status).inc()
-        if not streamed and b"wait=" not in scope["query_string"]:
-            _histogram(method, route).observe(seconds)
+        lasts = streamed or b"wait=" in scope["query_string"]
+        self._tally.count(method, route, status, None if lasts else seconds)
+        if not lasts:
             self._log.answered(scope, status, seconds, request_id.decode())
