@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from api.doors import Authenticate
 from api.http.around.authorization import take_ticket
-from api.http.incoming.requests import HttpRequest, header
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.problems import Problem
 from api.services import Services
 from application.errors import Unauthorized
@@ -38,7 +38,8 @@ def by_token(
         services: Services = scope["cairn"]
         authentication = services.authentication
         ticket = take_ticket(request)
-        given = _shown(request, as_password=as_password)
+        shown: bytes | None = scope["cairn_headers"].get(b"authorization")
+        given = None if shown is None else _token_in(shown, as_password=as_password)
         if given is not None:
             if wanted is not None and hmac.compare_digest(given.encode("latin-1"), wanted):
                 return _BEARER
@@ -59,12 +60,9 @@ def by_token(
     return authenticate
 
 
-def _shown(request: HttpRequest, *, as_password: bool) -> str | None:
+def _token_in(authorization: bytes, *, as_password: bool) -> str | None:
     """Return the token that a request shows, as text of bytes; None when it shows none."""
-    given = header(request, b"authorization")
-    if given is None:
-        return None
-    scheme, _, shown = given.partition(" ")
+    scheme, _, shown = authorization.decode("latin-1").partition(" ")
     match scheme.lower():
         case "bearer":
             return shown.strip(_SPACE)

@@ -16,10 +16,10 @@ from litestar.response.base import ASGIResponse
 from litestar.types import HTTPScope, Message, Receive, Scope, Send
 
 from api.http.around.authorization import authorize
-from api.http.around.limits import take_bytes, take_request
+from api.http.around.limits import is_limited, take_bytes, take_request
 from api.http.incoming.addresses import resolve_session
 from api.http.incoming.requests import HttpRequest
-from api.http.outgoing.compression import compressed
+from api.http.outgoing.compression import SMALLEST, compressed
 from api.http.outgoing.downloads import Download
 from api.http.outgoing.giving import Readers
 from api.http.outgoing.responses import Reply
@@ -100,14 +100,24 @@ class Doors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         fields: Any = scope
-        path: str = fields["path"]
-        found = self._find(path)
+        found = self._find(fields["path"])
+        answer: ASGIResponse
         if found is None:
-            answer: ASGIResponse = Reply(b"", status=404)
+            answer = Reply(b"", status=404)
         else:
+            door, router = found
             with SharedPatience(Waited()):
-                answer = await _answer_of(*found, HttpRequest(scope, receive))
-        if isinstance(answer, Reply):
+                try:
+                    request = HttpRequest(scope, receive)
+                    route = await _route_of(door, router, request)
+                    # Signed, it may come to be asked on behalf of a user: they are not counted.
+                    principal: Principal = fields["cairn_principal"]
+                    answer = await route.answer(request)
+                    if not isinstance(answer, Reply) or answer.is_large:
+                        await _admit(answer, fields, principal)
+                except Exception as error:  # noqa: BLE001 - a door answers for whatever happens in it
+                    answer = _error_of(door, error, fields["cairn_request_id"])
+        if isinstance(answer, Reply) and len(answer.body) >= SMALLEST:
             answer = await compressed(answer, fields)
         # What fails after the answer has begun can only be cut off, by the server.
         try:
@@ -148,28 +158,33 @@ def _error_of(door: Door, error: Exception, request_id: str) -> ASGIResponse:
         return Reply(b"", status=500)
 
 
-async def _answer_of(door: Door, router: Router, request: HttpRequest) -> ASGIResponse:
+async def _route_of(door: Door, router: Router, request: HttpRequest) -> Route:
+    """Return what answers a request, once it is known who asks, and that they may."""
     fields = request.scope
-    try:
-        _require_text(fields)
-        fields["cairn_origin"] = door.origin
-        principal = fields["cairn_principal"] = await door.authenticate(request)
-        if "cairn_body" in fields:
-            await take_bytes(request, len(fields["cairn_body"]))
-        route = router.find(fields)
-        fields["cairn_route"] = route.path
-        if route.right is not None:
-            await take_request(request, principal)
-        await resolve_session(request, principal)
-        await authorize(request, route, principal)
-        answer = await route.answer(request)
-        if isinstance(answer, EventStream):
-            await _count(answer, fields, principal)
-        elif isinstance(answer, Download) or (isinstance(answer, Reply) and answer.is_large):
-            await _require_room(answer, fields)
-    except Exception as error:  # noqa: BLE001 - a door answers for whatever happens in it
-        return _error_of(door, error, fields["cairn_request_id"])
-    return answer
+    _require_text(fields)
+    fields["cairn_origin"] = door.origin
+    principal = fields["cairn_principal"] = await door.authenticate(request)
+    if "cairn_body" in fields:
+        await take_bytes(request, len(fields["cairn_body"]))
+    route = router.find(fields)
+    fields["cairn_route"] = route.path
+    if route.right is not None and is_limited(request, "requests"):
+        await take_request(request, principal)
+    resolving = resolve_session(request, principal)
+    if resolving is not None:
+        await resolving
+    allowing = authorize(request, route, principal)
+    if allowing is not None:
+        await allowing
+    return route
+
+
+async def _admit(answer: ASGIResponse, scope: dict[str, Any], principal: Principal) -> None:
+    """Refuse what takes long to send, while too much is being sent."""
+    if isinstance(answer, EventStream):
+        await _count(answer, scope, principal)
+    elif isinstance(answer, Download | Reply):
+        await _require_room(answer, scope)
 
 
 async def _count(answer: EventStream, scope: dict[str, Any], principal: Principal) -> None:
@@ -202,13 +217,20 @@ async def _uncount(scope: dict[str, Any]) -> None:
 
 def _require_text(scope: dict[str, Any]) -> None:
     """Refuse a path or a query that is not UTF-8: two of those would become the same name."""
-    for part, raw in (("path", scope.get("raw_path")), ("query", scope["query_string"])):
-        if raw and (b"%" in raw or not raw.isascii()):
-            try:
-                unquote_to_bytes(raw).decode()
-            except UnicodeDecodeError as wrong:
-                byte = wrong.object[wrong.start]
-                raise ClientException(f"the {part} is not UTF-8: byte 0x{byte:02x}") from None
+    path: bytes | None = scope.get("raw_path")
+    if path and (b"%" in path or not path.isascii()):
+        _require_utf8("path", path)
+    query: bytes = scope["query_string"]
+    if query and (b"%" in query or not query.isascii()):
+        _require_utf8("query", query)
+
+
+def _require_utf8(part: str, raw: bytes) -> None:
+    try:
+        unquote_to_bytes(raw).decode()
+    except UnicodeDecodeError as wrong:
+        byte = wrong.object[wrong.start]
+        raise ClientException(f"the {part} is not UTF-8: byte 0x{byte:02x}") from None
 
 
 class _HeadSent(Exception):

@@ -7,27 +7,27 @@ from uuid import UUID, uuid5
 
 from api.doors import origin_of
 from api.http.around.authorization import principal_of
-from api.http.incoming.bodies import body_size_of
 from api.http.incoming.idempotency import idempotency_key_of
 from api.http.incoming.preconditions import expected_of, is_current
 from api.http.incoming.requests import (
+    SIGNED,
     HttpRequest,
     header_text,
     session_id_of,
-    signed_by,
 )
 from api.http.outgoing.giving import Readers
 from api.http.outgoing.responses import Reply, etag, json_response, not_modified, to_json
 from api.settings import Settings
 from application.commands.access_handler import AccessHandler
 from application.commands.repository import SessionRepository
-from application.commands.request import NIL, Caller, Outcome
+from application.commands.request import NIL, Caller, Outcome, RequestOrigin
 from application.erasure.erasing import Erasing
 from application.erasure.proof import ErasureProofs
 from application.fan_out import FanOut
 from application.limits.limiter import Limiter
 from application.memory_budget import MemoryBudget
 from application.partials.reader import PartialReader
+from application.ports.access.seen_signatures import SignedRequest
 from application.ports.foreign_events import ForeignReader
 from application.ports.readiness import Readiness
 from application.ports.store import Store
@@ -125,7 +125,8 @@ def services_of(request: HttpRequest) -> Services:
 
 def use_cases_of(request: HttpRequest) -> UseCases:
     """Return the use cases of the program that answers a request."""
-    return services_of(request).use_cases
+    services: Services = request.scope["cairn"]
+    return services.use_cases
 
 
 async def caller_of(request: HttpRequest) -> Caller:
@@ -135,12 +136,14 @@ async def caller_of(request: HttpRequest) -> Caller:
         Problem: A header is malformed.
     """
     scope = request.scope
-    principal, origin = principal_of(request), origin_of(request)
-    signed = signed_by(request)
+    principal: Principal = scope["cairn_principal"]
+    origin: RequestOrigin = scope["cairn_origin"]
+    signed: SignedRequest | None = scope.get(SIGNED)
     if signed is not None and signed.is_kept:
         signed = None
+    size = len(scope.get("cairn_body", b""))
     if _CONDITIONS.isdisjoint(scope["cairn_headers"]):
-        return Caller(principal.actor, origin, size=body_size_of(request), signed=signed)
+        return Caller(principal.actor, origin, size=size, signed=signed)
     actor, claimed = actor_of(request)
     return Caller(
         actor,
@@ -150,7 +153,7 @@ async def caller_of(request: HttpRequest) -> Caller:
         await idempotency_key_of(request),
         claimed,
         _keys_of_new_sessions(principal),
-        body_size_of(request),
+        size,
         signed,
     )
 

@@ -8,7 +8,7 @@ from litestar.response.base import ASGIResponse
 
 from api.http.incoming.bodies import read_body
 from api.http.incoming.json_body import decode, require_plain_json
-from api.http.incoming.requests import HttpRequest, header
+from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.foreign_errors import foreign_error
 from api.http.outgoing.problems import Problem
 from api.http.outgoing.responses import Reply, etag, to_json
@@ -50,7 +50,7 @@ async def json_of(request: HttpRequest) -> Any:
     if not raw:
         return None
     try:
-        require_plain_json(header(request, b"content-type"), header(request, b"content-encoding"))
+        require_plain_json(request.scope["cairn_headers"])
         return decode(raw)
     except Problem as problem:
         code = "code=415, message=" if problem.code == "unsupported_media_type" else ""

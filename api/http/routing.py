@@ -61,8 +61,13 @@ class Route:
     lasts: bool = False
     guards: tuple[Guard, ...] = ()
 
-    async def answer(self, request: HttpRequest) -> ASGIResponse:
+    def answer(self, request: HttpRequest) -> Awaitable[ASGIResponse]:
         """Return the answer to a request, if no guard refuses it."""
+        if self.guards or self.lasts or self.right in _OF_OPERATORS:
+            return self._answer(request)
+        return self.handler(request)
+
+    async def _answer(self, request: HttpRequest) -> ASGIResponse:
         for guard in self.guards:
             await guard(request)
         if self.lasts or self.right in _OF_OPERATORS:

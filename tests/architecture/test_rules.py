@@ -67,7 +67,7 @@ BOUNDED_BY_WHAT_THEY_ARE_ASKED = {
     "api/docker_agent/openapi.py": {"document"},
     # The models of queries and bodies.
     "api/http/incoming/query.py": {"_left_out"},
-    "api/http/incoming/addresses.py": {"_fields_of"},
+    "api/http/incoming/addresses.py": {"_fields_of", "names_sessions"},
 }
 
 

@@ -90,7 +90,9 @@ async def _native(
     scope, principal = request.scope, principal_of(request)
     scope["path"], scope["path_params"] = found["path"], found["path_params"]
     scope["cairn_route"] = route.path
-    await authorize(request, route, principal)
+    allowing = authorize(request, route, principal)
+    if allowing is not None:
+        await allowing
     return await route.answer(request)
 
 

@@ -4,11 +4,9 @@ uvicorn writes head and body separately: a second system call, and a second pack
 wake up for. It also looks through each header by itself.
 """
 
-from typing import Any, cast
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
-
-from api.cli.serving.gathering import Gathering
 
 _MOST = 64 * 1024
 """The bytes of a body up to which it is copied to be one with its head."""
@@ -21,6 +19,8 @@ class Answer(RequestResponseCycle):
 
     _head: Any = None
     """A head that waits for what follows."""
+    _length: int | None = None
+    """Of the body, by that head."""
 
     async def send(self, message: Any) -> None:
         """Send a piece of the answer.
@@ -29,10 +29,12 @@ class Answer(RequestResponseCycle):
             message: As ASGI has it.
         """
         if message["type"] == "http.response.start" and not self.response_started:
-            length = _length_in(message.get("headers", []))
-            self._head = None if length is None else message
-            if length is None:
+            self._length = _length_in(message.get("headers", []))
+            if self._length is None:
+                self._head = None
                 await super().send(message)
+            else:
+                self._head = message
             return
         head, self._head = self._head, None
         if head is None:
@@ -49,20 +51,18 @@ class Answer(RequestResponseCycle):
     def _send_whole(self, head: Any, body: bytes) -> None:
         if self.disconnected:
             return
-        headers: list[tuple[bytes, bytes]] = head["headers"]
-        if _length_in(headers) != len(body):
+        if self._length != len(body):
             raise RuntimeError("the body has another length than its head tells")
-        lines = [STATUS_LINE[head["status"]]]
-        for name, value in headers:
-            lines += (name, b": ", value, b"\r\n")
-        lines.append(b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n")
-        said = b"".join(lines)
-        line_ends = len(headers) + (2 if self.keep_alive else 3)
-        if len(said) - len(said.translate(None, _CONTROL)) != 2 * line_ends:
+        lines = [*map(b": ".join, head["headers"])]
+        if not self.keep_alive:
+            lines.append(b"connection: close")
+        said = STATUS_LINE[head["status"]] + b"\r\n".join(lines) + b"\r\n\r\n"
+        if len(said) - len(said.translate(None, _CONTROL)) != 2 * (len(lines) + 2):
             raise RuntimeError("a header has a control character")
         self.response_started = self.response_complete = True
         self.waiting_for_100_continue = False
-        cast("Gathering", self.transport).write_at_once(said + body)
+        gathering: Any = self.transport  # as the connection has made it
+        gathering.write_at_once(said + body)
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()
@@ -109,6 +109,5 @@ def make_ours(cycle: RequestResponseCycle, version: str) -> None:
         cycle: uvicorn makes it itself, of its own class.
         version: Of HTTP.
     """
-    cycle.__class__ = cast(
-        "type[RequestResponseCycle]", PlainAnswer if version == "1.0" else Answer
-    )
+    ours: Any = PlainAnswer if version == "1.0" else Answer
+    cycle.__class__ = ours

@@ -60,7 +60,8 @@ class Gathering(asyncio.Transport):
         """Write a whole answer, to which nothing will be added in this turn."""
         if self._has_ended:
             return
-        self._flush()
+        if self._gathered:
+            self._flush()
         if not self._transport.is_closing():
             self._written += len(data)
             self._transport.write(data)

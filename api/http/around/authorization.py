@@ -4,6 +4,8 @@ A session, an app or a user that the principal cannot see is 404, as if it did n
 sees but may not do is 403, with the right that is missing.
 """
 
+from collections.abc import Awaitable
+
 from litestar.exceptions import NotFoundException
 
 from api.http.incoming.requests import HttpRequest, name_of, session_id_of
@@ -36,7 +38,7 @@ def principal_of(request: HttpRequest) -> Principal:
     return principal
 
 
-async def authorize(request: HttpRequest, route: Route, principal: Principal) -> None:
+def authorize(request: HttpRequest, route: Route, principal: Principal) -> Awaitable[None] | None:
     """Refuse what is not there for a principal, and what it may not do.
 
     Args:
@@ -44,16 +46,27 @@ async def authorize(request: HttpRequest, route: Route, principal: Principal) ->
         route: What would answer it.
         principal: Who asks.
 
+    Returns:
+        What is to be awaited before it is let through; None when it is.
+
     Raises:
         NotFoundException: It is not there for this principal.
         SessionNotFound: The same, of a session.
         Problem: 403, a right is missing.
     """
     if route.right is None:
-        return
-    if not principal.sees_all:
-        await _require_there(request, route, principal)
-    require_right(principal, route.right)
+        return None
+    if principal.sees_all:
+        require_right(principal, route.right)
+        return None
+    return _authorize_in_part(request, route, principal, route.right)
+
+
+async def _authorize_in_part(
+    request: HttpRequest, route: Route, principal: Principal, right: Right
+) -> None:
+    await _require_there(request, route, principal)
+    require_right(principal, right)
 
 
 def require_right(principal: Principal, right: Right) -> None:

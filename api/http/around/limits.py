@@ -7,7 +7,19 @@ from api.http.outgoing.rate_limits import rate_limit_fields
 from application.commands.request import Outcome
 from application.errors import OutcomeUnknown
 from application.limits.limiter import Limiter, Standing
+from application.ports.access.allowances import Kind
 from domain.principal import Principal
+
+
+def is_limited(request: HttpRequest, kind: Kind) -> bool:
+    """Return whether there is less of something than anybody wants; if not, nothing is counted.
+
+    Args:
+        request: Of the program that limits it.
+        kind: Of what.
+    """
+    limiter: Limiter = request.scope["cairn"].limiter
+    return kind in limiter.limited
 
 
 async def take_request(request: HttpRequest, principal: Principal) -> None:
@@ -22,8 +34,6 @@ async def take_request(request: HttpRequest, principal: Principal) -> None:
     """
     scope = request.scope
     limiter: Limiter = scope["cairn"].limiter
-    if "requests" not in limiter.limited:
-        return
     standing = await limiter.spend(principal, "requests")
     if standing is not None:
         fields = rate_limit_fields(
@@ -46,8 +56,7 @@ async def take_bytes(request: HttpRequest, amount: int) -> None:
     """
     scope = request.scope
     limiter: Limiter = scope["cairn"].limiter
-    if "bytes" in limiter.limited:
-        await limiter.spend(scope["cairn_principal"], "bytes", amount)
+    await limiter.spend(scope["cairn_principal"], "bytes", amount)
 
 
 async def take_session(request: HttpRequest) -> Standing | None:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from time import perf_counter
 from typing import Any
 from urllib.parse import unquote
@@ -30,12 +30,23 @@ def _path_of(raw: bytes) -> str:
     return SLASH_IN_A_NAME.join(map(unquote, _SLASH.split(raw.decode("latin-1"))))
 
 
-def _security(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return what keeps browsers and proxies from guessing at an answer, and from keeping it."""
-    names = {name.lower() for name, _ in headers}
-    kept = b"private, no-cache" if b"etag" in names else b"no-store"
-    wanted = ((b"x-content-type-options", b"nosniff"), (b"cache-control", kept))
-    return [one for one in wanted if one[0] not in names]
+def _completed(
+    headers: Iterable[tuple[bytes, bytes]], scope: Mapping[str, Any]
+) -> list[tuple[bytes, bytes]]:
+    """Return headers with those of every answer: who may keep it, and what it varies by."""
+    head = [*headers]
+    names = {name.lower() for name, _ in head}
+    # Browsers and proxies are neither to guess at an answer, nor to keep it.
+    if b"x-content-type-options" not in names:
+        head.append((b"x-content-type-options", b"nosniff"))
+    if b"cache-control" not in names:
+        kept = b"private, no-cache" if b"etag" in names else b"no-store"
+        head.append((b"cache-control", kept))
+    vary: bytes | None = scope.get("cairn_vary")
+    if vary is not None:
+        head.append((b"vary", vary))
+    head += scope.get("cairn_headers_of_limits", ())
+    return head
 
 
 def _under(root: bytes, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -75,7 +86,7 @@ class RequestMiddleware:
         self._log = RequestLog(everything=access_log)
         self._tally = RequestTally()
         self._forwarding = forwarding
-        self._worker = str(os.getpid()).encode()
+        self._worker = (b"x-cairn-worker", str(os.getpid()).encode())
         self.services: object = None
         """What requests carry along for those who answer them."""
 
@@ -106,25 +117,19 @@ class RequestMiddleware:
         streamed = False
         seconds: float | None = None
 
-        async def answer(message: Message) -> None:
+        def answer(message: Message) -> Awaitable[None]:
             nonlocal status, streamed, seconds
             if message["type"] == "http.response.start":
                 status = message["status"]
-                vary: bytes | None = extra.get("cairn_vary")
-                message["headers"] = [
-                    *(_under(root, message["headers"]) if root else message["headers"]),
-                    *_security(message["headers"]),
-                    *([] if vary is None else [(b"vary", vary)]),
-                    *extra.get("cairn_headers_of_limits", ()),
-                    (b"x-request-id", request_id),
-                    (b"x-cairn-worker", self._worker),
-                ]
+                head = _under(root, message["headers"]) if root else message["headers"]
+                added = ((b"x-request-id", request_id), self._worker)
+                message["headers"] = [*_completed(head, extra), *added]
             elif "cairn_in_parts" in extra:
                 # It is made; how fast its reader takes it is no matter of this server.
                 seconds = seconds or perf_counter() - began
             elif message.get("more_body"):
                 streamed = True
-            await send(message)
+            return send(message)
 
         try:
             await self._app(scope, receive, answer)

@@ -9,11 +9,10 @@ token and is reached over the loopback interface answers to names of this machin
 
 import ipaddress
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
-from litestar.enums import ScopeType
 from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
@@ -71,7 +70,7 @@ def require_hosts(names: Iterable[str]) -> None:
 
 
 class SiteGuard:
-    """An ASGI app in front of another one, for what browsers do.
+    """An ASGI app for requests in front of another one, for what browsers do.
 
     Args:
         app: What answers.
@@ -97,25 +96,20 @@ class SiteGuard:
         self._hosts = _OUR_NAMES | {host.lower() for host in hosts}
         self._origins = frozenset(origin.encode() for origin in origins)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Refuse what no page may do, and let allowed origins read the answer."""
-        if scope["type"] != ScopeType.HTTP:
-            await self._app(scope, receive, send)
-            return
         fields: Any = scope
         headers: Mapping[bytes, bytes] = fields["cairn_headers"]
         origin = headers.get(b"origin")
         is_allowed = origin is not None and origin in self._origins
-        refused = self._refusal(scope, headers, is_allowed=is_allowed)
+        refused = self._refusal(fields, headers, is_allowed=is_allowed)
         if refused is not None:
-            answer = self._answer_error(scope, refused)
-            await answer(scope, receive, send)
-        elif not self._origins:
-            await self._app(scope, receive, send)
-        elif is_allowed and b"access-control-request-method" in headers:
-            await _answer_preflight(cast("bytes", origin), headers, send)
-        else:
-            await self._app(scope, receive, _with_cors(send, origin if is_allowed else None))
+            return self._answer_error(fields, refused)(scope, receive, send)
+        if not self._origins:
+            return self._app(scope, receive, send)
+        if is_allowed and b"access-control-request-method" in headers:
+            return _answer_preflight(cast("bytes", origin), headers, send)
+        return self._app(scope, receive, _with_cors(send, origin if is_allowed else None))
 
     def _refusal(
         self, scope: HTTPScope, headers: Mapping[bytes, bytes], *, is_allowed: bool
@@ -187,7 +181,7 @@ def _is_reached_over_loopback(scope: HTTPScope) -> bool:
 
 
 def _with_cors(send: Send, origin: bytes | None) -> Send:
-    async def answer(message: Message) -> None:
+    def answer(message: Message) -> Awaitable[None]:
         if message["type"] == "http.response.start":
             more = [(b"vary", b"Origin")]
             if origin is not None:
@@ -196,7 +190,7 @@ def _with_cors(send: Send, origin: bytes | None) -> Send:
                     (b"access-control-expose-headers", _EXPOSED),
                 ]
             message["headers"] = [*message["headers"], *more]
-        await send(message)
+        return send(message)
 
     return answer
 

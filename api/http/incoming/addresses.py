@@ -5,6 +5,7 @@ anything else looks at it: in the path, in parameters of the query and in fields
 """
 
 import re
+from collections.abc import Awaitable
 from functools import cache
 from typing import Any, cast, get_args
 from uuid import UUID
@@ -44,26 +45,33 @@ class NamesSession:
         return dict(ADDRESS_SCHEMA)
 
 
-async def resolve_session(request: HttpRequest, principal: Principal) -> None:
+def resolve_session(request: HttpRequest, principal: Principal) -> Awaitable[None] | None:
     """Put the id of a session in the place of its external id in a path.
 
     Args:
         request: What is asked.
         principal: Who asks; one that sees a single app means the session of that app.
 
+    Returns:
+        What is to be awaited until that is done; None where the path has no external id.
+
     Raises:
         SessionNotFound: No session has the external id.
         AmbiguousName: Sessions of several apps have it.
     """
-    named: dict[str, str] = request.path_params
-    if not named.get("session_id", "").startswith(_BY_NAME):
-        return
+    if not request.path_params.get("session_id", "").startswith(_BY_NAME):
+        return None
+    return _resolve(request, principal)
+
+
+async def _resolve(request: HttpRequest, principal: Principal) -> None:
     external_id = name_of(request, "session_id").removeprefix(_BY_NAME)
     if not _TEXT.fullmatch(external_id):
         raise SessionNotFound("an external id is 1 to 255 characters, none of them a control one")
-    named["session_id"] = str(await _id_called(request, principal, external_id))
+    request.path_params["session_id"] = str(await _id_called(request, principal, external_id))
 
 
+@cache
 def names_sessions(model: type[BaseModel]) -> bool:
     """Return whether fields of a model name sessions.
 

@@ -6,10 +6,10 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from api.http.around.limits import take_bytes
+from api.http.around.limits import is_limited, take_bytes
 from api.http.incoming.addresses import names_sessions, with_ids
 from api.http.incoming.json_body import decode, require_plain_json
-from api.http.incoming.requests import HttpRequest, header
+from api.http.incoming.requests import HttpRequest
 from api.http.incoming.wording import in_json_words
 from api.http.outgoing.problems import Problem
 from application.memory_budget import Share
@@ -43,7 +43,7 @@ async def body_of(
     raw = await read_body(request)
     if not raw:
         return validated(model, {**defaults})
-    require_plain_json(header(request, b"content-type"), header(request, b"content-encoding"))
+    require_plain_json(request.scope["cairn_headers"])
     value = decoded(raw)
     if defaults and isinstance(value, dict):
         value = {**defaults, **cast("dict[str, Any]", value)}
@@ -78,17 +78,19 @@ async def read_body(request: HttpRequest) -> bytes:
         message: Any = await request.receive()
         if message["type"] == "http.disconnect":
             raise Problem("malformed_request", "the connection ended before the body did")
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
+        chunk: bytes = message.get("body", b"")
+        chunks.append(chunk)
+        size += len(chunk)
         if size > most:
             raise _too_large(most)
-        taken = _IN_MEMORY * len(chunks[-1])
+        taken = _IN_MEMORY * len(chunk)
         share.take(taken)
         # Given back when the request is answered: until then it may wait for its session.
         scope["cairn_memory"] = scope.get("cairn_memory", 0) + taken
         scope["cairn_share"] = share
         more = message.get("more_body", False)
-    if "cairn_principal" in scope:  # a door may need the body to know who it is
+    # A door may need the body to know who it is.
+    if "cairn_principal" in scope and is_limited(request, "bytes"):
         await take_bytes(request, size)
     body = scope["cairn_body"] = chunks[0] if len(chunks) == 1 else b"".join(chunks)
     return body
@@ -122,17 +124,8 @@ def told_size_of(request: HttpRequest) -> int | None:
     Args:
         request: Whose header Content-Length.
     """
-    told = header(request, b"content-length")
+    told: bytes | None = request.scope["cairn_headers"].get(b"content-length")
     return int(told) if told is not None and told.isdigit() else None
-
-
-def body_size_of(request: HttpRequest) -> int:
-    """Return the bytes of the body, as far as it was read.
-
-    Args:
-        request: Whose body.
-    """
-    return len(request.scope.get("cairn_body", b""))
 
 
 def _too_large(most: int) -> Problem:

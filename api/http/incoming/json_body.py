@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import isinf
 from typing import Any
 
@@ -48,19 +48,19 @@ _SMALL_EXPONENT = re.compile(rb"[eE]-\d{3}")
 _MANY_ZEROS = b"0" * 200
 
 
-def require_plain_json(content_type: str | None, content_encoding: str | None) -> None:
+def require_plain_json(headers: Mapping[bytes, bytes]) -> None:
     """Refuse a body that does not say it is JSON in UTF-8, as it is.
 
     Args:
-        content_type: The header, None when absent.
-        content_encoding: The header, None when absent.
+        headers: Of the request, by their names in lower case.
 
     Raises:
         Problem: 415, with what to send.
     """
-    if content_type == "application/json" and content_encoding is None:
+    content_type, encoding = headers.get(b"content-type"), headers.get(b"content-encoding")
+    if content_type == b"application/json" and encoding is None:
         return  # as nearly every request
-    media_type, *parameters = (content_type or "").lower().split(";")
+    media_type, *parameters = (content_type or b"").decode("latin-1").lower().split(";")
     if media_type.strip() != "application/json" and not media_type.strip().endswith("+json"):
         # Also what keeps a web page from sending commands to a server on its reader's machine.
         raise Problem(
@@ -73,9 +73,9 @@ def require_plain_json(content_type: str | None, content_encoding: str | None) -
             raise Problem(
                 "unsupported_media_type", f"the charset {charset[:50]!r} is not taken; send UTF-8"
             )
-    encoding = (content_encoding or "identity").strip().lower()
-    if encoding != "identity":
-        raise Problem("unsupported_media_type", f"the body is {encoding[:50]}; send it unpacked")
+    coding = (encoding or b"identity").decode("latin-1").strip().lower()
+    if coding != "identity":
+        raise Problem("unsupported_media_type", f"the body is {coding[:50]}; send it unpacked")
 
 
 def decode(raw: bytes) -> Any:

@@ -80,17 +80,15 @@ def without_query(handler: Handler) -> Handler:
     """Refuse every query, unless the handler has declared one."""
     if handler in _MODELS:
         return handler
-    return with_query(Query)(_ignoring_query(handler))
 
-
-def _ignoring_query(
-    handler: Handler,
-) -> Callable[[HttpRequest, Query], Awaitable[ASGIResponse]]:
     @wraps(handler)
-    def handle(request: HttpRequest, _: Query) -> Awaitable[ASGIResponse]:
+    def with_no_query(request: HttpRequest) -> Awaitable[ASGIResponse]:
+        if request.scope["query_string"]:
+            query_of(request, Query)
         return handler(request)
 
-    return handle
+    _MODELS[with_no_query] = Query
+    return with_no_query
 
 
 def model_of(handler: Handler) -> type[Query]:

@@ -132,7 +132,7 @@ def session_id_of(request: HttpRequest) -> UUID:
     Raises:
         SessionNotFound: It is not even a UUID.
     """
-    return _session_called(request.path_params["session_id"])
+    return _session_called(request.scope["path_params"]["session_id"])
 
 
 # One object for one session is found in dicts by itself, and not by a comparison in Python.

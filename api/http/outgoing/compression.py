@@ -12,8 +12,8 @@ from typing import Any, Final
 from api.http.outgoing.responses import Reply
 from application.zstd import zstd
 
-_SMALLEST = 8 * 1024
-"""Bytes below which a smaller answer is not worth its making."""
+SMALLEST = 8 * 1024
+"""Bytes of a body below which a smaller answer is not worth its making."""
 
 _AT_ONCE = 64 * 1024
 """Bytes above which other requests would notice that the loop waits for it."""
@@ -42,11 +42,9 @@ async def compressed(answer: Reply, scope: dict[str, Any]) -> Reply:
     A stream is never one of these, as it is not made as a whole.
 
     Args:
-        answer: With its whole body.
+        answer: With its whole body, which is not one of the smallest.
         scope: Of its request; gets what the answer varies by.
     """
-    if len(answer.body) < _SMALLEST:
-        return answer
     names = dict(answer.head)
     is_text = _TEXT.match(names.get(b"content-type", b"")) is not None
     if not is_text or b"content-encoding" in names:

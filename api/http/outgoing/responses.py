@@ -85,6 +85,8 @@ class Reply(ASGIResponse):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.body = body
+        self.is_large = len(body) > _LARGE
+        """Whether what its reader has not taken of it counts."""
         self.status_code = status
         self.head = [(b"content-length", b"%d" % len(body))]
         if body:
@@ -110,11 +112,6 @@ class Reply(ASGIResponse):
         ]
         other.head.append((b"content-encoding", coding.encode()))
         return other
-
-    @property
-    def is_large(self) -> bool:
-        """Whether what its reader has not taken of it counts."""
-        return len(self.body) > _LARGE
 
     async def __call__(
         self,

@@ -1,6 +1,6 @@
 """The pieces of a message. They stay plain JSON objects: the log keeps them as they came."""
 
-from typing import Annotated, Any, Literal, NotRequired, cast
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import ConfigDict, Discriminator, Field, StringConstraints, Tag, with_config
 from typing_extensions import TypedDict
@@ -124,7 +124,8 @@ class OtherPart(TypedDict):
 
 
 def _kind_of(part: object) -> str:
-    kind = cast("dict[object, object]", part).get("type") if isinstance(part, dict) else None
+    given: Any = part
+    kind = given.get("type") if isinstance(part, dict) else None
     return str(kind) if kind in _KNOWN else "other"
 
 
