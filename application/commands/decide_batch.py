@@ -26,6 +26,7 @@ from application.projections.shared_state import shared_writes
 from domain.log.chain import genesis, link, record_hash
 from domain.session.commands import RecordActivity
 from domain.session.decide import companions, decide
+from domain.session.declarations import Companion
 from domain.session.events import ActivityEvent, Recorded, SessionEvent
 from domain.session.evolve import evolve
 from domain.session.room import makes_room
@@ -128,9 +129,12 @@ class BatchDecider:
             decisions.append(decision)
             try:
                 _require_expected(session, request)
-                made = await self._decide(request, session, digest, now, len(events))
+                made = self._decide(request, session, digest, now, len(events))
+                if len(made.events) < len(made.decided):
+                    await self._record_the_rest(made, request, now, len(events))
                 self._require_room(request, made, after)
-                others = await self._begin(request, session, now) if made.events else []
+                beginning = companions(session, request.command) if made.events else ()
+                others = await self._begin(request, beginning, now) if beginning else []
                 told = others[0][1] if others else made.session
                 decision.answer = answer_of(request, told, made.decided)
             except _NotWeighed:
@@ -199,10 +203,10 @@ class BatchDecider:
         if weighed + made.size > most:
             raise StateTooLarge(None, size=weighed, limit=most)
 
-    async def _decide(
+    def _decide(
         self, request: Request, session: Session, digest: bytes, now: datetime, offset: int
     ) -> _Draft:
-        """Decide one command, and make what it came to ready to be written.
+        """Decide one command, and make what it came to ready to be written, or the first of it.
 
         Args:
             request: The command.
@@ -215,8 +219,20 @@ class BatchDecider:
         if request.inherits is not None and not session.sequence:
             session, inherited = request.inherits, request.inherits_bytes
         draft = _Draft(session, digest, decide(session, request.command), inherited, [], [])
-        named = request.command.turn_ids
-        for number, event in enumerate(draft.decided):
+        self._record(draft, request, now, offset)
+        return draft
+
+    def _record(self, draft: _Draft, request: Request, now: datetime, offset: int) -> None:
+        """Make the next events ready to be written, as many as may be at once.
+
+        Args:
+            draft: What a command came to.
+            request: The command.
+            now: The time.
+            offset: How many events of the append come before its own.
+        """
+        named, done = request.command.turn_ids, len(draft.events)
+        for number, event in enumerate(draft.decided[done : done + _AT_ONCE], done):
             turn_id = named[number] if number < len(named) else turn_of(draft.session, event)
             recorded = Recorded(draft.session.sequence + 1, now, event, turn_id)
             try:
@@ -230,19 +246,23 @@ class BatchDecider:
             draft.digest = link(draft.digest, record_hash(record))
             draft.session = evolve(draft.session, recorded)
             owner = draft.session.lifecycle.owner
-            at = offset + len(draft.events)
+            at = offset + number
             draft.shared += shared_writes(owner.app, owner.user, event, at, self._store.codec)
             draft.events.append(NewEvent(name, record, draft.digest))
-            if len(draft.events) % _AT_ONCE == 0:
-                await asyncio.sleep(0)
-        return draft
+
+    async def _record_the_rest(
+        self, draft: _Draft, request: Request, now: datetime, offset: int
+    ) -> None:
+        while len(draft.events) < len(draft.decided):
+            await asyncio.sleep(0)
+            self._record(draft, request, now, offset)
 
     async def _begin(
-        self, request: Request, session: Session, now: datetime
+        self, request: Request, beginning: Sequence[Companion], now: datetime
     ) -> list[tuple[Append, Session]]:
         """Return what begins other sessions together with a command, and the state of each."""
         begun: list[tuple[Append, Session]] = []
-        for other_id, command in companions(session, request.command):
+        for other_id, command in beginning:
             asked = Request(
                 other_id,
                 command,
@@ -252,7 +272,8 @@ class BatchDecider:
                 request.causation,
                 claimed=request.claimed,
             )
-            made = await self._decide(asked, ABSENT, genesis(other_id), now, 0)
+            made = self._decide(asked, ABSENT, genesis(other_id), now, 0)
+            await self._record_the_rest(made, asked, now, 0)
             append = Append(other_id, 0, made.events, now)
             append.row = session_row(other_id, made.session, self._store.codec, self._timers)
             begun.append((append, made.session))
@@ -261,5 +282,5 @@ class BatchDecider:
 
 def _require_expected(session: Session, request: Request) -> None:
     # For a missing session the rule answers 404, not If-Match 412.
-    if session.sequence > 0 or request.command.begins:
+    if request.expected is not None and (session.sequence > 0 or request.command.begins):
         require_sequence(session.sequence, request.expected)

@@ -1,5 +1,6 @@
 """Messages: add one to the transcript, and replace what an entry says."""
 
+from collections.abc import Coroutine
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +29,7 @@ class Messages:
         self._clock = clock
         self._names = names
 
-    async def add(
+    def add(
         self,
         caller: Caller,
         session_id: UUID,
@@ -39,7 +40,7 @@ class Messages:
         author: str | None = None,
         implicit: bool = False,
         meta: JsonObject | None = None,
-    ) -> Outcome:
+    ) -> Coroutine[Any, Any, Outcome]:
         """Add a message to the transcript.
 
         Args:
@@ -60,7 +61,7 @@ class Messages:
             implicit=implicit,
             meta=meta,
         )
-        return await self._handler.handle(caller.asks(session_id, command))
+        return self._handler.handle(caller.asks(session_id, command))
 
     async def revise(
         self,
