@@ -76,13 +76,9 @@ def named_blobs(said: object) -> NamedBlobs:
 
 def _look_into(said: object, named: list[tuple[str, bool]]) -> None:
     """Collect what is named, and of each whether it must be there."""
-    places = _places_of(type(said))
+    places = _PLACES.get(type(said)) or _places_of(type(said))
     for name in places.said:
-        for part in _listed(getattr(said, name)):
-            _look_at(part, named, is_said=name == "parts")
-            if part.get("type") == "tool_result":
-                for result in _listed(part.get("output")):
-                    _look_at(result, named, is_said=False)
+        _look_at(getattr(said, name), named, is_said=name == "parts")
     for name in places.nested:
         within: object = getattr(said, name)
         several = isinstance(within, tuple)
@@ -90,20 +86,36 @@ def _look_into(said: object, named: list[tuple[str, bool]]) -> None:
             _look_into(one, named)
 
 
-def _look_at(part: Part, named: list[tuple[str, bool]], *, is_said: bool) -> None:
-    name = part.get("blob")
-    if isinstance(name, str) and _NAME.fullmatch(name):
-        alone = part.get("url") is None and part.get("data") is None
-        named.append((name, is_said and alone and part.get("type") in CONTENT_TYPES))
+def _look_at(
+    content: object, named: list[tuple[str, bool]], *, is_said: bool, is_returned: bool = False
+) -> None:
+    """Collect what parts name, and what is in the results of tools among them.
 
-
-def _listed(content: object) -> Sequence[Part]:
+    Args:
+        content: Parts, or an object whose `content` they are, or anything else.
+        named: Gets the names.
+        is_said: Whether the parts are those of a message.
+        is_returned: Whether they are what such a result has: results in it are not looked into.
+    """
     # Every append comes by here: the kinds of JSON, and no question to an abstract class.
     if isinstance(content, dict):
         content = cast("dict[str, Any]", content).get("content")
     if not isinstance(content, list | tuple):
-        return ()
-    return [one for one in cast("Sequence[Part]", content) if isinstance(one, dict)]
+        return
+    for part in cast("Sequence[Part]", content):
+        if not isinstance(part, dict):
+            continue
+        if "blob" in part:
+            _note(part, named, is_said=is_said)
+        if not is_returned and part.get("type") == "tool_result":
+            _look_at(part.get("output"), named, is_said=False, is_returned=True)
+
+
+def _note(part: Part, named: list[tuple[str, bool]], *, is_said: bool) -> None:
+    name = part["blob"]
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        alone = part.get("url") is None and part.get("data") is None
+        named.append((name, is_said and alone and part.get("type") in CONTENT_TYPES))
 
 
 class _Places(NamedTuple):
@@ -117,11 +129,9 @@ _PLACES: dict[type[object], _Places] = {}
 
 
 def _places_of(kind: type[object]) -> _Places:
-    found = _PLACES.get(kind)
-    if found is None:
-        there = {one.name for one in fields(kind)} if is_dataclass(kind) else set[str]()
-        found = _PLACES[kind] = _Places(
-            tuple(name for name in _SAID if name in there),
-            tuple(name for name in _NESTED if name in there),
-        )
+    there = {one.name for one in fields(kind)} if is_dataclass(kind) else set[str]()
+    found = _PLACES[kind] = _Places(
+        tuple(name for name in _SAID if name in there),
+        tuple(name for name in _NESTED if name in there),
+    )
     return found

@@ -75,7 +75,7 @@ def require_id(value: str | None, field: str) -> None:
         Invalid: It is blank, longer, or has control characters.
     """
     if value is not None:
-        size = len(value.encode("utf-8", "surrogatepass"))
+        size = len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
         _require_text(value, field, size, MAX_ID, "bytes", _CONTROL)
 
 
@@ -100,7 +100,8 @@ def _require_text(
         raise Invalid(f"{field} must not be blank", field=field)
     if size > most:
         raise Invalid(f"{field} has {size} {unit}; at most {most}", field=field)
-    if wrong.search(value):
+    # What can be printed has no control characters, nor ends of lines or paragraphs.
+    if not value.isprintable() and wrong.search(value):
         raise Invalid(f"{field} must not have control characters", field=field)
 
 

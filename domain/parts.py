@@ -30,7 +30,6 @@ def require_parts(parts: Sequence[Part], field: str = "parts") -> None:
     if not parts:
         raise Invalid(f"{field} must have at least one part", field=field)
     for index, part in enumerate(parts):
-        at = f"{field}[{index}]"
         match part.get("type"):
             case "text" | "reasoning":
                 if not isinstance(part.get("text"), str):
@@ -38,11 +37,11 @@ def require_parts(parts: Sequence[Part], field: str = "parts") -> None:
                         f"{field}[{index}].text must be a string", field=f"{field}[{index}].text"
                     )
             case str() as kind if kind in CONTENT_TYPES:
-                _require_content(part, kind, at)
+                _require_content(part, kind, f"{field}[{index}]")
             case str():
                 pass
             case _:
-                raise Invalid(f"{at}.type must be a string", field=field)
+                raise Invalid(f"{field}[{index}].type must be a string", field=field)
 
 
 def _require_content(part: Part, kind: str, field: str) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
@@ -203,15 +202,21 @@ class Origin:
     digest: str
 
 
-@lru_cache(maxsize=64)
 def rfc3339(moment: datetime) -> str:
     """Return a time as RFC 3339 in UTC, always with microseconds.
-
-    The last ones are remembered: the events of a batch are all of one time.
 
     Args:
         moment: With a time zone.
     """
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
-    return moment.isoformat(timespec="microseconds")[:-6] + "Z"
+    # What `isoformat` and f-strings write, in half the time.
+    return "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ" % (  # noqa: UP031
+        moment.year,
+        moment.month,
+        moment.day,
+        moment.hour,
+        moment.minute,
+        moment.second,
+        moment.microsecond,
+    )

@@ -1,12 +1,12 @@
 """From events to the rows of the keys that sessions share."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from application.ports.log.codec import Codec
 from application.ports.session.shared_state import SharedWrite
 from domain.scope.state_keys import scope_of
-from domain.session.content.key_writes import key_writes
+from domain.session.content.key_writes import NO_WRITES, key_writes
 
 _SCOPES = uuid5(NAMESPACE_URL, "cairn:scopes")
 
@@ -33,7 +33,7 @@ def scope_id(app: str, user: str | None) -> UUID:
 
 def shared_writes(
     app: str, user: str | None, event: object, offset: int, codec: Codec
-) -> Iterator[SharedWrite]:
+) -> Sequence[SharedWrite]:
     """Return what an event writes to the scopes that sessions share.
 
     Args:
@@ -44,12 +44,18 @@ def shared_writes(
         codec: Makes the stored values.
     """
     written = key_writes(event)
+    if written is NO_WRITES:
+        return ()
+    writes: list[SharedWrite] = []
     for key, value in written.set.items():
         if (scope := _scope(app, user, key)) is not None:
-            yield SharedWrite(scope, key, codec.to_json(value), offset)
-    for key in written.delete:
-        if (scope := _scope(app, user, key)) is not None:
-            yield SharedWrite(scope, key, None, offset)
+            writes.append(SharedWrite(scope, key, codec.to_json(value), offset))
+    writes += (
+        SharedWrite(scope, key, None, offset)
+        for key in written.delete
+        if (scope := _scope(app, user, key)) is not None
+    )
+    return writes
 
 
 def _scope(app: str, user: str | None, key: str) -> UUID | None:

@@ -34,8 +34,11 @@ def require_present(session: Session) -> None:
 
 def require_active(session: Session) -> None:
     """Refuse a command that only an active session can take."""
+    phase = session.lifecycle.phase
+    if phase == "active":
+        return
     require_present(session)
-    match session.lifecycle.phase:
+    match phase:
         case "stopped":
             raise SessionIsStopped(None, cause=session.lifecycle.stop_cause)
         case "stopping":

@@ -81,6 +81,8 @@ class JsonCodec:
 
     def __init__(self) -> None:
         self._fields = _fields()
+        self._newest = (_NO_TIME, rfc3339(_NO_TIME))
+        """The time of the newest record, and how it is written: a batch is all of one time."""
 
     def encode(self, event: Event, envelope: Envelope) -> tuple[str, bytes]:
         """Return the stored type and record of an event.
@@ -96,11 +98,15 @@ class JsonCodec:
             value = getattr(event, field)
             if value is not None:
                 data[field] = plain(value) if ours else value
+        moment, at = self._newest
+        if moment is not envelope.at:
+            at = rfc3339(envelope.at)
+            self._newest = envelope.at, at
         record: dict[str, Any] = {
             "id": envelope.id,
             "type": name,
             "v": version,
-            "at": rfc3339(envelope.at),
+            "at": at,
             "actor": envelope.actor,
             "origin": envelope.origin,
         }

@@ -55,12 +55,14 @@ class Loaded:
     @property
     def is_to_be_weighed(self) -> bool:
         """Whether so much was written since that it may weigh far less than it seems to."""
-        return self.weight > 2 * self.weighed.size + _WEIGHED_FROM
+        since = self.written - self.weighed.written
+        return since > self.weighed.size + _WEIGHED_FROM
 
     @property
     def memory(self) -> int:
         """The bytes that it takes in memory, about."""
-        return _LEAST_BYTES + _IN_MEMORY * self.weight
+        weighed = self.weighed
+        return _LEAST_BYTES + _IN_MEMORY * (weighed.size + self.written - weighed.written)
 
     def weighs(self, size: int) -> None:
         """Note what it weighs.

@@ -54,10 +54,12 @@ class StateCache:
             loaded: What the log comes to.
         """
         before = self._states.get(session_id.int)
+        freed = 0
         if before is not None:
             if before.session.sequence > loaded.session.sequence:
                 return
-            self._share.count(-before.memory)
+            # Before it is weighed anew, which changes what both of them weigh.
+            freed = before.memory
         if loaded.is_to_be_weighed:
             if loaded.weight <= _AT_ONCE:
                 loaded.weighs(self._store.snapshots.weigh(loaded.session))
@@ -65,7 +67,12 @@ class StateCache:
                 weighing = self._weigh_meanwhile(session_id, loaded)
                 self._weighing[session_id] = asyncio.create_task(weighing)
         self._states[session_id.int] = loaded
-        self._share.count(loaded.memory)
+        self._share.count(loaded.memory - freed)
+        if self._share.is_over:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Drop states until the others have room; the one that was used last stays."""
         self._past.make_room()
         while self._share.is_over and len(self._states) > 1:
             _, oldest = self._states.popitem(last=False)
