@@ -2,6 +2,7 @@
 
 import json
 from itertools import product
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -18,15 +19,23 @@ from tests.support.appends import Chain, at, row
 EVERYTHING = 1_000_000
 
 
-@pytest.fixture
-def pages(store: Store) -> JoinedPages:
+def pages_of(store: Store) -> JoinedPages:
     if isinstance(store, PostgresStore):
         return PostgresJoinedPages(store.database, store.log)
     return JoinedRows(store.log)
 
 
 @pytest.fixture
+def pages(store: Store) -> JoinedPages:
+    return pages_of(store)
+
+
+@pytest.fixture
 async def chains(store: Store) -> list[Chain]:
+    return await written(store)
+
+
+async def written(store: Store) -> list[Chain]:
     made = [Chain(), Chain()]
     for chain in made:
         first = chain.next(["session.created", "note"], text='Ü "q" \\ \U0001f5ff')
@@ -53,12 +62,16 @@ WINDOWS: tuple[dict[str, int], ...] = (
     {"most_bytes": 1},
     {"most_bytes": 1000},
     {"after": 8, "most_bytes": 1000},
+    {"upto": 7},
+    {"limit": 3, "upto": 7},
+    {"most_bytes": 500, "upto": 7},
 )
 TYPES = ((), ("note",), ("turn.started", "session.created"), ("none",))
 
 
+@pytest.mark.parametrize("reads_on", [True, False], ids=["reads on", "begins"])
 async def test_a_joined_page_has_the_bytes_of_what_the_log_reads(
-    store: Store, pages: JoinedPages, chains: list[Chain]
+    store: Store, pages: JoinedPages, chains: list[Chain], reads_on: bool
 ) -> None:
     for window in WINDOWS:
         asked = {"after": 0, "upto": EVERYTHING, "limit": 100, "most_bytes": EVERYTHING} | window
@@ -66,12 +79,47 @@ async def test_a_joined_page_has_the_bytes_of_what_the_log_reads(
             read = await store.log.read_page(chain.session_id, **asked, types=types)
             assert read is not None
             events = b",".join(map(record_json, read.events))
+            pages = pages if reads_on else pages_of(store)
             joined = await pages.of_session(chain.session_id, **asked, types=types)
             assert joined == JoinedPage(events, read.reached, read.head, read.deleted)
         everything = await store.log.read_all(**asked)
+        pages = pages if reads_on else pages_of(store)
         assert await pages.of_all(**asked) == JoinedPage(
             b",".join(map(record_json, everything.events)), everything.reached, everything.head
         )
+
+
+async def test_pages_of_short_records_are_made_without_a_bound_until_one_needs_it(
+    postgres_store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = postgres_store.database
+    pages = PostgresJoinedPages(database, postgres_store.log)
+    fetch, bounded = database.fetch, list[bool]()
+
+    async def noted(query: Any, values: Any, **how: Any) -> list[tuple[Any, ...]]:
+        bounded.append(" over " in query)
+        return await fetch(query, values, **how)
+
+    monkeypatch.setattr(database, "fetch", noted)
+    short = {"after": 0, "upto": 7, "limit": 9, "most_bytes": EVERYTHING}
+    full = {**short, "most_bytes": 500}
+    long = {**short, "upto": EVERYTHING, "after": 7}
+    chain, _ = await written(postgres_store)
+    for asked, needed in (
+        (short, [False]),
+        (long, [False, True]),
+        (long, [True]),
+        (short, [True]),
+        (short, [False]),
+        (full, [False, True]),
+        (full, [True]),
+    ):
+        bounded.clear()
+        await pages.of_session(chain.session_id, **asked)
+        assert bounded == needed, asked
+    bounded.clear()
+    await pages.of_all(**short)
+    assert bounded == [False]
 
 
 DAMAGED = (

@@ -177,11 +177,15 @@ def test_the_newest_events_are_a_range_of_the_primary_key(
     assert scan["Scan Direction"] == "Backward"
 
 
-@pytest.mark.parametrize("statement", [LOG["read_all"], JOINED["of_all"]], ids=["rows", "joined"])
+@pytest.mark.parametrize(
+    "statement",
+    [LOG["read_all"], JOINED["of_all"], JOINED["of_all_in_rows"]],
+    ids=["rows", "joined", "short"],
+)
 def test_the_whole_feed_is_a_range_of_positions(
     connection: Connection[TupleRow], statement: LiteralString
 ) -> None:
-    values = {"after": 9000, "upto": 9500, "limit": 200, "bytes": 10**6}
+    values = {"after": 9000, "upto": 9500, "limit": 200, "bytes": 10**6, "in_row": 1900}
     nodes = plan(connection, statement, values, generic=True)
     refuse([node for node in nodes if node.get("Relation Name") != "log_head"])
     assert indexes(nodes) >= {"events_by_position"}
@@ -205,6 +209,16 @@ def test_a_page_of_a_session_with_its_head_is_a_range_of_the_primary_key(
     nodes = plan(connection, statement, values, generic=not types)
     # Of the few of a rare type in the window of sequences, the first are kept as they come.
     refuse([node for node in nodes if not types or node["Node Type"] != "Sort"])
+    assert indexes(nodes) == {"events_pkey", "sessions_pkey"}
+
+
+def test_a_page_of_short_records_is_a_range_of_the_primary_key_and_nothing_more(
+    connection: Connection[TupleRow],
+) -> None:
+    values = {"session": LONG, "after": 2, "upto": 10_002, "limit": 200, "in_row": 1900}
+    nodes = plan(connection, JOINED["of_session_in_rows"], values, generic=True)
+    refuse([*nodes])
+    assert "WindowAgg" not in {node["Node Type"] for node in nodes}
     assert indexes(nodes) == {"events_pkey", "sessions_pkey"}
 
 

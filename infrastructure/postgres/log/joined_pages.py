@@ -15,6 +15,8 @@ from infrastructure.records.joined_lines import are_readable
 from infrastructure.records.joined_rows import JoinedRows
 
 _STATEMENTS = sql.load("joined_pages")
+_IN_ROW = 1_900
+"""The most bytes of a record that Postgres keeps in its row, and so finds there at no cost."""
 
 
 class PostgresJoinedPages:
@@ -28,6 +30,8 @@ class PostgresJoinedPages:
     def __init__(self, database: Database, log: EventLog) -> None:
         self._database = database
         self._by_row = JoinedRows(log)
+        self._bounded: set[str] = set()
+        """What is read with a bound at once: its last page needed one, and the next one may."""
 
     async def of_session(
         self,
@@ -48,9 +52,7 @@ class PostgresJoinedPages:
             "bytes": most_bytes,
             "types": list(types),
         }
-        rows = await self._database.fetch(
-            _STATEMENTS["of_session"], values, planned_anew=bool(types)
-        )
+        rows = await self._fetch("of_session", values)
         if not rows:
             return None
         head, deleted, *page = rows[0]
@@ -61,10 +63,32 @@ class PostgresJoinedPages:
     async def of_all(self, *, after: int, upto: int, limit: int, most_bytes: int) -> JoinedPage:
         """Return events of all sessions and the head of the log."""
         values = {"after": after, "upto": upto, "limit": limit, "bytes": most_bytes}
-        ((head, *page),) = await self._database.fetch(_STATEMENTS["of_all"], values)
+        ((head, *page),) = await self._fetch("of_all", values)
         return _page(page, head, values) or await self._by_row.of_all(
             after=after, upto=upto, limit=limit, most_bytes=most_bytes
         )
+
+    async def _fetch(self, name: str, asked: dict[str, Any]) -> list[tuple[Any, ...]]:
+        """Return the row of a page, which is made without a bound where all of it is short."""
+        types = bool(asked.get("types"))
+        if not types and name not in self._bounded:
+            short = {**asked, "in_row": _IN_ROW}
+            rows = await self._database.fetch(_STATEMENTS[f"{name}_in_rows"], short)
+            if not _needs_bound(rows, asked):
+                return rows
+            self._bounded.add(name)
+        rows = await self._database.fetch(_STATEMENTS[name], asked, planned_anew=types)
+        if not types and not _needs_bound(rows, asked):
+            self._bounded.discard(name)
+        return rows
+
+
+def _needs_bound(rows: list[tuple[Any, ...]], asked: dict[str, Any]) -> bool:
+    """Return whether a page has a record that lies outside of its row, or is full of bytes."""
+    if not rows:
+        return False
+    *_, size, _, longest = rows[0]
+    return size is not None and (longest > _IN_ROW or size >= asked["bytes"])
 
 
 def _page(
@@ -75,11 +99,11 @@ def _page(
     Returns:
         None when one of its records cannot be read.
     """
-    count, last, size, is_plain, lines = page
+    count, last, size, lines, _ = page
     reached = max(min(asked["upto"], head), asked["after"])
     if not count:
         return JoinedPage(b"", reached, head, deleted)
-    if not is_plain or not are_readable(lines, count):
+    if lines is None or not are_readable(lines, count):
         return None
     if count == asked["limit"] or size >= asked["bytes"]:
         reached = last
