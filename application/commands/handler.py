@@ -220,7 +220,8 @@ class CommandHandler:
                 repository.cache(session_id, decided.after)
                 for pending, refusal in settle(decided):
                     await self._settling.refuse(pending, refusal)
-                batch, conflicts, attempts = decided.left, [], 0
+                batch = decided.left and put_back(decided.left)
+                conflicts, attempts = [], 0
         except Exception as error:  # noqa: BLE001 - it is the answer of those who wait
             repository.forget(session_id)
             refuse_all(batch, error)

@@ -190,7 +190,7 @@ class SlowScales:
 
 
 class SlowLog:
-    """A log that takes appends when the test says so.
+    """A log that takes an append each time the test says so.
 
     Args:
         store: Whose it is.
@@ -198,15 +198,15 @@ class SlowLog:
 
     def __init__(self, store: MemoryStore) -> None:
         self._log = store.log
-        self.has_come, self.may_append = asyncio.Event(), asyncio.Event()
+        self.has_come, self.may_append = asyncio.Semaphore(0), asyncio.Semaphore(0)
         object.__setattr__(store, "log", self)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
 
     async def append(self, append: Append) -> int:
-        self.has_come.set()
-        await self.may_append.wait()
+        self.has_come.release()
+        await self.may_append.acquire()
         return await self._log.append(append)
 
 
@@ -240,7 +240,7 @@ async def test_a_weight_that_is_found_during_an_append_counts_for_the_state_afte
     await desk.ask(large, key("large", 200, "b"))
     slow = SlowLog(desk.store)
     asked = asyncio.create_task(desk.ask(large, key("k", 1)))
-    await slow.has_come.wait()
+    await slow.has_come.acquire()
     scales.may_weigh.set()
 
     async def is_weighed() -> bool:
@@ -248,15 +248,41 @@ async def test_a_weight_that_is_found_during_an_append_counts_for_the_state_afte
         return found is not None and 200 * KIBIBYTE < found.weighed.size < 250 * KIBIBYTE
 
     await eventually(is_weighed, "its weight is known", 60)
-    slow.may_append.set()
+    slow.may_append.release()
     await asked
     after = desk.repository.cached(large)
     assert after is not None
     assert after.session.sequence == 4
     assert 200 * KIBIBYTE < after.weighed.size < 250 * KIBIBYTE
     assert not after.is_to_be_weighed
+    slow.may_append.release()
     await desk.ask(other, key("k", 1))
     assert desk.counts_what_it_keeps()
+
+
+async def test_a_command_whose_caller_has_gone_is_not_stored_after_those_before_it() -> None:
+    """It waits for what the state weighs after them, and its caller leaves meanwhile."""
+    desk = Desk(states=16 * MEBIBYTE, largest_state=100 * KIBIBYTE)
+    session_id = await desk.begin(1)
+    for letter in "ab":
+        await desk.ask(session_id, key("same", 20, letter))
+    slow = SlowLog(desk.store)
+    before = asyncio.create_task(desk.ask(session_id, key("k", 1)))
+    await slow.has_come.acquire()
+    one = asyncio.create_task(desk.ask(session_id, key("same", 30)))
+    other = asyncio.create_task(desk.ask(session_id, key("other", 30)))
+    await asyncio.sleep(0)
+    slow.may_append.release()
+    await before
+    await slow.has_come.acquire()
+    other.cancel()
+    await asyncio.wait((other,))
+    slow.may_append.release()
+    await one
+    slow.may_append.release()
+    await desk.ask(session_id, key("last", 1))
+    loaded = await desk.repository.load(session_id)
+    assert {"same", "k", "last"} == set(loaded.session.state)
 
 
 async def test_the_loop_goes_on_while_it_is_weighed_whether_a_state_is_full() -> None:
