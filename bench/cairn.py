@@ -24,6 +24,7 @@ class Page(msgspec.Struct):
 
     events: list[msgspec.Raw]
     next: int
+    up_to_date: bool
 
 
 class SessionPage(msgspec.Struct):

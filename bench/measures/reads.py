@@ -178,7 +178,7 @@ async def _read_all(client: Client, after: int, limit: int) -> int:
         answer = await client.send(cairn.page_of_all(after, limit))
         page = cairn.read_page(answer.expect(200).body)
         read += len(page.events)
-        if not page.events or page.next == after:
+        if page.up_to_date:
             return read
         after = page.next
 
@@ -192,7 +192,7 @@ async def _read_sessions(client: Client, sessions: list[str], limit: int) -> int
             page = cairn.read_page(answer.expect(200).body)
             read += len(page.events)
             since = page.next
-            if len(page.events) < limit:
+            if page.up_to_date:
                 break
     return read
 
