@@ -122,19 +122,20 @@ class Giving:
         with self.holding(len(body[0])):
             await self.hand_over(body, send)
 
-    async def hand_over(self, body: list[bytes], send: Send) -> None:
-        """Do the same with a part of what is counted as a whole.
+    async def hand_over(self, parts: list[bytes] | list[memoryview], send: Send) -> None:
+        """Send what is counted as a whole, and wait until the reader has taken all of it.
 
         Args:
-            body: The part, which is taken out of it.
-            send: To whom.
+            parts: What is sent, the last one first; each is taken out of it.
+            send: To whom. It waits by itself until the part before was taken.
         """
-        self.waits_since = monotonic()
         self._readers.waiting.add(self)
-        self._readers.make_room()
         try:
-            await send(part(body.pop()))
-            # Nothing, and so only a wait: what follows is not made until then.
+            while parts:
+                self.waits_since = monotonic()
+                self._readers.make_room()
+                await send(part(parts.pop()))
+            # Nothing, and so only a wait.
             await send(part(b""))
         finally:
             self.waits_since = None
@@ -155,7 +156,7 @@ class Giving:
             self._cut()
 
 
-def part(body: bytes, *, more: bool = True) -> Any:
+def part(body: bytes | memoryview, *, more: bool = True) -> Any:
     """Return a part of an answer as ASGI sends it."""
     return {"type": "http.response.body", "body": body, "more_body": more}
 
