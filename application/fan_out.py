@@ -124,7 +124,8 @@ class FanOut:
     """
 
     def __init__(self, written: Share | None = None) -> None:
-        self._channels: dict[UUID, Channel] = {}
+        self._channels: dict[int, Channel] = {}
+        """By the numbers that ids are: Python code compares UUIDs, and hashes them."""
         self.log = Signal()
         self.access = Signal()
         """Rings when another process has made or revoked an access token."""
@@ -150,16 +151,16 @@ class FanOut:
             session_id: Which one.
         """
         with self.partials.used(session_id) as partials:
-            channel = self._channels.get(session_id)
+            channel = self._channels.get(session_id.int)
             if channel is None:
-                channel = self._channels[session_id] = Channel(partials)
+                channel = self._channels[session_id.int] = Channel(partials)
             channel.followers += 1
             try:
                 yield channel
             finally:
                 channel.followers -= 1
                 if not channel.followers:
-                    del self._channels[session_id]
+                    del self._channels[session_id.int]
 
     def publish(self, session_id: UUID, append: Append, position: int) -> None:
         """Hand over what this process has just made durable.
@@ -170,7 +171,7 @@ class FanOut:
             position: The position of its last event.
         """
         self.partials.publish(session_id, append.before, append.events)
-        channel = self._channels.get(session_id)
+        channel = self._channels.get(session_id.int)
         if channel is None:
             return
         first = position - len(append.events) + 1
@@ -186,7 +187,7 @@ class FanOut:
 
     def advance(self, session_id: UUID, sequence: int) -> None:
         """Hear that a session has reached a sequence, through whatever process."""
-        channel = self._channels.get(session_id)
+        channel = self._channels.get(session_id.int)
         if channel is not None:
             channel.advance(sequence)
 
@@ -198,7 +199,7 @@ class FanOut:
 
     def written(self, session_id: UUID) -> None:
         """Wake those who follow a session: there is more of a message that is being written."""
-        channel = self._channels.get(session_id)
+        channel = self._channels.get(session_id.int)
         if channel is not None:
             channel.signal.notify()
 

@@ -19,14 +19,16 @@ class Waited:
         seconds: How long it has waited before.
     """
 
-    __slots__ = ("_is_over", "_many", "_since", "seconds")
+    __slots__ = ("_many", "_since", "is_over", "seconds")
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
         """How long it has waited."""
         self._many = 0
         self._since = 0.0
-        self._is_over = False
+        self.is_over = False
+        """Whether the request has ended: what outlives it, such as work that others wait for too,
+        starts afresh, and no wait of that counts."""
 
     def __enter__(self) -> None:
         if not self._many:
@@ -37,13 +39,8 @@ class Waited:
         self._many -= 1
         if not self._many:
             took = monotonic() - self._since
-            if took >= PROMPT and not self._is_over:
+            if took >= PROMPT and not self.is_over:
                 self.seconds += took
-
-    def end(self) -> None:
-        """Have what outlives the request, such as work that others wait for too, start afresh."""
-        self._is_over = True
-        self.seconds = 0.0
 
 
 _waited: ContextVar[Waited | None] = ContextVar("waited", default=None)
@@ -62,16 +59,14 @@ class SharedPatience:
 
     def __init__(self, waited: Waited | None) -> None:
         self._waited = waited
-        self._token: Token[Waited | None] | None = None
 
     def __enter__(self) -> None:
-        self._token = _waited.set(self._waited)
+        self._token: Token[Waited | None] = _waited.set(self._waited)
 
     def __exit__(self, *_: object) -> None:
-        if self._token is not None:
-            _waited.reset(self._token)
+        _waited.reset(self._token)
         if self._waited is not None:
-            self._waited.end()
+            self._waited.is_over, self._waited.seconds = True, 0.0
 
 
 def waiting() -> AbstractContextManager[None]:

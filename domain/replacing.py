@@ -60,7 +60,10 @@ def maker(kind: Callable[_P, _T]) -> Callable[_P, _T]:
         "    return made",
     ]
     exec("\n".join(lines), known)  # noqa: S102 - of the names of fields, as dataclasses does it
-    return cast("Callable[_P, _T]", known["make"])
+    make = known["make"]
+    # For whoever reads the program: it stands for the class.
+    make.__module__, make.__wrapped__ = kind.__module__, kind
+    return cast("Callable[_P, _T]", make)
 
 
 def taken_from(kind: type[_T]) -> Callable[[Any], _T]:

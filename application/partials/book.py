@@ -31,7 +31,8 @@ class PartialBook:
 
     def __init__(self, share: Share | None = None) -> None:
         self._share = share or Share("partials", _BYTES)
-        self._sessions: OrderedDict[UUID, SessionPartials] = OrderedDict()
+        self._sessions: OrderedDict[int, SessionPartials] = OrderedDict()
+        """By the numbers that ids are: Python code compares UUIDs, and hashes them."""
         self._added = 0
         self.to_keep = asyncio.Event()
         """Set when something is to be kept, or can be forgotten."""
@@ -40,7 +41,7 @@ class PartialBook:
 
     def get(self, session_id: UUID) -> SessionPartials | None:
         """Return what is known of a session, None for nothing."""
-        return self._sessions.get(session_id)
+        return self._sessions.get(session_id.int)
 
     @contextmanager
     def used(self, session_id: UUID) -> Generator[SessionPartials]:
@@ -49,12 +50,12 @@ class PartialBook:
         Args:
             session_id: Which one.
         """
-        session = self._sessions.get(session_id)
+        session = self._sessions.get(session_id.int)
         if session is None:
-            session = self._sessions[session_id] = SessionPartials(session_id)
+            session = self._sessions[session_id.int] = SessionPartials(session_id)
             if len(self._sessions) > _SESSIONS:
                 self._let_go(1)
-        self._sessions.move_to_end(session_id)
+        self._sessions.move_to_end(session_id.int)
         session.users += 1
         try:
             yield session
@@ -70,7 +71,7 @@ class PartialBook:
             before: Its sequence before.
             events: What was recorded.
         """
-        session = self._sessions.get(session_id)
+        session = self._sessions.get(session_id.int)
         if session is None:
             return
         for sequence, event in enumerate(events, before + 1):
@@ -130,7 +131,7 @@ class PartialBook:
 
     def hear(self, kept: KeptPiece) -> bool:
         """Take a piece that another process has taken; return whether anybody here wants it."""
-        session = self._sessions.get(kept.session_id)
+        session = self._sessions.get(kept.session_id.int)
         if session is None:
             return False
         if not session.join(kept):
@@ -165,10 +166,10 @@ class PartialBook:
     def _close(self, session: SessionPartials) -> None:
         """Let go of a session that nobody needs here."""
         needed = session.users or session.unkept or session.written
-        if not needed and self._sessions.get(session.session_id) is session:
-            del self._sessions[session.session_id]
+        if not needed and self._sessions.get(session.session_id.int) is session:
+            del self._sessions[session.session_id.int]
 
-    def _let_go(self, least: int, sizes: dict[UUID, int] | None = None) -> int:
+    def _let_go(self, least: int, sizes: dict[int, int] | None = None) -> int:
         """Let go of sessions that are kept and not followed, and return how much that is."""
         gone = 0
         for key, session in list(self._sessions.items()):

@@ -140,7 +140,7 @@ class _Names:
         """Return what a name of the module, or an attribute of such, is bound to."""
         match node:
             case ast.Name(id=name):
-                return None if name in self._types else self._globals.get(name)
+                return None if name in self._types else _made_by(self._globals.get(name))
             case ast.Attribute(value=value, attr=name):
                 return getattr(self.bound(value), name, None)
             case _:
@@ -185,6 +185,12 @@ class _Names:
         elif isinstance(node, ast.Attribute):
             for owner in self.types(node.value):
                 yield from _method(owner, node.attr)
+
+
+def _made_by(bound: Any) -> Any:
+    """Return the class that a `maker` stands for; anything else as it is."""
+    wrapped = getattr(bound, "__wrapped__", None)
+    return wrapped if isinstance(wrapped, type) else bound
 
 
 def _method(owner: type, name: str) -> Iterator[Site]:

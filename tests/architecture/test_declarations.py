@@ -87,10 +87,10 @@ def test_every_command_can_be_asked_for():
     for package in ("api", "application", "domain"):
         for path in (ROOT / package).rglob("*.py"):
             nodes = ast.walk(ast.parse(path.read_text()))
-            made |= {
-                node.func.id
-                for node in nodes
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-            }
+            for node in nodes:
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                    # What makes the commands of a class, quicker than the class, is given it.
+                    given = node.args if node.func.id == "maker" else [node.func]
+                    made |= {one.id for one in given if isinstance(one, ast.Name)}
     left_out = sorted(one.__name__ for one in declared_commands() if one.__name__ not in made)
     assert left_out == [], "no route, use case or rule asks for it"

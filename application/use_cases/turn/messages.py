@@ -9,10 +9,13 @@ from application.commands.request import Caller, Outcome
 from application.ports.clock import Clock
 from application.reads.transcript.names import TranscriptNames
 from domain.errors import Invalid
+from domain.replacing import maker
 from domain.session.commands import AddMessage, ReviseMessage
 from domain.session.content.messages import require_message
 from domain.session.content.transcript_entries import MARKS
 from domain.values import JsonObject, Part, Role
+
+_add_message = maker(AddMessage)
 
 
 class Messages:
@@ -53,7 +56,7 @@ class Messages:
             implicit: It was made by a program, not written by a person.
             meta: What is said of it.
         """
-        command = AddMessage(
+        command = _add_message(
             message_id=message_id or self._clock.new_name(),
             role=role,
             parts=parts,

@@ -7,7 +7,7 @@ from typing import Any
 from domain.checks import require_id, require_name
 from domain.errors import Invalid, MessageExists, MessageNotFound, ToolCallOpen
 from domain.parts import require_parts
-from domain.replacing import replace
+from domain.replacing import maker, replace
 from domain.session.declarations import Command, decides, evolves
 from domain.session.events import MessageAdded, MessageRevised, Recorded, SessionEvent
 from domain.session.guards import INACTIVE, require_active, require_present
@@ -29,6 +29,9 @@ class AddMessage(Command):
     meta: JsonObject | None = None
 
 
+_message_added = maker(MessageAdded)
+
+
 @decides(AddMessage, refuses=(*INACTIVE, MessageExists, ToolCallOpen))
 def add(session: Session, command: AddMessage) -> list[SessionEvent]:
     """Add a message; its id is new in this session.
@@ -42,7 +45,7 @@ def add(session: Session, command: AddMessage) -> list[SessionEvent]:
     if command.role == "tool":
         require_results(session, command.parts)
     return [
-        MessageAdded(
+        _message_added(
             message_id=command.message_id,
             role=command.role,
             parts=command.parts,
