@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus
 from uuid import UUID
 
 import msgspec
@@ -184,7 +184,14 @@ def next_link(request: "HttpRequest", path: str, **changed: Any) -> dict[str, st
     given = request.query_params.multi_items()
     kept = [(name, value) for name, value in given if name not in changed]
     base = public_base(request.scope)
-    return {"Link": f'<{base}{path}?{urlencode([*kept, *changed.items()])}>; rel="next"'}
+    query = "&".join(f"{_in_query(name)}={_in_query(v)}" for name, v in (*kept, *changed.items()))
+    return {"Link": f'<{base}{path}?{query}>; rel="next"'}
+
+
+def _in_query(value: Any) -> str:
+    # Most are numbers and words, which are looked at sooner than quoted.
+    said = str(value)
+    return said if _PLAIN_NAME.fullmatch(said) else quote_plus(said)
 
 
 def not_modified(sequence: int) -> Reply:

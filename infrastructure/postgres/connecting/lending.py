@@ -65,8 +65,13 @@ class Lending:
         Raises:
             TimeoutError: Nobody waits for this any more.
         """
-        async with self._pool.connection() as connection, self._noted(connection):
-            yield connection
+        connection = await self._pool.getconn()
+        try:
+            async with self._noted(connection):
+                yield connection
+        finally:
+            # Each statement is a transaction of its own: there is nothing to commit before.
+            await self._pool.putconn(connection)
 
     @asynccontextmanager
     async def connection_of_caller(self) -> AsyncGenerator[AsyncConnection]:
