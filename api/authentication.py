@@ -37,7 +37,7 @@ def by_token(
         scope = request.scope
         services: Services = scope["cairn"]
         authentication = services.authentication
-        ticket = take_ticket(request)
+        ticket = take_ticket(request) if scope["query_string"] else None
         shown: bytes | None = scope["cairn_headers"].get(b"authorization")
         given = None if shown is None else _token_in(shown, as_password=as_password)
         if given is not None:

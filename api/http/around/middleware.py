@@ -35,7 +35,7 @@ def _completed(
 ) -> list[tuple[bytes, bytes]]:
     """Return headers with those of every answer: who may keep it, and what it varies by."""
     head = [*headers]
-    names = {name.lower() for name, _ in head}
+    names = dict(head)  # in lower case, as ASGI has them
     # Browsers and proxies are neither to guess at an answer, nor to keep it.
     if b"x-content-type-options" not in names:
         head.append((b"x-content-type-options", b"nosniff"))

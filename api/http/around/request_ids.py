@@ -16,7 +16,7 @@ def request_id_of(given: bytes) -> bytes:
     Args:
         given: The header X-Request-Id; empty without one. What is no simple word is replaced.
     """
-    if _GIVEN.fullmatch(given):
+    if given and _GIVEN.fullmatch(given):
         return given
     # A name for one line of a log, not a secret: a system call each would be a waste.
     return b"%024x" % _numbers.getrandbits(96)

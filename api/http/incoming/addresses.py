@@ -59,7 +59,8 @@ def resolve_session(request: HttpRequest, principal: Principal) -> Awaitable[Non
         SessionNotFound: No session has the external id.
         AmbiguousName: Sessions of several apps have it.
     """
-    if not request.path_params.get("session_id", "").startswith(_BY_NAME):
+    named: dict[str, str] = request.scope["path_params"]
+    if not named.get("session_id", "").startswith(_BY_NAME):
         return None
     return _resolve(request, principal)
 

@@ -160,17 +160,16 @@ def location(session_id: UUID, *names: str) -> str:
         session_id: Which session.
         *names: The rest of the path; ids may hold any character.
     """
-    return "/".join((f"/v1/sessions/{session_id}", *map(_segment, names)))
+    return f"/v1/sessions/{session_id}{path_of(*names)}"
 
 
 def path_of(*names: str) -> str:
     """Return a path made of words and ids, which may hold any character."""
-    return "/" + "/".join(map(_segment, names))
-
-
-def _segment(name: str) -> str:
-    # Most ids are UUIDs, which are looked at sooner than quoted.
-    return name if _PLAIN_NAME.fullmatch(name) else quote(name, safe="")
+    path = ""
+    for name in names:
+        # Most ids are UUIDs, which are looked at sooner than quoted.
+        path += f"/{name if _PLAIN_NAME.fullmatch(name) else quote(name, safe='')}"
+    return path
 
 
 def next_link(request: "HttpRequest", path: str, **changed: Any) -> dict[str, str]:
@@ -223,7 +222,7 @@ def outcome_response(
         headers["Location"] = made
     if outcome.replayed:
         headers["Idempotent-Replayed"] = "true"
-    return json_response(_encode(body), status=status, headers=headers)
+    return Reply(_encode(body), status=status, headers=headers)
 
 
 def records_json(events: Iterable[StoredEvent]) -> bytes:
