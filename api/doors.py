@@ -106,12 +106,24 @@ class Doors:
             answer = Reply(b"", status=404)
         else:
             door, router = found
+            request = HttpRequest(scope, receive)
             with SharedPatience(Waited()):
                 try:
-                    request = HttpRequest(scope, receive)
-                    route = await _route_of(door, router, request)
-                    # Signed, it may come to be asked on behalf of a user: they are not counted.
-                    principal: Principal = fields["cairn_principal"]
+                    _require_text(fields)
+                    fields["cairn_origin"] = door.origin
+                    principal = fields["cairn_principal"] = await door.authenticate(request)
+                    if "cairn_body" in fields:
+                        await take_bytes(request, len(fields["cairn_body"]))
+                    route = router.find(fields)
+                    fields["cairn_route"] = route.path
+                    if route.right is not None and is_limited(request, "requests"):
+                        await take_request(request, principal)
+                    resolving = resolve_session(request, principal)
+                    if resolving is not None:
+                        await resolving
+                    allowing = authorize(request, route, principal)
+                    if allowing is not None:
+                        await allowing
                     answer = await route.answer(request)
                     if not isinstance(answer, Reply) or answer.is_large:
                         await _admit(answer, fields, principal)
@@ -120,14 +132,10 @@ class Doors:
         if isinstance(answer, Reply) and len(answer.body) >= SMALLEST:
             answer = await compressed(answer, fields)
         # What fails after the answer has begun can only be cut off, by the server.
-        try:
-            if fields["method"] == "HEAD":
-                await _send_head(answer, scope, receive, send)
-            else:
-                await answer(scope, receive, send)
-        finally:
-            if fields.get("cairn_counted_stream"):
-                await _uncount(fields)
+        if fields["method"] == "HEAD" or "cairn_counted_stream" in fields:
+            await _send_as_asked(answer, scope, receive, send)
+        else:
+            await answer(scope, receive, send)
 
     def answer_error(self, scope: HTTPScope, error: Exception) -> ASGIResponse:
         """Return what the door of a path answers to an error that came before it.
@@ -156,27 +164,6 @@ def _error_of(door: Door, error: Exception, request_id: str) -> ASGIResponse:
     except Exception:
         _logger.exception("the door %s cannot answer an error", door.name)
         return Reply(b"", status=500)
-
-
-async def _route_of(door: Door, router: Router, request: HttpRequest) -> Route:
-    """Return what answers a request, once it is known who asks, and that they may."""
-    fields = request.scope
-    _require_text(fields)
-    fields["cairn_origin"] = door.origin
-    principal = fields["cairn_principal"] = await door.authenticate(request)
-    if "cairn_body" in fields:
-        await take_bytes(request, len(fields["cairn_body"]))
-    route = router.find(fields)
-    fields["cairn_route"] = route.path
-    if route.right is not None and is_limited(request, "requests"):
-        await take_request(request, principal)
-    resolving = resolve_session(request, principal)
-    if resolving is not None:
-        await resolving
-    allowing = authorize(request, route, principal)
-    if allowing is not None:
-        await allowing
-    return route
 
 
 async def _admit(answer: ASGIResponse, scope: dict[str, Any], principal: Principal) -> None:
@@ -210,11 +197,6 @@ async def _require_room(answer: Download | Reply, scope: dict[str, Any]) -> None
         raise
 
 
-async def _uncount(scope: dict[str, Any]) -> None:
-    limiter: Limiter = scope["cairn"].limiter
-    await limiter.close_stream(scope["cairn_counted_stream"])
-
-
 def _require_text(scope: dict[str, Any]) -> None:
     """Refuse a path or a query that is not UTF-8: two of those would become the same name."""
     path: bytes | None = scope.get("raw_path")
@@ -231,6 +213,20 @@ def _require_utf8(part: str, raw: bytes) -> None:
     except UnicodeDecodeError as wrong:
         byte = wrong.object[wrong.start]
         raise ClientException(f"the {part} is not UTF-8: byte 0x{byte:02x}") from None
+
+
+async def _send_as_asked(answer: ASGIResponse, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send the head alone, or a stream that counts until it ends."""
+    fields: Any = scope
+    try:
+        if fields["method"] == "HEAD":
+            await _send_head(answer, scope, receive, send)
+        else:
+            await answer(scope, receive, send)
+    finally:
+        if "cairn_counted_stream" in fields:
+            limiter: Limiter = fields["cairn"].limiter
+            await limiter.close_stream(fields["cairn_counted_stream"])
 
 
 class _HeadSent(Exception):
