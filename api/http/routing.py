@@ -165,15 +165,17 @@ class Router:
             MethodNotAllowedException: The path does not take the method.
             HTTPException: 501, no path takes the method.
         """
-        if scope["method"] not in METHODS:
+        method: str = scope["method"]
+        path: str = scope["path"]
+        if method not in METHODS:
             raise HTTPException(status_code=501)
-        if scope["path"] == "*" and scope["method"] == "OPTIONS":
+        if path == "*" and method == "OPTIONS":
             scope["path_params"] = {}
             # RFC 9110, section 9.3.7: it asks the server as a whole, such as whether it is there.
             return _options("*", ", ".join(sorted({*self._methods, "HEAD", "OPTIONS"})))
         node = self._root
         parameters: dict[str, str] = {}
-        segments = scope["path"].strip("/").split("/")
+        segments = path.strip("/").split("/")
         for at, segment in enumerate(segments):
             child = node.words.get(segment)
             if child is None:
@@ -188,11 +190,11 @@ class Router:
             node = child
         if not node.routes:
             raise NotFoundException
-        found = node.routes.get("GET" if scope["method"] == "HEAD" else scope["method"])
+        found = node.routes.get("GET" if method == "HEAD" else method)
         if found is None:
             heads = {"HEAD"} if "GET" in node.routes else set[str]()
             allow = ", ".join(sorted({*node.routes, *heads, "OPTIONS"}))
-            if scope["method"] != "OPTIONS":
+            if method != "OPTIONS":
                 raise MethodNotAllowedException(
                     f"this path takes {allow} only", headers={"Allow": allow}
                 )
