@@ -129,7 +129,7 @@ class Doors:
                         await _admit(answer, fields, principal)
                 except Exception as error:  # noqa: BLE001 - a door answers for whatever happens in it
                     answer = _error_of(door, error, fields["cairn_request_id"])
-        if isinstance(answer, Reply) and len(answer.body) >= SMALLEST:
+        if isinstance(answer, Reply) and answer.size >= SMALLEST:
             answer = await compressed(answer, fields)
         # What fails after the answer has begun can only be cut off, by the server.
         if fields["method"] == "HEAD" or "cairn_counted_stream" in fields:

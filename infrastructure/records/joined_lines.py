@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from math import nan
 from typing import Annotated
 
 import msgspec
@@ -12,6 +13,8 @@ from domain.log.erased_records import ERASING
 
 LONGEST = 8 * 1024
 """The most bytes of a plain record."""
+_PIECE = 256 * 1024
+"""About the bytes of a page that are looked over at a time."""
 _Word = Annotated[str, msgspec.Meta(min_length=1)]
 
 
@@ -61,9 +64,40 @@ def are_readable(lines: bytes, count: int) -> bool:
         lines: One on each.
         count: How many they should be.
     """
+    return _readable_in(lines) == count
+
+
+def with_commas(lines: bytes, count: int) -> tuple[bytes, ...] | None:
+    """Return events in their public form with commas between them, in pieces.
+
+    A piece is looked over and changed while the processor has it at hand: one look after the other
+    at a page of 1 MB fetched all of it each time.
+
+    Args:
+        lines: One on each, the last one without an end.
+        count: How many they should be.
+
+    Returns:
+        None when one of them cannot be read or was erased.
+    """
+    pieces: list[bytes] = []
+    at, read = 0, 0.0
+    while at < len(lines):
+        end = len(lines)
+        if end - at > _PIECE:
+            end = (lines.rfind(b"\n", at, at + _PIECE) + 1) or (lines.find(b"\n", at) + 1) or end
+        piece, at = lines[at:end], end
+        read += _readable_in(piece)
+        # In what can be read line by line no other byte ends a line.
+        pieces.append(piece.replace(b"\n", b","))
+    return tuple(pieces) if read == count else None
+
+
+def _readable_in(lines: bytes) -> float:
+    """Return how many events can be read, where all can; else no number that one is equal to."""
     try:
         if not lines.isascii():
             lines.decode()
-        return len(_lines(lines)) == count
+        return len(_lines(lines))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
+        return nan

@@ -43,5 +43,5 @@ class JoinedRows:
         return JoinedPage(_joined(page.events), page.reached, page.head)
 
 
-def _joined(events: Sequence[StoredEvent]) -> bytes:
-    return b",".join(map(record_json, events))
+def _joined(events: Sequence[StoredEvent]) -> tuple[bytes, ...]:
+    return (b",".join(map(record_json, events)),) if events else ()

@@ -13,4 +13,4 @@ from domain.errors import CairnError, Erased, SessionIsDeleted, SessionNotFound
 def test_a_session_that_is_gone_is_not_found(error: CairnError):
     answer = answer_error(error, "r")
     assert isinstance(answer, Reply)
-    assert (answer.status_code, json.loads(answer.body)) == (404, {"detail": "Session not found"})
+    assert (answer.status_code, json.loads(answer.whole)) == (404, {"detail": "Session not found"})

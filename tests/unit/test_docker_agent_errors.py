@@ -37,12 +37,12 @@ from domain.errors import (
 def test_an_error_has_its_status_and_one_sentence(error: Exception, status: int):
     answer = answer_error(error, "r")
     assert isinstance(answer, Reply)
-    told = json.loads(answer.body)
+    told = json.loads(answer.whole)
     assert (answer.status_code, list(told)) == (status, ["message"])
     assert told["message"]
     assert "s3cr3t" not in told["message"]
 
 
 def test_a_session_that_is_gone_is_told_as_one_that_was_never_there():
-    told = {answer_error(one(), "r").body for one in (SessionNotFound, SessionIsDeleted, Erased)}  # type: ignore[attr-defined]
+    told = {answer_error(one(), "r").whole for one in (SessionNotFound, SessionIsDeleted, Erased)}  # type: ignore[attr-defined]
     assert len(told) == 1

@@ -55,10 +55,11 @@ async def compressed(answer: Reply, scope: dict[str, Any]) -> Reply:
     if coding is None:
         return answer
     compress = _CODINGS[coding]
-    if len(answer.body) > _AT_ONCE:
-        body = await asyncio.to_thread(compress, answer.body)
+    body = answer.whole
+    if len(body) > _AT_ONCE:
+        body = await asyncio.to_thread(compress, body)
     else:
-        body = compress(answer.body)
+        body = compress(body)
     return answer.encoded(body, coding)
 
 

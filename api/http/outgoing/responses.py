@@ -69,7 +69,7 @@ class Reply(ASGIResponse):
     """An answer whose body is there already, sent without the framework's work on headers.
 
     Args:
-        body: All of it.
+        body: All of it, or pieces of it in order.
         status: The HTTP status.
         media_type: Of the body.
         headers: Beside content-type and content-length; ASCII.
@@ -77,21 +77,27 @@ class Reply(ASGIResponse):
 
     def __init__(
         self,
-        body: bytes,
+        body: bytes | tuple[bytes, ...],
         *,
         status: int = 200,
         media_type: str = JSON,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self.body = body
-        self.is_large = len(body) > _LARGE
+        self._pieces: tuple[bytes, ...] = body if isinstance(body, tuple) else (body,)
+        self.size = len(body) if isinstance(body, bytes) else sum(map(len, body))
+        self.is_large = self.size > _LARGE
         """Whether what its reader has not taken of it counts."""
         self.status_code = status
-        self.head = head = [(b"content-length", b"%d" % len(body))]
-        if body:
+        self.head = head = [(b"content-length", b"%d" % self.size)]
+        if self.size:
             head.append((b"content-type", media_type.encode()))
         if headers:
             head += [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+    @property
+    def whole(self) -> bytes:
+        """The body in one piece."""
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
     def encoded(self, body: bytes, coding: str) -> "Reply":
         """Return this answer in other bytes, of which its ETag is a weak one.
@@ -123,7 +129,7 @@ class Reply(ASGIResponse):
             {"type": "http.response.start", "status": self.status_code, "headers": self.head}
         )
         if not self.is_large:
-            await send({"type": "http.response.body", "body": self.body, "more_body": False})
+            await send({"type": "http.response.body", "body": self.whole, "more_body": False})
         elif await self._send_in_parts(cast("dict[str, Any]", scope), send):
             await send(part(b"", more=False))
 
@@ -133,12 +139,12 @@ class Reply(ASGIResponse):
         try:
             async with asyncio.timeout(None) as limit:
                 giving = Giving(scope["cairn"].readers, lambda: limit.reschedule(0))
-                with giving.holding(len(self.body)):
-                    # Views: to copy the parts of a page took as long as to make it of its events.
-                    body = memoryview(self.body)
-                    parts = [body[at : at + _LARGE] for at in range(0, len(body), _LARGE)]
+                with giving.holding(self.size):
+                    # Views: copies of the parts were a third of what was copied for a page.
+                    views = [memoryview(piece) for piece in self._pieces]
+                    parts = [v[at : at + _LARGE] for v in views for at in range(0, len(v), _LARGE)]
+                    del views
                     parts.reverse()
-                    del body
                     await giving.hand_over(parts, send)
         except TimeoutError:
             return False

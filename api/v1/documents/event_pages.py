@@ -2,7 +2,7 @@
 
 from uuid import uuid5
 
-from api.http.outgoing.responses import Reply, from_json, json_response, record_json, to_json
+from api.http.outgoing.responses import Reply, from_json, record_json, to_json
 from application.ports.log.events import StoredEvent
 from application.ports.log.joined_pages import JoinedPage
 from application.reads.streams.stream_items import Page
@@ -21,7 +21,7 @@ def page_json(page: Page, headers: dict[str, str], *, closed: bool | None = None
         closed: Whether nothing will ever be beyond it; None where that is not told.
     """
     events = b",".join(map(record_json, page.events))
-    return _json(events, page.next, page.head, headers, closed=closed)
+    return _json((events,), page.next, page.head, headers, closed=closed)
 
 
 def joined_json(page: JoinedPage, headers: dict[str, str], *, of_session: bool = False) -> Reply:
@@ -37,12 +37,17 @@ def joined_json(page: JoinedPage, headers: dict[str, str], *, of_session: bool =
 
 
 def _json(
-    events: bytes, reached: int, head: int, headers: dict[str, str], *, closed: bool | None
+    events: tuple[bytes, ...],
+    reached: int,
+    head: int,
+    headers: dict[str, str],
+    *,
+    closed: bool | None,
 ) -> Reply:
     rest: dict[str, int | bool] = {"next": reached, "head": head, "up_to_date": reached >= head}
     if closed is not None:
         rest["closed"] = closed
-    return json_response(b'{"events":[%s],%s' % (events, to_json(rest)[1:]), headers=headers)
+    return Reply((b'{"events":[', *events, b"]," + to_json(rest)[1:]), headers=headers)
 
 
 def cloudevents(page: Page, headers: dict[str, str]) -> Reply:

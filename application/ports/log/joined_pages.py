@@ -9,13 +9,13 @@ class JoinedPage(NamedTuple):
     """A page of events as everybody outside sees them, all of one moment.
 
     Args:
-        events: Their public form, in order, with a comma between any two.
+        events: Their public form, in order, with a comma between any two, in pieces cut anywhere.
         reached: The sequence or position up to which these are all the wanted events.
         head: The newest one.
         deleted: Whether the session is deleted: nothing will follow the head.
     """
 
-    events: bytes
+    events: tuple[bytes, ...]
     reached: int
     head: int
     deleted: bool = False

@@ -11,7 +11,7 @@ from application.ports.log.event_log import EventLog
 from application.ports.log.joined_pages import JoinedPage
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
-from infrastructure.records.joined_lines import are_readable
+from infrastructure.records.joined_lines import with_commas
 from infrastructure.records.joined_rows import JoinedRows
 
 _STATEMENTS = sql.load("joined_pages")
@@ -102,10 +102,10 @@ def _page(
     count, last, size, lines, _ = page
     reached = max(min(asked["upto"], head), asked["after"])
     if not count:
-        return JoinedPage(b"", reached, head, deleted)
-    if lines is None or not are_readable(lines, count):
+        return JoinedPage((), reached, head, deleted)
+    events = with_commas(lines or b"", count)
+    if events is None:
         return None
     if count == asked["limit"] or size >= asked["bytes"]:
         reached = last
-    # In what can be read line by line no other byte ends a line.
-    return JoinedPage(lines.replace(b"\n", b","), reached, head, deleted)
+    return JoinedPage(events, reached, head, deleted)
