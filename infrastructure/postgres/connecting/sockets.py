@@ -33,11 +33,16 @@ async def within(connection: AsyncConnection, seconds: float, asking: Awaitable[
             return task.result()
     finally:
         if not task.done():
+            task.add_done_callback(_heard)
             shut_down(connection)
             await asyncio.wait((task,), timeout=_LET_GO_WITHIN)
-            if task.done() and not task.cancelled():
-                task.exception()  # whoever asked hears that it took too long, or has gone
     raise TimeoutError
+
+
+def _heard(task: asyncio.Future[_T]) -> None:
+    """Take an error, whenever it comes: whoever asked hears of the time, or has gone."""
+    if not task.cancelled():
+        task.exception()
 
 
 def shut_down(connection: AsyncConnection) -> None:

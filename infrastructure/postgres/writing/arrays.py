@@ -16,7 +16,7 @@ from psycopg.pq import Format
 
 _HEADER = struct.Struct(">iiIii").pack
 _LENGTH = struct.Struct(">i").pack
-_NULL = _LENGTH(-1)
+_NULL, _SIXTEEN = _LENGTH(-1), _LENGTH(16)
 _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - the name is the same on 3.11
 
@@ -64,7 +64,7 @@ class _BytesDumper(Dumper):
     format = Format.BINARY
     element: ClassVar[int]
 
-    def dump(self, obj: ByteaArray | TextArray | UuidArray) -> Buffer:
+    def dump(self, obj: ByteaArray | TextArray) -> Buffer:
         out = [_HEADER(1, 0, self.element, len(obj.items), 1)]
         for item in obj.items:
             out += (_NULL,) if item is None else (_LENGTH(len(item)), item)
@@ -79,8 +79,13 @@ class _TextDumper(_BytesDumper):
     oid, element = 1009, 25
 
 
-class _UuidDumper(_BytesDumper):
-    oid, element = 2951, 2950
+class _UuidDumper(Dumper):
+    format = Format.BINARY
+    oid = 2951
+
+    def dump(self, obj: UuidArray) -> Buffer:
+        # All are of one length: the word for it stands before each.
+        return _HEADER(1, 0, 2950, len(obj.items), 1) + _SIXTEEN.join((b"", *obj.items))
 
 
 class _BigintDumper(Dumper):

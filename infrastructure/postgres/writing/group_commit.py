@@ -273,11 +273,11 @@ class GroupCommit:
         written: set[UUID] = set()
         later: list[PendingAppend] = []
         limits = self._limits
-        most = len(self._queue)
+        most = left = len(self._queue)
         if most >= _HALVED_FROM and not any(writer.batches for writer in self._writers):
             most -= most // 2
-        while self._queue and len(batch) < most and events < limits.events and size < limits.bytes:
-            waiting = self._queue.take()
+        while left and len(batch) < most and events < limits.events and size < limits.bytes:
+            waiting, left = self._queue.take(), left - 1
             if not (seen.isdisjoint(waiting.logs) and written.isdisjoint(waiting.expects)):
                 # It was decided on a state that one before it is about to change: let it conflict.
                 later.append(waiting)
