@@ -128,7 +128,6 @@ class BatchDecider:
             decision = Decided(pending, session.sequence, NOTHING)
             decisions.append(decision)
             try:
-                _require_expected(session, request)
                 made = self._decide(request, session, digest, now, len(events))
                 if len(made.events) < len(made.decided):
                     await self._record_the_rest(made, request, now, len(events))
@@ -215,6 +214,8 @@ class BatchDecider:
             now: The time.
             offset: How many events of the append come before its own.
         """
+        if request.expected is not None:
+            _require_expected(session, request)
         inherited = 0
         if request.inherits is not None and not session.sequence:
             session, inherited = request.inherits, request.inherits_bytes
@@ -282,5 +283,5 @@ class BatchDecider:
 
 def _require_expected(session: Session, request: Request) -> None:
     # For a missing session the rule answers 404, not If-Match 412.
-    if request.expected is not None and (session.sequence > 0 or request.command.begins):
+    if session.sequence > 0 or request.command.begins:
         require_sequence(session.sequence, request.expected)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from domain.replacing import replace
 from domain.session import commands  # noqa: F401  # pyright: ignore[reportUnusedImport]
-from domain.session.content.saying import SAYING, spoken_after
+from domain.session.content.saying import SAYING
 from domain.session.declarations import EFFECTS
 from domain.session.events import Recorded
 from domain.session.state import ABSENT, Session
@@ -37,17 +37,18 @@ def evolve(session: Session, recorded: Recorded) -> Session:
         session: The state before it.
         recorded: The event and its place.
     """
-    effect = EFFECTS.get(type(recorded.event))
+    event, kind = recorded.event, type(recorded.event)
+    effect, says = EFFECTS.get(kind), SAYING.get(kind)
     if effect is None:
         return replace(session, sequence=recorded.sequence, unrecognised=recorded.sequence)
-    changes = effect(session, recorded.event, recorded)
+    changes = effect(session, event, recorded)
     if "running" in changes:
         turns = changes.get("turns", session.turns)
         changes["turns"] = _with(turns, changes.pop("running"))
     return replace(
         session,
         sequence=recorded.sequence,
-        spoken=spoken_after(session.spoken, recorded),
+        spoken=session.spoken if says is None else says(session.spoken, event, recorded),
         **changes,
     )
 

@@ -24,17 +24,6 @@ from domain.session.state import Spoken
 _spoken = maker(Spoken)
 
 
-def spoken_after(spoken: Spoken, recorded: Recorded) -> Spoken:
-    """Return how much was said after one more event.
-
-    Args:
-        spoken: How much was before it.
-        recorded: The event and its place.
-    """
-    says = SAYING.get(type(recorded.event))
-    return spoken if says is None else says(spoken, recorded.event, recorded)
-
-
 def _agent_said(spoken: Spoken, event: AgentMessage, recorded: Recorded) -> Spoken:
     message_id = event.message_id
     continues = message_id is not None and message_id == spoken.open_id
