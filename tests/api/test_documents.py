@@ -300,4 +300,4 @@ async def test_others_are_answered_while_a_document_is_made(
     await begun.wait()
     assert not asked.done()
     may_end.set()
-    assert (await asked).body == b"{}"
+    assert (await asked).whole == b"{}"
