@@ -53,7 +53,7 @@ def test_a_connection_has_the_state_that_limits_read() -> None:
     source = inspect.getsource(RequestResponseCycle.__init__)
     for name in (
         "response_started", "response_complete", "more_body", "disconnected", "keep_alive",
-        "waiting_for_100_continue", "message_event", "on_response", "flow", "transport",
+        "waiting_for_100_continue", "message_event", "on_response", "flow", "transport", "body",
     ):  # fmt: skip
         assert f"self.{name}" in source, name
     kept = inspect.getsource(FlowControl.__init__)

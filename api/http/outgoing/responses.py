@@ -233,7 +233,7 @@ def outcome_response(
     if first_sequence:
         body["first_sequence"] = outcome.first_sequence
     body["sequence"], body["position"] = sequence, outcome.position
-    headers = {"ETag": f'"{sequence}"'}
+    headers = {"ETag": etag(sequence)}
     if made is not None:
         headers["Location"] = made
     if outcome.replayed:
