@@ -22,22 +22,6 @@ class Answer(RequestResponseCycle):
     _length: int | None = None
     """Of the body, by that head."""
 
-    async def receive(self) -> Any:
-        """Return what has come of the body, or that the client has gone."""
-        if (
-            self.more_body
-            or self.response_complete
-            or self.disconnected
-            or self.waiting_for_100_continue
-            or self.flow.read_paused
-            or not self.message_event.is_set()
-        ):
-            return await super().receive()
-        # All of it is here, and was not asked for before: there is nothing to wait for.
-        self.message_event.clear()
-        body, self.body = bytes(self.body), bytearray()
-        return {"type": "http.request", "body": body, "more_body": False}
-
     async def send(self, message: Any) -> None:
         """Send a piece of the answer.
 

@@ -149,4 +149,4 @@ class RequestMiddleware:
         lasts = streamed or b"wait=" in scope["query_string"]
         self._tally.count(method, route, status, None if lasts else seconds)
         if not lasts:
-            self._log.answered(scope, status, seconds, request_id.decode())
+            self._log.answered(scope, status, seconds, extra["cairn_request_id"])
