@@ -52,6 +52,18 @@ def seed_log(conninfo: str, topic: str, events: int) -> None:
         connection.execute("INSERT INTO head VALUES (%s, %s)", [topic, events])
 
 
+def seed_mixed_logs(conninfo: str, topics: Sequence[str], events: int) -> None:
+    """Streams of so many stored events each, that came in turn: those of one lie far apart."""
+    record = cairn.append("s").body.decode()
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(
+            """INSERT INTO log
+               SELECT topic, g, %s
+               FROM generate_series(1, %s) g, unnest(%s::text[]) topic ORDER BY g""",
+            [record, events, list(topics)],
+        )
+
+
 def seed_list(conninfo: str, total: int, own: int, document: bytes) -> None:
     """So many list rows in all with that document, of which `own` are of the user `own`."""
     with psycopg.connect(conninfo, autocommit=True) as connection:
