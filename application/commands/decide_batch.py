@@ -29,7 +29,7 @@ from domain.session.decide import companions, decide
 from domain.session.declarations import Companion
 from domain.session.events import ActivityEvent, Recorded, SessionEvent
 from domain.session.evolve import evolve
-from domain.session.room import makes_room
+from domain.session.room import makes_room, most_kept
 from domain.session.state import ABSENT, Session
 from domain.session.turn_of import turn_of
 from domain.timers import Timers
@@ -243,7 +243,7 @@ class BatchDecider:
                     before = draft.decided[:number]
                     refused.facts["index"] = sum(isinstance(e, ActivityEvent) for e in before)
                 raise
-            draft.size += len(record)
+            draft.size += most_kept(event, len(record))
             draft.digest = link(draft.digest, record_hash(record))
             draft.session = evolve(draft.session, recorded)
             owner = draft.session.lifecycle.owner

@@ -11,6 +11,7 @@ from domain.log.chain import genesis
 from domain.session.events import Recorded, SessionCreated
 from domain.session.evolve import Folding
 from domain.session.family.forks import inherited
+from domain.session.room import most_kept
 from domain.session.state import ABSENT, Session
 from domain.values import Origin, Owner
 
@@ -249,7 +250,7 @@ class SessionRepository:
                         folding = Folding(before)
                     folding.take(recorded)
                     reached = recorded.sequence
-                    written += len(stored.record)
+                    written += most_kept(recorded.event, len(stored.record))
             if page:
                 after, digest, position = page[-1].sequence, page[-1].digest, page[-1].position
             size = sum(len(stored.record) for stored in page)

@@ -1,4 +1,4 @@
-"""What a session still takes when its state is as large as it may be: what ends or takes away."""
+"""The room in a session's state: what an event takes of it, and what is taken when it is full."""
 
 from domain.session.commands import (
     AnswerElicitation,
@@ -22,6 +22,7 @@ from domain.session.commands import (
     RewindConversation,
     StopSession,
 )
+from domain.session.events import AgentMessage, AgentThought, MessageAdded, SessionEvent
 
 _ENDINGS = (
     AnswerElicitation,
@@ -43,6 +44,24 @@ _ENDINGS = (
     RewindConversation,
     StopSession,
 )
+
+_BESIDE_A_NAME = 64
+"""More than the bytes of a sequence, a count, two times and the marks around them."""
+
+
+def most_kept(event: SessionEvent, size: int) -> int:
+    """Return the most bytes that an event adds to a state, as it is kept.
+
+    What somebody says is not in it: the id of a message is, at most twice, and where it began.
+
+    Args:
+        event: The event.
+        size: The bytes of its record; no event adds more.
+    """
+    if isinstance(event, MessageAdded | AgentMessage | AgentThought):
+        name = (event.message_id or "").encode("utf-8", "surrogatepass")
+        return min(2 * len(name) + _BESIDE_A_NAME, size)
+    return size
 
 
 def makes_room(command: Command) -> bool:

@@ -21,6 +21,7 @@ from domain.session.decide import companions, decide
 from domain.session.evolve import evolve, fold
 from domain.session.family.spawning import DEFAULT_CHILDREN
 from domain.session.life.supervision import next_deadline
+from domain.session.room import most_kept
 from domain.session.state import ABSENT, Session, Status
 from domain.timers import Timers
 from domain.values import Owner
@@ -29,7 +30,7 @@ from infrastructure.records.state_codec import encode_state
 from tests.property.effort import attempts, examples
 from tests.property.invariants import check
 from tests.support.aim import aimed
-from tests.support.builders import OWNER, SESSION_ID, at, history, obey
+from tests.support.builders import OWNER, SESSION_ID, at, history, obey, record
 from tests.support.strategies import (
     COMMANDS,
     Life,
@@ -425,3 +426,20 @@ def test_a_part_of_any_shape_is_refused_and_breaks_nothing(wrong: dict[str, Any]
 
     with pytest.raises(CairnError):
         decide(fold(history([e.SessionCreated(owner=OWNER)])), command)
+
+
+NAMES = st.text(min_size=1, max_size=255)
+SAID = st.text(max_size=2000).map(lambda said: ({"type": "text", "text": said},))
+SAYINGS: st.SearchStrategy[e.SessionEvent] = st.one_of(
+    st.builds(e.MessageAdded, message_id=NAMES, role=st.just("user"), parts=SAID),
+    st.builds(e.AgentMessage, message_id=st.none() | NAMES, parts=SAID),
+    st.builds(e.AgentThought, message_id=st.none() | NAMES, parts=SAID),
+)
+
+
+@given(session=reachable, event=SAYINGS)
+def test_what_is_said_adds_no_more_to_a_state_than_is_counted(
+    session: Session, event: e.SessionEvent
+) -> None:
+    after = evolve(session, record(session, event))
+    assert len(encode_state(after)) - len(encode_state(session)) <= most_kept(event, 2**30)

@@ -13,7 +13,7 @@ from domain.session.state import ABSENT, Session
 class HeldState:
     """Counts the state of a session as a translation folds it.
 
-    It counts as what it weighed last and all records since: it cannot be larger.
+    It counts as what it weighed last and all records since: it is never larger.
 
     Args:
         services: Of the program.

@@ -19,7 +19,7 @@ class Weighed:
 
     Args:
         size: The bytes that it had when it is kept.
-        written: The bytes of records that were folded into it.
+        written: The most bytes that all events up to it had added.
     """
 
     size: int = 0
@@ -36,7 +36,7 @@ class Loaded:
         position: Of the last event.
         origins: How many other logs had to be folded first: that of a fork's origin, its origin's
             and so on, back to a kept state.
-        written: The bytes of records that were folded into it.
+        written: The most bytes that all events up to it have added (`domain.session.room`).
         weighed: What it, or one before it, came to when it was weighed last.
     """
 
@@ -49,7 +49,7 @@ class Loaded:
 
     @property
     def weight(self) -> int:
-        """The most bytes that it has when it is kept: what it weighed, and all records since."""
+        """The most bytes that it has when it is kept: what it weighed, and all added since."""
         return self.weighed.size + self.written - self.weighed.written
 
     @property

@@ -1,7 +1,7 @@
 """The states that were used last, in memory, and how large they are.
 
 It takes a while to measure a large state, so a thread does it and the event loop goes on. Until the
-size is known, a state counts as its last size and all records since: it cannot be larger.
+size is known, a state counts as its last size and all that was added since: it is never larger.
 """
 
 import asyncio
