@@ -58,7 +58,7 @@ def most_kept(event: SessionEvent, size: int) -> int:
         event: The event.
         size: The bytes of its record; no event adds more.
     """
-    if isinstance(event, MessageAdded | AgentMessage | AgentThought):
+    if isinstance(event, (MessageAdded, AgentMessage, AgentThought)):
         name = (event.message_id or "").encode("utf-8", "surrogatepass")
         return min(2 * len(name) + _BESIDE_A_NAME, size)
     return size
