@@ -42,6 +42,7 @@ from application.errors import (
 from application.fan_out import FanOut
 from application.patience import SharedPatience, Waited, left_of, waited, waiting
 from application.ports.store import Store
+from application.tasks import take_error
 from domain.errors import CairnError
 from domain.session.decide import decide
 from domain.timers import Timers
@@ -281,5 +282,4 @@ class CommandHandler:
 
     def _forget_chore(self, task: asyncio.Task[object]) -> None:
         self._chores.discard(task)
-        if not task.cancelled():
-            task.exception()  # a state that was not kept costs a longer fold, nothing else
+        take_error(task)  # a state that was not kept costs a longer fold, nothing else

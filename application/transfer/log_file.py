@@ -10,6 +10,7 @@ from application.ports.log.event_log import EventLog
 from application.ports.log.events import JoinedEvents, StoredEvent
 from application.ports.session.session_rows import SessionFilter
 from application.reads.streams.wire import record_json
+from application.tasks import ended
 from application.transfer.lines import Header, Line, event_of
 from domain.errors import Erased
 from domain.log.erased_records import ERASING, erased_hash
@@ -165,7 +166,7 @@ class LogPages:
                     return
         finally:
             reading.cancel()
-            await asyncio.wait((reading,))
+            await ended(reading)
 
     async def _page(self, log_id: UUID, after: int, upto: int, said: int) -> bytes:
         if not said:

@@ -15,6 +15,7 @@ from application.ports.session.shared_state import ScopeOwner, SharedWrite
 from application.ports.store import Store
 from application.projections.session_row import session_row
 from application.projections.shared_state import shared_writes
+from application.tasks import ended
 from application.transfer.line_pages import events_of, page_of
 from application.transfer.lines import FileFault
 from application.transfer.plans import PlannedLog
@@ -102,7 +103,7 @@ class LogWriter:
                     await writing
             finally:
                 if writing is not None:
-                    await asyncio.wait((writing,))
+                    await ended(writing)
             return end - first
 
     async def _begin(self) -> Iterator[bytes | None]:

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from application.tasks import take_error
 from infrastructure.postgres.connecting.outcomes import outcome_of
 from infrastructure.postgres.connecting.sockets import shut_down
 
@@ -193,5 +194,4 @@ class Lending:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._asking.discard(task)
         self._given_up.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever asked has it, or has gone
+        take_error(task)

@@ -10,6 +10,8 @@ from typing import TypeVar
 import psycopg
 from psycopg import AsyncConnection
 
+from application.tasks import take_error
+
 _LET_GO_WITHIN = 1.0
 
 _T = TypeVar("_T")
@@ -33,16 +35,10 @@ async def within(connection: AsyncConnection, seconds: float, asking: Awaitable[
             return task.result()
     finally:
         if not task.done():
-            task.add_done_callback(_heard)
+            task.add_done_callback(take_error)
             shut_down(connection)
             await asyncio.wait((task,), timeout=_LET_GO_WITHIN)
     raise TimeoutError
-
-
-def _heard(task: asyncio.Future[_T]) -> None:
-    """Take an error, whenever it comes: whoever asked hears of the time, or has gone."""
-    if not task.cancelled():
-        task.exception()
 
 
 def shut_down(connection: AsyncConnection) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from application.ports.log.inspection import FoundKey, FoundRow, OwnWrite
 from application.ports.session.session_rows import Activity
+from application.tasks import ended
 from domain.repair.integrity import Placed
 from domain.session.state import FORMAT, OLDEST_FORMAT, Session
 from infrastructure.postgres import sql
@@ -61,9 +62,7 @@ class PostgresInspection:
                     await asyncio.sleep(0)
                 yield page
         finally:
-            await asyncio.wait((ahead,))
-            if not ahead.cancelled():
-                ahead.exception()  # whoever waited for it has it, or has gone
+            await ended(ahead)
 
     async def _page_after(self, sequence: int, position: int) -> Sequence[Placed]:
         values = {"sequence": sequence, "position": position, "limit": _AT_ONCE, "bytes": _BYTES}

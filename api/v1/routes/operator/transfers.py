@@ -27,6 +27,7 @@ from application.arriving import Arriving
 from application.commands.request import Caller
 from application.errors import StoreUnavailable
 from application.ports.session.session_rows import SessionFilter
+from application.tasks import ended
 from application.transfer.imports import Written
 from application.transfer.log_file import Selection
 from application.transfer.plans import ImportPlan
@@ -165,7 +166,7 @@ async def _steps(
             return
         finally:
             receiving.cancel()
-            await asyncio.wait((receiving,))
+            await ended(receiving)
         if plan is not None:
             yield _line({"report": plan.document(dry_run=dry_run)})
 
