@@ -43,3 +43,26 @@ async def test_an_error_that_comes_when_nobody_waits_any_more_is_heard(
     del asking, waiting
     gc.collect()
     assert unheard == []
+
+
+async def test_an_error_that_comes_as_the_caller_leaves_is_heard() -> None:
+    unheard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+    may_fail, callers = asyncio.Event(), list[asyncio.Task[None]]()
+
+    async def ask() -> None:
+        await may_fail.wait()
+        callers.pop().cancel()
+        raise OSError("the socket was shut down")
+
+    connection: Any = _Closed()
+    asking = asyncio.create_task(ask())
+    waiting = asyncio.create_task(sockets.within(connection, 60, asking))
+    callers.append(waiting)
+    await asyncio.sleep(0)
+    may_fail.set()
+    await asyncio.wait((waiting, asking))
+    assert waiting.cancelled()
+    del asking, waiting
+    gc.collect()
+    assert unheard == []

@@ -29,13 +29,14 @@ async def within(connection: AsyncConnection, seconds: float, asking: Awaitable[
         TimeoutError: It took too long; whether it was done is not known.
     """
     task = asyncio.ensure_future(asking)
+    # Whoever asked may go in the very moment in which it fails, too.
+    task.add_done_callback(take_error)
     try:
         await asyncio.wait((task,), timeout=seconds)
         if task.done():
             return task.result()
     finally:
         if not task.done():
-            task.add_done_callback(take_error)
             shut_down(connection)
             await asyncio.wait((task,), timeout=_LET_GO_WITHIN)
     raise TimeoutError
