@@ -83,8 +83,8 @@ class CommandHandler:
         self._hooks = hooks or None
         self._reactions = reactions
         self._answers = StoredAnswers(store)
-        self._retrying = Retrying(repository, self._answers)
         self._settling = Settling(self._answers)
+        self._retrying = Retrying(repository, self._settling)
         self._decider = BatchDecider(
             store, largest=largest, largest_state=largest_state, timers=timers or Timers()
         )

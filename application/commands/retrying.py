@@ -4,9 +4,9 @@ Or when requests of the batch were here before: the others have nothing to do wi
 """
 
 from application.commands.decide_batch import DecidedBatch
-from application.commands.idempotency import StoredAnswers
 from application.commands.repository import SessionRepository
 from application.commands.session_queue import PendingCommand, put_back
+from application.commands.settling import Settling
 from application.errors import (
     Busy,
     KeysTaken,
@@ -26,12 +26,12 @@ class Retrying:
 
     Args:
         repository: Has the states that they are decided on.
-        answers: What was answered before, by idempotency key.
+        settling: Answers those that were answered before.
     """
 
-    def __init__(self, repository: SessionRepository, answers: StoredAnswers) -> None:
+    def __init__(self, repository: SessionRepository, settling: Settling) -> None:
         self._repository = repository
-        self._answers = answers
+        self._settling = settling
 
     async def is_needed(self, decided: DecidedBatch, conflicts: list[int]) -> bool:
         """Return whether commands that make no events were decided on what is not known well.
@@ -88,18 +88,9 @@ class Retrying:
         others: list[PendingCommand] = []
         for pending in batch:
             idempotency = pending.request.idempotency
-            if idempotency is None or idempotency.key not in keys:
+            is_repeated = idempotency is not None and idempotency.key in keys
+            if not (is_repeated and await self._settling.answer_again(pending)):
                 others.append(pending)
-                continue
-            try:
-                replayed = await self._answers.replay(pending.request.idempotency)
-            except Exception as error:  # noqa: BLE001 - the answer of this caller, not of the batch
-                pending.refuse(error)
-                continue
-            if replayed is None:
-                others.append(pending)
-            else:
-                pending.answer(replayed)
         return others
 
 

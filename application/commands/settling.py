@@ -23,17 +23,26 @@ class Settling:
             pending: The request.
             refusal: Why not.
         """
-        if pending.done.done():
-            return
+        if not pending.done.done() and not await self.answer_again(pending):
+            pending.refuse(refusal)
+
+    async def answer_again(self, pending: PendingCommand) -> bool:
+        """Give the answer that is stored for a request, or why there can be none.
+
+        Args:
+            pending: The request.
+
+        Returns:
+            False when none is stored.
+        """
         try:
             replayed = await self._answers.replay(pending.request.idempotency)
         except Exception as error:  # noqa: BLE001 - the answer of this caller, not of the batch
             pending.refuse(error)
-            return
-        if replayed is None:
-            pending.refuse(refusal)
-        else:
+            return True
+        if replayed is not None:
             pending.answer(replayed)
+        return replayed is not None
 
 
 def settle(decided: DecidedBatch) -> list[tuple[PendingCommand, Exception]]:
