@@ -16,6 +16,7 @@ from application.ports.session.session_rows import ListedSession
 from application.ports.store import Store
 from application.reads.health import facts_of
 from application.reads.streams.stream_items import Deadline
+from application.tasks import take_error
 from domain.badges import Badge, state_of
 from domain.errors import Erased, SessionNotFound
 
@@ -60,8 +61,7 @@ class _Watch:
 
     def _looked(self, task: asyncio.Task[_Found]) -> None:
         self._looking = None
-        if not task.cancelled():
-            task.exception()  # whoever still waits has it
+        take_error(task)  # whoever still waits has it
 
     async def _look(self) -> _Found:
         session = await self.store.session_rows.session(self.session_id)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import psycopg
 from psycopg import AsyncConnection
 
+from application.tasks import take_error
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.sockets import shut_down
 from infrastructure.postgres.writing.arrays import register_arrays
@@ -126,8 +127,7 @@ class WriterConnection:
 
         def forget(done: asyncio.Task[Any]) -> None:
             self._abandoned.discard(done)
-            if not done.cancelled():
-                done.exception()
+            take_error(done)
             if connection is not None:
                 connection.pgconn.finish()
 
