@@ -340,6 +340,8 @@ def ask_about_lives(to: Recorder) -> None:
     to.call("get_recovery")
     to.call("recover_sessions")
     to.call("delete_session", session_id=CHILD)
+    # Its parent is told after the answer; the positions that the audit shows count that event.
+    until(lambda: bool(to.ask("get_feed", query="?after=0&types=child.reaped")["events"]))
     to.call("delete_sessions", body={"session_ids": [CHILD, NOBODY]})
     to.call("delete_sessions", 422, body={"session_ids": []})
 
