@@ -9,7 +9,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
 from api.cli.options import Failure, say, say_making, unknown_settings
+from api.cli.serving.connection_counts import ConnectionCounts
 from api.cli.serving.connection_guard import ConnectionLimits
 from api.cli.serving.listening import is_of_this_machine, socket_path, url_of
 from api.cli.serving.server import run_server
@@ -99,8 +100,11 @@ def _run(settings: Settings, url: str, listening: socket.socket) -> None:
         return
     _remove_what_kills_have_left()
     prefix = f"{_METRICS}{os.getpid()}-"
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as shared:
-        Supervisor(attached, listening, Path(shared), ready).run()
+    with (
+        tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as shared,
+        closing(ConnectionCounts.make(settings.workers)) as counts,
+    ):
+        Supervisor(attached, listening, Path(shared), counts, ready).run()
 
 
 def _remove_what_kills_have_left() -> None:

@@ -71,6 +71,17 @@ def test_a_server_has_the_state_that_its_end_reads() -> None:
     assert "self.lifespan" in inspect.getsource(Server)
 
 
+def test_a_server_takes_what_stands_for_its_sockets() -> None:
+    started, ended = inspect.getsource(Server.startup), inspect.getsource(Server.shutdown)
+    for text in (
+        "for sock in sockets:", "self.servers", "return config.http_protocol_class(",
+        "config=config,", "server_state=self.server_state,", "app_state=self.lifespan.state,",
+    ):  # fmt: skip
+        assert text in started, text
+    assert "for server in self.servers:\n            server.close()" in ended
+    assert "await server.wait_closed()" in inspect.getsource(Server)
+
+
 def test_uvicorn_words_what_it_cuts_as_it_did() -> None:
     words = inspect.getsource(Server) + inspect.getsource(RequestResponseCycle)
     for text in ("Cancel ", "ASGI callable returned without"):

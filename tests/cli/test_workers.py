@@ -3,7 +3,9 @@
 import os
 import signal
 import socket
+from collections import Counter
 from contextlib import suppress
+from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
@@ -36,6 +38,31 @@ def workers_of(server: Served, at_least: int = 2) -> set[int]:
 
     assert eventually(heard_of_enough)
     return found
+
+
+def test_connections_that_come_together_are_shared_by_the_workers(serve: Serve) -> None:
+    server = serve("--workers", "2")
+
+    def are_shared() -> bool:
+        # All are open before the first is used, as those of a pool that has just been made.
+        opened = [HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE) for _ in range(16)]
+        workers = Counter[str]()
+        for connection in opened:
+            connection.connect()
+        for connection in opened:
+            connection.request("GET", "/health")
+            with connection.getresponse() as answer:
+                workers[answer.headers["x-cairn-worker"]] += 1
+            connection.close()
+        return len(workers) == 2 and min(workers.values()) >= 5
+
+    # On a busy machine one of them may have had no turn meanwhile.
+    assert eventually(are_shared)
+    victim = min(workers_of(server))
+    os.kill(victim, signal.SIGKILL)
+    assert eventually(lambda: is_gone(victim))
+    assert eventually(lambda: victim not in workers_of(server))
+    assert eventually(are_shared)
 
 
 def is_gone(process: int) -> bool:

@@ -2,6 +2,7 @@
 
 import socket
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from api.cli.serving import supervisor
+from api.cli.serving.connection_counts import ConnectionCounts, Place
 from api.cli.serving.supervisor import Supervisor
 from api.settings import Settings
 
@@ -39,12 +41,12 @@ def test_a_worker_that_gives_no_sign_is_killed(
     is_ready: bool, silent_for: float, killed: bool, tmp_path: Path
 ) -> None:
     process: Any = Process()
-    with socket.socket() as listening:
-        keeper: Any = Supervisor(
-            Settings(worker_silence_seconds=SILENCE), listening, tmp_path, lambda: None
-        )
+    settings = Settings(worker_silence_seconds=SILENCE)
+    with socket.socket() as listening, closing(ConnectionCounts.make(1)) as counts:
+        keeper: Any = Supervisor(settings, listening, tmp_path, counts, lambda: None)
+        heard = time.monotonic() - silent_for
         worker: Any = supervisor._Worker(  # pyright: ignore[reportPrivateUsage]
-            process, 0, time.monotonic() - silent_for, is_ready=is_ready
+            process, 0, Place(counts, 0), heard, is_ready=is_ready
         )
         keeper._workers.append(worker)
         keeper._end_the_silent()

@@ -76,9 +76,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count it out."""
-        if self._is_admitted:
-            self._is_admitted = False
-            self._guard.leave(self._peer)
+        self._guard.leave(self._peer, was_admitted=self._is_admitted)
+        self._is_admitted = False
         super().connection_lost(exc)
         # The request, its transport and this hold each other: what they have would wait for the
         # collector, which comes seldom.

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from api.cli.serving.connection_counts import Place
 from api.settings import Settings
 
 _LOOK_EVERY = 1.0
@@ -89,9 +90,11 @@ class ConnectionGuard:
 
     Args:
         limits: What they may take.
+        place: Where they are counted for other workers, too; None has no others.
     """
 
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
+    place: Place | None = None
     _open: int = 0
     _by_peer: Counter[str] = field(default_factory=Counter[str])
     _said: float = float("-inf")
@@ -116,12 +119,17 @@ class ConnectionGuard:
             self._by_peer[peer] += 1
         return True
 
-    def leave(self, peer: str | None) -> None:
-        """Count a connection that was admitted and has ended.
+    def leave(self, peer: str | None, *, was_admitted: bool) -> None:
+        """Count a connection that has ended.
 
         Args:
             peer: Its address.
+            was_admitted: Whether it was served.
         """
+        if self.place is not None:
+            self.place.add(-1)
+        if not was_admitted:
+            return
         self._open -= 1
         if peer is not None:
             self._by_peer[peer] -= 1

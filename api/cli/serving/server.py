@@ -10,11 +10,14 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
+from typing import Any, cast
 
 import uvicorn
 from litestar.types import ASGIApp
 
+from api.cli.serving.accepting import Accepting
 from api.cli.serving.connection import Connection
+from api.cli.serving.connection_counts import Place
 from api.cli.serving.connection_guard import ConnectionGuard, ConnectionLimits
 
 LONGEST_STOP = 1.8
@@ -37,11 +40,24 @@ class _Server(uvicorn.Server):
         self._watch: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        place = self._guard.place
+        await super().startup(sockets if place is None else [])
         if self.started:
+            if place is not None:
+                accepting = [Accepting(one, self._connection, place) for one in sockets or ()]
+                self.servers = cast("list[asyncio.Server]", accepting)
             watch = self._guard.watch(self.server_state.connections)
             self._watch = asyncio.create_task(watch)
             self._ready()
+
+    def _connection(self) -> asyncio.Protocol:
+        make: Any = self.config.http_protocol_class
+        connection: asyncio.Protocol = make(
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        return connection
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         last_resort = threading.Timer(LONGEST_STOP, _leave)
@@ -90,6 +106,7 @@ def run_server(
     listening: socket.socket,
     ready: Callable[[], None],
     limits: ConnectionLimits | None = None,
+    place: Place | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then let open requests end; a second SIGINT cuts them.
 
@@ -98,8 +115,9 @@ def run_server(
         listening: Where; it is closed at the end.
         ready: Called when requests are answered.
         limits: What clients may take.
+        place: Of this worker among those that share the socket; None shares it with nobody.
     """
-    guard = ConnectionGuard(limits or ConnectionLimits())
+    guard = ConnectionGuard(limits or ConnectionLimits(), place)
     config = uvicorn.Config(
         app,
         http=partial(Connection, guard),  # type: ignore[arg-type]

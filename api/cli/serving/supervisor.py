@@ -21,6 +21,7 @@ from prometheus_client import multiprocess
 from pydantic import SecretStr
 
 from api.cli.options import Failure
+from api.cli.serving.connection_counts import ConnectionCounts, Place
 from api.cli.serving.server import LONGEST_STOP
 from api.http.around.drain import SCHEMA_NEWER_STATUS
 from api.settings import Settings
@@ -42,6 +43,7 @@ _logger = logging.getLogger("cairn.workers")
 class _Worker:
     process: subprocess.Popen[bytes]
     signs: int
+    place: Place
     heard: float
     is_ready: bool = False
 
@@ -53,6 +55,7 @@ class Supervisor:
         settings: How they run; they are handed over in the environment, which others cannot read.
         listening: The socket that they share.
         metrics: A directory where they leave their figures for each other.
+        counts: Where they count their connections for each other.
         ready: Called when all of them answer for the first time.
     """
 
@@ -61,12 +64,14 @@ class Supervisor:
         settings: Settings,
         listening: socket.socket,
         metrics: Path,
+        counts: ConnectionCounts,
         ready: Callable[[], None],
     ) -> None:
-        self._count = settings.workers
+        self._many = settings.workers
         self._environment = _environment(settings) | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)}
         self._metrics = metrics
         self._listening = listening
+        self._counts = counts
         self._ready = ready
         self._announced = False
         self._asked = 0
@@ -121,19 +126,21 @@ class Supervisor:
 
     def _replace(self) -> None:
         if time.monotonic() >= self._not_before:
-            while len(self._workers) < self._count:
+            while len(self._workers) < self._many:
                 self._workers.append(self._start())
 
     def _start(self) -> _Worker:
         receiver, sender = os.pipe()
         os.set_blocking(receiver, False)
-        descriptors = (self._listening.fileno(), sender)
+        taken = {one.place.number for one in self._workers}
+        place = min(set(range(self._many)) - taken)
+        descriptors = (self._listening.fileno(), sender, self._counts.descriptor)
         command = [sys.executable, "-P", "-m", "api.cli.serving.worker"]
         # Ctrl-C reaches the whole group: a worker has it wait until it knows what to do about it.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-                [*command, *map(str, descriptors), str(os.getpid())],
+                [*command, *map(str, (*descriptors, place, os.getpid()))],
                 stdin=subprocess.DEVNULL,
                 env=self._environment,
                 pass_fds=descriptors,
@@ -141,13 +148,13 @@ class Supervisor:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(sender)
-        return _Worker(process, receiver, time.monotonic())
+        return _Worker(process, receiver, Place(self._counts, place), time.monotonic())
 
     def _sleep(self, bells: selectors.BaseSelector, seconds: float) -> None:
         for one in self._workers:
             bells.register(one.signs, selectors.EVENT_READ, one)
         try:
-            if len(self._workers) < self._count:
+            if len(self._workers) < self._many:
                 seconds = min(seconds, max(self._not_before - time.monotonic(), 0.0))
             for key, _ in bells.select(seconds):
                 said = b""
@@ -181,7 +188,7 @@ class Supervisor:
             )
             pause = min(_FIRST_PAUSE * 2**self._failures, _LONGEST_PAUSE) if self._failures else 0.0
             self._not_before = time.monotonic() + pause
-        if all(one.is_ready for one in self._workers) and len(self._workers) == self._count:
+        if all(one.is_ready for one in self._workers) and len(self._workers) == self._many:
             self._failures = 0
             if not self._announced:
                 self._announced = True
@@ -208,6 +215,7 @@ class Supervisor:
 
     def _bury(self, worker: _Worker) -> None:
         self._workers.remove(worker)
+        worker.place.leave()
         os.close(worker.signs)
         gone = worker.process.pid, str(self._metrics)
         multiprocess.mark_process_dead(*gone)  # type: ignore[no-untyped-call]

@@ -1,7 +1,10 @@
-"""One of several worker processes: `python -m api.cli.serving.worker SOCKET SIGNS PARENT`.
+"""One of several worker processes.
 
-SOCKET and SIGNS are descriptors it has inherited, PARENT the process that started it. Its settings
-come in the environment. It ends when the parent does, however that ends.
+    python -m api.cli.serving.worker SOCKET SIGNS COUNTS PLACE PARENT
+
+SOCKET, SIGNS and COUNTS are descriptors it has inherited, PLACE is which of the counts is its own,
+PARENT the process that started it. Its settings come in the environment. It ends when the parent
+does, however that ends.
 """
 
 import asyncio
@@ -16,6 +19,7 @@ import threading
 import time
 from contextlib import suppress
 
+from api.cli.serving.connection_counts import ConnectionCounts, Place
 from api.cli.serving.connection_guard import ConnectionLimits
 from api.cli.serving.server import LONGEST_STOP, run_server
 from api.logs import configure_logs
@@ -28,7 +32,7 @@ _SIGN_EVERY = 1.0
 
 def main() -> None:
     """Serve on the parent's socket."""
-    shared, signs, parent = map(int, sys.argv[1:])
+    shared, signs, counts, place, parent = map(int, sys.argv[1:])
     _end_with(parent)
     # Until the server listens to it, Ctrl-C ends a worker without a word, as SIGTERM does.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -48,7 +52,8 @@ def main() -> None:
         beating.append(asyncio.get_running_loop().create_task(_give_signs(signs)))
 
     listening = socket.socket(fileno=shared)
-    run_server(create_app(settings), listening, say_ready, ConnectionLimits.of(settings))
+    own = Place(ConnectionCounts(counts), place)
+    run_server(create_app(settings), listening, say_ready, ConnectionLimits.of(settings), own)
     if os.getppid() != parent:
         # It has not cleared up, so the last of its workers does.
         shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
