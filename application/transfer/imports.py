@@ -160,7 +160,9 @@ class _Run:
         writer = self._writers.get(log_id)
         if writer is None:
             writer = self._writers[log_id] = self._importer.writer(self._plan, log_id)
-        self._events += await writer.write(upto)
+        # Others write beside it: the sum is taken when this is done.
+        written = await writer.write(upto)
+        self._events += written
         writes, writer.shared = writer.shared, []
         await self._standing.give_back(writer.owner, writes)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, aclosing
 from uuid import UUID
 
 from application.arriving import Arriving
@@ -62,6 +62,8 @@ class Transfers:
         self._compress = compress
         self._open_bundle = open_bundle
         self._importing = asyncio.Lock()
+        self._imports = 0
+        """Of which writing has begun."""
 
     async def session(self, session_id: UUID, *, packed: bool) -> AsyncGenerator[bytes]:
         """Yield the export file of a session.
@@ -123,29 +125,48 @@ class Transfers:
         Raises:
             NotAnExport: It is no export, or larger than is taken.
             ImportRefused: Some of it cannot be imported, and so nothing was.
-            Busy: Another import is running.
+            Busy: Another import is being written when all has come.
         """
-        if self._importing.locked():
-            raise Busy("another import is running in this process; try again when it is done")
-        async with self._importing:
+        while True:
+            begun = self._imports
             with self._open_bundle(sent) as bundle:
-                try:
-                    plan = await self._checker.plan(bundle, quarantine=quarantine)
-                except FileFault as fault:
-                    raise NotAnExport(str(fault)) from None
-                if plan.conflicts and not dry_run:
-                    raise _refusal(plan)
-                yield plan
-                if dry_run:
-                    return
-                try:
-                    async for written in self._importer.write(plan, caller):
-                        yield written
-                except VersionConflict as conflict:
-                    raise ImportRefused(
-                        f"log {conflict.facts.get('session_id')} was begun by somebody else while"
-                        " it was imported; what was written before it stays",
-                    ) from None
+                plan = await self._planned(bundle, quarantine=quarantine)
+                # All of it is here now: a sender who takes his time keeps nobody else waiting.
+                if self._importing.locked():
+                    raise Busy("another import is being written; try again when it is done")
+                async with self._importing:
+                    # What was planned before another import has written may no longer hold.
+                    if self._imports == begun:
+                        carried_out = self._carried_out(plan, caller, dry_run=dry_run)
+                        async with aclosing(carried_out) as steps:
+                            async for step in steps:
+                                yield step
+                        return
+
+    async def _planned(self, bundle: LogBundle, *, quarantine: bool) -> ImportPlan:
+        try:
+            return await self._checker.plan(bundle, quarantine=quarantine)
+        except FileFault as fault:
+            raise NotAnExport(str(fault)) from None
+
+    async def _carried_out(
+        self, plan: ImportPlan, caller: Caller, *, dry_run: bool
+    ) -> AsyncGenerator[ImportPlan | Written]:
+        if plan.conflicts and not dry_run:
+            raise _refusal(plan)
+        yield plan
+        if dry_run:
+            return
+        self._imports += 1
+        try:
+            async with aclosing(self._importer.write(plan, caller)) as writing:
+                async for written in writing:
+                    yield written
+        except VersionConflict as conflict:
+            raise ImportRefused(
+                f"log {conflict.facts.get('session_id')} was begun by somebody else while"
+                " it was imported; what was written before it stays",
+            ) from None
 
 
 def _refusal(plan: ImportPlan) -> ImportRefused:

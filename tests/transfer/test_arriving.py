@@ -1,7 +1,11 @@
 """What is imported is looked through while the rest of it is still on its way."""
 
 import asyncio
-from collections.abc import Iterator
+import json
+import threading
+from collections.abc import AsyncGenerator, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from time import monotonic
@@ -13,16 +17,27 @@ import pytest
 
 from api.cli.transfer.packing import archived_files
 from application.arriving import Arriving
+from application.commands.repository import SessionRepository
+from application.commands.scope_handler import ScopeHandler
+from application.errors import Busy
+from application.fan_out import FanOut
+from application.memory_budget import Share
+from application.reads.evidence.transparency import TransparencyLog
 from application.transfer.checking import Checker
 from application.transfer.foreign import Draft, ForeignSession
+from application.transfer.imports import Importer, Written
+from application.transfer.plans import ImportPlan
+from application.use_cases.transfers import Transfers
 from domain.session.events import MessageAdded
+from domain.timers import Timers
 from infrastructure.records.codec import JsonCodec
 from infrastructure.records.record_check import spelling_fault_of
+from infrastructure.transfer.compression import compressor
 from infrastructure.transfer.foreign_folder import foreign_files
 from infrastructure.transfer.unpacking import Bundle, UnpackLimits
 from tests.support.builders import added, at, created
 from tests.support.server import running
-from tests.support.transfers import Populated, archive_of, memory_place
+from tests.support.transfers import IMPORTER, Place, Populated, archive_of, memory_place
 
 ADA, BOB = UUID(int=7), UUID(int=8)
 
@@ -156,4 +171,109 @@ def test_a_client_that_goes_half_way_has_imported_nothing_and_the_next_one_may(
         assert code == "not_an_export"
         answer = client.post("/v1/import", content=content, headers=headers)
         assert '{"report":' in answer.text
+        assert len(client.get("/v1/sessions").json()["sessions"]) == 2
+
+
+def transfers_of(place: Place) -> Transfers:
+    """Return what imports into a place, as one process has it."""
+    fan_out = FanOut()
+    repository, handler = SessionRepository(place.store), ScopeHandler(place.store, fan_out)
+    return Transfers(
+        place.store,
+        place.exports,
+        Checker(place.store, spelling_fault_of),
+        Importer(place.store, repository, handler, fan_out, Timers()),
+        cast("TransparencyLog", None),
+        memory=Share("exports", 1),
+        compress=compressor,
+        open_bundle=lambda sent: Bundle(sent.file, UnpackLimits(), sent.upto),
+    )
+
+
+def taking(
+    transfers: Transfers, sent: Arriving, *, dry_run: bool = False
+) -> AsyncGenerator[ImportPlan | Written]:
+    return transfers.take(sent, IMPORTER, dry_run=dry_run, quarantine=False)
+
+
+@contextmanager
+def arrived(content: bytes) -> Generator[Arriving]:
+    """Give something that has come."""
+    with cast("BinaryIO", TemporaryFile()) as file:
+        sent = Arriving(file)
+        sent.take(content)
+        sent.end()
+        yield sent
+
+
+async def test_who_sends_slowly_keeps_nobody_from_importing_and_finds_what_others_have_done(
+    sent: Arriving,
+) -> None:
+    content, second = await bundle_of_two()
+    place = memory_place()
+    transfers = transfers_of(place)
+    slow = taking(transfers, sent)
+    sent.take(content[:second])
+    planning = asyncio.ensure_future(anext(slow))
+    assert not await settled(planning)
+
+    with arrived(content) as whole:
+        plan, *written = [step async for step in taking(transfers, whole)]
+    assert isinstance(plan, ImportPlan)
+    assert written[-1] == Written(2, 4)
+
+    # What was planned of its first half, when nothing was there, is planned anew.
+    sent.take(content[second:])
+    sent.end()
+    found = await planning
+    assert isinstance(found, ImportPlan)
+    assert [one.start for one in found.logs.values()] == [2, 2]
+    assert [step async for step in slow][-1] == Written(0, 0)
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_two_imports_are_never_written_at_once(dry_run: bool) -> None:
+    content, _ = await bundle_of_two()
+    transfers = transfers_of(memory_place())
+    with arrived(content) as one, arrived(content) as other:
+        writing = taking(transfers, one)
+        await anext(writing)
+        with pytest.raises(Busy, match="another import"):
+            await anext(taking(transfers, other, dry_run=dry_run))
+        assert [step async for step in writing][-1] == Written(2, 4)
+        found = await anext(taking(transfers, other, dry_run=dry_run))
+    assert isinstance(found, ImportPlan)
+    assert all(log.is_there for log in found.logs.values())
+
+
+def test_a_client_that_stands_still_in_its_import_keeps_nobody_from_importing(
+    database_url: str,
+) -> None:
+    content, second = asyncio.run(bundle_of_two())
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def still() -> Iterator[bytes]:
+        yield content[:second]
+        begun.set()
+        assert goes_on.wait(60)
+        yield content[second:]
+
+    headers = {"Content-Type": "application/x-tar"}
+    with running(database_url) as base, httpx.Client(base_url=base, timeout=60) as client:
+
+        def send(body: bytes | Iterator[bytes]) -> list[dict[str, Any]]:
+            answer = client.post("/v1/import", content=body, headers=headers)
+            assert answer.status_code == 200, answer.text
+            return [json.loads(line) for line in answer.text.splitlines()]
+
+        with ThreadPoolExecutor(1) as pool:
+            standing = pool.submit(send, still())
+            try:
+                assert begun.wait(60)
+                report = send(content)[-1]["report"]
+                assert (report["sessions"], standing.done()) == (2, False)
+            finally:
+                goes_on.set()
+            late = standing.result(60)[-1]["report"]
+        assert (late["sessions"], late["already_there"]) == (0, 2)
         assert len(client.get("/v1/sessions").json()["sessions"]) == 2
