@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from application.commands.request import Outcome, Request
 from application.errors import Busy
 from application.memory_budget import MEBIBYTE
+from application.tasks import take_error
 
 
 @dataclass(slots=True)
@@ -52,6 +53,8 @@ class PendingCommand:
             self.done.cancel()
         else:
             self.done.set_exception(error)
+            # The caller may be on its way out, and then does not look any more.
+            take_error(self.done)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

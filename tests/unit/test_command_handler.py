@@ -1,6 +1,7 @@
 """The commands of a session, one after the other; `tests/property` sends everything else."""
 
 import asyncio
+import gc
 from copy import deepcopy
 from dataclasses import fields
 from typing import Any
@@ -25,7 +26,8 @@ from application.fan_out import FanOut
 from application.memory_budget import Share
 from application.ports.log.event_log import Append, EventLog
 from application.ports.store import Store
-from domain.errors import CairnError, TurnNotFound
+from domain.access.events import ACCESS_LOG
+from domain.errors import CairnError, SessionExists, TurnNotFound
 from domain.session import events as e
 from domain.session.commands import (
     AddMessage,
@@ -34,10 +36,12 @@ from domain.session.commands import (
     RecordActivity,
     RecordUsage,
     ResumeSession,
+    SpawnSession,
     StartTurn,
     StopSession,
 )
 from domain.timers import Timers
+from domain.values import Agent
 from infrastructure.memory.store import MemoryStore
 from infrastructure.memory.tables import Tables
 from tests.support.builders import OWNER, SESSION_ID, called, text
@@ -416,6 +420,53 @@ async def test_what_cannot_be_written_is_the_answer_of_its_own_command_only(hand
 
     assert isinstance(broken, Exception)
     assert isinstance(sound, Outcome)
+
+
+def spawn(child_id: UUID) -> SpawnSession:
+    return SpawnSession(
+        parent_id=SESSION_ID, child_id=child_id, agent=Agent(name="helper"), ttl_seconds=60
+    )
+
+
+async def test_a_child_that_would_have_the_id_of_the_log_of_accesses_is_refused_alone(
+    handler, held
+):
+    await begin(handler)
+
+    before, spawned, after = await while_another_is_written(
+        handler, held, ask(message("m1")), ask(spawn(ACCESS_LOG)), ask(message("m2"))
+    )
+
+    assert isinstance(spawned, SessionExists)
+    assert (before.sequence, after.sequence) == (3, 4)
+
+
+async def test_the_error_of_a_caller_who_leaves_once_it_is_known_is_taken(store, handler):
+    unheard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+    await begin(handler)
+    await handler.handle(ask(CreateSession(owner=OWNER), session_id=UUID(int=1)))
+    log, may_read = store.log, asyncio.Event()
+
+    class Slow:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(log, name)
+
+        async def read(self, *given: Any, **more: Any) -> Any:
+            await may_read.wait()
+            return await log.read(*given, **more)
+
+    object.__setattr__(store, "log", Slow())
+    # That the id is taken is known before the log is looked at again.
+    leaves = asyncio.create_task(handler.handle(ask(spawn(UUID(int=1)))))
+    await settle()
+    leaves.cancel()
+    await settle()
+
+    assert leaves.cancelled()
+    del leaves
+    gc.collect()
+    assert not unheard
 
 
 async def test_what_is_known_of_a_session_is_read_again_after_a_write_that_failed():

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 from uuid import UUID
 
+from domain.access.events import ACCESS_LOG
 from domain.checks import require_agent, require_between, require_effort, require_name
 from domain.counted import counted
 from domain.errors import (
@@ -147,6 +148,9 @@ def _require_shape(command: SpawnSession) -> None:
         require_rules(command.permissions)
     if command.child_id == command.parent_id:
         raise SessionExists("a session cannot be its own child; choose another id")
+    if command.child_id == ACCESS_LOG:
+        # The log refuses it too, and with it every command that waited together with this one.
+        raise SessionExists("this id is that of the log of accesses; choose another id")
     if _role(command).lower() == _RESERVED:
         raise Invalid("a child cannot be a coordinator", field="role")
     if command.allow_stopped_parent and _role(command) != EXTRACTOR:
