@@ -21,6 +21,7 @@ from uuid import UUID
 from application.commands.repository import SessionRepository
 from application.ports.log.read_models import (
     Difference,
+    Ended,
     ErasedMeanwhile,
     LoggedEvent,
     Made,
@@ -162,8 +163,8 @@ class ReadModels:
 
     async def _build(self, shadow: Shadow, begun: RebuildProgress) -> AsyncGenerator[int]:
         """Put in every log, and yield how many events were read so far."""
-        total, made, fold = begun.events, Made(), None
-        finished, counted = begun.after, 0
+        before, made, fold = begun.events, Made(), None
+        ended: Ended | None = None
         at = (begun.after, 2**62)
         while page := await shadow.logs(*at, last=_AFTER_ALL):
             at = (page[-1].log, page[-1].sequence)
@@ -173,18 +174,20 @@ class ReadModels:
                 if fold is None or fold.log != log:
                     if fold is not None:
                         self._end(fold, made)
-                        finished, counted = fold.log, made.events
+                        ended = Ended(fold.log, before + made.events)
                     fold = self._fold(shadow, log, kept=kept.get(log))
                 await fold.take(list(events), made)
-            if counted >= _PUT_AT or len(made.history) >= _PUT_AT:
-                total += made.events
-                await shadow.put(made, finished if counted else None)
-                yield total
-                made, counted = Made(), 0
+            is_much = ended is not None and ended.events - before >= _PUT_AT
+            if is_much or len(made.history) >= _PUT_AT:
+                await shadow.put(made, ended)
+                before += made.events
+                yield before
+                made, ended = Made(), None
         if fold is not None:
             self._end(fold, made)
-            await shadow.put(made, fold.log)
-            yield total + made.events
+            ended = Ended(fold.log, before + made.events)
+            await shadow.put(made, ended)
+            yield ended.events
 
     async def _catch_up(self, shadow: Shadow, reached: int) -> tuple[int, int]:
         """Put in what came after a position up to now; return the position, and how much it was."""

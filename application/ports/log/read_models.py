@@ -92,11 +92,23 @@ class RebuildProgress(NamedTuple):
         program: What made it, so that another program begins anew.
         began: The position of the log when it began.
         after: All logs up to this id are in.
-        events: How many were read.
+        events: How many those logs have.
     """
 
     program: str
     began: int
+    after: UUID
+    events: int
+
+
+class Ended(NamedTuple):
+    """Where a rebuild goes on if it is killed now.
+
+    Args:
+        after: All logs up to this id are in.
+        events: How many events those have.
+    """
+
     after: UUID
     events: int
 
@@ -174,12 +186,12 @@ class Shadow(Protocol):
         """Return the kept states of sessions by their sequence."""
         ...
 
-    async def put(self, made: Made, after: UUID | None) -> None:
+    async def put(self, made: Made, ended: Ended | None) -> None:
         """Put in what some logs come to, in one transaction, and compare their rows.
 
         Args:
             made: What they come to.
-            after: All logs up to this id are in now; None when that is not known anew.
+            ended: Which logs are in now; None when that has not changed.
 
         Raises:
             ErasedMeanwhile: What was put in so far is gone.

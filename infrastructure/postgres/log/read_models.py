@@ -12,6 +12,7 @@ from psycopg import AsyncConnection
 from application.errors import StoreUnavailable
 from application.ports.log.read_models import (
     Difference,
+    Ended,
     ErasedMeanwhile,
     ListRow,
     LoggedEvent,
@@ -102,7 +103,7 @@ class PostgresShadow:
             found.setdefault(log, {})[sequence] = _state_of(state)
         return found
 
-    async def put(self, made: Made, after: UUID | None) -> None:
+    async def put(self, made: Made, ended: Ended | None) -> None:
         """Put in what some logs come to, and compare their rows."""
         sessions = [row.log for row in made.rows]
         states = [(row.log, encode_state(row.state)) for row in made.rows if row.state]
@@ -136,10 +137,8 @@ class PostgresShadow:
                 await self._run("copy_rows", logs=made.unfoldable)
                 await self._run("copy_history", logs=made.unfoldable)
             await self._run("match", logs=sessions)
-            if after is not None:
-                moved = await self._run("proceed", after=after, events=made.events)
-                if not moved:
-                    raise ErasedMeanwhile
+            if ended is not None and not await self._run("proceed", **ended._asdict()):
+                raise ErasedMeanwhile
 
     async def match_all(self) -> None:
         """Compare all rows with those of lists once more."""

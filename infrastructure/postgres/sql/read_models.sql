@@ -23,7 +23,7 @@ insert into rebuild_progress (program, began, after, events)
 select %(program)s, head, %(after)s, 0 from log_head where log_id = 0
 
 -- name: proceed
-update rebuild_progress set after = %(after)s, events = events + %(events)s
+update rebuild_progress set after = %(after)s, events = %(events)s
 
 -- name: logs
 -- A page of all logs one after the other, of so many events or bytes.
