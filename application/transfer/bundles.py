@@ -103,6 +103,7 @@ class Manifest:
         checkpoint: The signed head of the log before the first file was made; None without keys.
         whole: It was made of all logs that there are.
         next: Behind which log the next part begins, when this is not the last one.
+        began: The position of the log when the first part was begun.
     """
 
     store: str
@@ -112,6 +113,7 @@ class Manifest:
     checkpoint: str | None = None
     whole: bool = False
     next: UUID | None = None
+    began: int = 0
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON may hold it."""
@@ -125,7 +127,7 @@ class Manifest:
             "checkpoint": self.checkpoint,
         }
         if self.next is not None:
-            told["next"] = str(self.next)
+            told |= {"next": str(self.next), "began": self.began}
         return told
 
 

@@ -176,7 +176,8 @@ class Checker:
         origin_id, sequence, digest = origin
         log = plan.logs[log_id]
         there = found.get((origin_id, sequence))
-        if there is None and origin_id not in plan.logs:
+        if there is None:
+            # A store may have gone on behind the file of the origin.
             stored = await self._store.log.read(origin_id, after=sequence - 1, limit=1)
             there = stored[0].digest if stored else None
         row = await self._store.session_rows.session(origin_id)

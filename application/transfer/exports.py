@@ -97,7 +97,10 @@ class Exports:
         progress = _Progress()
         number = 0
         manifest.whole = not wanted.session_ids and wanted.where is None
-        files = self._files(wanted)
+        # A later session may be a fork of one that is exported already, at an event behind that.
+        began = wanted.began
+        manifest.began = began = await self._store.log.head() if began is None else began
+        files = self._files(wanted, None if wanted.session_ids else began)
         async for log_id, file in files:
             if number == wanted.limit:
                 manifest.next = progress.last
@@ -121,14 +124,16 @@ class Exports:
         await files.aclose()
         manifest.shared_state += [one async for one in self._shared(progress)]
 
-    async def _files(self, wanted: Selection) -> AsyncGenerator[tuple[UUID, LogFile | None]]:
+    async def _files(
+        self, wanted: Selection, began: int | None
+    ) -> AsyncGenerator[tuple[UUID, LogFile | None]]:
         """Yield logs and their files; the next ones are opened while one is being taken."""
         ids = self._ids(wanted)
         opening: deque[tuple[UUID, asyncio.Task[LogFile | None]]] = deque()
         try:
             while True:
                 while len(opening) < _OPENED and (log_id := await anext(ids, None)) is not None:
-                    opening.append((log_id, asyncio.create_task(self._open(log_id))))
+                    opening.append((log_id, asyncio.create_task(self._open(log_id, began))))
                 if not opening:
                     return
                 # Whoever takes a file may not wait for anything: the database is asked before.
@@ -189,12 +194,14 @@ class Exports:
                 return
             place = After(page[-1].created_at, page[-1].session_id)
 
-    async def _open(self, log_id: UUID) -> LogFile | None:
-        """Return the file of a log as it is now; None when there is no such log."""
+    async def _open(self, log_id: UUID, began: int | None = None) -> LogFile | None:
+        """Return the file of a log as it is now; None when there is none that began by then."""
         opened = await self._pages.opened(log_id)
         if opened is None:
             return None
-        first = opened.first
+        first, place = opened.first, place_of(log_id, opened.first.type)
+        if began is not None and first.position > began and place.startswith("sessions/"):
+            return None
         event: object = self._store.codec.decode(_stored(log_id, first)).event
         identity: dict[str, Any] = {}
         origin: dict[str, Any] | None = None
@@ -224,7 +231,6 @@ class Exports:
         rest = None
         if opened.last.sequence < opened.head:
             rest = self._pages.rest(log_id, opened)
-        place = place_of(log_id, first.type)
         return LogFile(place, header, opened.lines, rest, lambda: self.log(log_id))
 
     async def _opened_anew(self, log_id: UUID) -> ScopeOpened | None:

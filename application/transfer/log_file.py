@@ -29,12 +29,15 @@ class Selection:
         where: Which sessions; with an app, and perhaps a user, their shared scopes come along.
         after: Go on behind this one.
         limit: The most logs; None is all of them.
+        began: Leave out sessions that begin behind this position, unless they are named; None is
+            the newest one.
     """
 
     session_ids: Sequence[UUID] = ()
     where: SessionFilter | None = None
     after: UUID | None = None
     limit: int | None = None
+    began: int | None = None
 
 
 class LogFile:

@@ -39,6 +39,7 @@ class Part(msgspec.Struct, omit_defaults=True):
     shared_state: list[dict[str, Any]] = []
     checkpoint: str | None = None
     next: str | None = None
+    began: int = 0
 
     @property
     def events(self) -> int:
@@ -52,7 +53,7 @@ class Part(msgspec.Struct, omit_defaults=True):
             self.checkpoint = part.checkpoint
         self.files += part.files
         self.blobs += [one for one in part.blobs if one not in self.blobs]
-        self.next = part.next
+        self.next, self.began = part.next, part.began
         scopes = {one["scope_id"]: one for one in self.shared_state}
         for one in part.shared_state:
             there = scopes.setdefault(one["scope_id"], {**one, "history": []})
@@ -197,7 +198,7 @@ class _Folder:
         for part in parts:
             whole.add(part)
         while not parts or whole.next is not None:
-            parts = [self._part(whole.next)]
+            parts = [self._part(whole)]
             whole.add(parts[0])
             self._keep(parts[0])
             self._progress.show(len(whole.files), counted(whole.events, "event"))
@@ -229,9 +230,11 @@ class _Folder:
             file.flush()
             os.fsync(file.fileno())
 
-    def _part(self, after: str | None) -> Part:
+    def _part(self, before: Part) -> Part:
         """Write the files of the next logs, and return the manifest of these."""
-        body = {**self._asked, "limit": _PART, **({} if after is None else {"after": after})}
+        body = {**self._asked, "limit": _PART}
+        if before.next is not None:
+            body |= {"after": before.next, "began": before.began}
         written: dict[str, tuple[int, str]] = {}
         manifest: Part | None = None
         with (

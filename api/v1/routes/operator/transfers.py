@@ -82,7 +82,11 @@ async def export_sessions(request: HttpRequest) -> ASGIResponse:
         raise Problem("invalid", "name sessions or filter them, not both", field="session_ids")
     where = SessionFilter(**filters) if filters else None
     wanted = Selection(
-        session_ids=tuple(body.session_ids or ()), where=where, after=body.after, limit=body.limit
+        session_ids=tuple(body.session_ids or ()),
+        where=where,
+        after=body.after,
+        limit=body.limit,
+        began=body.began,
     )
     pieces = services_of(request).transfers.bundle(wanted, packed=form == _ZSTD)
     try:

@@ -23,4 +23,8 @@ class ExportBody(Body):
     after: Annotated[
         Uuid | None, Field(description="go on behind this log, as `next` in the manifest says")
     ] = None
+    began: Annotated[
+        int | None,
+        Field(ge=0, description="leave out what begins behind this position, as `began` says"),
+    ] = None
     limit: Annotated[int | None, Field(ge=1, le=100_000, description="the most logs")] = None
