@@ -16,24 +16,35 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import Server, ServerState
 
+from api.cli.serving.answer import Answer
+from api.cli.serving.connection import Connection
+from api.cli.serving.server import _Server
 
-@pytest.mark.parametrize(
-    ("cls", "methods"),
-    [
-        (
-            HttpToolsProtocol,
-            ("connection_made", "connection_lost", "data_received", "on_message_begin",
-             "on_headers_complete", "on_body", "on_message_complete", "eof_received",
-             "on_response_complete", "_start_asgi_task",
-             "_unsupported_upgrade_warning"),
-        ),
-        (Server, ("startup", "shutdown", "handle_exit", "run")),
-        (FlowControl, ("resume_reading",)),
-    ],
-)  # fmt: skip
-def test_what_is_overridden_or_called_is_there(cls: type, methods: tuple[str, ...]) -> None:
-    for name in methods:
+RELIED_ON: dict[type, set[str]] = {
+    HttpToolsProtocol: {
+        "connection_made", "connection_lost", "data_received", "on_message_begin",
+        "on_headers_complete", "on_body", "on_message_complete", "eof_received",
+        "on_response_complete", "_start_asgi_task", "_unsupported_upgrade_warning",
+        "send_400_response",
+    },
+    RequestResponseCycle: {"send"},
+    Server: {"startup", "shutdown", "handle_exit", "run"},
+    FlowControl: {"resume_reading"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cls", RELIED_ON)
+def test_what_is_overridden_or_called_is_there(cls: type) -> None:
+    for name in RELIED_ON[cls]:
         assert inspect.isfunction(getattr(cls, name, None)), f"{cls.__name__}.{name}"
+
+
+@pytest.mark.parametrize("ours", [Connection, Answer, _Server])
+def test_all_that_is_overridden_is_named_here(ours: type) -> None:
+    cls = next(one for one in RELIED_ON if issubclass(ours, one))
+    overridden = {name for name in vars(ours) if hasattr(cls, name) and name[:2] != "__"}
+
+    assert overridden - RELIED_ON[cls] == set(), "add it to RELIED_ON"
 
 
 def test_a_connection_has_the_state_that_limits_read() -> None:
