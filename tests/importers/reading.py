@@ -17,7 +17,6 @@ from infrastructure.transfer.foreign_folder import write_foreign
 
 SAMPLES = Path(__file__).parent / "samples"
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
-CHOICES = Choices(now=NOW)
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from pydantic import ConfigDict, Field, RootModel
 
@@ -19,7 +18,6 @@ class MessageDone(Done):
 
 
 SpokenBy = Annotated[str | None, Field(description="which agent")]
-SaidIn = Annotated[UUID | None, Field(description="whose log has it, if it was said before a fork")]
 
 
 class _Entry(Shape):
