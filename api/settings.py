@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from api.http.around.forwarded import checked_root_path, networks_of
 from api.http.around.site_guard import require_hosts, require_origins
-from application.limits.limiter import Limits
+from application.limits.limiter import PrincipalLimits
 from application.ports.access.issued_tokens import secure_url
 from domain.timers import Timers
 
@@ -263,9 +263,9 @@ class Settings(BaseSettings):
         """
         return _listed(getattr(self, setting))
 
-    def limits(self) -> Limits:
+    def limits(self) -> PrincipalLimits:
         """Return how much each principal may ask for."""
-        return Limits(
+        return PrincipalLimits(
             requests=self.limit_requests,
             streams=self.limit_streams,
             sessions=self.limit_sessions,

@@ -48,7 +48,7 @@ from application.transfer.checking import Checker
 from application.transfer.exports import Exports
 from application.transfer.imports import Importer
 from application.upkeep.blobs import BlobSweeper
-from application.upkeep.supervision import KeyPruner, Supervisor
+from application.upkeep.supervision import KeyPruner, Supervision
 from application.use_cases import use_cases_over
 from application.use_cases.artifacts import Artifacts
 from application.use_cases.blobs import Blobs
@@ -169,7 +169,7 @@ def put_together(
     )
     authentication = Authentication(known_tokens, tickets, issued, store.clock)
 
-    supervisor = Supervisor(store, repository, handler, timers)
+    supervision = Supervision(store, repository, handler, timers)
     recovery = Recovery(
         PostgresDriverWatch(database),
         repository,
@@ -212,7 +212,7 @@ def put_together(
     board = JobBoard(database)
     rounds = Rounds(
         webhooks=dispatcher,
-        supervision=in_turn(supervisor.round, recovery.round),
+        supervision=in_turn(supervision.round, recovery.round),
         upkeep=in_turn(
             pruner.round,
             rebuilder.round,

@@ -1,7 +1,7 @@
 """What follows an append: requests to other sessions, which nobody waits for.
 
 Should the process die before they are done, whoever needs them finds out: the next spawn
-(`application/use_cases/session/lineage.py`) and the supervisor
+(`application/use_cases/session/lineage.py`) and the round of the supervision
 (`application/upkeep/supervision.py`).
 """
 
@@ -10,7 +10,11 @@ from uuid import UUID
 
 from application.commands.request import Request
 from domain.session.commands import StopSession
-from domain.session.family.children import PARENT_STOPPED, children_that_go_along, counted
+from domain.session.family.children import (
+    PARENT_STOPPED,
+    child_status_command,
+    children_that_go_along,
+)
 from domain.session.state import Session
 
 Reaction = Callable[[UUID, Session, Session], Sequence[Request]]
@@ -35,7 +39,7 @@ def family(session_id: UUID, before: Session, after: Session) -> Sequence[Reques
     lineage = known.lifecycle.lineage
     requests: list[Request] = []
     if lineage is not None:
-        command = counted(session_id, after)
+        command = child_status_command(session_id, after)
         requests.append(Request(lineage.parent_id, command, actor="system", origin="lineage"))
     if phase in _ENDED:
         stop = StopSession(cause="user_requested", detail=PARENT_STOPPED)

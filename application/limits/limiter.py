@@ -29,7 +29,7 @@ _TOLD_EVERY = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class PrincipalLimits:
     """What each principal may have; None is no limit.
 
     Args:
@@ -101,7 +101,7 @@ class Limiter:
     def __init__(
         self,
         allowances: Allowances,
-        limits: Limits,
+        limits: PrincipalLimits,
         process: UUID,
         clock: Callable[[], float] = monotonic,
         patience: float = 5.0,

@@ -145,9 +145,9 @@ class Checker:
         if stored_head >= log.header.head:
             (there,) = await self._store.log.read(log_id, after=log.header.head - 1, limit=1)
             stored_digest, met = there.digest, log.header.digest
-        await self._meet(log, stored_head, same=stored_digest == met)
+        await self._join(log, stored_head, same=stored_digest == met)
 
-    async def _meet(self, log: PlannedLog, stored_head: int, same: bool) -> None:
+    async def _join(self, log: PlannedLog, stored_head: int, same: bool) -> None:
         """Go on where the store has a part of the log, or all of it."""
         head, log_id = log.header.head, log.header.session_id
         if not same:

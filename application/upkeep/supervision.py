@@ -29,7 +29,7 @@ _ORPHANED = "orphaned"
 _logger = logging.getLogger("cairn.jobs")
 
 
-class Supervisor:
+class Supervision:
     """Looks after sessions, by the database's clock; it only ever appends events.
 
     Args:
@@ -58,7 +58,7 @@ class Supervisor:
         await self._mark_due_now()
         due = await self._store.deadlines.due(_AT_ONCE)
         # Together, so that their events share transactions.
-        await asyncio.gather(*(self._meet(one) for one in due))
+        await asyncio.gather(*(self._expire(one) for one in due))
         orphans = await self._orphans()
         ended = await asyncio.gather(*(self._end(orphan) for orphan in orphans))
         if orphans and not any(ended):
@@ -90,7 +90,7 @@ class Supervisor:
             self._orphans_at = monotonic() + _ORPHANS_EVERY
         return found
 
-    async def _meet(self, due: DueSession) -> None:
+    async def _expire(self, due: DueSession) -> None:
         command = ExpireDue(at=due.now, timers=self._timers)
         if not await self._ask(due.session_id, command):
             # One that cannot be helped must not keep the others waiting.

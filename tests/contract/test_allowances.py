@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from application.errors import RateLimited, StoreUnavailable
-from application.limits.limiter import Limiter, Limits
+from application.limits.limiter import Limiter, PrincipalLimits
 from application.ports.access.allowances import Allowances, Granted, Kind
 from domain.principal import Principal
 from infrastructure.memory.access.allowances import MemoryAllowances
@@ -147,7 +147,7 @@ class Counting(MemoryAllowances):
 
 
 def limiter(allowances: Allowances, clock: Clock, **limits: int) -> Limiter:
-    return Limiter(allowances, Limits(**limits), uuid4(), clock.seconds)
+    return Limiter(allowances, PrincipalLimits(**limits), uuid4(), clock.seconds)
 
 
 async def spent(one: Limiter, kind: Kind = "requests", most: int = 10_000) -> int:
@@ -247,7 +247,7 @@ async def test_a_store_that_says_nothing_keeps_all_waiting_for_no_longer_than_on
             await asyncio.Event().wait()
             raise AssertionError
 
-    one = Limiter(Silent(Clock()), Limits(requests=10), uuid4(), patience=0.05)
+    one = Limiter(Silent(Clock()), PrincipalLimits(requests=10), uuid4(), patience=0.05)
     began = monotonic()
     asked = [one.spend(TILL, "requests") for _ in range(1000)]
 
@@ -268,7 +268,7 @@ async def test_a_stream_that_ends_while_the_store_is_gone_does_not_count_for_eve
             await super().close_stream(process, principal)
 
     allowances = Lost(Clock())
-    one = Limiter(allowances, Limits(streams=2), uuid4())
+    one = Limiter(allowances, PrincipalLimits(streams=2), uuid4())
     assert await one.open_stream(TILL)
     assert await one.open_stream(TILL)
     allowances.is_gone = True

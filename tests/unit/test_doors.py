@@ -20,7 +20,7 @@ from api.http.incoming.requests import HttpRequest, header
 from api.http.outgoing.problems import Problem, answer_error
 from api.http.outgoing.responses import Reply, to_json
 from api.http.routing import Route, Router, RoutingError, delete, get, patch, post, put
-from application.limits.limiter import Limiter, Limits
+from application.limits.limiter import Limiter, PrincipalLimits
 from application.memory_budget import MemoryBudget
 from domain.principal import Principal
 from infrastructure.clock import SystemClock
@@ -29,7 +29,7 @@ from infrastructure.memory.access.allowances import MemoryAllowances
 
 class _Services:
     memory = MemoryBudget()
-    limiter = Limiter(MemoryAllowances(SystemClock()), Limits(), UUID(int=1))
+    limiter = Limiter(MemoryAllowances(SystemClock()), PrincipalLimits(), UUID(int=1))
 
     class settings:  # noqa: N801 - a name of the real ones
         max_body_bytes = 1000

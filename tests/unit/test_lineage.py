@@ -31,7 +31,7 @@ from domain.session.commands import (
 )
 from domain.session.content.transcript import Transcript
 from domain.session.decide import companions
-from domain.session.family.children import counted, live_children, reason_of_end
+from domain.session.family.children import child_status_command, live_children, reason_of_end
 from domain.session.family.forks import fork, inherited
 from domain.session.family.spawning import DEFAULT_CHILDREN, EXTRACTOR, depth_of, request_digest
 from domain.session.state import ABSENT, Session
@@ -449,13 +449,13 @@ def test_the_state_knows_the_children_that_live():
 def test_how_a_child_ended_is_why_it_is_counted_out(end, reason):
     ended = state_after([created(lineage=below(1)), end])
     assert reason_of_end(ended) == reason
-    assert counted(CHILD_ID, ended) == ReapChild(child_id=CHILD_ID, reason=reason)
+    assert child_status_command(CHILD_ID, ended) == ReapChild(child_id=CHILD_ID, reason=reason)
 
 
 def test_a_child_that_goes_on_is_counted_in():
     lives = state_after([created(lineage=below(1))])
 
-    assert counted(CHILD_ID, lives) == RestoreChild(
+    assert child_status_command(CHILD_ID, lives) == RestoreChild(
         child_id=CHILD_ID, role="worker", auto_stop=True
     )
 

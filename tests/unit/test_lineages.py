@@ -17,7 +17,7 @@ from application.ports.session.session_rows import SessionFilter, SessionOrder
 from application.ports.store import Store
 from application.reads.queries import Queries
 from application.reads.transcript.transcripts import Transcripts
-from application.upkeep.supervision import Supervisor
+from application.upkeep.supervision import Supervision
 from application.use_cases.session.lineage import Lineages
 from domain.errors import (
     CairnError,
@@ -79,7 +79,7 @@ class Place:
         self.handler = CommandHandler(self.store, self.repository, fan_out, timers=timers)
         self.queries = Queries(self.store, self.repository, Transcripts(self.store))
         self.lineages = Lineages(self.store, self.repository, self.handler, self.queries)
-        self.supervisor = Supervisor(self.store, self.repository, self.handler, timers)
+        self.supervision = Supervision(self.store, self.repository, self.handler, timers)
 
     async def ask(self, session_id: UUID, *commands: c.Command, **rest: Any) -> Outcome:
         for command in commands:
@@ -484,11 +484,11 @@ async def test_children_are_found_by_parent_and_root(place: Place):
 async def test_a_child_ends_at_the_very_moment_its_time_runs_out_and_not_before(place: Place):
     await place.ask(PARENT, spawn())
     place.clock.move(seconds=59.999)
-    await place.supervisor.round()
+    await place.supervision.round()
     assert await place.status(CHILD) == "idle"
 
     place.clock.move(seconds=0.001)
-    await place.supervisor.round()
+    await place.supervision.round()
     await place.settle()
 
     assert await place.status(CHILD) == "stopped"
@@ -512,7 +512,7 @@ async def test_children_end_with_their_parent_if_they_are_to(
         await place.ask(PARENT, c.StopSession())
     if crashed:
         assert await place.status(UUID(int=11)) == "idle"
-        await place.supervisor.round()
+        await place.supervision.round()
         await place.settle()
 
     assert await place.status(UUID(int=11)) == "stopped"
@@ -552,7 +552,7 @@ async def test_a_request_runs_out_by_itself(place: Place):
     )  # fmt: skip
     place.clock.move(seconds=5)
 
-    await place.supervisor.round()
+    await place.supervision.round()
 
     decided = (await place.events(PARENT))[-1]
     assert decided == e.PermissionDecided(request_id="r1", decision="timeout", reason="expired")
@@ -566,8 +566,8 @@ async def test_a_silent_turn_is_noted_then_stalled_then_given_up(place: Place):
     begun = len(await place.names(PARENT))
     for seconds in (10, 5, 5, 10, 5):
         place.clock.move(seconds=seconds)
-        await place.supervisor.round()
-        await place.supervisor.round()
+        await place.supervision.round()
+        await place.supervision.round()
 
     assert (await place.names(PARENT))[begun:] == [
         "turn.progress_noted",
@@ -588,11 +588,11 @@ async def test_a_turn_that_began_under_other_timers_is_looked_after_when_the_ser
     await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
     await place.ask(PARENT, c.StartTurn(turn_id="t3", message_id="m9", parts=text("x")))
     place.clock.move(seconds=16)
-    await place.supervisor.round()
+    await place.supervision.round()
     assert (await place.names(PARENT))[-1] == "turn.started"
 
     place.restart(Timers(progress=None, warning=15, silence=30))
-    await place.supervisor.round()
+    await place.supervision.round()
 
     assert (await place.names(PARENT))[-1] == "session.stalled"
     assert await place.store.deadlines.next_due() == pytest.approx(14)
@@ -622,13 +622,13 @@ async def test_a_session_that_cannot_be_helped_keeps_no_other_waiting(
 
     monkeypatch.setattr(place.handler, "handle", stumble)
     place.clock.move(seconds=15)
-    await place.supervisor.round()
-    await place.supervisor.round()
+    await place.supervision.round()
+    await place.supervision.round()
 
     assert asked == [PARENT, other]
     assert (await place.names(other))[-1] == "session.stalled"
     place.clock.move(seconds=30)
-    await place.supervisor.round()
+    await place.supervision.round()
     assert asked.count(PARENT) == 2
 
 
@@ -644,8 +644,8 @@ async def test_a_store_that_is_away_ends_the_round(place: Place, monkeypatch: py
     with monkeypatch.context() as patched:
         patched.setattr(place.handler, "handle", away)
         with pytest.raises(StoreUnavailable):
-            await place.supervisor.round()
-    await place.supervisor.round()
+            await place.supervision.round()
+    await place.supervision.round()
 
     assert (await place.names(PARENT))[-1] == "session.stalled"
 
@@ -656,13 +656,13 @@ async def test_a_sign_of_life_ends_a_stall_once_and_puts_the_end_off(place: Plac
     await place.ask(PARENT, c.CompleteTurn(turn_id="t2"))
     await place.ask(PARENT, c.StartTurn(turn_id="t3", message_id="m9", parts=text("x")))
     place.clock.move(seconds=15)
-    await place.supervisor.round()
+    await place.supervision.round()
     begun = len(await place.names(PARENT))
     note = c.RecordActivity(turn_id="t3", events=(e.RuntimeNotice(level="info", text="hm"),))
 
     await place.ask(PARENT, note, note)
     place.clock.move(seconds=14)
-    await place.supervisor.round()
+    await place.supervision.round()
 
     assert (await place.names(PARENT))[begun:] == [
         "session.recovered", "runtime.notice", "runtime.notice",
@@ -676,12 +676,12 @@ async def test_while_a_person_is_asked_a_turn_is_not_silent(place: Place):
     await place.ask(PARENT, c.RequestPermission(request_id="r1", turn_id="t2", options=(option,)))
     begun = len(await place.names(PARENT))
     place.clock.move(hours=5)
-    await place.supervisor.round()
+    await place.supervision.round()
     assert (await place.names(PARENT))[begun:] == []
 
     await place.ask(PARENT, c.DecidePermission(request_id="r1", option_id="yes"))
     place.clock.move(seconds=15)
-    await place.supervisor.round()
+    await place.supervision.round()
 
     assert (await place.names(PARENT))[begun:] == ["permission.decided", "session.stalled"]
 
@@ -698,7 +698,7 @@ async def test_what_is_not_due_is_put_off_and_costs_no_event(place: Place):
     before = await place.names(PARENT)
     place.clock.move(seconds=2)
 
-    await place.supervisor.round()
+    await place.supervision.round()
 
     assert await place.names(PARENT) == before
     assert await place.store.deadlines.next_due() == pytest.approx(13)

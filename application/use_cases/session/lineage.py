@@ -17,7 +17,7 @@ from domain.errors import Invalid, SessionIsDeleted, SessionNotFound
 from domain.permissions.grants import Grants
 from domain.permissions.permission_rules import PermissionRules
 from domain.session.commands import CreateSession, SpawnSession
-from domain.session.family.children import counted, live_children
+from domain.session.family.children import child_status_command, live_children
 from domain.session.family.forks import fork, inherited
 from domain.session.state import Session
 from domain.values import Agent, JsonObject, Origin, SessionLimits
@@ -182,7 +182,9 @@ class Lineages:
         parent = (await self._repository.load(parent_id)).session
         living = await self._store.session_rows.living_children(parent_id)
         for child_id in sorted({*living} ^ {*live_children(parent)}):
-            command = counted(child_id, (await self._repository.load(child_id)).session)
+            command = child_status_command(
+                child_id, (await self._repository.load(child_id)).session
+            )
             await self._handler.handle(
                 Request(parent_id, command, actor="system", origin="lineage")
             )

@@ -49,7 +49,7 @@ class RestoreChild(Command):
 
 
 @decides(RestoreChild)
-def count_again(session: Session, command: RestoreChild) -> list[SessionEvent]:
+def restore_child(session: Session, command: RestoreChild) -> list[SessionEvent]:
     """Say that a child lives again; it does, so no limit refuses it, but the next one counts it."""
     require_present(session)
     if str(command.child_id) in session.children:
@@ -57,7 +57,7 @@ def count_again(session: Session, command: RestoreChild) -> list[SessionEvent]:
     return [ChildResumed(child_id=command.child_id, role=command.role, auto_stop=command.auto_stop)]
 
 
-def counted(child_id: UUID, child: Session) -> RestoreChild | ReapChild:
+def child_status_command(child_id: UUID, child: Session) -> RestoreChild | ReapChild:
     """Return what tells a parent whether a child is among the living.
 
     Args:

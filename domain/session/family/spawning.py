@@ -225,7 +225,7 @@ def _limits_of_child(session: Session, command: SpawnSession) -> SessionLimits:
 
 
 @accompanies(SpawnSession)
-def offspring(session: Session, command: SpawnSession) -> list[Companion]:
+def child_creation(session: Session, command: SpawnSession) -> list[Companion]:
     """Return what begins the child of an accepted spawn.
 
     Args:

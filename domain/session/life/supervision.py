@@ -47,7 +47,7 @@ class ExpireDue(Command):
 
 
 @decides(ExpireDue)
-def meet(session: Session, command: ExpireDue) -> list[SessionEvent]:
+def expire_due(session: Session, command: ExpireDue) -> list[SessionEvent]:
     """Do what is due; nothing is due of a session that is not alive."""
     if session.lifecycle.phase not in _ALIVE:
         return []
