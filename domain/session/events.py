@@ -301,11 +301,12 @@ class MessageAdded:
 class MessageRevised:
     """An entry of the transcript says something else now; the log keeps what it said before.
 
-    Of a tool call, `parts` are what it returned, and `input` is what it was called with.
+    Of a tool call, `parts` are what it returned, and `input` is what it was called with; what is
+    None stays as it was.
     """
 
     message_id: str
-    parts: tuple[Part, ...]
+    parts: tuple[Part, ...] | None = None
     input: Any = None
 
 

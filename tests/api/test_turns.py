@@ -481,6 +481,14 @@ def test_whoever_said_it_an_entry_is_read_revised_and_named_alike(session: Sessi
     done(session.patch("/messages/c1", {"parts": NEW, "input": {"key": "-"}}))
     assert done(session.get("/messages/c1"))["input"] == {"key": "-"}
     refused(session.patch("/messages/said", {"parts": NEW, "input": {}}), 422, "invalid")
+    refused(session.patch("/messages/said", {"input": {}}), 422, "invalid")
+    for one in ("c1", "said"):
+        refused(session.patch(f"/messages/{one}", {}), 422, "invalid")
+    before = done(session.get("/messages/c1"))
+    done(session.patch("/messages/c1", {"input": {"key": "?"}}))
+    after = done(session.get("/messages/c1"))
+    assert (before["output"], after["output"], after["input"]) == (NEW, NEW, {"key": "?"})
+    assert "parts" not in after
 
     fork = SessionApi(session.api, done(session.post("/fork", {}), 201)["session"])
     done(fork.patch("/messages/c1", {"parts": NEW}))

@@ -126,9 +126,17 @@ def test_only_a_message_of_the_session_can_be_revised():
     )
 
 
-def test_a_revision_that_says_nothing_is_refused():
-    given([created(), added()]).when(ReviseMessage(message_id="m1", parts=())).then_refused(
+@pytest.mark.parametrize("says", [{}, {"parts": ()}, {"parts": (), "input": {}}], ids=str)
+def test_a_revision_that_says_nothing_is_refused(says):
+    given([created(), added()]).when(ReviseMessage(message_id="m1", **says)).then_refused(
         Invalid, field="parts"
+    )
+
+
+def test_the_input_of_a_call_is_revised_alone():
+    revise = ReviseMessage(message_id="c1", input={"key": "-"}, found_at=4)
+    given([created(), started(), called("c1")]).when(revise).then(
+        [e.MessageRevised(message_id="c1", input={"key": "-"})]
     )
 
 

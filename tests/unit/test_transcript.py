@@ -193,6 +193,10 @@ def test_whatever_was_said_can_be_revised():
         assert (entry["id"], entry["revised_at_sequence"], held) == (entry_id, 9, [*text("new")])
     redacted = e.MessageRevised(message_id="c1", parts=text("-"), input={"key": "-"})
     assert read([*past, redacted])[3]["input"] == {"key": "-"}
+    asked = e.MessageRevised(message_id="c1", input={"key": "?"})
+    entry = read([*past, asked])[3]
+    assert (entry["input"], entry["output"]) == ({"key": "?"}, "secret")
+    assert read([*past, redacted, asked])[3]["output"] == [*text("-")]
 
 
 def test_what_an_agent_says_names_the_agent():

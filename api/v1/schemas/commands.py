@@ -47,9 +47,12 @@ class AddMessageBody(NewMessage):
 
 
 class ReviseMessageBody(Body):
-    """What the entry says from now on; of a tool call, what it returned."""
+    """What the entry says from now on: `parts`, and of a tool call `parts`, `input` or both."""
 
-    parts: Parts
+    parts: Annotated[
+        Parts | None,
+        Field(description="of a tool call: what it returned; it is left when only `input` is sent"),
+    ] = None
     input: Annotated[
         Any, Field(description="of a tool call: what it was called with; null leaves it")
     ] = None

@@ -11,7 +11,7 @@ from application.reads.transcript.names import TranscriptNames
 from domain.errors import Invalid
 from domain.replacing import maker
 from domain.session.commands import AddMessage, ReviseMessage
-from domain.session.content.messages import require_message
+from domain.session.content.messages import require_revision
 from domain.session.content.transcript_entries import MARKS
 from domain.values import JsonObject, Part, Role
 
@@ -71,7 +71,7 @@ class Messages:
         caller: Caller,
         session_id: UUID,
         message_id: str,
-        parts: tuple[Part, ...],
+        parts: tuple[Part, ...] | None,
         *,
         call_input: Any = None,
     ) -> Outcome:
@@ -81,7 +81,8 @@ class Messages:
             caller: Who asks.
             session_id: In which session.
             message_id: The id of a message, a thought or a tool call.
-            parts: What it says from now on; of a tool call, what it returned.
+            parts: What it says from now on; of a tool call, what it returned, or None to
+                leave that.
             call_input: What a tool call was called with from now on; None leaves it.
 
         Raises:
@@ -91,7 +92,7 @@ class Messages:
         replayed = await self._handler.replay(caller.key_in(session_id))
         if replayed is not None:
             return replayed
-        require_message(message_id, parts)
+        require_revision(message_id, parts, call_input)
         found = await self._names.find_unknown(session_id, message_id)
         if found is not None and found.kind in MARKS:
             raise Invalid(f"{found.kind} is no message: nobody said it", field="message_id")

@@ -80,7 +80,7 @@ class ReviseMessage(Command):
     """
 
     message_id: Identity[str]
-    parts: tuple[Part, ...]
+    parts: tuple[Part, ...] | None = None
     input: Any = None
     found_at: int | None = None
 
@@ -89,10 +89,23 @@ class ReviseMessage(Command):
 def revise(session: Session, command: ReviseMessage) -> list[SessionEvent]:
     """Replace what an entry of this very session says, whoever said it."""
     require_present(session)
-    require_message(command.message_id, command.parts)
+    require_revision(command.message_id, command.parts, command.input)
     if command.found_at is None:
         require_known_message(session, command.message_id)
     return [MessageRevised(message_id=command.message_id, parts=command.parts, input=command.input)]
+
+
+def require_revision(message_id: str, parts: Sequence[Part] | None, call_input: Any) -> None:
+    """Refuse a revision without a proper id, or one that changes nothing.
+
+    Args:
+        message_id: Of the entry.
+        parts: What it says from now on; None leaves it.
+        call_input: What a tool call was called with from now on; None leaves it.
+    """
+    require_id(message_id, "message_id")
+    if parts is not None or call_input is None:
+        require_parts(parts or (), "parts")
 
 
 def require_message(message_id: str, parts: Sequence[Part], within: str = "") -> None:

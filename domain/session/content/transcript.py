@@ -283,8 +283,10 @@ class Transcript:
         index = self._ids.get(event.message_id)
         if index is not None and self.entries[index]["kind"] not in MARKS:
             entry = self.entries[index]
-            of = "output" if entry["kind"] == "tool_call" else "parts"
-            changed = {of: list(event.parts), "revised_at_sequence": recorded.sequence}
+            changed: Entry = {"revised_at_sequence": recorded.sequence}
+            if event.parts is not None:
+                of = "output" if entry["kind"] == "tool_call" else "parts"
+                changed[of] = list(event.parts)
             if event.input is not None:
                 changed["input"] = event.input
             self.entries[index] = {**entry, **changed}

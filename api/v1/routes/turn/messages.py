@@ -83,7 +83,7 @@ async def revise_message(request: HttpRequest) -> ASGIResponse:
         await caller_of(request),
         session_id_of(request),
         name_of(request, "message_id"),
-        tuple(body.parts),
+        None if body.parts is None else tuple(body.parts),
         call_input=body.input,
     )
     return outcome_response(outcome)
