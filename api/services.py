@@ -143,7 +143,8 @@ async def caller_of(request: HttpRequest) -> Caller:
         signed = None
     size = len(scope.get("cairn_body", b""))
     if _CONDITIONS.isdisjoint(scope["cairn_headers"]):
-        return Caller(principal.actor, origin, size=size, signed=signed)
+        shares = principal.shares
+        return Caller(principal.actor, origin, size=size, signed=signed, shares=shares)
     actor, claimed = actor_of(request)
     return Caller(
         actor,
@@ -155,6 +156,7 @@ async def caller_of(request: HttpRequest) -> Caller:
         _keys_of_new_sessions(principal),
         size,
         signed,
+        principal.shares,
     )
 
 

@@ -57,6 +57,10 @@ class IdempotencyKeyInFlight(Conflict):
     """A request with this Idempotency-Key is still being handled; try again in a moment."""
 
 
+class Forbidden(Denied):
+    """The key is shared by all users of the app, and this token is for one of them."""
+
+
 class HookDenied(Denied):
     """A hook of this server does not want this."""
 

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-Right = Literal["read", "write", "stream", "admin", "audit", "repair", "erase", "hold", "webhooks"]
-"""What a principal may be allowed: `read` and `write` sessions and state, `stream` events as they
-come, `admin` tokens and metrics, `audit` the log, `repair` and recover,
-`erase`, `hold` sessions back from erasure, `webhooks`."""
+Right = Literal[
+    "read", "write", "share", "stream", "admin", "audit", "repair", "erase", "hold", "webhooks"
+]
+"""What a principal may be allowed: `read` and `write` sessions and state, `share` with all users of
+the app what one of them sets, `stream` events as they come, `admin` tokens and metrics, `audit` the
+log, `repair` and recover, `erase`, `hold` sessions back from erasure, `webhooks`."""
 
 RIGHTS: tuple[Right, ...] = get_args(Right)
 ANYBODY = "anonymous"
@@ -58,6 +60,11 @@ class Principal:
     def sees_all(self) -> bool:
         """Whether it sees the whole store."""
         return self.app is None and self.user is None
+
+    @property
+    def shares(self) -> bool:
+        """Whether what it writes may be for all users of an app, where it may write at all."""
+        return self.user is None or "share" in self.rights
 
     def sees(self, app: str, user: str | None) -> bool:
         """Return whether a session, or a scope of state, exists for it.

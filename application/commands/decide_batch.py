@@ -22,7 +22,7 @@ from application.ports.session.shared_state import SharedWrite
 from application.ports.store import Store
 from application.projections.session_document import activity_of
 from application.projections.session_row import listed_differently, session_row
-from application.projections.shared_state import shared_writes
+from application.projections.shared_state import require_own, shared_writes
 from domain.log.chain import genesis, link, record_hash
 from domain.session.commands import RecordActivity
 from domain.session.decide import companions, decide
@@ -248,7 +248,10 @@ class BatchDecider:
             draft.session = evolve(draft.session, recorded)
             owner = draft.session.lifecycle.owner
             at = offset + number
-            draft.shared += shared_writes(owner.app, owner.user, event, at, self._store.codec)
+            shared = shared_writes(owner.app, owner.user, event, at, self._store.codec)
+            if shared and not request.shares:
+                require_own(shared)
+            draft.shared += shared
             draft.events.append(NewEvent(name, record, draft.digest))
 
     async def _record_the_rest(
@@ -272,6 +275,7 @@ class BatchDecider:
                 None,
                 request.causation,
                 claimed=request.claimed,
+                shares=request.shares,
             )
             made = self._decide(asked, ABSENT, genesis(other_id), now, 0)
             await self._record_the_rest(made, asked, now, 0)

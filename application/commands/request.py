@@ -77,6 +77,7 @@ class Caller(NamedTuple):
             nil, or the place of those who see only a part of the store.
         size: The bytes of what is asked.
         signed: The request, where a signature lets it in once, with what is appended for it.
+        shares: Whether it may set keys that all users of an app share.
     """
 
     actor: str
@@ -88,6 +89,7 @@ class Caller(NamedTuple):
     keys_of_new_sessions: UUID = NIL
     size: int = 0
     signed: SignedRequest | None = None
+    shares: bool = True
 
     def asks(self, session_id: UUID, command: Command) -> "Request":
         """Return the request of a command under the conditions of this caller.
@@ -107,6 +109,7 @@ class Caller(NamedTuple):
             claimed=self.claimed,
             size=self.size,
             signed=self.signed,
+            shares=self.shares,
         )
 
     def patches(self, command: PatchScope) -> "ScopeRequest":
@@ -152,6 +155,7 @@ class Request(NamedTuple):
         claimed: Who the client says it is, where `actor` is proven by its token.
         size: The bytes of what is asked.
         signed: What its signature lets in once, with what is appended for it.
+        shares: Whether it may set keys that all users of an app share.
     """
 
     session_id: UUID
@@ -166,6 +170,7 @@ class Request(NamedTuple):
     claimed: str | None = None
     size: int = 0
     signed: SignedRequest | None = None
+    shares: bool = True
 
 
 class ScopeRequest(NamedTuple):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from application.errors import Forbidden
 from application.ports.log.codec import Codec
 from application.ports.session.shared_state import SharedWrite
 from domain.scope.state_keys import scope_of
@@ -56,6 +57,24 @@ def shared_writes(
         if (scope := _scope(app, user, key)) is not None
     )
     return writes
+
+
+def require_own(writes: Sequence[SharedWrite]) -> None:
+    """Refuse to let one user of an app set what all of its users share.
+
+    Args:
+        writes: To scopes that sessions share.
+
+    Raises:
+        Forbidden: One is to a key of the app.
+    """
+    for write in writes:
+        if scope_of(write.key) == "app":
+            raise Forbidden(
+                f"the key {write.key[:200]!r} is shared by all users of the app; this token is for"
+                " one of them, and does not allow `share`",
+                right="share",
+            )
 
 
 def _scope(app: str, user: str | None, key: str) -> UUID | None:

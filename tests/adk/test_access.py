@@ -33,6 +33,7 @@ def closed_server(postgres_server: Server) -> Iterator[tuple[str, dict[str, str]
                 "all": everything,
                 "shop": made(app="shop", allow=rights),
                 "ada": made(app="shop", user="ada", allow=rights),
+                "sharing ada": made(app="shop", user="ada", allow=[*rights, "share"]),
                 **{
                     f"not {right}": made(app="shop", allow=[one for one in RIGHTS if one != right])
                     for right in ("read", "write", "stream")
@@ -164,3 +165,28 @@ def test_the_log_names_the_token_and_the_door(closed_server, ask):
     _, events = ask("shop", "GET", f"/v1/sessions/{native}/events")
     last = events.json()["events"][-1]
     assert (last["actor"], last["origin"]) == ("t", "adk")
+
+
+def test_a_token_of_one_user_sets_keys_of_all_users_only_where_it_may_share(ask: Any):
+    path = "/apps/shop/users/ada/sessions"
+    shared = {"actions": {"stateDelta": {"app:k": "hers"}}, "author": "agent"}
+    run: dict[str, Any] = {
+        "appName": "shop", "userId": "ada", "sessionId": "s", "stateDelta": {"app:k": "hers"},
+        "newMessage": {"role": "user", "parts": [{"text": "hi"}]},
+    }  # fmt: skip
+
+    def tried(who: str) -> list[tuple[int, httpx.Response]]:
+        return [
+            ask(who, "POST", path, {"state": {"app:k": "hers"}}),
+            ask(who, "POST", path, {"events": [shared]}),
+            ask(who, "POST", f"{path}/s/events", {"event": shared}),
+            ask(who, "PATCH", f"{path}/s", {"stateDelta": {"app:k": who}}),
+        ]
+
+    for status, answer in [*tried("ada"), ask("ada", "POST", "/run", run)]:
+        assert (status, 'scope="cairn:share"' in answer.headers["WWW-Authenticate"]) == (403, True)
+        assert "does not allow `share`" in answer.json()["detail"]
+    assert ask("all", "GET", f"{path}/s")[1].json()["state"] == {}
+    assert [status for status, _ in tried("sharing ada")] == [200] * 4
+    assert ask("ada", "GET", f"{path}/s")[1].json()["state"] == {"app:k": "sharing ada"}
+    assert ask("ada", "PATCH", f"{path}/s", {"stateDelta": {"app:k": "sharing ada"}})[0] == 200

@@ -97,8 +97,13 @@ async def _require_there(request: HttpRequest, route: Route, principal: Principa
     user = name_of(request, "user") if "user" in named else None
     if not principal.sees(name_of(request, "app"), user):
         raise NotFoundException
-    if user is None and principal.user is not None and route.right != "read":
-        raise Problem("forbidden", "this is shared by all users, and this token is for one")
+    if user is None and route.right != "read" and not principal.shares:
+        raise Problem(
+            "forbidden",
+            "this is shared by all users of the app; this token is for one of them, and does not"
+            " allow `share`",
+            right="share",
+        )
 
 
 def narrowed(
