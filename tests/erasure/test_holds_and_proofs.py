@@ -147,6 +147,20 @@ def test_an_erasure_is_in_the_log_of_accesses_and_names_no_user(eraser: Eraser) 
     assert session.user not in json.dumps(events)
 
 
+@pytest.mark.parametrize("query", ["", "?dry_run=true"])
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [("x%00/users/ada", "app"), ("shop/users/%00", "user"), ("%20/users/a", "app")],
+)
+def test_the_erasure_of_a_user_whom_there_cannot_be_is_refused(
+    eraser: Eraser, path: str, field: str, query: str
+) -> None:
+    before = eraser.api.feed_head()
+    answer = eraser.api.post(f"/v1/apps/{path}/erase{query}", BECAUSE)
+    assert refused(answer, 422, "invalid")["detail"].startswith(f"{field} ")
+    assert eraser.api.feed_head() == before
+
+
 @pytest.mark.parametrize(
     ("forged", "code"),
     [

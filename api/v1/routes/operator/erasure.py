@@ -30,6 +30,7 @@ from application.commands.request import Caller
 from application.erasure.erasing import ErasureProgress
 from application.erasure.plans import ErasurePlan
 from application.projections.shared_state import user_scope
+from domain.checks import require_name
 from domain.errors import CairnError
 from domain.session.commands import EraseSession, ReleaseLegalHold, SetLegalHold
 
@@ -121,6 +122,8 @@ async def erase_user(request: HttpRequest, query: EraseQuery) -> ASGIResponse:
     expected_of(request)
     body = await body_of(request, EraseUserBody)
     app, user = name_of(request, "app"), name_of(request, "user")
+    require_name(app, "app")
+    require_name(user, "user")
     caller = (await caller_of(request))._replace(expected=None, key=None)
     scope = str(user_scope(app, user))
     # Never the name: what is written of this stays.
