@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.faults.checks import Violation, judge
 from tests.faults.checks.commands import commands_of
+from tests.faults.checks.waits import SLOW, allowed, slowest, waits
 from tests.faults.history import Attempt, Fault, History, Hostile, Memory, Read, Ready, Seen
 from tests.faults.making.broken import WAYS
 from tests.faults.making.schedule import KINDS
@@ -64,7 +65,8 @@ def summary(history: History, violations: Sequence[Violation]) -> str:
     kinds = Counter(one.kind for one in violations)
     attempts = history.of(Attempt)
     accepted = sum(bool(one.accepted) for one in commands_of(history).values())
-    waits = [one.returned - one.called for one in attempts]
+    slow, own = slowest(history)
+    waited = max((one.seconds for one in waits(history)), default=0)
     peak = max((one.bytes for one in history.of(Memory)), default=0) / 1024**2
     codes = Counter(one.code or "done" for one in attempts)
     lines = [
@@ -83,10 +85,14 @@ def summary(history: History, violations: Sequence[Violation]) -> str:
             f" looks at /ready {len(history.of(Ready))}, hostile clients {len(history.of(Hostile))}"
         ),
         (
-            f"slowest answer {max(waits, default=0):.1f} s, peak RSS {peak:.0f} MiB"
+            f"slowest answer {waited:.1f} s, of the program's own {own:.1f} of"
+            f" {allowed(history):.1f} s, peak RSS {peak:.0f} MiB"
             f" of {history.start.budget // 1024**2}"
         ),
     ]
+    if slow:
+        lines.append(f"{len(slow)} took more than {SLOW:g} s")
+        lines += [f"  {one}" for one in slow[:_SHOWN]]
     if violations:
         lines.append(f"{len(violations)} violations: {dict(kinds)}")
         lines += [f"  {one}" for one in violations[:_SHOWN]]

@@ -52,6 +52,7 @@ class Attempt(Record):
         status: Of the answer; 0 when there was none.
         code: Of a problem; `LOST` or `GIVEN_UP` when there was no answer.
         worker: Who answered; 0 when nobody did.
+        asked: Who had answered before on this connection; 0 when it was a new one.
         sequence: In the answer.
         position: In the answer.
         events: How many it appends.
@@ -69,6 +70,7 @@ class Attempt(Record):
     status: int = 0
     code: str = ""
     worker: int = 0
+    asked: int = 0
     sequence: int = 0
     position: int = 0
     events: int = 1
@@ -111,6 +113,32 @@ class Read(Record):
     status: str = ""
     starred: bool = False
     worker: int = 0
+
+
+class Look(Record):
+    """Something was asked for that changes nothing, whether or not an answer came.
+
+    Args:
+        session: Which; `WHOLE_LOG` for all of them.
+        way: As of `Read`; `follow` is the head of a stream.
+        called: When it was asked for.
+        returned: When the answer was there, the connection lost, or the wait given up.
+        status: Of the answer; 0 when there was none.
+        code: Of a problem; `LOST` or `GIVEN_UP` when there was no answer.
+        worker: Who answered; 0 when nobody did.
+        asked: Who had answered before on this connection; 0 when it was a new one.
+        direct: It did not pass through the relay of the clients.
+    """
+
+    session: str
+    way: str
+    called: float
+    returned: float
+    status: int = 0
+    code: str = ""
+    worker: int = 0
+    asked: int = 0
+    direct: bool = True
 
 
 class Seen(Record):
@@ -171,6 +199,39 @@ class Memory(Record):
     worker: int
     at: float
     bytes: int
+
+
+class Serving(Record):
+    """A worker began to take connections."""
+
+    worker: int
+    at: float
+
+
+class Standing(Record):
+    """A worker was made to stand still, from a SIGSTOP to a SIGCONT."""
+
+    worker: int
+    began: float
+    ended: float
+
+
+class Processor(Record):
+    """What a process had of the processors, when it was seen to be alive.
+
+    Args:
+        worker: Which; 0 is the harness.
+        since: Of which time it is told.
+        at: Until when.
+        ran: Seconds for which its main thread ran.
+        starved: Seconds for which it could have run, and had no processor.
+    """
+
+    worker: int
+    since: float
+    at: float
+    ran: float = 0.0
+    starved: float = 0.0
 
 
 class Fault(Record):
@@ -263,11 +324,15 @@ AnyRecord = (
     Start
     | Attempt
     | Read
+    | Look
     | Seen
     | Following
     | FollowedTo
     | Ready
     | Memory
+    | Serving
+    | Standing
+    | Processor
     | Fault
     | Hostile
     | Stored

@@ -93,11 +93,16 @@ class Connection:
         self._writer: asyncio.StreamWriter | None = None
         self._wire: _Wire | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the next request goes over the connection that there is."""
+        return self._reader is not None and not self._reader.at_eof()
+
     async def send(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> None:
         """Send a request and leave its answer on the wire."""
-        if self._reader is not None and self._reader.at_eof():
+        if not self.is_open:
             # It was idle for too long.
             self.close()
         if self._writer is None:

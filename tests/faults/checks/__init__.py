@@ -9,11 +9,11 @@ from tests.faults.checks.lists import lists_equal_the_fold
 from tests.faults.checks.readiness import ready_is_true
 from tests.faults.checks.service import (
     answered_as_documented,
-    answered_in_time,
     in_the_time_of_the_database,
     within_memory,
 )
 from tests.faults.checks.violation import Violation
+from tests.faults.checks.waits import answered_in_time
 from tests.faults.history import Finding, History
 
 __all__ = ["CHECKS", "Violation", "judge"]

@@ -1,10 +1,11 @@
-"""What the service owes to those who ask: an answer in time, a documented one, the true time."""
+"""What the service owes to those who ask: a documented answer, the true time, no more memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from tests.faults.checks.commands import NOT_DONE, UNSETTLED, commands_of
 from tests.faults.checks.violation import Violation
-from tests.faults.history import LOST, Attempt, Fault, History, Hostile, Memory
+from tests.faults.checks.waits import Circumstances, Wait
+from tests.faults.history import Attempt, History, Hostile, Memory
 
 REFUSALS = (
     UNSETTLED
@@ -23,10 +24,6 @@ REFUSALS = (
 )
 """Every code with which a command of the load may be refused."""
 
-STANDING = frozenset({"stop worker", "kill worker", "kill server"})
-"""Faults during which a worker cannot answer, whatever it does."""
-SLACK = 6.0
-"""Seconds that a busy machine may add to the patience and the second after it."""
 _CLOCKS = 2.0
 """Seconds by which an event's time may be off: clocks are compared every 5 s, and never go back."""
 HANG_UP = 30.0
@@ -45,41 +42,23 @@ def within_memory(history: History) -> Iterator[Violation]:
             return
 
 
-def excused(faults: Sequence[Fault], called: float, returned: float) -> float:
-    """Return for how many seconds of a wait a worker could not answer."""
-    seconds, reached = 0.0, called
-    for fault in sorted(faults, key=lambda one: one.began):
-        if fault.kind in STANDING and not fault.skipped:
-            until = min(fault.ended, returned)
-            seconds += max(0.0, until - max(fault.began, reached))
-            reached = max(reached, until)
-    return seconds
-
-
-def answered_in_time(history: History) -> Iterator[Violation]:
-    """Look for requests that hung."""
-    faults = history.of(Fault)
-    allowed = history.start.patience + 1 + SLACK
-    for attempt in history.of(Attempt):
-        if not attempt.direct:
-            continue
-        waited = attempt.returned - attempt.called
-        if attempt.code == LOST or waited <= allowed:
-            continue
-        if waited > allowed + excused(faults, attempt.called, attempt.returned):
-            answer = f"{attempt.status} {attempt.code}" if attempt.status else "no answer"
-            words = f"{attempt.key} ({attempt.kind}) of {attempt.called:.1f} s"
-            yield Violation("hung", f"{words} was answered after {waited:.1f} s: {answer}")
-
-
 def answered_as_documented(history: History) -> Iterator[Violation]:
     """Look for answers that no document promises."""
     for attempt in history.of(Attempt):
         if attempt.status and not attempt.is_accepted and attempt.code not in REFUSALS:
             words = f"{attempt.key} ({attempt.kind}) was answered with {attempt.status}"
             yield Violation("answer", f"{words} {attempt.code or 'and no code'}")
+    circumstances = Circumstances(history)
     for one in history.of(Hostile):
-        waited = one.ended - one.began - excused(history.of(Fault), one.began, one.ended)
+        wait = Wait(
+            name=one.kind,
+            called=one.began,
+            returned=one.ended,
+            worker=0,
+            direct=True,
+            ended=str(one.status),
+        )
+        waited = wait.seconds - circumstances.judge(wait).nobody
         if waited > HANG_UP:
             words = f"a hostile client ({one.kind}) of {one.began:.1f} s was not hung up on"
             yield Violation("hung", f"{words} in {waited:.1f} s")

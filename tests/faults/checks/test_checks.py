@@ -20,11 +20,14 @@ from tests.faults.history import (
     History,
     Hostile,
     Memory,
+    Processor,
     Read,
     Ready,
     Record,
     Row,
     Seen,
+    Serving,
+    Standing,
     Start,
     Stored,
 )
@@ -285,7 +288,7 @@ FORGIVEN: dict[str, History] = {
     ),
     "what is so already stores nothing": with_records(attempt("so", 3.0, 3.1, 4, may_be_so=True)),
     "a worker that is stopped answers late": with_records(
-        Fault(number=2, kind="stop worker", began=1.3, ended=11.0), attempt("b", 1.25, 12.0, 3)
+        Standing(worker=WORKER, began=1.3, ended=11.0), attempt("b", 1.25, 12.0, 3)
     ),
     "a client of the relay that is frozen may wait": with_records(
         unanswered("y", 1.0, GIVEN_UP, direct=False)
@@ -301,7 +304,10 @@ FORGIVEN: dict[str, History] = {
         Ready(worker=WORKER, called=20.2, returned=20.3, status=200),
     ),
     "a hostile client may wait where nobody lives": with_records(
-        Fault(number=2, kind="kill server", began=5.0, ended=48.0),
+        Serving(worker=WORKER, at=0.0),
+        Processor(worker=WORKER, since=0.0, at=5.0),
+        Serving(worker=7, at=48.0),
+        Processor(worker=7, since=47.0, at=51.0),
         Hostile(kind="nothing", began=5.0, ended=50.0, status=0, is_over=False),
     ),
     "what is so already is answered as it was at first": with_records(

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 
 from tests.faults.checks.commands import NOT_DONE, UNSETTLED
-from tests.faults.history import GIVEN_UP, LOST, Attempt, Read
-from tests.faults.load.recorder import Recorder
+from tests.faults.history import GIVEN_UP, LOST, Attempt, Look, Read
+from tests.faults.load.recorder import Recorder, worker_of
 from tests.streams.agent import AGENT, said
 from tests.support.sse import Answer, Connection, Lost
 
@@ -86,6 +86,7 @@ class Client:
         self._pace = pace
         self._count = 0
         self._connection = Connection(port)
+        self._worker = 0
 
     async def run(self) -> None:
         """Send commands until it is over."""
@@ -204,7 +205,9 @@ class Client:
         if asked.attempt.after is not None:
             headers["if-match"] = f'"{asked.attempt.after}"'
         answer: Answer | None = None
-        attempt = msgspec.structs.replace(asked.attempt, called=self._recorder.now())
+        worker = self._worker if self._connection.is_open else 0
+        called = self._recorder.now()
+        attempt = msgspec.structs.replace(asked.attempt, called=called, asked=worker)
         try:
             async with asyncio.timeout(GIVE_UP):
                 answer = await self._connection.request(
@@ -217,9 +220,9 @@ class Client:
             attempt.code = GIVEN_UP
         attempt.returned = self._recorder.now()
         if answer is not None:
-            self._recorder.answered.add(int(answer.headers.get("x-cairn-worker", "0")))
+            self._worker = attempt.worker = worker_of(answer.headers)
+            self._recorder.answered.add(attempt.worker)
             attempt.status, attempt.code = answer.status, answer.code
-            attempt.worker = int(answer.headers.get("x-cairn-worker", "0"))
             if answer.is_accepted:
                 self._learn(asked, attempt, answer.json)
         self._recorder.add(attempt)
@@ -245,16 +248,19 @@ class Reader:
     Args:
         known: Shared by all.
         port: Where it connects to.
+        direct: Whether that is the server itself.
         rng: What it draws from.
         pace: The most seconds that it thinks.
     """
 
-    def __init__(self, known: Known, port: int, *, rng: Random, pace: float) -> None:
+    def __init__(self, known: Known, port: int, *, direct: bool, rng: Random, pace: float) -> None:
         self._known = known
         self._recorder = known.recorder
+        self._direct = direct
         self._rng = rng
         self._pace = pace
         self._connection = Connection(port)
+        self._worker = 0
 
     async def run(self) -> None:
         """Read until it is over."""
@@ -271,24 +277,37 @@ class Reader:
         since = max(self._known.heads.get(session, 0) - self._rng.randint(0, 40), 0)
         path = f"/v1/sessions/{session}"
         query = {"page": f"/events?since={since}&limit=100", "row": "", "snapshot": "/snapshot"}
-        called = self._recorder.now()
+        answer: Answer | None = None
+        look = Look(
+            session=session,
+            way=way,
+            called=self._recorder.now(),
+            returned=0.0,
+            asked=self._worker if self._connection.is_open else 0,
+            direct=self._direct,
+        )
         try:
             async with asyncio.timeout(GIVE_UP):
                 answer = await self._connection.request("GET", path + query[way])
         except Lost:
-            return
+            look.code = LOST
         except TimeoutError:
             self._connection.close()
-            return
-        if answer.status != 200:
+            look.code = GIVEN_UP
+        look.returned = self._recorder.now()
+        if answer is not None:
+            self._worker = look.worker = worker_of(answer.headers)
+            look.status, look.code = answer.status, answer.code
+        self._recorder.add(look)
+        if answer is None or answer.status != 200:
             return
         read = Read(
             session=session,
             way=way,
-            called=called,
-            returned=self._recorder.now(),
+            called=look.called,
+            returned=look.returned,
             head=0,
-            worker=int(answer.headers.get("x-cairn-worker", "0")),
+            worker=look.worker,
         )
         told = answer.json
         match way:

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from random import Random
 
-from tests.faults.history import WHOLE_LOG, Following, Seen
+from tests.faults.history import GIVEN_UP, LOST, WHOLE_LOG, Following, Look, Seen
 from tests.faults.load.clients import Known
+from tests.faults.load.recorder import worker_of
 from tests.support.sse import Ended, Lost, Stream, open_stream
 
 _SILENCE = 12.0
@@ -19,7 +20,7 @@ class Follower:
         known: Shared by all.
         name: Of this reader.
         log: A session, or `WHOLE_LOG`.
-        ports: Where it may connect to.
+        ports: Where it may connect to, and whether that is the server itself.
         rng: What it draws from.
     """
 
@@ -28,7 +29,7 @@ class Follower:
         known: Known,
         name: str,
         log: str,
-        ports: Sequence[int],
+        ports: Sequence[tuple[int, bool]],
         rng: Random,
     ) -> None:
         self.name = name
@@ -53,13 +54,31 @@ class Follower:
             path, last = f"/v1/events?after={self.cursor}", None
         else:
             path, last = f"/v1/sessions/{self.log}/events", self.cursor
-        async with asyncio.timeout(_SILENCE):
-            stream = await open_stream(self._rng.choice(self._ports), path, last_event_id=last)
+        stream = await self._open(path, last)
         try:
             for _ in range(self._rng.randint(3, 100)):
                 await self._take(stream)
         finally:
             stream.close()
+
+    async def _open(self, path: str, last: int | None) -> Stream:
+        port, direct = self._rng.choice(self._ports)
+        called = self._recorder.now()
+        look = Look(session=self.log, way="follow", called=called, returned=0.0, direct=direct)
+        try:
+            async with asyncio.timeout(_SILENCE):
+                stream = await open_stream(port, path, last_event_id=last)
+            look.status, look.worker = 200, worker_of(stream.headers)
+        except Lost:
+            look.code = LOST
+            raise
+        except TimeoutError:
+            look.code = GIVEN_UP
+            raise
+        finally:
+            look.returned = self._recorder.now()
+            self._recorder.add(look)
+        return stream
 
     async def _take(self, stream: Stream) -> None:
         frame = await stream.next(_SILENCE)

@@ -21,11 +21,12 @@ from tests.faults.history import (
     FollowedTo,
     Record,
     Row,
+    Serving,
     Stored,
 )
 from tests.faults.load.clients import ASK_FOR, GIVE_UP, Client, Known, Reader
 from tests.faults.load.followers import Follower
-from tests.faults.load.probes import watch_memory, watch_readiness
+from tests.faults.load.probes import watch_memory, watch_processors, watch_readiness
 from tests.faults.load.recorder import Recorder
 from tests.faults.making.server import Server, is_alive, until
 from tests.support.sse import Connection, Lost
@@ -105,6 +106,7 @@ class MixedLoad:
             for probe in range(_PROBES)
         ]
         watching.append(asyncio.create_task(watch_memory(self._server, self._recorder)))
+        watching.append(asyncio.create_task(watch_processors(self._server, self._recorder)))
         watching.append(asyncio.create_task(self._have_followers()))
         try:
             yield
@@ -139,6 +141,8 @@ class MixedLoad:
         except psycopg.Error as error:
             self.find(f"the database cannot be examined: {error}")
         await self._stop_the_server()
+        for worker, at in self._server.serving():
+            self._recorder.add(Serving(worker=worker, at=at - self._recorder.began))
         self._recorder.add(Finish(at=self._recorder.now()))
 
     def find(self, words: str) -> None:
@@ -167,7 +171,9 @@ class MixedLoad:
         for number in range(max(mix.clients // 4, 1)):
             relay = self._relay if number % 3 == 0 else None
             rng = Random(f"{mix.seed}/reader/{number}")
-            readers.append(Reader(self._known, relay or self._server.port, rng=rng, pace=mix.pace))
+            port = relay or self._server.port
+            reader = Reader(self._known, port, direct=relay is None, rng=rng, pace=mix.pace)
+            readers.append(reader)
         return readers
 
     async def _have_followers(self) -> None:
@@ -186,7 +192,8 @@ class MixedLoad:
             await asyncio.sleep(0 if number < 6 else self._mix.spread / self._mix.followers)
 
     def _follow(self, name: str, log: str) -> None:
-        ports = [self._server.port, self._relay or self._server.port]
+        ports = [(self._server.port, True)]
+        ports.append(ports[0] if self._relay is None else (self._relay, False))
         follower = Follower(self._known, name, log, ports, Random(f"{self._mix.seed}/{name}"))
         self._followers.append(follower)
         self._following.append(asyncio.create_task(follower.run()))

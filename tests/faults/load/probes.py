@@ -1,15 +1,17 @@
 """What is asked and measured all the time: readiness and memory."""
 
 import asyncio
+import os
 from contextlib import suppress
 from itertools import count
 
-from tests.faults.history import Memory, Ready
-from tests.faults.load.recorder import Recorder
-from tests.faults.making.server import Server, memory_of
+from tests.faults.history import Memory, Processor, Ready
+from tests.faults.load.recorder import Recorder, worker_of
+from tests.faults.making.server import Server, memory_of, processor_of
 from tests.support.sse import Answer, Connection, Lost
 
 _EVERY = 0.5
+_LOOK_EVERY = 0.25
 _ASKED_EVERY = 1.0
 _READY_WITHIN = 5.0
 _USED_FOR = 8
@@ -46,7 +48,7 @@ def _told(answer: Answer | None, called: float, returned: float) -> Ready:
     if answer is None:
         return Ready(worker=0, called=called, returned=returned, status=0)
     return Ready(
-        worker=int(answer.headers.get("x-cairn-worker", "0")),
+        worker=worker_of(answer.headers),
         called=called,
         returned=returned,
         status=answer.status,
@@ -61,3 +63,29 @@ async def watch_memory(server: Server, recorder: Recorder) -> None:
         for worker, size in memory_of(workers).items():
             recorder.add(Memory(worker=worker, at=recorder.now(), bytes=size))
         await asyncio.sleep(_EVERY)
+
+
+async def watch_processors(server: Server, recorder: Recorder) -> None:
+    """Look again and again at what the harness and the workers have of the processors."""
+    before: dict[int, tuple[float, float, float]] = {}
+    own = os.getpid()
+    while True:
+        seen: dict[int, tuple[float, float, float]] = {}
+        for process in (own, *server.workers()):
+            at, found = recorder.now(), processor_of(process)
+            if found is None:
+                continue
+            ran, starved = found
+            seen[process] = at, ran, starved
+            since, ran_before, starved_before = before.get(process, seen[process])
+            recorder.add(
+                Processor(
+                    worker=0 if process == own else process,
+                    since=since,
+                    at=at,
+                    ran=ran - ran_before,
+                    starved=starved - starved_before,
+                )
+            )
+        before = seen
+        await asyncio.sleep(_LOOK_EVERY)

@@ -1,6 +1,7 @@
 """What all parts of a run write down, and by which clock."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.faults.history import History, Record
@@ -23,3 +24,8 @@ class Recorder:
     def add(self, record: Record) -> None:
         """Write something down."""
         self.history.add(record)
+
+
+def worker_of(headers: Mapping[str, str]) -> int:
+    """Return the worker that has given an answer; 0 when it does not say."""
+    return int(headers.get("x-cairn-worker", "0"))

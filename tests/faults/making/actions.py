@@ -12,6 +12,7 @@ import psycopg
 
 from infrastructure.embedded_postgres.layout import Layout
 from infrastructure.embedded_postgres.processes import server_processes
+from tests.faults.history import Standing
 from tests.faults.load.hostile import ATTACKS, NOTHING, attack
 from tests.faults.load.recorder import Recorder
 from tests.faults.making.relay import Silent
@@ -77,11 +78,14 @@ class Saboteur:
 
     async def stop_worker(self, plan: Plan) -> str:
         victim = await self._worker(plan)
+        began = self._recorder.now()
         _send(victim, signal.SIGSTOP)
         try:
             await asyncio.sleep(plan.seconds)
         finally:
             _send(victim, signal.SIGCONT)
+            ended = self._recorder.now()
+            self._recorder.add(Standing(worker=victim, began=began, ended=ended))
         # Who stood still for too long is killed, and replaced.
         await self._world.server.both_are_there()
         return str(victim)

@@ -6,6 +6,8 @@ the harness starts, and has them changed before they serve. README.md says what 
 
 import asyncio
 import dataclasses
+import os
+import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,18 +17,21 @@ _COMMITS_LATE = 0.03
 _EVERY = 7
 
 
-def prepare_worker(broken: str, clock: str) -> None:
+def prepare_worker(broken: str, clock: str, serving: str) -> None:
     """Change this process.
 
     Args:
         broken: A name of `WAYS`; empty breaks nothing.
         clock: A file with the seconds by which the clock of this process is off; empty is none.
+        serving: A file where it says when it begins to take connections; empty is none.
 
     Raises:
         KeyError: There is no such way.
     """
     if clock:
         _skew(Path(clock))
+    if serving:
+        _tell_when_it_serves(Path(serving))
     if broken:
         WAYS[broken]()
 
@@ -44,6 +49,22 @@ def _skew(file: Path) -> None:
         return datetime.now(UTC) + timedelta(seconds=float(file.read_text() or 0))
 
     _replace(database_clock, system_time=system_time)
+
+
+def _tell_when_it_serves(file: Path) -> None:
+    from api.cli.serving import server
+
+    run_server = server.run_server
+
+    def telling(app: Any, listening: Any, ready: Callable[[], None], *rest: Any) -> None:
+        def tell() -> None:
+            with file.open("a") as told:
+                told.write(f"{os.getpid()} {time.monotonic()}\n")
+            ready()
+
+        run_server(app, listening, tell, *rest)
+
+    _replace(server, run_server=telling)
 
 
 def acknowledge_before_commit() -> None:

@@ -49,6 +49,8 @@ class Server:
         self.log = directory / "server.log"
         self.clock = directory / "clock"
         self.clock.write_text("0")
+        self._serving = directory / "serving"
+        self._serving.write_text("")
         clean = {
             name: value
             for name, value in os.environ.items()
@@ -61,6 +63,7 @@ class Server:
             **own,
             "PYTHONPATH": f"{ROOT}{os.pathsep}{IN_WORKER}",
             "FAULTS_CLOCK": str(self.clock),
+            "FAULTS_SERVING": str(self._serving),
             "FAULTS_BROKEN": broken,
             "TMPDIR": str(directory),
         }
@@ -169,6 +172,11 @@ class Server:
                 os.kill(worker, signal.SIGKILL)
         self._listening.close()
 
+    def serving(self) -> list[tuple[int, float]]:
+        """Return each worker with when it began to take connections, by the monotonic clock."""
+        lines = map(str.split, self._serving.read_text().splitlines())
+        return [(int(worker), float(at)) for worker, at in lines]
+
     def said(self) -> str:
         """Return the end of its log."""
         return self.log.read_text(errors="replace")[-6000:]
@@ -226,6 +234,20 @@ def memory_of(pids: list[int]) -> dict[int, int]:
             pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
             found[pid] = pages * os.sysconf("SC_PAGE_SIZE")
     return found
+
+
+def processor_of(pid: int) -> tuple[float, float] | None:
+    """Return for how many seconds the main thread of a process ran, and for how many it could not.
+
+    Args:
+        pid: Of the process; None is that it is gone, and 0 and 0 that the system does not tell.
+    """
+    if not Path("/proc/self/schedstat").exists():
+        return 0.0, 0.0
+    with suppress(OSError, ValueError):
+        ran, starved, _ = Path(f"/proc/{pid}/schedstat").read_text().split()
+        return int(ran) / 1e9, int(starved) / 1e9
+    return None
 
 
 def _children(pid: int) -> list[int]:
