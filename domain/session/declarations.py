@@ -84,6 +84,22 @@ def decides(
     return declare
 
 
+def refusals_of(command: type[Command]) -> tuple[type[CairnError], ...]:
+    """Return what a command may be refused for, besides `ALWAYS_REFUSED`.
+
+    Args:
+        command: Its class.
+
+    Raises:
+        LookupError: No function is declared to be its rule.
+    """
+    refused = REFUSALS.get(command)
+    if refused is None:
+        name = command.__name__
+        raise LookupError(f"{name} has no rule; write `@decides({name})` above the function of it")
+    return refused
+
+
 def accompanies(command: type[_C]) -> Callable[[Companions[_C]], Companions[_C]]:
     """Declare what begins other sessions in the append of a command.
 

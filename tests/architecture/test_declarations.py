@@ -6,6 +6,8 @@ from pathlib import Path
 from pkgutil import walk_packages
 from typing import get_args, get_type_hints
 
+import pytest
+
 import domain.session
 from api.http.incoming.query import parameters_of
 from api.v1 import routes
@@ -15,7 +17,7 @@ from api.v1.schemas.session.session_queries import ListSessionsQuery
 from api.v1.schemas.session.session_shape import Session
 from domain.log.catalogue import NAMES, Event
 from domain.session import commands
-from domain.session.declarations import EFFECTS, RULES, Command
+from domain.session.declarations import EFFECTS, RULES, Command, refusals_of
 from domain.session.events import SessionEvent, Unrecognised
 from domain.session.state import MARKS, Description
 
@@ -38,6 +40,14 @@ def missing(wanted: set[type], there: set[type]) -> list[str]:
 
 def test_every_command_has_its_rule():
     assert missing(set(declared_commands()), set(RULES)) == [], "add @decides to its rule"
+
+
+def test_the_document_of_routes_names_a_command_without_a_rule():
+    class Forgotten(Command):
+        pass
+
+    with pytest.raises(LookupError, match=r"Forgotten has no rule; write `@decides\(Forgotten\)`"):
+        refusals_of(Forgotten)
 
 
 def test_every_command_is_found_in_the_module_of_all_commands():

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from api.http.incoming.query import Handler, without_query
 from api.http.routing import Route
 from domain.errors import CairnError
-from domain.session.declarations import REFUSALS, Command
+from domain.session.declarations import Command, refusals_of
 
 _DESCRIPTIONS: dict[Handler, "Describes"] = {}
 
@@ -128,7 +128,7 @@ class Describes:
 
     def refusals(self) -> set[str]:
         """Return the codes of what this route refuses, besides what all of its kind do."""
-        by_rules = {refused for command in self.asks for refused in REFUSALS[command]}
+        by_rules = {refused for command in self.asks for refused in refusals_of(command)}
         return {refused.code for refused in by_rules.difference(self.never)}.union(self.problems)
 
 
