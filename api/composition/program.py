@@ -169,7 +169,7 @@ def put_together(
     )
     authentication = Authentication(known_tokens, tickets, issued, store.clock)
 
-    supervision = Supervision(store, repository, handler, timers)
+    supervision = Supervision(store.deadlines, repository, handler, timers)
     recovery = Recovery(
         PostgresDriverWatch(database),
         repository,
@@ -222,7 +222,7 @@ def put_together(
         erasure=erasing.round,
         log_tiles=keeper.round,
         retention=retention_of(
-            settings, store, StoredSessions(store, erasing, proofs, accesses), exports
+            settings, store, StoredSessions(store.session_rows, erasing, proofs, accesses), exports
         ),
     )
     jobs: list[Job] = [
@@ -233,7 +233,7 @@ def put_together(
         board,
         *single_owners(database, board, rounds),
     ]
-    lines = LineLog(store, repository, memory.share("streams"))
+    lines = LineLog(store.log, repository, memory.share("streams"))
     unpacked = UnpackLimits(settings.max_import_bytes)
     services = Services(
         settings=settings,
@@ -253,7 +253,7 @@ def put_together(
         feed=Feed(log, store.codec, fan_out, timing),
         pages=Pages(store, PostgresJoinedPages(database, log)),
         webhooks=Webhooks(subscriptions, log, sender, store.clock),
-        checkups=Checkups(store),
+        checkups=Checkups(store.session_rows, store.presence),
         waits=StatusWaits(store, fan_out),
         recovery=recovery,
         repairs=Repairs(
@@ -280,7 +280,7 @@ def put_together(
         erasing=erasing,
         erasure_proofs=proofs,
         transfers=Transfers(
-            store,
+            store.identity,
             exports,
             Checker(store, spelling_fault_of),
             Importer(store, repository, scope_handler, fan_out, timers),
@@ -290,8 +290,8 @@ def put_together(
             open_bundle=lambda sent: Bundle(sent.file, unpacked, sent.upto),
         ),
         line_log=lines,
-        foreign_events=ForeignEvents(store, handler, use_cases.sessions, use_cases.lineages),
-        artifacts=Artifacts(store, lines, settings.max_artifact_bytes),
+        foreign_events=ForeignEvents(store.log, handler, use_cases.sessions, use_cases.lineages),
+        artifacts=Artifacts(store.artifacts, lines, settings.max_artifact_bytes),
         driven_turns=DrivenTurns(handler, tails, store.codec, patience=settings.driver_seconds),
         adk_sessions=NamedSessions("adk", store, handler),
         adk_reader=LiveAdkReader(),

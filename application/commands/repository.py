@@ -32,7 +32,7 @@ class SessionRepository:
         self._store = store
         share = share or Share("states", 64 * MEBIBYTE)
         self._past = PastStates(share)
-        self._states = StateCache(store, share, self._past)
+        self._states = StateCache(store.snapshots, share, self._past)
 
     async def load(self, session_id: UUID) -> Loaded:
         """Return a session's newest state: the cached one if the log has not moved on.

@@ -80,7 +80,7 @@ class Erasing:
         self._scope_handler = scope_handler
         self._transcripts = transcripts
         self._forget_user = forget_user
-        self.plans = ErasurePlanner(store, erasures, repository)
+        self.plans = ErasurePlanner(store.session_rows, erasures, repository)
         """Says what an erasure comes to before it is done."""
 
     async def carry_out(

@@ -10,7 +10,7 @@ from application.commands.repository import SessionRepository
 from application.erasure.plans import Because, ErasurePlan, PlannedSession, SharedKeys
 from application.errors import require_sequence
 from application.ports.log.erasures import Erasures, Relation
-from application.ports.store import Store
+from application.ports.session.session_rows import SessionRows
 from application.projections.shared_state import user_scope
 from domain.errors import SessionNotFound
 
@@ -24,13 +24,15 @@ class ErasurePlanner:
     """Says what an erasure comes to before it is done.
 
     Args:
-        store: Where sessions are.
+        rows: Of sessions.
         erasures: Knows what comes from which session.
         repository: Loads the states of sessions.
     """
 
-    def __init__(self, store: Store, erasures: Erasures, repository: SessionRepository) -> None:
-        self._store = store
+    def __init__(
+        self, rows: SessionRows, erasures: Erasures, repository: SessionRepository
+    ) -> None:
+        self._rows = rows
         self._erasures = erasures
         self._repository = repository
 
@@ -54,7 +56,7 @@ class ErasurePlanner:
             SessionNotFound: There is none.
             StaleSequence: It is at another sequence than the caller allows.
         """
-        row = await self._store.session_rows.session(session_id)
+        row = await self._rows.session(session_id)
         if row is None:
             raise SessionNotFound
         plan = ErasurePlan(shared_keys=shared_keys)

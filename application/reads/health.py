@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
-from application.ports.session.leases import Lease, Sign
-from application.ports.session.session_rows import After, ListedSession, SessionFilter, SessionOrder
-from application.ports.store import Store
+from application.ports.session.leases import Lease, Presence, Sign
+from application.ports.session.session_rows import (
+    After,
+    ListedSession,
+    SessionFilter,
+    SessionOrder,
+    SessionRows,
+)
 from domain.badges import (
     CANCELLATION,
     Badge,
@@ -107,11 +112,12 @@ class Checkups:
     """Looks after the health of sessions.
 
     Args:
-        store: Where sessions, leases and signs of life are.
+        rows: Of sessions, with their leases.
+        presence: Keeps signs of life.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, rows: SessionRows, presence: Presence) -> None:
+        self._rows, self._presence = rows, presence
 
     async def of(self, sessions: Sequence[ListedSession]) -> Sequence[Checkup]:
         """Return how sessions are, in their order.
@@ -122,7 +128,7 @@ class Checkups:
         if not sessions:
             return ()
         ids = [session.session_id for session in sessions]
-        signs = await self._store.presence.of(ids)
+        signs = await self._presence.of(ids)
         return [
             _checkup(
                 session,
@@ -164,12 +170,12 @@ class Checkups:
             wanted: Tells which ones; None is all.
         """
         if wanted is None:
-            rows = await self._store.session_rows.sessions(where, order, after, limit + 1)
+            rows = await self._rows.sessions(where, order, after, limit + 1)
             return Page(await look(rows[:limit]), rows[limit - 1] if len(rows) > limit else None)
         found: list[_T] = []
         scanned = 0
         while True:
-            rows = await self._store.session_rows.sessions(where, order, after, _READ)
+            rows = await self._rows.sessions(where, order, after, _READ)
             last_page = len(rows) < _READ
             for index, one in enumerate(await look(rows), 1):
                 scanned += 1

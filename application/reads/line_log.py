@@ -6,8 +6,8 @@ from uuid import UUID
 
 from application.commands.repository import SessionRepository
 from application.memory_budget import MEBIBYTE, Share
+from application.ports.log.event_log import EventLog
 from application.ports.log.events import StoredEvent
-from application.ports.store import Store
 
 _PAGE = 1000
 _PAGE_BYTES = 2 * MEBIBYTE
@@ -17,13 +17,13 @@ class LineLog:
     """Reads logs as one line.
 
     Args:
-        store: Where the logs are.
+        log: Where the logs are.
         repository: Knows where a session was forked.
         memory: What may be read at once.
     """
 
-    def __init__(self, store: Store, repository: SessionRepository, memory: Share) -> None:
-        self._log = store.log
+    def __init__(self, log: EventLog, repository: SessionRepository, memory: Share) -> None:
+        self._log = log
         self._repository = repository
         self._memory = memory
 

@@ -11,8 +11,7 @@ from application.erasure.erasing import Erasing
 from application.erasure.proof import ErasureProofs
 from application.errors import StaleSequence
 from application.ports.session.retention import ExpiredSession, KeptMeanwhile, UnderHold
-from application.ports.session.session_rows import After, SessionFilter, SessionOrder
-from application.ports.store import Store
+from application.ports.session.session_rows import After, SessionFilter, SessionOrder, SessionRows
 from application.retention.policies import Policy
 from domain.access.events import AccessGranted
 from domain.errors import SessionNotFound, UnderLegalHold
@@ -26,16 +25,16 @@ class StoredSessions:
     """Finds and erases sessions; see `application.ports.session.retention.ExpiredSessions`.
 
     Args:
-        store: Where they are.
+        rows: Finds them.
         erasing: Erases them.
         proofs: Signs the log before.
         accesses: Records that they are erased.
     """
 
     def __init__(
-        self, store: Store, erasing: Erasing, proofs: ErasureProofs, accesses: AccessHandler
+        self, rows: SessionRows, erasing: Erasing, proofs: ErasureProofs, accesses: AccessHandler
     ) -> None:
-        self._store = store
+        self._rows = rows
         self._erasing = erasing
         self._proofs = proofs
         self._accesses = accesses
@@ -44,7 +43,7 @@ class StoredSessions:
         """Yield the sessions that a policy is about."""
         where, place = filter_of(policy, before), cast("After | None", None)
         while True:
-            page = await self._store.session_rows.sessions(where, _OLDEST_FIRST, place, _PAGE)
+            page = await self._rows.sessions(where, _OLDEST_FIRST, place, _PAGE)
             for row in page:
                 try:
                     plan = await self._erasing.plans.of_session(row.session_id, children=False)

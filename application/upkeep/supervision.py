@@ -11,9 +11,8 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.errors import OutcomeUnknown, StoreUnavailable
-from application.ports.session.deadlines import DueSession, Orphan
+from application.ports.session.deadlines import Deadlines, DueSession, Orphan
 from application.ports.session.idempotency import IdempotencyKeys
-from application.ports.store import Store
 from domain.errors import CairnError
 from domain.session.commands import ExpireDue, StopSession
 from domain.session.family.children import PARENT_STOPPED
@@ -33,7 +32,7 @@ class Supervision:
     """Looks after sessions, by the database's clock; it only ever appends events.
 
     Args:
-        store: Where they are.
+        deadlines: What is due, and which children are orphans.
         repository: Loads the states of sessions.
         handler: Decides what is due.
         timers: How long turns may be silent or run.
@@ -41,12 +40,12 @@ class Supervision:
 
     def __init__(
         self,
-        store: Store,
+        deadlines: Deadlines,
         repository: SessionRepository,
         handler: CommandHandler,
         timers: Timers,
     ) -> None:
-        self._store = store
+        self._deadlines = deadlines
         self._repository = repository
         self._handler = handler
         self._timers = timers
@@ -56,7 +55,7 @@ class Supervision:
     async def round(self) -> float:
         """Do what is due, and return the seconds until the next look at the latest."""
         await self._mark_due_now()
-        due = await self._store.deadlines.due(_AT_ONCE)
+        due = await self._deadlines.due(_AT_ONCE)
         # Together, so that their events share transactions.
         await asyncio.gather(*(self._expire(one) for one in due))
         orphans = await self._orphans()
@@ -66,7 +65,7 @@ class Supervision:
             orphans = ()
         if len(due) == _AT_ONCE or len(orphans) == _AT_ONCE:
             return 0.0
-        following = await self._store.deadlines.next_due()
+        following = await self._deadlines.next_due()
         return _EVERY if following is None else min(max(following, 0.0), _EVERY)
 
     async def _mark_due_now(self) -> None:
@@ -77,7 +76,7 @@ class Supervision:
         limits = (timers.progress, timers.warning, timers.silence, timers.turn)
         soonest = min((one for one in limits if one is not None), default=None)
         if soonest is not None:
-            await self._store.deadlines.mark_due_now(soonest)
+            await self._deadlines.mark_due_now(soonest)
         self._has_marked = True
 
     async def _orphans(self) -> Sequence[Orphan]:
@@ -85,7 +84,7 @@ class Supervision:
         # Looking takes longer the more children live, and is hardly ever worth it.
         if monotonic() < self._orphans_at:
             return ()
-        found = await self._store.deadlines.orphans(_AT_ONCE)
+        found = await self._deadlines.orphans(_AT_ONCE)
         if len(found) < _AT_ONCE:
             self._orphans_at = monotonic() + _ORPHANS_EVERY
         return found
@@ -94,7 +93,7 @@ class Supervision:
         command = ExpireDue(at=due.now, timers=self._timers)
         if not await self._ask(due.session_id, command):
             # One that cannot be helped must not keep the others waiting.
-            await self._store.deadlines.reschedule(due.session_id, due.due_at, due.now + _AGAIN)
+            await self._deadlines.reschedule(due.session_id, due.due_at, due.now + _AGAIN)
             return
         session = (await self._repository.load(due.session_id)).session
         # The row says when it was written that it would be due; since then it may have moved on.
@@ -102,7 +101,7 @@ class Supervision:
         if until is not None and until <= due.now:
             # It became due between the two clocks: the next look finds it.
             return
-        await self._store.deadlines.reschedule(due.session_id, due.due_at, until)
+        await self._deadlines.reschedule(due.session_id, due.due_at, until)
 
     async def _end(self, orphan: Orphan) -> bool:
         detail = _ORPHANED if orphan.parent_status is None else PARENT_STOPPED

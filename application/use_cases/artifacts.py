@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 
-from application.ports.session.artifacts import ArtifactDraft, ArtifactPlace, ArtifactVersion
+from application.ports.session.artifacts import (
+    ArtifactDraft,
+    ArtifactPlace,
+    ArtifactStore,
+    ArtifactVersion,
+)
 from application.ports.session.session_rows import ListedSession
-from application.ports.store import Store
 from application.projections.shared_state import user_scope
 from application.reads.line_log import LineLog
 
@@ -20,13 +24,13 @@ class Artifacts:
     behind them.
 
     Args:
-        store: Where they are kept.
+        artifacts: Where they are kept.
         lines: Knows where sessions were forked.
         most: Bytes that the artifacts of one session, or of one user, may have.
     """
 
-    def __init__(self, store: Store, lines: LineLog, most: int) -> None:
-        self._artifacts = store.artifacts
+    def __init__(self, artifacts: ArtifactStore, lines: LineLog, most: int) -> None:
+        self._artifacts = artifacts
         self._lines = lines
         self._most = most
 

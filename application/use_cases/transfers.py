@@ -9,7 +9,6 @@ from application.arriving import Arriving
 from application.commands.request import Caller
 from application.errors import Busy, ImportRefused, NotAnExport, VersionConflict
 from application.memory_budget import EXPORT_BYTES, Share
-from application.ports.store import Store
 from application.reads.evidence.transparency import TransparencyLog
 from application.transfer.bundles import Manifest, archive, compressed
 from application.transfer.checking import Checker
@@ -31,7 +30,7 @@ class Transfers:
     """Exports and imports.
 
     Args:
-        store: Where the logs are.
+        identity: Of the store where the logs are.
         exports: Makes files of them.
         checker: Looks through what is to be imported.
         importer: Writes it.
@@ -43,7 +42,7 @@ class Transfers:
 
     def __init__(
         self,
-        store: Store,
+        identity: str,
         exports: Exports,
         checker: Checker,
         importer: Importer,
@@ -53,7 +52,7 @@ class Transfers:
         compress: Compress,
         open_bundle: OpenBundle,
     ) -> None:
-        self._store = store
+        self._identity = identity
         self._exports = exports
         self._checker = checker
         self._importer = importer
@@ -92,7 +91,7 @@ class Transfers:
             SessionNotFound: One that was named is not there.
             Overloaded: Others take the memory for exports.
         """
-        manifest = Manifest(self._store.identity)
+        manifest = Manifest(self._identity)
         with self._memory.held(EXPORT_BYTES):
             if self._transparency.keys.signing and wanted.after is None:
                 # Before the first file: whatever was signed is in one of them, if all are logs.

@@ -197,7 +197,7 @@ async def test_an_old_fork_and_its_old_origin_are_both_erased_whichever_is_first
 ) -> None:
     await furnished(store)
     beside: Any = Silent()
-    sessions = StoredSessions(store, Desk(store).erasing, beside, beside)
+    sessions = StoredSessions(store.session_rows, Desk(store).erasing, beside, beside)
     policy = Policy("old", {"app": "console"}, timedelta(0), "erase", None)
     found = [one async for one in sessions.of(policy, datetime(2999, 1, 1, tzinfo=UTC))]
     assert {one.session_id for one in found} == {ADA, FORK}

@@ -55,7 +55,7 @@ class InMemoryApp:
         self.fan_out = FanOut()
         self.repository = SessionRepository(self.store)
         self.handler = CommandHandler(self.store, self.repository, self.fan_out)
-        self.checkups = Checkups(self.store)
+        self.checkups = Checkups(self.store.session_rows, self.store.presence)
         self.presence = Presence(self.store, self.handler)
         self.attachments = Attachments(self.store, self.handler)
         self.waits = StatusWaits(self.store, self.fan_out)

@@ -179,7 +179,7 @@ def transfers_of(place: Place) -> Transfers:
     fan_out = FanOut()
     repository, handler = SessionRepository(place.store), ScopeHandler(place.store, fan_out)
     return Transfers(
-        place.store,
+        place.store.identity,
         place.exports,
         Checker(place.store, spelling_fault_of),
         Importer(place.store, repository, handler, fan_out, Timers()),

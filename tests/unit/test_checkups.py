@@ -10,7 +10,7 @@ from application.errors import IdempotencyKeyReused, StaleSequence, StoreUnavail
 from application.ports.session.leases import Process
 from application.ports.session.session_rows import After, ListedSession, SessionFilter, SessionOrder
 from application.ports.session.shared_state import ScopeOwner
-from application.reads.health import Checkup, Page
+from application.reads.health import Checkup, Checkups, Page
 from domain.errors import Invalid, SessionIsDeleted, SessionIsStopped, SessionNotFound
 from domain.session.commands import (
     ActivateSession,
@@ -311,6 +311,7 @@ def count(office: InMemoryApp, *ports: str) -> list[Counting]:
     for name in ports:
         counting.append(Counting(getattr(office.store, name)))
         object.__setattr__(office.store, name, counting[-1])
+    office.checkups = Checkups(office.store.session_rows, office.store.presence)
     return counting
 
 
@@ -326,14 +327,14 @@ async def crowd(office: InMemoryApp, number: int) -> list[UUID]:
 async def test_a_page_takes_one_read_however_long_it_is(office: InMemoryApp) -> None:
     await crowd(office, 50)
     rows = await office.store.session_rows.sessions(SessionFilter(), SessionOrder(), None, 100)
-    leases, presence = count(office, "leases", "presence")
+    (presence,) = count(office, "presence")
 
     checkups = await office.checkups.of(rows)
 
     assert [checkup.session for checkup in checkups] == list(rows)
-    assert (len(rows), leases.asked, presence.asked) == (51, 0, 1)
+    assert (len(rows), presence.asked) == (51, 1)
     assert await office.checkups.of([]) == ()
-    assert (leases.asked, presence.asked) == (0, 1)
+    assert presence.asked == 1
 
 
 def after(last: ListedSession) -> After:
@@ -404,11 +405,11 @@ async def test_who_drives_them_takes_no_read(office: InMemoryApp) -> None:
     await office.attachments.attach(*asked(session_id=UUID(int=7)), "cli:1", MINUTE)
     await office.do(StopSession(), UUID(int=9))
     rows = await office.store.session_rows.sessions(SessionFilter(), SessionOrder(), None, 100)
-    leases, presence = count(office, "leases", "presence")
+    (presence,) = count(office, "presence")
 
     standing = await office.checkups.standing(rows)
 
-    assert (leases.asked, presence.asked) == (0, 0)
+    assert presence.asked == 0
     assert [one.session for one in standing] == list(rows)
     taken = {one.session.session_id: one.lease for one in standing if not one.attachable}
     assert {of: lease and lease.holder for of, lease in taken.items()} == {

@@ -79,7 +79,7 @@ class Place:
         self.handler = CommandHandler(self.store, self.repository, fan_out, timers=timers)
         self.queries = Queries(self.store, self.repository, Transcripts(self.store))
         self.lineages = Lineages(self.store, self.repository, self.handler, self.queries)
-        self.supervision = Supervision(self.store, self.repository, self.handler, timers)
+        self.supervision = Supervision(self.store.deadlines, self.repository, self.handler, timers)
 
     async def ask(self, session_id: UUID, *commands: c.Command, **rest: Any) -> Outcome:
         for command in commands:

@@ -11,7 +11,7 @@ from uuid import UUID
 from application.commands.states.loaded import Loaded
 from application.commands.states.past_states import PastStates
 from application.memory_budget import Share
-from application.ports.store import Store
+from application.ports.session.snapshots import SnapshotStore
 from domain.session.state import Session
 
 _AT_ONCE = 128 * 1024
@@ -22,13 +22,13 @@ class StateCache:
     """Keeps states for as long as there is room for them.
 
     Args:
-        store: Weighs them.
+        snapshots: Weighs them.
         share: The memory for states; the one that was used last is kept in any case.
         past: Gives way first.
     """
 
-    def __init__(self, store: Store, share: Share, past: PastStates) -> None:
-        self._store = store
+    def __init__(self, snapshots: SnapshotStore, share: Share, past: PastStates) -> None:
+        self._snapshots = snapshots
         self._share = share
         self._past = past
         self._states: OrderedDict[int, Loaded] = OrderedDict()
@@ -62,7 +62,7 @@ class StateCache:
             freed = before.memory
         if loaded.is_to_be_weighed:
             if loaded.weight <= _AT_ONCE:
-                loaded.weighs(self._store.snapshots.weigh(loaded.session))
+                loaded.weighs(self._snapshots.weigh(loaded.session))
             elif session_id not in self._weighing:
                 weighing = self._weigh_meanwhile(session_id, loaded)
                 self._weighing[session_id] = asyncio.create_task(weighing)
@@ -90,7 +90,7 @@ class StateCache:
         Args:
             session: Of any size.
         """
-        return await asyncio.to_thread(self._store.snapshots.weigh, session)
+        return await asyncio.to_thread(self._snapshots.weigh, session)
 
     async def weigh(self, session_id: UUID, loaded: Loaded) -> None:
         """Look how large a state is now.

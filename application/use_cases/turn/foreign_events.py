@@ -6,7 +6,7 @@ from uuid import UUID
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
 from application.errors import StaleSequence
-from application.ports.store import Store
+from application.ports.log.event_log import EventLog
 from application.use_cases.session.lineage import Lineages
 from application.use_cases.session.sessions import Sessions
 from domain.errors import SessionIsStopped
@@ -42,16 +42,16 @@ class ForeignEvents:
     """Records what other frameworks do.
 
     Args:
-        store: Where sessions are.
+        log: Where sessions are.
         handler: Handles commands.
         sessions: Resumes those that were stopped: other frameworks know no stop.
         lineages: Knows past states.
     """
 
     def __init__(
-        self, store: Store, handler: CommandHandler, sessions: Sessions, lineages: Lineages
+        self, log: EventLog, handler: CommandHandler, sessions: Sessions, lineages: Lineages
     ) -> None:
-        self._log = store.log
+        self._log = log
         self._handler = handler
         self._sessions = sessions
         self._lineages = lineages
