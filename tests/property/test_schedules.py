@@ -411,6 +411,14 @@ def check_the_log(world: World, logs: Logs, seen: Counter[str]) -> None:
                 assert made[0].sequence <= outcome.sequence
 
 
+def check_the_children(logs: Logs) -> None:
+    """A child is there if a parent says so, and only then."""
+    for child_id in CHILDREN:
+        said = f'"child_id":"{child_id}"'.encode()
+        spawned = [one for at in SESSIONS for one in logs[at] if said in one.record]
+        assert len(spawned) == (child_id not in SESSIONS and bool(logs[child_id]))
+
+
 def check_the_order(world: World) -> None:
     """Each process has done what it was asked in the order in which it was asked."""
     newest: dict[tuple[Process, UUID], int] = {}
@@ -466,6 +474,7 @@ async def schedule(chance: Random, seen: Counter[str]) -> None:
     logs = {one: await database.events(one) for one in (*SESSIONS, *CHILDREN)}
     check_the_answers(world, logs, seen)
     check_the_log(world, logs, seen)
+    check_the_children(logs)
     check_the_order(world)
     check_what_was_told(world, logs)
     check_the_room(database, logs)
