@@ -158,6 +158,34 @@ async def test_a_damaged_record_is_told_of_in_its_joined_page_as_elsewhere(
         assert [one["type"] == "unreadable" for one in found] == [False, True, False]
 
 
+async def test_a_record_of_two_lines_does_not_pass_for_a_damaged_one_beside_it(
+    postgres_store: PostgresStore,
+) -> None:
+    line = b'{"id":"1","type":"note","v":1,"at":"2026-01-01T00:00:00Z","actor":"a","origin":"o"}'
+    log = postgres_store.log
+    pages = PostgresJoinedPages(postgres_store.database, log)
+    asked: dict[str, Any] = {"after": 0, "upto": EVERYTHING, "limit": 9}
+    chain = Chain()
+    append = chain.next(2)
+    append.row, append.activity = row(), Activity(at(0), 1, None)
+    two_lines, damaged = append.events
+    append.events = [
+        two_lines._replace(record=line + b"\n" + line),
+        damaged._replace(record=b"not json"),
+    ]
+    await log.append(append)
+    # At first without a bound, then with one, as after a page that needed it.
+    for bound in (EVERYTHING, 1, EVERYTHING):
+        asked["most_bytes"] = bound
+        read = await log.read_page(chain.session_id, **asked)
+        joined = await pages.of_session(chain.session_id, **asked)
+        everything = await pages.of_all(**asked)
+        assert read is not None
+        assert joined is not None
+        events = b",".join(map(record_json, read.events))
+        assert b"".join(joined.events) == b"".join(everything.events) == events
+
+
 async def test_an_empty_log_and_an_unknown_session_have_no_joined_page(pages: JoinedPages) -> None:
     asked = {"after": 0, "upto": 9, "limit": 9, "most_bytes": 9}
     assert await pages.of_all(**asked) == JoinedPage((), 0, 0)

@@ -103,7 +103,7 @@ def _page(
     reached = max(min(asked["upto"], head), asked["after"])
     if not count:
         return JoinedPage((), reached, head, deleted)
-    events = with_commas(lines or b"", count)
+    events = with_commas(lines, count)
     if events is None:
         return None
     if count == asked["limit"] or size >= asked["bytes"]:

@@ -1,7 +1,8 @@
 -- name: of_session
 -- `read_page` of log.sql, with its events as `record_json` makes them, one on each line; and the size
--- of the longest record. No line is made of a record that does not begin as one. Postgres works no
--- more for it than for rows, and the program far less.
+-- of the longest record. A record that does not begin as one is a line that cannot be read: left out,
+-- another one of two lines could pass for both. Postgres works no more for it than for rows, and the
+-- program far less.
 select s.sequence, s.deleted, p.*
 from sessions as s
 left join lateral (
@@ -9,6 +10,7 @@ left join lateral (
     string_agg(
       case when state >= '\x7b22' and state < '\x7b23'
         then public_record_v1(originator_id, originator_version, notification_id, digest, state)
+        else 'x'
       end,
       '\x0a' order by originator_version),
     max(octet_length(state))
@@ -38,6 +40,7 @@ left join lateral (
     string_agg(
       case when state >= '\x7b22' and state < '\x7b23'
         then public_record_v1(originator_id, originator_version, notification_id, digest, state)
+        else 'x'
       end,
       '\x0a' order by notification_id),
     max(octet_length(state))
@@ -58,8 +61,8 @@ where l.log_id = 0
 
 -- name: of_session_in_rows
 -- `of_session` of all types, for records that are so short that they lie in their rows. That bounds
--- what is made, without a window over the rows, which was a quarter of the work. No line is made of a
--- longer record; then, and where the page came to more bytes than it may, it is read by `of_session`.
+-- what is made, without a window over the rows, which was a quarter of the work. A longer record is a line
+-- that cannot be read; then, and where the page came to more bytes than it may, it is read by `of_session`.
 select s.sequence, s.deleted, p.*
 from sessions as s
 left join lateral (
@@ -67,6 +70,7 @@ left join lateral (
     string_agg(
       case when octet_length(state) <= %(in_row)s and state >= '\x7b22' and state < '\x7b23'
         then public_record_v1(originator_id, originator_version, notification_id, digest, state)
+        else 'x'
       end,
       '\x0a' order by originator_version),
     max(octet_length(state))
@@ -90,6 +94,7 @@ left join lateral (
     string_agg(
       case when octet_length(state) <= %(in_row)s and state >= '\x7b22' and state < '\x7b23'
         then public_record_v1(originator_id, originator_version, notification_id, digest, state)
+        else 'x'
       end,
       '\x0a' order by notification_id),
     max(octet_length(state))
