@@ -147,7 +147,49 @@ class ScopeHandler:
         finally:
             lock.release()
 
+    async def beside(self, request: ScopeRequest) -> Append:
+        """Return the append of a patch, to be written together with another one or not at all.
+
+        Args:
+            request: The patch, who asks, and the versions that he allows.
+
+        Raises:
+            StaleScope: The scope is at another version than the caller allows.
+            CairnError: A rule refuses it.
+        """
+        if self._hooks:
+            request = await self._hooks.before(request)
+        append, _, version = await self._made(request)
+        append.expected_scopes = (ScopeVersion(append.session_id, version),)
+        return append
+
     async def _patch(self, request: ScopeRequest) -> Outcome:
+        append, position, version = await self._made(request)
+        scope_id, before = append.session_id, append.before
+        after, answer = before + len(append.events), {"version": version}
+        if request.expected is not None:
+            append.expected_scopes = (ScopeVersion(scope_id, version),)
+        if request.idempotency is not None:
+            append.keys = (
+                stored_answer(
+                    request,
+                    request.idempotency,
+                    before=before,
+                    after=after,
+                    position=position,
+                    answer=answer,
+                    codec=self._store.codec,
+                ),
+            )
+        if append.events or append.keys:
+            written = await self._store.log.append(append)
+            if append.events:
+                position = written
+                self._fan_out.publish(scope_id, append, position)
+        return Outcome(scope_id, before + 1, after, position, answer)
+
+    async def _made(self, request: ScopeRequest) -> tuple[Append, int, int]:
+        """Return what a patch comes to, the position of its log, and the version of the scope."""
         store, scope_id, command = self._store, request.session_id, request.command
         scope, digest, position = await self._load(scope_id)
         decided = decide(scope, command)
@@ -162,30 +204,9 @@ class ScopeHandler:
             digest = link(digest, record_hash(record))
             events.append(NewEvent(name, record, digest))
             shared += shared_writes(command.app, command.user, event, offset, store.codec)
-        after = scope.sequence + len(events)
-        answer = {"version": version}
         append = Append(scope_id, scope.sequence, events, now, shared=shared, app=command.app)
         append.scope = ScopeOwner(command.app, command.user)
-        if request.expected is not None:
-            append.expected_scopes = (ScopeVersion(scope_id, version),)
-        if request.idempotency is not None:
-            append.keys = (
-                stored_answer(
-                    request,
-                    request.idempotency,
-                    before=scope.sequence,
-                    after=after,
-                    position=position,
-                    answer=answer,
-                    codec=store.codec,
-                ),
-            )
-        if events or append.keys:
-            written = await store.log.append(append)
-            if events:
-                position = written
-                self._fan_out.publish(scope_id, append, position)
-        return Outcome(scope_id, scope.sequence + 1, after, position, answer)
+        return append, position, version
 
     async def _load(self, scope_id: UUID) -> tuple[Scope, bytes, int]:
         """Return the state at the end of a scope's log, with the digest and the position there."""

@@ -96,16 +96,16 @@ class Importer:
         await run.end()
         yield run.written
 
-    def writer(self, plan: ImportPlan, log_id: UUID) -> LogWriter:
+    def writer(self, plan: ImportPlan, log_id: UUID, standing: StandingKeys) -> LogWriter:
         """Return what writes one log of a plan.
 
         Args:
             plan: The plan.
             log_id: Which log.
+            standing: Gives keys that sessions share their values back.
         """
-        return LogWriter(
-            plan.logs[log_id], self.store, self._repository, self._fan_out, self._timers
-        )
+        log = plan.logs[log_id]
+        return LogWriter(log, self.store, self._repository, self._fan_out, self._timers, standing)
 
 
 class _Run:
@@ -159,12 +159,12 @@ class _Run:
             return
         writer = self._writers.get(log_id)
         if writer is None:
-            writer = self._writers[log_id] = self._importer.writer(self._plan, log_id)
+            writer = self._writers[log_id] = self._importer.writer(
+                self._plan, log_id, self._standing
+            )
         # Others write beside it: the sum is taken when this is done.
         written = await writer.write(upto)
         self._events += written
-        writes, writer.shared = writer.shared, []
-        await self._standing.give_back(writer.owner, writes)
 
     async def _inherit_blobs(self, log_id: UUID, done: set[UUID]) -> None:
         """Have a fork name what its origin does, which has first what it names by its own."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from application.commands.repository import SessionRepository
+from application.errors import Busy, StaleScope, VersionConflict
 from application.fan_out import FanOut
 from application.ports.log.event_log import Append
 from application.ports.log.events import NewEvent
@@ -19,6 +20,7 @@ from application.tasks import ended
 from application.transfer.line_pages import events_of, page_of
 from application.transfer.lines import FileFault
 from application.transfer.plans import PlannedLog
+from application.transfer.standing_keys import StandingKeys
 from domain.blobs import named_blobs
 from domain.session.content.key_writes import WRITER_NAMES
 from domain.session.events import Recorded
@@ -30,6 +32,7 @@ LARGEST_APPEND = 2000
 """Events, if they come to less than a MiB: a commit waits for the disk, however small it is."""
 _AT_ONCE = 250
 """Are made ready before others have their turn."""
+_ATTEMPTS = 50
 _BLOB, _BY_NUMBER = b"sha256:", b"\\u"
 """In records that name blobs; JSON may spell any letter by its number."""
 
@@ -43,6 +46,7 @@ class LogWriter:
         repository: Folds what is there already, and keeps states.
         fan_out: Who hears of new events.
         timers: How long turns may be silent or run.
+        standing: Gives keys that sessions share their values back.
     """
 
     def __init__(
@@ -52,10 +56,10 @@ class LogWriter:
         repository: SessionRepository,
         fan_out: FanOut,
         timers: Timers,
+        standing: StandingKeys,
     ) -> None:
         self.log = log
-        self.shared: list[SharedWrite] = []
-        """What was written to keys that sessions share, until somebody takes it."""
+        self._standing = standing
         self._id = log.header.session_id
         self._store = store
         self._repository = repository
@@ -176,11 +180,26 @@ class LogWriter:
             yield quickly or codec.decode(found)
 
     async def _append(self, append: Append, before: Session, after: Session) -> None:
-        position = await self._store.log.append(append)
+        position = await self._written(append)
         self._fan_out.publish(self._id, append, position)
-        self.shared += append.shared
+        for companion in append.companions:
+            position += len(companion.events)
+            self._fan_out.publish(companion.session_id, companion, position)
         if self.log.kind == "sessions" and self._repository.snapshot_due(before, after):
             await self._repository.save(self._id, after)
+
+    async def _written(self, append: Append) -> int:
+        """Write an append together with what gives keys their values back."""
+        for _ in range(_ATTEMPTS):
+            try:
+                append.companions = await self._standing.beside(self.owner, append.shared)
+                return await self._store.log.append(append)
+            except StaleScope:
+                continue
+            except VersionConflict as conflict:
+                if conflict.facts.get("session_id") == str(self._id):
+                    raise
+        raise Busy("too many write to the keys that sessions share; import it again")
 
 
 def _page(lines: Iterator[bytes | None], most: int) -> Sequence[FoundEvent]:

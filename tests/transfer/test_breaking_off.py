@@ -167,3 +167,37 @@ async def test_the_log_of_a_scope_under_another_id_is_refused() -> None:
     ).conflicts
 
     assert (conflict.code, "which it names" in conflict.detail) == ("damaged", True)
+
+
+async def test_a_key_that_the_store_has_written_keeps_its_value_wherever_it_is_broken_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(log_writer, "LARGEST_APPEND", 2)
+    content = await (await lived_in()).export()
+    after, is_whole = 0, False
+    while not is_whole:
+        copy = memory_place()
+        standing = Populated(copy.store)
+        await standing.add(UUID(int=50), created(state={"app:n": "ours"}))
+        is_whole = await broken_off(copy, content, after)
+        await copy.take_in(content)
+        assert await values(copy) == {"app:n": b'"ours"', "app:m": b"1"}, after
+        after += 1
+
+
+async def test_what_is_written_to_a_key_while_it_is_given_its_value_back_stands() -> None:
+    origin, copy = await lived_in(), memory_place()
+    standing = Populated(copy.store)
+    ours = UUID(int=50)
+    await standing.add(ours, created(state={"app:n": "old"}))
+    newer = iter(("newer", "newest"))
+
+    async def look(one: Append) -> None:
+        if one.companions and (value := next(newer, None)) is not None:
+            await standing.add(ours, StatePatched(set={"app:n": value}))
+
+    await watched(copy, look).take_in(await origin.export())
+
+    assert next(newer, None) is None
+    assert (await values(copy))["app:n"] == b'"newest"'
+    assert await rows(copy) == await rows(origin)
