@@ -221,7 +221,6 @@ class Client:
         attempt.returned = self._recorder.now()
         if answer is not None:
             self._worker = attempt.worker = worker_of(answer.headers)
-            self._recorder.answered.add(attempt.worker)
             attempt.status, attempt.code = answer.status, answer.code
             if answer.is_accepted:
                 self._learn(asked, attempt, answer.json)

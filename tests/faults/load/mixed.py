@@ -141,7 +141,7 @@ class MixedLoad:
         except psycopg.Error as error:
             self.find(f"the database cannot be examined: {error}")
         await self._stop_the_server()
-        for worker, at in self._server.serving():
+        for worker, at in self._server.serving().items():
             self._recorder.add(Serving(worker=worker, at=at - self._recorder.began))
         self._recorder.add(Finish(at=self._recorder.now()))
 

@@ -35,7 +35,6 @@ async def watch_readiness(server: Server, recorder: Recorder, number: int) -> No
                 async with asyncio.timeout(_READY_WITHIN):
                     answer = await connection.request("GET", "/ready")
             told = _told(answer, called, recorder.now())
-            recorder.answered.add(told.worker)
             recorder.add(told)
             if answer is None or turn % _USED_FOR == 0:
                 connection.close()

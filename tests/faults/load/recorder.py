@@ -14,8 +14,6 @@ class Recorder:
     history: History = field(default_factory=History)
     began: float = field(default_factory=time.monotonic)
     wall: float = field(default_factory=time.time)
-    answered: set[int] = field(default_factory=set[int])
-    """The workers that have answered anything."""
 
     def now(self) -> float:
         """Return the seconds since the run began."""

@@ -172,10 +172,10 @@ class Server:
                 os.kill(worker, signal.SIGKILL)
         self._listening.close()
 
-    def serving(self) -> list[tuple[int, float]]:
-        """Return each worker with when it began to take connections, by the monotonic clock."""
+    def serving(self) -> dict[int, float]:
+        """Return when each worker so far began to take connections, by the monotonic clock."""
         lines = map(str.split, self._serving.read_text().splitlines())
-        return [(int(worker), float(at)) for worker, at in lines]
+        return {int(worker): float(at) for worker, at in lines}
 
     def said(self) -> str:
         """Return the end of its log."""
