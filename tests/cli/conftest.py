@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,14 @@ def serve(data_dir: Path, tmp_path: Path) -> Iterator[Serve]:
     yield start
     for one in started:
         one.close()
+
+
+@pytest.fixture
+def serve_again(serve: Serve) -> Iterator[Serve]:
+    """Start one server after the other at one port, which nobody else can have in between."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        descriptor = listening.fileno()
+        yield partial(serve, "--listen", f"fd://{descriptor}", pass_fds=[descriptor])
 
 
 @pytest.fixture(scope="module")

@@ -144,10 +144,10 @@ def browsing(url: str, profile: Path) -> Iterator[None]:
 
 
 def test_an_event_source_sees_each_event_once_though_the_server_is_killed(
-    serve: Serve, tmp_path: Path
+    serve_again: Serve, tmp_path: Path
 ) -> None:
     with site_of(FOLLOWER) as (origin, told):
-        server = serve(CAIRN_ALLOWED_ORIGINS=origin)
+        server = serve_again(CAIRN_ALLOWED_ORIGINS=origin)
         session = server.session()
         log = f"{server.url}/v1/sessions/{session}/events"
         server.say(session, "before")
@@ -156,7 +156,7 @@ def test_an_event_source_sees_each_event_once_though_the_server_is_killed(
             server.say(session, "seen or not")
             server.process.kill()
             server.process.wait()
-            server = serve("--port", str(server.port), CAIRN_ALLOWED_ORIGINS=origin)
+            server = serve_again(CAIRN_ALLOWED_ORIGINS=origin)
             server.say(session, "after")
             assert told.get(timeout=4 * PATIENCE) == "open"
             renamed = f"{server.url}/v1/sessions/{session}"

@@ -86,14 +86,14 @@ def test_a_second_interrupt_does_not_wait_for_anybody(serve: Serve) -> None:
     assert "Traceback" not in server.errors()
 
 
-def test_what_was_answered_is_there_after_kill_9(serve: Serve) -> None:
-    first = serve()
+def test_what_was_answered_is_there_after_kill_9(serve_again: Serve) -> None:
+    first = serve_again()
     session_id = first.session()
     first.say(session_id, "still here?")
     first.process.kill()
     first.process.wait()
 
-    second = serve("--port", str(first.port))
+    second = serve_again()
 
     page = httpx.get(f"{second.url}/v1/sessions/{session_id}/events").json()
     assert [event["type"] for event in page["events"]] == ["session.created", "message.added"]

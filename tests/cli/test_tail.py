@@ -39,8 +39,8 @@ def next_sequence(tail: Process) -> int:
     return sequence
 
 
-def test_goes_on_with_the_next_event_after_the_server_was_killed(serve: Serve) -> None:
-    first = serve()
+def test_goes_on_with_the_next_event_after_the_server_was_killed(serve_again: Serve) -> None:
+    first = serve_again()
     session_id = first.session()
     with tailing(session_id, "--url", first.url, "--json") as tail:
         assert next_sequence(tail) == 1
@@ -49,7 +49,7 @@ def test_goes_on_with_the_next_event_after_the_server_was_killed(serve: Serve) -
         first.process.kill()
         first.process.wait()
 
-        second = serve("--port", str(first.port))
+        second = serve_again()
         for number in range(3, 6):
             second.say(session_id, "after")
             assert next_sequence(tail) == number

@@ -9,14 +9,15 @@ from tests.cli.conftest import data_dir as data_dir
 from tests.cli.conftest import home as home
 from tests.cli.conftest import postgres as postgres
 from tests.cli.conftest import serve as serve
+from tests.cli.conftest import serve_again as serve_again
 from tests.support.docs import ROOT, shell
 
 URL = "http://127.0.0.1:8080"
 _BLOCK = re.compile(r"^<!-- runnable(: restart)? -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def test_the_examples_work(serve: Serve) -> None:
-    server: Served = serve()
+def test_the_examples_work(serve_again: Serve) -> None:
+    server: Served = serve_again()
     blocks = _BLOCK.findall((ROOT / "README.md").read_text("utf-8"))
     said: list[str] = []
     with shell() as sh:
@@ -24,7 +25,7 @@ def test_the_examples_work(serve: Serve) -> None:
             if restart:
                 server.process.kill()
                 server.process.wait()
-                server = serve("--port", str(server.port))
+                server = serve_again()
             assert "localhost" not in block
             said.append(sh.run(block.replace(URL, server.url)))
 
