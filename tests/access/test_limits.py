@@ -1,6 +1,7 @@
 """Limits of a token, at two real servers: what is beyond them is refused."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -13,6 +14,19 @@ from tests.cli.conftest import eventually
 from tests.support.server import running
 
 SSE = {"Accept": "text/event-stream"}
+LONGEST = timedelta(minutes=2)
+"""How long a test may take that counts by the day."""
+
+
+@pytest.fixture
+def one_day() -> None:
+    """Begin when the day (UTC) is long enough for a test: at its end all is counted afresh."""
+
+    def is_long_enough() -> bool:
+        now = datetime.now(UTC)
+        return (now + LONGEST).date() == now.date()
+
+    assert eventually(is_long_enough, 1.5 * LONGEST.total_seconds())
 
 
 def refused(answer: httpx.Response, limit: str) -> None:
@@ -31,6 +45,7 @@ def refused(answer: httpx.Response, limit: str) -> None:
     assert policy == f'"{limit}";q={answer.json()["most"]}{of[limit]}'
 
 
+@pytest.mark.usefixtures("one_day")
 def test_limits_hold_in_all_processes_together(database_url: str):
     limits: Any = {"limit_streams": 2, "limit_sessions": 40, "limit_bytes": 100_000}
     with (
@@ -82,6 +97,7 @@ def test_limits_hold_in_all_processes_together(database_url: str):
         assert eventually(opens)
 
 
+@pytest.mark.usefixtures("one_day")
 def test_every_way_to_begin_a_session_counts_and_only_when_it_begins_one(database_url: str):
     with (
         running(database_url, limit_sessions=6, doors="adk,docker-agent") as base,
@@ -112,6 +128,7 @@ def test_every_way_to_begin_a_session_counts_and_only_when_it_begins_one(databas
             assert beyond.headers["ratelimit"].startswith('"sessions";r=0;t=')
 
 
+@pytest.mark.usefixtures("one_day")
 def test_a_session_that_was_there_already_is_not_counted_again(database_url: str):
     with (
         running(database_url, limit_sessions=3, doors="adk") as base,
