@@ -233,7 +233,6 @@ class HttpConnection:
         if self._client is None:
             self._client = httpx.AsyncClient(
                 verify=self._sender.tls,
-                timeout=httpx.Timeout(self._sender.timeout, connect=self._sender.timeout / 3),
                 limits=httpx.Limits(max_connections=2, keepalive_expiry=60.0),
                 # No proxy of the environment: it would make the connection, and not we.
                 trust_env=False,
@@ -249,6 +248,7 @@ class HttpConnection:
                 **headers,
             },
             content=body,
+            timeout=httpx.Timeout(self._sender.timeout, connect=self._sender.timeout / 3),
             extensions={"sni_hostname": url.raw_host.decode("ascii")},
         )
         response = await self._client.send(request, stream=True)
