@@ -13,10 +13,11 @@ import psycopg
 import pytest
 
 from infrastructure.embedded_postgres import EmbeddedPostgres
+from tests.crash.agent import agents
 from tests.crash.conftest import start_again
 from tests.crash.evidence import examine
 from tests.crash.load import Load
-from tests.streams.agent import Agent, agents, said
+from tests.streams.agent import Agent, said
 from tests.support.processes import (
     Cairn,
     frozen_postgres,

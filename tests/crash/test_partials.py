@@ -4,8 +4,9 @@ import asyncio
 from contextlib import suppress
 
 from api.cli.written import Written
+from tests.crash.agent import agents
 from tests.crash.conftest import start_again
-from tests.streams.agent import Agent, agents, said
+from tests.streams.agent import Agent, said
 from tests.support.processes import Cairn
 from tests.support.sse import Lost, eventually, streaming
 

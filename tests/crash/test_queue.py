@@ -4,10 +4,11 @@ import asyncio
 from typing import Any
 
 from infrastructure.embedded_postgres import EmbeddedPostgres
+from tests.crash.agent import agents
 from tests.crash.conftest import start_again
 from tests.crash.evidence import examine
 from tests.crash.load import AGAIN
-from tests.streams.agent import Agent, agents
+from tests.streams.agent import Agent
 from tests.support.processes import Cairn
 from tests.support.sse import Answer, Lost
 
