@@ -10,9 +10,10 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -68,11 +69,15 @@ def eventually(condition: Callable[[], Any], what: str, seconds: float = 60.0) -
 
 class User:
     def __init__(
-        self, data_dir: Path, *options: str, python: tuple[str, ...] = (sys.executable,)
+        self,
+        data_dir: Path,
+        *options: str,
+        python: tuple[str, ...] = (sys.executable,),
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.process = subprocess.Popen(
             [*python, "-c", USER, str(data_dir), *options],
-            env=ENVIRONMENT,
+            env=ENVIRONMENT | {**environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -134,8 +139,8 @@ def cluster(shared: Path) -> Iterator[Path]:
 def user() -> Iterator[Callable[..., User]]:
     users: list[User] = []
 
-    def make(data_dir: Path, *options: str, python: tuple[str, ...] = (sys.executable,)) -> User:
-        users.append(User(data_dir, *options, python=python))
+    def make(data_dir: Path, *options: str, **how: Any) -> User:
+        users.append(User(data_dir, *options, **how))
         return users[-1]
 
     yield make
@@ -362,14 +367,25 @@ def test_an_innocent_process_in_postmaster_pid_is_not_touched(
 
 @LINUX
 def test_an_interrupted_initdb_is_begun_anew(home: Path, user: Callable[..., User]) -> None:
-    unlucky = user(home)
-    begun = eventually(lambda: list(home.glob("initdb-*/*")), "initdb has begun")
+    with tempfile.TemporaryDirectory(prefix="cairn-") as directory:
+        unlucky = user(home, environment={"CAIRN_PG_BIN": str(that_never_ends(Path(directory)))})
+        begun = eventually(lambda: list(home.glob("initdb-*/*")), "initdb has begun")
     kill(*keepers(home))
     unlucky.kill()
     assert not (home / "pgdata").exists()
     with EmbeddedPostgres(home) as postgres:
         assert is_answering(postgres.url)
         assert begun[0].parent not in home.glob("initdb-*")
+
+
+def that_never_ends(folder: Path) -> Path:
+    """Return a folder of programs whose `initdb` begins, and goes on until what it made is gone."""
+    script = '#!/bin/sh\necho > "$2/begun"\nwhile [ -e "$2/begun" ]; do sleep 0.1; done\n'
+    (folder / "initdb").write_text(script)
+    (folder / "postgres").symlink_to(find_binaries(None).postgres)
+    for path in (folder, folder / "initdb"):
+        path.chmod(0o755)
+    return folder
 
 
 def test_a_removed_data_directory_ends_its_server(home: Path) -> None:
