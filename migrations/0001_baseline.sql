@@ -487,11 +487,13 @@ language sql immutable as $$
   )
 $$;
 
--- Writes a batch of appends, all or none. `p_touched` are sessions whose list row only moves on;
--- `p_rows` are those whose list row is written anew, or for the first time (before = 0);
--- `p_expected` are versions of shared scopes. Returns the position before the batch; null, and
--- nothing is written, when a session or a scope is not where its append expects it, a session is
--- held, a key is taken, a signature is that of another request, or it would be a fork of one that is erased. Others write too, so this is expected: it is no error in the server log.
+-- Writes a batch of appends, all or none. The arrays `e_` are its events, `t_` the sessions whose
+-- list row only moves on, and `k_` idempotency keys with their answers. `p_rows` are the list rows
+-- that are written anew, or for the first time (before = 0), `p_expected` versions of shared scopes.
+-- Returns the position before the batch; null, and nothing is written, when a session or a scope is
+-- not where its append expects it, a session is held, a key is taken, a signature is that of another
+-- request, or it would be a fork of one that is erased. Others write too, so this is expected: it is
+-- no error in the server log.
 -- CN002 is one: an event is stored at a position that `log_head` has yet to give out.
 -- `e_erased` are the hashes of records that come in erased; it ends with the last of them.
 create function append_batch_v1(

@@ -51,7 +51,7 @@ def test_a_connection_has_the_state_that_limits_read() -> None:
     async def app(scope: object, receive: object, send: object) -> None: ...
 
     async def made() -> HttpToolsProtocol:
-        config = uvicorn.Config(app, lifespan="off", log_config=None)  # type: ignore[arg-type]
+        config = uvicorn.Config(app, lifespan="off", log_config=None)
         config.load()
         return HttpToolsProtocol(config=config, server_state=ServerState(), app_state={})
 
@@ -74,7 +74,7 @@ def test_a_connection_has_the_state_that_limits_read() -> None:
 
 
 def test_a_server_has_the_state_that_its_end_reads() -> None:
-    server = Server(uvicorn.Config(lambda: None, log_config=None))  # type: ignore[arg-type]
+    server = Server(uvicorn.Config(lambda: None, log_config=None))
 
     assert (server.started, server.should_exit, server.force_exit) == (False, False, False)
     assert server.server_state.connections == set()

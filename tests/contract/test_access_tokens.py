@@ -297,7 +297,7 @@ async def test_a_process_that_cannot_ask_keeps_what_it_knows(
                 raise StoreUnavailable
             return await tokens.revision()
 
-        async def hashes(self):  # type: ignore[no-untyped-def]
+        async def hashes(self):
             return await tokens.hashes()
 
         async def used(self, token_ids: object) -> None:

@@ -130,9 +130,9 @@ async def test_an_append_that_is_lost_on_its_way_or_on_its_way_back_is_stored_on
             writers = [asyncio.create_task(write(store, witness, done)) for _ in range(8)]
             for _ in range(25):
                 for moment in ("answer", "request"):
-                    proxy.lose(moment)  # type: ignore[arg-type]
-                    goal = proxy.lost[moment] + 1  # type: ignore[index]
-                    while proxy.lost[moment] < goal:  # type: ignore[index]  # noqa: ASYNC110
+                    proxy.lose(moment)
+                    goal = proxy.lost[moment] + 1
+                    while proxy.lost[moment] < goal:  # noqa: ASYNC110
                         await asyncio.sleep(0.002)
             done.set()
             await asyncio.gather(*writers)

@@ -39,7 +39,7 @@ async def test_the_same_reader_of_a_plain_sequence_skips_what_it_is_overtaken_by
     database_url: str,
 ) -> None:
     async with await AsyncConnection.connect(database_url, autocommit=True) as reader:
-        await reader.execute(NAIVE_TABLE)  # type: ignore[arg-type]
+        await reader.execute(NAIVE_TABLE)
         with writing(
             database_url, "naive", processes=4, tasks=3, appends=150, largest=20
         ) as finished:
@@ -59,7 +59,7 @@ async def test_two_transactions_that_commit_in_the_other_order_make_a_plain_sequ
         await AsyncConnection.connect(database_url) as fast,
         await AsyncConnection.connect(database_url, autocommit=True) as reader,
     ):
-        await reader.execute(NAIVE_TABLE)  # type: ignore[arg-type]
+        await reader.execute(NAIVE_TABLE)
         steps = iter([lambda: asyncio.sleep(0), slow.commit])
 
         async def read(after: int) -> Sequence[int]:

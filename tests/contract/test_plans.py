@@ -98,7 +98,7 @@ def connection(postgres_server: Any) -> Iterator[Connection[TupleRow]]:
         register_arrays(connection)
         many = {"sessions": SESSIONS, "longs": LONG_HISTORY, "shorts": SHORT_HISTORY}
         with psycopg.ClientCursor(connection) as cursor:
-            cursor.execute(_FILL, {**many, "long": LONG, "short": SHORT})  # type: ignore[arg-type]
+            cursor.execute(_FILL, {**many, "long": LONG, "short": SHORT})
         connection.execute("vacuum analyze")
         yield connection
 
@@ -523,9 +523,9 @@ def pages_touched(connection: Connection[TupleRow], chain: Chain, events: int) -
     append.row = None
     explain = "explain (analyze, buffers, format json) " + LOG["append"]
     for method in ("seqscan", "hashjoin", "mergejoin"):
-        connection.execute(f"set enable_{method} = off")  # type: ignore[arg-type]
+        connection.execute(f"set enable_{method} = off")
     with connection.transaction(force_rollback=True):
-        cursor = connection.execute(explain, arguments([append]))  # type: ignore[arg-type]
+        cursor = connection.execute(explain, arguments([append]))
         row = cursor.fetchone()
     connection.execute("reset all")
     assert row is not None

@@ -412,7 +412,7 @@ async def test_children_are_listed_in_pages_like_all_others(store: Store) -> Non
         rows = [listed for page in await pages(store, order, 2, of_parent) for listed in page]
         places = [place(listed, order) for listed in rows]
         assert len(rows) == 7
-        assert places == sorted(places, reverse=order.descending)  # type: ignore[type-var]
+        assert places == sorted(places, reverse=order.descending)
 
 
 # ── orders and pages ─────────────────────────────────────────────────────────────────────────
@@ -461,7 +461,7 @@ async def test_pages_together_are_the_whole_list_in_order(
     for size in (1, 7, 60):
         rows = [listed for page in await pages(store, order, size) for listed in page]
         places = [place(listed, order) for listed in rows]
-        assert places == sorted(places, reverse=order.descending)  # type: ignore[type-var]
+        assert places == sorted(places, reverse=order.descending)
         assert {listed.session_id for listed in rows} == {chain.session_id for chain in chains}
         assert len(rows) == 60
 
@@ -477,7 +477,7 @@ async def test_pages_of_a_filtered_list_are_in_order_too(store: Store, order: Se
     assert len(bobs) == 14
     assert {listed.user for listed in bobs} == {"bob"}
     places = [place(listed, order) for listed in bobs]
-    assert places == sorted(places, reverse=order.descending)  # type: ignore[type-var]
+    assert places == sorted(places, reverse=order.descending)
 
 
 @EVERY_ORDER

@@ -44,7 +44,7 @@ def files_with(superuser: psycopg.Connection, word: str) -> Sequence[str]:
 def rewrite(superuser: psycopg.Connection) -> None:
     """Do what the guide says."""
     for statement in STATEMENTS:
-        superuser.execute(statement)  # type: ignore[arg-type]
+        superuser.execute(statement)
 
 
 class Words:

@@ -223,7 +223,7 @@ async def test_only_a_live_session_gives_signs(office: InMemoryApp) -> None:
     await office.do(StopSession())
     for process in ("healthy", "unhealthy", "unknown"):
         with pytest.raises(SessionIsStopped):
-            await report(office, process)  # type: ignore[arg-type]
+            await report(office, process)
     await office.do(DeleteSession())
     with pytest.raises(SessionIsDeleted):
         await report(office)

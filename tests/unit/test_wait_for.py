@@ -227,7 +227,7 @@ async def test_what_was_deleted_comes_to_nothing(aim: Condition) -> None:
     assert (await office.waits.until(SESSION_ID, "stopped", 0)).met
     for every in ("ready", "attached", "stopped"):
         with pytest.raises(SessionNotFound, match="No session"):
-            await office.waits.until(uuid4(), every, LONG)  # type: ignore[arg-type]
+            await office.waits.until(uuid4(), every, LONG)
 
 
 # ── many of them ─────────────────────────────────────────────────────────────────────────────

@@ -83,7 +83,7 @@ class Body(BaseModel):
 class Shape(BaseModel):
     """Part of an answer, for the document; answers themselves are built from stored bytes."""
 
-    # Nothing is validated by it: a server that nobody asks for the document starts without it.
+    # Only documents are made from it: it is built when the first of them is asked for.
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
 

@@ -31,7 +31,7 @@ class Deadlines(Protocol):
         ...
 
     async def due(self, limit: int) -> Sequence[DueSession]:
-        """Return sessions whose `due_at` has come, those due first first."""
+        """Return sessions whose `due_at` has come, the earliest first."""
         ...
 
     async def reschedule(self, session_id: UUID, seen: datetime, until: datetime | None) -> None:

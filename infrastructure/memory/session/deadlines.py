@@ -27,7 +27,7 @@ class MemoryDeadlines:
         return self._clock.now()
 
     async def due(self, limit: int) -> Sequence[DueSession]:
-        """Return sessions whose time has come, those due first first."""
+        """Return sessions whose time has come, the earliest first."""
         now, logs = self._clock.now(), self._tables.logs
         return [
             DueSession(session_id, len(logs[session_id]), due_at, now)

@@ -24,7 +24,7 @@ class PostgresDeadlines:
         return cast("datetime", rows[0][0]).astimezone(UTC)
 
     async def due(self, limit: int) -> Sequence[DueSession]:
-        """Return sessions whose time has come, those due first first."""
+        """Return sessions whose time has come, the earliest first."""
         rows = await self._database.fetch(_STATEMENTS["due"], {"limit": limit})
         return [
             DueSession(session_id, sequence, due_at.astimezone(UTC), now.astimezone(UTC))
