@@ -60,7 +60,12 @@ async def row_of(request: HttpRequest) -> ListedSession:
 
 
 async def read_session(
-    services: Services, row: ListedSession, *, last: int | None = None, after: float | None = None
+    services: Services,
+    row: ListedSession,
+    *,
+    last: int | None = None,
+    after: float | None = None,
+    bare_at: int | None = None,
 ) -> Read:
     """Read a session.
 
@@ -69,9 +74,12 @@ async def read_session(
         row: Which.
         last: How many of the newest events at most; None is all.
         after: Only events of this time or later, seconds since 1970.
+        bare_at: The sequence up to which it is known to have no events; None where it may have.
     """
     loaded, state = await services.queries.state(row.session_id)
     sequence = loaded.session.sequence
+    if sequence == bare_at:
+        return Read(row, sequence, state, NO_ITEMS, _updated(NO_ITEMS, row))
     few = last is not None and last <= _FEW and after is None
     items = await _newest(services, row.session_id, last or 1, whole=True) if few else None
     if items is None:

@@ -99,7 +99,9 @@ async def _created(request: HttpRequest, body: CreateSession, given: str | None)
         error.facts["name"] = given
         raise
     row = await services.queries.session(outcome.session_id)
-    read = await read_session(services, row)
+    # A repeated creation is told what was done in the session since.
+    is_bare = not foreign and not outcome.replayed
+    read = await read_session(services, row, bare_at=outcome.sequence if is_bare else None)
     return reply(session_json(services, read), sequence=read.sequence, replayed=outcome.replayed)
 
 
