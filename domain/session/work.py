@@ -71,6 +71,7 @@ class UnansweredCall:
     """A call that was closed without a result, which may still come."""
 
     turn_id: str
+    name: str
     sequence: int
 
 

@@ -378,3 +378,20 @@ def test_a_thought_all_of_which_is_known_is_told_as_its_rest_alone():
         message_id="m", parts=({"type": "reasoning", "text": "hm"}, {"type": "text", "text": "hi"})
     )
     assert [one["type"] for one in told(log.tell(both))] == ["message_added"]
+
+
+def test_a_result_that_comes_in_a_later_turn_names_the_tool_of_its_call():
+    log = Log()
+    for event in (
+        SessionCreated(owner=Owner(app="a", user="u")),
+        TurnStarted(turn_id="t1", source="user", message_id="m1", parts=TEXT),
+        ToolCalled(tool_call_id="c", name="slow_build"),
+        ToolReturned(tool_call_id="c", status="abandoned"),
+        TurnCompleted(turn_id="t1", stop_reason="end_turn"),
+        TurnStarted(turn_id="t2", source="user", message_id="m2", parts=TEXT),
+    ):
+        log.tell(event, None)
+    late = ToolReturned(tool_call_id="c", output="built", called_in_turn="t1")
+    response, _ = told(log.tell(late, "t2"))
+    assert response["tool_definition"] == {"name": "slow_build"}
+    assert (response["response"], faults_of(response)) == ("built", [])

@@ -169,7 +169,8 @@ def _tool(
     session: str, before: Session, event: ToolCalled | ToolProgressed | ToolReturned
 ) -> Words:
     turn, call_id = before.turns.running, event.tool_call_id
-    called = turn.open_calls.get(call_id) if turn else None
+    # Where its turn has ended, its result comes in a later one.
+    called = (turn and turn.open_calls.get(call_id)) or before.turns.unanswered.get(call_id)
     definition = {"name": called.name if called else ""}
     match event:
         case ToolCalled():

@@ -149,8 +149,9 @@ def _returned(session: Session, event: ToolReturned, recorded: Recorded) -> Chan
     if event.called_in_turn is not None:
         changes: Changes = {"running": {"active_at": recorded.at}}
         return _leaving(session, unanswered.drop(call), changes)
-    if event.output is None and event.status != "completed":
-        waits = UnansweredCall(turn_id=turn.turn_id, sequence=recorded.sequence)
+    called = turn.open_calls.get(call)
+    if called is not None and event.output is None and event.status != "completed":
+        waits = UnansweredCall(turn_id=turn.turn_id, name=called.name, sequence=recorded.sequence)
         unanswered = _newest(unanswered.put(call, waits))
     changes = {
         "running": {
