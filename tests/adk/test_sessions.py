@@ -11,6 +11,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from api.adk.route_table import ROUTES
+from application.reads.line_log import LineLog
 
 Json = dict[str, Any]
 FULL = {
@@ -106,6 +107,29 @@ def test_every_field_of_an_event_comes_back_to_the_byte_of_its_json(place: Place
     assert created["events"] == [FULL]
     assert created["state"] == {"z": None, "user:name": "Ada"}
     assert place.get("s")["lastUpdateTime"] == 1700000000.123457
+
+
+def test_the_log_of_a_session_that_has_just_begun_is_not_read_for_its_answer(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+):
+    read: list[object] = []
+    original = LineLog.events
+
+    def events(self: LineLog, *which: Any, **more: Any) -> Any:
+        read.append(which)
+        return original(self, *which, **more)
+
+    monkeypatch.setattr(LineLog, "events", events)
+    head = {"Idempotency-Key": "once"}
+    body = {"sessionId": "s", "state": {"k": 1}}
+    begun = place.client.post(place.path, json=body, headers=head)
+    assert (ok(begun)["state"], ok(begun)["events"], read) == ({"k": 1}, [], [])
+    assert place.create(sessionId="with events", events=[said("a", "e1")])["events"]
+    ok(place.append("s", said("later", "e2")))
+    # Told again, it is told as it is now.
+    again = ok(place.client.post(place.path, json=body, headers=head))
+    assert [one["id"] for one in again["events"]] == ["e2"]
+    assert read
 
 
 def test_a_session_is_begun_with_all_of_its_events_or_not_at_all(place: Place):
