@@ -313,16 +313,16 @@ async def test_all_streams_say_goodbye_when_the_server_stops(database_url: str, 
             streams = [await open_stream(server.port, events_of(one)) for one in sessions]
             streams += [await open_stream(server.port, "/v1/events") for _ in range(5)]
             waiting = Connection(server.port)
+            asked = time.monotonic()
             await waiting.send("GET", events_of(sessions[0], "?since=1&wait=60s"))
             try:
                 for stream in streams:
                     await stream.until("caught-up")
-                began = time.monotonic()
                 server.send(signal.SIGTERM)
                 endings = [(await stream.rest())[-1] for stream in streams]
                 page = (await waiting.receive()).json
+                waited = time.monotonic() - asked
                 assert server.stop() in (0, -signal.SIGTERM)
-                took = time.monotonic() - began
             finally:
                 waiting.close()
                 for stream in streams:
@@ -332,8 +332,8 @@ async def test_all_streams_say_goodbye_when_the_server_stops(database_url: str, 
     assert {ending.json["reason"] for ending in endings} == {"server_shutdown"}
     assert [ending.id for ending in endings] == [1] * 5 + [5] * 5
     assert page["events"] == []
-    # The long poll would have waited for a minute.
-    assert took < LONGEST
+    # It has not waited for its whole minute, however long a busy machine takes to stop.
+    assert waited < 60
 
 
 @contextmanager
