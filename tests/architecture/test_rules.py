@@ -52,7 +52,10 @@ def test_the_domain_imports_nothing_that_reads_clocks_draws_numbers_or_touches_t
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
-            assert not forbidden & {name.split(".")[0] for name in names}, path
+            roots = {name.split(".")[0] for name in names}
+            assert not forbidden & roots, path
+            foreign = roots - sys.stdlib_module_names - {"domain"}
+            assert not foreign, f"{path} imports {sorted(foreign)}"
             called = getattr(node, "attr", None)
             assert called not in {"now", "utcnow", "today", "uuid4", "uuid1"}, path
 
