@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -189,6 +189,18 @@ def test_pages_follow_their_links_to_the_end(api: Api, sort: str | None, limit: 
     key = (sort or "-updated_at").removeprefix("-")
     values = [(row[key] or "", row["id"]) for row in rows]
     assert values == sorted(values, reverse=(sort or "-").startswith("-"))
+
+
+def test_the_link_to_the_next_page_keeps_the_query_in_its_order(api: Api) -> None:
+    app = uuid4().hex
+    for _ in range(2):
+        api.create(app=app, tags=["b"])
+    query = f"tag=b&sort=title&app={app}&limit=1&status=idle&starred=false"
+
+    response = api.get(f"/v1/sessions?{query}")
+
+    cursor = quote_plus(done(response)["next_cursor"])
+    assert urlsplit(response.links["next"]["url"]).query == f"{query}&cursor={cursor}"
 
 
 def test_pages_stay_whole_while_rows_change(api: Api) -> None:

@@ -196,7 +196,7 @@ def next_link(request: "HttpRequest", path: str, **changed: Any) -> dict[str, st
         path: Of this page.
         **changed: What is different in the query of the next one.
     """
-    given = request.query_params.multi_items()
+    given = request.query_params.items()
     kept = [(name, value) for name, value in given if name not in changed]
     base = public_base(request.scope)
     query = "&".join(f"{_in_query(name)}={_in_query(v)}" for name, v in (*kept, *changed.items()))
