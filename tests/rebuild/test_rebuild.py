@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from api.composition.database import open_read_models
+from application.errors import StoreUnavailable
 from application.ports.log.read_models import Difference, RebuildRuns
 from application.projections.read_models import Rebuilding, Rebuilt, StillDifferent
 from domain.timers import Timers
@@ -155,16 +156,61 @@ def test_what_was_damaged_is_found_and_mended(lived_in: str, what: str) -> None:
     assert live(lived_in) == before
 
 
-def test_a_kept_state_that_is_wrong_is_found_and_mended(lived_in: str) -> None:
+@pytest.mark.parametrize("wrong", ["80", "ff"], ids=["of nothing", "that cannot be read"])
+def test_a_kept_state_that_is_wrong_is_found_and_mended(lived_in: str, wrong: str) -> None:
     newest = "where sequence = (select max(sequence) from snapshots)"
     (before,) = rows(lived_in, f"select state from snapshots {newest}")
-    execute(lived_in, f"update snapshots set state = '\\x80' {newest}")
+    execute(lived_in, f"update snapshots set state = '\\x{wrong}' {newest}")
 
     (found,) = differences(lived_in)
     assert (found.read_model, "kept state" in found.detail) == ("snapshots", True)
     assert rebuild(lived_in).changed == 1
     assert differences(lived_in) == []
     assert rows(lived_in, f"select state from snapshots {newest}") == [before]
+    # It would outlive an erasure.
+    assert rows(lived_in, "select 1 from rebuilt_snapshots") == []
+
+
+def test_a_row_of_an_older_release_is_no_fault_and_is_made_anew(lived_in: str) -> None:
+    before = live(lived_in)
+    execute(
+        lived_in,
+        "update sessions set title = 'Old', projected_with = projected_with - 1"
+        " where title = 'Two'",
+    )
+
+    assert differences(lived_in) == []
+    assert rebuild(lived_in).changed == 1
+    assert live(lived_in) == before
+
+
+def test_a_session_that_is_held_waits_for_no_clock_when_its_row_was_mended(lived_in: str) -> None:
+    running_one = "where turn_id is not null and due_at is not null"
+    assert rows(lived_in, f"select 1 from sessions {running_one}")
+    execute(
+        lived_in,
+        "update sessions set held = 'quarantine', due_at = null, num_messages = 99, tags = '{held}'"
+        f" where session_id = (select session_id from sessions {running_one} limit 1)",
+    )
+    held = "select due_at, num_messages from sessions where held = 'quarantine'"
+    try:
+        rebuild(lived_in)
+        ((due, messages),) = rows(lived_in, held)
+        assert (due, messages != 99) == (None, True)
+    finally:
+        execute(lived_in, "update sessions set held = null where held = 'quarantine'")
+        rebuild(lived_in)
+
+
+def test_a_database_that_is_lost_is_said_to_be(lived_in: str) -> None:
+    ended = (
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where application_name = 'cairn rebuild' and datname = current_database()"
+    )
+
+    with pytest.raises(StoreUnavailable):
+        rebuild(lived_in, verify=True, between=lambda: rows(lived_in, ended))
+    assert differences(lived_in) == []
 
 
 def test_it_is_equal_at_its_end_whatever_was_written_meanwhile(database_url: str) -> None:
