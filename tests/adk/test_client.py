@@ -359,3 +359,23 @@ async def test_no_value_loses_an_event(
     assert found.state == {"a": kept, "b": kept}
     assert found.events[0].content.parts[0].text == (kept if isinstance(value, str) else "x")
     await service.close()
+
+
+async def test_a_handshake_that_fails_says_at_once_where_and_what_names_a_private_authority(
+    here: dict[str, str],
+):
+    async def speaks_plainly(_: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+        to.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await to.drain()
+        to.close()
+
+    async with await asyncio.start_server(speaks_plainly, "127.0.0.1", 0) as server:
+        where = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        service = cairn_adk.CairnSessionService(f"cairns://adk:{HUSH}@{where}", patience=3600)
+        with pytest.raises(httpx.ConnectError) as failed:
+            await service.get_session(**here)
+        await service.close()
+    told = str(failed.value)
+    assert told.startswith(f"https://{where}: [SSL")
+    assert "SSL_CERT_FILE" in told
+    assert HUSH not in told

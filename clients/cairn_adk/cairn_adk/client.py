@@ -25,6 +25,7 @@ _BUSY = frozenset({429, 502, 503, 504})
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _LOST = (httpx.NetworkError, httpx.TimeoutException, httpx.RemoteProtocolError)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_PRIVATE = "; SSL_CERT_FILE names the certificates of a private authority"
 _logger = logging.getLogger(__name__)
 
 
@@ -96,7 +97,11 @@ class CairnClient:
                 )
             except _LOST as error:
                 may_be_done = once and not isinstance(error, _NEVER_SENT)
-                if may_be_done or loop.time() + pause > until or _is_of_tls(error):
+                is_of_tls = _is_of_tls(error)
+                if is_of_tls and isinstance(error, httpx.ConnectError):
+                    told = f"{self._base}: {error}{_PRIVATE}"
+                    raise httpx.ConnectError(told, request=error.request) from error
+                if may_be_done or loop.time() + pause > until or is_of_tls:
                     raise
                 wait, why = pause, type(error).__name__
             else:
