@@ -29,7 +29,9 @@ def client_options(url: str, token: str | None) -> ClientOptions:
         UsageError: The URL is none.
     """
     if not url.startswith(("http://", "https://")):
-        raise UsageError(f"--url or CAIRN_URL must begin with http://, and it is {url!r}.")
+        raise UsageError(
+            f"--url or CAIRN_URL must begin with http:// or https://, and it is {url!r}."
+        )
     return ClientOptions(
         base_url=url,
         headers={} if token is None else {"Authorization": f"Bearer {token}"},

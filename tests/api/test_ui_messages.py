@@ -112,6 +112,32 @@ def test_the_states_of_a_tool_call() -> None:
         assert (part["errorText"], "output" in part) == (text, False)
 
 
+def test_a_call_that_a_person_changed_shows_what_was_run_and_what_was_asked(
+    session: SessionApi,
+) -> None:
+    session.start()
+    asked, allowed = {"path": "/"}, {"path": "/tmp"}
+    session.record(("tool.called", {"tool_call_id": "c", "name": "rm", "input": asked}))
+    session.ask(request_id="r1", turn_id="t1", tool_call_id="c", tool="rm", arguments=asked)
+
+    def shown() -> tuple[Any, Any]:
+        (_, message) = done(session.get("/messages?format=ui"))["messages"]
+        noted = message["metadata"].get("parts", {}).get("1", {})
+        return message["parts"][1]["input"], noted.get("askedInput")
+
+    assert shown() == (asked, None)
+    decision = {"option_id": "yes", "arguments": allowed}
+    done(session.post("/interactions/r1/decision", decision))
+    assert shown() == (allowed, asked)
+    session.record(("tool.returned", {"tool_call_id": "c", "output": "gone"}))
+    assert shown() == (allowed, asked)
+
+    # Whoever takes a secret out of the input has it taken out of what was allowed, too.
+    done(session.patch("/messages/c", {"input": {"path": "-"}}))
+    assert shown() == ({"path": "-"}, None)
+    assert "arguments" not in done(session.get("/messages/c"))["approval"]
+
+
 def test_files_and_data() -> None:
     parts = [
         {"type": "image", "url": "https://x.test/i", "media_type": "image/png", "name": "i.png"},

@@ -156,7 +156,9 @@ def _head(session: Json, width: int) -> Iterator[str]:
 
 
 def _status(session: Json) -> str:
-    words = [session["status"], session["badge"]]
+    words = [session["status"]]
+    if session["badge"] != session["status"]:
+        words.append(session["badge"])
     if session["turn_id"] is not None:
         words.append(f"turn {session['turn_id']}")
     if session["stop"] is not None:
@@ -181,6 +183,9 @@ def _said(entries: Iterable[Json], width: int) -> Iterator[str]:
 def _entry(one: Json) -> tuple[str, str]:
     if one["kind"] == "tool_call":
         given = "" if one.get("input") is None else _json(one["input"])
+        allowed: Json = one.get("approval") or {}
+        if "arguments" in allowed:
+            given = f"{_json(allowed['arguments'])} (asked with {given or 'nothing'})"
         return "tool", f"{one['name']} {given} → {one['status']}"
     if "parts" not in one:
         failure, reason = one.get("failure", {}), one.get("reason") or one.get("title") or ""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from api.v1.documents.ui_part_details import (
+    allowed_input,
     call_details,
     note,
     noted_meta,
@@ -190,7 +191,7 @@ def _parts(entry: Entry) -> list[Json]:
 
 
 def _call(entry: Entry) -> Json:
-    call = _begun(entry["name"], entry["tool_call_id"], entry)
+    call = {**_begun(entry["name"], entry["tool_call_id"], entry), "input": allowed_input(entry)}
     approval = entry.get("approval")
     status = entry["status"]
     if approval is not None and "decision" not in approval and status == "open":

@@ -43,10 +43,18 @@ def call_details(entry: Mapping[str, Any]) -> Json:
     """Return what the entry of a call says of it, beside its state, its input and its output."""
     details = {name: entry.get(field) for field, name in _OF_CALLS.items()}
     approval: Json = entry.get("approval") or {}
+    asked = entry.get("input", {})
     return details | {
         "meta": _meta_beside(entry),
         "approvalMeta": approval.get("meta"),
+        "askedInput": asked if asked != allowed_input(entry) else None,
     }
+
+
+def allowed_input(entry: Mapping[str, Any]) -> Any:
+    """Return what a call was to run with: what a person changed its input to, or its input."""
+    approval: Json = entry.get("approval") or {}
+    return approval.get("arguments", entry.get("input", {}))
 
 
 def part_details(part: Mapping[str, Any]) -> Json:

@@ -289,6 +289,11 @@ class Transcript:
                 changed[of] = list(event.parts)
             if event.input is not None:
                 changed["input"] = event.input
+                # What a person changed the input to when allowing the call is replaced with it.
+                approval: Entry = entry.get("approval") or {}
+                if "arguments" in approval:
+                    kept = {name: approval[name] for name in approval if name != "arguments"}
+                    changed["approval"] = kept
             self.entries[index] = {**entry, **changed}
             return index
         return None
