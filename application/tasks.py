@@ -1,7 +1,11 @@
-"""Tasks that end when whoever has begun them waits no more for what they return."""
+"""Waiting for tasks to end, and long work that leaves others their turns."""
 
 import asyncio
-from typing import Any
+from typing import Any, TypeVar
+
+from domain.log.piecewise import Piecewise
+
+_T = TypeVar("_T")
 
 
 def take_error(task: asyncio.Future[Any]) -> None:
@@ -22,3 +26,18 @@ async def ended(task: asyncio.Future[Any]) -> None:
     """
     task.add_done_callback(take_error)
     await asyncio.wait((task,))
+
+
+async def in_pieces(work: Piecewise[_T]) -> _T:
+    """Return what long work makes, and let others have their turn before each piece of it.
+
+    Args:
+        work: From its beginning on.
+    """
+    while True:
+        await asyncio.sleep(0)
+        try:
+            next(work)
+        except StopIteration as end:
+            made: _T = end.value
+            return made

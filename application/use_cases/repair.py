@@ -20,12 +20,14 @@ from application.ports.store import Store
 from application.projections.differences import SharedWrites, key_differences, row_differences
 from application.projections.session_row import PROJECTION_VERSION
 from application.reads.erased import gone
+from application.tasks import in_pieces
 from application.use_cases.recovery import Recovery
 from application.use_cases.session.sessions import Sessions
 from domain.access.events import AccessGranted
 from domain.errors import SessionNotFound
 from domain.log.catalogue import NAMES
 from domain.log.chain import genesis
+from domain.log.piecewise import each
 from domain.repair.analyser import Analyser, Facts
 from domain.repair.cairn_rows import CairnRows
 from domain.repair.report import Options, PlannedEvent, Report
@@ -145,8 +147,9 @@ class Repairs:
         for _ in range(_ATTEMPTS):
             report = await self.look_at(session_id, options)
             require_sequence(report.analysed_sequence, caller.expected)
-            if expected_report is not None and report.digest != expected_report:
-                raise ReportOutdated(None, report=report.document())
+            wanted = expected_report
+            if wanted is not None and wanted != await in_pieces(report.digesting()):
+                raise ReportOutdated(None, report=await in_pieces(report.documenting()))
             if dry_run or not report.actions:
                 return report.asked(dry_run=dry_run)
             try:
@@ -171,7 +174,7 @@ class Repairs:
         """
         report = await self.repair(caller._replace(key=None), session_id, Options())
         if report.blocked and not report.gated:
-            raise RepairBlocked(None, report=report.document())
+            raise RepairBlocked(None, report=await in_pieces(report.documenting()))
         caller = caller._replace(expected=None)
         return await self._sessions.resume(caller, session_id, starting=starting), report
 
@@ -179,9 +182,9 @@ class Repairs:
         repair_id = self._store.clock.new_name()
         command = RepairSession(
             repair_id=repair_id,
-            report_digest=report.digest,
+            report_digest=await in_pieces(report.digesting()),
             report=_told(report),
-            closing=tuple(map(_closing, report.planned_events)),
+            closing=tuple(await in_pieces(each(_closing, report.planned_events))),
         )
         request = caller.asks(session_id, command)._replace(
             origin="repair",

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from domain.log.canonical import digest_of
+from domain.log.canonical import digesting
+from domain.log.piecewise import Piecewise, at_once, each
 from domain.repair.codes import ISSUES, Severity
 
 Source = Literal["live", "import"]
@@ -156,9 +157,14 @@ class Report:
     @property
     def digest(self) -> str:
         """The SHA-256 of what depends on the log and the options alone."""
-        return digest_of(self._of_the_log())
+        return at_once(self.digesting())
 
-    def _of_the_log(self) -> dict[str, Any]:
+    def digesting(self) -> Piecewise[str]:
+        """Make the digest."""
+        of_the_log = yield from self._of_the_log()
+        return (yield from digesting(of_the_log))
+
+    def _of_the_log(self) -> Piecewise[dict[str, Any]]:
         return {
             "session_id": self.session_id,
             "source": self.source,
@@ -167,27 +173,30 @@ class Report:
             "analysed_sequence": self.analysed_sequence,
             "analysed_digest": self.analysed_digest,
             "blocked": self.blocked,
-            "issues": [issue.document() for issue in self.issues],
+            "issues": (yield from each(Issue.document, self.issues)),
             "issues_omitted": self.issues_omitted,
-            "actions": [
-                {**one.document(), "event_id": None, "persisted": False} for one in self.actions
-            ],
-            "planned_events": [event.document() for event in self.planned_events],
+            "actions": (yield from each(_planned_action, self.actions)),
+            "planned_events": (yield from each(PlannedEvent.document, self.planned_events)),
         }
 
     def document(self) -> dict[str, Any]:
         """Return what users and tools meet."""
-        of_the_log = self._of_the_log()
+        return at_once(self.documenting())
+
+    def documenting(self) -> Piecewise[dict[str, Any]]:
+        """Make what users and tools meet."""
+        of_the_log = yield from self._of_the_log()
+        digest = yield from digesting(of_the_log)
         return {
             **of_the_log,
             "dry_run": self.dry_run,
-            "actions": [one.document() for one in self.actions],
+            "actions": (yield from each(Action.document, self.actions)),
             "planned_classification": self.planned_classification,
             "persisted": self.persisted,
             "repair_id": self.repair_id,
             "sequence": self.sequence,
             "position": self.position,
-            "report_digest": digest_of(of_the_log),
+            "report_digest": digest,
         }
 
     def asked(self, *, dry_run: bool) -> "Report":
@@ -217,3 +226,7 @@ class Report:
             sequence=sequence,
             position=position,
         )
+
+
+def _planned_action(action: Action) -> dict[str, Any]:
+    return {**action.document(), "event_id": None, "persisted": False}

@@ -262,7 +262,7 @@ class _Check:
         if row is None:
             self._found("event_head_mismatch", integrity.last, "the session has no row")
         elif (row.sequence, row.position, row.digest) != head:
-            detail = f"the row is at {row.sequence}, the log at {integrity.last}"
+            detail = f"the row is at {row.sequence}, the log ends at {integrity.last or 0}"
             self._found("event_head_mismatch", integrity.last, detail)
         elif integrity.whole and self._fold is not None:
             found: list[tuple[str, str]] = []

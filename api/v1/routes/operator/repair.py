@@ -16,6 +16,7 @@ from api.services import caller_of, services_of
 from api.v1.schemas.commands import EmptyBody
 from api.v1.schemas.operator.repair import Repaired
 from api.v1.schemas.queries import GoFlag
+from application.tasks import in_pieces
 from domain.repair.report import Options, Scope
 from domain.session.commands import RecoverSession, RepairSession
 
@@ -74,4 +75,4 @@ async def repair_session(request: HttpRequest, query: RepairQuery) -> ASGIRespon
         dry_run=bool(query.dry_run or query.also_dry_run),
         expected_report=query.expected_report,
     )
-    return json_response(to_json({"repair": report.document()}))
+    return json_response(to_json({"repair": await in_pieces(report.documenting())}))

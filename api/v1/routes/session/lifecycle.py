@@ -27,6 +27,7 @@ from api.v1.schemas.session.lifecycle import (
     StatusDone,
     StopSessionBody,
 )
+from application.tasks import in_pieces
 from domain.session.commands import (
     ActivateSession,
     ClearConversation,
@@ -107,9 +108,8 @@ async def resume_session(request: HttpRequest, query: ResumeQuery) -> ASGIRespon
         return outcome_response(await sessions.resume(caller, session_id, starting=body.starting))
     repairs = services_of(request).repairs
     outcome, report = await repairs.resume(caller, session_id, starting=body.starting)
-    return outcome_response(
-        outcome._replace(answer={**outcome.answer, "repair": report.document()})
-    )
+    told = await in_pieces(report.documenting())
+    return outcome_response(outcome._replace(answer={**outcome.answer, "repair": told}))
 
 
 @post("/v1/sessions/{session_id:str}/clear", right="write")
