@@ -1329,9 +1329,15 @@ begin
   insert into allowances as a (principal, kind, number, used, ends_at)
   values (p_principal, p_kind, v_number, 0, to_timestamp((v_number + 1) * p_period))
   on conflict (principal, kind) do update
-    set used = case when a.number < excluded.number then 0 else a.used end,
-      number = greatest(a.number, excluded.number),
-      ends_at = greatest(a.ends_at, excluded.ends_at)
+    -- Whoever has waited for the row may be of the period before; a row of a period that is further
+    -- ahead was written before the clock was set back, and would let nobody in until then.
+    set used = case when a.number < excluded.number
+        or a.ends_at > excluded.ends_at + make_interval(secs => greatest(p_period, 60))
+      then 0 else a.used end,
+      number = case when a.ends_at > excluded.ends_at + make_interval(secs => greatest(p_period, 60))
+        then excluded.number else greatest(a.number, excluded.number) end,
+      ends_at = case when a.ends_at > excluded.ends_at + make_interval(secs => greatest(p_period, 60))
+        then excluded.ends_at else greatest(a.ends_at, excluded.ends_at) end
   returning used into v_used;
   granted := case when p_most - v_used < p_least then 0 else least(p_wanted, p_most - v_used) end;
   remaining := greatest(0, p_most - v_used - granted);

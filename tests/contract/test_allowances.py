@@ -308,3 +308,32 @@ def test_who_is_counted_together():
     assert TILL.key == "t1"
     # What a ticket shows less of is counted with what its maker does.
     assert Principal(actor="ada", app="bank", user="bob", counted_by=one.key).key == one.key
+
+
+@pytest.mark.parametrize(("kind", "period"), [("requests", 1.0), ("bytes", DAY)])
+async def test_a_clock_that_is_set_back_by_days_lets_those_in_who_had_used_up_a_later_period(
+    database_url: str, kind: Kind, period: float
+):
+    database = Database(database_url, readers=2)
+    await database.open()
+    allowances = PostgresAllowances(database)
+    move = (
+        "update allowances set number = number + %s::bigint,"
+        " ends_at = ends_at + make_interval(secs => %s::float)"
+    )
+
+    async def one() -> int:
+        return (await allowances.take("a", kind, 10, most=10, period=period)).amount
+
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as by_hand:
+        assert await one() == 10
+        # As if it had been asked for in the next period: whoever was late gets nothing of it.
+        await by_hand.execute(move, [1, period])
+        if period == DAY:
+            assert await one() == 0
+        # As if the clock had said two more days then.
+        await by_hand.execute(move, [2 * DAY / period, 2 * DAY])
+        assert await one() == 10
+        if period == DAY:
+            assert await one() == 0
+    await database.close()
