@@ -73,6 +73,14 @@ DAMAGE = {
         "update sessions set sequence = sequence + 1 where {row}",
         ("event_head_mismatch", 4),
     ),
+    "the digest of another head": (
+        "update sessions set digest = sha256('x') where {row}",
+        ("event_head_mismatch", 4),
+    ),
+    "the position of another head": (
+        "update sessions set position = position + 1000 where {row}",
+        ("event_head_mismatch", 4),
+    ),
     "a stale row": (
         "update sessions set title = 'other' where {row}",
         ("read_model_mismatch", 4),
