@@ -1,7 +1,10 @@
 """So many connections at a time, of all clients and of each."""
 
+from contextlib import closing
+
 import pytest
 
+from api.cli.serving.connection_counts import ConnectionCounts, Place
 from api.cli.serving.connection_guard import ConnectionGuard, ConnectionLimits
 from tests.support.own_logs import own_records
 
@@ -13,7 +16,10 @@ def test_connections_are_counted_in_all_and_of_each_peer(caplog: pytest.LogCaptu
     assert [guard.admit("b", 100.0), guard.admit("c", 100.0)] == [True, False]
     # A Unix socket has no peers, but counts.
     assert not guard.admit(None, 100.0)
-    guard.leave("a")
+    # Who was refused makes no room by going.
+    guard.leave("c", was_admitted=False)
+    assert not guard.admit(None, 100.0)
+    guard.leave("a", was_admitted=True)
     assert guard.admit(None, 101.0)
     assert not guard.admit("a", 101.0)
 
@@ -21,3 +27,17 @@ def test_connections_are_counted_in_all_and_of_each_peer(caplog: pytest.LogCaptu
         "connections are refused: 2 are open of a",
         "connections are refused: 3 are open in all",
     ]
+
+
+def test_all_that_end_are_counted_out_for_the_other_workers() -> None:
+    with closing(ConnectionCounts.make(1)) as counts:
+        place = Place(counts, 0)
+        place.enter()
+        place.add(3)
+        guard = ConnectionGuard(ConnectionLimits(connections=1), place)
+
+        assert [guard.admit("a", 0.0), guard.admit("b", 0.0)] == [True, False]
+        guard.leave("a", was_admitted=True)
+        guard.leave("b", was_admitted=False)
+
+        assert place.own() == 1
