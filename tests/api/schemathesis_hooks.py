@@ -104,6 +104,8 @@ def change_command(path: str, body: dict[str, Any]) -> None:
     # Nothing but a tool call has input, and a session has one id of its maker.
     if "/messages/" in path:
         body.pop("input", None)
+        if body.get("parts") is None:
+            body["parts"] = [{"type": "text", "text": "revised"}]
     if body.get("external_id") is not None:
         body.pop("id", None)
     # A fork begins after an event or after an entry.

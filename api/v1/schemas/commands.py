@@ -49,6 +49,8 @@ class AddMessageBody(NewMessage):
 class ReviseMessageBody(Body):
     """What the entry says from now on: `parts`, and of a tool call `parts`, `input` or both."""
 
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
     parts: Annotated[
         Parts | None,
         Field(description="of a tool call: what it returned; it is left when only `input` is sent"),
