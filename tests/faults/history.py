@@ -40,44 +40,52 @@ class Start(Record):
     broken: str = ""
 
 
-class Attempt(Record):
-    """A command was sent once.
+class Asked(Record, kw_only=True):
+    """Something was asked for, whether or not an answer came.
 
     Args:
-        key: Its idempotency key.
-        session: Empty when it begins one and no answer came.
-        kind: What it does.
+        session: Which; empty when a command begins one and no answer came.
         called: When it was sent.
         returned: When the answer was there, the connection lost, or the wait given up.
         status: Of the answer; 0 when there was none.
         code: Of a problem; `LOST` or `GIVEN_UP` when there was no answer.
         worker: Who answered; 0 when nobody did.
         asked: Who had answered before on this connection; 0 when it was a new one.
-        sequence: In the answer.
-        position: In the answer.
-        events: How many it appends.
-        or_more: Or more than that.
-        may_be_so: It may be accepted without an event, because what it asks for is so already.
-        after: The sequence that it asks for with `If-Match`; None when it does not.
         direct: It did not pass through the relay of the clients.
     """
 
-    key: str
     session: str
-    kind: str
     called: float
     returned: float
     status: int = 0
     code: str = ""
     worker: int = 0
     asked: int = 0
+    direct: bool = True
+
+
+class Attempt(Asked, kw_only=True):
+    """A command was sent once.
+
+    Args:
+        key: Its idempotency key.
+        kind: What it does.
+        sequence: In the answer.
+        position: In the answer.
+        events: How many it appends.
+        or_more: Or more than that.
+        may_be_so: It may be accepted without an event, because what it asks for is so already.
+        after: The sequence that it asks for with `If-Match`; None when it does not.
+    """
+
+    key: str
+    kind: str
     sequence: int = 0
     position: int = 0
     events: int = 1
     or_more: bool = False
     may_be_so: bool = False
     after: int | None = None
-    direct: bool = True
 
     @property
     def is_accepted(self) -> bool:
@@ -115,30 +123,14 @@ class Read(Record):
     worker: int = 0
 
 
-class Look(Record):
-    """Something was asked for that changes nothing, whether or not an answer came.
+class Look(Asked, kw_only=True):
+    """Something was asked for that changes nothing: a session, or `WHOLE_LOG` for all of them.
 
     Args:
-        session: Which; `WHOLE_LOG` for all of them.
         way: As of `Read`; `follow` is the head of a stream.
-        called: When it was asked for.
-        returned: When the answer was there, the connection lost, or the wait given up.
-        status: Of the answer; 0 when there was none.
-        code: Of a problem; `LOST` or `GIVEN_UP` when there was no answer.
-        worker: Who answered; 0 when nobody did.
-        asked: Who had answered before on this connection; 0 when it was a new one.
-        direct: It did not pass through the relay of the clients.
     """
 
-    session: str
     way: str
-    called: float
-    returned: float
-    status: int = 0
-    code: str = ""
-    worker: int = 0
-    asked: int = 0
-    direct: bool = True
 
 
 class Seen(Record):
