@@ -163,7 +163,7 @@ class FanOut:
                     del self._channels[session_id.int]
 
     def publish(self, session_id: UUID, append: Append, position: int) -> None:
-        """Hand over what this process has just made durable.
+        """Hand over what this process has just made durable, with its companions.
 
         Args:
             session_id: Whose log grew.
@@ -172,18 +172,20 @@ class FanOut:
         """
         self.partials.publish(session_id, append.before, append.events)
         channel = self._channels.get(session_id.int)
-        if channel is None:
-            return
-        first = position - len(append.events) + 1
-        channel.add(
-            [
-                StoredEvent(
-                    session_id, append.before + 1 + i, first + i, event.type, event.record,
-                    event.digest,
-                )
-                for i, event in enumerate(append.events)
-            ]
-        )  # fmt: skip
+        if channel is not None:
+            first = position - len(append.events) + 1
+            channel.add(
+                [
+                    StoredEvent(
+                        session_id, append.before + 1 + i, first + i, event.type, event.record,
+                        event.digest,
+                    )
+                    for i, event in enumerate(append.events)
+                ]
+            )  # fmt: skip
+        for companion in append.companions:
+            position += len(companion.events)
+            self.publish(companion.session_id, companion, position)
 
     def advance(self, session_id: UUID, sequence: int) -> None:
         """Hear that a session has reached a sequence, through whatever process."""

@@ -248,9 +248,6 @@ class CommandHandler:
             return
         after.position = position
         self._fan_out.publish(session_id, append, position)
-        for companion in append.companions:
-            position += len(companion.events)
-            self._fan_out.publish(companion.session_id, companion, position)
         if self._repository.snapshot_due(before, after.session):
             self._do(self._repository.save(session_id, after.session))
         for reaction in self._reactions:

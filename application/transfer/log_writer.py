@@ -182,9 +182,6 @@ class LogWriter:
     async def _append(self, append: Append, before: Session, after: Session) -> None:
         position = await self._written(append)
         self._fan_out.publish(self._id, append, position)
-        for companion in append.companions:
-            position += len(companion.events)
-            self._fan_out.publish(companion.session_id, companion, position)
         if self.log.kind == "sessions" and self._repository.snapshot_due(before, after):
             await self._repository.save(self._id, after)
 

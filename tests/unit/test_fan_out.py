@@ -160,6 +160,17 @@ async def test_an_append_is_handed_over_with_its_sequences_and_positions():
         ]
 
 
+async def test_companions_of_an_append_are_handed_over_with_it():
+    fan_out, child = FanOut(), OTHER
+    append = Append(SESSION_ID, 4, [NewEvent("a.b", b"1", b"d1")], NOON)
+    append.companions = [Append(child, 0, [NewEvent("a.c", b"2", b"d2")], NOON)]
+
+    with fan_out.follow(child) as channel:
+        fan_out.publish(SESSION_ID, append, 12)
+
+        assert channel.after(0) == [StoredEvent(child, 1, 13, "a.c", b"2", b"d2")]
+
+
 async def test_sessions_that_nobody_follows_cost_nothing():
     fan_out = FanOut()
     fan_out.publish(SESSION_ID, Append(SESSION_ID, 0, [NewEvent("a.b", b"", b"")], NOON), 1)
