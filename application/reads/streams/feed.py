@@ -109,22 +109,23 @@ class Feed:
             except StoreUnavailable:
                 if not await self._fan_out.closes_within(LOOK_AGAIN):
                     continue
-                page = Page((), cursor, cursor, up_to_date=True)
+                yield Closing(cursor, age.goodbye(self._fan_out))
+                return
             cursor, up_to_date = page.next, page.up_to_date
             if page.events:
                 # A reader may be slow: what it is given is not kept here as well.
                 given = [page.events]
                 del page
                 yield given.pop()
+            goodbye = age.goodbye(self._fan_out)
+            if goodbye:
+                yield Closing(cursor, goodbye)
+                return
             if not up_to_date:
                 continue
             if not caught_up:
                 caught_up = True
                 yield CaughtUp(cursor)
-            goodbye = age.goodbye(self._fan_out)
-            if goodbye:
-                yield Closing(cursor, goodbye)
-                return
             if not await self._wait(cursor, min(self._timing.ping, age.left())):
                 yield Ping(cursor)
 

@@ -50,6 +50,7 @@ class Replays:
         self._store = store
         self._log = store.log
         self._codec = store.codec
+        self._fan_out = fan_out
         self._tails = tails
         self._longest = (timing or StreamTiming()).longest
         self._closes_within = closes_within or fan_out.closes_within
@@ -89,8 +90,9 @@ class Replays:
                     if not due:
                         reached = cursor
                         break
-                if self._clock() >= end:
-                    yield Closing(cursor, "maximum_age")
+                is_stop = self._fan_out.closing.is_set()
+                if is_stop or self._clock() >= end:
+                    yield Closing(cursor, "server_shutdown" if is_stop else "maximum_age")
                     return
                 cursor = due[0].sequence
                 # A reader may be slow: what it is given is not kept here as well.

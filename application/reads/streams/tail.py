@@ -181,17 +181,20 @@ class Tails:
         cursor = since
         selected = await self._patient.selecting(session_id, since, wanted)
         with self._fan_out.follow(session_id) as channel:
-            while events := await self._patient.read(session_id, cursor):
+            while not age.goodbye(self._fan_out) and (
+                events := await self._patient.read(session_id, cursor)
+            ):
                 cursor = events[-1].sequence
                 # A reader may be slow: what it is given is not kept here as well.
                 given = [selected.of(events)]
                 del events
                 if given[0]:
                     yield given.pop()
-            yield CaughtUp(cursor)
+            if not age.goodbye(self._fan_out):
+                yield CaughtUp(cursor)
             deleted = await self._patient.was_deleted(session_id, cursor)
             written, silence = PieceCursor(channel.partials), Deadline(self._timing.ping)
-            while not (deleted or self._fan_out.closing.is_set() or age.is_over):
+            while not (deleted or age.goodbye(self._fan_out)):
                 events = channel.after(cursor)
                 if not events and channel.head > cursor:
                     events = await self._patient.read(session_id, cursor)
@@ -205,7 +208,8 @@ class Tails:
                     continue
                 # What is being written follows what was recorded, and never what has ended it.
                 known = await self._partials.keep_up(channel.partials, cursor)
-                if channel.head > cursor:
+                if channel.head > cursor or self._fan_out.closing.is_set():
+                    # Whoever was woken meanwhile did not wait yet.
                     continue
                 pieces, turn_id = written.next() if known else [], channel.partials.turn_id
                 for piece in pieces:
@@ -216,10 +220,7 @@ class Tails:
                 if not pieces and await _hears_nothing(channel, silence, most):
                     yield Ping(cursor)
                     silence = Deadline(self._timing.ping)
-            if deleted:
-                yield Closed(cursor)
-            else:
-                yield Closing(cursor, "maximum_age" if age.is_over else "server_shutdown")
+            yield Closed(cursor) if deleted else Closing(cursor, age.goodbye(self._fan_out))
 
     async def _page(
         self, session_id: UUID, since: int, limit: int, wanted: Filter, upto: int | None = None
