@@ -15,7 +15,7 @@ from uuid import UUID
 from application.memory_budget import Share
 from application.partials.book import PartialBook
 from application.partials.session_partials import SessionPartials
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.log.events import StoredEvent
 from application.ports.session.partials import KeptPiece
 from domain.log.erased_records import ERASING

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.log.events import Envelope, NewEvent
 from application.ports.session.idempotency import StoredAnswer
 from application.ports.session.session_rows import SessionRow

@@ -15,7 +15,7 @@ from application.commands.records import RecordEncoder
 from application.commands.request import AccessRequest, Caller
 from application.errors import Busy, StoreUnavailable, VersionConflict
 from application.fan_out import FanOut
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.log.events import NewEvent
 from application.ports.store import Store
 from domain.access.events import ACCESS_LOG, AccessGranted

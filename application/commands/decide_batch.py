@@ -15,7 +15,7 @@ from application.commands.session_queue import PendingCommand
 from application.commands.states.loaded import Loaded
 from application.errors import RecordTooLarge, StateTooLarge, require_sequence
 from application.ports.access.seen_signatures import SignedRequest
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.log.events import NewEvent
 from application.ports.session.idempotency import StoredAnswer
 from application.ports.session.shared_state import SharedWrite

@@ -19,7 +19,7 @@ from application.commands.request import Caller, Outcome, ScopeRequest
 from application.errors import Busy, KeysTaken, StaleScope, VersionConflict
 from application.fan_out import FanOut
 from application.patience import left_of, waiting
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.log.events import NewEvent
 from application.ports.session.shared_state import ScopeOwner, ScopeVersion, SharedWrite
 from application.ports.store import Store

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from application.commands.repository import SessionRepository
 from application.memory_budget import MEBIBYTE, Share
-from application.ports.log.event_log import EventLog
 from application.ports.log.events import StoredEvent
+from application.ports.log.session_logs import SessionLogs
 
 _PAGE = 1000
 _PAGE_BYTES = 2 * MEBIBYTE
@@ -22,7 +22,7 @@ class LineLog:
         memory: What may be read at once.
     """
 
-    def __init__(self, log: EventLog, repository: SessionRepository, memory: Share) -> None:
+    def __init__(self, log: SessionLogs, repository: SessionRepository, memory: Share) -> None:
         self._log = log
         self._repository = repository
         self._memory = memory

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from application.commands.repository import SessionRepository
 from application.errors import Busy, StaleScope, VersionConflict
 from application.fan_out import FanOut
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.log.events import NewEvent
 from application.ports.log.inspection import FoundEvent
 from application.ports.session.blobs import BlobOwner

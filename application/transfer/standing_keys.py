@@ -11,7 +11,7 @@ from uuid import UUID
 
 from application.commands.request import Caller, ScopeRequest
 from application.commands.scope_handler import ScopeHandler
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.session.shared_state import KeyWrite, ScopeOwner, SharedWrite
 from application.ports.store import Store
 from application.transfer.plans import ImportPlan

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from application.ports.log.event_log import EventLog
 from application.ports.log.events import OwnedEvent, OwnedPage
+from application.ports.log.whole_log import WholeLog
 from application.ports.webhooks import DeadLetter, Webhook
 from application.reads.streams.stream_items import PAGE_BYTES, SCANNED
 from application.webhooks.newest import Newest
@@ -36,7 +36,7 @@ class BatchReader:
         newest: The newest of them, in memory.
     """
 
-    def __init__(self, log: EventLog, newest: Newest) -> None:
+    def __init__(self, log: WholeLog, newest: Newest) -> None:
         self._log = log
         self._newest = newest
 

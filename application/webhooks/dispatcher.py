@@ -11,7 +11,7 @@ from uuid import UUID
 from application.fan_out import FanOut
 from application.memory_budget import MEBIBYTE, Share
 from application.ports.clock import Clock
-from application.ports.log.event_log import EventLog
+from application.ports.log.whole_log import WholeLog
 from application.ports.webhooks import MOST_WEBHOOKS, Sender, WebhookStore
 from application.webhooks.batches import BatchReader
 from application.webhooks.delivery import Delivery, DeliveryContext, Pause
@@ -43,7 +43,7 @@ class WebhookDispatcher:
     def __init__(
         self,
         store: WebhookStore,
-        log: EventLog,
+        log: WholeLog,
         fan_out: FanOut,
         sender: Sender,
         clock: Clock,

@@ -19,8 +19,8 @@ from application.errors import (
     WebhookTargetRefused,
 )
 from application.ports.clock import Clock
-from application.ports.log.event_log import EventLog
 from application.ports.log.events import EventFilter
+from application.ports.log.whole_log import WholeLog
 from application.ports.webhooks import (
     MOST_WEBHOOKS,
     Change,
@@ -47,7 +47,7 @@ class Webhooks:
         clock: Time and new ids.
     """
 
-    def __init__(self, store: WebhookStore, log: EventLog, sender: Sender, clock: Clock) -> None:
+    def __init__(self, store: WebhookStore, log: WholeLog, sender: Sender, clock: Clock) -> None:
         self._store = store
         self._log = log
         self._sender = sender

@@ -5,8 +5,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from application.memory_budget import MEBIBYTE, Share
-from application.ports.log.event_log import EventLog
 from application.ports.log.events import EventFilter, OwnedEvent
+from application.ports.log.whole_log import WholeLog
 from application.reads.streams.stream_items import PAGE_BYTES
 from domain.log.erased_records import ERASING
 
@@ -23,7 +23,7 @@ class Newest:
     _KEPT = 1000
     _READ = 500
 
-    def __init__(self, log: EventLog, head: int, share: Share | None = None) -> None:
+    def __init__(self, log: WholeLog, head: int, share: Share | None = None) -> None:
         self._log = log
         self._share = share or Share("webhooks", 8 * MEBIBYTE)
         self._start = self._end = head

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import KeysTaken, VersionConflict
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.log.events import StoredEvent
 from application.ports.session.shared_state import SharedWrite
 from application.ports.store import Store

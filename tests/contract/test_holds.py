@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from application.errors import SessionHeld
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.session.session_rows import Hold, SessionFilter, SessionOrder
 from application.ports.store import Store
 from tests.support.appends import START, Chain, row

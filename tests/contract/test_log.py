@@ -10,7 +10,7 @@ import pytest
 
 from application.errors import KeysTaken, VersionConflict
 from application.memory_budget import MEBIBYTE
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.log.events import StoredEvent
 from application.ports.session.shared_state import SharedWrite
 from application.ports.store import Store

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from application.errors import OutcomeUnknown, StoreUnavailable, VersionConflict
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.session.shared_state import SharedWrite
 from application.ports.store import Store
 from domain.log.chain import genesis, link, record_hash

@@ -13,7 +13,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from application.errors import StoreUnavailable, VersionConflict
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.writing import batch_writer
 from infrastructure.postgres.writing.batch_writer import BatchWriter

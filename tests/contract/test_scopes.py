@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import KeysTaken, StaleScope, VersionConflict
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.session.shared_state import KeyWrite, SharedWrite
 from application.ports.store import Store
 from tests.support.appends import Chain, at, row

@@ -10,7 +10,8 @@ import pytest
 
 from application.errors import SignaturesSeen
 from application.ports.access.seen_signatures import SeenSignatures, SignedRequest
-from application.ports.log.event_log import Append, EventLog
+from application.ports.log.append import Append
+from application.ports.log.event_log import EventLog
 from infrastructure.clock import SystemClock
 from infrastructure.memory.access.seen_signatures import MemorySeenSignatures
 from infrastructure.memory.store import MemoryStore

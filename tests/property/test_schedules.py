@@ -35,7 +35,7 @@ from application.errors import (
 from application.fan_out import Channel, FanOut
 from application.memory_budget import Share
 from application.ports.access.seen_signatures import SignedRequest
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.log.events import StoredEvent
 from application.ports.store import Store
 from application.tasks import take_error

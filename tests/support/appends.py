@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.log.events import NewEvent
 from application.ports.session.idempotency import StoredAnswer
 from application.ports.session.session_rows import NO_ACTIVITY, Activity, SessionRow

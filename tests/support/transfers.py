@@ -13,8 +13,8 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Caller
 from application.commands.scope_handler import ScopeHandler
 from application.fan_out import FanOut
+from application.ports.log.append import Append
 from application.ports.log.census import Census
-from application.ports.log.event_log import Append
 from application.ports.log.events import Envelope, NewEvent
 from application.ports.session.shared_state import ScopeOwner
 from application.ports.store import Store

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.projections.shared_state import scope_id
 from application.transfer import log_writer
 from domain.scope.events import ScopeOpened

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.transfer import log_writer
 from domain.blobs import blob_name
 from domain.session.events import MessageAdded, StatePatched

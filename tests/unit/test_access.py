@@ -10,7 +10,7 @@ from application.commands.access_handler import AccessHandler
 from application.commands.request import Caller
 from application.errors import Busy, StoreUnavailable
 from application.fan_out import FanOut
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from domain.access.events import ACCESS_LOG, AccessGranted
 from domain.access.rules import LONGEST_VALUE, decide, shortened
 from domain.errors import SessionExists

@@ -24,7 +24,8 @@ from application.errors import (
 )
 from application.fan_out import FanOut
 from application.memory_budget import Share
-from application.ports.log.event_log import Append, EventLog
+from application.ports.log.append import Append
+from application.ports.log.event_log import EventLog
 from application.ports.store import Store
 from domain.access.events import ACCESS_LOG
 from domain.errors import CairnError, SessionExists, TurnNotFound

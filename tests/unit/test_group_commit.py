@@ -9,7 +9,7 @@ from psycopg import AsyncConnection
 
 from application.errors import Overloaded
 from application.memory_budget import Share
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.session.shared_state import SharedWrite
 from infrastructure.postgres.writing.batch_writer import Batch
 from infrastructure.postgres.writing.group_commit import CommitLimits, GroupCommit

@@ -16,7 +16,8 @@ from application.errors import (
     StaleSequence,
     StoreUnavailable,
 )
-from application.ports.log.event_log import Append, EventLog
+from application.ports.log.append import Append
+from application.ports.log.event_log import EventLog
 from domain.errors import (
     CairnError,
     Invalid,

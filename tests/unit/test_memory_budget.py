@@ -17,7 +17,7 @@ from application.commands.request import Request
 from application.errors import Overloaded, StateTooLarge
 from application.fan_out import FanOut
 from application.memory_budget import MEBIBYTE, PROGRAM_BYTES, MemoryBudget, Share
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from domain.session import commands as c
 from domain.session.state import Session
 from infrastructure.machine_memory import default_budget, memory_of_machine, resident_bytes
@@ -335,7 +335,7 @@ def test_blocks_that_are_freed_go_back_to_the_system_by_and_by() -> None:
     """In a process of its own, which has few other blocks; else 100 MB stay."""
     program = """
 import asyncio
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.memory_budget import MemoryBudget
 from infrastructure.machine_memory import MemoryReport, resident_bytes
 

@@ -11,7 +11,7 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.fan_out import FanOut
 from application.memory_budget import Share
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.log.events import NewEvent
 from application.ports.store import Store
 from application.reads.queries import Queries

@@ -11,7 +11,7 @@ from application.commands.session_queue import PendingCommand, QueueLimits, Sess
 from application.errors import Busy, VersionConflict
 from application.fan_out import FanOut
 from application.patience import SharedPatience, Waited, waited
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from domain.scope.rules import PatchScope
 from domain.session.commands import AddMessage, CreateSession
 from infrastructure.memory.store import MemoryStore

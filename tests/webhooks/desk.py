@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from application.fan_out import FanOut
-from application.ports.log.event_log import EventLog
 from application.ports.log.events import EventFilter
+from application.ports.log.whole_log import WholeLog
 from application.ports.webhooks import NewWebhook, Webhook
 from application.webhooks.dispatcher import WebhookDispatcher
 from application.webhooks.retry_policy import RetryPolicy
@@ -84,7 +84,7 @@ class Desk:
     def __init__(
         self,
         database: Database,
-        log: EventLog,
+        log: WholeLog,
         fan_out: FanOut,
         rules: RetryPolicy,
         sender: HttpSender,

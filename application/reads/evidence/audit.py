@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from application.errors import CursorAhead
 from application.ports.log.audit import AuditEvents, AuditFilter
-from application.ports.log.event_log import EventLog
 from application.ports.log.events import OwnedEvent
+from application.ports.log.whole_log import WholeLog
 from application.reads.streams.stream_items import PAGE_BYTES, SCANNED
 
 _AT_ONCE = 200
@@ -28,7 +28,7 @@ class AuditFeed:
         events: Finds them.
     """
 
-    def __init__(self, log: EventLog, events: AuditEvents) -> None:
+    def __init__(self, log: WholeLog, events: AuditEvents) -> None:
         self._log = log
         self._events = events
 

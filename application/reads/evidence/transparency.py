@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from application.errors import AuditKeyMissing, BeyondTheLog, LogDamaged
-from application.ports.log.event_log import EventLog
 from application.ports.log.transparency import Signatures, SignedHead, SignedHeads, Tiles
+from application.ports.log.whole_log import WholeLog
 from domain.counted import counted
 from domain.transparency.notes import SigningKey, TreeHead, VerifierKey, format_note
 from domain.transparency.proofs import (
@@ -105,7 +105,7 @@ class TransparencyLog:
 
     def __init__(
         self,
-        log: EventLog,
+        log: WholeLog,
         tiles: Tiles[Any],
         heads: SignedHeads,
         keeper: KeepsTiles,

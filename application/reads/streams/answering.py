@@ -5,8 +5,8 @@ from typing import Any, cast
 from uuid import UUID
 
 from application.ports.log.codec import Codec
-from application.ports.log.event_log import EventLog
 from application.ports.log.events import StoredEvent
+from application.ports.log.session_logs import SessionLogs
 
 SWITCHES = frozenset({"session.created", "agent.switched"})
 """The types of the events that say who answers from then on."""
@@ -65,7 +65,7 @@ class AnsweringIn:
         codec: Reads events.
     """
 
-    def __init__(self, log: EventLog, codec: Codec) -> None:
+    def __init__(self, log: SessionLogs, codec: Codec) -> None:
         self._log = log
         self._codec = codec
         self._agents: dict[UUID, str | None] = {}
@@ -101,7 +101,7 @@ class AnsweringIn:
 
 
 async def newest_of(
-    log: EventLog,
+    log: SessionLogs,
     codec: Codec,
     session_id: UUID,
     agent: str,

@@ -6,7 +6,7 @@ from uuid import UUID
 from application.commands.repository import SessionRepository
 from application.commands.request import Outcome
 from application.ports.log.codec import Codec
-from application.ports.log.event_log import EventLog
+from application.ports.log.session_logs import SessionLogs
 from domain.session.commands import RequestElicitation, RequestPermission
 from domain.session.events import (
     ElicitationAnswered,
@@ -35,7 +35,7 @@ class AskedBefore:
         codec: Reads it.
     """
 
-    def __init__(self, repository: SessionRepository, log: EventLog, codec: Codec) -> None:
+    def __init__(self, repository: SessionRepository, log: SessionLogs, codec: Codec) -> None:
         self._repository = repository
         self._log = log
         self._codec = codec

@@ -6,7 +6,7 @@ from uuid import UUID
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
 from application.errors import StaleSequence
-from application.ports.log.event_log import EventLog
+from application.ports.log.session_logs import SessionLogs
 from application.use_cases.session.lineage import Lineages
 from application.use_cases.session.sessions import Sessions
 from domain.errors import SessionIsStopped
@@ -49,7 +49,7 @@ class ForeignEvents:
     """
 
     def __init__(
-        self, log: EventLog, handler: CommandHandler, sessions: Sessions, lineages: Lineages
+        self, log: SessionLogs, handler: CommandHandler, sessions: Sessions, lineages: Lineages
     ) -> None:
         self._log = log
         self._handler = handler

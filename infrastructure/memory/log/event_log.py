@@ -15,7 +15,7 @@ from application.errors import (
     VersionConflict,
 )
 from application.ports.clock import Clock
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.log.events import (
     EventFilter,
     FeedPage,

@@ -19,7 +19,7 @@ from psycopg import AsyncConnection
 from application.errors import StoreUnavailable
 from application.fan_out import FanOut
 from application.partials.partial import Key, Piece
-from application.ports.log.event_log import EventLog
+from application.ports.log.whole_log import WholeLog
 from application.ports.session.partials import KeptPiece
 from infrastructure.metrics import LAG
 from infrastructure.postgres import sql
@@ -60,7 +60,7 @@ class Listener:
         self._seen = 0
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self, log: EventLog) -> None:
+    async def start(self, log: WholeLog) -> None:
         """Begin to listen and to speak.
 
         Args:
@@ -196,7 +196,7 @@ class Listener:
         except (ValueError, TypeError, AttributeError):
             _logger.warning("a piece that another program has passed on is not understood")
 
-    async def _look(self, log: EventLog) -> None:
+    async def _look(self, log: WholeLog) -> None:
         """Wake those whose sessions changed: when told so, and once a second anyway."""
         while True:
             on_time = False

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection
 
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.log.events import (
     EventFilter,
     FeedPage,

@@ -19,7 +19,7 @@ from application.errors import (
     StaleScope,
     VersionConflict,
 )
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.session.session_rows import Hold
 from domain.errors import CairnError, Erased
 from infrastructure.postgres import sql

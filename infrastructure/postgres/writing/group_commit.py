@@ -36,7 +36,7 @@ from psycopg import AsyncConnection
 from application.errors import OutcomeUnknown, Overloaded, StoreUnavailable
 from application.memory_budget import MEBIBYTE, Share
 from application.patience import waited, waiting
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.outcomes import LOST, outcome_of, unavailable
 from infrastructure.postgres.writing.batch_writer import BatchWriter, Committed

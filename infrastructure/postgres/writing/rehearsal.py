@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from psycopg import AsyncConnection
 
-from application.ports.log.event_log import Append
+from application.ports.log.append import Append
 from application.ports.log.events import NewEvent
 from application.ports.session.idempotency import StoredAnswer
 from application.ports.session.session_rows import SessionRow
