@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from application.ports.session.session_rows import Hold
+from application.ports.session.session_row import Hold
 from domain.errors import (
     AtLimit,
     Conflict,

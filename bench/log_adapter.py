@@ -10,7 +10,7 @@ from uuid import UUID
 from application.ports.log.append import Append
 from application.ports.log.events import Envelope, NewEvent
 from application.ports.session.idempotency import StoredAnswer
-from application.ports.session.session_rows import SessionRow
+from application.ports.session.session_row import SessionRow
 from domain.log.chain import genesis, link, record_hash
 from domain.session.events import MessageAdded
 from infrastructure.clock import SystemClock

@@ -10,7 +10,7 @@ from application.commands.repository import SessionRepository
 from application.erasure.plans import Because, ErasurePlan, PlannedSession, SharedKeys
 from application.errors import require_sequence
 from application.ports.log.erasures import Erasures, Relation
-from application.ports.session.session_rows import SessionRows
+from application.ports.session.session_rows import RowLookup
 from application.projections.shared_state import user_scope
 from domain.errors import SessionNotFound
 
@@ -29,9 +29,7 @@ class ErasurePlanner:
         repository: Loads the states of sessions.
     """
 
-    def __init__(
-        self, rows: SessionRows, erasures: Erasures, repository: SessionRepository
-    ) -> None:
+    def __init__(self, rows: RowLookup, erasures: Erasures, repository: SessionRepository) -> None:
         self._rows = rows
         self._erasures = erasures
         self._repository = repository

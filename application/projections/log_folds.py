@@ -9,7 +9,7 @@ from application.commands.repository import SessionRepository
 from application.ports.log.codec import Codec
 from application.ports.log.events import StoredEvent
 from application.ports.log.read_models import HistoryRow, ListRow, LoggedEvent, Made
-from application.ports.session.session_rows import NEVER
+from application.ports.session.session_row import NEVER
 from application.projections.session_row import session_row
 from application.projections.shared_state import shared_writes
 from domain.scope.events import ScopeOpened

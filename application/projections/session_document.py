@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from application.ports.session.session_rows import NEVER, Activity
+from application.ports.session.session_row import NEVER, Activity
 from domain.badges import Badge, Info, badge_for_log, state_of
 from domain.session.state import ABSENT, MARKS, Session
 from domain.values import rfc3339

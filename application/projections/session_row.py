@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from application.ports.log.codec import Codec
-from application.ports.session.session_rows import NEVER, SessionRow
+from application.ports.session.session_row import NEVER, SessionRow
 from application.projections.session_document import activity_of, badge_of, kept_document
 from domain.session.life.supervision import next_deadline
 from domain.session.state import MARKS, Session

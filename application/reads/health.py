@@ -11,13 +11,13 @@ from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
 from application.ports.session.leases import Lease, Presence, Sign
-from application.ports.session.session_rows import (
+from application.ports.session.listed_sessions import (
     After,
     ListedSession,
     SessionFilter,
     SessionOrder,
-    SessionRows,
 )
+from application.ports.session.session_rows import SessionLists
 from domain.badges import (
     CANCELLATION,
     Badge,
@@ -116,7 +116,7 @@ class Checkups:
         presence: Keeps signs of life.
     """
 
-    def __init__(self, rows: SessionRows, presence: Presence) -> None:
+    def __init__(self, rows: SessionLists, presence: Presence) -> None:
         self._rows, self._presence = rows, presence
 
     async def of(self, sessions: Sequence[ListedSession]) -> Sequence[Checkup]:

@@ -10,8 +10,9 @@ from application.commands.request import Caller
 from application.erasure.erasing import Erasing
 from application.erasure.proof import ErasureProofs
 from application.errors import StaleSequence
+from application.ports.session.listed_sessions import After, SessionFilter, SessionOrder
 from application.ports.session.retention import ExpiredSession, KeptMeanwhile, UnderHold
-from application.ports.session.session_rows import After, SessionFilter, SessionOrder, SessionRows
+from application.ports.session.session_rows import SessionLists
 from application.retention.policies import Policy
 from domain.access.events import AccessGranted
 from domain.errors import SessionNotFound, UnderLegalHold
@@ -32,7 +33,7 @@ class StoredSessions:
     """
 
     def __init__(
-        self, rows: SessionRows, erasing: Erasing, proofs: ErasureProofs, accesses: AccessHandler
+        self, rows: SessionLists, erasing: Erasing, proofs: ErasureProofs, accesses: AccessHandler
     ) -> None:
         self._rows = rows
         self._erasing = erasing

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from uuid import UUID
 
-from application.ports.session.session_rows import SessionRows
+from application.ports.session.session_rows import RowLookup
 from domain.errors import SessionNotFound
 from domain.principal import Principal
 from domain.values import Owner
@@ -22,7 +22,7 @@ class Sight:
 
     def __init__(
         self,
-        rows: SessionRows,
+        rows: RowLookup,
         owner_in_memory: Callable[[UUID], Owner | None] = lambda _: None,
     ) -> None:
         self._rows = rows

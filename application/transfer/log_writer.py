@@ -11,7 +11,7 @@ from application.ports.log.append import Append
 from application.ports.log.events import NewEvent
 from application.ports.log.inspection import FoundEvent
 from application.ports.session.blobs import BlobOwner
-from application.ports.session.session_rows import Hold
+from application.ports.session.session_row import Hold
 from application.ports.session.shared_state import ScopeOwner, SharedWrite
 from application.ports.store import Store
 from application.projections.session_row import session_row

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from application.ports.log.joined_pages import JoinedPage, JoinedPages
-from application.ports.session.session_rows import Activity
+from application.ports.session.session_row import Activity
 from application.ports.store import Store
 from application.reads.streams.wire import record_json
 from infrastructure.postgres.log.joined_pages import PostgresJoinedPages

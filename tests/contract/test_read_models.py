@@ -11,14 +11,14 @@ import pytest
 
 from application.errors import VersionConflict
 from application.ports.log.events import EventFilter
-from application.ports.session.session_rows import (
-    Activity,
+from application.ports.session.listed_sessions import (
     After,
     ListedSession,
     SessionFilter,
     SessionOrder,
     SortKey,
 )
+from application.ports.session.session_row import Activity
 from application.ports.session.shared_state import ScopeOwner
 from application.ports.store import Store
 from domain.session.events import Recorded, SessionCreated, StatePatched

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from application.ports.log.append import Append
 from application.ports.log.events import NewEvent
 from application.ports.session.idempotency import StoredAnswer
-from application.ports.session.session_rows import NO_ACTIVITY, Activity, SessionRow
+from application.ports.session.session_row import NO_ACTIVITY, Activity, SessionRow
 from application.ports.session.shared_state import ScopeVersion, SharedWrite
 from domain.log.chain import genesis, link, record_hash
 

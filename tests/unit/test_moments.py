@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.errors import BeforeFirstEvent
-from application.ports.session.session_rows import NEVER
+from application.ports.session.session_row import NEVER
 from application.reads.moments import Moments
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

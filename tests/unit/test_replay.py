@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from application.fan_out import FanOut
-from application.ports.session.session_rows import NEVER
+from application.ports.session.session_row import NEVER
 from application.reads.streams.pace import LONGEST_GAP, Pace
 from application.reads.streams.replay import Replays
 from application.reads.streams.selecting import ALL, Filter

@@ -10,13 +10,13 @@ import pytest
 from api.composition.retention import policies_of
 from api.settings import Settings
 from api.start_error import StartError
+from application.ports.session.listed_sessions import SessionFilter
 from application.ports.session.retention import (
     ArchiveDamaged,
     ExpiredSession,
     KeptMeanwhile,
     UnderHold,
 )
-from application.ports.session.session_rows import SessionFilter
 from application.retention.job import RetentionJob
 from application.retention.keeping import Retention
 from application.retention.policies import Policy, PolicyFault, read_policies

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from application.ports.session.session_rows import Activity, SessionRow
+from application.ports.session.session_row import Activity, SessionRow
 from application.projections.session_document import activity_of, kept_document, session_document
 from application.projections.session_row import (
     PROJECTION_VERSION,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from api.cli.json_client import JsonClient
 from api.cli.options import Failure
 from api.cli.screen import printable, summary
-from application.ports.session.session_rows import NEVER
+from application.ports.session.session_row import NEVER
 
 _PART = 50
 """Events that are asked for together."""

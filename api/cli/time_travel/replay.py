@@ -12,7 +12,7 @@ from api.cli.reading.session_ids import find_session
 from api.cli.screen import fitted, stop_writing
 from api.cli.time_travel.past import Past, Shown
 from api.cli.time_travel.player import JUMP, Player
-from application.ports.session.session_rows import NEVER
+from application.ports.session.session_row import NEVER
 from application.reads.streams.pace import FASTEST, SLOWEST, Pace
 
 if TYPE_CHECKING:

@@ -11,7 +11,12 @@ from uuid import UUID
 import msgspec
 
 from application.errors import InvalidCursor
-from application.ports.session.session_rows import After, ListedSession, SessionFilter, SessionOrder
+from application.ports.session.listed_sessions import (
+    After,
+    ListedSession,
+    SessionFilter,
+    SessionOrder,
+)
 
 _TAG = 16
 _PlaceT = TypeVar("_PlaceT")

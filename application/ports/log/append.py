@@ -9,7 +9,7 @@ from uuid import UUID
 from application.ports.access.seen_signatures import SignedRequest
 from application.ports.log.events import NewEvent
 from application.ports.session.idempotency import StoredAnswer
-from application.ports.session.session_rows import NO_ACTIVITY, Activity, Hold, SessionRow
+from application.ports.session.session_row import NO_ACTIVITY, Activity, Hold, SessionRow
 from application.ports.session.shared_state import ScopeOwner, ScopeVersion, SharedWrite
 from domain.access.events import ACCESS_LOG
 from domain.errors import SessionExists

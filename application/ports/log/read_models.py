@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from application.ports.session.session_rows import SessionRow
+from application.ports.session.session_row import SessionRow
 from domain.session.state import Session
 
 

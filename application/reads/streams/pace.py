@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from application.ports.session.session_rows import NEVER
+from application.ports.session.session_row import NEVER
 
 SLOWEST, FASTEST = 0.01, 1000.0
 """How many times faster than it was recorded a replay may be."""

@@ -6,13 +6,13 @@ from datetime import datetime
 from uuid import UUID
 
 from application.ports.clock import Clock
-from application.ports.session.session_rows import (
+from application.ports.session.listed_sessions import (
     After,
     ListedSession,
     SessionFilter,
     SessionOrder,
-    SessionRow,
 )
+from application.ports.session.session_row import SessionRow
 from infrastructure.memory.tables import Tables, is_wanted
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from application.ports.log.inspection import FoundKey, FoundRow, OwnWrite
-from application.ports.session.session_rows import Activity
+from application.ports.session.session_row import Activity
 from application.tasks import ended
 from domain.repair.integrity import Placed
 from domain.session.state import FORMAT, OLDEST_FORMAT, Session

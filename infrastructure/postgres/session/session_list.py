@@ -7,13 +7,13 @@ from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple
 
 from application.ports.session.leases import Lease
-from application.ports.session.session_rows import (
-    Activity,
+from application.ports.session.listed_sessions import (
     After,
     ListedSession,
     SessionFilter,
     SessionOrder,
 )
+from application.ports.session.session_row import Activity
 from infrastructure.postgres import sql
 
 _BLOCKS = sql.load("session_list")

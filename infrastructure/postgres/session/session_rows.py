@@ -4,13 +4,13 @@ import json
 from collections.abc import Sequence
 from uuid import UUID
 
-from application.ports.session.session_rows import (
+from application.ports.session.listed_sessions import (
     After,
     ListedSession,
     SessionFilter,
     SessionOrder,
-    SessionRow,
 )
+from application.ports.session.session_row import SessionRow
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.session.session_list import (

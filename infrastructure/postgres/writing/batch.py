@@ -7,7 +7,7 @@ from uuid import UUID
 
 from application.ports.access.seen_signatures import SignedRequest
 from application.ports.log.append import Append
-from application.ports.session.session_rows import SessionRow
+from application.ports.session.session_row import SessionRow
 from domain.log.erased_records import erased_hash
 from infrastructure.postgres.writing.arrays import (
     BigintArray,

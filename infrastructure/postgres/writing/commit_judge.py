@@ -20,7 +20,7 @@ from application.errors import (
     VersionConflict,
 )
 from application.ports.log.append import Append
-from application.ports.session.session_rows import Hold
+from application.ports.session.session_row import Hold
 from domain.errors import CairnError, Erased
 from infrastructure.postgres import sql
 from infrastructure.postgres.writing.arrays import BigintArray, ByteaArray, TextArray, UuidArray

@@ -8,7 +8,7 @@ from psycopg import AsyncConnection
 from application.ports.log.append import Append
 from application.ports.log.events import NewEvent
 from application.ports.session.idempotency import StoredAnswer
-from application.ports.session.session_rows import SessionRow
+from application.ports.session.session_row import SessionRow
 from infrastructure.postgres import sql
 from infrastructure.postgres.writing.batch import arguments
 
