@@ -12,7 +12,8 @@ from uuid import UUID
 from application.commands.repository import SessionRepository
 from application.commands.request import Request
 from application.errors import BlobMissing
-from application.ports.session.blobs import BlobOwner, BlobStore
+from application.ports.blobs.blob import BlobOwner
+from application.ports.blobs.naming import BlobNames
 from domain.blobs import NONE_NAMED, named_blobs
 from domain.replacing import replace
 from domain.session.commands import Command, CreateSession, RecordActivity
@@ -33,7 +34,7 @@ class BlobNaming:
         later: Has something done that nobody waits for.
     """
 
-    def __init__(self, blobs: BlobStore, repository: SessionRepository, later: Later) -> None:
+    def __init__(self, blobs: BlobNames, repository: SessionRepository, later: Later) -> None:
         self._blobs = blobs
         self._repository = repository
         self._later = later

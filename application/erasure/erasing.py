@@ -18,8 +18,8 @@ from application.commands.request import Caller
 from application.commands.scope_handler import ScopeHandler
 from application.erasure.planning import ErasurePlanner
 from application.erasure.plans import ErasurePlan, SharedKeys
+from application.ports.blobs.blob import BlobOwner
 from application.ports.log.erasures import Erasures, PendingErasure
-from application.ports.session.blobs import BlobOwner
 from application.ports.store import Store
 from application.projections.shared_state import user_scope
 from application.reads.transcript.transcripts import Transcripts

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from application.ports.blobs.blob_store import BlobStore
 from application.ports.clock import Clock
 from application.ports.log.announcer import Announcer
 from application.ports.log.codec import Codec
 from application.ports.log.event_log import EventLog
 from application.ports.session.artifacts import ArtifactStore
-from application.ports.session.blobs import BlobStore
 from application.ports.session.deadlines import Deadlines
 from application.ports.session.idempotency import IdempotencyKeys
 from application.ports.session.leases import Leases, Presence

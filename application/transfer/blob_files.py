@@ -5,7 +5,9 @@ from collections.abc import AsyncGenerator, Iterable
 from typing import Any, NamedTuple, Protocol
 
 from application.errors import BlobNotFound
-from application.ports.session.blobs import Blob, BlobOwner, BlobStore
+from application.ports.blobs.blob import Blob, BlobOwner
+from application.ports.blobs.blob_store import BlobStore
+from application.ports.blobs.reading import BlobReads
 from domain.blobs import digest_of_blob
 from domain.checks import require_name
 
@@ -22,7 +24,7 @@ class BlobFile:
         blob: What is kept of it.
     """
 
-    def __init__(self, store: BlobStore, owner: BlobOwner, blob: Blob) -> None:
+    def __init__(self, store: BlobReads, owner: BlobOwner, blob: Blob) -> None:
         self._store = store
         self._owner = owner
         self._blob = blob

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from application.ports.blobs.blob import BlobOwner
 from application.ports.log.census import Census
 from application.ports.log.events import StoredEvent
-from application.ports.session.blobs import BlobOwner
 from application.ports.session.listed_sessions import After, SessionFilter, SessionOrder
 from application.ports.session.shared_state import ScopeOwner
 from application.ports.store import Store

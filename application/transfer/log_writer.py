@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from application.commands.repository import SessionRepository
 from application.errors import Busy, StaleScope, VersionConflict
 from application.fan_out import FanOut
+from application.ports.blobs.blob import BlobOwner
 from application.ports.log.append import Append
 from application.ports.log.events import NewEvent
 from application.ports.log.inspection import FoundEvent
-from application.ports.session.blobs import BlobOwner
 from application.ports.session.session_row import Hold
 from application.ports.session.shared_state import ScopeOwner, SharedWrite
 from application.ports.store import Store

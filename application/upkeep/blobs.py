@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from application.ports.session.blobs import BlobStore
+from application.ports.blobs.freeing import BlobFreeing
 
 _AT_ONCE = 10
 """Each may be large, and all of them are freed in one transaction."""
@@ -19,7 +19,7 @@ class BlobSweeper:
         grace: How long what no session names is kept.
     """
 
-    def __init__(self, blobs: BlobStore, grace: timedelta) -> None:
+    def __init__(self, blobs: BlobFreeing, grace: timedelta) -> None:
         self._blobs = blobs
         self._grace = grace
 

@@ -14,7 +14,8 @@ from application.errors import (
     StoreUnavailable,
 )
 from application.memory_budget import Share
-from application.ports.session.blobs import CHUNK, Blob, BlobOwner, BlobStore, KeptBlob, NamedBlob
+from application.ports.blobs.blob import CHUNK, Blob, BlobOwner, KeptBlob, NamedBlob
+from application.ports.blobs.blob_store import BlobStore
 from domain.blobs import blob_name, digest_of_blob
 from domain.errors import Invalid
 

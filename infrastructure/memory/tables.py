@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from application.ports.blobs.blob import Blob, BlobOwner, Chunk
 from application.ports.log.events import StoredEvent
 from application.ports.session.artifacts import ArtifactVersion
-from application.ports.session.blobs import Blob, BlobOwner, Chunk
 from application.ports.session.idempotency import StoredAnswer
 from application.ports.session.leases import Lease, Sign
 from application.ports.session.listed_sessions import SessionFilter

@@ -18,7 +18,7 @@ from application.errors import (
     StoreUnavailable,
 )
 from application.memory_budget import MemoryBudget
-from application.ports.session.blobs import CHUNK, Blob, BlobOwner, KeptBlob
+from application.ports.blobs.blob import CHUNK, Blob, BlobOwner, KeptBlob
 from application.ports.store import Store
 from application.use_cases.blobs import Blobs
 from domain.blobs import blob_name, digest_of_blob

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from application.ports.session.blobs import CHUNK, Blob, BlobOwner
+from application.ports.blobs.blob import CHUNK, Blob, BlobOwner
 from application.ports.session.retention import ArchiveDamaged
 from application.transfer.log_file import Selection
 from domain.blobs import blob_name

@@ -10,7 +10,7 @@ import pytest
 
 from application.commands.request import Idempotency, Request
 from application.errors import BlobMissing
-from application.ports.session.blobs import BlobOwner
+from application.ports.blobs.blob import BlobOwner
 from domain import blobs
 from domain.blobs import NamedBlobs, blob_name, named_blobs
 from domain.errors import TurnNotFound

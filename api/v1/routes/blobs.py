@@ -28,7 +28,7 @@ from api.services import services_of
 from api.v1.schemas.blobs import BlobDeleted, BlobList, StoredBlob
 from api.v1.schemas.commands import EmptyBody
 from application.errors import InvalidCursor
-from application.ports.session.blobs import Blob, BlobOwner
+from application.ports.blobs.blob import Blob, BlobOwner
 from domain.blobs import BLOB_PATTERN, digest_of_blob
 from domain.checks import require_name
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from application.errors import StoreUnavailable
+from application.ports.blobs.blob import Blob, BlobOwner, Chunk, KeptBlob, NamedBlob
 from application.ports.clock import Clock
-from application.ports.session.blobs import Blob, BlobOwner, Chunk, KeptBlob, NamedBlob
 from domain.blobs import blob_name, digest_of_blob
 from infrastructure.memory.tables import BlobReference, HeldBlob, Tables
 
@@ -19,7 +19,7 @@ class _Upload:
 
 
 class MemoryBlobs:
-    """The blobs; see `application.ports.session.blobs.BlobStore`.
+    """The blobs; see `application.ports.blobs.blob_store.BlobStore`.
 
     Args:
         tables: What it shares with the log.

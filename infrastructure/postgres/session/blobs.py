@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from psycopg import AsyncConnection
 
 from application.errors import StoreUnavailable
-from application.ports.session.blobs import Blob, BlobOwner, Chunk, KeptBlob, NamedBlob
+from application.ports.blobs.blob import Blob, BlobOwner, Chunk, KeptBlob, NamedBlob
 from domain.blobs import blob_name, digest_of_blob
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
@@ -17,7 +17,7 @@ _ENDED = "the upload was taken for one that had ended; send it again"
 
 
 class PostgresBlobs:
-    """The blobs; see `application.ports.session.blobs.BlobStore`.
+    """The blobs; see `application.ports.blobs.blob_store.BlobStore`.
 
     Args:
         database: For what is asked beside commands.
