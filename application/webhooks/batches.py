@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from application.ports.log.events import OwnedEvent, OwnedPage
 from application.ports.log.whole_log import WholeLog
-from application.ports.webhooks import DeadLetter, Webhook
+from application.ports.webhooks.dead_letters import DeadLetter
+from application.ports.webhooks.webhook import Webhook
 from application.reads.streams.stream_items import PAGE_BYTES, SCANNED
 from application.webhooks.newest import Newest
 

@@ -16,7 +16,9 @@ from application.fan_out import FanOut
 from application.memory_budget import Share
 from application.ports.clock import Clock
 from application.ports.log.events import OwnedEvent
-from application.ports.webhooks import Connection, DeliveryResult, Sender, Webhook, WebhookStore
+from application.ports.webhooks.delivering import DeliveredWebhooks
+from application.ports.webhooks.sender import Connection, DeliveryResult, Sender
+from application.ports.webhooks.webhook import Webhook
 from application.webhooks.batches import BatchReader
 from application.webhooks.messages import body_of, message_id, signed
 from application.webhooks.retry_policy import RetryPolicy
@@ -43,7 +45,7 @@ class DeliveryContext:
         share: The memory for events on their way.
     """
 
-    store: WebhookStore
+    store: DeliveredWebhooks
     batches: BatchReader
     fan_out: FanOut
     sender: Sender

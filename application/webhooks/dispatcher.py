@@ -12,7 +12,9 @@ from application.fan_out import FanOut
 from application.memory_budget import MEBIBYTE, Share
 from application.ports.clock import Clock
 from application.ports.log.whole_log import WholeLog
-from application.ports.webhooks import MOST_WEBHOOKS, Sender, WebhookStore
+from application.ports.webhooks.delivering import DeliveredWebhooks
+from application.ports.webhooks.sender import Sender
+from application.ports.webhooks.webhook import MOST_WEBHOOKS
 from application.webhooks.batches import BatchReader
 from application.webhooks.delivery import Delivery, DeliveryContext, Pause
 from application.webhooks.newest import Newest
@@ -42,7 +44,7 @@ class WebhookDispatcher:
 
     def __init__(
         self,
-        store: WebhookStore,
+        store: DeliveredWebhooks,
         log: WholeLog,
         fan_out: FanOut,
         sender: Sender,

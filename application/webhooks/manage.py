@@ -21,15 +21,11 @@ from application.errors import (
 from application.ports.clock import Clock
 from application.ports.log.events import EventFilter
 from application.ports.log.whole_log import WholeLog
-from application.ports.webhooks import (
-    MOST_WEBHOOKS,
-    Change,
-    DeadLetter,
-    NewWebhook,
-    Sender,
-    Webhook,
-    WebhookStore,
-)
+from application.ports.webhooks.changes import Change, NewWebhook
+from application.ports.webhooks.dead_letters import DeadLetter
+from application.ports.webhooks.keeping import ManagedWebhooks
+from application.ports.webhooks.sender import Sender
+from application.ports.webhooks.webhook import MOST_WEBHOOKS, Webhook
 from application.webhooks.checks import check_secret, check_types, fault_of_url, new_secret
 from domain.errors import Invalid, LimitReached
 
@@ -47,7 +43,7 @@ class Webhooks:
         clock: Time and new ids.
     """
 
-    def __init__(self, store: WebhookStore, log: WholeLog, sender: Sender, clock: Clock) -> None:
+    def __init__(self, store: ManagedWebhooks, log: WholeLog, sender: Sender, clock: Clock) -> None:
         self._store = store
         self._log = log
         self._sender = sender

@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from application.ports.webhooks import Change, Webhook
+from application.ports.webhooks.changes import Change
+from application.ports.webhooks.webhook import Webhook
 
 _ATTEMPTED_ANEW = ("url", "types", "secret", "active")
 

@@ -9,20 +9,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from application.ports.webhooks import (
-    MOST_WEBHOOKS,
-    Change,
-    DeadLetter,
-    NewWebhook,
-    Webhook,
-    consumer_of,
-)
+from application.ports.webhooks.changes import Change, NewWebhook
+from application.ports.webhooks.dead_letters import DeadLetter
+from application.ports.webhooks.webhook import MOST_WEBHOOKS, Webhook, consumer_of
 from infrastructure.memory.tables import Tables
 from infrastructure.memory.webhook_changes import changed
 
 
 class MemoryWebhooks:
-    """The webhooks; see `application.ports.webhooks.WebhookStore`.
+    """The webhooks; see `application.ports.webhooks.webhook_store.WebhookStore`.
 
     Args:
         tables: What it shares with the log.

@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import Callable
 from importlib import import_module
 
-from application.ports.webhooks import Connection, Sender
+from application.ports.webhooks.sender import Connection, Sender
 
 
 class LateSender:
-    """Reaches receivers; see `application.ports.webhooks.Sender`.
+    """Reaches receivers; see `application.ports.webhooks.sender.Sender`.
 
     Args:
         timeout: Seconds that a delivery may take in all.

@@ -16,7 +16,7 @@ from time import monotonic
 
 import httpx
 
-from application.ports.webhooks import DeliveryResult
+from application.ports.webhooks.sender import DeliveryResult
 from infrastructure.metrics import WEBHOOK_ATTEMPTS
 
 _USER_AGENT = "cairn-webhooks"
@@ -85,7 +85,7 @@ def _is_this_machine(host: str) -> bool:
 
 
 class HttpSender:
-    """Reaches receivers; see `application.ports.webhooks.Sender`.
+    """Reaches receivers; see `application.ports.webhooks.sender.Sender`.
 
     Args:
         timeout: Seconds that a delivery may take in all.

@@ -12,14 +12,9 @@ import psycopg
 
 from application.errors import OutcomeUnknown, StoreUnavailable
 from application.ports.log.events import EventFilter
-from application.ports.webhooks import (
-    MOST_WEBHOOKS,
-    Change,
-    DeadLetter,
-    NewWebhook,
-    Webhook,
-    consumer_of,
-)
+from application.ports.webhooks.changes import Change, NewWebhook
+from application.ports.webhooks.dead_letters import DeadLetter
+from application.ports.webhooks.webhook import MOST_WEBHOOKS, Webhook, consumer_of
 from infrastructure.keys.sealing import CannotOpen, Plain, Sealer
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
@@ -33,7 +28,7 @@ _logger = logging.getLogger("cairn.webhooks")
 
 
 class PostgresWebhooks:
-    """The webhooks; see `application.ports.webhooks.WebhookStore`.
+    """The webhooks; see `application.ports.webhooks.webhook_store.WebhookStore`.
 
     Args:
         database: Where they are kept.

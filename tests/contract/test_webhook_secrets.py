@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from application.ports.webhooks import Change, NewWebhook
+from application.ports.webhooks.changes import Change, NewWebhook
 from infrastructure.keys.sealing import CannotOpen, Sealer, make_sealing_key, rotate_sealing_key
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.webhooks import PostgresWebhooks

@@ -12,7 +12,9 @@ import pytest
 
 from application.ports.log.checkpoints import Checkpoints
 from application.ports.log.events import EventFilter
-from application.ports.webhooks import Change, NewWebhook, Webhook, WebhookStore, consumer_of
+from application.ports.webhooks.changes import Change, NewWebhook
+from application.ports.webhooks.webhook import Webhook, consumer_of
+from application.ports.webhooks.webhook_store import WebhookStore
 from infrastructure.memory.log.checkpoints import MemoryCheckpoints
 from infrastructure.memory.tables import Tables
 from infrastructure.memory.webhooks import MemoryWebhooks

@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 from application.fan_out import FanOut
 from application.ports.log.events import EventFilter
 from application.ports.log.whole_log import WholeLog
-from application.ports.webhooks import NewWebhook, Webhook
+from application.ports.webhooks.changes import NewWebhook
+from application.ports.webhooks.webhook import Webhook
 from application.webhooks.dispatcher import WebhookDispatcher
 from application.webhooks.retry_policy import RetryPolicy
 from infrastructure.outgoing.webhook_sender import HttpSender

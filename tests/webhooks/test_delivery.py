@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from application.errors import StoreUnavailable
-from application.ports.webhooks import Change
+from application.ports.webhooks.changes import Change
 from tests.support.appends import Chain, row
 from tests.support.receiver import Answer, receiving
 from tests.webhooks.desk import SECRET, START, Desk, desk

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from application.ports.webhooks import DeadLetter, Webhook
+from application.ports.webhooks.dead_letters import DeadLetter
+from application.ports.webhooks.webhook import Webhook
 from domain.values import rfc3339
 
 

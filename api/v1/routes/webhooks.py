@@ -32,8 +32,9 @@ from api.v1.schemas.webhooks import (
 )
 from application.errors import DeadLetterNotFound, WebhookNotFound
 from application.ports.log.events import EventFilter
-from application.ports.webhooks import MOST_WEBHOOKS, Change
-from application.ports.webhooks import Webhook as StoredWebhook
+from application.ports.webhooks.changes import Change
+from application.ports.webhooks.webhook import MOST_WEBHOOKS
+from application.ports.webhooks.webhook import Webhook as StoredWebhook
 from domain.errors import CairnError, Invalid
 from domain.principal import NOTHING
 

@@ -1,0 +1,1 @@
+"""Webhooks as they are kept, and what they need of the world."""
