@@ -8,7 +8,8 @@ from uuid import UUID
 from application.commands.repository import SessionRepository
 from application.ports.log.codec import Codec
 from application.ports.log.events import StoredEvent
-from application.ports.log.read_models import HistoryRow, ListRow, LoggedEvent, Made
+from application.ports.read_models.logged import LoggedEvent
+from application.ports.read_models.made import HistoryRow, ListRow, Made
 from application.ports.session.session_row import NEVER
 from application.projections.session_row import session_row
 from application.projections.shared_state import shared_writes

@@ -19,16 +19,15 @@ from typing import NamedTuple
 from uuid import UUID
 
 from application.commands.repository import SessionRepository
-from application.ports.log.read_models import (
+from application.ports.read_models.logged import LoggedEvent
+from application.ports.read_models.made import Made
+from application.ports.read_models.progress import (
     Difference,
     Ended,
     ErasedMeanwhile,
-    LoggedEvent,
-    Made,
     RebuildProgress,
-    Shadow,
-    Shadows,
 )
+from application.ports.read_models.shadow import Shadow, Shadows
 from application.ports.store import Store
 from application.projections.log_folds import LogFold
 from application.projections.session_row import PROJECTION_VERSION

@@ -10,7 +10,7 @@ import pytest
 
 from api.composition.database import open_read_models
 from application.errors import StoreUnavailable
-from application.ports.log.read_models import Difference, RebuildRuns
+from application.ports.read_models.progress import Difference, RebuildRuns
 from application.projections.read_models import Rebuilding, Rebuilt, StillDifferent
 from domain.timers import Timers
 from tests.support.api import HELLO, Api, done

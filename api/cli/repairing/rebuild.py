@@ -12,7 +12,7 @@ from api.composition.database import bring_up_to_date, existing_database_of, ope
 from api.settings import Settings
 from api.start_error import StartError
 from application.errors import StoreUnavailable
-from application.ports.log.read_models import RebuildRuns
+from application.ports.read_models.progress import RebuildRuns
 from application.projections.read_models import Rebuilding, Rebuilt, StillDifferent
 from domain.counted import counted
 

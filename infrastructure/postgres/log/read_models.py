@@ -10,13 +10,12 @@ import psycopg
 from psycopg import AsyncConnection
 
 from application.errors import StoreUnavailable
-from application.ports.log.read_models import (
+from application.ports.read_models.logged import LoggedEvent
+from application.ports.read_models.made import ListRow, Made
+from application.ports.read_models.progress import (
     Difference,
     Ended,
     ErasedMeanwhile,
-    ListRow,
-    LoggedEvent,
-    Made,
     RebuildProgress,
     RebuildRuns,
 )
@@ -39,7 +38,7 @@ _SWITCH = (
 
 
 class PostgresShadow:
-    """The read models that are made anew; see `application.ports.log.read_models.Shadow`.
+    """The read models that are made anew; see `application.ports.read_models.shadow.Shadow`.
 
     Args:
         connection: In autocommit mode, of nobody else.
@@ -200,7 +199,7 @@ class PostgresShadow:
 
 
 class PostgresShadows:
-    """Gives the read models that are made anew; see `application.ports.log.read_models.Shadows`.
+    """Gives the read models that are made anew; see `application.ports.read_models.shadow.Shadows`.
 
     Args:
         database: Where they are.
