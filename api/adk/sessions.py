@@ -13,12 +13,7 @@ from api.http.incoming.requests import HttpRequest, name_of
 from api.http.outgoing.responses import to_json
 from api.services import Services, caller_of, services_of
 from application.commands.request import Caller, IdempotencyKey, Outcome
-from application.ports.session.listed_sessions import (
-    After,
-    ListedSession,
-    SessionFilter,
-    SessionOrder,
-)
+from application.ports.session.listing import After, ListedSession, SessionFilter, SessionOrder
 from application.use_cases.session.named_sessions import SessionName
 from domain.session.commands import ForeignEvent
 

@@ -13,7 +13,7 @@ from api.http.around.authorization import narrowed, principal_of
 from api.http.incoming import cursors
 from api.http.incoming.requests import HttpRequest
 from api.services import services_of
-from application.ports.session.listed_sessions import After, SessionFilter, SessionOrder
+from application.ports.session.listing import After, SessionFilter, SessionOrder
 from application.use_cases.managers.forwarded_lists import (
     Asked,
     Found,

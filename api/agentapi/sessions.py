@@ -10,7 +10,7 @@ from api.http.around.authorization import principal_of
 from api.http.incoming.requests import HttpRequest, name_of
 from api.services import services_of
 from application.ports.managers.session_routes import SessionRoute
-from application.ports.session.listed_sessions import ListedSession
+from application.ports.session.listing import ListedSession
 from domain.errors import SessionNotFound
 from domain.session.commands import CreateSession, FirstMessage, ForeignEvent
 from domain.values import Agent, Owner, rfc3339

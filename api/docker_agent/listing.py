@@ -8,7 +8,7 @@ from api.http.incoming import cursors
 from api.http.incoming.requests import HttpRequest
 from api.http.outgoing.responses import next_link
 from api.services import services_of
-from application.ports.session.listed_sessions import ListedSession, SessionFilter, SessionOrder
+from application.ports.session.listing import ListedSession, SessionFilter, SessionOrder
 
 MOST = 1000
 """Sessions of one answer: clients that know no pages are given the newest ones."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, cast
 
-from application.ports.session.listed_sessions import ListedSession
+from application.ports.session.listing import ListedSession
 from application.projections.session_document import filled_document
 from application.projections.session_row import PROJECTION_VERSION
 from domain.values import rfc3339

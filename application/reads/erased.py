@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from application.ports.session.listed_sessions import ListedSession
+from application.ports.session.listing import ListedSession
 from application.ports.store import Store
 from domain.errors import Erased
 

@@ -11,12 +11,7 @@ from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
 from application.ports.session.leases import Lease, Presence, Sign
-from application.ports.session.listed_sessions import (
-    After,
-    ListedSession,
-    SessionFilter,
-    SessionOrder,
-)
+from application.ports.session.listing import After, ListedSession, SessionFilter, SessionOrder
 from application.ports.session.session_rows import SessionLists
 from domain.badges import (
     CANCELLATION,

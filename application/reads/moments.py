@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from application.errors import BeforeFirstEvent, CursorAhead
-from application.ports.session.listed_sessions import ListedSession
+from application.ports.session.listing import ListedSession
 from application.ports.session.session_row import NEVER
 from application.ports.store import Store
 from domain.counted import counted

@@ -8,12 +8,7 @@ from uuid import UUID
 from application.commands.repository import SessionRepository
 from application.commands.states.loaded import Loaded
 from application.errors import BeforeFirstEvent
-from application.ports.session.listed_sessions import (
-    After,
-    ListedSession,
-    SessionFilter,
-    SessionOrder,
-)
+from application.ports.session.listing import After, ListedSession, SessionFilter, SessionOrder
 from application.ports.store import Store
 from application.projections.session_document import session_document
 from application.projections.shared_state import app_scope, user_scope

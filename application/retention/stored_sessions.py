@@ -10,7 +10,7 @@ from application.commands.request import Caller
 from application.erasure.erasing import Erasing
 from application.erasure.proof import ErasureProofs
 from application.errors import StaleSequence
-from application.ports.session.listed_sessions import After, SessionFilter, SessionOrder
+from application.ports.session.listing import After, SessionFilter, SessionOrder
 from application.ports.session.retention import ExpiredSession, KeptMeanwhile, UnderHold
 from application.ports.session.session_rows import SessionLists
 from application.retention.policies import Policy

@@ -10,7 +10,7 @@ from uuid import UUID
 from application.ports.blobs.blob import BlobOwner
 from application.ports.log.census import Census
 from application.ports.log.events import StoredEvent
-from application.ports.session.listed_sessions import After, SessionFilter, SessionOrder
+from application.ports.session.listing import After, SessionFilter, SessionOrder
 from application.ports.session.shared_state import ScopeOwner
 from application.ports.store import Store
 from application.projections.shared_state import app_scope, scope_id, user_scope

@@ -8,7 +8,7 @@ from uuid import UUID
 from application.memory_budget import MEBIBYTE
 from application.ports.log.event_log import EventLog
 from application.ports.log.events import JoinedEvents, StoredEvent
-from application.ports.session.listed_sessions import SessionFilter
+from application.ports.session.listing import SessionFilter
 from application.reads.streams.wire import record_json
 from application.tasks import ended
 from application.transfer.lines import Header, Line, event_of

@@ -8,7 +8,7 @@ from application.ports.session.artifacts import (
     ArtifactStore,
     ArtifactVersion,
 )
-from application.ports.session.listed_sessions import ListedSession
+from application.ports.session.listing import ListedSession
 from application.projections.shared_state import user_scope
 from application.reads.line_log import LineLog
 

@@ -10,7 +10,7 @@ from application.ports.log.events import StoredEvent
 from application.ports.session.artifacts import ArtifactVersion
 from application.ports.session.idempotency import StoredAnswer
 from application.ports.session.leases import Lease, Sign
-from application.ports.session.listed_sessions import SessionFilter
+from application.ports.session.listing import SessionFilter
 from application.ports.session.partials import KeptPiece
 from application.ports.session.session_row import Hold, SessionRow
 from application.ports.session.shared_state import ScopeOwner

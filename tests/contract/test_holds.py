@@ -7,7 +7,7 @@ import pytest
 
 from application.errors import SessionHeld
 from application.ports.log.append import Append
-from application.ports.session.listed_sessions import SessionFilter, SessionOrder
+from application.ports.session.listing import SessionFilter, SessionOrder
 from application.ports.session.session_row import Hold
 from application.ports.store import Store
 from tests.support.appends import START, Chain, row

@@ -13,7 +13,7 @@ import pytest
 from psycopg import AsyncConnection, Connection
 from psycopg.rows import TupleRow
 
-from application.ports.session.listed_sessions import After, SessionFilter, SessionOrder, SortKey
+from application.ports.session.listing import After, SessionFilter, SessionOrder, SortKey
 from domain.session.content.key_writes import SETTING_FIELDS, WRITER_NAMES
 from infrastructure.postgres import sql
 from infrastructure.postgres.session.session_list import CALLED, SESSION, session_list

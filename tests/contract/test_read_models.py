@@ -11,7 +11,7 @@ import pytest
 
 from application.errors import VersionConflict
 from application.ports.log.events import EventFilter
-from application.ports.session.listed_sessions import (
+from application.ports.session.listing import (
     After,
     ListedSession,
     SessionFilter,

@@ -37,7 +37,7 @@ from application.errors import (
 from application.fan_out import FanOut
 from application.memory_budget import Share
 from application.ports.log.events import StoredEvent
-from application.ports.session.listed_sessions import SessionFilter, SessionOrder
+from application.ports.session.listing import SessionFilter, SessionOrder
 from application.ports.store import Store
 from application.projections.session_document import kept_document, session_document
 from application.projections.session_row import session_row

@@ -7,7 +7,7 @@ import pytest
 
 from application.errors import SessionHeld
 from application.ports.log.append import Append
-from application.ports.session.listed_sessions import SessionFilter
+from application.ports.session.listing import SessionFilter
 from application.projections.shared_state import scope_id
 from application.transfer import log_writer
 from application.transfer.log_file import Selection

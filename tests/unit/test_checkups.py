@@ -8,12 +8,7 @@ import pytest
 
 from application.errors import IdempotencyKeyReused, StaleSequence, StoreUnavailable
 from application.ports.session.leases import Process
-from application.ports.session.listed_sessions import (
-    After,
-    ListedSession,
-    SessionFilter,
-    SessionOrder,
-)
+from application.ports.session.listing import After, ListedSession, SessionFilter, SessionOrder
 from application.ports.session.shared_state import ScopeOwner
 from application.reads.health import Checkup, Checkups, Page
 from domain.errors import Invalid, SessionIsDeleted, SessionIsStopped, SessionNotFound

@@ -13,7 +13,7 @@ from application.commands.repository import SessionRepository
 from application.commands.request import Outcome, Request
 from application.errors import CursorAhead, StaleSequence, StoreUnavailable
 from application.fan_out import FanOut
-from application.ports.session.listed_sessions import SessionFilter, SessionOrder
+from application.ports.session.listing import SessionFilter, SessionOrder
 from application.ports.store import Store
 from application.reads.queries import Queries
 from application.reads.transcript.transcripts import Transcripts

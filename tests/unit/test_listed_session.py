@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from api.http.outgoing.responses import from_json, moment, session_json, to_json
-from application.ports.session.listed_sessions import ListedSession
+from application.ports.session.listing import ListedSession
 from application.ports.session.session_row import Activity
 from application.projections.session_row import PROJECTION_VERSION
 from application.reads.health import Checkups, facts_of

@@ -10,7 +10,7 @@ import pytest
 from api.composition.retention import policies_of
 from api.settings import Settings
 from api.start_error import StartError
-from application.ports.session.listed_sessions import SessionFilter
+from application.ports.session.listing import SessionFilter
 from application.ports.session.retention import (
     ArchiveDamaged,
     ExpiredSession,

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from api.http.outgoing.responses import from_json, session_json
-from application.ports.session.listed_sessions import ListedSession
+from application.ports.session.listing import ListedSession
 from application.projections.rebuild import RowRebuilder
 from application.projections.session_row import PROJECTION_VERSION
 from domain.timers import Timers

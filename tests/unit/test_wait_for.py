@@ -11,7 +11,7 @@ import pytest
 
 from application.errors import StoreUnavailable
 from application.ports.session.leases import Lease
-from application.ports.session.listed_sessions import ListedSession
+from application.ports.session.listing import ListedSession
 from application.reads.streams.wait_for import Condition, Seen
 from domain.errors import SessionNotFound
 from domain.session.commands import (

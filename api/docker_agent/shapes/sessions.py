@@ -8,7 +8,7 @@ from api.docker_agent.shapes.messages import messages_of
 from api.docker_agent.shapes.questions import pending_events
 from api.http.outgoing.responses import from_json
 from api.services import Services
-from application.ports.session.listed_sessions import ListedSession
+from application.ports.session.listing import ListedSession
 from application.projections.listed_document import listed_document
 from application.reads.query_results import Snapshot
 from domain.permissions.permission_rules import PermissionRules

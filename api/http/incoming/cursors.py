@@ -11,12 +11,7 @@ from uuid import UUID
 import msgspec
 
 from application.errors import InvalidCursor
-from application.ports.session.listed_sessions import (
-    After,
-    ListedSession,
-    SessionFilter,
-    SessionOrder,
-)
+from application.ports.session.listing import After, ListedSession, SessionFilter, SessionOrder
 
 _TAG = 16
 _PlaceT = TypeVar("_PlaceT")

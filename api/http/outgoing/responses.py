@@ -16,7 +16,7 @@ from api.http.around.forwarded import public_base
 from api.http.outgoing.giving import Giving, part
 from application.commands.request import Outcome
 from application.ports.log.events import StoredEvent
-from application.ports.session.listed_sessions import ListedSession
+from application.ports.session.listing import ListedSession
 from application.projections.listed_document import listed_document
 from application.projections.session_document import activity_document
 from application.projections.session_row import PROJECTION_VERSION

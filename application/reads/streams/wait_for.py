@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 
 from application.fan_out import FanOut
-from application.ports.session.listed_sessions import ListedSession
+from application.ports.session.listing import ListedSession
 from application.ports.store import Store
 from application.reads.health import facts_of
 from application.reads.streams.stream_items import Deadline

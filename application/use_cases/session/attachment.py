@@ -21,7 +21,7 @@ from application.errors import (
     StoreUnavailable,
 )
 from application.ports.session.leases import Lease
-from application.ports.session.listed_sessions import ListedSession
+from application.ports.session.listing import ListedSession
 from application.ports.store import Store
 from application.reads.health import facts_of
 from application.use_cases.session.presence import present

@@ -6,7 +6,7 @@ from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller, Outcome, Request
 from application.errors import CursorAhead, require_sequence
-from application.ports.session.listed_sessions import ListedSession
+from application.ports.session.listing import ListedSession
 from application.ports.store import Store
 from application.projections.listed_document import listed_document
 from application.projections.session_document import activity_document

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from application.commands.handler import CommandHandler
 from application.commands.request import Caller, Outcome
-from application.ports.session.listed_sessions import ListedSession
+from application.ports.session.listing import ListedSession
 from application.ports.store import Store
 from application.projections.listed_document import listed_document
 from application.transfer.foreign import foreign_session_id

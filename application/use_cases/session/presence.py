@@ -7,7 +7,7 @@ from application.commands.handler import CommandHandler
 from application.commands.request import Caller
 from application.errors import require_sequence
 from application.ports.session.leases import Process, Sign
-from application.ports.session.listed_sessions import ListedSession
+from application.ports.session.listing import ListedSession
 from application.ports.store import Store
 from application.reads.erased import refuse_erased
 from application.reads.health import facts_of

@@ -6,12 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from application.ports.clock import Clock
-from application.ports.session.listed_sessions import (
-    After,
-    ListedSession,
-    SessionFilter,
-    SessionOrder,
-)
+from application.ports.session.listing import After, ListedSession, SessionFilter, SessionOrder
 from application.ports.session.session_row import SessionRow
 from infrastructure.memory.tables import Tables, is_wanted
 

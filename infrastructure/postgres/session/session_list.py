@@ -7,12 +7,7 @@ from functools import lru_cache
 from typing import Any, LiteralString, NamedTuple
 
 from application.ports.session.leases import Lease
-from application.ports.session.listed_sessions import (
-    After,
-    ListedSession,
-    SessionFilter,
-    SessionOrder,
-)
+from application.ports.session.listing import After, ListedSession, SessionFilter, SessionOrder
 from application.ports.session.session_row import Activity
 from infrastructure.postgres import sql
 

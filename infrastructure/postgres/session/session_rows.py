@@ -4,12 +4,7 @@ import json
 from collections.abc import Sequence
 from uuid import UUID
 
-from application.ports.session.listed_sessions import (
-    After,
-    ListedSession,
-    SessionFilter,
-    SessionOrder,
-)
+from application.ports.session.listing import After, ListedSession, SessionFilter, SessionOrder
 from application.ports.session.session_row import SessionRow
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database

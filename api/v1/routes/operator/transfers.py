@@ -26,7 +26,7 @@ from api.v1.schemas.queries import GoFlag
 from application.arriving import Arriving
 from application.commands.request import Caller
 from application.errors import StoreUnavailable
-from application.ports.session.listed_sessions import SessionFilter
+from application.ports.session.listing import SessionFilter
 from application.tasks import ended
 from application.transfer.imports import Written
 from application.transfer.log_file import Selection

@@ -37,7 +37,7 @@ from api.v1.schemas.session.health import (
     Present,
     Waited,
 )
-from application.ports.session.listed_sessions import SessionFilter, SessionOrder
+from application.ports.session.listing import SessionFilter, SessionOrder
 from application.reads.health import Checkup
 from application.reads.streams.wait_for import Condition
 from domain.health import Health, HealthState

@@ -24,7 +24,7 @@ from api.services import caller_of, services_of, use_cases_of
 from api.v1.routes.session.session_lists import session_page
 from api.v1.schemas.session.lineage import Ancestry, ForkBody, SpawnBody, Spawned
 from api.v1.schemas.session.session_shape import SessionAnswer, SessionPage
-from application.ports.session.listed_sessions import SessionFilter, SessionOrder
+from application.ports.session.listing import SessionFilter, SessionOrder
 from domain.session.commands import CreateSession, SpawnSession
 from domain.values import Owner
 

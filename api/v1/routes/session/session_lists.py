@@ -25,7 +25,7 @@ from api.v1.schemas.session.session_queries import ListSessionsQuery
 from api.v1.schemas.session.session_shape import (
     SessionPage,
 )
-from application.ports.session.listed_sessions import SessionFilter, SessionOrder
+from application.ports.session.listing import SessionFilter, SessionOrder
 from application.reads.health import Checkup, Standing
 
 

@@ -16,7 +16,7 @@ from api.http.incoming.query_values import (
     uuids_from,
 )
 from api.v1.schemas.queries import Flag, Moment, Session, Text
-from application.ports.session.listed_sessions import SessionFilter, SessionOrder, SortKey
+from application.ports.session.listing import SessionFilter, SessionOrder, SortKey
 from domain.badges import Badge
 from domain.session.state import MARKS, Status
 from domain.values import MAX_EXTERNAL_ID, SessionType
