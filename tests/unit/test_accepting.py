@@ -4,6 +4,7 @@ import asyncio
 import errno
 import os
 import socket
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, closing
 
@@ -26,7 +27,7 @@ class Connection(asyncio.Protocol):
         transport.write(b"%d" % self._place.number)  # type: ignore[attr-defined]
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._place.add(-1)
+        self._place.end()
         self.ended.set()
 
 
@@ -96,7 +97,7 @@ class Scene:
 async def scene() -> AsyncGenerator[Scene]:
     with (
         socket.create_server(("127.0.0.1", 0), backlog=128) as listening,
-        closing(ConnectionCounts.make(2)) as counts,
+        closing(ConnectionCounts.make(3)) as counts,
     ):
         made = Scene(listening, counts)
         try:
@@ -135,12 +136,12 @@ async def test_who_has_left_takes_none_and_nobody_waits_for_it() -> None:
         gone = Place(made.counts, 1)
         gone.enter()
         gone.leave()
-        assert Place(made.counts, 0).of_others() == []
         assert await shares_of(await made.come(16)) == [16, 0]
+        assert Place(made.counts, 0).taken_by_those_behind(1) == {}
         # What ends after its worker has left is no longer counted.
-        gone.add(-1)
+        gone.end()
         assert gone.own() < 0
-        assert Place(made.counts, 0).of_others() == []
+        assert Place(made.counts, 0).taken_by_those_behind(1) == {}
 
 
 async def test_nobody_is_left_to_a_worker_that_stands_still() -> None:
@@ -148,6 +149,48 @@ async def test_nobody_is_left_to_a_worker_that_stands_still() -> None:
         made.begin(0)
         Place(made.counts, 1).enter()
         assert await shares_of(await made.come(40)) == [40, 0]
+
+
+async def test_only_those_that_have_fewer_show_that_they_take_what_is_left_to_them() -> None:
+    async with scene() as made:
+        busy = Place(made.counts, 1)
+        busy.enter()
+        Place(made.counts, 2).enter()
+        for _ in range(100):
+            busy.begin()
+
+        async def go_on_taking() -> None:
+            while True:
+                busy.begin()
+                await asyncio.sleep(0)
+
+        taking = asyncio.create_task(go_on_taking())
+        made.begin(0)
+        # The busy one has more than this one, and the third, which has none, stands still.
+        assert await shares_of(await made.come(40)) == [40, 0]
+        taking.cancel()
+
+
+def test_an_end_is_no_taking() -> None:
+    with closing(ConnectionCounts.make(2)) as counts:
+        own, other = Place(counts, 0), Place(counts, 1)
+        own.enter()
+        other.enter()
+        for _ in range(3):
+            own.begin()
+        other.begin()
+        seen = own.taken_by_those_behind(1.25)
+        assert len(seen) == 1
+        other.end()
+        assert not own.has_taken(seen)
+        other.begin()
+        assert own.has_taken(seen)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has memory with a descriptor")
+def test_counting_waits_for_no_disk() -> None:
+    with closing(ConnectionCounts.make(2)) as counts:
+        assert os.readlink(f"/proc/self/fd/{counts.descriptor}").startswith("/memfd:")
 
 
 async def test_connections_that_end_make_room_again() -> None:

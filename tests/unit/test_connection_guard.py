@@ -33,7 +33,8 @@ def test_all_that_end_are_counted_out_for_the_other_workers() -> None:
     with closing(ConnectionCounts.make(1)) as counts:
         place = Place(counts, 0)
         place.enter()
-        place.add(3)
+        for _ in range(3):
+            place.begin()
         guard = ConnectionGuard(ConnectionLimits(connections=1), place)
 
         assert [guard.admit("a", 0.0), guard.admit("b", 0.0)] == [True, False]

@@ -7,7 +7,7 @@ as long as clients keep connections: of 16 that came at once one of two workers 
 import asyncio
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from api.cli.serving.connection_counts import Place
 
@@ -69,20 +69,20 @@ class Accepting:
 
     def _take_or_leave(self) -> None:
         """Take a connection, or leave it for a moment to a worker that has fewer."""
-        others = self._place.of_others()
-        if others and self._place.own() > min(others) * _MORE_THAN_OTHERS:
-            self._wait(_PATIENCE, self._take_the_rest, others)
+        behind = self._place.taken_by_those_behind(_MORE_THAN_OTHERS)
+        if behind:
+            self._wait(_PATIENCE, self._take_the_rest, behind)
         else:
             self._take()
 
-    def _take_the_rest(self, seen: list[int]) -> None:
-        """Take what the others have left; the more, the longer none of them takes any.
+    def _take_the_rest(self, behind: Mapping[int, int]) -> None:
+        """Take what those who have fewer have left; the more, the longer none of them takes any.
 
         Args:
-            seen: What they had.
+            behind: What they had taken.
         """
         self._listen()
-        if self._place.of_others() != seen:
+        if self._place.has_taken(behind):
             self._in_vain = 0
             return
         most = min(1 << self._in_vain, _MOST_AT_ONCE)
@@ -103,7 +103,7 @@ class Accepting:
             self._wait(_WITHOUT_ROOM, self._listen)
             return False
         accepted.setblocking(False)
-        self._place.add(1)
+        self._place.begin()
         task = self._loop.create_task(self._begin(accepted))
         self._beginning.add(task)
         task.add_done_callback(self._beginning.discard)
@@ -114,7 +114,7 @@ class Accepting:
             await self._loop.connect_accepted_socket(self._connection, accepted)
         except Exception as error:  # noqa: BLE001 - one client's trouble is not that of the others
             # It has no protocol that counts it out.
-            self._place.add(-1)
+            self._place.end()
             accepted.close()
             context = {"message": "a connection could not begin", "exception": error}
             self._loop.call_exception_handler(context)

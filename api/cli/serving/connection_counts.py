@@ -1,17 +1,26 @@
-"""How many connections each worker has, where every worker of a server can read it."""
+"""How many connections each worker has, and has taken, where every worker of a server can read it.
+
+The memory is no file on a disk where that is possible: writing to one waits while the disk is busy,
+and with it all that the worker serves; and where the disk is full it ends the process.
+"""
 
 import mmap
 import os
+import sys
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+_NAME = "cairn-connections-"
+_NUMBERS = 2
+"""Of each place: what is open, and what was taken."""
 _EACH = 8
 _ABSENT = -1
 
 
 class ConnectionCounts:
-    """One number for each place of a worker, in memory that the workers share.
+    """Two numbers for each place of a worker, in memory that the workers share.
 
     Args:
         descriptor: Of the file that the memory is, which is closed with it.
@@ -29,13 +38,16 @@ class ConnectionCounts:
         Args:
             places: How many workers there may be.
         """
-        descriptor, name = tempfile.mkstemp(prefix="cairn-connections-")
-        # Nobody finds it by its name: workers get the descriptor.
-        Path(name).unlink()
-        os.ftruncate(descriptor, places * _EACH)
+        if sys.platform == "linux":
+            descriptor = os.memfd_create(_NAME)
+        else:
+            descriptor, name = tempfile.mkstemp(prefix=_NAME)
+            # Nobody finds it by its name: workers get the descriptor.
+            Path(name).unlink()
+        os.write(descriptor, bytes(places * _NUMBERS * _EACH))
         counts = cls(descriptor)
         for place in range(places):
-            counts.numbers[place] = _ABSENT
+            Place(counts, place).leave()
         return counts
 
     def close(self) -> None:
@@ -59,27 +71,55 @@ class Place:
 
     def enter(self) -> None:
         """Take the place, with no connections yet."""
-        self.counts.numbers[self.number] = 0
+        self.counts.numbers[self._open] = 0
 
     def leave(self) -> None:
         """Give the place back: its worker takes no more connections, or has died."""
-        self.counts.numbers[self.number] = _ABSENT
+        self.counts.numbers[self._open] = _ABSENT
 
-    def add(self, connections: int) -> None:
-        """Count connections that have begun, or ended.
+    def begin(self) -> None:
+        """Count a connection that this worker has taken."""
+        self.counts.numbers[self._taken] += 1
+        self._add(1)
 
-        Args:
-            connections: How many; fewer than 0 have ended.
-        """
-        own = self.counts.numbers[self.number]
-        if own != _ABSENT:
-            self.counts.numbers[self.number] = own + connections
+    def end(self) -> None:
+        """Count a connection that has ended."""
+        self._add(-1)
 
     def own(self) -> int:
         """Return how many connections this worker has; fewer than 0 when it takes none."""
-        return self.counts.numbers[self.number]
+        return self.counts.numbers[self._open]
 
-    def of_others(self) -> list[int]:
-        """Return how many each other worker has that takes connections."""
-        numbers = enumerate(self.counts.numbers)
-        return [number for at, number in numbers if at != self.number and number != _ABSENT]
+    def taken_by_those_behind(self, times: float) -> Mapping[int, int]:
+        """Return how many connections each other worker has taken that has too few.
+
+        Args:
+            times: It has too few when this worker has more than so many times as many.
+        """
+        numbers, own = self.counts.numbers, self.own()
+        return {
+            at: numbers[at + 1]
+            for at in range(0, len(numbers), _NUMBERS)
+            if at != self._open and numbers[at] != _ABSENT and own > numbers[at] * times
+        }
+
+    def has_taken(self, seen: Mapping[int, int]) -> bool:
+        """Return whether any of the others has taken a connection since.
+
+        Args:
+            seen: What `taken_by_those_behind` returned then.
+        """
+        return any(self.counts.numbers[at + 1] != taken for at, taken in seen.items())
+
+    @property
+    def _open(self) -> int:
+        return self.number * _NUMBERS
+
+    @property
+    def _taken(self) -> int:
+        return self.number * _NUMBERS + 1
+
+    def _add(self, connections: int) -> None:
+        own = self.counts.numbers[self._open]
+        if own != _ABSENT:
+            self.counts.numbers[self._open] = own + connections

@@ -127,7 +127,7 @@ class ConnectionGuard:
             was_admitted: Whether it was served.
         """
         if self.place is not None:
-            self.place.add(-1)
+            self.place.end()
         if not was_admitted:
             return
         self._open -= 1
