@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, closing
+from pathlib import Path
 
 import pytest
 
@@ -190,7 +191,8 @@ def test_an_end_is_no_taking() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has memory with a descriptor")
 def test_counting_waits_for_no_disk() -> None:
     with closing(ConnectionCounts.make(2)) as counts:
-        assert os.readlink(f"/proc/self/fd/{counts.descriptor}").startswith("/memfd:")
+        memory = Path(f"/proc/self/fd/{counts.descriptor}").readlink()
+        assert str(memory).startswith("/memfd:")
 
 
 async def test_connections_that_end_make_room_again() -> None:

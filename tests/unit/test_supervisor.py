@@ -1,6 +1,9 @@
-"""Which workers the supervisor kills: those that give no sign, each by its own deadline."""
+"""Which workers the supervisor kills, and what it does when it cannot start one."""
 
+import errno
+import os
 import socket
+import subprocess
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from api.cli.options import Failure
 from api.cli.serving import supervisor
 from api.cli.serving.connection_counts import ConnectionCounts, Place
 from api.cli.serving.supervisor import Supervisor
@@ -51,3 +55,56 @@ def test_a_worker_that_gives_no_sign_is_killed(
         keeper._workers.append(worker)
         keeper._end_the_silent()
     assert process.killed == killed
+
+
+def test_a_worker_that_cannot_be_started_now_is_started_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = [OSError(errno.EAGAIN, "no room for a process"), OSError(errno.ENOMEM, "no memory")]
+    pipes: list[int] = []
+    process: Any = Process()
+    make_pipe = os.pipe
+
+    def start(*_: object, **__: object) -> Process:
+        if refused:
+            raise refused.pop()
+        return process
+
+    def pipe() -> tuple[int, int]:
+        made = make_pipe()
+        pipes.extend(made)
+        return made
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr(os, "pipe", pipe)
+    with socket.socket() as listening, closing(ConnectionCounts.make(1)) as counts:
+        keeper: Any = Supervisor(Settings(workers=1), listening, tmp_path, counts, lambda: None)
+        for failures in (1, 2):
+            keeper._not_before = 0.0
+            keeper._replace()
+            assert (keeper._workers, keeper._failures) == ([], failures)
+            # Not before a while.
+            keeper._replace()
+            assert keeper._failures == failures
+        for one in pipes:
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(one)
+        keeper._not_before = 0.0
+        keeper._replace()
+        (worker,) = keeper._workers
+        assert worker.process is process
+        os.close(worker.signs)
+
+
+def test_a_server_whose_workers_can_never_be_started_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(*_: object, **__: object) -> Process:
+        raise OSError(errno.EAGAIN, "no room for a process")
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    with socket.socket() as listening, closing(ConnectionCounts.make(1)) as counts:
+        keeper: Any = Supervisor(Settings(workers=1), listening, tmp_path, counts, lambda: None)
+        keeper._failures = 2
+        with pytest.raises(Failure, match="3 workers could not start"):
+            keeper._replace()

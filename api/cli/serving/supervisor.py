@@ -127,13 +127,18 @@ class Supervisor:
     def _replace(self) -> None:
         if time.monotonic() >= self._not_before:
             while len(self._workers) < self._many:
-                self._workers.append(self._start())
+                try:
+                    self._workers.append(self._start())
+                except OSError as error:
+                    # Those that there are go on, and there may be room for another one soon.
+                    self._has_failed(f"no worker can be started: {error}")
+                    return
 
     def _start(self) -> _Worker:
-        receiver, sender = os.pipe()
-        os.set_blocking(receiver, False)
         taken = {one.place.number for one in self._workers}
         place = min(set(range(self._many)) - taken)
+        receiver, sender = os.pipe()
+        os.set_blocking(receiver, False)
         descriptors = (self._listening.fileno(), sender, self._counts.descriptor)
         command = [sys.executable, "-P", "-m", "api.cli.serving.worker"]
         # Ctrl-C reaches the whole group: a worker has it wait until it knows what to do about it.
@@ -145,6 +150,9 @@ class Supervisor:
                 env=self._environment,
                 pass_fds=descriptors,
             )
+        except OSError:
+            os.close(receiver)
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(sender)
@@ -175,24 +183,33 @@ class Supervisor:
                 self._asked += 1
             if self._asked:
                 continue
-            self._failures = 0 if one.is_ready else self._failures + 1
-            if not self._announced and self._failures >= _FAILED_STARTS:
-                raise Failure(
-                    f"{counted(self._failures, 'worker')} ended while starting;"
-                    " the log above says why."
-                )
-            _logger.warning(
-                "worker %s ended with status %s; starting another",
-                one.process.pid,
-                one.process.returncode,
-            )
-            pause = min(_FIRST_PAUSE * 2**self._failures, _LONGEST_PAUSE) if self._failures else 0.0
-            self._not_before = time.monotonic() + pause
+            pid, status = one.process.pid, one.process.returncode
+            what = f"worker {pid} ended with status {status}; starting another"
+            if one.is_ready:
+                self._failures, self._not_before = 0, 0.0
+                _logger.warning(what)
+            else:
+                self._has_failed(what)
         if all(one.is_ready for one in self._workers) and len(self._workers) == self._many:
             self._failures = 0
             if not self._announced:
                 self._announced = True
                 self._ready()
+
+    def _has_failed(self, what: str) -> None:
+        """Count a worker that did not come up, and leave more time before the next one.
+
+        Raises:
+            Failure: There never was a whole set of workers, and it is not the first failure.
+        """
+        _logger.warning(what)
+        self._failures += 1
+        if not self._announced and self._failures >= _FAILED_STARTS:
+            raise Failure(
+                f"{counted(self._failures, 'worker')} could not start; the log above says why."
+            )
+        pause = min(_FIRST_PAUSE * 2**self._failures, _LONGEST_PAUSE)
+        self._not_before = time.monotonic() + pause
 
     def _end_the_silent(self) -> None:
         """Kill the workers whose loop has stood still for too long, or that never came up."""
