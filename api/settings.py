@@ -167,8 +167,8 @@ class Settings(BaseSettings):
         warning, silence = self.turn_warning_seconds, self.turn_silence_seconds
         if 0 < silence < warning:
             raise ValueError(
-                "turn_warning_seconds must not be more than turn_silence_seconds: a turn counts"
-                " as stalled before it is given up"
+                "CAIRN_TURN_WARNING_SECONDS must not be more than CAIRN_TURN_SILENCE_SECONDS: a"
+                " turn counts as stalled before it is given up"
             )
         return self
 
@@ -203,7 +203,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _set_permissions_of_what_is_made(self) -> Self:
         if self.socket_mode is not None and not self.listen.startswith("unix:"):
-            raise ValueError("socket_mode is for a socket that listen=unix:///path makes")
+            raise ValueError(
+                "CAIRN_SOCKET_MODE is for a socket that CAIRN_LISTEN=unix:///path makes"
+            )
         return self
 
     @property
@@ -219,9 +221,13 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _know_where_the_keys_are(self) -> Self:
         if self.oidc_keys and not self.oidc_issuer:
-            raise ValueError("oidc_keys are those of an issuer: name it with oidc_issuer")
+            raise ValueError(
+                "CAIRN_OIDC_KEYS are those of an issuer: name it with CAIRN_OIDC_ISSUER"
+            )
         if self.oidc_issuer and not self.oidc_keys and "://" not in self.oidc_issuer:
-            raise ValueError("oidc_issuer is no URL that tells its keys: name them with oidc_keys")
+            raise ValueError(
+                "CAIRN_OIDC_ISSUER is no URL that tells its keys: name them with CAIRN_OIDC_KEYS"
+            )
         return self
 
     @field_validator("allowed_origins")

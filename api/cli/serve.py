@@ -36,7 +36,7 @@ _METRICS = "cairn-metrics-"
 
 
 def serve(settings: Settings, listening: socket.socket) -> None:
-    """Run the server until SIGINT or SIGTERM.
+    """Run the server until SIGINT, SIGTERM or SIGHUP.
 
     Args:
         settings: How.
@@ -121,17 +121,29 @@ def _remove_what_kills_have_left() -> None:
 
 @contextmanager
 def _stoppable() -> Generator[None]:
-    """Let SIGTERM and SIGINT unwind this process as long as nothing else listens to them."""
+    """Let SIGTERM and SIGINT unwind this process as long as nothing else listens to them.
+
+    SIGHUP is SIGTERM.
+    """
 
     def stop(number: int, _: object) -> NoReturn:
         sys.exit(128 + number)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    # A terminal that is closed asks for a stop too, but for a program that `nohup` has started.
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, _hang_up)
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _hang_up(number: int, _: object) -> None:
+    # The shell may tell of the same end of a terminal again, which must not cut the stop short.
+    signal.signal(number, signal.SIG_IGN)
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _announcement(settings: Settings, database_url: str, listening: socket.socket) -> str:

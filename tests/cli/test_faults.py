@@ -31,6 +31,16 @@ def test_a_wrong_value(arguments: tuple[str, ...], env: dict[str, str], words: s
     assert done.stderr.count("\n") == 1
 
 
+def test_values_that_do_not_go_together_are_named_as_they_are_set() -> None:
+    done = run("serve", env={"CAIRN_OIDC_KEYS": "keys.json"})
+
+    assert done.returncode == 2
+    assert done.stderr == (
+        "cairn: The settings do not go together: CAIRN_OIDC_KEYS are those of an issuer: name it"
+        " with CAIRN_OIDC_ISSUER.\n"
+    )
+
+
 def test_a_missing_value() -> None:
     done = run("serve", "--port")
 

@@ -29,7 +29,7 @@ from tests.cli.conftest import (
     run,
 )
 
-ENDINGS = [signal.SIGTERM, signal.SIGINT]
+ENDINGS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
 
 def test_says_where_it_is_and_the_command_that_it_proposes_works(
@@ -69,6 +69,18 @@ def test_ends_cleanly_within_two_seconds_whatever_is_open(
     for one in (not_reading, sending, idle):
         one.close()
     assert "Traceback" not in server.errors()
+
+
+def test_goes_on_without_its_terminal_when_nohup_has_started_it(
+    serve: Serve, data_dir: Path
+) -> None:
+    command = ["nohup", sys.executable, "-P", "-m", "api", "--data-dir", str(data_dir)]
+    server = serve(command=command)
+
+    server.process.send_signal(signal.SIGHUP)
+
+    assert server.session()
+    assert server.end()[0] == 0
 
 
 def test_a_second_interrupt_does_not_wait_for_anybody(serve: Serve) -> None:

@@ -9,6 +9,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import httpx
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.http.around.drain import SCHEMA_NEWER_STATUS
@@ -160,13 +161,16 @@ def test_a_worker_that_dies_while_it_starts_is_replaced(serve: Serve, tmp_path: 
     assert "Traceback" not in server.errors()
 
 
-def test_ctrl_c_reaches_the_whole_group_and_ends_it_once(serve: Serve) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_what_a_terminal_sends_reaches_the_whole_group_and_ends_it_once(
+    serve: Serve, number: signal.Signals
+) -> None:
     server = serve("--workers", "2")
     session_id = server.session()
     stream = server.stream(session_id)
     read_until(stream, b"event: caught-up")
 
-    os.killpg(server.process.pid, signal.SIGINT)
+    os.killpg(server.process.pid, number)
 
     assert server.process.wait(STOP_WITHIN) == 0
     assert b"event: stream.closing" in read_all(stream)

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from api.cli.options import Failure
 from api.cli.serving.connection_counts import ConnectionCounts, Place
 from api.cli.serving.server import LONGEST_STOP
+from api.cli.serving.worker import FROM_THE_TERMINAL
 from api.http.around.drain import SCHEMA_NEWER_STATUS
 from api.settings import Settings
 from domain.counted import counted
@@ -141,8 +142,9 @@ class Supervisor:
         os.set_blocking(receiver, False)
         descriptors = (self._listening.fileno(), sender, self._counts.descriptor)
         command = [sys.executable, "-P", "-m", "api.cli.serving.worker"]
-        # Ctrl-C reaches the whole group: a worker has it wait until it knows what to do about it.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # What a terminal sends reaches the whole group: a worker has it wait until it knows what to
+        # do about it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, FROM_THE_TERMINAL)
         try:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [*command, *map(str, (*descriptors, place, os.getpid()))],

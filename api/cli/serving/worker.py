@@ -25,6 +25,9 @@ from api.cli.serving.server import LONGEST_STOP, run_server
 from api.logs import configure_logs
 from api.settings import Settings
 
+FROM_THE_TERMINAL = frozenset({signal.SIGINT, signal.SIGHUP})
+"""Reach supervisor and workers alike, and are blocked in a worker that starts."""
+
 _PR_SET_PDEATHSIG = 1
 _LOOK_EVERY = 0.5
 _SIGN_EVERY = 1.0
@@ -36,7 +39,9 @@ def main() -> None:
     _end_with(parent)
     # Until the server listens to it, Ctrl-C ends a worker without a word, as SIGTERM does.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    # Of a terminal that is closed the supervisor hears too, and has its workers end.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FROM_THE_TERMINAL)
     # What is imported is here to stay: looking through it for cycles takes an eighth of it.
     gc.disable()
     from api.http.around.drain import exit_status
