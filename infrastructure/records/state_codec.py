@@ -50,7 +50,7 @@ def _with_long_integers(value: Any) -> Any:
 def _from_extension(code: int, data: memoryview) -> Any:
     if code == _LONG_INTEGER:
         return int(bytes(data))
-    raise NotImplementedError(f"a state holds an extension {code}")
+    raise ValueError(f"a state holds an extension {code}")
 
 
 def _from_plain(kind: type[Any], value: Any) -> Any:
@@ -97,3 +97,17 @@ def decode_state(raw: bytes) -> Session:
     keys = _pieces(fields.pop("state", _EMPTY))
     state = PersistentMap({key: _value(value) for key, value in keys.items()})
     return replace(_decode(_encode(fields)), state=state)
+
+
+def read_state(raw: bytes, sequence: int) -> Session | None:
+    """Return the state of kept bytes; None where they are damaged, or are of another event.
+
+    Args:
+        raw: Of a format between `OLDEST_FORMAT` and `FORMAT`.
+        sequence: Of the event that the state is kept after.
+    """
+    try:
+        session = decode_state(raw)
+    except (ValueError, RecursionError):
+        return None
+    return session if session.sequence == sequence else None

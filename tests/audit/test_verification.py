@@ -8,7 +8,8 @@ import pytest
 
 from domain.access.events import ACCESS_LOG
 from tests.audit.conftest import Audited
-from tests.support.api import HELLO, SessionApi, refused
+from tests.support.api import HELLO, Api, SessionApi, refused
+from tests.support.server import running
 
 
 def tamper(audited: Audited, *statements: str) -> None:
@@ -173,6 +174,31 @@ def test_a_kept_state_that_is_not_what_the_events_come_to(
     # The way out that the handbook names.
     tamper(audited, f"delete from snapshots where session_id = '{session.id}'")
     assert verified(audited, session)["ok"]
+
+
+@pytest.mark.parametrize("raw", ["", "junk", "\\x80", "\\x81a5737461746581a178d60500000000"])
+def test_a_session_whose_kept_states_are_damaged_goes_on_from_its_log(
+    audited: Audited, session: SessionApi, raw: str
+) -> None:
+    thoughts = [{"type": "agent.thought", "data": {"parts": HELLO}}] * 600
+    for some in (thoughts, thoughts[:1]):
+        assert session.post("/turns/t1/events", {"events": some}).status_code == 200
+    before = audited.api.get(f"{session.path}/snapshot").json()
+    with psycopg.connect(audited.database, autocommit=True) as connection:
+        ((kept,),) = connection.execute("select sequence from snapshots").fetchall()
+    tamper(audited, f"update snapshots set state = '{raw}'")
+    assert codes(verified(audited, session)) == [("kept_state_mismatch", kept)]
+    assert codes(all_of(audited)[-1]) == [("kept_state_mismatch", kept)]
+    # What was at a moment of the past is in no cache, and neither is anything of a new process.
+    past = audited.api.get(f"{session.path}/snapshot?at={kept}")
+    assert past.status_code == 200, past.text
+    assert past.json()["sequence"] == kept
+    with running(audited.database) as base:
+        other = Api(base)
+        assert other.get(f"{session.path}/snapshot").json() == before
+        said = other.post(f"{session.path}/turns/t1/events", {"events": thoughts[:1]})
+        assert said.status_code == 200, said.text
+        other.close()
 
 
 def test_a_kept_state_behind_a_hole_is_not_held_against_what_is_left(

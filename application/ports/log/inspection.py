@@ -97,8 +97,8 @@ class Inspection(Protocol):
         """Return the sequences of its kept states, of the formats that are still right."""
         ...
 
-    async def kept_state(self, sequence: int) -> Session:
-        """Return one of these states.
+    async def kept_state(self, sequence: int) -> Session | None:
+        """Return one of these states; None where it is damaged.
 
         Args:
             sequence: One that `kept` has returned.

@@ -73,11 +73,11 @@ class PostgresInspection:
         values = {**self._session, "oldest": OLDEST_FORMAT, "format": FORMAT}
         return [row[0] for row in await self._reading.rows(_STATEMENTS["kept"], values)]
 
-    async def kept_state(self, sequence: int) -> Session:
-        """Return one of these states."""
+    async def kept_state(self, sequence: int) -> Session | None:
+        """Return one of these states; None where it is damaged."""
         values = {**self._session, "sequence": sequence}
         rows = await self._reading.rows(_STATEMENTS["kept_state"], values)
-        return await state_of(rows[0][0])
+        return await state_of(rows[0][0], sequence)
 
     async def keys(self, writes: Sequence[OwnWrite]) -> Sequence[FoundKey]:
         """Return what the store has of keys, in their order."""

@@ -24,11 +24,13 @@ from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.database import Database
 from infrastructure.postgres.connecting.single_owner import lock_key
 from infrastructure.postgres.writing.batch import row_columns
-from infrastructure.records.state_codec import decode_state, encode_state
+from infrastructure.records.state_codec import decode_state, encode_state, read_state
 
 _STATEMENTS = sql.load("read_models")
 _EVENTS, _BYTES = 2000, 4 * 1024 * 1024
 _BEFORE_ALL = UUID(int=0)
+_DAMAGED = Session(sequence=-1)
+"""No events come to it."""
 _NOT_COMPARED = ("held", "due_at")
 _FORGET = ("forget_sessions", "forget_history", "forget_snapshots", "forget_progress")
 _SWITCH = (
@@ -99,7 +101,7 @@ class PostgresShadow:
         values = {"logs": list(logs), "oldest": OLDEST_FORMAT, "format": FORMAT}
         found: dict[UUID, dict[int, Session]] = {}
         for log, sequence, state in await self._fetch("kept_states", **values):
-            found.setdefault(log, {})[sequence] = _state_of(state)
+            found.setdefault(log, {})[sequence] = read_state(state, sequence) or _DAMAGED
         return found
 
     async def put(self, made: Made, ended: Ended | None) -> None:
@@ -225,13 +227,6 @@ class PostgresShadows:
             if connection is not None:
                 with suppress(psycopg.Error):
                     await connection.close()
-
-
-def _state_of(raw: bytes) -> Session:
-    try:
-        return decode_state(raw)
-    except ValueError:
-        return Session(sequence=-1)
 
 
 def _columns(made: ListRow) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 -- name: load_snapshot
-select state
+select sequence, state
 from snapshots
 where session_id = %(session)s and sequence <= %(upto)s
   and format between %(oldest)s and %(format)s
