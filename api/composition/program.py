@@ -6,6 +6,7 @@ from datetime import timedelta
 from api.composition.hooks import hooks_of
 from api.composition.jobs import Rounds, in_turn, retention_of, single_owners
 from api.composition.keys import audit_keys_of, issued_tokens, sealer_of, session_managers_of
+from api.composition.verifying import verification_of
 from api.http.outgoing.giving import Readers
 from api.services import Services
 from api.settings import Settings
@@ -25,7 +26,6 @@ from application.projections.log_tiles import TileKeeper
 from application.projections.rebuild import RowRebuilder
 from application.reads.evidence.audit import AuditFeed
 from application.reads.evidence.transparency import TransparencyLog
-from application.reads.evidence.verification import Verification
 from application.reads.health import Checkups
 from application.reads.key_history import KeyHistories
 from application.reads.line_log import LineLog
@@ -273,9 +273,7 @@ def put_together(
         authentication=authentication,
         limiter=limiter,
         accesses=accesses,
-        verification=Verification(
-            store, PostgresInspector(database), repository, PostgresCensus(database)
-        ),
+        verification=verification_of(store, database, repository, transparency.keys.verifiers),
         transparency=transparency,
         erasing=erasing,
         erasure_proofs=proofs,

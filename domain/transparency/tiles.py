@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from domain.transparency.tree import HASH_SIZE, Node, root_of_complete
+from domain.transparency.tree import HASH_SIZE, Node, nodes_between, root_of, root_of_complete
 
 HEIGHT = 8
 WIDTH = 1 << HEIGHT
@@ -140,3 +140,32 @@ def completed(size: int, edge: Mapping[TileId, bytes], leaves: bytes) -> list[Co
         if not grown:
             break
     return tiles
+
+
+class TileTree:
+    """A tree that grows by whole tiles, as little of it as its roots and its tiles need."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._edge: dict[TileId, bytes] = {}
+
+    def grow(self, leaves: bytes) -> list[CompleteTile]:
+        """Let the tree grow by a whole tile, and return what that completes.
+
+        Args:
+            leaves: The hashes of the 256 leaves that follow, joined.
+        """
+        tiles = completed(self.size, self._edge, leaves)
+        self._edge = edge_with(self._edge, tiles)
+        self.size += WIDTH
+        return tiles
+
+    def root(self, leaves: bytes = b"") -> bytes:
+        """Return the root of the tree with some more leaves, which it does not keep.
+
+        Args:
+            leaves: The hashes of fewer than 256 leaves that follow, joined.
+        """
+        size = self.size + len(leaves) // HASH_SIZE
+        tiles = {**self._edge, TileId(0, self.size >> HEIGHT): leaves}
+        return root_of(size, hashes_of(nodes_between(0, size), tiles))

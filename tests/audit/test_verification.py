@@ -228,3 +228,84 @@ def test_a_sample_and_what_changed_since(audited: Audited) -> None:
         answer = audited.api.get(f"/v1/audit/verify?sample={sample}")
         assert answer.status_code == 400
         assert answer.json()["code"] == "invalid_parameter"
+
+
+TILES = "alter table log_tiles disable trigger user"
+HEADS = "alter table signed_heads disable trigger user"
+FLIP = "set_byte({0}, 5, 255 - get_byte({0}, 5))"
+OTHER = "note = b.note, root = b.root from signed_heads as b"
+KEPT_DAMAGE = {
+    "a hash of a tile": (
+        (TILES, f"update log_tiles set hashes = {FLIP.format('hashes')} where number = 1"),
+        [("tree_mismatch", "positions 257 to 512 is not made of them")],
+    ),
+    "the hash above a tile": (
+        (TILES, f"update log_tiles set root = {FLIP.format('root')} where number = 0"),
+        [("tree_mismatch", "positions 1 to 256 is not made of them")],
+    ),
+    "a tile that is gone": (
+        (TILES, "delete from log_tiles where number = 1"),
+        [("tree_mismatch", "positions 257 to 512 is no longer kept")],
+    ),
+    "a signed root": (
+        (HEADS, f"update signed_heads set root = {FLIP.format('root')} where size = 600"),
+        [("signature_mismatch", "checkpoint of 600 events that is kept here")],
+    ),
+    "a signed note": (
+        (HEADS, "update signed_heads set note = replace(note, '600', '601') where size = 600"),
+        [("signature_mismatch", "checkpoint of 600 events that is kept here")],
+    ),
+    "the signature of another": (
+        (
+            HEADS,
+            f"update signed_heads as a set {OTHER} where a.size = 600 and b.size = 512",
+        ),
+        [("signature_mismatch", "checkpoint of 600 events that is kept here")],
+    ),
+    "a note that is none": (
+        (HEADS, "update signed_heads set note = 'junk' where size = 600"),
+        [("signature_mismatch", "checkpoint of 600 events that is kept here")],
+    ),
+    "a log with other digests": (
+        ("update events set digest = sha256('x') where notification_id = 300",),
+        [
+            ("digest_mismatch", "does not cover"),
+            ("checkpoint_mismatch", "the first 512 events are not those"),
+            ("tree_mismatch", "positions 257 to 512 is not made of them"),
+        ],
+    ),
+    "a log whose end is cut off": (
+        ("delete from events where notification_id > 300", "update log_head set head = 300"),
+        [
+            ("event_head_mismatch", "the log ends at"),
+            ("checkpoint_ahead", "a checkpoint was signed of 600: its end was cut off"),
+            ("tree_mismatch", "the kept tree is of 512: its end was cut off"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("statements", "found"), KEPT_DAMAGE.values(), ids=KEPT_DAMAGE)
+def test_what_proves_the_log_is_held_against_it(
+    audited: Audited, statements: tuple[str, ...], found: list[tuple[str, str]]
+) -> None:
+    session = audited.api.create()
+    session.start("t1")
+    thoughts = [{"type": "agent.thought", "data": {"parts": HELLO}}] * 100
+    for size in (255, 256, 257, 512, 600):
+        while (left := size - audited.api.feed_head()) > 0:
+            session.post("/turns/t1/events", {"events": thoughts[:left]})
+        audited.api.get("/v1/audit/checkpoint")
+    kept = audited.api.get("/v1/audit/checkpoints").json()["checkpoints"]
+    assert [one["size"] for one in kept] == [600, 512, 257, 256, 255]
+    assert all_of(audited)[-1]["findings"] == []
+    tamper(audited, *statements)
+    findings = all_of(audited)[-1]["findings"]
+    # Accesses that were recorded since then are behind the hole.
+    assert {one["code"] for one in findings} - {"event_sequence_gap"} == {code for code, _ in found}
+    for code, detail in found:
+        assert any(one["code"] == code and detail in one["detail"] for one in findings)
+    # A sample is for those to whom all of it is too much.
+    codes_of_all = {"tree_mismatch", "signature_mismatch", "checkpoint_mismatch"}
+    sampled = all_of(audited, "?sample=0.5")[-1]["findings"]
+    assert not codes_of_all & {one["code"] for one in sampled}

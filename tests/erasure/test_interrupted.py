@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from api.composition.verifying import verification_of
 from application.commands.handler import CommandHandler
 from application.commands.repository import SessionRepository
 from application.commands.request import Caller
@@ -17,7 +18,6 @@ from application.erasure.erasing import Erasing
 from application.errors import StaleSequence
 from application.fan_out import FanOut
 from application.projections.shared_state import scope_id
-from application.reads.evidence.verification import Verification
 from application.reads.queries import Queries
 from application.reads.transcript.transcripts import Transcripts
 from application.retention.policies import Policy
@@ -26,9 +26,7 @@ from application.use_cases.session.lineage import Lineages
 from domain.errors import Erased
 from domain.session.commands import AddMessage, CreateSession
 from domain.values import Owner
-from infrastructure.postgres.log.census import PostgresCensus
 from infrastructure.postgres.log.erasures import PostgresErasures
-from infrastructure.postgres.log.inspection import PostgresInspector
 from infrastructure.postgres.store import PostgresStore, open_store
 from tests.support.builders import added, created, text
 from tests.support.transfers import Populated
@@ -91,9 +89,8 @@ class Desk:
             pass
 
     async def findings(self) -> list[Any]:
-        inspector = PostgresInspector(self.store.database)
-        census = PostgresCensus(self.store.database)
-        verification = Verification(self.store, inspector, SessionRepository(self.store), census)
+        repository = SessionRepository(self.store)
+        verification = verification_of(self.store, self.store.database, repository, ())
         return [one async for verdict in verification.all() for one in verdict.findings]
 
 

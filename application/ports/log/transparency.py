@@ -53,6 +53,14 @@ class Tiles(Protocol[TransactionT_contra]):
         """
         ...
 
+    async def kept(self, tiles: Sequence[TileId]) -> Sequence[CompleteTile]:
+        """Return of some tiles those that are kept, as they are kept.
+
+        Args:
+            tiles: Complete ones.
+        """
+        ...
+
     async def keep(self, transaction: TransactionT_contra, tiles: Sequence[CompleteTile]) -> None:
         """Keep tiles, in the transaction that moves the checkpoint of the job."""
         ...
@@ -75,6 +83,10 @@ class SignedHeads(Protocol):
 
     async def page(self, before: int | None, limit: int) -> Sequence[SignedHead]:
         """Return some with trees smaller than `before`, the largest first; None is all of them."""
+        ...
+
+    async def between(self, after: int, upto: int) -> Sequence[SignedHead]:
+        """Return those with trees larger than `after` and not larger than `upto`, in that order."""
         ...
 
 

@@ -22,6 +22,7 @@ from application.projections.differences import (
     row_differences,
 )
 from application.projections.session_row import PROJECTION_VERSION
+from application.reads.evidence.tree_check import TreeCheck
 from domain.errors import SessionNotFound
 from domain.log.catalogue import NAMES
 from domain.log.chain import genesis
@@ -79,18 +80,27 @@ class Verification:
         inspector: Reads their logs as they lie there.
         repository: Knows what a fork begins with.
         census: Knows which there are.
+        tree: Checks what is kept to prove the log.
     """
 
     def __init__(
-        self, store: Store, inspector: Inspector, repository: SessionRepository, census: Census
+        self,
+        store: Store,
+        inspector: Inspector,
+        repository: SessionRepository,
+        census: Census,
+        tree: TreeCheck,
     ) -> None:
         self._census = census
+        self._tree = tree
         self._store = store
         self._inspector = inspector
         self._repository = repository
 
     async def all(self, *, sample: float = 1.0, changed_since: int = 0) -> AsyncGenerator[Verdict]:
         """Yield the verdict on each session, one that stands for the log as a whole at the end.
+
+        The tree over the log is held against all of it, unless only a sample is wanted.
 
         Args:
             sample: The part of the sessions to check, chosen by chance; above 0, up to 1.
@@ -110,6 +120,10 @@ class Verification:
         if beyond:
             detail = f"{beyond} of the events are beyond the head {head}"
             findings.append(Finding(None, "position_beyond_head", None, detail))
+        if sample >= 1:
+            findings += [
+                Finding(None, code, None, detail) for code, detail in await self._tree.faults()
+            ]
         yield Verdict(None, 0, findings)
 
     async def count(self, changed_since: int = 0) -> int:

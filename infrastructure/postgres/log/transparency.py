@@ -61,6 +61,18 @@ class PostgresTiles:
                 raise LogDamaged(f"{missing} tiles of level {level - 1} are no longer kept")
         return found
 
+    async def kept(self, tiles: Sequence[TileId]) -> Sequence[CompleteTile]:
+        """Return of some tiles those that are kept, as they are kept."""
+        values = {
+            "levels": [tile.level for tile in tiles],
+            "numbers": [tile.number for tile in tiles],
+        }
+        rows = await self._database.fetch(_STATEMENTS["kept"], values)
+        return [
+            CompleteTile(TileId(level, number), bytes(hashes), bytes(root))
+            for level, number, hashes, root in rows
+        ]
+
     async def keep(self, transaction: AsyncConnection, tiles: Sequence[CompleteTile]) -> None:
         """Keep tiles."""
         values = {
@@ -101,6 +113,13 @@ class PostgresSignedHeads:
         """Return some with smaller trees, the largest first."""
         values = {"before": _BEYOND_ALL if before is None else before, "limit": limit}
         rows = await self._database.fetch(_STATEMENTS["heads"], values)
+        return [_head(*row) for row in rows]
+
+    async def between(self, after: int, upto: int) -> Sequence[SignedHead]:
+        """Return those with trees of some sizes, the smallest first."""
+        rows = await self._database.fetch(
+            _STATEMENTS["heads_between"], {"after": after, "upto": upto}
+        )
         return [_head(*row) for row in rows]
 
 

@@ -19,6 +19,11 @@ left join lateral (
     and b.number >= a.number * %(width)s and b.number < a.number * %(width)s + a.width
 ) as below (roots, number_of_roots) on t.level is null
 
+-- name: kept
+select level, number, t.hashes, t.root
+from unnest(%(levels)s::int[], %(numbers)s::bigint[]) as a (level, number)
+join log_tiles as t using (level, number)
+
 -- name: keep
 insert into log_tiles (level, number, hashes, root)
 select level, number, hashes, root
@@ -40,3 +45,8 @@ select origin, size, root, note, signed_at from signed_heads
 where size < %(before)s
 order by size desc, signed_at desc
 limit %(limit)s
+
+-- name: heads_between
+select origin, size, root, note, signed_at from signed_heads
+where size > %(after)s and size <= %(upto)s
+order by size, signed_at
