@@ -115,3 +115,29 @@ ISSUES: dict[str, Meaning] = {
         " `cairn rebuild` makes both anew from them, or write the key again.",
     ),
 }
+
+FINDINGS: dict[str, str] = {
+    "kept_state_mismatch": "The log is right: `cairn rebuild` makes the kept states anew from it;"
+    " then restart all servers.",
+    "position_gap": "Events, or whole sessions, were deleted: look in a backup which it has that"
+    " are no longer here, and keep this database as evidence.",
+    "position_beyond_head": "Nothing can be stored before this is mended: restore both tables from"
+    " one backup, or set the head as the handbook says.",
+    "checkpoint_ahead": "If you restored a backup yourself, the difference is what was lost; else"
+    " keep the database as evidence.",
+    "checkpoint_mismatch": "The log was rewritten: keep the database and the checkpoint as"
+    " evidence, and restore a backup.",
+    "tree_mismatch": "If nothing else is wrong, the log is right and proofs are not: have the"
+    " tiles made anew, as the handbook says.",
+    "checkpoint_of_another_store": "Take the checkpoint of this store; each says in its first line"
+    " of which log it is.",
+    "checkpoint_unsigned": "Give the public keys that you kept, old ones too.",
+    "signature_mismatch": "The checkpoint was changed after it was signed, or is damaged: take"
+    " another copy of it; of one in the database, keep that as evidence.",
+}
+"""What a person can do about what only verification finds."""
+
+
+def advice_on(code: str) -> str | None:
+    """Return what a person can do about a code; None for one that is not known here."""
+    return ISSUES[code].advice if code in ISSUES else FINDINGS.get(code)

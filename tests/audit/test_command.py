@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from api.cli import main
+from domain.repair.codes import ISSUES
 from domain.transparency.notes import (
     TreeHead,
     format_note,
@@ -108,6 +109,48 @@ def test_a_log_that_is_not_what_was_signed(
     status, report = verify("--checkpoint", home[0], "--key", home[1])
     assert status == 1
     assert code in [one["code"] for one in report["findings"]]
+
+
+@pytest.mark.parametrize(
+    ("statements", "code"),
+    [
+        (("delete from events where notification_id = 2",), "checkpoint_mismatch"),
+        (("update log_head set head = head + 3",), "tree_mismatch"),
+    ],
+    ids=["signed events are gone", "the end is missing"],
+)
+def test_events_that_are_gone_are_found_with_a_checkpoint_too(
+    audited: Audited,
+    verify: Any,
+    run: Run,
+    home: tuple[Path, Path],
+    statements: tuple[str, ...],
+    code: str,
+) -> None:
+    tamper(audited, *statements)
+    status, report = verify("--checkpoint", home[0], "--key", home[1])
+    assert status == 1
+    assert {code, "position_gap"} <= {one["code"] for one in report["findings"]}
+    assert report["sessions"] >= 4
+    assert report["checkpoint"]["holds"] is (code == "tree_mismatch")
+    _, out, _ = run("verify", "--url", audited.url, "--checkpoint", home[0], "--key", home[1])
+    assert ("still contains" in out) is (code == "tree_mismatch")
+
+
+def test_a_person_is_told_what_can_be_done(audited: Audited, run: Run) -> None:
+    session = audited.api.create()
+    tamper(audited, f"update sessions set title = 'other' where session_id = '{session.id}'")
+    status, out, _ = run("verify", "--url", audited.url, session.id)
+    assert status == 1
+    assert "1 finding. What can be done:" in out
+    assert " ".join(out.split()).count(ISSUES["read_model_mismatch"].advice) == 1
+    assert "All is well" not in out
+
+
+def test_a_sample_that_is_empty_is_not_said_to_be_well(audited: Audited, run: Run) -> None:
+    status, out, _ = run("verify", "--url", audited.url, "--all", "--sample", "0.0000000001")
+    assert (status, out.splitlines()[0]) == (0, "0 events of 0 sessions were verified.")
+    assert "All is well" not in out
 
 
 def test_a_kept_tree_that_is_not_made_of_the_log_is_found_and_made_anew(

@@ -8,7 +8,7 @@ import httpx
 from api.cli.options import UsageError
 from api.cli.progress import Bar
 from api.cli.proving.outcome import Outcome
-from api.cli.proving.server import get
+from api.cli.proving.server import Damaged, get
 from domain.counted import counted
 from domain.transparency.notes import (
     MalformedNote,
@@ -53,6 +53,7 @@ def verify_checkpoint(
         "size": head.size,
         "root": head.root.hex(),
         "key_from": "file" if key else "server",
+        "holds": False,
     }
     wrong = _wrong_signature(note, head, keys, holds)
     if wrong is not None:
@@ -66,17 +67,25 @@ def verify_checkpoint(
             " was cut off, an older backup was restored, or this is another store",
         )
         return head.size
-    if _root_of_entries(client, head.size) != head.root:
+    try:
+        root = _root_of_entries(client, head.size)
+    except Damaged as damaged:
+        outcome.found("checkpoint_mismatch", f"events that were signed are gone: {damaged}")
+        return head.size
+    if root != head.root:
         outcome.found(
             "checkpoint_mismatch",
             f"the first {counted(head.size, 'event')} are not those that were signed",
         )
         return head.size
-    if head.size and not _goes_on(client, head, newest):
-        outcome.found(
-            "tree_mismatch",
-            "the events are those that were signed, and the kept tree is not made of them",
-        )
+    outcome.checkpoint["holds"] = True
+    try:
+        is_proven = not head.size or _goes_on(client, head, newest)
+        why = "the kept tree is not made of them"
+    except Damaged as damaged:
+        is_proven, why = False, f"that the log goes on from them cannot be proven: {damaged}"
+    if not is_proven:
+        outcome.found("tree_mismatch", f"the events are those that were signed, and {why}")
     return head.size
 
 

@@ -1,11 +1,13 @@
 """What a verification came to, and how it is told."""
 
 from dataclasses import dataclass, field
+from textwrap import fill
 from typing import Any
 
 import typer
 
 from domain.counted import counted
+from domain.repair.codes import advice_on
 
 
 @dataclass
@@ -37,7 +39,12 @@ class Outcome:
         """Add what the server has found."""
         self.sessions += report["sessions"]
         self.events += report["events"]
-        self.findings += report["findings"]
+        known = {one["code"] for one in self.findings if one["session_id"] is None}
+        self.findings += [
+            one
+            for one in report["findings"]
+            if one["session_id"] is not None or one["code"] not in known
+        ]
 
     def tell(self) -> None:
         """Say it to a person."""
@@ -52,12 +59,26 @@ class Outcome:
                     "The key came from the server itself; name one that you kept with --key.",
                     err=True,
                 )
-            if not self.findings:
+            if self.checkpoint["holds"]:
                 typer.echo(
                     f"The log still contains the {counted(size, 'event')} of the checkpoint."
                 )
-        if self.sessions:
-            were = "was" if self.events == 1 else "were"
-            events, sessions = counted(self.events, "event"), counted(self.sessions, "session")
-            typer.echo(f"{events} of {sessions} {were} verified.")
-        typer.echo("All is well." if not self.findings else f"{len(self.findings)} found.")
+        were = "was" if self.events == 1 else "were"
+        events, sessions = counted(self.events, "event"), counted(self.sessions, "session")
+        typer.echo(f"{events} of {sessions} {were} verified.")
+        if self.findings:
+            self._advise()
+        elif self.sessions or self.checkpoint is not None:
+            typer.echo("All is well.")
+        else:
+            typer.echo("No session was in the sample, so nothing is known of any.")
+
+    def _advise(self) -> None:
+        """Say what can be done about what was found."""
+        typer.echo(f"{counted(len(self.findings), 'finding')}. What can be done:")
+        for code in dict.fromkeys(one["code"] for one in self.findings):
+            advice = advice_on(code) or "This server is newer than this program."
+            typer.echo(
+                fill(f"{code}: {advice}", 100, initial_indent="  ", subsequent_indent="    ")
+            )
+        typer.echo("The handbook has a section on each: docs/repair.md.")
