@@ -5,9 +5,10 @@ from uuid import UUID, uuid4
 
 from api.adk.content import Content
 from api.adk.log import KIND
+from api.adk.recording import foreign_event, now_of, plain_caller
 from api.adk.requests import Refusal, needed_json_of, parsed
 from api.adk.runs import Run
-from api.adk.sessions import all_items, foreign_event, now_of, plain_caller
+from api.adk.sessions import all_items
 from api.adk.wire import Actions, Event, RunAgent
 from api.http.around.authorization import principal_of, require_right
 from api.http.incoming.preconditions import refuse_conditions

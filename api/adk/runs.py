@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from api.adk.log import Item, Unfolding
+from api.adk.recording import now_of
 from api.adk.requests import Refusal
-from api.adk.sessions import now_of
 from api.adk.wire import Actions, RunAgent
 from api.http.outgoing.responses import from_json, to_json
 from api.services import Services

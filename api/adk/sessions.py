@@ -1,21 +1,17 @@
-"""Sessions in the form of google-adk: read from the log, and written to it."""
+"""Sessions in the form of google-adk, read from the log."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from typing import Any, NamedTuple
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from api.adk.log import KIND, Item, Unfolding, chosen, starts_whole
+from api.adk.log import Item, Unfolding, chosen, starts_whole
 from api.adk.requests import Refusal
-from api.adk.wire import Event, event_record
 from api.http.incoming.requests import HttpRequest, name_of
 from api.http.outgoing.responses import to_json
-from api.services import Services, caller_of, services_of
-from application.commands.request import Caller, IdempotencyKey, Outcome
+from api.services import Services, services_of
 from application.ports.session.listing import After, ListedSession, SessionFilter, SessionOrder
 from application.use_cases.session.named_sessions import SessionName
-from domain.session.commands import ForeignEvent
 
 _LOOK_BACK = 32
 _FEW = 1000
@@ -104,15 +100,28 @@ async def all_items(
     return found
 
 
-async def own_items(services: Services, session_id: UUID) -> Sequence[Item]:
-    """Return the events of a session's own log.
+async def place_before(services: Services, session_id: UUID, invocation: str) -> int | None:
+    """Return the sequence after which an invocation began; None when there is none of it.
 
     Args:
         services: Of the program.
         session_id: Which.
+        invocation: Its id.
+
+    Raises:
+        Refusal: 400, it began in the log of the session that this one was forked from.
     """
-    stretches = await services.line_log.events(session_id)
-    return Unfolding(services.store.codec, []).items(stretches[-1])
+    found: list[Item] = []
+    own = 0
+    for stretch in await services.line_log.events(session_id):
+        own = len(found)
+        Unfolding(services.store.codec, found).items(stretch)
+    at = next((n for n, one in enumerate(found) if one.glance.invocationId == invocation), None)
+    if at is None:
+        return None
+    if at < own:
+        raise Refusal(400, "A fork does not go back to before it began; fork its origin again.")
+    return found[at].first - 1
 
 
 async def _newest(
@@ -203,96 +212,3 @@ async def _shared_by_user(
 ) -> dict[str, Mapping[str, Any]]:
     of_app = (await services.scopes.read(app)).values
     return {user: {**of_app, **(await services.scopes.read(app, user)).values} for user in users}
-
-
-def foreign_event(
-    services: Services, event: Event, *, now: float, delete: tuple[str, ...] = ()
-) -> ForeignEvent:
-    """Return an event as it is recorded.
-
-    Args:
-        services: Of the program.
-        event: As it came.
-        now: The time, seconds since 1970.
-        delete: Keys of the state that it takes away.
-
-    Raises:
-        Refusal: 422, it has keys that may not be kept.
-    """
-    record = event_record(event, new_id=str(uuid4()), now=now)
-    delta: dict[str, Any] = record["actions"]["stateDelta"]
-    require_no_secrets(delta)
-    return ForeignEvent(
-        kind=KIND,
-        event_id=record["id"],
-        record=record,
-        turn_id=event.invocation_id or None,
-        role="user" if event.author == "user" else "agent",
-        author=event.author[:200].strip() or None,
-        means=tuple(services.adk_reader.meaning(record)),
-        set={key: value for key, value in delta.items() if key not in delete},
-        delete=delete,
-    )
-
-
-def require_no_secrets(state: Mapping[str, Any]) -> None:
-    """Refuse keys that are to be kept secret: every reader of a session sees its state.
-
-    Args:
-        state: The keys.
-
-    Raises:
-        Refusal: 422, there is one.
-    """
-    for key in state:
-        if key.startswith("secret:"):
-            raise Refusal(
-                422, f"The key {key[:200]!r} is a secret, and no state keeps those; leave it out."
-            )
-
-
-def now_of(services: Services) -> float:
-    """Return the time, seconds since 1970."""
-    return services.store.clock.now().timestamp()
-
-
-async def record_event(
-    request: HttpRequest, event: ForeignEvent, *, known: int | None = None, timed: bool = True
-) -> Outcome:
-    """Record an event, once however often it is sent.
-
-    Args:
-        request: Who asks; its path names the session.
-        event: The event.
-        known: The sequence up to which the caller knows the session; None takes whatever came.
-        timed: Whether its time is what was sent: another one each time is no other event.
-
-    Raises:
-        SessionNotFound: There is no such session.
-        StaleSequence: Something came that the caller does not know.
-        IdempotencyKeyReused: Another event has its id.
-    """
-    caller = await caller_of(request)
-    if caller.key is None:
-        caller = caller._replace(key=_key_of(event, timed=timed))
-    services = services_of(request)
-
-    async def record(session_id: UUID) -> Outcome:
-        return await services.foreign_events.record(caller, session_id, (event,), known=known)
-
-    return await services.adk_sessions.on(named_in(request), record)
-
-
-def _key_of(event: ForeignEvent, *, timed: bool) -> IdempotencyKey:
-    name = sha256(event.event_id.encode()).hexdigest()
-    record = {key: told for key, told in event.record.items() if timed or key != "timestamp"}
-    return IdempotencyKey(f"{KIND}:{name}", sha256(to_json(record)).digest())
-
-
-async def plain_caller(request: HttpRequest) -> Caller:
-    """Return who asks for something that no condition belongs to.
-
-    Args:
-        request: Who asks.
-    """
-    return (await caller_of(request))._replace(expected=None, key=None)

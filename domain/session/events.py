@@ -125,7 +125,8 @@ class ConversationRewound:
     """The transcript and the plain state keys are again what they were after event `to`.
 
     `messages` is how many there are again. `set` and `delete` are what that changes in the state;
-    `summary` is the one that counts again, where that is not the one that counts now.
+    `summary` is the one that counts again, where that is not the one that counts now. A rewind of
+    another framework changes the keys as that framework says, by the events right before this one.
     """
 
     to: int

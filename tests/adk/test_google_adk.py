@@ -38,6 +38,7 @@ with warnings.catch_warnings():
     from google.adk.errors._stale_session_error import StaleSessionError
     from google.adk.errors.already_exists_error import AlreadyExistsError
     from google.adk.errors.session_not_found_error import SessionNotFoundError
+    from google.adk.events._rewind_events import _apply_rewinds
     from google.adk.events.event import Event
     from google.adk.events.event_actions import EventActions
     from google.adk.models.base_llm import BaseLlm
@@ -219,8 +220,33 @@ async def test_an_event_twice_is_one_and_a_partial_one_none(service: Any, app: s
     assert [one.id for one in session.events] == ["e"]
     found = await service.get_session(app_name=app, user_id=USER, session_id="s")
     assert [one.id for one in found.events] == ["e"]
-    with pytest.raises(ValueError, match="has the id"):
+    with pytest.raises(ValueError, match="has this id"):
         await service.append_event(found, event("other", id="e"))
+
+
+async def test_a_runner_that_rewinds_takes_back_what_both_doors_show(
+    adk_server: str, service: Any, app: str
+):
+    named = {"app_name": app, "user_id": USER, "session_id": "s"}
+    session = await service.create_session(**named)
+    for name in ("one", "two", "three"):
+        await service.append_event(session, event(name, id=name, invocation_id=f"of-{name}"))
+    agent = LlmAgent(name="nobody")
+    runner = Runner(app_name=app, agent=agent, session_service=service)
+    rewind = functools.partial(runner.rewind_async, user_id=USER, session_id="s")
+    async with httpx.AsyncClient(base_url=adk_server, timeout=60) as native:
+        (row,) = (await native.get("/v1/sessions", params={"app": app})).json()["sessions"]
+        at = f"/v1/sessions/{row['id']}"
+        start = {"input": {"parts": [{"type": "text", "text": "go"}]}, "turn_id": "t"}
+        assert (await native.post(f"{at}/turns", json=start)).status_code == 201
+        with pytest.raises(ValueError, match="turn is running"):
+            await rewind(rewind_before_invocation_id="of-two")
+        await native.post(f"{at}/turns/t/complete", json={"stop_reason": "end_turn"})
+        await rewind(rewind_before_invocation_id="of-two")
+        shown = (await native.get(f"{at}/messages")).json()["messages"]
+    found = await service.get_session(**named)
+    assert [one.id for one in _apply_rewinds(found.events)] == ["one"]
+    assert [one["id"] for one in shown] == ["one"]
 
 
 @pytest.fixture

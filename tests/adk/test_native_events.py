@@ -1,6 +1,7 @@
 """What others record natively, in the words of google-adk: its own models take all of it."""
 
 import warnings
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -16,10 +17,25 @@ from api.http.outgoing.responses import from_json
 from application.ports.log.events import Envelope, StoredEvent
 from domain.errors import CairnError
 from domain.parts import require_parts
+from domain.session import commands as c
 from domain.session import events as e
+from domain.session.content.conversation import Past, past_at
+from domain.session.state import ABSENT
 from infrastructure.records.codec import JsonCodec
 from tests.property.effort import examples
-from tests.support.builders import NOON, added, called, failed, returned, started
+from tests.support.builders import (
+    NOON,
+    OWNER,
+    added,
+    called,
+    failed,
+    foreign,
+    obey,
+    returned,
+    started,
+    state_after,
+    text,
+)
 from tests.support.strategies import EVENTS, json_values, turn_ids
 
 with warnings.catch_warnings():
@@ -132,6 +148,74 @@ def test_google_adk_sees_what_counts_after_going_back(steps: list[str | int]):
     session = read_by_google_adk(items)
     counts = [one for one in rewinds._apply_rewinds(session.events) if one.content is not None]
     assert [one.content.parts[0].text for one in counts] == said[-1]
+
+
+_NAMES = st.sampled_from("abcd")
+_DONE = st.lists(st.tuples(st.just("say") | st.just("back"), _NAMES), max_size=4)
+
+
+@examples(200)
+@given(_DONE, st.lists(_DONE, max_size=8))
+def test_the_native_conversation_goes_back_where_google_adk_goes_back(
+    began: list[tuple[str, str]], later: list[list[tuple[str, str]]]
+):
+    """What is said in invocations of four names, in the creation and after it, and taken back."""
+    events: list[Any] = []
+    known: dict[str, Past] = {}
+    session = ABSENT
+    numbers = count(1)
+
+    def made(steps: list[tuple[str, str]]) -> tuple[c.ForeignEvent, ...]:
+        found: list[c.ForeignEvent] = []
+        for do, name in steps:
+            event_id = f"e{next(numbers)}"
+            actions = {"rewindBeforeInvocationId": name} if do == "back" else {}
+            invocation = name if do == "say" else event_id
+            record = {"id": event_id, "author": "user", "invocationId": invocation}
+            said = {"content": {"parts": [{"text": event_id}]}} if do == "say" else {}
+            found.append(
+                foreign(
+                    event_id,
+                    turn_id=invocation,
+                    record=as_kept({**record, **said, "actions": actions}),
+                    means=(e.AgentMessage(parts=text(event_id)),) if said else (),
+                    back_before=name if actions else None,
+                    past=known.get(name) if actions else None,
+                )
+            )
+        return tuple(found)
+
+    def ask(command: Any) -> None:
+        nonlocal session
+        session, recorded = obey(session, command)
+        events.extend(one.event for one in recorded)
+
+    def find() -> list[Item]:
+        items: list[Item] = []
+        Unfolding(CODEC, items).items(log_of(events, [None] * len(events)))
+        for one in items:
+            if one.glance.invocationId not in known:
+                to = one.first - 1
+                known[one.glance.invocationId] = past_at(to, state_after(events[:to]))
+        return items
+
+    ask(c.CreateSession(owner=OWNER, foreign=made(began)))
+    items = find()
+    for steps in filter(None, later):
+        ask(c.RecordForeignEvents(events=made(steps)))
+        items = find()
+    said: list[list[str]] = [[]]
+    for event in events:
+        if isinstance(event, e.MessageAdded):
+            said.append([*said[-1], event.message_id])
+        else:
+            to = event.to if isinstance(event, e.ConversationRewound) else -1
+            said.append(said[to])
+    counts = [
+        one for one in rewinds._apply_rewinds(read_by_google_adk(items).events) if one.content
+    ]
+    assert [one.id for one in counts] == said[-1]
+    assert session.spoken.messages == len(said[-1])
 
 
 @pytest.mark.parametrize(("origin", "codes"), [("http", []), ("recovery", ["crash"])])

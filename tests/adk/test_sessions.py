@@ -269,6 +269,93 @@ def test_a_session_goes_back_to_before_an_invocation(place: Place):
     assert missing.status_code == 404
 
 
+def turn(name: str, **more: Any) -> Json:
+    return said(name, name, invocationId=name, timestamp=1700000000.0, **more)
+
+
+def back_before(name: str, event_id: str, **delta: Any) -> Json:
+    actions = {"rewindBeforeInvocationId": name, "stateDelta": delta}
+    return turn(event_id, content=None, actions=actions)
+
+
+def native_view(place: Place, session_id: str) -> tuple[list[str], int, Any, Json]:
+    """Return what the native door shows: the transcript, its length in lists, epoch and keys."""
+    at = f"/v1/sessions/{session_id}"
+    shown = ok(place.client.get(f"{at}/messages"))["messages"]
+    snapshot = ok(place.client.get(f"{at}/snapshot"))
+    ids = [one["id"] for one in shown]
+    assert [one["id"] for one in snapshot["transcript"]] == ids
+    row = ok(place.client.get(at))["session"]
+    return ids, row["num_messages"], row["epoch"], snapshot["state"]
+
+
+def test_what_google_adk_takes_back_is_taken_back_natively(place: Place):
+    place.create(sessionId="s", state={"k": 0})
+    for name in ("i1", "i2", "i3"):
+        ok(place.append("s", turn(name, actions={"stateDelta": {"k": name}})))
+    session_id = place.native()["id"]
+    # A runner of theirs says itself what becomes of the keys, and never of those of the creation.
+    back = back_before("i2", "b1", k="i1", gone=None)
+    once = ok(place.append("s", back))
+    assert native_view(place, session_id) == (["i1"], 1, 1, {"k": "i1", "gone": None})
+    assert ok(place.append("s", back)) == once
+    assert native_view(place, session_id)[2] == 1
+    assert place.get("s")["events"][-1] == once["event"]
+    ok(place.append("s", turn("i4")))
+    by_route = place.client.post(f"{place.path}/s/rewind", json={"rewindBeforeInvocationId": "i1"})
+    assert ok(by_route)["state"] == {"k": 0}
+    assert native_view(place, session_id) == ([], 0, 2, {"k": 0})
+    ok(place.append("s", turn("i5")))
+    assert native_view(place, session_id)[0] == ["i5"]
+    past = ok(
+        place.client.get(f"/v1/sessions/{session_id}/messages", params={"at": once["sequence"]})
+    )
+    assert [one["id"] for one in past["messages"]] == ["i1"]
+    ok(place.client.post(f"/v1/sessions/{session_id}/stop", json={"cause": "user_requested"}))
+    repair = place.client.post(f"/v1/sessions/{session_id}/repair", params={"dry_run": "1"})
+    assert ok(repair)["repair"]["actions"] == []
+
+
+def test_a_session_that_is_brought_by_its_events_goes_back_as_it_did(place: Place):
+    place.create(sessionId="s")
+    for event in (turn("i1"), turn("i2"), back_before("i2", "b"), turn("i3")):
+        ok(place.append("s", event))
+    there = place.get("s")
+    place.create(sessionId="copy", events=there["events"])
+    assert place.get("copy")["events"] == there["events"]
+    assert native_view(place, place.native()["id"])[:3] == (["i1", "i3"], 2, 1)
+
+
+def test_a_fork_goes_back_to_where_it_began_and_no_further(place: Place):
+    place.create(sessionId="s", events=[turn("i1")])
+    origin = place.native()["id"]
+    fork = place.client.post(f"/v1/sessions/{origin}/fork", json={}).json()["session"]["id"]
+    ok(place.append(fork, turn("i2")))
+    ok(place.append(fork, back_before("i2", "b2")))
+    assert native_view(place, fork)[:3] == (["i1"], 1, 1)
+    before = place.get(fork)
+    refused = place.append(fork, back_before("i1", "b1"))
+    assert (refused.status_code, "fork" in refused.json()["detail"]) == (400, True)
+    body = {"rewindBeforeInvocationId": "i1"}
+    assert place.client.post(f"{place.path}/{fork}/rewind", json=body).status_code == 400
+    assert place.get(fork) == before
+    # A fork of what went back has what counts there.
+    of_fork = place.client.post(f"/v1/sessions/{fork}/fork", json={}).json()["session"]["id"]
+    assert native_view(place, of_fork)[0] == ["i1"]
+
+
+def test_nothing_is_taken_back_under_a_turn_that_runs(place: Place):
+    place.create(sessionId="s", events=[turn("i1")])
+    at = f"/v1/sessions/{place.native()['id']}"
+    start = {"input": {"parts": [{"type": "text", "text": "go"}]}, "turn_id": "t1"}
+    assert place.client.post(f"{at}/turns", json=start).status_code == 201
+    refused = place.append("s", back_before("i1", "b"))
+    assert (refused.status_code, "turn" in refused.json()["detail"]) == (409, True)
+    ok(place.client.post(f"{at}/turns/t1/complete", json={"stop_reason": "end_turn"}))
+    ok(place.append("s", back_before("t1", "b1")))
+    assert native_view(place, place.native()["id"])[0] == ["i1"]
+
+
 def test_lists_show_state_and_the_last_changed_session_at_the_end(place: Place):
     for name, at in (("b", 300.0), ("a", 100.0), ("c", 200.0)):
         place.create(sessionId=name, state={"n": name}, events=[said("x", "e", timestamp=at)])

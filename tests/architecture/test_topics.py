@@ -19,8 +19,10 @@ BUILDS_ON = {
     "creation": {"description", "foreign_events", "messages", "shared_state"},
     "elicitations": {"form_schema", "interactions"},
     "foreign_events": {
-        *("activity_batch", "input_queue", "interactions", "messages", "shared_state", "turns"),
+        *("activity_batch", "conversation", "foreign_line", "input_queue", "interactions"),
+        *("messages", "shared_state", "turns"),
     },
+    "foreign_line": {"conversation"},
     "erasure": {"interactions", "turn_endings"},
     "forks": {"creation"},
     "input_queue": {"messages", "runtime"},

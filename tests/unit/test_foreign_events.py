@@ -1,10 +1,11 @@
 """What another framework has done: kept verbatim, and said in the words of here if it can be."""
 
-from domain.errors import Invalid, MessageExists, TurnExists
+from domain.errors import Invalid, MessageExists, TurnExists, TurnInProgress
 from domain.session import events as e
-from domain.session.commands import BeginForeignTurn, RecordForeignEvents
+from domain.session.commands import BeginForeignTurn, CreateSession, RecordForeignEvents
+from domain.session.content.conversation import Past
 from domain.values import Failure
-from tests.support.builders import called, created, foreign, started, text
+from tests.support.builders import OWNER, added, called, created, foreign, started, text
 from tests.support.given import given
 
 KIND = "adk.event"
@@ -80,3 +81,39 @@ def test_while_another_turn_runs_it_waits():
     ended = [created(), started(), failed]
     again = BeginForeignTurn(turn_id="t1", event=foreign())
     given(ended).when(again).then_refused(TurnExists)
+
+
+def test_an_event_that_goes_back_takes_the_conversation_with_it_and_the_keys_as_it_says():
+    back = foreign("e2", back_before="i1", past=Past(2, 1), set={"a": None}, means=())
+    given([created(), added("m1"), added("m2")]).when(RecordForeignEvents(events=(back,))).then(
+        [
+            header(2, {"id": "e2"}),
+            e.StatePatched(set={"a": None}),
+            e.ConversationRewound(to=2, epoch=1, messages=1),
+        ]
+    )
+
+
+def test_what_goes_back_to_nothing_that_is_known_is_kept_alone():
+    back = foreign("e1", turn_id="i1", back_before="i1", means=())
+    given([created()]).when(RecordForeignEvents(events=(back,))).then([header(0, {"id": "e1"})])
+
+
+def test_a_session_begins_with_events_that_go_back_to_before_others_of_them():
+    one, two, three = (foreign(f"e{n}", turn_id=f"i{n}") for n in (1, 2, 3))
+    back = foreign("back", back_before="i2", means=())
+    again = foreign("again", back_before="i1")
+    create = CreateSession(owner=OWNER, foreign=(one, two, back, three, again))
+    events = given().when(create).events or []
+    turns = [one for one in events if isinstance(one, e.ConversationRewound)]
+    # The first is the creation; each event is a record and a message.
+    assert turns == [
+        e.ConversationRewound(to=3, epoch=1, messages=1),
+        e.ConversationRewound(to=1, epoch=2, messages=0),
+    ]
+
+
+def test_nothing_is_taken_back_under_a_running_turn():
+    back = foreign("e2", turn_id="t1", back_before="t1", past=Past(1), means=())
+    refused = given([created(), started()]).when(RecordForeignEvents(events=(back,)))
+    refused.then_refused(TurnInProgress, turn_id="t1")

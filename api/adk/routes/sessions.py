@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from litestar.response.base import ASGIResponse
 
+from api.adk.recording import foreign_event, now_of, record_event, require_no_secrets
 from api.adk.requests import (
     Refusal,
     fault,
@@ -15,17 +16,7 @@ from api.adk.requests import (
     reply,
     require_name,
 )
-from api.adk.sessions import (
-    foreign_event,
-    listed,
-    now_of,
-    own_items,
-    read_session,
-    record_event,
-    require_no_secrets,
-    row_of,
-    session_json,
-)
+from api.adk.sessions import listed, place_before, read_session, row_of, session_json
 from api.adk.wire import Actions, CreateSession, Event, RewindSession, UpdateSession
 from api.http.around.authorization import narrowed
 from api.http.around.limits import counted_session
@@ -220,12 +211,11 @@ async def rewind_session(request: HttpRequest) -> ASGIResponse:
     body = parsed(RewindSession, await needed_json_of(request))
     services, row = services_of(request), await row_of(request)
     wanted = body.rewind_before_invocation_id
-    items = await own_items(services, row.session_id)
-    first = next((one for one in items if one.glance.invocationId == wanted), None)
-    if first is None:
+    before = await place_before(services, row.session_id, wanted)
+    if before is None:
         raise Refusal(404, f"Invocation not found: {wanted[:200]}")
-    changed, gone = await services.foreign_events.keys_before(
-        row.session_id, first.first, head=row.sequence
+    changed, gone = await services.foreign_events.keys_then(
+        row.session_id, before, head=row.sequence
     )
     event = Event(
         author="user",

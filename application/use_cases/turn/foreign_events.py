@@ -12,6 +12,7 @@ from application.use_cases.session.sessions import Sessions
 from domain.errors import SessionIsStopped
 from domain.log.catalogue import NAMES
 from domain.session.commands import BeginForeignTurn, Command, ForeignEvent, RecordForeignEvents
+from domain.session.content.conversation import Past, past_at
 from domain.session.content.shared_state import difference
 from domain.session.events import (
     AgentMessage,
@@ -75,6 +76,7 @@ class ForeignEvents:
 
         Raises:
             StaleSequence: Something came that the caller does not know.
+            TurnInProgress: One goes back, and a turn runs.
         """
         command = RecordForeignEvents(events=events)
         if known is None:
@@ -110,17 +112,26 @@ class ForeignEvents:
         command = BeginForeignTurn(turn_id=turn_id, event=event, meta=meta)
         return await self._do(caller, session_id, command)
 
-    async def keys_before(
+    async def past(self, session_id: UUID, sequence: int) -> Past:
+        """Return what had been said after a past event.
+
+        Args:
+            session_id: In which session.
+            sequence: Of the event.
+        """
+        return past_at(sequence, await self._lineages.state_at(session_id, sequence))
+
+    async def keys_then(
         self, session_id: UUID, sequence: int, *, head: int
     ) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Return what has to be set and deleted for the plain keys to be as they once were.
 
         Args:
             session_id: Whose keys.
-            sequence: Of the event before which they were so; the second one or a later one.
+            sequence: Of the event after which they were so.
             head: The sequence of the newest event.
         """
-        then = await self._lineages.state_at(session_id, sequence - 1)
+        then = await self._lineages.state_at(session_id, sequence)
         now = await self._lineages.state_at(session_id, head)
         return difference(now.state, then.state)
 

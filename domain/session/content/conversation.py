@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain.checks import require_between
 from domain.errors import SessionIsStopping, TurnInProgress
@@ -58,6 +58,30 @@ class RewindConversation(Command):
     summary: SummaryAdded | None = None
 
 
+class Past(NamedTuple):
+    """What was said after an earlier event.
+
+    Args:
+        to: The event.
+        messages: How many there were.
+        summary: The summary that counted.
+    """
+
+    to: int
+    messages: int = 0
+    summary: SummaryAdded | None = None
+
+
+def past_at(to: int, then: Session) -> Past:
+    """Return what was said after an earlier event.
+
+    Args:
+        to: The event.
+        then: The state after it.
+    """
+    return Past(to, then.spoken.messages, then.description.summary)
+
+
 def rewind_to(to: int, then: Session) -> RewindConversation:
     """Return the command that goes back to an earlier event.
 
@@ -65,12 +89,8 @@ def rewind_to(to: int, then: Session) -> RewindConversation:
         to: The event.
         then: The state after it.
     """
-    return RewindConversation(
-        to=to,
-        messages=then.spoken.messages,
-        state=then.state,
-        summary=then.description.summary,
-    )
+    _, messages, summary = past_at(to, then)
+    return RewindConversation(to=to, messages=messages, state=then.state, summary=summary)
 
 
 @decides(RewindConversation, refuses=(SessionIsStopping, TurnInProgress))
@@ -84,19 +104,28 @@ def rewind(session: Session, command: RewindConversation) -> list[SessionEvent]:
     require_between(command.to, "to", 1, session.sequence)
     if command.to == session.sequence or _just_went_to(session, command.to):
         return []
-    kept = _summary_after(session, command.to)
     *patches, (changed, deleted) = _in_pieces(*difference(session.state, command.state))
+    gone_back = went_back(session, Past(command.to, command.messages, command.summary))
     return [
         *(StatePatched(set=given, delete=gone) for given, gone in patches),
-        ConversationRewound(
-            to=command.to,
-            epoch=session.lifecycle.epoch + 1,
-            messages=command.messages,
-            set=changed,
-            delete=deleted,
-            summary=None if command.summary == kept else command.summary,
-        ),
+        replace(gone_back, set=changed, delete=deleted),
     ]
+
+
+def went_back(session: Session, past: Past) -> ConversationRewound:
+    """Return what says that the conversation went back, and the keys did not.
+
+    Args:
+        session: The state before it.
+        past: What it goes back to.
+    """
+    kept = _summary_after(session, past.to)
+    return ConversationRewound(
+        to=past.to,
+        epoch=session.lifecycle.epoch + 1,
+        messages=past.messages,
+        summary=None if past.summary == kept else past.summary,
+    )
 
 
 def _in_pieces(

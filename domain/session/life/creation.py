@@ -137,7 +137,7 @@ def create(session: Session, command: CreateSession) -> list[SessionEvent]:
                 meta=message.meta,
             )
         )
-    return [*events, *recorded(session, command.foreign)]
+    return [*events, *recorded(session, command.foreign, events)]
 
 
 def _require_creatable(command: CreateSession) -> None:

@@ -25,6 +25,7 @@ from domain.errors import (
     TurnExists,
     TurnInProgress,
 )
+from domain.session.content.conversation import Past
 from domain.session.content.messages import require_message, require_new_message
 from domain.session.content.shared_state import require_patch, require_room, storable
 from domain.session.declarations import Command, decides
@@ -32,6 +33,7 @@ from domain.session.events import (
     ActivityEvent,
     AgentMessage,
     AgentThought,
+    ConversationRewound,
     MessageAdded,
     RuntimeEvent,
     SessionEvent,
@@ -40,11 +42,12 @@ from domain.session.events import (
     ToolReturned,
     TurnStarted,
 )
-from domain.session.guards import INACTIVE, require_active
+from domain.session.guards import INACTIVE, require_active, require_idle
 from domain.session.interaction.interactions import signs_of_life
 from domain.session.state import Session
 from domain.session.turn import input_queue
 from domain.session.turn.activity_batch import ActivityBatch
+from domain.session.turn.foreign_line import ForeignLine
 from domain.session.turn.input_queue import NewInput
 from domain.session.turn.turns import require_new_turn
 from domain.values import Identity, JsonObject, Part, Role
@@ -68,6 +71,9 @@ class ForeignEvent:
         means: What happened, as far as there is a word for it here.
         set: Keys of the state that it sets.
         delete: Keys that it takes away.
+        back_before: The conversation goes back with it, to before the first event whose `turn_id`
+            this is; what the event itself says is gone with the rest.
+        past: What was said before that one, if the log has it; else it is one that comes with it.
     """
 
     kind: str
@@ -79,6 +85,8 @@ class ForeignEvent:
     means: tuple[ActivityEvent, ...] = ()
     set: JsonObject = field(default_factory=dict[str, Any])
     delete: tuple[str, ...] = ()
+    back_before: str | None = None
+    past: Past | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +98,10 @@ class RecordForeignEvents(Command):
 
 @decides(
     RecordForeignEvents,
-    refuses=(*INACTIVE, LimitReached, MessageExists, ToolCallExists, ToolCallNotOpen),
+    refuses=(
+        *(*INACTIVE, LimitReached, MessageExists),
+        *(ToolCallExists, ToolCallNotOpen, TurnInProgress),
+    ),
 )
 def record(session: Session, command: RecordForeignEvents) -> list[SessionEvent]:
     """Keep events and say what they mean: in the running turn if they are its, else as messages."""
@@ -99,15 +110,22 @@ def record(session: Session, command: RecordForeignEvents) -> list[SessionEvent]
         raise Invalid("events must have at least one event", field="events")
     running = session.turns.running
     alive = running is not None and any(one.turn_id == running.turn_id for one in command.events)
-    return [*(signs_of_life(session) if alive else ()), *recorded(session, command.events)]
+    made = recorded(session, command.events)
+    if any(isinstance(one, ConversationRewound) for one in made):
+        # A turn stands on what would be taken back.
+        require_idle(session)
+    return [*(signs_of_life(session) if alive else ()), *made]
 
 
-def recorded(session: Session, events: Sequence[ForeignEvent]) -> list[SessionEvent]:
+def recorded(
+    session: Session, events: Sequence[ForeignEvent], behind: Sequence[SessionEvent] = ()
+) -> list[SessionEvent]:
     """Return what keeps events of another framework.
 
     Args:
         session: The state before them.
         events: In their order.
+        behind: What comes before them in the same append.
 
     Raises:
         Invalid: One cannot be kept.
@@ -120,6 +138,7 @@ def recorded(session: Session, events: Sequence[ForeignEvent]) -> list[SessionEv
     batch = None if running is None else ActivityBatch(session, running)
     seen: set[str] = set()
     made: list[SessionEvent] = []
+    line = ForeignLine(session, behind)
     for index, event in enumerate(events):
         with About(index):
             require_name(event.kind, "kind")
@@ -132,7 +151,11 @@ def recorded(session: Session, events: Sequence[ForeignEvent]) -> list[SessionEv
             works = is_its and event.role == "agent"
             meaning = _did(event, batch) if works and batch else _said(session, event)
             meaning += _patched(session, event)
-        made += [_header(event.kind, len(meaning), event.record), *meaning]
+            if event.back_before is not None:
+                meaning += line.went_back(event.back_before, event.past)
+        kept = [_header(event.kind, len(meaning), event.record), *meaning]
+        line.goes_on(event.turn_id, kept)
+        made += kept
     return made
 
 
