@@ -193,14 +193,14 @@ def quoted(name: str) -> str:
 
 def is_missing(answer: httpx.Response) -> bool:
     """Return whether what was asked for is not there, though the door is."""
-    return answer.status_code == HTTPStatus.NOT_FOUND and _detail(answer).endswith(" not found")
+    return answer.status_code == HTTPStatus.NOT_FOUND and detail_of(answer).endswith(" not found")
 
 
 def checked(answer: httpx.Response) -> httpx.Response:
     """Return an answer, or raise what the server says is wrong with the request."""
     if answer.is_success:
         return answer
-    told, status = _detail(answer), answer.status_code
+    told, status = detail_of(answer), answer.status_code
     if status in (
         HTTPStatus.BAD_REQUEST,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -214,7 +214,8 @@ def checked(answer: httpx.Response) -> httpx.Response:
     raise httpx.HTTPStatusError(message, request=answer.request, response=answer)
 
 
-def _detail(answer: httpx.Response) -> str:
+def detail_of(answer: httpx.Response) -> str:
+    """Return what the server says is wrong with a request."""
     try:
         return str(answer.json()["detail"])
     except (ValueError, KeyError, TypeError):

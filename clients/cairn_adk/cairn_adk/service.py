@@ -23,6 +23,7 @@ from typing_extensions import override
 from cairn_adk.client import (
     CairnClient,
     checked,
+    detail_of,
     is_missing,
     quoted,
     sessions_path,
@@ -163,7 +164,7 @@ class CairnSessionService(CairnClient, BaseSessionService):
                     "The session has been modified in storage since it was loaded; load it again."
                 )
             case HTTPStatus.CONFLICT:
-                raise ValueError(f"Another event has the id {event.id!r} already.")
+                raise ValueError(f"The event {event.id!r} is refused: {detail_of(answer)}")
             case _:
                 return checked(answer)
 
