@@ -9,6 +9,7 @@ memory. When another process was faster the append conflicts, and the patch is d
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import cast
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -20,15 +21,15 @@ from application.errors import Busy, KeysTaken, StaleScope, VersionConflict
 from application.fan_out import FanOut
 from application.patience import left_of, waiting
 from application.ports.log.append import Append
-from application.ports.log.events import NewEvent
+from application.ports.log.events import NewEvent, StoredEvent
 from application.ports.session.shared_state import ScopeOwner, ScopeVersion, SharedWrite
 from application.ports.store import Store
 from application.projections.shared_state import shared_writes, user_scope
 from domain.log.chain import genesis, link, record_hash
 from domain.replacing import replace
-from domain.scope.events import ScopeOpened
+from domain.scope.events import ScopeEvent, ScopeOpened
 from domain.scope.rules import EraseScope, PatchScope, decide, erase
-from domain.scope.state import UNOPENED, Scope
+from domain.scope.state import UNOPENED, Scope, evolve
 
 _ATTEMPTS = 50
 _TURNS = ("scope.erased", "scope.opened")
@@ -163,6 +164,36 @@ class ScopeHandler:
         append.expected_scopes = (ScopeVersion(append.session_id, version),)
         return append
 
+    async def behind(self, append: Append, request: ScopeRequest) -> Append:
+        """Return an append to the log of a scope with the events of a patch behind its own.
+
+        Args:
+            append: At least one event.
+            request: The patch, who asks, and the versions that he allows.
+
+        Raises:
+            StaleScope: The scope is at another version than the caller allows.
+            CairnError: A rule refuses it.
+        """
+        if self._hooks:
+            request = await self._hooks.before(request)
+        scope_id = append.session_id
+        scope, _, _ = await self._load(scope_id)
+        for sequence, one in enumerate(append.events, append.before + 1):
+            stored = StoredEvent(scope_id, sequence, 0, one.type, one.record, one.digest)
+            event = cast("ScopeEvent", self._store.codec.decode(stored).event)
+            scope = evolve(scope, sequence, event)
+        made, version = await self._append_of(request, scope, append.events[-1].digest)
+        own = len(append.events)
+        made.before = append.before
+        made.events = [*append.events, *made.events]
+        made.shared = [
+            *append.shared,
+            *(replace(one, offset=one.offset + own) for one in made.shared),
+        ]
+        made.expected_scopes = (ScopeVersion(scope_id, version),)
+        return made
+
     async def _patch(self, request: ScopeRequest) -> Outcome:
         append, position, version = await self._made(request)
         scope_id, before = append.session_id, append.before
@@ -190,8 +221,15 @@ class ScopeHandler:
 
     async def _made(self, request: ScopeRequest) -> tuple[Append, int, int]:
         """Return what a patch comes to, the position of its log, and the version of the scope."""
+        scope, digest, position = await self._load(request.session_id)
+        append, version = await self._append_of(request, scope, digest)
+        return append, position, version
+
+    async def _append_of(
+        self, request: ScopeRequest, scope: Scope, digest: bytes
+    ) -> tuple[Append, int]:
+        """Return what a patch comes to behind a state, and the version of the scope."""
         store, scope_id, command = self._store, request.session_id, request.command
-        scope, digest, position = await self._load(scope_id)
         decided = decide(scope, command)
         version = (await store.shared_state.scope(scope_id)).version
         if request.expected is not None and version not in request.expected:
@@ -206,7 +244,7 @@ class ScopeHandler:
             shared += shared_writes(command.app, command.user, event, offset, store.codec)
         append = Append(scope_id, scope.sequence, events, now, shared=shared, app=command.app)
         append.scope = ScopeOwner(command.app, command.user)
-        return append, position, version
+        return append, version
 
     async def _load(self, scope_id: UUID) -> tuple[Scope, bytes, int]:
         """Return the state at the end of a scope's log, with the digest and the position there."""

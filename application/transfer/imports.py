@@ -184,4 +184,3 @@ class _Run:
         done: set[UUID] = set()
         for log_id in self._plan.logs:
             await self._inherit_blobs(log_id, done)
-        await self._standing.end()

@@ -180,22 +180,31 @@ class LogWriter:
             yield quickly or codec.decode(found)
 
     async def _append(self, append: Append, before: Session, after: Session) -> None:
-        position = await self._written(append)
+        append, position = await self._written(append)
         self._fan_out.publish(self._id, append, position)
         if self.log.kind == "sessions" and self._repository.snapshot_due(before, after):
             await self._repository.save(self._id, after)
 
-    async def _written(self, append: Append) -> int:
-        """Write an append together with what gives keys their values back."""
+    async def _written(self, append: Append) -> tuple[Append, int]:
+        """Write an append together with what gives keys their values back, and return both."""
+        is_last = append.before + len(append.events) == self.log.header.head
         for _ in range(_ATTEMPTS):
             try:
-                append.companions = await self._standing.beside(self.owner, append.shared)
-                return await self._store.log.append(append)
+                if is_last and self.log.kind == "scopes":
+                    written = await self._standing.behind(append)
+                else:
+                    written = append
+                    append.companions = await self._standing.beside(self.owner, append.shared)
+                position = await self._store.log.append(written)
             except StaleScope:
                 continue
             except VersionConflict as conflict:
                 if conflict.facts.get("session_id") == str(self._id):
                     raise
+                continue
+            if is_last:
+                self._standing.ended(self._id)
+            return written, position
         raise Busy("too many write to the keys that sessions share; import it again")
 
 

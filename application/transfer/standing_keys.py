@@ -3,7 +3,9 @@
 The events of an imported session have new positions, so what they have written to a shared key
 would count as the newest. Where others had written the key before, it is written once more, in the
 log of its scope, with the value that it had: in the same transaction, so that no import that is
-broken off leaves it with another value.
+broken off leaves it with another value. Where the log of the scope is imported too, nothing may
+come in between: then all its keys are given their values back in the transaction that ends it, and
+an import that was broken off before is run again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,13 +14,14 @@ from uuid import UUID
 from application.commands.request import Caller, ScopeRequest
 from application.commands.scope_handler import ScopeHandler
 from application.ports.log.append import Append
-from application.ports.session.shared_state import KeyWrite, ScopeOwner, SharedWrite
+from application.ports.session.shared_state import KeyValue, KeyWrite, ScopeOwner, SharedWrite
 from application.ports.store import Store
-from application.transfer.plans import ImportPlan
+from application.transfer.plans import ImportPlan, PlannedLog
 from domain.scope.rules import PatchScope
 from domain.scope.state_keys import scope_of
 
 _PAGE = 100
+_WRITES = 1000
 
 
 class StandingKeys:
@@ -39,12 +42,17 @@ class StandingKeys:
         self._plan = plan
         self._caller = caller
         self._new: set[tuple[UUID, str]] = set()
-        self._later: dict[tuple[UUID, str], ScopeOwner] = {}
+        self._growing = {
+            log_id: log.header.scope
+            for log_id, log in plan.logs.items()
+            if log.kind == "scopes" and not log.is_there
+        }
+        self._waiting: dict[UUID, ScopeOwner] = {}
 
     async def beside(self, owner: ScopeOwner, writes: Sequence[SharedWrite]) -> Sequence[Append]:
         """Return what gives keys their values back, to be written together with what takes them.
 
-        Whatever ends an import, no key is left with the value of another store.
+        Those of a scope whose log is not whole yet have to wait; see `behind`.
 
         Args:
             owner: Whose log takes them.
@@ -54,23 +62,51 @@ class StandingKeys:
             StaleScope: Somebody has just written to the scope.
         """
         keys: dict[UUID, list[str]] = {}
-        for place in dict.fromkeys((one.scope_id, one.key) for one in writes):
-            scope = self._plan.logs.get(place[0])
-            if scope is not None and not scope.is_there:
-                # The log of the scope is imported too, and must have come to its end before.
-                self._later[place] = owner
-            elif place not in self._new:
-                keys.setdefault(place[0], []).append(place[1])
+        for scope_id, key in dict.fromkeys((one.scope_id, one.key) for one in writes):
+            if scope_id in self._growing:
+                self._waiting[scope_id] = owner
+            elif (scope_id, key) not in self._new:
+                keys.setdefault(scope_id, []).append(key)
         return [
             append
             for scope_id, ones in keys.items()
             if (append := await self._of_scope(owner, scope_id, ones)) is not None
         ]
 
-    async def end(self) -> None:
-        """Look at the keys that had to wait."""
-        for place, owner in self._later.items():
-            await self._give_back(owner, *place)
+    async def behind(self, append: Append) -> Append:
+        """Return the last append of an imported log of a scope, and behind it what had to wait.
+
+        Args:
+            append: Of that log.
+
+        Raises:
+            StaleScope: Somebody has just written to the scope.
+        """
+        scope_id = append.session_id
+        owner = self._growing.get(scope_id) or self._waiting.get(scope_id)
+        if owner is None:
+            return append
+        version = (await self._store.shared_state.scope(scope_id)).version
+        values: dict[str, bytes | None] = {}
+        taken: set[str] = set()
+        after = 0
+        while page := await self._store.shared_state.writes(scope_id, after=after, limit=_WRITES):
+            for write in page:
+                if self._log_of(write) is None:
+                    values[write.key] = write.value
+                    taken.discard(write.key)
+                else:
+                    taken.add(write.key)
+            after = page[-1].position
+        taken |= {one.key for one in append.shared}
+        standing = {key: value for key, value in values.items() if key in taken}
+        if not standing:
+            return append
+        return await self._handler.behind(append, self._request(owner, standing, version))
+
+    def ended(self, log_id: UUID) -> None:
+        """Hear that all of a log is there."""
+        self._growing.pop(log_id, None)
 
     async def _of_scope(
         self, owner: ScopeOwner, scope_id: UUID, keys: Sequence[str]
@@ -78,57 +114,50 @@ class StandingKeys:
         # Before the values: what is written after them is refused.
         version = (await self._store.shared_state.scope(scope_id)).version
         standing = {
-            key: found[0]
+            key: found.value
             for key in keys
             if (found := await self._standing(scope_id, key)) is not None
         }
         if not standing:
             return None
-        request = self._request(owner, standing, expected=frozenset({version}))
-        return await self._handler.beside(request)
+        return await self._handler.beside(self._request(owner, standing, version))
 
-    async def _give_back(self, owner: ScopeOwner, scope_id: UUID, key: str) -> None:
-        found = None if (scope_id, key) in self._new else await self._standing(scope_id, key)
-        if found is not None and not found[1]:
-            await self._handler.handle(self._request(owner, {key: found[0]}, expected=None))
+    async def _standing(self, scope_id: UUID, key: str) -> KeyWrite | None:
+        """Return the write whose value a key has to keep; None when only what is imported wrote it.
 
-    async def _standing(self, scope_id: UUID, key: str) -> tuple[KeyWrite, bool] | None:
-        """Return the newest write to a key that is not imported, and whether it is the newest."""
+        An import that was broken off has given the key its value back. So the newest write that
+        was there before is the one, also when it is one of a session that is imported once more.
+        """
         before: int | None = None
-        is_newest = True
+        newest: KeyWrite | None = None
         while page := await self._store.shared_state.key_history(
             scope_id, key, before=before, limit=_PAGE
         ):
             for write in page:
-                if not self._is_imported(write):
-                    return write, is_newest
-                is_newest = False
+                log = self._log_of(write)
+                if log is None:
+                    return newest or write
+                if newest is None and write.sequence <= log.start:
+                    newest = write
             before = page[-1].position
         self._new.add((scope_id, key))
         return None
 
-    def _is_imported(self, write: KeyWrite) -> bool:
+    def _log_of(self, write: KeyWrite | KeyValue) -> PlannedLog | None:
+        """Return the imported log that a write is in."""
         log = self._plan.logs.get(write.session_id)
-        return log is not None and write.sequence <= log.header.head
+        return log if log is not None and write.sequence <= log.header.head else None
 
     def _request(
-        self,
-        owner: ScopeOwner,
-        standing: Mapping[str, KeyWrite],
-        *,
-        expected: frozenset[int] | None,
+        self, owner: ScopeOwner, standing: Mapping[str, bytes | None], version: int
     ) -> ScopeRequest:
         user = owner.user if scope_of(next(iter(standing))) == "user" else None
         codec = self._store.codec
         patch = PatchScope(
             app=owner.app,
             user=user,
-            set={
-                key: codec.from_json(one.value)
-                for key, one in standing.items()
-                if one.value is not None
-            },
-            delete=tuple(key for key, one in standing.items() if one.value is None),
+            set={k: codec.from_json(value) for k, value in standing.items() if value is not None},
+            delete=tuple(key for key, value in standing.items() if value is None),
         )
-        caller = self._caller._replace(origin="import", expected=expected, key=None)
-        return caller.patches(patch)
+        expected = frozenset({version})
+        return self._caller._replace(origin="import", expected=expected, key=None).patches(patch)

@@ -201,3 +201,37 @@ async def test_what_is_written_to_a_key_while_it_is_given_its_value_back_stands(
     assert next(newer, None) is None
     assert (await values(copy))["app:n"] == b'"newest"'
     assert await rows(copy) == await rows(origin)
+
+
+@pytest.mark.parametrize("largest", [1, 2, 2000])
+async def test_a_key_keeps_its_value_wherever_an_import_with_the_log_of_its_scope_is_broken_off(
+    largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_writer, "LARGEST_APPEND", largest)
+    origin = await lived_in()
+    theirs = Populated(origin.store)
+    await theirs.add(APP, ScopeOpened(app="console"), StatePatched(set={"app:n": 7}))
+    await theirs.add(APP, StatePatched(delete=("app:m",)), StatePatched(set={"app:k": 8}))
+    content = await origin.export()
+    after, is_whole = 0, False
+    while not is_whole:
+        copy = memory_place()
+        standing = Populated(copy.store)
+        await standing.add(UUID(int=50), created(state={"app:n": "ours", "app:m": "ours"}))
+        is_whole = await broken_off(copy, content, after)
+        await copy.take_in(content)
+        assert await values(copy) == {"app:n": b'"ours"', "app:m": b'"ours"', "app:k": b"8"}, after
+        after += 1
+
+
+async def test_a_key_keeps_the_value_of_a_session_that_is_there_and_comes_along() -> None:
+    here, elsewhere = memory_place(), memory_place()
+    ours = Populated(here.store)
+    await ours.add(UUID(int=50), created(state={"app:n": "oldest"}))
+    await ours.add(BOB, created(state={"app:n": "ours"}))
+    await elsewhere.take_in(await here.export_session(BOB))
+    await Populated(elsewhere.store).add(ADA, created(state={"app:n": "theirs"}))
+
+    await here.take_in(await elsewhere.export())
+
+    assert await values(here) == {"app:n": b'"ours"'}
