@@ -107,6 +107,19 @@ def bring_up_to_date(url: str, *, dry_run: bool = False) -> list[str]:
         raise StartError(error.message) from error
 
 
+def require_up_to_date(url: str) -> None:
+    """Refuse a database that lacks a migration: only `cairn serve` and `cairn migrate` change one.
+
+    Args:
+        url: The database.
+
+    Raises:
+        StartError: It lacks one, cannot be reached, or is not one this program can use.
+    """
+    if missing := bring_up_to_date(url, dry_run=True):
+        raise StartError(f"The database is not up to date ({missing[0]}); run cairn migrate.")
+
+
 def grant_rights(url: str, role: str) -> None:
     """Give a role the rights that the program needs, and no more.
 

@@ -141,6 +141,26 @@ def test_a_key_that_others_may_use(tmp_path: Path) -> None:
     assert "CAIRN_AUDIT_KEY_FILE" in words
 
 
+def test_only_migrate_and_serve_change_the_schema(postgres: EmbeddedPostgres) -> None:
+    with psycopg.connect(postgres.superuser_url(), autocommit=True) as admin:
+        admin.execute(sql.SQL("create database bare owner cairn"))
+    url = postgres.url.replace("/cairn?", "/bare?")
+    given = ("--database-url", url)
+
+    for command in (
+        ("token", "list"),
+        ("token", "create", "--allow", "read"),
+        ("secrets", "payload", "00000000-0000-0000-0000-000000000000"),
+        ("rebuild", "--verify"),
+    ):
+        done = run(*command, *given)
+        assert done.returncode != 0
+        assert "The database is not up to date (0001_" in done.stderr
+        assert "run cairn migrate" in done.stderr
+
+    assert "missing 0001_" in run("migrate", "--dry-run", *given).stdout
+
+
 def test_a_database_newer_than_the_program(postgres: EmbeddedPostgres) -> None:
     with psycopg.connect(postgres.superuser_url(), autocommit=True) as admin:
         admin.execute(sql.SQL("create database newer owner cairn"))

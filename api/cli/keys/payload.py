@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from api.cli.options import Failure
-from api.composition.database import bring_up_to_date, existing_database_of, program_url
+from api.composition.database import existing_database_of, program_url, require_up_to_date
 from api.composition.keys import open_payloads
 from api.settings import Settings
 from api.start_error import StartError
@@ -31,7 +31,7 @@ def read_payload(settings: Settings, session_id: UUID) -> None:
 
     try:
         with existing_database_of(settings) as url:
-            bring_up_to_date(url)
+            require_up_to_date(url)
             payload = asyncio.run(read(program_url(settings, url)))
     except StartError as error:
         raise Failure(str(error)) from error

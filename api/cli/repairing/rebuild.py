@@ -8,7 +8,7 @@ import typer
 
 from api.cli.options import Failure
 from api.cli.progress import Bar
-from api.composition.database import bring_up_to_date, existing_database_of, open_read_models
+from api.composition.database import existing_database_of, open_read_models, require_up_to_date
 from api.settings import Settings
 from api.start_error import StartError
 from application.errors import StoreUnavailable
@@ -30,8 +30,7 @@ def rebuild(settings: Settings, *, verify: bool, as_json: bool) -> int:
     """
     try:
         with existing_database_of(settings) as url:
-            if missing := bring_up_to_date(url, dry_run=True):
-                raise Failure(f"The database is not up to date ({missing[0]}); run cairn migrate.")
+            require_up_to_date(url)
             rebuilt = asyncio.run(_run(url, settings, verify=verify))
     except StartError as error:
         raise Failure(str(error)) from error

@@ -15,10 +15,10 @@ from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
 from api.cli.screen import printable
 from api.composition.database import (
-    bring_up_to_date,
     existing_database_of,
     open_token_registry,
     program_url,
+    require_up_to_date,
 )
 from api.settings import Settings
 from api.start_error import StartError
@@ -175,7 +175,7 @@ class TokensOfDatabase:
 
         try:
             with existing_database_of(self._settings) as url:
-                bring_up_to_date(url)
+                require_up_to_date(url)
                 document = asyncio.run(asked(program_url(self._settings, url)))
         except StartError as error:
             raise Failure(str(error)) from error
