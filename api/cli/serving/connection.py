@@ -223,6 +223,13 @@ class Connection(HttpToolsProtocol):
         self._since, self._received = now, 0
         return False
 
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether the client has not taken what there is for it, or not sent all of a request."""
+        if self._gathering.has_more or self._rest is not None:
+            return True
+        return not self._in_head
+
     def end_late(self) -> None:
         """Say that it took too long, where no answer has begun, and hang up."""
         if self._gathering.has_more:

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
@@ -19,12 +20,15 @@ from api.cli.serving.accepting import Accepting
 from api.cli.serving.connection import Connection
 from api.cli.serving.connection_counts import Place
 from api.cli.serving.connection_guard import ConnectionGuard, ConnectionLimits
+from api.http.around.countdown import STEP, Countdown
 
 LONGEST_STOP = 1.8
 """Seconds from the request to stop until the process is gone, whatever still holds it."""
 
 _GRACE = 0.8
-"""A little longer than streams have for their goodbye."""
+"""Seconds for clients to take their answers: a little longer than streams have for a goodbye."""
+_LONGEST_ANSWER = 1.1
+"""Seconds for all answers; the rest of `LONGEST_STOP` is for the services to end."""
 _BACKLOG = 2048
 
 _logger = logging.getLogger("cairn")
@@ -60,26 +64,32 @@ class _Server(uvicorn.Server):
         return connection
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        last_resort = threading.Timer(LONGEST_STOP, _leave)
-        last_resort.daemon = True
-        last_resort.start()
+        threading.Thread(target=_leave_at_last, daemon=True).start()
         if self._watch is not None:
             self._watch.cancel()
         logging.getLogger("uvicorn.error").addFilter(_while_stopping)
-        asyncio.get_running_loop().call_later(_GRACE, self._hang_up)
+        Countdown(_GRACE).then(self._hang_up)
+        Countdown(_LONGEST_ANSWER).then(self._cut)
         await super().shutdown(sockets)
         if self.force_exit:
             # Uvicorn leaves it at that, and has the services torn down in whatever they do.
-            self._hang_up()
-            for task in self.server_state.tasks:
-                task.cancel()
+            self._cut()
             await self.lifespan.shutdown()
 
     def _hang_up(self) -> None:
         """Drop the connections of those who take nothing, or never end what they send."""
         for connection in list(self.server_state.connections):
-            # Closing would first wait until they have read everything.
+            assert isinstance(connection, Connection)  # noqa: S101 - made in run_server
+            if connection.waits_for_client:
+                # Closing would first wait until they have read everything.
+                connection.transport.abort()
+
+    def _cut(self) -> None:
+        """Drop every connection, and end what is still done for it."""
+        for connection in list(self.server_state.connections):
             connection.transport.abort()
+        for task in self.server_state.tasks:
+            task.cancel()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
         # Unlike uvicorn's own, it does not raise the signal again at the end: that is exit code 0.
@@ -87,8 +97,11 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _leave() -> None:
+def _leave_at_last() -> None:
     # What was acknowledged is durable; what is in flight gets no answer, and is sent again.
+    countdown = Countdown(LONGEST_STOP)
+    while left := countdown.left():
+        time.sleep(min(left, STEP))
     _logger.warning("stopping took longer than %s s, and was cut short", LONGEST_STOP)
     sys.stderr.flush()
     os._exit(0)
@@ -97,8 +110,8 @@ def _leave() -> None:
 def _while_stopping(record: logging.LogRecord) -> bool:
     """Drop what uvicorn says of requests that it cuts itself."""
     error = record.exc_info[1] if record.exc_info else None
-    cut = ("Cancel ", "ASGI callable returned without")
-    return not (isinstance(error, asyncio.CancelledError) or str(record.msg).startswith(cut))
+    is_cut = str(record.msg).startswith("ASGI callable returned without")
+    return not (isinstance(error, asyncio.CancelledError) or is_cut)
 
 
 def run_server(
@@ -129,6 +142,5 @@ def run_server(
         server_header=False,
         proxy_headers=False,
         backlog=_BACKLOG,
-        timeout_graceful_shutdown=1,
     )
     _Server(config, ready, guard).run(sockets=[listening])

@@ -24,6 +24,7 @@ from api.cli.options import Failure
 from api.cli.serving.connection_counts import ConnectionCounts, Place
 from api.cli.serving.server import LONGEST_STOP
 from api.cli.serving.worker import FROM_THE_TERMINAL
+from api.http.around.countdown import STEP, Countdown
 from api.http.around.drain import SCHEMA_NEWER_STATUS
 from api.settings import Settings
 from domain.counted import counted
@@ -243,11 +244,11 @@ class Supervisor:
         """Ask all to end, and end those that do not."""
         # Whoever still connects is refused, and not left waiting for nobody.
         self._listening.close()
-        asked, deadline = self._asked, time.monotonic() + LONGEST_STOP
+        asked, countdown = self._asked, Countdown(LONGEST_STOP)
         for one in self._workers:
             one.process.terminate()
-        while self._workers and time.monotonic() < deadline and self._asked <= max(asked, 1):
-            for key, _ in bells.select(max(deadline - time.monotonic(), 0.0)):
+        while self._workers and countdown.left() and self._asked <= max(asked, 1):
+            for key, _ in bells.select(STEP):
                 os.read(key.fd, 4096)
             for one in self._ended():
                 self._bury(one)

@@ -68,10 +68,10 @@ class Readers:
         self._alarm = None
         self.make_room()
 
-    def cut_streams(self) -> None:
-        """End every stream whose reader does not take the goodbye."""
-        for stream in list(self.streams):
-            stream.cut()
+    def cut_stalled(self) -> None:
+        """End every answer that can be cut and whose reader has not taken what it was given."""
+        for one in list(self.waiting):
+            one.cut()
 
     def end_revoked(self, is_good: Callable[[Principal], bool]) -> None:
         """End the streams of those who would not be let in any more.

@@ -1,6 +1,5 @@
 """Server-sent events over bare ASGI: a stream costs a few small objects while it waits."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
@@ -10,6 +9,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 from prometheus_client import Gauge
 
+from api.http.around.countdown import Countdown
 from api.http.outgoing.giving import Giving, Readers, Sending, part
 from api.http.outgoing.problems import Problem, document, problem_of, status_of
 from api.http.outgoing.responses import record_json, to_json
@@ -155,7 +155,7 @@ class EventStream(ASGIResponse):
         """Give up what a stream holds that is never sent."""
 
     def cut(self) -> None:
-        """End a stream whose reader does not take the goodbye."""
+        """End this stream here."""
         self._sending.cut()
 
     def revoke(self) -> None:
@@ -214,7 +214,7 @@ class EventStream(ASGIResponse):
 
 
 def goodbye(readers: Readers, close: Callable[[], None]) -> Callable[[], None]:
-    """Return what ends all streams when the server is told to stop: kindly first, then for good.
+    """Return what ends all streams when the server is told to stop: they all say goodbye first.
 
     Args:
         readers: Of the program that stops.
@@ -223,6 +223,6 @@ def goodbye(readers: Readers, close: Callable[[], None]) -> Callable[[], None]:
 
     def end() -> None:
         close()
-        asyncio.get_running_loop().call_later(GOODBYE, readers.cut_streams)
+        Countdown(GOODBYE).then(readers.cut_stalled)
 
     return end
