@@ -122,6 +122,7 @@ class Settings(BaseSettings):
     max_head_bytes: Annotated[int, Field(ge=1024)] = 64 * 1024
     head_seconds: Annotated[float, Field(gt=0, le=600)] = 10.0
     stalled_seconds: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    idle_seconds: Annotated[float, Field(gt=0, le=3600)] = 75.0
     max_connections: Annotated[int | None, Field(ge=1)] = None
     max_connections_per_peer: Annotated[int | None, Field(ge=1)] = None
     max_body_bytes: Annotated[int, Field(ge=1024)] = 4 * MEBIBYTE

@@ -25,6 +25,7 @@ def impatient(data_dir, tmp_path_factory) -> Iterator[Served]:
     limits = {
         "CAIRN_HEAD_SECONDS": str(HEAD_SECONDS),
         "CAIRN_STALLED_SECONDS": "1",
+        "CAIRN_IDLE_SECONDS": "1",
         "CAIRN_MAX_CONNECTIONS": "40",
         "CAIRN_MAX_CONNECTIONS_PER_PEER": "30",
     }

@@ -58,7 +58,7 @@ def test_a_connection_has_the_state_that_limits_read() -> None:
     connection = asyncio.run(made())
     for name in (
         "loop", "parser", "transport", "client", "headers", "flow", "cycle", "pipeline",
-        "timeout_keep_alive", "timeout_keep_alive_task",
+        "timeout_keep_alive_task",
     ):  # fmt: skip
         assert hasattr(connection, name), name
     source = inspect.getsource(RequestResponseCycle.__init__)

@@ -55,6 +55,8 @@ class ConnectionLimits:
         rest_seconds: And for how long.
         stalled_seconds: After how many seconds in which it has taken nothing of its answer a client
             is hung up on.
+        idle_seconds: After how many seconds without a request a connection is closed. Proxies keep
+            theirs for 60 (nginx, AWS): one that is closed first loses a request on its way.
     """
 
     head_bytes: int = 64 * 1024
@@ -65,6 +67,7 @@ class ConnectionLimits:
     rest_bytes: int = 64 * 1024 * 1024
     rest_seconds: float = 10.0
     stalled_seconds: float = 60.0
+    idle_seconds: float = 75.0
 
     @classmethod
     def of(cls, settings: Settings) -> "ConnectionLimits":
@@ -79,6 +82,7 @@ class ConnectionLimits:
             head_bytes=settings.max_head_bytes,
             head_seconds=settings.head_seconds,
             stalled_seconds=settings.stalled_seconds,
+            idle_seconds=settings.idle_seconds,
             connections=settings.max_connections or min(possible, _MOST_CONNECTIONS),
             per_peer=settings.max_connections_per_peer,
         )
