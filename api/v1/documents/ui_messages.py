@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from api.v1.documents.ui_part_details import (
-    allowed_input,
     call_details,
     note,
     noted_meta,
@@ -14,6 +13,7 @@ from api.v1.documents.ui_part_details import (
     put_in_metadata,
 )
 from domain.blobs import CONTENT_TYPES
+from domain.session.content.transcript_entries import allowed_input
 
 Json = dict[str, Any]
 Entry = Mapping[str, Any]
