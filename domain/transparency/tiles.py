@@ -61,7 +61,7 @@ def parse_path(text: str) -> TilePath | None:
     if match is None:
         return None
     asked = TilePath(int(match[1].replace("x", "").replace("/", "")), int(match[2] or WIDTH))
-    return asked if text == path_of(*asked) else None
+    return asked if asked.width <= WIDTH and text == path_of(*asked) else None
 
 
 def width_of(tile: TileId, size: int) -> int:

@@ -213,8 +213,8 @@ def test_paths_of_tiles(index: int, path: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "0", "00", "0000", "x000/000", "001/000", "x001/x000", "000.p/0", "000.p/256", "000.p/",
-     "000.p/01", "000/", "-01", "\u0660\u0660\u0660"],
+    ["", "0", "00", "0000", "x000/000", "001/000", "x001/x000", "000.p/0", "000.p/256",
+     "000.p/257", "000.p/999", "000.p/", "000.p/01", "000/", "-01", "\u0660\u0660\u0660"],
 )  # fmt: skip
 def test_paths_that_no_tile_has(text: str) -> None:
     assert parse_path(text) is None
