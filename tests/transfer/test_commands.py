@@ -103,6 +103,9 @@ def test_one_session_is_a_file_packed_or_not(
     assert run("export", session.id, "-o", plain, "--url", here)[0] == 0
     assert run("export", session.id, "-o", packed, "--url", here)[0] == 0
     assert archived(packed) == plain.read_bytes()
+    short = tmp_path / "short.jsonl"
+    assert run("export", session.id[:30], "-o", short, "--url", here)[0] == 0
+    assert short.read_bytes() == plain.read_bytes()
     first, *lines = plain.read_bytes().splitlines()
     events = api.get(f"/v1/sessions/{session.id}/events").content
     assert b",".join(lines) in events

@@ -19,7 +19,9 @@ def export_logs(
             " --format parquet a table (.parquet).",
         ),
     ],
-    sessions: Annotated[list[str] | None, typer.Argument(help="Ids of sessions.")] = None,
+    sessions: Annotated[
+        list[str] | None, typer.Argument(help="Ids of sessions, or their beginnings.")
+    ] = None,
     app: Annotated[str | None, typer.Option(metavar="APP", help="Sessions of this app.")] = None,
     user: Annotated[str | None, typer.Option(metavar="USER", help="Sessions of this user.")] = None,
     workspace: Annotated[

@@ -9,11 +9,12 @@ from hashlib import sha256
 from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any, cast
-from uuid import UUID
 
 import msgspec
 
+from api.cli.json_client import JsonClient
 from api.cli.options import Failure, UsageError
+from api.cli.reading.session_ids import find_session
 from api.cli.transfer.packing import READ, is_ours, pack
 from api.cli.transfer.parquet import export_table
 from api.cli.transfer.progress import Progress
@@ -89,7 +90,7 @@ def export(
     """Export what is asked for, and say what was written.
 
     Args:
-        sessions: Ids.
+        sessions: Ids, their beginnings, or `ext:` and external ids.
         filters: Of a list.
         output: Where to.
         as_table: As one Parquet file.
@@ -100,7 +101,8 @@ def export(
         UsageError: What is asked makes no sense.
         Failure: It cannot be done now; what is written stays, to go on from.
     """
-    ids = [_uuid(one) for one in sessions]
+    with closing(JsonClient(url, token_file)) as client:
+        ids = [find_session(client, session) for session in sessions]
     given = {name: value for name, value in filters.items() if value is not None}
     if ids and given:
         raise UsageError("Name sessions or filter them, not both.")
@@ -133,13 +135,6 @@ def export(
         ) from None
     logs, events = counted(len(manifest.files), "log"), counted(manifest.events, "event")
     print(f"exported {logs}, {events} to {output}")
-
-
-def _uuid(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise UsageError(f"{text!r} is no session id; one is a UUID.") from None
 
 
 def _free(output: Path) -> None:
