@@ -125,8 +125,8 @@ FINDINGS: dict[str, str] = {
     " one backup, or set the head as the handbook says.",
     "checkpoint_ahead": "If you restored a backup yourself, the difference is what was lost; else"
     " keep the database as evidence.",
-    "checkpoint_mismatch": "The log was rewritten: keep the database and the checkpoint as"
-    " evidence, and restore a backup.",
+    "checkpoint_mismatch": "If this is the store that was signed, its log was rewritten: keep the"
+    " database and the checkpoint as evidence, and restore a backup.",
     "tree_mismatch": "If nothing else is wrong, the log is right and proofs are not: have the"
     " tiles made anew, as the handbook says.",
     "checkpoint_of_another_store": "Take the checkpoint of this store; each says in its first line"

@@ -137,6 +137,20 @@ def test_events_that_are_gone_are_found_with_a_checkpoint_too(
     assert ("still contains" in out) is (code == "tree_mismatch")
 
 
+def test_an_auditor_needs_the_right_to_audit_and_no_other(
+    audited: Audited, run: Run, home: tuple[Path, Path], tmp_path: Path
+) -> None:
+    made = audited.api.post("/v1/tokens", {"allow": ["audit"], "name": "auditor"})
+    token = tmp_path / "token"
+    token.write_text(made.json()["token"])
+    token.chmod(0o600)
+    asked = ("verify", "--url", audited.url, "--token-file", token)
+    status, out, err = run(*asked, "--checkpoint", home[0], "--key", home[1])
+    assert status == 0, err
+    assert "All is well." in out
+    assert run(*asked, "--all")[0] == 0
+
+
 def test_a_person_is_told_what_can_be_done(audited: Audited, run: Run) -> None:
     session = audited.api.create()
     tamper(audited, f"update sessions set title = 'other' where session_id = '{session.id}'")

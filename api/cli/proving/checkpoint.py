@@ -1,14 +1,15 @@
 """The log against a checkpoint of long ago."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from api.cli.options import UsageError
 from api.cli.progress import Bar
 from api.cli.proving.outcome import Outcome
-from api.cli.proving.server import Damaged, get
+from api.cli.proving.server import Damaged, TooShort, get
 from domain.counted import counted
 from domain.transparency.notes import (
     MalformedNote,
@@ -59,14 +60,18 @@ def verify_checkpoint(
     if wrong is not None:
         outcome.found(*wrong)
         return head.size
-    newest = int(get(client, "/v1/events?after=now").json()["head"])
-    if head.size > newest:
+    try:
+        proof = get(client, f"/v1/audit/proof?from={head.size}").json()
+        why = "the kept tree is not made of them"
+    except TooShort as short:
         outcome.found(
             "checkpoint_ahead",
-            f"the log has {counted(newest, 'event')} and the checkpoint {head.size}: its end"
+            f"the log has {counted(short.head, 'event')} and the checkpoint {head.size}: its end"
             " was cut off, an older backup was restored, or this is another store",
         )
         return head.size
+    except Damaged as damaged:
+        proof, why = None, f"that the log goes on from them cannot be proven: {damaged}"
     try:
         root = _root_of_entries(client, head.size)
     except Damaged as damaged:
@@ -75,24 +80,19 @@ def verify_checkpoint(
     if root != head.root:
         outcome.found(
             "checkpoint_mismatch",
-            f"the first {counted(head.size, 'event')} are not those that were signed",
+            f"the first {counted(head.size, 'event')} are not those that were signed: the log was"
+            " rewritten, or this is another store, such as one that it was imported into",
         )
         return head.size
     outcome.checkpoint["holds"] = True
-    try:
-        is_proven = not head.size or _goes_on(client, head, newest)
-        why = "the kept tree is not made of them"
-    except Damaged as damaged:
-        is_proven, why = False, f"that the log goes on from them cannot be proven: {damaged}"
-    if not is_proven:
+    if head.size and not (proof and _goes_on(head, proof)):
         outcome.found("tree_mismatch", f"the events are those that were signed, and {why}")
     return head.size
 
 
-def _goes_on(client: httpx.Client, head: TreeHead, newest: int) -> bool:
-    shown = get(client, f"/v1/audit/proof?from={head.size}&to={newest}").json()
-    proof = [bytes.fromhex(one) for one in shown["proof"]]
-    return goes_on(head.size, newest, head.root, bytes.fromhex(shown["to_root"]), proof)
+def _goes_on(head: TreeHead, told: Mapping[str, Any]) -> bool:
+    proof = [bytes.fromhex(one) for one in told["proof"]]
+    return goes_on(head.size, told["to"], head.root, bytes.fromhex(told["to_root"]), proof)
 
 
 def _read_checkpoint(path: Path) -> tuple[Note, TreeHead]:

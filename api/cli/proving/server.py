@@ -9,6 +9,14 @@ class Damaged(Failure):
     """What was asked for cannot be had of a log that is damaged."""
 
 
+class TooShort(Failure):
+    """The log has fewer events than what was asked for is about."""
+
+    def __init__(self, words: str, head: int) -> None:
+        super().__init__(words)
+        self.head = head
+
+
 def get(client: httpx.Client, path: str) -> httpx.Response:
     """Return an answer.
 
@@ -18,6 +26,7 @@ def get(client: httpx.Client, path: str) -> httpx.Response:
 
     Raises:
         Damaged: The server refuses because its log is damaged.
+        TooShort: It refuses because its log is too short.
         Failure: It refuses for another reason.
     """
     answer = client.get(path)
@@ -30,7 +39,9 @@ def refused(answer: httpx.Response) -> Failure:
     """Return the failure that an answer tells of."""
     try:
         problem = answer.json()
-        kind = Damaged if problem.get("code") == "log_damaged" else Failure
-        return kind(str(problem["detail"]))
+        words = str(problem["detail"])
+        if problem["code"] == "beyond_the_log":
+            return TooShort(words, int(problem["head"]))
+        return Damaged(words) if problem["code"] == "log_damaged" else Failure(words)
     except (ValueError, KeyError):
         return Failure(f"The server answers {answer.status_code}.")
