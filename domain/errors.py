@@ -100,7 +100,7 @@ class SessionNotFound(NotFound):
 
 
 class SessionExists(Conflict):
-    """A different session already has this id; leave the id out or choose another."""
+    """A different session has this id or name, or had it and was erased; choose another."""
 
 
 class AmbiguousName(Conflict):
