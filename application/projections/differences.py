@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from application.ports.log.codec import Codec
-from application.ports.log.inspection import FoundEvent, FoundRow, Inspection, OwnWrite
+from application.ports.log.inspection import FoundEvent, FoundKey, FoundRow, OwnWrite
 from application.projections.session_document import kept_document
 from application.projections.session_row import session_row
 from application.projections.shared_state import shared_writes
@@ -91,25 +91,23 @@ class SharedWrites:
             self._last[write.scope_id, write.key] = own
 
 
-async def key_differences(
-    inspection: Inspection, writes: Sequence[OwnWrite]
-) -> list[tuple[str, str]]:
-    """Return a code and a detail for each shared key that is not what log and history say.
+def key_differences(
+    writes: Sequence[OwnWrite], found: Sequence[FoundKey]
+) -> Iterator[tuple[str, str]]:
+    """Give a code and a detail for each shared key that is not what log and history say.
 
     Args:
-        inspection: Reads what is kept.
         writes: The last write of a log to each key.
+        found: What the store has of these keys, in their order.
     """
-    found: list[tuple[str, str]] = []
-    for written, kept in zip(writes, await inspection.keys(writes), strict=True):
+    for written, kept in zip(writes, found, strict=True):
         if kept.own != (written.position, written.value):
             detail = f"the history of {kept.key} does not have the write at {written.position}"
         elif kept.current != kept.newest:
             detail = f"{kept.key} is not what the newest write of its history says"
         else:
             continue
-        found.append(("shared_state_mismatch", detail))
-    return found
+        yield "shared_state_mismatch", detail
 
 
 def row_differences(

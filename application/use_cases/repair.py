@@ -100,7 +100,8 @@ class Repairs:
                 raise SessionNotFound
             found_beside: list[tuple[str, str]] = [*reader.unexplained]
             if not analyser.damaged:
-                found_beside += await key_differences(inspection, writes.last)
+                kept = await inspection.keys(writes.last)
+                found_beside += key_differences(writes.last, kept)
         if row is not None and analyser.integrity.whole:
             found_beside[:0] = await self._listed(session_id, row, analyser.integrity.digest)
         report = analyser.report(

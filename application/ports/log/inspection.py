@@ -114,6 +114,23 @@ class Inspection(Protocol):
         ...
 
 
+class ShortOnes(Protocol):
+    """Those of some sessions that have few events, at one moment."""
+
+    @property
+    def inspections(self) -> Mapping[UUID, Inspection]:
+        """Each of them; what they give was read already."""
+        ...
+
+    async def keys(self, writes: Sequence[OwnWrite]) -> Sequence[FoundKey]:
+        """Return what the store has of keys, in their order.
+
+        Args:
+            writes: The last write to each, of any of them.
+        """
+        ...
+
+
 class Inspector(Protocol):
     """Opens what can be looked at; whoever it connects as needs no right but to read."""
 
@@ -122,6 +139,17 @@ class Inspector(Protocol):
 
         Args:
             session_id: Which.
+
+        Raises:
+            StoreUnavailable: The store cannot be reached.
+        """
+        ...
+
+    def look_at_short(self, session_ids: Sequence[UUID]) -> AbstractAsyncContextManager[ShortOnes]:
+        """Give those of some sessions that have few events, at one moment, as `look_at` does one.
+
+        Args:
+            session_ids: Which, not many.
 
         Raises:
             StoreUnavailable: The store cannot be reached.

@@ -1,10 +1,10 @@
 -- name: row
-select sequence, position, digest, app, user_id as user, workspace, team, scope, agent, type,
+select session_id, sequence, position, digest, app, user_id as user, workspace, team, scope, agent, type,
   status, title, marks, tags, deleted, badge, turn_id, failure_kind, failure_summary, stalled,
   unhealthy, parent_id, root_id, forked_from, external_id, facets, input_tokens,
   output_tokens, cost, last_activity_at, num_messages, current_tool, doc, projected_with
 from sessions
-where session_id = %(session)s
+where session_id = any(%(sessions)s)
 
 -- name: events
 -- A page of the log, of so many events or bytes. Two events of one sequence can be there when the
@@ -26,11 +26,32 @@ from (
 where size - octet_length(state) < %(bytes)s
 order by originator_version, notification_id
 
+-- name: short
+-- The first events of some sessions, so many of each, as long as all come to so many bytes.
+select session_id, originator_version, notification_id, topic, state, digest, erased_hash
+from (
+  select asked.session_id, first.*,
+    sum(octet_length(first.state)) over (
+      order by asked.number, originator_version, notification_id
+      rows unbounded preceding)::bigint as size,
+    asked.number
+  from unnest(%(sessions)s::uuid[]) with ordinality as asked (session_id, number),
+    lateral (
+      select originator_version, notification_id, topic, state, digest, erased_hash
+      from events
+      where originator_id = asked.session_id
+      order by originator_version, notification_id
+      limit %(limit)s
+    ) as first
+) as summed
+where size - octet_length(state) < %(bytes)s
+order by number, originator_version, notification_id
+
 -- name: kept
-select sequence
+select session_id, sequence
 from snapshots
-where session_id = %(session)s and format between %(oldest)s and %(format)s
-order by sequence
+where session_id = any(%(sessions)s) and format between %(oldest)s and %(format)s
+order by session_id, sequence
 
 -- name: kept_state
 select state from snapshots where session_id = %(session)s and sequence = %(sequence)s

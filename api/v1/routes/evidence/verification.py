@@ -18,7 +18,7 @@ from api.http.routing import get
 from api.services import record_access, services_of
 from api.v1.schemas.operator.audit import VerificationReport
 from application.errors import Busy
-from application.reads.evidence.verification import Finding, Verdict
+from application.reads.evidence.session_check import Finding, Verdict
 from domain.errors import Unavailable
 
 _LINES = "application/jsonl"
