@@ -78,11 +78,11 @@ class ModelOverride:
     reasoning_effort: str | None = None
 
 
-FORMAT = 15
+FORMAT = 16
 """The number of the form in which states are kept: raised with every change of their fields, and
 whenever an event comes to mean another state."""
 
-OLDEST_FORMAT = 15
+OLDEST_FORMAT = 16
 """The oldest form that still gives the right state. A new field with a default leaves it, if the
 default is right for every log written so far; any other change raises it to `FORMAT`."""
 

@@ -30,7 +30,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """The running turn, its open tool calls, and the ids of the calls that have returned."""
+    """The running turn, its open tool calls, and the tools of the calls that have returned."""
 
     turn_id: str
     source: TurnSource
@@ -39,7 +39,8 @@ class Turn:
     open_calls: PersistentMap[ToolCall] = field(default_factory=PersistentMap[ToolCall])
     newest_call: str | None = None
     """The open call that began last."""
-    closed_calls: PersistentMap[bool] = field(default_factory=PersistentMap[bool])
+    closed_calls: PersistentMap[str] = field(default_factory=PersistentMap[str])
+    """The names of their tools by the ids of calls; empty where no call was recorded."""
     plan: tuple[JsonObject, ...] = ()
     model: ModelChoice | None = None
     """That answers in this turn alone."""
@@ -59,7 +60,7 @@ class TurnChanges(TypedDict, total=False):
 
     open_calls: PersistentMap[ToolCall]
     newest_call: str | None
-    closed_calls: PersistentMap[bool]
+    closed_calls: PersistentMap[str]
     plan: tuple[JsonObject, ...]
     usage: Usage | None
     active_at: datetime

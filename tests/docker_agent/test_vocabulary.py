@@ -380,6 +380,20 @@ def test_a_thought_all_of_which_is_known_is_told_as_its_rest_alone():
     assert [one["type"] for one in told(log.tell(both))] == ["message_added"]
 
 
+def test_news_of_a_call_that_has_returned_names_its_tool():
+    log = Log()
+    for event in (
+        SessionCreated(owner=Owner(app="a", user="u")),
+        TurnStarted(turn_id="t1", source="user", message_id="m1", parts=TEXT),
+        ToolCalled(tool_call_id="c", name="slow_build"),
+        ToolReturned(tool_call_id="c", output="built"),
+    ):
+        log.tell(event, "t1")
+    (news,) = told(log.tell(ToolProgressed(tool_call_id="c", content="uploaded"), "t1"))
+    assert news["tool_definition"] == {"name": "slow_build"}
+    assert (news["output"], faults_of(news)) == ("uploaded", [])
+
+
 def test_a_result_that_comes_in_a_later_turn_names_the_tool_of_its_call():
     log = Log()
     for event in (

@@ -243,7 +243,7 @@ def test_the_running_turn_knows_its_calls_its_plan_and_its_usage():
     assert turn is not None
     assert list(turn.open_calls) == ["c2"]
     assert (turn.open_calls["c2"].title, turn.open_calls["c2"].input) == ("T", [1])
-    assert dict(turn.closed_calls) == {"c1": True}
+    assert dict(turn.closed_calls) == {"c1": "shell"}
     assert turn.plan == ({"step": 1},)
     assert turn.usage == Usage(input_tokens=1)
 

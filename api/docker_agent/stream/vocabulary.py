@@ -171,7 +171,8 @@ def _tool(
     turn, call_id = before.turns.running, event.tool_call_id
     # Where its turn has ended, its result comes in a later one.
     called = (turn and turn.open_calls.get(call_id)) or before.turns.unanswered.get(call_id)
-    definition = {"name": called.name if called else ""}
+    returned = turn.closed_calls.get(call_id, "") if turn else ""
+    definition = {"name": called.name if called else returned}
     match event:
         case ToolCalled():
             return [_call(call_id, event.name, event.input)]

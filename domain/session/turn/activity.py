@@ -156,7 +156,7 @@ def _returned(session: Session, event: ToolReturned, recorded: Recorded) -> Chan
     changes = {
         "running": {
             **without_call(turn, call),
-            "closed_calls": turn.closed_calls.put(call, True),
+            "closed_calls": turn.closed_calls.put(call, called.name if called else ""),
             "active_at": recorded.at,
         }
     }
