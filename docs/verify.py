@@ -13,6 +13,7 @@ import json
 import re
 import sys
 import uuid
+from pathlib import Path
 
 EVENT = rb'\{"session_id":"([\da-f-]+)","sequence":(\d+),"position":(\d+),"digest":"([\da-f]{64})",'
 LEFT = rb'\{"type":"[\w.:<>-]+","at":[\w":.+-]+,"erased":true,"record_hash":"([\da-f]{64})"\}'
@@ -27,7 +28,7 @@ def need(holds: object, words: str) -> None:
 
 
 def read(path: str) -> bytes:
-    return sys.stdin.buffer.read() if path == "-" else open(path, "rb").read()
+    return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
 
 
 def lines(text: bytes) -> list[tuple[bytes, int, int, bytes, bytes]]:
@@ -104,23 +105,22 @@ def head(path: str) -> tuple[str, str, int, str, str]:
 
 
 def checkpoint(path: str, key: str) -> str:
-    text, origin, size, root, below = head(path)
-    keys = {}
+    (text, origin, size, root, below), keys = head(path), {}
     for name, key_id, encoded in re.findall(r"(\S+?)\+(\w{8})\+(\S+)", read(key).decode()):
         public = base64.b64decode(encoded)
         need(sha(name.encode(), b"\n", public)[:4].hex() == key_id, "the key id is not its own")
         keys[name, key_id] = public[1:]
     need(origin in {name for name, _ in keys}, f"it is of {origin}, which no key is of")
-    made = re.findall("^\u2014 (\\S+) (\\S+)$", below, re.MULTILINE)
+    made = re.findall("(?m)^\u2014 (\\S+) (\\S+)$", below)
     signed = [(name, base64.b64decode(one)) for name, one in made]
-    signatures = [(keys[n, s[:4].hex()], s[4:]) for n, s in signed if (n, s[:4].hex()) in keys]
-    need(signatures, "no key that you have has signed it")
+    known = {(n, s): keys[n, s[:4].hex()] for n, s in signed if (n, s[:4].hex()) in keys}
+    need(origin in {name for name, _ in known}, f"no key of {origin} that you have has signed it")
     try:
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-        for public, signature in signatures:
-            Ed25519PublicKey.from_public_bytes(public).verify(signature, text.encode())
+        for (_, one), public in known.items():
+            Ed25519PublicKey.from_public_bytes(public).verify(one[4:], text.encode())
     except ImportError:
         return f"{origin}, {size} events, root {root}; SIGNATURE NOT CHECKED, for want of a library"
     except InvalidSignature:

@@ -64,6 +64,7 @@ def test_all_is_well(audited: Audited, verify: Any, home: tuple[Path, Path], run
     assert report["checkpoint"]["key_from"] == "server"
     status, report = verify(new.id)
     assert (status, report["sessions"], report["events"]) == (0, 1, 1)
+    assert verify(new.id, "--all")[1]["sessions"] == 6
     status, report = verify("--all", "--sample", "50%")
     assert status == 0
     status, out, err = run("verify", "--url", audited.url, "--checkpoint", checkpoint)
@@ -215,6 +216,8 @@ def test_checkpoints_that_prove_nothing(
     assert verdict(signed(head, signing)) == []
     assert verdict(signed(head, stranger, signing)) == []
     assert verdict(signed(head, stranger)) == ["checkpoint_unsigned"]
+    ahead = head._replace(size=head.size + 100)
+    assert verdict(signed(ahead, stranger)) == ["checkpoint_unsigned"]
     (right,) = note.signatures
     wrong = right._replace(signature=bytes(64))
     assert verdict(format_note(note.text, (wrong,))) == ["signature_mismatch"]
@@ -224,11 +227,18 @@ def test_checkpoints_that_prove_nothing(
     elsewhere = ed25519.new_key("cairn.example/elsewhere")
     other = head._replace(origin="cairn.example/elsewhere")
     assert verdict(signed(other, elsewhere)) == ["checkpoint_of_another_store"]
+    # Who knows the keys of two logs believes neither of them about the other.
+    key.write_text(f"{elsewhere.verifier}\n{audited.key}\n")
+    assert verdict(signed(head, signing)) == []
+    assert verdict(signed(head, elsewhere, signing)) == []
+    assert verdict(signed(head, elsewhere)) == ["checkpoint_unsigned"]
 
 
 def test_what_makes_no_sense(verify: Any, home: tuple[Path, Path], tmp_path: Path) -> None:
     junk = tmp_path / "junk"
     junk.write_text("junk")
+    bytes_only = tmp_path / "bytes"
+    bytes_only.write_bytes(b"\xff")
     for arguments in (
         (),
         ("--since-checkpoint", "--all"),
@@ -240,6 +250,8 @@ def test_what_makes_no_sense(verify: Any, home: tuple[Path, Path], tmp_path: Pat
         ("--checkpoint", tmp_path),
         ("--checkpoint", tmp_path / "none"),
         ("--checkpoint", home[0], "--key", junk),
+        ("--checkpoint", home[0], "--key", bytes_only),
+        ("--checkpoint", bytes_only),
         ("not-a-session",),
     ):
         status, report = verify(*arguments)

@@ -122,14 +122,15 @@ def _wrong_signature(
     if all(key.name != head.origin for key in keys):
         return "checkpoint_of_another_store", f"the checkpoint is of {head.origin}"
     known = {(key.name, key.key_id): key for key in keys}
-    checked = [
-        holds(known[one.name, one.key_id], note.text, one)
+    checked = {
+        one: holds(known[one.name, one.key_id], note.text, one)
         for one in note.signatures
         if (one.name, one.key_id) in known
-    ]
-    if not checked:
-        return "checkpoint_unsigned", "none of the known keys has signed the checkpoint"
-    if not all(checked):
+    }
+    # Who else has signed it cannot speak for this store.
+    if all(one.name != head.origin for one in checked):
+        return "checkpoint_unsigned", f"none of the known keys of {head.origin} has signed it"
+    if not all(checked.values()):
         return "signature_mismatch", "a signature of the checkpoint is wrong"
     return None
 
