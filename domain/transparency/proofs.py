@@ -44,7 +44,7 @@ def consistency_plan(old: int, new: int) -> list[Leaves]:
         old: The leaves of the earlier tree.
         new: The leaves of the later one, not fewer.
     """
-    if old in (0, new):
+    if old == 0:
         return []
     plan: list[Leaves] = []
     first, end = 0, new

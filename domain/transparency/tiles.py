@@ -97,8 +97,6 @@ def edge_of(size: int) -> Iterator[TileId]:
     """Yield the partial tile of each level above the lowest one, of a tree of so many leaves."""
     for level in range(1, TOP_LEVEL + 1):
         width = size >> HEIGHT * level
-        if width == 0:
-            return
         if width % WIDTH:
             yield TileId(level, width >> HEIGHT)
 
@@ -137,8 +135,6 @@ def completed(size: int, edge: Mapping[TileId, bytes], leaves: bytes) -> list[Co
             tiles.append(CompleteTile(TileId(level, index), whole, root))
             grown += root
             index += 1
-        if not grown:
-            break
     return tiles
 
 

@@ -129,6 +129,14 @@ def test_a_note_has_at_most_a_million_bytes() -> None:
         parse_note(b"x" + most)
 
 
+def test_a_note_has_at_most_a_hundred_signatures() -> None:
+    most = "text\n" + "\n" + "— a AAAAAAA=\n" * 100
+
+    assert len(parse_note(most.encode()).signatures) == 100
+    with pytest.raises(MalformedNote, match="more than 100 signatures"):
+        parse_note((most + "— a AAAAAAA=\n").encode())
+
+
 def test_extensions_of_a_tree_head_say_nothing_here() -> None:
     text = f"a\n0\n{'A' * 43}=\nmore\n"
     assert parse_tree_head(text) == TreeHead("a", 0, bytes(32))

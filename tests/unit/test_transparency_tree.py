@@ -25,6 +25,7 @@ from domain.transparency.tiles import (
     TileId,
     completed,
     edge_of,
+    edge_with,
     hashes_of,
     parse_path,
     path_of,
@@ -37,6 +38,7 @@ from domain.transparency.tree import (
     Node,
     leaf_hash,
     leaf_hashes,
+    node_hash,
     nodes_between,
     root_of,
 )
@@ -199,6 +201,48 @@ def test_a_tree_never_goes_on_from_a_larger_one() -> None:
     assert not goes_on(1, 0, root, EMPTY_ROOT, [])
     assert not goes_on(0, 1, root, root, [])
     assert not goes_on(3, 4, root, root, [])
+    assert not goes_on(2, 1, root, root, [])
+    assert not goes_on(-1, -1, root, root, [])
+
+
+def test_no_root_that_is_made_for_a_proof_makes_it_hold(grown: Grown) -> None:
+    one, two, stray = leaf_hash(entry(1)), grown.root(2), leaf_hash(b"stray")
+    second = leaf_hash(entry(2))
+    assert not includes(0, 1, one, [stray], node_hash(stray, one))
+    assert not includes(0, 4, one, [second], two)
+    assert not goes_on(0, 1, EMPTY_ROOT, one, [stray])
+    assert not goes_on(1, 2, node_hash(stray, one), node_hash(stray, two), [second, stray])
+    assert not goes_on(1, 2, one, node_hash(stray, two), [second, stray])
+    assert not goes_on(2, 4, two, two, [])
+
+
+def test_the_edge_of_a_tree_is_what_its_complete_tiles_have_left_open() -> None:
+    for size, batch in ((70_144, 4096), (70_144, 256), (70_144, 70_144), (65_536, 256)):
+        grown = Grown(size, batch)
+        edge: dict[TileId, bytes] = {}
+        for first in range(0, size, batch):
+            end = min(first + batch, size)
+            leaves = leaf_hashes(grown.entries[first * 32 : end * 32])
+            edge = edge_with(edge, completed(first, edge, leaves))
+            assert edge == {at: grown.tile(at, end) for at in edge_of(end)}
+
+
+def test_a_tile_is_complete_on_every_level_at_once() -> None:
+    """No test has so many leaves: what is below the edge is left out."""
+    level = 7
+    size = 256**level - 256
+    edge = {at: bytes(width_of(at, size) * 32) for at in edge_of(size)}
+    assert [(at.level, at.number, len(hashes)) for at, hashes in edge.items()] == [
+        (one, 256 ** (level - one - 1) - 1, 255 * 32) for one in range(1, level)
+    ]
+
+    tiles = completed(size, edge, bytes(256 * 32))
+
+    assert [tile.at for tile in tiles] == [
+        (one, 256 ** (level - one - 1) - 1) for one in range(level)
+    ]
+    assert all(len(tile.hashes) == 256 * 32 for tile in tiles)
+    assert edge_with(edge, tiles) == {TileId(level, 0): tiles[-1].root}
 
 
 @pytest.mark.parametrize(
@@ -214,7 +258,8 @@ def test_paths_of_tiles(index: int, path: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "0", "00", "0000", "x000/000", "001/000", "x001/x000", "000.p/0", "000.p/256",
-     "000.p/257", "000.p/999", "000.p/", "000.p/01", "000/", "-01", "\u0660\u0660\u0660"],
+     "000.p/257", "000.p/999", "000.p/1000", "000.p/", "000.p/01", "000/", "-01",
+     "\u0660\u0660\u0660"],
 )  # fmt: skip
 def test_paths_that_no_tile_has(text: str) -> None:
     assert parse_path(text) is None
