@@ -10,6 +10,7 @@ from application.commands.request import Caller
 from application.errors import Busy, ImportRefused, NotAnExport, VersionConflict
 from application.memory_budget import EXPORT_BYTES, Share
 from application.reads.evidence.transparency import TransparencyLog
+from application.tasks import ended
 from application.transfer.bundles import Manifest, archive, compressed
 from application.transfer.checking import Checker
 from application.transfer.exports import Exports
@@ -61,8 +62,8 @@ class Transfers:
         self._compress = compress
         self._open_bundle = open_bundle
         self._importing = asyncio.Lock()
-        self._imports = 0
-        """Of which writing has begun."""
+        self._changes = 0
+        """How often the writing of an import has begun or ended."""
 
     async def session(self, session_id: UUID, *, packed: bool) -> AsyncGenerator[bytes]:
         """Yield the export file of a session.
@@ -127,20 +128,23 @@ class Transfers:
             Busy: Another import is being written when all has come.
         """
         while True:
-            begun = self._imports
+            seen = self._changes
             with self._open_bundle(sent) as bundle:
                 plan = await self._planned(bundle, quarantine=quarantine)
                 # All of it is here now: a sender who takes his time keeps nobody else waiting.
                 if self._importing.locked():
                     raise Busy("another import is being written; try again when it is done")
-                async with self._importing:
-                    # What was planned before another import has written may no longer hold.
-                    if self._imports == begun:
-                        carried_out = self._carried_out(plan, caller, dry_run=dry_run)
-                        async with aclosing(carried_out) as steps:
-                            async for step in steps:
-                                yield step
+                # What was planned before another import has written all may no longer hold.
+                if self._changes == seen:
+                    if dry_run:
+                        yield plan
                         return
+                    if plan.conflicts:
+                        raise _refusal(plan)
+                    async with aclosing(self._carried_out(plan, caller)) as steps:
+                        async for step in steps:
+                            yield step
+                    return
 
     async def _planned(self, bundle: LogBundle, *, quarantine: bool) -> ImportPlan:
         try:
@@ -149,23 +153,65 @@ class Transfers:
             raise NotAnExport(str(fault)) from None
 
     async def _carried_out(
-        self, plan: ImportPlan, caller: Caller, *, dry_run: bool
+        self, plan: ImportPlan, caller: Caller
     ) -> AsyncGenerator[ImportPlan | Written]:
-        if plan.conflicts and not dry_run:
-            raise _refusal(plan)
-        yield plan
-        if dry_run:
-            return
-        self._imports += 1
+        """Write what is planned, and yield the plan and the newest of how far it has come.
+
+        It is written as fast as it can be: whoever takes his time with what is yielded keeps nobody
+        else from importing.
+        """
+        progress = _Progress()
+        await self._importing.acquire()
+        self._changes += 1
+        writing = asyncio.create_task(self._write(plan, caller, progress))
+        # Also when it is cancelled before it has begun.
+        writing.add_done_callback(self._has_written)
+        writing.add_done_callback(lambda _: progress.moved.set())
         try:
-            async with aclosing(self._importer.write(plan, caller)) as writing:
-                async for written in writing:
-                    yield written
+            yield plan
+            while not writing.done() or progress.newest is not None:
+                if (step := progress.take()) is not None:
+                    yield step
+                else:
+                    await progress.moved.wait()
+            await writing
+        finally:
+            writing.cancel()
+            await ended(writing)
+
+    def _has_written(self, _: object) -> None:
+        self._changes += 1
+        self._importing.release()
+
+    async def _write(self, plan: ImportPlan, caller: Caller, progress: "_Progress") -> None:
+        try:
+            async with aclosing(self._importer.write(plan, caller)) as steps:
+                async for written in steps:
+                    progress.put(written)
         except VersionConflict as conflict:
             raise ImportRefused(
                 f"log {conflict.facts.get('session_id')} was begun by somebody else while"
                 " it was imported; what was written before it stays",
             ) from None
+
+
+class _Progress:
+    """How far an import has come, until somebody takes it."""
+
+    def __init__(self) -> None:
+        self.newest: Written | None = None
+        self.moved = asyncio.Event()
+
+    def put(self, written: Written) -> None:
+        """Keep it instead of what nobody has taken."""
+        self.newest = written
+        self.moved.set()
+
+    def take(self) -> Written | None:
+        """Return the newest, once."""
+        newest, self.newest = self.newest, None
+        self.moved.clear()
+        return newest
 
 
 def _refusal(plan: ImportPlan) -> ImportRefused:

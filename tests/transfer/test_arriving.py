@@ -5,7 +5,7 @@ import json
 import threading
 from collections.abc import AsyncGenerator, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from time import monotonic
@@ -18,6 +18,7 @@ import pytest
 from api.cli.transfer.packing import archived_files
 from application.arriving import Arriving
 from application.commands.repository import SessionRepository
+from application.commands.request import Caller
 from application.commands.scope_handler import ScopeHandler
 from application.errors import Busy
 from application.fan_out import FanOut
@@ -174,15 +175,30 @@ def test_a_client_that_goes_half_way_has_imported_nothing_and_the_next_one_may(
         assert len(client.get("/v1/sessions").json()["sessions"]) == 2
 
 
-def transfers_of(place: Place) -> Transfers:
+class GatedImporter(Importer):
+    """Writes nothing before its gate is open."""
+
+    gate: asyncio.Event
+
+    async def write(self, plan: ImportPlan, caller: Caller) -> AsyncGenerator[Written]:
+        await self.gate.wait()
+        async for written in super().write(plan, caller):
+            yield written
+
+
+def transfers_of(place: Place, gate: asyncio.Event | None = None) -> Transfers:
     """Return what imports into a place, as one process has it."""
     fan_out = FanOut()
     repository, handler = SessionRepository(place.store), ScopeHandler(place.store, fan_out)
+    importer = GatedImporter(place.store, repository, handler, fan_out, Timers())
+    importer.gate = gate or asyncio.Event()
+    if gate is None:
+        importer.gate.set()
     return Transfers(
         place.store.identity,
         place.exports,
         Checker(place.store, spelling_fault_of),
-        Importer(place.store, repository, handler, fan_out, Timers()),
+        importer,
         cast("TransparencyLog", None),
         memory=Share("exports", 1),
         compress=compressor,
@@ -231,19 +247,75 @@ async def test_who_sends_slowly_keeps_nobody_from_importing_and_finds_what_other
     assert [step async for step in slow][-1] == Written(0, 0)
 
 
+async def test_what_is_planned_while_another_import_is_written_is_planned_anew(
+    sent: Arriving,
+) -> None:
+    content, second = await bundle_of_two()
+    gate = asyncio.Event()
+    transfers = transfers_of(memory_place(), gate)
+    with arrived(content) as whole:
+        writing = taking(transfers, whole)
+        await anext(writing)
+        # Its first half is planned when nothing of the other one is there.
+        slow = taking(transfers, sent)
+        sent.take(content[:second])
+        planning = asyncio.ensure_future(anext(slow))
+        assert not await settled(planning)
+        gate.set()
+        assert [step async for step in writing][-1] == Written(2, 4)
+    sent.take(content[second:])
+    sent.end()
+    found = await planning
+    assert isinstance(found, ImportPlan)
+    assert [one.start for one in found.logs.values()] == [2, 2]
+    assert [step async for step in slow][-1] == Written(0, 0)
+
+
 @pytest.mark.parametrize("dry_run", [False, True])
 async def test_two_imports_are_never_written_at_once(dry_run: bool) -> None:
     content, _ = await bundle_of_two()
-    transfers = transfers_of(memory_place())
+    gate = asyncio.Event()
+    transfers = transfers_of(memory_place(), gate)
     with arrived(content) as one, arrived(content) as other:
         writing = taking(transfers, one)
         await anext(writing)
         with pytest.raises(Busy, match="another import"):
             await anext(taking(transfers, other, dry_run=dry_run))
+        gate.set()
         assert [step async for step in writing][-1] == Written(2, 4)
         found = await anext(taking(transfers, other, dry_run=dry_run))
     assert isinstance(found, ImportPlan)
     assert all(log.is_there for log in found.logs.values())
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_who_takes_the_answer_slowly_keeps_nobody_from_importing(dry_run: bool) -> None:
+    content, _ = await bundle_of_two()
+    transfers = transfers_of(memory_place())
+    with arrived(content) as one, arrived(content) as other:
+        # Nothing but the first line is taken of this one.
+        slow = taking(transfers, one, dry_run=dry_run)
+        assert isinstance(await anext(slow), ImportPlan)
+        last: ImportPlan | Written | None = None
+        async with asyncio.timeout(60):
+            while last is None:
+                with suppress(Busy):
+                    async for step in taking(transfers, other):
+                        last = step
+                await asyncio.sleep(0)
+        assert last == (Written(2, 4) if dry_run else Written(0, 0))
+        left = [step async for step in slow]
+        assert left[-1:] == ([] if dry_run else [Written(2, 4)])
+
+
+async def test_an_import_that_is_given_up_before_it_writes_lets_the_next_one_in() -> None:
+    content, _ = await bundle_of_two()
+    transfers = transfers_of(memory_place())
+    with arrived(content) as one, arrived(content) as other:
+        given_up = taking(transfers, one)
+        await anext(given_up)
+        await given_up.aclose()
+        assert [step async for step in taking(transfers, other)][-1] == Written(2, 4)
 
 
 def test_a_client_that_stands_still_in_its_import_keeps_nobody_from_importing(
