@@ -94,8 +94,11 @@ class ErasureProofs:
     async def _beginning(self, said: Sequence[StoredEvent]) -> dict[str, Any]:
         await self.sign()
         after = next(iter(await self._heads.page(None, 1)), None)
-        first = min(event.position for event in said)
-        before = next(iter(await self._heads.page(first, 1)), None)
+        positions = [event.position for event in said]
+        if after is not None and after.head.size < max(positions):
+            # There is no key any more, or the log is not what was signed.
+            after = None
+        before = next(iter(await self._heads.page(min(positions), 1)), None)
         size = await self._store.log.head() if after is None else after.head.size
         proofs = [await self._transparency.inclusion(one.position, size) for one in said]
         told: dict[str, Any] = {

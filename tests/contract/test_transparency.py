@@ -157,6 +157,7 @@ async def test_a_new_key_signs_beside_the_old_one_and_then_alone(kept: Kept) -> 
     assert [one.key_id for one in parse_note(alone.note.encode()).signatures] == [
         new.verifier.key_id
     ]
+    assert await kept.tree(AuditKeys((new, KEY))).checkpoint() == both
 
 
 async def test_nothing_is_signed_without_a_key(kept: Kept) -> None:
@@ -186,6 +187,17 @@ async def test_what_is_kept_cannot_be_changed(kept: Kept) -> None:
 
 async def test_a_cut_tail_is_not_signed_over(kept: Kept) -> None:
     await kept.grow(300)
+    await kept.tree().checkpoint()
+    kept.tamper("delete from events where notification_id > 290")
+    kept.tamper("update log_head set head = 290")
+    with pytest.raises(LogDamaged, match="cut off"):
+        await kept.tree().checkpoint()
+
+
+async def test_a_tail_that_is_cut_where_a_checkpoint_was_signed_is_told(kept: Kept) -> None:
+    await kept.grow(290)
+    await kept.tree().checkpoint()
+    await kept.grow(10)
     await kept.tree().checkpoint()
     kept.tamper("delete from events where notification_id > 290")
     kept.tamper("update log_head set head = 290")

@@ -14,9 +14,10 @@ from domain.log.erased_records import erased_hash, left_of
 from infrastructure.keys.audit_key_file import read_keys
 from tests.erasure.conftest import BECAUSE, Eraser, lines_of
 from tests.erasure.test_session import SECRET, furnished
-from tests.support.api import done, refused
+from tests.support.api import Api, done, refused
 from tests.support.docs import ROOT
 from tests.support.postgres import Server
+from tests.support.server import running
 
 
 def test_a_legal_hold_stops_the_erasure_of_a_session_until_it_is_released(eraser: Eraser) -> None:
@@ -134,6 +135,33 @@ def test_the_proof_of_an_erasure_is_checked_without_a_server(
         b"".join(lines).replace(b'"record_hash":"', b'"record_hash":"0', 1)
     )
     assert "DOES NOT HOLD" in checked(tmp_path, "session", "bad")
+
+
+def test_a_server_that_has_no_key_any_more_proves_what_it_erased(
+    eraser: Eraser, tmp_path: Path
+) -> None:
+    session = furnished(eraser)
+    eraser.api.get("/v1/audit/checkpoint")
+    with running(eraser.database) as base:
+        api = Api(base)
+        done(api.post(f"{session.path}/erase", BECAUSE))
+        proof = api.get(f"{session.path}/erasure").content
+        head = api.feed_head()
+        api.close()
+    told = json.loads(proof.partition(b"\n")[0])
+    assert told["checkpoint"] is told["consistency"] is None
+    assert "cairn.example/store" in told["checkpoint_before"]
+    assert 0 < told["inclusion"][0]["size"] <= head
+    assert erasure_checked(tmp_path, proof).startswith(f"HOLDS: {session.id} has ")
+
+
+def test_there_is_no_proof_of_what_never_was(eraser: Eraser) -> None:
+    nobody = "00000000-0000-7000-8000-000000000000"
+    refused(eraser.api.get(f"/v1/sessions/{nobody}/erasure"), 404, "session_not_found")
+    asked = eraser.api.post("/v1/erasures/proof", {"log_ids": [nobody]})
+    refused(asked, 404, "session_not_found")
+    accesses = "/v1/sessions/00000000-0000-0000-0000-000000000000/erasure"
+    refused(eraser.api.get(accesses), 404, "session_not_found")
 
 
 def test_an_erasure_is_in_the_log_of_accesses_and_names_no_user(eraser: Eraser) -> None:

@@ -132,7 +132,7 @@ class TransparencyLog:
         newest = next(iter(await self._heads.page(None, 1)), None)
         size = await self._log.head()
         signers = "+".join(key.verifier.key_id.hex() for key in self.keys.signing)
-        if newest is not None and newest.head.size >= size:
+        if newest is not None and newest.head.size == size:
             signed = await self._heads.of_size(size, signers)
             if signed is not None:
                 return signed
