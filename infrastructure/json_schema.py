@@ -27,11 +27,15 @@ _LIMITS: Mapping[str, str] = {
     "maxItems": "has more than {} items",
     "minimum": "is less than {}",
     "maximum": "is more than {}",
+    "exclusiveMinimum": "is not more than {}",
+    "exclusiveMaximum": "is not less than {}",
 }
 _OTHERS: Mapping[str, str] = {
     "enum": "is not one of the values that the schema lists",
     "oneOf": "is not one of the values that the schema lists",
     "anyOf": "is not one of the values that the schema lists",
+    "const": "is not the one value that the schema has",
+    "uniqueItems": "has an item twice",
     "pattern": "does not match the pattern of the schema",
     "additionalProperties": "has properties that the schema does not allow",
 }
@@ -132,6 +136,8 @@ def _what(kind: Any) -> str:
             return f"is not of type {' or '.join(kind.types)}"
         case "required":
             return f"lacks the property {_short(kind.property)}"
+        case "multipleOf":
+            return f"is no multiple of {_short(str(kind.multiple_of))}"
         case "format":
             return f"is not in the format {_short(kind.format)}"
         case _:

@@ -2,9 +2,11 @@
 
 A flat object whose properties are texts, numbers, booleans, one of some values, or several of
 them. Source: `ElicitRequestFormParams.requestedSchema` and `PrimitiveSchemaDefinition` of the
-schema of the Model Context Protocol (2025-11-25 and the draft of 2026), which has each keyword
-below but two: `pattern` stands in the text of that specification only, and the SDKs write a
-`title`, a `description` and `additionalProperties` beside the properties.
+schema of the Model Context Protocol (2025-11-25 and 2026-07-28). It forbids no other keyword, and
+its Python SDK writes some more for the fields of a form: they are taken where a property stays what
+it is and costs no more to check (`pattern`, `const`, `exclusiveMinimum`, `exclusiveMaximum`,
+`multipleOf`, `uniqueItems`, an `enum` of numbers, `examples` and `deprecated`; of the whole a
+`title`, a `description` and `additionalProperties`).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,11 +20,16 @@ MAX_TEXT = 2_000
 FORMATS = ("email", "uri", "date", "date-time")
 
 _WHOLE = ("$schema", "type", "title", "description", "properties", "required")
-_SAID = ("type", "title", "description", "default")
+_SAID = ("type", "title", "description", "default", "examples", "deprecated")
 _TEXT = (*_SAID, "minLength", "maxLength", "format", "pattern")
-_ONE_OF = {"enum": (*_SAID, "enum", "enumNames"), "oneOf": (*_SAID, "oneOf")}
-_NUMBER = (*_SAID, "minimum", "maximum")
-_SEVERAL = (*_SAID, "items", "minItems", "maxItems")
+_ONE_OF = {
+    "enum": (*_SAID, "enum", "enumNames"),
+    "oneOf": (*_SAID, "oneOf"),
+    "const": (*_SAID, "const"),
+}
+_LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+_NUMBER = (*_SAID, *_LIMITS, "enum", "const")
+_SEVERAL = (*_SAID, "items", "minItems", "maxItems", "uniqueItems")
 
 
 class Fault(NamedTuple):
@@ -77,7 +84,8 @@ def _faults_of_property(at: str, one: Any) -> Iterator[Fault]:
         case "number" | "integer" as kind:
             yield from _number(at, schema, whole=kind == "integer")
         case "boolean":
-            yield from _unknown(schema, _SAID, at)
+            yield from _unknown(schema, (*_SAID, "const"), at)
+            yield from _constant(at, schema, lambda given: isinstance(given, bool))
             yield from _default(at, schema, lambda given: isinstance(given, bool))
         case "array":
             yield from _several(at, schema)
@@ -99,15 +107,28 @@ def _text(at: str, schema: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _number(at: str, schema: Mapping[str, Any], *, whole: bool) -> Iterator[Fault]:
+    def fits(given: Any) -> bool:
+        return _is_number(given) and (not whole or given == int(given))
+
     yield from _unknown(schema, _NUMBER, at)
     yield from _range(at, schema, "minimum", "maximum", _is_number)
-    yield from _default(
-        at, schema, lambda given: _is_number(given) and (not whole or given == int(given))
-    )
+    yield from _range(at, schema, "exclusiveMinimum", "exclusiveMaximum", _is_number)
+    step = schema.get("multipleOf", 1)
+    if not _is_number(step) or step <= 0:
+        yield Fault(f"{at}.multipleOf", "it must be a number above 0")
+    choices = schema.get("enum", (1,))
+    if not _is_list(choices) or not 0 < len(choices) <= MAX_CHOICES or not all(map(fits, choices)):
+        yield Fault(f"{at}.enum", f"it must be a list of 1 to {MAX_CHOICES} such numbers")
+    yield from _constant(at, schema, fits)
+    yield from _default(at, schema, fits)
 
 
 def _choice(at: str, schema: Mapping[str, Any], keyword: str) -> Iterator[Fault]:
     yield from _unknown(schema, _ONE_OF[keyword], at)
+    if keyword == "const":
+        yield from _constant(at, schema, _is_text)
+        yield from _default(at, schema, lambda given: given == schema[keyword])
+        return
     values = _values(schema[keyword], titled=keyword == "oneOf")
     if values is None:
         yield _no_choices(f"{at}.{keyword}", titled=keyword == "oneOf")
@@ -121,6 +142,8 @@ def _choice(at: str, schema: Mapping[str, Any], keyword: str) -> Iterator[Fault]
 def _several(at: str, schema: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _unknown(schema, _SEVERAL, at)
     yield from _range(at, schema, "minItems", "maxItems", _is_count)
+    if not isinstance(schema.get("uniqueItems", True), bool):
+        yield Fault(f"{at}.uniqueItems", "it must be true or false")
     items = schema.get("items")
     if not isinstance(items, Mapping):
         yield Fault(f"{at}.items", "it must have the values that there are, as enum or anyOf")
@@ -174,6 +197,10 @@ def _annotations(schema: Mapping[str, Any], at: str) -> Iterator[Fault]:
     for word in ("$schema", "title", "description"):
         if word in schema and not _is_text(schema[word]):
             yield Fault(f"{at}.{word}", f"it must be a text of at most {MAX_TEXT} characters")
+    if not _is_list(schema.get("examples", ())):
+        yield Fault(f"{at}.examples", "it must be a list")
+    if not isinstance(schema.get("deprecated", False), bool):
+        yield Fault(f"{at}.deprecated", "it must be true or false")
 
 
 def _range(
@@ -185,6 +212,11 @@ def _range(
             return
     if least in schema and most in schema and schema[least] > schema[most]:
         yield Fault(f"{at}.{least}", f"it must be at most {most}")
+
+
+def _constant(at: str, schema: Mapping[str, Any], fits: Callable[[Any], bool]) -> Iterator[Fault]:
+    if "const" in schema and not fits(schema["const"]):
+        yield Fault(f"{at}.const", "it must be a value that the property can have")
 
 
 def _default(at: str, schema: Mapping[str, Any], fits: Callable[[Any], bool]) -> Iterator[Fault]:
