@@ -20,6 +20,8 @@ from api.cli.reading.session_ids import find_session
 from api.composition.keys import signatures
 
 _PATIENCE = 600.0
+_NOTHING = '{"expected":0}'
+"""What is read of an answer that ends before it has begun."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ def run(asked: Asked, *, url: str, token: str | None, holds: Holds) -> Outcome:
         except httpx.HTTPError as error:
             why = str(error) or type(error).__name__
             raise Failure(f"The server does not answer: {why}.") from None
+        except json.JSONDecodeError:
+            raise Failure("What answers is no Cairn server, or its answer was cut off.") from None
     return outcome
 
 
@@ -126,7 +130,7 @@ def _verify_all(client: httpx.Client, asked: Asked, outcome: Outcome, since: int
             answer.read()
             raise refused(answer)
         lines = answer.iter_lines()
-        bar = Bar("sessions", json.loads(next(lines))["expected"])
+        bar = Bar("sessions", json.loads(next(lines, _NOTHING))["expected"])
         for done, line in enumerate(map(json.loads, lines), 1):
             if "ok" in line:
                 outcome.add(line)
