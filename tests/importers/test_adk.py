@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
+from domain.session.events import ConversationRewound
 from tests.importers.reading import SAMPLES, Imported, expected, imported
+from tests.support.builders import state_after
 
 ADK = SAMPLES / "adk"
 EXPECTED = expected("adk")
 DATABASES = ["database-v1.db", "sqlite-session-service.db", "database-v0-pickle.db"]
+
+SAID = ("turn.started", "message.added", "agent.message", "input.steered")
 
 
 def counted(one: Imported, told: dict[str, Any]) -> dict[str, Any]:
@@ -139,3 +143,53 @@ def test_an_older_eval_set_has_calls_and_results_apart(tmp_path: Path):
     assert (one.calls(), [data["output"] for data in one.results()]) == (["c"], [{"sum": 2}])
     assert one.said() == ["add", "soon", "2"]
     assert len(found["adk/unknown/s/b"].events) == 1
+
+
+@pytest.mark.parametrize("name", DATABASES[:2])
+def test_what_google_adk_took_back_is_taken_back(name: str, tmp_path: Path):
+    found = imported("adk", ADK / name, tmp_path)["orchard/ana/main-samples"]
+    counts: list[list[int]] = [[]]
+    for sequence, event in enumerate(found.recorded(), 1):
+        back = event.to if isinstance(event, ConversationRewound) else sequence - 1
+        counts.append([*counts[back], sequence])
+    (kept,) = found.kept("rewind")
+    gone = {event["turn_id"] for event in found.of("turn.started")} & {*kept["superseded_turns"]}
+    left = [found.events[sequence - 1] for sequence in counts[-1]]
+    turns = [event["turn_id"] for event in left if event["type"] == "turn.started"]
+    assert gone
+    assert not gone & {*turns}
+    assert left[-1]["sequence"] > found.of("conversation.rewound")[0]["sequence"]
+    messages = [event for event in left if event["type"] in SAID]
+    state = state_after(found.recorded())
+    assert (state.spoken.messages, state.lifecycle.epoch) == (len(messages), 1)
+
+
+def test_a_session_goes_back_twice_and_to_nothing_that_is_not_there(tmp_path: Path):
+    def event(name: str, back: str | None = None) -> dict[str, Any]:
+        said = {"content": {"role": "user", "parts": [{"text": name}]}} if back is None else {}
+        actions = {"rewindBeforeInvocationId": back, "stateDelta": {"k": name}} if back else {}
+        named = {"id": name, "invocationId": f"of-{name}", "author": "user", "timestamp": 1.7e9}
+        return {**named, **said, "actions": actions}
+
+    events = [
+        *(event("a"), event("b"), event("c"), event("back-1", "of-b"), event("d")),
+        *(event("back-2", "of-d"), event("back-3", "of-nothing"), event("e")),
+    ]
+    session: dict[str, Any] = {
+        "id": "s",
+        "appName": "app",
+        "userId": "u",
+        "state": {},
+        "lastUpdateTime": 1.7e9,
+    }
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps({**session, "events": events}), "utf-8")
+    (one,) = imported("adk", path, tmp_path / "made").values()
+    began = {event["turn_id"]: event["sequence"] for event in one.of("turn.started")}
+    turned = [one for one in one.recorded() if isinstance(one, ConversationRewound)]
+    assert turned == [
+        ConversationRewound(to=began["of-b"] - 1, epoch=1, messages=1),
+        ConversationRewound(to=began["of-d"] - 1, epoch=2, messages=1),
+    ]
+    state = state_after(one.recorded())
+    assert (state.spoken.messages, state.state["k"]) == (2, "back-3")

@@ -80,4 +80,6 @@ class Drafter(Protocol):
 
     def patch(self, changes: Mapping[str, Any]) -> None: ...  # noqa: D102
 
+    def take_back(self, turn_id: str) -> None: ...  # noqa: D102
+
     def verbatim(self, kind: str, data: Any) -> None: ...  # noqa: D102

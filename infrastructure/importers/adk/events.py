@@ -230,7 +230,7 @@ class AdkMapper:
             summary = "\n".join(text for text in texts if isinstance(text, str))
             named = {f: compaction.get(f) for f in ("start_timestamp", "end_timestamp")}
             drafter.compacted(summary or None, named)
-        back_to = text_of(actions.get("rewind_before_invocation_id"))
+        back_to, turns = text_of(actions.get("rewind_before_invocation_id")), list[str]()
         if back_to is not None:
             names = list(self._invocations)
             gone = names[names.index(back_to) :] if back_to in names else []
@@ -238,6 +238,8 @@ class AdkMapper:
             drafter.verbatim("rewind", {"before": back_to, "superseded_turns": turns})
         delta = object_of(actions.get("state_delta"))
         drafter.patch(delta)
+        if turns:
+            drafter.take_back(turns[0])
         self.shared |= {n: value for n, value in delta.items() if scope_of(n) in ("app", "user")}
         if actions.get("requested_auth_configs"):
             drafter.tally.notes["credentials_dropped"] += 1

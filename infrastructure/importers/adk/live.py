@@ -144,5 +144,8 @@ class _Steps:
     def patch(self, changes: Mapping[str, Any]) -> None:
         """Keys are set by what records the event."""
 
+    def take_back(self, turn_id: str) -> None:
+        """What records the event goes back."""
+
     def verbatim(self, kind: str, data: Any) -> None:
         """The whole event is kept anyway."""

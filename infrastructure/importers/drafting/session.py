@@ -43,6 +43,17 @@ class SessionDrafter(TurnDrafter):
         self.tally.kept_verbatim[kind] += 1
         self.add(RuntimeEvent(kind=f"{self.source}.{kind}", data=data))
 
+    def take_back(self, turn_id: str) -> None:
+        """Go back to before a turn, of which nothing counts any more, and of what came after it.
+
+        Args:
+            turn_id: Of the turn, as it is named here; of one of another log nothing is taken back.
+        """
+        self.infer_end()
+        gone_back = self._line and self._line.went_back(turn_id)
+        if gone_back:
+            self.add(gone_back)
+
     # ── what is said ─────────────────────────────────────────────────────────────────────────
 
     def unreadable(self, place: str, reason: str, raw: Any) -> None:

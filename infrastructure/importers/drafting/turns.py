@@ -10,6 +10,7 @@ from domain.session.events import (
     ActivityEvent,
     AgentMessage,
     MessageAdded,
+    Recorded,
     SessionEvent,
     ToolReturned,
     TurnCancelled,
@@ -19,6 +20,7 @@ from domain.session.events import (
 )
 from domain.values import Failure, JsonObject, Part, Role, TurnSource, Usage
 from infrastructure.importers.drafting.belonging import Belonging, OpenCall, RunningTurn
+from infrastructure.importers.drafting.line import Line
 from infrastructure.importers.drafting.names import UsedNames
 from infrastructure.importers.reading.values import id_of, name_of
 
@@ -68,6 +70,7 @@ class TurnDrafter:
         self._cause: str | None = None
         self._key: str | None = None
         self._numbered = 0
+        self._line = None if is_fork else Line()
 
     # ── where it stands ──────────────────────────────────────────────────────────────────────
 
@@ -143,6 +146,8 @@ class TurnDrafter:
             )
         )
         self.sequence += 1
+        if self._line is not None:
+            self._line.take(Recorded(self.sequence, self.at, event))
 
     def require_turn(self) -> None:
         """Begin a turn where none runs, for what an agent does all the same."""
