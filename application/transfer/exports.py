@@ -200,6 +200,11 @@ class Exports:
         if opened is None:
             return None
         first, place = opened.first, place_of(log_id, opened.first.type)
+        row = None
+        if place.startswith("logs/"):
+            # The beginning of a session may be damaged, and its log is evidence all the same.
+            row = await self._store.session_rows.session(log_id)
+            place = place if row is None else place_of(log_id, "session.created")
         if began is not None and first.position > began and place.startswith("sessions/"):
             return None
         event: object = self._store.codec.decode(_stored(log_id, first)).event
@@ -214,6 +219,9 @@ class Exports:
                     "sequence": event.forked_from.sequence,
                     "digest": event.forked_from.digest,
                 }
+        elif row is not None:
+            told = {"app": row.app, "user": row.user, "title": row.title}
+            identity = {name: value for name, value in told.items() if value is not None}
         elif isinstance(event, ScopeOpened):
             scope = ScopeOwner(event.app, event.user)
         elif first.type in _SCOPES and (anew := await self._opened_anew(log_id)):

@@ -1,11 +1,13 @@
 """Verification over HTTP: what is whole is said to be, and each damage is found where it is."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from api.cli import main
 from domain.access.events import ACCESS_LOG
 from tests.audit.conftest import Audited
 from tests.support.api import HELLO, Api, SessionApi, refused
@@ -121,6 +123,34 @@ def test_damage_is_found_where_it_is(
     assert not last["ok"]
     assert found in codes(last)
     assert [line["session_id"] for line in lines if line["findings"]] == [session.id]
+
+
+@pytest.mark.parametrize("record", ["\\xff00", "{}", '{"type":"x"}'])
+def test_a_session_whose_beginning_is_damaged_is_exported_as_evidence(
+    audited: Audited, session: SessionApi, record: str, tmp_path: Path
+) -> None:
+    before = audited.api.get(f"{session.path}/export").content.splitlines()
+    first = f"where originator_id = '{session.id}' and originator_version = 1"
+    tamper(audited, f"update events set state = '{record}' {first}")
+    answer = audited.api.get(f"{session.path}/export")
+    assert answer.status_code == 200, answer.text
+    header, *lines = answer.content.splitlines()
+    assert json.loads(header) == json.loads(before[0])
+    assert lines[1:] == before[2:]
+    exported = audited.api.post("/v1/sessions/batch/export", {"session_ids": [session.id]})
+    assert exported.status_code == 200
+    file = tmp_path / "evidence.jsonl"
+    file.write_bytes(answer.content)
+    with pytest.raises(SystemExit, match="1"):
+        main(["repair", "--file", str(file), "--format", "cairn"])
+
+
+def test_what_is_added_to_a_session_without_a_row_is_refused_as_damage(
+    audited: Audited, session: SessionApi
+) -> None:
+    tamper(audited, f"delete from sessions where session_id = '{session.id}'")
+    said = {"role": "user", "parts": HELLO}
+    refused(session.post("/messages", said), 500, "log_damaged")
 
 
 def test_an_event_beyond_the_head_of_the_log_is_found_and_mended_as_the_handbook_says(

@@ -11,7 +11,7 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
-from application.errors import VersionConflict
+from application.errors import LogDamaged, VersionConflict
 from application.ports.log.append import Append
 from application.ports.session.shared_state import SharedWrite
 from application.ports.store import Store
@@ -20,7 +20,6 @@ from infrastructure.postgres import sql
 from infrastructure.postgres.store import open_store
 from infrastructure.postgres.writing.arrays import register_arrays
 from infrastructure.postgres.writing.batch import arguments
-from infrastructure.postgres.writing.batch_writer import ContradictoryAppend
 from tests.support.appends import Chain, row
 
 # So that tests that are not async may use what is.
@@ -218,7 +217,7 @@ async def test_what_contradicts_itself_fails_alone_and_ends_nothing(postgres_sto
         ),
         20,
     )
-    assert all(isinstance(answer, ContradictoryAppend) for answer in answers[:3]), answers
+    assert all(isinstance(answer, LogDamaged) for answer in answers[:3]), answers
     assert all(isinstance(answer, int) for answer in answers[3:]), answers
     assert await log.head() == 6
     assert (await postgres_store.shared_state.scope(scope)).values == {}

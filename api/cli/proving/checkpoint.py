@@ -81,7 +81,8 @@ def verify_checkpoint(
         outcome.found(
             "checkpoint_mismatch",
             f"the first {counted(head.size, 'event')} are not those that were signed: the log was"
-            " rewritten, or this is another store, such as one that it was imported into",
+            " rewritten, an older backup was restored and went on, or this is another store, such"
+            " as one that it was imported into",
         )
         return head.size
     outcome.checkpoint["holds"] = True

@@ -8,7 +8,7 @@ from time import monotonic
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 
-from application.errors import OutcomeUnknown
+from application.errors import LogDamaged, OutcomeUnknown
 from infrastructure.metrics import APPEND_BATCH, APPENDS, CONFLICTS, EVENTS_APPENDED
 from infrastructure.postgres import sql
 from infrastructure.postgres.connecting.outcomes import LOST, Outcome, outcome_of, unavailable
@@ -28,8 +28,10 @@ _REHEARSALS = 2
 Committed = Callable[[int], None]
 
 
-class ContradictoryAppend(Exception):
-    """An append that cannot be written though nothing that is stored is in its way."""
+_CONTRADICTION = (
+    "what is to be added, or what the store keeps of the session, contradicts itself;"
+    " `cairn verify SESSION` says whether it is the store"
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -185,7 +187,7 @@ class BatchWriter:
             await self._judge(connection, batch)
             if is_doubtful and len(batch.appends) == many:
                 # Nothing stored is in its way, twice: the batch contradicts itself.
-                raise ContradictoryAppend
+                raise LogDamaged(_CONTRADICTION)
             is_doubtful = len(batch.appends) == many
 
     async def _is_written(self, connection: AsyncConnection, batch: Batch) -> bool:
