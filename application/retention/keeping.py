@@ -64,8 +64,10 @@ class Outcome:
     def sentence(self) -> str:
         """Return it as one line for people."""
         done = ("would be " if self.dry_run else "") + _WORDS[self.policy.action]
-        sessions, logs = counted(len(self.sessions), "session"), counted(self.logs, "log")
-        return f"{self.policy.name}: {sessions} {done}, with {logs}"
+        sessions, forks = counted(len(self.sessions), "session"), ""
+        if self.logs > len(self.sessions):
+            forks = f", {counted(self.logs, 'log')} with their forks"
+        return f"{self.policy.name}: {sessions} {done}{forks}"
 
 
 class Retention:

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -11,6 +12,7 @@ import pytest
 import api.composition.jobs
 from api.cli import main
 from api.cli.erasing import retention
+from application.retention.keeping import Outcome
 from application.retention.policies import Policy, read_policies
 from infrastructure.transfer.archive_folder import verify_archive
 from tests.erasure.conftest import Eraser
@@ -194,3 +196,14 @@ def test_a_file_that_cannot_be_meant_is_refused_in_a_sentence(
     with pytest.raises(SystemExit) as ended:
         main(["retention", str(path), "--url", "http://127.0.0.1:9"])
     assert (ended.value.code, sentence in capsys.readouterr().err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("sessions", "logs", "words"),
+    [(0, 0, "0 sessions would be erased"), (1, 1, "1 session would be erased"),
+     (1, 3, "1 session would be erased, 3 logs with their forks")],
+)  # fmt: skip
+def test_forks_are_told_of_where_there_are_some(sessions: int, logs: int, words: str) -> None:
+    old = Policy("old", {"app": "shop"}, timedelta(days=1), "erase", None)
+    outcome = Outcome(old, dry_run=True, sessions=[uuid4()] * sessions, logs=logs)
+    assert outcome.sentence() == f"old: {words}"
