@@ -1,11 +1,14 @@
 """Codex: rollouts of every era, in pages, as forks and as sub-agents."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from application.transfer.lines import FileFault
 from tests.importers.reading import SAMPLES, Imported, expected, imported
+from tests.support.builders import state_after
 
 FOLDER = SAMPLES / "codex"
 EXPECTED = expected("codex")
@@ -83,6 +86,42 @@ def test_what_was_rolled_back_and_compacted_is_named_and_kept(found: dict[str, I
     (compacted,) = one.data("context.compacted")
     assert len(compacted["meta"]["replacement_history"]) == 2
     assert one.data("session.renamed") == [{"title": "Fruit"}]
+
+
+def test_turns_that_were_rolled_back_count_no_more(found: dict[str, Imported], tmp_path: Path):
+    one = found[HEALTHY]
+    (back,) = one.of("conversation.rewound")
+    (gone,) = [event for event in one.of("turn.started") if event["turn_id"] == "turn-3"]
+    assert back["data"]["to"] == gone["sequence"] - 1
+    said = {"turn.started", "message.added", "agent.message"}
+    kept = [event for event in one.events if event["type"] in said]
+    left = [e for e in kept if not gone["sequence"] <= e["sequence"] <= back["sequence"]]
+    assert state_after(one.recorded()).spoken.messages == len(left)
+
+    def line(kind: str, **payload: Any) -> dict[str, Any]:
+        return {"timestamp": "2026-10-03T08:00:00Z", "type": kind, "payload": payload}
+
+    lines = [line("session_meta", id="019c38db-789d-7f87-8daa-83ce742f5000", cwd="/srv")]
+    for name, back_by in (("t1", 0), ("t2", 0), ("t3", 1), ("t4", 2), ("t5", 0), ("t6", 9)):
+        asked = [{"type": "input_text", "text": name}]
+        lines += [
+            line("event_msg", type="task_started", turn_id=name),
+            line("response_item", type="message", role="user", content=asked),
+            line("event_msg", type="task_complete", turn_id=name),
+        ]
+        if back_by:
+            lines.append(line("event_msg", type="thread_rolled_back", num_turns=back_by))
+    path = tmp_path / "rollout-2026-10-03T08-00-00-019c38db-789d-7f87-8daa-83ce742f5000.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n", "utf-8")
+    (two,) = imported("codex", path, tmp_path / "made").values()
+    gone_each_time = [kept["superseded_turns"] for kept in two.kept("thread_rolled_back")]
+    assert gone_each_time == [["t3"], ["t2", "t4"], []]
+    began = {event["turn_id"]: event["sequence"] for event in two.of("turn.started")}
+    assert [data["to"] for data in two.data("conversation.rewound")] == [
+        began["t3"] - 1,
+        began["t2"] - 1,
+    ]
+    assert state_after(two.recorded()).spoken.messages == 3
 
 
 def test_what_is_broken_costs_one_record_and_not_the_file(found: dict[str, Imported]):

@@ -125,6 +125,17 @@ class CodexMapper:
             self._begins = self._context = None
             self._turns.append(drafter.turn_id or begins)
 
+    def _roll_back(self, event: Mapping[str, Any]) -> None:
+        count = count_of(event.get("num_turns")) or 0
+        left = len(self._turns) - (count if count <= len(self._turns) else 0)
+        gone = self._turns[left:]
+        # The next one counts from those that are left.
+        del self._turns[left:]
+        self._flush_doubles()
+        self._drafter.verbatim("thread_rolled_back", {**event, "superseded_turns": gone})
+        if gone:
+            self._drafter.take_back(gone[0])
+
     def _begin(self) -> None:
         """Begin a turn that is known to run, and of which nobody said what was asked."""
         if self._begins is not None:
@@ -160,9 +171,7 @@ class CodexMapper:
         elif kind == "token_count":
             self._use(event)
         elif kind == "thread_rolled_back":
-            count = count_of(event.get("num_turns")) or 0
-            gone = self._turns[len(self._turns) - count :] if count <= len(self._turns) else []
-            drafter.verbatim(kind, {**event, "superseded_turns": gone})
+            self._roll_back(event)
         elif kind == "thread_name_updated":
             drafter.add(SessionRenamed(title=title_of(event.get("thread_name"))))
         elif kind != "context_compacted":
